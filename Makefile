@@ -1,0 +1,52 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check lint types contracts proof bench lock clean
+
+demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
+	@$(BIN)/milesync demo
+
+test: $(VENV)/dev.stamp ## every test
+	@$(BIN)/python -m pytest -q
+
+check: lint types contracts ## what must hold before the tests count
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+contracts: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+proof: $(VENV)/dev.stamp ## the large proofs, at their full counts
+	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -p no:cacheprovider
+
+bench: $(VENV)/dev.stamp ## figures, printed and never asserted
+	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+lock: ## needs uv on the path
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
+	  --extra sandbox --group build -o requirements/run.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
+	  --extra sandbox --extra plot --extra postgresql --group build --group dev \
+	  -c requirements/run.txt -o requirements/dev.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run.stamp
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Connectors: each tracker behind the seam of `sync.connector`."""

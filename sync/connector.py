@@ -1,0 +1,335 @@
+"""The seam to trackers: what a connector promises, what it may answer, and its errors sorted by what to do next.
+
+A connector reads (`pull`, `observe`) and writes (`apply`); it never decides. Third parties add one with a single
+entry-point line in the group ``milesync.connectors`` that names a factory ``connect(Setup) -> Connector``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from sync.model import DueDate, Event, Issue, Milestone, Project, Visibility
+
+__all__ = [
+    "Action",
+    "AuthError",
+    "BusyError",
+    "Capabilities",
+    "Connector",
+    "CreateComment",
+    "CreateLabel",
+    "CreateStatusIssue",
+    "DeleteComment",
+    "GoneError",
+    "LimitedError",
+    "MalformedError",
+    "Markup",
+    "MoveLabel",
+    "Observed",
+    "OurComment",
+    "Page",
+    "Receipt",
+    "RefusedError",
+    "Setup",
+    "StatusIssue",
+    "Target",
+    "TrackerError",
+    "UncertainError",
+    "UnreachableError",
+    "UpdateComment",
+    "find_marker",
+    "with_marker",
+]
+
+
+# --- errors, sorted by what to do next -------------------------------------------------------------------------
+
+
+class TrackerError(Exception):
+    """The tracker could not be used."""
+
+    def __init__(self, connection: str, project: str = "", detail: str = "") -> None:
+        self.connection = connection
+        self.project = project
+        self.detail = detail
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """One line for people: where, what happened, and the tracker's own words (never a secret or a body)."""
+        where = f"{self.connection}: {self.project}" if self.project else self.connection
+        said = f" ({self.detail})" if self.detail else ""
+        return f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}"
+
+
+class UnreachableError(TrackerError):
+    """The tracker did not answer; the next run tries again."""
+
+
+class BusyError(UnreachableError):
+    """The tracker answered with a passing fault; the next run tries again."""
+
+
+class LimitedError(TrackerError):
+    """The tracker's rate limit is spent; the next run after that time goes on from here."""
+
+    def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__(connection, project, detail or (f"until {until:%Y-%m-%d %H:%M} UTC" if until else ""))
+
+
+class AuthError(TrackerError):
+    """The tracker refused the token: check that it is right, not expired, and has the rights named in the docs."""
+
+
+class GoneError(TrackerError):
+    """The project is not there, or this token may not see it."""
+
+
+class RefusedError(TrackerError):
+    """The tracker refused the request; a person has to look."""
+
+
+class MalformedError(TrackerError):
+    """The tracker's answer is not what its API describes; is the URL that of the API?"""
+
+
+class UncertainError(TrackerError):
+    """The answer to a write was lost; it is looked up before anything is sent again."""
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+class Markup(StrEnum):
+    """The comment language a tracker speaks."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    ADF = "adf"
+    WIKI = "wiki"
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a connection can do; `body_limit` is in characters, with a margin below the tracker's own limit.
+
+    `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
+    """
+
+    markup: Markup
+    body_limit: int
+    scoped: str = "/"
+    history: bool = True
+
+
+class Setup(Struct, kw_only=True):
+    """What a connector is made from. ``token`` and the like are secrets: never in a repr, a log or an error.
+
+    ``clock`` gives the time in UTC, ``sleep`` waits (seconds); both are passed in so that tests need neither.
+    ``options`` holds the settings that only this type of connector knows (``email`` for Jira Cloud, ``dialect``).
+    """
+
+    name: str
+    url: str
+    secrets: Mapping[str, str]
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 6
+    timeout: int = 20
+
+    def __repr__(self) -> str:
+        return f"Setup(name={self.name!r}, url={self.url!r})"
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One batch of a pull: its rows and cursors are stored in one transaction.
+
+    Each row names its project by native id. ``histories`` holds, for an issue id, all events its tracker tells; it
+    replaces what was stored. ``due_dates`` likewise holds a milestone's earlier due dates where the tracker tells.
+    ``cursors`` maps a project id to an opaque text from which the next pull goes on; ``complete`` names the projects
+    that have been read to the end; ``all_milestones`` the projects whose milestones are all in this page, so that
+    one which is missing is gone; ``gone`` are ids of issues that no longer exist there.
+    ``failed`` maps a project, as configured, to the error that ended its pull.
+    """
+
+    projects: tuple[Project, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    histories: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    due_dates: Mapping[str, tuple[DueDate, ...]] = field(default_factory=dict)
+    cursors: Mapping[str, str] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
+    all_milestones: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    failed: Mapping[str, TrackerError] = field(default_factory=dict)
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet."""
+
+    milestone: str
+    project: str
+    project_key: str
+    issue: str = ""
+
+
+class OurComment(Struct, frozen=True, kw_only=True):
+    """A comment that we wrote: its author is us **and** it carries a marker of milesync (of any instance)."""
+
+    id: str
+    marker: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class StatusIssue(Struct, frozen=True, kw_only=True):
+    """A status issue as it stands: fresh labels and our comments, from every page of the thread.
+
+    ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
+    """
+
+    issue: str
+    url: str
+    closed: bool
+    labels: tuple[str, ...]
+    comments: tuple[OurComment, ...]
+    marker: str = ""
+    visibility: Visibility = Visibility.PROJECT
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """What `Connector.observe` saw, by milestone uid. A target without an entry in either has no status issue.
+
+    ``labels`` are the names of the labels that exist in each project (by id), where a tracker needs them created.
+    """
+
+    issues: Mapping[str, StatusIssue] = field(default_factory=dict)
+    failed: Mapping[str, TrackerError] = field(default_factory=dict)
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+# --- writing: each action is exactly one remote change -----------------------------------------------------------
+
+
+class Action(Struct, frozen=True, kw_only=True, tag=True):
+    """One remote change. ``milestone`` is the uid it serves; ``project`` a native id, ``project_key`` its path."""
+
+    milestone: str
+    project: str
+    project_key: str
+
+
+class CreateLabel(Action, frozen=True, kw_only=True, tag=True):
+    """Make a label known to the project, with a colour (six hex digits) and a description."""
+
+    label: str
+    colour: str
+    description: str
+
+
+class CreateStatusIssue(Action, frozen=True, kw_only=True, tag=True):
+    """Open the issue that carries a milestone's label and comments. It is never put into the milestone."""
+
+    title: str
+    body: str
+    marker: str
+    labels: tuple[str, ...] = ()
+
+
+class MoveLabel(Action, frozen=True, kw_only=True, tag=True):
+    """Add one label and remove its siblings as a delta; never replace the whole set."""
+
+    issue: str
+    add: str
+    remove: tuple[str, ...] = ()
+
+
+class CreateComment(Action, frozen=True, kw_only=True, tag=True):
+    """Post a comment: the summary (once) or a transition."""
+
+    issue: str
+    body: str
+    marker: str
+    summary: bool
+
+
+class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
+    """Rewrite the summary in place, without notifying where the tracker allows to ask for that."""
+
+    issue: str
+    comment: str
+    body: str
+    marker: str
+
+
+class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
+    """Take away a second copy of our own summary."""
+
+    issue: str
+    comment: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What a write made: the native id of the comment or label, the key of the issue."""
+
+    id: str = ""
+    issue: str = ""
+
+
+class Connector(Protocol):
+    """One tracker through one set of credentials. Not shared between threads unless it says so."""
+
+    name: str
+    source: str
+    capabilities: Capabilities
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        ...
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Read what changed since ``cursors`` (project id -> cursor), everything for a project without one.
+
+        A project's own failure comes in `Page.failed`; a failure of the whole connection is raised.
+        """
+        ...
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """Read the status issues of these milestones afresh; find by marker those whose key is not known."""
+        ...
+
+    def apply(self, action: Action) -> Receipt:
+        """Do one change. Raises `UncertainError` when the answer to a create was lost; never sends it twice."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+# --- markers -----------------------------------------------------------------------------------------------------
+
+_MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
+
+
+def with_marker(body: str, marker: str) -> str:
+    """`body` with its marker (one line of JSON) in an HTML comment at the end, for Markdown trackers."""
+    safe = marker.replace("--", "-\\u002d").replace(">", "\\u003e")
+    json.loads(safe)
+    return f"{body}\n\n<!-- milesync {safe} -->"
+
+
+def find_marker(body: str) -> str:
+    """The last marker in a Markdown body, or an empty text. Whether its author is us is the caller's question."""
+    found = _MARKER.findall(body)
+    return str(found[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if found else ""

@@ -1,0 +1,406 @@
+"""The normalised model: what every tracker's data becomes. Frozen types only, no behaviour that needs I/O.
+
+Conventions
+-----------
+* Times are timezone-aware ``datetime`` in UTC. Dates are ``date`` with the tracker's own meaning (below).
+* ``id`` is the tracker's native, rename-proof id as a string; ``key`` is what people write.
+* ``source`` is the base URL of a tracker; ``(source, id)`` identifies a thing for ever. A connection's name
+  and a milestone's title never do.
+* Durations from trackers are seconds; slips and horizons are days.
+
+Due dates
+---------
+GitHub stores midnight Pacific and means the calendar day; its UTC date is that day. GitLab and Jira store a date
+without a zone. In all three a milestone that is due today is not overdue: the due moment is the end of that day in
+the project's time zone (`sync.calendar.end_of_day`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = [
+    "Basis",
+    "Confidence",
+    "Counts",
+    "Dates",
+    "DueDate",
+    "Event",
+    "EventKind",
+    "Health",
+    "Issue",
+    "JointMilestone",
+    "Lever",
+    "LeverKind",
+    "Membership",
+    "Milestone",
+    "MilestoneKind",
+    "Person",
+    "Project",
+    "Reason",
+    "ReasonKind",
+    "State",
+    "Status",
+    "StatusCategory",
+    "UnknownWhy",
+    "Value",
+    "Visibility",
+    "uid",
+]
+
+
+def uid(source: str, kind: str, native: str) -> str:
+    """The stored and marked identity of a thing: its tracker's base URL, what it is, its native id."""
+    return f"{source}/{kind}/{native}"
+
+
+class State(StrEnum):
+    """Whether work remains on an issue, or a milestone is still running."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class StatusCategory(StrEnum):
+    """Where an issue stands on any board. Jira: ``statusCategory.key`` new, indeterminate, done."""
+
+    TODO = "todo"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+
+
+class Visibility(StrEnum):
+    """Who may read an item, from widest to narrowest. What is not known counts as private."""
+
+    PUBLIC = "public"
+    PROJECT = "project"
+    CONFIDENTIAL = "confidential"
+    UNKNOWN = "unknown"
+
+
+class MilestoneKind(StrEnum):
+    """What the tracker calls it. Each has its own habits, so history is never mixed across kinds by default."""
+
+    MILESTONE = "milestone"
+    VERSION = "version"
+    SPRINT = "sprint"
+    EPIC = "epic"
+    JOINT = "joint"
+
+
+class EventKind(StrEnum):
+    """What an event changed on an issue."""
+
+    JOINED = "joined"
+    LEFT = "left"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+
+
+class Person(Struct, frozen=True, order=True):
+    """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name."""
+
+    id: str
+    name: str
+
+
+class Project(Struct, frozen=True, kw_only=True):
+    """A repository, a GitLab project or group, or a Jira project.
+
+    ``key`` is ``owner/name``, ``group/project`` or ``KEY``; it can change, ``id`` cannot.
+    ``visibility`` is PUBLIC only where anybody on the internet may read it.
+    """
+
+    id: str
+    key: str
+    name: str
+    url: str
+    visibility: Visibility = Visibility.UNKNOWN
+
+
+class Milestone(Struct, frozen=True, kw_only=True):
+    """A tracker's own container with a date.
+
+    ============  =======================  ==========================  =========================
+    field         GitHub                   GitLab                      Jira
+    ============  =======================  ==========================  =========================
+    id            node_id                  id (global)                 version id
+    key           number                   title                       version name
+    start         none                     start_date                  startDate
+    due           due_on (its UTC date)    due_date                    releaseDate
+    created_at    created_at               created_at                  none
+    closed_at     closed_at                updated_at when closed      releaseDate when released
+    state         state                    state (active = open)       released or archived = closed
+    ============  =======================  ==========================  =========================
+
+    ``written`` is the sign and key that follow a project when people write it: ``#12``, ``%2.0``, ``/2.0``.
+    """
+
+    id: str
+    project: str
+    kind: MilestoneKind
+    key: str
+    written: str
+    title: str
+    url: str
+    state: State
+    description: str = ""
+    start: date | None = None
+    due: date | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+class JointMilestone(Struct, frozen=True, kw_only=True):
+    """One commitment made of milestones in one or several trackers; ``members`` are uids."""
+
+    name: str
+    members: tuple[str, ...]
+    owner: str = ""
+    due: date | None = None
+
+
+class Issue(Struct, frozen=True, kw_only=True):
+    """One item of work.
+
+    ``raw_state`` is the tracker's word for it (``opened``, ``In Review``), ``state`` and ``category`` what it means.
+    ``resolution`` says how it closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab empty.
+    ``milestones`` are native ids: at most one on GitHub and GitLab, any number of fixVersions on Jira.
+    ``estimate``, ``remaining``, ``spent`` are seconds (GitLab ``time_stats``, Jira ``timeoriginalestimate``,
+    ``timeestimate``, ``timespent``; GitHub has none). ``points`` are Jira story points or the GitLab weight.
+    ``blocked_by`` are ``key``s or URLs of open issues that block it. ``is_pull_request`` is true for GitHub
+    pull requests, which count in a GitHub milestone's own numbers but are not items of work here.
+    ``ours`` marks a status issue made by milesync: never scope.
+    """
+
+    id: str
+    project: str
+    key: str
+    title: str
+    url: str
+    state: State
+    raw_state: str
+    category: StatusCategory
+    created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+    resolution: str = ""
+    type: str = ""
+    priority: str = ""
+    assignees: tuple[Person, ...] = ()
+    labels: tuple[str, ...] = ()
+    milestones: tuple[str, ...] = ()
+    estimate: int | None = None
+    remaining: int | None = None
+    spent: int | None = None
+    points: float | None = None
+    blocked_by: tuple[str, ...] = ()
+    parent: str = ""
+    due: date | None = None
+    is_pull_request: bool = False
+    visibility: Visibility = Visibility.PROJECT
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One change of one issue, as the tracker tells it (or as two of our snapshots differ).
+
+    ``milestone`` is a native id for JOINED and LEFT, where the tracker tells it; GitHub tells the title only, so
+    ``milestone_title`` is kept too and matched against every title that the milestone has had.
+    """
+
+    issue: str
+    at: datetime
+    kind: EventKind
+    milestone: str = ""
+    milestone_title: str = ""
+    actor: Person | None = None
+
+
+class DueDate(Struct, frozen=True):
+    """A due date as it was seen: the first one is the baseline. ``seen`` is when we, or the tracker, noted it."""
+
+    seen: datetime
+    due: date | None
+
+
+class Membership(Struct, frozen=True, kw_only=True):
+    """One stay of one item in one container, with at most one closure.
+
+    The item is a member from ``joined`` until ``left``; it is open until ``closed``. A reopening ends the stay at
+    ``reopened`` and begins the next one there, so an item has several stays when it moved or was reopened, and at
+    any time at most one of them holds. None means: has not happened. ``removed`` says that the closure took the
+    item out of scope (not planned, duplicate, won't do) instead of finishing it.
+    """
+
+    container: str
+    item: str
+    joined: datetime
+    left: datetime | None = None
+    closed: datetime | None = None
+    reopened: datetime | None = None
+    removed: bool = False
+
+
+class Status(StrEnum):
+    """The verdict. The rules are in `sync.health`."""
+
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    OFF_TRACK = "off_track"
+    OVERDUE = "overdue"
+    DONE = "done"
+    NO_DUE_DATE = "no_due_date"
+    UNKNOWN = "unknown"
+
+
+class UnknownWhy(StrEnum):
+    """Why there is no forecast."""
+
+    NO_DUE_DATE = "no_due_date"
+    TOO_FEW_ITEMS = "too_few_items"
+    TOO_YOUNG = "too_young"
+    NO_HISTORY = "no_history"
+    BAD_DATES = "bad_dates"
+    STALE = "stale"
+
+
+class Confidence(StrEnum):
+    """How much history stands behind a forecast: high = 10 or more earlier milestones and items, medium = 4."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class ReasonKind(StrEnum):
+    """Why a milestone stands as it does, each compared with the stream's normal."""
+
+    PACE = "pace"
+    SCOPE_ADDED = "scope_added"
+    HIT_RATE = "hit_rate"
+    STRAGGLERS = "stragglers"
+    HOLIDAYS = "holidays"
+    DUE_MOVED = "due_moved"
+    UNASSIGNED = "unassigned"
+    SILENCE = "silence"
+    BLOCKED = "blocked"
+
+
+class LeverKind(StrEnum):
+    """A computed way back on track."""
+
+    CUT = "cut"
+    MOVE = "move"
+    BOTH = "both"
+    FREEZE = "freeze"
+    PACE = "pace"
+    ASSIGN = "assign"
+
+
+Value = int | float | str | date | None
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """One reason: ``effect`` is the change in logit P against the stream's normal (negative hurts).
+
+    ``values`` are the numbers that its sentence shows; ``items`` the uids of the issues behind it.
+    """
+
+    kind: ReasonKind
+    effect: float
+    values: dict[str, Value] = {}
+    items: tuple[str, ...] = ()
+
+
+class Lever(Struct, frozen=True, kw_only=True):
+    """One lever: ``probability`` is what P becomes when it is pulled, ``items`` candidates (uids), best first."""
+
+    kind: LeverKind
+    probability: float | None
+    values: dict[str, Value] = {}
+    items: tuple[str, ...] = ()
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """Items of a milestone at a time. ``closed`` counts every closure; ``removed`` those of them that left scope.
+
+    ``added`` joined after the milestone's start; ``added_week`` in the last seven days.
+    """
+
+    open: int = 0
+    closed: int = 0
+    removed: int = 0
+    added: int = 0
+    added_week: int = 0
+
+    @property
+    def done(self) -> int:
+        """Closed as finished work."""
+        return self.closed - self.removed
+
+    @property
+    def total(self) -> int:
+        """Scope: what is open and what was finished."""
+        return self.open + self.done
+
+
+class Dates(Struct, frozen=True, kw_only=True):
+    """Forecast completion dates at 50, 85 and 95 %. None: not within ``horizon``.
+
+    ``capacity`` says that they come from the stream's throughput, not from the milestones' own history.
+    """
+
+    p50: date | None = None
+    p85: date | None = None
+    p95: date | None = None
+    horizon: date | None = None
+    capacity: bool = False
+
+
+class Basis(Struct, frozen=True, kw_only=True):
+    """What a forecast rests on: each component's probability before pooling, and how much history it saw.
+
+    ``stream_finished`` and ``kind_finished`` count earlier milestones; ``closures_84d`` the stream's throughput.
+    ``raw`` is the pool before the monotone envelope.
+    """
+
+    stream: str = ""
+    survival: float | None = None
+    reference: float | None = None
+    simulation: float | None = None
+    raw: float | None = None
+    stream_finished: int = 0
+    kind_finished: int = 0
+    closures_84d: int = 0
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The assessment of one container at one time for one audience.
+
+    ``status`` is after hysteresis, ``band`` before. ``since`` is when the status was first given.
+    ``probability`` is that of being done by the due date, strictly between 0 and 1, or None.
+    ``baseline`` is the first due date ever seen. ``stale_since`` is set when a source failed.
+    """
+
+    container: str
+    at: datetime
+    status: Status
+    band: Status
+    since: datetime
+    audience: str = ""
+    due: date | None = None
+    baseline: date | None = None
+    start: date | None = None
+    probability: float | None = None
+    dates: Dates = Dates()
+    counts: Counts = Counts()
+    reasons: tuple[Reason, ...] = ()
+    levers: tuple[Lever, ...] = ()
+    confidence: Confidence | None = None
+    unknown: UnknownWhy | None = None
+    basis: Basis = Basis()
+    stale_since: datetime | None = None
