@@ -1,0 +1,188 @@
+"""One way to talk to a tracker: pacing, one retry layer for reads, and status to error.
+
+The SDKs carry the bytes; their own retries, sleeps and throttles are off. Reads are tried again here (tenacity);
+writes are sent once, and an answer that was lost is `UncertainError`, so that the caller looks before it sends again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import msgspec
+import requests
+import tenacity
+
+from sync.connector import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    Setup,
+    TrackerError,
+    UncertainError,
+    UnreachableError,
+)
+
+__all__ = ["Caller", "Response", "decode", "error_of"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+ATTEMPTS = 4
+LONGEST_WAIT = 60.0
+"""Seconds a read may wait for a rate limit before the connection stops and says when to come back."""
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A tracker's answer: status, headers (names in lower case), undecoded body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | str
+
+    def said(self) -> str:
+        """The tracker's own short message, if its body is JSON with one; never the body itself."""
+        try:
+            body = msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        if not isinstance(body, dict):
+            return ""
+        word = body.get("message") or body.get("error") or body.get("errorMessages") or body.get("errors") or ""
+        return str(word)[:200]
+
+
+def error_of(response: Response, name: str, project: str, now: datetime) -> TrackerError | None:
+    """The error that a status means, or None when the answer is good (2xx, 304)."""
+    status, said = response.status, response.said()
+    detail = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    limited = status == 429 or (
+        status == 403 and (response.headers.get("x-ratelimit-remaining") == "0" or "rate limit" in said.lower())
+    )
+    if limited:
+        return LimitedError(name, project, detail, until=_until(response.headers, now))
+    if status == 401:
+        return AuthError(name, project, detail)
+    if status in (404, 410, 451):
+        return GoneError(name, project, detail)
+    if status >= 500:
+        return BusyError(name, project, detail)
+    if status >= 400:
+        return RefusedError(name, project, detail)
+    if status >= 300 and status != 304:
+        return MalformedError(name, project, detail)
+    return None
+
+
+def _until(headers: Mapping[str, str], now: datetime) -> datetime:
+    """When a limited client may come back: Retry-After (seconds or a date), else the reset, else in a minute."""
+    after = headers.get("retry-after", "")
+    if after.isdigit():
+        return now + timedelta(seconds=min(int(after), 86400))
+    if after:
+        try:
+            return max(now, parsedate_to_datetime(after).astimezone(UTC))
+        except ValueError:
+            pass
+    reset = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or ""
+    if reset.isdigit():
+        return max(now, min(datetime.fromtimestamp(int(reset), UTC), now + timedelta(days=1))) + timedelta(seconds=1)
+    return now + timedelta(seconds=60)
+
+
+def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:
+    """The body as a wire struct. Raises `MalformedError` that names what was wrong, never the value."""
+    try:
+        return msgspec.json.decode(response.body, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        start = response.body[:64].lstrip()
+        head = start.decode("latin-1") if isinstance(start, bytes) else start
+        detail = "HTML instead of JSON" if head.startswith("<") else str(problem)
+        raise MalformedError(name, project, detail) from None
+
+
+class Caller:
+    """Sends requests for one connection: counts them, keeps writes apart, retries reads.
+
+    One Caller is shared by the threads of a connection; ``send`` closures use a client of their own thread.
+    """
+
+    def __init__(self, setup: Setup, *, write_gap: float = 0.0, attempts: int = ATTEMPTS) -> None:
+        self._name, self._clock, self._sleep = setup.name, setup.clock, setup.sleep
+        self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
+        self._lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._last_write: datetime | None = None
+        self.count = 0
+
+    def read(self, send: Callable[[], Response], project: str = "") -> Response:
+        """Send a request that changes nothing, again after passing faults. Raises a `TrackerError`."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(self._passing),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(self._once, send, project)
+
+    def write(self, send: Callable[[], Response], project: str = "", *, repeatable: bool = False) -> Response:
+        """Send a change, one at a time and no faster than the tracker asks. ``repeatable`` ones (PUT, PATCH, deltas)
+        are sent again after passing faults; others never are, and a lost answer is `UncertainError`.
+        """
+        with self._write_lock:
+            if self._last_write is not None:
+                gap = self._write_gap - (self._clock() - self._last_write).total_seconds()
+                if gap > 0:
+                    self._sleep(gap)
+            try:
+                if repeatable:
+                    return self.read(send, project)
+                return self._once(send, project)
+            except (UnreachableError, MalformedError) as lost:
+                if repeatable:
+                    raise
+                raise UncertainError(self._name, project, lost.detail) from lost
+            finally:
+                self._last_write = self._clock()
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """``work`` on every item, a few at once, in order; the first error ends it."""
+        todo = list(items)
+        if len(todo) < 2 or self._concurrency < 2:
+            return [work(item) for item in todo]
+        with ThreadPoolExecutor(min(self._concurrency, len(todo))) as pool:
+            return list(pool.map(work, todo))
+
+    def _once(self, send: Callable[[], Response], project: str) -> Response:
+        with self._lock:
+            self.count += 1
+        try:
+            response = send()
+        except requests.exceptions.SSLError:
+            raise UnreachableError(self._name, project, "its certificate was not accepted") from None
+        except requests.exceptions.Timeout:
+            raise UnreachableError(self._name, project, "timed out") from None
+        except (requests.exceptions.RequestException, OSError) as problem:
+            raise UnreachableError(self._name, project, type(problem).__name__) from None
+        error = error_of(response, self._name, project, self._clock())
+        if error is not None:
+            raise error
+        return response
+
+    def _passing(self, problem: BaseException) -> bool:
+        if isinstance(problem, LimitedError) and problem.until is not None:
+            return (problem.until - self._clock()).total_seconds() <= LONGEST_WAIT
+        return isinstance(problem, UnreachableError)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        problem = state.outcome.exception() if state.outcome else None
+        if isinstance(problem, LimitedError) and problem.until is not None:
+            return max(0.0, (problem.until - self._clock()).total_seconds())
+        return float(tenacity.wait_exponential_jitter(initial=0.5, max=8)(state))

@@ -1,0 +1,100 @@
+"""What every tracker of the sandbox has in common on the wire: the token, faults, latency, the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from connectors.sandbox.world import Fault, Tracker
+
+__all__ = ["Wire", "wired"]
+
+
+class Wire:
+    """ASGI middleware around one tracker: logs each request, applies latency and faults, checks the token.
+
+    ``authorised`` says from the request whether its credentials are good; ``refuse`` makes the tracker's own 401.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        tracker: Tracker,
+        authorised: Callable[[Request], bool],
+        refuse: Callable[[Request], Response],
+    ) -> None:
+        self.app, self.tracker, self.authorised, self.refuse = app, tracker, authorised, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        query = scope["query_string"].decode("latin-1")
+        path = scope["path"] + (f"?{query}" if query else "")
+        method = scope["method"]
+
+        async def logged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.tracker.log.append((method, path, message["status"]))
+            await send(message)
+
+        if self.tracker.latency:
+            await asyncio.sleep(self.tracker.latency)
+        fault = self.tracker.fault(method, path)
+        if fault is not None:
+            await self._fail(fault, scope, receive, logged)
+            return
+        request = Request(scope, receive)
+        if not self.authorised(request):
+            await self.refuse(request)(scope, receive, logged)
+            return
+        await self.app(scope, receive, logged)
+
+    async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Meet the request with a fault. A dropped connection is a promised length that is never sent."""
+        if fault.kind == "drop":
+            await self.app(scope, receive, _swallow)
+        if fault.kind in ("drop", "reset", "truncate"):
+            self.tracker.log.append((scope["method"], scope["path"], 0))
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [(b"content-type", b"application/json"), (b"content-length", b"1000")],
+                }
+            )
+            await send({"type": "http.response.body", "body": b'{"cut', "more_body": True})
+            raise ConnectionResetError
+        if fault.kind == "slow":
+            await asyncio.sleep(float(fault.headers.get("seconds", "5")))
+            await self.app(scope, receive, send)
+            return
+        bodies = {
+            "html": "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>",
+            "garbage": '{"unexpected": [1, 2',
+            "empty": "[]",
+        }
+        status = fault.status if fault.kind == "status" else 200
+        kind = "text/html" if fault.kind == "html" else "application/json"
+        body = fault.body or bodies.get(fault.kind, '{"message": "fault"}')
+        await Response(body, status, media_type=kind, headers=fault.headers)(scope, receive, send)
+
+
+async def _swallow(message: Message) -> None:
+    """Take an answer that nobody will get."""
+
+
+def wired(
+    app: Starlette,
+    tracker: Tracker,
+    authorised: Callable[[Request], bool],
+    refuse: Callable[[Request], Response],
+) -> ASGIApp:
+    """The application with its wire around it."""
+    return Wire(app, tracker, authorised, refuse)

@@ -1,0 +1,73 @@
+"""The sandbox's web servers: each tracker on a loopback port of its own, in threads of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from connectors.sandbox.world import Tracker, World
+
+__all__ = ["PORTS", "Sandbox"]
+
+PORTS: Mapping[str, int] = {"github": 8801, "gitlab": 8802, "jira": 8803, "jira-cloud": 8804}
+_MODULES = {"github": "github", "gitlab": "gitlab", "jira": "jira", "jira-cloud": "jira"}
+
+
+def application(tracker: Tracker) -> ASGIApp:
+    """The web application that shows a tracker in its own words."""
+    made: ASGIApp = import_module(f"connectors.sandbox.{_MODULES[tracker.kind]}").application(tracker)
+    return made
+
+
+class Sandbox:
+    """Serves a world's trackers, all or some; ``with Sandbox(world) as sandbox: sandbox.world.github.url``.
+
+    ``ports`` gives fixed ports by tracker kind; without it the system chooses free ones.
+    """
+
+    def __init__(
+        self, world: World, *, only: tuple[str, ...] | None = None, ports: Mapping[str, int] | None = None
+    ) -> None:
+        self.world = world
+        self._running: list[tuple[uvicorn.Server, threading.Thread]] = []
+        self._only, self._ports = only, ports or {}
+
+    def __enter__(self) -> Self:
+        for tracker in self.world.trackers:
+            if self._only is None or tracker.kind in self._only:
+                self._start(tracker)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for server, _ in self._running:
+            server.should_exit = True
+        for _, thread in self._running:
+            thread.join(timeout=10)
+
+    def _start(self, tracker: Tracker) -> None:
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self._ports.get(tracker.kind, 0)))
+        tracker.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            application(tracker), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if not server.started:
+            raise RuntimeError(f"the sandbox's {tracker.kind} did not start")
+        self._running.append((server, thread))

@@ -1,0 +1,312 @@
+"""The world behind the sandbox: projects, milestones, issues and their histories, in memory.
+
+Each tracker's web application (`github`, `gitlab`, `jira`) shows this state in that tracker's own words; the state
+itself knows none of them. Every change goes through a method here, which notes it in the issue's history and moves
+``updated``, as the real trackers do. Time comes from ``World.clock``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+__all__ = ["Change", "Comment", "Fault", "Issue", "Label", "Milestone", "Project", "Tracker", "User", "World"]
+
+
+@dataclass(slots=True)
+class User:
+    """An account. ``bot`` is the one that milesync's token belongs to."""
+
+    id: int
+    login: str
+    name: str
+    bot: bool = False
+
+
+@dataclass(slots=True)
+class Label:
+    """A label of a project (Jira's need none); ``colour`` is six hex digits."""
+
+    id: int
+    name: str
+    colour: str = "ededed"
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment; ``body`` is Markdown or wiki text, or an ADF document (dict) on Jira Cloud."""
+
+    id: int
+    author: User
+    body: Any
+    created: datetime
+    updated: datetime
+    properties: dict[str, Any] = field(default_factory=dict)
+    internal: bool = False
+
+
+@dataclass(slots=True)
+class Change:
+    """One line of an issue's history: ``field`` is milestone, state, label, assignee, title, status, points ...
+
+    For ``milestone`` ``old`` and ``new`` are milestone ids (or None); ``title`` is the milestone's at that time.
+    """
+
+    id: int
+    at: datetime
+    actor: User
+    field: str
+    old: Any
+    new: Any
+    title: str = ""
+
+
+@dataclass(slots=True)
+class Milestone:
+    """A milestone, group milestone or version. ``number`` counts within the project (GitHub number, GitLab iid)."""
+
+    id: int
+    number: int
+    title: str
+    created: datetime
+    updated: datetime
+    description: str = ""
+    start: date | None = None
+    due: date | None = None
+    closed: datetime | None = None
+    released: bool = False
+    archived: bool = False
+
+
+@dataclass(slots=True)
+class Issue:
+    """An issue or (``pull``) pull request. ``status`` is the raw state on Jira's board; ``closed`` None = open."""
+
+    id: int
+    number: int
+    title: str
+    author: User
+    created: datetime
+    updated: datetime
+    body: Any = ""
+    closed: datetime | None = None
+    resolution: str = ""
+    status: str = "To Do"
+    type: str = "Task"
+    priority: str = "Medium"
+    assignees: list[User] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    milestones: list[int] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    blocked_by: list[int] = field(default_factory=list)
+    estimate: int | None = None
+    spent: int | None = None
+    points: float | None = None
+    pull: bool = False
+    confidential: bool = False
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Project:
+    """A repository, GitLab project or Jira project. ``key`` is its path or key; ``issues`` is by number."""
+
+    id: int
+    key: str
+    name: str
+    created: datetime
+    private: bool = False
+    milestones: dict[int, Milestone] = field(default_factory=dict)
+    issues: dict[int, Issue] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
+    updated: datetime | None = None
+
+
+@dataclass(slots=True)
+class Fault:
+    """What the next matching requests meet: ``kind`` is one of status, html, reset, drop (does the work, then drops
+    the answer), truncate, slow, empty, garbage; ``match`` is looked for in "METHOD path"; ``times`` counts down.
+    """
+
+    kind: str
+    match: str = ""
+    times: int = 1
+    status: int = 502
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+class Tracker:
+    """One tracker: its projects, users, token and faults; the lock makes each request atomic."""
+
+    def __init__(self, world: World, kind: str, token: str = "sandbox") -> None:  # noqa: S107  # any visitor may know it
+        self.world, self.kind, self.token = world, kind, token
+        self.url = ""
+        self.lock = threading.RLock()
+        self.projects: dict[str, Project] = {}
+        self.users: dict[int, User] = {}
+        self.faults: list[Fault] = []
+        self.log: deque[tuple[str, str, int]] = deque(maxlen=100_000)
+        """(method, path with query, status) of each request, oldest first."""
+        self.latency = 0.0
+        self.limit, self.used = 5000, 0
+        self.bot = self.user("milesync-bot", "milesync", bot=True)
+
+    def user(self, login: str, name: str = "", *, bot: bool = False) -> User:
+        """The user of that login, made if need be."""
+        for known in self.users.values():
+            if known.login == login:
+                return known
+        made = User(self.world.next_id(), login, name or login.title(), bot)
+        self.users[made.id] = made
+        return made
+
+    def project(self, key: str, name: str = "", *, private: bool = False, created: datetime | None = None) -> Project:
+        """The project of that key, made if need be."""
+        if key not in self.projects:
+            now = created or self.world.clock()
+            self.projects[key] = Project(self.world.next_id(), key, name or key, now, private)
+        return self.projects[key]
+
+    def milestone(self, project: Project, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
+        """Add a milestone."""
+        now = at or self.world.clock()
+        made = Milestone(self.world.next_id(), len(project.milestones) + 1, title, now, now, **fields)
+        project.milestones[made.id] = made
+        return made
+
+    def close_milestone(self, project: Project, milestone: Milestone, at: datetime | None = None) -> None:
+        """Close or release it."""
+        milestone.closed = milestone.updated = at or self.world.clock()
+        milestone.released = True
+        project.updated = milestone.updated
+
+    def issue(
+        self,
+        project: Project,
+        title: str,
+        author: User,
+        *,
+        at: datetime | None = None,
+        number: int | None = None,
+        **fields: Any,
+    ) -> Issue:
+        """Add an issue; fields are those of `Issue`. Being born in a milestone is not a change of its history."""
+        now = at or self.world.clock()
+        number = number if number is not None else max(project.issues, default=0) + 1
+        made = Issue(self.world.next_id(), number, title, author, now, now, **fields)
+        made.key = made.key or f"{project.key}-{number}"
+        project.issues[number] = made
+        project.updated = now
+        return made
+
+    def change(
+        self, issue: Issue, field_: str, old: Any, new: Any, actor: User, at: datetime | None, title: str
+    ) -> None:
+        """Note a change in the issue's history and move its time of update."""
+        now = at or self.world.clock()
+        issue.changes.append(Change(self.world.next_id(), now, actor, field_, old, new, title))
+        issue.updated = max(issue.updated, now)
+
+    def move(
+        self, project: Project, issue: Issue, milestones: list[int], actor: User, at: datetime | None = None
+    ) -> None:
+        """Give the issue exactly these milestones, noting each that it leaves and each that it joins."""
+        for gone in [m for m in issue.milestones if m not in milestones]:
+            known = project.milestones.get(gone)
+            self.change(issue, "milestone", gone, None, actor, at, known.title if known else "")
+        for added in [m for m in milestones if m not in issue.milestones]:
+            self.change(issue, "milestone", None, added, actor, at, project.milestones[added].title)
+        issue.milestones = list(milestones)
+
+    def close(
+        self, issue: Issue, actor: User, at: datetime | None = None, *, status: str = "Done", resolution: str = ""
+    ) -> None:
+        """Close an issue (status Done on a board)."""
+        now = at or self.world.clock()
+        self.change(issue, "status", issue.status, status, actor, now, "")
+        self.change(issue, "state", "open", "closed", actor, now, "")
+        issue.closed, issue.status, issue.resolution = now, status, resolution
+
+    def reopen(self, issue: Issue, actor: User, at: datetime | None = None) -> None:
+        """Open it again."""
+        now = at or self.world.clock()
+        self.change(issue, "status", issue.status, "To Do", actor, now, "")
+        self.change(issue, "state", "closed", "open", actor, now, "")
+        issue.closed, issue.status, issue.resolution = None, "To Do", ""
+
+    def label(self, issue: Issue, add: list[str], remove: list[str], actor: User, at: datetime | None = None) -> None:
+        """Add and remove labels on an issue."""
+        for name in remove:
+            if name in issue.labels:
+                issue.labels.remove(name)
+                self.change(issue, "label", name, None, actor, at, "")
+        for name in add:
+            if name not in issue.labels:
+                issue.labels.append(name)
+                self.change(issue, "label", None, name, actor, at, "")
+
+    def comment(self, issue: Issue, author: User, body: Any, at: datetime | None = None, **fields: Any) -> Comment:
+        """Add a comment; that moves the issue's time of update, as on the real trackers."""
+        now = at or self.world.clock()
+        made = Comment(self.world.next_id(), author, body, now, now, **fields)
+        issue.comments.append(made)
+        issue.updated = max(issue.updated, now)
+        return made
+
+    def edit_comment(self, issue: Issue, comment: Comment, body: Any, at: datetime | None = None) -> None:
+        """Rewrite a comment."""
+        comment.body, comment.updated = body, at or self.world.clock()
+        issue.updated = max(issue.updated, comment.updated)
+
+    def find_comment(self, comment_id: int) -> tuple[Project, Issue, Comment] | None:
+        """A comment by id, with where it stands."""
+        for project in self.projects.values():
+            for issue in project.issues.values():
+                for comment in issue.comments:
+                    if comment.id == comment_id:
+                        return project, issue, comment
+        return None
+
+    def fault(self, method: str, path: str) -> Fault | None:
+        """The fault that this request meets, if any; each counts down."""
+        for fault in self.faults:
+            if fault.times > 0 and fault.match in f"{method} {path}":
+                fault.times -= 1
+                return fault
+        return None
+
+    @property
+    def writes(self) -> list[tuple[str, str, int]]:
+        """The logged requests that changed something: not GET or HEAD, not a search or query."""
+        reads = ("graphql", "/search", "bulkfetch", "approximate-count")
+        return [r for r in self.log if r[0] not in ("GET", "HEAD") and not any(word in r[1] for word in reads)]
+
+
+class World:
+    """All trackers, one clock, one count of ids."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.clock = clock
+        self._ids: Iterator[int] = itertools.count(1001)
+        self.github = Tracker(self, "github")
+        self.gitlab = Tracker(self, "gitlab")
+        self.jira = Tracker(self, "jira")
+        self.cloud = Tracker(self, "jira-cloud")
+
+    def next_id(self) -> int:
+        """A number never given before in this world."""
+        return next(self._ids)
+
+    @property
+    def trackers(self) -> tuple[Tracker, Tracker, Tracker, Tracker]:
+        """All four dialects."""
+        return self.github, self.gitlab, self.jira, self.cloud
