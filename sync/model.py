@@ -35,6 +35,7 @@ __all__ = [
     "JointMilestone",
     "Lever",
     "LeverKind",
+    "Markup",
     "Membership",
     "Milestone",
     "MilestoneKind",
@@ -98,6 +99,15 @@ class EventKind(StrEnum):
     LEFT = "left"
     CLOSED = "closed"
     REOPENED = "reopened"
+
+
+class Markup(StrEnum):
+    """The comment language a tracker speaks."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    ADF = "adf"
+    WIKI = "wiki"
 
 
 class Person(Struct, frozen=True, order=True):
