@@ -1,0 +1,181 @@
+"""Checks of single values. Each raises ValueError with a reason that does not repeat the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
+
+from config.errors import did_you_mean
+
+__all__ = [
+    "connection_names",
+    "connector_type",
+    "country",
+    "database",
+    "issue",
+    "no_secret_names",
+    "policy_variables",
+    "references",
+    "url",
+    "zone",
+]
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_POLICIES = ("plan", "update", "create")
+_SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential", re.IGNORECASE)
+_ISSUE = re.compile(r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*")
+_MILESTONE = {
+    "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
+    "gitlab": (re.compile(r"[^\s%]+%.+"), "gl:group/project%2.0"),
+    "jira": (re.compile(r"[A-Z][A-Z0-9_]+/.+"), "jira:KEY/2.0"),
+}
+
+
+def connector_type(value: str) -> str:
+    """A tracker that is built in or installed as a plugin."""
+    known = {*_MILESTONE, *(point.name for point in entry_points(group="milesync.connectors"))}
+    if value not in known:
+        raise ValueError(f"should be one of {', '.join(sorted(known))}{did_you_mean(value, known)}")
+    return value
+
+
+def url(value: str) -> str:
+    """An address to which a token may be sent: https, or http to this machine."""
+    if not value:
+        raise ValueError("is missing (this type of tracker has no public address)")
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if parts.username or parts.password:
+        raise ValueError("a secret must not stand in the file: name it with token")
+    if parts.query or parts.fragment:
+        raise ValueError("should end before any ? or #")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should start with https://, because the token is sent there")
+    return value.rstrip("/")
+
+
+def database(value: str, *, secret: bool = False) -> str:
+    """SQLite by file or PostgreSQL by URL; with a password only where ``secret``, that is outside the file."""
+    scheme = value.partition(":")[0].partition("+")[0]
+    if scheme not in ("sqlite", "postgresql"):
+        raise ValueError("should start with sqlite:/// or postgresql://")
+    if scheme == "sqlite" and not value.startswith("sqlite:///"):
+        raise ValueError("should start with sqlite:/// (three slashes; four for an absolute path)")
+    parts = _split(value)
+    if parts is None:
+        raise ValueError("should be an address; signs such as [ and ] in a password are written as %5B and %5D")
+    if not secret and (parts.password or "password" in value.casefold()):
+        raise ValueError('a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }')
+    return value
+
+
+def zone(value: str) -> str:
+    """A time zone of the IANA database."""
+    if value not in available_timezones():
+        hint = did_you_mean(value, available_timezones())
+        raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
+    return value
+
+
+def country(value: str) -> str:
+    """A country with known public holidays, or a part of one."""
+    import holidays  # 70 ms, paid only by those who name a country
+
+    if not value:
+        return value
+    name, _, part = value.partition("-")
+    known = holidays.list_supported_countries()
+    if name not in known:
+        raise ValueError("should be a two-letter country code such as DE, or DE-BY for a part of it")
+    if part and part not in known[name]:
+        raise ValueError(f"should name a part of {name}: {', '.join(known[name]) or 'none is known'}")
+    return value
+
+
+def issue(value: str) -> str:
+    """An issue as people write it."""
+    if value and not _ISSUE.fullmatch(value):
+        raise ValueError("should be an issue such as acme/app#345 or PAY-7")
+    return value
+
+
+def no_secret_names(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under whose names no secret hides."""
+    for name in value:
+        if _SECRET_NAME.search(name):
+            raise ValueError("a secret must not stand in the file: name it with token")
+    return dict(value)
+
+
+def connection_names(value: Mapping[str, object]) -> None:
+    """Names that can stand before the colon of a milestone's id and in the name of a variable."""
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, and start with a letter")
+
+
+def references(table: Mapping[str, Any], file: str) -> list[str]:
+    """Milestones that no connection of the raw ``table`` can have, and names used twice, a line each."""
+    connections = table.get("connections")
+    known = connections if isinstance(connections, Mapping) else {}
+    errors, seen = [], set()
+    for where, text in _milestones(table):
+        name, _, rest = text.partition(":")
+        kind = known[name].get("type") if isinstance(known.get(name), Mapping) else None
+        shape, example = _MILESTONE.get(kind, (None, "")) if isinstance(kind, str) else (None, "")
+        if name not in known:
+            errors.append(f"{file}:{where}: no connection has this name{did_you_mean(name, known)}")
+        elif not rest or (shape and not shape.fullmatch(rest)):
+            errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
+        if where.startswith("milestone") and text in seen:
+            errors.append(f"{file}:{where}: this milestone is named twice")
+        seen.add(text)
+    names = [row.get("name") for row in _rows(table, "joint")]
+    errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
+    return errors
+
+
+def policy_variables(environ: Mapping[str, str], connections: object, errors: list[str]) -> Iterator[tuple[str, str]]:
+    """Each MILESYNC_POLICY variable as connection (or empty) and policy.
+
+    One that can't be obeyed is added to ``errors``: a stop that stops nothing must not go unnoticed.
+    """
+    names = {"MILESYNC_POLICY": ""}
+    if isinstance(connections, Mapping):
+        names |= {f"MILESYNC_POLICY_{str(name).upper().replace('-', '_')}": str(name) for name in connections}
+    for variable, value in environ.items():
+        if variable in names:
+            if value in _POLICIES:
+                yield names[variable], value
+            else:
+                errors.append(f"{variable}: should be one of {', '.join(_POLICIES)}{did_you_mean(value, _POLICIES)}")
+        elif variable.startswith("MILESYNC_POL"):
+            errors.append(f"{variable}: there is no such variable{did_you_mean(variable, names)}")
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        return urlsplit(value)
+    except ValueError:  # its message repeats the value
+        return None
+
+
+def _milestones(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for i, row in enumerate(_rows(table, "milestone")):
+        if isinstance(row.get("id"), str):
+            yield f"milestone[{i}].id", row["id"]
+    for i, row in enumerate(_rows(table, "joint")):
+        members = row.get("members")
+        for j, member in enumerate(members if isinstance(members, list) else []):
+            if isinstance(member, str):
+                yield f"joint[{i}].members[{j}]", member
+
+
+def _rows(table: Mapping[str, Any], name: str) -> Collection[Mapping[str, Any]]:
+    rows = table.get(name)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

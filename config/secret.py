@@ -1,0 +1,68 @@
+"""Secrets by reference: the file names where one is kept, never the secret itself; it is read when it is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+
+from config.table import Table
+
+__all__ = ["Secret", "Text", "UnreadableError"]
+
+_ELSEWHERE = 'a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }'
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+
+
+class UnreadableError(Exception):
+    """A secret is not where the configuration says. The message names the variable or the key, never a value."""
+
+
+class Secret(Table):
+    """Where a secret is kept: the environment variable ``env``, or the whole of ``file`` without its last newline."""
+
+    env: str | None = Field(default=None, description="environment variable, in capital letters")
+    file: Path | None = Field(default=None, description="file that holds nothing else, relative to this file")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_reference(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(_ELSEWHERE)  # noqa: TRY004 - pydantic collects ValueError only
+        if ("env" in value) == ("file" in value) and value.keys() <= {"env", "file"}:
+            raise ValueError('name exactly one place: { env = "NAME" } or { file = "/path" }')
+        return value
+
+    @field_validator("env")
+    @classmethod
+    def _a_name(cls, value: str | None) -> str | None:
+        # A token pasted here by mistake would otherwise be printed later as the name of a missing variable.
+        if value is not None and not _VARIABLE.fullmatch(value):
+            raise ValueError("should be the name of an environment variable, in capital letters")
+        return value
+
+    def read(self, environ: Mapping[str, str], directory: Path) -> SecretStr:
+        """The secret itself, without blanks around it; raises `UnreadableError`."""
+        if self.env is not None:
+            text = environ.get(self.env, "")
+            missing = f"the environment variable {self.env} is not set"
+        else:
+            missing = "the file that it names is missing, empty or not readable"
+            try:
+                text = (directory / (self.file or "")).read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                text = ""
+        if not text.strip():
+            raise UnreadableError(missing)
+        return SecretStr(text.strip())
+
+
+def _kind(value: Any) -> str:
+    return "in:text" if isinstance(value, str) else "in:secret"
+
+
+Text = Annotated[Annotated[str, Tag("in:text")] | Annotated[Secret, Tag("in:secret")], Discriminator(_kind)]
+"""A text that may stand in the file, or be kept where secrets are."""

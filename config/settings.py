@@ -1,0 +1,365 @@
+"""The shape of `milesync.toml`, each key with a default or asked for by name, and how it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from config import checks
+from config.errors import ConfigurationError, key, lines
+from config.secret import Secret, Text, UnreadableError
+from config.table import Table
+
+__all__ = ["Connection", "Filter", "Policy", "Settings", "load", "schema"]
+
+_DEFAULT_URL = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
+_OUT_OF_SCOPE = (
+    "not_planned", "duplicate", "Won't Do", "Won't Fix", "Duplicate", "Cannot Reproduce", "Not a Bug", "Invalid",
+    "Incomplete", "Rejected", "Declined", "Obsolete",
+)  # fmt: skip
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Policy(StrEnum):
+    """What `run` and `apply` may do, from nothing to most."""
+
+    PLAN = "plan"
+    UPDATE = "update"
+    CREATE = "create"
+
+
+class Filter(Table):
+    """Which milestones, by title: shell patterns such as ``Release *``."""
+
+    include: tuple[str, ...] = Field(default=("*",), description="titles to take")
+    exclude: tuple[str, ...] = Field(default=(), description="titles to leave out; stronger than include")
+
+    def admits(self, title: str) -> bool:
+        """Whether a milestone of this title is taken."""
+        return any(fnmatchcase(title, p) for p in self.include) and not any(fnmatchcase(title, p) for p in self.exclude)
+
+
+class StatusIssue(Table):
+    """How milesync makes a status issue, where the policy lets it."""
+
+    labels: tuple[str, ...] = Field(default=("milestone-status",), description="labels that it is born with")
+    type: str = Field(default="Task", description="Jira: issue type")
+    fields: dict[str, Any] = Field(default={}, description="Jira: required fields by id, as its API takes them")
+
+
+class ProjectRules(Table):
+    """What differs for one project of a connection."""
+
+    policy: Policy | None = Field(default=None, description="what run may do here")
+    milestones: Filter | None = Field(default=None, description="which milestones of it")
+
+
+class Connection(Table):
+    """One tracker with one set of credentials."""
+
+    type: str = Field(description="github, gitlab, jira, or the name of an installed plugin")
+    url: str = Field(
+        default="",
+        validate_default=True,
+        description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
+    )
+    token: Secret | None = Field(
+        default=None,
+        validate_default=True,
+        description="where the token is kept; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
+    )
+    email: Text | None = Field(
+        default=None, description="Jira Cloud: account of the API token; none: a Data Center PAT"
+    )
+    projects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="what to read: owner/name or owner/*, a GitLab project or group, a Jira key"
+    )
+    project: dict[str, ProjectRules] = Field(default={}, description="what differs for one project; patterns allowed")
+    milestones: Filter = Field(default=Filter(), description="which milestones, by title")
+    status_issue: StatusIssue = Field(default=StatusIssue(), description="how a status issue is made")
+    policy: Policy | None = Field(default=None, description="what run may do here; none: the policy of the file")
+    timezone: str = Field(default="UTC", description="where a due date ends its day")
+    concurrency: int = Field(default=6, ge=1, le=32, description="requests under way at once")
+    timeout: int = Field(default=20, ge=1, le=600, description="seconds to wait for an answer")
+    share: Literal["none", "aggregate"] = Field(
+        default="none",
+        description="what milestones elsewhere may show of this one's: nothing, or status, probability and dates",
+    )
+    removed_resolutions: tuple[str, ...] = Field(
+        default=_OUT_OF_SCOPE, description="resolutions that mean taken out of scope, not done; case is ignored"
+    )
+    tolerance: Share | None = Field(
+        default=None, description="share of a milestone that may be left over; none: that of rules"
+    )
+    options: dict[str, str | int | float | bool | list[str]] = Field(
+        default={}, description="what only this type of connector knows"
+    )
+
+    @field_validator("type")
+    @classmethod
+    def _installed(cls, value: str) -> str:
+        return checks.connector_type(value)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str, info: Any) -> str:
+        kind = info.data.get("type")  # absent when it is wrong, which is said already
+        return checks.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
+
+    @field_validator("token")
+    @classmethod
+    def _default_token(cls, value: Secret | None, info: Any) -> Secret | None:
+        kind = info.data.get("type", "")
+        return value or (Secret(env=f"{kind.upper()}_TOKEN") if kind in ("github", "gitlab", "jira") else None)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        return checks.zone(value)
+
+    @field_validator("options")
+    @classmethod
+    def _no_secret(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checks.no_secret_names(value)
+
+
+class Milestone(Table):
+    """What people say about one milestone, written ``gh:acme/app#12``, ``gl:acme/api%2.0`` or ``jira:PAY/2.0``."""
+
+    id: str = Field(description="connection, project and milestone")
+    report_on: str = Field(
+        default="",
+        description="the issue that carries its label and comments (acme/app#345, PAY-7); none: made by policy",
+    )
+    start: date | None = Field(
+        default=None, description="day on which its scope was agreed; none: as the tracker tells"
+    )
+    owner: str = Field(default="", description="who answers for it")
+
+    @field_validator("report_on")
+    @classmethod
+    def _an_issue(cls, value: str) -> str:
+        return checks.issue(value)
+
+
+class Joint(Table):
+    """One commitment made of milestones in one or several trackers."""
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="what people call it")
+    owner: str = Field(default="", description="who answers for it")
+    due: date | None = Field(default=None, description="the day that was promised; none: the last of its members")
+    members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="milestones, as in milestone.id")
+
+
+class Rules(Table):
+    """From probability to status."""
+
+    tolerance: Share = Field(default=0.0, description="share of a milestone that may be left over and still be done")
+    on_track: Probability = Field(default=0.70, description="at least this probability is on track")
+    off_track: Probability = Field(
+        default=0.35, validate_default=True, description="less than this probability is off track"
+    )
+    margin: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.07, description="how far past an edge the probability must be before the status changes"
+    )
+    target: Probability = Field(default=0.80, description="probability that a lever must reach")
+
+    @field_validator("off_track")
+    @classmethod
+    def _below(cls, value: float, info: Any) -> float:
+        if value >= info.data.get("on_track", 1):
+            raise ValueError("should be below rules.on_track")
+        return value
+
+
+class Calendar(Table):
+    """Days on which nobody works."""
+
+    country: str = Field(default="", description="public holidays of a country, DE, or of a part of it, DE-BY")
+    days_off: tuple[date, ...] = Field(default=(), description="further days off")
+    weekend: tuple[Weekday, ...] = Field(default=("saturday", "sunday"), description="days of the week without work")
+
+    @field_validator("country")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return checks.country(value)
+
+
+class Limits(Table):
+    """The most that one run may write. A plan above any of these is refused whole, with exit code 4.
+
+    Reading and `plan` are never refused.
+    """
+
+    creates: int = Field(default=200, ge=0, description="comments, labels and status issues made")
+    updates: int = Field(default=500, ge=0, description="comments rewritten and labels moved")
+    deletes: int = Field(default=20, ge=0, description="second copies of our own comments taken away")
+    share: Share = Field(default=1.0, description="share of the milestones that may be touched, for each of these")
+    floor: int = Field(default=10, ge=0, description="the share binds when there are more milestones than this")
+
+
+class Settings(BaseSettings):
+    """The whole of `milesync.toml`. Made by `load`; made by hand, it reads neither file nor environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, title="milesync.toml")
+
+    instance: str = Field(
+        pattern=NAME,
+        max_length=40,
+        description="name of this installation, part of every marker, for example the team's; never change it",
+    )
+    policy: Policy = Field(default=Policy.PLAN, description="what run may do; a connection or a project may differ")
+    database: Text = Field(
+        default="sqlite:///milesync.db", validate_default=True, description="sqlite:///FILE or postgresql://HOST/NAME"
+    )
+    connections: Annotated[dict[str, Connection], Field(min_length=1)] = Field(
+        description="the trackers, by your names"
+    )
+    milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
+    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones")
+    label_prefix: str = Field(
+        default="health",
+        pattern=NAME,
+        max_length=30,
+        description="start of the status labels: health/on-track, on GitLab health::on-track",
+    )
+    rules: Rules = Field(default=Rules(), description="from probability to status")
+    calendar: Calendar = Field(default=Calendar(), description="days without work")
+    limits: Limits = Field(default=Limits(), description="the most that one run may write")
+
+    _file: Path = PrivateAttr(default=Path("milesync.toml"))
+    _ceilings: Mapping[str, Policy] = PrivateAttr(default={})
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - `load` alone decides which file and which variables count
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @field_validator("database")
+    @classmethod
+    def _database(cls, value: str | Secret) -> str | Secret:
+        return checks.database(value) if isinstance(value, str) else value
+
+    @field_validator("connections")
+    @classmethod
+    def _names(cls, value: dict[str, Connection]) -> dict[str, Connection]:
+        checks.connection_names(value)
+        return value
+
+    def at(self, file: Path, ceilings: Mapping[str, Policy]) -> Self:
+        """These settings as read from ``file``, with no policy above ``ceilings`` (by connection; empty: all)."""
+        self._file, self._ceilings = file, ceilings
+        return self
+
+    def policy_for(self, connection: str, project: str = "") -> Policy:
+        """What may be written: the policy of the project, else connection, else file; the environment can lower it."""
+        ours = self.connections[connection]
+        rules = self._rules(ours, project)
+        chosen = (rules.policy if rules else None) or ours.policy or self.policy
+        ceilings = (self._ceilings.get(name, Policy.CREATE) for name in ("", connection))
+        return min((chosen, *ceilings), key=list(Policy).index)
+
+    def admits(self, connection: str, project: str, title: str) -> bool:
+        """Whether the connection's and the project's filters both take a milestone of this title."""
+        ours = self.connections[connection]
+        rules = self._rules(ours, project)
+        narrower = rules.milestones if rules else None
+        return ours.milestones.admits(title) and (narrower is None or narrower.admits(title))
+
+    def tolerance_for(self, connection: str) -> float:
+        """Share of a milestone that may be left over and still count as done."""
+        own = self.connections[connection].tolerance
+        return self.rules.tolerance if own is None else own
+
+    def database_url(self, environ: Mapping[str, str]) -> SecretStr:
+        """The database's URL, which may hold a password; a SQLite file is found from the configuration's folder."""
+        url = self._read([(("database",), self.database)], environ)[0].get_secret_value()
+        try:
+            checks.database(url, secret=isinstance(self.database, Secret))
+        except ValueError as error:
+            raise ConfigurationError([f"{self._file}:database: {error}"]) from None
+        if url.startswith("sqlite:///") and url != "sqlite:///:memory:":
+            url = f"sqlite:///{(self._file.parent / url.removeprefix('sqlite:///')).absolute()}"
+        return SecretStr(url)
+
+    def secrets(self, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, dict[str, SecretStr]]:
+        """``token`` and ``email`` of these connections, read now. What is missing is in one `ConfigurationError`."""
+        places = [
+            (("connections", name, field), value)
+            for name in names
+            for field in ("token", "email")
+            if (value := getattr(self.connections[name], field)) is not None
+        ]
+        found: dict[str, dict[str, SecretStr]] = {}
+        for (where, _), secret in zip(places, self._read(places, environ), strict=True):
+            found.setdefault(where[1], {})[where[2]] = secret
+        return found
+
+    def _read(
+        self, places: Sequence[tuple[tuple[str, ...], str | Secret]], environ: Mapping[str, str]
+    ) -> list[SecretStr]:
+        found, errors = [], []
+        for where, value in places:
+            try:
+                found.append(SecretStr(value) if isinstance(value, str) else value.read(environ, self._file.parent))
+            except UnreadableError as error:
+                errors.append(f"{self._file}:{key(where)}: {error}")
+        if errors:
+            raise ConfigurationError(errors)
+        return found
+
+    @staticmethod
+    def _rules(connection: Connection, project: str) -> ProjectRules | None:
+        exact = connection.project.get(project)
+        return exact or next((rules for p, rules in connection.project.items() if fnmatchcase(project, p)), None)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check ``path``. Raises `ConfigurationError` with every mistake at once.
+
+    From ``environ`` come ``MILESYNC_DATABASE``, in place of ``database``, and ``MILESYNC_POLICY`` and
+    ``MILESYNC_POLICY_<CONNECTION>``, above which no policy in the file can go.
+    """
+    try:
+        table: dict[str, Any] = TomlConfigSettingsSource(Settings, path)() if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError([f"{path}: not readable as TOML: {error}"]) from None
+    if not path.is_file():
+        raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
+    errors = checks.references(table, str(path))
+    ceilings: dict[str, Policy] = {}
+    for name, value in checks.policy_variables(environ, table.get("connections"), errors):
+        ceilings[name] = Policy(value)
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        raise ConfigurationError([*lines(error, Settings, table, str(path)), *errors]) from None
+    if errors:
+        raise ConfigurationError(errors)
+    if environ.get("MILESYNC_DATABASE"):
+        settings = settings.model_copy(update={"database": Secret(env="MILESYNC_DATABASE")})
+    return settings.at(path, ceilings)
+
+
+def schema() -> str:
+    """The JSON schema of the file, as text, for editors and for checks."""
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,349 @@
+"""The configuration: what it takes, and what it says when it is wrong, without ever saying a value."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from config import ConfigurationError, Settings, load, schema
+from config.settings import Connection, Limits, Policy, Rules
+from sync import plan
+
+CONFIG = Path(__file__).parents[2] / "config"
+CANARY = "c4naryV4lue"
+MINIMAL = """
+instance = "acme"
+[connections.gh]
+type = "github"
+projects = ["acme/app"]
+"""
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def _write(text: str) -> Path:
+        path = tmp_path / "milesync.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return _write
+
+
+def wrong(path: Path, environ: dict[str, str] | None = None) -> dict[str, str]:
+    """Reason by key of everything that is wrong with a file."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, environ or {})
+    assert str(caught.value) == "\n".join(caught.value.errors)
+    assert CANARY.casefold() not in repr(caught.value).casefold()
+    chain: list[BaseException | None] = [caught.value.__context__, caught.value.__cause__]
+    assert caught.value.__suppress_context__ or chain == [None, None], "a traceback would show the values"
+    rows = [line.removeprefix(f"{path}:").partition(": ") for line in caught.value.errors]
+    return {key: reason for key, _, reason in rows}
+
+
+# --- what it takes ---------------------------------------------------------------------------------------------
+
+
+def test_two_keys_and_a_connection_are_enough(write: Write, tmp_path: Path) -> None:
+    settings = load(write(MINIMAL), {})
+    gh = settings.connections["gh"]
+    assert (settings.policy, gh.url, gh.concurrency) == (Policy.PLAN, "https://api.github.com", 6)
+    assert gh.token is not None
+    assert gh.token.env == "GITHUB_TOKEN"
+    assert settings.database_url({}).get_secret_value() == f"sqlite:///{tmp_path / 'milesync.db'}"
+
+
+def test_everything_that_people_can_say(write: Write) -> None:
+    settings = load(
+        write(
+            MINIMAL
+            + """
+            timezone = "Europe/Berlin"
+            share = "aggregate"
+            status_issue = { labels = ["x"], type = "Story", fields = { customfield_1 = { value = "a" } } }
+            options = { dialect = "cloud" }
+            [connections.gl]
+            type = "gitlab"
+            projects = ["acme/api"]
+            tolerance = 0.1
+            [[milestone]]
+            id = "gh:acme/app#12"
+            report_on = "acme/app#345"
+            start = 2026-01-05
+            owner = "@pat"
+            [[joint]]
+            name = "Payments GA"
+            due = 2026-12-12
+            members = ["gh:acme/app#12", "gl:acme/api%2.0 beta"]
+            [calendar]
+            country = "DE-BY"
+            days_off = [2026-12-24]
+            weekend = ["friday", "saturday"]
+            """
+        ),
+        {},
+    )
+    assert settings.milestone[0].start == date(2026, 1, 5)
+    assert settings.joint[0].members == ("gh:acme/app#12", "gl:acme/api%2.0 beta")
+    assert settings.connections["gh"].status_issue.fields == {"customfield_1": {"value": "a"}}
+    assert (settings.tolerance_for("gh"), settings.tolerance_for("gl")) == (0.0, 0.1)
+
+
+def test_settings_made_by_hand_read_neither_file_nor_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICY", "create")
+    monkeypatch.setenv("INSTANCE", CANARY)
+    settings = Settings(instance="check", connections={"gh": Connection(type="github", projects=("a/b",))})
+    assert (settings.instance, settings.policy) == ("check", Policy.PLAN)
+
+
+def test_the_example_is_valid_and_agrees_with_its_schema() -> None:
+    example = tomllib.loads((CONFIG / "example.toml").read_text(encoding="utf-8"))
+    settings = load(CONFIG / "example.toml", {})
+    described = json.loads(schema())
+    jsonschema.Draft202012Validator.check_schema(described)
+    jsonschema.validate(json.loads(json.dumps(example, default=str)), described)
+    assert {name: (c.type, c.url, *c.projects) for name, c in settings.connections.items()} == {
+        "gh": ("github", "http://127.0.0.1:8801", "acme/app"),
+        "gl": ("gitlab", "http://127.0.0.1:8802", "acme/api"),
+        "jira": ("jira", "http://127.0.0.1:8803", "PAY"),
+        "cloud": ("jira", "http://127.0.0.1:8804", "WEB"),
+    }
+    environ = {"GITHUB_TOKEN": "s", "GITLAB_TOKEN": "s", "JIRA_TOKEN": "s", "JIRA_EMAIL": "pat@example.org"}
+    assert settings.secrets(settings.connections, environ)["cloud"].keys() == {"token", "email"}
+
+
+def test_the_stored_schema_is_the_generated_one() -> None:
+    stored = (CONFIG / "schema.json").read_text(encoding="utf-8")
+    assert stored == schema(), "run: python -c 'import config; print(config.schema(), end=\"\")' > config/schema.json"
+
+
+def test_every_key_is_explained() -> None:
+    def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+        inside = {m for m in BaseModel.__subclasses__() for m in (m, *m.__subclasses__())}
+        return {m for m in inside if m.__module__.startswith("config.")} | {model}
+
+    bare = [f"{m.__name__}.{n}" for m in models(Settings) for n, f in m.model_fields.items() if not f.description]
+    assert bare == []
+
+
+def test_limits_and_rules_default_to_what_the_code_does() -> None:
+    assert Limits().model_dump() == {name: getattr(plan.Limits(), name) for name in plan.Limits.__struct_fields__}
+    assert (Rules().on_track, Rules().off_track, Rules().margin, Rules().target) == (0.70, 0.35, 0.07, 0.80)
+
+
+# --- who may write what ----------------------------------------------------------------------------------------
+
+PILOT = (
+    MINIMAL
+    + 'policy = "update"\nmilestones = { exclude = ["Backlog"] }\n'
+    + """
+[connections.gh.project."acme/pilot"]
+policy = "create"
+milestones = { include = ["Release *"] }
+[connections.gh.project."acme/old-*"]
+policy = "plan"
+[connections.gl]
+type = "gitlab"
+projects = ["acme/api"]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ["plan", "update", "create", "plan"]),
+        ({"MILESYNC_POLICY": "plan"}, ["plan", "plan", "plan", "plan"]),
+        ({"MILESYNC_POLICY": "update"}, ["plan", "update", "update", "plan"]),
+        ({"MILESYNC_POLICY": "create"}, ["plan", "update", "create", "plan"]),
+        ({"MILESYNC_POLICY_GH": "plan"}, ["plan", "plan", "plan", "plan"]),
+        ({"MILESYNC_POLICY_GL": "plan"}, ["plan", "update", "create", "plan"]),
+    ],
+)
+def test_the_narrower_policy_wins_and_the_environment_caps_it(
+    write: Write, environ: dict[str, str], expected: list[str]
+) -> None:
+    settings = load(write(PILOT), environ)
+    asked = [("gl", "acme/api"), ("gh", "acme/app"), ("gh", "acme/pilot"), ("gh", "acme/old-app")]
+    assert [settings.policy_for(*one).value for one in asked] == expected
+
+
+def test_both_filters_must_admit_a_milestone(write: Write) -> None:
+    settings = load(write(PILOT), {})
+    asked = [("acme/app", "Backlog"), ("acme/app", "2.0"), ("acme/pilot", "2.0"), ("acme/pilot", "Release 2")]
+    assert [settings.admits("gh", *one) for one in asked] == [False, True, False, True]
+
+
+def test_a_stop_that_would_stop_nothing_is_an_error(write: Write) -> None:
+    found = wrong(write(MINIMAL), {"MILESYNC_POLICY_HG": "plan", "MILESYNC_POLICIY": "plan", "MILESYNC_POLICY": CANARY})
+    assert found == {
+        "MILESYNC_POLICY_HG": "there is no such variable, did you mean 'MILESYNC_POLICY_GH'?",
+        "MILESYNC_POLICIY": "there is no such variable, did you mean 'MILESYNC_POLICY'?",
+        "MILESYNC_POLICY": "should be one of plan, update, create",
+    }
+
+
+# --- what it says ----------------------------------------------------------------------------------------------
+
+
+def test_all_mistakes_at_once_by_key_and_never_a_value(write: Write) -> None:
+    found = wrong(
+        write(f"""
+        polcy = "plan"
+        policy = "creat"
+        database = "postgresql://me:{CANARY}@db/milesync"
+        [connections.gh]
+        type = "githb"
+        token = "{CANARY}"
+        projects = ["acme/app"]
+        concurrency = "{CANARY}"
+        [connections.jr]
+        type = "jira"
+        projects = []
+        timezone = "europe/berln"
+        milestones = {{ includes = ["*"] }}
+        options = {{ api_token = "{CANARY}" }}
+        [[milestone]]
+        id = "jrr:PAY/{CANARY}"
+        report_on = "{CANARY}"
+        [[milestone]]
+        id = "jr:acme/app#12"
+        [[joint]]
+        name = "GA"
+        due = "{CANARY}"
+        members = ["jr:PAY/2.0"]
+        [[joint]]
+        name = "GA"
+        members = []
+        [rules]
+        on_track = 0.3
+        """)
+    )
+    secret = 'a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }'
+    assert found.pop("joint[0].due").startswith("should be a valid date")
+    assert found.pop("instance").startswith("is missing (name of this installation")
+    assert found.pop("connections.gh.concurrency").startswith("should be a valid integer")
+    assert found == {
+        "polcy": "there is no such key, did you mean 'policy'?",
+        "policy": "should be one of plan, update, create, did you mean 'create'?",
+        "database": secret,
+        "connections.gh.type": "should be one of github, gitlab, jira, did you mean 'github'?",
+        "connections.gh.token": secret,
+        "connections.jr.projects": "is empty",
+        "connections.jr.url": "is missing (this type of tracker has no public address)",
+        "connections.jr.timezone": "should be a time zone such as Europe/Berlin, did you mean 'Europe/Berlin'?",
+        "connections.jr.milestones.includes": "there is no such key, did you mean 'include'?",
+        "connections.jr.options": "a secret must not stand in the file: name it with token",
+        "milestone[0].id": "no connection has this name, did you mean 'jr'?",
+        "milestone[0].report_on": "should be an issue such as acme/app#345 or PAY-7",
+        "milestone[1].id": "should be written like jira:KEY/2.0",
+        "joint[1].name": "this name is used twice",
+        "joint[1].members": "is empty",
+        "rules.off_track": "should be below rules.on_track",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        (f'token = "{CANARY}"', "token"),
+        (f'token = {{ env = "{CANARY}" }}', "token.env"),
+        (f'token = {{ env = "A", file = "{CANARY}" }}', "token"),
+        (f'token = {{ evn = "{CANARY}" }}', "token.evn"),
+        (f'token = ["{CANARY}"]', "token"),
+        (f'password = "{CANARY}"', "password"),
+        (f'url = "https://me:{CANARY}@host"', "url"),
+        (f'url = "http://{CANARY}.example.org"', "url"),
+        (f'url = "https://[{CANARY}"', "url"),
+        (f'url = "https://host/?private_token={CANARY}"', "url"),
+        (f'url = "{CANARY}"', "url"),
+        (f'type = "{CANARY}"', "type"),
+        (f'share = "{CANARY}"', "share"),
+        (f'project = "{CANARY}"', "project"),
+        (f'policy = ["{CANARY}"]', "policy"),
+        (f'tolerance = "{CANARY}"', "tolerance"),
+        (f'timeout = "{CANARY}"', "timeout"),
+        (f'status_issue = "{CANARY}"', "status_issue"),
+        (f'milestones = "{CANARY}"', "milestones"),
+        (f'removed_resolutions = "{CANARY}"', "removed_resolutions"),
+    ],
+)
+def test_no_value_is_ever_repeated(write: Write, line: str, key: str) -> None:
+    text = MINIMAL.replace('type = "github"\n', "") if line.startswith("type") else MINIMAL
+    found = wrong(write(text + line))
+    assert f"connections.gh.{key}" in found
+
+
+@pytest.mark.parametrize(
+    "url", [f"mysql://me:{CANARY}@db", f"postgresql://me:{CANARY}@[db/x", "sqlite://", f"x{CANARY}"]
+)
+def test_a_database_that_cannot_be(write: Write, url: str) -> None:
+    assert "database" in wrong(write(f'database = "{url}"' + MINIMAL))
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(MINIMAL), {"MILESYNC_DATABASE": url}).database_url({"MILESYNC_DATABASE": url})
+    assert CANARY not in str(caught.value)
+
+
+def test_a_file_that_is_not_toml_or_not_there(write: Write, tmp_path: Path) -> None:
+    path = write(f'instance = "{CANARY}')
+    assert "at line 1" in "".join(wrong(path).values()) or "at end of document" in "".join(wrong(path).values())
+    path.write_bytes(b"\xff\xfe" + CANARY.encode())
+    assert wrong(path)
+    assert "no such file" in str(wrong(tmp_path / "none.toml"))
+
+
+# --- secrets -----------------------------------------------------------------------------------------------------
+
+
+def test_secrets_are_read_late_and_only_for_the_connections_used(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "pat").write_text(f" {CANARY}\n", encoding="utf-8")
+    settings = load(
+        write(
+            MINIMAL
+            + '[connections.jr]\ntype = "jira"\nurl = "https://j.example.org"\nprojects = ["PAY"]\n'
+            + 'token = { file = "pat" }\nemail = "pat@example.org"\n'
+        ),
+        {},
+    )
+    found = settings.secrets(["jr"], {})
+    assert {name: secret.get_secret_value() for name, secret in found["jr"].items()} == {
+        "token": CANARY,
+        "email": "pat@example.org",
+    }
+    assert CANARY not in f"{found} {found!r} {settings!r} {settings.model_dump_json()}"
+
+
+def test_all_missing_secrets_at_once(write: Write) -> None:
+    settings = load(
+        write(MINIMAL + '[connections.gl]\ntype = "gitlab"\nprojects = ["a/b"]\ntoken = { file = "none" }\n'), {}
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        settings.secrets(settings.connections, {"GITHUB_TOKEN": " \n"})
+    keys = [line.rpartition("milesync.toml:")[2] for line in caught.value.errors]
+    assert keys == [
+        "connections.gh.token: the environment variable GITHUB_TOKEN is not set",
+        "connections.gl.token: the file that it names is missing, empty or not readable",
+    ]
+
+
+def test_the_database_url_comes_from_the_environment_first(write: Write, tmp_path: Path) -> None:
+    environ: dict[str, Any] = {"MILESYNC_DATABASE": f"postgresql://me:{CANARY}@db/milesync"}
+    settings = load(write(MINIMAL), environ)
+    assert settings.database_url(environ).get_secret_value() == environ["MILESYNC_DATABASE"]
+    assert CANARY not in f"{settings!r} {settings.database_url(environ)!r}"
+    absolute = load(write('database = "sqlite:////var/lib/milesync.db"\n' + MINIMAL), {})
+    assert absolute.database_url({}).get_secret_value() == "sqlite:////var/lib/milesync.db"
+
+
+def test_the_rest_of_the_file_is_checked_though_the_environment_outranks_it(write: Write) -> None:
+    path = write(f'database = "postgresql://me:{CANARY}@db/x"\n' + MINIMAL)
+    assert "database" in wrong(path, {"MILESYNC_DATABASE": "sqlite:///x.db"})
