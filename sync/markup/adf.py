@@ -1,0 +1,104 @@
+"""The Atlassian Document Format: Jira Cloud's comments, as a JSON text.
+
+Foreign text is only ever the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, text,
+hardBreak, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from sync.markup.document import (
+    SIGNS,
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    chart_table,
+    clean,
+    merged,
+)
+
+__all__ = ["adf"]
+
+Node = dict[str, Any]
+_PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
+_CODE: Node = {"type": "code"}
+
+
+def adf(document: Document) -> str:
+    """The document as the JSON text of an ADF ``doc`` node."""
+    content = [node for section in document.sections for node in _section(section)]
+    return json.dumps({"type": "doc", "version": 1, "content": content}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _section(section: Section) -> list[Node]:
+    body = [_block(block) for block in section.blocks]
+    if section.folded:
+        return [{"type": "expand", "attrs": {"title": clean(section.title)}, "content": body}]
+    if not section.title:
+        return body
+    title: Line = (Sign(section.sign), " ", section.title) if section.sign else (section.title,)
+    level = 3 if section.sign else 4
+    return [{"type": "heading", "attrs": {"level": level}, "content": _line(title)}, *body]
+
+
+def _block(block: Block) -> Node:
+    match block:
+        case Lines(lines):
+            content: list[Node] = []
+            for line in lines:
+                content += [{"type": "hardBreak"}, *_line(line)] if content else _line(line)
+            return {"type": "paragraph", "content": content}
+        case Bullets(lines, numbered):
+            items = [{"type": "listItem", "content": [_paragraph(line)]} for line in lines]
+            return {"type": "orderedList" if numbered else "bulletList", "content": items}
+        case Table(head, rows):
+            header = {"type": "tableRow", "content": [_cell("tableHeader", text) for text in head]}
+            body = [{"type": "tableRow", "content": [_cell("tableCell", text) for text in row]} for row in rows]
+            return {"type": "table", "content": [header, *body]}
+        case Chart():
+            return _block(chart_table(block))
+
+
+def _cell(kind: str, text: str) -> Node:
+    return {"type": kind, "content": [_paragraph((text,))]}
+
+
+def _paragraph(line: Line) -> Node:
+    return {"type": "paragraph", "content": _line(line)}
+
+
+def _line(line: Line) -> list[Node]:
+    return [node for part in merged(line) for node in _inline(part)]
+
+
+def _inline(part: Inline) -> list[Node]:
+    match part:
+        case str():
+            return [_text(part)] if part.isprintable() else [_text(clean(part), _CODE)]
+        case Strong(text):
+            return [_text(clean(text), {"type": "strong"})]
+        case Foreign(text):
+            return [_text(clean(text), _CODE)]
+        case Sign(status):
+            return [_text(SIGNS[status])]
+        case Item(key, title, url):
+            link = [{"type": "link", "attrs": {"href": url}}] if _PLAIN_URL.fullmatch(url) else []
+            shown = [_text(clean(key), _CODE, *link)]
+            return [*shown, _text(" "), _text(clean(title), _CODE)] if title else shown
+
+
+def _text(text: str, *marks: Node) -> Node:
+    return {"type": "text", "text": text, "marks": list(marks)} if marks else {"type": "text", "text": text}

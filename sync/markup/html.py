@@ -1,0 +1,80 @@
+"""HTML for pages of our own: everything escaped, foreign text isolated from the direction of what surrounds it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from sync.markup.document import (
+    SIGNS,
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    chart_table,
+    clean,
+    merged,
+)
+
+__all__ = ["html"]
+
+
+def html(document: Document) -> str:
+    """The document as a fragment of HTML, without links: a page that needs them knows where its items are."""
+    return "\n".join(map(_section, document.sections))
+
+
+def _section(section: Section) -> str:
+    body = "\n".join(map(_block, section.blocks))
+    title = escape(section.title)
+    if section.folded:
+        return f"<details>\n<summary>{title}</summary>\n{body}\n</details>"
+    sign = f"{SIGNS[section.sign]} " if section.sign else ""
+    level = "h3" if section.sign else "h4"
+    heading = f"<{level}>{sign}{title}</{level}>\n" if title else ""
+    return f"<section>\n{heading}{body}\n</section>"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Lines(lines):
+            return f"<p>{'<br>'.join(map(_line, lines))}</p>"
+        case Bullets(lines, numbered):
+            tag = "ol" if numbered else "ul"
+            return f"<{tag}>{''.join(f'<li>{_line(line)}</li>' for line in lines)}</{tag}>"
+        case Table(head, rows):
+            header = "".join(f"<th>{escape(text)}</th>" for text in head)
+            body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+            return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+        case Chart():
+            return _block(chart_table(block))
+
+
+def _line(line: Line) -> str:
+    return "".join(map(_inline, merged(line)))
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case str():
+            return escape(part)
+        case Strong(text):
+            return f"<strong>{escape(text)}</strong>"
+        case Foreign(text):
+            return _literal(text)
+        case Sign(status):
+            return SIGNS[status]
+        case Item(key, title, _):
+            return f"{_literal(key)} {_literal(title)}" if title else _literal(key)
+
+
+def _literal(text: str) -> str:
+    return f"<bdi><code>{escape(clean(text))}</code></bdi>"

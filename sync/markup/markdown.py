@@ -1,0 +1,117 @@
+"""Markdown as GitHub and GitLab read it.
+
+Foreign text stands in code spans only, where neither tracker looks for mentions, references, links, images, HTML or
+quick actions; never in a table and never on a line of HTML. No line of the result begins with a slash.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sync.markup.document import (
+    SIGNS,
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    clean,
+    is_ours,
+    merged,
+)
+
+__all__ = ["markdown"]
+
+_GITHUB_ITEM = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+/(?:issues|pull)/\d+)", re.ASCII)
+_LISTLIKE = re.compile(r"([-+])(\s|$)|(\d+)([.)])(\s|$)")
+
+
+def markdown(document: Document, links: bool) -> str:
+    """The document in Markdown. ``links``: whether items on github.com become links, through the redirecting host
+    that GitHub keeps free of backlinks; on GitLab every link to an item leaves a note there, so it has none.
+    """
+    return "\n\n".join(_section(section, links) for section in document.sections)
+
+
+def _section(section: Section, links: bool) -> str:
+    body = "\n\n".join(_block(block, links) for block in section.blocks)
+    title = section.title if is_ours(section.title) else "Details"
+    if section.folded:
+        return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
+    sign = f"{SIGNS[section.sign]} " if section.sign else ""
+    heading = f"{'###' if section.sign else '####'} {sign}{title}\n\n" if title else ""
+    return f"{heading}{body}".rstrip()
+
+
+def _block(block: Block, links: bool) -> str:
+    match block:
+        case Lines(lines):
+            return "  \n".join(_line(line, links) for line in lines)
+        case Bullets(lines, numbered):
+            marks = [f"{i}." if numbered else "-" for i in range(1, len(lines) + 1)]
+            return "\n".join(f"{mark} {_line(line, links)}" for mark, line in zip(marks, lines, strict=True))
+        case Table(head, rows):
+            rule = tuple("---" for _ in head)
+            return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in (head, rule, *rows))
+        case Chart():
+            return _chart(block)
+
+
+def _chart(chart: Chart) -> str:
+    top = max(*chart.scope, *chart.done, 1)
+    labels = ", ".join(f'"{_cell(label)}"' for label in chart.labels)
+    return "\n".join(
+        (
+            "```mermaid",
+            "xychart-beta",
+            f'    title "{_cell(chart.title)}"',
+            f"    x-axis [{labels}]",
+            f'    y-axis "Issues" 0 --> {top}',
+            f"    bar {list(chart.done)}",
+            f"    line {list(chart.scope)}",
+            "```",
+        )
+    )
+
+
+def _cell(text: str) -> str:
+    return text if text == "---" or is_ours(text) else "…"
+
+
+def _line(line: Line, links: bool) -> str:
+    text = "".join(_inline(part, links) for part in merged(line))
+    # Our own words may begin as a list does ("3. ..."); they are words all the same.
+    return _LISTLIKE.sub(r"\3\\\1\4\2\5", text, count=1) if _LISTLIKE.match(text) else text
+
+
+def _inline(part: Inline, links: bool) -> str:
+    match part:
+        case str():
+            return part if is_ours(part) else _code(part)
+        case Strong(text):
+            return f"**{text.strip()}**" if text.strip() and is_ours(text) else _code(text)
+        case Foreign(text):
+            return _code(text)
+        case Sign(status):
+            return SIGNS[status]
+        case Item(key, title, url):
+            found = _GITHUB_ITEM.fullmatch(url) if links else None
+            shown = f"[{_code(key)}](https://redirect.github.com/{found[1]})" if found else _code(key)
+            return f"{shown} {_code(title)}" if title else shown
+
+
+def _code(text: str) -> str:
+    """A code span that nothing inside can end: its fence is longer than any run of backticks in the text."""
+    shown = clean(text)
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"

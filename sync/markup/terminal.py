@@ -1,0 +1,77 @@
+"""Plain text for a terminal: what a person reads, wrapped to a width; foreign text cannot move the cursor."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+from sync.markup.document import (
+    SIGNS,
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    chart_table,
+    clean,
+    merged,
+)
+
+__all__ = ["terminal"]
+
+
+def terminal(document: Document, width: int = 100) -> str:
+    """The document as plain text, at most ``width`` columns where its words can be broken."""
+    return "\n\n".join(_section(section, width) for section in document.sections)
+
+
+def _section(section: Section, width: int) -> str:
+    title = f"{SIGNS[section.sign]} {section.title}" if section.sign else section.title
+    rule = ("=" if section.sign else "-") * min(len(title), width)
+    heading = (title, rule) if title else ()
+    return "\n".join((*heading, *(_block(block, width) for block in section.blocks)))
+
+
+def _block(block: Block, width: int) -> str:
+    match block:
+        case Lines(lines):
+            return "\n".join(fill(_line(line), width, break_on_hyphens=False) for line in lines)
+        case Bullets(lines, numbered):
+            marks = [f"{i}. " if numbered else "- " for i in range(1, len(lines) + 1)]
+            return "\n".join(
+                fill(_line(line), width, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+                for mark, line in zip(marks, lines, strict=True)
+            )
+        case Table(head, rows):
+            widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+            return "\n".join(
+                "  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip()
+                for row in (head, *rows)
+            )
+        case Chart():
+            return _block(chart_table(block), width)
+
+
+def _line(line: Line) -> str:
+    return "".join(map(_inline, merged(line)))
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case str():
+            return part
+        case Strong(text):
+            return text
+        case Foreign(text):
+            return clean(text)
+        case Sign(status):
+            return SIGNS[status]
+        case Item(key, title, _):
+            return f"{clean(key)} {clean(title)}" if title else clean(key)

@@ -1,0 +1,101 @@
+"""Jira's wiki markup: Jira Data Center's comments.
+
+Its renderer is a chain of regular expressions that still act inside ``{{...}}``, so foreign text stands there with
+every sign that is not a letter, a digit or a space as a numeric entity, which the renderer leaves alone: no macro,
+mention, link, image or emoticon can form. It has no collapsed parts; those become sections with a heading.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sync.markup.document import (
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    chart_table,
+    clean,
+    is_ours,
+    merged,
+)
+from sync.model import Status
+
+__all__ = ["wiki"]
+
+# Jira's own icons: databases that cannot store four-byte characters still show them.
+_SIGNS = {
+    Status.ON_TRACK: "(/)",
+    Status.AT_RISK: "(!)",
+    Status.OFF_TRACK: "(x)",
+    Status.OVERDUE: "(-)",
+    Status.DONE: "(*)",
+    Status.NO_DUE_DATE: "(i)",
+    Status.UNKNOWN: "(?)",
+}
+_MARKUP = re.compile(r"[^A-Za-z0-9 .,:;'’%–—→·█░]")
+_SIGN = re.compile(r"[^A-Za-z0-9, \u0080-\U0010ffff]")
+
+
+def wiki(document: Document) -> str:
+    """The document in wiki markup."""
+    return "\n\n".join(map(_section, document.sections))
+
+
+def _section(section: Section) -> str:
+    sign = f"{_SIGNS[section.sign]} " if section.sign else ""
+    level = "h3." if section.sign else "h4."
+    heading = (f"{level} {sign}{_words(section.title)}",) if section.title else ()
+    return "\n".join((*heading, *map(_block, section.blocks)))
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Lines(lines):
+            return "\n".join(map(_line, lines)) + "\n"
+        case Bullets(lines, numbered):
+            return "\n".join(f"{'#' if numbered else '*'} {_line(line)}" for line in lines) + "\n"
+        case Table(head, rows):
+            header = "||" + "||".join(map(_words, head)) + "||"
+            return "\n".join((header, *("|" + "|".join(map(_words, row)) + "|" for row in rows))) + "\n"
+        case Chart():
+            return _block(chart_table(block))
+
+
+def _line(line: Line) -> str:
+    return "".join(map(_inline, merged(line)))
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case str():
+            return _words(part)
+        case Strong(text):
+            return f"*{_words(text.strip())}*"
+        case Foreign(text):
+            return _literal(text)
+        case Sign(status):
+            return _SIGNS[status]
+        case Item(key, title, _):
+            return f"{_literal(key)} {_literal(title)}" if title else _literal(key)
+
+
+def _words(text: str) -> str:
+    return _entities(_MARKUP, text) if is_ours(text) else _literal(text)
+
+
+def _literal(text: str) -> str:
+    return "{{" + _entities(_SIGN, clean(text)) + "}}"
+
+
+def _entities(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: f"&#{ord(found[0])};", text)
