@@ -1,0 +1,256 @@
+"""Taking a page of a pull into the database: what is newer wins, what changed without a word becomes history.
+
+Everything here happens inside the one transaction that its caller opened, and doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Row, Table, delete, func, select, update
+
+from sync.connector import Page
+from sync.database import schema
+from sync.database.rows import chunks, upsert
+from sync.database.schema import Origin
+from sync.model import DueDate, Event, EventKind, Issue, Milestone, State, Visibility
+
+__all__ = ["Saved", "save_page"]
+
+
+class Saved(Struct, frozen=True, kw_only=True):
+    """What a page brought: rows written, ids of the issues that are new or changed, and of what is gone."""
+
+    issues: int = 0
+    milestones: int = 0
+    events: int = 0
+    changed: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+
+def save_page(connection: Connection, source: int, page: Page, at: datetime) -> Saved:
+    """Take one page in; `at` is when it was pulled (UTC)."""
+    upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
+    milestones = _milestones(connection, source, page, at)
+    issues, changed = _issues(connection, source, page, at)
+    events = _histories(connection, source, page, issues)
+    gone = _gone(connection, source, page.gone - {row.id for row in page.issues}, at)
+    cursors = [{"source": source, "project": key, "cursor": text} for key, text in page.cursors.items()]
+    upsert(connection, schema.cursor, cursors)
+    return Saved(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
+
+
+# --- milestones -------------------------------------------------------------------------------------------------
+
+
+def _milestones(connection: Connection, source: int, page: Page, at: datetime) -> int:
+    rows = {row.id: row for row in page.milestones}
+    before = _before(connection, schema.milestone, source, rows)
+    fresh = [row for row in rows.values() if not _older(row.updated_at, before.get(row.id), at)]
+    upsert(
+        connection,
+        schema.milestone,
+        [{"source": source, **asdict(row), "deleted_at": None} for row in fresh],
+        newer="updated_at",
+    )
+    titles = [{"source": source, "milestone": row.id, "title": row.title} for row in page.milestones]
+    upsert(connection, schema.milestone_title, titles, keep=True)
+    _due_dates(connection, source, fresh, page.due_dates, at)
+    _missing_milestones(connection, source, page, rows, at)
+    return len(fresh)
+
+
+def _due_dates(
+    connection: Connection,
+    source: int,
+    fresh: Iterable[Milestone],
+    told: Mapping[str, tuple[DueDate, ...]],
+    at: datetime,
+) -> None:
+    """Keep what the tracker tells, and note a due date that differs from the last one seen; the first always."""
+    table = schema.due_date
+    for ids in chunks(list(told)):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.milestone.in_(ids)
+        connection.execute(delete(table).where(mine))
+    rows = [
+        {"source": source, "milestone": key, "origin": Origin.TRACKER, "seen": note.seen, "due": note.due}
+        for key, notes in told.items()
+        for note in notes
+    ]
+    upsert(connection, table, rows)
+    due = {row.id: row.due for row in fresh}
+    last: dict[str, Any] = {}
+    for ids in chunks(due):
+        query = select(table.c.milestone, table.c.due).where(table.c.source == source, table.c.milestone.in_(ids))
+        last.update((row.milestone, row.due) for row in connection.execute(query.order_by(table.c.seen)))
+    notes = [
+        {"source": source, "milestone": key, "origin": Origin.SNAPSHOT, "seen": at, "due": value}
+        for key, value in due.items()
+        if key not in last or last[key] != value
+    ]
+    upsert(connection, table, notes)
+
+
+def _missing_milestones(connection: Connection, source: int, page: Page, there: Collection[str], at: datetime) -> None:
+    table = schema.milestone
+    for projects in chunks(page.all_milestones):
+        mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None)
+        known = connection.scalars(select(table.c.id).where(mine)).all()
+        for ids in chunks([key for key in known if key not in there]):
+            dead = (table.c.source == source) & table.c.id.in_(ids)
+            connection.execute(update(table).where(dead).values(deleted_at=at))
+
+
+# --- issues -----------------------------------------------------------------------------------------------------
+
+
+def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tuple[list[Issue], frozenset[str]]:
+    """Write the rows that are not older than what is stored; returns them, and the ids of those that changed."""
+    newest: dict[str, Issue] = {}
+    for row in page.issues:
+        if row.id not in newest or newest[row.id].updated_at <= row.updated_at:
+            newest[row.id] = row
+    before = _before(connection, schema.issue, source, newest)
+    fresh = [row for row in newest.values() if not _older(row.updated_at, before.get(row.id), at)]
+    changed = frozenset(row.id for row in fresh if _differs(before.get(row.id), row))
+    untold = [
+        event
+        for row in fresh
+        if row.id in changed and row.id in before and row.id not in page.histories
+        for event in _difference(before[row.id], row, at)
+    ]
+    _add_snapshots(connection, source, untold)
+    rows = [{"source": source, **asdict(row), "deleted_at": None} for row in fresh]
+    upsert(connection, schema.issue, rows, newer="updated_at")
+    _add_members(connection, source, ((key, row.id) for row in fresh for key in row.milestones))
+    return fresh, changed
+
+
+def _differs(old: Row[Any] | None, new: Issue) -> bool:
+    return old is None or (old.updated_at, old.state, old.milestones, old.project, old.deleted_at) != (
+        new.updated_at,
+        new.state,
+        new.milestones,
+        new.project,
+        None,
+    )
+
+
+def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
+    """What must have happened between two pulls. Its time is the row's own, unless that did not move."""
+    when = new.updated_at if new.updated_at > old.updated_at else max(at, new.updated_at)
+    for key in sorted(set(old.milestones) - set(new.milestones)):
+        yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
+    for key in sorted(set(new.milestones) - set(old.milestones)):
+        yield Event(issue=new.id, at=when, kind=EventKind.JOINED, milestone=key)
+    if old.state == State.OPEN and new.state == State.CLOSED:
+        yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
+    if old.state == State.CLOSED and new.state == State.OPEN:
+        yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
+
+
+def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime) -> frozenset[str]:
+    """Bury issues: they leave their milestones now, and as nobody can say who may read them, count as unknown."""
+    before = {key: row for key, row in _before(connection, schema.issue, source, ids).items() if not row.deleted_at}
+    left = [
+        Event(issue=row.id, at=max(at, row.updated_at), kind=EventKind.LEFT, milestone=key)
+        for row in before.values()
+        for key in row.milestones
+    ]
+    _add_snapshots(connection, source, left)
+    table = schema.issue
+    for some in chunks(before):
+        dead = (table.c.source == source) & table.c.id.in_(some)
+        values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
+        connection.execute(update(table).where(dead).values(values))
+    return frozenset(before)
+
+
+# --- events -----------------------------------------------------------------------------------------------------
+
+
+def _histories(connection: Connection, source: int, page: Page, fresh: Iterable[Issue]) -> int:
+    """Replace what the trackers tell of these issues, unless the page is older than what is stored of them."""
+    stale = {row.id for row in page.issues} - {row.id for row in fresh}
+    told = {key: events for key, events in page.histories.items() if key not in stale}
+    table = schema.event
+    for ids in chunks(told):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        connection.execute(delete(table).where(mine))
+    rows = [
+        _event_row(source, key, Origin.TRACKER, n, event)
+        for key, events in told.items()
+        for n, event in enumerate(sorted(events, key=_order))
+    ]
+    upsert(connection, table, rows)
+    _add_members(connection, source, ((row["milestone"], row["issue"]) for row in rows if row["milestone"]))
+    return len(rows)
+
+
+def _order(event: Event) -> tuple[Any, ...]:
+    return event.at, event.kind, event.milestone, event.milestone_title
+
+
+def _add_snapshots(connection: Connection, source: int, events: Sequence[Event]) -> None:
+    if not events:
+        return
+    table = schema.event
+    next_n: dict[str, int] = {}
+    for ids in chunks({event.issue for event in events}):
+        mine = (table.c.source == source) & (table.c.origin == Origin.SNAPSHOT) & table.c.issue.in_(ids)
+        query = select(table.c.issue, func.count()).where(mine).group_by(table.c.issue)
+        next_n.update((key, n) for key, n in connection.execute(query))
+    rows = []
+    for event in events:
+        n = next_n.get(event.issue, 0)
+        next_n[event.issue] = n + 1
+        rows.append(_event_row(source, event.issue, Origin.SNAPSHOT, n, event))
+    upsert(connection, table, rows)
+
+
+def _event_row(source: int, issue: str, origin: Origin, n: int, event: Event) -> dict[str, Any]:
+    actor = event.actor
+    return {
+        "source": source,
+        "issue": issue,
+        "origin": origin,
+        "n": n,
+        "at": event.at,
+        "kind": event.kind,
+        "milestone": event.milestone,
+        "milestone_title": event.milestone_title,
+        "actor_id": actor.id if actor else None,
+        "actor_name": actor.name if actor else None,
+    }
+
+
+def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str, str]]) -> None:
+    rows = [{"source": source, "milestone": key, "issue": issue} for key, issue in dict.fromkeys(pairs)]
+    upsert(connection, schema.member, rows, keep=True)
+
+
+# --- what was there ---------------------------------------------------------------------------------------------
+
+_NEEDED = ("id", "project", "state", "milestones", "updated_at", "deleted_at")
+
+
+def _before(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
+    columns = [table.c[name] for name in _NEEDED if name in table.c]
+    found: dict[str, Row[Any]] = {}
+    for some in chunks(ids):
+        query = select(*columns).where(table.c.source == source, table.c.id.in_(some))
+        found.update((row.id, row) for row in connection.execute(query))
+    return found
+
+
+def _older(updated_at: datetime | None, stored: Row[Any] | None, at: datetime) -> bool:
+    """Whether a row tells less than what is stored. What was found gone comes back only by a later pull."""
+    if stored is None:
+        return False
+    if updated_at is not None and stored.updated_at is not None and updated_at != stored.updated_at:
+        return bool(updated_at < stored.updated_at)
+    return stored.deleted_at is not None and bool(at <= stored.deleted_at)

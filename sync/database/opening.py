@@ -1,0 +1,167 @@
+"""Opening the database: SQLite in WAL mode or PostgreSQL, brought forward to the revision this code needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    QueuePool,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from sync.database.schema import HEAD
+
+__all__ = ["MissingDatabase", "NewerDatabase", "StoreError", "UnusableDatabase", "open_engine", "writing"]
+
+_LOCK = 5_461_837_202_311
+"""The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
+
+
+class StoreError(Exception):
+    """The database could not be used."""
+
+    def __init__(self, where: str, detail: str = "") -> None:
+        said = f" ({detail})" if detail else ""
+        super().__init__(f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}")
+
+
+class MissingDatabase(StoreError):  # noqa: N818 - the name is the message
+    """The database is not there; is its volume mounted? Use --first-run once to make a new one."""
+
+
+class NewerDatabase(StoreError):  # noqa: N818
+    """The database was made by a later version of milesync; upgrade this one."""
+
+
+class UnusableDatabase(StoreError):  # noqa: N818
+    """The database cannot be opened."""
+
+
+def open_engine(url: str, *, create: bool) -> Engine:
+    """An engine on an existing, migrated database; with `create`, an absent one is made."""
+    where = _parse(url)
+    shown = where.render_as_string(hide_password=True)
+    try:
+        if where.get_backend_name() == "sqlite":
+            engine = _sqlite(where, create=create)
+        else:
+            engine = create_engine(where, hide_parameters=True, pool_pre_ping=True)
+        try:
+            _bring_forward(engine, shown, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
+    except (DBAPIError, OSError, ImportError) as error:
+        raise UnusableDatabase(shown, _words(error)) from error
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: all of it happens or nothing. SQLite takes its one write lock at the start."""
+    with engine.execution_options(milesync_writes=True).begin() as connection:
+        yield connection
+
+
+def _parse(url: str) -> URL:
+    try:
+        where = make_url(url)
+        if where.drivername in ("postgresql", "postgres"):
+            where = where.set(drivername="postgresql+psycopg")
+        where.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise UnusableDatabase("database", "not a URL such as sqlite:///milesync.db") from error
+    if where.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UnusableDatabase(where.get_backend_name(), "only SQLite and PostgreSQL are supported")
+    return where
+
+
+def _words(error: Exception) -> str:
+    """The driver's own words, first line; it never names the password."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------------
+
+
+def _sqlite(where: URL, *, create: bool) -> Engine:
+    shown = where.render_as_string()
+    if where.database in (None, "", ":memory:"):
+        # One connection that is never given up is the database; every use of it is short and none are nested.
+        engine = create_engine(
+            where,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
+        )
+    else:
+        path = Path(str(where.database))
+        if not path.exists():
+            if not create:
+                raise MissingDatabase(shown)
+            # Titles of private issues will be in it: for its owner only.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(dbapi_connection: Any, _record: Any) -> None:
+    """WAL lets readers and the writer go on together; in it, NORMAL survives the death of the process."""
+    dbapi_connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver's guess
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("milesync_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# --- revisions --------------------------------------------------------------------------------------------------
+
+
+def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision is None and not create:
+        raise MissingDatabase(shown)
+    if revision == HEAD:
+        return
+    from alembic import command  # only here: most runs find the database up to date
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise NewerDatabase(shown) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

@@ -1,0 +1,191 @@
+"""The shelf of what was pulled: rows, cursors, histories, and how each pull ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
+
+from sync.connector import Page
+from sync.database import schema
+from sync.database.intake import Saved, save_page
+from sync.database.opening import writing
+from sync.database.rows import chunks, reader, upsert
+from sync.database.shelf import Shelf, of
+from sync.model import DueDate, Event, Issue, Milestone, Person, Project
+
+__all__ = ["Pulled"]
+
+BATCH = 1000
+"""Issues per read."""
+
+_PROJECT = reader(Project, schema.project)
+_MILESTONE = reader(Milestone, schema.milestone)
+_ISSUE = reader(Issue, schema.issue)
+
+
+class Pulled(Shelf):
+    """What the trackers said."""
+
+    def save(self, source: str, page: Page, at: datetime) -> Saved:
+        """Take in the rows and the cursors of one page, pulled at `at` (UTC), in one transaction.
+
+        A row never overwrites a newer one (by ``updated_at``); a page that is saved twice changes nothing.
+        """
+        n = self._number(source)
+        with writing(self._engine) as connection:
+            return save_page(connection, n, page, at)
+
+    def cursors(self, source: str) -> dict[str, str]:
+        """From where the next pull goes on: project id -> the connector's own text."""
+        table = schema.cursor
+        return {row.project: row.cursor for row in self._rows(of(table, self._known(source)))}
+
+    def drop_cursors(self, source: str) -> None:
+        """Forget the cursors, so that the next pull reads everything."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(schema.cursor).where(schema.cursor.c.source == self._known(source)))
+
+    def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
+        """Note how the pull of a project ended at `at`: `error` is None when it is complete."""
+        table = schema.pull
+        key = {"source": self._number(source), "project_key": project_key}
+        mine = (table.c.source == key["source"]) & (table.c.project_key == project_key)
+        with writing(self._engine) as connection:
+            upsert(connection, table, [key | {"good_at": None, "failed_at": None, "error": None}], keep=True)
+            values: dict[str, Any] = {"good_at": at, "failed_at": None, "error": None}
+            if error is not None:
+                values = {"failed_at": func.coalesce(table.c.failed_at, at), "error": error}
+            connection.execute(update(table).where(mine).values(values))
+
+    def stale(self) -> dict[tuple[str, str], datetime | None]:
+        """The projects whose last pull failed, by (source, project key): since when their data is stale.
+
+        That is the last good pull; None when there never was one.
+        """
+        rows = self._pulls(schema.pull.c.failed_at.is_not(None))
+        return {(row.source_url, row.project_key): row.good_at for row in rows}
+
+    def pulled(self) -> dict[tuple[str, str], datetime]:
+        """The last good pull of each project, by (source, project key)."""
+        rows = self._pulls(schema.pull.c.good_at.is_not(None))
+        return {(row.source_url, row.project_key): row.good_at for row in rows}
+
+    def _pulls(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        pull, source = schema.pull, schema.source
+        url = source.c.url.label("source_url")
+        return self._rows(select(pull, url).join(source, source.c.n == pull.c.source).where(which))
+
+    # --- reading what was pulled --------------------------------------------------------------------------------
+
+    def projects(self, source: str) -> list[Project]:
+        """The projects of a source, by key."""
+        query = of(schema.project, self._known(source)).order_by(schema.project.c.key)
+        return [_PROJECT(row) for row in self._rows(query)]
+
+    def milestones(self, source: str | None = None, *, deleted: bool = False) -> list[tuple[str, Milestone]]:
+        """The milestones of a source, or of all, with their source; with `deleted`, those that are gone too."""
+        table = schema.milestone
+        query = select(table, schema.source.c.url.label("source_url")).join(
+            schema.source, schema.source.c.n == table.c.source
+        )
+        if source is not None:
+            query = query.where(schema.source.c.url == source)
+        if not deleted:
+            query = query.where(table.c.deleted_at.is_(None))
+        rows = self._rows(query.order_by(schema.source.c.url, table.c.project, table.c.id))
+        return [(row.source_url, _MILESTONE(row)) for row in rows]
+
+    def issues(
+        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+    ) -> Iterator[Issue]:
+        """The issues of a source, of some projects (ids), or all that were ever in some milestones (ids).
+
+        Gone ones come too, without milestones and with unknown visibility: their past is history.
+        """
+        for _, batch in self._batches(source, projects, milestones):
+            yield from batch
+
+    def events(
+        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+    ) -> Iterator[Event]:
+        """The events of the same issues, the tracker's and those between our own pulls, issue by issue."""
+        for _, events in self.histories(source, projects=projects, milestones=milestones):
+            yield from events
+
+    def histories(
+        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+    ) -> Iterator[tuple[Issue, tuple[Event, ...]]]:
+        """The same issues, each with its events: all that `sync.history.stays` needs, in little memory."""
+        table = schema.event
+        for n, batch in self._batches(source, projects, milestones):
+            told: dict[str, list[Event]] = {}
+            query = select(table).where(table.c.source == n, table.c.issue.in_([issue.id for issue in batch]))
+            for row in self._rows(query.order_by(table.c.issue, table.c.origin, table.c.n)):
+                told.setdefault(row.issue, []).append(_event(row))
+            for issue in batch:
+                yield issue, tuple(told.get(issue.id, ()))
+
+    def due_dates(self, source: str) -> dict[str, list[DueDate]]:
+        """The due dates that each milestone (id) has had, as they were seen; the first one is the baseline."""
+        table = schema.due_date
+        seen: dict[str, list[DueDate]] = {}
+        for row in self._rows(of(table, self._known(source)).order_by(table.c.seen, table.c.origin)):
+            notes = seen.setdefault(row.milestone, [])
+            if not notes or notes[-1].due != row.due:
+                notes.append(DueDate(row.seen, row.due))
+        return seen
+
+    def titles(self, source: str) -> dict[str, set[str]]:
+        """Every title that each milestone (id) was ever seen with."""
+        table = schema.milestone_title
+        titles: dict[str, set[str]] = {}
+        for row in self._rows(of(table, self._known(source))):
+            titles.setdefault(row.milestone, set()).add(row.title)
+        return titles
+
+    def _batches(
+        self, source: str, projects: Collection[str] | None, milestones: Collection[str] | None
+    ) -> Iterator[tuple[int, list[Issue]]]:
+        n, table = self._known(source), schema.issue
+        query = of(table, n).order_by(table.c.id)
+        if milestones is not None:
+            for ids in chunks(self._ever_in(n, milestones)):
+                yield n, [_ISSUE(row) for row in self._rows(query.where(table.c.id.in_(ids)))]
+            return
+        for where in [()] if projects is None else [(table.c.project == key,) for key in sorted(projects)]:
+            last = ""
+            while rows := self._rows(query.where(*where, table.c.id > last).limit(BATCH)):
+                yield n, [_ISSUE(row) for row in rows]
+                last = rows[-1].id
+
+    def _ever_in(self, n: int, milestones: Collection[str]) -> list[str]:
+        """Ids of the issues that were ever in these milestones, by its id or by a title it has had."""
+        found: set[str] = set()
+        member, event, title = schema.member, schema.event, schema.milestone_title
+        issue, milestone = schema.issue, schema.milestone
+        for ids in chunks(milestones):
+            by_id = select(member.c.issue).where(member.c.source == n, member.c.milestone.in_(ids))
+            by_title = (
+                select(event.c.issue)
+                .join(title, (title.c.source == event.c.source) & (title.c.title == event.c.milestone_title))
+                .join(milestone, (milestone.c.source == n) & (milestone.c.id == title.c.milestone))
+                .join(issue, (issue.c.source == n) & (issue.c.id == event.c.issue))
+                .where(event.c.source == n, event.c.milestone == "", event.c.milestone_title != "")
+                .where(title.c.milestone.in_(ids), issue.c.project == milestone.c.project)
+            )
+            found.update(row.issue for query in (by_id, by_title) for row in self._rows(query))
+        return sorted(found)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        issue=row.issue,
+        at=row.at,
+        kind=row.kind,
+        milestone=row.milestone,
+        milestone_title=row.milestone_title,
+        actor=None if row.actor_id is None else Person(row.actor_id, row.actor_name),
+    )

@@ -1,0 +1,70 @@
+"""Rows in and out: upserts that both databases understand, and rows as the types of `sync.model`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, Row, Table, func
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = ["chunks", "insert_into", "reader", "upsert"]
+
+_CHUNK = 1000
+
+_T = TypeVar("_T", bound=Struct)
+
+
+def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
+    """What makes a `kind` of a row; its fields bear the names of columns, which the row has in the table's order."""
+    names = kind.__struct_fields__
+    columns = [column.name for column in table.columns]
+    pick = itemgetter(*(columns.index(name) for name in names))
+
+    def read(row: Row[Any]) -> _T:
+        return kind(**dict(zip(names, pick(row), strict=True)))
+
+    return read
+
+
+def chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    """`ids` in lists short enough for one statement."""
+    rest = list(ids)
+    for i in range(0, len(rest), _CHUNK):
+        yield rest[i : i + _CHUNK]
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    keep: bool = False,
+    newer: str = "",
+    key: Sequence[str] = (),
+) -> None:
+    """Insert `rows`; those that are there (by `key`, else the primary key) are overwritten.
+
+    With `keep` they stay as they are; with `newer`, a column, they stay when theirs is greater.
+    """
+    if not rows:
+        return
+    statement = insert_into(connection, table)
+    keys = key or [column.name for column in table.primary_key]
+    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    if keep or not values:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    else:
+        where: ColumnElement[bool] | None = None
+        if newer:
+            where = func.coalesce(statement.excluded[newer] >= table.c[newer], True)
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
+    connection.execute(statement, list(rows))
+
+
+def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that may say what to do when the key is there already, which the two databases spell alike."""
+    return postgresql.insert(table) if bind.dialect.name == "postgresql" else sqlite.insert(table)

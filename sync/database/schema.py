@@ -1,0 +1,356 @@
+"""The tables of the store, in SQLAlchemy Core.
+
+Every thing of a tracker is keyed by (source, id): ``source`` is a small number for the tracker's base URL, ``id`` the
+native id. Times are whole microseconds since 1970 UTC and dates are dates, the same in SQLite and in PostgreSQL.
+Columns of a table that holds a type of `sync.model` bear the names of its fields, so a row is the type and back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCategory, Visibility
+
+__all__ = ["HEAD", "METADATA", "Json", "Made", "Moment", "Origin", "Word"]
+
+HEAD = "0001"
+"""The revision that this code reads and writes: the newest in `sync.migrations`."""
+
+METADATA = MetaData()
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Origin(StrEnum):
+    """Who told: the tracker's own history, or two of our pulls that differ."""
+
+    TRACKER = "tracker"
+    SNAPSHOT = "snapshot"
+
+
+class Made(StrEnum):
+    """What milesync makes in a tracker that has to be known later."""
+
+    STATUS_ISSUE = "status_issue"
+    SUMMARY = "summary"
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time, as whole microseconds since 1970 UTC: exact, and comparable with the database's clock."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:  # noqa: D102
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:  # noqa: D102
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Foreign(TypeDecorator[str]):
+    """Text from a tracker. PostgreSQL cannot hold a NUL, so it becomes U+FFFD in both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        return value.replace("\x00", "\ufffd") if value and "\x00" in value else value
+
+
+class Word(TypeDecorator[Any]):
+    """A member of a string enumeration, stored as its value."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: type[StrEnum]) -> None:
+        super().__init__()
+        self.of = of
+        self._members: dict[str, StrEnum] = {member.value: member for member in of}
+
+    def process_bind_param(self, value: StrEnum | None, _dialect: Dialect) -> str | None:  # noqa: D102
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:  # noqa: D102
+        return None if value is None else self._members[value]
+
+
+class Json(TypeDecorator[Any]):
+    """A tuple as JSON; an empty one as an empty text, because most are."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: Any) -> None:
+        super().__init__()
+        self.of = of
+        self._decoder = msgspec.json.Decoder(of)
+        self._encoder = msgspec.json.Encoder()
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:  # noqa: D102
+        return self._encoder.encode(value).decode() if value else ""
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: D102
+        return self._decoder.decode(value) if value else ()
+
+
+def _table(name: str, key: tuple[str, ...], *columns: Column[Any] | Index) -> Table:
+    """A table clustered by its key: on SQLite without a second copy of it in a separate index."""
+    return Table(name, METADATA, *columns, PrimaryKeyConstraint(*key, name=f"pk_{name}"), sqlite_with_rowid=False)
+
+
+def _source() -> Column[int]:
+    return Column("source", Integer, nullable=False)
+
+
+source = Table(
+    "source",
+    METADATA,
+    Column("n", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+)
+
+project = _table(
+    "project",
+    ("source", "id"),
+    _source(),
+    Column("id", Foreign, nullable=False),
+    Column("key", Foreign, nullable=False),
+    Column("name", Foreign, nullable=False),
+    Column("url", Foreign, nullable=False),
+    Column("visibility", Word(Visibility), nullable=False),
+)
+
+cursor = _table(
+    "cursor",
+    ("source", "project"),
+    _source(),
+    Column("project", Foreign, nullable=False),
+    Column("cursor", Foreign, nullable=False),
+)
+
+pull = _table(
+    "pull",
+    ("source", "project_key"),
+    _source(),
+    Column("project_key", Foreign, nullable=False),
+    Column("good_at", Moment),
+    Column("failed_at", Moment),
+    Column("error", Foreign),
+)
+"""``good_at`` is the last complete pull, ``failed_at`` the first failure since; neither ever deletes the other."""
+
+milestone = _table(
+    "milestone",
+    ("source", "id"),
+    _source(),
+    Column("id", Foreign, nullable=False),
+    Column("project", Foreign, nullable=False),
+    Column("kind", Word(MilestoneKind), nullable=False),
+    Column("key", Foreign, nullable=False),
+    Column("written", Foreign, nullable=False),
+    Column("title", Foreign, nullable=False),
+    Column("url", Foreign, nullable=False),
+    Column("state", Word(State), nullable=False),
+    Column("description", Foreign, nullable=False),
+    Column("start", Date),
+    Column("due", Date),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),
+    Column("closed_at", Moment),
+    Column("deleted_at", Moment),
+    Index("ix_milestone_project", "source", "project"),
+)
+
+milestone_title = _table(
+    "milestone_title",
+    ("source", "milestone", "title"),
+    _source(),
+    Column("milestone", Foreign, nullable=False),
+    Column("title", Foreign, nullable=False),
+)
+
+due_date = _table(
+    "due_date",
+    ("source", "milestone", "seen", "origin"),
+    _source(),
+    Column("milestone", Foreign, nullable=False),
+    Column("seen", Moment, nullable=False),
+    Column("origin", Word(Origin), nullable=False),
+    Column("due", Date),
+)
+
+issue = _table(
+    "issue",
+    ("source", "id"),
+    _source(),
+    Column("id", Foreign, nullable=False),
+    Column("project", Foreign, nullable=False),
+    Column("key", Foreign, nullable=False),
+    Column("title", Foreign, nullable=False),
+    Column("url", Foreign, nullable=False),
+    Column("state", Word(State), nullable=False),
+    Column("raw_state", Foreign, nullable=False),
+    Column("category", Word(StatusCategory), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Column("resolution", Foreign, nullable=False),
+    Column("type", Foreign, nullable=False),
+    Column("priority", Foreign, nullable=False),
+    Column("assignees", Json(tuple[Person, ...]), nullable=False),
+    Column("labels", Json(tuple[str, ...]), nullable=False),
+    Column("milestones", Json(tuple[str, ...]), nullable=False),
+    Column("estimate", BigInteger),
+    Column("remaining", BigInteger),
+    Column("spent", BigInteger),
+    Column("points", Float(53)),
+    Column("blocked_by", Json(tuple[str, ...]), nullable=False),
+    Column("parent", Foreign, nullable=False),
+    Column("due", Date),
+    Column("is_pull_request", Boolean, nullable=False),
+    Column("visibility", Word(Visibility), nullable=False),
+    Column("deleted_at", Moment),
+    Index("ix_issue_project", "source", "project", "id"),
+)
+
+member = _table(
+    "member",
+    ("source", "milestone", "issue"),
+    _source(),
+    Column("milestone", Foreign, nullable=False),
+    Column("issue", Foreign, nullable=False),
+)
+"""Every issue that was ever seen in a milestone by its id: finds a milestone's issues, the departed ones too."""
+
+event = _table(
+    "event",
+    ("source", "issue", "origin", "n"),
+    _source(),
+    Column("issue", Foreign, nullable=False),
+    Column("origin", Word(Origin), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", Word(EventKind), nullable=False),
+    Column("milestone", Foreign, nullable=False),
+    Column("milestone_title", Foreign, nullable=False),
+    Column("actor_id", Foreign),
+    Column("actor_name", Foreign),
+)
+Index(
+    "ix_event_title",
+    event.c.source,
+    event.c.milestone_title,
+    sqlite_where=(event.c.milestone == "") & (event.c.milestone_title != ""),
+    postgresql_where=(event.c.milestone == "") & (event.c.milestone_title != ""),
+)
+
+run = _table(
+    "run",
+    ("id",),
+    Column("id", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("summary", Text),
+)
+
+health = Table(
+    "health",
+    METADATA,
+    Column("container", Foreign, primary_key=True),
+    Column("audience", Foreign, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("stream", Foreign, nullable=False),
+    Column("status", Word(Status), nullable=False),
+    Column("start", Date),
+    Column("due", Date),
+    Column("probability", Float(53)),
+    Column("p50", Date),
+    Column("p85", Date),
+    Column("p95", Date),
+    Column("latest", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("ix_health_latest", health.c.latest, sqlite_where=health.c.latest, postgresql_where=health.c.latest)
+Index("ix_health_stream", health.c.stream, health.c.at)
+
+outcome = _table(
+    "outcome",
+    ("container",),
+    Column("container", Foreign, nullable=False),
+    Column("done", Moment),
+    Column("dropped", Boolean, nullable=False),
+)
+
+observed = _table(
+    "observed",
+    ("milestone",),
+    _source(),
+    Column("milestone", Foreign, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", Text),
+)
+
+made = _table(
+    "made",
+    ("milestone", "what", "project", "issue", "url"),
+    _source(),
+    Column("milestone", Foreign, nullable=False),
+    Column("what", Word(Made), nullable=False),
+    Column("project", Foreign, nullable=False),
+    Column("issue", Foreign, nullable=False),
+    Column("url", Foreign, nullable=False),
+)
+"""What milesync itself put into trackers; it stays here after people have deleted it there."""
+
+journal = Table(
+    "journal",
+    METADATA,
+    Column("n", Integer, primary_key=True),
+    _source(),
+    Column("run", Text, nullable=False),
+    Column("milestone", Foreign, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("receipt", Text),
+    Column("error", Foreign),
+)
+Index(
+    "ix_journal_unfinished",
+    journal.c.source,
+    sqlite_where=journal.c.finished_at.is_(None),
+    postgresql_where=journal.c.finished_at.is_(None),
+)
+
+lease = _table(
+    "lease",
+    ("source",),
+    _source(),
+    Column("holder", Text, nullable=False),
+    Column("term", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+"""``until`` is microseconds since 1970 on the database's own clock; ``term`` counts the holders."""

@@ -1,0 +1,192 @@
+"""The shelf of what was done: runs, the journal around each write, what was observed, and who may write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import exists, insert, select, update
+
+from sync.action import (
+    Action,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    Receipt,
+    StatusIssue,
+    UpdateComment,
+)
+from sync.database import lease, schema
+from sync.database.lease import Lease
+from sync.database.opening import writing
+from sync.database.rows import upsert
+from sync.database.schema import Made
+from sync.database.shelf import Shelf
+from sync.plan import Marker, MarkerKind
+
+__all__ = ["Entry", "Run", "Written"]
+
+_ACTION = msgspec.json.Decoder(
+    CreateLabel | CreateStatusIssue | MoveLabel | CreateComment | UpdateComment | DeleteComment
+)
+_STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
+_JSON = msgspec.json.Encoder()
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A write that was begun and whose end nobody recorded: it may have happened or not."""
+
+    n: int
+    run: str
+    action: Action
+    begun_at: datetime
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One run: its times (UTC) and the summary it ended with, as JSON; both None while it goes or when it died."""
+
+    id: str
+    started_at: datetime
+    finished_at: datetime | None
+    summary: str | None
+
+
+class Written(Shelf):
+    """What milesync did, and what stands in the trackers because of it."""
+
+    # --- runs ---------------------------------------------------------------------------------------------------
+
+    def start_run(self, run_id: str, at: datetime) -> None:
+        """Note that a run began at `at` (UTC)."""
+        with writing(self._engine) as connection:
+            upsert(connection, schema.run, [{"id": run_id, "started_at": at, "finished_at": None, "summary": None}])
+
+    def finish_run(self, run_id: str, summary: str, at: datetime | None = None) -> None:
+        """Note how a run ended: `summary` is its JSON; `at` is now by default."""
+        values = {"finished_at": at or self._clock(), "summary": summary}
+        with writing(self._engine) as connection:
+            connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(values))
+
+    def last_runs(self, count: int = 10) -> list[Run]:
+        """The last runs, the newest first."""
+        query = select(schema.run).order_by(schema.run.c.started_at.desc(), schema.run.c.id).limit(count)
+        return [Run(**row._asdict()) for row in self._rows(query)]
+
+    # --- the journal --------------------------------------------------------------------------------------------
+
+    def begin(self, run_id: str, action: Action) -> int:
+        """Record that `action` is about to be sent; returns the entry for `finish`."""
+        row = {
+            "source": self._source_of(action.milestone),
+            "run": run_id,
+            "milestone": action.milestone,
+            "action": _JSON.encode(action).decode(),
+            "begun_at": self._clock(),
+        }
+        with writing(self._engine) as connection:
+            return int(
+                connection.execute(insert(schema.journal).values(row).returning(schema.journal.c.n)).scalar_one()
+            )
+
+    def finish(self, entry: int, outcome: Receipt | str) -> None:
+        """Record how it ended: a receipt, or the words of the error. What we made is known from then on."""
+        table = schema.journal
+        values: dict[str, Any] = {"finished_at": self._clock(), "receipt": None, "error": None}
+        if isinstance(outcome, Receipt):
+            values["receipt"] = _JSON.encode(outcome).decode()
+        else:
+            values["error"] = outcome
+        with writing(self._engine) as connection:
+            row = connection.execute(
+                update(table).where(table.c.n == entry).values(values).returning(table.c.source, table.c.action)
+            ).one()
+            if isinstance(outcome, Receipt):
+                upsert(connection, schema.made, _made(row.source, _ACTION.decode(row.action), outcome))
+
+    def unfinished(self, source: str) -> list[Entry]:
+        """The writes to a source that were begun and never finished, oldest first."""
+        table = schema.journal
+        query = select(table).where(table.c.source == self._known(source), table.c.finished_at.is_(None))
+        return [
+            Entry(n=row.n, run=row.run, action=_ACTION.decode(row.action), begun_at=row.begun_at)
+            for row in self._rows(query.order_by(table.c.n))
+        ]
+
+    # --- observation --------------------------------------------------------------------------------------------
+
+    def save_observed(self, milestone: str, seen: StatusIssue | None, at: datetime) -> None:
+        """Keep how the status issue of a milestone (uid) stood at `at`; None: it has none."""
+        n = self._source_of(milestone)
+        body = None if seen is None else _JSON.encode(seen).decode()
+        with writing(self._engine) as connection:
+            upsert(connection, schema.observed, [{"source": n, "milestone": milestone, "at": at, "body": body}])
+            if seen is not None:
+                upsert(connection, schema.made, _found(n, milestone, seen))
+
+    def observed(self) -> dict[str, tuple[StatusIssue | None, datetime]]:
+        """The last observation for each milestone uid, and when it was made."""
+        table = schema.observed
+        return {
+            row.milestone: (None if row.body is None else _STATUS_ISSUE.decode(row.body), row.at)
+            for row in self._rows(select(table.c.milestone, table.c.body, table.c.at))
+        }
+
+    def touched(self, source: str, issue: str, project: str, since: datetime) -> bool:
+        """Whether the pulls show that the issue with this key, in the project with this id, changed after `since`."""
+        table = schema.issue
+        mine = (table.c.source == self._known(source)) & (table.c.project == project) & (table.c.key == issue)
+        return bool(self._rows(select(table.c.id).where(mine, table.c.updated_at > since)))
+
+    def status_issues(self, source: str) -> frozenset[str]:
+        """Native ids of the pulled issues that are status issues which milesync opened: never scope."""
+        made, issue = schema.made, schema.issue
+        by_key = (issue.c.project == made.c.project) & (issue.c.key == made.c.issue) & (made.c.issue != "")
+        by_url = (issue.c.url == made.c.url) & (made.c.url != "")
+        query = select(issue.c.id).where(
+            issue.c.source == self._known(source),
+            exists().where(made.c.source == issue.c.source, made.c.what == Made.STATUS_ISSUE, by_key | by_url),
+        )
+        return frozenset(row.id for row in self._rows(query))
+
+    def posted(self) -> frozenset[str]:
+        """Uids of the milestones that have had a summary of ours, whether it still stands or not."""
+        made = schema.made
+        rows = self._rows(select(made.c.milestone).where(made.c.what == Made.SUMMARY))
+        return frozenset(row.milestone for row in rows)
+
+    # --- the right to write -------------------------------------------------------------------------------------
+
+    def acquire(self, source: str, holder: str, *, dead: Callable[[str], bool] = lease.is_dead) -> Lease | None:
+        """The right to write to a source, or None while another holds it. `holder` comes from `this_process`."""
+        return lease.acquire(self._engine, self._number(source), source, holder, dead=dead)
+
+
+def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]:
+    """What the journal knows of our own: the status issue or the summary that a write made."""
+    if isinstance(action, CreateStatusIssue):
+        return [_own(source, action.milestone, Made.STATUS_ISSUE, project=action.project, issue=receipt.issue)]
+    if isinstance(action, CreateComment) and action.summary:
+        return [_own(source, action.milestone, Made.SUMMARY)]
+    return []
+
+
+def _found(source: int, milestone: str, seen: StatusIssue) -> list[dict[str, Any]]:
+    """What an observation shows of our own, by its markers: so it is known again after the database was lost."""
+    marks = [(seen.marker, seen.url), *((comment.marker, "") for comment in seen.comments)]
+    whats = {MarkerKind.STATUS_ISSUE: Made.STATUS_ISSUE, MarkerKind.SUMMARY: Made.SUMMARY}
+    return [
+        _own(source, milestone, whats[marker.kind], url=url)
+        for text, url in marks
+        if (marker := Marker.decode(text)) and marker.milestone == milestone and marker.kind in whats
+    ]
+
+
+def _own(
+    source: int, milestone: str, what: Made, *, project: str = "", issue: str = "", url: str = ""
+) -> dict[str, Any]:
+    return {"source": source, "milestone": milestone, "what": what, "project": project, "issue": issue, "url": url}

@@ -1,0 +1,1 @@
+"""The database's revisions, oldest first: each brings a database of the one before it forward, with its data."""

@@ -1,0 +1,64 @@
+"""The seam to the database: what was pulled, what was said about it, what was done, and who may write.
+
+Each of these has its shelf in `sync.database`; a `Store` is all of them over one database. Reads come in batches, each
+in a short transaction of its own: nothing is held open while a caller works, and a million issues need no more memory
+than a thousand. Every write is one transaction: all of it happens, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from sync.database.assessed import Assessed, Forecast
+from sync.database.intake import Saved
+from sync.database.lease import Lease, this_process
+from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
+from sync.database.pulled import Pulled
+from sync.database.written import Entry, Run, Written
+
+__all__ = [
+    "Entry",
+    "Forecast",
+    "Lease",
+    "MissingDatabase",
+    "NewerDatabase",
+    "Run",
+    "Saved",
+    "Store",
+    "StoreError",
+    "UnusableDatabase",
+    "this_process",
+]
+
+
+class Store(Pulled, Assessed, Written):
+    """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
+
+    @classmethod
+    def open(cls, url: str, *, create: bool, clock: Callable[[], datetime]) -> Self:
+        """Open `url` (``sqlite:///path``, ``sqlite://`` for memory, ``postgresql://...``) and bring it forward.
+
+        `clock` gives the time in UTC. Raises `MissingDatabase` when it does not exist and `create` is False,
+        `NewerDatabase` when a later version made it, `UnusableDatabase` when it cannot be opened.
+        """
+        return cls(open_engine(url, create=create), clock)
+
+    @classmethod
+    def memory(cls, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+        """A new database in memory, gone when it is closed."""
+        return cls.open("sqlite://", create=True, clock=clock)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
