@@ -1,0 +1,106 @@
+"""The capacity date: when a stream will have closed k more items, from its throughput alone.
+
+The rate of the last twelve weeks is a gamma, the time to k closures a beta-prime in units of those weeks, both
+stretched by the over-dispersion that weekly closures show. The quantiles are then moved by multipliers that were learnt
+on other projects, blended with the installation's own once it has a record (`learnt`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from sync.calendar import Calendar
+from sync.past import Past
+from sync.rules import Rules
+
+__all__ = ["QUANTILES", "capacity_days", "capacity_moments", "closures_by_week", "learnt", "spread"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+QUANTILES = (0.50, 0.85, 0.95)
+_WEEK = 7.0
+
+
+def closures_by_week(past: Past, stream: Ints, at: Floats) -> Ints:
+    """Items each stream finished in each of the last full weeks before ``at[t]``, newest first: int64[t, weeks]."""
+    weeks = past.rules.capacity_weeks
+    edges = at[:, None] - _WEEK * np.arange(weeks + 1)
+    codes = np.repeat(stream, weeks + 1)
+    until = past.closures.before(codes, edges.ravel(), inclusive=True).reshape(edges.shape)
+    return until[:, :-1] - until[:, 1:]
+
+
+def capacity_days(
+    items: Floats, by_week: Ints, rules: Rules, multipliers: tuple[float, float, float] | None = None
+) -> Floats:
+    """Days until ``items[t]`` more are closed, at 50, 85 and 95 %: float64[t, 3], infinite without closures.
+
+    Days are those of usual work if the weeks were; see `capacity_moments` for dates.
+    """
+    median, scale = spread(items, by_week, rules)
+    with np.errstate(invalid="ignore"):
+        days: Floats = median[:, None] * np.exp(np.array(multipliers or rules.multipliers) * scale[:, None])
+    return np.where(np.isfinite(median)[:, None], days, np.inf)
+
+
+def spread(items: Floats, by_week: Ints, rules: Rules) -> tuple[Floats, Floats]:
+    """The beta-prime's median (days) and its scale s = ln(T.85 / T.50), clipped: the units of the multipliers."""
+    weeks = rules.capacity_weeks
+    total = by_week.sum(axis=1)
+    mean = np.maximum(total / weeks, 1e-9)
+    ratio = np.maximum(by_week.var(axis=1, ddof=1) / mean, 1.0)
+    phi = (weeks * ratio + rules.capacity_weight * rules.capacity_dispersion) / (weeks + rules.capacity_weight)
+    shape, rate = np.maximum(items, 1e-9) / phi, np.maximum(total, 1e-9) / phi
+    low, high = (_beta_prime(q, shape, rate) for q in QUANTILES[:2])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.clip(np.log(high / low), rules.spread_low, rules.spread_high)
+    median = np.where((total > 0) & (items > 0), weeks * _WEEK * low, np.where(items > 0, np.inf, 0.0))
+    return median, np.where(np.isfinite(scale), scale, rules.spread_high)
+
+
+def _beta_prime(q: float, a: Floats, b: Floats) -> Floats:
+    share = betaincinv(a, b, q)
+    with np.errstate(divide="ignore"):
+        quantile: Floats = share / (1.0 - share)
+    return quantile
+
+
+def capacity_moments(
+    past: Past,
+    stream: Ints,
+    items: Floats,
+    at: Floats,
+    calendar: Calendar,
+    multipliers: tuple[float, float, float] | None = None,
+) -> Floats:
+    """When each stream will have closed ``items[t]`` more, as of ``at[t]``, at 50, 85 and 95 %.
+
+    Moments are days since 1970 UTC, float64[t, 3], infinite where they cannot be told. Holidays and quiet weeks are
+    taken out of the observed weeks and put back into those ahead.
+    """
+    rules = past.rules
+    days = capacity_days(items, closures_by_week(past, stream, at), rules, multipliers)
+    span = _WEEK * rules.capacity_weeks
+    worked = calendar.effective(at - span, at) / span
+    ahead = days * np.where(worked > 0, worked, 1.0)[:, None]
+    return np.stack([calendar.after(at, ahead[:, k]) for k in range(len(QUANTILES))], axis=1)
+
+
+def learnt(scaled: Floats, rules: Rules) -> tuple[float, float, float]:
+    """Multipliers for an installation: the shipped ones blended with the quantiles of its own record.
+
+    ``scaled`` holds ln(actual / T.50) / s of forecasts whose whole horizon has elapsed (see `spread`). Fewer than
+    ``multipliers_least`` of them change nothing.
+    """
+    count = len(scaled)
+    if count < rules.multipliers_least:
+        return rules.multipliers
+    weight = count / (count + rules.multipliers_weight)
+    own = np.quantile(scaled, QUANTILES)
+    low, middle, high = (
+        float(weight * mine + (1 - weight) * shipped) for mine, shipped in zip(own, rules.multipliers, strict=True)
+    )
+    return low, middle, high

@@ -1,0 +1,205 @@
+"""What a stream's recent throughput makes of a container's open items: a block bootstrap with arrivals.
+
+Seven-day blocks of (items finished, items arriving) are drawn from the stream's last 90 days, thinned to the
+container's own share. Blocks keep what iid days lose: weekends, bursts, and weeks that resemble their neighbours.
+
+Random numbers come from the container's id, never from the day, and are drawn in the order of the days ahead. So two
+assessments of one container, or of two due dates, see the same fates, and noise does not move a label.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from sync.calendar import Calendar
+from sync.past import TIMES, Past
+from sync.rules import Rules
+
+__all__ = ["STEPS", "Fates", "Sample", "sample", "seed", "simulate"]
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+_WEEKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 52, 64, 80, 104])
+STEPS: Floats = np.array([0, 1, 2, 3, 4, 5, 6, *(7 * _WEEKS)], dtype=np.float64)
+"""Days ahead (of usual work) at which paths are read; probabilities between are interpolated, beyond are those of
+two years."""
+
+_MARGIN = 1e-3  # float32 paths against whole numbers of items
+
+
+class Sample(Struct, frozen=True):
+    """One container's share of its stream's last days: items out and in per day, oldest first, holidays taken out.
+
+    ``share`` is the part of the stream's closures that were this container's; None for ``out`` says that the
+    stream is too young to be sampled.
+    """
+
+    out: Ints | None
+    arriving: Ints | None
+    share: float
+    active: int
+    days: int
+
+
+class Fates(Struct, frozen=True):
+    """Paths of a batch of containers. A path is done when open - tolerance * scope <= its value.
+
+    ``due[t, s, path]``: by each of `STEPS`, arrivals included. ``still``: without arrivals. ``later[t, x, path]``: by
+    each of `TIMES`, arrivals ending at the due date. ``there[t]``: False where the stream could not be sampled.
+    """
+
+    due: Singles
+    still: Singles
+    later: Singles
+    there: NDArray[np.bool_]
+
+    def chance(self, need: Floats, ahead: Floats, *, arrivals: bool = True, envelope: bool = True) -> Floats:
+        """P(done within ``ahead[t]`` days of usual work) where ``need[t]`` = open - tolerance * scope items must go.
+
+        With the envelope, more days never lower it: arrivals can make the paths' own share fall.
+        """
+        paths = self.due if arrivals else self.still
+        steps = paths.shape[1]
+        share = (paths >= (need - _MARGIN)[:, None, None]).mean(axis=2)
+        if envelope:
+            share = np.maximum.accumulate(share, axis=1)
+        ahead = np.clip(ahead, 0.0, STEPS[steps - 1])
+        upper = np.clip(np.searchsorted(STEPS[:steps], ahead), 1, steps - 1)
+        row = np.arange(len(need))
+        part = (ahead - STEPS[upper - 1]) / (STEPS[upper] - STEPS[upper - 1])
+        result: Floats = share[row, upper - 1] * (1 - part) + share[row, upper] * part
+        return result
+
+    def curve(self, need: Floats) -> Floats:
+        """P(done by each of TIMES): float64[t, x]."""
+        share: Floats = (self.later >= (need - _MARGIN)[:, None, None]).mean(axis=2)
+        return share
+
+
+def seed(container: str) -> int:
+    """The first 8 bytes of BLAKE2b of the container's id, as a number."""
+    return int.from_bytes(blake2b(container.encode()).digest()[:8], "big")
+
+
+def sample(past: Past, index: Ints, at: Floats, calendar: Calendar) -> list[Sample]:
+    """What each container can expect of its stream's last days, as of ``at``."""
+    rules, ledger = past.rules, past.ledger
+    stream = ledger.stream[index]
+    start = np.where(np.isnan(ledger.start[index]), at, ledger.start[index])
+    age = np.clip(np.floor(at - past.stream_start[stream]), 0, rules.window_days)
+    active = past.starts.before(stream, at, inclusive=True) - past.stops.before(stream, at)
+    active = np.maximum(active, 1)
+    closures = past.closures.count(stream, start, at)
+    out_end, in_end = past.outflow.before(stream, at, inclusive=True), past.arrivals.before(stream, at, inclusive=True)
+    out_first = past.outflow.before(stream, at - age, inclusive=True)
+    in_first = past.arrivals.before(stream, at - age, inclusive=True)
+    found = []
+    for k, i in enumerate(index):
+        rows = ledger.rows(int(i))
+        closed = ledger.closed[rows]
+        own = np.count_nonzero((closed > start[k]) & (closed <= at[k]) & (ledger.joined[rows] <= at[k]))
+        share = min((own + rules.share_weight / active[k]) / (closures[k] + rules.share_weight), 1.0)
+        days = int(age[k])
+        usual = calendar.usual(float(at[k]), days)
+        out = _per_day(past.outflow.time[out_first[k] : out_end[k]], at[k], days)[usual]
+        arriving = _per_day(past.arrivals.time[in_first[k] : in_end[k]], at[k], days)[usual]
+        enough = len(out) >= rules.window_least
+        found.append(
+            Sample(out if enough else None, arriving if enough else None, float(share), int(active[k]), len(out))
+        )
+    return found
+
+
+def _per_day(times: Floats, at: float, days: int) -> Ints:
+    """Events in each of the last ``days`` days before ``at``, oldest first."""
+    ago = np.minimum((at - times).astype(np.int64), max(days - 1, 0))
+    return np.bincount(ago, minlength=days)[::-1] if days else np.zeros(0, dtype=np.int64)
+
+
+def simulate(
+    containers: list[str], samples: list[Sample], ahead: Floats, later: Floats, reach: Floats, rules: Rules
+) -> Fates:
+    """Draw paths for a batch: ``ahead[t]`` days of usual work until due, ``later[t, x]`` until each of TIMES.
+
+    ``reach[t]``: how far ahead ``due`` and ``still`` must be readable.
+    """
+    steps = np.clip(np.searchsorted(STEPS, reach) + 1, 8, len(STEPS))
+    shape = (len(samples), int(steps.max(initial=8)), rules.paths)
+    due, still = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+    after = np.zeros((len(samples), len(TIMES), rules.paths), dtype=np.float32)
+    there = np.array([s.out is not None for s in samples], dtype=bool)
+    for k in np.flatnonzero(there):
+        n = int(steps[k])
+        _paths(containers[k], samples[k], float(ahead[k]), later[k], rules, due[k, :n], still[k, :n], after[k])
+    return Fates(due, still, after, there)
+
+
+def _paths(
+    container: str,
+    given: Sample,
+    ahead: float,
+    later: Floats,
+    rules: Rules,
+    due: Singles,
+    still: Singles,
+    after: Singles,
+) -> None:
+    """Fill one container's paths: ``due[s, path]``, ``still[s, path]``, ``after[x, path]``."""
+    assert given.out is not None
+    assert given.arriving is not None
+    steps = len(due)
+    thinning, drawing = (np.random.Generator(np.random.PCG64(s)) for s in _seeds(container))
+    days, block = len(given.out), rules.block_days
+    out = _thinned(thinning, given.out, given.share, rules.thinnings)
+    net = out - np.float32(1 - rules.tolerance) * _thinned(thinning, given.arriving, given.share, rules.thinnings)
+    starts = days - block + 1
+    weeks = int(np.clip(np.ceil(max(later.max(initial=0.0), STEPS[steps - 1]) / block), 1, STEPS[-1] // block))
+    drawn = (drawing.random((weeks, rules.paths), dtype=np.float32) * (rules.thinnings * starts)).astype(np.int64)
+    begin = drawn // starts * (days + 1) + drawn % starts
+    week_out, week_net = _weekly(out, begin, block), _weekly(net, begin, block)
+    for s in range(steps):
+        step = int(STEPS[s])
+        if step < block:  # the first days of the first block
+            due[s] = net[begin[0] + step] - net[begin[0]]
+            still[s] = out[begin[0] + step] - out[begin[0]]
+        else:
+            due[s], still[s] = week_net[step // block], week_out[step // block]
+    at_due = _reading(week_net, ahead / block) - _reading(week_out, ahead / block)
+    for x, days_ahead in enumerate(later):
+        after[x] = at_due + _reading(week_out, float(days_ahead) / block)
+
+
+def _seeds(container: str) -> tuple[int, int]:
+    """One for the thinning and one for the blocks, so that a change of share does not change the blocks."""
+    return seed(container), seed(container) ^ 1
+
+
+def _thinned(rng: np.random.Generator, counts: Ints, share: float, times: int) -> Singles:
+    """``times`` binomial thinnings of the daily counts, each as running sums with a leading zero, end to end."""
+    kept = rng.binomial(counts, share, size=(times, len(counts)))
+    sums = np.zeros((times, len(counts) + 1), dtype=np.float32)
+    np.cumsum(kept, axis=1, out=sums[:, 1:])
+    return sums.ravel()
+
+
+def _weekly(sums: Singles, begin: Ints, block: int) -> Singles:
+    """Running sums over the drawn blocks: float32[weeks + 1, paths]."""
+    total = np.zeros((len(begin) + 1, begin.shape[1]), dtype=np.float32)
+    width = sums[block:] - sums[:-block]
+    np.cumsum(width[begin], axis=0, out=total[1:])
+    return total
+
+
+def _reading(weekly: Singles, weeks: float) -> Singles:
+    """Each path's value after ``weeks`` blocks, linear within a block."""
+    weeks = min(max(weeks, 0.0), len(weekly) - 1.0)
+    whole = min(int(weeks), len(weekly) - 2)
+    part = np.float32(weeks - whole)
+    reading: Singles = weekly[whole] * (1 - part) + weekly[whole + 1] * part
+    return reading
