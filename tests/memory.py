@@ -1,0 +1,132 @@
+"""A tracker in memory behind the connector's seam: what the engine and the plan are tested against."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from sync.action import (
+    Action,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    Observed,
+    OurComment,
+    Receipt,
+    StatusIssue,
+    Target,
+    UpdateComment,
+)
+from sync.connector import Capabilities, Page, TrackerError, UncertainError
+from sync.model import Markup
+from sync.plan import Marker
+
+
+@dataclass
+class MemoryTracker:
+    """The tracker's side: status issues by key with labels and comments, and the labels that exist."""
+
+    clock: Callable[[], datetime]
+    issues: dict[str, StatusIssue] = field(default_factory=dict)
+    labels: set[str] = field(default_factory=set)
+    pages: list[Page] = field(default_factory=list)
+    writes: list[Action] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def do(self, action: Action) -> Receipt:
+        """Change the tracker as the action says."""
+        self.writes.append(action)
+        match action:
+            case CreateLabel(label=label):
+                self.labels.add(label)
+                return Receipt(id=label)
+            case CreateStatusIssue(labels=labels, marker=marker):
+                key = str(next(self.ids))
+                self.issues[key] = StatusIssue(
+                    issue=key, url=f"memory:{key}", closed=False, labels=labels, comments=(), marker=marker
+                )
+                return Receipt(issue=key)
+            case MoveLabel(issue=key, add=add, remove=remove):
+                kept = tuple(name for name in self.issues[key].labels if name not in remove and name != add)
+                self._set(key, labels=(*kept, add))
+                return Receipt(issue=key)
+            case CreateComment(issue=key, body=body, marker=marker):
+                now = self.clock()
+                made = OurComment(id=str(next(self.ids)), marker=marker, body=body, created_at=now, updated_at=now)
+                self._set(key, comments=(*self.issues[key].comments, made))
+                return Receipt(id=made.id, issue=key)
+            case UpdateComment(issue=key, comment=comment, body=body, marker=marker):
+                changed = tuple(
+                    msgspec.structs.replace(c, body=body, marker=marker, updated_at=self.clock())
+                    if c.id == comment
+                    else c
+                    for c in self.issues[key].comments
+                )
+                self._set(key, comments=changed)
+                return Receipt(id=comment, issue=key)
+            case DeleteComment(issue=key, comment=comment):
+                self._set(key, comments=tuple(c for c in self.issues[key].comments if c.id != comment))
+                return Receipt(id=comment, issue=key)
+        raise AssertionError(action)
+
+    def _set(self, key: str, **fields: object) -> None:
+        self.issues[key] = msgspec.structs.replace(self.issues[key], **fields)
+
+    def seen(self, targets: Sequence[Target]) -> Observed:
+        """What an observation of these milestones shows."""
+        found: dict[str, StatusIssue] = {}
+        for target in targets:
+            for issue in self.issues.values():
+                marker = Marker.decode(issue.marker)
+                mine = marker is not None and marker.milestone == target.milestone
+                if issue.issue == target.issue or (not target.issue and mine):
+                    found[target.milestone] = issue
+        return Observed(issues=found, labels={target.project: frozenset(self.labels) for target in targets})
+
+
+class MemoryConnector:
+    """The connector's side. ``fail`` holds errors that the next calls of a verb meet, by verb; ``lose`` the number
+    of answers to writes that are lost after the write was done.
+    """
+
+    def __init__(self, tracker: MemoryTracker, name: str = "memory", source: str = "memory://tracker") -> None:
+        self.tracker, self.name, self.source = tracker, name, source
+        self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000)
+        self.requests = 0
+        self.fail: dict[str, list[TrackerError]] = {}
+        self.lose = 0
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """The pages that the tracker holds."""
+        self.requests += 1
+        self._maybe_fail("pull")
+        yield from self.tracker.pages
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """The status issues as they stand."""
+        self.requests += 1
+        self._maybe_fail("observe")
+        return self.tracker.seen(targets)
+
+    def apply(self, action: Action) -> Receipt:
+        """Do it, unless a failure was put in the way."""
+        self.requests += 1
+        self._maybe_fail("apply")
+        receipt = self.tracker.do(action)
+        if self.lose:
+            self.lose -= 1
+            raise UncertainError(self.name)
+        return receipt
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _maybe_fail(self, verb: str) -> None:
+        if self.fail.get(verb):
+            raise self.fail[verb].pop(0)

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from sync.action import (
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    Observed,
+    StatusIssue,
+    Target,
+    UpdateComment,
+)
+from sync.model import Status
+from sync.plan import Desired, Limits, Marker, Plan, Policy, fingerprint, label_name, over_limits, reconcile
+from tests.memory import MemoryTracker
+
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+UID = "memory://tracker/milestone/1"
+TARGET = Target(milestone=UID, project="p", project_key="acme/app")
+
+
+def want(status: Status = Status.ON_TRACK, **fields: object) -> Desired:
+    base = Desired(
+        milestone=UID,
+        project="p",
+        project_key="acme/app",
+        status=status,
+        since=NOW,
+        label=label_name("health", "/", status),
+        siblings=tuple(label_name("health", "/", other) for other in Status if other is not status),
+        summary=f"summary {status}",
+        meaning=f"meaning {status}",
+        transition=lambda before: f"{before} -> {status}",
+        issue_title="Health of v1",
+        issue_body="about",
+        issue_labels=("milestone-status",),
+        policy=Policy.CREATE,
+        needs_label=True,
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+def settle(tracker: MemoryTracker, desired: Desired, now: datetime = NOW) -> Plan:
+    """Plan against the tracker and do it; the plan that was done."""
+    plan = reconcile([desired], tracker.seen([TARGET]), instance="acme", now=now)
+    key = next(iter(tracker.issues), "")
+    for planned in plan.actions:
+        action = msgspec.structs.replace(planned, issue=key) if getattr(planned, "issue", None) == "" else planned
+        key = tracker.do(action).issue or key
+    return plan
+
+
+def kinds(plan: Plan) -> list[type]:
+    return [type(action) for action in plan.actions]
+
+
+def tracker() -> MemoryTracker:
+    return MemoryTracker(lambda: NOW)
+
+
+def test_the_first_plan_makes_labels_issue_label_and_summary() -> None:
+    plan = reconcile([want()], Observed(), instance="acme", now=NOW)
+    assert kinds(plan) == [CreateLabel, CreateLabel, CreateStatusIssue, MoveLabel, CreateComment]
+
+
+def test_the_second_plan_is_empty() -> None:
+    there = tracker()
+    settle(there, want())
+    assert settle(there, want()).actions == ()
+
+
+def test_a_new_status_posts_a_transition_moves_the_label_and_rewrites_the_summary_in_place() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(Status.AT_RISK))
+    assert kinds(plan) == [CreateLabel, MoveLabel, CreateComment, UpdateComment]
+    move = next(action for action in plan.actions if isinstance(action, MoveLabel))
+    assert (move.add, move.remove) == ("health/at-risk", ("health/on-track",))
+    assert next(iter(there.issues.values())).labels == ("milestone-status", "health/at-risk")
+    assert settle(there, want(Status.AT_RISK)).actions == ()
+
+
+def test_a_transition_whose_summary_was_never_rewritten_is_not_said_twice() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = reconcile([want(Status.AT_RISK)], there.seen([TARGET]), instance="acme", now=NOW)
+    said = next(action for action in plan.actions if isinstance(action, CreateComment))
+    there.do(said)
+    assert kinds(settle(there, want(Status.AT_RISK))) == [CreateLabel, MoveLabel, UpdateComment]
+
+
+def test_a_body_that_differs_only_in_words_is_rewritten_once_a_day() -> None:
+    there = tracker()
+    settle(there, want())
+    assert settle(there, want(summary="other words"), NOW + timedelta(hours=23)).actions == ()
+    assert kinds(settle(there, want(summary="other words"), NOW + timedelta(hours=24))) == [UpdateComment]
+
+
+def test_a_human_label_stays_and_only_siblings_go() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    there.issues[key] = msgspec.structs.replace(issue, labels=("bug", "health/off-track", "healthy"))
+    settle(there, want())
+    assert there.issues[key].labels == ("bug", "healthy", "health/on-track")
+
+
+def test_a_closed_status_issue_mutes() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    there.issues[key] = msgspec.structs.replace(issue, closed=True)
+    plan = settle(there, want(Status.OFF_TRACK))
+    assert plan.actions == ()
+    assert "mutes" in plan.skipped[0].why
+
+
+def test_a_summary_that_a_person_deleted_stays_deleted() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    there.issues[key] = msgspec.structs.replace(issue, comments=())
+    assert settle(there, want(posted=True)).actions == ()
+
+
+def test_a_second_summary_of_ours_is_taken_away() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    double = msgspec.structs.replace(issue.comments[0], id="99", created_at=NOW + timedelta(seconds=1))
+    there.issues[key] = msgspec.structs.replace(issue, comments=(double, *issue.comments))
+    assert [a.comment for a in settle(there, want()).actions if isinstance(a, DeleteComment)] == ["99"]
+    assert settle(there, want()).actions == ()
+
+
+def test_another_instance_is_left_alone() -> None:
+    there = tracker()
+    settle(there, want())
+    other = reconcile([want()], there.seen([TARGET]), instance="other", now=NOW)
+    assert kinds(other) == [CreateComment]
+
+
+def test_update_policy_makes_no_status_issue() -> None:
+    plan = reconcile([want(policy=Policy.UPDATE)], Observed(), instance="acme", now=NOW)
+    assert plan.actions == ()
+    assert "update only" in plan.skipped[0].why
+
+
+def test_stale_data_only_rewrites_a_summary_that_stands() -> None:
+    assert reconcile([want(stale=True)], Observed(), instance="acme", now=NOW).actions == ()
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(Status.UNKNOWN, stale=True, meaning="stale since"))
+    assert kinds(plan) == [UpdateComment]
+
+
+def test_an_unreadable_status_issue_is_not_written_to() -> None:
+    plan = reconcile([want()], Observed(failed={UID: ValueError()}), instance="acme", now=NOW)
+    assert plan.actions == ()
+    assert plan.skipped
+
+
+def test_limits_by_number_and_by_share() -> None:
+    plan = reconcile([want()], Observed(), instance="acme", now=NOW)
+    assert over_limits(plan, Limits(), 1) == []
+    assert [str(r) for r in over_limits(plan, Limits(creates=3), 1)] == ["4 creates planned, 3 allowed"]
+    many = Plan(
+        actions=tuple(
+            CreateComment(milestone=str(n), project="p", project_key="k", issue="1", body="", marker="", summary=True)
+            for n in range(12)
+        )
+    )
+    assert over_limits(many, Limits(share=0.5), 20)
+    assert not over_limits(many, Limits(share=0.5), 24)
+    assert not over_limits(many, Limits(share=0.0), 10)
+
+
+def test_the_fingerprint_ignores_when_but_not_what() -> None:
+    first = reconcile([want()], Observed(), instance="acme", now=NOW)
+    later = reconcile([want()], Observed(), instance="acme", now=NOW + timedelta(hours=1))
+    other = reconcile([want(Status.AT_RISK)], Observed(), instance="acme", now=NOW)
+    assert fingerprint(first.actions) == fingerprint(later.actions) != fingerprint(other.actions)
+
+
+def test_a_marker_survives_its_own_encoding_and_refuses_strangers() -> None:
+    plan = reconcile([want()], Observed(), instance="acme", now=NOW)
+    text = next(a.marker for a in plan.actions if isinstance(a, CreateComment))
+    marker = Marker.decode(text)
+    assert marker is not None
+    assert marker.encode() == text
+    assert Marker.decode("not json") is None
+    assert Marker.decode('{"v": 1, "instance": 3}') is None
+
+
+def test_a_status_issue_named_by_a_person_needs_no_marker() -> None:
+    have = StatusIssue(issue="345", url="u", closed=False, labels=(), comments=())
+    plan = reconcile([want(may_create=False)], Observed(issues={UID: have}), instance="acme", now=NOW)
+    assert [getattr(a, "issue", None) for a in plan.actions if not isinstance(a, CreateLabel)] == ["345", "345"]
