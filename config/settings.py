@@ -28,6 +28,7 @@ _OUT_OF_SCOPE = (
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
+Tolerance = Annotated[float, Field(ge=0, le=0.2)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -95,12 +96,12 @@ class Connection(Table):
     timeout: int = Field(default=20, ge=1, le=600, description="seconds to wait for an answer")
     share: Literal["none", "aggregate"] = Field(
         default="none",
-        description="what milestones elsewhere may show of this one's: nothing, or status, probability and dates",
+        description="what joint milestones may show elsewhere of this one's: nothing, or status, probability and dates",
     )
     removed_resolutions: tuple[str, ...] = Field(
         default=_OUT_OF_SCOPE, description="resolutions that mean taken out of scope, not done; case is ignored"
     )
-    tolerance: Share | None = Field(
+    tolerance: Tolerance | None = Field(
         default=None, description="share of a milestone that may be left over; none: that of rules"
     )
     options: dict[str, str | int | float | bool | list[str]] = Field(
@@ -166,7 +167,7 @@ class Joint(Table):
 class Rules(Table):
     """From probability to status."""
 
-    tolerance: Share = Field(default=0.0, description="share of a milestone that may be left over and still be done")
+    tolerance: Tolerance = Field(default=0.0, description="share of a milestone that may be left over, at most 0.2")
     on_track: Probability = Field(default=0.70, description="at least this probability is on track")
     off_track: Probability = Field(
         default=0.35, validate_default=True, description="less than this probability is off track"
@@ -228,7 +229,7 @@ class Settings(BaseSettings):
         description="the trackers, by your names"
     )
     milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
-    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones")
+    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones; checked, not assessed yet")
     label_prefix: str = Field(
         default="health",
         pattern=NAME,

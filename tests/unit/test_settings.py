@@ -14,8 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from config import ConfigurationError, Settings, load, schema
+from config.reference import reference
 from config.settings import Connection, Limits, Policy, Rules
-from sync import plan
+from sync import plan, rules
 
 CONFIG = Path(__file__).parents[2] / "config"
 CANARY = "c4naryV4lue"
@@ -126,6 +127,14 @@ def test_the_stored_schema_is_the_generated_one() -> None:
     assert stored == schema(), "run: python -c 'import config; print(config.schema(), end=\"\")' > config/schema.json"
 
 
+def test_the_page_of_settings_is_the_generated_one() -> None:
+    page = (CONFIG.parent / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    assert page == reference(), "run: python -m config.reference > docs/reference/configuration.md"
+    described = json.loads(schema())
+    keys = {key for table in (described, *described["$defs"].values()) for key in table.get("properties", {})}
+    assert {key for key in keys if f"| `{key}` |" not in page} == {"env", "file"}, "these two are in the page's text"
+
+
 def test_every_key_is_explained() -> None:
     def models(model: type[BaseModel]) -> set[type[BaseModel]]:
         inside = {m for m in BaseModel.__subclasses__() for m in (m, *m.__subclasses__())}
@@ -137,7 +146,14 @@ def test_every_key_is_explained() -> None:
 
 def test_limits_and_rules_default_to_what_the_code_does() -> None:
     assert Limits().model_dump() == {name: getattr(plan.Limits(), name) for name in plan.Limits.__struct_fields__}
-    assert (Rules().on_track, Rules().off_track, Rules().margin, Rules().target) == (0.70, 0.35, 0.07, 0.80)
+    code = rules.Rules()
+    assert Rules().model_dump() == {
+        "tolerance": code.tolerance,
+        "on_track": code.on_track,
+        "off_track": code.at_risk,
+        "margin": code.margin,
+        "target": code.target,
+    }
 
 
 # --- who may write what ----------------------------------------------------------------------------------------

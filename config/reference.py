@@ -1,0 +1,104 @@
+"""The page of all settings, written from the models so that it can't differ from them.
+
+``python -m config.reference > docs/reference/configuration.md``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from config.settings import schema
+
+__all__ = ["reference"]
+
+_HEAD = """\
+# Configuration
+
+<!-- Generated: python -m config.reference > docs/reference/configuration.md -->
+
+One file, `milesync.toml` (another: `--config FILE`). Two things have no default: `instance`, and at least one
+connection with `type` and `projects` (for Jira also `url`). A complete example is `config/example.toml`; editors that
+know JSON schema check the file against `config/schema.json`. Whatever is wrong is told at once, by key.
+
+Secrets never stand in the file. A key of type *secret* says where the secret is kept:
+`{ env = "NAME" }` is an environment variable, `{ file = "/path" }` a file that holds nothing else.
+Paths are relative to the configuration's folder.
+
+## Environment variables
+
+| variable | meaning |
+|---|---|
+| `MILESYNC_POLICY` | no policy in the file goes beyond it: `plan` stops all writes |
+| `MILESYNC_POLICY_<CONNECTION>` | the same for one connection, in capital letters, `-` as `_` |
+| `MILESYNC_DATABASE` | in place of `database` |
+
+`milesync check` needs no file. It reads `GITHUB_TOKEN` and `GITHUB_API_URL`, `GITLAB_TOKEN` and `GITLAB_URL`,
+`JIRA_URL` with `JIRA_TOKEN`, and for Jira Cloud `JIRA_EMAIL`.
+"""
+_WORDS = {"string": "text", "object": "table", "integer": "whole number", "boolean": "true or false"}
+_PLACES = {
+    "Settings": ("The whole file", ""),
+    "Connection": ("Connections", "`[connections.NAME]`"),
+    "Filter": ("Which milestones", "`milestones = { ... }` of a connection or a project"),
+    "StatusIssue": ("Status issues", "`status_issue = { ... }` of a connection"),
+    "ProjectRules": ("One project of a connection", '`[connections.NAME.project."acme/app"]`; the narrower wins'),
+    "Milestone": ("Single milestones", "`[[milestone]]`"),
+    "Joint": ("Joint milestones", "`[[joint]]`"),
+    "Rules": ("From probability to status", "`[rules]`"),
+    "Calendar": ("Days without work", "`[calendar]`"),
+    "Limits": ("Limits", "`[limits]`"),
+}
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    root = json.loads(schema())
+    definitions = {"Settings": root, **root["$defs"]}
+    return "\n".join([_HEAD, *(line for name in _PLACES for line in _section(name, definitions[name]))])
+
+
+def _section(name: str, table: dict[str, Any]) -> Iterator[str]:
+    title, place = _PLACES[name]
+    yield f"## {title}"
+    yield ""
+    if place:
+        yield f"{place}\n"
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    needed = table.get("required", [])
+    for key, field in table["properties"].items():
+        default = "**asked for**" if key in needed else _value(field.get("default"))
+        yield f"| `{key}` | {_kind(field)} | {default} | {field['description']} |"
+    yield ""
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return {"Secret": "secret", "Policy": "plan, update or create"}.get(name, "table")
+    if 0 < len(field.get("enum", ())) < 5:  # more would not fit a cell
+        return " or ".join(field["enum"])
+    for word in ("anyOf", "oneOf"):
+        if word in field:
+            return " or ".join(dict.fromkeys(_kind(one) for one in field[word] if one.get("type") != "null"))
+    if field.get("type") == "array":
+        return f"list of {_kind(field['items'])}"
+    if field.get("format") == "date":
+        return "date"
+    kind = str(field.get("type", ""))
+    return _WORDS.get(kind, kind)
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ("", [], {}) or isinstance(value, dict):
+        return ""
+    if isinstance(value, list):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
