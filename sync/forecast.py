@@ -24,7 +24,7 @@ from sync.calendar import Calendar
 from sync.capacity import capacity_moments, closures_by_week
 from sync.ledger import Ledger, days, moment
 from sync.model import Basis, Dates
-from sync.past import DUE, PHASES, TIMES, Past
+from sync.past import DUE, LONGEST, PHASES, TIMES, Past
 from sync.rules import Rules
 from sync.simulation import Fates, Sample, sample, simulate
 from sync.survival import Habits, Later, beta_binomial, habits, later
@@ -108,8 +108,8 @@ class Outlook:
     def __init__(self, past: Past, index: Ints, at: Floats, calendar: Calendar) -> None:
         ledger = past.ledger
         self.past, self.rules, self.index, self.at, self.calendar = past, past.rules, index, at, calendar
-        self.start, self.due = ledger.start[index], ledger.due[index]
-        self.dated: NDArray[np.bool_] = past.dated[index]
+        self.start, self.due = past.start[index], ledger.due[index]
+        self.dated: NDArray[np.bool_] = past.dated[index] & (np.abs(self.due - at) <= LONGEST)
         self.length: Floats = np.where(self.dated, past.length[index], 1.0)
         self.phase: Floats = np.where(self.dated, (at - self.start) / self.length, 0.5)
         self._count()

@@ -58,6 +58,7 @@ class Ledger:
     Rows ``offsets[i]:offsets[i+1]`` are container i's: ``item`` int64[m] codes; ``joined, left, closed`` float64[m].
     A stay that a reopening ended has its ``left`` there; a closure that took an item out of scope is a ``left`` too,
     with ``closed`` infinite. So a row is a member in [joined, left), open in [joined, min(left, closed)).
+    ``items`` names the item codes; it may be empty where nobody asks for names.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Ledger:
         joined: Days,
         left: Days,
         closed: Days,
+        items: Sequence[str] = (),
     ) -> None:
+        self.items = tuple(items)
         self.containers = tuple(containers)
         self.index = {c.id: i for i, c in enumerate(self.containers)}
         order = np.argsort(container_of, kind="stable")
@@ -112,6 +115,7 @@ class Ledger:
             table[:, 2],
             table[:, 3],
             table[:, 4],
+            tuple(items),
         )
 
     def rows(self, i: int) -> slice:

@@ -375,7 +375,8 @@ class Basis(Struct, frozen=True, kw_only=True):
     """What a forecast rests on: each component's probability before pooling, and how much history it saw.
 
     ``stream_finished`` and ``kind_finished`` count earlier milestones; ``closures_84d`` the stream's throughput.
-    ``raw`` is the pool before the monotone envelope.
+    ``raw`` is the pool before the monotone envelope. ``calibrating`` says that this stream's forecasts have lately been
+    worth less than its own hit rate, which is published instead.
     """
 
     stream: str = ""
@@ -386,6 +387,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     stream_finished: int = 0
     kind_finished: int = 0
     closures_84d: int = 0
+    calibrating: bool = False
 
 
 class Health(Struct, frozen=True, kw_only=True):

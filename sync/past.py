@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sync.ledger import Ledger
 from sync.rules import Rules
 
-__all__ = ["GRID", "PHASES", "TIMES", "Past", "Timeline"]
+__all__ = ["DUE", "GRID", "LONGEST", "PHASES", "TIMES", "Past", "Sum", "Timeline"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +31,9 @@ TIMES: Floats = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0])
 
 GRID: Floats = np.concatenate([PHASES, TIMES])
 DUE = len(PHASES)  # the column of the due date in tables over GRID
+
+LONGEST = 3653.0
+"""No planned time is longer than ten years; such dates (year 1, year 9999) are placeholders."""
 
 _EPS = 1e-9
 
@@ -49,6 +52,7 @@ class Sum(IntEnum):
     COUNT = 8
     UNFINISHED = 9
     HITS = 10
+    BEGUN = 11
 
 
 class Timeline:
@@ -81,7 +85,8 @@ class Past:
 
     Columns over containers (n) and over `GRID` (g): ``joined[n, g]`` spells begun by then, ``gone[n, g]`` spells of
     those begun by the due date that ended by then, ``done[n, g]`` items finished and still members then.
-    ``usable[n]``: dates make sense and something was in it at the due date. ``allowed[n]``: how many items may be open
+    ``start[n]`` is the container's, or else when its first item joined; ``dated[n]`` says that start and due date make
+    sense. ``usable[n]``: dates make sense and something was in it at the due date. ``allowed[n]``: how many items may be open
     when it counts as done. Finished containers are sorted by due date in ``by_stream`` and ``by_kind``;
     ``closures`` holds each stream's finished items once, however many of its containers they were in; ``outflow`` adds
     open items that left a container before its due date; ``arrivals`` are open spells begun after the start.
@@ -90,9 +95,12 @@ class Past:
     def __init__(self, ledger: Ledger, rules: Rules) -> None:
         self.ledger, self.rules = ledger, rules
         n = len(ledger.containers)
-        self.length: Floats = ledger.due - ledger.start
-        self.dated = np.isfinite(self.length) & (self.length > 0)
         self.row_container: Ints = np.repeat(np.arange(n), np.diff(ledger.offsets))
+        first = np.full(n, np.nan)
+        np.fmin.at(first, self.row_container, ledger.joined)
+        self.start: Floats = np.where(np.isnan(ledger.start), first, ledger.start)
+        self.length: Floats = ledger.due - self.start
+        self.dated: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
         self.end: Floats = np.minimum(ledger.left, ledger.closed)
         self._tabulate(n)
         due_total = self.joined[:, DUE] - self.gone[:, DUE] + self.done[:, DUE]
@@ -105,7 +113,7 @@ class Past:
         ledger = self.ledger
         row = np.flatnonzero(self.dated[self.row_container])
         container = self.row_container[row]
-        start, length = ledger.start[container], self.length[container]
+        start, length = self.start[container], self.length[container]
 
         def relative(time: Floats) -> Floats:
             return (time[row] - start) / length
@@ -136,7 +144,7 @@ class Past:
         self.by_kind = Timeline(ledger.kind[past], ledger.due[past], len(ledger.kinds))
         self.stream_members: Ints = past[self.by_stream.order]
         self.kind_members: Ints = past[self.by_kind.order]
-        after = [ledger.start[past] + x * self.length[past] for x in TIMES[1:]]
+        after = [self.start[past] + x * self.length[past] for x in TIMES[1:]]
         self.by_kind_shown = [self.by_kind, *(Timeline(ledger.kind[past], m, len(ledger.kinds)) for m in after)]
         self.kind_hits = [
             _running(self.finished_by[past[line.order], k].astype(np.float64))
@@ -158,6 +166,7 @@ class Past:
         columns[:, :, Sum.EXPOSED_SQUARED] = exposed * exposed
         columns[:, :, Sum.JOINING] = due_joined - begun
         columns[:, :, Sum.OPEN] = begun - ended
+        columns[:, :, Sum.BEGUN] = begun
         columns[:, :, Sum.DONE] = self.done[member, :DUE]
         columns[:, :, Sum.COUNT] = exposed > 0
         columns[:, :, Sum.UNFINISHED] = unfinished
@@ -191,11 +200,11 @@ class Past:
                 streams,
             )
         )
-        begun = ledger.start[self.row_container]
+        begun = self.start[self.row_container]
         late = np.flatnonzero((ledger.joined > begun) & (self.end > ledger.joined))
         self.arrivals = Timeline(stream[late], ledger.joined[late], streams)
         stop = np.fmin(ledger.ended, ledger.due)
-        start = np.where(np.isnan(ledger.start), np.inf, ledger.start)
+        start = np.where(np.isnan(self.start), np.inf, self.start)
         self.starts = Timeline(ledger.stream, start, streams)
         self.stops = Timeline(ledger.stream, np.fmax(stop, start), streams)
         first = np.full(streams, np.inf)

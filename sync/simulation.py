@@ -91,7 +91,7 @@ def sample(past: Past, index: Ints, at: Floats, calendar: Calendar) -> list[Samp
     """What each container can expect of its stream's last days, as of ``at``."""
     rules, ledger = past.rules, past.ledger
     stream = ledger.stream[index]
-    start = np.where(np.isnan(ledger.start[index]), at, ledger.start[index])
+    start = np.where(np.isnan(past.start[index]), at, past.start[index])
     age = np.clip(np.floor(at - past.stream_start[stream]), 0, rules.window_days)
     active = past.starts.before(stream, at, inclusive=True) - past.stops.before(stream, at)
     active = np.maximum(active, 1)

@@ -189,7 +189,7 @@ def _shares(past: Past, members: Ints, column: Ints, at: Floats) -> _Shares:
         past.unfinished[member, np.minimum(standing, DUE - 1)],
         ~past.finished_by[member, np.clip(standing - DUE, 0, len(TIMES) - 1)],
     )
-    shown = ledger.start[member][:, :, None] + past.length[member][:, :, None] * TIMES
+    shown = past.start[member][:, :, None] + past.length[member][:, :, None] * TIMES
     old = there[:, :, None] & (shown <= at[:, None, None])
     by_then = past.gone[member][:, :, DUE:] - ended[:, :, None]
     done = past.finished_by[member]
