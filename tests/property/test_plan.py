@@ -1,0 +1,127 @@
+"""Whatever stands in a tracker, one application of the plan leaves nothing more to do."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.action import Action, CreateLabel, OurComment, StatusIssue, Target
+from sync.model import Status
+from sync.plan import Desired, Marker, MarkerKind, Policy, label_name, reconcile
+from tests.memory import MemoryTracker
+
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+MANY = 10_000 if os.environ.get("MILESYNC_PROOF") else 300
+
+statuses = st.sampled_from(Status)
+words = st.sampled_from(["a", "b"])
+times = st.integers(0, 72).map(lambda hours: NOW - timedelta(hours=hours))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
+    """Some milestones, each with what should stand and with something that stands: ours, others', half-done moves."""
+    tracker = MemoryTracker(lambda: NOW)
+    desired = []
+    for n in range(draw(st.integers(1, 4))):
+        uid = f"memory://tracker/milestone/{n}"
+        status = draw(statuses)
+        labels = {s: label_name("health", draw(st.sampled_from(["/"])), s) for s in Status}
+        desired.append(
+            Desired(
+                milestone=uid,
+                project="p",
+                project_key="acme/app",
+                status=status,
+                since=draw(times),
+                label=labels[status],
+                siblings=tuple(label for s, label in labels.items() if s is not status),
+                summary=draw(words),
+                meaning=draw(words),
+                transition=(lambda before: f"was {before}") if draw(st.booleans()) else (lambda before: None),
+                issue_title="t",
+                issue_body="b",
+                issue_labels=("milestone-status",),
+                policy=Policy.CREATE,
+                posted=draw(st.booleans()),
+                may_create=draw(st.booleans()),
+                needs_label=draw(st.booleans()),
+                stale=draw(st.booleans()),
+            )
+        )
+        if draw(st.booleans()):
+            _stand(draw, tracker, uid, list(labels.values()))
+    return desired, tracker
+
+
+def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str]) -> None:
+    comments = []
+    for _ in range(draw(st.integers(0, 4))):
+        marker = Marker(
+            instance=draw(st.sampled_from(["acme", "other"])),
+            kind=draw(st.sampled_from([MarkerKind.SUMMARY, MarkerKind.TRANSITION])),
+            milestone=draw(st.sampled_from([uid, "memory://tracker/milestone/9"])),
+            status=draw(statuses),
+            since=draw(times),
+            meaning=draw(words),
+            body=draw(words),
+            written=draw(times),
+        )
+        text = draw(st.sampled_from([marker.encode(), "", "{}", "nonsense"]))
+        at = draw(times)
+        comments.append(OurComment(id=str(next(tracker.ids)), marker=text, body="x", created_at=at, updated_at=at))
+    key = str(next(tracker.ids))
+    own = Marker(instance="acme", kind=MarkerKind.STATUS_ISSUE, milestone=uid).encode()
+    tracker.issues[key] = StatusIssue(
+        issue=key,
+        url="u",
+        closed=draw(st.booleans()),
+        labels=tuple(draw(st.sets(st.sampled_from([*labels, "bug"])))),
+        comments=tuple(comments),
+        marker=own,
+    )
+
+
+@settings(max_examples=MANY, deadline=None)
+@given(worlds())
+def test_applying_a_plan_leaves_an_empty_one(world: tuple[list[Desired], MemoryTracker]) -> None:
+    desired, tracker = world
+    targets = [Target(milestone=d.milestone, project="p", project_key="acme/app") for d in desired]
+    before = {key: [c for c in issue.comments if not c.marker] for key, issue in tracker.issues.items()}
+    made: dict[str, str] = {}
+    for planned in reconcile(desired, tracker.seen(targets), instance="acme", now=NOW).actions:
+        action: Action = planned
+        if getattr(planned, "issue", None) == "":
+            action = msgspec.structs.replace(planned, issue=made[planned.milestone])
+        receipt = tracker.do(action)
+        if receipt.issue:
+            made[planned.milestone] = receipt.issue
+    again = reconcile(desired, tracker.seen(targets), instance="acme", now=NOW)
+    assert again.actions == ()
+    for key, foreign in before.items():
+        assert [c for c in tracker.issues[key].comments if not c.marker] == foreign
+
+
+@settings(max_examples=MANY // 10, deadline=None)
+@given(worlds(), st.randoms())
+def test_the_order_of_milestones_changes_no_milestones_plan(
+    world: tuple[list[Desired], MemoryTracker], random: object
+) -> None:
+    desired, tracker = world
+    targets = [Target(milestone=d.milestone, project="p", project_key="acme/app") for d in desired]
+    seen = tracker.seen(targets)
+    one = reconcile(desired, seen, instance="acme", now=NOW).actions
+    other = reconcile(list(reversed(desired)), seen, instance="acme", now=NOW).actions
+
+    def by_milestone(actions: tuple[Action, ...]) -> dict[str, list[Action]]:
+        found: dict[str, list[Action]] = {}
+        for action in actions:
+            if not isinstance(action, CreateLabel):
+                found.setdefault(action.milestone, []).append(action)
+        return found
+
+    assert by_milestone(one) == by_milestone(other)
