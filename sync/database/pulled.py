@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
@@ -138,12 +138,18 @@ class Pulled(Shelf):
                 notes.append(DueDate(row.seen, row.due))
         return seen
 
-    def titles(self, source: str) -> dict[str, set[str]]:
-        """Every title that each milestone (id) was ever seen with."""
-        table = schema.milestone_title
-        titles: dict[str, set[str]] = {}
-        for row in self._rows(of(table, self._known(source))):
-            titles.setdefault(row.milestone, set()).add(row.title)
+    def titles(self, source: str) -> dict[tuple[str, str], list[tuple[datetime | None, str]]]:
+        """Which milestones were ever seen with a title, as `sync.history.Titles`: the earliest created first."""
+        title, milestone = schema.milestone_title, schema.milestone
+        query = (
+            select(milestone.c.project, title.c.title, milestone.c.created_at, title.c.milestone)
+            .join(milestone, (milestone.c.source == title.c.source) & (milestone.c.id == title.c.milestone))
+            .where(title.c.source == self._known(source))
+            .order_by(func.coalesce(milestone.c.created_at, datetime.min.replace(tzinfo=UTC)), title.c.milestone)
+        )
+        titles: dict[tuple[str, str], list[tuple[datetime | None, str]]] = {}
+        for row in self._rows(query):
+            titles.setdefault((row.project, row.title), []).append((row.created_at, row.milestone))
         return titles
 
     def _batches(
