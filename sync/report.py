@@ -11,12 +11,14 @@ from datetime import date
 from itertools import pairwise
 
 from sync import details
+from sync.details import POINTS
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Section, Sign, Strong, clean
 from sync.model import Health, Milestone, Status
 from sync.sentences import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
 from sync.view import Budget, Changes, Forecast, Override, Point, Seen, View, meaning
 
 __all__ = [
+    "POINTS",
     "Budget",
     "Changes",
     "Forecast",

@@ -27,6 +27,7 @@ from sync.markup.document import (
     Table,
     chart_table,
     clean,
+    is_ours,
     merged,
 )
 
@@ -87,9 +88,9 @@ def _line(line: Line) -> list[Node]:
 def _inline(part: Inline) -> list[Node]:
     match part:
         case str():
-            return [_text(part)] if part.isprintable() else [_text(clean(part), _CODE)]
+            return [_text(part) if is_ours(part) else _text(clean(part), _CODE)]
         case Strong(text):
-            return [_text(clean(text), {"type": "strong"})]
+            return [_text(text, {"type": "strong"}) if is_ours(text) else _text(clean(text), _CODE)]
         case Foreign(text):
             return [_text(clean(text), _CODE)]
         case Sign(status):

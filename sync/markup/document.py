@@ -188,7 +188,7 @@ def merged(line: Line) -> Line:
         parts[0] = parts[0].lstrip()
     if parts and isinstance(parts[-1], str):
         parts[-1] = parts[-1].rstrip()
-    return tuple(part for part in parts if part != "")
+    return tuple(part for part in parts if part != "" and not (isinstance(part, Strong) and not part.text.strip()))
 
 
 def chart_table(chart: Chart) -> Table:

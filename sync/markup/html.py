@@ -21,6 +21,7 @@ from sync.markup.document import (
     Table,
     chart_table,
     clean,
+    is_ours,
     merged,
 )
 
@@ -34,7 +35,7 @@ def html(document: Document) -> str:
 
 def _section(section: Section) -> str:
     body = "\n".join(map(_block, section.blocks))
-    title = escape(section.title)
+    title = escape(clean(section.title)) if section.title else ""
     if section.folded:
         return f"<details>\n<summary>{title}</summary>\n{body}\n</details>"
     sign = f"{SIGNS[section.sign]} " if section.sign else ""
@@ -51,8 +52,8 @@ def _block(block: Block) -> str:
             tag = "ol" if numbered else "ul"
             return f"<{tag}>{''.join(f'<li>{_line(line)}</li>' for line in lines)}</{tag}>"
         case Table(head, rows):
-            header = "".join(f"<th>{escape(text)}</th>" for text in head)
-            body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+            header = "".join(f"<th>{escape(clean(text))}</th>" for text in head)
+            body = "".join(f"<tr>{''.join(f'<td>{escape(clean(text))}</td>' for text in row)}</tr>" for row in rows)
             return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
         case Chart():
             return _block(chart_table(block))
@@ -65,9 +66,9 @@ def _line(line: Line) -> str:
 def _inline(part: Inline) -> str:
     match part:
         case str():
-            return escape(part)
+            return escape(part) if is_ours(part) else _literal(part)
         case Strong(text):
-            return f"<strong>{escape(text)}</strong>"
+            return f"<strong>{escape(text)}</strong>" if is_ours(text) else _literal(text)
         case Foreign(text):
             return _literal(text)
         case Sign(status):

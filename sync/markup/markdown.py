@@ -87,7 +87,11 @@ def _cell(text: str) -> str:
 
 
 def _line(line: Line, links: bool) -> str:
-    text = "".join(_inline(part, links) for part in merged(line))
+    text = ""
+    for part in merged(line):
+        shown = _inline(part, links)
+        # Two code spans side by side would be one: their fences would join.
+        text += f" {shown}" if text.endswith("`") and shown.startswith("`") else shown
     # Our own words may begin as a list does ("3. ..."); they are words all the same.
     return _LISTLIKE.sub(r"\3\\\1\4\2\5", text, count=1) if _LISTLIKE.match(text) else text
 
@@ -97,7 +101,7 @@ def _inline(part: Inline, links: bool) -> str:
         case str():
             return part if is_ours(part) else _code(part)
         case Strong(text):
-            return f"**{text.strip()}**" if text.strip() and is_ours(text) else _code(text)
+            return f"**{text.strip()}**" if is_ours(text) else _code(text)
         case Foreign(text):
             return _code(text)
         case Sign(status):

@@ -21,6 +21,7 @@ from sync.markup.document import (
     Table,
     chart_table,
     clean,
+    is_ours,
     merged,
 )
 
@@ -33,7 +34,8 @@ def terminal(document: Document, width: int = 100) -> str:
 
 
 def _section(section: Section, width: int) -> str:
-    title = f"{SIGNS[section.sign]} {section.title}" if section.sign else section.title
+    words = clean(section.title) if section.title else ""
+    title = f"{SIGNS[section.sign]} {words}" if section.sign else words
     rule = ("=" if section.sign else "-") * min(len(title), width)
     heading = (title, rule) if title else ()
     return "\n".join((*heading, *(_block(block, width) for block in section.blocks)))
@@ -50,10 +52,10 @@ def _block(block: Block, width: int) -> str:
                 for mark, line in zip(marks, lines, strict=True)
             )
         case Table(head, rows):
-            widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+            cells = [[clean(text) for text in row] for row in (head, *rows)]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
             return "\n".join(
-                "  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip()
-                for row in (head, *rows)
+                "  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in cells
             )
         case Chart():
             return _block(chart_table(block), width)
@@ -66,10 +68,8 @@ def _line(line: Line) -> str:
 def _inline(part: Inline) -> str:
     match part:
         case str():
-            return part
-        case Strong(text):
-            return text
-        case Foreign(text):
+            return part if is_ours(part) else clean(part)
+        case Strong(text) | Foreign(text):
             return clean(text)
         case Sign(status):
             return SIGNS[status]

@@ -80,7 +80,7 @@ def _inline(part: Inline) -> str:
         case str():
             return _words(part)
         case Strong(text):
-            return f"*{_words(text.strip())}*"
+            return f"*{_words(text.strip())}*" if is_ours(text) else _literal(text)
         case Foreign(text):
             return _literal(text)
         case Sign(status):

@@ -1,0 +1,76 @@
+"""What goes to Jira Cloud against Atlassian's own schema of its documents."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator, ValidationError, validators
+
+from sync.connector import Markup
+from sync.markup import render
+from sync.model import Status
+from sync.report import status_issue_body, summary, transition
+from tests.golden.situations import SITUATIONS, at_risk
+from tests.property.hostile import assert_adf_is_quiet, attacked
+
+SCHEMA = json.loads(gzip.decompress((Path(__file__).parent / "adf_schema" / "full.json.gz").read_bytes()))
+
+
+def _kinds(schema: dict[str, Any]) -> set[str]:
+    """The node types that a subschema can accept."""
+    if "$ref" in schema:
+        return _kinds(SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[1]])
+    if "anyOf" in schema or "allOf" in schema:
+        return set[str]().union(*(_kinds(one) for one in schema.get("anyOf", []) + schema.get("allOf", [])))
+    return set(schema.get("properties", {}).get("type", {}).get("enum", []))
+
+
+def _any_of(validator: Any, schemas: list[dict[str, Any]], instance: Any, _: Any) -> Iterator[ValidationError]:
+    """As the standard does it, but asking only the alternatives for this type of node: 40 times as fast."""
+    kind = instance.get("type") if isinstance(instance, dict) else None
+    fitting = [one for one in schemas if kind is None or not (kinds := _kinds(one)) or kind in kinds]
+    if not any(validator.evolve(schema=one).is_valid(instance) for one in fitting):
+        yield ValidationError(f"{kind} fits none of the alternatives: {json.dumps(instance)[:300]}")
+
+
+VALIDATOR = validators.extend(Draft4Validator, {"anyOf": _any_of})(SCHEMA)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_every_situation_is_a_valid_document(situation: str) -> None:
+    body = render(summary(SITUATIONS[situation]()), Markup.ADF, 30_000)
+    VALIDATOR.validate(json.loads(body))
+    assert_adf_is_quiet(body)
+
+
+def test_the_short_texts_are_valid_documents() -> None:
+    view = at_risk()
+    for document in (transition(view, Status.ON_TRACK), status_issue_body(view.milestone, view.project)):
+        VALIDATOR.validate(json.loads(render(document, Markup.ADF, 30_000)))
+
+
+def test_attacked_and_shortened_documents_are_valid() -> None:
+    random = Random(7)
+    for _ in range(20):
+        VALIDATOR.validate(json.loads(render(summary(attacked(random)), Markup.ADF, random.randrange(500, 9_000))))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"type": "paragraph", "content": [{"type": "text", "text": ""}]},
+        {"type": "heading", "attrs": {"level": 9}, "content": []},
+        {"type": "expand", "content": [{"type": "expand", "content": []}]},
+        {"type": "bulletList", "content": []},
+        {"type": "surprise"},
+    ],
+)
+def test_the_schema_refuses_what_is_wrong(node: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate({"type": "doc", "version": 1, "content": [node]})

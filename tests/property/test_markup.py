@@ -1,0 +1,199 @@
+"""Whatever trackers hold, no body of ours mentions, refers, links, draws, commands or breaks.
+
+``MILESYNC_PROOF=1`` runs the full counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from html.parser import HTMLParser
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.connector import Markup
+from sync.markup import SHORTEST, render
+from sync.markup.document import (
+    Block,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    clean,
+    is_ours,
+)
+from sync.markup.html import html
+from sync.markup.terminal import terminal
+from sync.model import Status
+from sync.report import status_issue_body, status_issue_title, summary, transition
+from tests.golden.situations import issue, milestone
+from tests.property import hostile
+
+PROOF = os.environ.get("MILESYNC_PROOF") == "1"
+CASES = 20_000 if PROOF else 200
+WIDE = 10_000_000
+
+fuzz = settings(
+    max_examples=CASES // 4,
+    deadline=None,
+    derandomize=not PROOF,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+words = st.lists(st.sampled_from(hostile.PARTS), min_size=1, max_size=6).map("".join)
+texts = st.one_of(words, st.text(max_size=30))
+urls = st.one_of(
+    texts, st.just("https://github.com/acme/app/issues/9"), texts.map("https://github.com/a/b/pull/1".__add__)
+)
+inlines: st.SearchStrategy[Inline] = st.one_of(
+    texts, texts.map(Strong), texts.map(Foreign), st.builds(Item, texts, texts, urls), st.sampled_from(Status).map(Sign)
+)
+lines: st.SearchStrategy[Line] = st.lists(inlines, min_size=1, max_size=5).map(tuple)
+several = st.lists(lines, min_size=1, max_size=4).map(tuple)
+tables = st.integers(1, 3).flatmap(
+    lambda n: st.builds(Table, st.tuples(*[texts] * n), st.lists(st.tuples(*[texts] * n), max_size=3).map(tuple))
+)
+charts = st.lists(st.tuples(texts, st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=4).flatmap(
+    lambda rows: texts.map(lambda title: Chart(title, *(tuple(c) for c in zip(*rows, strict=True))))
+)
+blocks: st.SearchStrategy[Block] = st.one_of(
+    several.map(Lines), st.builds(Bullets, several, st.booleans()), tables, charts
+)
+sections = st.builds(
+    Section,
+    title=st.one_of(texts, st.just("What changed"), st.just("")),
+    blocks=st.lists(blocks, min_size=1, max_size=3).map(tuple),
+    weight=st.integers(0, 100),
+    folded=st.booleans(),
+    sign=st.one_of(st.none(), st.sampled_from(Status)),
+)
+documents = st.lists(sections, min_size=1, max_size=4).map(tuple).map(Document)
+
+
+@settings(fuzz, max_examples=CASES)
+@given(documents)
+def test_markdown_is_quiet_whatever_it_is_made_of(document: Document) -> None:
+    for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
+        codes = hostile.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)
+        assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+
+
+@fuzz
+@given(documents)
+def test_adf_holds_only_our_nodes(document: Document) -> None:
+    codes = hostile.assert_adf_is_quiet(render(document, Markup.ADF, WIDE))
+    assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+
+
+@fuzz
+@given(documents)
+def test_wiki_holds_only_our_signs(document: Document) -> None:
+    codes = hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
+    assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+
+
+@fuzz
+@given(documents)
+def test_terminal_and_html_are_quiet(document: Document) -> None:
+    shown = terminal(document)
+    hostile.assert_no_control(shown)
+    tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert not attrs
+            tags.append(tag)
+
+        def handle_comment(self, data: str) -> None:
+            raise AssertionError(data)
+
+    Reader().feed(html(document))
+    ours = {"section", "h3", "h4", "p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    assert set(tags) <= ours | {"bdi", "code", "strong", "details", "summary"}
+
+
+@fuzz
+@given(documents, st.integers(SHORTEST, 4_000))
+def test_a_body_under_its_limit_is_still_whole(document: Document, limit: int) -> None:
+    for markup in Markup:
+        body = render(document, markup, limit)
+        assert len(body.encode("utf-16-le")) // 2 <= limit
+        match markup:
+            case Markup.ADF:
+                hostile.assert_adf_is_quiet(body)
+            case Markup.WIKI:
+                hostile.assert_wiki_is_quiet(body)
+            case _:
+                hostile.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
+
+
+@given(st.text(), st.text())
+def test_cleaned_text_is_one_quiet_line_and_stays_as_it_is(one: str, two: str) -> None:
+    shown = clean(one + two)
+    assert clean(shown) == shown
+    hostile.assert_lines_are_quiet("x" + shown)
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=90))
+def test_cleaning_keeps_what_can_be_seen(text: str) -> None:
+    assert clean(text).replace("<! --", "<!--") == text
+
+
+def test_a_summary_of_attacked_trackers_is_quiet() -> None:
+    random = Random(20261122)
+    for _ in range(CASES // 4):
+        view = hostile.attacked(random)
+        for document in (
+            summary(view),
+            transition(view, random.choice(list(Status))),
+            status_issue_body(view.milestone, view.project),
+        ):
+            for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
+                codes = hostile.assert_markdown_is_quiet(render(document, markup, 65_000), links=links)
+                assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+            hostile.assert_adf_is_quiet(render(document, Markup.ADF, 30_000))
+            hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, 30_000))
+            assert len(render(document, Markup.ADF, 30_000)) <= 30_000
+
+
+@given(texts)
+def test_the_title_of_a_status_issue_is_quiet(title: str) -> None:
+    shown = status_issue_title(milestone(title))
+    hostile.assert_lines_are_quiet(shown)
+    assert len(shown) <= 200
+    assert not any(sign in shown.replace(f"{sign} ", "").rstrip(sign) for sign in "@#!~%")
+
+
+@pytest.mark.parametrize("text", hostile.PARTS)
+def test_no_hostile_part_passes_for_our_own_words(text: str) -> None:
+    if is_ours(text):
+        body = render(Document((Section(title="", blocks=(Lines(((text or "x",),)),), weight=1),)), Markup.GITHUB, WIDE)
+        hostile.assert_markdown_is_quiet(body, links=False)
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    for body in ("hello @ada", "see #1", "![x](y)", "<b>x</b>", "[x](https://github.com/a/b/issues/1)", "a\n/close"):
+        with pytest.raises(AssertionError):
+            hostile.assert_markdown_is_quiet(body, links=True)
+    with pytest.raises(AssertionError):
+        hostile.assert_wiki_is_quiet("hello [~ada]")
+    with pytest.raises(KeyError):
+        hostile.assert_adf_is_quiet(json.dumps({"type": "doc", "version": 1, "content": [{"type": "mention"}]}))
+
+
+def test_an_item_on_github_keeps_its_way_there() -> None:
+    one = issue(12)
+    line: Line = (Item("#12", one.title, one.url),)
+    body = render(Document((Section(title="", blocks=(Lines((line,)),), weight=1),)), Markup.GITHUB, WIDE)
+    assert body == f"[`#12`](https://redirect.github.com/acme/app/issues/12) `{one.title}`"
