@@ -1,0 +1,145 @@
+"""The pages agree with the program: commands, settings, exit codes, figures, links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from config import load
+from sync.rules import Rules
+from tests.contract.commandline import commands, unknown_words
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "tests" / "README.md")
+)
+HOW_TO = [page for page in PAGES if page.startswith("docs/how-to/go-live-")]
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def tokens(page: str) -> list[Token]:
+    top = MarkdownIt("commonmark").enable("table").parse(text(page))
+    return [inner for token in top for inner in (token, *(token.children or []))]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [token.content for token in tokens(page) if token.type == "fence" and token.info == language]
+
+
+def calls(page: str) -> list[list[str]]:
+    """The words after each `milesync` in shell blocks and in code spans."""
+    spans = [token.content for token in tokens(page) if token.type == "code_inline"]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()] + spans
+    found = [re.search(r"^(?:\.venv/bin/)?milesync ([a-z].*)", line.strip()) for line in lines]
+    return [shlex.split(one[1].split(" #")[0]) for one in found if one]
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "CHANGELOG.md", "docs/lifecycle.md", "tests/README.md"} <= set(PAGES)
+    assert len(HOW_TO) == 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_picture_leads_somewhere(page: str) -> None:
+    found = [str(t.attrs.get("href") or t.attrs.get("src")) for t in tokens(page) if t.type in ("link_open", "image")]
+    local = [link.partition("#")[0] for link in found if "://" not in link and not link.startswith("#")]
+    assert [link for link in local if not ((ROOT / page).parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_flag_exists(page: str) -> None:
+    assert [words for words in calls(page) if unknown_words(words)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_tells_of_this_machine_or_shows_a_token(page: str) -> None:
+    assert not re.search(r"/(root|work|home/\w+)/|ghp_|github_pat_|glpat-|ATATT", text(page))
+
+
+def test_the_readme_begins_with_the_two_commands_and_names_every_other() -> None:
+    first = next(token for token in tokens("README.md") if token.type == "fence")
+    assert re.findall(r"^make \w+", first.content, re.MULTILINE) == ["make demo", "make test"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in ("demo", "test"))
+    table = text("README.md").partition("## Commands")[2].partition("## Exit codes")[0]
+    assert set(re.findall(r"`milesync (\w+)", table)) == set(commands())
+
+
+@pytest.mark.parametrize("page", ["README.md", *HOW_TO])
+def test_the_configurations_on_a_page_are_right_each_alone_and_together(page: str, tmp_path: Path) -> None:
+    first, *more = blocks(page, "toml")
+    path = tmp_path / "milesync.toml"
+    for end in range(1, len(more) + 2):
+        path.write_text("\n".join([first, *more][:end]), encoding="utf-8")
+        settings = load(path, {})
+        assert settings.policy == "plan", "a page begins by writing nothing"
+    if page in HOW_TO:
+        (connection,) = settings.connections.values()
+        policies = [settings.policy_for(next(iter(settings.connections)), project) for project in connection.project]
+        assert policies == ["create"]
+
+
+def test_the_least_rights_in_the_readme_are_those_of_the_pages() -> None:
+    for page, word in zip(HOW_TO, ("Pull requests", "read_api", "personal access token"), strict=True):
+        assert word in text("README.md")
+        assert word in text(page)
+        assert page in text("README.md")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/exit-codes.md"])
+def test_exit_codes(page: str) -> None:
+    from sync import cli
+
+    rows = dict(re.findall(r"^\| (\d) \| (.*?) \|", text(page), re.MULTILINE))
+    assert rows.keys() == {"0", "1", "2", "3", "4"}
+    words = {cli.ERROR: "error", cli.CHANGES: "changes", cli.PARTLY: "a part", cli.REFUSED: "refused"}
+    assert all(word in rows[str(code)] for code, word in words.items())
+    assert "first of 1, 4, 3, 2 wins" in text(page)
+
+
+def test_the_figures_of_the_forecast_are_those_of_the_code() -> None:
+    page, rules = " ".join(text("docs/explanation/forecast.md").split()), Rules()
+    said = {
+        f"(weight {rules.weight_survival})",
+        f"({rules.weight_reference:.2f})",
+        f"({rules.weight_simulation})",
+        f"last {rules.window_days} days",
+        f"At least {rules.on_track:.0%}".replace("%", " %"),
+        f"At least {rules.at_risk:.0%}".replace("%", " %"),
+        f"{rules.margin * 100:.0f} points",
+        f"reaches {rules.target:.0%}".replace("%", " %"),
+        "a thousand times" if rules.paths == 1000 else "?",
+        "a tenth" if rules.scope_jump == 0.1 else "?",
+        "fewer than three items" if rules.least_items == 3 else "?",
+    }
+    assert {figure for figure in said if figure not in page} == set()
+
+
+def test_decisions_are_numbered_without_gaps_and_say_why() -> None:
+    records = [page for page in PAGES if page.startswith("docs/adr/")]
+    numbers = [int(Path(page).name[:4]) for page in records]
+    assert numbers == list(range(1, len(records) + 1))
+    for page, number in zip(records, numbers, strict=True):
+        assert text(page).startswith(f"# {number:04d}. ")
+        assert re.search(r"^Status: (proposed|accepted|superseded by \d{4})", text(page), re.MULTILINE)
+        assert [h for h in ("Context", "Decision", "Consequences") if f"\n## {h}\n" not in text(page)] == []
+
+
+def test_every_folder_of_tests_has_its_line() -> None:
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name[0] not in "._"}
+    assert set(re.findall(r"^\| `(\w+)/` \|", text("tests/README.md"), re.MULTILINE)) == folders
+
+
+def test_the_changelog_names_the_version_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"## [{project['version']}]" in text("CHANGELOG.md")
