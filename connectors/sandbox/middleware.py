@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,7 +90,7 @@ async def _swallow(message: Message) -> None:
 
 
 def wired(
-    app: Starlette,
+    app: ASGIApp,
     tracker: Tracker,
     authorised: Callable[[Request], bool],
     refuse: Callable[[Request], Response],

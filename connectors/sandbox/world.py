@@ -82,6 +82,8 @@ class Milestone:
     closed: datetime | None = None
     released: bool = False
     archived: bool = False
+    group: str = ""
+    """The path of the group that it belongs to (GitLab); it then stands in each project of the group."""
 
 
 @dataclass(slots=True)
@@ -113,6 +115,9 @@ class Issue:
     pull: bool = False
     confidential: bool = False
     key: str = ""
+    parent: str = ""
+    due: date | None = None
+    remaining: int | None = None
 
 
 @dataclass(slots=True)
@@ -128,6 +133,12 @@ class Project:
     issues: dict[int, Issue] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     updated: datetime | None = None
+    internal: bool = False
+    """Any user who has signed in may read it, nobody else (GitLab)."""
+    hidden: bool = False
+    """The bot may not see it: 404."""
+    read_only: bool = False
+    """The bot may read it and not write: 403."""
 
 
 @dataclass(slots=True)
@@ -156,6 +167,14 @@ class Tracker:
         self.faults: list[Fault] = []
         self.log: deque[tuple[str, str, int]] = deque(maxlen=100_000)
         """(method, path with query, status) of each request, oldest first."""
+        self.time_zone = "UTC"
+        """The zone of the bot's profile, in which Jira reads times in a query."""
+        self.statuses: dict[str, str] = {}
+        """Jira statuses beyond the usual ones: name -> key of its category (new, indeterminate, done)."""
+        self.premium = True
+        """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
+        self.moved: dict[str, str] = {}
+        """Old path of a renamed project -> its new one (GitLab answers 301)."""
         self.latency = 0.0
         self.limit, self.used = 5000, 0
         self.bot = self.user("milesync-bot", "milesync", bot=True)
@@ -181,6 +200,16 @@ class Tracker:
         now = at or self.world.clock()
         made = Milestone(self.world.next_id(), len(project.milestones) + 1, title, now, now, **fields)
         project.milestones[made.id] = made
+        return made
+
+    def group_milestone(self, group: str, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
+        """Add a milestone to a GitLab group: one for all projects below that path, those of subgroups included."""
+        now = at or self.world.clock()
+        known = {m.id for p in self.projects.values() for m in p.milestones.values() if m.group == group}
+        made = Milestone(self.world.next_id(), len(known) + 1, title, now, now, group=group, **fields)
+        for project in self.projects.values():
+            if project.key.startswith(f"{group}/"):
+                project.milestones[made.id] = made
         return made
 
     def close_milestone(self, project: Project, milestone: Milestone, at: datetime | None = None) -> None:

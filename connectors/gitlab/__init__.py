@@ -1,0 +1,68 @@
+"""GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
+
+Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
+``write_gap`` (seconds between writes). Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from connectors.gitlab.history import HISTORY
+from connectors.gitlab.observe import Observer
+from connectors.gitlab.pull import Options, pull
+from connectors.gitlab.session import Session
+from connectors.gitlab.write import Writer
+from sync.connector import Action, Capabilities, Connector, Markup, Observed, Page, Receipt, Setup, Target
+
+__all__ = ["GitLab", "connect"]
+
+BODY_LIMIT = 900_000
+"""Characters; GitLab takes 1,000,000."""
+
+
+class GitLab:
+    """A `Connector` for one GitLab. Its threads are its own; do not share it between yours."""
+
+    def __init__(self, setup: Setup) -> None:
+        labels = tuple(setup.options.get("status_labels", ("milestone-status",)))
+        history = str(setup.options.get("history", HISTORY[0]))
+        if history not in HISTORY:
+            raise ValueError(f"history is one of {', '.join(HISTORY)}")
+        self.name = setup.name
+        self._session = Session(setup)
+        self.source = self._session.source
+        self.capabilities = Capabilities(
+            markup=Markup.GITLAB, body_limit=BODY_LIMIT, scoped="::", history=history != "none"
+        )
+        self._options = Options(history=history, status_labels=frozenset(labels))
+        self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
+
+    def __repr__(self) -> str:
+        return f"GitLab(name={self.name!r}, source={self.source!r})"
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._session.sent
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """See `Connector.pull`; a project is a path, a number, a group's path, or ``group/*``."""
+        return pull(self._session, self._options, projects, cursors)
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """See `Connector.observe`."""
+        return self._observer.observe(targets)
+
+    def apply(self, action: Action) -> Receipt:
+        """See `Connector.apply`."""
+        return self._writer.apply(action)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._session.close()
+
+
+def connect(setup: Setup) -> Connector:
+    """The entry point."""
+    return GitLab(setup)

@@ -1,0 +1,200 @@
+"""Reading status issues afresh: their labels, and those of their comments that are ours."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from connectors.gitlab import wire
+from connectors.gitlab.rows import project_of, visibility_of
+from connectors.gitlab.session import Session
+from connectors.http import decode
+from sync.connector import (
+    BusyError,
+    GoneError,
+    MalformedError,
+    Observed,
+    OurComment,
+    RefusedError,
+    StatusIssue,
+    Target,
+    TrackerError,
+    find_marker,
+)
+from sync.model import Visibility
+
+__all__ = ["Observer", "place"]
+
+OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
+MOST_NUMBERS = 50
+"""Numbers asked for in one request, so that its URL stays short."""
+
+
+def place(issue: str, project: str, project_key: str) -> tuple[str, int]:
+    """The API path of an issue's project and its number there: from ``group/project#12``, ``#12`` or ``12``.
+
+    Raises ValueError for anything else.
+    """
+    path, _, number = issue.rpartition("#")
+    if path in ("", project_key):
+        return f"/projects/{quote(project, safe='')}", int(number)
+    return f"/projects/{quote(path, safe='')}", int(number)
+
+
+class Observer:
+    """Observes for one connection; knows who we are after the first request."""
+
+    def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
+        self.session, self.status_labels = session, status_labels
+        self._me: int | None = None
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """See `Connector.observe`. A known status issue that is not there any more is a failure, not an absence, so
+        that no second one is made for it.
+        """
+        if self._me is None:
+            self._me = decode(self.session.get("/user"), wire.User, self.session.name).id
+        here: dict[str, list[Target]] = defaultdict(list)
+        for target in targets:
+            here[target.project].append(target)
+        issues: dict[str, StatusIssue] = {}
+        failed: dict[str, Exception] = {}
+        labels: dict[str, frozenset[str]] = {}
+        for project, some in here.items():
+            try:
+                labels[project] = self._labels(project, some[0].project_key)
+                found = self._known(some, failed) | self._marked(some)
+                for target, answer in zip(found, self._read(found), strict=True):
+                    if isinstance(answer, TrackerError):
+                        failed[target.milestone] = answer
+                    else:
+                        issues[target.milestone] = answer
+            except OWN_FAILURES as problem:
+                failed |= {target.milestone: problem for target in some}
+        return Observed(issues=issues, failed=failed, labels=labels)
+
+    def _labels(self, project: str, key: str) -> frozenset[str]:
+        read = self.session.rows(wire.Label, f"/projects/{project}/labels", key, include_ancestor_groups="true")
+        return frozenset(label.name for label in read)
+
+    def _known(self, targets: Iterable[Target], failed: dict[str, Exception]) -> dict[Target, wire.Issue]:
+        """The status issues whose keys are known, by numbers, many in one request."""
+        wanted: dict[str, dict[int, list[Target]]] = defaultdict(lambda: defaultdict(list))
+        for target in targets:
+            if target.issue:
+                try:
+                    path, number = place(target.issue, target.project, target.project_key)
+                except ValueError:
+                    failed[target.milestone] = GoneError(self.session.name, target.project_key, "no such status issue")
+                    continue
+                wanted[path][number].append(target)
+        found: dict[Target, wire.Issue] = {}
+        for path, numbers in wanted.items():
+            found |= self._numbered(path, numbers, failed)
+        return found
+
+    def _numbered(
+        self, path: str, numbers: Mapping[int, list[Target]], failed: dict[str, Exception]
+    ) -> dict[Target, wire.Issue]:
+        every = sorted(numbers)
+        found: dict[Target, wire.Issue] = {}
+        for start in range(0, len(every), MOST_NUMBERS):
+            some = every[start : start + MOST_NUMBERS]
+            key = numbers[some[0]][0].project_key
+            try:
+                read = self.session.rows(
+                    wire.Issue, f"{path}/issues", key, **{"iids[]": some, "state": "all", "scope": "all"}
+                )
+            except OWN_FAILURES as problem:
+                failed |= {target.milestone: problem for n in some for target in numbers[n]}
+                continue
+            by_number = {issue.iid: issue for issue in read}
+            for number in some:
+                for target in numbers[number]:
+                    if number in by_number:
+                        found[target] = by_number[number]
+                    else:
+                        failed[target.milestone] = GoneError(
+                            self.session.name, target.project_key, f"its status issue #{number} is not there"
+                        )
+        return found
+
+    def _marked(self, targets: Sequence[Target]) -> dict[Target, wire.Issue]:
+        """The status issues that only their marker tells: written by us, with a status label. The oldest wins."""
+        sought = {target.milestone: target for target in targets if not target.issue}
+        found: dict[Target, wire.Issue] = {}
+        if not sought:
+            return found
+        path, key = f"/projects/{targets[0].project}/issues", targets[0].project_key
+        for label in self.status_labels:
+            params: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
+            for issue in self.session.rows(wire.Issue, path, key, order_by="created_at", **params):
+                target = sought.get(_milestone_of(issue)) if self._ours(issue.author) else None
+                if target is not None:
+                    found.setdefault(target, issue)
+        return found
+
+    def _read(self, found: Mapping[Target, wire.Issue]) -> list[StatusIssue | TrackerError]:
+        """The status issues with their threads, a few at once."""
+        visibility: dict[int, Visibility] = {}
+        for target, issue in found.items():
+            if issue.project_id not in visibility:
+                answer = self.session.get(f"/projects/{issue.project_id}", target.project_key)
+                read = decode(answer, wire.Project, self.session.name, target.project_key)
+                visibility[issue.project_id] = project_of(read).visibility
+        return self.session.each(
+            lambda pair: self._status_issue(pair[0].project_key, pair[1], visibility[pair[1].project_id]), found.items()
+        )
+
+    def _status_issue(self, key: str, issue: wire.Issue, project: Visibility) -> StatusIssue | TrackerError:
+        try:
+            notes = self.session.rows(
+                wire.Note,
+                f"/projects/{issue.project_id}/issues/{issue.iid}/notes",
+                key,
+                order_by="created_at",
+                sort="asc",
+                activity_filter="only_comments",
+            )
+        except OWN_FAILURES as problem:
+            return problem
+        return StatusIssue(
+            issue=issue.references.full,
+            url=issue.web_url,
+            closed=issue.state == "closed",
+            labels=tuple(issue.labels),
+            comments=tuple(comment for note in notes if (comment := self._comment(note)) is not None),
+            marker=find_marker(issue.description or "") if self._ours(issue.author) else "",
+            visibility=visibility_of(issue, project),
+        )
+
+    def _comment(self, note: wire.Note) -> OurComment | None:
+        marker = find_marker(note.body)
+        if not marker or note.system or not self._ours(note.author):
+            return None
+        if note.id is None or note.created_at is None:
+            return None
+        return OurComment(
+            id=str(note.id),
+            marker=marker,
+            body=note.body,
+            created_at=note.created_at,
+            updated_at=note.updated_at or note.created_at,
+        )
+
+    def _ours(self, author: wire.User | None) -> bool:
+        return author is not None and author.id == self._me
+
+
+def _milestone_of(issue: wire.Issue) -> str:
+    """The milestone that a status issue's marker names, or an empty text."""
+    try:
+        marker = json.loads(find_marker(issue.description or ""))
+    except ValueError:
+        return ""
+    if not isinstance(marker, dict) or marker.get("kind") != "status_issue":
+        return ""
+    return str(marker.get("milestone", ""))

@@ -1,0 +1,159 @@
+"""Talking to one GitLab: python-gitlab carries the bytes, everything else is `connectors.http`'s.
+
+The SDK's retries, sleeps and object layer are off. Each request takes an idle client and gives it back, so that no
+client serves two threads at once and connections are kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabError, RedirectError
+
+from connectors.http import Caller, Response, decode
+from sync.connector import MalformedError, RefusedError, Setup
+
+__all__ = ["PER_PAGE", "Session", "source_of"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Params = Mapping[str, Any]
+
+PER_PAGE = 100
+NOTE_GAP = 1.0
+"""Seconds between two writes: GitLab.com takes 60 notes a minute from one user."""
+LARGEST_BODY = 64 << 20
+LONGEST_BODY = timedelta(minutes=2)
+
+
+def source_of(url: str) -> str:
+    """The base URL by which a GitLab is known for ever: no ``/api/v4``, no slash at the end, host in lower case."""
+    parts = urlsplit(url.rstrip("/").removesuffix("/api/v4").rstrip("/"))
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, "", ""))
+
+
+class _Client(gitlab.Gitlab):
+    """An SDK client that remembers the last answer, whose headers its errors leave out."""
+
+    last: requests.Response | None = None
+
+    def heard(self, response: requests.Response, **_: Any) -> None:
+        """Response hook."""
+        self.last = response
+
+
+class Session:
+    """One connection's requests. Threads may share it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name, self.source = setup.name, source_of(setup.url)
+        self.concurrency = setup.concurrency
+        self._setup, self._idle = setup, deque[_Client]()
+        self._caller = Caller(setup, write_gap=float(setup.options.get("write_gap", NOTE_GAP)))
+
+    @property
+    def sent(self) -> int:
+        """Requests sent so far."""
+        return self._caller.count
+
+    def get(self, path: str, project: str = "", **params: Any) -> Response:
+        """Read one answer, again after passing faults. Raises a `TrackerError` that names ``project``."""
+        return self._caller.read(lambda: self._send("get", path, project, params), project)
+
+    def rows(self, type_: type[T], path: str, project: str = "", **params: Any) -> list[T]:
+        """Every row of a list that stands still long enough: page 1, then the others a few at once."""
+
+        def page(number: int) -> Response:
+            return self.get(path, project, page=number, per_page=PER_PAGE, **params)
+
+        first = page(1)
+        found = decode(first, list[type_], self.name, project)  # type: ignore[valid-type]
+        last = first.headers.get("x-total-pages", "")
+        if last.isdigit():
+            for answer in self.each(page, range(2, int(last) + 1)):
+                found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
+            return found
+        number = 1
+        while len(found) == number * PER_PAGE:
+            number += 1
+            found += decode(page(number), list[type_], self.name, project)  # type: ignore[valid-type]
+        return found
+
+    def change(self, verb: str, path: str, project: str, body: Params | None = None, *, again: bool) -> Response:
+        """Send a write; ``again`` says that doing it twice is doing it once. See `Caller.write`."""
+        return self._caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=again)
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """``work`` on every item, a few at once, in order."""
+        return self._caller.each(work, items)
+
+    def close(self) -> None:
+        """Give back connections."""
+        while self._idle:
+            self._idle.pop().session.close()
+
+    def _client(self) -> _Client:
+        secrets = self._setup.secrets
+        client = _Client(
+            self.source,
+            oauth_token=None if "job_token" in secrets else secrets.get("token"),
+            job_token=secrets.get("job_token"),
+            timeout=self._setup.timeout,
+            user_agent="milesync",
+            keep_base_url=True,
+        )
+        client.session.hooks["response"] += [self._stay, client.heard]
+        return client
+
+    def _send(self, verb: str, path: str, project: str, params: Params, body: Params | None = None) -> Response:
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._client()
+        try:
+            answer = client.http_request(
+                verb,
+                path,
+                query_data=dict(params),
+                post_data=None if body is None else dict(body),
+                streamed=True,
+                obey_rate_limit=False,
+                retry_transient_errors=False,
+                max_retries=0,
+            )
+            content = self._bounded(answer, project)
+        except RedirectError:
+            raise RefusedError(self.name, project, "the write was redirected; use the project's present path") from None
+        except GitlabError:
+            if client.last is None:
+                raise
+            answer, content = client.last, client.last.content
+        finally:
+            client.last = None
+            self._idle.append(client)
+        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
+
+    def _stay(self, response: requests.Response, **_: Any) -> None:
+        """Response hook: follow a redirect on this host only, so that no other ever sees the token."""
+        target = urlsplit(response.headers.get("location", ""))
+        if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.source).netloc:
+            raise MalformedError(self.name, "", "redirects to another host")
+
+    def _bounded(self, answer: requests.Response, project: str) -> bytes:
+        """The body, unless it is too large or does not end."""
+        content, until = bytearray(), self._setup.clock() + LONGEST_BODY
+        for part in answer.iter_content(1 << 16):
+            content += part
+            if len(content) > LARGEST_BODY:
+                answer.close()
+                raise MalformedError(self.name, project, "its answer does not end")
+            if self._setup.clock() > until:
+                answer.close()
+                raise requests.exceptions.ReadTimeout
+        return bytes(content)

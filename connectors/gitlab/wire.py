@@ -1,0 +1,146 @@
+"""What is read of GitLab's JSON. Fields that an unlicensed or older instance leaves out have defaults."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct, field
+
+__all__ = ["Epic", "Issue", "Label", "Links", "Milestone", "MilestoneEvent", "Note", "Project", "StateEvent", "User"]
+
+
+class User(Struct, gc=False):
+    """An account."""
+
+    id: int
+    name: str = ""
+    username: str = ""
+
+
+class Project(Struct):
+    """A project. `visibility` is ``public``, ``internal`` or ``private``."""
+
+    id: int
+    name: str
+    path_with_namespace: str
+    web_url: str
+    visibility: str = ""
+    issues_access_level: str = ""
+
+
+class Milestone(Struct):
+    """A milestone of a project or, with ``group_id``, of a group. ``id`` is unique in the whole instance."""
+
+    id: int
+    title: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    web_url: str
+    group_id: int | None = None
+    description: str | None = None
+    start_date: date | None = None
+    due_date: date | None = None
+
+
+class _Ref(Struct, gc=False):
+    id: int
+
+
+class TimeStats(Struct, gc=False):
+    """Seconds; 0 is also what nobody has entered."""
+
+    time_estimate: int = 0
+    total_time_spent: int = 0
+
+
+class Links(Struct, gc=False):
+    """Where else to look."""
+
+    closed_as_duplicate_of: str | None = None
+
+
+class Epic(Struct, gc=False):
+    """An epic (Premium); ``url`` is a path."""
+
+    iid: int
+    url: str = ""
+
+
+class References(Struct, gc=False):
+    """How people write an issue: ``group/project#12``."""
+
+    full: str
+
+
+class Issue(Struct):
+    """An issue. ``id`` is unique in the instance, ``iid`` in the project."""
+
+    id: int
+    iid: int
+    project_id: int
+    title: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    web_url: str
+    references: References
+    description: str | None = None
+    closed_at: datetime | None = None
+    labels: list[str] = []
+    milestone: _Ref | None = None
+    assignees: list[User] = []
+    author: User | None = None
+    issue_type: str | None = None
+    severity: str | None = None
+    due_date: date | None = None
+    confidential: bool | None = None
+    weight: float | None = None
+    time_stats: TimeStats = field(default_factory=TimeStats)
+    epic: Epic | None = None
+    moved_to_id: int | None = None
+    links: Links = field(default_factory=Links, name="_links")
+
+
+class EventMilestone(Struct, gc=False):
+    """The milestone of an event, with its present title."""
+
+    id: int
+    title: str = ""
+
+
+class MilestoneEvent(Struct):
+    """``action`` is ``add`` or ``remove``; the milestone is null once it has been deleted."""
+
+    created_at: datetime
+    action: str
+    milestone: EventMilestone | None = None
+    user: User | None = None
+
+
+class StateEvent(Struct):
+    """``state`` is ``closed`` or ``reopened``."""
+
+    created_at: datetime
+    state: str
+    user: User | None = None
+
+
+class Note(Struct):
+    """A comment; ``system`` ones are GitLab's own. ``id`` is absent when a text was nothing but commands."""
+
+    id: int | None = None
+    body: str = ""
+    system: bool = False
+    author: User | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    commands_changes: dict[str, Any] = {}
+
+
+class Label(Struct):
+    """A label."""
+
+    id: int
+    name: str

@@ -1,0 +1,153 @@
+"""GitLab's lists: filters of issues, offset pages, and keyset pages where it has them."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connectors.sandbox.world import Issue, Project
+
+__all__ = ["BadRequestError", "NotAllowedError", "issues_wanted", "paged"]
+
+Row = TypeVar("Row")
+
+TOTALS_UP_TO = 10_000
+"""Rows beyond which GitLab no longer counts: no ``x-total``, no ``x-total-pages``, no ``rel="last"``."""
+OFFSET_UP_TO = 50_000
+"""The deepest row that page numbers reach where keyset pages exist."""
+_KEYSET = ("created_at", "updated_at", "title", "id")
+_ORDERS: dict[str, Callable[[Issue], Any]] = {
+    "created_at": lambda issue: issue.created,
+    "updated_at": lambda issue: issue.updated,
+    "title": lambda issue: issue.title,
+    "id": lambda issue: issue.id,
+}
+
+
+class BadRequestError(Exception):
+    """400 with GitLab's ``error``."""
+
+
+class NotAllowedError(Exception):
+    """405 with GitLab's ``error``."""
+
+
+def _time(query: QueryParams, name: str) -> datetime | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError(f"{name} is invalid") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _one_of(query: QueryParams, name: str, *values: str) -> str:
+    chosen = query.get(name, values[0])
+    if chosen not in values:
+        raise BadRequestError(f"{name} does not have a valid value")
+    return chosen
+
+
+def issues_wanted(rows: Sequence[tuple[Project, Issue]], query: QueryParams, me: int) -> list[tuple[Project, Issue]]:
+    """The rows that an issue list's query asks for, in its order. ``me`` is the user that ``scope`` means."""
+    scope = _one_of(query, "scope", "all", "created_by_me", "assigned_to_me")
+    state = _one_of(query, "state", "all", "opened", "closed")
+    order = _one_of(query, "order_by", "created_at", "updated_at", "title", "id")
+    down = _one_of(query, "sort", "desc", "asc") == "desc"
+    updated, created = _time(query, "updated_after"), _time(query, "created_after")
+    labels = [name for name in query.get("labels", "").split(",") if name]
+    numbers = {int(text) for text in query.getlist("iids[]") if text.isdigit()}
+    milestone = query.get("milestone")
+
+    def wanted(project: Project, issue: Issue) -> bool:
+        return (
+            not issue.pull
+            and (state == "all" or (issue.closed is None) is (state == "opened"))
+            and (updated is None or issue.updated >= updated)
+            and (created is None or issue.created >= created)
+            and (not numbers or issue.number in numbers)
+            and all(name in issue.labels for name in labels)
+            and (scope != "created_by_me" or issue.author.id == me)
+            and (milestone is None or _in_milestone(project, issue, milestone))
+        )
+
+    chosen = [row for row in rows if wanted(*row)]
+    chosen.sort(key=lambda row: (_ORDERS[order](row[1]), row[1].id), reverse=down)
+    return chosen
+
+
+def _in_milestone(project: Project, issue: Issue, title: str) -> bool:
+    if title in ("None", "Any"):
+        return bool(issue.milestones) is (title == "Any")
+    return any(project.milestones[m].title == title for m in issue.milestones if m in project.milestones)
+
+
+def paged(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], *, keyset: bool = False) -> Response:
+    """One page of a list, with GitLab's headers. Raises `NotAllowedError` where a kind of paging is not to be had."""
+    query = request.query_params
+    try:
+        page, per_page = max(1, int(query.get("page", "1"))), min(100, max(1, int(query.get("per_page", "20"))))
+    except ValueError:
+        raise BadRequestError("page is invalid") from None
+    if query.get("pagination") == "keyset":
+        if not keyset or query.get("order_by", "created_at") not in _KEYSET:
+            raise NotAllowedError("Keyset pagination is not yet available for this type of request")
+        return _by_key(request, rows, show, per_page)
+    if keyset and (page - 1) * per_page >= OFFSET_UP_TO:
+        raise NotAllowedError(
+            f"Offset pagination has a maximum allowed offset of {OFFSET_UP_TO} for requests that return objects of "
+            "type Issue. Remaining records can be retrieved using keyset pagination."
+        )
+    chosen = rows[(page - 1) * per_page : page * per_page]
+    more = page * per_page < len(rows)
+    headers = {
+        "x-page": str(page),
+        "x-per-page": str(per_page),
+        "x-next-page": str(page + 1) if more else "",
+        "x-prev-page": str(page - 1) if page > 1 else "",
+    }
+    links = {"first": 1}
+    if page > 1:
+        links["prev"] = page - 1
+    if more:
+        links["next"] = page + 1
+    if len(rows) <= TOTALS_UP_TO:
+        links["last"] = max(1, math.ceil(len(rows) / per_page))
+        headers["x-total"], headers["x-total-pages"] = str(len(rows)), str(links["last"])
+    headers["link"] = ", ".join(
+        f'<{_again(request, page=str(n), per_page=str(per_page))}>; rel="{rel}"' for rel, n in links.items()
+    )
+    return _answer(chosen, show, headers)
+
+
+def _by_key(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], per_page: int) -> Response:
+    """The cursor holds how many rows came before: enough for a world that stands still between two pages."""
+    start = int(base64.urlsafe_b64decode(request.query_params.get("cursor", "MA==")))
+    headers = {"x-per-page": str(per_page)}
+    if start + per_page < len(rows):
+        cursor = base64.urlsafe_b64encode(str(start + per_page).encode()).decode()
+        headers["link"] = f'<{_again(request, cursor=cursor)}>; rel="next"'
+    return _answer(rows[start : start + per_page], show, headers)
+
+
+def _again(request: Request, **changed: str) -> str:
+    """The URL of this list with another page. Python encodes the path as GitLab does."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changed]
+    base = f"{request.url.scheme}://{request.url.netloc}{request.scope['raw_path'].decode().partition('?')[0]}"
+    return f"{base}?{urlencode([*kept, *changed.items()])}"
+
+
+def _answer(rows: Sequence[Row], show: Callable[[Row], Any], headers: dict[str, str]) -> Response:
+    body = msgspec.json.encode([show(row) for row in rows])
+    return Response(body, media_type="application/json", headers=headers)
