@@ -175,6 +175,8 @@ class Tracker:
         """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
         self.moved: dict[str, str] = {}
         """Old path of a renamed project -> its new one (GitLab answers 301)."""
+        self.moved: dict[str, str] = {}
+        """Keys of projects that were renamed: old -> new."""
         self.latency = 0.0
         self.limit, self.used = 5000, 0
         self.bot = self.user("milesync-bot", "milesync", bot=True)
@@ -194,6 +196,13 @@ class Tracker:
             now = created or self.world.clock()
             self.projects[key] = Project(self.world.next_id(), key, name or key, now, private)
         return self.projects[key]
+
+    def rename(self, project: Project, key: str) -> None:
+        """Give a project another key; the old one leads there."""
+        del self.projects[project.key]
+        self.moved = {old: key if new == project.key else new for old, new in self.moved.items()} | {project.key: key}
+        project.key = key
+        self.projects[key] = project
 
     def milestone(self, project: Project, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
         """Add a milestone."""

@@ -1,0 +1,25 @@
+"""Jira, Cloud (API v3) and Data Center (API v2): versions are its milestones.
+
+Secrets: ``token``, with ``email`` for Cloud's basic authentication; without an e-mail the token is sent as a bearer
+(Data Center's personal access token, OAuth). Options, all optional:
+
+================  ==========================================================================================
+dialect           ``cloud`` or ``dc``; else asked from the server once
+status_labels     labels that status issues carry, default ``["milestone-status"]``; the first is put on new ones
+status_type       type of a new status issue, default ``Task``
+status_fields     further fields that the project requires, by id
+points_fields     ids of the story points fields; else found by their kind and name
+blocked_link      what the link type says on the blocked side, default ``is blocked by``
+history           false: read no change logs (1,000 issues a request on Data Center instead of 100)
+================  ==========================================================================================
+"""
+
+from connectors.jira.connector import JiraConnector
+from sync.connector import Connector, Setup
+
+__all__ = ["connect"]
+
+
+def connect(setup: Setup) -> Connector:
+    """A connector for one Jira. Sends nothing yet."""
+    return JiraConnector(setup)

@@ -1,0 +1,55 @@
+"""The Jira connector: what it can do and which part does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+from connectors.jira.observe import observe
+from connectors.jira.pull import pull
+from connectors.jira.session import Session
+from connectors.jira.write import Writer
+from sync.connector import Action, Capabilities, Markup, Observed, Page, Receipt, Setup, Target
+
+__all__ = ["JiraConnector"]
+
+_BODY_LIMIT = 30_000
+"""Jira's own limit is 32,767 characters, and markup grows when it is converted."""
+
+
+class JiraConnector:
+    """One Jira through one set of credentials; see `sync.connector.Connector`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name = setup.name
+        self._session = Session(setup)
+        self.source = self._session.source
+        self._writer = Writer(self._session)
+        self._concurrency = setup.concurrency
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """ADF on Cloud, wiki markup on Data Center; which of them it is may take one request."""
+        markup = Markup.ADF if self._session.cloud else Markup.WIKI
+        return Capabilities(markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._session.caller.count
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Read what changed since ``cursors``; a project is a key, or a pattern such as ``*`` or ``PAY*``."""
+        return pull(self._session, self._concurrency, projects, cursors)
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """Read the status issues of these milestones afresh."""
+        return observe(self._session, targets)
+
+    def apply(self, action: Action) -> Receipt:
+        """Do one change."""
+        return self._writer.apply(action)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._session.close()

@@ -1,0 +1,50 @@
+"""From where the next pull of a project goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["OVERLAP", "Cursor"]
+
+OVERLAP = timedelta(minutes=10)
+"""How far back each pull asks again: Jira's index follows its data by seconds to minutes."""
+_REMEMBERED = 200
+
+
+class Cursor(Struct, frozen=True, omit_defaults=True):
+    """``at`` is the last update seen (UTC), never "now".
+
+    While a first pull is under way, ``created`` is how far it has come: issues are read in the order of their
+    creation, which nothing changes. ``seen`` are the issues of the overlap with their time of update, so that the
+    next pull knows them again; when they are too many it simply takes them twice.
+    """
+
+    at: datetime
+    created: datetime | None = None
+    seen: dict[str, datetime] = {}
+
+    @classmethod
+    def read(cls, text: str) -> Cursor | None:
+        """The cursor in a text of ours; None when it is another version's, so that the pull begins anew."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError:
+            return None
+
+    @classmethod
+    def after(cls, at: datetime, updated: Mapping[str, datetime]) -> Cursor:
+        """The cursor after everything up to ``at`` has been read; ``updated`` are times of update by issue id."""
+        recent = {number: when for number, when in updated.items() if when >= at - OVERLAP - timedelta(minutes=1)}
+        return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {})
+
+    def write(self) -> str:
+        """The cursor as text."""
+        return msgspec.json.encode(self).decode()
+
+    def news(self, updated: Iterable[tuple[str, datetime]]) -> set[str]:
+        """The ids of those that were not seen in this very state."""
+        return {number for number, when in updated if self.seen.get(number) != when}

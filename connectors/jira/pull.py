@@ -1,0 +1,258 @@
+"""Reading what changed: projects, their versions, and all their issues through one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from msgspec import Struct
+
+from connectors.jira import jql
+from connectors.jira.cursor import OVERLAP, Cursor
+from connectors.jira.rows import issue_of, milestone_of, moment_of, project_of
+from connectors.jira.search import Batch, Search
+from connectors.jira.session import Session
+from connectors.jira.wire import Item, ProjectOf, Projects, Version
+from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
+from sync.model import Event, Issue
+
+__all__ = ["OWN", "pull"]
+
+OWN = (GoneError, RefusedError, MalformedError, BusyError)
+"""Failures that may be one project's alone; any other is the whole connection's."""
+
+_TOGETHER = 50
+"""Projects in one query, and keys in one request for projects."""
+
+
+class _Progress(Struct):
+    """One project on its way through a walk. ``at``: where the next pull begins; ``updated``: recent times by id."""
+
+    project: ProjectOf
+    configured: str
+    cursor: Cursor | None
+    at: datetime | None = None
+    updated: dict[str, datetime] = {}
+    failed: bool = False
+
+
+def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+    """First one page with all projects and versions, then the issues. See `sync.connector.Connector.pull`."""
+    session.cloud  # noqa: B018  # a server that does not say what it is fails as a whole, not project by project
+    found, failed = _projects(session, projects)
+    versions = session.caller.each(lambda project: _versions(session, project), [project for project, _ in found])
+    good: list[_Progress] = []
+    rows = []
+    for (project, configured), result in zip(found, versions, strict=True):
+        if isinstance(result, TrackerError):
+            failed[configured] = result
+            continue
+        rows += [milestone_of(version, project, session.source) for version in result]
+        good.append(_Progress(project, configured, Cursor.read(cursors.get(project.id, ""))))
+    yield Page(
+        projects=tuple(project_of(progress.project, session.source) for progress in good),
+        milestones=tuple(rows),
+        all_milestones=frozenset(progress.project.id for progress in good),
+        failed=failed,
+    )
+    if good:
+        history = bool(session.options.get("history", True))
+        search = Search(session, history=history, concurrency=concurrency)
+        for n in range(0, len(good), _TOGETHER):
+            yield from _Walk(session, search, good[n : n + _TOGETHER]).pages()
+
+
+# --- projects and versions --------------------------------------------------------------------------------------
+
+
+def _projects(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
+    """The projects with the words that named them, and what failed. Several are asked for together."""
+    patterns = [word for word in wanted if any(sign in word for sign in "*?[")]
+    keys = [word for word in wanted if word not in patterns]
+    listed = _listed(session, keys, everything=bool(patterns)) if patterns or len(keys) > 1 else []
+    by_key = {project.key.upper(): project for project in listed}
+    found: dict[str, tuple[ProjectOf, str]] = {}
+    failed: dict[str, TrackerError] = {}
+    for word in keys:
+        project = by_key.get(word.upper()) or _project(session, word)
+        if isinstance(project, TrackerError):
+            failed[word] = project
+        else:
+            found[project.id] = project, word
+    for pattern in patterns:
+        matching = [p for p in listed if fnmatchcase(p.key.upper(), pattern.upper())]
+        if not matching:
+            failed[pattern] = GoneError(session.name, pattern, "no project of that pattern")
+        found.update((project.id, (project, project.key)) for project in matching if project.id not in found)
+    return list(found.values()), failed
+
+
+def _listed(session: Session, keys: Sequence[str], *, everything: bool) -> list[ProjectOf]:
+    if not session.cloud:
+        return session.read(list[ProjectOf], "project")
+    listed: list[ProjectOf] = []
+    for n in range(0, 1 if everything else len(keys), _TOGETHER):
+        asked: dict[str, Any] = {} if everything else {"keys": keys[n : n + _TOGETHER]}
+        page = Projects([], isLast=False)
+        start = 0
+        while not page.isLast:
+            page = session.read(Projects, "project/search", asked | {"startAt": start, "maxResults": _TOGETHER})
+            listed += page.values
+            start += len(page.values)
+            if not page.values:
+                break
+    return listed
+
+
+def _project(session: Session, word: str) -> ProjectOf | TrackerError:
+    try:
+        return session.read(ProjectOf, f"project/{word}", project=word)
+    except OWN as problem:
+        return problem
+
+
+def _versions(session: Session, project: ProjectOf) -> list[Version] | TrackerError:
+    try:
+        return session.read(list[Version], f"project/{project.id}/versions", project=project.key)
+    except OWN as problem:
+        return problem
+
+
+# --- issues -----------------------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """The issues of some projects, together: what changed for those with a cursor, everything for the others."""
+
+    def __init__(self, session: Session, search: Search, projects: Sequence[_Progress]) -> None:
+        self._session, self._search = session, search
+        self._by_id = {progress.project.id: progress for progress in projects}
+        self._categories = session.categories if search.history else {}
+        self._points = len(session.custom[0])
+        self._blocked = str(session.options.get("blocked_link") or "is blocked by")
+
+    def pages(self) -> Iterator[Page]:
+        """The pages; the last one completes the projects that did not fail."""
+        where = self._where()
+        try:
+            first, rest = self._search.begin(where)
+            high = self._search.newest(where) if rest is not None else None
+            for progress in self._by_id.values():
+                progress.at = _end(progress, high, first.items)
+            yield from self._walked(first, rest)
+        except OWN as problem:
+            lost = {}
+            for progress in self._running():
+                progress.failed = True
+                lost[progress.configured] = _renamed(problem, progress.project.key)
+            yield Page(failed=lost)
+
+    def _walked(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
+        news = [item for item in first.items if self._is_new(item)]
+        logs = self._search.histories(news)
+        page = self._page(Batch(news, logs, first.bad), all_items=first.items)
+        if rest is None:
+            yield self._finished(page)
+            return
+        yield self._under_way(page, first)
+        for batch in rest:
+            yield self._under_way(self._page(batch, all_items=batch.items), batch)
+        yield self._finished(Page())
+
+    def _where(self) -> str:
+        everything = [p.project.key for p in self._by_id.values() if p.cursor is None]
+        parts = [jql.any_of("project", everything)] if everything else []
+        for progress in self._by_id.values():
+            cursor = progress.cursor
+            if cursor is not None:
+                name, at = ("created", cursor.created) if cursor.created else ("updated", cursor.at - OVERLAP)
+                since = jql.since(name, at, self._session.zone)
+                parts.append(f"project = {jql.literal(progress.project.key)} AND {since}")
+        return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts)
+
+    def _is_new(self, item: Item) -> bool:
+        progress = self._by_id.get(item.fields.project.id)
+        cursor = progress.cursor if progress else None
+        return cursor is None or cursor.seen.get(item.id) != moment_of(item.fields.updated)
+
+    def _page(self, batch: Batch, all_items: Sequence[Item]) -> Page:
+        """The rows of a batch; a project with an issue that cannot be read fails from here on."""
+        failed: dict[str, TrackerError] = {}
+        for progress in self._running():
+            if progress.project.key in batch.bad:
+                progress.failed = True
+                failed[progress.configured] = batch.bad[progress.project.key]
+        running = {progress.project.id: progress for progress in self._running()}
+        for item in all_items:
+            of = running.get(item.fields.project.id)
+            updated = moment_of(item.fields.updated)
+            if of is not None and (of.at is None or updated >= of.at - OVERLAP - timedelta(minutes=1)):
+                of.updated[item.id] = updated
+        issues: list[Issue] = []
+        histories: dict[str, tuple[Event, ...]] = {}
+        for item in batch.items:
+            if item.fields.project.id in running:
+                issue, events = self._issue(item, batch)
+                issues.append(issue)
+                if batch.logs is not None:
+                    histories[issue.id] = events
+        return Page(issues=tuple(issues), histories=histories, failed=failed)
+
+    def _issue(self, item: Item, batch: Batch) -> tuple[Issue, tuple[Event, ...]]:
+        status = item.fields.status
+        if self._categories:
+            self._categories.setdefault(status.id, status.statusCategory.key)
+        return issue_of(
+            item,
+            None if batch.logs is None else batch.logs.get(item.id, []),
+            self._categories,
+            self._session.source,
+            points=self._points,
+            blocked_link=self._blocked,
+        )
+
+    def _running(self) -> list[_Progress]:
+        return [progress for progress in self._by_id.values() if not progress.failed]
+
+    def _under_way(self, page: Page, batch: Batch) -> Page:
+        """The page with how far each first pull has come; other pulls begin again if they are cut off."""
+        if not batch.items:
+            return page
+        created = max(moment_of(item.fields.created) for item in batch.items)
+        cursors = {
+            p.project.id: Cursor(p.at, created).write()
+            for p in self._running()
+            if p.at is not None and (p.cursor is None or p.cursor.created is not None)
+        }
+        return _with(page, cursors, frozenset())
+
+    def _finished(self, page: Page) -> Page:
+        running = self._running()
+        cursors = {p.project.id: Cursor.after(p.at, p.updated).write() for p in running if p.at is not None}
+        return _with(page, cursors, frozenset(p.project.id for p in running))
+
+
+def _with(page: Page, cursors: Mapping[str, str], complete: frozenset[str]) -> Page:
+    return Page(issues=page.issues, histories=page.histories, failed=page.failed, cursors=cursors, complete=complete)
+
+
+def _end(progress: _Progress, high: datetime | None, items: Sequence[Item]) -> datetime | None:
+    """Where the next pull begins: the last update there was when this one began.
+
+    One answer holds all of one moment, so its own last update will do. A walk of many pages takes time, so ``high``
+    is what the tracker said at its beginning; a first pull that was cut off keeps the one of its own beginning.
+    """
+    if progress.cursor is not None and progress.cursor.created is not None:
+        return progress.cursor.at
+    mine = [moment_of(item.fields.updated) for item in items if item.fields.project.id == progress.project.id]
+    newest = high or max(mine, default=None)
+    if progress.cursor is None:
+        return newest
+    return progress.cursor.at if newest is None else max(newest, progress.cursor.at)
+
+
+def _renamed(problem: TrackerError, project: str) -> TrackerError:
+    """The same failure, of this project."""
+    return type(problem)(problem.connection, project, problem.detail)

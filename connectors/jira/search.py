@@ -1,0 +1,253 @@
+"""Walking through many issues: by offset on Data Center, by ids and bulk reads on Cloud, with their histories."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from connectors.jira import jql
+from connectors.jira.rows import moment_of
+from connectors.jira.session import Session
+from connectors.jira.wire import Changelogs, Found, History, Item, KeyOnly, issue_type
+from sync.connector import BusyError, MalformedError
+
+__all__ = ["Batch", "Search"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ORDER = " ORDER BY created ASC, key ASC"
+# fmt: off
+_FIELDS = (
+    "summary", "status", "project", "created", "updated", "issuetype", "priority",
+    "resolution", "resolutiondate", "fixVersions", "labels", "assignee", "duedate", "timeoriginalestimate",
+    "timeestimate", "timespent", "issuelinks", "parent", "security", "statuscategorychangedate",
+)
+# fmt: on
+_LOGGED = ("fixVersions", "status", "resolution")
+_PAGE, _PAGE_WITHOUT_HISTORY, _IDS, _BULK, _LOGS = 100, 1000, 5000, 100, 1000
+_RESTARTS = 5
+
+
+class Batch(Struct, frozen=True):
+    """Issues, their histories by issue id (None: not read), and what ended a project's pull, by project key."""
+
+    items: list[Item]
+    logs: dict[str, list[History]] | None
+    bad: dict[str, MalformedError]
+    total: int = 0
+
+
+class Search:
+    """Searches of one connection; ``history`` says whether change logs are read."""
+
+    def __init__(self, session: Session, *, history: bool, concurrency: int) -> None:
+        self._session, self.history, self._concurrency = session, history, concurrency
+        points, epic = session.custom
+        self._type = issue_type(points, epic)
+        self._fields = [*_FIELDS, *points, *([epic] if epic else [])]
+
+    def begin(self, where: str) -> tuple[Batch, Iterator[Batch] | None]:
+        """The first issues, oldest first, and the walk through the rest (None when that was all).
+
+        On Cloud the first batch comes without histories: see `histories`. Issues may come more than once.
+        """
+        if self._session.cloud:
+            found = self._by_token(where, self._fields, _PAGE)
+            first = self._batch(found, None)
+            return first, self._bulk(where, {item.id for item in first.items}) if found.nextPageToken else None
+        first = self._offset_page(where, 0)
+        size = len(first.items) + len(first.bad)
+        if size >= first.total:
+            return first, None
+        if not size:
+            raise MalformedError(self._session.name, "", "a search promised issues and gave none")
+        return first, self._offsets(where, first, size, _RESTARTS)
+
+    def newest(self, where: str) -> datetime | None:
+        """When the last of these issues to change was changed (UTC)."""
+        order = f"{where} ORDER BY updated DESC"
+        found = (
+            self._by_token(order, self._fields, 1)
+            if self._session.cloud
+            else self._by_offset(order, 0, 1, history=False)
+        )
+        return max((moment_of(item.fields.updated) for item in self._batch(found, None).items), default=None)
+
+    def histories(self, items: Sequence[Item]) -> dict[str, list[History]] | None:
+        """The whole change logs of these issues as far as they matter, by issue id."""
+        if not self.history:
+            return None
+        if not self._session.cloud:
+            return {item.id: item.changelog.histories for item in items if item.changelog}
+        return self._logs([item.id for item in items])
+
+    # --- Data Center ----------------------------------------------------------------------------------------------
+
+    def _offset_page(self, where: str, start: int) -> Batch:
+        size = _PAGE if self.history else _PAGE_WITHOUT_HISTORY
+        return self._batch(self._by_offset(where + _ORDER, start, size, history=self.history), None)
+
+    def _by_offset(self, query: str, start: int, size: int, *, history: bool) -> Found:
+        body: dict[str, Any] = {"jql": query, "startAt": start, "maxResults": size, "fields": self._fields}
+        if history:
+            body["expand"] = ["changelog"]
+        return self._session.read(Found, "search", body=body)
+
+    def _offsets(self, where: str, first: Batch, size: int, restarts: int) -> Iterator[Batch]:
+        """The pages after the first, a few at once.
+
+        New issues come last in this order, but a deletion moves all later ones into pages already read. It shows in
+        the total; then the walk goes on from the last creation that it has seen for sure.
+        """
+        total, at, last = first.total, size, first
+        while at < total:
+            for page in _ahead(
+                lambda start: self._offset_page(where, start), range(at, total, size), self._concurrency
+            ):
+                if page.total < total:
+                    yield from self._again(where, last, restarts)
+                    return
+                total, at, last = page.total, at + size, page if page.items else last
+                yield self._with_logs(page)
+
+    def _again(self, where: str, last: Batch, restarts: int) -> Iterator[Batch]:
+        if restarts < 1 or not last.items:
+            raise BusyError(self._session.name, "", "issues kept vanishing while they were read")
+        created = moment_of(last.items[-1].fields.created)
+        where = f"({where}) AND {jql.since('created', created, self._session.zone)}"
+        first = self._offset_page(where, 0)
+        yield self._with_logs(first)
+        size = len(first.items) + len(first.bad)
+        if 0 < size < first.total:
+            yield from self._offsets(where, first, size, restarts - 1)
+
+    def _with_logs(self, batch: Batch) -> Batch:
+        return Batch(batch.items, self.histories(batch.items), batch.bad, batch.total)
+
+    # --- Cloud ----------------------------------------------------------------------------------------------------
+
+    def _by_token(self, query: str, fields: Sequence[str], size: int, token: str = "") -> Found:
+        query = query if "ORDER BY" in query else query + _ORDER
+        body: dict[str, Any] = {"jql": query, "maxResults": size, "fields": list(fields)}
+        if token:
+            body["nextPageToken"] = token
+        return self._session.read(Found, "search/jql", body=body)
+
+    def _ids(self, where: str) -> Iterator[str]:
+        """Ids alone come 5,000 at a time. A token that comes back, or an empty page with one, would never end."""
+        token, before = "", {""}
+        while True:
+            found = self._by_token(where, ["id"], _IDS, token)
+            for raw in found.issues:
+                yield msgspec.json.decode(raw, type=_IdOnly).id
+            token = found.nextPageToken or ""
+            if not token:
+                return
+            if token in before or not found.issues:
+                raise MalformedError(self._session.name, "", "its search pages repeat")
+            before.add(token)
+
+    def _bulk(self, where: str, known: set[str]) -> Iterator[Batch]:
+        """All but the known issues, in groups; each group's histories and issues are asked for side by side."""
+        ids = (number for number in self._ids(where) if number not in known)
+        tasks: Iterator[tuple[str, list[str]]] = (
+            task
+            for group in _chunks(ids, _LOGS)
+            for task in (
+                *([("logs", group)] if self.history else []),
+                *(("issues", part) for part in _chunks(group, _BULK)),
+                ("end", []),
+            )
+        )
+        items: list[Item] = []
+        bad: dict[str, MalformedError] = {}
+        logs: dict[str, list[History]] | None = None
+        for answer in _ahead(self._task, tasks, self._concurrency):
+            if isinstance(answer, Batch):
+                items += answer.items
+                bad |= answer.bad
+            elif answer is not None:
+                logs = answer
+            else:
+                yield Batch(items, logs, bad)
+                items, bad, logs = [], {}, None
+
+    def _task(self, task: tuple[str, list[str]]) -> Batch | dict[str, list[History]] | None:
+        kind, ids = task
+        if kind == "logs":
+            return self._logs(ids)
+        if kind == "issues":
+            body = {"issueIdsOrKeys": ids, "fields": self._fields}
+            return self._batch(self._session.read(Found, "issue/bulkfetch", body=body), None)
+        return None
+
+    def _logs(self, ids: Sequence[str]) -> dict[str, list[History]]:
+        logs: dict[str, list[History]] = {number: [] for number in ids}
+        token, before = "", {""}
+        while ids:
+            body: dict[str, Any] = {"issueIdsOrKeys": ids, "fieldIds": _LOGGED, "maxResults": 10000}
+            if token:
+                body["nextPageToken"] = token
+            page = self._session.read(Changelogs, "changelog/bulkfetch", body=body)
+            for log in page.issueChangeLogs:
+                logs.setdefault(log.issueId, []).extend(log.changeHistories)
+            token = page.nextPageToken or ""
+            if not token:
+                break
+            if token in before:
+                raise MalformedError(self._session.name, "", "its change log pages repeat")
+            before.add(token)
+        return logs
+
+    # --- both -----------------------------------------------------------------------------------------------------
+
+    def _batch(self, found: Found, logs: dict[str, list[History]] | None) -> Batch:
+        items: list[Item] = []
+        bad: dict[str, MalformedError] = {}
+        for raw in found.issues:
+            try:
+                items.append(msgspec.json.decode(raw, type=self._type))
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                project = self._project_of(raw, str(problem))
+                bad[project] = MalformedError(self._session.name, project, f"an issue of it: {problem}")
+        return Batch(items, logs, bad, found.total)
+
+    def _project_of(self, raw: Raw, problem: str) -> str:
+        try:
+            return msgspec.json.decode(raw, type=KeyOnly).key.rpartition("-")[0]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise MalformedError(self._session.name, "", problem) from None
+
+
+class _IdOnly(Struct):
+    id: str
+
+
+def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(things)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _ahead(work: Callable[[T], R], things: Iterable[T], most: int) -> Iterator[R]:
+    """``work`` on each, at most ``most`` under way at once, in order; no more is kept than is under way."""
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(max(1, most)) as pool:
+        try:
+            for thing in things:
+                if len(waiting) >= most:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(work, thing))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

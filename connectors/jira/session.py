@@ -1,0 +1,163 @@
+"""How to talk to a Jira: its dialect, credentials, the SDK's sessions as transport, and what is asked only once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import jira
+import msgspec
+import requests
+
+from connectors.http import Caller, Response, decode
+from connectors.jira.wire import Field, ServerInfo, StatusOf, User
+from sync.connector import GoneError, MalformedError, Setup
+
+__all__ = ["Session", "normalised"]
+
+T = TypeVar("T")
+Query = Mapping[str, Any]
+Body = Mapping[str, Any]
+Verb = Literal["GET", "POST", "PUT", "DELETE"]
+
+_CLOUD_HOSTS = (".atlassian.net", ".jira.com", "api.atlassian.com")
+_POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
+_POINTS_NAMES = ("story points", "story point estimate")
+_EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
+
+
+def normalised(url: str) -> str:
+    """The base URL as identity: scheme and host in lower case, no trailing slash, query or fragment."""
+    parts = urlsplit(url.strip())
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+class Session:
+    """One Jira behind one set of credentials. Shared by threads: each request borrows an SDK client of its own."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name, self.options = setup.name, setup.options
+        self.source = normalised(setup.url)
+        self.caller = Caller(setup)
+        self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
+        self._lock = threading.Lock()
+        self._idle: list[jira.JIRA] = []
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def read(
+        self,
+        type_: type[T],
+        path: str,
+        query: Query | None = None,
+        *,
+        body: Body | None = None,
+        project: str = "",
+    ) -> T:
+        """Read something, by POST when there is a body. Raises a `TrackerError`."""
+        verb: Verb = "GET" if body is None else "POST"
+        response = self.caller.read(lambda: self._send(verb, self.address(path), query, body), project)
+        return decode(response, type_, self.name, project)
+
+    def write(
+        self, verb: Verb, path: str, body: Body | None = None, query: Query | None = None, *, project: str = ""
+    ) -> Response:
+        """Change something; whatever is not a POST may be sent twice. Raises a `TrackerError`."""
+        address = self.address(path)
+        return self.caller.write(
+            lambda: self._send(verb, address, query, body), project, repeatable=verb in ("PUT", "DELETE")
+        )
+
+    def address(self, path: str) -> str:
+        """The address of a resource in this dialect's API."""
+        return f"{self.source}/rest/api/{'3' if self.cloud else '2'}/{path}"
+
+    def _send(self, verb: Verb, address: str, query: Query | None, body: Body | None) -> Response:
+        with self._client() as client:
+            # The SDK's own session raises before status and headers can be seen, so its parent sends. A redirect is
+            # not followed: it would turn a POST into a GET, and mostly leads to a login page.
+            answer = requests.Session.request(
+                client._session,  # noqa: SLF001  # the SDK's only door to bytes
+                verb,
+                address,
+                params=query,
+                data=None if body is None else msgspec.json.encode(body),
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+
+    @contextmanager
+    def _client(self) -> Iterator[jira.JIRA]:
+        with self._lock:
+            client = self._idle.pop() if self._idle else None
+        client = client or self._new_client()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._idle.append(client)
+
+    def _new_client(self) -> jira.JIRA:
+        token, email = self._secrets.get("token", ""), self._secrets.get("email", "")
+        auth: dict[str, Any] = {"basic_auth": (email, token)} if email else {"token_auth": token}
+        return jira.JIRA(self.source, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
+
+    def close(self) -> None:
+        """Give back connections."""
+        with self._lock:
+            clients, self._idle = self._idle, []
+        for client in clients:
+            client.close()  # type: ignore[no-untyped-call]
+
+    # --- asked once -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def cloud(self) -> bool:
+        """Whether this is Jira Cloud: by option, by host, else one request. What is not Cloud is Data Center."""
+        dialect = self.options.get("dialect")
+        if dialect:
+            return bool(dialect == "cloud")
+        host = urlsplit(self.source).hostname or ""
+        if host.endswith(_CLOUD_HOSTS):
+            return True
+        address = f"{self.source}/rest/api/2/serverInfo"
+        try:
+            response = self.caller.read(lambda: self._send("GET", address, None, None))
+        except GoneError as problem:
+            raise MalformedError(self.name, "", problem.detail) from None
+        return decode(response, ServerInfo, self.name).deploymentType == "Cloud"
+
+    @cached_property
+    def me(self) -> User:
+        """The account of the token."""
+        return self.read(User, "myself")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the account's profile, in which Jira reads the times of a query."""
+        try:
+            return ZoneInfo(self.me.timeZone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise MalformedError(self.name, "", f"its time zone {self.me.timeZone!r} is not known here") from None
+
+    @cached_property
+    def categories(self) -> dict[str, str]:
+        """The key of the category of each status, by status id."""
+        return {status.id: status.statusCategory.key for status in self.read(list[StatusOf], "status")}
+
+    @cached_property
+    def custom(self) -> tuple[tuple[str, ...], str]:
+        """Ids of the story points fields, the more telling ones first, and of the epic link (or empty)."""
+        fields = self.read(list[Field], "field")
+        kinds = {f.id: (f.schema.custom or "") if f.schema else "" for f in fields}
+        named = [f.id for f in fields if f.custom and f.name.lower() in _POINTS_NAMES]
+        found = [f.id for f in fields if kinds[f.id] == _POINTS_KIND and f.id not in named]
+        given = self.options.get("points_fields")
+        points = tuple(str(one) for one in given) if given else (*named, *found)
+        return points, next((number for number, kind in kinds.items() if kind == _EPIC_LINK), "")

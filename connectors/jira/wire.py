@@ -1,0 +1,303 @@
+"""What we read of Jira's JSON; everything else in it is skipped. Names are Jira's own."""
+# ruff: noqa: N815
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+__all__ = [
+    "Change",
+    "Changelogs",
+    "Comment",
+    "Comments",
+    "Created",
+    "Field",
+    "Fields",
+    "Found",
+    "History",
+    "Item",
+    "KeyOnly",
+    "ProjectOf",
+    "Projects",
+    "Property",
+    "Seen",
+    "SeenFields",
+    "ServerInfo",
+    "StatusOf",
+    "User",
+    "Version",
+    "issue_type",
+]
+
+
+class ServerInfo(Struct):
+    """``/serverInfo``."""
+
+    deploymentType: str = "Server"
+
+
+class User(Struct):
+    """An account: Cloud has ``accountId``, Data Center ``key`` and ``name``."""
+
+    displayName: str = ""
+    accountId: str | None = None
+    key: str | None = None
+    name: str | None = None
+    timeZone: str = "UTC"
+
+    @property
+    def id(self) -> str:
+        """The native id."""
+        return self.accountId or self.key or self.name or ""
+
+
+class Category(Struct):
+    """A status category: new, indeterminate, done, undefined."""
+
+    key: str
+
+
+class StatusOf(Struct):
+    """A status."""
+
+    id: str
+    name: str
+    statusCategory: Category
+
+
+class FieldSchema(Struct):
+    """What kind of field it is."""
+
+    custom: str | None = None
+
+
+class Field(Struct):
+    """One of ``/field``."""
+
+    id: str
+    name: str = ""
+    custom: bool = False
+    schema: FieldSchema | None = None
+
+
+class ProjectOf(Struct):
+    """A project."""
+
+    id: str
+    key: str
+    name: str = ""
+
+
+class Projects(Struct):
+    """A page of ``/project/search``."""
+
+    values: list[ProjectOf]
+    isLast: bool = True
+
+
+class Version(Struct):
+    """A version; dates have no zone."""
+
+    id: str
+    name: str
+    released: bool = False
+    archived: bool = False
+    description: str | None = None
+    startDate: date | None = None
+    releaseDate: date | None = None
+
+
+# --- issues ---------------------------------------------------------------------------------------------------------
+
+
+class IdOf(Struct):
+    """A reference by id."""
+
+    id: str
+
+
+class KeyOnly(Struct):
+    """Enough to tell whose issue cannot be read."""
+
+    key: str
+
+
+class NameOf(Struct):
+    """A reference by name."""
+
+    name: str = ""
+
+
+class LinkType(Struct):
+    """What a link says on either side."""
+
+    inward: str = ""
+
+
+class LinkedFields(Struct):
+    """Of a linked issue."""
+
+    status: StatusOf | None = None
+
+
+class Linked(Struct):
+    """The issue at the other end of a link."""
+
+    key: str
+    fields: LinkedFields | None = None
+
+
+class Link(Struct):
+    """A link: ``inwardIssue`` is the other one when it does to us what ``type.inward`` says."""
+
+    type: LinkType
+    inwardIssue: Linked | None = None
+
+
+class Fields(Struct, kw_only=True):
+    """The fields of an issue that every Jira has."""
+
+    summary: str
+    status: StatusOf
+    project: IdOf
+    created: datetime
+    updated: datetime
+    issuetype: NameOf | None = None
+    priority: NameOf | None = None
+    resolution: NameOf | None = None
+    resolutiondate: datetime | None = None
+    statuscategorychangedate: datetime | None = None
+    fixVersions: list[IdOf] | None = None
+    labels: list[str] | None = None
+    assignee: User | None = None
+    duedate: date | None = None
+    timeoriginalestimate: int | None = None
+    timeestimate: int | None = None
+    timespent: int | None = None
+    issuelinks: list[Link] | None = None
+    parent: KeyOnly | None = None
+    security: IdOf | None = None
+
+
+class Change(Struct, rename={"from_": "from", "to_string": "toString"}):
+    """One line of a changelog entry; ``fieldId`` is Cloud's."""
+
+    field: str
+    fieldId: str | None = None
+    from_: str | None = None
+    fromString: str | None = None
+    to: str | None = None
+    to_string: str | None = None
+
+
+class History(Struct):
+    """One changelog entry; the bulk form may give its time in milliseconds."""
+
+    created: datetime | int
+    items: list[Change]
+    author: User | None = None
+
+
+class Changelog(Struct):
+    """An issue's changelog, whole on Data Center."""
+
+    histories: list[History]
+
+
+class Item(Struct):
+    """An issue as it is read; ``fields`` has the site's own fields too, see `issue_type`."""
+
+    id: str
+    key: str
+    fields: Any
+    changelog: Changelog | None = None
+
+
+def issue_type(points: tuple[str, ...], epic: str) -> type[Item]:
+    """`Item` with this site's custom fields: ``fields.points_0`` ..., ``fields.epic``."""
+    extra: list[Any] = [(f"points_{n}", float | None, field(default=None, name=one)) for n, one in enumerate(points)]
+    extra.append(("epic", str | None, field(default=None, name=epic or "no_epic_link")))
+    fields = msgspec.defstruct("SiteFields", extra, bases=(Fields,), kw_only=True)
+    return cast("type[Item]", msgspec.defstruct("SiteItem", [("fields", fields)], bases=(Item,), kw_only=True))
+
+
+class Found(Struct):
+    """A page of any search; the issues stay undecoded, so that a bad one spoils only its own project."""
+
+    issues: list[Raw]
+    maxResults: int = 0
+    total: int = 0
+    nextPageToken: str | None = None
+
+
+class Log(Struct):
+    """The history of one issue, or a part of it."""
+
+    issueId: str
+    changeHistories: list[History]
+
+
+class Changelogs(Struct):
+    """A page of ``/changelog/bulkfetch``."""
+
+    issueChangeLogs: list[Log]
+    nextPageToken: str | None = None
+
+
+# --- status issues --------------------------------------------------------------------------------------------------
+
+
+class Property(Struct):
+    """An entity property."""
+
+    key: str
+    value: Any = None
+
+
+class SeenFields(Struct, kw_only=True):
+    """What matters of a status issue."""
+
+    status: StatusOf
+    labels: list[str] | None = None
+    resolutiondate: datetime | None = None
+    creator: User | None = None
+    security: IdOf | None = None
+
+
+class Seen(Struct):
+    """A status issue."""
+
+    id: str
+    key: str
+    fields: SeenFields
+    properties: dict[str, Any] | None = None
+
+
+class Comment(Struct):
+    """A comment; the body is wiki markup or an ADF document."""
+
+    id: str
+    created: datetime
+    updated: datetime
+    body: Any = ""
+    author: User | None = None
+    properties: list[Property] | None = None
+
+
+class Comments(Struct):
+    """A page of comments."""
+
+    comments: list[Comment]
+    total: int
+
+
+class Created(Struct):
+    """What a POST made."""
+
+    id: str
+    key: str = ""
+    properties: list[Property] | None = None

@@ -1,0 +1,129 @@
+"""Changing one thing at a time: a label, a comment, a status issue."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from connectors.http import Response, decode
+from connectors.jira.observe import PROPERTY, marker_in, status_labels
+from connectors.jira.session import Session, Verb
+from connectors.jira.wire import Created
+from sync.connector import (
+    Action,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    GoneError,
+    MalformedError,
+    MoveLabel,
+    Receipt,
+    RefusedError,
+    UncertainError,
+    UpdateComment,
+)
+
+__all__ = ["Writer"]
+
+_LONGEST_SUMMARY = 255
+
+
+class Writer:
+    """Applies actions. It remembers whether this account may change things without notifying the watchers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._quiet = True
+
+    def apply(self, action: Action) -> Receipt:
+        """Do one change. See `sync.connector.Connector.apply`. Labels need no making, so `CreateLabel` sends none."""
+        match action:
+            case CreateLabel(label=label):
+                return Receipt(id=label)
+            case MoveLabel(issue=issue, add=add, remove=remove):
+                delta = [{"add": add}, *({"remove": name} for name in remove)]
+                self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+                return Receipt(id=add, issue=issue)
+            case CreateStatusIssue():
+                return self._create_issue(action)
+            case CreateComment(issue=issue):
+                return self._create_comment(action)
+            case UpdateComment(issue=issue, comment=comment):
+                body = self._comment(action.body, action.marker)
+                path = f"issue/{issue}/comment/{comment}"
+                answer = self._quietly("PUT", path, body, action.project_key, {"expand": "properties"})
+                self._keep_marker(answer, comment, action.marker, action.project_key)
+                return Receipt(id=comment, issue=issue)
+            case DeleteComment(issue=issue, comment=comment):
+                with suppress(GoneError):  # then it is away, which is what was asked
+                    self._session.write("DELETE", f"issue/{issue}/comment/{comment}", project=action.project_key)
+                return Receipt(id=comment, issue=issue)
+            case _:
+                raise TypeError(f"no such action here: {type(action).__name__}")
+
+    def _create_issue(self, action: CreateStatusIssue) -> Receipt:
+        session = self._session
+        fields: dict[str, Any] = dict(session.options.get("status_fields") or {})
+        fields |= {
+            "project": {"id": action.project},
+            "issuetype": {"name": session.options.get("status_type") or "Task"},
+            "summary": " ".join(action.title.split())[:_LONGEST_SUMMARY],
+            "description": self._text(action.body),
+            "labels": list(dict.fromkeys([*action.labels, *status_labels(session.options)[:1]])),
+        }
+        answer = session.write(
+            "POST", "issue", {"fields": fields, "properties": _properties(action.marker)}, project=action.project_key
+        )
+        made = self._created(answer, action.project_key)
+        return Receipt(id=made.id, issue=made.key)
+
+    def _create_comment(self, action: CreateComment) -> Receipt:
+        body = self._comment(action.body, action.marker)
+        asked = {"expand": "properties"}
+        answer = self._session.write("POST", f"issue/{action.issue}/comment", body, asked, project=action.project_key)
+        made = self._created(answer, action.project_key)
+        self._keep_marker(answer, made.id, action.marker, action.project_key)
+        return Receipt(id=made.id, issue=action.issue)
+
+    def _created(self, answer: Response, project: str) -> Created:
+        """What was made. An answer that cannot be read leaves that open."""
+        try:
+            return decode(answer, Created, self._session.name, project)
+        except MalformedError as problem:
+            raise UncertainError(self._session.name, project, problem.detail) from problem
+
+    def _comment(self, body: str, marker: str) -> dict[str, Any]:
+        return {"body": self._text(body), "properties": _properties(marker)}
+
+    def _text(self, body: str) -> Any:
+        return json.loads(body) if self._session.cloud else body
+
+    def _keep_marker(self, answer: Response, comment: str, marker: str, project: str) -> None:
+        """Set the marker by itself where the server took the comment and left its properties out.
+
+        Without it the comment would never be known for ours again, and the next run would post another.
+        """
+        made = self._created(answer, project)
+        if made.properties is not None and marker_in(made.properties) != marker:
+            self._session.write("PUT", f"comment/{comment}/properties/{PROPERTY}", {"marker": marker}, project=project)
+
+    def _quietly(
+        self, verb: Verb, path: str, body: dict[str, Any], project: str, query: dict[str, str] | None = None
+    ) -> Response:
+        """Send a change that notifies nobody; without that wish where the account lacks the right to it (403)."""
+        if self._quiet:
+            try:
+                quiet = {**(query or {}), "notifyUsers": "false"}
+                return self._session.write(verb, path, body, quiet, project=project)
+            except RefusedError as problem:
+                if not problem.detail.startswith("HTTP 403"):
+                    raise
+        answer = self._session.write(verb, path, body, query, project=project)
+        self._quiet = False
+        return answer
+
+
+def _properties(marker: str) -> list[dict[str, Any]]:
+    return [{"key": PROPERTY, "value": {"marker": marker}}]

@@ -1,0 +1,87 @@
+"""What the sandbox Jira's handlers are given and how they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+__all__ = ["Ask", "RefusedByJiraError", "names", "paged", "read", "whole"]
+
+Json = dict[str, Any]
+
+
+class RefusedByJiraError(Exception):
+    """Jira's own refusal: a status and its messages."""
+
+    def __init__(self, status: int, *messages: str, errors: dict[str, str] | None = None) -> None:
+        self.status = status
+        self.body = {"errorMessages": list(messages), "errors": errors or {}}
+        super().__init__(*messages)
+
+
+class Ask(Struct, frozen=True):
+    """One request: the words of its path, its query, its JSON object (empty without one)."""
+
+    method: str
+    path: Mapping[str, str]
+    query: QueryParams
+    body: Json
+
+    def listed(self) -> Json:
+        """A GET's parameters in the shape of a POST's body."""
+        return {name: ",".join(self.query.getlist(name)) for name in self.query}
+
+
+def read(request: Request, raw: bytes) -> Ask:
+    """A request with its body. Raises `RefusedByJiraError` for one that is no JSON object."""
+    body: Any = {}
+    if raw:
+        try:
+            body = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise RefusedByJiraError(400, "Unexpected character in the body.") from None
+    if not isinstance(body, dict):
+        raise RefusedByJiraError(400, "Invalid request payload. Refer to the REST API documentation and try again.")
+    return Ask(request.method, request.path_params, request.query_params, body)
+
+
+def whole(value: Any, otherwise: int) -> int:
+    """A number from a body or a query."""
+    if value is None or value == "":
+        return otherwise
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise RefusedByJiraError(400, "A number was expected.") from None
+    if number < 0:
+        raise RefusedByJiraError(400, "A number must not be negative.")
+    return number
+
+
+def names(value: Any) -> list[str]:
+    """Names from a list or a text with commas."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RefusedByJiraError(400, "A list of names was expected.")
+    return [part.strip() for name in value for part in name.split(",") if part.strip()]
+
+
+def paged(ask: Ask, values: list[Any], most: int) -> Json:
+    """A page of values, as the newer resources of Jira give it."""
+    start = whole(ask.query.get("startAt"), 0)
+    size = min(whole(ask.query.get("maxResults"), most), most)
+    return {
+        "startAt": start,
+        "maxResults": size,
+        "total": len(values),
+        "isLast": start + size >= len(values),
+        "values": values[start : start + size],
+    }
