@@ -17,7 +17,8 @@ COPY sync sync
 COPY connectors connectors
 COPY config config
 RUN /opt/milesync/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
-    && /opt/milesync/bin/pip uninstall --yes --quiet hatchling editables pip
+    && /opt/milesync/bin/pip uninstall --yes --quiet hatchling editables pip \
+    && find /opt/milesync -type d -name tests -prune -exec rm -r {} +
 
 FROM python:3.13.13-slim-bookworm
 LABEL org.opencontainers.image.title="milesync" \
