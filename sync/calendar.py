@@ -128,6 +128,10 @@ class Calendar:
             return False
         return day in _holidays(self.country, self.subdivision, day.year)
 
+    def first_day_of(self, moment: float) -> date | None:
+        """The day on which something begins at ``moment``: at midnight it is the day that begins. See `day_of`."""
+        return self.day_of(moment + 2 / 86400.0)
+
     def working(self, day: date) -> bool:
         """Whether the team works on ``day``: no weekend, no holiday, no day off."""
         return day.isoweekday() not in self.weekend and not self.holiday(day)

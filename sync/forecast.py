@@ -162,16 +162,19 @@ class Outlook:
         hit: float | None = None,
         frozen: bool = False,
         envelope: bool = True,
+        decided: bool = True,
     ) -> Floats:
         """P(done by due) of each container, or what it would be with other inputs; NaN where dates make no sense.
 
         ``remaining[t]`` open items and ``total[t]`` of scope; ``due[t]`` another due moment (days since 1970);
         ``ahead[t]`` other days of usual work until then; ``hit`` another hit rate for the reference class;
-        ``frozen`` no further scope. ``envelope=False`` gives the raw pool.
+        ``frozen`` no further scope. ``envelope=False`` gives the raw pool. ``decided=False`` asks even after the due
+        moment what could be expected just before it; otherwise it is met or missed by then.
         """
         now_open, total = self._scope(remaining, total)
-        phase, until = self.phase, self.ahead
+        phase, until, over = self.phase, self.ahead, self.at > self.due
         if due is not None:
+            over = self.at > due
             with np.errstate(divide="ignore", invalid="ignore"):
                 phase = np.where(due > self.start, (self.at - self.start) / (due - self.start), 1.0)
             until = self.days_ahead(due)
@@ -183,8 +186,11 @@ class Outlook:
             high = np.maximum.accumulate(history[:, ::-1], axis=1)[:, ::-1]
             history = (low + high) / 2
         drawn = self.simulation(now_open, total, until, frozen=frozen, envelope=envelope)
-        pooled = self._at_phase(history, phase) + self.weights[2] * logit(drawn)
-        return np.where(self.dated, expit(pooled), np.nan)
+        pooled = expit(self.at_phase(history, phase) + self.weights[2] * logit(drawn))
+        if decided:
+            met = now_open <= np.floor(self.rules.tolerance * total + _EPS)
+            pooled = np.where(over, np.where(met, 1 - self.rules.clip, self.rules.clip), pooled)
+        return np.where(self.dated, pooled, np.nan)
 
     def _scope(self, remaining: Floats | Ints | None, total: Floats | Ints | None) -> tuple[Floats, Floats]:
         now_open = np.asarray(self.open if remaining is None else remaining, dtype=np.float64)
@@ -220,11 +226,15 @@ class Outlook:
         left = np.floor(self.rules.tolerance * (total + size - remaining) + _EPS)
         return size, left
 
+    def allowed(self, total: int) -> int:
+        """How many of ``total`` items may be open when a container counts as done."""
+        return int(np.floor(self.rules.tolerance * total + _EPS))
+
     def _clip(self, p: Floats) -> Floats:
         clipped: Floats = np.clip(p, self.rules.clip, 1 - self.rules.clip)
         return clipped
 
-    def _at_phase(self, values: Floats, phase: Floats | None = None) -> Floats:
+    def at_phase(self, values: Floats, phase: Floats | None = None) -> Floats:
         """``values[t, g]`` at each container's phase, linear between the phases of the grid."""
         phase = self.phase if phase is None else phase
         phase = np.clip(phase, self.rules.phase_clip, 1 - self.rules.phase_clip)
@@ -237,8 +247,8 @@ class Outlook:
     def components(self) -> tuple[Floats, Floats, Floats]:
         """Survival, reference and simulation as they are pooled, before any envelope: float64[t] each."""
         now_open, total = self._scope(None, None)
-        survival = expit(self._at_phase(logit(self.survival(now_open, total))))
-        reference = expit(self._at_phase(logit(self._clip(self.habits.hit))))
+        survival = expit(self.at_phase(logit(self.survival(now_open, total))))
+        reference = expit(self.at_phase(logit(self._clip(self.habits.hit))))
         simulated = self.simulation(now_open, total, self.ahead, envelope=False)
         return survival, reference, np.where(self.fates.there, simulated, np.nan)
 
@@ -278,11 +288,42 @@ class Outlook:
             found[k] = self.start[k] + self.length[k] * (before_time + part * (float(TIMES[x]) - before_time))
         return found
 
-    def capacity(self, remaining: Floats | Ints | None = None) -> Floats:
+    def at_time(self, curve: Floats, k: int, when: float) -> float:
+        """The k-th container's curve at a moment (days since 1970), linear between its times."""
+        relative = (when - self.start[k]) / self.length[k]
+        ahead = self.phase[k] < TIMES
+        times = np.concatenate([[self.phase[k]], TIMES[ahead]])
+        return float(np.interp(relative, times, np.concatenate([[0.0], curve[k][ahead]])))
+
+    def grown_later(self, remaining: Floats | Ints) -> Floats:
+        """``remaining[t]`` open items with those expected to join until the due date."""
+        growth = np.where(self.dated, self.later.growth, 0.0)
+        grown: Floats = np.rint(remaining * (1 + growth))
+        return grown
+
+    def capacity(self) -> Floats:
         """When the stream's throughput has the open items and those expected to join finished: float64[t, 3]."""
-        items = np.asarray(self.open if remaining is None else remaining, dtype=np.float64)
-        grown = np.rint(items * (1 + np.where(self.dated, self.later.growth, 0.0)))
-        return capacity_moments(self.past, self.past.ledger.stream[self.index], grown, self.at, self.calendar)
+        items, stream = self.grown_later(self.open), self.past.ledger.stream[self.index]
+        return capacity_moments(self.past, stream, items, self.at, self.calendar)
+
+    def silence(self) -> tuple[Floats, Floats]:
+        """Days of usual work since each container's last closure (or start), and its usual gap; float64[t] each.
+
+        The usual gap is that between days on which the stream closes something, over the container's share of it;
+        infinite where the stream closes nothing.
+        """
+        last = np.array([self._last_closure(k) for k in range(len(self.index))])
+        usual = np.full(len(last), np.inf)
+        for k, given in enumerate(self.samples):
+            if given.out is not None and given.out.any():
+                usual[k] = len(given.out) / np.count_nonzero(given.out) / given.share
+        return self.calendar.effective(last, self.at), usual
+
+    def _last_closure(self, k: int) -> float:
+        closed = self.past.ledger.closed[self.past.ledger.rows(int(self.index[k]))]
+        known = closed[closed <= self.at[k]]
+        start = self.start[k] if np.isfinite(self.start[k]) else self.at[k]
+        return float(min(max(start, known.max(initial=start)), self.at[k]))
 
     @property
     def horizon(self) -> Floats:
@@ -299,7 +340,7 @@ class Outlook:
         curve = self.completion()
         moments = [self.reached(curve, level) for level in (0.50, 0.85, 0.95)]
         by_capacity, horizon = self.capacity(), self.horizon
-        left = self._at_phase(np.rint(self.open[:, None] * (1 + self.habits.growth)) * (1 - self.habits.q))
+        left = self.at_phase(np.rint(self.open[:, None] * (1 + self.habits.growth)) * (1 - self.habits.q))
         found = []
         for k, i in enumerate(self.index):
             dated = bool(self.dated[k])

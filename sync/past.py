@@ -86,7 +86,7 @@ class Past:
     Columns over containers (n) and over `GRID` (g): ``joined[n, g]`` spells begun by then, ``gone[n, g]`` spells of
     those begun by the due date that ended by then, ``done[n, g]`` items finished and still members then.
     ``start[n]`` is the container's, or else when its first item joined; ``dated[n]`` says that start and due date make
-    sense. ``usable[n]``: dates make sense and something was in it at the due date. ``allowed[n]``: how many items may be open
+    sense. ``usable[n]``: and something was in it at the due date. ``allowed[n]``: how many items may be open
     when it counts as done. Finished containers are sorted by due date in ``by_stream`` and ``by_kind``;
     ``closures`` holds each stream's finished items once, however many of its containers they were in; ``outflow`` adds
     open items that left a container before its due date; ``arrivals`` are open spells begun after the start.

@@ -95,7 +95,7 @@ def sample(past: Past, index: Ints, at: Floats, calendar: Calendar) -> list[Samp
     age = np.clip(np.floor(at - past.stream_start[stream]), 0, rules.window_days)
     active = past.starts.before(stream, at, inclusive=True) - past.stops.before(stream, at)
     active = np.maximum(active, 1)
-    closures = past.closures.count(stream, start, at)
+    closures = np.maximum(past.closures.count(stream, start, at), 0)  # it may not have begun
     out_end, in_end = past.outflow.before(stream, at, inclusive=True), past.arrivals.before(stream, at, inclusive=True)
     out_first = past.outflow.before(stream, at - age, inclusive=True)
     in_first = past.arrivals.before(stream, at - age, inclusive=True)

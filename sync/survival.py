@@ -178,7 +178,6 @@ class _Shares(Struct, frozen=True):
 
 def _shares(past: Past, members: Ints, column: Ints, at: Floats) -> _Shares:
     """Sums over ``members[t, h]`` for each of TIMES, of those old enough to show that time by ``at``."""
-    ledger = past.ledger
     member = np.maximum(members, 0)
     there = members >= 0
     standing = column[:, None]
@@ -191,7 +190,7 @@ def _shares(past: Past, members: Ints, column: Ints, at: Floats) -> _Shares:
     )
     shown = past.start[member][:, :, None] + past.length[member][:, :, None] * TIMES
     old = there[:, :, None] & (shown <= at[:, None, None])
-    by_then = past.gone[member][:, :, DUE:] - ended[:, :, None]
+    by_then = np.maximum(past.gone[member][:, :, DUE:] - ended[:, :, None], 0)
     done = past.finished_by[member]
     counted = old & waiting[:, :, None]
     return _Shares(
