@@ -5,6 +5,7 @@
 #     --volume milesync:/data --volume "$PWD/milesync.toml:/etc/milesync/milesync.toml:ro" --env GITHUB_TOKEN \
 #     milesync run --config /etc/milesync/milesync.toml --first-run
 #
+# MILESYNC_DATABASE outranks the key `database` of the file. For PostgreSQL: --env MILESYNC_DATABASE=postgresql://...
 # The base is pinned by its exact version. Where your builder can look it up, pin its digest too (@sha256:...).
 
 FROM python:3.13.13-slim-bookworm AS build

@@ -16,9 +16,11 @@ __all__ = [
     "connector_type",
     "country",
     "database",
+    "email",
     "issue",
     "no_secret_names",
     "policy_variables",
+    "projects",
     "references",
     "url",
     "zone",
@@ -97,6 +99,19 @@ def country(value: str) -> str:
     return value
 
 
+def projects(value: tuple[str, ...], kind: object) -> tuple[str, ...]:
+    """Projects as their tracker names them."""
+    if kind == "github" and not all(re.fullmatch(r"[^/\s]+/[^/\s]+", one) for one in value):
+        raise ValueError("should be written owner/name, or owner/* for all of an owner's")
+    return value
+
+
+def email(value: object, kind: object, address: object) -> None:
+    """Jira Cloud takes an API token only together with its account."""
+    if value is None and kind == "jira" and _host(address).endswith(".atlassian.net"):
+        raise ValueError("is missing (Jira Cloud: the account of the API token)")
+
+
 def issue(value: str) -> str:
     """An issue as people write it."""
     if value and not _ISSUE.fullmatch(value):
@@ -163,6 +178,11 @@ def _split(value: str) -> SplitResult | None:
         return urlsplit(value)
     except ValueError:  # its message repeats the value
         return None
+
+
+def _host(address: object) -> str:
+    parts = _split(str(address))
+    return (parts.hostname or "") if parts else ""
 
 
 def _milestones(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from config import ConfigurationError, Settings, load, schema
 from config.reference import reference
-from config.settings import Connection, Limits, Policy, Rules
+from config.tables import Connection, Limits, Policy, Rules
 from sync import plan, rules
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -297,6 +297,20 @@ def test_no_value_is_ever_repeated(write: Write, line: str, key: str) -> None:
     text = MINIMAL.replace('type = "github"\n', "") if line.startswith("type") else MINIMAL
     found = wrong(write(text + line))
     assert f"connections.gh.{key}" in found
+
+
+def test_what_each_tracker_needs(write: Write) -> None:
+    found = wrong(
+        write(
+            MINIMAL.replace("acme/app", "acme")
+            + '[connections.cloud]\ntype = "jira"\nurl = "https://acme.atlassian.net/"\nprojects = ["PAY"]\n'
+            + '[connections.dc]\ntype = "jira"\nurl = "https://jira.example.org"\nprojects = ["PAY"]\n'
+        )
+    )
+    assert found == {
+        "connections.gh.projects": "should be written owner/name, or owner/* for all of an owner's",
+        "connections.cloud.email": "is missing (Jira Cloud: the account of the API token)",
+    }
 
 
 @pytest.mark.parametrize(
