@@ -53,10 +53,16 @@ class Clause:
 
 @dataclass
 class Query:
-    """A parsed query: ``bounded`` when it restricts anything at all."""
+    """A parsed query, and the fields that its answer depends on."""
 
     clause: Clause | None
     order: list[tuple[str, bool]] = field(default_factory=list)
+    fields: set[str] = field(default_factory=set)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the answer stays the same while no issue comes, goes or is updated."""
+        return self.fields <= {"project", "created", "updated", *_KEYS}
 
     @property
     def bounded(self) -> bool:
@@ -105,6 +111,7 @@ def _plain(token: str) -> str:
 class _Parser:
     def __init__(self, tokens: list[str], scope: Scope) -> None:
         self.tokens, self.scope, self.at = tokens, scope, 0
+        self.fields: set[str] = set()
 
     def query(self) -> Query:
         clause = None if self.word() in ("", "order") else self.either()
@@ -121,7 +128,7 @@ class _Parser:
                     break
         if self.word():
             raise BadQueryError(f"Error in the JQL Query: Expecting either 'OR' or 'AND' but got '{self.word()}'.")
-        return Query(clause, order)
+        return Query(clause, order, self.fields | {name for name, _ in order})
 
     def either(self) -> Clause:
         parts = [self.both()]
@@ -162,6 +169,7 @@ class _Parser:
 
     def clause(self) -> Clause:
         name = _plain(self.next()).lower()
+        self.fields.add(name)
         operator = self.next().lower()
         if operator == "is":
             negative = self.take("not")
@@ -179,6 +187,8 @@ class _Parser:
             return _negated(_one_of(self.scope, name, values), operator == "not in")
         value = _plain(self.next())
         if name in _TIMES:
+            if _RELATIVE.match(value):
+                self.fields.add("now")
             return _timed(self.scope, name, operator, value)
         if operator in ("=", "!="):
             return _negated(_one_of(self.scope, name, [value]), operator == "!=")

@@ -247,7 +247,7 @@ class Wording:
         """The issues that each number of a project blocks."""
         if project.id not in self._blocking:
             found = self._blocking[project.id] = {}
-            for issue in project.issues.values():
+            for issue in [issue for issue in project.issues.values() if issue.blocked_by]:
                 for number in issue.blocked_by:
                     found.setdefault(number, []).append(issue)
         return self._blocking[project.id]
