@@ -61,6 +61,8 @@ class Response(msgspec.Struct, frozen=True):
 
 def error_of(response: Response, name: str, project: str, now: datetime) -> TrackerError | None:
     """The error that a status means, or None when the answer is good (2xx, 304)."""
+    if 200 <= response.status < 300 or response.status == 304:
+        return None
     status, said = response.status, response.said()
     detail = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     limited = status == 429 or (
@@ -76,9 +78,7 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
         return BusyError(name, project, detail)
     if status >= 400:
         return RefusedError(name, project, detail)
-    if status >= 300 and status != 304:
-        return MalformedError(name, project, detail)
-    return None
+    return MalformedError(name, project, detail)
 
 
 def _until(headers: Mapping[str, str], now: datetime) -> datetime:

@@ -40,7 +40,7 @@ class Wire:
 
         async def logged(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.tracker.log.append((method, path, message["status"]))
+                self.tracker.log.append((method, scope.get("milesync.path", path), message["status"]))
             await send(message)
 
         if self.tracker.latency:

@@ -174,9 +174,7 @@ class Tracker:
         self.premium = True
         """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
         self.moved: dict[str, str] = {}
-        """Old path of a renamed project -> its new one (GitLab answers 301)."""
-        self.moved: dict[str, str] = {}
-        """Keys of projects that were renamed: old -> new."""
+        """Old path of a renamed project -> its new one (GitHub and GitLab answer 301)."""
         self.latency = 0.0
         self.limit, self.used = 5000, 0
         self.bot = self.user("milesync-bot", "milesync", bot=True)

@@ -1,0 +1,342 @@
+"""Reading a repository: milestones by REST with their ETag, issues with their whole history by GraphQL.
+
+=====================  ====================================================================================
+what is known          what is asked
+=====================  ====================================================================================
+nothing changed        the newest change and the milestones, both conditional: 304, no points
+something changed      GraphQL: issues updated since the cursor, oldest change first
+no cursor              GraphQL: all numbers, a hundred a request, several at once; if most of them are pull
+                       requests, issues by cursor instead
+=====================  ====================================================================================
+
+The cursor's time is the newest change that GitHub showed before reading began, less `OVERLAP`; never our clock's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import msgspec
+import requests
+from msgspec import Struct
+
+from connectors.github import queries, rows, wire
+from connectors.github.ahead import ahead
+from connectors.github.session import OWN, Session, TooHeavyError
+from connectors.http import Response, decode
+from sync.connector import BusyError, GoneError, MalformedError, Page, TrackerError
+from sync.model import Project
+
+__all__ = ["Reader"]
+
+OVERLAP = timedelta(minutes=2)
+"""How far behind the newest change a pull starts again: GitHub's own copies differ by less."""
+
+CHUNK = 100
+SMALLEST = 10
+SPARSE = 2.0
+"""Issues are read by number while there are at most this many numbers to an issue."""
+
+
+class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a repository's next pull goes on. ``asked`` is its configured name, ``name`` the one it goes by.
+
+    ``next`` is the number to go on from while a first reading by number is under way. ``probe`` and ``milestones``
+    hold ETags (the latter with the address of each page) and are set only when everything has been read.
+    """
+
+    asked: str
+    name: str
+    since: datetime | None = None
+    next: int = 0
+    more: tuple[str, ...] = ()
+    probe: str = ""
+    milestones: tuple[tuple[str, str], ...] = ()
+
+
+class _Look(Struct, frozen=True, kw_only=True):
+    """What a cheap look at a repository showed. ``milestones`` is None when they are as they were.
+
+    ``quiet``: no issue changed. ``newest`` is the time of the newest change that was there to be read.
+    """
+
+    known: tuple[str, Cursor] | None
+    quiet: bool
+    probe: str
+    newest: datetime | None
+    milestones: tuple[wire.Milestone, ...] | None
+    etags: tuple[tuple[str, str], ...]
+
+
+class Reader:
+    """Pulls repositories through a session, ``concurrency`` requests at once."""
+
+    def __init__(self, session: Session, concurrency: int) -> None:
+        self._session, self._concurrency = session, concurrency
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Look at all repositories at once, then read those that changed, one after the other."""
+        known = {cursor.asked: (key, cursor) for key, cursor in _decoded(cursors)}
+        names, failed = self._named(projects)
+        seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), names)
+        looks = dict(zip(names, seen, strict=True))
+        failed |= {name: look for name, look in looks.items() if isinstance(look, TrackerError)}
+        changed = {name: look for name, look in looks.items() if isinstance(look, _Look) and not _same(look)}
+        same = frozenset(known[name][0] for name in looks if name not in failed and name not in changed)
+        if same or failed:
+            yield Page(complete=same, failed=failed)
+        for name, look in changed.items():
+            try:
+                yield from self._read(name, look)
+            except OWN as error:
+                yield Page(failed={name: error})
+
+    # --- which repositories, and whether anything changed ----------------------------------------------------------
+
+    def _named(self, projects: Sequence[str]) -> tuple[list[str], dict[str, TrackerError]]:
+        """The repositories that are meant; ``owner/*`` means all of an owner's that are not archived."""
+        names: dict[str, None] = {}
+        failed: dict[str, TrackerError] = {}
+        for project in projects:
+            owner, _, name = project.partition("/")
+            try:
+                names.update(dict.fromkeys(self._owned(owner, project) if name == "*" else [project]))
+            except OWN as error:
+                failed[project] = error
+        return list(names), failed
+
+    def _owned(self, owner: str, project: str) -> Iterator[str]:
+        for one in self._session.pages(queries.REPOSITORIES, {"owner": owner}, wire.Owned, project):
+            if one.has_issues_enabled and not one.is_archived:
+                yield one.name_with_owner
+
+    def _look(self, name: str, known: tuple[str, Cursor] | None) -> _Look | TrackerError:
+        """Two conditional requests: the newest change, and the milestones. Its own errors are its answer."""
+        cursor = known[1] if known else Cursor(asked=name, name=name)
+        newest = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
+        try:
+            probe = self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe)
+            milestones, etags = self._milestones(name, cursor)
+            quiet = probe.status == HTTPStatus.NOT_MODIFIED
+            first = () if quiet else decode(probe, tuple[wire.Probe, ...], self._session.name, name)
+        except OWN as error:
+            return error
+        return _Look(
+            known=known,
+            quiet=quiet,
+            probe=cursor.probe if quiet else probe.headers.get("etag", ""),
+            newest=first[0].updated_at if first else None,
+            milestones=milestones,
+            etags=etags,
+        )
+
+    def _milestones(
+        self, name: str, cursor: Cursor
+    ) -> tuple[tuple[wire.Milestone, ...] | None, tuple[tuple[str, str], ...]]:
+        """All milestones with the address and ETag of each page; None if every page is as it was."""
+        url, answer = f"/repos/{cursor.name}/milestones?direction=asc&per_page=100&sort=due_on&state=all", None
+        for page, (known, etag) in enumerate(cursor.milestones):
+            again = self._session.get(known, name, etag=etag)
+            if again.status != HTTPStatus.NOT_MODIFIED:
+                answer = again if page == 0 else None
+                break
+        else:
+            if cursor.milestones:
+                return None, cursor.milestones
+        found: list[wire.Milestone] = []
+        pages: dict[str, str] = {}
+        rows_: tuple[wire.Milestone, ...] = ()
+        while url and url not in pages:
+            answer = answer or self._session.get(url, name)
+            rows_ = decode(answer, tuple[wire.Milestone, ...], self._session.name, name)
+            found += rows_
+            pages[url] = answer.headers.get("etag", "")
+            url, answer = _next(answer), None
+        full = len(rows_) == CHUNK  # then another page could begin without this one changing
+        return tuple(found), () if full else tuple(pages.items())
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def _read(self, name: str, look: _Look) -> Iterator[Page]:
+        if look.known is None or look.known[1].next:
+            yield from self._everything(name, look)
+            return
+        key, cursor = look.known
+        if look.milestones is not None:
+            yield _milestone_page(look.milestones, key)
+        if look.quiet:
+            yield _last(key, cursor, look)
+        else:
+            yield from self._changed(name, look, cursor, key)
+
+    def _everything(self, name: str, look: _Look) -> Iterator[Page]:
+        """A repository without a cursor, or one whose first reading was broken off."""
+        before = look.known[1] if look.known else None
+        owner, short = self._session.parts(before.name if before else name, name)
+        reply = self._session.query(queries.OPEN, {"owner": owner, "name": short}, wire.Opening, name)
+        opened = reply.data.repository if reply.data else None
+        if reply.data is None or opened is None:
+            self._session.refuse(reply.errors, name)
+            raise GoneError(self._session.name, name)
+        cursor = Cursor(
+            asked=name,
+            name=opened.name_with_owner,
+            since=before.since if before else look.newest and look.newest - OVERLAP,
+            next=before.next if before else 1,
+            more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
+        )
+        project = rows.project(opened)
+        yield Page(projects=(project,))
+        if look.milestones is not None:
+            yield _milestone_page(look.milestones, project.id)
+        highest = max((one.number for one in opened.newest.nodes), default=0)
+        if highest > SPARSE * opened.newest.total_count + CHUNK:
+            whole = msgspec.structs.replace(cursor, since=None, next=0)
+            yield from self._changed(name, look, whole, project.id)
+            return
+        yield from self._numbered(name, cursor, project, highest)
+        # what was read before the break may have changed since: the next pull asks for that
+        yield _last(project.id, cursor, msgspec.structs.replace(look, probe="") if before else look)
+
+    def _numbered(self, name: str, cursor: Cursor, project: Project, highest: int) -> Iterator[Page]:
+        """All issues up to a number, several requests at once, taken in order."""
+
+        def read(first: int) -> tuple[wire.Item, ...]:
+            return self._items(name, cursor, range(first, min(first + CHUNK, highest + 1)))
+
+        starts = range(cursor.next, highest + 1, CHUNK)
+        for first, items in zip(starts, ahead(read, starts, self._concurrency), strict=True):
+            going_on = msgspec.structs.replace(cursor, next=first + CHUNK)
+            yield self._page(name, cursor, project, items, going_on)
+
+    def _items(self, name: str, cursor: Cursor, numbers: Sequence[int]) -> tuple[wire.Item, ...]:
+        """The issues among these numbers; others are pull requests, or gone."""
+        owner, short = self._session.parts(cursor.name, name)
+        asked = {"owner": owner, "name": short} | {f"n{i}": number for i, number in enumerate(numbers)}
+        document = queries.numbered(len(numbers), cursor.more)
+        try:
+            reply = self._session.query(
+                document,
+                asked,
+                dict[str, dict[str, wire.Item | wire.Pull | None] | None],
+                name,
+                divisible=len(numbers) > SMALLEST,
+            )
+        except TooHeavyError:
+            half = len(numbers) // 2
+            return self._items(name, cursor, numbers[:half]) + self._items(name, cursor, numbers[half:])
+        holes = {error.path[1] for error in reply.errors if error.type == "NOT_FOUND" and len(error.path) == 2}
+        self._session.refuse([e for e in reply.errors if e.type != "NOT_FOUND" or len(e.path) != 2], name)
+        found = (reply.data or {}).get("repository")
+        if found is None:
+            raise GoneError(self._session.name, name)
+        if any(item is None and alias not in holes for alias, item in found.items()) or len(found) != len(numbers):
+            raise BusyError(self._session.name, name, "GraphQL left issues out")
+        return tuple(item for item in found.values() if isinstance(item, wire.Item))
+
+    def _changed(self, name: str, look: _Look, cursor: Cursor, key: str) -> Iterator[Page]:
+        """Issues updated since the cursor, page by page; another repository under that name is read whole."""
+        since, after, size, seen = cursor.since, "", CHUNK, set[str]()
+        owner, short = self._session.parts(cursor.name, name)
+        while True:
+            asked = {
+                "owner": owner,
+                "name": short,
+                "since": _written(cursor.since),
+                "after": after or None,
+                "first": size,
+            }
+            document = queries.changed(cursor.more)
+            try:
+                reply = self._session.query(
+                    document, asked, dict[str, wire.Changed | None], name, divisible=size > SMALLEST
+                )
+            except TooHeavyError:
+                size //= 2
+                continue
+            self._session.refuse(reply.errors, name)
+            found = (reply.data or {}).get("repository")
+            if found is None:
+                raise GoneError(self._session.name, name)
+            if found.id != key:
+                yield from self._everything(name, msgspec.structs.replace(look, known=None))
+                return
+            project = rows.project(found)
+            items, info = found.issues.nodes, found.issues.page_info
+            since = max((since, *(item.updated_at - OVERLAP for item in items)), key=_early)
+            cursor_now = msgspec.structs.replace(cursor, name=found.name_with_owner, since=since)
+            yield self._page(name, cursor, project, items, cursor_now)
+            if not info.has_next_page:
+                break
+            after = self._session.onward(info, seen, name)
+        newest = look.newest - OVERLAP if look.newest else None
+        yield _last(key, msgspec.structs.replace(cursor_now, since=max(since, newest, key=_early)), look)
+
+    def _page(self, name: str, cursor: Cursor, project: Project, items: Sequence[wire.Item], going_on: Cursor) -> Page:
+        """One page of issues with whole histories; a timeline of more than a hundred events is read to its end."""
+        changes = {item.number: list(item.timeline_items.nodes) for item in items}
+        open_ = {item.number: item.timeline_items.page_info for item in items}
+        owner, short = self._session.parts(cursor.name, name)
+        while more := [(n, info.end_cursor) for n, info in open_.items() if info.has_next_page]:
+            asked: dict[str, object] = {"owner": owner, "name": short}
+            for i, (number, after) in enumerate(more):
+                asked |= {f"n{i}": number, f"c{i}": after}
+            reply = self._session.query(queries.later(len(more)), asked, dict[str, dict[str, wire.Later] | None], name)
+            self._session.refuse(reply.errors, name)
+            found = (reply.data or {}).get("repository")
+            if found is None:
+                raise GoneError(self._session.name, name)
+            for i, (number, after) in enumerate(more):
+                timeline = found[f"n{i}"].timeline_items
+                changes[number] += timeline.nodes
+                open_[number] = timeline.page_info
+                if timeline.page_info.has_next_page and timeline.page_info.end_cursor == after:
+                    raise MalformedError(self._session.name, name, "a page that leads to itself")
+        return Page(
+            projects=(project,),
+            issues=tuple(rows.issue(item, project) for item in items),
+            histories={item.id: rows.history(item.id, changes[item.number]) for item in items},
+            cursors={project.id: _encoded(going_on)},
+        )
+
+
+def _same(look: _Look) -> bool:
+    return look.known is not None and not look.known[1].next and look.quiet and look.milestones is None
+
+
+def _early(at: datetime | None) -> datetime:
+    return at or datetime.min.replace(tzinfo=UTC)
+
+
+def _written(at: datetime | None) -> str | None:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None
+
+
+def _milestone_page(found: Sequence[wire.Milestone], key: str) -> Page:
+    return Page(milestones=tuple(rows.milestone(row, key) for row in found), all_milestones=frozenset([key]))
+
+
+def _last(key: str, cursor: Cursor, look: _Look) -> Page:
+    """The end of a repository: only now may the next pull trust that what it knows is all there was."""
+    done = msgspec.structs.replace(cursor, next=0, probe=look.probe, milestones=look.etags)
+    return Page(complete=frozenset([key]), cursors={key: _encoded(done)})
+
+
+def _next(answer: Response) -> str:
+    """The address of the next page, from the Link header."""
+    links = requests.utils.parse_header_links(answer.headers.get("link", ""))
+    return next((str(link["url"]) for link in links if link.get("rel") == "next"), "")
+
+
+def _encoded(cursor: Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()
+
+
+def _decoded(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
+    """Cursors that this version can read; the others' repositories are read anew."""
+    for key, text in cursors.items():
+        with suppress(msgspec.DecodeError):
+            yield key, msgspec.json.decode(text, type=Cursor)
