@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import nbinom
+from scipy.special import betainc, expit, logit
 
 from sync.ledger import Ledger
 
-__all__ = ["BASELINES", "Sight", "StreamLog", "base_rate", "platt", "sight"]
+__all__ = ["BASELINES", "Sight", "StreamLog", "base_rate", "platt", "sight", "sights"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -109,6 +109,22 @@ def sight(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> Sig
     )
 
 
+def sights(ledger: Ledger, index: NDArray[np.int64], at: Floats) -> list[Sight]:
+    """What is known of each container ``index`` int64[m] at its time ``at`` float64[m] (days)."""
+    logs = StreamLog.of(ledger)
+    ends = np.fmin(ledger.due, ledger.ended)
+    starts, stops = (
+        [np.sort(moments[ledger.stream == code]) for code in range(len(ledger.streams))]
+        for moments in (ledger.start, ends)
+    )
+    seen = []
+    for i, t in zip(index.tolist(), at.tolist(), strict=True):
+        stream = int(ledger.stream[i])
+        begun, over = (int(np.searchsorted(of[stream], t, side="right")) for of in (starts, stops))
+        seen.append(sight(ledger, logs[stream], i, t, active=begun - over))
+    return seen
+
+
 def _daily(events: Floats, at: float) -> Floats:
     edges = np.searchsorted(events, at - np.arange(WINDOW, -1, -1.0), side="right")
     return np.diff(edges).astype(np.float64)
@@ -142,7 +158,10 @@ def gamma_poisson(seen: Sight, tolerance: float) -> float:
     growth = seen.arrivals[-GAMMA_WINDOW:].sum() * seen.share * seen.remaining / GAMMA_WINDOW
     scope = seen.scope + round(growth)
     must = seen.open + round(growth) - math.floor(tolerance * scope + _TINY)
-    return float(nbinom.sf(must - 1, recent + 0.5, GAMMA_WINDOW / (GAMMA_WINDOW + seen.remaining)))
+    if must <= 0:
+        return 1.0
+    # The chance that a negative binomial count reaches ``must``.
+    return float(betainc(must, recent + 0.5, seen.remaining / (GAMMA_WINDOW + seen.remaining)))
 
 
 BASELINES: Mapping[str, Callable[[Sight, float], float]] = {
@@ -189,25 +208,29 @@ def platt(p: Floats, asked: Floats, due: Floats, hit: Bools) -> Floats:
     All float64[m] or bool[m], one entry per forecast; ``due`` in days. A weak prior holds the scaling at the identity
     (slope 1, offset 0) while little is known.
     """
-    x = np.log(p / (1 - p))
+    x = logit(p)
     result = np.empty(len(p))
-    weights = np.array([0.0, 1.0])
+    weights = _IDENTITY
     for k in np.argsort(asked, kind="stable"):
         known = due + SETTLED < asked[k]
         weights = _logistic(x[known], hit[known].astype(np.float64), weights)
-        result[k] = 1 / (1 + math.exp(-(weights[0] + weights[1] * x[k])))
+        result[k] = expit(weights[0] + weights[1] * x[k])
     return result
 
 
+_IDENTITY = np.array([0.0, 1.0])
+
+
 def _logistic(x: Floats, y: Floats, begin: Floats) -> Floats:
-    """Newton's method for offset and slope; the prior is worth one unit of information on each."""
+    """Offset and slope by Newton's method, in steps of at most 1; the prior weighs as one unit of information each."""
     design = np.stack([np.ones_like(x), x])
-    weights, prior = begin, np.array([0.0, 1.0])
-    for _ in range(8):
-        mean = 1 / (1 + np.exp(-(weights @ design)))
-        slope = design @ (y - mean) - (weights - prior)
+    weights = begin
+    for _ in range(50):
+        mean = expit(weights @ design)
+        slope = design @ (y - mean) - (weights - _IDENTITY)
         step = np.linalg.solve((design * (mean * (1 - mean))) @ design.T + np.eye(2), slope)
-        weights = weights + step
-        if np.abs(step).max() < 1e-6:
+        size = float(np.abs(step).max())
+        weights = weights + step / max(1.0, size)
+        if size < 1e-7:
             break
     return weights

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 __all__ = [
     "BINS",
@@ -95,7 +94,9 @@ def auc(p: Floats, hit: Bools) -> float:
     yes, no = int(hit.sum()), int((~hit).sum())
     if not yes or not no:
         return float("nan")
-    return float((rankdata(p)[hit].sum() - yes * (yes + 1) / 2) / (yes * no))
+    _, place, times = np.unique(p, return_inverse=True, return_counts=True)
+    rank = np.cumsum(times) - (times - 1) / 2  # ties share the mean of their ranks
+    return float((rank[place][hit].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 def reliability(p: Floats, hit: Bools) -> tuple[Bin, ...]:

@@ -1,0 +1,170 @@
+"""Stored forecasts against what happened: which count, when they are settled, and what is said of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from sync.selfscore import Outcome, Published, StreamScore, sentence, stream_scores, under_calibration
+
+DAY = timedelta(days=1)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DUE = START + 20 * DAY
+LATER = START + 900 * DAY
+
+
+def said(
+    day: float, p: float | None = 0.5, *, container: str = "m", begin: datetime = START, p85: date | None = None
+) -> Published:
+    return Published(
+        container=container,
+        stream="s",
+        at=begin + day * DAY,
+        start=begin,
+        due=begin + 20 * DAY,
+        probability=p,
+        p85=p85,
+    )
+
+
+def score(*forecasts: Published, now: datetime = LATER, **ends: Outcome) -> StreamScore:
+    return stream_scores(forecasts, ends, now)["s"]
+
+
+def test_daily_forecasts_count_three_times_a_milestone_the_last_of_each_quarter() -> None:
+    """At 25, 50 and 75 % of 20 days: days 5, 10 and 15. The last quarter is not scored, as in the back-test."""
+    daily = [said(day, 0.1 + day / 100) for day in range(1, 20)]
+    result = score(*daily, m=Outcome(done=DUE))
+    assert (result.forecasts, result.milestones, result.hit_rate) == (3, 1, 1.0)
+    assert result.brier == pytest.approx(sum((1 - p) ** 2 for p in (0.15, 0.2, 0.25)) / 3)
+    assert score(*reversed(daily), m=Outcome(done=DUE)) == result
+
+
+def test_done_by_the_due_moment_is_a_hit_and_a_second_later_a_miss() -> None:
+    assert score(said(5), m=Outcome(done=DUE)).hit_rate == 1
+    assert score(said(5), m=Outcome(done=DUE + timedelta(seconds=1))).hit_rate == 0
+
+
+def test_unfinished_is_a_miss_only_when_a_day_has_passed_after_the_due_moment() -> None:
+    assert score(said(5), now=DUE + DAY).forecasts == 0
+    result = score(said(5), now=DUE + DAY + timedelta(seconds=1))
+    assert (result.forecasts, result.hit_rate) == (1, 0)
+
+
+def test_done_before_the_due_moment_settles_it_at_once() -> None:
+    assert score(said(5), now=START + 11 * DAY, m=Outcome(done=START + 10 * DAY)).hit_rate == 1
+
+
+def test_what_happened_after_now_is_not_known() -> None:
+    early = score(said(5), now=START + 8 * DAY, m=Outcome(done=START + 9 * DAY))
+    assert (early.forecasts, early.hit_rate) == (0, None)
+    assert stream_scores([said(5)], {}, START + 4 * DAY) == {}
+
+
+def test_a_forecast_is_held_to_the_due_date_that_it_named() -> None:
+    """The date moved from day 20 to day 60; done on day 30. Each forecast answers for its own date."""
+    moved = Published(
+        container="m", stream="s", at=START + 16 * DAY, start=START, due=START + 60 * DAY, probability=0.9
+    )
+    result = score(said(4, 0.9), moved, m=Outcome(done=START + 30 * DAY))
+    assert result.forecasts == 2
+    assert result.brier == pytest.approx((0.81 + 0.01) / 2)
+
+
+def test_a_dropped_milestone_says_nothing() -> None:
+    assert score(said(5, p85=date(2024, 1, 9)), m=Outcome(dropped=True)) == StreamScore(stream="s")
+
+
+def test_a_withheld_probability_is_not_scored_but_its_date_is() -> None:
+    result = score(said(5, None, p85=date(2024, 1, 20)), m=Outcome(done=START + 10 * DAY))
+    assert (result.forecasts, result.brier, result.dates, result.held) == (0, None, 1, 1)
+
+
+def test_a_date_holds_until_its_day_is_over() -> None:
+    end = datetime(2024, 1, 16, tzinfo=UTC)
+    assert score(said(5, p85=date(2024, 1, 15)), m=Outcome(done=end)).held == 1
+    late = score(said(5, p85=date(2024, 1, 15)), m=Outcome(done=end + timedelta(seconds=1)))
+    assert (late.dates, late.held) == (1, 0)
+
+
+def test_a_date_still_ahead_is_not_counted() -> None:
+    assert score(said(5, p85=date(2024, 1, 15)), now=datetime(2024, 1, 16, tzinfo=UTC)).dates == 0
+    assert score(said(5, p85=date.max), now=LATER).dates == 0
+
+
+def test_no_planned_time_no_score() -> None:
+    strange = Published(container="m", stream="s", at=START, start=DUE, due=START, probability=0.5)
+    assert stream_scores([strange], {}, LATER) == {}
+
+
+def test_skill_is_measured_against_the_hit_rate_known_when_it_was_said() -> None:
+    """First hit: the rate before was 1/2. Second, a miss: the rate then was (1 + 1) / (1 + 2)."""
+    second = START + 40 * DAY
+    result = score(
+        said(5, 0.8, container="a"),
+        said(5, 0.3, container="b", begin=second),
+        a=Outcome(done=DUE),
+        b=Outcome(done=second + 90 * DAY),
+    )
+    assert result.skill == pytest.approx(1 - (0.04 + 0.09) / (0.25 + (2 / 3) ** 2))
+
+
+def test_streams_are_kept_apart() -> None:
+    other = Published(container="x", stream="t", at=START + DAY, start=START, due=DUE, probability=0.5)
+    scores = stream_scores([said(5), other], {"m": Outcome(done=DUE)}, LATER)
+    assert {name: one.hit_rate for name, one in scores.items()} == {"s": 1, "t": 0}
+
+
+def run(hits: int, misses: int, p: float) -> StreamScore:
+    forecasts, ends = [], {}
+    for k in range(hits + misses):
+        begin = START + 25 * k * DAY
+        forecasts += [said(day, p, container=f"m{k}", begin=begin) for day in (5, 10, 15)]
+        ends[f"m{k}"] = Outcome(done=begin + (15 if k % 2 == 0 and k // 2 < hits else 300) * DAY)
+    return stream_scores(forecasts, ends, LATER)["s"]
+
+
+def test_the_gate_closes_on_thirty_forecasts_that_were_worth_less_than_the_hit_rate() -> None:
+    """Ten milestones, five hits. Saying .5 is about the hit rate itself; saying .98 each time is worse."""
+    wrong = run(5, 5, 0.98)
+    assert (wrong.forecasts, wrong.hit_rate) == (30, 0.5)
+    assert wrong.skill is not None
+    assert wrong.skill < 0
+    assert under_calibration(wrong)
+    assert not under_calibration(run(5, 5, 0.5))
+
+
+def test_the_gate_stays_open_on_less() -> None:
+    nearly = run(5, 4, 0.98)
+    assert nearly.forecasts == 27
+    assert nearly.skill is not None
+    assert nearly.skill < 0
+    assert not under_calibration(nearly)
+
+
+def test_the_gate_looks_at_the_last_sixty_only() -> None:
+    """Forty bad milestones, then twenty good ones: forgiven."""
+    forecasts, ends = [], {}
+    for k in range(60):
+        begin = START + 10 * k * DAY
+        p = 0.98 if k < 40 else 0.02
+        forecasts += [said(day, p, container=f"m{k:02}", begin=begin) for day in (5, 10, 15)]
+        ends[f"m{k:02}"] = Outcome(done=begin + 300 * DAY)
+    result = stream_scores(forecasts, ends, LATER + 300 * DAY)["s"]
+    assert result.brier == pytest.approx(0.0004)
+    assert not under_calibration(result)
+
+
+@pytest.mark.parametrize(
+    ("dates", "held", "words"),
+    [
+        (20, 17, "of 20 dates given with 85 %, 17 held"),
+        (2, 0, "of 2 dates given with 85 %, none held"),
+        (1, 1, "the one date given with 85 % held"),
+        (1, 0, "the one date given with 85 % did not hold"),
+        (0, 0, "no date given with 85 % has come due yet"),
+    ],
+)
+def test_the_record_in_words(dates: int, held: int, words: str) -> None:
+    assert sentence(StreamScore(stream="s", dates=dates, held=held)) == words
