@@ -26,6 +26,7 @@ _LAST_ORDINAL = date.max.toordinal()
 _UTC = ZoneInfo("UTC")
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
+_FIRST_DAY, _LAST_DAY = 2.0 - _EPOCH, float(_LAST_ORDINAL - _EPOCH)
 _HOLIDAY_YEARS = range(1900, 2101)  # outside, country calendars are guesses or fail to compute
 
 
@@ -111,9 +112,11 @@ class Calendar:
 
         An end of day is still that day. None when the moment is not finite, or outside the years 1 to 9999.
         """
-        seconds = moment * 86400.0 - 1.0
-        if not np.isfinite(seconds) or not _FIRST.timestamp() <= seconds <= _LAST.timestamp():
+        if not _FIRST_DAY < moment < _LAST_DAY:
             return None
+        seconds = moment * 86400.0 - 1.0
+        if self.zone is _UTC:
+            return date.fromordinal(_EPOCH + int(seconds // 86400.0))
         utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         try:
             return utc.astimezone(self.zone).date()

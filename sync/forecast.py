@@ -102,7 +102,8 @@ class Outlook:
 
     ``open``, ``done``: items now. ``added``, ``added_week``: of the members now, those that joined after the start, and
     in the last 7 days. ``dated``: start and due make sense. ``phase``: share of planned time gone. ``ahead``: days of
-    usual work until the due date. ``by_week``: the stream's closures per week, newest first.
+    usual work until the due date. ``running``: dated, not closed, and with open items; only these are simulated.
+    ``by_week``: the stream's closures per week, newest first.
     """
 
     def __init__(self, past: Past, index: Ints, at: Floats, calendar: Calendar) -> None:
@@ -117,7 +118,8 @@ class Outlook:
         self.later: Later = later(past, index, at, self.phase, self.habits)
         self.ahead: Floats = self.days_ahead(self.due)
         self.by_week: Ints = closures_by_week(past, ledger.stream[index], at)
-        self.samples: list[Sample] = sample(past, index, at, calendar)
+        self.running: NDArray[np.bool_] = self.dated & (self.open > 0) & (ledger.ended[index] > at)
+        self.samples: list[Sample] = sample(past, index, at, calendar, self.running)
         self.fates: Fates = self._simulate()
 
     def _count(self) -> None:
@@ -277,16 +279,16 @@ class Outlook:
 
     def reached(self, curve: Floats, level: float) -> Floats:
         """The moment (days since 1970) at which each curve reaches ``level``; infinite when it does not."""
-        found = np.full(len(curve), np.inf)
-        for k in range(len(curve)):
-            if not self.dated[k] or not curve[k, -1] >= level:
-                continue
-            x = int(np.argmax(curve[k] >= level))
-            before_time = max(float(TIMES[x - 1]) if x else -np.inf, float(self.phase[k]))
-            before = float(curve[k, x - 1]) if x and TIMES[x - 1] > self.phase[k] else 0.0
-            part = (level - before) / (float(curve[k, x]) - before) if curve[k, x] > before else 1.0
-            found[k] = self.start[k] + self.length[k] * (before_time + part * (float(TIMES[x]) - before_time))
-        return found
+        row = np.arange(len(curve))
+        x = np.argmax(curve >= level, axis=1)
+        there = self.dated & (curve[row, x] >= level)
+        passed = np.where(x > 0, TIMES[x - 1], -np.inf)
+        before_time = np.maximum(passed, self.phase)
+        before = np.where(passed > self.phase, curve[row, x - 1], 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = (level - before) / (curve[row, x] - before)
+            found: Floats = self.start + self.length * (before_time + part * (TIMES[x] - before_time))
+        return np.where(there, found, np.inf)
 
     def at_time(self, curve: Floats, k: int, when: float) -> float:
         """The k-th container's curve at a moment (days since 1970), linear between its times."""

@@ -49,8 +49,8 @@ def levers(
     cut, reached = smallest_cut(outlook, running)
     frozen = outlook.probability(frozen=True)
     half = np.minimum(-(-cut // 2), np.floor(outlook.rules.cut_share * outlook.open).astype(np.int64))
-    moves = _moves(outlook, np.zeros_like(cut))
-    halves = _moves(outlook, half)
+    moves = _moves(outlook, np.zeros_like(cut), wanted)
+    halves = _moves(outlook, half, running & (half > 0))
     for k in np.flatnonzero(wanted).tolist():
         each, names = told[k], tuple(candidates(k))
         offered = running[k] and 0 < cut[k] <= outlook.rules.cut_share * outlook.open[k]
@@ -60,7 +60,7 @@ def levers(
             )
         if moves[k]:
             each.append(_lever(LeverKind.MOVE, moves[k]["p"], (), **_dated(moves[k])))
-        if running[k] and half[k] > 0 and halves[k]:
+        if halves[k]:
             values = {"count": int(half[k]), "of": int(outlook.open[k]), **_dated(halves[k])}
             each.append(_lever(LeverKind.BOTH, halves[k]["p"], names[: half[k]], **values))
         if running[k] and frozen[k] - published[k] >= _LEAST_GAIN:
@@ -90,18 +90,18 @@ def _after_cut(outlook: Outlook, cut: Ints) -> Floats:
     return outlook.probability(remaining, remaining + outlook.done)
 
 
-def _moves(outlook: Outlook, cut: Ints) -> list[dict[str, Value]]:
+def _moves(outlook: Outlook, cut: Ints, wanted: NDArray[np.bool_]) -> list[dict[str, Value]]:
     """Where to move the due date after a cut: ``to``, ``p``, ``capacity``; empty where no date does it."""
     remaining = np.maximum(outlook.open - cut, 0)
     target = outlook.rules.target
     curve = outlook.completion(remaining, remaining + outlook.done)
     when = outlook.reached(curve, target)
-    by_capacity = _capacity(outlook, remaining)
+    by_capacity, horizon = _capacity(outlook, remaining), outlook.horizon
     found: list[dict[str, Value]] = []
     for k in range(len(cut)):
         capacity = not np.isfinite(when[k])
         at = float(by_capacity[k] if capacity else when[k])
-        if not outlook.dated[k] or not at <= outlook.horizon[k] or at <= outlook.due[k]:
+        if not wanted[k] or not at <= horizon[k] or at <= outlook.due[k]:
             found.append({})
             continue
         later = at + _to_usual_weekday(outlook, k, at)

@@ -36,8 +36,8 @@ _MARGIN = 1e-3  # float32 paths against whole numbers of items
 class Sample(Struct, frozen=True):
     """One container's share of its stream's last days: items out and in per day, oldest first, holidays taken out.
 
-    ``share`` is the part of the stream's closures that were this container's; None for ``out`` says that the
-    stream is too young to be sampled.
+    ``share`` is the part of the stream's closures that were this container's. None for ``out`` says that the stream
+    is too young to be sampled, or that nobody wants to know.
     """
 
     out: Ints | None
@@ -66,7 +66,7 @@ class Fates(Struct, frozen=True):
         """
         paths = self.due if arrivals else self.still
         steps = paths.shape[1]
-        share = (paths >= (need - _MARGIN)[:, None, None]).mean(axis=2)
+        share = _share(paths, need)
         if envelope:
             share = np.maximum.accumulate(share, axis=1)
         ahead = np.clip(ahead, 0.0, STEPS[steps - 1])
@@ -78,8 +78,15 @@ class Fates(Struct, frozen=True):
 
     def curve(self, need: Floats) -> Floats:
         """P(done by each of TIMES): float64[t, x]."""
-        share: Floats = (self.later >= (need - _MARGIN)[:, None, None]).mean(axis=2)
-        return share
+        return _share(self.later, need)
+
+
+def _share(paths: Singles, need: Floats) -> Floats:
+    """The share of ``paths[t, s, :]`` that are at ``need[t]`` or above."""
+    done = paths >= (need - _MARGIN).astype(np.float32)[:, None, None]
+    counts = done.view(np.int8).sum(axis=2, dtype=np.int16 if paths.shape[2] < 2**15 else np.int64)
+    share: Floats = counts / paths.shape[2]
+    return share
 
 
 def seed(container: str) -> int:
@@ -87,8 +94,10 @@ def seed(container: str) -> int:
     return int.from_bytes(blake2b(container.encode()).digest()[:8], "big")
 
 
-def sample(past: Past, index: Ints, at: Floats, calendar: Calendar) -> list[Sample]:
-    """What each container can expect of its stream's last days, as of ``at``."""
+def sample(
+    past: Past, index: Ints, at: Floats, calendar: Calendar, wanted: NDArray[np.bool_] | None = None
+) -> list[Sample]:
+    """What each container can expect of its stream's last days, as of ``at``; nothing where it is not ``wanted``."""
     rules, ledger = past.rules, past.ledger
     stream = ledger.stream[index]
     start = np.where(np.isnan(past.start[index]), at, past.start[index])
@@ -100,8 +109,11 @@ def sample(past: Past, index: Ints, at: Floats, calendar: Calendar) -> list[Samp
     out_first = past.outflow.before(stream, at - age, inclusive=True)
     in_first = past.arrivals.before(stream, at - age, inclusive=True)
     found = []
-    for k, i in enumerate(index):
-        rows = ledger.rows(int(i))
+    for k, i in enumerate(index.tolist()):
+        if wanted is not None and not wanted[k]:
+            found.append(Sample(None, None, 0.0, int(active[k]), 0))
+            continue
+        rows = ledger.rows(i)
         closed = ledger.closed[rows]
         own = np.count_nonzero((closed > start[k]) & (closed <= at[k]) & (ledger.joined[rows] <= at[k]))
         share = min((own + rules.share_weight / active[k]) / (closures[k] + rules.share_weight), 1.0)
@@ -129,11 +141,11 @@ def simulate(
 
     ``reach[t]``: how far ahead ``due`` and ``still`` must be readable.
     """
-    steps = np.clip(np.searchsorted(STEPS, reach) + 1, 8, len(STEPS))
-    shape = (len(samples), int(steps.max(initial=8)), rules.paths)
+    steps = np.clip(np.searchsorted(STEPS, reach) + 1, 2, len(STEPS))
+    there = np.array([s.out is not None for s in samples], dtype=bool)
+    shape = (len(samples), int(steps[there].max(initial=2)), rules.paths)
     due, still = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
     after = np.zeros((len(samples), len(TIMES), rules.paths), dtype=np.float32)
-    there = np.array([s.out is not None for s in samples], dtype=bool)
     for k in np.flatnonzero(there):
         n = int(steps[k])
         _paths(containers[k], samples[k], float(ahead[k]), later[k], rules, due[k, :n], still[k, :n], after[k])
@@ -153,46 +165,56 @@ def _paths(
     """Fill one container's paths: ``due[s, path]``, ``still[s, path]``, ``after[x, path]``."""
     assert given.out is not None
     assert given.arriving is not None
-    steps = len(due)
-    thinning, drawing = (np.random.Generator(np.random.PCG64(s)) for s in _seeds(container))
-    days, block = len(given.out), rules.block_days
+    first = seed(container)  # the thinning has its own stream: a change of share must not change the blocks
+    thinning, drawing = (np.random.Generator(np.random.PCG64(s)) for s in (first, first ^ 1))
+    block, starts = rules.block_days, len(given.out) - rules.block_days + 1
     out = _thinned(thinning, given.out, given.share, rules.thinnings)
-    net = out - np.float32(1 - rules.tolerance) * _thinned(thinning, given.arriving, given.share, rules.thinnings)
-    starts = days - block + 1
-    weeks = int(np.clip(np.ceil(max(later.max(initial=0.0), STEPS[steps - 1]) / block), 1, STEPS[-1] // block))
-    drawn = (drawing.random((weeks, rules.paths), dtype=np.float32) * (rules.thinnings * starts)).astype(np.int64)
-    begin = drawn // starts * (days + 1) + drawn % starts
-    week_out, week_net = _weekly(out, begin, block), _weekly(net, begin, block)
-    for s in range(steps):
+    net = out
+    if given.arriving.any():
+        arriving = _thinned(thinning, given.arriving, given.share, rules.thinnings)
+        net = out - np.float32(1 - rules.tolerance) * arriving
+    furthest = max(float(later[-1]), float(STEPS[len(due) - 1]))
+    weeks = int(np.clip(np.ceil(furthest / block), 1, STEPS[-1] // block))
+    drawn = (drawing.random((weeks, rules.paths), dtype=np.float32) * (rules.thinnings * starts)).astype(np.intp)
+    near = int(np.ceil(max(STEPS[len(due) - 1], ahead) / block))
+    week_out = _weekly(out, drawn, block)
+    week_net = week_out if net is out else _weekly(net, drawn[: max(near, 1)], block)
+    for s in range(len(due)):
         step = int(STEPS[s])
-        if step < block:  # the first days of the first block
-            due[s] = net[begin[0] + step] - net[begin[0]]
-            still[s] = out[begin[0] + step] - out[begin[0]]
-        else:
+        if step >= block:
             due[s], still[s] = week_net[step // block], week_out[step // block]
-    at_due = _reading(week_net, ahead / block) - _reading(week_out, ahead / block)
-    for x, days_ahead in enumerate(later):
-        after[x] = at_due + _reading(week_out, float(days_ahead) / block)
-
-
-def _seeds(container: str) -> tuple[int, int]:
-    """One for the thinning and one for the blocks, so that a change of share does not change the blocks."""
-    return seed(container), seed(container) ^ 1
+        elif step:  # the first days of the first block
+            still[s] = _spans(out, step, starts)[drawn[0]]
+            due[s] = still[s] if net is out else _spans(net, step, starts)[drawn[0]]
+    arrived = 0.0 if net is out else _reading(week_net, ahead / block) - _reading(week_out, ahead / block)
+    for x, days_ahead in enumerate(later.tolist()):
+        if days_ahead > 0:
+            after[x] = _reading(week_out, days_ahead / block) + arrived
 
 
 def _thinned(rng: np.random.Generator, counts: Ints, share: float, times: int) -> Singles:
-    """``times`` binomial thinnings of the daily counts, each as running sums with a leading zero, end to end."""
-    kept = rng.binomial(counts, share, size=(times, len(counts)))
-    sums = np.zeros((times, len(counts) + 1), dtype=np.float32)
-    np.cumsum(kept, axis=1, out=sums[:, 1:])
-    return sums.ravel()
+    """``times`` thinnings of the daily counts, as running sums with a leading zero: float32[times, days + 1].
+
+    Each event is kept with probability ``share``.
+    """
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    kept = np.zeros((times, int(ends[-1]) + 1), dtype=np.float32)
+    np.cumsum(rng.random((times, int(ends[-1])), dtype=np.float32) < share, axis=1, out=kept[:, 1:])
+    thinned: Singles = kept[:, ends]
+    return thinned
 
 
-def _weekly(sums: Singles, begin: Ints, block: int) -> Singles:
+def _spans(sums: Singles, length: int, starts: int) -> Singles:
+    """The sums over ``length`` days from each possible start of a block, thinning by thinning, end to end."""
+    return (sums[:, length : length + starts] - sums[:, :starts]).ravel()
+
+
+def _weekly(sums: Singles, drawn: NDArray[np.intp], block: int) -> Singles:
     """Running sums over the drawn blocks: float32[weeks + 1, paths]."""
-    total = np.zeros((len(begin) + 1, begin.shape[1]), dtype=np.float32)
-    width = sums[block:] - sums[:-block]
-    np.cumsum(width[begin], axis=0, out=total[1:])
+    total = np.zeros((len(drawn) + 1, drawn.shape[1]), dtype=np.float32)
+    spans = _spans(sums, block, sums.shape[1] - block)
+    for week, blocks in enumerate(drawn):  # numpy's cumsum over the first axis takes four times as long
+        np.add(total[week], spans[blocks], out=total[week + 1])
     return total
 
 
@@ -200,6 +222,5 @@ def _reading(weekly: Singles, weeks: float) -> Singles:
     """Each path's value after ``weeks`` blocks, linear within a block."""
     weeks = min(max(weeks, 0.0), len(weekly) - 1.0)
     whole = min(int(weeks), len(weekly) - 2)
-    part = np.float32(weeks - whole)
-    reading: Singles = weekly[whole] * (1 - part) + weekly[whole + 1] * part
+    reading: Singles = weekly[whole] + np.float32(weeks - whole) * (weekly[whole + 1] - weekly[whole])
     return reading
