@@ -12,7 +12,10 @@ import json as jsonlib
 import logging
 import math
 import re
+import sys
+import threading
 from collections.abc import Iterator, Mapping
+from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, quote_plus
 
@@ -104,6 +107,14 @@ def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _crashed
+    threading.excepthook = lambda told: _crashed(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What nobody caught goes the way of all events: a bare traceback would show whatever its message holds."""
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        structlog.get_logger("milesync").critical("crashed", exc_info=(kind, error, trace))
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -44,11 +45,13 @@ FORMS: dict[str, Callable[[str], str]] = {
 def clean() -> Iterator[None]:
     root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in LIBRARIES}
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     secrets.clear()
     yield
     secrets.clear()
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
+    sys.excepthook, threading.excepthook = hooks
     root.setLevel(level)
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
@@ -208,6 +211,26 @@ def test_a_broken_log_call_of_a_library_shows_no_arguments(capsys: pytest.Captur
     logging.getLogger("gitlab").warning("%d", "c4nary-not-registered")
     assert stream.getvalue() == "a log line of gitlab could not be written\n"
     assert "c4nary" not in "".join(capsys.readouterr())
+
+
+def test_what_nobody_catches_is_logged_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    secrets.register(PLAIN)
+    configure(stream, json=True, run="r7")
+
+    def crash() -> None:
+        raise RuntimeError(f"at {PLAIN}")
+
+    thread = threading.Thread(target=crash)
+    thread.start()
+    thread.join()
+    with pytest.raises(RuntimeError) as caught:
+        crash()
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["level"], line["run"]) for line in lines] == [("crashed", "critical", "r7")] * 2
+    assert all(f"RuntimeError: at {MASK}" in line["exception"] for line in lines)
+    assert PLAIN not in stream.getvalue() + "".join(capsys.readouterr())
 
 
 def test_warnings_take_the_same_way() -> None:
