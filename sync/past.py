@@ -178,7 +178,9 @@ class Past:
         ledger = self.ledger
         streams = len(ledger.streams)
         stream = ledger.stream[self.row_container]
-        closed = np.flatnonzero(np.isfinite(ledger.closed))
+        # what was closed before it joined was never this stream's work, and is not known of until it joins
+        here = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
+        closed = np.flatnonzero(here & np.isfinite(ledger.closed))
         order = closed[np.lexsort((ledger.closed[closed], ledger.item[closed], stream[closed]))]
         again = np.zeros(len(order), dtype=bool)
         again[1:] = (

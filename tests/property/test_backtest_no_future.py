@@ -1,0 +1,147 @@
+"""No look at the future: blank everything after a time, and every method says the same about the time before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sync import backtest, capacity_replay, replay
+from sync.calendar import Calendar
+from sync.csvhistory import read_history
+from sync.forecast import Past, Rules
+from sync.ledger import Container, Ledger, moment
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "titanium"
+PLAIN = Calendar.plain()
+FIRST = 18_000.0
+
+
+def blanked(ledger: Ledger, after: float) -> Ledger:
+    """The ledger as it stood then: what joined later is not there, what left, closed or ended later has not yet."""
+    there = ledger.joined <= after
+    container_of = np.repeat(np.arange(len(ledger.containers)), np.diff(ledger.offsets))
+
+    def known(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(times <= after, times, np.inf)
+
+    containers = [
+        Container(
+            id=c.id,
+            kind=c.kind,
+            stream=c.stream,
+            start=c.start,
+            due=c.due,
+            first_due=c.first_due,
+            ended=c.ended if c.ended is not None and c.ended <= moment(after) else None,
+        )
+        for c in ledger.containers
+    ]
+    joined, left, closed = ledger.joined[there], known(ledger.left)[there], known(ledger.closed)[there]
+    return Ledger(containers, container_of[there], ledger.item[there], joined, left, closed)
+
+
+def history(seed: int, milestones: int, messy: bool) -> Ledger:
+    """Milestones of two kinds and three streams over half a year; messy ones move, reopen, end early, close first."""
+    random = np.random.default_rng(seed)
+    begin = FIRST + np.sort(random.uniform(0, 150, milestones))
+    length = random.uniform(4, 30, milestones)
+    containers = [
+        Container(
+            id=f"m{k}",
+            kind=("sprint", "release")[k % 3 // 2],
+            stream=f"s{k % 3}",
+            start=moment(begin[k]),
+            due=moment(begin[k] + length[k]),
+            ended=moment(begin[k] + length[k] * 0.9) if messy and random.random() < 0.2 else None,
+        )
+        for k in range(milestones)
+    ]
+    count = random.integers(2, 14, milestones)
+    of = np.repeat(np.arange(milestones), count)
+    m = len(of)
+    joined = begin[of] + length[of] * np.maximum(random.uniform(-0.5, 0.9, m), -0.1 if messy else 0)
+    closed = joined + random.exponential(length[of] * 0.5) - (random.uniform(0, 5, m) if messy else 0)
+    closed[random.random(m) < 0.15] = np.inf
+    left = np.full(m, np.inf)
+    if messy:
+        moved = random.random(m) < 0.2
+        left[moved] = joined[moved] + random.exponential(10, int(moved.sum()))
+    item = random.integers(0, m, m) if messy else np.arange(m)
+    return Ledger(containers, of, item.astype(np.int64), joined, left, closed)
+
+
+def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questions:
+    became = replay.outcomes(ledger, tolerance, np.inf)
+    asked = replay.questions(ledger, became.known, backtest.CHECKS)
+    return asked.where((asked.at <= cut) & (asked.open > replay.allowed(asked.scope, tolerance)))
+
+
+def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, backtest.Answers]:
+    past = Past(ledger, Rules(tolerance=tolerance))
+    told, made = replay.tell(past, asked, PLAIN)
+    return told, backtest.answers(past, told, made)
+
+
+def same(ledger: Ledger, tolerance: float, cut: float) -> int:
+    """Assert it for every question before the cut; how many there were."""
+    asked = asked_before(ledger, tolerance, cut)
+    knowing, told = all_answers(ledger, asked, tolerance)
+    blind, told_blind = all_answers(blanked(ledger, cut), asked, tolerance)
+    assert knowing.at.tolist() == blind.at.tolist(), "whether there is enough to publish must not depend on the future"
+    assert set(told) == set(backtest.METHODS)
+    for method, values in told.items():
+        assert told_blind[method].tolist() == pytest.approx(values.tolist(), abs=1e-9), method
+    return len(knowing)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    milestones=st.integers(3, 30),
+    messy=st.booleans(),
+    tolerance=st.sampled_from([0.0, 0.1]),
+    share=st.floats(0.2, 0.9),
+)
+def test_answers_do_not_change_when_the_future_is_blanked(
+    seed: int, milestones: int, messy: bool, tolerance: float, share: float
+) -> None:
+    same(history(seed, milestones, messy), tolerance, FIRST + share * 180)
+
+
+@pytest.mark.parametrize("messy", [False, True])
+def test_histories_like_these_do_ask_questions(messy: bool) -> None:
+    assert same(history(7, 30, messy), 0.0, FIRST + 150) > 20
+
+
+def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tuple[list[int], float]]:
+    """What each capacity date was computed from, by stream, time and items."""
+    keys = zip(record.stream.tolist(), record.at.tolist(), record.items.tolist(), strict=True)
+    return dict(zip(keys, zip(record.weeks.tolist(), record.expected.tolist(), strict=True), strict=True))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.5, 0.95))
+def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, share: float) -> None:
+    ledger = history(seed, 40, messy=True)
+    cut = FIRST + share * 200
+    rules = Rules(multipliers_least=5)
+    knowing, blind = (capacity_replay.replay(Past(one, rules)) for one in (ledger, blanked(ledger, cut)))
+    last = min(cut, float(blind.at.max(initial=-np.inf)))  # a month without any closure yet is not asked about
+    told, told_blind = ({k: v for k, v in entries(one).items() if k[1] <= last} for one in (knowing, blind))
+    assert told_blind == told
+    own = [capacity_replay.own_multipliers(record, cut, rules) for record in (knowing, blind)]
+    assert own[0] == pytest.approx(own[1])
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.parent.exists(), reason="the real history is not beside the checkout")
+@pytest.mark.parametrize("year", [2013, 2016])
+def test_the_real_history_does_not_look_ahead(year: int) -> None:
+    ledger = read_history([str(SHARED)])
+    cut = (year - 1970) * 365.25 + 100
+    assert same(ledger, 0.1, cut) > 200
