@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import BigInteger, Engine, cast, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from sync.database.opening import writing
+from sync.database.opening import reading, writing
 from sync.database.rows import insert_into
 from sync.database.schema import lease as table
 
@@ -40,7 +40,7 @@ class Lease:
     def check(self) -> bool:
         """Whether it is still held at this moment; it is renewed when half of its time is spent."""
         now = _now(self._engine)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             left = connection.scalar(select(table.c.until - now).where(self._mine))
         if left is None or left <= 0:
             return False
@@ -65,7 +65,7 @@ class Lease:
 
 def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[[str], bool]) -> Lease | None:
     """Take the lease of a source if nobody holds it, it has run out, or its holder is `dead`; else None."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         held_by = connection.scalar(select(table.c.holder).where(table.c.source == n))
     heir_of = held_by if held_by is not None and held_by != holder and dead(held_by) else None
     now = _now(engine)

@@ -19,11 +19,11 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from sync.database.schema import HEAD
 
-__all__ = ["MissingDatabase", "NewerDatabase", "StoreError", "UnusableDatabase", "open_engine", "writing"]
+__all__ = ["MissingDatabase", "NewerDatabase", "StoreError", "UnusableDatabase", "open_engine", "reading", "writing"]
 
 _LOCK = 5_461_837_202_311
 """The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
@@ -54,10 +54,7 @@ def open_engine(url: str, *, create: bool) -> Engine:
     where = _parse(url)
     shown = where.render_as_string(hide_password=True)
     try:
-        if where.get_backend_name() == "sqlite":
-            engine = _sqlite(where, create=create)
-        else:
-            engine = create_engine(where, hide_parameters=True, pool_pre_ping=True)
+        engine = _sqlite(where, create=create) if where.get_backend_name() == "sqlite" else _postgresql(where)
         try:
             _bring_forward(engine, shown, create=create)
         except BaseException:
@@ -69,10 +66,26 @@ def open_engine(url: str, *, create: bool) -> Engine:
 
 
 @contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One short transaction that reads. Raises `UnusableDatabase` when the database fails."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise UnusableDatabase(engine.url.render_as_string(), _words(error)) from error
+
+
+@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes: all of it happens or nothing. SQLite takes its one write lock at the start."""
-    with engine.execution_options(milesync_writes=True).begin() as connection:
-        yield connection
+    """One transaction that writes: all of it happens or nothing. SQLite takes its one write lock at the start.
+
+    Raises `UnusableDatabase` when the database fails.
+    """
+    try:
+        with engine.execution_options(milesync_writes=True).begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise UnusableDatabase(engine.url.render_as_string(), _words(error)) from error
 
 
 def _parse(url: str) -> URL:
@@ -89,9 +102,11 @@ def _parse(url: str) -> URL:
 
 
 def _words(error: Exception) -> str:
-    """The driver's own words, first line; it never names the password."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    """What went wrong, without any row's data: only the driver's words on how it operates, never on a value."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig or error
+        return str(cause).strip().split("\n")[0] if isinstance(error, OperationalError) else type(cause).__name__
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 # --- SQLite -----------------------------------------------------------------------------------------------------
@@ -132,6 +147,14 @@ def _prepare(dbapi_connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("milesync_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------
+
+
+def _postgresql(where: URL) -> Engine:
+    """Statements are planned each time: a plan made while a table was empty would read all of it for ever."""
+    return create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
 
 
 # --- revisions --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, func, literal, select, update
 
 from sync.connector import Page
 from sync.database import schema
@@ -24,6 +24,8 @@ BATCH = 1000
 _PROJECT = reader(Project, schema.project)
 _MILESTONE = reader(Milestone, schema.milestone)
 _ISSUE = reader(Issue, schema.issue)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "actor_name")
 
 
 class Pulled(Shelf):
@@ -57,7 +59,8 @@ class Pulled(Shelf):
             upsert(connection, table, [key | {"good_at": None, "failed_at": None, "error": None}], keep=True)
             values: dict[str, Any] = {"good_at": at, "failed_at": None, "error": None}
             if error is not None:
-                values = {"failed_at": func.coalesce(table.c.failed_at, at), "error": error}
+                first = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
+                values = {"failed_at": first, "error": error}
             connection.execute(update(table).where(mine).values(values))
 
     def stale(self) -> dict[tuple[str, str], datetime | None]:
@@ -73,7 +76,7 @@ class Pulled(Shelf):
         rows = self._pulls(schema.pull.c.good_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
 
-    def _pulls(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    def _pulls(self, which: ColumnElement[bool]) -> Sequence[Any]:
         pull, source = schema.pull, schema.source
         url = source.c.url.label("source_url")
         return self._rows(select(pull, url).join(source, source.c.n == pull.c.source).where(which))
@@ -105,28 +108,27 @@ class Pulled(Shelf):
 
         Gone ones come too, without milestones and with unknown visibility: their past is history.
         """
-        for _, batch in self._batches(source, projects, milestones):
-            yield from batch
+        for rows in self._batches(self._known(source), projects, milestones, schema.issue):
+            yield from map(_ISSUE, rows)
 
     def events(
         self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
     ) -> Iterator[Event]:
         """The events of the same issues, the tracker's and those between our own pulls, issue by issue."""
-        for _, events in self.histories(source, projects=projects, milestones=milestones):
-            yield from events
+        n = self._known(source)
+        for rows in self._batches(n, projects, milestones, schema.issue.c.id):
+            for events in self._events(n, [row.id for row in rows]).values():
+                yield from events
 
     def histories(
         self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
-    ) -> Iterator[tuple[Issue, tuple[Event, ...]]]:
+    ) -> Iterator[tuple[Issue, Sequence[Event]]]:
         """The same issues, each with its events: all that `sync.history.stays` needs, in little memory."""
-        table = schema.event
-        for n, batch in self._batches(source, projects, milestones):
-            told: dict[str, list[Event]] = {}
-            query = select(table).where(table.c.source == n, table.c.issue.in_([issue.id for issue in batch]))
-            for row in self._rows(query.order_by(table.c.issue, table.c.origin, table.c.n)):
-                told.setdefault(row.issue, []).append(_event(row))
-            for issue in batch:
-                yield issue, tuple(told.get(issue.id, ()))
+        n = self._known(source)
+        for rows in self._batches(n, projects, milestones, schema.issue):
+            told = self._events(n, [row.id for row in rows])
+            for row in rows:
+                yield _ISSUE(row), told.get(row.id, ())
 
     def due_dates(self, source: str) -> dict[str, list[DueDate]]:
         """The due dates that each milestone (id) has had, as they were seen; the first one is the baseline."""
@@ -145,27 +147,38 @@ class Pulled(Shelf):
             select(milestone.c.project, title.c.title, milestone.c.created_at, title.c.milestone)
             .join(milestone, (milestone.c.source == title.c.source) & (milestone.c.id == title.c.milestone))
             .where(title.c.source == self._known(source))
-            .order_by(func.coalesce(milestone.c.created_at, datetime.min.replace(tzinfo=UTC)), title.c.milestone)
         )
         titles: dict[tuple[str, str], list[tuple[datetime | None, str]]] = {}
         for row in self._rows(query):
             titles.setdefault((row.project, row.title), []).append((row.created_at, row.milestone))
+        for named in titles.values():
+            named.sort(key=lambda one: (one[0] or _FIRST, one[1]))
         return titles
 
     def _batches(
-        self, source: str, projects: Collection[str] | None, milestones: Collection[str] | None
-    ) -> Iterator[tuple[int, list[Issue]]]:
-        n, table = self._known(source), schema.issue
-        query = of(table, n).order_by(table.c.id)
+        self, n: int, projects: Collection[str] | None, milestones: Collection[str] | None, what: Table | Column[Any]
+    ) -> Iterator[Sequence[Any]]:
+        table = schema.issue
+        query = select(what).where(table.c.source == n).order_by(table.c.id)
         if milestones is not None:
-            for ids in chunks(self._ever_in(n, milestones)):
-                yield n, [_ISSUE(row) for row in self._rows(query.where(table.c.id.in_(ids)))]
+            yield from (self._rows(query.where(table.c.id.in_(ids))) for ids in chunks(self._ever_in(n, milestones)))
             return
         for where in [()] if projects is None else [(table.c.project == key,) for key in sorted(projects)]:
             last = ""
             while rows := self._rows(query.where(*where, table.c.id > last).limit(BATCH)):
-                yield n, [_ISSUE(row) for row in rows]
+                yield rows
                 last = rows[-1].id
+
+    def _events(self, n: int, issues: Collection[str]) -> dict[str, list[Event]]:
+        table = schema.event
+        query = select(*(table.c[name] for name in _EVENT)).where(table.c.source == n, table.c.issue.in_(issues))
+        told: dict[str, list[Event]] = {}
+        rows = self._rows(query.order_by(table.c.issue, table.c.origin, table.c.n))
+        for issue, at, kind, milestone, title, actor, name in rows:
+            who = None if actor is None else Person(actor, name)
+            event = Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=who)
+            told.setdefault(issue, []).append(event)
+        return told
 
     def _ever_in(self, n: int, milestones: Collection[str]) -> list[str]:
         """Ids of the issues that were ever in these milestones, by its id or by a title it has had."""
@@ -184,14 +197,3 @@ class Pulled(Shelf):
             )
             found.update(row.issue for query in (by_id, by_title) for row in self._rows(query))
         return sorted(found)
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(
-        issue=row.issue,
-        at=row.at,
-        kind=row.kind,
-        milestone=row.milestone,
-        milestone_title=row.milestone_title,
-        actor=None if row.actor_id is None else Person(row.actor_id, row.actor_name),
-    )

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Row, Table, func
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -46,15 +46,25 @@ def upsert(
     newer: str = "",
     key: Sequence[str] = (),
 ) -> None:
-    """Insert `rows`; those that are there (by `key`, else the primary key) are overwritten.
+    """Insert `rows`, all with the same columns; those that are there (by `key`, else the primary key) are overwritten.
 
     With `keep` they stay as they are; with `newer`, a column, they stay when theirs is greater.
     """
     if not rows:
         return
+    names = list(rows[0])
+    keys = list(key) or [column.name for column in table.primary_key]
+    once = list({tuple(row[name] for name in keys): row for row in rows}.values())
     statement = insert_into(connection, table)
-    keys = key or [column.name for column in table.primary_key]
-    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    parameters: Any = once
+    if connection.dialect.name == "postgresql":
+        # One statement with a column of values each: a statement per row costs ten times as much there.
+        columns = (
+            func.unnest(bindparam(name, type_=postgresql.ARRAY(table.c[name].type, dimensions=1))) for name in names
+        )
+        statement = statement.from_select(names, select(*columns))
+        parameters = {name: [row[name] for row in once] for name in names}
+    values = {name: statement.excluded[name] for name in names if name not in keys}
     if keep or not values:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
     else:
@@ -62,7 +72,7 @@ def upsert(
         if newer:
             where = func.coalesce(statement.excluded[newer] >= table.c[newer], True)
         statement = statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
-    connection.execute(statement, list(rows))
+    connection.execute(statement, parameters)
 
 
 def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:

