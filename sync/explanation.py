@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sync.forecast import Forecast, Outlook
+from sync.forecast import Forecast
 from sync.ledger import moment
 from sync.model import Health
+from sync.outlook import Outlook
 from sync.past import DUE, PHASES, TIMES, Sum
 from sync.selfscore import StreamScore, under_calibration
 from sync.simulation import seed

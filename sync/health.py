@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from sync.attention import Attention, attention, candidates, usual_age, usual_shares
 from sync.calendar import Calendar
 from sync.explanation import explanation
-from sync.forecast import Forecast, Outlook, Past, Rules, outlooks
+from sync.forecast import Forecast, Past, Rules, forecasts_of
 from sync.ledger import Ledger, days
 from sync.levers import levers
 from sync.model import Basis, Counts, Dates, Health, Issue, Lever, Reason, ReasonKind, Status, UnknownWhy
+from sync.outlook import Outlook, outlooks
 from sync.reasons import reasons
 from sync.selfscore import StreamScore, under_calibration
 from sync.status import Standing, confidence, settled, verdict
@@ -107,7 +108,7 @@ def _batches(
     oldest: dict[int, float] = {}
     moment = days(at)
     for outlook in outlooks(past, indices, [at] * len(indices), calendar):
-        forecasts = outlook.forecasts()
+        forecasts = forecasts_of(outlook)
         found = []
         for i in outlook.index.tolist():
             stream = int(past.ledger.stream[i])
@@ -115,17 +116,18 @@ def _batches(
                 oldest[stream] = usual_age(past, stream, moment)
             open_items = given.members.get(past.ledger.containers[i].id, ())
             found.append(attention(past, i, moment, at, given.issues, open_items, oldest[stream]))
-        yield outlook, _healths(outlook, forecasts, found, shares, given), forecasts
+        yield outlook, _healths(outlook, forecasts, at, found, shares, given), forecasts
 
 
 def _healths(
     outlook: Outlook,
     forecasts: Sequence[Forecast],
+    at: datetime,
     found: Sequence[Attention],
     shares: tuple[float, float],
     given: _Given,
 ) -> list[Health]:
-    bare = [_bare(outlook, k, forecast, given) for k, forecast in enumerate(forecasts)]
+    bare = [_bare(outlook, k, forecast, at, given) for k, forecast in enumerate(forecasts)]
     published = np.array([np.nan if h.probability is None else h.probability for h in bare])
     late = np.array([h.status is Status.OVERDUE for h in bare])
     open_case = late | ~np.isnan(published)
@@ -153,7 +155,7 @@ def _offered(health: Health, ways: tuple[Lever, ...]) -> tuple[Lever, ...]:
     return () if health.status is Status.ON_TRACK else ways
 
 
-def _bare(outlook: Outlook, k: int, forecast: Forecast, given: _Given) -> Health:
+def _bare(outlook: Outlook, k: int, forecast: Forecast, at: datetime, given: _Given) -> Health:
     """The health of the batch's k-th container, without reasons and levers."""
     rules, container = outlook.rules, outlook.past.ledger.containers[int(outlook.index[k])]
     standing = _standing(outlook, k)
@@ -164,10 +166,10 @@ def _bare(outlook: Outlook, k: int, forecast: Forecast, given: _Given) -> Health
     first = float(outlook.past.ledger.first_due[outlook.index[k]])
     health = Health(
         container=container.id,
-        at=forecast.at,
+        at=at,
         status=band,
         band=band,
-        since=forecast.at,
+        since=at,
         due=calendar.day_of(float(outlook.due[k])),
         baseline=calendar.day_of(first),
         start=calendar.first_day_of(float(outlook.start[k])),
@@ -180,7 +182,7 @@ def _bare(outlook: Outlook, k: int, forecast: Forecast, given: _Given) -> Health
     )
     before = given.previous.get(container.id)
     status = settled(band, health.probability, before, health, rules)
-    since = before.since if before is not None and before.status is status else forecast.at
+    since = before.since if before is not None and before.status is status else at
     return replace(health, status=status, since=since)
 
 

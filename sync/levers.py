@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from sync.attention import Attention
 from sync.capacity import capacity_moments
-from sync.forecast import Outlook
 from sync.model import Lever, LeverKind, Value
+from sync.outlook import Outlook
 
 __all__ = ["levers", "smallest_cut"]
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from sync.attention import Attention
-from sync.forecast import Outlook
 from sync.model import Reason, ReasonKind, Value
+from sync.outlook import Outlook
 from sync.past import Sum
 
 __all__ = ["reasons"]

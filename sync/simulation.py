@@ -30,6 +30,7 @@ STEPS: Floats = np.array([0, 1, 2, 3, 4, 5, 6, *(7 * _WEEKS)], dtype=np.float64)
 """Days ahead (of usual work) at which paths are read; probabilities between are interpolated, beyond are those of
 two years."""
 
+_RANKS = 16
 _MARGIN = 1e-3  # float32 paths against whole numbers of items
 
 
@@ -195,12 +196,17 @@ def _paths(
 def _thinned(rng: np.random.Generator, counts: Ints, share: float, times: int) -> Singles:
     """``times`` thinnings of the daily counts, as running sums with a leading zero: float32[times, days + 1].
 
-    Each event is kept with probability ``share``.
+    Each event is kept with probability ``share``. The k-th event of a day has its own random number, so that one event
+    more, or a larger share, keeps what was kept before; only days with more than `_RANKS` events are thinned in bulk.
     """
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    kept = np.zeros((times, int(ends[-1]) + 1), dtype=np.float32)
-    np.cumsum(rng.random((times, int(ends[-1])), dtype=np.float32) < share, axis=1, out=kept[:, 1:])
-    thinned: Singles = kept[:, ends]
+    ranks = min(int(counts.max(initial=0)), _RANKS)
+    kept = np.zeros((times, len(counts) + 1), dtype=np.float32)
+    for rank in range(ranks):
+        kept[:, 1:] += (rng.random((times, len(counts)), dtype=np.float32) < share) & (counts > rank)
+    many = np.flatnonzero(counts > _RANKS)
+    if len(many):
+        kept[:, many + 1] += rng.binomial(counts[many] - _RANKS, share, size=(times, len(many)))
+    thinned: Singles = np.cumsum(kept, axis=1)
     return thinned
 
 
