@@ -233,6 +233,7 @@ issue = _table(
     Column("visibility", Word(Visibility), nullable=False),
     Column("deleted_at", Moment),
     Index("ix_issue_project", "source", "project", "id"),
+    Index("ix_issue_key", "source", "key"),
 )
 
 member = _table(

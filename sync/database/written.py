@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import insert, select, update
 
 from sync.action import (
     Action,
@@ -24,7 +24,7 @@ from sync.action import (
 from sync.database import lease, schema
 from sync.database.lease import Lease
 from sync.database.opening import writing
-from sync.database.rows import upsert
+from sync.database.rows import chunks, upsert
 from sync.database.schema import Made
 from sync.database.shelf import Shelf
 from sync.plan import Marker, MarkerKind
@@ -144,14 +144,16 @@ class Written(Shelf):
 
     def status_issues(self, source: str) -> frozenset[str]:
         """Native ids of the pulled issues that are status issues which milesync opened: never scope."""
-        made, issue = schema.made, schema.issue
-        by_key = (issue.c.project == made.c.project) & (issue.c.key == made.c.issue) & (made.c.issue != "")
-        by_url = (issue.c.url == made.c.url) & (made.c.url != "")
-        query = select(issue.c.id).where(
-            issue.c.source == self._known(source),
-            exists().where(made.c.source == issue.c.source, made.c.what == Made.STATUS_ISSUE, by_key | by_url),
-        )
-        return frozenset(row.id for row in self._rows(query))
+        made, issue, n = schema.made, schema.issue, self._known(source)
+        query = select(made.c.issue, made.c.project, made.c.url)
+        ours = self._rows(query.where(made.c.source == n, made.c.what == Made.STATUS_ISSUE))
+        places = {(row.issue, place) for row in ours for place in (row.project, row.url) if place}
+        found: set[str] = set()
+        for keys in chunks({row.issue for row in ours}):
+            same = select(issue.c.id, issue.c.key, issue.c.project, issue.c.url).where(issue.c.source == n)
+            rows = self._rows(same.where(issue.c.key.in_(keys)))
+            found |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
+        return frozenset(found)
 
     def posted(self) -> frozenset[str]:
         """Uids of the milestones that have had a summary of ours, whether it still stands or not."""
@@ -177,11 +179,11 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
 
 def _found(source: int, milestone: str, seen: StatusIssue) -> list[dict[str, Any]]:
     """What an observation shows of our own, by its markers: so it is known again after the database was lost."""
-    marks = [(seen.marker, seen.url), *((comment.marker, "") for comment in seen.comments)]
+    marks = [(seen.marker, seen), *((comment.marker, None) for comment in seen.comments)]
     whats = {MarkerKind.STATUS_ISSUE: Made.STATUS_ISSUE, MarkerKind.SUMMARY: Made.SUMMARY}
     return [
-        _own(source, milestone, whats[marker.kind], url=url)
-        for text, url in marks
+        _own(source, milestone, whats[marker.kind], issue=own.issue if own else "", url=own.url if own else "")
+        for text, own in marks
         if (marker := Marker.decode(text)) and marker.milestone == milestone and marker.kind in whats
     ]
 

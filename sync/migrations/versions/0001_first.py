@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "id", name="pk_issue"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_issue_key", "issue", ["source", "key"], unique=False)
     op.create_index("ix_issue_project", "issue", ["source", "project", "id"], unique=False)
     op.create_table(
         "journal",
