@@ -118,6 +118,7 @@ class Reader:
         cursor = known[1] if known else Cursor(asked=name, name=name)
         newest = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
         try:
+            self._session.parts(cursor.name, name)
             probe = self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe)
             milestones, etags = self._milestones(name, cursor)
             quiet = probe.status == HTTPStatus.NOT_MODIFIED

@@ -55,7 +55,8 @@ class Sandbox:
             thread.join(timeout=10)
 
     def _start(self, tracker: Tracker) -> None:
-        listening = socket.socket()
+        # asyncio sends small answers at once (TCP_NODELAY) only where the protocol is named
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self._ports.get(tracker.kind, 0)))
         tracker.url = f"http://127.0.0.1:{listening.getsockname()[1]}"

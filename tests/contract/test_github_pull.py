@@ -1,0 +1,471 @@
+"""Reading GitHub over real HTTP: complete, incremental, with history to day one, and never a write."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Fault, World
+from sync.connector import AuthError, BusyError, GoneError, LimitedError, MalformedError, RefusedError, UnreachableError
+from sync.model import MilestoneKind, State, StatusCategory, Visibility
+from tests.contract.githubside import START, Clock, Small, Taken, connected, pulled, small
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(Clock()), only=("github",)) as running:
+        yield running
+
+
+@pytest.fixture
+def clock(sandbox: Sandbox) -> Clock:
+    assert isinstance(sandbox.world.clock, Clock)
+    return sandbox.world.clock
+
+
+@pytest.fixture
+def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
+    made = small(sandbox.world, clock)
+    yield made
+    assert made.tracker.writes == []
+
+
+# --- the whole truth -----------------------------------------------------------------------------------------------
+
+
+def test_everything_of_a_repository(there: Small, clock: Clock) -> None:
+    got = pulled(connected(there.tracker, clock))
+    (project,) = got.projects.values()
+    assert (project.key, project.name, project.visibility) == ("acme/app", "app", Visibility.PUBLIC)
+    assert got.complete == {project.id}
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3"}, "a pull request is no item of work"
+    one, two = (got.milestones[f"MI_kw{goal.id}"] for goal in (there.one, there.two))
+    assert (one.key, one.written, one.title, one.due, one.state) == ("1", "#1", "v1", date(2026, 4, 1), State.OPEN)
+    assert (one.kind, one.description, one.start) == (MilestoneKind.MILESTONE, "first", None)
+    assert (two.due, two.state, two.closed_at) == (None, State.CLOSED, START + timedelta(days=2))
+
+
+def test_every_field_of_an_issue(there: Small, clock: Clock) -> None:
+    got = pulled(connected(there.tracker, clock))
+    moved, done = got.issue(1), got.issue(2)
+    assert moved.milestones == (f"MI_kw{there.two.id}",)
+    assert [person.name for person in moved.assignees] == ["ben"]
+    assert moved.blocked_by == ("#3",), "a closed issue blocks nothing"
+    assert (moved.state, moved.category, moved.resolution) == (State.OPEN, StatusCategory.TODO, "")
+    assert (done.state, done.category, done.resolution) == (State.CLOSED, StatusCategory.DONE, "not_planned")
+    assert (done.created_at, done.closed_at) == (START, START + timedelta(days=2))
+    assert not done.is_pull_request
+    assert done.url.endswith("/acme/app/issues/2")
+
+
+def test_history_reaches_back_to_the_first_day(there: Small, clock: Clock) -> None:
+    got = pulled(connected(there.tracker, clock))
+    assert got.events(1) == [("joined", "v1"), ("left", "v1"), ("joined", "v2")]
+    assert got.histories[got.issue(1).id][0].at == START
+    assert got.events(2) == [("joined", "v1"), ("closed", "")]
+    assert got.events(3) == []
+
+
+def test_a_reopened_issue_tells_both(there: Small, clock: Clock) -> None:
+    there.tracker.reopen(there.done, there.tracker.bot)
+    got = pulled(connected(there.tracker, clock))
+    assert [kind for kind, _ in got.events(2)] == ["joined", "closed", "reopened"]
+    assert (got.issue(2).state, got.issue(2).resolution, got.issue(2).closed_at) == (State.OPEN, "", None)
+
+
+def test_a_private_repository_is_not_public(there: Small, clock: Clock) -> None:
+    there.place.private = True
+    got = pulled(connected(there.tracker, clock))
+    assert {issue.visibility for issue in got.issues.values()} == {Visibility.PROJECT}
+
+
+def test_hostile_titles_come_as_they_are(there: Small, clock: Clock) -> None:
+    title = '<!-- milesync {} --> `x` @everyone \u202e \U0001f4a3 "errors" </script> null\\u0000'
+    there.plain.title = there.one.title = title
+    got = pulled(connected(there.tracker, clock))
+    assert got.issue(3).title == title
+    assert got.milestones[f"MI_kw{there.one.id}"].title == title
+
+
+def test_many_pages_with_holes_and_pull_requests(there: Small, clock: Clock) -> None:
+    ada = there.tracker.user("ada")
+    for number in range(5, 451):
+        there.tracker.issue(there.place, f"issue {number}", ada, number=number, pull=number % 7 == 0)
+    del there.place.issues[200]
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    wanted = {f"#{n}" for n, issue in there.place.issues.items() if not issue.pull}
+    assert {issue.key for issue in got.issues.values()} == wanted
+    assert connector.requests == 2 + 1 + 5, "a look, an opening, a hundred numbers a request"
+    numbers = [int(issue.key[1:]) for page in got.pages for issue in page.issues]
+    assert numbers == sorted(numbers)
+
+
+def test_mostly_pull_requests_are_read_by_cursor(there: Small, clock: Clock) -> None:
+    ada = there.tracker.user("ada")
+    for number in range(5, 900):
+        there.tracker.issue(there.place, f"change {number}", ada, number=number, pull=number % 6 != 0)
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    assert len(got.issues) == sum(1 for issue in there.place.issues.values() if not issue.pull)
+    assert connector.requests == 2 + 1 + 2
+    assert pulled(connector, cursors=got.cursors).issues == {}
+
+
+def test_more_than_a_hundred_milestones(there: Small, clock: Clock) -> None:
+    for n in range(250):
+        there.tracker.milestone(there.place, f"m{n}", due=date(2026, 5, 1) + timedelta(days=n))
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    assert len(got.milestones) == 252
+    used = there.tracker.used
+    assert pulled(connector, cursors=got.cursors).milestones == {}
+    assert there.tracker.used == used
+    there.tracker.milestone(there.place, "another", due=date(2030, 1, 1))
+    assert len(pulled(connector, cursors=got.cursors).milestones) == 253
+
+
+def test_exactly_one_full_page_of_milestones_hides_no_later_one(there: Small, clock: Clock) -> None:
+    for n in range(98):
+        there.tracker.milestone(there.place, f"m{n}", due=date(2026, 5, 1))
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    there.tracker.milestone(there.place, "the next page", due=date(2031, 1, 1))
+    assert len(pulled(connector, cursors=got.cursors).milestones) == 101
+
+
+def test_a_long_timeline_is_read_to_its_end(there: Small, clock: Clock) -> None:
+    for n in range(140):
+        clock.pass_(minutes=1)
+        there.tracker.move(there.place, there.plain, [(there.one if n % 2 else there.two).id], there.tracker.bot)
+    got = pulled(connected(there.tracker, clock))
+    assert len(got.events(3)) == 279
+    at = [event.at for event in got.histories[got.issue(3).id]]
+    assert at == sorted(at)
+
+
+def test_all_repositories_of_an_owner(there: Small, clock: Clock) -> None:
+    there.tracker.project("acme/web")
+    there.tracker.project("other/lib")
+    got = pulled(connected(there.tracker, clock), ["acme/*", "acme/app"])
+    assert {project.key for project in got.projects.values()} == {"acme/app", "acme/web"}
+    assert pulled(connected(there.tracker, clock), ["nobody/*"]).failed.keys() == {"nobody/*"}
+
+
+def test_a_repository_without_issues(there: Small, clock: Clock) -> None:
+    empty = there.tracker.project("acme/empty")
+    connector = connected(there.tracker, clock)
+    got = pulled(connector, ["acme/empty"])
+    assert got.complete == {f"R_kw{empty.id}"}
+    assert got.issues == {}
+    there.tracker.issue(empty, "the first", there.tracker.user("ada"))
+    assert len(pulled(connector, ["acme/empty"], got.cursors).issues) == 1
+
+
+def test_an_enterprise_server_has_its_apis_elsewhere(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock, url=f"{there.tracker.url}/api/v3/")
+    assert connector.source == f"{there.tracker.url}/api/v3"
+    assert len(pulled(connector).issues) == 3
+    assert {path.split("?")[0] for _, path, _ in there.tracker.log} == {
+        "/api/v3/repos/acme/app/issues",
+        "/api/v3/repos/acme/app/milestones",
+        "/api/graphql",
+    }
+
+
+# --- only what changed ---------------------------------------------------------------------------------------------
+
+
+def test_nothing_changed_costs_two_requests_and_no_points(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    clock.pass_(minutes=5)
+    used, sent = there.tracker.used, connector.requests
+    again = pulled(connector, cursors=first.cursors)
+    assert (again.issues, again.milestones, again.complete) == ({}, {}, first.complete)
+    assert (there.tracker.used - used, connector.requests - sent) == (0, 2)
+
+
+def test_what_changed_comes_with_its_whole_history(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    clock.pass_(hours=5)
+    there.tracker.move(there.place, there.plain, [there.one.id], there.tracker.bot)
+    second = pulled(connector, cursors=first.cursors)
+    assert second.events(3) == [("joined", "v1")]
+    assert second.complete == first.complete
+    assert "#1" not in {issue.key for issue in second.issues.values()} or there.moved.updated >= clock.now
+    third = pulled(connector, cursors=first.cursors | second.cursors)
+    assert third.issues == {}
+
+
+def test_a_milestone_alone_may_change_or_go(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    there.one.due = date(2026, 5, 1)
+    second = pulled(connector, cursors=first.cursors)
+    assert second.milestones[f"MI_kw{there.one.id}"].due == date(2026, 5, 1)
+    assert second.issues.items() <= first.issues.items()
+    there.tracker.move(there.place, there.done, [], there.tracker.bot)
+    del there.place.milestones[there.one.id]
+    third = pulled(connector, cursors=first.cursors | second.cursors)
+    assert third.milestones.keys() == {f"MI_kw{there.two.id}"}
+    assert third.pages[0].all_milestones == first.complete
+
+
+def test_a_change_during_the_first_pull_is_not_lost(there: Small, clock: Clock) -> None:
+    ada = there.tracker.user("ada")
+    for number in range(5, 305):
+        there.tracker.issue(there.place, f"issue {number}", ada)
+    connector = connected(there.tracker, clock, concurrency=1)
+    got = Taken()
+    pages = connector.pull(["acme/app"], {})
+    for page in pages:
+        got.take(iter([page]))
+        if page.issues and page.issues[0].key == "#1":
+            clock.pass_(hours=1)
+            there.tracker.close(there.plain, ada)
+            there.tracker.issue(there.place, "born meanwhile", ada)
+    assert got.issue(3).state is State.OPEN
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert got.issue(3).state is State.CLOSED
+    assert got.issue(305).title == "born meanwhile"
+
+
+@pytest.mark.parametrize("broken_after", range(1, 6))
+def test_a_pull_that_is_broken_off_goes_on_and_loses_nothing(there: Small, clock: Clock, broken_after: int) -> None:
+    ada = there.tracker.user("ada")
+    for number in range(5, 305):
+        there.tracker.issue(there.place, f"issue {number}", ada)
+    connector = connected(there.tracker, clock)
+    got = Taken()
+    pages = connector.pull(["acme/app"], {})
+    for _ in range(broken_after):
+        got.take(iter([next(pages)]))
+    pages.close()  # type: ignore[attr-defined]
+    clock.pass_(hours=1)
+    there.tracker.close(there.plain, ada)
+    seen, sent = len(got.issues), connector.requests
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert connector.requests - sent <= 3 + 4 - seen // 100, "what was stored is not read again"
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert {i.key: i.state for i in got.issues.values()} == {
+        i.key: i.state for i in pulled(connected(there.tracker, clock)).issues.values()
+    }
+    assert pulled(connector, cursors=got.cursors).complete == got.complete
+
+
+def test_the_cursor_is_never_our_clock(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, Clock(datetime(2031, 1, 1, tzinfo=UTC)))
+    first = pulled(connector)
+    clock.pass_(seconds=1)
+    there.tracker.close(there.plain, there.tracker.bot)
+    assert pulled(connector, cursors=first.cursors).issue(3).state is State.CLOSED
+
+
+def test_a_renamed_repository_keeps_its_rows_and_its_query(there: Small, clock: Clock) -> None:
+    ada = there.tracker.user("ada")
+    for n in range(60):
+        there.tracker.close(there.tracker.issue(there.place, f"closed {n}", ada), ada)
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    there.tracker.rename(there.place, "acme/renamed")
+    clock.pass_(hours=1)
+    fresh = pulled(connected(there.tracker, clock))
+    assert fresh.projects.keys() == first.projects.keys()
+    assert len(fresh.issues) == 63, "the closed ones too: state=all survived the redirect"
+    assert {project.key for project in fresh.projects.values()} == {"acme/renamed"}
+    assert len(fresh.milestones) == 2
+    again = pulled(connector, cursors=first.cursors)
+    assert again.complete == first.complete
+    assert len({m.id for m in again.milestones.values()}) in (0, 2)
+
+
+def test_another_repository_under_the_old_name_is_read_whole(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    there.tracker.rename(there.place, "acme/old")
+    there.tracker.moved.clear()
+    clock.pass_(days=-30)
+    other = there.tracker.project("acme/app")
+    there.tracker.issue(other, "older than the cursor", there.tracker.user("ada"))
+    clock.pass_(days=30)
+    there.tracker.issue(other, "newer", there.tracker.user("ada"))
+    got = pulled(connector, cursors=first.cursors)
+    assert got.complete == {f"R_kw{other.id}"}
+    assert len([issue for issue in got.issues.values() if issue.project == f"R_kw{other.id}"]) == 2
+    assert {m.project for m in got.milestones.values()} <= {f"R_kw{other.id}"}
+
+
+def test_an_unreadable_cursor_means_everything(there: Small, clock: Clock) -> None:
+    got = pulled(connected(there.tracker, clock), cursors={f"R_kw{there.place.id}": '{"v": 9, "kind": "future"}'})
+    assert len(got.issues) == 3
+
+
+# --- what goes wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_missing_project_fails_alone(there: Small, clock: Clock) -> None:
+    there.tracker.project("acme/secret").hidden = True
+    got = pulled(connected(there.tracker, clock), ["acme/nothing", "acme/app", "acme/secret", "nonsense"])
+    assert {name: type(error) for name, error in got.failed.items()} == {
+        "acme/nothing": GoneError,
+        "acme/secret": GoneError,
+        "nonsense": RefusedError,
+    }
+    assert str(got.failed["acme/nothing"]).startswith("gh: acme/nothing: ")
+    assert got.complete == {f"R_kw{there.place.id}"}
+
+
+def test_a_bad_token_ends_the_pull_and_is_not_told(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock, secrets={"token": "not-the-right-one"})
+    with pytest.raises(AuthError) as caught:
+        pulled(connector)
+    assert "not-the-right-one" not in str(caught.value) + repr(connector)
+
+
+def test_nobody_there(there: Small, clock: Clock) -> None:
+    with socket.socket() as taken:  # and closed to callers
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UnreachableError):
+            pulled(connected(there.tracker, clock, url=url))
+
+
+@pytest.mark.parametrize("where", ["GET /repos/acme/app/issues", "GET /repos/acme/app/milestones", "POST /graphql"])
+@pytest.mark.parametrize("kind", ["html", "garbage"])
+def test_an_answer_that_is_not_github_names_the_project(there: Small, clock: Clock, where: str, kind: str) -> None:
+    there.tracker.faults.append(Fault(kind, where, times=99))
+    error = pulled(connected(there.tracker, clock)).failed["acme/app"]
+    assert isinstance(error, MalformedError)
+    assert str(error).startswith("gh: acme/app: ")
+    assert "<h1>" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [
+        ("/milestones", '[{"number": 1, "title": "no id"}]'),
+        ("/milestones", '[{"node_id": "M", "number": "one", "title": "t", "html_url": "", "state": "open"}]'),
+        ("/milestones", '{"message": "not a list"}'),
+        ("/graphql", '{"data": {"repository": {"id": 5}}}'),
+        ("/graphql", '{"data": null}'),
+        ("/graphql", "[]"),
+    ],
+)
+def test_missing_fields_and_wrong_types(there: Small, clock: Clock, where: str, body: str) -> None:
+    there.tracker.faults.append(Fault("status", where, status=200, body=body, times=99))
+    got = pulled(connected(there.tracker, clock))
+    assert isinstance(got.failed["acme/app"], MalformedError | GoneError)
+    assert got.complete == set()
+
+
+def test_null_dates_and_names(there: Small, clock: Clock) -> None:
+    there.one.due = None
+    there.tracker.issue(there.place, "unassigned", there.tracker.user("ghost"))
+    got = pulled(connected(there.tracker, clock))
+    assert got.milestones[f"MI_kw{there.one.id}"].due is None
+    assert got.issue(5).assignees == ()
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncate", "status"])
+def test_a_passing_fault_passes(there: Small, clock: Clock, kind: str) -> None:
+    there.tracker.faults.append(Fault(kind, "", times=2))
+    slept: list[float] = []
+    assert len(pulled(connected(there.tracker, clock, slept=slept)).issues) == 3
+    assert len(slept) == 2
+
+
+def test_a_heavy_query_is_halved_until_it_goes_through(there: Small, clock: Clock) -> None:
+    ada = there.tracker.user("ada")
+    for number in range(5, 101):
+        there.tracker.issue(there.place, f"issue {number}", ada)
+    connector = connected(there.tracker, clock, concurrency=1)
+    first = next(page for page in connector.pull(["acme/app"], {}) if page.issues)
+    assert len(first.issues) == 99
+    there.tracker.faults.append(Fault("status", "/graphql", status=502, times=0))
+    pages = connector.pull(["acme/app"], {})
+    next(pages), next(pages)
+    there.tracker.faults[-1].times = 2
+    assert len(next(page for page in pages if page.issues).issues) == 99
+
+
+def test_a_heavy_page_of_changes_is_halved(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    ada = there.tracker.user("ada")
+    clock.pass_(hours=1)
+    for n in range(150):
+        there.tracker.issue(there.place, f"new {n}", ada)
+    there.tracker.faults.append(Fault("status", "/graphql", status=504, times=2))
+    got = pulled(connector, cursors=first.cursors)
+    assert len([issue for issue in got.issues.values() if issue.title.startswith("new")]) == 150
+
+
+def test_the_hourly_points_are_spent(there: Small, clock: Clock) -> None:
+    body = '{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
+    reset = str(int((clock.now + timedelta(minutes=40)).timestamp()))
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
+    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body, headers=headers, times=9))
+    with pytest.raises(LimitedError) as caught:
+        pulled(connected(there.tracker, clock))
+    assert caught.value.until == clock.now + timedelta(minutes=40, seconds=1)
+    assert there.tracker.faults[0].times == 8, "not asked again before that time"
+
+
+def test_the_rest_limit_and_a_short_wait(there: Small, clock: Clock) -> None:
+    there.tracker.used = there.tracker.limit
+    with pytest.raises(LimitedError):
+        pulled(connected(there.tracker, clock))
+    there.tracker.used = 0
+    body = '{"message": "You have exceeded a secondary rate limit"}'
+    there.tracker.faults.append(Fault("status", "/graphql", status=403, body=body, headers={"retry-after": "7"}))
+    slept: list[float] = []
+    assert len(pulled(connected(there.tracker, clock, slept=slept)).issues) == 3
+    assert slept == [7]
+
+
+def test_partial_data_is_never_taken_for_all(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    pages = connector.pull(["acme/app"], {})
+    next(pages), next(pages)
+    gap = '{"data": {"repository": {"n0": null, "n1": null, "n2": null, "n3": null}},'
+    error = '"errors": [{"type": "%s", "path": ["repository", "n0"], "message": "x"}]}'
+    for kind, wanted in (("NOT_FOUND", BusyError), ("FORBIDDEN", RefusedError), ("WHATEVER", BusyError)):
+        there.tracker.faults.clear()
+        there.tracker.faults.append(Fault("status", "/graphql", status=200, body=gap + error % kind, times=0))
+        pages = connector.pull(["acme/app"], {})
+        next(pages), next(pages)
+        there.tracker.faults[0].times = 9
+        assert isinstance(Taken().take(pages).failed["acme/app"], wanted)
+
+
+def test_a_cursor_that_leads_to_itself_ends(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    there.tracker.close(there.plain, there.tracker.bot)
+    body = (
+        '{"data": {"repository": {"id": "R_kw%d", "name": "app", "nameWithOwner": "acme/app", "url": "u",'
+        ' "visibility": "PUBLIC", "issues": {"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": "same"}}}}}'
+    )
+    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body % there.place.id, times=999))
+    got = pulled(connector, cursors=first.cursors)
+    assert isinstance(got.failed["acme/app"], MalformedError)
+    assert there.tracker.faults[0].times == 997
+
+
+def test_a_redirect_to_another_host_is_not_followed(there: Small, clock: Clock) -> None:
+    elsewhere = {"location": "http://127.0.0.2:9/repos/acme/app/issues"}
+    for status in (301, 302, 307):
+        there.tracker.faults.append(Fault("status", "/issues", status=status, headers=elsewhere))
+        assert isinstance(pulled(connected(there.tracker, clock)).failed["acme/app"], MalformedError)
+
+
+def test_reading_counts_its_requests(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    pulled(connector)
+    assert connector.requests == len(there.tracker.log) == 4
