@@ -185,4 +185,4 @@ class Caller:
         problem = state.outcome.exception() if state.outcome else None
         if isinstance(problem, LimitedError) and problem.until is not None:
             return max(0.0, (problem.until - self._clock()).total_seconds())
-        return float(tenacity.wait_exponential_jitter(initial=0.5, max=8)(state))
+        return float((tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 1))(state))

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Cursor"]
+from connectors.gitlab import wire
+
+__all__ = ["OVERLAP", "Cursor"]
 
 OVERLAP = timedelta(minutes=2)
 """GitLab's replicas lag and clocks differ: what was updated this long before the last row is read again."""
 MOST_SEEN = 1000
+"""Rows of the overlap that are remembered; beyond them some are read again."""
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):
     """``since``: everything updated before it has been read. ``seen``: the rows at or after it that have been read
-    too, id -> updated, so that the overlap costs nothing when nothing changed.
+    too, id -> a checksum of all that is read of it, so that the overlap costs nothing when nothing changed.
 
     While a walk over many pages goes on, ``upto`` is the newest update at its beginning and ``created`` the creation
     of the last row read: rows are walked in the order of creation, which no edit changes.
     """
 
     since: datetime | None = None
-    seen: dict[int, datetime] = {}
+    seen: dict[int, int] = {}
     upto: datetime | None = None
     created: datetime | None = None
 
@@ -32,9 +36,10 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     def decode(cls, text: str) -> Cursor:
         """The cursor; one that this version cannot read means: from the beginning."""
         try:
-            return msgspec.json.decode(text or "{}", type=cls)
+            read = msgspec.json.decode(text or "{}", type=cls)
         except msgspec.MsgspecError:
             return cls()
+        return read if (read.upto is None) is (read.created is None) else cls()
 
     def encode(self) -> str:
         """One line of JSON."""
@@ -44,15 +49,18 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         """In the middle of a walk."""
         return Cursor(self.since, self.seen, upto, created)
 
-    def after(self, upto: datetime | None, read: Iterable[tuple[int, datetime]]) -> Cursor:
-        """At the end of a walk whose newest row was updated at ``upto``; never a step back."""
+    def after(self, upto: datetime | None, read: Iterable[wire.Issue]) -> Cursor:
+        """At the end of a pull that read these rows and whose newest was updated at ``upto``; never a step back."""
         if upto is None:
             return Cursor(self.since, self.seen)
         since = upto - OVERLAP if self.since is None else max(self.since, upto - OVERLAP)
-        rows = {**self.seen, **dict(read)}
-        late = sorted(((at, id_) for id_, at in rows.items() if at >= since), reverse=True)[:MOST_SEEN]
-        return Cursor(since, {id_: at for at, id_ in late})
+        late = sorted((row for row in read if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
+        return Cursor(since, {row.id: _checksum(row) for row in late[:MOST_SEEN]})
 
-    def knows(self, id_: int, updated: datetime) -> bool:
+    def knows(self, row: wire.Issue) -> bool:
         """Whether this very state of a row has been read."""
-        return self.seen.get(id_) == updated
+        return row.id in self.seen and self.seen[row.id] == _checksum(row)
+
+
+def _checksum(row: wire.Issue) -> int:
+    return zlib.crc32(msgspec.json.encode(row))

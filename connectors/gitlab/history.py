@@ -60,5 +60,5 @@ def _tell(session: Session, project: str, number: int, issue: Issue) -> Told:
             session.get(path, project)
         except GoneError:
             return Told(issue.id, gone=True)
-        return Told(issue.id, events_of(issue, (), ()))
-    return Told(issue.id, events_of(issue, moves, states))
+        return Told(issue.id)
+    return Told(issue.id, events_of(issue.id, moves, states))

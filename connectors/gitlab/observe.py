@@ -10,15 +10,12 @@ from urllib.parse import quote
 
 from connectors.gitlab import wire
 from connectors.gitlab.rows import project_of, visibility_of
-from connectors.gitlab.session import Session
+from connectors.gitlab.session import OWN_FAILURES, Session
 from connectors.http import decode
 from sync.connector import (
-    BusyError,
     GoneError,
-    MalformedError,
     Observed,
     OurComment,
-    RefusedError,
     StatusIssue,
     Target,
     TrackerError,
@@ -28,7 +25,6 @@ from sync.model import Visibility
 
 __all__ = ["Observer", "place"]
 
-OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
 MOST_NUMBERS = 50
 """Numbers asked for in one request, so that its URL stays short."""
 

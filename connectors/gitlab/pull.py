@@ -1,42 +1,34 @@
 """Reading a GitLab: projects, milestones, issues, histories; everything, or what changed.
 
-A project's first request for issues asks for the newest updates. If a few pages hold all that changed, that is the
-end. Else the rows are walked in the order of creation, several pages at once, in windows of 10,000 rows that each
-begin at the creation of the last row read. So page numbers never go deep, totals may be missing, edits during the
-walk move no row, and a pull that was killed goes on where it was. The newest update seen by the first request is
-where the next pull begins (less an overlap), since whatever is edited during the walk is newer.
+A project's first request for issues asks for the newest updates (one request for all projects of a group that are
+pulled together). If a few pages hold all that changed, that is the end. Else the rows are walked in the order of
+creation (`connectors.gitlab.walk`). The newest update seen by the first request is where the next pull begins (less
+an overlap), since whatever is edited during the walk is newer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from connectors.gitlab import wire
-from connectors.gitlab.cursor import Cursor
+from connectors.gitlab.cursor import OVERLAP, Cursor
 from connectors.gitlab.history import could_tell, tell
 from connectors.gitlab.rows import issue_of, milestone_of, project_of
-from connectors.gitlab.session import PER_PAGE, Session
-from connectors.http import Response, decode
-from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
+from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
+from connectors.gitlab.walk import EVERY, counted_pages, text_of, walk
+from connectors.http import decode
+from sync.connector import GoneError, Page, TrackerError
 from sync.model import Project
 
 __all__ = ["Options", "pull"]
 
-WINDOW = 100
-"""Pages after which a walk begins anew at the last row: below the 10,000 rows up to which GitLab counts."""
-BATCH = 3
-"""Pages read at once per thread: enough to keep all busy, few enough to store often."""
 FEW = 5
 """Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
-MOST_ANEW = 3
-EVERY = {"state": "all", "scope": "all"}
-OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
 
 
 class Options(Struct, frozen=True):
@@ -46,125 +38,153 @@ class Options(Struct, frozen=True):
     status_labels: frozenset[str] = frozenset()
 
 
-class _Found(Struct, frozen=True):
-    """A project to pull: as it was named, and as it is."""
+class _Together(Struct, frozen=True):
+    """Projects that are pulled together: those of a group, or (without ``group``) those named one by one."""
 
-    key: str
-    read: wire.Project
+    projects: list[Project]
+    group: str = ""
+
+
+class _Newest(Struct, frozen=True):
+    """The newest updates of a project or group, ``whole`` if that is all; else ``pages`` as far as GitLab counts."""
+
+    rows: list[wire.Issue] = []
+    whole: bool = False
+    pages: int | None = None
 
     @property
-    def row(self) -> Project:
-        return project_of(self.read)
+    def upto(self) -> datetime | None:
+        return max((issue.updated_at for issue in self.rows), default=None)
 
 
 class _Head(Struct, frozen=True):
-    """What is read of every project at once: milestones, and the newest updates unless a walk is going on."""
+    """What is read of several projects at once; ``newest`` is not read where a walk goes on."""
 
     milestones: list[wire.Milestone]
-    newest: list[wire.Issue] = []
-    whole: bool = False
-    """Whether ``newest`` is all that changed."""
-    pages: int | None = None
-    """Of the whole list, if GitLab counted them."""
+    newest: _Newest
+    upto: datetime | None
+    """The newest update when reading began."""
+
+
+# --- which projects ----------------------------------------------------------------------------------------------
 
 
 def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
     """See `Connector.pull`. A key is a project's path or number, or a group's path, with ``/*`` or without."""
-    found: list[_Found] = []
-    order: list[str] = []
+    single, groups, order = _Together([]), list[_Together](), list[str]()
     for key, answer in zip(keys, session.each(lambda key: _resolve(session, key), keys), strict=True):
         if isinstance(answer, TrackerError):
             yield Page(failed={key: answer})
             order += [] if isinstance(answer, GoneError) else [key]
             continue
-        known = {f.read.id for f in found}
-        found += [f for f in answer if f.read.id not in known]
-        order += [f.read.path_with_namespace for f in answer]
-    rest = iter(found)
-    while some := list(islice(rest, 2 * session.concurrency)):
-        heads = session.each(lambda f: _head(session, f, Cursor.decode(cursors.get(str(f.read.id), ""))), some)
-        for one, head in zip(some, heads, strict=True):
-            if isinstance(head, TrackerError):
-                yield Page(failed={one.key: head})
-                continue
-            reader = _Reader(session, options, one, head, Cursor.decode(cursors.get(str(one.read.id), "")))
-            try:
-                yield from reader.pages(order)
-            except OWN_FAILURES as problem:
-                yield Page(failed={one.key: problem})
+        known = {project.id for some in (single, *groups) for project in some.projects}
+        new = [project for project in answer.projects if project.id not in known]
+        order += [project.key for project in new]
+        if answer.group:
+            groups.append(_Together(new, answer.group))
+        else:
+            single.projects.extend(new)
+    at = {project: Cursor.decode(text) for project, text in cursors.items()}
+    for some in (single, *groups):
+        yield from _pull_together(session, options, some, at, order)
 
 
-def _resolve(session: Session, key: str) -> list[_Found] | TrackerError:
+def _resolve(session: Session, key: str) -> _Together | TrackerError:
     """The projects that a key names: itself, or all below a group, subgroups included."""
     try:
-        if not key.endswith("/*"):
+        if key.endswith("/*"):
+            return _group(session, key, key.removesuffix("/*"))
+        try:
+            answer = session.get(f"/projects/{quote(key, safe='')}", key)
+        except GoneError as gone:
             try:
-                answer = session.get(f"/projects/{quote(key, safe='')}", key)
-                return [_Found(key, decode(answer, wire.Project, session.name, key))]
-            except GoneError as gone:
-                try:
-                    return _group(session, key, key)
-                except GoneError:
-                    return gone
-        return _group(session, key, key.removesuffix("/*"))
+                return _group(session, key, key)
+            except GoneError:
+                return gone
+        return _Together([project_of(decode(answer, wire.Project, session.name, key))])
     except OWN_FAILURES as problem:
         return problem
 
 
-def _group(session: Session, key: str, path: str) -> list[_Found]:
-    listed = session.rows(
-        wire.Project,
-        f"/groups/{quote(path, safe='')}/projects",
-        key,
-        include_subgroups="true",
-        with_shared="false",
-        archived="false",
-        order_by="id",
-        sort="asc",
-    )
-    return [_Found(project.path_with_namespace, project) for project in listed]
+def _group(session: Session, key: str, path: str) -> _Together:
+    asked = {"include_subgroups": "true", "with_shared": "false", "archived": "false", "order_by": "id", "sort": "asc"}
+    listed = session.rows(wire.Project, f"/groups/{quote(path, safe='')}/projects", key, **asked)
+    return _Together([project_of(project) for project in listed], path)
 
 
-def _head(session: Session, found: _Found, cursor: Cursor) -> _Head | TrackerError:
-    path = f"/projects/{found.read.id}"
+# --- what is read of each project first ----------------------------------------------------------------------------
+
+
+def _pull_together(
+    session: Session, options: Options, together: _Together, at: Mapping[str, Cursor], order: Sequence[str]
+) -> Iterator[Page]:
+    shared = _shared(session, together, at)
+    width = 2 * session.concurrency
+    for start in range(0, len(together.projects), width):
+        some = together.projects[start : start + width]
+        heads = session.each(lambda project: _head(session, project, at.get(project.id, Cursor()), shared), some)
+        for project, head in zip(some, heads, strict=True):
+            try:
+                if isinstance(head, TrackerError):
+                    raise head
+                yield from _Reader(session, options, project, head, at.get(project.id, Cursor())).pages(order)
+            except OWN_FAILURES as problem:
+                yield Page(failed={project.key: problem})
+
+
+def _shared(session: Session, together: _Together, at: Mapping[str, Cursor]) -> _Newest | None:
+    """What changed in a whole group, or (on its first pull) its newest update alone; None where there is no group."""
+    if not together.group or len(together.projects) < 2:
+        return None
+    known = [at.get(project.id, Cursor()) for project in together.projects]
+    since = [cursor.since for cursor in known if cursor.since is not None and cursor.created is None]
+    path = f"/groups/{quote(together.group, safe='')}/issues"
     try:
-        milestones = session.rows(wire.Milestone, f"{path}/milestones", found.key, include_ancestors="true")
+        return _newest(session, path, together.group, min(since, default=None), few=FEW if since else 1)
+    except OWN_FAILURES:
+        return None
+
+
+def _newest(session: Session, path: str, key: str, since: datetime | None, few: int = FEW) -> _Newest:
+    asked: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **EVERY}
+    if since is not None:
+        asked["updated_after"] = text_of(since)
+    rows: list[wire.Issue] = []
+    for number in range(1, few + 1):
+        answer = session.get(path, key, page=number, **asked)
+        read, pages = decode(answer, list[wire.Issue], session.name, key), counted_pages(answer)
+        rows += read
+        if len(read) < PER_PAGE or number == pages:
+            return _Newest(rows, whole=True)
+        if pages is None or pages > few:
+            break
+    return _Newest(rows, pages=pages)
+
+
+def _head(session: Session, project: Project, cursor: Cursor, shared: _Newest | None) -> _Head | TrackerError:
+    path = f"/projects/{project.id}"
+    try:
+        milestones = session.rows(wire.Milestone, f"{path}/milestones", project.key, include_ancestors="true")
         if cursor.created is not None:
-            return _Head(milestones)
-        params: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **EVERY}
-        if cursor.since is not None:
-            params["updated_after"] = _text(cursor.since)
-        newest: list[wire.Issue] = []
-        for number in range(1, FEW + 1):
-            answer = session.get(f"{path}/issues", found.key, page=number, **params)
-            rows = decode(answer, list[wire.Issue], session.name, found.key)
-            newest += rows
-            pages = _pages(answer)
-            if len(rows) < PER_PAGE or number == pages:
-                return _Head(milestones, newest, whole=True)
-            if pages is None or pages > FEW:
-                break
-        return _Head(milestones, newest, pages=pages)
+            return _Head(milestones, _Newest(), cursor.upto)
+        if shared is not None and shared.whole and cursor.since is not None:
+            mine = [i for i in shared.rows if str(i.project_id) == project.id and i.updated_at >= cursor.since]
+            return _Head(milestones, _Newest(mine, whole=True), shared.upto)
+        newest = _newest(session, f"{path}/issues", project.key, cursor.since)
     except OWN_FAILURES as problem:
         return problem
+    seen = [upto for upto in (newest.upto, shared.upto if shared else None) if upto is not None]
+    return _Head(milestones, newest, max(seen, default=None))
 
 
-def _pages(answer: Response) -> int | None:
-    counted = answer.headers.get("x-total-pages", "")
-    return int(counted) if counted.isdigit() else None
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+# --- one project ---------------------------------------------------------------------------------------------------
 
 
 class _Reader:
     """One project's pull."""
 
-    def __init__(self, session: Session, options: Options, found: _Found, head: _Head, cursor: Cursor) -> None:
-        self.session, self.options, self.found, self.head, self.cursor = session, options, found, head, cursor
-        self.project = found.row
-        self.read: dict[int, datetime] = {}
+    def __init__(self, session: Session, options: Options, project: Project, head: _Head, cursor: Cursor) -> None:
+        self.session, self.options, self.project, self.head, self.cursor = session, options, project, head, cursor
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
         """The project's pages: milestones with the first rows, the cursor with each, completeness with the last.
@@ -172,43 +192,36 @@ class _Reader:
         A milestone of a group is given to the first project in ``order`` below that group, so that it has one
         project, whatever fails.
         """
+        mine, upto, newest = self.project.id, self.head.upto, self.head.newest
         first = Page(
             projects=(self.project,),
-            milestones=tuple(milestone_of(m, self.project.id) for m in self.head.milestones if self._owns(m, order)),
-            all_milestones=frozenset({self.project.id}),
+            milestones=tuple(milestone_of(m, mine) for m in self.head.milestones if self._owns(m, order)),
+            all_milestones=frozenset({mine}),
         )
-        upto = self.cursor.upto or max((i.updated_at for i in self.head.newest), default=None)
-        if self.head.whole:
-            yield self._page(self.head.newest, self._end(upto, self.head.newest), first, last=True)
-            return
-        if upto is None:
-            raise MalformedError(self.session.name, self.found.key, "its cursor is damaged")
-        walk = _Walk(self.session, self.found, self.cursor, self.head.pages)
-        for rows in walk.batches():
-            at = self.cursor.walking(upto, rows[-1].created_at)
-            self.read |= {i.id: i.updated_at for i in rows}
-            yield self._page(rows, at, first)
-            first = Page()
-        yield self._page([], self._end(upto, []), first, last=True)
+        late = newest.rows if newest.whole else []
+        if upto is not None and not newest.whole:
+            since, created = self.cursor.since, self.cursor.created
+            for rows in walk(self.session, self.project, since, created, newest.pages):
+                late += (row for row in rows if row.updated_at >= upto - OVERLAP)
+                yield self._page(rows, self.cursor.walking(upto, rows[-1].created_at), first)
+                first = Page()
+        end = self.cursor.after(upto, late)
+        yield self._page(newest.rows if newest.whole else [], end, first, last=True)
 
     def _owns(self, milestone: wire.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
             return True
         path, _, _ = milestone.web_url.partition("/-/")
         group = path.removeprefix(f"{self.session.source}/groups/")
-        first = next((key for key in order if key.startswith(f"{group}/")), self.found.read.path_with_namespace)
-        return first == self.found.read.path_with_namespace
-
-    def _end(self, upto: datetime | None, rows: Sequence[wire.Issue]) -> Cursor:
-        return self.cursor.after(upto, [*self.read.items(), *((i.id, i.updated_at) for i in rows)])
+        return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
 
     def _page(self, rows: Sequence[wire.Issue], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:
-        fresh = [i for i in rows if not self.cursor.knows(i.id, i.updated_at)]
+        fresh = [i for i in rows if not self.cursor.knows(i)]
         issues = {i.id: issue_of(i, self.project, self.session.source) for i in fresh}
         began = min((m.created_at for m in self.head.milestones), default=None)
         labels, history, new = self.options.status_labels, self.options.history, self.cursor.since is None
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=new)]
-        told = tell(self.session, self.found.key, [(i.iid, issues[i.id]) for i in asked])
+        told = tell(self.session, self.project.key, [(i.iid, issues[i.id]) for i in asked])
         gone = frozenset(t.issue for t in told if t.gone)
         return Page(
             projects=with_.projects,
@@ -220,47 +233,3 @@ class _Reader:
             cursors={self.project.id: cursor.encode()},
             complete=frozenset({self.project.id}) if last else frozenset(),
         )
-
-
-class _Walk:
-    """All rows in the order of creation, in batches of several pages, each row once."""
-
-    def __init__(self, session: Session, found: _Found, cursor: Cursor, pages: int | None) -> None:
-        self.session, self.found = session, found
-        self.path = f"/projects/{found.read.id}/issues"
-        self.params: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **EVERY}
-        if cursor.since is not None:
-            self.params["updated_after"] = _text(cursor.since)
-        self.created, self.pages = cursor.created, pages
-
-    def batches(self) -> Iterator[list[wire.Issue]]:
-        """The rows; raises `MalformedError` when the list goes round in circles.
-
-        A total that fell means that a row was deleted and others moved up: that batch begins anew at its border.
-        """
-        seen: set[int] = set()
-        border, page, total, anew = self.created, 1, 0, 0
-        while self.pages is None or page <= self.pages:
-            if page > WINDOW:
-                self.created, self.pages, page, total = border, None, 1, 0
-            numbers = range(page, min(page + BATCH * self.session.concurrency, WINDOW + 1, 1 + (self.pages or WINDOW)))
-            answers = self.session.each(self._page, numbers)
-            read = [decode(a, list[wire.Issue], self.session.name, self.found.key) for a in answers]
-            totals = [int(a.headers["x-total"]) for a in answers if a.headers.get("x-total", "").isdigit()]
-            if totals and min(totals) < max(total, *totals) and anew < MOST_ANEW:
-                self.created, self.pages, page, total, anew = border, None, 1, 0, anew + 1
-                continue
-            fresh = list({i.id: i for rows in read for i in rows if i.id not in seen}.values())
-            seen |= {issue.id for issue in fresh}
-            if fresh:
-                yield fresh
-            if len(read[-1]) < PER_PAGE:
-                return
-            if not fresh:
-                raise MalformedError(self.session.name, self.found.key, "its pages repeat")
-            border, page, total = read[-1][-1].created_at, numbers[-1] + 1, max(totals, default=0)
-            self.pages = _pages(answers[-1])
-
-    def _page(self, number: int) -> Response:
-        after = {} if self.created is None else {"created_after": _text(self.created)}
-        return self.session.get(self.path, self.found.key, page=number, **self.params, **after)

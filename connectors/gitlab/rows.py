@@ -112,14 +112,10 @@ def _resolution(read: wire.Issue) -> str:
     return "duplicate" if read.links.closed_as_duplicate_of else ""
 
 
-def events_of(
-    issue: Issue, moves: Sequence[wire.MilestoneEvent], states: Sequence[wire.StateEvent]
-) -> tuple[Event, ...]:
+def events_of(issue: str, moves: Sequence[wire.MilestoneEvent], states: Sequence[wire.StateEvent]) -> tuple[Event, ...]:
     """An issue's history, oldest first.
 
-    Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. GitLab keeps
-    these events since 13.1 only: for what is older the issue's own fields stand in (in its milestone since its birth,
-    closed when it says).
+    Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here.
     """
     found: list[Event] = []
     inside: wire.EventMilestone | None = None
@@ -137,11 +133,9 @@ def events_of(
         if target is not None:
             found.append(_moved(issue, at, EventKind.JOINED, target, actor))
         inside = target
-    if not moves and issue.milestones:
-        found.append(Event(issue=issue.id, at=issue.created_at, kind=EventKind.JOINED, milestone=issue.milestones[0]))
     found += [
         Event(
-            issue=issue.id,
+            issue=issue,
             at=_utc(state.created_at),
             kind=EventKind.CLOSED if state.state == "closed" else EventKind.REOPENED,
             actor=_person(state.user),
@@ -149,12 +143,10 @@ def events_of(
         for state in states
         if state.state in ("closed", "reopened")
     ]
-    if not states and issue.closed_at is not None:
-        found.append(Event(issue=issue.id, at=issue.closed_at, kind=EventKind.CLOSED))
     return tuple(sorted(found, key=lambda event: event.at))
 
 
-def _moved(issue: Issue, at: datetime, kind: EventKind, milestone: wire.EventMilestone, actor: Person | None) -> Event:
+def _moved(issue: str, at: datetime, kind: EventKind, milestone: wire.EventMilestone, actor: Person | None) -> Event:
     return Event(
-        issue=issue.id, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
+        issue=issue, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
     )

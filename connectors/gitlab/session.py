@@ -17,15 +17,17 @@ import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
 from connectors.http import Caller, Response, decode
-from sync.connector import MalformedError, RefusedError, Setup
+from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup
 
-__all__ = ["PER_PAGE", "Session", "source_of"]
+__all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "source_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 Params = Mapping[str, Any]
 
 PER_PAGE = 100
+OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
+"""What ends one project's reading and not the others'."""
 NOTE_GAP = 1.0
 """Seconds between two writes: GitLab.com takes 60 notes a minute from one user."""
 LARGEST_BODY = 64 << 20
@@ -108,7 +110,7 @@ class Session:
             user_agent="milesync",
             keep_base_url=True,
         )
-        client.session.hooks["response"] += [self._stay, client.heard]
+        client.session.hooks["response"] += [client.heard, self._stay]
         return client
 
     def _send(self, verb: str, path: str, project: str, params: Params, body: Params | None = None) -> Response:
@@ -135,7 +137,9 @@ class Session:
                 raise
             answer, content = client.last, client.last.content
         finally:
-            client.last = None
+            if client.last is not None:
+                client.last.close()
+                client.last = None
             self._idle.append(client)
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
@@ -151,9 +155,7 @@ class Session:
         for part in answer.iter_content(1 << 16):
             content += part
             if len(content) > LARGEST_BODY:
-                answer.close()
                 raise MalformedError(self.name, project, "its answer does not end")
             if self._setup.clock() > until:
-                answer.close()
                 raise requests.exceptions.ReadTimeout
         return bytes(content)

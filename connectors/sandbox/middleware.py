@@ -60,7 +60,6 @@ class Wire:
         if fault.kind == "drop":
             await self.app(scope, receive, _swallow)
         if fault.kind in ("drop", "reset", "truncate"):
-            self.tracker.log.append((scope["method"], scope["path"], 0))
             await send(
                 {
                     "type": "http.response.start",

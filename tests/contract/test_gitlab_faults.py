@@ -1,0 +1,282 @@
+"""What the GitLab connector makes of refusals, limits, broken answers and lost ones. All of them come over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connectors.sandbox.world import Fault
+from sync.connector import (
+    AuthError,
+    BusyError,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    TrackerError,
+    UncertainError,
+    UnreachableError,
+)
+from tests.contract.gitlab_side import Mirror, Side, failing, served
+
+SECRET = "sandbox"
+
+
+@pytest.fixture
+def side() -> Iterator[Side]:
+    with served() as made:
+        yield made
+
+
+def altered(side: Side, **changes: Any) -> str:
+    """The issue list with its first issue changed: a field set, or left out (`...`)."""
+    from connectors.sandbox.gitlab_view import View
+
+    project = next(iter(side.tracker.projects.values()))
+    view = View(side.tracker)
+    rows = [view.issue(issue, project, view.blocking(project)) for issue in project.issues.values()]
+    for name, value in changes.items():
+        if value is ...:
+            del rows[0][name]
+        else:
+            rows[0][name] = value
+    return json.dumps(rows)
+
+
+class TestReading:
+    def test_a_bad_token_ends_the_connection(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        connector = side.connect(token="wrong-one")
+        with pytest.raises(AuthError) as caught:
+            list(connector.pull(["acme/app"], {}))
+        assert "wrong-one" not in f"{caught.value} {connector!r} {vars(caught.value)}"
+        assert str(caught.value).startswith("gl: acme/app: The tracker refused the token")
+
+    def test_a_token_that_expires_in_mid_run_ends_it_and_loses_nothing(self, side: Side) -> None:
+        side.filled("acme/app", 1500)
+        got = Mirror()
+        pages = iter(side.connect(history="none", concurrency=1).pull(["acme/app"], {}))
+        got.take(next(pages))
+        side.tracker.token = "another"
+        with pytest.raises(AuthError):
+            got.take(next(pages))
+        side.tracker.token = SECRET
+        got.pull(side.connect(history="none"), "acme/app")
+        assert len(got.issues) == 1500
+
+    def test_nobody_there(self, side: Side) -> None:
+        side.tracker.url = "http://127.0.0.1:9"
+        with pytest.raises(UnreachableError):
+            list(side.connect().pull(["acme/app"], {}))
+        assert len(side.slept) == 3
+
+    def test_a_missing_project_does_not_stop_the_others(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        side.filled("secret/app", 2).hidden = True
+        got = Mirror().pull(side.connect(), "acme/nope", "secret/app", "acme/app")
+        assert sorted(got.failed) == ["acme/nope", "secret/app"]
+        assert {type(error) for error in got.failed.values()} == {GoneError}
+        assert len(got.issues) == 2
+        assert len(got.complete) == 1
+
+    @pytest.mark.parametrize("kind", ["html", "garbage", "empty"])
+    def test_another_thing_than_json(self, side: Side, kind: str) -> None:
+        side.filled("acme/app", 2)
+        bad = side.filled("acme/bad", 2)
+        side.tracker.faults.append(Fault(kind, f"/projects/{bad.id}/milestones", times=1000))
+        side.tracker.faults.append(Fault(kind, f"/projects/{bad.id}/issues", times=1000, body='{"a": 1}'))
+        got = Mirror().pull(side.connect(), "acme/bad", "acme/app")
+        assert list(got.failed) == ["acme/bad"]
+        error = got.failed["acme/bad"]
+        assert isinstance(error, MalformedError)
+        assert ("HTML instead of JSON" in str(error)) is (kind == "html")
+        assert len(got.issues) == 2
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"id": ...},
+            {"title": ...},
+            {"updated_at": ...},
+            {"references": ...},
+            {"id": "7"},
+            {"title": None},
+            {"created_at": None},
+            {"created_at": "yesterday"},
+            {"labels": "bug"},
+            {"milestone": 5},
+            {"assignees": [{"name": "x"}]},
+            {"confidential": "no"},
+        ],
+        ids=str,
+    )
+    def test_a_malformed_issue_ends_its_project(self, side: Side, changes: dict[str, Any]) -> None:
+        side.filled("acme/bad", 2)
+        body = altered(side, **changes)
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(Fault("status", "updated_at&sort=desc", status=200, body=body))
+        got = Mirror().pull(side.connect(concurrency=1), "acme/bad", "acme/app")
+        assert isinstance(got.failed["acme/bad"], MalformedError)
+        assert len(got.complete) == 1
+        assert {row.key.partition("#")[0] for row in got.issues.values()} == {"acme/app"}
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"description": None, "closed_at": None, "due_date": None, "assignees": [], "milestone": None},
+            {"weight": ..., "blocking_issues_count": ..., "health_status": ...},
+            {"time_stats": ..., "issue_type": ..., "severity": None, "_links": ..., "author": None},
+            {"created_at": "2012-05-28T04:42:42-07:00"},
+            {"a_field_of_tomorrow": {"x": 1}},
+        ],
+        ids=str,
+    )
+    def test_null_absent_and_new_fields_are_no_fault(self, side: Side, changes: dict[str, Any]) -> None:
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(Fault("status", "updated_at", status=200, body=altered(side, **changes)))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert got.failed == {}
+        assert len(got.issues) == 2
+        assert all(row.created_at.utcoffset() == timedelta(0) for row in got.issues.values())
+
+    def test_an_issue_that_does_not_say_whether_it_is_confidential_counts_as_private(self, side: Side) -> None:
+        side.filled("acme/app", 1)
+        side.tracker.faults.append(Fault("status", "updated_at", status=200, body=altered(side, confidential=...)))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert [row.visibility.value for row in got.issues.values()] == ["unknown"]
+
+    @pytest.mark.parametrize("kind", ["reset", "truncate", "status"])
+    def test_a_passing_fault_is_tried_again(self, side: Side, kind: str) -> None:
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(Fault(kind, "/issues", times=2))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert got.failed == {}
+        assert len(got.issues) == 2
+        assert len(side.slept) == 2
+
+    def test_a_project_that_stays_broken_fails_alone(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        bad = side.filled("acme/bad", 2)
+        side.tracker.faults.append(failing(f"/projects/{bad.id}/issues", 500))
+        got = Mirror().pull(side.connect(), "acme/bad", "acme/app")
+        assert isinstance(got.failed["acme/bad"], BusyError)
+        assert len(got.issues) == 2
+
+    def test_a_short_limit_is_waited_for(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(failing("/issues", 429, times=1, Retry_After="17"))
+        assert len(Mirror().pull(side.connect(), "acme/app").issues) == 2
+        assert side.slept == [17.0]
+
+    def test_a_long_limit_stops_the_connection_and_says_until_when(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(failing("/issues", 429, Retry_After="3000"))
+        with pytest.raises(LimitedError) as caught:
+            list(side.connect().pull(["acme/app"], {}))
+        assert caught.value.until == side.clock.now + timedelta(seconds=3000)
+        assert side.slept == []
+
+    def test_a_limit_without_retry_after_goes_by_the_reset(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        reset = int(side.clock.now.timestamp()) + 20
+        side.tracker.faults.append(failing("/issues", 429, times=1, RateLimit_Reset=str(reset)))
+        assert len(Mirror().pull(side.connect(), "acme/app").issues) == 2
+        assert 20 <= sum(side.slept) <= 22
+
+    def test_a_redirect_to_another_host_is_not_followed(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(failing("/projects/acme", 301, location="http://127.0.0.2:9/elsewhere"))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert isinstance(got.failed["acme/app"], MalformedError)
+        assert "another host" in str(got.failed["acme/app"])
+
+
+class TestWriting:
+    MARKER = '{"v":1,"instance":"t","kind":"summary","milestone":"m"}'
+
+    def comment(self, side: Side, text: str = "All is well.") -> CreateComment:
+        project = side.filled("acme/app", 1)
+        return CreateComment(
+            milestone="m",
+            project=str(project.id),
+            project_key="acme/app",
+            issue="acme/app#1",
+            body=text,
+            marker=self.MARKER,
+            summary=True,
+        )
+
+    def test_a_comment_whose_answer_was_lost_is_sent_once(self, side: Side) -> None:
+        action = self.comment(side)
+        side.tracker.faults.append(Fault("drop", "POST", times=5))
+        with pytest.raises(UncertainError):
+            side.connect().apply(action)
+        assert len(side.tracker.projects["acme/app"].issues[1].comments) == 1
+        assert len(side.tracker.writes) == 1
+
+    @pytest.mark.parametrize(
+        "fault", [Fault("status", "POST", status=503), Fault("html", "POST"), Fault("reset", "POST")]
+    )
+    def test_a_comment_of_unknown_fate_is_uncertain(self, side: Side, fault: Fault) -> None:
+        action = self.comment(side)
+        side.tracker.faults.append(Fault(**{name: getattr(fault, name) for name in fault.__slots__}))
+        with pytest.raises(UncertainError):
+            side.connect().apply(action)
+        assert len(side.tracker.writes) == 1
+
+    def test_a_status_issue_whose_answer_was_lost_is_made_once(self, side: Side) -> None:
+        project = side.tracker.project("acme/app")
+        side.tracker.faults.append(Fault("drop", "POST", times=5))
+        made = CreateStatusIssue(
+            milestone="m", project=str(project.id), project_key="acme/app", title="H", body="B", marker=self.MARKER
+        )
+        with pytest.raises(UncertainError):
+            side.connect().apply(made)
+        assert len(project.issues) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [(401, AuthError), (403, RefusedError), (404, GoneError), (400, RefusedError), (422, RefusedError)],
+    )
+    def test_a_refusal_is_told(self, side: Side, status: int, error: type[TrackerError]) -> None:
+        action = self.comment(side)
+        side.tracker.faults.append(failing("POST", status, body='{"message": "no way"}'))
+        with pytest.raises(error, match=rf"gl: acme/app: .*HTTP {status}: no way"):
+            side.connect().apply(action)
+        assert len(side.tracker.writes) == 1
+
+    def test_no_right_to_write(self, side: Side) -> None:
+        action = self.comment(side)
+        side.tracker.projects["acme/app"].read_only = True
+        with pytest.raises(RefusedError, match="403"):
+            side.connect().apply(action)
+
+    def test_a_limited_write_is_not_sent_again(self, side: Side) -> None:
+        action = self.comment(side)
+        side.tracker.faults.append(failing("POST", 429, times=1, Retry_After="5"))
+        with pytest.raises(LimitedError):
+            side.connect().apply(action)
+        assert side.tracker.projects["acme/app"].issues[1].comments == []
+
+    def test_a_label_may_be_sent_again(self, side: Side) -> None:
+        project = side.tracker.project("acme/app")
+        side.tracker.faults.append(Fault("drop", "POST", times=1))
+        label = CreateLabel(
+            milestone="m", project=str(project.id), project_key="acme/app", label="x", colour="0e8a16", description=""
+        )
+        side.connect().apply(label)
+        assert list(project.labels) == ["x"]
+
+    def test_writes_keep_their_distance(self, side: Side) -> None:
+        action = self.comment(side)
+        connector = side.connect()
+        connector.apply(action)
+        connector.apply(action)
+        assert side.slept == [1.0]

@@ -1,0 +1,405 @@
+"""The GitLab connector reads the sandbox's GitLab over HTTP: everything, what changed, and what happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date, timedelta
+from random import Random
+
+import pytest
+
+from connectors.gitlab import walk
+from connectors.sandbox import gitlab_pages
+from connectors.sandbox.world import Milestone, Project, Tracker
+from sync.model import Person, State, StatusCategory, Visibility
+from tests.contract.gitlab_side import Clock, Mirror, Side, failing, kinds, requests_of, served
+
+
+@pytest.fixture
+def side() -> Iterator[Side]:
+    with served() as made:
+        yield made
+        assert made.tracker.writes == []
+
+
+def team(side: Side) -> tuple[Tracker, Project, Milestone]:
+    tracker = side.tracker
+    project = tracker.project("acme/web/shop", "Shop")
+    milestone = tracker.milestone(project, "2.0", due=date(2026, 4, 1), start=date(2026, 3, 1), description="- [x] it")
+    return tracker, project, milestone
+
+
+class TestRows:
+    def test_every_field(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        ada = tracker.user("ada", "Ada Fox")
+        made = tracker.issue(project, "Pay by card", ada, milestones=[milestone.id], points=3, labels=["ui", "bug"])
+        made.estimate, made.spent, made.due, made.assignees, made.type = 7200, 1800, date(2026, 3, 20), [ada], "task"
+        made.parent = "&7"
+        tracker.close(made, ada, side.clock.forward(hours=1))
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        row = got.issues[str(made.id)]
+        assert got.failed == {}
+        assert got.complete == {str(project.id)}
+        assert (row.key, row.project, row.title) == ("acme/web/shop#1", str(project.id), "Pay by card")
+        assert (row.state, row.raw_state, row.category) == (State.CLOSED, "closed", StatusCategory.DONE)
+        assert (row.estimate, row.spent, row.remaining, row.points) == (7200, 1800, 5400, 3.0)
+        assert (row.due, row.type, row.labels) == (date(2026, 3, 20), "task", ("bug", "ui"))
+        assert row.milestones == (str(milestone.id),)
+        assert row.assignees == (Person(str(ada.id), "Ada Fox"),)
+        assert row.closed_at == row.updated_at == side.clock.now
+        assert row.parent == f"{tracker.url}/groups/acme/web/-/epics/7"
+        assert row.visibility is Visibility.PUBLIC
+        stone = got.milestones[str(milestone.id)]
+        assert (stone.key, stone.written, stone.due, stone.start) == ("2.0", "%2.0", milestone.due, milestone.start)
+        assert (stone.state, stone.closed_at, stone.description) == (State.OPEN, None, "- [x] it")
+        assert got.projects[str(project.id)].key == "acme/web/shop"
+
+    def test_what_an_unlicensed_instance_leaves_out_is_none(self, side: Side) -> None:
+        tracker, project, _ = team(side)
+        tracker.premium = False
+        tracker.issue(project, "Plain", tracker.user("ada"), points=5)
+        row = next(iter(Mirror().pull(side.connect(), "acme/web/shop").issues.values()))
+        assert (row.points, row.estimate, row.spent, row.remaining, row.parent) == (None, None, None, None, "")
+
+    def test_visibility(self, side: Side) -> None:
+        tracker = side.tracker
+        shown = {}
+        for name, private, internal in (("open", False, False), ("inner", False, True), ("shut", True, False)):
+            project = tracker.project(f"acme/{name}", private=private)
+            project.internal = internal
+            shown[name] = str(tracker.issue(project, "Seen", tracker.user("ada")).id)
+            shown[f"{name} secret"] = str(tracker.issue(project, "Secret", tracker.user("ada"), confidential=True).id)
+        got = Mirror().pull(side.connect(), "acme/open", "acme/inner", "acme/shut")
+        seen = {name: got.issues[key].visibility.value for name, key in shown.items()}
+        assert seen == {
+            "open": "public",
+            "inner": "project",
+            "shut": "project",
+            "open secret": "confidential",
+            "inner secret": "confidential",
+            "shut secret": "confidential",
+        }
+        assert sorted(p.visibility.value for p in got.projects.values()) == ["project", "project", "public"]
+
+    def test_moved_and_duplicate_are_not_finished_work(self, side: Side) -> None:
+        tracker, project, _ = team(side)
+        ada = tracker.user("ada")
+        for n, word in enumerate(("moved", "duplicate", "")):
+            tracker.close(tracker.issue(project, f"Issue {n}", ada), ada, resolution=word)
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert sorted(row.resolution for row in got.issues.values()) == ["", "duplicate", "moved"]
+
+    @pytest.mark.parametrize("title", ["/close", "@all `x` <img src=x>", "🙂\u202e\x07", "a\nb", "%20&#;?", "x" * 255])
+    def test_hostile_titles_arrive_as_they_are(self, side: Side, title: str) -> None:
+        tracker, project, milestone = team(side)
+        milestone.title = title
+        made = tracker.issue(project, title, tracker.user("ada"), milestones=[milestone.id])
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert got.issues[str(made.id)].title == title
+        assert got.milestones[str(milestone.id)].key == title
+        assert kinds(got.histories[str(made.id)]) == [("joined", title)]
+
+    def test_a_renamed_project_is_found_by_its_old_path(self, side: Side) -> None:
+        project = side.filled("acme/new", 3)
+        side.tracker.moved["acme/old"] = "acme/new"
+        got = Mirror().pull(side.connect(), "acme/old")
+        assert got.projects[str(project.id)].key == "acme/new"
+        assert len(got.issues) == 3
+
+
+class TestPages:
+    @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 500, 501, 730, 1000])
+    def test_each_issue_comes_once(self, side: Side, count: int) -> None:
+        side.filled("acme/app", count)
+        got = Mirror()
+        asked = requests_of(side.connect(history="none"), got, "acme/app")
+        assert len(got.issues) == count
+        assert asked <= max(1, math.ceil(count / 100)) + 3
+        assert len(got.complete) == 1
+
+    def test_totals_vanish_beyond_ten_thousand(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gitlab_pages, "TOTALS_UP_TO", 200)
+        side.filled("acme/app", 730)
+        assert len(Mirror().pull(side.connect(history="none"), "acme/app").issues) == 730
+
+    @pytest.mark.parametrize("totals", [0, 10_000])
+    def test_page_numbers_never_go_deep(self, side: Side, monkeypatch: pytest.MonkeyPatch, totals: int) -> None:
+        monkeypatch.setattr(gitlab_pages, "TOTALS_UP_TO", totals)
+        monkeypatch.setattr(gitlab_pages, "OFFSET_UP_TO", 200)
+        monkeypatch.setattr(walk, "WINDOW", 2)
+        side.filled("acme/app", 1234)
+        got = Mirror().pull(side.connect(history="none"), "acme/app")
+        assert got.failed == {}
+        assert len(got.issues) == 1234
+
+    def test_many_issues_of_one_instant(self, side: Side) -> None:
+        project = side.tracker.project("acme/app")
+        for n in range(620):
+            side.tracker.issue(project, f"Imported {n}", side.tracker.user("ada"))
+        got = Mirror()
+        connector = side.connect(history="none")
+        assert len(got.pull(connector, "acme/app").issues) == 620
+        side.tracker.label(project.issues[7], ["late"], [], side.tracker.user("ada"), side.clock.forward(days=1))
+        assert got.pull(connector, "acme/app").issues[str(project.issues[7].id)].labels == ("late",)
+
+    def test_a_killed_pull_goes_on_where_it_was(self, side: Side) -> None:
+        project = side.filled("acme/app", 1200)
+        ada = side.tracker.user("ada")
+        got, connector = Mirror(), side.connect(history="none", concurrency=1)
+        pages = iter(connector.pull(["acme/app"], {}))
+        got.take(next(pages))
+        del pages
+        assert 0 < len(got.issues) < 1200
+        assert not got.complete
+        early = project.issues[5]
+        side.tracker.label(early, ["changed-while-away"], [], ada, side.clock.forward(hours=1))
+        again = side.connect(history="none", concurrency=1)
+        asked = requests_of(again, got, "acme/app")
+        assert asked <= 12, "the project, its milestones, and the nine hundred issues that were left"
+        assert len(got.issues) == 1200
+        assert got.pull(again, "acme/app").issues[str(early.id)].labels == ("changed-while-away",)
+
+    def test_an_issue_deleted_while_reading_hides_no_other(self, side: Side) -> None:
+        project = side.filled("acme/app", 1200)
+        got = Mirror()
+        pages = iter(side.connect(history="none", concurrency=1).pull(["acme/app"], {}))
+        got.take(next(pages))
+        for number in (3, 4, 5):
+            del project.issues[number]
+        for page in pages:
+            got.take(page)
+        assert {str(issue.id) for issue in project.issues.values()} <= got.issues.keys()
+
+    def test_pages_that_repeat_end_the_project(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        side.filled("acme/app", 900)
+        monkeypatch.setattr(
+            walk,
+            "_page",
+            lambda session, project, n, asked: session.get(
+                f"/projects/{project.id}/issues", "acme/app", **{**asked, "page": 1, "updated_after": "2000-01-01"}
+            ),
+        )
+        got = Mirror().pull(side.connect(history="none", concurrency=1), "acme/app")
+        assert str(got.failed["acme/app"]).startswith("gl: acme/app: The tracker's answer is not what its API")
+
+
+class TestWhatChanged:
+    def test_nothing_changed_takes_three_requests(self, side: Side) -> None:
+        side.filled("acme/app", 730)
+        got, connector = Mirror(), side.connect()
+        got.pull(connector, "acme/app")
+        before = dict(got.cursors)
+        side.tracker.log.clear()
+        assert requests_of(connector, got, "acme/app") == 3
+        assert got.cursors == before
+        assert got.pages == 1
+        assert got.complete
+
+    def test_only_what_changed_comes_again(self, side: Side) -> None:
+        project = side.filled("acme/app", 300)
+        got, connector = Mirror(), side.connect(history="none")
+        got.pull(connector, "acme/app")
+        side.tracker.close(project.issues[17], side.tracker.user("ada"), side.clock.forward(minutes=1))
+        pages = list(connector.pull(["acme/app"], got.cursors))
+        assert [row.key for page in pages for row in page.issues] == ["acme/app#17"]
+
+    def test_what_is_updated_late_with_an_earlier_time_is_not_lost(self, side: Side) -> None:
+        """A replica that lags: a row older than the cursor's newest, but within the overlap."""
+        project = side.filled("acme/app", 5)
+        got, connector = Mirror(), side.connect()
+        got.pull(connector, "acme/app")
+        newest = max(issue.updated for issue in project.issues.values())
+        late = side.tracker.issue(project, "Late", side.tracker.user("ada"), at=newest - timedelta(seconds=90))
+        assert str(late.id) in got.pull(connector, "acme/app").issues
+
+    def test_a_change_at_the_very_instant_of_the_last_is_not_lost(self, side: Side) -> None:
+        project = side.filled("acme/app", 5)
+        got, connector = Mirror(), side.connect()
+        got.pull(connector, "acme/app")
+        side.tracker.label(project.issues[5], ["same-instant"], [], side.tracker.user("ada"), side.clock.now)
+        assert got.pull(connector, "acme/app").issues[str(project.issues[5].id)].labels == ("same-instant",)
+
+    def test_one_percent_of_ten_thousand_is_cheap(self, side: Side) -> None:
+        project = side.filled("acme/app", 1000)
+        got, connector = Mirror(), side.connect(history="none")
+        got.pull(connector, "acme/app")
+        for number in range(1, 131):
+            side.tracker.label(project.issues[number], ["x"], [], side.tracker.user("ada"), side.clock.forward(hours=1))
+        assert requests_of(connector, got, "acme/app") <= math.ceil(130 / 100) + 2
+        assert sum("x" in row.labels for row in got.issues.values()) == 130
+
+    def test_a_cursor_of_another_version_reads_everything(self, side: Side) -> None:
+        project = side.filled("acme/app", 3)
+        for text in ("7", "not json", '{"since": 5}', '{"created": "2026-01-01T00:00:00Z"}'):
+            got = Mirror().pull(side.connect(), "acme/app", cursors={str(project.id): text})
+            assert len(got.issues) == 3
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_after_any_edits_the_increments_make_the_whole(self, side: Side, seed: int) -> None:
+        rng, tracker, clock = Random(seed), side.tracker, side.clock
+        project = side.filled("acme/app", rng.choice((20, 120)))
+        stones = [tracker.milestone(project, f"m{n}", at=clock.now) for n in range(3)]
+        ada, got, connector = tracker.user("ada", "Ada"), Mirror(), side.connect()
+        for _ in range(5):
+            got.pull(connector, "acme/app")
+            for _ in range(rng.randint(0, 25)):
+                edit(rng, tracker, project, stones, clock)
+        got.pull(connector, "acme/app")
+        whole = Mirror().pull(side.connect(), "acme/app")
+        assert got.issues == whole.issues
+        assert got.milestones == whole.milestones
+        assert {k: v for k, v in got.histories.items() if v} == {k: v for k, v in whole.histories.items() if v}
+        assert ada.name == "Ada Fox"
+
+
+def edit(rng: Random, tracker: Tracker, project: Project, stones: list[Milestone], clock: Clock) -> None:
+    """One change by somebody, sometimes at the very instant of the last."""
+    ada, at = tracker.user("ada"), clock.forward(seconds=rng.choice((0, 1, 30, 4000)))
+    issue = project.issues[rng.randint(1, len(project.issues))]
+    match rng.randint(0, 6):
+        case 0:
+            tracker.issue(project, "New", ada, at=at, milestones=rng.choice(([], [stones[0].id])))
+        case 1:
+            tracker.move(project, issue, rng.choice(([], [stones[1].id], [stones[2].id])), ada, at)
+        case 2 if issue.closed is None:
+            tracker.close(issue, ada, at)
+        case 3 if issue.closed is not None:
+            tracker.reopen(issue, ada, at)
+        case 4:
+            tracker.comment(issue, ada, "Hm.", at)
+        case 5:
+            tracker.close_milestone(project, rng.choice(stones), at)
+        case _:
+            tracker.label(issue, [f"l{rng.randint(0, 9)}"], list(issue.labels), ada, at)
+
+
+class TestHistory:
+    def test_to_day_one(self, side: Side) -> None:
+        tracker, project, first = team(side)
+        second = tracker.milestone(project, "2.1")
+        ada = tracker.user("ada", "Ada Fox")
+        made = tracker.issue(project, "Wanders", ada, milestones=[first.id])
+        born = side.clock.now
+        tracker.move(project, made, [second.id], ada, side.clock.forward(days=1))
+        tracker.close(made, ada, side.clock.forward(days=1))
+        tracker.reopen(made, ada, side.clock.forward(days=1))
+        tracker.move(project, made, [], ada, side.clock.forward(days=1))
+        tracker.move(project, made, [second.id], ada, side.clock.forward(days=1))
+        told = Mirror().pull(side.connect(), "acme/web/shop").histories[str(made.id)]
+        assert kinds(told) == [
+            ("joined", "2.0"),
+            ("left", "2.0"),
+            ("joined", "2.1"),
+            ("closed", ""),
+            ("reopened", ""),
+            ("left", "2.1"),
+            ("joined", "2.1"),
+        ]
+        assert [(event.at - born).days for event in told] == [0, 1, 1, 2, 3, 4, 5]
+        assert told[0].milestone == str(first.id)
+        assert {event.actor for event in told} == {Person(str(ada.id), "Ada Fox")}
+
+    def test_who_left_every_milestone_is_told_too(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        made = tracker.issue(project, "Cut", tracker.user("ada"), milestones=[milestone.id])
+        tracker.move(project, made, [], tracker.user("ada"), side.clock.forward(days=1))
+        for history, events in (("full", 2), ("members", 0), ("none", 0)):
+            got = Mirror().pull(side.connect(history=history), "acme/web/shop")
+            assert len(got.histories.get(str(made.id), ())) == events
+
+    def test_requests_are_bounded(self, side: Side) -> None:
+        tracker = side.tracker
+        side.filled("acme/app", 60)
+        connector = side.connect()
+        assert requests_of(connector, Mirror(), "acme/app") == 3, "no milestone, no history"
+        project = tracker.project("acme/app")
+        milestone = tracker.milestone(project, "1", at=side.clock.forward(days=1))
+        assert requests_of(connector, Mirror(), "acme/app") == 3, "nothing was touched since it came to be"
+        for number in range(1, 11):
+            tracker.move(project, project.issues[number], [milestone.id], tracker.user("ada"), side.clock.now)
+        tracker.comment(project.issues[11], tracker.user("ada"), "Not in it", side.clock.now)
+        assert requests_of(connector, Mirror(), "acme/app") == 3 + 10 * 2 + 1
+
+    def test_status_issues_of_ours_are_not_asked_about(self, side: Side) -> None:
+        tracker, project, _ = team(side)
+        body = 'Health\n\n<!-- milesync {"kind":"status_issue","milestone":"x"} -->'
+        tracker.issue(project, "Health of 2.0", tracker.bot, body=body, labels=["milestone-status"])
+        connector = side.connect(status_labels=["milestone-status"])
+        assert requests_of(connector, Mirror(), "acme/web/shop") == 3
+
+    def test_an_issue_that_vanishes_meanwhile_is_gone(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        kept = tracker.issue(project, "Kept", tracker.user("ada"), milestones=[milestone.id])
+        lost = tracker.issue(project, "Lost", tracker.user("ada"), milestones=[milestone.id])
+        pages = iter(side.connect(concurrency=1).pull(["acme/web/shop"], {}))
+        tracker.faults += [failing(f"/issues/{lost.number}", 404)]
+        got = Mirror()
+        for page in pages:
+            got.take(page)
+            assert page.gone == {str(lost.id)}
+        assert list(got.issues) == [str(kept.id)]
+        assert got.failed == {}
+
+    def test_an_instance_without_these_events_still_gives_its_issues(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        made = tracker.issue(project, "Old", tracker.user("ada"), milestones=[milestone.id])
+        tracker.faults += [failing("resource_milestone_events", 404)]
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert got.histories == {str(made.id): ()}
+        assert list(got.issues) == [str(made.id)]
+
+
+class TestGroups:
+    def test_a_group_milestone_has_one_project_whatever_fails(self, side: Side) -> None:
+        tracker = side.tracker
+        keys = ["acme/web/one", "acme/web/two", "acme/api"]
+        projects = [tracker.project(key) for key in keys]
+        shared = tracker.group_milestone("acme", "Launch", due=date(2026, 5, 1))
+        narrow = tracker.group_milestone("acme/web", "Web launch")
+        own = tracker.milestone(projects[1], "Two only")
+        for project in projects:
+            tracker.issue(project, "Part", tracker.user("ada"), milestones=[shared.id])
+        got = Mirror().pull(side.connect(), *keys)
+        owners = {row.title: row.project for row in got.milestones.values()}
+        one, two = str(projects[0].id), str(projects[1].id)
+        assert owners == {"Launch": one, "Web launch": one, "Two only": two}
+        assert {row.milestones for row in got.issues.values()} == {(str(shared.id),)}
+        assert got.milestones[str(shared.id)].url.endswith("/groups/acme/-/milestones/1")
+        tracker.faults += [failing("acme/web/one", 502)]
+        again = Mirror().pull(side.connect(), *keys)
+        assert list(again.failed) == ["acme/web/one"]
+        assert [row.id for row in again.milestones.values()] == [str(own.id)]
+        assert narrow.group == "acme/web"
+
+    def test_all_projects_below_a_group(self, side: Side) -> None:
+        for key in ("acme/app", "acme/web/shop", "acme/web/deep/down", "other/x"):
+            side.filled(key, 4)
+        for named in ("acme/*", "acme"):
+            got = Mirror().pull(side.connect(), named)
+            assert {p.key for p in got.projects.values()} == {"acme/app", "acme/web/shop", "acme/web/deep/down"}
+            assert len(got.issues) == 12
+
+    def test_a_project_named_twice_comes_once(self, side: Side) -> None:
+        side.filled("acme/app", 4)
+        side.filled("acme/api", 4)
+        pages = list(side.connect().pull(["acme/app", "acme/*"], {}))
+        assert len([row for page in pages for row in page.issues]) == 8
+
+    def test_a_group_is_asked_once_for_what_changed(self, side: Side) -> None:
+        projects = [side.filled(f"acme/p{n}", 30) for n in range(8)]
+        got, connector = Mirror(), side.connect(history="none")
+        got.pull(connector, "acme/*")
+        assert len(got.issues) == 240
+        assert requests_of(connector, got, "acme/*") == 8 + 2
+        assert got.complete == {str(p.id) for p in projects}
+        tracker, ada = side.tracker, side.tracker.user("ada")
+        tracker.close(projects[0].issues[3], ada, side.clock.forward(days=30))
+        tracker.close(projects[7].issues[4], ada, side.clock.forward(days=30))
+        changed = [row.key for page in connector.pull(["acme/*"], got.cursors) for row in page.issues]
+        assert changed == ["acme/p0#3", "acme/p7#4"]
+        fresh = side.filled("acme/p9", 3)
+        got.pull(connector, "acme/*")
+        assert str(fresh.id) in got.complete
+        assert len(got.issues) == 243
