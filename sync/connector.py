@@ -125,12 +125,14 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """What a connection can do; `body_limit` is in characters, with a margin below the tracker's own limit.
 
     `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
+    `labels_are_made` is false where a label exists by being used (Jira).
     """
 
     markup: Markup
     body_limit: int
     scoped: str = "/"
     history: bool = True
+    labels_are_made: bool = True
 
 
 class Setup(Struct, kw_only=True):
@@ -184,7 +186,11 @@ class Connector(Protocol):
 
     name: str
     source: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do. Telling that may take one request, so this may raise a `TrackerError`."""
+        ...
 
     @property
     def requests(self) -> int:

@@ -290,7 +290,7 @@ def _start(m: Milestone, due: date | None, releases: Sequence[date], zone: ZoneI
     if not _is_sprint(m):
         before = bisect_left(releases, due)
         days = min(max((due - releases[before - 1]).days, 28), 150) if before else 90
-    return None if due.toordinal() <= days + 1 else _start_of_day(due - timedelta(days=days), zone)
+    return None if due.toordinal() <= days + 1 else end_of_day(due - timedelta(days=days), zone)
 
 
 def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
@@ -298,10 +298,12 @@ def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _ended(m: Milestone, zone: ZoneInfo, at: datetime) -> datetime | None:
-    """When it was closed, if that was by ``at``; a version is at the end of its release date."""
+    """When it was closed, if that was by ``at``; a version is released on its release date, from that day's start."""
     if m.state is State.OPEN:
         return None
-    ended = end_of_day(m.due, zone) if m.kind is MilestoneKind.VERSION and m.due else m.closed_at
+    if m.kind is MilestoneKind.VERSION and m.due is not None:
+        return min(end_of_day(m.due, zone), at) if _start_of_day(m.due, zone) <= at else None
+    ended = m.closed_at
     if ended is None:
         return at  # closed, and nobody says when
     return ended if ended <= at else None

@@ -63,7 +63,8 @@ secrets = Secrets()
 
 
 def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None, run: str = "") -> None:
-    """Send all logs of this process to ``stream``: INFO and up, or DEBUG with ``verbose``.
+    """Send all logs of this process to ``stream``: INFO and up, or DEBUG with ``verbose``. A person at a terminal who
+    did not ask for more gets ERROR and up: the commands tell the rest themselves.
 
     ``json`` None means JSON unless the stream is a terminal. ``run`` is bound to every line, in every thread.
     """
@@ -103,7 +104,7 @@ def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None
     for old in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    root.setLevel(logging.DEBUG if verbose else logging.INFO if as_json else logging.ERROR)
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -102,6 +102,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status | None = None
     since: datetime | None = None
     baseline: date | None = None
+    probability: float | None = None
     meaning: str = ""
     body: str = ""
     written: datetime | None = None
@@ -125,7 +126,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
     are rendered bodies; ``transition`` says what changed, given the status in the last summary, and may decline.
     ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
-    ``may_create`` is false for a milestone that gets no status issue made for it.
+    ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
+    tracker wants labels created before use. ``stale``: a source failed, so only a summary that stands is rewritten.
     """
 
     milestone: str
@@ -146,8 +148,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     posted: bool = False
     may_create: bool = True
     needs_label: bool = False
-    changing_only: bool = False
-    """Only what stands already is changed: the data is stale, so nothing new is said."""
+    probability: float | None = None
+    stale: bool = False
 
 
 class Skipped(Struct, frozen=True):
@@ -204,7 +206,7 @@ def _not_allowed(want: Desired, have: StatusIssue | None) -> str:
 def _for_one(want: Desired, have: StatusIssue | None, instance: str, now: datetime) -> Iterator[Action]:
     to: dict[str, Any] = {"milestone": want.milestone, "project": want.project, "project_key": want.project_key}
     if have is None:
-        if not want.changing_only:
+        if not want.stale:
             marker = Marker(instance=instance, kind=MarkerKind.STATUS_ISSUE, milestone=want.milestone)
             yield CreateStatusIssue(
                 **to, title=want.issue_title, body=want.issue_body, marker=marker.encode(), labels=want.issue_labels
@@ -218,17 +220,17 @@ def _for_one(want: Desired, have: StatusIssue | None, instance: str, now: dateti
         ((c, m) for c, m in ours if m.kind is MarkerKind.SUMMARY), key=lambda pair: (pair[0].created_at, pair[0].id)
     )
     wrong = tuple(label for label in want.siblings if label in have.labels)
-    if want.label not in have.labels or wrong:
+    if (want.label not in have.labels or wrong) and not want.stale:
         yield MoveLabel(**to, issue=have.issue, add=want.label, remove=wrong)
     for double, _ in summaries[1:]:
         yield DeleteComment(**to, issue=have.issue, comment=double.id)
     if not summaries:
-        if not want.posted and not want.changing_only:
+        if not want.posted and not want.stale:
             marker = _summary(want, instance, now)
             yield CreateComment(**to, issue=have.issue, body=want.summary, marker=marker.encode(), summary=True)
         return
     comment, last = summaries[0]
-    if last.status is not None and last.status is not want.status:
+    if last.status is not None and last.status is not want.status and not want.stale:
         yield from _transition(want, have, last.status, ours, instance)
     if _must_rewrite(want, last, now):
         marker = _summary(want, instance, now)
@@ -275,6 +277,7 @@ def _summary(want: Desired, instance: str, now: datetime) -> Marker:
         status=want.status,
         since=want.since,
         baseline=want.baseline,
+        probability=want.probability,
         meaning=want.meaning,
         body=_hash(want.summary),
         written=now,

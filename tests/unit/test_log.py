@@ -163,9 +163,12 @@ def test_json_elsewhere_with_the_run_in_every_thread() -> None:
     )
 
 
-def test_readable_on_a_terminal() -> None:
+def test_readable_on_a_terminal_for_who_asks_for_it() -> None:
     stream = Terminal()
     configure(stream)
+    structlog.get_logger().info("pulled", project="acme/app")
+    assert stream.getvalue() == ""
+    configure(stream, verbose=True)
     structlog.get_logger().info("pulled", project="acme/app")
     assert "pulled" in stream.getvalue()
     assert not stream.getvalue().startswith("{")

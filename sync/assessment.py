@@ -1,0 +1,307 @@
+"""From the store's rows to each milestone's health: what belongs to it, for whom, at what time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from sync import health, history
+from sync.calendar import Calendar
+from sync.connector import Connector
+from sync.forecast import Past, Rules
+from sync.ledger import Container, Ledger
+from sync.model import (
+    Counts,
+    DueDate,
+    Health,
+    Issue,
+    Membership,
+    Milestone,
+    Project,
+    Status,
+    UnknownWhy,
+    Visibility,
+    uid,
+)
+from sync.plan import Policy
+from sync.store import Store
+
+__all__ = ["Assessed", "Named", "Rulebook", "Source", "assess", "explain"]
+
+_NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What people said about one milestone in the configuration."""
+
+    report_on: str = ""
+    start: date | None = None
+    owner: str = ""
+
+
+def _plan_only(_project: str) -> Policy:
+    return Policy.PLAN
+
+
+def _every_title(_project: str, _title: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Source:
+    """A configured connection, ready to use.
+
+    ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
+    ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are looked after there.
+    """
+
+    name: str
+    connector: Connector
+    projects: tuple[str, ...]
+    policy_of: Callable[[str], Policy] = _plan_only
+    admits: Callable[[str, str], bool] = _every_title
+    labels: tuple[str, ...] = ("milestone-status",)
+    prefix: str = "health"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    removed: frozenset[str] = history.REMOVED
+    tolerance: float = 0.0
+    named: Mapping[str, Named] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The rules that hold for every source."""
+
+    rules: Rules = field(default_factory=Rules)
+    calendar: Calendar = field(default_factory=Calendar.plain)
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """One milestone with its health and everything that its comment tells. ``stays`` are its memberships,
+    ``running`` says that it had not ended at that time, ``reported`` that it has a status issue,
+    ``read_at`` when its project was last read in full, ``calibration`` how such forecasts did.
+    """
+
+    source: Source
+    project: Project
+    milestone: Milestone
+    uid: str
+    written: str
+    stream: str
+    health: Health
+    stays: tuple[Membership, ...]
+    issues: Mapping[str, Issue]
+    due_dates: tuple[DueDate, ...]
+    named: Named
+    running: bool
+    reported: bool
+    read_at: datetime | None = None
+    calibration: str = ""
+
+    @property
+    def report_on(self) -> str:
+        """The issue that a person chose to carry label and comments; empty when none was."""
+        return self.named.report_on
+
+    @property
+    def current(self) -> bool:
+        """Whether it runs at the time of the assessment, or something is still written for it.
+
+        A milestone that was over before we came is history only.
+        """
+        return self.running or self.reported
+
+
+def assess(
+    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, *, replay: bool = False
+) -> list[Assessed]:
+    """The health of every milestone that the sources admit, at a time, in the order of their names.
+
+    Sources share one history, so that a young team may learn from another's milestones of the same kind.
+    A replay takes no memory of earlier statuses, and uses nothing that is dated after ``at``.
+    """
+    loaded = [_Loaded(store, source, at) for source in sources]
+    past = _past(loaded, book)
+    memory = _Memory.of(store) if not replay else _Memory()
+    made: list[Assessed] = []
+    for one in loaded:
+        verdicts = health.assess(past(one.source), [c.id for c in one.containers], at, **one.given(memory, at, book))
+        made += one.assessed(verdicts, memory)
+    return sorted(made, key=lambda one: one.written)
+
+
+def explain(
+    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, written: str, *, replay: bool = False
+) -> dict[str, object] | None:
+    """Every number behind the health of one milestone, by its written id; None when there is no such milestone."""
+    loaded = [_Loaded(store, source, at) for source in sources]
+    past = _past(loaded, book)
+    memory = _Memory.of(store) if not replay else _Memory()
+    for one in loaded:
+        for name, milestone in one.milestones.items():
+            if one.written(milestone) == written:
+                return health.explain(past(one.source), name, at, **one.given(memory, at, book))
+    return None
+
+
+def _past(loaded: Sequence[_Loaded], book: Rulebook) -> Callable[[Source], Past]:
+    """The common history, counted once for each tolerance in use."""
+    containers = [c for one in loaded for c in one.containers]
+    ledger = Ledger.of(containers, [stay for one in loaded for stay in one.stays])
+    counted: dict[float, Past] = {}
+
+    def past(source: Source) -> Past:
+        if source.tolerance not in counted:
+            counted[source.tolerance] = Past(ledger, _rules(book, source))
+        return counted[source.tolerance]
+
+    return past
+
+
+def _rules(book: Rulebook, source: Source) -> Rules:
+    return msgspec.structs.replace(book.rules, tolerance=source.tolerance)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What earlier runs left: the last health of each container, stale projects, milestones with a status issue."""
+
+    previous: Mapping[str, Health] = field(default_factory=dict)
+    stale: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+    pulled: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    reported: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, store: Store) -> _Memory:
+        reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
+        return cls(store.last_health(), store.stale(), store.pulled(), reported)
+
+
+class _Loaded:
+    """One source's rows, read once."""
+
+    def __init__(self, store: Store, source: Source, at: datetime) -> None:
+        origin = source.connector.source
+        self.source = source
+        self.projects = {project.id: project for project in store.projects(origin)}
+        self.milestones = {
+            uid(origin, "milestone", m.id): self._as_named(m)
+            for _, m in store.milestones(origin)
+            if m.project in self.projects
+            and source.admits(self.projects[m.project].key, m.title)
+            and (m.created_at is None or m.created_at <= at)
+        }
+        ours = store.status_issues(origin)
+        self.issues = {
+            uid(origin, "issue", issue.id): issue
+            for issue in store.issues(origin)
+            if not issue.is_pull_request and issue.id not in ours and issue.visibility not in _NARROW
+        }
+        self.due_dates = store.due_dates(origin)
+        self.stays = list(
+            history.memberships(
+                self.issues.values(),
+                store.events(origin),
+                store.titles(origin),
+                source=origin,
+                removed=source.removed,
+                at=at,
+            )
+        )
+        self.by_container: dict[str, list[Membership]] = defaultdict(list)
+        for stay in self.stays:
+            self.by_container[stay.container].append(stay)
+        self.containers: Sequence[Container] = history.containers(
+            list(self.milestones.values()),
+            self.due_dates,
+            self.projects,
+            self.by_container,
+            source=origin,
+            zone=source.zone,
+            at=at,
+        )
+
+    def _as_named(self, milestone: Milestone) -> Milestone:
+        """The milestone with the start that a person gave it."""
+        named = self._named(milestone)
+        return msgspec.structs.replace(milestone, start=named.start) if named.start else milestone
+
+    def _named(self, milestone: Milestone) -> Named:
+        return self.source.named.get(f"{self.projects[milestone.project].key}{milestone.written}", Named())
+
+    def open_items(self, at: datetime) -> dict[str, list[str]]:
+        """Container id -> uids of the items that are open members at a time."""
+        return {
+            container: [stay.item for stay in stays if history.is_open(stay, at)]
+            for container, stays in self.by_container.items()
+        }
+
+    def counts(self, at: datetime) -> dict[str, Counts]:
+        """Container id -> its counts at a time."""
+        return {c.id: history.counts(c, self.by_container.get(c.id, ()), at) for c in self.containers}
+
+    def written(self, milestone: Milestone) -> str:
+        """The id that people write."""
+        return f"{self.source.name}:{self.projects[milestone.project].key}{milestone.written}"
+
+    def given(self, memory: _Memory, at: datetime, book: Rulebook) -> dict[str, Any]:
+        """What `sync.health` wants to know beside the history."""
+        return {
+            "previous": memory.previous,
+            "issues": self.issues,
+            "members": self.open_items(at),
+            "counts": self.counts(at),
+            "rules": _rules(book, self.source),
+            "calendar": book.calendar,
+        }
+
+    def assessed(self, verdicts: Mapping[str, Health], memory: _Memory) -> Iterator[Assessed]:
+        """Each milestone with its health; where the project's data is stale, it is unknown, and says since when."""
+        containers = {c.id: c for c in self.containers}
+        for name, milestone in self.milestones.items():
+            project = self.projects[milestone.project]
+            where = (self.source.connector.source, project.key)
+            verdict, named = verdicts[name], self._named(milestone)
+            if where in memory.stale:
+                verdict = _stale(verdict, memory.previous.get(name), memory.stale[where])
+            yield Assessed(
+                source=self.source,
+                project=project,
+                milestone=milestone,
+                uid=name,
+                written=self.written(milestone),
+                stream=containers[name].stream,
+                health=verdict,
+                stays=tuple(self.by_container.get(name, ())),
+                issues=self.issues,
+                due_dates=tuple(self.due_dates.get(milestone.id, ())),
+                named=named,
+                running=containers[name].ended is None,
+                reported=name in memory.reported or bool(named.report_on),
+                read_at=memory.pulled.get(where),
+            )
+
+
+def _stale(now: Health, last: Health | None, since: datetime | None) -> Health:
+    """Incomplete data never turns green: unknown, since the last good pull."""
+    since = since or (last.at if last else now.at)
+    return msgspec.structs.replace(
+        now,
+        status=Status.UNKNOWN,
+        band=Status.UNKNOWN,
+        unknown=UnknownWhy.STALE,
+        stale_since=since,
+        probability=None,
+        dates=type(now.dates)(),
+        reasons=(),
+        levers=(),
+        confidence=None,
+    )

@@ -1,0 +1,326 @@
+"""The command line: settings in, exit code out.
+
+Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
+projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from typer.exceptions import Abort, TyperException
+
+from config.errors import ConfigurationError
+from config.settings import Settings, load
+from sync import log
+from sync.assessment import Assessed
+from sync.cli import compose, show
+from sync.cli.progress import Shown
+from sync.engine import Engine, Result
+from sync.plan import Plan, fingerprint
+from sync.savedplan import SavedPlan
+from sync.store import StoreError
+
+__all__ = ["app", "main"]
+
+ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
+DEFAULT = Path("milesync.toml")
+
+Config = Annotated[Path, typer.Option("--config", help="The configuration.", metavar="FILE")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, logs on standard error.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="Replay: as things stood then. A date means its end in UTC.", metavar="DATETIME")
+]
+FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
+
+app = typer.Typer(
+    name="milesync",
+    help="Keeps the health of milestones true, and writes it where the team already works.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit. The library's code for bad usage, 2, becomes 1: 2 is ours for changes."""
+    words = sys.argv[1:2]
+    plugins(lambda name: words in ([], ["--help"], [name]))
+    try:
+        code = app(standalone_mode=False)
+    except (ConfigurationError, StoreError) as problem:
+        _error(str(problem))
+        code = ERROR
+    except TyperException as problem:
+        _error(str(problem) or "bad usage; see --help")
+        code = ERROR
+    except (Abort, KeyboardInterrupt):
+        code = ERROR
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def plugins(wanted: Callable[[str], bool]) -> None:
+    """Add the commands that other packages bring; only those asked for, since loading them costs time."""
+    known = {command.name for command in app.registered_commands}
+    for point in entry_points(group="milesync.commands"):
+        if point.name not in known and wanted(point.name):
+            app.command(point.name)(point.load())
+
+
+def _error(words: str) -> None:
+    Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _working(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, Shown]]:
+    """A run's id and its progress display; logs go to standard error."""
+    run_id = uuid.uuid4().hex[:12]
+    err = Console(stderr=True)
+    log.configure(sys.stderr, verbose=verbose, run=run_id)
+    with Shown(err, quiet=as_json or (not err.is_terminal and not verbose)) as shown:
+        yield run_id, shown
+
+
+@contextmanager
+def _engine(
+    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False
+) -> Iterator[tuple[Engine, Settings]]:
+    """The configured engine, closed at the end."""
+    settings = load(config, os.environ)
+    with (
+        _working(verbose=verbose, as_json=as_json) as (run_id, shown),
+        compose.engine(settings, os.environ, create=create, run_id=run_id, progress=shown, offline=offline) as engine,
+    ):
+        yield engine, settings
+
+
+def _moment(as_of: str) -> datetime | None:
+    """The time of a replay, in UTC; None for now. Raises a usage error."""
+    if not as_of:
+        return None
+    try:
+        if len(as_of) == len("2026-01-02"):
+            return datetime.combine(date.fromisoformat(as_of), time.max, UTC)
+        at = datetime.fromisoformat(as_of)
+    except ValueError:
+        raise typer.BadParameter(f"{as_of!r} is not a date or time such as 2026-03-15") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _print_json(document: Any) -> None:
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    typer.echo(log.secrets.redact(text))
+
+
+def _failures(engine: Engine) -> int:
+    """0, or 3 when a part failed, or 1 when nothing went through; each failure is told."""
+    for failure in engine.failures:
+        _error(failure.error)
+    if not engine.failures:
+        return 0
+    return PARTLY if engine.went_through else ERROR
+
+
+def _end(*codes: int) -> NoReturn:
+    """Exit with the first of 1, 4, 3, 2 that holds."""
+    raise typer.Exit(next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0))
+
+
+def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | None, *, as_json: bool) -> None:
+    """The milestones, and what would be written."""
+    if as_json:
+        document: dict[str, Any] = {"milestones": show.rows(assessed)}
+        if plan is not None:
+            document["actions"] = show.plan_rows(plan)
+            document["fingerprint"] = fingerprint(plan.actions)
+        document["errors"] = show.failure_rows(engine.failures)
+        _print_json(document)
+        return
+    console = Console()
+    console.print(show.milestones(assessed))
+    if plan is not None:
+        console.print()
+        console.print(show.plan_lines(plan, assessed))
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET...", help="github:owner/repo, gitlab:g/p, jira:KEY")],
+    as_of: AsOf = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print the health of a project's milestones. Needs no configuration and writes nothing."""
+    at = _moment(as_of)
+    with (
+        _working(verbose=verbose, as_json=as_json) as (run_id, shown),
+        compose.for_targets(targets, os.environ, run_id, shown) as engine,
+    ):
+        engine.pull()
+        code = _failures(engine)
+        _all_or_current(engine.assess(at), engine, None, as_json=as_json)
+        _end(code)
+
+
+@app.command()
+def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Bring the store up to date with the trackers."""
+    with _engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+        engine.pull()
+        if as_json:
+            errors = show.failure_rows(engine.failures)
+            _print_json({"issues": engine.pulled, "requests": engine.requests, "errors": errors})
+        else:
+            Console().print(f"{engine.pulled} issues pulled with {sum(engine.requests.values())} requests.")
+        _end(_failures(engine))
+
+
+@app.command()
+def plan(
+    out: Annotated[Path | None, typer.Option("--out", help="Save the plan for `apply`.", metavar="FILE")] = None,
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what `run` would write if the policy let it. Writes nothing."""
+    at = _moment(as_of)
+    with _engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+        engine.pull()
+        assessed = engine.assess(at)
+        made = engine.plan(assessed, fresh=out is not None)
+        if out is not None:
+            SavedPlan.of(engine.instance, engine.clock(), made.actions).save(out)
+        _all_or_current(assessed, engine, made, as_json=as_json)
+        _end(_failures(engine), CHANGES if made.actions else 0)
+
+
+@app.command()
+def status(
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    every: Annotated[bool, typer.Option("--all", help="Finished milestones too.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the milestones from the store, without asking a tracker."""
+    with _engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        assessed = engine.assess(_moment(as_of), keep=False)
+        if as_json:
+            _print_json({"milestones": show.rows(assessed)})
+        else:
+            Console().print(show.milestones(assessed, every=every))
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    config: Config = DEFAULT,
+    first_run: FirstRun = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Pull, assess, plan, and write what the policy allows. This is what a schedule calls."""
+    with _engine(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, _):
+        result = engine.run()
+        code = REFUSED if result.refused else 0
+        if as_json:
+            _print_json(show.run_document(result, engine.requests))
+        else:
+            console = Console()
+            console.print(show.milestones(result.assessed))
+            console.print(show.summary_line(result))
+        for reason in result.refused:
+            _error(f"refused: {reason}")
+        _end(code, _failures(engine))
+
+
+@app.command(name="apply")
+def apply_(
+    file: Annotated[Path | None, typer.Argument(help="A plan saved by `plan --out`.")] = None,
+    config: Config = DEFAULT,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a saved plan, or a new one. A saved plan that no longer fits what stands there is refused."""
+    with _engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        saved = SavedPlan.load(file) if file else None
+        engine.pull()
+        assessed = engine.assess()
+        made = engine.plan(assessed, fresh=True)
+        result = Result(assessed=assessed, plan=made, failures=engine.failures)
+        if saved is not None and saved.fingerprint != fingerprint(made.actions):
+            result.refused = ["the plan is stale: what stands in the trackers, or the verdict, has changed since"]
+        else:
+            engine.apply_into(result)
+        if as_json:
+            _print_json(show.run_document(result, engine.requests))
+        else:
+            Console().print(show.summary_line(result))
+        for reason in result.refused:
+            _error(f"refused: {reason}")
+        _end(REFUSED if result.refused else 0, _failures(engine))
+
+
+# --- looking closer --------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def explain(
+    milestone: Annotated[str, typer.Argument(help="gh:acme/app#12, gl:acme/api%2.0 or jira:PAY/2.0")],
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show every number behind a milestone's health, with the items and history it came from."""
+    with _engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        found = engine.explain(milestone, _moment(as_of))
+        if found is None:
+            raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
+        if as_json:
+            _print_json(found)
+        else:
+            Console().print(show.explained(found))
+
+
+@app.command()
+def backtest(
+    prefixes: Annotated[list[str], typer.Argument(metavar="PREFIX...", help="…_milestones.csv and …_memberships.csv")],
+    plot: Annotated[Path | None, typer.Option("--plot", help="Reliability plot, .svg or .png", metavar="FILE")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Replay finished milestones in time order and score the forecast against the field's usual methods."""
+    from sync import backtest as harness
+    from sync import backtest_view as shown
+
+    with _working(verbose=verbose, as_json=as_json):
+        try:
+            result = harness.run_backtest(prefixes)
+        except (OSError, ValueError) as problem:
+            _error(str(problem))
+            raise typer.Exit(ERROR) from None
+    if plot is not None:
+        shown.plot(result, plot)
+    if as_json:
+        _print_json(result)
+    else:
+        shown.render(result, Console())

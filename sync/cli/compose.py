@@ -1,0 +1,193 @@
+"""From the settings to an engine: the only place that knows configuration, connectors and store together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from config import checks
+from config.errors import ConfigurationError
+from config.settings import Connection, Milestone, Settings
+from sync.assessment import Named, Rulebook, Source
+from sync.calendar import Calendar
+from sync.connector import Connector, Setup
+from sync.database.lease import this_process
+from sync.engine import Engine, Progress
+from sync.forecast import Rules
+from sync.log import secrets
+from sync.plan import Limits, Policy
+from sync.store import Store
+
+__all__ = ["clock", "engine", "for_targets", "sources"]
+
+_VARIABLES: Mapping[str, tuple[str, str, str]] = {
+    "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
+    "gitlab": ("GITLAB_TOKEN", "GITLAB_URL", "https://gitlab.com"),
+    "jira": ("JIRA_TOKEN", "JIRA_URL", ""),
+}
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(kind: str, setup: Setup) -> Connector:
+    """Make a connector of an installed type. Raises `ConfigurationError` naming the type when there is none."""
+    for point in entry_points(group="milesync.connectors", name=kind):
+        made: Connector = point.load()(setup)
+        return made
+    raise ConfigurationError([f"no connector of type {kind!r} is installed"])
+
+
+def sources(settings: Settings, environ: Mapping[str, str]) -> list[Source]:
+    """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
+    found = settings.secrets(settings.connections, environ)
+    plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
+    secrets.register(*(value for own in plain.values() for name, value in own.items() if name == "token"))
+    return [_source(settings, name, one, plain.get(name, {})) for name, one in settings.connections.items()]
+
+
+def _source(settings: Settings, name: str, one: Connection, secret: Mapping[str, str]) -> Source:
+    status = one.status_issue
+    options = {"status_labels": list(status.labels), "status_type": status.type, "status_fields": status.fields}
+    setup = Setup(
+        name=name,
+        url=one.url,
+        secrets=secret,
+        clock=clock,
+        sleep=time.sleep,
+        options={**options, **one.options},
+        concurrency=one.concurrency,
+        timeout=one.timeout,
+    )
+    return Source(
+        name=name,
+        connector=connect(one.type, setup),
+        projects=one.projects,
+        policy_of=lambda project: Policy(settings.policy_for(name, project)),
+        admits=lambda project, title: settings.admits(name, project, title),
+        labels=status.labels,
+        prefix=settings.label_prefix,
+        zone=ZoneInfo(one.timezone),
+        removed=frozenset(word.lower() for word in one.removed_resolutions),
+        tolerance=settings.tolerance_for(name),
+        named=_named(settings.milestone, name),
+    )
+
+
+def _named(milestones: Sequence[Milestone], name: str) -> dict[str, Named]:
+    return {
+        m.id.removeprefix(f"{name}:"): Named(m.report_on, m.start, m.owner)
+        for m in milestones
+        if m.id.startswith(f"{name}:")
+    }
+
+
+def engine(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    create: bool,
+    run_id: str,
+    progress: Progress,
+    offline: bool = False,
+) -> Engine:
+    """An engine over the configured store. ``create`` lets it make a missing database; ``offline`` needs no secrets."""
+    if offline:
+        environ = {**dict.fromkeys(_needed(settings), "-"), **environ}
+    url = settings.database_url(environ).get_secret_value()
+    secrets.register(urlsplit(url).password or "")
+    limits = settings.limits
+    return Engine(
+        sources=sources(settings, environ),
+        store=Store.open(url, create=create, clock=clock),
+        instance=settings.instance,
+        clock=clock,
+        rules=rulebook(settings),
+        limits=Limits(
+            creates=limits.creates,
+            updates=limits.updates,
+            deletes=limits.deletes,
+            share=limits.share,
+            floor=limits.floor,
+        ),
+        run_id=run_id,
+        holder=this_process(),
+        progress=progress,
+    )
+
+
+def _needed(settings: Settings) -> set[str]:
+    """The variables that hold tokens; a command that asks no tracker does not need them."""
+    found = (getattr(one, field) for one in settings.connections.values() for field in ("token", "email"))
+    return {one.env for one in found if getattr(one, "env", None)}
+
+
+def rulebook(settings: Settings) -> Rulebook:
+    """Rules and calendar as configured."""
+    rules, days = settings.rules, settings.calendar
+    country, _, subdivision = days.country.partition("-")
+    return Rulebook(
+        Rules(
+            tolerance=rules.tolerance,
+            on_track=rules.on_track,
+            at_risk=rules.off_track,
+            margin=rules.margin,
+            target=rules.target,
+        ),
+        Calendar(
+            weekend=[_WEEK.index(name) + 1 for name in days.weekend],
+            country=country,
+            subdivision=subdivision,
+            off=days.days_off,
+        ),
+    )
+
+
+def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
+    """An engine for `check`: no configuration, a store in memory, nothing written. Raises `ConfigurationError`."""
+    wanted: dict[str, list[str]] = {}
+    errors: list[str] = []
+    for target in targets:
+        kind, _, project = target.partition(":")
+        if kind not in _VARIABLES or not project:
+            errors.append(f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY")
+        else:
+            wanted.setdefault(kind, []).append(project)
+    for kind in wanted:
+        token, address, default = _VARIABLES[kind]
+        errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
+        try:
+            checks.url(environ.get(address) or default)
+        except ValueError as problem:
+            errors.append(f"{address}: {problem}")
+    if errors:
+        raise ConfigurationError(errors)
+    return Engine(
+        sources=[_checked(kind, projects, environ) for kind, projects in wanted.items()],
+        store=Store.memory(clock),
+        instance="check",
+        clock=clock,
+        rules=Rulebook(),
+        limits=Limits(),
+        run_id=run_id,
+        holder=this_process(),
+        progress=progress,
+    )
+
+
+def _checked(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Source:
+    token, address, default = _VARIABLES[kind]
+    secret = {"token": environ[token]}
+    if kind == "jira" and environ.get("JIRA_EMAIL"):
+        secret["email"] = environ["JIRA_EMAIL"]
+    secrets.register(environ[token])
+    url = checks.url(environ.get(address) or default)
+    setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
+    return Source(name=kind, connector=connect(kind, setup), projects=tuple(projects))

@@ -1,0 +1,215 @@
+"""What the commands print: one JSON document, or tables and words for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from sync import sentences
+from sync.action import Action, CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel
+from sync.assessment import Assessed
+from sync.engine import Failure, Result, Written
+from sync.model import Status, UnknownWhy
+from sync.plan import Plan
+
+__all__ = ["because", "milestones", "plan_lines", "plan_rows", "rows", "run_document", "summary_line", "written_rows"]
+
+_STYLE = {
+    Status.ON_TRACK: ("●", "green"),
+    Status.AT_RISK: ("▲", "yellow"),
+    Status.OFF_TRACK: ("■", "red"),
+    Status.OVERDUE: ("◆", "red"),
+    Status.DONE: ("✔", "green"),
+    Status.NO_DUE_DATE: ("○", "cyan"),
+    Status.UNKNOWN: ("?", "bright_black"),
+}
+
+
+def because(one: Assessed) -> list[str]:
+    """The reasons in words, the weightiest first; for an unknown status, why."""
+    health = one.health
+    if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
+        return [sentences.UNKNOWN[health.unknown]]
+    return [sentences.reason(reason) for reason in health.reasons]
+
+
+def rows(assessed: Iterable[Assessed]) -> list[dict[str, Any]]:
+    """The milestones as other programs read them."""
+    return [
+        {
+            "id": one.written,
+            "title": one.milestone.title,
+            "due": one.health.due,
+            "status": one.health.status,
+            "probability": one.health.probability,
+            "p50": one.health.dates.p50,
+            "p85": one.health.dates.p85,
+            "p95": one.health.dates.p95,
+            "open": one.health.counts.open,
+            "closed": one.health.counts.closed,
+            "added": one.health.counts.added,
+            "reasons": because(one),
+        }
+        for one in assessed
+    ]
+
+
+def milestones(assessed: Sequence[Assessed], *, every: bool = False) -> RenderableType:
+    """A table of the milestones that run, or of every one."""
+    shown = [one for one in assessed if every or one.current]
+    shown = sorted(shown, key=lambda one: (_ORDER.index(one.health.status), one.written))
+    cells = [_HEADINGS, *(_cells(one) for one in shown)]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(_HEADINGS))]
+    lines = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
+    for one, row in zip(shown, cells[1:], strict=True):
+        status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        lines.append(Text.assemble((status, _STYLE[one.health.status][1]), "  ", "  ".join(rest).rstrip()))
+        lines += [Text(f"    {words}", style="dim") for words in because(one)[:1]]
+    hidden = len(assessed) - len(shown)
+    note = Text(f"{sentences.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
+    return Group(*lines, note) if shown else Group("No milestone runs here.", note)
+
+
+_HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")
+
+
+def _cells(one: Assessed) -> tuple[str, ...]:
+    health = one.health
+    title = "" if one.milestone.title in one.written else f" ({one.milestone.title})"
+    return (
+        f"{_STYLE[health.status][0]} {sentences.STATUS[health.status]}",
+        "" if health.probability is None else sentences.percent(health.probability),
+        "" if health.due is None else sentences.day(health.due),
+        "" if health.dates.p85 is None else sentences.day(health.dates.p85),
+        f"{health.counts.done}/{health.counts.total}",
+        f"{one.written}{title}",
+    )
+
+
+def _aligned(cell: str, column: int, width: int) -> str:
+    return cell.rjust(width) if _HEADINGS[column] in ("P", "done") else cell.ljust(width)
+
+
+_ORDER = (
+    Status.OVERDUE,
+    Status.OFF_TRACK,
+    Status.AT_RISK,
+    Status.UNKNOWN,
+    Status.ON_TRACK,
+    Status.NO_DUE_DATE,
+    Status.DONE,
+)
+
+
+def plan_lines(plan: Plan, assessed: Sequence[Assessed]) -> Group:
+    """The plan as a readable diff: what is added (+), changed (~) and taken away (-), milestone by milestone."""
+    names = {one.uid: one.written for one in assessed}
+    lines: list[Text] = []
+    last = ""
+    for action in plan.actions:
+        if action.milestone != last:
+            last = action.milestone
+            lines.append(Text(names.get(last, last), style="bold"))
+        sign, words = _told(action)
+        lines.append(Text(f"  {sign} {words}", style={"+": "green", "~": "yellow", "-": "red"}[sign]))
+    lines += [Text(f"{names.get(s.milestone, s.milestone)}: skipped, {s.why}", style="dim") for s in plan.skipped]
+    if not plan.actions:
+        lines.append(Text("Nothing to write."))
+    return Group(*lines)
+
+
+def _told(action: Action) -> tuple[str, str]:
+    where = getattr(action, "issue", "") or "the new issue"
+    match action:
+        case CreateStatusIssue():
+            return "+", f"status issue “{action.title}”"
+        case CreateLabel():
+            return "+", f"label {action.label}"
+        case MoveLabel():
+            took = f", remove {', '.join(action.remove)}" if action.remove else ""
+            return "~", f"label {action.add} on {where}{took}"
+        case CreateComment():
+            return "+", f"{'summary' if action.summary else 'transition'} comment on {where}"
+        case DeleteComment():
+            return "-", f"second summary comment on {where}"
+        case _:
+            return "~", f"summary comment on {where}"
+
+
+def plan_rows(plan: Plan) -> list[dict[str, Any]]:
+    """The actions as other programs read them."""
+    return [msgspec.to_builtins(action) for action in plan.actions]
+
+
+def written_rows(written: Iterable[Written], assessed: Sequence[Assessed]) -> list[dict[str, str]]:
+    """What was written where."""
+    names = {one.uid: one.written for one in assessed}
+    return [
+        {
+            "milestone": names.get(w.action.milestone, w.action.milestone),
+            "what": type(w.action).__name__,
+            "issue": w.receipt.issue or getattr(w.action, "issue", ""),
+        }
+        for w in written
+    ]
+
+
+def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """What went wrong, as other programs read it."""
+    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
+
+
+def explained(found: Mapping[str, Any]) -> RenderableType:
+    """The numbers behind a health as a tree."""
+    tree = Tree(Text(str(found.get("container", ""))))
+    _grow(tree, found)
+    return tree
+
+
+def _grow(tree: Tree, value: Any) -> None:
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, inner in pairs:
+        if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _plain(inner)):
+            _grow(tree.add(Text(str(name), style="bold")), inner)
+        else:
+            shown = ", ".join(map(str, inner)) if isinstance(inner, list | tuple) else str(inner)
+            tree.add(Text.assemble((f"{name}: ", "bold"), shown))
+
+
+def _plain(values: Sequence[Any]) -> bool:
+    return all(not isinstance(value, Mapping | list | tuple) for value in values)
+
+
+def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
+    """What ``run --json`` prints."""
+    current = [one for one in result.assessed if one.current]
+    counted = Counter(one.health.status for one in current)
+    return {
+        "milestones": len(current),
+        "status": {status.value: counted.get(status, 0) for status in Status},
+        "writes": {
+            "planned": len(result.plan.actions),
+            "applied": len(result.written),
+            "skipped": len(result.plan.actions) - len(result.written) + len(result.plan.skipped),
+        },
+        "requests": requests,
+        "errors": [*failure_rows(result.failures), *({"error": f"refused: {why}"} for why in result.refused)],
+        "written": written_rows(result.written, result.assessed),
+    }
+
+
+def summary_line(result: Result) -> Text:
+    """The run in one line."""
+    current = [one for one in result.assessed if one.current]
+    counted = Counter(one.health.status for one in current)
+    parts = [f"{counted[status]} {sentences.STATUS[status]}" for status in _ORDER if counted[status]]
+    wrote = sentences.plural(len(result.written), "write") if result.written else "nothing written"
+    left = len(result.plan.actions) - len(result.written)
+    held = f", {left} held back by the policy or a failure" if left else ""
+    return Text(f"{sentences.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held}.")

@@ -1,0 +1,146 @@
+"""From a milestone's health to what should stand in its tracker: the comment's view, rendered, and its marker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from sync import report
+from sync.action import StatusIssue
+from sync.assessment import Assessed
+from sync.history import burnup
+from sync.markup import render
+from sync.model import Health, Issue, State, Status
+from sync.plan import Desired, Marker, MarkerKind, label_name
+
+__all__ = ["desire", "view"]
+
+MARKER_ROOM = 1_000
+"""Characters kept free below a tracker's limit for the marker."""
+
+STEP = 0.05
+"""A probability that moved by less than this since the last comment means the same."""
+
+
+def desire(one: Assessed, have: StatusIssue | None, *, posted: bool, instance: str, now: datetime) -> Desired:
+    """What should stand there for one milestone, given what stands there now. Pure."""
+    can = one.source.connector.capabilities
+    last = _last(one.uid, have, instance)
+    shown = view(one, since=last.written if last else None, now=now)
+    limit = can.body_limit - MARKER_ROOM
+    status, since = one.health.status, one.health.since
+    stale = one.health.stale_since is not None
+    if stale and last is not None and last.status is not None:
+        status, since = last.status, last.since or since
+    labels = {s: label_name(one.source.prefix, can.scoped, s) for s in Status}
+    return Desired(
+        milestone=one.uid,
+        project=one.project.id,
+        project_key=one.project.key,
+        status=status,
+        since=since,
+        label=labels[status],
+        siblings=tuple(label for s, label in labels.items() if s is not status),
+        summary=render(report.summary(shown), can.markup, limit),
+        meaning=report.meaning(_settled(shown, last)),
+        transition=lambda before: render(report.transition(shown, before), can.markup, limit),
+        issue_title=report.status_issue_title(one.milestone),
+        issue_body=render(report.status_issue_body(one.milestone, one.project.key), can.markup, limit),
+        issue_labels=one.source.labels,
+        baseline=one.health.baseline,
+        probability=shown.health.probability,
+        policy=one.source.policy_of(one.project.key),
+        posted=posted,
+        may_create=one.milestone.state is State.OPEN and one.health.due is not None,
+        needs_label=can.labels_are_made,
+        stale=stale,
+    )
+
+
+def view(one: Assessed, *, since: datetime | None, now: datetime) -> report.View:
+    """All that the summary tells; ``since`` is when the comment that stands was written."""
+    open_now = tuple(stay.item for stay in one.stays if _open(stay.left, stay.closed, stay.reopened))
+    members = {stay.item for stay in one.stays}
+    items = {uid: one.issues[uid] for uid in members if uid in one.issues}
+    return report.View(
+        health=one.health,
+        milestone=one.milestone,
+        project=one.project.key,
+        items=items,
+        open=open_now,
+        changes=_changes(one, since) if since else None,
+        owners=(one.named.owner,) if one.named.owner else (),
+        due_dates=one.due_dates,
+        sources=(report.Seen(name=one.source.name, at=one.read_at, stale_since=one.health.stale_since),),
+        points=_points(one, now),
+        budget=_budget(items.values()),
+        calibration=one.calibration,
+    )
+
+
+def _open(left: datetime | None, closed: datetime | None, reopened: datetime | None) -> bool:
+    return left is None and closed is None and reopened is None
+
+
+def _last(uid: str, have: StatusIssue | None, instance: str) -> Marker | None:
+    """The marker of the summary that stands, if one does."""
+    for comment in have.comments if have else ():
+        marker = Marker.decode(comment.marker)
+        if marker and marker.kind is MarkerKind.SUMMARY and marker.milestone == uid and marker.instance == instance:
+            return marker
+    return None
+
+
+def _settled(shown: report.View, last: Marker | None) -> report.View:
+    """The view as its meaning sees it: a probability that hardly moved is the one that was told."""
+    p = shown.health.probability
+    if p is None or last is None or last.probability is None or abs(p - last.probability) >= STEP:
+        return shown
+    health: Health = msgspec.structs.replace(shown.health, probability=last.probability)
+    return msgspec.structs.replace(shown, health=health)
+
+
+def _changes(one: Assessed, since: datetime) -> report.Changes:
+    """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
+    reopened = {stay.item for stay in one.stays if stay.reopened and stay.reopened > since}
+    inside = {stay.item for stay in one.stays if stay.joined <= since and (stay.left is None or stay.left > since)}
+    added = {stay.item for stay in one.stays if stay.joined > since} - inside
+    removed = {stay.item for stay in one.stays if stay.left and stay.left > since}
+    still = {stay.item for stay in one.stays if stay.left is None and stay.reopened is None}
+    closed = {stay.item for stay in one.stays if stay.closed and stay.closed > since and stay.reopened is None}
+    return report.Changes(
+        since=since,
+        added=tuple(sorted(added)),
+        removed=tuple(sorted(removed - still)),
+        closed=tuple(sorted(closed)),
+        reopened=tuple(sorted(reopened - closed)),
+    )
+
+
+def _points(one: Assessed, now: datetime) -> tuple[report.Point, ...]:
+    """Scope and done at up to a dozen days from start to today."""
+    start, until = one.health.start, now.date()
+    if one.health.status is Status.DONE and one.milestone.closed_at is not None:
+        until = min(until, one.milestone.closed_at.date())
+    if start is None or start >= until:
+        return ()
+    return tuple(report.Point(day, done, scope) for day, scope, done in burnup(one.stays, _days(start, until)))
+
+
+def _days(start: date, until: date) -> Sequence[date]:
+    span = (until - start).days
+    count = min(report.POINTS, span + 1)
+    return [start + timedelta(days=round(span * n / (count - 1))) for n in range(count)] if count > 1 else [until]
+
+
+def _budget(items: Iterable[Issue]) -> report.Budget | None:
+    known = [item for item in items if item.estimate is not None or item.spent]
+    if not known:
+        return None
+    return report.Budget(
+        estimate=sum(item.estimate or 0 for item in known),
+        spent=sum(item.spent or 0 for item in known),
+        items=sum(1 for item in known if item.estimate),
+    )

@@ -1,0 +1,368 @@
+"""The order of steps, written here and nowhere else: pull, assess, observe, plan, apply.
+
+Each step is one method and can be run alone. Connections are pulled side by side; one that fails delays nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+import structlog
+
+from sync.action import Action, CreateStatusIssue, Observed, Receipt, StatusIssue, Target
+from sync.assessment import Assessed, Rulebook, Source, assess, explain
+from sync.connector import TrackerError, UncertainError
+from sync.desire import desire
+from sync.model import UnknownWhy
+from sync.plan import Limits, Marker, Plan, Policy, over_limits, reconcile
+from sync.store import Store
+
+__all__ = ["Engine", "Failure", "Progress", "Result", "Written"]
+
+log = structlog.get_logger("milesync")
+
+SWEEP = timedelta(days=1)
+"""How long the last observation of a status issue stands when nothing tells that it changed."""
+
+
+class Progress(Protocol):
+    """Shown to people while the engine works."""
+
+    def __call__(self, step: str, detail: str = "") -> None:
+        """``step`` is a verb of the engine, ``detail`` what it is at."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong for one connection or one of its projects."""
+
+    connection: str
+    project: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """One write that was done."""
+
+    action: Action
+    receipt: Receipt
+
+
+@dataclass
+class Result:
+    """What a run did."""
+
+    assessed: list[Assessed] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
+    written: list[Written] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """What is kept of it: a few numbers as JSON."""
+        numbers = {
+            "milestones": sum(1 for one in self.assessed if one.current),
+            "planned": len(self.plan.actions),
+            "applied": len(self.written),
+            "failures": len(self.failures),
+            "refused": len(self.refused),
+        }
+        return msgspec.json.encode(numbers).decode()
+
+
+def _silent(step: str, detail: str = "") -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Engine:
+    """The steps over a set of sources and one store. ``holder`` names this process in leases."""
+
+    sources: Sequence[Source]
+    store: Store
+    instance: str
+    clock: Callable[[], datetime]
+    rules: Rulebook
+    limits: Limits
+    run_id: str
+    holder: str
+    progress: Progress = _silent
+    failures: list[Failure] = field(default_factory=list)
+    pulled: int = 0
+    went_through: bool = False
+    """Whether at least one project was read to the end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for source in self.sources:
+            source.connector.close()
+        self.store.close()
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """Requests sent so far, by connection."""
+        return {source.name: source.connector.requests for source in self.sources}
+
+    # --- pull ------------------------------------------------------------------------------------------------------
+
+    def pull(self) -> None:
+        """Bring the store up to date, every connection at once."""
+        if not self.sources:
+            return
+        with ThreadPoolExecutor(len(self.sources)) as pool:
+            list(pool.map(self._pull_one, self.sources))
+
+    def _pull_one(self, source: Source) -> None:
+        """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
+        connector, now = source.connector, self.clock()
+        self.progress("pull", source.name)
+        cursors = self.store.cursors(connector.source)
+        keys = {project.id: project.key for project in self.store.projects(connector.source)}
+        try:
+            for page in connector.pull(source.projects, cursors):
+                self.store.save(connector.source, page, now)
+                keys |= {project.id: project.key for project in page.projects}
+                self.pulled += len(page.issues)
+                self.progress("pull", f"{source.name}: {self.pulled} issues")
+                self.went_through |= bool(page.complete)
+                for project in page.complete:
+                    self.store.note_pull(connector.source, keys.get(project, project), now, None)
+                for project, error in page.failed.items():
+                    self._failed(source, project, error)
+                    self.store.note_pull(connector.source, project, now, str(error))
+        except Exception as error:
+            if not isinstance(error, TrackerError):
+                log.exception("the connector failed", connection=source.name)
+            self._failed(source, "", error)
+            for project in {*source.projects, *keys.values()}:
+                self.store.note_pull(connector.source, project, now, str(error))
+
+    def _failed(self, source: Source, project: str, error: Exception) -> None:
+        words = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
+        log.warning("failed", connection=source.name, project=project, error=words)
+        self.failures.append(Failure(source.name, project, words))
+
+    # --- assess ----------------------------------------------------------------------------------------------------
+
+    def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[Assessed]:
+        """The health of every milestone; ``keep`` stores what is no replay (``at``), for hysteresis and scoring."""
+        self.progress("assess")
+        made = assess(self.store, self.sources, at or self.clock(), self.rules, replay=at is not None)
+        if keep and at is None:
+            fresh = [one for one in made if one.current and one.health.unknown is not UnknownWhy.STALE]
+            self.store.save_health(self.run_id, [one.health for one in fresh], {one.uid: one.stream for one in fresh})
+        return made
+
+    def explain(self, written: str, at: datetime | None = None) -> dict[str, object] | None:
+        """Every number behind one milestone, by its written id; None when there is no such milestone."""
+        return explain(self.store, self.sources, at or self.clock(), self.rules, written, replay=at is not None)
+
+    # --- plan ------------------------------------------------------------------------------------------------------
+
+    def plan(self, assessed: Sequence[Assessed], *, fresh: bool = False) -> Plan:
+        """What would be written. Status issues are observed afresh where the plan would write, where the pull shows
+        a change, and once a day; ``fresh`` observes them all.
+        """
+        self.progress("plan", "")
+        known = {} if fresh else self._remembered(assessed)
+        managed = [one for one in assessed if one.current]
+        seen = self._observe([one for one in managed if one.uid not in known])
+        plan = self._reconcile(managed, known, seen)
+        touched = {action.milestone for action in plan.actions} - seen.issues.keys() - seen.failed.keys()
+        again = [one for one in managed if one.uid in touched and one.uid in known]
+        if again:
+            more = self._observe(again)
+            seen = _merged(seen, more)
+            known = {uid: issue for uid, issue in known.items() if uid not in touched}
+            plan = self._reconcile(managed, known, seen)
+        return plan
+
+    def _remembered(self, assessed: Sequence[Assessed]) -> dict[str, StatusIssue | None]:
+        """The observations that still stand; None: it had no status issue."""
+        now, ours = self.clock(), {one.uid: one for one in assessed}
+        found: dict[str, StatusIssue | None] = {}
+        for uid, (issue, at) in self.store.observed().items():
+            one = ours.get(uid)
+            if one is None or now - at >= SWEEP:
+                continue
+            origin = one.source.connector.source
+            if issue is None or not self.store.touched(origin, issue.issue, one.project.id, at):
+                found[uid] = issue
+        return found
+
+    def _observe(self, wanted: Sequence[Assessed]) -> Observed:
+        """Read status issues afresh, connection by connection; a failure concerns its own milestones only."""
+        seen = Observed()
+        for source in self.sources:
+            mine = [one for one in wanted if one.source is source]
+            if not mine:
+                continue
+            self.progress("observe", f"{source.name}: {len(mine)} status issues")
+            targets = [self._target(one) for one in mine]
+            try:
+                found = source.connector.observe(targets)
+            except TrackerError as error:
+                self._failed(source, "", error)
+                found = Observed(failed={one.uid: error for one in mine})
+            for one in mine:
+                if one.uid not in found.failed:
+                    self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
+            seen = _merged(seen, found)
+        return seen
+
+    def _target(self, one: Assessed) -> Target:
+        known = self.store.observed().get(one.uid)
+        issue = one.report_on or (known[0].issue if known and known[0] else "")
+        return Target(milestone=one.uid, project=one.project.id, project_key=one.project.key, issue=issue)
+
+    def _reconcile(self, managed: Sequence[Assessed], known: Mapping[str, StatusIssue | None], seen: Observed) -> Plan:
+        stood = {uid: issue for uid, issue in known.items() if issue is not None}
+        merged = Observed(issues={**stood, **seen.issues}, failed=seen.failed, labels=seen.labels)
+        posted = self.store.posted()
+        now = self.clock()
+        wanted = [
+            desire(one, merged.issues.get(one.uid), posted=one.uid in posted, instance=self.instance, now=now)
+            for one in managed
+        ]
+        return reconcile(wanted, merged, instance=self.instance, now=now)
+
+    # --- apply -----------------------------------------------------------------------------------------------------
+
+    def apply_into(self, result: Result) -> None:
+        """Do the result's planned writes, as far as the policies allow, noting each; a refusal ends it."""
+        allowed = [(source, action) for source, action in self._owned(result.plan) if self._may(source, action)]
+        over = over_limits(Plan(actions=tuple(action for _, action in allowed)), self.limits, len(result.assessed))
+        if over:
+            result.refused = [str(refusal) for refusal in over]
+            return
+        for source in self.sources:
+            actions = [action for owner, action in allowed if owner is source]
+            if actions:
+                self._apply_to(source, actions, result)
+
+    def _owned(self, plan: Plan) -> Iterator[tuple[Source, Action]]:
+        """Each action with the source that it goes to."""
+        for action in plan.actions:
+            for source in self.sources:
+                if action.milestone.startswith(f"{source.connector.source}/"):
+                    yield source, action
+                    break
+
+    @staticmethod
+    def _may(source: Source, action: Action) -> bool:
+        return source.policy_of(action.project_key) is not Policy.PLAN
+
+    def _apply_to(self, source: Source, actions: Sequence[Action], result: Result) -> None:
+        """One connection's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
+        lease = self.store.acquire(source.connector.source, self.holder)
+        if lease is None:
+            result.refused.append(f"{source.name}: another run is writing there")
+            return
+        done: list[Written] = []
+        given_up: set[str] = set()
+        created: dict[str, str] = {}
+        try:
+            for planned in actions:
+                if planned.milestone in given_up:
+                    continue
+                if not lease.check():
+                    result.refused.append(f"{source.name}: the right to write there was lost to another run")
+                    break
+                action = planned
+                if getattr(action, "issue", None) == "":
+                    action = msgspec.structs.replace(action, issue=created[action.milestone])
+                self.progress("apply", f"{source.name}: {type(action).__name__}")
+                receipt = self._write(source, action)
+                if receipt is None:
+                    given_up.add(action.milestone)
+                    continue
+                if isinstance(action, CreateStatusIssue):
+                    created[action.milestone] = receipt.issue
+                done.append(Written(action, receipt))
+            self._remember(source, done)
+        finally:
+            lease.release()
+            result.written += done
+
+    def _write(self, source: Source, action: Action) -> Receipt | None:
+        """One write between its two lines in the journal; None when it surely or possibly did not happen."""
+        entry = self.store.begin(self.run_id, action)
+        try:
+            receipt = source.connector.apply(action)
+        except UncertainError as error:
+            found = self._look_up(source, action)
+            self.store.finish(entry, found or str(error))
+            if found is None:
+                self._failed(source, action.project_key, error)
+            return found
+        except TrackerError as error:
+            self.store.finish(entry, str(error))
+            self._failed(source, action.project_key, error)
+            return None
+        self.store.finish(entry, receipt)
+        log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)
+        return receipt
+
+    def _look_up(self, source: Source, action: Action) -> Receipt | None:
+        """After a lost answer: what stands there now? None when it surely or possibly does not."""
+        issue = getattr(action, "issue", "")
+        target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
+        try:
+            seen = source.connector.observe([target]).issues.get(action.milestone)
+        except TrackerError:
+            return None
+        if seen is None:
+            return None
+        if isinstance(action, CreateStatusIssue):
+            return Receipt(issue=seen.issue)
+        wanted = Marker.decode(getattr(action, "marker", ""))
+        same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
+        return Receipt(id=same[0].id, issue=seen.issue) if same else None
+
+    def _remember(self, source: Source, written: Sequence[Written]) -> None:
+        """Observe what was just written, so that our own change is not taken for somebody's."""
+        touched = {w.action.milestone: w for w in written}
+        targets = [
+            Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
+            for uid, w in touched.items()
+        ]
+        if not targets:
+            return
+        try:
+            seen = source.connector.observe(targets)
+        except TrackerError:
+            return
+        for uid, issue in seen.issues.items():
+            self.store.save_observed(uid, issue, self.clock())
+
+    # --- run -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """Pull, assess, plan, apply."""
+        self.store.start_run(self.run_id, self.clock())
+        self.pull()
+        assessed = self.assess()
+        plan = self.plan(assessed)
+        result = Result(assessed=assessed, plan=plan, failures=self.failures)
+        self.apply_into(result)
+        self.store.finish_run(self.run_id, result.summary())
+        return result
+
+
+def _merged(first: Observed, second: Observed) -> Observed:
+    return Observed(
+        issues={**first.issues, **second.issues},
+        failed={**first.failed, **second.failed},
+        labels={**first.labels, **second.labels},
+    )
