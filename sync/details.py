@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Strong, Table
 from sync.model import Issue, Lever, LeverKind, Status
-from sync.sentences import capital, day, lever, minute, percent, plural, reason, sureness
+from sync.sentences import capital, day, lever, minute, percent, plural, reason, small, sureness
 from sync.view import Forecast, Point, Seen, View
 
 __all__ = ["certainty", "changed", "decisions", "freshness", "listed", "progress", "protest", "why"]
@@ -21,7 +21,10 @@ SHOWN, FOLDED, POINTS = 5, 50, 12
 
 def why(view: View) -> Section | None:
     """The reasons, strongest first."""
-    lines: tuple[Line, ...] = tuple((reason(one),) for one in view.health.reasons[:SHOWN])
+    lines: tuple[Line, ...] = tuple(
+        (Strong("Helps" if one.effect > 0 else "Hurts"), f": {small(reason(one))}")
+        for one in view.health.reasons[:SHOWN]
+    )
     return Section(title="Why", blocks=(Bullets(lines),), weight=85) if lines else None
 
 
@@ -167,7 +170,8 @@ def progress(view: View) -> Iterable[Section]:
     lines: list[Line] = [(f"{line}, {counts.open} open.",)]
     if counts.added or counts.removed:
         week = f", {counts.added_week} of them in the last 7 days" if counts.added_week else ""
-        lines.append((f"{plural(counts.added, 'issue')} joined since the start{week}; {counts.removed} taken out.",))
+        out = f"; {counts.removed} taken out" if counts.removed else ""
+        lines.append((f"{plural(counts.added, 'issue')} joined since the start{week}{out}.",))
     lines += _budget(view)
     yield Section(title="Progress", blocks=(Lines(tuple(lines)),), weight=75)
     if len(view.points) > 1:
@@ -263,7 +267,7 @@ def _read(source: Seen) -> Line:
         Strong("Stale"),
         " source ",
         Foreign(source.name),
-        f" fails since {minute(source.stale_since)}; it was {last}",
+        f" has failed since {minute(source.stale_since)}; it was {last}",
     )
 
 
@@ -284,8 +288,9 @@ def protest(view: View) -> Section:
 
 
 def listed(parts: Iterable[Inline]) -> Line:
-    """The parts with commas between."""
+    """The parts as a sentence lists them: one, two and three."""
+    *most, last = tuple(parts)
     line: list[Inline] = []
-    for part in parts:
+    for part in most:
         line += [", ", part] if line else [part]
-    return tuple(line)
+    return (*line, " and ", last) if line else (last,)

@@ -167,7 +167,7 @@ def _when(view: View) -> Iterable[Line]:
     """The dates, or why there are none."""
     health, dates = view.health, view.health.dates
     if health.stale_since is not None:
-        yield (Strong(f"Data is missing since {minute(health.stale_since)}"), "; the last verdict may no longer hold.")
+        yield (Strong(f"Data has been missing since {minute(health.stale_since)}"), "; it may no longer hold.")
     elif health.unknown is not None:
         yield (UNKNOWN[health.unknown],)
     if health.status is Status.DONE:

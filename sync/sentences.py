@@ -5,10 +5,10 @@ Each sentence is our own words only; names and titles are added by `sync.report`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime
 
-from sync.model import Confidence, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy, Value
+from sync.model import Confidence, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
 
 __all__ = [
     "STATUS",
@@ -91,17 +91,21 @@ def sureness(health: Health) -> str:
     return f"{grade.value}, based on {plural(health.basis.stream_finished, 'earlier milestone')}"
 
 
-def _number(values: Mapping[str, Value], *names: str) -> float | None:
-    """The first of these values that is a number."""
-    for name in names:
-        found = values.get(name)
-        if isinstance(found, int | float):
-            return found
-    return None
+def _number(said: Reason | Lever, name: str) -> float | None:
+    """A value that is a number and known."""
+    found = said.values.get(name)
+    return found if isinstance(found, int | float) else None
 
 
-def _date(values: Mapping[str, Value], *names: str) -> date | None:
-    return next((found for name in names if isinstance(found := values.get(name), date)), None)
+def _day(said: Reason | Lever, name: str) -> date | None:
+    """A value that is a date and known."""
+    found = said.values.get(name)
+    return found if isinstance(found, date) else None
+
+
+def _count(said: Reason | Lever, name: str = "count") -> int:
+    """How many issues it is about."""
+    return round(_number(said, name) or len(said.items))
 
 
 def _figure(value: float) -> str:
@@ -109,77 +113,82 @@ def _figure(value: float) -> str:
     return str(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}"
 
 
+# --- reasons; the values are those of `sync.reasons` -----------------------------------------------------------------
+
+
 def reason(said: Reason) -> str:
     """Why, in one sentence; the figures that are not known are left out of it."""
     return _REASONS[said.kind](said)
 
 
-def _counted(said: Reason | Lever, *names: str) -> int:
-    """How many issues it is about."""
-    return round(_number(said.values, *names) or len(said.items))
-
-
 def _pace(said: Reason) -> str:
-    share, usual = _number(said.values, "share", "done_share"), _number(said.values, "usual", "usual_share")
-    if share is not None and usual is not None:
-        return f"{percent(share)} is done; earlier milestones had {percent(usual)} done at this point."
-    return f"Work goes {'faster' if said.effect > 0 else 'slower'} than in earlier milestones at this point."
+    share, usual = _number(said, "share"), _number(said, "usual")
+    if share is None or usual is None:
+        return f"Work goes {'faster' if said.effect > 0 else 'slower'} than in earlier milestones at this point."
+    return f"{round(share * 100)} % is done; earlier milestones had {round(usual * 100)} % done at this point."
 
 
 def _scope(said: Reason) -> str:
-    added, week = _counted(said, "added"), _number(said.values, "added_week", "week")
-    if not added:
-        return f"Scope {'hardly grew' if said.effect > 0 else 'grew'} since the start."
-    text = f"{'Only ' if said.effect > 0 else ''}{plural(added, 'issue')} joined since the start"
-    return f"{text}, {_figure(week)} of them in the last 7 days." if week else f"{text}."
+    added, week, usual = _count(said, "added"), _number(said, "added_week"), _number(said, "usual")
+    text = f"{plural(added, 'issue')} joined since the start"
+    if week:
+        text += f", {_figure(week)} of them in the last 7 days"
+    return f"{text}; usual by now would be {round(usual)}." if usual is not None else f"{text}."
 
 
 def _hit_rate(said: Reason) -> str:
-    hits, of = _number(said.values, "hits"), _number(said.values, "of", "finished")
-    if hits is not None and of:
-        return f"{_figure(hits)} of the last {_figure(of)} milestones of this series made their date."
-    return f"Earlier milestones of this series {'usually' if said.effect > 0 else 'seldom'} made their date."
+    hits, of = _number(said, "hits"), _number(said, "of")
+    if hits is None or not of:
+        return f"Earlier milestones of this series {'usually' if said.effect > 0 else 'seldom'} made their date."
+    return f"{_figure(hits)} of the last {plural(round(of), 'milestone')} of this series made their date."
 
 
 def _stragglers(said: Reason) -> str:
-    count = _counted(said, "count")
+    count = _count(said)
     return f"{plural(count, 'open issue')} {_have(count)} been open unusually long, or untouched for 14 days."
 
 
 def _holidays(said: Reason) -> str:
-    count = _number(said.values, "days", "count")
-    return f"{plural(round(count), 'holiday')} before the due date." if count else "Holidays fall before the due date."
+    days = _number(said, "days")
+    cost = plural(round(days), "day") if days else "some days"
+    return f"Holidays and quiet weeks take {cost} of those that are left."
 
 
 def _moved(said: Reason) -> str:
-    shift = _number(said.values, "days", "slip")
-    return "The due date moved" + (f" by {round(shift):+d} days against the first one." if shift else ".")
+    days, first, to = _number(said, "days"), _day(said, "from"), _day(said, "to")
+    if days is None or first is None or to is None:
+        return "The due date moved."
+    return f"The due date moved from {day(first)} to {day(to)}, {round(days):+d} days."
 
 
 def _unassigned(said: Reason) -> str:
-    count, of = _counted(said, "count"), _number(said.values, "of", "open")
-    who = f"{count} of {_figure(of)} open issues" if of else plural(count, "open issue")
-    return f"{who} {_have(count)} nobody assigned."
-
-
-def _silence(said: Reason) -> str:
-    days, usual = _number(said.values, "days"), _number(said.values, "usual")
-    if days is None:
-        return "Nothing was closed for more than twice the usual gap."
-    tail = f"; the usual gap is {plural(round(usual), 'day')}" if usual and usual >= 0.5 else ""
-    return f"Nothing was closed for {plural(round(days), 'day')}{tail}."
+    return f"{_of_open(said, 'has', 'have')} nobody assigned."
 
 
 def _blocked(said: Reason) -> str:
-    count = _counted(said, "count")
-    return f"{plural(count, 'open issue')} {'is' if count == 1 else 'are'} blocked by other open work."
+    return f"{_of_open(said, 'waits', 'wait')} for other open work."
+
+
+def _of_open(said: Reason, one: str, many: str) -> str:
+    """3 of 16 open issues have; 1 of 16 open issues has."""
+    count, of = _count(said), _number(said, "of")
+    who = f"{count} of {plural(round(of), 'open issue')}" if of else plural(count, "open issue")
+    return f"{who} {one if count == 1 else many}"
+
+
+def _silence(said: Reason) -> str:
+    days, usual = _number(said, "days"), _number(said, "usual")
+    if days is None:
+        return "Nothing has been closed for more than twice the usual gap."
+    tail = f"; the usual gap is {_figure(usual)} {'day' if usual == 1 else 'days'}" if usual else ""
+    return f"Nothing has been closed for {plural(round(days), 'day')}{tail}."
 
 
 def _have(count: int) -> str:
     return "has" if count == 1 else "have"
 
 
-_REASONS = {
+_REASONS: dict[ReasonKind, Callable[[Reason], str]] = {
     ReasonKind.PACE: _pace,
     ReasonKind.SCOPE_ADDED: _scope,
     ReasonKind.HIT_RATE: _hit_rate,
@@ -192,39 +201,41 @@ _REASONS = {
 }
 
 
+# --- levers; the values are those of `sync.levers` -------------------------------------------------------------------
+
+
 def lever(offer: Lever, due: date | None) -> tuple[str, str]:
     """What to do, and what comes of it (empty when that is not known). A date is shown against ``due``."""
-    to = _date(offer.values, "to", "date", "due")
+    to = _day(offer, "to")
     effects = [] if offer.probability is None else [f"{percent(offer.probability)} likely"]
     if to is not None and due is not None:
         effects.append(f"{(to - due).days:+d} days")
-    if offer.kind is LeverKind.PACE:
-        effects += _habit(offer)
-    return _LEVERS[offer.kind](offer), ", ".join(effects)
+    if offer.values.get("capacity"):
+        effects.append("by what was closed lately")
+    return _LEVERS[offer.kind](offer), ", ".join((*effects, *_habit(offer)))
 
 
 def _habit(offer: Lever) -> list[str]:
-    """How the pace that is needed compares with what the stream does."""
-    median, reached = _number(offer.values, "median"), _number(offer.values, "reached")
-    of = _number(offer.values, "weeks", "of")
+    """How the pace that is needed compares with what is usual here."""
+    median, reached, weeks = _number(offer, "median"), _number(offer, "reached"), _number(offer, "weeks")
     parts = [] if median is None else [f"the usual week closes {_figure(median)}"]
-    if reached is not None and of:
-        parts.append(f"that pace was reached in {_figure(reached)} of the last {_figure(of)} weeks")
+    if reached is not None and weeks:
+        parts.append(f"that pace was reached in {_figure(reached)} of the last {plural(round(weeks), 'week')}")
     return parts
 
 
 def _cut(offer: Lever) -> str:
-    count, of = _counted(offer, "count", "cut"), _number(offer.values, "of", "open")
-    return f"Cut {count} of {_figure(of)} open issues" if of else f"Cut {plural(count, 'issue')}"
+    count, of = _count(offer), _number(offer, "of")
+    return f"Cut {count} of {plural(round(of), 'open issue')}" if of else f"Cut {plural(count, 'issue')}"
 
 
 def _move(offer: Lever) -> str:
-    to = _date(offer.values, "to", "date", "due")
+    to = _day(offer, "to")
     return f"Move the due date to {day(to)}" if to else "Move the due date"
 
 
 def _speed(offer: Lever) -> str:
-    needed = _number(offer.values, "needed", "per_week")
+    needed = _number(offer, "needed")
     return f"Close {_figure(needed)} issues a week until the due date" if needed else "Close more issues each week"
 
 
@@ -234,5 +245,5 @@ _LEVERS: dict[LeverKind, Callable[[Lever], str]] = {
     LeverKind.BOTH: lambda offer: f"{_cut(offer)} and {small(_move(offer))}",
     LeverKind.FREEZE: lambda _: "Freeze the scope: let nothing more in",
     LeverKind.PACE: _speed,
-    LeverKind.ASSIGN: lambda offer: f"Find an owner for {plural(_counted(offer, 'count'), 'issue')}",
+    LeverKind.ASSIGN: lambda offer: f"Find an owner for {plural(_count(offer), 'issue')}",
 }

@@ -132,5 +132,8 @@ def _told(issue: Issue | None) -> tuple[Any, ...]:
 
 
 def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    """Values as their sentences show them: a float that wanders in its decimals says nothing new."""
-    return sorted((name, round(value, 1) if isinstance(value, float) else value) for name, value in values.items())
+    """Values about as their sentences show them: one that wanders in its decimals says nothing new."""
+    return sorted(
+        (name, round(value, 1 if abs(value) < 1 else 0) if isinstance(value, float) else value)
+        for name, value in values.items()
+    )

@@ -67,10 +67,12 @@ def _block(block: Block, links: bool) -> str:
 
 def _chart(chart: Chart) -> str:
     top = max(*chart.scope, *chart.done, 1)
-    labels = ", ".join(f'"{_cell(label)}"' for label in chart.labels)
+    # The blank label keeps the last bar inside the frame.
+    labels = ", ".join(f'"{_cell(label)}"' for label in (*chart.labels, " "))
     return "\n".join(
         (
             "```mermaid",
+            "%%{init: {'themeVariables': {'xyChart': {'plotColorPalette': 'seagreen, royalblue'}}}}%%",
             "xychart-beta",
             f'    title "{_cell(chart.title)}"',
             f"    x-axis [{labels}]",

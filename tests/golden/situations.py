@@ -105,6 +105,15 @@ def health(status: Status, probability: float | None, **changes: object) -> Heal
     return replace(plain, **changes)
 
 
+def burn_up(counts: Counts) -> tuple[Point, ...]:
+    """Ten weeks that end at these counts, slowly at first."""
+    start = counts.total - counts.added
+    return tuple(
+        Point(date(2026, 9, 20) + timedelta(days=7 * i), counts.done * i * i // 81, start + counts.added * i // 9)
+        for i in range(10)
+    )
+
+
 def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> View:
     plain = View(
         health=made,
@@ -115,7 +124,7 @@ def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Vie
         owners=("Ada",),
         due_dates=(DueDate(datetime(2026, 10, 1, tzinfo=UTC), made.baseline),),
         sources=(Seen(name="gh", at=NOW - timedelta(minutes=4)),),
-        points=tuple(Point(date(2026, 9, 14) + timedelta(days=7 * i), 2 * i + i * i // 8, 33 + i) for i in range(10)),
+        points=burn_up(made.counts),
     )
     return replace(plain, **changes)
 
@@ -142,8 +151,13 @@ def at_risk() -> View:
         baseline=date(2026, 11, 21),
         dates=Dates(p50=date(2026, 12, 10), p85=date(2027, 1, 9), p95=date(2027, 2, 2)),
         reasons=(
-            Reason(kind=ReasonKind.SCOPE_ADDED, effect=-0.6, values={"added": 9, "added_week": 4}),
-            Reason(kind=ReasonKind.STRAGGLERS, effect=-0.3, items=("31", "34", "36")),
+            Reason(kind=ReasonKind.SCOPE_ADDED, effect=-0.6, values={"added": 9, "added_week": 4, "usual": 4.6}),
+            Reason(
+                kind=ReasonKind.STRAGGLERS,
+                effect=-0.3,
+                values={"count": 3, "of": 16, "usual": 2.4},
+                items=("31", "34", "36"),
+            ),
             Reason(kind=ReasonKind.HIT_RATE, effect=0.2, values={"hits": 4, "of": 6}),
         ),
         levers=(
@@ -155,7 +169,9 @@ def at_risk() -> View:
             ),
             Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 2)}),
             Lever(kind=LeverKind.FREEZE, probability=0.63),
-            Lever(kind=LeverKind.PACE, probability=None, values={"needed": 6, "median": 4, "reached": 2, "weeks": 12}),
+            Lever(
+                kind=LeverKind.PACE, probability=None, values={"needed": 5.8, "median": 3.5, "reached": 2, "weeks": 12}
+            ),
         ),
     )
     return view(
@@ -193,7 +209,7 @@ def on_track() -> View:
         counts=Counts(open=6, closed=40, added=3),
         confidence=Confidence.HIGH,
         reasons=(
-            Reason(kind=ReasonKind.PACE, effect=0.7, values={"share": 0.87, "usual": 0.71}),
+            Reason(kind=ReasonKind.PACE, effect=0.7, values={"share": 0.87, "usual": 0.71, "closed": 40}),
             Reason(kind=ReasonKind.HIT_RATE, effect=0.3, values={"hits": 11, "of": 13}),
         ),
         basis=Basis(stream="app", survival=0.9, reference=0.84, simulation=0.86, stream_finished=13),
@@ -215,17 +231,17 @@ def off_track() -> View:
         confidence=Confidence.LOW,
         basis=Basis(stream="app", survival=0.01, reference=0.2, stream_finished=2),
         reasons=(
-            Reason(kind=ReasonKind.PACE, effect=-2.1, values={"share": 0.24, "usual": 0.66}),
-            Reason(kind=ReasonKind.SILENCE, effect=-0.8, values={"days": 17, "usual": 3}),
-            Reason(kind=ReasonKind.UNASSIGNED, effect=-0.2, values={"count": 12, "of": 38}),
+            Reason(kind=ReasonKind.PACE, effect=-2.1, values={"share": 0.24, "usual": 0.66, "closed": 12}),
+            Reason(kind=ReasonKind.SILENCE, effect=-0.8, values={"days": 17.3, "usual": 2.5}),
+            Reason(kind=ReasonKind.UNASSIGNED, effect=-0.2, values={"count": 12, "of": 38, "usual": 7.6}),
         ),
         levers=(
-            Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 4, 23)}),
+            Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 4, 23), "capacity": True}),
             Lever(kind=LeverKind.BOTH, probability=0.8, values={"count": 11, "of": 38, "to": date(2027, 3, 12)}),
             Lever(kind=LeverKind.ASSIGN, probability=None, values={"count": 12}),
         ),
     )
-    return view(made, tuple(issue(50 + i, assignees=()) for i in range(4)))
+    return view(made, tuple(issue(50 + i, assignees=()) for i in range(12)))
 
 
 def overdue() -> View:

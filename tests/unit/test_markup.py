@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sync.connector import Markup
+from sync.markup import SHORTEST, render
+from sync.markup.document import (
+    SIGNS,
+    Bullets,
+    Chart,
+    Document,
+    Foreign,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+    clean,
+    is_ours,
+)
+from sync.markup.html import html
+from sync.markup.terminal import terminal
+from sync.model import Status
+
+WIDE = 100_000
+
+
+def paragraph(*parts: object) -> Document:
+    line: Line = tuple(parts)  # type: ignore[arg-type]
+    return Document((Section(title="", blocks=(Lines((line,)),), weight=1),))
+
+
+def github(*parts: object) -> str:
+    return render(paragraph(*parts), Markup.GITHUB, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\r\nlines\u2028and\x85more", "two lines and more"),
+        ("\u202eevil\u202c", "evil"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("bell\x07 esc\x1b[2J", "bell\ufffd esc\ufffd[2J"),
+        ("lone \ud800", "lone \ufffd"),
+        ("<!-- milesync {} -->", "<! -- milesync {} -->"),
+        ("  \t ", "(no text)"),
+        ("", "(no text)"),
+        ("x" * 120, "x" * 99 + "…"),
+    ],
+)
+def test_clean(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@pytest.mark.parametrize("text", ["At risk: 52 % likely by 12 Dec 2026", "+21 days", "64 % → 52 %", "█░ 5 %: 1 of 2"])
+def test_our_words_are_ours(text: str) -> None:
+    assert is_ours(text)
+
+
+@pytest.mark.parametrize("text", ["@ada", "#1", "GH-1", "a/b", "x*y", "www.x", ":tada:", "%2", "abcdef0", "--", "שלום"])
+def test_what_a_tracker_could_read_is_not(text: str) -> None:
+    assert not is_ours(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("plain", "`plain`"), ("a`b", "`` a`b ``"), ("`", "`` ` ``"), ("``x```", "```` ``x``` ````")],
+)
+def test_a_fence_is_longer_than_any_run_inside(text: str, span: str) -> None:
+    assert github(Foreign(text)) == span
+
+
+def test_code_spans_side_by_side_stay_two() -> None:
+    assert github(Foreign("a"), Foreign("b")) == "`a` `b`"
+
+
+def test_words_that_are_not_ours_become_code() -> None:
+    assert github("mail @ada") == "`mail @ada`"
+    assert github(Strong("#1")) == "`#1`"
+
+
+@pytest.mark.parametrize(("text", "shown"), [("3. things", "3\\. things"), ("- x", "\\- x"), ("1) x", "1\\) x")])
+def test_words_never_begin_a_list(text: str, shown: str) -> None:
+    assert github(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "links"),
+    [
+        ("https://github.com/acme/app/issues/9", True),
+        ("https://github.com/acme/app/pull/9", True),
+        ("https://github.com/acme/app/issues/9) @ada", False),
+        ("https://github.acme.example/acme/app/issues/9", False),
+        ("javascript:alert(1)", False),
+        ("", False),
+    ],
+)
+def test_only_plain_items_on_github_are_links(url: str, links: bool) -> None:
+    body = github(Item("#9", "Title", url))
+    assert body.endswith("`#9` `Title`") is not links
+    assert ("redirect.github.com" in body) is links
+    assert "](" not in render(paragraph(Item("#9", "Title", url)), Markup.GITLAB, WIDE)
+
+
+def test_markdown_blocks() -> None:
+    section = Section(
+        title="What",
+        blocks=(
+            Bullets((("a",), ("b",)), numbered=True),
+            Table(("One", "Two"), (("1", "a|b"),)),
+            Chart("Done", ("1 Oct", "2 Oct"), (1, 2), (3, 3)),
+        ),
+        weight=1,
+        folded=True,
+    )
+    body = render(Document((section,)), Markup.GITLAB, WIDE)
+    assert body.startswith(
+        "<details>\n<summary>What</summary>\n\n1. a\n2. b\n\n| One | Two |\n| --- | --- |\n| 1 | … |"
+    )
+    assert 'x-axis ["1 Oct", "2 Oct", " "]\n    y-axis "Issues" 0 --> 3\n    bar [1, 2]\n    line [3, 3]\n```' in body
+    assert body.endswith("\n\n</details>")
+
+
+def test_adf_marks_foreign_text_as_code_and_nothing_else() -> None:
+    line = (
+        Strong("Added"),
+        " ",
+        Item("PAY-1", "Fix [~ada]", "https://jira.example/browse/PAY-1"),
+        ", owner ",
+        Foreign("@a"),
+    )
+    document = json.loads(render(paragraph(*line), Markup.ADF, WIDE))
+    nodes = document["content"][0]["content"]
+    link = {"type": "link", "attrs": {"href": "https://jira.example/browse/PAY-1"}}
+    assert [(node["text"], node.get("marks", [])) for node in nodes] == [
+        ("Added", [{"type": "strong"}]),
+        (" ", []),
+        ("PAY-1", [{"type": "code"}, link]),
+        (" ", []),
+        ("Fix [~ada]", [{"type": "code"}]),
+        (", owner ", []),
+        ("@a", [{"type": "code"}]),
+    ]
+
+
+def test_wiki_escapes_everything_that_its_renderer_could_act_on() -> None:
+    body = render(paragraph("by ", Foreign("[~ada] {code} !x!"), " (2 days)"), Markup.WIKI, WIDE)
+    assert body == "by {{&#91;&#126;ada&#93; &#123;code&#125; &#33;x&#33;}} &#40;2 days&#41;\n"
+
+
+def test_html_escapes_and_isolates() -> None:
+    body = html(paragraph(Foreign("<b>שלום</b>")))
+    assert "<bdi><code>&lt;b&gt;שלום&lt;/b&gt;</code></bdi>" in body
+
+
+def test_terminal_wraps_and_lines_up() -> None:
+    table = Table(("Date", "Done"), (("1 Oct", "10"), ("12 Oct", "9")))
+    lines: tuple[Line, ...] = (("word " * 12,),)
+    text = terminal(Document((Section(title="Why", blocks=(Bullets(lines), table), weight=1),)), width=30)
+    assert text.splitlines()[:4] == ["Why", "---", "- word word word word word", "  word word word word word"]
+    assert text.endswith("Date    Done\n1 Oct   10\n12 Oct  9")
+
+
+def test_no_two_statuses_look_alike() -> None:
+    assert set(SIGNS) == set(Status)
+    assert len(set(SIGNS.values())) == len(Status)
+    wiki = {render(paragraph(Sign(status)), Markup.WIKI, WIDE) for status in Status}
+    assert len(wiki) == len(Status)
+
+
+def sections(*weights: int) -> Document:
+    return Document(
+        tuple(
+            Section(title=f"Part {i}", blocks=(Lines((("words " * 60,),)),), weight=weight, folded=i > 0)
+            for i, weight in enumerate(weights)
+        )
+    )
+
+
+@pytest.mark.parametrize("markup", list(Markup))
+def test_the_lightest_part_goes_first_and_the_body_says_so(markup: Markup) -> None:
+    body = render(sections(100, 10, 50, 20), markup, 1_150)
+    assert len(body) <= 1_150
+    assert "Part 0" in body
+    assert "Part 2" in body
+    assert "Part 1" not in body
+    assert "left out" in body
+    assert "left out" not in render(sections(100, 10), markup, 10_000)
+
+
+@pytest.mark.parametrize("markup", list(Markup))
+def test_the_last_part_loses_its_last_lines(markup: Markup) -> None:
+    lines: tuple[Line, ...] = tuple((Foreign(f"line {i} " + "~" * 80),) for i in range(40))
+    body = render(Document((Section(title="List", blocks=(Bullets(lines),), weight=1),)), markup, 1_500)
+    assert len(body) <= 1_500
+    assert "line 0" in body
+    assert "line 39" not in body
+    assert "left out" in body
+
+
+def test_length_counts_as_the_strictest_tracker_does() -> None:
+    lines: tuple[Line, ...] = tuple((Foreign("🎉" * 90),) for _ in range(40))
+    body = render(Document((Section(title="", blocks=(Bullets(lines),), weight=1),)), Markup.GITHUB, 2_000)
+    assert len(body.encode("utf-16-le")) <= 2 * 2_000
+
+
+def test_a_limit_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(ValueError, match=f"limit 499 is under {SHORTEST}"):
+        render(sections(1), Markup.GITHUB, SHORTEST - 1)

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import typing
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from sync.connector import Markup
+from sync.markup import render
+from sync.markup.document import Document, Lines, is_ours
+from sync.markup.terminal import terminal
+from sync.model import Counts, Dates, DueDate, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.report import Changes, Override, View, meaning, status_issue_body, status_issue_title, summary, transition
+from sync.sentences import STATUS, UNKNOWN, against, day, lever, percent, plural, reason
+from tests.golden.situations import DUE, NOW, SITUATIONS, at_risk, done, health, issue, milestone, on_track, view
+
+
+def titles(document: Document) -> list[str]:
+    return [section.title.split(":")[0] for section in document.sections]
+
+
+def text(document: Document) -> str:
+    return terminal(document, width=10_000)
+
+
+def test_the_summary_answers_in_its_order() -> None:
+    assert titles(summary(at_risk())) == [
+        "At risk",
+        "Why",
+        "What changed since 16 Nov 2026",
+        "What needs a decision",
+        "More issues that need attention",
+        "Progress",
+        "Burn-up",
+        "How sure we are",
+        "How fresh this is",
+        "How to override or mute",
+    ]
+
+
+def test_the_verdict_says_dates_against_due_date_and_baseline() -> None:
+    said = text(summary(at_risk()))
+    assert "At risk: 52 % likely by 12 Dec 2026" in said
+    assert "Most likely done on 10 Dec 2026 (2 days early); with 85 % certainty by 9 Jan 2027 (28 days late)." in said
+    assert "The due date moved 3 times, +21 days since 1 Oct 2026; the first one was 21 Nov 2026." in said
+
+
+def test_a_date_beyond_the_horizon_is_no_date() -> None:
+    dates = Dates(p50=None, p85=None, horizon=date(2027, 6, 1))
+    said = text(summary(view(health(Status.OFF_TRACK, 0.1, dates=dates))))
+    assert "Most likely done not within 1 Jun 2027; with 85 % certainty not within 1 Jun 2027." in said
+
+
+@pytest.mark.parametrize("p", [0.0001, 0.004, 0.5, 0.997, 0.99999])
+def test_a_likelihood_is_never_0_or_100(p: float) -> None:
+    assert 1 <= int(percent(p).removesuffix(" %")) <= 99
+
+
+def test_words() -> None:
+    assert plural(1, "issue") == "1 issue"
+    assert plural(0, "issue") == "0 issues"
+    assert day(date(2026, 2, 1)) == "1 Feb 2026"
+    assert [against(DUE + timedelta(days=n), DUE) for n in (-1, 0, 2)] == ["1 day early", "on the day", "2 days late"]
+
+
+@pytest.mark.parametrize("kind", list(ReasonKind))
+@pytest.mark.parametrize("effect", [-0.5, 0.5])
+def test_every_reason_has_its_sentence_with_and_without_figures(kind: ReasonKind, effect: float) -> None:
+    figures = {"count": 3, "of": 16, "share": 0.0, "usual": 4.6, "added": 9, "added_week": 4, "hits": 1, "days": 17.3}
+    whole = reason(Reason(kind=kind, effect=effect, values={**figures, "from": date(2026, 11, 1), "to": DUE}))
+    bare = reason(Reason(kind=kind, effect=effect, items=("1",)))
+    for sentence in (whole, bare):
+        assert sentence.endswith(".")
+        assert is_ours(sentence), sentence
+    assert whole != bare
+
+
+@pytest.mark.parametrize("kind", list(LeverKind))
+def test_every_lever_has_its_sentence_with_and_without_figures(kind: LeverKind) -> None:
+    figures = {"count": 7, "of": 19, "to": DUE, "needed": 5.8, "median": 3.5, "reached": 2, "weeks": 12}
+    values = typing.cast("dict[str, typing.Any]", figures)
+    for offer in (Lever(kind=kind, probability=0.81, values=values), Lever(kind=kind, probability=None)):
+        act, effect = lever(offer, date(2026, 12, 1))
+        assert act
+        assert is_ours(act)
+        assert is_ours(effect)
+        assert ("81 % likely" in effect) is (offer.probability is not None)
+
+
+def test_levers_count_and_date() -> None:
+    cut = Lever(kind=LeverKind.CUT, probability=0.81, values={"count": 7, "of": 19})
+    assert lever(cut, DUE) == ("Cut 7 of 19 open issues", "81 % likely")
+    move = Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 9), "capacity": True})
+    assert lever(move, DUE) == ("Move the due date to 9 Jan 2027", "80 % likely, +28 days, by what was closed lately")
+
+
+def test_every_status_and_every_cause_of_not_knowing_is_said() -> None:
+    assert set(STATUS) == set(Status)
+    assert set(UNKNOWN) == set(UnknownWhy)
+    assert all(is_ours(words) for words in (*STATUS.values(), *UNKNOWN.values()))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_no_word_of_ours_is_mistaken_for_foreign_text(situation: str) -> None:
+    document = summary(SITUATIONS[situation]())
+    for section in document.sections:
+        assert is_ours(section.title), section.title
+        for block in section.blocks:
+            for line in getattr(block, "lines", ()):
+                assert all(is_ours(part) for part in line if isinstance(part, str)), line
+
+
+def test_what_changed_names_each_item_once_under_its_kind() -> None:
+    said = text(summary(at_risk()))
+    for line in ("Added #40", "Removed #28", "Closed #22", "Reopened #35"):
+        assert said.count(f"- {line} ") == 1
+
+
+def test_nothing_changed_is_said_and_a_first_summary_says_nothing_of_it() -> None:
+    quiet = replace(on_track(), changes=Changes(since=NOW), forecasts=())
+    assert "No issue was added, removed, closed or reopened." in text(summary(quiet))
+    assert not any(title.startswith("What changed") for title in titles(summary(replace(quiet, changes=None))))
+
+
+def test_items_of_other_audiences_are_not_named() -> None:
+    hidden = replace(at_risk(), items={}, changes=Changes(since=NOW, added=("40",), closed=("22",)))
+    said = text(summary(hidden))
+    assert "#40" not in said
+    assert "#34" not in said
+    assert "need attention" not in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"blocked_by": ("acme/app#9",)}, "Blocked #5 "),
+        ({"assignees": ()}, "Unassigned #5 "),
+        ({"due": date(2026, 11, 21)}, "Overdue #5 "),
+        ({"updated_at": NOW - timedelta(days=15)}, "Untouched #5 "),
+    ],
+)
+def test_what_needs_attention(changes: dict[str, typing.Any], said: str) -> None:
+    made = health(Status.AT_RISK, 0.5)
+    assert f"- {said}" in text(summary(view(made, (issue(5, **changes), issue(6)))))
+
+
+def test_due_today_and_touched_14_days_ago_is_fine() -> None:
+    fine = issue(5, due=NOW.date(), updated_at=NOW - timedelta(days=14))
+    assert "attention" not in text(summary(view(health(Status.AT_RISK, 0.5), (fine,))))
+
+
+def test_done_needs_no_decision() -> None:
+    said = text(summary(done()))
+    assert "Done on 9 Dec 2026" in said
+    assert "3 days early" in said
+    assert "What needs a decision" not in said
+
+
+@pytest.mark.parametrize("kind", ["added", "removed", "closed", "reopened"])
+def test_long_lists_are_folded_and_counted(kind: str) -> None:
+    issues = tuple(issue(i) for i in range(100, 180))
+    uids = tuple(one.id for one in issues)
+    shown = replace(view(health(Status.AT_RISK, 0.5), issues), changes=Changes(since=NOW, **{kind: uids}))
+    document = summary(shown)
+    assert f"{kind.capitalize()} 75 more" in text(document)
+    assert next(section for section in document.sections if section.title == "More changes").folded
+
+
+def test_progress_is_whole_only_when_all_is_done() -> None:
+    said = text(summary(view(health(Status.AT_RISK, 0.5, counts=Counts(open=1, closed=999)))))
+    assert "99 %: 999 of 1000 issues done, 1 open." in said
+
+
+def test_an_override_stands_beside_the_computed_status() -> None:
+    said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="vendor ships")
+    shown = text(summary(replace(at_risk(), override=said)))
+    assert "At risk: 52 %" in shown
+    assert "Ada says ✅ on track until 5 Dec 2026, because vendor ships" in shown
+
+
+def test_commands_are_offered_only_where_they_are_heard() -> None:
+    assert "/milesync mute" in text(summary(at_risk()))
+    assert "/milesync" not in text(summary(replace(at_risk(), commands=False)))
+
+
+# --- transition ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("before", list(Status))
+def test_a_transition_has_at_most_three_lines(situation: str, before: Status) -> None:
+    document = transition(SITUATIONS[situation](), before)
+    (section,) = document.sections
+    (block,) = section.blocks
+    assert isinstance(block, Lines)
+    assert 1 <= len(block.lines) <= 3
+    assert render(document, Markup.GITHUB, 65_000).count("\n") <= 2
+
+
+def test_a_transition_for_the_worse_says_what_hurts_and_what_to_do() -> None:
+    assert text(transition(at_risk(), Status.ON_TRACK)).splitlines() == [
+        "⚠️ At risk, was on track: Payments 2.0 is 52 % likely to be done by 12 Dec 2026; most likely on 10 Dec 2026.",
+        "Main reason: 9 issues joined since the start, 4 of them in the last 7 days; usual by now would be 5.",
+        "Best way back: cut 5 of 16 open issues (81 % likely).",
+    ]
+
+
+def test_a_transition_for_the_better_says_what_helps() -> None:
+    lines = text(transition(on_track(), Status.AT_RISK)).splitlines()
+    assert lines[1] == "Main reason: 87 % is done; earlier milestones had 71 % done at this point."
+    assert len(lines) == 2
+
+
+# --- status issue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Payments 2.0", "Health of milestone: Payments 2.0"),
+        ("@ada #1 !2 %3", "Health of milestone: @ ada # 1 ! 2 % 3"),
+        ("a\r\n/close", "Health of milestone: a /close"),
+        ("https://evil.example", "Health of milestone: https: //evil.example"),
+    ],
+)
+def test_titles_mention_nobody(title: str, shown: str) -> None:
+    assert status_issue_title(milestone(title)) == shown
+
+
+def test_the_status_issue_says_what_it_is() -> None:
+    assert "This issue shows the health of milestone Payments 2.0 in acme/app." in text(
+        status_issue_body(milestone(), "acme/app")
+    )
+
+
+# --- meaning -------------------------------------------------------------------------------------------------------
+
+
+def test_meaning_ignores_what_says_nothing_new() -> None:
+    one = at_risk()
+    later = one.health.at + timedelta(hours=5)
+    pace = one.health.reasons[0]
+    same = replace(
+        one,
+        health=replace(
+            one.health,
+            at=later,
+            probability=0.5201,
+            reasons=(replace(pace, effect=-0.61, values={**pace.values, "usual": 4.7}), *one.health.reasons[1:]),
+        ),
+        sources=(replace(one.sources[0], at=later),),
+        changes=None,
+        calibration="Of 13 settled forecasts that said 60 to 80 %, 10 came true.",
+    )
+    assert meaning(same) == meaning(one)
+    assert render(summary(same), Markup.GITHUB, 65_000) != render(summary(one), Markup.GITHUB, 65_000)
+
+
+def _meanings() -> dict[str, View]:
+    one = at_risk()
+    made, (first, *rest) = one.health, one.open
+    return {
+        "status": replace(one, health=replace(made, status=Status.OFF_TRACK)),
+        "probability": replace(one, health=replace(made, probability=0.61)),
+        "p50": replace(one, health=replace(made, dates=replace(made.dates, p50=DUE))),
+        "due": replace(one, health=replace(made, due=date(2026, 12, 13))),
+        "reasons": replace(one, health=replace(made, reasons=made.reasons[:2])),
+        "levers": replace(one, health=replace(made, levers=made.levers[1:])),
+        "items": replace(one, open=tuple(rest)),
+        "owner of an item": replace(one, items={**one.items, first: replace(one.items[first], assignees=())}),
+        "estimate": replace(one, items={**one.items, first: replace(one.items[first], estimate=3600)}),
+        "override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada")),
+        "stale": replace(one, sources=(replace(one.sources[0], stale_since=NOW),)),
+        "title": replace(one, milestone=milestone("Payments 2.1")),
+    }
+
+
+@pytest.mark.parametrize("what", _meanings())
+def test_meaning_follows(what: str) -> None:
+    assert meaning(_meanings()[what]) != meaning(at_risk())
+
+
+def test_all_meanings_differ() -> None:
+    assert len({meaning(one) for one in _meanings().values()}) == len(_meanings())
+
+
+def test_moves_are_counted_from_what_was_seen() -> None:
+    seen = [date(2026, 11, 21), date(2026, 11, 21), None, DUE]
+    entries = tuple(DueDate(datetime(2026, 10, 1 + i, tzinfo=UTC), due) for i, due in enumerate(seen))
+    made = health(Status.AT_RISK, 0.5, baseline=date(2026, 11, 21))
+    assert "The due date moved 1 time, +21 days since 1 Oct 2026" in text(summary(view(made, due_dates=entries)))
