@@ -42,6 +42,7 @@ METHODS = (
     "reference_class",
     "reference_mixed",
     "item_survival",
+    "pool_platt",
     "pool_raw",
     "pool",
 )
@@ -106,6 +107,7 @@ def answers(past: Past, asked: Questions, made: Sequence[Forecast]) -> Answers:
 
     blocks = column([f.simulation for f in made])
     reference = column([f.reference for f in made])
+    pool = column([f.p for f in made])
     return {
         REFERENCE: base,
         **{name: np.array([method(s, tolerance) for s in sights]) for name, method in baselines.BASELINES.items()},
@@ -114,8 +116,9 @@ def answers(past: Past, asked: Questions, made: Sequence[Forecast]) -> Answers:
         "reference_class": reference,
         "reference_mixed": (reference + blocks) / 2,
         "item_survival": column([f.survival for f in made]),
+        "pool_platt": baselines.platt(pool, asked.at, due, hit, ledger.kind[asked.index]),
         "pool_raw": column([f.raw for f in made]),
-        "pool": column([f.p for f in made]),
+        "pool": pool,
     }
 
 

@@ -23,6 +23,7 @@ _NAMES: Mapping[str, str] = {
     "reference_class": "reference class",
     "reference_mixed": "the same, half and half with blocks",
     "item_survival": "item survival",
+    "pool_platt": "pool, Platt-scaled by kind (expanding)",
     "pool_raw": "pool without its monotone envelope",
     "pool": "pool: what milesync publishes",
 }

@@ -202,33 +202,31 @@ def base_rate(asked: Floats, kind: NDArray[np.int64], due: Floats, hit: Bools, o
     return rate
 
 
-def platt(p: Floats, asked: Floats, due: Floats, hit: Bools) -> Floats:
+def platt(p: Floats, asked: Floats, due: Floats, hit: Bools, kind: NDArray[np.int64] | None = None) -> Floats:
     """Platt's scaling, expanding: slope and offset of logit ``p`` fitted to the forecasts whose outcome was known.
 
-    All float64[m] or bool[m], one entry per forecast; ``due`` in days. A weak prior holds the scaling at the identity
-    (slope 1, offset 0) while little is known.
+    All one entry per forecast, strictly between 0 and 1; ``asked`` and ``due`` in days. With ``kind`` int64[m] each
+    kind has its own offset. A weak prior holds the scaling at the identity (slope 1, offset 0) while little is known.
     """
-    x = logit(p)
+    kinds = np.zeros(len(p), dtype=np.int64) if kind is None else kind
+    offsets = (kinds[:, None] == np.arange(kinds.max(initial=0) + 1)).astype(np.float64)
+    design = np.column_stack([logit(p), offsets])
     result = np.empty(len(p))
-    weights = _IDENTITY
+    weights = identity = np.eye(1, design.shape[1])[0]
     for k in np.argsort(asked, kind="stable"):
         known = due + SETTLED < asked[k]
-        weights = _logistic(x[known], hit[known].astype(np.float64), weights)
-        result[k] = expit(weights[0] + weights[1] * x[k])
+        weights = _logistic(design[known], hit[known].astype(np.float64), weights, identity)
+        result[k] = expit(design[k] @ weights)
     return result
 
 
-_IDENTITY = np.array([0.0, 1.0])
-
-
-def _logistic(x: Floats, y: Floats, begin: Floats) -> Floats:
-    """Offset and slope by Newton's method, in steps of at most 1; the prior weighs as one unit of information each."""
-    design = np.stack([np.ones_like(x), x])
+def _logistic(design: Floats, y: Floats, begin: Floats, prior: Floats) -> Floats:
+    """Weights by Newton's method, in steps of at most 1; the prior weighs as one unit of information each."""
     weights = begin
     for _ in range(50):
-        mean = expit(weights @ design)
-        slope = design @ (y - mean) - (weights - _IDENTITY)
-        step = np.linalg.solve((design * (mean * (1 - mean))) @ design.T + np.eye(2), slope)
+        mean = expit(design @ weights)
+        slope = (y - mean) @ design - (weights - prior)
+        step = np.linalg.solve((design.T * (mean * (1 - mean))) @ design + np.eye(len(prior)), slope)
         size = float(np.abs(step).max())
         weights = weights + step / max(1.0, size)
         if size < 1e-7:

@@ -97,7 +97,8 @@ def score_dates(past: Past, until: float) -> tuple[dict[str, float | int], dict[
     """Coverage at each quantile, mean pinball loss as a share of the actual duration, and n.
 
     Scored are those that came true by ``until`` (days), with the multipliers that the history had taught by then.
-    Second, in detail: ``dates_by_stream`` for those with 200 or more, and ``dates_as_shipped``: without learning.
+    Second, in detail: ``dates_by_stream`` for those with 200 or more, ``dates_by_items``, and ``dates_as_shipped``:
+    without learning.
     """
     record = replay(past)
     said = np.empty((len(record.at), len(QUANTILES)))
@@ -112,7 +113,13 @@ def score_dates(past: Past, until: float) -> tuple[dict[str, float | int], dict[
         if (mine := came & (record.stream == code)).sum() >= STREAM_LEAST
     }
     shipped = capacity_days(record.items, record.weeks, past.rules)
-    detail = {"dates_by_stream": streams, "dates_as_shipped": _coverage(shipped[came], record.actual[came])}
+    by_items = {
+        str(items): _coverage(said[mine], record.actual[mine])
+        for items in ITEMS
+        if (mine := came & (record.items == items)).any()
+    }
+    as_shipped = _coverage(shipped[came], record.actual[came])
+    detail = {"dates_by_stream": streams, "dates_by_items": by_items, "dates_as_shipped": as_shipped}
     return _coverage(said[came], record.actual[came]), detail
 
 

@@ -13,14 +13,17 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from sync.calendar import end_of_day
 from sync.ledger import Container, Ledger
 from sync.model import Membership
 
 __all__ = ["HistoryError", "read_history", "removed_items"]
 
+_ZONE = ZoneInfo("UTC")
 _MILESTONES = frozenset({"milestone", "kind", "stream", "start", "due"})
 _MEMBERSHIPS = frozenset({"milestone", "item", "joined", "left", "closed"})
 
@@ -65,7 +68,7 @@ def _containers(path: Path, pair: str) -> Iterator[Container]:
             kind=row["kind"],
             stream=f"{pair}/{row['stream']}",
             start=_moment(row["start"], path, line),
-            due=None if due is None else due.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1),
+            due=None if due is None else end_of_day(due.date(), _ZONE),
         )
 
 

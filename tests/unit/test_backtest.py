@@ -1,0 +1,155 @@
+"""The shape of a back-test's result, what it asks, and how labels are counted."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sync import backtest, backtest_labels, backtest_view, replay
+from sync.ledger import Container, Ledger
+from sync.model import Membership, Status
+
+DAY = timedelta(days=1)
+START = datetime(2022, 1, 3, tzinfo=UTC)
+FIGURES = {"brier", "bss", "bss_ci", "log_loss", "auc", "ece", "n"}
+
+
+def sprints(count: int = 16) -> Ledger:
+    """Two-week sprints of six items, one closed every second day from the second on; each third sprint leaves two."""
+    containers, stays = [], []
+    for k in range(count):
+        begin = START + 14 * k * DAY
+        name = f"sprint{k:02}"
+        containers.append(Container(id=name, kind="sprint", stream="team", start=begin, due=begin + 14 * DAY))
+        for item in range(6):
+            late = k % 3 == 0 and item > 3
+            stays.append(
+                Membership(
+                    container=name,
+                    item=f"{name}-{item}",
+                    joined=begin,
+                    closed=begin + ((20 if late else 2) + 2 * item) * DAY,
+                )
+            )
+    return Ledger.of(containers, stays)
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    return backtest.backtest(sprints())
+
+
+def test_the_result_has_the_fixed_shape_and_is_json(result: dict[str, Any]) -> None:
+    again = json.loads(json.dumps(result, allow_nan=False))
+    assert again == result
+    assert set(result) == {"tau0", "tau10", "dates", "labels", "reliability", "detail"}
+    for tau in ("tau0", "tau10"):
+        assert tuple(result[tau]) == backtest.METHODS
+        assert all(set(row) == FIGURES for row in result[tau].values())
+        assert all(len(bins) == 10 for bins in result["reliability"][tau].values())
+        assert result[tau]["base_rate"]["bss"] == 0
+    assert set(result["dates"]) == {"p50", "p85", "p95", "pinball", "n"}
+    assert set(result["labels"]) == {"changes", "reversals", "done_given_on_track", "done_given_off_track"}
+
+
+def test_the_same_history_gives_the_same_figures(result: dict[str, Any]) -> None:
+    assert backtest.backtest(sprints()) == result
+
+
+def test_reliability_and_figures_tell_of_the_same_forecasts(result: dict[str, Any]) -> None:
+    bins = result["reliability"]["tau0"]["pool"]
+    pool = result["tau0"]["pool"]
+    assert sum(b["n"] for b in bins) == pool["n"] > 30
+    distance = sum(b["n"] * abs(b["forecast"] - b["observed"]) for b in bins if b["n"])
+    assert distance / pool["n"] == pytest.approx(pool["ece"])
+
+
+def test_a_history_without_anything_gives_nothing_and_no_crash() -> None:
+    result = backtest.backtest(Ledger.of([], []))
+    assert result["tau0"]["pool"] == {
+        **dict.fromkeys(("brier", "bss", "log_loss", "auc", "ece")),
+        "bss_ci": [None, None],
+        "n": 0,
+    }
+    assert result["dates"]["n"] == 0
+    assert result["labels"]["changes"] is None
+    written = StringIO()
+    backtest_view.render(result, Console(file=written, width=140))
+    assert "–" in written.getvalue()
+
+
+def test_what_is_not_over_or_empty_or_undated_is_not_scored() -> None:
+    def one(name: str, due: float | None, start: float | None = 0) -> Container:
+        begin = None if start is None else START + start * DAY
+        return Container(id=name, kind="k", stream="s", start=begin, due=None if due is None else START + due * DAY)
+
+    containers = [one("past", 10), one("running", 30), one("empty", 10), one("due only", 10, None), one("no due", None)]
+    containers += [one("backwards", 10, 12)]
+    stays = [
+        Membership(container=c.id, item=c.id, joined=START, left=START + 9 * DAY if c.id == "empty" else None)
+        for c in containers
+    ]
+    ledger = Ledger.of(containers, stays)
+    until = float(ledger.start[0]) + 20
+    assert replay.outcomes(ledger, 0.0, until).known.tolist() == [True, False, False, False, False, False]
+
+
+@pytest.mark.parametrize(("left", "done0", "done10"), [(0, True, True), (1, False, True), (2, False, False)])
+def test_done_counts_the_items_open_at_the_due_moment(left: int, done0: bool, done10: bool) -> None:
+    container = Container(id="c", kind="k", stream="s", start=START, due=START + 10 * DAY)
+    stays = [
+        Membership(container="c", item=str(k), joined=START, closed=START + (10 * DAY if k >= left else 11 * DAY))
+        for k in range(10)
+    ]
+    ledger = Ledger.of([container], stays)
+    assert [bool(replay.outcomes(ledger, tau, np.inf).hit[0]) for tau in (0.0, 0.1)] == [done0, done10]
+
+
+def test_a_milestone_closed_early_is_not_asked_about_any_more() -> None:
+    container = Container(id="c", kind="k", stream="s", start=START, due=START + 10 * DAY, ended=START + 6 * DAY)
+    ledger = Ledger.of([container], [Membership(container="c", item="1", joined=START)])
+    asked = replay.questions(ledger, np.array([True]), backtest.CHECKS)
+    assert (asked.at - ledger.start[0]).tolist() == pytest.approx([2.5, 5.0])
+    assert (asked.scope.tolist(), asked.open.tolist()) == ([1, 1], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [("", 0), ("gg", 0), ("gr", 0), ("grg", 1), ("grgr", 2), ("gara", 1), ("grag", 0), ("ggrrgg", 1)],
+)
+def test_a_reversal_goes_back_to_where_the_change_before_came_from(row: str, expected: int) -> None:
+    words = {"g": Status.ON_TRACK, "a": Status.AT_RISK, "r": Status.OFF_TRACK}
+    assert backtest_labels.reversals([words[letter] for letter in row]) == expected
+
+
+def test_the_table_names_every_method(result: dict[str, Any]) -> None:
+    written = StringIO()
+    backtest_view.render(result, Console(file=written, width=140))
+    text = written.getvalue()
+    assert text.count("pool: what milesync publishes") == 2
+    assert set(backtest_view._NAMES) == set(backtest.METHODS)
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_the_plot_is_written_by_its_suffix_and_the_same_twice(
+    result: dict[str, Any], tmp_path: Path, suffix: str, magic: bytes
+) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    paths = [tmp_path / f"{k}.{suffix}" for k in range(2)]
+    for path in paths:
+        backtest_view.plot(result, path)
+    assert paths[0].read_bytes().startswith(magic)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_another_suffix_is_refused_before_anything_is_written(result: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.jpg"):
+        backtest_view.plot(result, tmp_path / "x.jpg")
+    assert not list(tmp_path.iterdir())
