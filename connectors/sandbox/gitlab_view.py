@@ -53,7 +53,7 @@ class View:
         visibility = "private" if project.private else "internal" if project.internal else "public"
         return {
             "id": project.id,
-            "description": None,
+            "description": "",
             "name": project.name,
             "name_with_namespace": f"{namespace} / {project.name}",
             "path": path,
