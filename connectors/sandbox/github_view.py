@@ -95,6 +95,7 @@ class View:
     def viewer(self, user: User) -> Json:
         """The account of the token."""
         made = {
+            "user_view_type": "public",
             "name": user.name,
             "company": None,
             "blog": None,

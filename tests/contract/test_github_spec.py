@@ -1,0 +1,260 @@
+"""Both sides against GitHub's own descriptions: each request the connector sends, each answer the sandbox gives.
+
+What no description covers is named in `UNDESCRIBED` and `NEWER`, so that it cannot grow unseen.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+    parse,
+    validate,
+)
+from openapi_core import Config, OpenAPI
+from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
+from requests.adapters import HTTPAdapter
+
+from connectors.github import queries
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import World
+from sync.connector import CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
+from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
+
+SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
+OPENAPI, SDL = SPEC / "github.api.github.com.trim.json", SPEC / "github_schema.graphql.gz"
+SANDBOX = Path(__file__).parents[2] / "connectors" / "sandbox" / "github.graphql"
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not OPENAPI.exists(), reason="GitHub's API descriptions are not beside the checkout"),
+]
+
+NEWER = {"Issue.issueType", "Issue.blockedBy", "IssueType"}
+"""On github.com, and not in the schema at hand: asked for only where the server says that it has them."""
+
+UNDESCRIBED = {"after"}
+"""Query parameters that GitHub's own Link headers carry and its description does not name."""
+
+Exchange = tuple[requests.PreparedRequest, requests.Response]
+
+
+@cache
+def official(more: str = "") -> GraphQLSchema:
+    # taken as valid: its file has slips in types that are not used here
+    return build_schema(gzip.decompress(SDL.read_bytes()).decode() + more, assume_valid=True, assume_valid_sdl=True)
+
+
+@cache
+def described() -> OpenAPI:
+    # that the description is valid is its makers' business
+    config = Config(spec_validator_cls=None)  # type: ignore[arg-type]  # None is how its documentation says it
+    return OpenAPI.from_dict(json.loads(OPENAPI.read_text("utf-8")), config=config)
+
+
+@pytest.fixture(scope="module")
+def exchanges() -> list[Exchange]:
+    """Everything that goes over the wire in a life: first pull, changes, status issues, each kind of write."""
+    seen: list[Exchange] = []
+    plain = HTTPAdapter.send
+
+    def recorded(self: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+        response = plain(self, request, *args, **more)
+        seen.append((request, response))
+        return response
+
+    with pytest.MonkeyPatch.context() as patch, Sandbox(World(Clock()), only=("github",)) as sandbox:
+        patch.setattr(HTTPAdapter, "send", recorded)
+        clock = sandbox.world.clock
+        assert isinstance(clock, Clock)
+        _live(small(sandbox.world, clock), clock)
+        _browse(sandbox.world.github.url)
+    return seen
+
+
+def _live(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    for n in range(130):
+        there.tracker.move(there.place, there.plain, [(there.one if n % 2 else there.two).id], there.tracker.bot)
+    got = pulled(connector, ["acme/*"])
+    pulled(connector, cursors=got.cursors)
+    clock.pass_(hours=1)
+    there.tracker.close(there.plain, there.tracker.bot)
+    pulled(connector, cursors=got.cursors)
+    wanted = target(connector, there, there.one)
+    to: dict[str, Any] = {
+        "milestone": wanted.milestone,
+        "project": wanted.project,
+        "project_key": wanted.project_key,
+    }
+    mark = marker(wanted.milestone, "status_issue")
+    for name in ("health/done", "health/at-risk", "milestone-status"):
+        connector.apply(CreateLabel(**to, label=name, colour="0e8a16", description="Milestone health"))
+    made = connector.apply(
+        CreateStatusIssue(**to, title="Milestone v1", body="x", marker=mark, labels=("milestone-status",))
+    )
+    connector.apply(MoveLabel(**to, issue=made.issue, add="health/at-risk"))
+    connector.apply(MoveLabel(**to, issue=made.issue, add="health/done", remove=("health/at-risk",)))
+    comment = connector.apply(CreateComment(**to, issue=made.issue, body="y", marker=mark, summary=True))
+    connector.apply(UpdateComment(**to, issue=made.issue, comment=comment.id, body="z", marker=mark))
+    for n in range(101):
+        there.tracker.comment(there.place.issues[5], there.tracker.user("ada"), f"chatter {n}")
+    connector.observe([wanted, target(connector, there, there.two, made.issue)])
+    connector.apply(DeleteComment(**to, issue=made.issue, comment=comment.id))
+    there.tracker.rename(there.place, "acme/renamed")
+    pulled(connector, ["acme/app"])
+    there.tracker.rename(there.place, "acme/app")
+
+
+def _browse(url: str) -> None:
+    """What other programs would ask of the sandbox."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer sandbox"
+        at = f"{url}/repos/acme/app"
+        for path in ("/issues/1", "/issues/1/timeline", "/issues/1/events", "/issues/1/labels", "/issues/5/comments",
+                     "/milestones/1", "/labels", "", "/issues/77", "/milestones?state=closed",
+                     "/issues?milestone=2&labels=x&state=all", "/issues?milestone=99"):  # fmt: skip
+            session.get(at + path)
+        session.get(f"{url}/user")
+        session.get(f"{url}/rate_limit")
+        number = session.post(f"{at}/milestones", json={"title": "v3", "due_on": "2026-12-12T12:00:00Z"}).json()[
+            "number"
+        ]
+        session.patch(f"{at}/milestones/{number}", json={"state": "closed", "description": "x"})
+        session.post(f"{at}/milestones", json={"title": "v3"})
+        session.patch(f"{at}/issues/1", json={"state": "closed", "state_reason": "completed", "milestone": number})
+        session.post(f"{at}/issues/1/labels", json={"labels": ["seen"]})
+        session.delete(f"{at}/issues/1/labels/seen")
+        comment = session.post(f"{at}/issues/1/comments", json={"body": "x"}).json()["id"]
+        session.get(f"{at}/issues/comments/{comment}")
+        session.patch(f"{at}/issues/comments/{comment}", json={"body": "y"})
+        session.delete(f"{at}/issues/comments/{comment}")
+
+
+# --- REST ------------------------------------------------------------------------------------------------------------
+
+
+def test_rest_requests_and_answers_are_as_described(exchanges: list[Exchange]) -> None:
+    rest = [(request, response) for request, response in exchanges if not str(request.url).endswith("/graphql")]
+    assert [found for one in rest for found in _problems(*one)] == []
+    asked = {(request.method, str(request.path_url).partition("?")[0]) for request, _ in rest}
+    assert len(asked) > 20
+
+
+def _problems(sent: requests.PreparedRequest, response: requests.Response) -> Iterator[str]:
+    prepared = sent.copy()
+    prepared.url = f"https://api.github.com{sent.path_url}"
+    request = RequestsOpenAPIRequest(prepared)
+    where = f"{sent.method} {sent.path_url} {response.status_code}"
+    refused = response.status_code in (400, 422)  # sent on purpose, to see the answer
+    for error in () if refused else described().iter_apicall_request_errors(request):
+        yield f"{where}: request: {error!r} {error.__cause__!r}"
+    if response.status_code not in (301, 304):  # no body to speak of
+        for error in described().iter_apicall_response_errors(request, RequestsOpenAPIResponse(response)):
+            yield f"{where}: answer: {error!r} {error.__cause__!r}"
+    unknown = set(request.parameters.query) - _parameters(sent) - UNDESCRIBED
+    if unknown:
+        yield f"{where}: parameters {unknown} are not described"
+
+
+def _parameters(sent: requests.PreparedRequest) -> set[str]:
+    """The names of an operation's query parameters."""
+    description = json.loads(OPENAPI.read_text("utf-8"))
+    path = sent.path_url.partition("?")[0]
+    found = [
+        operations[str(sent.method).lower()]
+        for template, operations in description["paths"].items()
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
+        and str(sent.method).lower() in operations
+    ]
+    components = description["components"]["parameters"]
+    return {
+        components[one["$ref"].rpartition("/")[2]]["name"] if "$ref" in one else one["name"]
+        for operation in found
+        for one in operation.get("parameters", ())
+    }
+
+
+# --- GraphQL ---------------------------------------------------------------------------------------------------------
+
+
+def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -> None:
+    documents = {
+        json.loads(request.body or b"{}")["query"] for request, _ in exchanges if str(request.url).endswith("/graphql")
+    }
+    assert {text.split()[1].partition("(")[0] for text in documents} == {
+        "Open", "Numbered", "Changed", "Later", "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
+        "Move", "Add", "Update", "Delete",
+    }  # fmt: skip
+    newer = official(
+        "extend type Issue { issueType: IssueType"
+        " blockedBy(after: String, before: String, first: Int, last: Int): IssueConnection! }"
+        " type IssueType { name: String! }"
+    )
+    for text in documents:
+        assert validate(newer, parse(text)) == [], text
+
+
+def test_without_what_is_newer_they_are_valid_too() -> None:
+    for more in ((), ("parent",), ("parent", "enableDuplicate")):
+        for text in (queries.numbered(100, more), queries.changed(more)):
+            assert validate(official(), parse(text)) == []
+
+
+def test_every_answer_of_graphql_has_data_and_no_unforeseen_error(exchanges: list[Exchange]) -> None:
+    answers = [response.json() for request, response in exchanges if str(request.url).endswith("/graphql")]
+    assert all(answer["data"] is not None for answer in answers)
+    assert {error["type"] for answer in answers for error in answer.get("errors", ())} <= {"NOT_FOUND"}
+
+
+def test_the_sandboxs_schema_is_part_of_the_official_one() -> None:
+    mine = build_schema(SANDBOX.read_text("utf-8"))
+    strange = {
+        problem
+        for name, type_ in mine.type_map.items()
+        if not name.startswith("__")
+        for problem in _strange(type_, official().type_map.get(name))
+    }
+    assert strange == NEWER
+
+
+def _strange(mine: Any, theirs: Any) -> Iterator[str]:
+    """What the official schema does not have, or has otherwise."""
+    if theirs is None or type(mine) is not type(theirs):
+        yield mine.name
+    elif isinstance(mine, GraphQLEnumType):
+        yield from (f"{mine.name}.{value}" for value in mine.values.keys() - theirs.values.keys())
+    elif isinstance(mine, GraphQLUnionType):
+        known = {one.name for one in theirs.types}
+        yield from (f"{mine.name} = {one.name}" for one in mine.types if one.name not in known)
+    elif isinstance(mine, GraphQLInputObjectType):
+        needed = {name for name, field in theirs.fields.items() if str(field.type).endswith("!")}
+        yield from (f"{mine.name}.{name}" for name in needed - mine.fields.keys())
+        yield from _differing(mine.name, mine.fields, theirs.fields)
+    elif isinstance(mine, GraphQLObjectType | GraphQLInterfaceType):
+        known = {one.name for one in theirs.interfaces}
+        yield from (f"{mine.name}: {one.name}" for one in mine.interfaces if one.name not in known)
+        yield from _differing(mine.name, mine.fields, theirs.fields)
+        for name in mine.fields.keys() & theirs.fields.keys():
+            yield from _differing(f"{mine.name}.{name}", mine.fields[name].args, theirs.fields[name].args)
+
+
+def _differing(where: str, mine: Any, theirs: Any) -> Iterator[str]:
+    for name, one in mine.items():
+        if name not in theirs or str(theirs[name].type) != str(one.type):
+            yield f"{where}.{name}"
