@@ -45,16 +45,24 @@ def changed(view: View) -> Iterable[Section]:
     )
     lines: list[Line] = list(_moved(view))
     rest: list[Line] = []
+    left = 0
     for word, uids in kinds:
         named = [view.items[uid] for uid in uids if uid in view.items]
         lines += [(Strong(word), " ", _item(view, issue)) for issue in named[:SHOWN]]
         if len(named) > SHOWN:
             lines.append((Strong(word), f" {len(named) - SHOWN} more"))
             rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
+            left += len(named) - SHOWN
     blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
     yield Section(title=f"What changed since {day(changes.since.date())}", blocks=(blocks,), weight=80)
     if rest:
-        yield Section(title="More changes", blocks=(Bullets(tuple(rest)),), weight=20, folded=True)
+        yield _folded(plural(left, "more change"), rest, left, weight=20)
+
+
+def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
+    """A long list out of the way; it says how many it does not name."""
+    unnamed: tuple[Line, ...] = ((f"and {of - len(lines)} not named here",),) if of > len(lines) else ()
+    return Section(title=title, blocks=(Bullets((*lines, *unnamed)),), weight=weight, folded=True)
 
 
 def _moved(view: View) -> Iterable[Line]:
@@ -77,8 +85,12 @@ def _moved(view: View) -> Iterable[Line]:
 
 def _item(view: View, issue: Issue) -> Item:
     """People's own word for an issue, without the project that they are in."""
-    key = issue.key.removeprefix(view.project) or issue.key
-    return Item(f"#{key}" if key.isdigit() else key, issue.title, issue.url)
+    return Item(_key(view, issue.key), issue.title, issue.url)
+
+
+def _key(view: View, key: str) -> str:
+    short = key.removeprefix(view.project) or key
+    return f"#{short}" if short.isdigit() else short
 
 
 # --- what needs a decision -----------------------------------------------------------------------------------------
@@ -93,13 +105,15 @@ def decisions(view: View) -> Iterable[Section]:
         blocks.append(Bullets(tuple(_offer(view, one) for one in view.health.levers), numbered=True))
     flagged = _flagged(view)
     if flagged:
-        blocks.append(Lines((_tally(flagged),)))
+        blocks += [Lines((_tally(flagged),))] if len(flagged) > 1 else []
         blocks.append(Bullets(tuple(_attention(view, *one) for one in flagged[:SHOWN])))
     if blocks:
         yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
     if len(flagged) > SHOWN:
-        rest = tuple(_attention(view, *one) for one in flagged[SHOWN:FOLDED])
-        yield Section(title="More issues that need attention", blocks=(Bullets(rest),), weight=15, folded=True)
+        left = len(flagged) - SHOWN
+        rest = [_attention(view, *one) for one in flagged[SHOWN:FOLDED]]
+        title = f"{plural(left, 'more issue')} that {'needs' if left == 1 else 'need'} attention"
+        yield _folded(title, rest, left, weight=15)
 
 
 def _offer(view: View, offer: Lever) -> Line:
@@ -144,7 +158,7 @@ def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
 def _attention(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
     line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(view, issue)]
     if issue.blocked_by:
-        line += [", blocked by ", *listed(Foreign(key) for key in issue.blocked_by[:3])]
+        line += [", blocked by ", *listed(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
     if "overdue" in flags and issue.due:
         line.append(f", due on {day(issue.due)}")
     if "untouched" in flags:
@@ -280,7 +294,7 @@ def protest(view: View) -> Section:
             ("You see it otherwise? Comment ", Foreign(f"/milesync at-risk until {until} because ...")),
             ("No more of this? Comment ", Foreign("/milesync mute"), "; to hear again, ", Foreign("/milesync unmute")),
         ]
-    lines.append(("Close this issue and milesync keeps silent about the milestone; what people delete stays deleted.",))
+    lines.append(("Close this issue and milesync keeps silent about it; what people delete stays deleted.",))
     return Section(title="How to override or mute", blocks=(Bullets(tuple(lines)),), weight=40, folded=True)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from sync import details
 from sync.details import POINTS
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Section, Sign, Strong, clean
-from sync.model import Health, Milestone, Status
+from sync.model import Health, Milestone, MilestoneKind, Status
 from sync.sentences import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
 from sync.view import Budget, Changes, Forecast, Override, Point, Seen, View, meaning
 
@@ -78,17 +78,23 @@ def status_issue_title(milestone: Milestone) -> str:
     shown = clean(milestone.title)
     for sign in "@#!~%&$^*[]<>|`\\":
         shown = shown.replace(sign, f"{sign} ")
-    return f"Health of {milestone.kind.value}: {' '.join(shown.replace('://', ': //').split())}"[:200]
+    return f"Health of {_kind(milestone)}: {' '.join(shown.replace('://', ': //').split())}"[:200]
 
 
 def status_issue_body(milestone: Milestone, project: str) -> Document:
     """What stands in a status issue that milesync made: what it is for."""
-    line: Line = ("This issue shows the health of milestone ", Foreign(milestone.title), " in ", Foreign(project), ".")
+    line: Line = (
+        f"This issue shows the health of {_kind(milestone)} ",
+        Foreign(milestone.title),
+        " in ",
+        Foreign(project),
+        ".",
+    )
     about: tuple[Line, ...] = (
         ("A label carries its status; one comment, edited in place, carries the summary.",),
         ("A new comment comes only when the status changes.",),
         ("It is no part of the milestone and never counts in its scope.",),
-        ("Close it, and milesync keeps silent about this milestone; reopen it to hear again.",),
+        ("Close it, and milesync keeps silent about it; reopen it to hear again.",),
     )
     return Document((Section(title="", blocks=(Lines((line,)), Bullets(about)), weight=100),))
 
@@ -144,10 +150,15 @@ def _gist(view: View) -> str:
     return "has no due date." if health.status is Status.NO_DUE_DATE else "has too little data for a verdict."
 
 
+def _kind(milestone: Milestone) -> str:
+    """What people call it."""
+    return "joint milestone" if milestone.kind is MilestoneKind.JOINT else milestone.kind.value
+
+
 def _where(view: View) -> Line:
     health = view.health
     line: Line = (
-        capital(view.milestone.kind.value),
+        capital(_kind(view.milestone)),
         " ",
         Foreign(view.milestone.title),
         " in ",
@@ -187,7 +198,7 @@ def _when(view: View) -> Iterable[Line]:
 
 
 def _work(health: Health) -> str:
-    removed = f", {plural(health.counts.removed, 'issue')} taken out" if health.counts.removed else ""
+    removed = f" and {health.counts.removed} taken out" if health.counts.removed else ""
     return f"{plural(health.counts.done, 'issue')} done{removed}"
 
 

@@ -30,7 +30,7 @@ def test_the_summary_answers_in_its_order() -> None:
         "Why",
         "What changed since 16 Nov 2026",
         "What needs a decision",
-        "More issues that need attention",
+        "1 more issue that needs attention",
         "Progress",
         "Burn-up",
         "How sure we are",
@@ -164,7 +164,7 @@ def test_long_lists_are_folded_and_counted(kind: str) -> None:
     shown = replace(view(health(Status.AT_RISK, 0.5), issues), changes=Changes(since=NOW, **{kind: uids}))
     document = summary(shown)
     assert f"{kind.capitalize()} 75 more" in text(document)
-    assert next(section for section in document.sections if section.title == "More changes").folded
+    assert next(section for section in document.sections if section.title == "75 more changes").folded
 
 
 def test_progress_is_whole_only_when_all_is_done() -> None:
