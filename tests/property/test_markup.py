@@ -43,6 +43,7 @@ from tests.property import hostile
 PROOF = os.environ.get("MILESYNC_PROOF") == "1"
 CASES = 20_000 if PROOF else 200
 WIDE = 10_000_000
+pytestmark = pytest.mark.timeout(3_000 if PROOF else 300)
 
 fuzz = settings(
     max_examples=CASES // 4,
