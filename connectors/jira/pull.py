@@ -71,10 +71,16 @@ def _projects(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[Proje
     """The projects with the words that named them, and what failed. Several are asked for together."""
     patterns = [word for word in wanted if any(sign in word for sign in "*?[")]
     keys = [word for word in wanted if word not in patterns]
-    listed = _listed(session, keys, everything=bool(patterns)) if patterns or len(keys) > 1 else []
-    by_key = {project.key.upper(): project for project in listed}
     found: dict[str, tuple[ProjectOf, str]] = {}
     failed: dict[str, TrackerError] = {}
+    listed: list[ProjectOf] = []
+    try:
+        if patterns or len(keys) > 1:
+            listed = _listed(session, keys, everything=bool(patterns))
+    except OWN as problem:
+        failed |= {pattern: _of(problem, pattern) for pattern in patterns}
+        patterns = []
+    by_key = {project.key.upper(): project for project in listed}
     for word in keys:
         project = by_key.get(word.upper()) or _project(session, word)
         if isinstance(project, TrackerError):
@@ -146,7 +152,7 @@ class _Walk:
             lost = {}
             for progress in self._running():
                 progress.failed = True
-                lost[progress.configured] = _renamed(problem, progress.project.key)
+                lost[progress.configured] = _of(problem, progress.project.key)
             yield Page(failed=lost)
 
     def _walked(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
@@ -253,6 +259,6 @@ def _end(progress: _Progress, high: datetime | None, items: Sequence[Item]) -> d
     return progress.cursor.at if newest is None else max(newest, progress.cursor.at)
 
 
-def _renamed(problem: TrackerError, project: str) -> TrackerError:
-    """The same failure, of this project."""
+def _of(problem: TrackerError, project: str) -> TrackerError:
+    """The same failure, of this project alone."""
     return type(problem)(problem.connection, project, problem.detail)

@@ -193,7 +193,7 @@ class Issues:
         """Post a comment, properties along with it."""
         _, issue = self._writable(ask)
         text = self._text(ask.body.get("body"), "comment")
-        made = self.tracker.comment(issue, self.tracker.bot, text, properties=_properties(ask.body))
+        made = self.tracker.comment(issue, self.tracker.bot, text, properties=self._along(ask))
         return 201, Wording(self.tracker).comment(issue, made, ask.query.get("expand", ""))
 
     def edit_comment(self, ask: Ask) -> Json:
@@ -201,7 +201,7 @@ class Issues:
         _, issue = self._writable(ask)
         comment = self._own_comment(ask)
         self.tracker.edit_comment(issue, comment, self._text(ask.body.get("body"), "comment"))
-        comment.properties.update(_properties(ask.body))
+        comment.properties.update(self._along(ask))
         return Wording(self.tracker).comment(issue, comment, ask.query.get("expand", ""))
 
     def delete_comment(self, ask: Ask) -> tuple[int, None]:
@@ -210,6 +210,10 @@ class Issues:
         issue.comments.remove(self._own_comment(ask))
         issue.updated = self.tracker.world.clock()
         return 204, None
+
+    def _along(self, ask: Ask) -> dict[str, Any]:
+        """The properties that come with a comment."""
+        return {} if self.tracker.ignores_properties else _properties(ask.body)
 
     # --- finding and checking -------------------------------------------------------------------------------------
 

@@ -169,6 +169,8 @@ class Tracker:
         """(method, path with query, status) of each request, oldest first."""
         self.time_zone = "UTC"
         """The zone of the bot's profile, in which Jira reads times in a query."""
+        self.ignores_properties = False
+        """An older Jira: it takes a comment and leaves out the entity properties that come with it."""
         self.statuses: dict[str, str] = {}
         """Jira statuses beyond the usual ones: name -> key of its category (new, indeterminate, done)."""
         self.premium = True

@@ -1,0 +1,248 @@
+"""What goes wrong between the Jira connector and a Jira, and what the connector makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.jira.wire import Found
+from connectors.sandbox.jira_wire import Wording
+from connectors.sandbox.world import Fault
+from sync.connector import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    TrackerError,
+    UnreachableError,
+)
+from tests.contract.jiras import DIALECTS, Stand, pulled, stand
+
+
+@pytest.fixture(params=DIALECTS)
+def served(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    with stand(request.param) as made:
+        made.fill("PAY", 5)
+        made.fill("WEB", 5)
+        yield made
+
+
+def wrong(monkeypatch: pytest.MonkeyPatch, key: str, field: str, value: Any) -> None:
+    """One issue is told with a field that is wrong; None takes it away, ``null`` is told as null."""
+    told = Wording.issue
+
+    def telling(self: Wording, row: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        shown = told(self, row, *args, **kwargs)
+        if row[1].key == key:
+            if value is None:
+                shown["fields"].pop(field, None)
+            else:
+                shown["fields"][field] = None if value == "null" else value
+        return shown
+
+    monkeypatch.setattr(Wording, "issue", telling)
+
+
+# --- the whole connection -------------------------------------------------------------------------------------------
+
+
+def test_a_refused_token_ends_the_connection(served: Stand) -> None:
+    connector = served.connector(token="wrong")
+    with pytest.raises(AuthError, match=r"^jj: .*HTTP 401") as caught:
+        pulled(connector, ["PAY", "WEB"])
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_token_that_expires_in_mid_run(served: Stand) -> None:
+    connector = served.connector()
+    state = pulled(connector, ["PAY"])
+    served.tracker.token = "another"
+    with pytest.raises(AuthError):
+        pulled(connector, ["PAY"], state)
+
+
+def test_nobody_at_that_address(served: Stand) -> None:
+    connector = served.connector(dialect="dc")
+    served.tracker.faults.append(Fault("reset", times=99))
+    with pytest.raises(UnreachableError):
+        pulled(connector, ["PAY"])
+    assert len(served.slept) == 3
+
+
+def test_a_server_that_is_no_jira(served: Stand) -> None:
+    served.tracker.faults.append(Fault("html", times=99))
+    with pytest.raises(MalformedError, match="HTML instead of JSON"):
+        pulled(served.connector(), ["PAY"])
+    served.tracker.faults[:] = [Fault("status", "serverInfo", times=99, status=404)]
+    with pytest.raises(MalformedError):
+        pulled(served.connector(), ["PAY"])
+
+
+@pytest.mark.parametrize("fault", ["reset", "truncate", "status"])
+def test_a_passing_fault_is_waited_out(served: Stand, fault: str) -> None:
+    served.tracker.faults.append(Fault(fault, "search", times=2))
+    state = pulled(served.connector(), ["PAY"])
+    assert len(state.issues) == 5
+    assert len(served.slept) == 2
+
+
+def test_a_limit_is_waited_out_as_long_as_asked(served: Stand) -> None:
+    served.tracker.faults.append(Fault("status", "search", status=429, headers={"Retry-After": "17"}))
+    assert len(pulled(served.connector(), ["PAY"]).issues) == 5
+    assert served.slept == [17.0]
+
+
+def test_a_limit_that_lasts_ends_the_pull_and_says_until_when(served: Stand) -> None:
+    served.tracker.faults.append(Fault("status", "search", times=9, status=429, headers={"Retry-After": "3600"}))
+    with pytest.raises(LimitedError) as caught:
+        pulled(served.connector(), ["PAY"])
+    assert caught.value.until == served.clock.now + timedelta(hours=1)
+    assert served.slept == []
+
+
+def test_the_sandbox_limits_by_itself(served: Stand) -> None:
+    served.tracker.limit = 3
+    with pytest.raises(LimitedError):
+        pulled(served.connector(), ["PAY"])
+
+
+# --- one project ----------------------------------------------------------------------------------------------------
+
+
+def test_a_project_that_is_not_there_fails_alone(served: Stand) -> None:
+    state = pulled(served.connector(), ["PAY", "NOPE"])
+    assert len(state.issues) == 5
+    assert str(served.tracker.projects["PAY"].id) in state.complete
+    assert set(state.failed) == {"NOPE"}
+    assert isinstance(state.failed["NOPE"], GoneError)
+    assert str(state.failed["NOPE"]).startswith("jj: NOPE: ")
+
+
+def test_a_project_that_may_not_be_seen_is_gone(served: Stand) -> None:
+    served.tracker.projects["PAY"].hidden = True
+    state = pulled(served.connector(), ["PAY"])
+    assert isinstance(state.failed["PAY"], GoneError)
+    assert state.complete == set()
+
+
+@pytest.mark.parametrize("fault", ["html", "garbage", "empty"])
+def test_a_project_whose_versions_cannot_be_read_fails_alone(served: Stand, fault: str) -> None:
+    number = served.tracker.projects["WEB"].id
+    served.tracker.faults.append(Fault(fault, f"/{number}/versions", times=9))
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    if fault == "empty":  # an empty list is what a project without versions answers
+        assert len(state.issues) == 10
+        return
+    assert {issue.key[:3] for issue in state.issues.values()} == {"PAY"}
+    assert set(state.failed) == {"WEB"}
+    assert isinstance(state.failed["WEB"], MalformedError)
+    assert str(state.failed["WEB"]).startswith("jj: WEB: ")
+
+
+def test_a_list_of_projects_that_cannot_be_read_is_asked_for_one_by_one(served: Stand) -> None:
+    path = "project/search" if served.tracker.kind == "jira-cloud" else "GET /rest/api/2/project"
+    served.tracker.faults.append(Fault("html", path))
+    state = pulled(served.connector(), ["PAY", "WEB", "NO*"])
+    assert len(state.issues) == 10
+    assert set(state.failed) == {"NO*"}
+
+
+@pytest.mark.parametrize("fault", ["html", "garbage", "empty"])
+def test_a_search_that_cannot_be_read_fails_its_projects(served: Stand, fault: str) -> None:
+    served.tracker.faults.append(Fault(fault, "POST ", times=9))
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    assert set(state.failed) == {"PAY", "WEB"}
+    assert all(isinstance(problem, MalformedError) for problem in state.failed.values())
+    assert str(state.failed["PAY"]).startswith("jj: PAY: ")
+    assert state.complete == set()
+    assert state.cursors == {}
+
+
+def test_a_search_that_stays_broken_fails_its_projects(served: Stand) -> None:
+    served.tracker.faults.append(Fault("status", "search", times=99, status=503))
+    assert isinstance(pulled(served.connector(), ["PAY"]).failed["PAY"], BusyError)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("summary", None), ("created", "null"), ("updated", "yesterday"), ("labels", "a"), ("status", {"id": 1})],
+)
+def test_an_issue_that_cannot_be_read_fails_its_project_alone(
+    served: Stand, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    connector = served.connector()
+    wrong(monkeypatch, "WEB-2", field, value)
+    state = pulled(connector, ["PAY", "WEB"])
+    assert set(state.failed) == {"WEB"}
+    assert isinstance(state.failed["WEB"], MalformedError)
+    assert str(state.failed["WEB"]).startswith("jj: WEB: ")
+    assert field in str(state.failed["WEB"])
+    assert {issue.key[:3] for issue in state.issues.values()} == {"PAY"}
+    assert set(state.complete) == set(state.cursors) == {str(served.tracker.projects["PAY"].id)}
+
+
+@pytest.mark.parametrize("field", ["resolutiondate", "priority", "assignee", "fixVersions", "issuelinks", "duedate"])
+def test_a_null_where_jira_may_give_one_is_nothing(served: Stand, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    wrong(monkeypatch, "WEB-2", field, "null")
+    state = pulled(served.connector(), ["WEB"])
+    assert state.failed == {}
+    assert state.by_key()["WEB-2"].title == "Item 1"
+
+
+def test_a_project_that_fails_later_comes_back_whole(served: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        wrong(patched, "WEB-2", "created", "null")
+        state = pulled(served.connector(), ["PAY", "WEB"])
+    state.failed = {}
+    pulled(served.connector(), ["PAY", "WEB"], state)
+    assert len(state.issues) == 10
+    assert state.failed == {}
+
+
+def test_a_cursor_of_another_version_begins_anew(served: Stand) -> None:
+    state = pulled(served.connector(), ["PAY"])
+    state.issues.clear()
+    state.cursors = dict.fromkeys(state.cursors, "not ours")
+    assert len(pulled(served.connector(), ["PAY"], state).issues) == 5
+
+
+# --- one dialect ----------------------------------------------------------------------------------------------------
+
+
+def test_cloud_has_no_more_search_by_offset() -> None:
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 1)
+        connector = served.connector(dialect="dc")
+        state = pulled(connector, ["PAY"])
+        assert isinstance(state.failed["PAY"], TrackerError)
+        assert "HTTP 4" in str(state.failed["PAY"])
+
+
+@pytest.mark.parametrize(("page", "match"), [('"issues":[],', "repeat"), ("", "repeat")], ids=["empty", "same token"])
+def test_pages_that_never_end_are_noticed(page: str, match: str) -> None:
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 150)
+        ids = msgspec.json.decode(b'{"issues":[]}', type=Found)
+        assert ids.nextPageToken is None
+        body = '{"issues":[{"id":"1"}],"nextPageToken":"again"}' if not page else '{"issues":[],"nextPageToken":"more"}'
+        connector = served.connector()
+        pages = connector.pull(["PAY"], {})
+        next(pages)
+        next(pages)
+        served.tracker.faults.append(Fault("garbage", "search/jql", times=99, body=body))
+        rest = list(pages)
+        assert isinstance(rest[-1].failed["PAY"], MalformedError)
+        assert match in str(rest[-1].failed["PAY"])
+        assert not any(page.complete for page in rest)
+
+
+def test_a_redirect_is_not_followed(served: Stand) -> None:
+    headers = {"Location": "http://127.0.0.1:9/login"}
+    served.tracker.faults.append(Fault("status", "/project/PAY", times=9, status=302, headers=headers))
+    state = pulled(served.connector(), ["PAY"])
+    assert isinstance(state.failed["PAY"], MalformedError)

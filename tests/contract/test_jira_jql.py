@@ -1,0 +1,140 @@
+"""The questions the connector asks in JQL, and that the sandbox hears them as Jira would."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.jira import jql
+from connectors.sandbox.jira_jql import BadQueryError, Scope, parse
+from connectors.sandbox.jira_search import Desk
+from connectors.sandbox.jira_wire import Wording
+from connectors.sandbox.world import Project, Tracker, World
+
+NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
+ZONES = ["UTC", "America/Los_Angeles", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"]
+
+
+def world() -> Tracker:
+    tracker = World(lambda: NOW).jira
+    ada = tracker.user("ada")
+    for key in ("PAY", "WEB"):
+        project = tracker.project(key, f"Project {key}", created=NOW)
+        version = tracker.milestone(project, f'{key} "1.0"', due=date(2026, 12, 1))
+        for n in range(1, 5):
+            issue = tracker.issue(project, f"{n}", ada, at=NOW - timedelta(days=n), type="Bug" if n == 4 else "Task")
+            issue.milestones = [version.id] if n < 3 else []
+            issue.labels = ["milestone-status", "x"] if n == 2 else []
+            issue.parent = f"{key}-1" if n == 3 else ""
+        tracker.close(project.issues[4], ada, NOW - timedelta(hours=1))
+    return tracker
+
+
+def asked(query: str, tracker: Tracker | None = None) -> list[str]:
+    tracker = tracker or world()
+    return [issue.key for _, issue in Desk(tracker).rows(query)]
+
+
+@pytest.mark.parametrize(
+    ("query", "keys"),
+    [
+        ("project = PAY ORDER BY key ASC", "PAY-1 PAY-2 PAY-3 PAY-4"),
+        ('project = "Project PAY" ORDER BY key DESC', "PAY-4 PAY-3 PAY-2 PAY-1"),
+        ("project = PAY ORDER BY created ASC, key ASC", "PAY-4 PAY-3 PAY-2 PAY-1"),
+        ('project in ("PAY", WEB) AND fixVersion = "PAY \\"1.0\\"" order by id', "PAY-1 PAY-2"),
+        ('labels in ("milestone-status") AND project = web', "WEB-2"),
+        ("key in (PAY-3, WEB-1) ORDER BY key", "PAY-3 WEB-1"),
+        ("parent = PAY-1", "PAY-3"),
+        ("project = PAY AND fixVersion is EMPTY ORDER BY key", "PAY-3 PAY-4"),
+        ("project = PAY AND resolution = Unresolved AND NOT labels = x ORDER BY key", "PAY-1 PAY-3"),
+        ("(project = PAY AND statusCategory = Done) OR (project = WEB AND type != Task) ORDER BY key", "PAY-4 WEB-4"),
+        ("project = PAY AND status not in (Done) AND labels is not empty", "PAY-2"),
+        ("project = PAY AND updated >= -90m", "PAY-4"),
+        ('project = PAY AND updated >= "2026-11-14" AND resolution is empty', "PAY-1"),
+        ('project = PAY AND created < "2026/11/12 12:00"', "PAY-4"),
+    ],
+)
+def test_what_a_query_finds(query: str, keys: str) -> None:
+    assert asked(query) == keys.split()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("project = NOPE", "does not exist for the field 'project'"),
+        ("key = PAY-99", "does not exist for field 'key'"),
+        ("fixVersion = 9.9", "does not exist for the field 'fixVersion'"),
+        ("colour = red", "Field 'colour' does not exist"),
+        ('updated >= "2026-11-14 12:00:30"', "is invalid"),
+        ('updated >= "yesterday"', "is invalid"),
+        ("updated = 2026-11-14", "not supported"),
+        ("project = PAY labels = x", "Expecting either"),
+        ("project = PAY AND", "ends too early"),
+        ("project in (PAY", "ends too early"),
+        ("project = PAY ORDER BY colour", "Not able to sort"),
+        ('project = "PAY', "not expected"),
+    ],
+)
+def test_what_jira_would_refuse(query: str, said: str) -> None:
+    tracker = world()
+    wording = Wording(tracker)
+    scope = Scope(tuple(tracker.projects.values()), NOW, wording.zone, wording.category_of, Desk(tracker).find)
+    with pytest.raises(BadQueryError, match=said):
+        parse(query, scope)
+
+
+def test_an_answer_is_not_kept_past_a_change() -> None:
+    tracker = world()
+    desk, query = Desk(tracker), 'project = PAY AND updated >= "2026-11-15 10:30"'
+    assert [issue.key for _, issue in desk.rows(query)] == ["PAY-4"]
+    tracker.label(tracker.projects["PAY"].issues[1], ["new"], [], tracker.bot)
+    assert {issue.key for _, issue in desk.rows(query)} == {"PAY-4", "PAY-1"}
+    del tracker.projects["PAY"].issues[4]
+    assert {issue.key for _, issue in desk.rows(query)} == {"PAY-1"}
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds
+autumn = st.integers(0, 6 * 3600).map(lambda s: datetime(2026, 11, 1, 5, tzinfo=UTC) + timedelta(seconds=s))
+
+
+@given(moments | autumn, st.sampled_from(ZONES), st.integers(0, 40_000))
+def test_a_question_since_a_moment_misses_nothing_after_it(at: datetime, zone: str, later: int) -> None:
+    tracker = World(lambda: NOW).jira
+    tracker.time_zone = zone
+    project = tracker.project("A", created=at)
+    tracker.issue(project, "at that very moment", tracker.bot, at=at)
+    tracker.issue(project, "later", tracker.bot, at=at + timedelta(seconds=later))
+    tracker.issue(project, "half a day before", tracker.bot, at=at - timedelta(hours=12))
+    query = f"project = A AND {jql.since('updated', at, ZoneInfo(zone))} ORDER BY key"
+    assert asked(query, tracker) == ["A-1", "A-2"]
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_an_hour_that_occurs_twice_is_asked_for_from_before(fold: int) -> None:
+    zone = ZoneInfo("America/Los_Angeles")
+    twice = datetime(2026, 11, 1, 1, 30, tzinfo=zone, fold=fold)
+    assert jql.since("updated", twice.astimezone(UTC), zone) == 'updated >= "2026-11-01 00:30"'
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_one_literal(text: str) -> None:
+    tracker = World(lambda: NOW).jira
+    project = tracker.project("A", created=NOW)
+    tracker.milestone(project, text)
+    tracker.milestone(project, "another")
+    version = next(iter(project.milestones))
+    tracker.issue(project, "in it", tracker.bot, milestones=[version])
+    assert asked(f"{jql.any_of('fixVersion', [text])} AND project = A", tracker) == ["A-1"]
+
+
+def test_a_project_named_like_a_word_of_the_language() -> None:
+    tracker = World(lambda: NOW).jira
+    made: Project = tracker.project("OR", created=NOW)
+    tracker.issue(made, "x", tracker.bot)
+    assert asked(f"project = {jql.literal('OR')}", tracker) == ["OR-1"]

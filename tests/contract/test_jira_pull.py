@@ -1,0 +1,318 @@
+"""What the Jira connector reads of the sandbox, in both dialects: everything once, then what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sync.connector import GoneError
+from sync.model import EventKind, Person, State, StatusCategory, Visibility
+from tests.contract.jiras import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
+
+
+@pytest.fixture(params=DIALECTS)
+def served(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    with stand(request.param) as made:
+        yield made
+
+
+def paths(made: Stand) -> list[str]:
+    return [path.split("?")[0].partition("/rest/api/")[2][2:] for _, path, _ in made.tracker.log]
+
+
+def test_every_field_that_jira_has(served: Stand) -> None:
+    tracker, clock = served.tracker, served.clock
+    project = tracker.project("PAY", "Payments", created=START)
+    first = tracker.milestone(project, "2.0 beta / 1", due=date(2026, 4, 1), start=date(2026, 3, 1), description="d")
+    second = tracker.milestone(project, "3.0")
+    ada = tracker.user("ada", "Ada Fox")
+    blocker = tracker.issue(project, "blocks", ada)
+    done = tracker.issue(project, "blocked once", ada, status="In Progress")
+    tracker.close(done, ada, clock.on(hours=1), resolution="Won't Do")
+    issue = tracker.issue(
+        project,
+        "all of it",
+        ada,
+        assignees=[ada],
+        labels=["a-b", "c"],
+        milestones=[first.id, second.id],
+        blocked_by=[blocker.number, done.number],
+        estimate=7200,
+        remaining=3600,
+        spent=1800,
+        points=2.5,
+        type="Sub-task",
+        priority="High",
+        parent="PAY-1",
+        due=date(2026, 3, 20),
+        status="In Review",
+        confidential=True,
+    )
+    state = pulled(served.connector(), ["PAY"])
+    row = state.issues[native(issue)]
+    person = "sandbox:" if tracker.kind == "jira-cloud" else "JIRAUSER"
+    assert (row.key, row.title, row.url) == (issue.key, "all of it", f"{tracker.url}/browse/{issue.key}")
+    assert (row.project, row.type, row.priority, row.parent) == (str(project.id), "Sub-task", "High", "PAY-1")
+    assert (row.state, row.raw_state, row.category) == (State.OPEN, "In Review", StatusCategory.IN_PROGRESS)
+    assert row.assignees == (Person(f"{person}{ada.id}", "Ada Fox"),)
+    assert row.labels == ("a-b", "c")
+    assert row.milestones == (str(first.id), str(second.id))
+    assert (row.estimate, row.remaining, row.spent, row.points) == (7200, 3600, 1800, 2.5)
+    assert row.blocked_by == (blocker.key,)
+    assert row.due == date(2026, 3, 20)
+    assert row.visibility is Visibility.CONFIDENTIAL
+    assert (row.created_at, row.updated_at) == (issue.created, issue.updated)
+    other = state.issues[native(done)]
+    assert (other.state, other.closed_at, other.resolution) == (State.CLOSED, done.closed, "Won't Do")
+    version = state.milestones[str(first.id)]
+    assert (version.key, version.written, version.description) == ("2.0 beta / 1", "/2.0 beta / 1", "d")
+    assert (version.start, version.due, version.state) == (date(2026, 3, 1), date(2026, 4, 1), State.OPEN)
+    assert state.milestones[str(second.id)].due is None
+    assert state.complete == {str(project.id)}
+    assert tracker.writes == []
+
+
+def test_epics_are_parents(served: Stand) -> None:
+    project = served.fill("PAY", 2)
+    project.issues[2].parent = "PAY-1"
+    assert pulled(served.connector(), ["PAY"]).by_key()["PAY-2"].parent == "PAY-1"
+
+
+def test_a_version_ends_with_its_release_date(served: Stand) -> None:
+    project = served.tracker.project("PAY")
+    add = served.tracker.milestone
+    released = add(project, "1", due=date(2026, 2, 1), released=True)
+    undated = add(project, "2", released=True)
+    archived = add(project, "3", due=date(2026, 2, 1), archived=True)
+    rows = pulled(served.connector(), ["PAY"]).milestones
+    assert rows[str(released.id)].closed_at == datetime(2026, 2, 2, tzinfo=UTC)
+    assert (rows[str(undated.id)].state, rows[str(undated.id)].closed_at) == (State.CLOSED, None)
+    assert (rows[str(archived.id)].state, rows[str(archived.id)].closed_at) == (State.CLOSED, None)
+
+
+def test_history_to_day_one(served: Stand) -> None:
+    tracker, clock = served.tracker, served.clock
+    project = tracker.project("PAY", created=START)
+    one, two = tracker.milestone(project, "1"), tracker.milestone(project, "2")
+    ada = tracker.user("ada", "Ada Fox")
+    issue = tracker.issue(project, "moves", ada, milestones=[one.id])
+    moved, closed, reopened = clock.on(days=1), clock.on(days=1), clock.on(days=1)
+    tracker.move(project, issue, [two.id], ada, moved)
+    tracker.close(issue, ada, closed)
+    tracker.reopen(issue, ada, reopened)
+    state = pulled(served.connector(), ["PAY"])
+    events = state.events[native(issue)]
+    assert [(e.kind, e.at, e.milestone, e.milestone_title) for e in events] == [
+        (EventKind.LEFT, moved, str(one.id), "1"),
+        (EventKind.JOINED, moved, str(two.id), "2"),
+        (EventKind.CLOSED, closed, "", ""),
+        (EventKind.REOPENED, reopened, "", ""),
+    ]
+    assert {e.actor.name for e in events if e.actor} == {"Ada Fox"}
+    assert state.issues[native(issue)].state is State.OPEN
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+@pytest.mark.parametrize("count", [99, 100, 101, 250])
+def test_many_pages(kind: str, count: int) -> None:
+    with stand(kind) as served:
+        project = served.fill("PAY", count)
+        state = pulled(served.connector(), ["PAY"])
+        assert set(state.issues) == {str(issue.id) for issue in project.issues.values()}
+        assert set(state.events) == set(state.issues)
+        assert state.complete == {str(project.id)}
+
+
+def test_nothing_changed_costs_three_requests_and_brings_nothing(served: Stand) -> None:
+    served.fill("PAY", 130)
+    connector = served.connector()
+    state = pulled(connector, ["PAY"])
+    pulled(connector, ["PAY"], state)  # asks for the account's time zone, once
+    before, seen = connector.requests, len(served.tracker.log)
+    cursors = dict(state.cursors)
+    pulled(connector, ["PAY"], state)
+    assert connector.requests - before == len(served.tracker.log) - seen == 3
+    assert [page.issues for page in state.pages] == [(), ()]
+    assert state.cursors == cursors
+
+
+@pytest.mark.parametrize("time_zone", ["America/Los_Angeles", "Asia/Kathmandu", "UTC"])
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_what_changed_is_read_in_any_time_zone(kind: str, time_zone: str) -> None:
+    with stand(kind, time_zone=time_zone) as served:
+        project = served.fill("PAY", 20)
+        ada = served.tracker.user("ada")
+        connector = served.connector()
+        state = pulled(connector, ["PAY"])
+        closed = served.clock.on(minutes=30)
+        served.tracker.close(project.issues[4], ada, closed)
+        new = served.tracker.issue(project, "new", ada, at=served.clock.on(seconds=20))
+        pulled(connector, ["PAY"], state)
+        assert {issue.key for page in state.pages for issue in page.issues} == {"PAY-4", new.key}
+        assert state.by_key()["PAY-4"].closed_at == closed
+        assert [event.kind for event in state.events[native(project.issues[4])]] == [EventKind.CLOSED]
+
+
+def test_the_cursor_is_the_last_update_seen_and_never_now(served: Stand) -> None:
+    project = served.fill("PAY", 5)
+    last = max(issue.updated for issue in project.issues.values())
+    served.clock.on(days=30)
+    state = pulled(served.connector(), ["PAY"])
+    late = project.issues[2]
+    late.title, late.updated = "indexed late", last - timedelta(minutes=9)
+    pulled(served.connector(), ["PAY"], state)
+    assert state.by_key()["PAY-2"].title == "indexed late"
+
+
+def test_many_changes_at_once(served: Stand) -> None:
+    project = served.fill("PAY", 260)
+    state = pulled(served.connector(), ["PAY"])
+    served.clock.on(hours=3)
+    ada = served.tracker.user("ada")
+    for number in range(1, 240):
+        served.tracker.label(project.issues[number], ["x"], [], ada)
+    pulled(served.connector(), ["PAY"], state)
+    assert sum("x" in issue.labels for issue in state.issues.values()) == 239
+    again = pulled(served.connector(), ["PAY"], Pulled(cursors=dict(state.cursors)))
+    assert len(again.issues) in (0, 239)  # at most once more, when there are too many to remember
+
+
+def test_several_projects_in_one_query(served: Stand) -> None:
+    for key in ("AA", "BB", "CC", "OR"):
+        served.fill(key, 3)
+    connector = served.connector(dialect="cloud" if served.tracker.kind == "jira-cloud" else "dc")
+    state = pulled(connector, ["AA", "BB", "CC", "OR"])
+    assert {issue.key for issue in state.issues.values()} >= {"AA-1", "BB-2", "CC-3", "OR-1"}
+    assert len(state.complete) == 4
+    assert sum(path.startswith("search") for path in paths(served)) == 1
+    discovery = {"field", "status", "myself"}
+    assert len([path for path in paths(served) if path not in discovery]) <= 4 + 3
+
+
+def test_patterns_name_projects(served: Stand) -> None:
+    for key in ("PAY", "PAX", "WEB"):
+        served.fill(key, 1)
+    state = pulled(served.connector(), ["PA*", "NO*"])
+    assert {issue.key for issue in state.issues.values()} == {"PAY-1", "PAX-1"}
+    assert isinstance(state.failed["NO*"], GoneError)
+
+
+def test_a_first_pull_that_is_cut_off_goes_on(served: Stand) -> None:
+    project = served.fill("PAY", 350)
+    connector = served.connector()
+    state = Pulled()
+    for page in connector.pull(["PAY"], {}):
+        state.take(page)
+        if len(state.issues) >= 200 or (served.tracker.kind == "jira-cloud" and state.issues):
+            break
+    already = len(state.issues)
+    assert 0 < already < 350
+    assert not state.complete
+    touched = project.issues[3]
+    served.tracker.label(touched, ["after"], [], served.tracker.user("ada"), served.clock.on(minutes=1))
+    pulled(connector, ["PAY"], state)
+    assert len(state.issues) == 350
+    assert sum(len(page.issues) for page in state.pages) <= 350 - already + 60
+    assert state.complete == {str(project.id)}
+    pulled(connector, ["PAY"], state)
+    assert state.issues[native(touched)].labels == ("after",)
+
+
+def test_an_issue_changed_while_it_was_read_comes_with_the_next_pull(served: Stand) -> None:
+    project = served.fill("PAY", 350)
+    ada = served.tracker.user("ada")
+    state = Pulled()
+    for page in served.connector().pull(["PAY"], {}):
+        state.take(page)
+        if len(state.pages) == 2:
+            served.tracker.label(project.issues[1], ["early"], [], ada, served.clock.on(minutes=1))
+            served.tracker.label(project.issues[350], ["late"], [], ada, served.clock.on(hours=1))
+    pulled(served.connector(), ["PAY"], state)
+    assert state.issues[native(project.issues[1])].labels == ("early",)
+
+
+def test_a_deletion_while_reading_loses_nothing() -> None:
+    with stand("jira") as served:
+        project = served.fill("PAY", 1250)
+        state = Pulled()
+        for page in served.connector(history=True).pull(["PAY"], {}):
+            state.take(page)
+            if len(state.pages) == 2:
+                for number in range(1, 31):
+                    del project.issues[number]
+        assert {str(issue.id) for issue in project.issues.values()} <= set(state.issues)
+        assert state.complete == {str(project.id)}
+
+
+def test_without_history_pages_are_large() -> None:
+    with stand("jira") as served:
+        project = served.fill("PAY", 1500)
+        served.tracker.close(project.issues[1], served.tracker.user("ada"), served.clock.on(minutes=5))
+        project.issues[2].status = "Done"
+        state = pulled(served.connector(history=False, dialect="dc"), ["PAY"])
+        assert len(state.issues) == 1500
+        assert state.events == {}
+        assert state.by_key()["PAY-1"].closed_at == served.clock.now
+        assert sum(path == "search" for path in paths(served)) == 3
+
+
+def test_requests_of_a_large_first_pull_on_cloud() -> None:
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 5400)
+        connector = served.connector(history=False, dialect="cloud")
+        assert len(pulled(connector, ["PAY"]).issues) == 5400
+        discovery = sum(path in ("field", "status", "myself") for path in paths(served))
+        assert connector.requests - discovery <= 54 + 2 + 3
+
+
+def test_an_issue_moves_between_projects(served: Stand) -> None:
+    one, two = served.fill("AA", 3), served.fill("BB", 1)
+    connector = served.connector()
+    state = pulled(connector, ["AA", "BB"])
+    moved = one.issues.pop(2)
+    moved.number, moved.key, moved.updated = 2, "BB-2", served.clock.on(minutes=5)
+    moved.milestones = []
+    two.issues[2] = moved
+    pulled(connector, ["AA", "BB"], state)
+    row = state.issues[native(moved)]
+    assert (row.key, row.project, row.milestones) == ("BB-2", str(two.id), ())
+
+
+def test_hostile_titles_and_version_names_stay_as_they_are(served: Stand) -> None:
+    project = served.tracker.project('PAY"', "quote", created=START)
+    del served.tracker.projects['PAY"']
+    project = served.fill("PAY", 0)
+    ada = served.tracker.user("ada")
+    for text in HOSTILE:
+        version = served.tracker.milestone(project, text)
+        served.tracker.issue(project, text, ada, milestones=[version.id])
+    state = pulled(served.connector(), ["PAY"])
+    assert {issue.title for issue in state.issues.values()} == set(HOSTILE)
+    assert {m.written for m in state.milestones.values()} >= {f"/{text}" for text in HOSTILE}
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [({}, 5.0), ({"points_fields": ["customfield_10099"]}, None)], ids=["found", "given"]
+)
+def test_story_points_are_found_or_named(served: Stand, option: dict[str, Any], expected: float | None) -> None:
+    project = served.fill("PAY", 1)
+    project.issues[1].points = 5.0
+    assert pulled(served.connector(**option), ["PAY"]).by_key()["PAY-1"].points == expected
+
+
+def test_an_empty_project_is_complete(served: Stand) -> None:
+    project = served.fill("PAY", 0)
+    state = pulled(served.connector(), ["PAY"])
+    assert state.complete == {str(project.id)}
+    assert state.issues == {}
+    served.tracker.issue(project, "first", served.tracker.user("ada"))
+    assert len(pulled(served.connector(), ["PAY"], state).issues) == 1
+
+
+def test_no_secret_in_a_repr(served: Stand) -> None:
+    connector = served.connector(token="sandbox")
+    assert "sandbox" not in repr(connector)
+    assert connector.source == served.tracker.url

@@ -1,0 +1,176 @@
+"""From Jira's words to issues and events: when an issue was closed, and by which of its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.jira.cursor import Cursor
+from connectors.jira.rows import issue_of, moment_of
+from connectors.jira.wire import History, issue_type
+from sync.model import Event, EventKind, Issue, State
+
+BORN = datetime(2026, 1, 1, 9, tzinfo=UTC)
+CATEGORIES = {"1": "new", "2": "indeterminate", "5": "done", "6": "done"}
+ITEM = issue_type(("customfield_1", "customfield_2"), "customfield_3")
+
+CLOSED, REOPENED = EventKind.CLOSED, EventKind.REOPENED
+
+
+def day(n: int) -> datetime:
+    return BORN + timedelta(days=n)
+
+
+def status(n: int, old: str, new: str) -> dict[str, Any]:
+    return {"created": day(n).isoformat(), "items": [{"field": "status", "from": old, "to": new}]}
+
+
+def resolution(n: int, old: str | None, new: str | None) -> dict[str, Any]:
+    return {"created": day(n).isoformat(), "items": [{"field": "resolution", "from": old, "to": new}]}
+
+
+def both(n: int, old: str, new: str, before: str | None, after: str | None) -> dict[str, Any]:
+    items = [status(n, old, new)["items"][0], resolution(n, before, after)["items"][0]]
+    return {"created": day(n).isoformat(), "items": items}
+
+
+def read(
+    history: list[dict[str, Any]] | None, *, now: str = "1", resolved: int | None = None, **fields: Any
+) -> tuple[Issue, tuple[Event, ...]]:
+    wire = {
+        "id": "7",
+        "key": "A-7",
+        "fields": {
+            "summary": "t",
+            "status": {"id": now, "name": now, "statusCategory": {"key": CATEGORIES.get(now, "undefined")}},
+            "project": {"id": "1"},
+            "created": BORN.isoformat(),
+            "updated": day(30).isoformat(),
+            "resolutiondate": None if resolved is None else day(resolved).isoformat(),
+            **fields,
+        },
+    }
+    item = msgspec.json.decode(msgspec.json.encode(wire), type=ITEM)
+    logs = None if history is None else msgspec.convert(history, list[History])
+    return issue_of(item, logs, CATEGORIES, "https://j", points=2, blocked_link="is blocked by")
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "resolved", "closed", "events"),
+    [
+        pytest.param([both(3, "1", "5", None, "f")], "5", 3, 3, [(CLOSED, 3)], id="usual"),
+        pytest.param([status(3, "1", "5")], "5", None, 3, [(CLOSED, 3)], id="a workflow that sets no resolution"),
+        pytest.param([], "5", None, None, [], id="born done and never resolved is open"),
+        pytest.param([], "5", 4, 4, [(CLOSED, 4)], id="resolved without a word in the log"),
+        pytest.param([resolution(4, None, "f")], "1", 4, 4, [(CLOSED, 4)], id="resolved in a status that is not done"),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), status(5, "5", "6")], "6", 3, 3, [(CLOSED, 3)], id="Resolved, then Closed"
+        ),
+        pytest.param([status(3, "1", "5"), status(5, "5", "6")], "6", None, 3, [(CLOSED, 3)], id="done to done"),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), both(5, "5", "1", "f", None)],
+            "1",
+            None,
+            None,
+            [(CLOSED, 3), (REOPENED, 5)],
+            id="reopened",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), both(5, "5", "1", "f", None), both(8, "1", "6", None, "f")],
+            "6",
+            8,
+            8,
+            [(CLOSED, 3), (REOPENED, 5), (CLOSED, 8)],
+            id="and closed again",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), resolution(6, "f", "w")], "5", 6, 6, [(CLOSED, 3)], id="resolution corrected"
+        ),
+        pytest.param(
+            [resolution(5, "f", None)], "1", None, None, [(CLOSED, 0), (REOPENED, 5)], id="imported as resolved"
+        ),
+        pytest.param(
+            [status(3, "1", "5")], "1", None, None, [(CLOSED, 3), (REOPENED, 30)], id="the workflow was changed"
+        ),
+        pytest.param([status(3, "1", "99")], "99", None, None, [], id="a status that nobody knows any more"),
+        pytest.param(
+            [status(5, "5", "1"), status(3, "1", "5")], "1", None, None, [(CLOSED, 3), (REOPENED, 5)], id="newest first"
+        ),
+    ],
+)
+def test_when_an_issue_is_closed(
+    history: list[dict[str, Any]],
+    now: str,
+    resolved: int | None,
+    closed: int | None,
+    events: list[tuple[EventKind, int]],
+) -> None:
+    issue, told = read(history, now=now, resolved=resolved)
+    assert issue.closed_at == (None if closed is None else day(closed))
+    assert issue.state is (State.OPEN if closed is None else State.CLOSED)
+    assert [(event.kind, event.at) for event in told] == [(kind, day(n)) for kind, n in events]
+
+
+def test_a_change_of_versions_on_either_dialect() -> None:
+    cloud = {"field": "Fix Version", "fieldId": "fixVersions", "from": "10", "fromString": "1.0", "to": None}
+    server = {"field": "Fix Version", "from": None, "to": "11", "toString": "2.0"}
+    other = {"field": "Version", "fieldId": "versions", "from": None, "to": "12", "toString": "3.0"}
+    author = {"accountId": "u1", "displayName": "Ada"}
+    _, events = read([{"created": day(2).isoformat(), "items": [cloud, server, other], "author": author}])
+    assert [(e.kind, e.milestone, e.milestone_title, e.at) for e in events] == [
+        (EventKind.LEFT, "10", "1.0", day(2)),
+        (EventKind.JOINED, "11", "2.0", day(2)),
+    ]
+    assert {event.actor.id for event in events if event.actor} == {"u1"}
+
+
+@pytest.mark.parametrize("value", [1767258000, 1767258000000, BORN])
+def test_moments_in_text_seconds_and_milliseconds(value: int | datetime) -> None:
+    assert moment_of(value) == BORN
+
+
+def test_the_first_story_points_with_a_value_count() -> None:
+    assert read([], customfield_1=None, customfield_2=3)[0].points == 3.0
+    assert read([], customfield_1=0, customfield_2=3)[0].points == 0.0
+
+
+def link(inward: str, key: str, category: str, side: str = "inwardIssue") -> Mapping[str, Any]:
+    other = {"key": key, "fields": {"status": {"id": "1", "name": "x", "statusCategory": {"key": category}}}}
+    return {"type": {"inward": inward}, side: other}
+
+
+def test_only_open_issues_on_the_blocked_side_block() -> None:
+    links = [
+        link("is blocked by", "A-1", "new"),
+        link("Is Blocked By", "A-2", "indeterminate"),
+        link("is blocked by", "A-3", "done"),
+        link("is blocked by", "A-4", "new", side="outwardIssue"),
+        link("relates to", "A-5", "new"),
+    ]
+    assert read([], issuelinks=links)[0].blocked_by == ("A-1", "A-2")
+
+
+def test_a_sub_task_has_its_parent_and_a_story_its_epic() -> None:
+    assert read([], parent={"key": "A-1"}, customfield_3="A-9")[0].parent == "A-1"
+    assert read([], customfield_3="A-9")[0].parent == "A-9"
+
+
+def test_without_change_logs_the_last_change_of_category_stands_in() -> None:
+    assert read(None, now="5", statuscategorychangedate=day(6).isoformat())[0].closed_at == day(6)
+    assert read(None, now="5")[0].closed_at == day(30)
+    assert read(None, now="5", resolved=2)[0].closed_at == day(2)
+    assert read(None, now="1")[0].closed_at is None
+
+
+def test_a_cursor_remembers_what_the_overlap_will_bring_again() -> None:
+    updated = {"1": day(5), "2": day(5) - timedelta(minutes=5), "3": day(4)}
+    cursor = Cursor.after(day(5), updated)
+    assert cursor.seen == {"1": day(5), "2": day(5) - timedelta(minutes=5)}
+    assert Cursor.read(cursor.write()) == cursor
+    many = {str(n): day(5) for n in range(500)}
+    assert Cursor.after(day(5), many).seen == {}
+    assert Cursor.read("") is None
