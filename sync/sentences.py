@@ -243,7 +243,7 @@ _LEVERS: dict[LeverKind, Callable[[Lever], str]] = {
     LeverKind.CUT: _cut,
     LeverKind.MOVE: _move,
     LeverKind.BOTH: lambda offer: f"{_cut(offer)} and {small(_move(offer))}",
-    LeverKind.FREEZE: lambda _: "Freeze the scope: let nothing more in",
+    LeverKind.FREEZE: lambda _: "Freeze the scope and let nothing more in",
     LeverKind.PACE: _speed,
     LeverKind.ASSIGN: lambda offer: f"Find an owner for {plural(_count(offer), 'issue')}",
 }
