@@ -13,10 +13,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
+from sync.ledger import Ledger, days, moment
 from sync.scoring import brier, calibration_error
 
-__all__ = ["Outcome", "Published", "StreamScore", "sentence", "stream_scores", "under_calibration"]
+__all__ = ["Outcome", "Published", "StreamScore", "sentence", "settle", "stream_scores", "under_calibration"]
+
+Floats = NDArray[np.float64]
 
 CHECKS = (0.25, 0.5, 0.75)
 WINDOW = 60
@@ -68,6 +72,45 @@ class StreamScore(Struct, frozen=True, kw_only=True):
     calibration_error: float | None = None
     dates: int = 0
     held: int = 0
+
+
+def settle(ledger: Ledger, tolerance: float, now: datetime) -> dict[str, Outcome]:
+    """How the ledger's containers turned out that have ended or were due before ``now`` (UTC), by id.
+
+    Done means what a forecast says: at most a share ``tolerance`` of the items is open at the due moment. It is dated
+    from when that began to hold without a break, or, if it did not hold then, from when it first did afterwards. A
+    container that is empty at its due moment is dropped.
+    """
+    at = days(now)
+    over = np.isfinite(ledger.due) & ((ledger.due < at) | (ledger.ended <= at))
+    return {ledger.containers[i].id: _settled(ledger, int(i), tolerance, at) for i in np.flatnonzero(over)}
+
+
+def _settled(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
+    rows = ledger.rows(i)
+    joined, left = ledger.joined[rows], ledger.left[rows]
+    gone = np.minimum(left, ledger.closed[rows])
+    times = np.unique(np.concatenate([joined, left, gone]))
+    times = times[times <= at]
+    stayed, spell = left > joined, gone > joined
+    scope = _under_way(joined[stayed], left[stayed], times)
+    done = (scope > 0) & (_under_way(joined[spell], gone[spell], times) <= np.floor(tolerance * scope + 1e-9))
+    last = int(np.searchsorted(times, min(float(ledger.due[i]), at), side="right")) - 1
+    if last < 0 or scope[last] == 0:
+        return Outcome(dropped=True)
+    if done[last]:
+        breaks = np.flatnonzero(~done[:last])
+        return Outcome(done=moment(float(times[breaks[-1] + 1 if len(breaks) else 0])))
+    after = np.flatnonzero(done[last:])
+    return Outcome(done=moment(float(times[last + after[0]])) if len(after) else None)
+
+
+def _under_way(begun: Floats, over: Floats, times: Floats) -> NDArray[np.int64]:
+    """How many of the spans [begun, over) hold at each time."""
+    counted: NDArray[np.int64] = np.searchsorted(np.sort(begun), times, side="right") - np.searchsorted(
+        np.sort(over), times, side="right"
+    )
+    return counted
 
 
 def stream_scores(

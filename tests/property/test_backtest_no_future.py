@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sync.calendar import Calendar
 from sync.csvhistory import read_history
 from sync.forecast import Past, Rules
 from sync.ledger import Container, Ledger, moment
+from sync.selfscore import settle
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "titanium"
 PLAIN = Calendar.plain()
@@ -122,6 +124,20 @@ def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tu
     """What each capacity date was computed from, by stream, time and items."""
     keys = zip(record.stream.tolist(), record.at.tolist(), record.items.tolist(), strict=True)
     return dict(zip(keys, zip(record.weeks.tolist(), record.expected.tolist(), strict=True), strict=True))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), tolerance=st.sampled_from([0.0, 0.1, 0.2]))
+def test_history_scoring_and_service_mean_the_same_by_done(seed: int, tolerance: float) -> None:
+    ledger = history(seed, 20, messy=True)
+    became, past = replay.outcomes(ledger, tolerance, np.inf), Past(ledger, Rules(tolerance=tolerance))
+    ends = settle(ledger, tolerance, moment(FIRST + 10_000))
+    assert became.known.tolist() == past.usable.tolist()
+    for i in np.flatnonzero(became.known):
+        hit, end = bool(became.hit[i]), ends[ledger.containers[i].id]
+        assert hit == past.finished_by[i, 0]
+        assert hit == (end.done is not None and end.done <= moment(float(ledger.due[i])) + timedelta(milliseconds=1))
+        assert not end.dropped
 
 
 @settings(max_examples=25, deadline=None)

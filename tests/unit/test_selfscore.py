@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sync.selfscore import Outcome, Published, StreamScore, sentence, stream_scores, under_calibration
+from sync.ledger import Container, Ledger
+from sync.model import Membership
+from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores, under_calibration
 
 DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -168,3 +170,53 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
 )
 def test_the_record_in_words(dates: int, held: int, words: str) -> None:
     assert sentence(StreamScore(stream="s", dates=dates, held=held)) == words
+
+
+def settled(
+    *stays: tuple[float, float | None, float | None], now: float = 100, tolerance: float = 0, ended: float | None = None
+) -> Outcome | None:
+    """The outcome of a container due on day 20 with these stays (joined, left, closed, in days)."""
+
+    def at(day: float | None) -> datetime | None:
+        return None if day is None else START + day * DAY
+
+    container = Container(id="c", kind="k", stream="s", start=START, due=DUE, ended=at(ended))
+    rows = [
+        Membership(container="c", item=str(k), joined=START + joined * DAY, left=at(left), closed=at(closed))
+        for k, (joined, left, closed) in enumerate(stays)
+    ]
+    return settle(Ledger.of([container], rows), tolerance, START + now * DAY).get("c")
+
+
+def test_done_is_dated_by_the_last_closure_before_the_due_moment() -> None:
+    assert settled((0, None, 5), (0, None, 12)) == Outcome(done=START + 12 * DAY)
+    assert settled((0, None, 5), (0, None, 20)) == Outcome(done=DUE)
+
+
+def test_what_was_done_and_then_grew_is_dated_from_when_it_held_for_good() -> None:
+    assert settled((0, None, 5), (8, None, 9)) == Outcome(done=START + 9 * DAY)
+    assert settled((0, None, 5), (25, None, 30)) == Outcome(done=START + 5 * DAY)
+
+
+def test_late_is_dated_by_the_closure_that_completed_it() -> None:
+    assert settled((0, None, 5), (0, None, 30)) == Outcome(done=START + 30 * DAY)
+    assert settled((0, None, 5), (0, None, 30), now=25) == Outcome()
+    assert settled((0, None, 5), (0, None, None)) == Outcome()
+
+
+def test_moving_the_rest_out_completes_it_and_moving_all_out_drops_it() -> None:
+    assert settled((0, None, 5), (0, 10, None)) == Outcome(done=START + 10 * DAY)
+    assert settled((0, 5, None), (0, 10, None)) == Outcome(dropped=True)
+    assert settled() == Outcome(dropped=True)
+
+
+def test_the_tolerance_is_of_the_scope_at_the_time() -> None:
+    stays = [(0.0, None, float(k)) for k in range(1, 10)] + [(0.0, None, None)]
+    assert settled(*stays) == Outcome()
+    assert settled(*stays, tolerance=0.1) == Outcome(done=START + 9 * DAY)
+
+
+def test_nothing_is_settled_while_it_runs() -> None:
+    assert settled((0, None, 5), now=10) is None
+    assert settled((0, None, 5), now=10, ended=8) == Outcome(done=START + 5 * DAY)
+    assert settled((0, None, 15), now=10, ended=8) == Outcome()
