@@ -197,11 +197,11 @@ def _adopt(
 
 
 def _turns(told: Iterable[tuple[datetime, bool]]) -> list[tuple[datetime, bool]]:
-    """Changes in the order of time, said once; opposites at one instant cancel out."""
-    values: dict[datetime, set[bool]] = defaultdict(set)
+    """Changes in the order of time, one per instant: opposites cancel out there, as their order is not told."""
+    balance: dict[datetime, int] = defaultdict(int)
     for moment, value in told:
-        values[moment].add(value)
-    return [(moment, value.pop()) for moment, value in sorted(values.items()) if len(value) == 1]
+        balance[moment] += 1 if value else -1
+    return [(moment, net > 0) for moment, net in sorted(balance.items()) if net]
 
 
 def _spans(turns: Sequence[tuple[datetime, bool]], *, begin: datetime, now: bool, seen: datetime) -> list[Span]:
@@ -342,7 +342,7 @@ def counts(container: Container, stays: Iterable[Membership], at: datetime) -> C
         there = {stay.item for stay in stays if is_member(stay, moment)}
         return sum(stay.item not in there for stay in now)
 
-    start = container.start
+    start = None if container.start is None or container.start > at else container.start
     return Counts(
         open=len(now) - len(closed),
         closed=len(closed),
@@ -367,7 +367,7 @@ def burnup(stays: Iterable[Membership], days: Sequence[date], zone: ZoneInfo = _
         added.append(stay.joined)
         if end is not None:
             taken.append(end)
-        if stay.closed is not None and not stay.removed:
+        if stay.closed is not None:
             finished.append(max(stay.closed, stay.joined))
             if end is not None:
                 undone.append(end)

@@ -1,0 +1,488 @@
+"""Memberships, containers and counts, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sync.history import REMOVED, Titles, burnup, containers, counts, is_member, is_open, memberships
+from sync.ledger import Container
+from sync.model import (
+    DueDate,
+    Event,
+    EventKind,
+    Issue,
+    Membership,
+    Milestone,
+    MilestoneKind,
+    Project,
+    State,
+    StatusCategory,
+)
+
+SOURCE = "https://tracker.test"
+UTC_ZONE = ZoneInfo("UTC")
+ITEM = f"{SOURCE}/issue/1"
+
+
+def day(n: float) -> datetime:
+    """Noon, n days after the first of January."""
+    return datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=n)
+
+
+def box(milestone: str) -> str:
+    return f"{SOURCE}/milestone/{milestone}"
+
+
+def issue(**changes: Any) -> Issue:
+    fields: dict[str, Any] = {
+        "id": "1",
+        "project": "p",
+        "key": "#1",
+        "title": "T",
+        "url": "u",
+        "state": State.OPEN,
+        "raw_state": "open",
+        "category": StatusCategory.TODO,
+        "created_at": day(0),
+        "updated_at": day(90),
+    }
+    return Issue(**fields | changes)
+
+
+def joined(at: datetime, milestone: str = "m", title: str = "") -> Event:
+    return Event(issue="1", at=at, kind=EventKind.JOINED, milestone=milestone, milestone_title=title)
+
+
+def left(at: datetime, milestone: str = "m", title: str = "") -> Event:
+    return Event(issue="1", at=at, kind=EventKind.LEFT, milestone=milestone, milestone_title=title)
+
+
+def closed(at: datetime) -> Event:
+    return Event(issue="1", at=at, kind=EventKind.CLOSED)
+
+
+def reopened(at: datetime) -> Event:
+    return Event(issue="1", at=at, kind=EventKind.REOPENED)
+
+
+def stay(milestone: str = "m", **fields: Any) -> Membership:
+    return Membership(container=box(milestone), item=ITEM, **fields)
+
+
+def replay(one: Issue, *events: Event, at: datetime | None = None, titles: Titles | None = None) -> list[Membership]:
+    return list(memberships([one], events, titles or {}, source=SOURCE, at=at))
+
+
+# --- milestones -------------------------------------------------------------------------------------------------
+
+
+def test_a_member_without_a_word_joined_at_its_creation() -> None:
+    assert replay(issue(milestones=("m", "n"))) == [stay("m", joined=day(0)), stay("n", joined=day(0))]
+
+
+def test_one_that_first_left_was_in_from_its_creation() -> None:
+    assert replay(issue(), left(day(3))) == [stay(joined=day(0), left=day(3))]
+
+
+def test_moved_out_and_back() -> None:
+    found = replay(issue(milestones=("m",)), joined(day(1)), left(day(2)), joined(day(5)))
+    assert found == [stay(joined=day(1), left=day(2)), stay(joined=day(5))]
+
+
+def test_repeated_events_say_nothing_new() -> None:
+    found = replay(issue(), joined(day(1)), joined(day(2)), left(day(3)), left(day(4)))
+    assert found == [stay(joined=day(1), left=day(3))]
+
+
+@pytest.mark.parametrize(
+    ("milestones", "events", "expected"),
+    [
+        ((), [joined(day(1))], [stay(joined=day(1), left=day(90))]),
+        (("m",), [left(day(1))], [stay(joined=day(0), left=day(1)), stay(joined=day(90))]),
+    ],
+)
+def test_where_the_last_event_and_the_present_disagree_the_present_is_right(
+    milestones: tuple[str, ...], events: Sequence[Event], expected: list[Membership]
+) -> None:
+    assert replay(issue(milestones=milestones), *events) == expected
+
+
+def test_opposites_at_one_instant_cancel_out() -> None:
+    member = issue(milestones=("m",))
+    assert replay(member, left(day(2)), joined(day(2))) == [stay(joined=day(0))]
+    assert replay(issue(), joined(day(2)), left(day(2))) == []
+    assert replay(member, joined(day(1)), joined(day(2)), left(day(2))) == [stay(joined=day(1))]
+    assert replay(issue(), left(day(2)), joined(day(2)), left(day(2))) == [stay(joined=day(0), left=day(2))]
+
+
+def test_a_move_from_one_milestone_to_another() -> None:
+    found = replay(issue(milestones=("n",)), left(day(2), "m"), joined(day(2), "n"))
+    assert found == [stay("m", joined=day(0), left=day(2)), stay("n", joined=day(2))]
+
+
+# --- titles -----------------------------------------------------------------------------------------------------
+
+
+def test_a_title_means_the_milestone_of_the_same_project() -> None:
+    titles: Titles = {("p", "Beta"): [(day(-5), "m")], ("q", "Beta"): [(day(-5), "other")]}
+    found = replay(issue(), joined(day(1), "", "Beta"), left(day(2), "", "Beta"), titles=titles)
+    assert found == [stay("m", joined=day(1), left=day(2))]
+
+
+def test_a_title_used_again_means_the_youngest_milestone_of_its_time() -> None:
+    titles: Titles = {("p", "Next"): [(day(-9), "old"), (day(10), "new")]}
+    events = [joined(day(1), "", "Next"), left(day(2), "", "Next"), joined(day(11), "", "Next")]
+    found = replay(issue(milestones=("new",)), *events, titles=titles)
+    assert found == [stay("new", joined=day(11)), stay("old", joined=day(1), left=day(2))]
+
+
+def test_a_title_from_before_any_milestone_means_the_oldest() -> None:
+    titles: Titles = {("p", "Next"): [(day(10), "a"), (day(20), "b")]}
+    assert replay(issue(), left(day(1), "", "Next"), titles=titles) == [stay("a", joined=day(0), left=day(1))]
+
+
+def test_a_milestone_renamed_before_it_was_seen_adopts_its_old_title() -> None:
+    events = [joined(day(4), "", "Old name"), joined(day(1), "", "Deleted"), left(day(2), "", "Deleted")]
+    assert replay(issue(milestones=("m",)), *events) == [stay("m", joined=day(4))]
+
+
+def test_an_unknown_title_is_not_adopted_when_it_is_not_sure_whose_it_was() -> None:
+    events = [joined(day(4), "", "One"), joined(day(5), "", "Two")]
+    assert replay(issue(milestones=("m",)), *events) == [stay("m", joined=day(0))]
+
+
+# --- closures ---------------------------------------------------------------------------------------------------
+
+
+def test_closed_at_is_the_truth_when_no_event_tells() -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(7))
+    assert replay(done) == [stay(joined=day(0), closed=day(7))]
+
+
+def test_closed_without_a_time_or_an_event_is_open() -> None:
+    assert replay(issue(milestones=("m",), state=State.CLOSED)) == [stay(joined=day(0))]
+
+
+def test_a_reopening_ends_a_stay_and_begins_the_next() -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5))
+    assert replay(done, closed(day(2)), reopened(day(3)), closed(day(5))) == [
+        stay(joined=day(0), closed=day(2), reopened=day(3)),
+        stay(joined=day(3), closed=day(5)),
+    ]
+
+
+def test_ten_reopenings_make_eleven_stays() -> None:
+    events = [make(day(2 * n + k)) for n in range(10) for k, make in ((1, closed), (2, reopened))]
+    found = replay(issue(milestones=("m",)), *events)
+    assert len(found) == 11
+    assert found[-1] == stay(joined=day(20))
+
+
+def test_closed_before_it_joined() -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(1))
+    assert replay(done, closed(day(1)), joined(day(4))) == [stay(joined=day(4), closed=day(1))]
+
+
+def test_what_happened_outside_of_the_milestone_is_not_in_its_stay() -> None:
+    events = [closed(day(1)), reopened(day(2)), joined(day(3)), left(day(5)), closed(day(6)), reopened(day(7))]
+    assert replay(issue(), *events) == [stay(joined=day(3), left=day(5))]
+
+
+def test_left_while_closed() -> None:
+    events = [joined(day(1)), closed(day(2)), left(day(3)), reopened(day(4))]
+    assert replay(issue(), *events) == [stay(joined=day(1), left=day(3), closed=day(2))]
+
+
+def test_left_at_the_moment_of_its_closure_or_reopening() -> None:
+    assert replay(issue(), joined(day(1)), left(day(2)), closed(day(2)), reopened(day(9))) == [
+        stay(joined=day(1), left=day(2))
+    ]
+    assert replay(issue(), joined(day(1)), closed(day(2)), left(day(3)), reopened(day(3))) == [
+        stay(joined=day(1), left=day(3), closed=day(2))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "events", "closure"),
+    [
+        ({"state": State.CLOSED, "closed_at": day(9)}, [closed(day(1)), reopened(day(2))], (day(9), None)),
+        ({"state": State.CLOSED, "closed_at": day(1)}, [closed(day(1)), reopened(day(2))], (day(90), None)),
+        ({"state": State.CLOSED}, [closed(day(1)), reopened(day(2))], (day(90), None)),
+        ({"state": State.CLOSED, "closed_at": day(3)}, [closed(day(2))], (day(2), None)),
+    ],
+)
+def test_a_closure_that_no_event_tells(
+    changes: Mapping[str, Any], events: Sequence[Event], closure: tuple[datetime, None]
+) -> None:
+    last = replay(issue(milestones=("m",), **changes), *events)[-1]
+    assert (last.closed, last.reopened) == closure
+
+
+def test_a_reopening_that_no_event_tells() -> None:
+    assert replay(issue(milestones=("m",)), closed(day(2))) == [
+        stay(joined=day(0), closed=day(2), reopened=day(90)),
+        stay(joined=day(90)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "removed"),
+    [("not_planned", True), ("completed", False), ("Won't Do", True), ("Won\u2019t Fix", True), ("", False)],
+)
+def test_a_resolution_may_take_it_out_of_scope(resolution: str, *, removed: bool) -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5), resolution=resolution)
+    assert replay(done) == [stay(joined=day(0), closed=day(5), removed=removed)]
+
+
+def test_the_resolution_is_that_of_the_last_closure() -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5), resolution="duplicate")
+    found = replay(done, closed(day(2)), reopened(day(3)), closed(day(5)))
+    assert [one.removed for one in found] == [False, True]
+    earlier = replay(done, closed(day(2)), reopened(day(3)), closed(day(5)), at=day(4))
+    assert [one.removed for one in earlier] == [False, False]
+
+
+def test_a_later_resolution_says_nothing_of_a_closure_before_it_left() -> None:
+    done = issue(state=State.CLOSED, closed_at=day(5), resolution="duplicate")
+    found = replay(done, joined(day(1)), closed(day(2)), left(day(3)), reopened(day(4)), closed(day(5)))
+    assert found == [stay(joined=day(1), left=day(3), closed=day(2))]
+
+
+def test_the_resolutions_are_lower_cased() -> None:
+    assert all(name == name.lower() for name in REMOVED)
+
+
+# --- replay -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_dated_later_is_used() -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5), resolution="duplicate")
+    assert replay(done, at=day(-1)) == []
+    assert replay(done, at=day(4)) == [stay(joined=day(0))]
+    assert replay(done, at=day(5)) == [stay(joined=day(0), closed=day(5), removed=True)]
+    events = [joined(day(3)), left(day(6)), joined(day(8))]
+    assert replay(done, *events, at=day(2)) == []
+    assert replay(done, *events, at=day(4)) == [stay(joined=day(3))]
+    gone = stay(joined=day(3), left=day(6), closed=day(5), removed=True)
+    assert replay(done, *events, at=day(6)) == [gone]
+    assert replay(done, *events, at=day(8)) == [gone, stay(joined=day(8), closed=day(5), removed=True)]
+
+
+def test_events_of_other_issues_do_not_matter() -> None:
+    other = Event(issue="2", at=day(1), kind=EventKind.LEFT, milestone="m")
+    assert replay(issue(), other) == []
+
+
+# --- containers -------------------------------------------------------------------------------------------------
+
+
+def milestone(n: str = "m", **changes: Any) -> Milestone:
+    fields: dict[str, Any] = {
+        "id": n,
+        "project": "p",
+        "kind": MilestoneKind.MILESTONE,
+        "key": n,
+        "written": n,
+        "title": n,
+        "url": "u",
+        "state": State.OPEN,
+    }
+    return Milestone(**fields | changes)
+
+
+def version(n: str, due: date | None, **changes: Any) -> Milestone:
+    return milestone(n, kind=MilestoneKind.VERSION, due=due, **changes)
+
+
+def contain(
+    *found: Milestone,
+    dues: Mapping[str, Sequence[DueDate]] | None = None,
+    stays: Mapping[str, Sequence[Membership]] | None = None,
+    zone: str = "UTC",
+    at: datetime | None = None,
+) -> list[Container]:
+    projects = {"p": Project(id="p", key="acme/app", name="App", url="u")}
+    return containers(found, dues or {}, projects, stays or {}, source=SOURCE, zone=ZoneInfo(zone), at=at or day(90))
+
+
+def midnight(month: int, of: int, hour: int = 0) -> datetime:
+    return datetime(2026, month, of, hour, tzinfo=UTC)
+
+
+def test_days_begin_and_end_in_the_zone_of_the_project() -> None:
+    [utc] = contain(milestone(start=date(2026, 1, 5), due=date(2026, 1, 20)))
+    assert (utc.start, utc.due, utc.first_due) == (midnight(1, 5), midnight(1, 21), midnight(1, 21))
+    [west] = contain(milestone(start=date(2026, 1, 5), due=date(2026, 1, 20)), zone="America/New_York")
+    assert (west.start, west.due) == (midnight(1, 5, 5), midnight(1, 21, 5))
+
+
+def test_the_start_is_the_one_given_then_the_creation_then_the_first_to_join() -> None:
+    stays = {box("m"): [stay(joined=day(9)), stay(joined=day(7))]}
+    [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)), stays=stays)
+    [made] = contain(milestone(created_at=day(2)), stays=stays)
+    [first] = contain(milestone(), stays=stays)
+    [none] = contain(milestone())
+    assert (given.start, made.start, first.start, none.start) == (midnight(1, 5), day(2), day(7), None)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "days"),
+    [
+        ([], 90),
+        ([date(2026, 5, 1)], 61),
+        ([date(2026, 2, 1), date(2026, 5, 1)], 61),
+        ([date(2026, 6, 20)], 28),
+        ([date(2025, 1, 1)], 150),
+        ([date(2026, 7, 1), date(2026, 8, 1)], 90),
+    ],
+)
+def test_a_release_begins_at_the_one_before_it(earlier: list[date], days: int) -> None:
+    others = [version(f"v{n}", due) for n, due in enumerate(earlier)]
+    distractors = [version("Sprint 9", date(2026, 6, 1)), version("x", date(2026, 6, 1), project="q")]
+    found = contain(version("v", date(2026, 7, 1)), *others, *distractors)
+    assert found[0].due is not None
+    assert found[0].start == found[0].due - timedelta(days=days)
+
+
+def test_a_sprint_version_begins_fourteen_days_before() -> None:
+    [sprint, _] = contain(version("2026 SPRINT 4", date(2026, 7, 1)), version("v", date(2026, 5, 1)))
+    assert sprint.due is not None
+    assert sprint.start == sprint.due - timedelta(days=14)
+
+
+def test_a_version_with_its_own_start_needs_no_guess() -> None:
+    [own] = contain(version("v", date(2026, 7, 1), start=date(2026, 6, 1)))
+    assert own.start == midnight(6, 1)
+
+
+def test_a_version_without_any_date_begins_with_its_first_item() -> None:
+    [bare] = contain(version("v", None), stays={box("v"): [stay("v", joined=day(3))]})
+    assert (bare.start, bare.due, bare.ended) == (day(3), None, None)
+
+
+@pytest.mark.parametrize("due", [date.min, date(1, 3, 1), date.max])
+def test_dates_at_the_ends_of_time_break_nothing(due: date) -> None:
+    contain(version("v", due), milestone(start=due, due=due), zone="Pacific/Kiritimati")
+    contain(version("v", due), milestone(start=due, due=due), zone="America/Los_Angeles")
+
+
+def test_the_due_date_is_the_one_that_stood_then() -> None:
+    notes = [DueDate(day(10), None), DueDate(day(20), date(2026, 3, 1)), DueDate(day(30), date(2026, 4, 1))]
+
+    def dues(at: datetime) -> tuple[datetime | None, datetime | None]:
+        [one] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=at)
+        return one.due, one.first_due
+
+    assert dues(day(5)) == dues(day(15)) == (None, None)
+    assert dues(day(25)) == (midnight(3, 2), midnight(3, 2))
+    assert dues(day(35)) == (midnight(4, 2), midnight(3, 2))
+
+
+def test_what_was_seen_first_stood_before_it_was_seen() -> None:
+    notes = [DueDate(day(50), date(2026, 3, 1)), DueDate(day(60), date(2026, 4, 1))]
+    [one] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=day(10))
+    assert (one.due, one.first_due) == (midnight(3, 2), midnight(3, 2))
+
+
+def test_a_milestone_ends_when_it_is_closed() -> None:
+    over = milestone(state=State.CLOSED, closed_at=day(5))
+    assert [contain(over, at=at)[0].ended for at in (day(4), day(5), day(9))] == [None, day(5), day(5)]
+    [undated] = contain(milestone(state=State.CLOSED), at=day(9))
+    assert undated.ended == day(9)
+    [running] = contain(milestone(closed_at=day(5)), at=day(9))
+    assert running.ended is None
+
+
+def test_a_version_is_released_from_the_day_of_its_release_on() -> None:
+    released = version("v", date(2026, 1, 10), state=State.CLOSED)
+    ended = [contain(released, at=at)[0].ended for at in (midnight(1, 9, 23), midnight(1, 10, 1), midnight(1, 12))]
+    assert ended == [None, midnight(1, 10, 1), midnight(1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("title", "stream"),
+    [
+        ("2.0.1", "acme/app milestone"),
+        ("Release 3.0", "acme/app milestone Release"),
+        ("2012 Sprint 21 API", "acme/app milestone Sprint API"),
+        ("Sprint 2026-03", "acme/app milestone Sprint"),
+        ("Beta", "acme/app milestone Beta"),
+    ],
+)
+def test_a_stream_is_project_kind_and_title_without_numbers(title: str, stream: str) -> None:
+    assert contain(milestone(title=title))[0].stream == stream
+
+
+# --- counting ---------------------------------------------------------------------------------------------------
+
+
+def member(item: str, **fields: Any) -> Membership:
+    return Membership(container=box("m"), item=item, **fields)
+
+
+SCOPE = [
+    member("open", joined=day(0)),
+    member("done", joined=day(0), closed=day(12)),
+    member("dropped", joined=day(1), closed=day(13), removed=True),
+    member("late", joined=day(5)),
+    member("later", joined=day(16), closed=day(1)),
+    member("left", joined=day(0), left=day(8)),
+    member("again", joined=day(0), closed=day(6), reopened=day(14)),
+    member("again", joined=day(14)),
+    member("back", joined=day(1), left=day(3)),
+    member("back", joined=day(17)),
+]
+BOX = Container(id=box("m"), kind="milestone", stream="s", start=day(2), due=None)
+
+
+def test_counts_at_a_time() -> None:
+    found = counts(BOX, SCOPE, day(20))
+    assert (found.open, found.closed, found.removed) == (4, 3, 1)
+    assert (found.done, found.total) == (2, 6)
+    assert (found.added, found.added_week) == (2, 2)
+
+
+def test_counts_before_and_at_the_start() -> None:
+    assert counts(BOX, SCOPE, day(-1)).total == 0
+    early = counts(BOX, SCOPE, day(2))
+    assert (early.open, early.closed, early.added) == (6, 0, 0)
+    assert counts(Container(id="c", kind="k", stream="s", start=None, due=None), SCOPE, day(20)).added == 0
+
+
+def test_added_are_those_who_joined_strictly_after_the_start() -> None:
+    stays = [member("at start", joined=day(2)), member("after", joined=day(2) + timedelta(microseconds=1))]
+    found = counts(BOX, stays, day(3))
+    assert (found.open, found.added, found.added_week) == (2, 1, 1)
+
+
+def test_membership_ends_at_the_moment_of_leaving_and_of_reopening() -> None:
+    gone = member("x", joined=day(1), left=day(2))
+    assert [is_member(gone, at) for at in (day(0.9), day(1), day(1.9), day(2))] == [False, True, True, False]
+    again = member("x", joined=day(1), closed=day(2), reopened=day(3))
+    assert [is_open(again, at) for at in (day(1), day(2), day(3))] == [True, False, False]
+    assert not is_member(again, day(3))
+
+
+def test_the_scope_line_and_the_done_line() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in (-1, 0, 4, 8, 13, 20)]
+    found = {when: (scope, done) for when, scope, done in burnup(SCOPE, days)}
+    assert list(found) == days
+    assert list(found.values()) == [(0, 0), (4, 0), (5, 0), (5, 1), (4, 2), (6, 2)]
+
+
+def test_what_was_removed_before_it_joined_is_never_in_scope() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in (1, 3, 6)]
+    stays = [member("x", joined=day(5), closed=day(2), removed=True)]
+    assert [(scope, done) for _, scope, done in burnup(stays, days)] == [(0, 0)] * 3
+
+
+def test_the_burn_up_agrees_with_the_counts() -> None:
+    for n in range(25):
+        [(_, scope, done)] = burnup(SCOPE, [date(2026, 1, 1) + timedelta(days=n)])
+        found = counts(BOX, SCOPE, datetime(2026, 1, 1, 23, 59, tzinfo=UTC) + timedelta(days=n))
+        assert (scope, done) == (found.total, found.done)
