@@ -7,10 +7,12 @@ writes are sent once, and an answer that was lost is `UncertainError`, so that t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import chain, islice
 from typing import TypeVar
 
 import msgspec
@@ -154,11 +156,26 @@ class Caller:
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` on every item, a few at once, in order; the first error ends it."""
-        todo = list(items)
-        if len(todo) < 2 or self._concurrency < 2:
-            return [work(item) for item in todo]
-        with ThreadPoolExecutor(min(self._concurrency, len(todo))) as pool:
-            return list(pool.map(work, todo))
+        return list(self.ahead(work, items))
+
+    def ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Like `each`, while the results are taken: at most twice as many items are begun as can be worked on at once.
+
+        Whoever stops taking leaves what has not begun.
+        """
+        todo = iter(items)
+        first = list(islice(todo, 2))
+        if len(first) < 2 or self._concurrency < 2:
+            yield from map(work, chain(first, todo))
+            return
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            begun = deque(pool.submit(work, item) for item in chain(first, islice(todo, 2 * self._concurrency - 2)))
+            try:
+                while begun:
+                    yield begun.popleft().result()
+                    begun.extend(pool.submit(work, item) for item in islice(todo, 1))
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _once(self, send: Callable[[], Response], project: str) -> Response:
         with self._lock:

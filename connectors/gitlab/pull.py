@@ -46,11 +46,10 @@ class _Together(Struct, frozen=True):
 
 
 class _Newest(Struct, frozen=True):
-    """The newest updates of a project or group, ``whole`` if that is all; else ``pages`` as far as GitLab counts."""
+    """The newest updates of a project or group; ``whole`` if these are all."""
 
     rows: list[wire.Issue] = []
     whole: bool = False
-    pages: int | None = None
 
     @property
     def upto(self) -> datetime | None:
@@ -158,7 +157,7 @@ def _newest(session: Session, path: str, key: str, since: datetime | None, few: 
             return _Newest(rows, whole=True)
         if pages is None or pages > few:
             break
-    return _Newest(rows, pages=pages)
+    return _Newest(rows)
 
 
 def _head(session: Session, project: Project, cursor: Cursor, shared: _Newest | None) -> _Head | TrackerError:
@@ -201,7 +200,7 @@ class _Reader:
         late = newest.rows if newest.whole else []
         if upto is not None and not newest.whole:
             since, created = self.cursor.since, self.cursor.created
-            for rows in walk(self.session, self.project, since, created, newest.pages):
+            for rows in walk(self.session, self.project, since, created):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)
                 yield self._page(rows, self.cursor.walking(upto, rows[-1].created_at), first)
                 first = Page()

@@ -7,7 +7,7 @@ client serves two threads at once and connections are kept.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -94,6 +94,10 @@ class Session:
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` on every item, a few at once, in order."""
         return self._caller.each(work, items)
+
+    def ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """``work`` on every item, a few at once, while the results are taken in order."""
+        return self._caller.ahead(work, items)
 
     def close(self) -> None:
         """Give back connections."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
+
+from msgspec import Struct
 
 from connectors.gitlab import wire
 from connectors.gitlab.session import PER_PAGE, Session
@@ -22,9 +25,8 @@ __all__ = ["EVERY", "counted_pages", "text_of", "walk"]
 EVERY = {"state": "all", "scope": "all"}
 WINDOW = 100
 """Pages in a window: the 10,000 rows up to which GitLab counts."""
-BATCH = 3
-"""Pages read at once per thread: enough to keep all busy, few enough to store often."""
-MOST_ANEW = 3
+BATCH = 1000
+"""Issues handed on together: few enough to store often."""
 
 
 def text_of(at: datetime) -> str:
@@ -38,42 +40,78 @@ def counted_pages(answer: Response) -> int | None:
     return int(counted) if counted.isdigit() else None
 
 
+class _Read(Struct):
+    """One page of a window, decoded where it was read."""
+
+    rows: list[wire.Issue]
+    pages: int | None
+    total: int | None
+
+
 def walk(
-    session: Session, project: Project, since: datetime | None, created: datetime | None, pages: int | None
+    session: Session, project: Project, since: datetime | None, created: datetime | None
 ) -> Iterator[list[wire.Issue]]:
     """Batches of issues updated at or after ``since`` and created at or after ``created``, each issue once.
 
-    ``pages`` is how many there are, if known. A total that fell means that an issue was deleted and others moved up:
-    that batch begins anew at its border. Raises `MalformedError` when the list goes round in circles.
+    Raises `MalformedError` when the list goes round in circles.
     """
-    asked: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **EVERY}
-    if since is not None:
-        asked["updated_after"] = text_of(since)
     seen: set[int] = set()
-    border, page, total, anew = created, 1, 0, 0
-    while pages is None or page <= pages:
-        if page > WINDOW:
-            created, pages, page, total = border, None, 1, 0
-        if created is not None:
-            asked["created_after"] = text_of(created)
-        numbers = range(page, min(page + BATCH * session.concurrency, WINDOW + 1, 1 + (pages or WINDOW)))
-        answers = session.each(lambda n: _page(session, project, n, asked), numbers)
-        read = [decode(a, list[wire.Issue], session.name, project.key) for a in answers]
-        totals = [int(a.headers["x-total"]) for a in answers if a.headers.get("x-total", "").isdigit()]
-        if totals and min(totals) < max(total, *totals) and anew < MOST_ANEW:
-            created, pages, page, total, anew = border, None, 1, 0, anew + 1
-            continue
-        fresh = list({i.id: i for rows in read for i in rows if i.id not in seen}.values())
-        seen |= {issue.id for issue in fresh}
-        if fresh:
-            yield fresh
-        if len(read[-1]) < PER_PAGE:
+    window: _Window | None = _Window(session, project, since, created)
+    while window is not None:
+        known = len(seen)
+        batch: list[wire.Issue] = []
+        for page in window.pages():
+            fresh = [issue for issue in page if issue.id not in seen]
+            batch += fresh
+            seen |= {issue.id for issue in fresh}
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+        if window.ended:
             return
-        if not fresh:
+        if len(seen) == known:
             raise MalformedError(session.name, project.key, "its pages repeat")
-        border, page, total = read[-1][-1].created_at, numbers[-1] + 1, max(totals, default=0)
-        pages = counted_pages(answers[-1])
+        window = _Window(session, project, since, window.border)
 
 
-def _page(session: Session, project: Project, number: int, asked: dict[str, Any]) -> Response:
-    return session.get(f"/projects/{project.id}/issues", project.key, page=number, **asked)
+class _Window:
+    """Up to `WINDOW` pages from one moment of creation on; afterwards ``ended`` or to be continued at ``border``."""
+
+    def __init__(self, session: Session, project: Project, since: datetime | None, border: datetime | None) -> None:
+        self.session, self.project, self.border = session, project, border
+        self.asked: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **EVERY}
+        if since is not None:
+            self.asked["updated_after"] = text_of(since)
+        if border is not None:
+            self.asked["created_after"] = text_of(border)
+        self.ended = False
+
+    def pages(self) -> Iterator[list[wire.Issue]]:
+        """The pages in order, several read at once.
+
+        A total that falls means that an issue was deleted and the others moved up, maybe over the edge between two
+        pages: the window then stops there.
+        """
+        first = self._page(1)
+        last = min(first.pages or WINDOW, WINDOW)
+        total = first.total
+        for page in chain([first], self.session.ahead(self._page, range(2, last + 1))):
+            if page.total is not None and total is not None and page.total < total:
+                return
+            total = page.total
+            yield page.rows
+            if page.rows:
+                self.border = page.rows[-1].created_at
+            if len(page.rows) < PER_PAGE:
+                self.ended = True
+                return
+        self.ended = first.pages is not None and first.pages <= WINDOW
+
+    def _page(self, number: int) -> _Read:
+        path = f"/projects/{self.project.id}/issues"
+        answer = self.session.get(path, self.project.key, page=number, **self.asked)
+        rows = decode(answer, list[wire.Issue], self.session.name, self.project.key)
+        total = answer.headers.get("x-total", "")
+        return _Read(rows, counted_pages(answer), int(total) if total.isdigit() else None)

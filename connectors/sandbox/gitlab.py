@@ -272,9 +272,8 @@ class _Desk:
         return self._issues(request, self._below(self._group(request)), keyset=False)
 
     def _issues(self, request: Request, projects: list[Project], *, keyset: bool) -> Response:
-        rows = [(project, issue) for project in projects for issue in project.issues.values()]
         blocking = {project.id: self.view.blocking(project) for project in projects}
-        found = issues_wanted(rows, request.query_params, self.tracker.bot.id)
+        found = issues_wanted(projects, request.query_params, self.tracker.bot.id)
         return paged(request, found, lambda row: self.view.issue(row[1], row[0], blocking[row[0].id]), keyset=keyset)
 
     def issue(self, request: Request) -> Response:

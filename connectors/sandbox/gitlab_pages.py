@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from connectors.sandbox.world import Issue, Project
 __all__ = ["BadRequestError", "NotAllowedError", "issues_wanted", "paged"]
 
 Row = TypeVar("Row")
+Check = Callable[[Project, Issue], bool]
 
 TOTALS_UP_TO = 10_000
 """Rows beyond which GitLab no longer counts: no ``x-total``, no ``x-total-pages``, no ``rel="last"``."""
@@ -26,10 +28,10 @@ OFFSET_UP_TO = 50_000
 """The deepest row that page numbers reach where keyset pages exist."""
 _KEYSET = ("created_at", "updated_at", "title", "id")
 _ORDERS: dict[str, Callable[[Issue], Any]] = {
-    "created_at": lambda issue: issue.created,
-    "updated_at": lambda issue: issue.updated,
-    "title": lambda issue: issue.title,
-    "id": lambda issue: issue.id,
+    "created_at": attrgetter("created"),
+    "updated_at": attrgetter("updated"),
+    "title": attrgetter("title"),
+    "id": attrgetter("id"),
 }
 
 
@@ -59,38 +61,46 @@ def _one_of(query: QueryParams, name: str, *values: str) -> str:
     return chosen
 
 
-def issues_wanted(rows: Sequence[tuple[Project, Issue]], query: QueryParams, me: int) -> list[tuple[Project, Issue]]:
-    """The rows that an issue list's query asks for, in its order. ``me`` is the user that ``scope`` means."""
-    scope = _one_of(query, "scope", "all", "created_by_me", "assigned_to_me")
-    state = _one_of(query, "state", "all", "opened", "closed")
-    order = _one_of(query, "order_by", "created_at", "updated_at", "title", "id")
+def issues_wanted(projects: Sequence[Project], query: QueryParams, me: int) -> list[tuple[Project, Issue]]:
+    """The issues that a list's query asks for, in its order. ``me`` is the user that ``scope`` means."""
+    order = _ORDERS[_one_of(query, "order_by", *_ORDERS)]
     down = _one_of(query, "sort", "desc", "asc") == "desc"
-    updated, created = _time(query, "updated_after"), _time(query, "created_after")
-    labels = [name for name in query.get("labels", "").split(",") if name]
-    numbers = {int(text) for text in query.getlist("iids[]") if text.isdigit()}
-    milestone = query.get("milestone")
-
-    def wanted(project: Project, issue: Issue) -> bool:
-        return (
-            not issue.pull
-            and (state == "all" or (issue.closed is None) is (state == "opened"))
-            and (updated is None or issue.updated >= updated)
-            and (created is None or issue.created >= created)
-            and (not numbers or issue.number in numbers)
-            and all(name in issue.labels for name in labels)
-            and (scope != "created_by_me" or issue.author.id == me)
-            and (milestone is None or _in_milestone(project, issue, milestone))
-        )
-
-    chosen = [row for row in rows if wanted(*row)]
-    chosen.sort(key=lambda row: (_ORDERS[order](row[1]), row[1].id), reverse=down)
+    checks = list(_checks(query, me))
+    chosen = []
+    for project in projects:
+        issues = [issue for issue in project.issues.values() if not issue.pull]
+        for check in checks:
+            issues = [issue for issue in issues if check(project, issue)]
+        chosen += [(project, issue) for issue in issues]
+    chosen.sort(key=lambda row: order(row[1]), reverse=down)
     return chosen
 
 
-def _in_milestone(project: Project, issue: Issue, title: str) -> bool:
+def _checks(query: QueryParams, me: int) -> Iterator[Check]:
+    """What the query asks of each issue, and nothing for what it does not ask."""
+    state = _one_of(query, "state", "all", "opened", "closed")
+    if state != "all":
+        yield lambda _, issue: (issue.closed is None) is (state == "opened")
+    if _one_of(query, "scope", "created_by_me", "all", "assigned_to_me") != "all":
+        yield lambda _, issue: issue.author.id == me
+    updated, created = _time(query, "updated_after"), _time(query, "created_after")
+    if updated is not None:
+        yield lambda _, issue: issue.updated >= updated
+    if created is not None:
+        yield lambda _, issue: issue.created >= created
+    numbers = {int(text) for text in query.getlist("iids[]") if text.isdigit()}
+    if numbers:
+        yield lambda _, issue: issue.number in numbers
+    labels = [name for name in query.get("labels", "").split(",") if name]
+    if labels:
+        yield lambda _, issue: all(name in issue.labels for name in labels)
+    title = query.get("milestone")
     if title in ("None", "Any"):
-        return bool(issue.milestones) is (title == "Any")
-    return any(project.milestones[m].title == title for m in issue.milestones if m in project.milestones)
+        yield lambda _, issue: bool(issue.milestones) is (title == "Any")
+    elif title is not None:
+        yield lambda project, issue: any(
+            project.milestones[m].title == title for m in issue.milestones if m in project.milestones
+        )
 
 
 def paged(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], *, keyset: bool = False) -> Response:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
+import requests
 
 from connectors.gitlab import walk
 from connectors.sandbox import gitlab_pages
@@ -173,16 +174,17 @@ class TestPages:
         assert {str(issue.id) for issue in project.issues.values()} <= got.issues.keys()
 
     def test_pages_that_repeat_end_the_project(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gitlab_pages, "TOTALS_UP_TO", 0)
+        monkeypatch.setattr(walk, "WINDOW", 3)
         side.filled("acme/app", 900)
-        monkeypatch.setattr(
-            walk,
-            "_page",
-            lambda session, project, n, asked: session.get(
-                f"/projects/{project.id}/issues", "acme/app", **{**asked, "page": 1, "updated_after": "2000-01-01"}
-            ),
+        page = requests.get(
+            f"{side.tracker.url}/api/v4/projects/acme%2Fapp/issues?scope=all&per_page=100",
+            headers={"PRIVATE-TOKEN": side.tracker.token},
+            timeout=5,
         )
-        got = Mirror().pull(side.connect(history="none", concurrency=1), "acme/app")
-        assert str(got.failed["acme/app"]).startswith("gl: acme/app: The tracker's answer is not what its API")
+        side.tracker.faults.append(failing("created_at", 200, body=page.text))
+        got = Mirror().pull(side.connect(history="none"), "acme/app")
+        assert "its pages repeat" in str(got.failed["acme/app"])
 
 
 class TestWhatChanged:
