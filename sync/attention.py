@@ -59,7 +59,7 @@ def attention(
     is_open = (joined <= at) & (past.end[rows] > at)
     aged = is_open & (at - joined > oldest)
     idle = {uid for uid in members if uid in issues and now - issues[uid].updated_at > _idle(past)}
-    old, added = _names(past, rows, aged), _names(past, rows, is_open & (joined > past.start[i]))
+    old, added = _names(past, rows, aged), _names(past, rows, past.newcomers(rows, is_open, float(past.start[i])))
     detailed = [issues[uid] for uid in members if uid in issues]
     named = {uid: issues[uid] for uid in members if uid in issues}
     stragglers = old | idle

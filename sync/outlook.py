@@ -7,6 +7,7 @@ few array operations for the whole batch. `sync.forecast` tells what is pooled h
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import datetime
 
 import numpy as np
@@ -51,6 +52,7 @@ class Outlook:
     def __init__(self, past: Past, index: Ints, at: Floats, calendar: Calendar) -> None:
         ledger = past.ledger
         self.past, self.rules, self.index, self.at, self.calendar = past, past.rules, index, at, calendar
+        self.clip = past.rules.clip
         self.start, self.due = past.start[index], ledger.due[index]
         self.dated: NDArray[np.bool_] = past.dated[index] & (np.abs(self.due - at) <= LONGEST)
         self.length: Floats = np.where(self.dated, past.length[index], 1.0)
@@ -69,14 +71,15 @@ class Outlook:
         counts = np.zeros((len(self.index), 4), dtype=np.int64)
         for k, i in enumerate(self.index):
             rows, at = ledger.rows(int(i)), self.at[k]
-            joined, left, closed = ledger.joined[rows], ledger.left[rows], ledger.closed[rows]
-            member = (joined <= at) & (left > at)
-            joined = joined[member]
+            joined = ledger.joined[rows]
+            member = (joined <= at) & (ledger.left[rows] > at)
+            is_open = past.end[rows] > at
+            new, newest = (past.newcomers(rows, member, since) for since in (self.start[k], at - 7.0))
             counts[k] = (
-                np.count_nonzero(past.end[rows][member] > at),
-                np.count_nonzero(closed[member] <= at),
-                np.count_nonzero(joined > self.start[k]),
-                np.count_nonzero((joined > self.start[k]) & (joined > at - 7.0)),
+                np.count_nonzero(member & is_open),
+                np.count_nonzero(member & (ledger.closed[rows] <= at)),
+                np.count_nonzero(new),
+                np.count_nonzero(new & newest),
             )
         self.open, self.done, self.added, self.added_week = counts.T
 
@@ -133,7 +136,7 @@ class Outlook:
         pooled = expit(self.at_phase(history, phase) + self.weights[2] * logit(drawn))
         if decided:
             met = now_open <= np.floor(self.rules.tolerance * total + _EPS)
-            pooled = np.where(now > due, np.where(met, 1 - self.rules.clip, self.rules.clip), pooled)
+            pooled = np.where(now > due, np.where(met, 1 - self.clip, self.clip), pooled)
         return np.where(self.dated, pooled, np.nan)
 
     def _scope(self, remaining: Floats | Ints | None, total: Floats | Ints | None) -> tuple[Floats, Floats]:
@@ -170,12 +173,18 @@ class Outlook:
         left = np.floor(self.rules.tolerance * (total + size - remaining) + _EPS)
         return size, left
 
+    def clipped(self, clip: float) -> Outlook:
+        """The same with its components clipped to [clip, 1 - clip]: closer to 0 and 1 than is published."""
+        other = copy(self)
+        other.clip = clip
+        return other
+
     def allowed(self, total: int) -> int:
         """How many of ``total`` items may be open when a container counts as done."""
         return int(np.floor(self.rules.tolerance * total + _EPS))
 
     def _clip(self, p: Floats) -> Floats:
-        clipped: Floats = np.clip(p, self.rules.clip, 1 - self.rules.clip)
+        clipped: Floats = np.clip(p, self.clip, 1 - self.clip)
         return clipped
 
     def at_phase(self, values: Floats, phase: Floats | None = None) -> Floats:

@@ -109,6 +109,17 @@ class Past:
         self._finish()
         self._series()
 
+    def newcomers(self, rows: slice, member: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
+        """Which ``member`` rows of a container hold items that were never in it until ``since``.
+
+        A later stay of an item that was reopened, or moved out and back, is not new.
+        """
+        late = member & (self.ledger.joined[rows] > since)
+        if not late.any():
+            return late
+        item = self.ledger.item[rows]
+        return late & ~np.isin(item, item[self.ledger.joined[rows] <= since])
+
     def _tabulate(self, n: int) -> None:
         ledger = self.ledger
         row = np.flatnonzero(self.dated[self.row_container])

@@ -14,6 +14,7 @@ blocked         open items that wait for others, by the share among everything o
 silence         no closure for more than twice the usual gap: one closure for each usual gap
 ==============  ==================================================================================================
 
+Here the components are clipped less than for publishing, so that a hopeless milestone has its reasons too.
 The pool knows nothing of owners, blocks, idle items and silence, so these are put into items: P is computed as if
 those above the normal number were not open.
 """
@@ -36,6 +37,7 @@ __all__ = ["reasons"]
 
 Floats = NDArray[np.float64]
 
+CLIP = 0.001
 LEAST = 0.05
 """Smaller changes in logit P, about one percentage point, are not worth a sentence."""
 
@@ -55,6 +57,7 @@ def reasons(outlook: Outlook, found: Sequence[Attention], shares: tuple[float, f
 
     ``found`` is what wants attention in each, ``shares`` the usual shares of unassigned and of blocked items.
     """
+    outlook = outlook.clipped(CLIP)
     told: list[list[Reason]] = [[] for _ in found]
     base = logit(_p(outlook))
     for case in _cases(outlook, found, shares):
@@ -143,7 +146,7 @@ def _due_moved(outlook: Outlook, nothing: Sequence[tuple[str, ...]]) -> _Case:
     first = np.where(np.isnan(first), outlook.due, first)
     moved = np.where(outlook.dated, outlook.due - first, 0.0)
     missed = first <= outlook.at  # the worst that a forecast can say
-    normal = np.where(missed, outlook.rules.clip, _p(outlook, due=first))
+    normal = np.where(missed, outlook.clip, _p(outlook, due=first))
     day = outlook.calendar.day_of
     values: dict[str, Sequence[Value]] = {
         "days": _whole(np.rint(moved)),

@@ -1,0 +1,166 @@
+"""Days: when they end, which are worked, what they carry."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from sync.calendar import LOOK_AHEAD, Calendar, due_date, end_of_day
+from sync.ledger import days
+
+BERLIN, PACIFIC, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Los_Angeles"), ZoneInfo("Pacific/Apia")
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "ends"),
+    [
+        (date(2024, 5, 1), ZoneInfo("UTC"), datetime(2024, 5, 2, tzinfo=UTC)),
+        (date(2024, 1, 10), BERLIN, datetime(2024, 1, 10, 23, tzinfo=UTC)),
+        (date(2024, 3, 31), BERLIN, datetime(2024, 3, 31, 22, tzinfo=UTC)),  # 23 hours long
+        (date(2024, 10, 27), BERLIN, datetime(2024, 10, 27, 23, tzinfo=UTC)),  # 25 hours long
+        (date(2024, 12, 31), PACIFIC, datetime(2025, 1, 1, 8, tzinfo=UTC)),
+        (date(2024, 2, 28), ZoneInfo("UTC"), datetime(2024, 2, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_day_ends_at_the_first_moment_of_the_next(day: date, zone: ZoneInfo, ends: datetime) -> None:
+    assert end_of_day(day, zone) == ends
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("UTC"), BERLIN, PACIFIC, APIA])
+def test_the_ends_of_the_calendar_do_not_raise(zone: ZoneInfo) -> None:
+    assert end_of_day(date.min, zone).year == 1
+    assert end_of_day(date.max, zone) == datetime.max.replace(tzinfo=UTC)
+    assert end_of_day(date(9999, 12, 30), zone).year == 9999
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("2024-05-01T07:00:00Z", date(2024, 5, 1)),  # GitHub: midnight Pacific, summer
+        ("2024-12-01T08:00:00Z", date(2024, 12, 1)),  # and winter
+        ("2024-05-01", date(2024, 5, 1)),
+        (date(2024, 5, 1), date(2024, 5, 1)),
+        (datetime(2024, 5, 1, 0, 30, tzinfo=BERLIN), date(2024, 4, 30)),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_a_trackers_due_date_is_the_day_it_means(given: datetime | date | str | None, meant: date | None) -> None:
+    assert due_date(given) == meant
+
+
+def test_a_due_date_that_is_no_date_is_an_error() -> None:
+    with pytest.raises(ValueError, match="soon"):
+        due_date("soon")
+
+
+def test_weekends_holidays_and_days_off_are_not_worked() -> None:
+    calendar = Calendar(country="DE", off=[date(2024, 5, 10)])
+    assert not calendar.working(date(2024, 5, 1))  # Labour Day, a Wednesday
+    assert not calendar.working(date(2024, 5, 4))  # a Saturday
+    assert not calendar.working(date(2024, 5, 10))  # the bridge day after Ascension
+    assert calendar.working(date(2024, 5, 2))
+    assert calendar.working_days(date(2024, 4, 29), date(2024, 5, 12)) == 7
+    assert calendar.working_days(date(2024, 5, 12), date(2024, 4, 29)) == 0
+
+
+def test_the_subdivision_has_its_own_holidays() -> None:
+    corpus_christi = date(2024, 5, 30)
+    assert not Calendar(country="DE", subdivision="BY").working(corpus_christi)
+    assert Calendar(country="DE", subdivision="BE").working(corpus_christi)
+
+
+@pytest.mark.parametrize(("country", "subdivision"), [("XX", ""), ("DE", "XX")])
+def test_an_unknown_country_is_an_error_at_once(country: str, subdivision: str) -> None:
+    with pytest.raises(ValueError, match="no holiday calendar for"):
+        Calendar(country=country, subdivision=subdivision)
+
+
+def test_another_weekend() -> None:
+    calendar = Calendar(weekend=(5, 6))
+    assert calendar.working(date(2024, 5, 5))  # a Sunday
+    assert not calendar.working(date(2024, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("day", "carries"),
+    [
+        (date(2024, 5, 2), 1.0),
+        (date(2024, 5, 4), 1.0),  # a Saturday: its rhythm is in the sample
+        (date(2024, 12, 23), 0.5),  # week 52
+        (date(2025, 1, 3), 0.5),  # week 1
+        (date(2021, 1, 2), 0.5),  # week 53, between them
+        (date(2025, 1, 6), 1.0),
+        (date(2024, 12, 25), 0.0),
+    ],
+)
+def test_what_a_day_carries(day: date, carries: float) -> None:
+    assert Calendar(country="US").factor(day) == carries
+
+
+def test_years_without_a_holiday_calendar_have_none() -> None:
+    calendar = Calendar(country="US")
+    assert calendar.working(date(1, 1, 1))
+    assert calendar.working(date(9999, 12, 31))
+
+
+def test_effective_days_are_whole_days_weighted() -> None:
+    calendar = Calendar(off=[date(2024, 5, 8)])
+    start, end = datetime(2024, 5, 6, 12, tzinfo=UTC), datetime(2024, 5, 10, 6, tzinfo=UTC)
+    work = calendar.effective(np.array([days(start)]), np.array([days(end)]))
+    assert work[0] == pytest.approx(0.5 + 1 + 0 + 1 + 0.25)
+
+
+def test_effective_days_are_bounded_and_never_negative() -> None:
+    calendar = Calendar()
+    now = days(datetime(2024, 5, 6, tzinfo=UTC))
+    work = calendar.effective(np.array([now, now, now]), np.array([now - 5, now + 1e9, np.inf]))
+    assert work[0] == 0
+    assert work[1] == work[2]
+    assert 0.95 * LOOK_AHEAD < work[1] <= LOOK_AHEAD
+
+
+def test_work_ahead_and_back_again() -> None:
+    calendar = Calendar(country="US")
+    start = np.array([days(datetime(2024, 12, 20, tzinfo=UTC))])
+    end = calendar.after(start, np.array([10.0]))
+    assert calendar.effective(start, end)[0] == pytest.approx(10.0)
+    assert end[0] - start[0] > 16  # Christmas, New Year, and two quiet weeks
+    assert np.isinf(calendar.after(start, np.array([1e6]))[0])
+    assert len(calendar.after(np.zeros(0), np.zeros(0))) == 0
+
+
+def test_usual_days_leave_out_the_quiet_ones_oldest_first() -> None:
+    at = days(datetime(2024, 5, 10, 9, tzinfo=UTC))
+    usual = Calendar(off=[date(2024, 5, 8)]).usual(at, 4)
+    assert usual.tolist() == [True, True, False, True]  # 24 hours each: the third is mostly the 8th
+
+
+def test_a_forecast_moment_at_the_end_of_a_day_is_that_day() -> None:
+    for zone in (ZoneInfo("UTC"), BERLIN, PACIFIC):
+        day = date(2024, 3, 31)
+        assert Calendar(zone=zone).day_of(days(end_of_day(day, zone))) == day
+        begun = end_of_day(day - timedelta(days=1), zone)
+        assert Calendar(zone=zone).first_day_of(days(begun)) == day
+
+
+@pytest.mark.parametrize("moment", [np.inf, -np.inf, np.nan, -1e9, 1e9])
+def test_a_moment_outside_the_calendar_has_no_day(moment: float) -> None:
+    assert Calendar().day_of(moment) is None
+
+
+def test_a_plain_calendar_counts_every_day_alike() -> None:
+    calendar = Calendar.plain()
+    now = np.array([days(datetime(2024, 12, 20, tzinfo=UTC))])
+    assert calendar.effective(now, now + 20)[0] == 20
+
+
+def test_more_days_off_keep_the_rest() -> None:
+    calendar = Calendar(country="US", zone=BERLIN).with_off([date(2024, 5, 2)])
+    assert not calendar.working(date(2024, 5, 2))
+    assert not calendar.working(date(2024, 7, 4))
+    assert calendar.describe()["off"] == ["2024-05-02"]
+    assert calendar.describe()["zone"] == "Europe/Berlin"

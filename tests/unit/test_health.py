@@ -1,0 +1,387 @@
+"""Assessments as the engine gets them: status, reasons, levers, gate, explanation, and odd input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from sync.calendar import Calendar
+from sync.forecast import Past, Rules
+from sync.health import StreamScore, assess, explain, why_unknown
+from sync.ledger import Ledger
+from sync.levers import smallest_cut
+from sync.model import (
+    Confidence,
+    Counts,
+    Health,
+    Issue,
+    LeverKind,
+    Membership,
+    Person,
+    ReasonKind,
+    State,
+    Status,
+    StatusCategory,
+    UnknownWhy,
+)
+from sync.outlook import outlooks
+from tests.ledgers import Given, Stay, container, day, ledger, releases, stays
+
+PLAIN = Calendar.plain()
+RULES = Rules()
+START, DUE, NOW = 336.0, 364.0, 350.0
+
+
+def now(still_open: int, closed: int = 6, **dates: Any) -> Given:
+    """The thirteenth release, half way."""
+    given: list[Stay] = [*[(START, START + 2.0 * n + 0.5) for n in range(closed)], *[(START, None)] * still_open]
+    return container("now", dates.pop("start", START), dates.pop("due", DUE), **dates), given
+
+
+def world(running: Given, **habits: Any) -> Ledger:
+    return ledger([*releases(**habits), running])
+
+
+def assessed(history: Ledger, at: float = NOW, rules: Rules = RULES, **given: Any) -> Health:
+    found: dict[str, Health] = _asked(assess, history, at, rules, given)
+    return found["now"]
+
+
+def explained(history: Ledger, at: float = NOW, rules: Rules = RULES, **given: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _asked(explain, history, at, rules, given)
+    return found
+
+
+def _asked(function: Any, history: Ledger, at: float, rules: Rules, given: Mapping[str, Any]) -> Any:
+    calendar = given.get("calendar", PLAIN)
+    rest = {"previous": {}, "issues": {}, "members": {}, **given, "calendar": calendar}
+    return function(history, ["now"] if function is assess else "now", day(at), rules=rules, **rest)
+
+
+def issue(name: str, **changes: Any) -> Issue:
+    made = Issue(
+        id=name,
+        project="app",
+        key=name.upper(),
+        title="",
+        url=f"https://tracker.example/{name}",
+        state=State.OPEN,
+        raw_state="open",
+        category=StatusCategory.TODO,
+        created_at=day(START),
+        updated_at=day(NOW - 1),
+        assignees=(Person("p", "P"),),
+    )
+    return replace(made, **changes)
+
+
+def kinds(found: Sequence[Any]) -> list[Any]:
+    return [each.kind for each in found]
+
+
+def test_a_forecast_has_everything() -> None:
+    found = assessed(world(now(4)))
+    assert found.status in (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
+    assert found.probability is not None
+    assert 0 < found.probability < 1
+    assert found.at == found.since == day(NOW)
+    assert (found.start, found.due) == (day(START).date(), day(DUE - 0.01).date())
+    assert found.counts == Counts(open=4, closed=6)
+    assert found.confidence is Confidence.HIGH
+    assert found.unknown is None
+    assert found.basis.stream_finished == 12
+    assert found.basis.raw is not None
+
+
+def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not() -> None:
+    good = assessed(world(now(4), missed=0))
+    bad = assessed(ledger([*[(c, [*given, (28.0 * n, None)]) for n, (c, given) in enumerate(releases())], now(4)]))
+    assert (good.status, bad.status) == (Status.ON_TRACK, Status.OFF_TRACK)
+    assert good.levers == ()
+
+
+@pytest.mark.parametrize(
+    ("running", "at", "status", "why"),
+    [
+        (now(4, start=None, due=None), NOW, Status.NO_DUE_DATE, UnknownWhy.NO_DUE_DATE),
+        (now(4, due=START), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        (now(4, due=START - 5), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        (now(4, due=-738_885), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),  # year 1
+        (now(4, due=2_913_000), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),  # year 9999
+        (now(4, start=-738_885), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        (now(4, start=-738_885, due=-738_800), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        (now(0, 0), NOW, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
+        (now(1, 0), NOW, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
+        (now(4, 0), START - 1, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),  # everything lies in the future
+        (now(4, start=NOW + 1), NOW, Status.UNKNOWN, UnknownWhy.TOO_YOUNG),
+        (now(4), DUE + 0.1, Status.OVERDUE, None),
+        (now(0), NOW, Status.DONE, None),
+        (now(4, ended=NOW - 1), NOW, Status.DONE, None),
+    ],
+)
+def test_no_number_where_none_can_be_had(running: Given, at: float, status: Status, why: UnknownWhy | None) -> None:
+    found = assessed(world(running), at)
+    assert (found.status, found.unknown) == (status, why)
+    assert found.probability is None
+    assert found.confidence is None
+    if status is Status.UNKNOWN:
+        assert (found.dates.p50, found.dates.p85, found.dates.p95) == (None, None, None)
+        assert (found.reasons, found.levers) == ((), ())
+        assert (found.basis.survival, found.basis.reference, found.basis.raw) == (None, None, None)
+
+
+def test_a_milestone_that_will_be_closed_still_runs() -> None:
+    assert assessed(world(now(4, ended=NOW + 1))).probability is not None
+
+
+def test_without_due_date_there_are_dates_only() -> None:
+    found = assessed(world(now(4, due=None)))
+    assert found.status is Status.NO_DUE_DATE
+    assert found.dates.p50 is not None
+    assert found.dates.capacity
+
+
+def test_tangled_stays_do_not_crash() -> None:
+    tangled: list[Stay] = [
+        (START + 3, START + 1),  # closed before it joined
+        *[(START + n, START + n + 0.5, START + n + 1.0) for n in range(10)],  # reopened ten times
+        (START + 10, None),
+        (START, None, START + 2),
+        (START + 4, None),  # moved out and back
+        (NOW + 5, None),  # created in the future
+        (START, None, START),  # gone as it came
+        (START, None),
+    ]
+    found = assessed(world((container("now", START, DUE), tangled)))
+    assert found.counts == Counts(open=3, closed=1, added=3, added_week=1)
+    assert found.probability is not None
+
+
+def test_an_item_that_comes_back_is_not_added_scope() -> None:
+    def stay(item: str, joined: float, left: float | None = None) -> Membership:
+        return Membership(container="now", item=item, joined=day(joined), left=None if left is None else day(left))
+
+    rows = [
+        *(stay("back", START, START + 2), stay("back", NOW - 2)),
+        *(stay("new", NOW - 2, NOW - 1.5), stay("new", NOW - 1)),
+        *(stay("early", START), stay("late", START + 2)),
+    ]
+    others = releases()
+    everything = [*(m for c, given in others for m in stays(c.id, given)), *rows]
+    history = Ledger.of([*(c for c, _ in others), container("now", START, DUE)], everything)
+    assert assessed(history).counts == Counts(open=4, added=2, added_week=1)
+
+
+def test_hysteresis_over_runs() -> None:
+    history = world(now(4))
+    first = assessed(history)
+    assert first.probability is not None
+    at = first.probability
+    before = replace(first, status=Status.ON_TRACK, since=day(340))
+    within = Rules(on_track=at + 0.05, at_risk=0.01)  # the band says at risk, by less than the margin
+    held = assessed(history, rules=within, previous={"now": before})
+    assert (held.band, held.status, held.since) == (Status.AT_RISK, Status.ON_TRACK, day(340))
+    left = assessed(history, rules=Rules(on_track=at + 0.08, at_risk=0.01), previous={"now": before})
+    assert (left.band, left.status, left.since) == (Status.AT_RISK, Status.AT_RISK, day(NOW))
+
+
+def test_counts_are_shown_as_given() -> None:
+    given = Counts(open=4, closed=9, removed=3, added=3, added_week=1)
+    assert assessed(world(now(4)), counts={"now": given}).counts == given
+
+
+def test_reasons_name_their_numbers_and_their_items() -> None:
+    late: Given = (
+        container("now", START, DUE, first_due=DUE - 7),
+        [(START, START + 0.5), *[(START, None)] * 5, *[(NOW - 3, None)] * 6],
+    )
+    names = [f"now/item/{k}" for k in range(1, 12)]
+    issues = {name: issue(name) for name in names}
+    issues[names[0]] = issue(names[0], assignees=())
+    issues[names[1]] = issue(names[1], blocked_by=("X-1",))
+    issues.update({name: issue(name, updated_at=day(NOW - 20)) for name in names[2:]})
+    issues["elsewhere"] = issue("elsewhere")
+    off = PLAIN.with_off([day(NOW + n).date() for n in range(1, 8)])
+    members = {"now": names, "other": ["elsewhere"]}
+    found = assessed(world(late), issues=issues, members=members, calendar=off)
+    told = {reason.kind: reason for reason in found.reasons}
+    effects = [abs(reason.effect) for reason in found.reasons]
+    assert effects == sorted(effects, reverse=True)
+    pace = told[ReasonKind.PACE]
+    assert pace.effect < 0
+    assert pace.values["share"] == round(1 / 12, 3)
+    added = told[ReasonKind.SCOPE_ADDED]
+    assert added.effect < 0
+    assert added.values == {"added": 6, "added_week": 6, "usual": 0.0}
+    assert set(added.items) == set(names[5:])
+    assert told[ReasonKind.HIT_RATE].values == {"hits": 8, "of": 12}
+    moved = told[ReasonKind.DUE_MOVED]
+    assert (moved.values["days"], moved.effect > 0) == (7, True)
+    assert moved.values["from"] == day(DUE - 7.01).date()
+    assert told[ReasonKind.STRAGGLERS].values["count"] == 9
+    assert told[ReasonKind.STRAGGLERS].items == tuple(sorted(names[2:]))
+    silence = told[ReasonKind.SILENCE]
+    assert silence.effect < 0
+    assert silence.values["days"] == 13.5
+
+
+def test_a_steady_team_has_no_silence_and_no_scope_reason() -> None:
+    found = assessed(world(now(4)))
+    assert not {ReasonKind.SILENCE, ReasonKind.SCOPE_ADDED, ReasonKind.DUE_MOVED} & set(kinds(found.reasons))
+
+
+def test_unassigned_and_blocked_items_count_above_the_usual_share() -> None:
+    names = [f"now/item/{k}" for k in range(6, 16)]
+    others = {f"other/{k}": issue(f"other/{k}") for k in range(90)}
+    issues = {**others, **{name: issue(name, assignees=(), blocked_by=("X-1",)) for name in names}}
+    members = {"now": names, "other": list(others)}
+    found = assessed(world(now(10)), issues=issues, members=members)
+    told = {reason.kind: reason for reason in found.reasons}
+    for kind in (ReasonKind.UNASSIGNED, ReasonKind.BLOCKED):
+        assert told[kind].values == {"count": 10, "of": 10, "usual": 1.0}
+        assert told[kind].effect < 0
+        assert told[kind].items == tuple(sorted(names))
+    assign = next(lever for lever in found.levers if lever.kind is LeverKind.ASSIGN)
+    assert (assign.probability, assign.items) == (None, tuple(sorted(names)))
+
+
+def test_the_cut_is_the_smallest_that_reaches_the_target() -> None:
+    history = world(now(14, 2), missed=1)
+    (outlook,) = outlooks(Past(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
+    (count,), (reached,) = smallest_cut(outlook, np.array([True]))
+    by_hand = [outlook.probability(np.array([14 - c]), np.array([16 - c]))[0] for c in range(15)]
+    assert count == next(c for c, p in enumerate(by_hand) if p >= RULES.target)
+    assert reached == pytest.approx(by_hand[count])
+
+
+def test_levers_have_computed_effects() -> None:
+    names = [f"now/item/{k}" for k in range(2, 16)]
+    issues = {name: issue(name) for name in names}
+    issues[names[0]] = issue(names[0], category=StatusCategory.IN_PROGRESS)
+    issues[names[1]] = issue(names[1], priority="Highest")
+    issues[names[2]] = issue(names[2], priority="Low")
+    issues[names[3]] = issue(names[3], blocked_by=(names[4].upper(),))
+    history = world(now(14, 2), missed=1)
+    found = assessed(history, issues=issues, members={"now": names}, rules=Rules(cut_share=1.0))
+    assert found.status is not Status.ON_TRACK
+    assert found.probability is not None
+    told = {lever.kind: lever for lever in found.levers}
+    cut = told[LeverKind.CUT]
+    assert cut.probability is not None
+    assert cut.probability >= RULES.target
+    count = cut.values["count"]
+    assert isinstance(count, int)
+    assert cut.values["of"] == 14
+    assert len(cut.items) == min(count, 13)
+    assert cut.items[0] == names[2]  # the lowest priority first
+    assert names[4] not in cut.items  # another waits for it
+    assert names[0] not in cut.items[: len(cut.items) - 1]  # started: the last to go
+    move, both = told[LeverKind.MOVE], told[LeverKind.BOTH]
+    assert move.probability is not None
+    assert move.probability >= RULES.target
+    assert move.values["to"] > found.due  # type: ignore[operator]
+    assert both.values["count"] == -(-count // 2)
+    assert both.values["to"] <= move.values["to"]  # type: ignore[operator]
+    pace = told[LeverKind.PACE]
+    assert pace.values["needed"] == 7.0  # 14 in two weeks
+    assert pace.values["weeks"] == 12
+
+
+def test_a_cut_of_more_than_the_share_is_not_offered() -> None:
+    found = assessed(world(now(14, 2), missed=1), rules=Rules(cut_share=0.0))
+    assert not {LeverKind.CUT, LeverKind.BOTH} & set(kinds(found.levers))
+
+
+def test_a_frozen_scope_helps_where_scope_grows() -> None:
+    growing = [
+        (c, [*given, *[(28.0 * n + 20, 28.0 * n + 27.0)] * 6]) for n, (c, given) in enumerate(releases(missed=1))
+    ]
+    found = assessed(ledger([*growing, now(10)]))
+    freeze = next(lever for lever in found.levers if lever.kind is LeverKind.FREEZE)
+    assert freeze.probability is not None
+    assert found.probability is not None
+    assert freeze.probability > found.probability
+
+
+def test_the_moved_date_falls_on_the_usual_weekday() -> None:
+    found = assessed(world(now(14, 2), missed=1))
+    move = next(lever for lever in found.levers if lever.kind is LeverKind.MOVE)
+    assert move.values["to"].weekday() == day(27.99).weekday()  # type: ignore[union-attr]
+
+
+def test_an_overdue_milestone_can_be_moved_and_says_why() -> None:
+    found = assessed(world(now(4)), DUE + 2)
+    assert found.status is Status.OVERDUE
+    assert set(kinds(found.levers)) <= {LeverKind.MOVE}
+    assert found.dates.p50 is None or found.dates.p50 >= day(DUE + 2).date()
+    assert found.reasons
+
+
+def test_the_gate_shows_the_hit_rate_instead() -> None:
+    history = world(now(4))
+    poor = StreamScore(stream="app/Release", forecasts=40, milestones=20, hit_rate=0.4, brier=0.3, skill=-0.2)
+    found = assessed(history, scores={"app/Release": poor})
+    assert found.probability == 0.4
+    assert found.basis.calibrating
+    assert found.levers == ()
+    assert set(kinds(found.reasons)) <= {ReasonKind.HIT_RATE}
+    for fine in (replace(poor, skill=0.1), replace(poor, forecasts=29), replace(poor, hit_rate=None)):
+        assert assessed(history, scores={"app/Release": fine}) == assessed(history)
+    sure = assessed(history, scores={"app/Release": replace(poor, hit_rate=1.0)})
+    assert sure.probability == 1 - RULES.clip
+
+
+def test_an_explanation_holds_every_number_and_is_the_same_in_any_order() -> None:
+    pairs = [*releases(), now(4)]
+    names = [f"now/item/{k}" for k in range(6, 10)]
+    issues = {name: issue(name) for name in names}
+    one = explained(ledger(pairs), issues=issues, members={"now": names})
+    other = explained(ledger(pairs[::-1]), issues=dict(reversed(issues.items())), members={"now": names[::-1]})
+    assert json.dumps(one) == json.dumps(other)
+    counted = [row["counts_as"] for row in one["items"]]
+    assert (counted.count("open"), counted.count("done")) == (4, 6)
+    forecast, health = one["forecast"], one["health"]
+    assert forecast["published"] == health["probability"]
+    parts = (forecast["survival"], forecast["reference"], forecast["simulation"])
+    pooled = sum(part["weight"] * np.log(part["p"] / (1 - part["p"])) for part in parts)
+    assert forecast["raw_pool"] == pytest.approx(1 / (1 + np.exp(-pooled)))
+    assert [milestone["done_by_due"] for milestone in one["history"]["milestones"]].count(True) == 8
+    assert one["rules"]["target"] == 0.8
+
+
+def test_an_explanation_tells_why_an_item_does_not_count() -> None:
+    given: list[Stay] = [(START, None, START + 2), (START + 3, START + 1), (NOW + 1, None), (START, None)]
+    told = explained(world((container("now", START, DUE), given)))
+    assert [(row["item"][-1], row["counts_as"]) for row in told["items"]] == [("0", None), ("1", "done"), ("3", "open")]
+    assert told["items"][1]["why"] == "closed before it joined"
+    assert told["health"]["unknown"] == "too_few_items"
+
+
+@pytest.mark.parametrize("running", [now(4, due=None), now(4, due=2_913_000), now(0, 0), now(4, start=None)])
+def test_odd_milestones_are_explained_too(running: Given) -> None:
+    told = explained(world(running))
+    assert json.loads(json.dumps(told))["container"]["id"] == "now"
+
+
+def test_an_unknown_container_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        assess(world(now(4)), ["nobody"], day(NOW), previous={}, issues={}, members={}, rules=RULES, calendar=PLAIN)
+
+
+def test_why_unknown_answers_for_many_moments() -> None:
+    history = world(now(4))
+    i = history.index["now"]
+    moments = [day(NOW), day(START - 1)]
+    assert why_unknown(Past(history, RULES), [i, i], moments, PLAIN) == [None, UnknownWhy.TOO_FEW_ITEMS]
+
+
+def test_the_moment_is_kept_to_the_microsecond() -> None:
+    at = day(NOW) + timedelta(microseconds=123_457)
+    found = assess(world(now(4)), ["now"], at, previous={}, issues={}, members={}, rules=RULES, calendar=PLAIN)
+    assert found["now"].at == at

@@ -1,0 +1,152 @@
+"""The verdict: bands, hysteresis, facts, and when there is not enough data."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+
+from sync.model import Confidence, Counts, Health, Status, UnknownWhy
+from sync.rules import Rules
+from sync.status import Standing, band, confidence, held, settled, unknown, verdict
+from tests.ledgers import day
+
+ON, RISK, OFF = Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK
+RULES = Rules()
+GOOD = Standing(
+    ended=False,
+    has_due=True,
+    dated=True,
+    past_due=False,
+    open=5,
+    done=5,
+    allowed=0,
+    age=10,
+    length=30,
+    stream_finished=12,
+    kind_finished=20,
+    closures=30,
+)
+
+
+@pytest.mark.parametrize(("p", "status"), [(0.98, ON), (0.70, ON), (0.699, RISK), (0.35, RISK), (0.349, OFF)])
+def test_bands(p: float, status: Status) -> None:
+    assert band(p, RULES) is status
+
+
+@pytest.mark.parametrize(
+    ("before", "p", "after"),
+    [
+        (ON, 0.64, ON),
+        (ON, 0.62, RISK),
+        (ON, 0.29, RISK),
+        (ON, 0.27, OFF),
+        (RISK, 0.76, RISK),
+        (RISK, 0.78, ON),
+        (RISK, 0.29, RISK),
+        (RISK, 0.27, OFF),
+        (OFF, 0.41, OFF),
+        (OFF, 0.43, RISK),
+        (OFF, 0.76, RISK),
+        (OFF, 0.78, ON),
+        (Status.UNKNOWN, 0.70, ON),
+        (Status.OVERDUE, 0.36, RISK),
+    ],
+)
+def test_a_band_is_left_only_by_the_margin(before: Status, p: float, after: Status) -> None:
+    assert held(before, p, RULES) is after
+
+
+@pytest.mark.parametrize(
+    ("change", "p", "status", "why"),
+    [
+        ({}, 0.8, ON, None),
+        ({"ended": True}, 0.1, Status.DONE, None),
+        ({"open": 0}, 0.9, Status.DONE, None),
+        ({"open": 0, "done": 0}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
+        ({"has_due": False, "dated": False}, None, Status.NO_DUE_DATE, UnknownWhy.NO_DUE_DATE),
+        ({"dated": False}, None, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        ({"past_due": True}, 0.02, Status.OVERDUE, None),
+        ({"past_due": True, "allowed": 5}, 0.98, ON, None),
+        ({"past_due": True, "open": 1, "done": 0}, 0.02, Status.OVERDUE, None),  # a fact needs no history
+        ({"open": 1, "done": 1}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
+        ({"open": 1, "done": 2}, 0.9, ON, None),
+        ({"age": -0.1}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_YOUNG),
+    ],
+)
+def test_the_verdict(change: dict[str, object], p: float | None, status: Status, why: UnknownWhy | None) -> None:
+    assert verdict(replace(GOOD, **change), p, RULES) == (status, why)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, None),
+        ({"age": 1.9, "length": 10}, UnknownWhy.TOO_YOUNG),  # two days
+        ({"age": 2.1, "length": 10}, None),
+        ({"age": 4.9, "length": 100}, UnknownWhy.TOO_YOUNG),  # 5 % of the planned time
+        ({"age": 5.1, "length": 100}, None),
+        ({"age": 0.1, "length": 100, "stream_finished": 1}, None),
+        ({"closures": 4, "kind_finished": 9}, UnknownWhy.NO_HISTORY),
+        ({"closures": 5, "kind_finished": 9}, None),
+        ({"closures": 4, "kind_finished": 10}, None),
+        ({"closures": 0, "kind_finished": 0, "stream_finished": 1}, None),
+    ],
+)
+def test_not_enough_data(change: dict[str, object], why: UnknownWhy | None) -> None:
+    assert unknown(replace(GOOD, **{"stream_finished": 0, **change}), RULES) is why
+
+
+def health(status: Status, *, due: date = date(2024, 3, 1), scope: int = 20, band_: Status | None = None) -> Health:
+    return Health(
+        container="x",
+        at=day(1),
+        status=status,
+        band=band_ or status,
+        since=day(0),
+        due=due,
+        counts=Counts(open=scope - 5, closed=5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "status"),
+    [
+        (health(ON), health(RISK), ON),  # .65 is within the margin
+        (health(ON), health(RISK, due=date(2024, 3, 8)), RISK),
+        (health(ON), health(RISK, scope=22), RISK),
+        (health(ON), health(RISK, scope=18), RISK),
+        (health(ON), health(RISK, scope=21), ON),
+        (health(Status.OVERDUE), health(RISK), RISK),
+        (None, health(RISK), RISK),
+    ],
+)
+def test_what_acts_at_once(before: Health | None, now: Health, status: Status) -> None:
+    assert settled(now.band, 0.65, before, now, RULES) is status
+
+
+def test_facts_act_at_once() -> None:
+    for fact in (Status.DONE, Status.OVERDUE, Status.UNKNOWN, Status.NO_DUE_DATE):
+        assert settled(fact, None, health(ON), health(fact), RULES) is fact
+
+
+def test_a_second_confirmation_waits_for_two_runs() -> None:
+    rules = Rules(confirm=True)
+    assert settled(RISK, 0.60, health(ON), health(RISK), rules) is ON
+    assert settled(RISK, 0.60, health(ON, band_=RISK), health(RISK), rules) is RISK
+    assert settled(RISK, 0.66, health(ON, band_=RISK), health(RISK), rules) is ON  # its margin is .05
+
+
+@pytest.mark.parametrize(
+    ("finished", "items", "grade"),
+    [
+        (10, 10, Confidence.HIGH),
+        (10, 9, Confidence.MEDIUM),
+        (9, 99, Confidence.MEDIUM),
+        (4, 3, Confidence.MEDIUM),
+        (3, 99, Confidence.LOW),
+    ],
+)
+def test_confidence(finished: int, items: int, grade: Confidence) -> None:
+    assert confidence(finished, items, RULES) is grade
