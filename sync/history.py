@@ -286,7 +286,7 @@ def _start(m: Milestone, due: date | None, releases: Sequence[date], zone: ZoneI
         return m.created_at
     if m.kind is not MilestoneKind.VERSION or due is None:
         return None
-    days = 14
+    days = 14  # before the due moment
     if not _is_sprint(m):
         before = bisect_left(releases, due)
         days = min(max((due - releases[before - 1]).days, 28), 150) if before else 90

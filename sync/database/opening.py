@@ -46,7 +46,7 @@ class NewerDatabase(StoreError):  # noqa: N818
 
 
 class UnusableDatabase(StoreError):  # noqa: N818
-    """The database cannot be opened."""
+    """The database cannot be used."""
 
 
 def open_engine(url: str, *, create: bool) -> Engine:

@@ -696,8 +696,8 @@ def test_an_empty_server_is_missing_too() -> None:
     [
         ("nonsense", "not a URL"),
         ("mysql://x/y", "only SQLite and PostgreSQL|not a URL"),
-        ("postgresql://user:hunter2@127.0.0.1:1/x", "cannot be opened"),
-        ("sqlite:////proc/no/such/folder/x.db", "cannot be opened"),
+        ("postgresql://user:hunter2@127.0.0.1:1/x", "cannot be used"),
+        ("sqlite:////proc/no/such/folder/x.db", "cannot be used"),
     ],
 )
 def test_an_unusable_url_is_explained_without_its_password(url: str, words: str) -> None:
