@@ -6,26 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 __all__ = ["plot", "render"]
 
 _NAMES: Mapping[str, str] = {
-    "base_rate": "expanding base rate of the kind",
+    "base_rate": "expanding base rate",
     "linear": "linear, own pace",
-    "jira": "own pace ±10 % (as Jira draws it)",
-    "velocity_90d": "velocity of 90 days ±10 %",
-    "monte_carlo": "Monte Carlo, single days, no scope",
-    "gamma_poisson": "Gamma-Poisson, closed form",
-    "monte_carlo_blocks": "Monte Carlo, 7-day blocks, arrivals",
-    "blocks_platt": "the same, Platt-scaled (expanding)",
+    "jira": "Jira-like pace ±10 %",
+    "velocity_90d": "90-day velocity ±10 %",
+    "monte_carlo": "Monte Carlo, days",
+    "gamma_poisson": "Gamma-Poisson",
+    "monte_carlo_blocks": "Monte Carlo, blocks",
+    "blocks_platt": "… Platt-scaled",
     "reference_class": "reference class",
-    "reference_mixed": "the same, half and half with blocks",
+    "reference_mixed": "… mixed with blocks",
     "item_survival": "item survival",
-    "pool_platt": "pool, Platt-scaled by kind (expanding)",
-    "pool_raw": "pool without its monotone envelope",
-    "pool": "pool: what milesync publishes",
+    "pool_platt": "pool, Platt by kind",
+    "pool_raw": "pool, no envelope",
+    "pool": "pool (published)",
 }
 _TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
 _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
@@ -49,9 +50,10 @@ def render(result: Mapping[str, Any], console: Console) -> None:
 
 
 def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    asked = figures["pool"]["n"]
+    table = Table(title=f"{title} (n = {asked})", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
-    for heading in ("Brier", "skill", "95 %", "log loss", "AUC", "cal. error", "n"):
+    for heading in ("Brier", "skill", "95 %", "log loss", "AUC", "ECE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for method, row in figures.items():
         low, high = row["bss_ci"]
@@ -59,9 +61,8 @@ def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             _NAMES.get(method, method),
             _number(row["brier"]),
             _signed(row["bss"]),
-            f"{_signed(low, 2)} … {_signed(high, 2)}",
+            f"{_signed(low, 2)}…{_signed(high, 2)}",
             *(_number(row[figure]) for figure in ("log_loss", "auc", "ece")),
-            str(row["n"]),
             style="bold" if method == "pool" else None,
         )
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -131,9 +132,11 @@ def test_a_reversal_goes_back_to_where_the_change_before_came_from(row: str, exp
 
 def test_the_table_names_every_method(result: dict[str, Any]) -> None:
     written = StringIO()
-    backtest_view.render(result, Console(file=written, width=140))
+    backtest_view.render(result, Console(file=written, width=80))
     text = written.getvalue()
-    assert text.count("pool: what milesync publishes") == 2
+    assert text.count("pool (published)") == 2
+    assert f"{result['tau0']['pool']['brier']:.3f}" in text, "nothing may be cut off at 80 columns"
+    assert not re.search(r"\d…(?![+-])", text)
     assert set(backtest_view._NAMES) == set(backtest.METHODS)
 
 
