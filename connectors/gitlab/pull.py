@@ -29,6 +29,8 @@ __all__ = ["Options", "pull"]
 
 FEW = 5
 """Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
+SOME, SOME_TOLD = 1000, 200
+"""Issues that are handed on together: few enough to store often, fewer where each takes requests for its history."""
 
 
 class Options(Struct, frozen=True):
@@ -200,7 +202,8 @@ class _Reader:
         late = newest.rows if newest.whole else []
         if upto is not None and not newest.whole:
             since, created = self.cursor.since, self.cursor.created
-            for rows in walk(self.session, self.project, since, created):
+            batch = SOME if self.options.history == "none" else SOME_TOLD
+            for rows in walk(self.session, self.project, since, created, batch):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)
                 yield self._page(rows, self.cursor.walking(upto, rows[-1].created_at), first)
                 first = Page()
@@ -210,8 +213,7 @@ class _Reader:
     def _owns(self, milestone: wire.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
             return True
-        path, _, _ = milestone.web_url.partition("/-/")
-        group = path.removeprefix(f"{self.session.source}/groups/")
+        group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
         return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
 
     def _page(self, rows: Sequence[wire.Issue], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:

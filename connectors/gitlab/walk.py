@@ -25,8 +25,6 @@ __all__ = ["EVERY", "counted_pages", "text_of", "walk"]
 EVERY = {"state": "all", "scope": "all"}
 WINDOW = 100
 """Pages in a window: the 10,000 rows up to which GitLab counts."""
-BATCH = 1000
-"""Issues handed on together: few enough to store often."""
 
 
 def text_of(at: datetime) -> str:
@@ -49,9 +47,9 @@ class _Read(Struct):
 
 
 def walk(
-    session: Session, project: Project, since: datetime | None, created: datetime | None
+    session: Session, project: Project, since: datetime | None, created: datetime | None, some: int
 ) -> Iterator[list[wire.Issue]]:
-    """Batches of issues updated at or after ``since`` and created at or after ``created``, each issue once.
+    """Issues updated at or after ``since`` and created at or after ``created``, each once, in batches of ``some``.
 
     Raises `MalformedError` when the list goes round in circles.
     """
@@ -64,7 +62,7 @@ def walk(
             fresh = [issue for issue in page if issue.id not in seen]
             batch += fresh
             seen |= {issue.id for issue in fresh}
-            if len(batch) >= BATCH:
+            if len(batch) >= some:
                 yield batch
                 batch = []
         if batch:

@@ -220,7 +220,7 @@ def test_every_exchange_is_as_described(
 
 def test_the_judge_finds_what_differs(side: Side, description: dict[str, Any]) -> None:
     project = filled(side)
-    url = f"{side.tracker.url}/api/v4/projects/{project.id}/issues?state=open"
+    url = f"{side.tracker.url}/api/v4/projects/{project.id}/issues?scope=all&state=open"
     with requests.Session() as session:
         response = session.get(url, headers={"PRIVATE-TOKEN": side.tracker.token}, timeout=5)
         broken = session.get(url.replace("open", "all"), headers={"PRIVATE-TOKEN": side.tracker.token}, timeout=5)

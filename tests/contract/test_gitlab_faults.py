@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connectors.gitlab import session
 from connectors.sandbox.world import Fault
 from sync.connector import (
     AuthError,
@@ -189,6 +190,21 @@ class TestReading:
         side.tracker.faults.append(failing("/issues", 429, times=1, RateLimit_Reset=str(reset)))
         assert len(Mirror().pull(side.connect(), "acme/app").issues) == 2
         assert 20 <= sum(side.slept) <= 22
+
+    def test_a_body_without_end_is_not_read_to_the_end(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session, "LARGEST_BODY", 1 << 20)
+        side.filled("acme/app", 2)
+        side.tracker.faults.append(failing("/issues", 200, body="[" + " " * (2 << 20) + "]"))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert "does not end" in str(got.failed["acme/app"])
+
+    def test_a_body_that_takes_too_long_is_given_up(self, side: Side) -> None:
+        side.filled("acme/app", 2)
+        connector, clock, begun = side.connect(), side.clock, side.clock.now
+        connector._session._setup.clock = lambda: clock.forward(minutes=3)
+        with pytest.raises(UnreachableError, match="timed out"):
+            list(connector.pull(["acme/app"], {}))
+        assert clock.now > begun
 
     def test_a_redirect_to_another_host_is_not_followed(self, side: Side) -> None:
         side.filled("acme/app", 2)
