@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from connectors.jira import jql
 from connectors.jira.pull import OWN
 from connectors.jira.rows import moment_of
+from connectors.jira.search import ORDER, by_token
 from connectors.jira.session import Session
 from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen
 from sync.connector import Observed, OurComment, StatusIssue, Target, TrackerError
@@ -21,7 +22,8 @@ __all__ = ["PROPERTY", "marker_in", "observe", "status_labels"]
 PROPERTY = "milesync"
 """The entity property that carries a marker, on comments and on status issues."""
 
-_PAGE = 100
+_PAGE, _KEYS = 100, 1000
+"""Comments, and keys of issues, in one request."""
 
 
 def status_labels(options: Mapping[str, Any]) -> list[str]:
@@ -86,19 +88,22 @@ def _of(targets: Sequence[Target], project: str) -> list[Target]:
 
 
 def _labelled(session: Session, projects: Sequence[str]) -> list[str]:
-    where = f"{jql.any_of('project', projects)} AND {jql.any_of('labels', status_labels(session.options))}"
-    body: dict[str, Any] = {"jql": f"{where} ORDER BY created ASC, key ASC", "fields": ["key"]}
-    path = "search/jql" if session.cloud else "search"
-    keys: list[str] = []
+    labels = jql.any_of("labels", status_labels(session.options))
+    query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
+    pages = by_token(session, query, ["key"], _KEYS) if session.cloud else _by_offset(session, query)
+    keys = [msgspec.json.decode(raw, type=KeyOnly).key for found in pages for raw in found.issues]
+    return list(dict.fromkeys(keys))
+
+
+def _by_offset(session: Session, query: str) -> Iterator[Found]:
+    start = 0
     while True:
-        found = session.read(Found, path, body=body | {"maxResults": 1000})
-        keys += [msgspec.json.decode(raw, type=KeyOnly).key for raw in found.issues]
-        if session.cloud and found.nextPageToken and found.nextPageToken != body.get("nextPageToken"):
-            body["nextPageToken"] = found.nextPageToken
-        elif not session.cloud and found.issues and len(keys) < found.total:
-            body["startAt"] = len(keys)
-        else:
-            return list(dict.fromkeys(keys))
+        body = {"jql": query, "startAt": start, "maxResults": _KEYS, "fields": ["key"]}
+        found = session.read(Found, "search", body=body)
+        yield found
+        start += len(found.issues)
+        if not found.issues or start >= found.total:
+            return
 
 
 def _seen(session: Session, key: str) -> Seen | TrackerError:

@@ -18,12 +18,12 @@ from connectors.jira.session import Session
 from connectors.jira.wire import Changelogs, Found, History, Item, KeyOnly, issue_type
 from sync.connector import BusyError, MalformedError
 
-__all__ = ["Batch", "Search"]
+__all__ = ["ORDER", "Batch", "Search", "by_token"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ORDER = " ORDER BY created ASC, key ASC"
+ORDER = " ORDER BY created ASC, key ASC"
 # fmt: off
 _FIELDS = (
     "summary", "status", "project", "created", "updated", "issuetype", "priority",
@@ -60,7 +60,7 @@ class Search:
         On Cloud the first batch comes without histories: see `histories`. Issues may come more than once.
         """
         if self._session.cloud:
-            found = self._by_token(where, self._fields, _PAGE)
+            found = next(by_token(self._session, where + ORDER, self._fields, _PAGE))
             first = self._batch(found, None)
             return first, self._bulk(where, {item.id for item in first.items}) if found.nextPageToken else None
         first = self._offset_page(where, 0)
@@ -75,7 +75,7 @@ class Search:
         """When the last of these issues to change was changed (UTC)."""
         order = f"{where} ORDER BY updated DESC"
         found = (
-            self._by_token(order, self._fields, 1)
+            next(by_token(self._session, order, self._fields, 1))
             if self._session.cloud
             else self._by_offset(order, 0, 1, history=False)
         )
@@ -93,7 +93,7 @@ class Search:
 
     def _offset_page(self, where: str, start: int) -> Batch:
         size = _PAGE if self.history else _PAGE_WITHOUT_HISTORY
-        return self._batch(self._by_offset(where + _ORDER, start, size, history=self.history), None)
+        return self._batch(self._by_offset(where + ORDER, start, size, history=self.history), None)
 
     def _by_offset(self, query: str, start: int, size: int, *, history: bool) -> Found:
         body: dict[str, Any] = {"jql": query, "startAt": start, "maxResults": size, "fields": self._fields}
@@ -134,26 +134,11 @@ class Search:
 
     # --- Cloud ----------------------------------------------------------------------------------------------------
 
-    def _by_token(self, query: str, fields: Sequence[str], size: int, token: str = "") -> Found:
-        query = query if "ORDER BY" in query else query + _ORDER
-        body: dict[str, Any] = {"jql": query, "maxResults": size, "fields": list(fields)}
-        if token:
-            body["nextPageToken"] = token
-        return self._session.read(Found, "search/jql", body=body)
-
     def _ids(self, where: str) -> Iterator[str]:
-        """Ids alone come 5,000 at a time. A token that comes back, or an empty page with one, would never end."""
-        token, before = "", {""}
-        while True:
-            found = self._by_token(where, ["id"], _IDS, token)
+        """Ids alone come 5,000 at a time."""
+        for found in by_token(self._session, where + ORDER, ["id"], _IDS):
             for raw in found.issues:
                 yield msgspec.json.decode(raw, type=_IdOnly).id
-            token = found.nextPageToken or ""
-            if not token:
-                return
-            if token in before or not found.issues:
-                raise MalformedError(self._session.name, "", "its search pages repeat")
-            before.add(token)
 
     def _bulk(self, where: str, known: set[str]) -> Iterator[Batch]:
         """All but the known issues, in groups; each group's histories and issues are asked for side by side."""
@@ -225,6 +210,22 @@ class Search:
             return msgspec.json.decode(raw, type=KeyOnly).key.rpartition("-")[0]
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise MalformedError(self._session.name, "", problem) from None
+
+
+def by_token(session: Session, query: str, fields: Sequence[str], size: int) -> Iterator[Found]:
+    """The pages of a Cloud search. A token that comes back, or an empty page with one, would never end."""
+    body: dict[str, Any] = {"jql": query, "maxResults": size, "fields": list(fields)}
+    before = set()
+    while True:
+        found = session.read(Found, "search/jql", body=body)
+        yield found
+        token = found.nextPageToken
+        if not token:
+            return
+        if token in before or not found.issues:
+            raise MalformedError(session.name, "", "its search pages repeat")
+        before.add(token)
+        body["nextPageToken"] = token
 
 
 class _IdOnly(Struct):

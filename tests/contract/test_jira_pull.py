@@ -212,7 +212,9 @@ def test_a_first_pull_that_is_cut_off_goes_on(served: Stand) -> None:
     assert 0 < already < 350
     assert not state.complete
     touched = project.issues[3]
-    served.tracker.label(touched, ["after"], [], served.tracker.user("ada"), served.clock.on(minutes=1))
+    ada = served.tracker.user("ada")
+    served.tracker.label(touched, ["after"], [], ada, served.clock.on(minutes=1))
+    served.tracker.label(project.issues[350], ["last"], [], ada, served.clock.on(hours=1))
     pulled(connector, ["PAY"], state)
     assert len(state.issues) == 350
     assert sum(len(page.issues) for page in state.pages) <= 350 - already + 60
