@@ -46,7 +46,6 @@ METHODS = (
     "pool_raw",
     "pool",
 )
-_SURE = 0.02
 
 Floats = NDArray[np.float64]
 Answers = Mapping[str, Floats]
@@ -112,7 +111,7 @@ def answers(past: Past, asked: Questions, made: Sequence[Forecast]) -> Answers:
         REFERENCE: base,
         **{name: np.array([method(s, tolerance) for s in sights]) for name, method in baselines.BASELINES.items()},
         "monte_carlo_blocks": blocks,
-        "blocks_platt": baselines.platt(np.clip(blocks, _SURE, 1 - _SURE), asked.at, due, hit),
+        "blocks_platt": baselines.platt(np.clip(blocks, scoring.SURE, 1 - scoring.SURE), asked.at, due, hit),
         "reference_class": reference,
         "reference_mixed": (reference + blocks) / 2,
         "item_survival": column([f.survival for f in made]),
