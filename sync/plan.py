@@ -363,13 +363,18 @@ def _sort(action: Action) -> str:
 
 
 def fingerprint(actions: Iterable[Action]) -> str:
-    """The same for the same actions; times inside markers do not count, so that a saved plan ages only by content."""
+    """The same for actions that do and mean the same: the wording of a summary and its times do not count, so that a
+    saved plan ages by what happens, not by the clock.
+    """
     digest = hashlib.sha256()
     for action in actions:
         plain = msgspec.to_builtins(action)
         marker = Marker.decode(plain.get("marker", ""))
         if marker is not None:
-            plain["marker"] = msgspec.to_builtins(msgspec.structs.replace(marker, written=None))
+            meant = msgspec.structs.replace(marker, written=None, since=None, probability=None, body="")
+            plain["marker"] = msgspec.to_builtins(meant)
+            if marker.meaning:
+                del plain["body"]
         digest.update(msgspec.json.encode(plain, order="sorted") + b"\n")
     return digest.hexdigest()
 

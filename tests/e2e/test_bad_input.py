@@ -1,0 +1,129 @@
+"""A tracker that fails: one clear error, the others go through, and nothing wrong is written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.sandbox.world import Fault
+from tests.e2e.commandline import milesync
+from tests.e2e.small import ours, served
+
+LIST = {"gh": "POST /graphql", "gl": "GET /api/v4/projects"}
+
+
+def errors(document: dict[str, Any]) -> str:
+    return " ".join(row["error"] for row in document["errors"])
+
+
+def test_an_unreachable_tracker_delays_nobody(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        config.write_text(config.read_text().replace(world.github.url, "http://127.0.0.1:9"))
+        done = milesync("run", "--first-run", "--json", config=config)
+        assert done.returncode == 3, done.stderr
+        document = json.loads(done.stdout)
+        assert "gh" in errors(document)
+        assert "did not answer" in errors(document)
+        assert ours(world.gitlab)
+
+
+def test_when_nothing_goes_through_the_code_is_one(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        text = config.read_text()
+        config.write_text(
+            text.replace(world.github.url, "http://127.0.0.1:9").replace(world.gitlab.url, "http://127.0.0.1:9")
+        )
+        assert milesync("run", "--first-run", config=config).returncode == 1
+
+
+def test_a_wrong_token_is_named_as_such(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        world.github.token = "another"
+        done = milesync("run", "--first-run", "--json", config=config)
+        assert done.returncode == 3
+        assert "refused the token" in errors(json.loads(done.stdout))
+        assert world.github.writes == []
+        assert ours(world.gitlab)
+
+
+@pytest.mark.parametrize(("name", "key"), [("gh", "acme/app"), ("gl", "acme/api")])
+def test_a_project_that_is_gone_is_named_and_the_other_goes_on(tmp_path: Path, name: str, key: str) -> None:
+    with served(tmp_path) as (_, config):
+        config.write_text(config.read_text().replace(f'"{key}"', f'"{key}", "acme/gone"'))
+        done = milesync("run", "--first-run", "--json", config=config)
+        assert done.returncode == 3, done.stderr
+        document = json.loads(done.stdout)
+        assert {(row["connection"], row["project"]) for row in document["errors"]} == {(name, "acme/gone")}
+        assert "not there" in errors(document)
+        assert document["milestones"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault("html", times=99), "HTML instead of JSON"),
+        (Fault("garbage", times=99), "not what its API describes"),
+        (Fault("status", status=500, body="{}", times=99), "HTTP 500"),
+        (Fault("reset", times=99), "did not answer"),
+        (Fault("status", status=200, body='{"data": {"repository": {"id": 7}}}', times=99), "not what its API"),
+        (Fault("status", status=200, body="null", times=99), "not what its API"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gh", "gl"])
+def test_a_malformed_answer_is_one_error_and_no_write(tmp_path: Path, name: str, fault: Fault, said: str) -> None:
+    with served(tmp_path) as (world, config):
+        tracker = world.github if name == "gh" else world.gitlab
+        tracker.faults.append(Fault(fault.kind, LIST[name], fault.times, fault.status, {}, fault.body))
+        done = milesync("run", "--first-run", "--json", config=config)
+        assert done.returncode == 3, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        assert {row["connection"] for row in document["errors"]} == {name}
+        assert said in errors(document)
+        assert tracker.writes == []
+
+
+def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        assert milesync("run", "--first-run", config=config).returncode == 0
+        label = [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments]
+        before = ours(world.gitlab)[0]
+        writes = len(world.gitlab.writes)
+        world.gitlab.faults.append(Fault("html", "issues?", times=1))
+        done = milesync("run", "--json", config=config)
+        assert done.returncode == 3, done.stdout
+        assert json.loads(done.stdout)["status"]["unknown"] == 1
+        assert len(ours(world.gitlab)) == 1
+        after = ours(world.gitlab)[0]
+        assert after != before
+        assert "the data is stale" in after
+        assert len(world.gitlab.writes) == writes + 1
+        assert [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments] == label
+        world.gitlab.faults.clear()
+        assert milesync("run", config=config).returncode == 0
+        assert "the data is stale" not in ours(world.gitlab)[0]
+
+
+def test_a_secret_is_in_no_log_plan_database_or_comment(tmp_path: Path) -> None:
+    canary = "canary+7/Qw==x9_Zk"
+    with served(tmp_path) as (world, config):
+        world.github.token = world.gitlab.token = canary
+        env = {"GITHUB_TOKEN": canary, "GITLAB_TOKEN": canary}
+        plan = str(tmp_path / "plan.json")
+        texts = []
+        for words in (["plan", "-v", "--out", plan], ["run", "-v", "--json"], ["status", "--json"]):
+            done = milesync(*words, config=config, env=env)
+            texts += [done.stdout, done.stderr]
+        world.github.faults.append(Fault("html", times=99))
+        world.gitlab.token = "another"
+        done = milesync("run", "-v", config=config, env=env)
+        assert done.returncode == 1
+        texts += [done.stdout, done.stderr, *ours(world.github), *ours(world.gitlab)]
+        files = [file.read_bytes() for file in tmp_path.iterdir()]
+        shapes = [canary.encode(), base64.b64encode(canary.encode())[:-2], canary[:-1].encode()]
+        for blob in [text.encode() for text in texts] + files:
+            for shape in shapes:
+                assert shape not in blob
