@@ -1,7 +1,7 @@
 """GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
 
 Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
-``write_gap`` (seconds between writes). Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
+``notes_a_minute`` (GitLab.com takes 60). Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
 """
 
 from __future__ import annotations

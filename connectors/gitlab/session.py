@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,10 +28,11 @@ Params = Mapping[str, Any]
 PER_PAGE = 100
 OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
 """What ends one project's reading and not the others'."""
-NOTE_GAP = 1.0
-"""Seconds between two writes: GitLab.com takes 60 notes a minute from one user."""
+NOTES_A_MINUTE = 55
+"""GitLab.com takes 60 new notes a minute from one user."""
 LARGEST_BODY = 64 << 20
 LONGEST_BODY = timedelta(minutes=2)
+MINUTE = timedelta(minutes=1)
 
 
 def source_of(url: str) -> str:
@@ -57,7 +58,8 @@ class Session:
         self.name, self.source = setup.name, source_of(setup.url)
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
-        self._caller = Caller(setup, write_gap=float(setup.options.get("write_gap", NOTE_GAP)))
+        self._caller = Caller(setup)
+        self._notes = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_A_MINUTE))))
 
     @property
     def sent(self) -> int:
@@ -90,6 +92,14 @@ class Session:
     def change(self, verb: str, path: str, project: str, body: Params | None = None, *, again: bool) -> Response:
         """Send a write; ``again`` says that doing it twice is doing it once. See `Caller.write`."""
         return self._caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=again)
+
+    def note(self, path: str, project: str, body: Params) -> Response:
+        """Send a new note, no faster than GitLab takes them; never twice."""
+        now = self._setup.clock()
+        if len(self._notes) == self._notes.maxlen and now - self._notes[0] < MINUTE:
+            self._setup.sleep((self._notes[0] + MINUTE - now).total_seconds())
+        self._notes.append(self._setup.clock())
+        return self.change("post", path, project, body, again=False)
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` on every item, a few at once, in order."""

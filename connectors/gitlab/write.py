@@ -96,7 +96,7 @@ class Writer:
     def _create_comment(self, action: CreateComment) -> Receipt:
         text = self._checked(action, with_marker(action.body, action.marker))
         path = f"{self._issue(action, action.issue)}/notes"
-        answer = self.session.change("post", path, action.project_key, {"body": text}, again=False)
+        answer = self.session.note(path, action.project_key, {"body": text})
         return self._written(action, action.issue, text, self._created(answer, wire.Note, action))
 
     def _update_comment(self, action: UpdateComment) -> Receipt:

@@ -290,9 +290,11 @@ class TestWriting:
         side.connect().apply(label)
         assert list(project.labels) == ["x"]
 
-    def test_writes_keep_their_distance(self, side: Side) -> None:
-        action = self.comment(side)
-        connector = side.connect()
+    def test_notes_are_no_more_than_gitlab_takes_in_a_minute(self, side: Side) -> None:
+        action, connector = self.comment(side), side.connect(notes_a_minute=3)
+        for _ in range(3):
+            connector.apply(action)
+            side.clock.forward(seconds=5)
+        assert side.slept == []
         connector.apply(action)
-        connector.apply(action)
-        assert side.slept == [1.0]
+        assert side.slept == [45.0]
