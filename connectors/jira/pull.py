@@ -40,7 +40,8 @@ class _Progress(Struct):
 
 def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues. See `sync.connector.Connector.pull`."""
-    session.cloud  # noqa: B018  # a server that does not say what it is fails as a whole, not project by project
+    history = bool(session.options.get("history", True))
+    session.discover(history=history, zone=bool(cursors))
     found, failed = _projects(session, projects)
     versions = session.caller.each(lambda project: _versions(session, project), [project for project, _ in found])
     good: list[_Progress] = []
@@ -58,7 +59,6 @@ def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: M
         failed=failed,
     )
     if good:
-        history = bool(session.options.get("history", True))
         search = Search(session, history=history, concurrency=concurrency)
         for n in range(0, len(good), _TOGETHER):
             yield from _Walk(session, search, good[n : n + _TOGETHER]).pages()

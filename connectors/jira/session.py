@@ -117,6 +117,12 @@ class Session:
 
     # --- asked once -----------------------------------------------------------------------------------------------
 
+    def discover(self, *, history: bool, zone: bool) -> None:
+        """Ask now, side by side, for what a pull will need: a failure here is the whole connection's."""
+        self.cloud  # noqa: B018  # the addresses of the others depend on it
+        needed = ["custom", *(["categories"] if history else []), *(["me"] if zone else [])]
+        self.caller.each(lambda name: getattr(self, name), [name for name in needed if name not in vars(self)])
+
     @cached_property
     def cloud(self) -> bool:
         """Whether this is Jira Cloud: by option, by host, else one request. What is not Cloud is Data Center."""
