@@ -3,7 +3,7 @@
 =====================  ====================================================================================
 what is known          what is asked
 =====================  ====================================================================================
-nothing changed        the newest change and the milestones, both conditional: 304, no points
+nothing changed        the newest changes and the milestones, both conditional: 304, no points
 something changed      GraphQL: issues updated since the cursor, oldest change first
 no cursor              GraphQL: all numbers, a hundred a request, several at once; if most of them are pull
                        requests, issues by cursor instead
@@ -34,6 +34,11 @@ __all__ = ["Reader"]
 
 OVERLAP = timedelta(minutes=2)
 """How far behind the newest change a pull starts again: GitHub's own copies differ by less."""
+
+WATCHED = 50
+"""Newest changes in whose ETag a change shows: many, as what changed in the same second stands in any order. If more
+changed in one second than this, and one of them again right after it was read, that shows with the next change only.
+"""
 
 CHUNK = 100
 SMALLEST = 10
@@ -114,9 +119,9 @@ class Reader:
                 yield one.name_with_owner
 
     def _look(self, name: str, known: tuple[str, Cursor] | None) -> _Look | TrackerError:
-        """Two conditional requests: the newest change, and the milestones. Its own errors are its answer."""
+        """Two conditional requests: the newest changes, and the milestones. Its own errors are its answer."""
         cursor = known[1] if known else Cursor(asked=name, name=name)
-        newest = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
+        newest = {"state": "all", "sort": "updated", "direction": "desc", "per_page": WATCHED}
         try:
             self._session.parts(cursor.name, name)
             probe = self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe)
@@ -269,12 +274,24 @@ class Reader:
             items, info = found.issues.nodes, found.issues.page_info
             since = max((since, *(item.updated_at - OVERLAP for item in items)), key=_early)
             cursor_now = msgspec.structs.replace(cursor, name=found.name_with_owner, since=since)
-            yield self._page(name, cursor, project, items, cursor_now)
+            yield self._page(name, cursor, project, (*items, *self._waiting(name, cursor, project, items)), cursor_now)
             if not info.has_next_page:
                 break
             after = self._session.onward(info, seen, name)
         newest = look.newest - OVERLAP if look.newest else None
         yield _last(key, msgspec.structs.replace(cursor_now, since=max(since, newest, key=_early)), look)
+
+    def _waiting(
+        self, name: str, cursor: Cursor, project: Project, items: Sequence[wire.Item]
+    ) -> tuple[wire.Item, ...]:
+        """The issues here that these block: whether they are blocked changes without their being updated."""
+        if cursor.since is None:  # then everything is read
+            return ()
+        blocked = [one for item in items if item.blocking for one in item.blocking.nodes]
+        there = {one.number for one in blocked if one.repository.name_with_owner == project.key}
+        numbers = sorted(there - {item.number for item in items})
+        chunks = [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
+        return tuple(item for chunk in chunks for item in self._items(name, cursor, chunk))
 
     def _page(self, name: str, cursor: Cursor, project: Project, items: Sequence[wire.Item], going_on: Cursor) -> Page:
         """One page of issues with whole histories; a timeline of more than a hundred events is read to its end."""

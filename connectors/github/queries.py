@@ -17,6 +17,7 @@ _EXTRAS: Mapping[str, str] = {
     "parent": "parent { number url repository { nameWithOwner } }",
     "issueType": "issueType { name }",
     "blockedBy": "blockedBy(first: 50) { nodes { number url state repository { nameWithOwner } } }",
+    "blocking": "blocking(first: 50) { nodes { number url repository { nameWithOwner } } }",
 }
 _REPOSITORY = "id name nameWithOwner url visibility"
 _PAGE = "pageInfo { hasNextPage endCursor }"

@@ -133,7 +133,7 @@ class Change(Wire, frozen=True):
 
 
 class Item(Wire, frozen=True, tag_field="__typename", tag="Issue"):
-    """An issue with its history. The last three fields are there where the server knows them."""
+    """An issue with its history. The last four fields are there where the server knows them."""
 
     id: str
     number: int
@@ -151,6 +151,7 @@ class Item(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     parent: Reference | None = None
     issue_type: Named | None = None
     blocked_by: Nodes[Reference] | None = None
+    blocking: Nodes[Reference] | None = None
 
 
 class Pull(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):

@@ -191,8 +191,13 @@ def _milestones(row: Row, _info: Info, **page: Any) -> Connection:
 
 
 def _blockers(row: Row, _info: Info, **page: Any) -> Connection:
-    there = [row.project.issues[n] for n in row.it.blocked_by if n in row.project.issues]
+    there = [issue for n in row.it.blocked_by if (issue := row.project.issues.get(n)) and not issue.pull]
     return _connection([Row("Issue", issue, row.project) for issue in there], page)
+
+
+def _blocked(row: Row, _info: Info, **page: Any) -> Connection:
+    waiting = [issue for issue in row.project.issues.values() if issue.blocked_by and row.it.number in issue.blocked_by]
+    return _connection([Row("Issue", issue, row.project) for issue in waiting], page)
 
 
 def _connection(
@@ -328,6 +333,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Issue", "comments"): _comments,
     ("Issue", "timelineItems"): _timeline,
     ("Issue", "blockedBy"): _blockers,
+    ("Issue", "blocking"): _blocked,
     ("Issue", "issueType"): lambda *_: None,
     ("Issue", "parent"): lambda *_: None,
     ("Issue", "body"): lambda row, _info: row.it.body or "",

@@ -198,9 +198,27 @@ def test_what_changed_comes_with_its_whole_history(there: Small, clock: Clock) -
     second = pulled(connector, cursors=first.cursors)
     assert second.events(3) == [("joined", "v1")]
     assert second.complete == first.complete
-    assert "#1" not in {issue.key for issue in second.issues.values()} or there.moved.updated >= clock.now
     third = pulled(connector, cursors=first.cursors | second.cursors)
     assert third.issues == {}
+
+
+def test_what_nothing_blocks_any_more_says_so(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    clock.pass_(hours=5)
+    there.tracker.close(there.plain, there.tracker.bot)
+    second = pulled(connector, cursors=first.cursors)
+    assert there.moved.updated < clock.now
+    assert second.issue(1).blocked_by == ()
+
+
+def test_two_changes_in_one_second_are_both_seen(there: Small, clock: Clock) -> None:
+    clock.pass_(seconds=10)
+    there.tracker.close(there.plain, there.tracker.bot)
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    there.tracker.close(there.moved, there.tracker.bot)
+    assert pulled(connector, cursors=first.cursors).issue(1).state is State.CLOSED
 
 
 def test_a_milestone_alone_may_change_or_go(there: Small, clock: Clock) -> None:

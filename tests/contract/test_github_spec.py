@@ -45,7 +45,7 @@ pytestmark = [
     pytest.mark.skipif(not OPENAPI.exists(), reason="GitHub's API descriptions are not beside the checkout"),
 ]
 
-NEWER = {"Issue.issueType", "Issue.blockedBy", "IssueType"}
+NEWER = {"Issue.issueType", "Issue.blockedBy", "Issue.blocking", "IssueType"}
 """On github.com, and not in the schema at hand: asked for only where the server says that it has them."""
 
 UNDESCRIBED = {"after"}
@@ -203,7 +203,8 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }  # fmt: skip
     newer = official(
         "extend type Issue { issueType: IssueType"
-        " blockedBy(after: String, before: String, first: Int, last: Int): IssueConnection! }"
+        " blockedBy(after: String, before: String, first: Int, last: Int): IssueConnection!"
+        " blocking(after: String, before: String, first: Int, last: Int): IssueConnection! }"
         " type IssueType { name: String! }"
     )
     for text in documents:
