@@ -13,9 +13,11 @@ import msgspec
 
 from sync import health, history
 from sync.calendar import Calendar
+from sync.capacity_replay import own_multipliers
+from sync.capacity_replay import replay as replayed
 from sync.connector import Connector
 from sync.forecast import Past, Rules
-from sync.ledger import Container, Ledger
+from sync.ledger import Container, Ledger, days
 from sync.model import (
     Counts,
     DueDate,
@@ -30,9 +32,11 @@ from sync.model import (
     uid,
 )
 from sync.plan import Policy
+from sync.selfscore import StreamScore
 from sync.store import Store
+from sync.track_record import told, track_record
 
-__all__ = ["Assessed", "Named", "Rulebook", "Source", "assess", "explain"]
+__all__ = ["Assessed", "Named", "Rulebook", "Source", "assess", "explain", "scores"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 
@@ -129,11 +133,12 @@ def assess(
     A replay takes no memory of earlier statuses, and uses nothing that is dated after ``at``.
     """
     loaded = [_Loaded(store, source, at) for source in sources]
-    past = _past(loaded, book)
-    memory = _Memory.of(store) if not replay else _Memory()
+    history_of = _Histories(loaded, book, at)
+    memory = _Memory() if replay else _Memory.of(store, history_of.ledger, book, at)
     made: list[Assessed] = []
     for one in loaded:
-        verdicts = health.assess(past(one.source), [c.id for c in one.containers], at, **one.given(memory, at, book))
+        past, rules = history_of(one.source)
+        verdicts = health.assess(past, [c.id for c in one.containers], at, rules=rules, **one.given(memory, at, book))
         made += one.assessed(verdicts, memory)
     return sorted(made, key=lambda one: one.written)
 
@@ -143,31 +148,41 @@ def explain(
 ) -> dict[str, object] | None:
     """Every number behind the health of one milestone, by its written id; None when there is no such milestone."""
     loaded = [_Loaded(store, source, at) for source in sources]
-    past = _past(loaded, book)
-    memory = _Memory.of(store) if not replay else _Memory()
+    history_of = _Histories(loaded, book, at)
+    memory = _Memory() if replay else _Memory.of(store, history_of.ledger, book, at)
     for one in loaded:
         for name, milestone in one.milestones.items():
             if one.written(milestone) == written:
-                return health.explain(past(one.source), name, at, **one.given(memory, at, book))
+                past, rules = history_of(one.source)
+                return health.explain(past, name, at, rules=rules, **one.given(memory, at, book))
     return None
 
 
-def _past(loaded: Sequence[_Loaded], book: Rulebook) -> Callable[[Source], Past]:
-    """The common history, counted once for each tolerance in use."""
-    containers = [c for one in loaded for c in one.containers]
-    ledger = Ledger.of(containers, [stay for one in loaded for stay in one.stays])
-    counted: dict[float, Past] = {}
-
-    def past(source: Source) -> Past:
-        if source.tolerance not in counted:
-            counted[source.tolerance] = Past(ledger, _rules(book, source))
-        return counted[source.tolerance]
-
-    return past
+def scores(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> dict[str, StreamScore]:
+    """How the forecasts that were published turned out, by stream, as it stands at a time."""
+    loaded = [_Loaded(store, source, at) for source in sources]
+    return track_record(store, _Histories(loaded, book, at).ledger, book.rules.tolerance, at)
 
 
-def _rules(book: Rulebook, source: Source) -> Rules:
-    return msgspec.structs.replace(book.rules, tolerance=source.tolerance)
+class _Histories:
+    """The common history, counted once for each tolerance in use, with the rules that hold for it.
+
+    The capacity dates' multipliers are those that this history itself teaches, the shipped ones while it is short.
+    """
+
+    def __init__(self, loaded: Sequence[_Loaded], book: Rulebook, at: datetime) -> None:
+        containers = [c for one in loaded for c in one.containers]
+        self.ledger = Ledger.of(containers, [stay for one in loaded for stay in one.stays])
+        self._book, self._at = book, at
+        self._made: dict[float, tuple[Past, Rules]] = {}
+
+    def __call__(self, source: Source) -> tuple[Past, Rules]:
+        if source.tolerance not in self._made:
+            rules = msgspec.structs.replace(self._book.rules, tolerance=source.tolerance)
+            past = Past(self.ledger, rules)
+            own = own_multipliers(replayed(past), days(self._at), rules)
+            self._made[source.tolerance] = past, msgspec.structs.replace(rules, multipliers=own)
+        return self._made[source.tolerance]
 
 
 @dataclass(frozen=True)
@@ -178,11 +193,13 @@ class _Memory:
     stale: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
     pulled: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
+    scores: Mapping[str, StreamScore] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: Store) -> _Memory:
+    def of(cls, store: Store, ledger: Ledger, book: Rulebook, at: datetime) -> _Memory:
         reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
-        return cls(store.last_health(), store.stale(), store.pulled(), reported)
+        scores = track_record(store, ledger, book.rules.tolerance, at)
+        return cls(store.last_health(), store.stale(), store.pulled(), reported, scores)
 
 
 class _Loaded:
@@ -259,7 +276,7 @@ class _Loaded:
             "issues": self.issues,
             "members": self.open_items(at),
             "counts": self.counts(at),
-            "rules": _rules(book, self.source),
+            "scores": memory.scores,
             "calendar": book.calendar,
         }
 
@@ -287,6 +304,7 @@ class _Loaded:
                 running=containers[name].ended is None,
                 reported=name in memory.reported or bool(named.report_on),
                 read_at=memory.pulled.get(where),
+                calibration=told(memory.scores, containers[name].stream),
             )
 
 

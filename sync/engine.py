@@ -16,11 +16,12 @@ import msgspec
 import structlog
 
 from sync.action import Action, CreateStatusIssue, Observed, Receipt, StatusIssue, Target
-from sync.assessment import Assessed, Rulebook, Source, assess, explain
+from sync.assessment import Assessed, Rulebook, Source, assess, explain, scores
 from sync.connector import TrackerError, UncertainError
 from sync.desire import desire
 from sync.model import UnknownWhy
 from sync.plan import Limits, Marker, Plan, Policy, over_limits, reconcile
+from sync.selfscore import StreamScore
 from sync.store import Store
 
 __all__ = ["Engine", "Failure", "Progress", "Result", "Written"]
@@ -163,6 +164,10 @@ class Engine:
             fresh = [one for one in made if one.current and one.health.unknown is not UnknownWhy.STALE]
             self.store.save_health(self.run_id, [one.health for one in fresh], {one.uid: one.stream for one in fresh})
         return made
+
+    def track_record(self, at: datetime | None = None) -> dict[str, StreamScore]:
+        """How the forecasts that were published here have fared, by stream."""
+        return scores(self.store, self.sources, at or self.clock(), self.rules)
 
     def explain(self, written: str, at: datetime | None = None) -> dict[str, object] | None:
         """Every number behind one milestone, by its written id; None when there is no such milestone."""

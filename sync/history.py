@@ -43,7 +43,7 @@ REMOVED = frozenset(
         *("not_planned", "duplicate"),
         *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),
         *("not a bug", "not our bug", "needs more info", "works as designed", "obsolete", "abandoned", "cancelled"),
-        "canceled",
+        *("canceled", "moved"),
     }
 )
 """Lower-cased resolutions that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""

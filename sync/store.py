@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from sync.database.assessed import Assessed, Forecast
+from sync.database.assessed import Assessed, Forecast, Said
 from sync.database.intake import Saved
 from sync.database.lease import Lease, this_process
 from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
@@ -26,6 +26,7 @@ __all__ = [
     "MissingDatabase",
     "NewerDatabase",
     "Run",
+    "Said",
     "Saved",
     "Store",
     "StoreError",

@@ -215,12 +215,18 @@ def status(
     config: Config = DEFAULT,
     as_of: AsOf = "",
     every: Annotated[bool, typer.Option("--all", help="Finished milestones too.")] = False,
+    calibration: Annotated[bool, typer.Option("--calibration", help="How good the forecasts have been.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Show the milestones from the store, without asking a tracker."""
     with _engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        assessed = engine.assess(_moment(as_of), keep=False)
+        at = _moment(as_of)
+        if calibration:
+            scores = engine.track_record(at)
+            _print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
+            return
+        assessed = engine.assess(at, keep=False)
         if as_json:
             _print_json({"milestones": show.rows(assessed)})
         else:
@@ -315,11 +321,11 @@ def backtest(
     with _working(verbose=verbose, as_json=as_json):
         try:
             result = harness.run_backtest(prefixes)
-        except (OSError, ValueError) as problem:
+            if plot is not None:
+                shown.plot(result, plot)
+        except (ImportError, OSError, ValueError) as problem:
             _error(str(problem))
             raise typer.Exit(ERROR) from None
-    if plot is not None:
-        shown.plot(result, plot)
     if as_json:
         _print_json(result)
     else:

@@ -17,6 +17,7 @@ from sync.assessment import Assessed
 from sync.engine import Failure, Result, Written
 from sync.model import Status, UnknownWhy
 from sync.plan import Plan
+from sync.selfscore import StreamScore, sentence
 
 __all__ = ["because", "milestones", "plan_lines", "plan_rows", "rows", "run_document", "summary_line", "written_rows"]
 
@@ -163,6 +164,23 @@ def written_rows(written: Iterable[Written], assessed: Sequence[Assessed]) -> li
 def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
     """What went wrong, as other programs read it."""
     return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
+
+
+def score_rows(scores: Mapping[str, StreamScore]) -> list[dict[str, Any]]:
+    """How each stream's forecasts have fared, as other programs read it, with the sentence for people."""
+    return [{**msgspec.to_builtins(score), "words": sentence(score)} for score in scores.values()]
+
+
+def scores(found: Mapping[str, StreamScore]) -> RenderableType:
+    """How each stream's forecasts have fared, in words."""
+    if not found:
+        return "No forecast has been published yet, so there is nothing to score."
+    lines = []
+    for name, score in found.items():
+        rest = f"; {score.forecasts} forecasts resolved" if score.forecasts else ""
+        skill = "" if score.skill is None else f", skill against the team's own hit rate {score.skill:+.2f}"
+        lines.append(Text.assemble((f"{name}: ", "bold"), f"{sentence(score)}{rest}{skill}"))
+    return Group(*lines)
 
 
 def explained(found: Mapping[str, Any]) -> RenderableType:

@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from sync.database import schema
 from sync.database.opening import writing
 from sync.database.rows import chunks, upsert
 from sync.database.shelf import Shelf
-from sync.model import Health, Lever, Reason
+from sync.model import Health, Lever, Reason, Status
 from sync.selfscore import Outcome
 
-__all__ = ["Assessed", "Forecast"]
+__all__ = ["Assessed", "Forecast", "Said"]
 
 
 class _Reason(Reason, frozen=True, kw_only=True):
@@ -54,6 +54,19 @@ class Forecast(Struct, frozen=True, kw_only=True):
     p95: date | None
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """What one assessment said in short. Dates are those of its `Health`; ``at`` is UTC."""
+
+    container: str
+    at: datetime
+    status: Status
+    due: date | None
+    probability: float | None
+    p50: date | None
+    p85: date | None
+    p95: date | None
+
+
 class Assessed(Shelf):
     """What milesync said about milestones."""
 
@@ -83,6 +96,47 @@ class Assessed(Shelf):
         table = schema.health
         query = select(table.c.container, table.c.body).where(table.c.latest, table.c.audience == audience)
         return {row.container: _decode(row.body) for row in self._rows(query)}
+
+    def said_at(self, at: datetime, audience: str = "") -> dict[str, Said]:
+        """What stood at a time: the last assessment of every container until then, by container."""
+        table = schema.health
+        last = (
+            select(table.c.container, func.max(table.c.at).label("last"))
+            .where(table.c.audience == audience, table.c.at <= at)
+            .group_by(table.c.container)
+            .subquery()
+        )
+        query = (
+            select(*(table.c[name] for name in Said.__struct_fields__))
+            .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
+            .where(table.c.audience == audience)
+        )
+        return {row.container: Said(**row._asdict()) for row in self._rows(query)}
+
+    def turns(self, audience: str = "") -> dict[str, list[Said]]:
+        """The assessments in which status or due date were others than before, the first among them, oldest first."""
+        table = schema.health
+        fields = [table.c[name] for name in Said.__struct_fields__]
+        order = {"partition_by": table.c.container, "order_by": table.c.at}
+        told = (
+            select(
+                *fields,
+                func.lag(table.c.status).over(**order).label("status_before"),
+                func.lag(table.c.due).over(**order).label("due_before"),
+            )
+            .where(table.c.audience == audience)
+            .subquery()
+        )
+        turned = or_(
+            told.c.status_before.is_(None),
+            told.c.status != told.c.status_before,
+            told.c.due.is_distinct_from(told.c.due_before),
+        )
+        found: dict[str, list[Said]] = {}
+        query = select(*(told.c[name] for name in Said.__struct_fields__)).where(turned)
+        for row in self._rows(query.order_by(told.c.container, told.c.at)):
+            found.setdefault(row.container, []).append(Said(**row._asdict()))
+        return found
 
     def forecasts(self, stream: str | None = None) -> Iterator[Forecast]:
         """Every forecast ever published (a probability or a date), of one stream or of all, by container and time."""
