@@ -26,9 +26,9 @@ _PAGE, _KEYS = 100, 1000
 """Comments, and keys of issues, in one request."""
 
 
-def status_labels(options: Mapping[str, Any]) -> list[str]:
+def status_labels(session: Session) -> tuple[str, ...]:
     """The labels by which status issues are found."""
-    return list(options.get("status_labels") or ["milestone-status"])
+    return session.listed("status_labels") or ("milestone-status",)
 
 
 def marker_in(properties: Mapping[str, Any] | Sequence[Property] | None) -> str:
@@ -88,7 +88,7 @@ def _of(targets: Sequence[Target], project: str) -> list[Target]:
 
 
 def _labelled(session: Session, projects: Sequence[str]) -> list[str]:
-    labels = jql.any_of("labels", status_labels(session.options))
+    labels = jql.any_of("labels", status_labels(session))
     query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
     pages = by_token(session, query, ["key"], _KEYS) if session.cloud else _by_offset(session, query)
     keys = [msgspec.json.decode(raw, type=KeyOnly).key for found in pages for raw in found.issues]

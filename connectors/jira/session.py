@@ -121,7 +121,10 @@ class Session:
         """Ask now, side by side, for what a pull will need: a failure here is the whole connection's."""
         self.cloud  # noqa: B018  # the addresses of the others depend on it
         needed = ["custom", *(["categories"] if history else []), *(["me"] if zone else [])]
-        self.caller.each(lambda name: getattr(self, name), [name for name in needed if name not in vars(self)])
+        try:
+            self.caller.each(lambda name: getattr(self, name), [name for name in needed if name not in vars(self)])
+        except GoneError as problem:
+            raise MalformedError(self.name, "", problem.detail) from None
 
     @cached_property
     def cloud(self) -> bool:
@@ -138,6 +141,11 @@ class Session:
         except GoneError as problem:
             raise MalformedError(self.name, "", problem.detail) from None
         return decode(response, ServerInfo, self.name).deploymentType == "Cloud"
+
+    def listed(self, option: str) -> tuple[str, ...]:
+        """An option that holds a list; a single word is a list of one."""
+        given = self.options.get(option) or ()
+        return (given,) if isinstance(given, str) else tuple(str(one) for one in given)
 
     @cached_property
     def me(self) -> User:
@@ -164,6 +172,5 @@ class Session:
         kinds = {f.id: (f.schema.custom or "") if f.schema else "" for f in fields}
         named = [f.id for f in fields if f.custom and f.name.lower() in _POINTS_NAMES]
         found = [f.id for f in fields if kinds[f.id] == _POINTS_KIND and f.id not in named]
-        given = self.options.get("points_fields")
-        points = tuple(str(one) for one in given) if given else (*named, *found)
+        points = self.listed("points_fields") or (*named, *found)
         return points, next((number for number, kind in kinds.items() if kind == _EPIC_LINK), "")

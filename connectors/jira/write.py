@@ -71,7 +71,7 @@ class Writer:
             "issuetype": {"name": session.options.get("status_type") or "Task"},
             "summary": " ".join(action.title.split())[:_LONGEST_SUMMARY],
             "description": self._text(action.body),
-            "labels": list(dict.fromkeys([*action.labels, *status_labels(session.options)[:1]])),
+            "labels": list(dict.fromkeys([*action.labels, *status_labels(session)[:1]])),
         }
         answer = session.write(
             "POST", "issue", {"fields": fields, "properties": _properties(action.marker)}, project=action.project_key

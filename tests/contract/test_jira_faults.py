@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from connectors.sandbox.jira_wire import Wording
 from connectors.sandbox.world import Fault
@@ -16,7 +17,6 @@ from sync.connector import (
     GoneError,
     LimitedError,
     MalformedError,
-    TrackerError,
     UnreachableError,
 )
 from tests.contract.jiras import DIALECTS, Stand, pulled, stand
@@ -69,7 +69,7 @@ def test_nobody_at_that_address(served: Stand) -> None:
     served.tracker.faults.append(Fault("reset", times=99))
     with pytest.raises(UnreachableError):
         pulled(connector, ["PAY"])
-    assert len(served.slept) == 3
+    assert len(served.slept) in (3, 6)  # two requests go side by side; the second may not have begun
 
 
 def test_a_server_that_is_no_jira(served: Stand) -> None:
@@ -214,11 +214,10 @@ def test_a_cursor_of_another_version_begins_anew(served: Stand) -> None:
 
 def test_cloud_has_no_more_search_by_offset() -> None:
     with stand("jira-cloud") as served:
-        served.fill("PAY", 1)
-        connector = served.connector(dialect="dc")
-        state = pulled(connector, ["PAY"])
-        assert isinstance(state.failed["PAY"], TrackerError)
-        assert "HTTP 4" in str(state.failed["PAY"])
+        answer = requests.get(f"{served.tracker.url}/rest/api/3/search?jql=", auth=("a", "sandbox"), timeout=5)
+        assert answer.status_code == 410
+        with pytest.raises(MalformedError, match="HTTP 404"):
+            pulled(served.connector(dialect="dc"), ["PAY"])
 
 
 @pytest.mark.parametrize("issues", ['[{"id":"1"}]', "[]"], ids=["the same token", "empty pages"])

@@ -297,7 +297,7 @@ def test_hostile_titles_and_version_names_stay_as_they_are(served: Stand) -> Non
 
 
 @pytest.mark.parametrize(
-    ("option", "expected"), [({}, 5.0), ({"points_fields": ["customfield_10099"]}, None)], ids=["found", "given"]
+    ("option", "expected"), [({}, 5.0), ({"points_fields": "customfield_10099"}, None)], ids=["found", "given"]
 )
 def test_story_points_are_found_or_named(served: Stand, option: dict[str, Any], expected: float | None) -> None:
     project = served.fill("PAY", 1)
