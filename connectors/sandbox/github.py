@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from connectors.sandbox.github_desk import Call, Desk, Handler, RefusedError, invalid, json_answer
 from connectors.sandbox.github_graphql import answer
-from connectors.sandbox.github_view import timeline
+from connectors.sandbox.github_view import stamp, timeline
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
 
@@ -32,6 +32,7 @@ def application(tracker: Tracker) -> ASGIApp:
     handlers: list[tuple[str, str, Handler]] = [
         ("GET", "/user", lambda call: json_answer(call.view.viewer(tracker.bot))),
         ("GET", "/rate_limit", _rate_limit),
+        ("POST", "/app/installations/{installation:int}/access_tokens", _installation_token),
         ("GET", repository, lambda call: json_answer(call.view.repository(call.project))),
         ("GET", f"{repository}/milestones", _milestones),
         ("POST", f"{repository}/milestones", _create_milestone),
@@ -74,6 +75,13 @@ def _graphql(call: Call) -> Response:
     if made.changes:  # so that the log tells a change from a question
         call.request.scope["milesync.path"] = f"/mutation/{'+'.join(made.changes)}"
     return json_answer(made.body)
+
+
+def _installation_token(call: Call) -> Response:
+    """An hour's token for a GitHub App; its signature is not checked, as the sandbox has no App's public key."""
+    until = stamp(call.tracker.world.clock() + timedelta(hours=1))
+    made = {"token": call.tracker.token, "expires_at": until, "permissions": {"issues": "write"}}
+    return json_answer({**made, "repository_selection": "all"}, 201)
 
 
 def _rate_limit(call: Call) -> Response:

@@ -119,10 +119,12 @@ class Desk:
         self._hour: datetime | None = None
 
     def authorised(self, request: Request) -> bool:
-        """Whether the token is ours, as ``Bearer``, as ``token`` or as a basic password."""
+        """Whether the token is ours, as ``Bearer``, as ``token`` or as a basic password, or a GitHub App's JWT."""
         kind, _, value = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "basic":
             value = b64decode(value).decode("utf-8", "replace").rpartition(":")[2]
+        if request.url.path.endswith("/access_tokens"):
+            return kind == "Bearer" and value.count(".") == 2
         return kind.lower() in ("bearer", "token", "basic") and value == self.tracker.token
 
     def unauthorised(self, _request: Request) -> Response:

@@ -325,7 +325,7 @@ class Tracker:
     @property
     def writes(self) -> list[tuple[str, str, int]]:
         """The logged requests that changed something: not GET or HEAD, not a search or query."""
-        reads = ("graphql", "/search", "bulkfetch", "approximate-count")
+        reads = ("graphql", "/access_tokens", "/search", "bulkfetch", "approximate-count")
         return [r for r in self.log if r[0] not in ("GET", "HEAD") and not any(word in r[1] for word in reads)]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
@@ -322,6 +325,35 @@ def test_another_repository_under_the_old_name_is_read_whole(there: Small, clock
 def test_an_unreadable_cursor_means_everything(there: Small, clock: Clock) -> None:
     got = pulled(connected(there.tracker, clock), cursors={f"R_kw{there.place.id}": '{"v": 9, "kind": "future"}'})
     assert len(got.issues) == 3
+
+
+# --- as whom -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def app() -> dict[str, Any]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return {"secrets": {"private_key": text}, "options": {"app_id": "7", "installation_id": "70"}}
+
+
+@pytest.mark.parametrize("path", ["", "/api/v3"])
+def test_a_github_app_gets_its_token_and_gets_it_again(
+    there: Small, clock: Clock, path: str, app: dict[str, Any]
+) -> None:
+    connector = connected(there.tracker, clock, url=there.tracker.url + path, concurrency=1, **app)
+    first = pulled(connector)
+    assert len(first.issues) == 3
+    pulled(connector, cursors=first.cursors)
+    asked = [path for _, path, _ in there.tracker.log if path.endswith("/app/installations/70/access_tokens")]
+    assert len(asked) == 6, "by the real clock, a token of this sandbox has always just expired"
+
+
+def test_an_app_that_is_refused(there: Small, clock: Clock, app: dict[str, Any]) -> None:
+    body = '{"message": "A JSON web token could not be decoded"}'
+    there.tracker.faults.append(Fault("status", "/access_tokens", status=401, body=body))
+    with pytest.raises(AuthError, match="could not be decoded"):
+        pulled(connected(there.tracker, clock, **app))
 
 
 # --- what goes wrong -----------------------------------------------------------------------------------------------
