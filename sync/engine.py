@@ -99,6 +99,7 @@ class Engine:
     pulled: int = 0
     went_through: bool = False
     """Whether at least one project was read to the end."""
+    _answering: set[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +182,7 @@ class Engine:
         """
         self.progress("plan", "")
         known = {} if fresh else self._remembered(assessed)
-        managed = [one for one in assessed if one.current]
+        managed = [one for one in assessed if one.current and one.source.name in self._ready()]
         seen = self._observe([one for one in managed if one.uid not in known])
         plan = self._reconcile(managed, known, seen)
         touched = {action.milestone for action in plan.actions} - seen.issues.keys() - seen.failed.keys()
@@ -192,6 +193,20 @@ class Engine:
             known = {uid: issue for uid, issue in known.items() if uid not in touched}
             plan = self._reconcile(managed, known, seen)
         return plan
+
+    def _ready(self) -> set[str]:
+        """The sources whose tracker told what it can do; some have to be asked, and may not answer."""
+        if self._answering is None:
+            self._answering = set()
+            for source in self.sources:
+                try:
+                    source.connector.capabilities  # noqa: B018 - asking is the point
+                except TrackerError as error:
+                    if not any(failure.connection == source.name for failure in self.failures):
+                        self._failed(source, "", error)
+                else:
+                    self._answering.add(source.name)
+        return self._answering
 
     def _remembered(self, assessed: Sequence[Assessed]) -> dict[str, StatusIssue | None]:
         """The observations that still stand; None: it had no status issue."""

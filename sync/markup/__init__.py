@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sync.connector import Markup
+from sync.model import Markup
 from sync.markup.adf import adf
 from sync.markup.document import Bullets, Document, Lines, Section
 from sync.markup.markdown import markdown
