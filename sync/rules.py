@@ -15,7 +15,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     History: the last ``stream_window`` finished milestones of the stream, or the last ``kind_window`` of the kind when
     the stream has fewer than ``stream_least``. A finished one counts from ``settle_days`` after its due moment.
     Simulation: ``paths`` paths of ``block_days``-day blocks from the last ``window_days`` days (at least
-    ``window_least``), with ``thinnings`` draws of which stream closures would have been this milestone's.
+    ``window_least``), with ``thinnings`` draws of which stream closures would have been this milestone's, each path
+    faster or slower by a log-normal factor with sigma ``rate_drift``, as streams' rates drift within 12 weeks.
     Bands: P >= ``on_track``, >= ``at_risk``, below; left only when crossed by ``margin``.
     """
 
@@ -44,6 +45,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     paths: int = 1000
     thinnings: int = 16
     share_weight: float = 3.0
+    rate_drift: float = 0.45
     # pool
     weight_survival: float = 0.45
     weight_reference: float = 0.30

@@ -1,7 +1,8 @@
 """What a stream's recent throughput makes of a container's open items: a block bootstrap with arrivals.
 
 Seven-day blocks of (items finished, items arriving) are drawn from the stream's last 90 days, thinned to the
-container's own share. Blocks keep what iid days lose: weekends, bursts, and weeks that resemble their neighbours.
+container's own share. Blocks keep what iid days lose: weekends, bursts, and weeks that resemble their neighbours. Each
+path has its own pace (log-normal, mean 1), for no stream goes on as fast as in the days that happened to be sampled.
 
 Random numbers come from the container's id, never from the day, and are drawn in the order of the days ahead. So two
 assessments of one container, or of two due dates, see the same fates, and noise does not move a label.
@@ -25,8 +26,8 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-_WEEKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 52, 64, 80, 104])
-STEPS: Floats = np.array([0, 1, 2, 3, 4, 5, 6, *(7 * _WEEKS)], dtype=np.float64)
+_WEEKS = np.array([2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 52, 64, 80, 104])
+STEPS: Floats = np.array([*range(14), *(7 * _WEEKS)], dtype=np.float64)
 """Days ahead (of usual work) at which paths are read; probabilities between are interpolated, beyond are those of
 two years."""
 
@@ -176,21 +177,25 @@ def _paths(
         net = out - np.float32(1 - rules.tolerance) * arriving
     furthest = max(float(later[-1]), float(STEPS[len(due) - 1]))
     weeks = int(np.clip(np.ceil(furthest / block), 1, STEPS[-1] // block))
+    drift = rules.rate_drift * drawing.standard_normal(rules.paths, dtype=np.float32)
+    pace = np.exp(drift - np.float32(rules.rate_drift**2 / 2))
     drawn = (drawing.random((weeks, rules.paths), dtype=np.float32) * (rules.thinnings * starts)).astype(np.intp)
     near = int(np.ceil(max(STEPS[len(due) - 1], ahead) / block))
     week_out = _weekly(out, drawn, block)
     week_net = week_out if net is out else _weekly(net, drawn[: max(near, 1)], block)
     for s in range(len(due)):
-        step = int(STEPS[s])
-        if step >= block:
-            due[s], still[s] = week_net[step // block], week_out[step // block]
-        elif step:  # the first days of the first block
-            still[s] = _spans(out, step, starts)[drawn[0]]
-            due[s] = still[s] if net is out else _spans(net, step, starts)[drawn[0]]
+        week, rest = divmod(int(STEPS[s]), block)
+        due[s], still[s] = week_net[week], week_out[week]
+        if rest:  # the first days of the next block
+            begun = _spans(out, rest, starts)[drawn[week]]
+            still[s] += begun
+            due[s] += begun if net is out else _spans(net, rest, starts)[drawn[week]]
     arrived = 0.0 if net is out else _reading(week_net, ahead / block) - _reading(week_out, ahead / block)
     for x, days_ahead in enumerate(later.tolist()):
         if days_ahead > 0:
             after[x] = _reading(week_out, days_ahead / block) + arrived
+    for paths in (due, still, after):
+        paths *= pace
 
 
 def _thinned(rng: np.random.Generator, counts: Ints, share: float, times: int) -> Singles:

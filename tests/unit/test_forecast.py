@@ -7,6 +7,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from sync.calendar import Calendar
 from sync.forecast import Forecast, Past, Rules, forecast
@@ -16,6 +17,7 @@ from tests.ledgers import Given, Stay, container, day, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()
+STEADY = Rules(rate_drift=0.0)
 
 
 def made(history: Ledger, name: str, at: float, rules: Rules = RULES, calendar: Calendar = PLAIN) -> Forecast:
@@ -116,14 +118,25 @@ def test_one_item_a_day_with_certainty() -> None:
     closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
     for still_open, p in ((7, 0.98), (8, 0.02)):
         history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * still_open])])
-        assert made(history, "now", 100).simulation == pytest.approx(p)
+        assert made(history, "now", 100, STEADY).simulation == pytest.approx(p)
+
+
+def test_a_path_is_faster_or_slower_by_a_factor_of_its_own() -> None:
+    """Ten closures expected in ten days of one a day: k items are done by the paths with a factor of k/10 or more."""
+    closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
+    outlook = asked(ledger([(container("now", 0, 110), [*closed, (0, None)])]), "now", 100)
+    for items in (6, 9, 10, 12, 16):
+        need = np.array([items - 0.5])  # half way between whole numbers: nothing depends on rounding
+        normal = stats.norm(-(0.45**2) / 2, 0.45)
+        found = outlook.simulation(need, need, outlook.ahead)[0]
+        assert found == pytest.approx(normal.sf(math.log(need[0] / 10)), abs=0.05)
 
 
 def test_arrivals_count_against_it_until_the_due_date() -> None:
     """Two closed and one joining a day: one a day net, two when the scope is frozen."""
     closed: list[Stay] = [(0, n / 2 + 0.1) for n in range(200)]
     joining: list[Stay] = [(n + 0.6, None) for n in range(100)]
-    outlook = asked(ledger([(container("now", 0, 107), [*closed, *joining, (0, None)])]), "now", 100)
+    outlook = asked(ledger([(container("now", 0, 107), [*closed, *joining, (0, None)])]), "now", 100, STEADY)
     for need, p, frozen in ((7.0, 0.98, 0.98), (8.0, 0.02, 0.98), (14.0, 0.02, 0.98), (15.0, 0.02, 0.02)):
         items = np.array([need])
         assert outlook.simulation(items, items, outlook.ahead)[0] == pytest.approx(p)
@@ -140,8 +153,8 @@ def test_holidays_ahead_take_working_days() -> None:
     closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
     history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * 6])])
     week_off = Calendar.plain().with_off([day(100 + n).date() for n in range(3)])
-    assert made(history, "now", 100).simulation == pytest.approx(0.98)
-    assert made(history, "now", 100, calendar=week_off).simulation == pytest.approx(0.02)
+    assert made(history, "now", 100, STEADY).simulation == pytest.approx(0.98)
+    assert made(history, "now", 100, STEADY, week_off).simulation == pytest.approx(0.02)
 
 
 def test_the_tolerance_lets_a_share_stay_open() -> None:
@@ -149,7 +162,7 @@ def test_the_tolerance_lets_a_share_stay_open() -> None:
     closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
     for still_open, p in ((18, 0.98), (20, 0.02)):  # scope 118: 11 may stay; scope 120: 12 may
         history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * still_open])])
-        assert made(history, "now", 100, Rules(tolerance=0.1)).simulation == pytest.approx(p)
+        assert made(history, "now", 100, Rules(tolerance=0.1, rate_drift=0.0)).simulation == pytest.approx(p)
 
 
 @pytest.mark.parametrize(
