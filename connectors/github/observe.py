@@ -176,7 +176,7 @@ class Observer:
             issue=key if here else f"{place.repository}{key}",
             url=thread.url,
             closed=thread.closed,
-            labels=tuple(label.name for label in thread.labels.nodes) if thread.labels else (),
+            labels=tuple(label.name for label in thread.labels.seen) if thread.labels else (),
             comments=tuple(_ours(self._comments(place, thread))),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
             visibility=rows.visibility(thread.repository.visibility),

@@ -42,6 +42,9 @@ changed in one second than this, and one of them again right after it was read, 
 
 CHUNK = 100
 SMALLEST = 10
+NEIGHBOURS = frozenset({"parent", "blockedBy", "blocking", "assignees", "actor"})
+"""Fields of an issue that lead to what may be private elsewhere."""
+
 SPARSE = 2.0
 """Issues are read by number while there are at most this many numbers to an issue."""
 
@@ -235,7 +238,7 @@ class Reader:
             half = len(numbers) // 2
             return self._items(name, cursor, numbers[:half]) + self._items(name, cursor, numbers[half:])
         holes = {error.path[1] for error in reply.errors if error.type == "NOT_FOUND" and len(error.path) == 2}
-        self._session.refuse([e for e in reply.errors if e.type != "NOT_FOUND" or len(e.path) != 2], name)
+        self._session.refuse([e for e in _grave(reply.errors) if e.type != "NOT_FOUND" or len(e.path) != 2], name)
         found = (reply.data or {}).get("repository")
         if found is None:
             raise GoneError(self._session.name, name)
@@ -263,7 +266,7 @@ class Reader:
             except TooHeavyError:
                 size //= 2
                 continue
-            self._session.refuse(reply.errors, name)
+            self._session.refuse(_grave(reply.errors), name)
             found = (reply.data or {}).get("repository")
             if found is None:
                 raise GoneError(self._session.name, name)
@@ -287,7 +290,7 @@ class Reader:
         """The issues here that these block: whether they are blocked changes without their being updated."""
         if cursor.since is None:  # then everything is read
             return ()
-        blocked = [one for item in items if item.blocking for one in item.blocking.nodes]
+        blocked = [one for item in items if item.blocking for one in item.blocking.seen]
         there = {one.number for one in blocked if one.repository.name_with_owner == project.key}
         numbers = sorted(there - {item.number for item in items})
         chunks = [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
@@ -319,6 +322,11 @@ class Reader:
             histories={item.id: rows.history(item.id, changes[item.number]) for item in items},
             cursors={project.id: _encoded(going_on)},
         )
+
+
+def _grave(errors: Sequence[wire.Failure]) -> list[wire.Failure]:
+    """Without those about a neighbour of an issue that the token may not see: that is its right to be."""
+    return [error for error in errors if not NEIGHBOURS.intersection(error.path)]
 
 
 def _same(look: _Look) -> bool:

@@ -77,7 +77,7 @@ def milestone(row: wire.Milestone, project: str) -> Milestone:
 def issue(row: wire.Item, project: Project) -> Issue:
     """An issue. GitHub has no board of its own: what is open is to be done."""
     closed = row.state == "CLOSED"
-    blockers = row.blocked_by.nodes if row.blocked_by else ()
+    blockers = row.blocked_by.seen if row.blocked_by else ()
     return Issue(
         id=row.id,
         project=project.id,
@@ -92,8 +92,8 @@ def issue(row: wire.Item, project: Project) -> Issue:
         closed_at=row.closed_at,
         resolution=(row.state_reason or "").lower() if closed else "",
         type=row.issue_type.name if row.issue_type else "",
-        assignees=tuple(_person(actor) for actor in row.assignees.nodes),
-        labels=tuple(label.name for label in row.labels.nodes) if row.labels else (),
+        assignees=tuple(_person(actor) for actor in row.assignees.seen),
+        labels=tuple(label.name for label in row.labels.seen) if row.labels else (),
         milestones=(row.milestone.id,) if row.milestone else (),
         blocked_by=tuple(_reference(one, project, far=one.url) for one in blockers if one.state != "CLOSED"),
         parent=_reference(row.parent, project) if row.parent else "",

@@ -77,9 +77,14 @@ class PageInfo(Wire, frozen=True):
 
 
 class Nodes(Wire, Generic[T], frozen=True):
-    """A connection whose first page is all that is wanted."""
+    """A connection whose first page is all that is wanted. What the token may not see is null in ``nodes``."""
 
-    nodes: tuple[T, ...]
+    nodes: tuple[T | None, ...]
+
+    @property
+    def seen(self) -> tuple[T, ...]:
+        """What the token may see."""
+        return tuple(node for node in self.nodes if node is not None)
 
 
 class Pages(Wire, Generic[T], frozen=True):

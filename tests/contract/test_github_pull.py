@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -492,6 +493,30 @@ def test_partial_data_is_never_taken_for_all(there: Small, clock: Clock) -> None
         next(pages), next(pages)
         there.tracker.faults[0].times = 9
         assert isinstance(Taken().take(pages).failed["acme/app"], wanted)
+
+
+def test_a_neighbour_that_may_not_be_seen_is_left_out(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    first = pulled(connector)
+    clock.pass_(hours=1)
+    there.tracker.close(there.plain, there.tracker.bot)
+    issue = {
+        "__typename": "Issue", "id": "I_1", "number": 3, "title": "t", "url": "u", "state": "OPEN", "parent": None,
+        "createdAt": "2026-03-01T00:00:00Z", "updatedAt": "2026-03-01T00:00:00Z", "blockedBy": {"nodes": [None]},
+        "assignees": {"nodes": [None]}, "timelineItems": {"nodes": [], "pageInfo": {"hasNextPage": False}},
+    }  # fmt: skip
+    repository = {
+        "id": f"R_kw{there.place.id}", "name": "app", "nameWithOwner": "acme/app", "url": "u", "visibility": "PUBLIC",
+        "issues": {"nodes": [issue], "pageInfo": {"hasNextPage": False}},
+    }  # fmt: skip
+    at = ["repository", "issues", "nodes", 0]
+    errors = [{"type": "FORBIDDEN", "message": "SAML", "path": [*at, "parent"]},
+              {"type": "FORBIDDEN", "message": "SAML", "path": [*at, "blockedBy", "nodes", 0]}]  # fmt: skip
+    body = json.dumps({"data": {"repository": repository}, "errors": errors})
+    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body))
+    got = pulled(connector, cursors=first.cursors)
+    assert got.failed == {}
+    assert (got.issue(3).parent, got.issue(3).blocked_by, got.issue(3).assignees) == ("", (), ())
 
 
 def test_a_cursor_that_leads_to_itself_ends(there: Small, clock: Clock) -> None:
