@@ -174,9 +174,8 @@ class Reader:
             yield from self._everything(name, look)
             return
         key, cursor = look.known
-        if look.milestones is not None:
-            yield _milestone_page(look.milestones, key)
         if look.quiet:
+            yield from _goals(look, key)
             yield _last(key, cursor, look)
         else:
             yield from self._changed(name, look, cursor, key)
@@ -199,13 +198,12 @@ class Reader:
         )
         project = rows.project(opened)
         yield Page(projects=(project,))
-        if look.milestones is not None:
-            yield _milestone_page(look.milestones, project.id)
         highest = max((one.number for one in opened.newest.nodes), default=0)
         if highest > SPARSE * opened.newest.total_count + CHUNK:
             whole = msgspec.structs.replace(cursor, since=None, next=0)
             yield from self._changed(name, look, whole, project.id)
             return
+        yield from _goals(look, project.id)
         yield from self._numbered(name, cursor, project, highest)
         # what was read before the break may have changed since: the next pull asks for that
         yield _last(project.id, cursor, msgspec.structs.replace(look, probe="") if before else look)
@@ -271,8 +269,11 @@ class Reader:
             if found is None:
                 raise GoneError(self._session.name, name)
             if found.id != key:
+                yield Page(cursors={key: ""})
                 yield from self._everything(name, msgspec.structs.replace(look, known=None))
                 return
+            if not after:
+                yield from _goals(look, key)
             project = rows.project(found)
             items, info = found.issues.nodes, found.issues.page_info
             since = max((since, *(item.updated_at - OVERLAP for item in items)), key=_early)
@@ -341,8 +342,11 @@ def _written(at: datetime | None) -> str | None:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None
 
 
-def _milestone_page(found: Sequence[wire.Milestone], key: str) -> Page:
-    return Page(milestones=tuple(rows.milestone(row, key) for row in found), all_milestones=frozenset([key]))
+def _goals(look: _Look, key: str) -> Iterator[Page]:
+    """All milestones of a repository, if any of them changed."""
+    if look.milestones is not None:
+        found = tuple(rows.milestone(row, key) for row in look.milestones)
+        yield Page(milestones=found, all_milestones=frozenset([key]))
 
 
 def _last(key: str, cursor: Cursor, look: _Look) -> Page:

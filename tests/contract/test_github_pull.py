@@ -317,10 +317,15 @@ def test_another_repository_under_the_old_name_is_read_whole(there: Small, clock
     there.tracker.issue(other, "older than the cursor", there.tracker.user("ada"))
     clock.pass_(days=30)
     there.tracker.issue(other, "newer", there.tracker.user("ada"))
+    there.tracker.milestone(other, "its own")
     got = pulled(connector, cursors=first.cursors)
     assert got.complete == {f"R_kw{other.id}"}
     assert len([issue for issue in got.issues.values() if issue.project == f"R_kw{other.id}"]) == 2
-    assert {m.project for m in got.milestones.values()} <= {f"R_kw{other.id}"}
+    assert [m.project for page in got.pages for m in page.milestones] == [f"R_kw{other.id}"]
+    assert f"R_kw{there.place.id}" not in {key for page in got.pages for key in page.all_milestones}
+    sent = connector.requests
+    assert pulled(connector, cursors=first.cursors | got.cursors).complete == got.complete
+    assert connector.requests - sent == 2
 
 
 def test_an_unreadable_cursor_means_everything(there: Small, clock: Clock) -> None:
