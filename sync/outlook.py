@@ -64,6 +64,7 @@ class Outlook:
         self.by_week: Ints = closures_by_week(past, ledger.stream[index], at)
         self.running: NDArray[np.bool_] = self.dated & (self.open > 0) & (ledger.ended[index] > at)
         self.samples: list[Sample] = sample(past, index, at, calendar, self.running)
+        self.reach: Floats = self._reach()
         self.fates: Fates = self._simulate()
 
     def _count(self) -> None:
@@ -83,15 +84,18 @@ class Outlook:
             )
         self.open, self.done, self.added, self.added_week = counts.T
 
-    def _simulate(self) -> Fates:
-        containers = self.past.ledger.containers
+    def _reach(self) -> Floats:
+        """How far ahead reasons ask: to the due date, to the first one, and with every day a usual one."""
         baseline = self.days_ahead(self.past.ledger.first_due[self.index])
         plain = np.where(self.dated, np.clip(self.due - self.at, 0, None), 0.0)
-        reach = np.maximum(np.maximum(self.ahead, baseline), plain)
+        return np.maximum(np.maximum(self.ahead, baseline), plain)
+
+    def _simulate(self) -> Fates:
+        containers = self.past.ledger.containers
         times = np.where(self.dated[:, None], self.start[:, None] + self.length[:, None] * TIMES, np.nan)
         ahead = np.stack([self.days_ahead(times[:, x]) for x in range(len(TIMES))], axis=1)
         ids = [containers[int(i)].id for i in self.index]
-        return simulate(ids, self.samples, self.ahead, ahead, reach, self.rules)
+        return simulate(ids, self.samples, self.ahead, ahead, self.reach, self.rules)
 
     def days_ahead(self, due: Floats, now: Floats | None = None) -> Floats:
         """Days of usual work from now until ``due[t]``; 0 where it is past or unknown."""
@@ -164,6 +168,9 @@ class Outlook:
     ) -> Floats:
         """The simulation's clipped P(done within ``ahead[t]`` days of usual work); .5 where there is no sample."""
         need = remaining - self.rules.tolerance * total
+        if np.any(ahead > self.reach):  # further than anybody asked before: the same paths, longer
+            self.reach = np.maximum(self.reach, ahead)
+            self.fates = self._simulate()
         drawn = self._clip(self.fates.chance(need, ahead, arrivals=not frozen, envelope=envelope))
         return np.where(self.fates.there, drawn, 0.5)
 

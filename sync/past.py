@@ -102,6 +102,7 @@ class Past:
         self.length: Floats = ledger.due - self.start
         self.dated: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
         self.end: Floats = np.minimum(ledger.left, ledger.closed)
+        self.first_joined = self._first_joined()
         self._tabulate(n)
         due_total = self.joined[:, DUE] - self.gone[:, DUE] + self.done[:, DUE]
         self.usable = self.dated & (due_total > 0)
@@ -114,11 +115,19 @@ class Past:
 
         A later stay of an item that was reopened, or moved out and back, is not new.
         """
-        late = member & (self.ledger.joined[rows] > since)
-        if not late.any():
-            return late
-        item = self.ledger.item[rows]
-        return late & ~np.isin(item, item[self.ledger.joined[rows] <= since])
+        return member & (self.first_joined[rows] > since)
+
+    def _first_joined(self) -> Floats:
+        """Of each row, when its item first joined the container."""
+        ledger = self.ledger
+        key = self.row_container * (int(ledger.item.max(initial=0)) + 1) + ledger.item
+        if (np.diff(np.sort(key)) > 0).all():  # no item came twice
+            return ledger.joined
+        _, stay = np.unique(key, return_inverse=True)
+        first = np.full(int(stay.max()) + 1, np.inf)
+        np.minimum.at(first, stay, ledger.joined)
+        found: Floats = first[stay]
+        return found
 
     def _tabulate(self, n: int) -> None:
         ledger = self.ledger

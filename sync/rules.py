@@ -43,7 +43,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     window_least: int = 14
     block_days: int = 7
     paths: int = 1000
-    thinnings: int = 16
+    thinnings: int = 8
     share_weight: float = 3.0
     rate_drift: float = 0.45
     # pool

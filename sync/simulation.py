@@ -52,8 +52,9 @@ class Sample(Struct, frozen=True):
 class Fates(Struct, frozen=True):
     """Paths of a batch of containers. A path is done when open - tolerance * scope <= its value.
 
-    ``due[t, s, path]``: by each of `STEPS`, arrivals included. ``still``: without arrivals. ``later[t, x, path]``: by
-    each of `TIMES`, arrivals ending at the due date. ``there[t]``: False where the stream could not be sampled.
+    ``there[t]``: False where the stream could not be sampled; only the others (n) have paths. ``due[n, s, path]``: by
+    each of `STEPS`, arrivals included. ``still``: without arrivals. ``later[n, x, path]``: by each of `TIMES`, arrivals
+    ending at the due date.
     """
 
     due: Singles
@@ -64,23 +65,26 @@ class Fates(Struct, frozen=True):
     def chance(self, need: Floats, ahead: Floats, *, arrivals: bool = True, envelope: bool = True) -> Floats:
         """P(done within ``ahead[t]`` days of usual work) where ``need[t]`` = open - tolerance * scope items must go.
 
-        With the envelope, more days never lower it: arrivals can make the paths' own share fall.
+        With the envelope, more days never lower it: arrivals can make the paths' own share fall. 0 without paths.
         """
         paths = self.due if arrivals else self.still
         steps = paths.shape[1]
-        share = _share(paths, need)
+        share = _share(paths, need[self.there])
         if envelope:
             share = np.maximum.accumulate(share, axis=1)
-        ahead = np.clip(ahead, 0.0, STEPS[steps - 1])
+        ahead = np.clip(ahead[self.there], 0.0, STEPS[steps - 1])
         upper = np.clip(np.searchsorted(STEPS[:steps], ahead), 1, steps - 1)
-        row = np.arange(len(need))
+        row = np.arange(len(share))
         part = (ahead - STEPS[upper - 1]) / (STEPS[upper] - STEPS[upper - 1])
-        result: Floats = share[row, upper - 1] * (1 - part) + share[row, upper] * part
+        result = np.zeros(len(need))
+        result[self.there] = share[row, upper - 1] * (1 - part) + share[row, upper] * part
         return result
 
     def curve(self, need: Floats) -> Floats:
-        """P(done by each of TIMES): float64[t, x]."""
-        return _share(self.later, need)
+        """P(done by each of TIMES): float64[t, x]. 0 without paths."""
+        result = np.zeros((len(need), self.later.shape[1]))
+        result[self.there] = _share(self.later, need[self.there])
+        return result
 
 
 def _share(paths: Singles, need: Floats) -> Floats:
@@ -145,12 +149,13 @@ def simulate(
     """
     steps = np.clip(np.searchsorted(STEPS, reach) + 1, 2, len(STEPS))
     there = np.array([s.out is not None for s in samples], dtype=bool)
-    shape = (len(samples), int(steps[there].max(initial=2)), rules.paths)
+    sampled = np.flatnonzero(there)
+    shape = (len(sampled), int(steps[there].max(initial=2)), rules.paths)
     due, still = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    after = np.zeros((len(samples), len(TIMES), rules.paths), dtype=np.float32)
-    for k in np.flatnonzero(there):
-        n = int(steps[k])
-        _paths(containers[k], samples[k], float(ahead[k]), later[k], rules, due[k, :n], still[k, :n], after[k])
+    after = np.zeros((len(sampled), len(TIMES), rules.paths), dtype=np.float32)
+    for n, k in enumerate(sampled.tolist()):
+        read = int(steps[k])
+        _paths(containers[k], samples[k], float(ahead[k]), later[k], rules, due[n, :read], still[n, :read], after[n])
     return Fates(due, still, after, there)
 
 
@@ -183,13 +188,14 @@ def _paths(
     near = int(np.ceil(max(STEPS[len(due) - 1], ahead) / block))
     week_out = _weekly(out, drawn, block)
     week_net = week_out if net is out else _weekly(net, drawn[: max(near, 1)], block)
-    for s in range(len(due)):
-        week, rest = divmod(int(STEPS[s]), block)
-        due[s], still[s] = week_net[week], week_out[week]
-        if rest:  # the first days of the next block
-            begun = _spans(out, rest, starts)[drawn[week]]
-            still[s] += begun
-            due[s] += begun if net is out else _spans(net, rest, starts)[drawn[week]]
+    week = (STEPS[: len(due)] // block).astype(np.intp)
+    due[:], still[:] = week_net[week], week_out[week]
+    for rest in range(1, min(block, len(due))):  # the first days of the first two blocks: step s is day s
+        begun = _spans(out, rest, starts)[drawn[:2]]
+        growth = begun if net is out else _spans(net, rest, starts)[drawn[:2]]
+        days = slice(rest, 2 * block, block)
+        still[days] += begun[: len(still[days])]
+        due[days] += growth[: len(due[days])]
     arrived = 0.0 if net is out else _reading(week_net, ahead / block) - _reading(week_out, ahead / block)
     for x, days_ahead in enumerate(later.tolist()):
         if days_ahead > 0:
@@ -205,9 +211,10 @@ def _thinned(rng: np.random.Generator, counts: Ints, share: float, times: int) -
     more, or a larger share, keeps what was kept before; only days with more than `_RANKS` events are thinned in bulk.
     """
     ranks = min(int(counts.max(initial=0)), _RANKS)
+    chosen = rng.random((ranks, times, len(counts)), dtype=np.float32) < share
+    chosen &= (counts > np.arange(ranks)[:, None])[:, None, :]
     kept = np.zeros((times, len(counts) + 1), dtype=np.float32)
-    for rank in range(ranks):
-        kept[:, 1:] += (rng.random((times, len(counts)), dtype=np.float32) < share) & (counts > rank)
+    kept[:, 1:] = chosen.view(np.int8).sum(axis=0, dtype=np.int8)
     many = np.flatnonzero(counts > _RANKS)
     if len(many):
         kept[:, many + 1] += rng.binomial(counts[many] - _RANKS, share, size=(times, len(many)))

@@ -105,6 +105,7 @@ def test_a_later_due_date_never_lowers_it(
         (moved,) = forecast_of(past, start, due + add, items, at, calendar)
         assert moved.p is not None
         assert moved.p >= before - TINY
+        assert outlook.probability(due=outlook.due + add)[0] == pytest.approx(moved.p, abs=1e-9)
         before = moved.p
 
 
