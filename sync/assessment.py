@@ -208,7 +208,8 @@ class _Loaded:
     def __init__(self, store: Store, source: Source, at: datetime) -> None:
         origin = source.connector.source
         self.source = source
-        self.projects = {project.id: project for project in store.projects(origin)}
+        watched = store.watched(source.name, origin)
+        self.projects = {project.id: project for project in store.projects(origin) if project.id in watched}
         self.milestones = {
             uid(origin, "milestone", m.id): self._as_named(m)
             for _, m in store.milestones(origin)
@@ -219,14 +220,14 @@ class _Loaded:
         ours = store.status_issues(origin)
         self.issues = {
             uid(origin, "issue", issue.id): issue
-            for issue in store.issues(origin)
+            for issue in store.issues(origin, projects=watched)
             if not issue.is_pull_request and issue.id not in ours and issue.visibility not in _NARROW
         }
         self.due_dates = store.due_dates(origin)
         self.stays = list(
             history.memberships(
                 self.issues.values(),
-                store.events(origin),
+                store.events(origin, projects=watched),
                 store.titles(origin),
                 source=origin,
                 removed=source.removed,

@@ -5,17 +5,17 @@ Each step is one method and can be run alone. Connections are pulled side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 import structlog
 
-from sync.action import Action, CreateStatusIssue, Observed, Receipt, StatusIssue, Target
+from sync.action import Action, CreateLabel, CreateStatusIssue, MoveLabel, Observed, Receipt, StatusIssue, Target
 from sync.assessment import Assessed, Rulebook, Source, assess, explain, scores
 from sync.connector import TrackerError, UncertainError
 from sync.desire import desire
@@ -27,6 +27,9 @@ from sync.store import Store
 __all__ = ["Engine", "Failure", "Progress", "Result", "Written"]
 
 log = structlog.get_logger("milesync")
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SWEEP = timedelta(days=1)
 """How long the last observation of a status issue stands when nothing tells that it changed."""
@@ -120,10 +123,7 @@ class Engine:
 
     def pull(self) -> None:
         """Bring the store up to date, every connection at once."""
-        if not self.sources:
-            return
-        with ThreadPoolExecutor(len(self.sources)) as pool:
-            list(pool.map(self._pull_one, self.sources))
+        self._side_by_side(self._pull_one, self.sources)
 
     def _pull_one(self, source: Source) -> None:
         """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
@@ -131,22 +131,28 @@ class Engine:
         self.progress("pull", source.name)
         cursors = self.store.cursors(connector.source)
         keys = {project.id: project.key for project in self.store.projects(connector.source)}
+        seen: set[str] = set()
+        whole = True
         try:
             for page in connector.pull(source.projects, cursors):
                 self.store.save(connector.source, page, now)
                 keys |= {project.id: project.key for project in page.projects}
+                seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
                 self.pulled += len(page.issues)
                 self.progress("pull", f"{source.name}: {self.pulled} issues")
                 self.went_through |= bool(page.complete)
                 for project in page.complete:
                     self.store.note_pull(connector.source, keys.get(project, project), now, None)
                 for project, error in page.failed.items():
+                    whole = False
                     self._failed(source, project, error)
                     self.store.note_pull(connector.source, project, now, str(error))
+            self.store.watch(source.name, connector.source, seen, only=whole)
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=source.name)
             self._failed(source, "", error)
+            self.store.watch(source.name, connector.source, seen, only=False)
             for project in {*source.projects, *keys.values()}:
                 self.store.note_pull(connector.source, project, now, str(error))
 
@@ -223,23 +229,23 @@ class Engine:
 
     def _observe(self, wanted: Sequence[Assessed]) -> Observed:
         """Read status issues afresh, connection by connection; a failure concerns its own milestones only."""
+        shares = [(source, [one for one in wanted if one.source is source]) for source in self.sources]
         seen = Observed()
-        for source in self.sources:
-            mine = [one for one in wanted if one.source is source]
-            if not mine:
-                continue
-            self.progress("observe", f"{source.name}: {len(mine)} status issues")
-            targets = [self._target(one) for one in mine]
-            try:
-                found = source.connector.observe(targets)
-            except TrackerError as error:
-                self._failed(source, "", error)
-                found = Observed(failed={one.uid: error for one in mine})
-            for one in mine:
-                if one.uid not in found.failed:
-                    self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
+        for found in self._side_by_side(lambda share: self._observe_one(*share), [s for s in shares if s[1]]):
             seen = _merged(seen, found)
         return seen
+
+    def _observe_one(self, source: Source, wanted: Sequence[Assessed]) -> Observed:
+        self.progress("observe", f"{source.name}: {len(wanted)} status issues")
+        try:
+            found = source.connector.observe([self._target(one) for one in wanted])
+        except TrackerError as error:
+            self._failed(source, "", error)
+            return Observed(failed={one.uid: error for one in wanted})
+        for one in wanted:
+            if one.uid not in found.failed:
+                self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
+        return found
 
     def _target(self, one: Assessed) -> Target:
         known = self.store.observed().get(one.uid)
@@ -261,39 +267,44 @@ class Engine:
 
     def apply_into(self, result: Result) -> None:
         """Do the result's planned writes, as far as the policies allow, noting each; a refusal ends it."""
-        allowed = [(source, action) for source, action in self._owned(result.plan) if self._may(source, action)]
-        over = over_limits(Plan(actions=tuple(action for _, action in allowed)), self.limits, len(result.assessed))
+        owner = {one.uid: one.source for one in result.assessed}
+        allowed = [
+            action
+            for action in result.plan.actions
+            if owner[action.milestone].policy_of(action.project_key) is not Policy.PLAN
+        ]
+        over = over_limits(Plan(actions=tuple(allowed)), self.limits, len(result.assessed))
         if over:
             result.refused = [str(refusal) for refusal in over]
             return
-        for source in self.sources:
-            actions = [action for owner, action in allowed if owner is source]
-            if actions:
-                self._apply_to(source, actions, result)
-
-    def _owned(self, plan: Plan) -> Iterator[tuple[Source, Action]]:
-        """Each action with the source that it goes to."""
-        for action in plan.actions:
-            for source in self.sources:
-                if action.milestone.startswith(f"{source.connector.source}/"):
-                    yield source, action
-                    break
+        trackers: dict[str, list[tuple[Source, Action]]] = {}
+        for action in allowed:
+            source = owner[action.milestone]
+            trackers.setdefault(source.connector.source, []).append((source, action))
+        for share in self._side_by_side(self._apply_to, list(trackers.values())):
+            result.written += share.written
+            result.refused += share.refused
 
     @staticmethod
-    def _may(source: Source, action: Action) -> bool:
-        return source.policy_of(action.project_key) is not Policy.PLAN
+    def _side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Connections wait on their own trackers, never on each other's."""
+        if not items:
+            return []
+        with ThreadPoolExecutor(len(items)) as pool:
+            return list(pool.map(work, items))
 
-    def _apply_to(self, source: Source, actions: Sequence[Action], result: Result) -> None:
-        """One connection's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
-        lease = self.store.acquire(source.connector.source, self.holder)
+    def _apply_to(self, actions: Sequence[tuple[Source, Action]]) -> Result:
+        """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
+        result = Result()
+        first = actions[0][0]
+        lease = self.store.acquire(first.connector.source, self.holder)
         if lease is None:
-            result.refused.append(f"{source.name}: another run is writing there")
-            return
-        done: list[Written] = []
+            result.refused.append(f"{first.name}: another run is writing there")
+            return result
         given_up: set[str] = set()
         created: dict[str, str] = {}
         try:
-            for planned in actions:
+            for source, planned in actions:
                 if planned.milestone in given_up:
                     continue
                 if not lease.check():
@@ -309,11 +320,13 @@ class Engine:
                     continue
                 if isinstance(action, CreateStatusIssue):
                     created[action.milestone] = receipt.issue
-                done.append(Written(action, receipt))
-            self._remember(source, done)
+                result.written.append(Written(action, receipt))
+            for source in {source.name: source for source, _ in actions}.values():
+                mine = {action.milestone for owner, action in actions if owner is source}
+                self._remember(source, [w for w in result.written if w.action.milestone in mine])
         finally:
             lease.release()
-            result.written += done
+        return result
 
     def _write(self, source: Source, action: Action) -> Receipt | None:
         """One write between its two lines in the journal; None when it surely or possibly did not happen."""
@@ -339,13 +352,18 @@ class Engine:
         issue = getattr(action, "issue", "")
         target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
         try:
-            seen = source.connector.observe([target]).issues.get(action.milestone)
+            observed = source.connector.observe([target])
         except TrackerError:
             return None
-        if seen is None:
-            return None
-        if isinstance(action, CreateStatusIssue):
-            return Receipt(issue=seen.issue)
+        if isinstance(action, CreateLabel):
+            there = action.label in observed.labels.get(action.project, ())
+            return Receipt(id=action.label) if there else None
+        seen = observed.issues.get(action.milestone)
+        if seen is None or isinstance(action, CreateStatusIssue):
+            return Receipt(issue=seen.issue) if seen else None
+        if isinstance(action, MoveLabel):
+            moved = action.add in seen.labels and not set(action.remove) & set(seen.labels)
+            return Receipt(issue=seen.issue) if moved else None
         wanted = Marker.decode(getattr(action, "marker", ""))
         same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
         return Receipt(id=same[0].id, issue=seen.issue) if same else None

@@ -157,7 +157,8 @@ def _comment(tracker: Tracker) -> Panel:
         if comment.author is tracker.bot
     ]
     project, issue, comment = max(found, key=lambda row: ("at risk" in row[2].body.lower(), len(row[2].body)))
-    body = re.sub(r"<!--.*?-->|```mermaid.*?```|</?details>", "", comment.body, flags=re.DOTALL)
+    chart = r"<details>\s*<summary>[^<]*</summary>\s*```mermaid.*?```\s*</details>"
+    body = re.sub(rf"{chart}|<!--.*?-->|```mermaid.*?```|</?details>", "", comment.body, flags=re.DOTALL)
     body = re.sub(r"</?summary>", "**", body)
     return Panel(Markdown(body), title=f"The summary comment on {project.key}#{issue.number}", border_style="blue")
 

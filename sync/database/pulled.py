@@ -50,6 +50,22 @@ class Pulled(Shelf):
         with writing(self._engine) as connection:
             connection.execute(delete(schema.cursor).where(schema.cursor.c.source == self._known(source)))
 
+    def watch(self, connection: str, source: str, projects: Collection[str], *, only: bool) -> None:
+        """Note that a connection reads these projects (native ids): `only` these, or these too."""
+        table, n = schema.watch, self._number(source)
+        rows = [{"connection": connection, "source": n, "project": project} for project in projects]
+        with writing(self._engine) as open_:
+            if only:
+                open_.execute(delete(table).where(table.c.connection == connection))
+            if rows:
+                upsert(open_, table, rows, keep=True)
+
+    def watched(self, connection: str, source: str) -> frozenset[str]:
+        """The projects (native ids) that a connection reads, as its last pull told."""
+        table = schema.watch
+        mine = (table.c.connection == connection) & (table.c.source == self._known(source))
+        return frozenset(row.project for row in self._rows(select(table.c.project).where(mine)))
+
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
         """Note how the pull of a project ended at `at`: `error` is None when it is complete."""
         table = schema.pull

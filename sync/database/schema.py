@@ -161,6 +161,15 @@ pull = _table(
 )
 """``good_at`` is the last complete pull, ``failed_at`` the first failure since; neither ever deletes the other."""
 
+watch = _table(
+    "watch",
+    ("connection", "source", "project"),
+    Column("connection", Text, nullable=False),
+    _source(),
+    Column("project", Text, nullable=False),
+)
+"""The projects (native ids) that a connection, by its configured name, reads: what it no longer reads is left alone."""
+
 milestone = _table(
     "milestone",
     ("source", "id"),

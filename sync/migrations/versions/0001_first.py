@@ -224,6 +224,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "watch",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("source", sa.Integer(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "source", "project", name="pk_watch"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "pull",
         sa.Column("source", sa.Integer(), nullable=False),
         sa.Column("project_key", sa.Text(), nullable=False),
