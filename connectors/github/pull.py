@@ -209,15 +209,21 @@ class Reader:
         yield _last(project.id, cursor, msgspec.structs.replace(look, probe="") if before else look)
 
     def _numbered(self, name: str, cursor: Cursor, project: Project, highest: int) -> Iterator[Page]:
-        """All issues up to a number, several requests at once, taken in order."""
+        """All issues, several requests at once, taken in order. The issue created last need not have the highest
+        number (imported and transferred ones keep their time), so reading goes on until nothing comes.
+        """
 
         def read(first: int) -> tuple[wire.Item, ...]:
-            return self._items(name, cursor, range(first, min(first + CHUNK, highest + 1)))
+            return self._items(name, cursor, range(first, first + CHUNK))
 
         starts = range(cursor.next, highest + 1, CHUNK)
+        items: tuple[wire.Item, ...] = ()
         for first, items in zip(starts, ahead(read, starts, self._concurrency), strict=True):
-            going_on = msgspec.structs.replace(cursor, next=first + CHUNK)
-            yield self._page(name, cursor, project, items, going_on)
+            yield self._page(name, cursor, project, items, msgspec.structs.replace(cursor, next=first + CHUNK))
+        beyond = cursor.next + CHUNK * len(starts)
+        while any(item.number > highest for item in items):
+            items, beyond = read(beyond), beyond + CHUNK
+            yield self._page(name, cursor, project, items, msgspec.structs.replace(cursor, next=beyond))
 
     def _items(self, name: str, cursor: Cursor, numbers: Sequence[int]) -> tuple[wire.Item, ...]:
         """The issues among these numbers; others are pull requests, or gone."""

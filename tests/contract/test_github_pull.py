@@ -109,6 +109,14 @@ def test_many_pages_with_holes_and_pull_requests(there: Small, clock: Clock) -> 
     assert numbers == sorted(numbers)
 
 
+def test_imported_issues_have_high_numbers_and_old_times(there: Small, clock: Clock) -> None:
+    for n in range(5, 251):
+        age = timedelta(days=n if n < 60 else 400 + n)
+        there.tracker.issue(there.place, f"Imported {n}", there.tracker.user("ada"), at=START - age, number=n)
+    got = pulled(connected(there.tracker, clock))
+    assert {issue.key for issue in got.issues.values()} >= {f"#{n}" for n in range(5, 251)}
+
+
 def test_mostly_pull_requests_are_read_by_cursor(there: Small, clock: Clock) -> None:
     ada = there.tracker.user("ada")
     for number in range(5, 900):
