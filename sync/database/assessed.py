@@ -117,12 +117,15 @@ class Assessed(Shelf):
         """The assessments in which status or due date were others than before, the first among them, oldest first."""
         table = schema.health
         fields = [table.c[name] for name in Said.__struct_fields__]
-        order = {"partition_by": table.c.container, "order_by": table.c.at}
         told = (
             select(
                 *fields,
-                func.lag(table.c.status).over(**order).label("status_before"),
-                func.lag(table.c.due).over(**order).label("due_before"),
+                *(
+                    func.lag(table.c[name])
+                    .over(partition_by=table.c.container, order_by=table.c.at)
+                    .label(f"{name}_before")
+                    for name in ("status", "due")
+                ),
             )
             .where(table.c.audience == audience)
             .subquery()

@@ -489,6 +489,35 @@ def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
     assert store.outcomes() == {"c": Outcome(done=T0 + DAY), "a": Outcome(dropped=True)}
 
 
+def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
+    risk = replace(FULL, audience="", status=Status.AT_RISK)
+    told = [
+        risk,
+        replace(risk, at=T0 + DAY, probability=0.5),
+        replace(risk, at=T0 + 2 * DAY, status=Status.ON_TRACK),
+        replace(risk, at=T0 + 3 * DAY, status=Status.ON_TRACK, due=None),
+        replace(risk, container="d", at=T0 + DAY),
+        replace(risk, audience="public", at=T0 + DAY),
+    ]
+    store.save_health("run", told)
+    assert store.said_at(T0 - DAY) == {}
+    before = store.said_at(T0 + DAY)
+    assert {name: (one.at, one.probability) for name, one in before.items()} == {
+        "c": (T0 + DAY, 0.5),
+        "d": (T0 + DAY, 0.4),
+    }
+    assert store.said_at(T0 + 9 * DAY)["c"].due is None
+    turns = store.turns()
+    assert [(one.at, one.status, one.due) for one in turns["c"]] == [
+        (T0, Status.AT_RISK, FULL.due),
+        (T0 + 2 * DAY, Status.ON_TRACK, FULL.due),
+        (T0 + 3 * DAY, Status.ON_TRACK, None),
+    ]
+    assert len(turns["d"]) == 1
+    assert store.said_at(T0, "public") == {}
+    assert len(store.turns("public")["c"]) == 1
+
+
 # --- observation and journal ------------------------------------------------------------------------------------
 
 UID = f"{SOURCE}/milestone/m"
