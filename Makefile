@@ -1,4 +1,5 @@
 PYTHON ?= python3
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -8,7 +9,7 @@ demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loop
 	@$(BIN)/milesync demo
 
 test: $(VENV)/dev.stamp ## every test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 check: lint types contracts ## what must hold before the tests count
 
