@@ -166,7 +166,10 @@ class Milestone(Struct, frozen=True, kw_only=True):
 
 
 class JointMilestone(Struct, frozen=True, kw_only=True):
-    """One commitment made of milestones in one or several trackers; ``members`` are uids."""
+    """One commitment made of milestones in one or several trackers; ``members`` are ids as people write them.
+
+    A ``*`` in a member stands for any text: ``gl:acme/*%2.0`` is the milestone 2.0 of every project of the group.
+    """
 
     name: str
     members: tuple[str, ...]
@@ -276,6 +279,7 @@ class UnknownWhy(StrEnum):
     NO_HISTORY = "no_history"
     BAD_DATES = "bad_dates"
     STALE = "stale"
+    MEMBER = "member"
 
 
 class Confidence(StrEnum):
@@ -298,6 +302,7 @@ class ReasonKind(StrEnum):
     UNASSIGNED = "unassigned"
     SILENCE = "silence"
     BLOCKED = "blocked"
+    PREDECESSOR = "predecessor"
 
 
 class LeverKind(StrEnum):

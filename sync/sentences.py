@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
+from sync.coordination import Finding, FindingKind
 from sync.model import Confidence, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "against",
     "capital",
     "day",
+    "finding",
     "lever",
     "minute",
     "percent",
@@ -41,6 +43,7 @@ UNKNOWN = {
     UnknownWhy.TOO_YOUNG: "It has only just begun, and no earlier milestone of this series has finished.",
     UnknownWhy.NO_HISTORY: "No earlier milestone of this series has finished, and few issues were closed in 12 weeks.",
     UnknownWhy.BAD_DATES: "Its dates contradict each other; correct the start or the due date to get a verdict.",
+    UnknownWhy.MEMBER: "One of its members cannot be forecast.",
     UnknownWhy.STALE: "A source could not be read in full, and half the data would make half a verdict.",
 }
 
@@ -184,6 +187,13 @@ def _silence(said: Reason) -> str:
     return f"Nothing has been closed for {plural(round(days), 'day')}{tail}."
 
 
+def _predecessor(said: Reason) -> str:
+    days, count = _number(said, "days"), _count(said)
+    cost = f"; that costs {plural(round(days), 'day')}" if days and round(days) else ""
+    what = "A milestone" if count == 1 else f"{count} milestones"
+    return f"{what} that it waits for {'is' if count == 1 else 'are'} likely to be late{cost}."
+
+
 def _have(count: int) -> str:
     return "has" if count == 1 else "have"
 
@@ -198,6 +208,7 @@ _REASONS: dict[ReasonKind, Callable[[Reason], str]] = {
     ReasonKind.UNASSIGNED: _unassigned,
     ReasonKind.SILENCE: _silence,
     ReasonKind.BLOCKED: _blocked,
+    ReasonKind.PREDECESSOR: _predecessor,
 }
 
 
@@ -246,4 +257,39 @@ _LEVERS: dict[LeverKind, Callable[[Lever], str]] = {
     LeverKind.FREEZE: lambda _: "Freeze the scope and let nothing more in",
     LeverKind.PACE: _speed,
     LeverKind.ASSIGN: lambda offer: f"Find an owner for {plural(_count(offer), 'issue')}",
+}
+
+
+# --- findings; the values are those of `sync.coordination` -----------------------------------------------------------
+
+
+def finding(said: Finding) -> str:
+    """What the definition lacks, in one sentence."""
+    return _FINDINGS[said.kind](said)
+
+
+def _part(said: Finding) -> str:
+    return f"{said.values['count']} of {said.values['of']}"
+
+
+def _day_off(said: Finding) -> str:
+    due = said.values["due"]
+    return f"It is due on {day(due)}, a day off." if isinstance(due, date) else "It is due on a day off."
+
+
+def _same_people(said: Finding) -> str:
+    others = said.values["others"]
+    where = "another milestone" if others == 1 else f"{others} other milestones"
+    return f"{_part(said)} people who have open issues in it have some in {where} of the same weeks."
+
+
+_FINDINGS: dict[FindingKind, Callable[[Finding], str]] = {
+    FindingKind.NO_OWNER: lambda _: "Nobody is named as its owner.",
+    FindingKind.NO_DUE_DATE: lambda _: "It has no due date.",
+    FindingKind.NO_EXIT_CRITERIA: lambda _: "Its description lists no exit criteria as a task list.",
+    FindingKind.NO_ITEMS: lambda _: "No issue is in it.",
+    FindingKind.UNESTIMATED: lambda said: f"{_part(said)} open issues have no estimate, the others have one.",
+    FindingKind.DUE_DAY_OFF: _day_off,
+    FindingKind.SAME_PEOPLE: _same_people,
+    FindingKind.CIRCULAR: lambda _: "Issues in it and in another milestone block each other in a circle.",
 }
