@@ -21,6 +21,7 @@ import tenacity
 
 from sync.connector import (
     AuthError,
+    Budget,
     BusyError,
     GoneError,
     LimitedError,
@@ -32,7 +33,7 @@ from sync.connector import (
     UnreachableError,
 )
 
-__all__ = ["Caller", "Response", "decode", "error_of"]
+__all__ = ["Caller", "Response", "budget", "clock_ahead", "decode", "error_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -99,6 +100,25 @@ def _until(headers: Mapping[str, str], now: datetime) -> datetime:
     return now + timedelta(seconds=60)
 
 
+def clock_ahead(response: Response, now: datetime) -> timedelta | None:
+    """How far the tracker's clock is ahead of ours, by its Date header; None without one."""
+    try:
+        return parsedate_to_datetime(response.headers["date"]).astimezone(UTC) - now.replace(microsecond=0)
+    except (KeyError, ValueError):
+        return None
+
+
+def budget(response: Response, name: str) -> Budget | None:
+    """What the rate-limit headers say is left; None without them."""
+    told = {key.removeprefix("x-"): value for key, value in response.headers.items()}
+    limit, left = told.get("ratelimit-limit", ""), told.get("ratelimit-remaining", "")
+    if not (limit.isdigit() and left.isdigit()):
+        return None
+    reset = told.get("ratelimit-reset", "")
+    at = datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() and len(reset) < 12 else None
+    return Budget(name=name, limit=int(limit), left=int(left), resets=at)
+
+
 def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:
     """The body as a wire struct. Raises `MalformedError` that names what was wrong, never the value."""
     try:
@@ -121,6 +141,7 @@ class Caller:
         self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
         self._lock, self._write_lock = threading.Lock(), threading.Lock()
         self._last_write: datetime | None = None
+        self._limited_until: datetime | None = None
         self.count = 0
 
     def read(self, send: Callable[[], Response], project: str = "") -> Response:
@@ -178,6 +199,7 @@ class Caller:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _once(self, send: Callable[[], Response], project: str) -> Response:
+        self._keep_to_limit(project)
         with self._lock:
             self.count += 1
         try:
@@ -189,9 +211,24 @@ class Caller:
         except (requests.exceptions.RequestException, OSError) as problem:
             raise UnreachableError(self._name, project, type(problem).__name__) from None
         error = error_of(response, self._name, project, self._clock())
+        if isinstance(error, LimitedError):
+            self._limited_until = error.until
         if error is not None:
             raise error
         return response
+
+    def _keep_to_limit(self, project: str) -> None:
+        """Send nothing, from any thread, before the tracker wants to be asked again; wait for that if it is soon."""
+        until = self._limited_until
+        if until is None:
+            return
+        left = (until - self._clock()).total_seconds()
+        if left > LONGEST_WAIT:
+            raise LimitedError(self._name, project, until=until)
+        if left > 0:
+            self._sleep(left)
+        if self._limited_until is until:
+            self._limited_until = None
 
     def _passing(self, problem: BaseException) -> bool:
         if isinstance(problem, LimitedError) and problem.until is not None:
@@ -200,6 +237,6 @@ class Caller:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None
-        if isinstance(problem, LimitedError) and problem.until is not None:
-            return max(0.0, (problem.until - self._clock()).total_seconds())
+        if isinstance(problem, LimitedError):
+            return 0.0  # the next attempt waits for the limit like every other request
         return float((tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 1))(state))

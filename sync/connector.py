@@ -6,16 +6,18 @@ entry-point line in the group ``milesync.connectors`` that names a factory ``con
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
 from sync.action import (
     Action,
+    Asked,
+    Claim,
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -24,39 +26,55 @@ from sync.action import (
     Observed,
     OurComment,
     Receipt,
+    RemoveLabel,
     StatusIssue,
     Target,
     UpdateComment,
 )
+from sync.commands import command_lines
+from sync.marker import find_marker, with_marker
 from sync.model import DueDate, Event, Issue, Markup, Milestone, Project
 
 __all__ = [
     "Action",
+    "Asked",
     "AuthError",
+    "Budget",
     "BusyError",
     "Capabilities",
+    "Claim",
+    "CloseIssue",
     "Connector",
     "CreateComment",
     "CreateLabel",
     "CreateStatusIssue",
     "DeleteComment",
+    "Examination",
+    "Examiner",
     "GoneError",
     "LimitedError",
     "MalformedError",
     "Markup",
     "MoveLabel",
+    "Need",
     "Observed",
+    "Obstacle",
     "OurComment",
     "Page",
     "Receipt",
     "RefusedError",
+    "RemoveLabel",
+    "Right",
     "Setup",
     "StatusIssue",
     "Target",
     "TrackerError",
+    "Trigger",
     "UncertainError",
     "UnreachableError",
+    "Unread",
     "UpdateComment",
+    "command_lines",
     "find_marker",
     "with_marker",
 ]
@@ -178,6 +196,80 @@ class Page(Struct, frozen=True, kw_only=True):
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
 
 
+# --- looking before the first write ------------------------------------------------------------------------------
+
+
+class Need(StrEnum):
+    """The least policy under which something is needed; ``read`` is under every one."""
+
+    READ = "read"
+    UPDATE = "update"
+    CREATE = "create"
+
+
+class Right(Struct, frozen=True, kw_only=True):
+    """A right in one project, in the tracker's own words (``Issues: write``). ``held`` None: it does not tell."""
+
+    project: str
+    name: str
+    need: Need
+    held: bool | None
+
+
+class Obstacle(Struct, frozen=True, kw_only=True):
+    """Something other than a missing right that would make our work fail in a project, and what helps."""
+
+    project: str
+    words: str
+    need: Need
+    remedy: str = ""
+
+
+class Trigger(Struct, frozen=True, kw_only=True):
+    """Something in a project that our writes would set off: ``the webhook to example.org (issues)``; never a secret."""
+
+    project: str
+    words: str
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """What this token may not see of a project (empty: of itself), so that nothing can be said about it."""
+
+    project: str
+    what: str
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """What is left of a rate limit, in requests or points; ``resets`` in UTC, None when it is not told."""
+
+    name: str
+    limit: int
+    left: int
+    resets: datetime | None = None
+
+
+class Examination(Struct, frozen=True, kw_only=True):
+    """What a tracker tells about this token and these projects without being changed.
+
+    ``expires`` is in UTC; None with ``"expiry"`` in `unread`, or for a token that never does. ``scopes`` None: the kind
+    of token has none. ``ahead`` is how far the tracker's clock is before ours, to the second. ``server`` and ``sdk``
+    are names with versions. ``failed`` maps a project, as configured, to the error that ended its examination.
+    """
+
+    account: str = ""
+    expires: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+    ahead: timedelta | None = None
+    server: str = ""
+    sdk: str = ""
+    budgets: tuple[Budget, ...] = ()
+    rights: tuple[Right, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    failed: Mapping[str, TrackerError] = field(default_factory=dict)
+
+
 # --- the protocol -----------------------------------------------------------------------------------------------
 
 
@@ -217,19 +309,10 @@ class Connector(Protocol):
         ...
 
 
-# --- markers -----------------------------------------------------------------------------------------------------
+@runtime_checkable
+class Examiner(Protocol):
+    """What a connector may also be able to do: tell what would fail, by reading only."""
 
-_MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
-
-
-def with_marker(body: str, marker: str) -> str:
-    """`body` with its marker (one line of JSON) in an HTML comment at the end, for Markdown trackers."""
-    safe = marker.replace("--", "-\\u002d").replace(">", "\\u003e")
-    json.loads(safe)
-    return f"{body}\n\n<!-- milesync {safe} -->"
-
-
-def find_marker(body: str) -> str:
-    """The last marker in a Markdown body, or an empty text. Whether its author is us is the caller's question."""
-    found = _MARKER.findall(body)
-    return str(found[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if found else ""
+    def examine(self, projects: Sequence[str]) -> Examination:
+        """Examine the token and these projects, as configured. A failure of the whole connection is raised."""
+        ...

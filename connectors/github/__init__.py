@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from connectors.github.examine import examine
 from connectors.github.observe import Observer
 from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.write import Writer
 from sync.action import Action, Observed, Receipt, Target
-from sync.connector import Capabilities, Connector, Page, Setup
+from sync.connector import Capabilities, Connector, Examination, Page, Setup
 from sync.model import Markup
 
 __all__ = ["GitHub", "connect"]
@@ -29,6 +30,7 @@ class GitHub:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.source = setup.name, setup.url.rstrip("/")
+        self._clock = setup.clock
         self._session = Session(setup)
         self._reader = Reader(self._session, setup.concurrency)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
@@ -50,6 +52,11 @@ class GitHub:
     def apply(self, action: Action) -> Receipt:
         """Do one change. Raises `sync.connector.UncertainError` when the answer to a creation was lost."""
         return self._writer.apply(action)
+
+    def examine(self, projects: Sequence[str]) -> Examination:
+        """See `sync.connector.Examiner`."""
+        names, failed = self._reader.named(projects)
+        return examine(self._session, names, failed, self._clock)
 
     def close(self) -> None:
         """Give back connections."""

@@ -88,7 +88,7 @@ class Reader:
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Look at all repositories at once, then read those that changed, one after the other."""
         known = {cursor.asked: (key, cursor) for key, cursor in _decoded(cursors)}
-        names, failed = self._named(projects)
+        names, failed = self.named(projects)
         seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), names)
         looks = dict(zip(names, seen, strict=True))
         failed |= {name: look for name, look in looks.items() if isinstance(look, TrackerError)}
@@ -104,7 +104,7 @@ class Reader:
 
     # --- which repositories, and whether anything changed ----------------------------------------------------------
 
-    def _named(self, projects: Sequence[str]) -> tuple[list[str], dict[str, TrackerError]]:
+    def named(self, projects: Sequence[str]) -> tuple[list[str], dict[str, TrackerError]]:
         """The repositories that are meant; ``owner/*`` means all of an owner's that are not archived."""
         names: dict[str, None] = {}
         failed: dict[str, TrackerError] = {}

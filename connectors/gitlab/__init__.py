@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from connectors.gitlab.examine import examine
 from connectors.gitlab.history import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.pull import Options, pull
 from connectors.gitlab.session import Session
 from connectors.gitlab.write import Writer
-from sync.connector import Action, Capabilities, Connector, Markup, Observed, Page, Receipt, Setup, Target
+from sync.connector import Action, Capabilities, Connector, Examination, Markup, Observed, Page, Receipt, Setup, Target
 
 __all__ = ["GitLab", "connect"]
 
@@ -29,7 +30,7 @@ class GitLab:
         history = str(setup.options.get("history", HISTORY[0]))
         if history not in HISTORY:
             raise ValueError(f"history is one of {', '.join(HISTORY)}")
-        self.name = setup.name
+        self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
         self.source = self._session.source
         self.capabilities = Capabilities(
@@ -57,6 +58,10 @@ class GitLab:
     def apply(self, action: Action) -> Receipt:
         """See `Connector.apply`."""
         return self._writer.apply(action)
+
+    def examine(self, projects: Sequence[str]) -> Examination:
+        """See `sync.connector.Examiner`."""
+        return examine(self._session, projects, self._clock)
 
     def close(self) -> None:
         """Give back connections."""

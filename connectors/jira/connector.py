@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
+from connectors.jira.examine import examine
 from connectors.jira.observe import observe
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
 from connectors.jira.write import Writer
-from sync.connector import Action, Capabilities, Markup, Observed, Page, Receipt, Setup, Target
+from sync.connector import Action, Capabilities, Examination, Markup, Observed, Page, Receipt, Setup, Target
 
 __all__ = ["JiraConnector"]
 
@@ -21,7 +22,7 @@ class JiraConnector:
     """One Jira through one set of credentials; see `sync.connector.Connector`."""
 
     def __init__(self, setup: Setup) -> None:
-        self.name = setup.name
+        self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
         self.source = self._session.source
         self._writer = Writer(self._session)
@@ -49,6 +50,10 @@ class JiraConnector:
     def apply(self, action: Action) -> Receipt:
         """Do one change."""
         return self._writer.apply(action)
+
+    def examine(self, projects: Sequence[str]) -> Examination:
+        """See `sync.connector.Examiner`."""
+        return examine(self._session, projects, self._clock)
 
     def close(self) -> None:
         """Give back connections."""

@@ -18,7 +18,7 @@ from connectors.jira.wire import Item, ProjectOf, Projects, Version
 from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
 from sync.model import Event, Issue
 
-__all__ = ["OWN", "pull"]
+__all__ = ["OWN", "named", "pull"]
 
 OWN = (GoneError, RefusedError, MalformedError, BusyError)
 """Failures that may be one project's alone; any other is the whole connection's."""
@@ -42,7 +42,7 @@ def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: M
     """First one page with all projects and versions, then the issues. See `sync.connector.Connector.pull`."""
     history = bool(session.options.get("history", True))
     session.discover(history=history, zone=bool(cursors))
-    found, failed = _projects(session, projects)
+    found, failed = named(session, projects)
     versions = session.caller.each(lambda project: _versions(session, project), [project for project, _ in found])
     good: list[_Progress] = []
     rows = []
@@ -67,7 +67,7 @@ def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: M
 # --- projects and versions --------------------------------------------------------------------------------------
 
 
-def _projects(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
+def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
     """The projects with the words that named them, and what failed. Several are asked for together."""
     patterns = [word for word in wanted if any(sign in word for sign in "*?[")]
     keys = [word for word in wanted if word not in patterns]

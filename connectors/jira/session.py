@@ -64,6 +64,10 @@ class Session:
         response = self.caller.read(lambda: self._send(verb, self.address(path), query, body), project)
         return decode(response, type_, self.name, project)
 
+    def get(self, address: str) -> Response:
+        """Read one whole address with its headers. Raises a `TrackerError`."""
+        return self.caller.read(lambda: self._send("GET", address, None, None))
+
     def write(
         self, verb: Verb, path: str, body: Body | None = None, query: Query | None = None, *, project: str = ""
     ) -> Response:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from connectors.sandbox.github_desk import Call, Desk, Handler, RefusedError, invalid, json_answer
 from connectors.sandbox.github_graphql import answer
+from connectors.sandbox.github_rights import ROUTES
 from connectors.sandbox.github_view import stamp, timeline
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
@@ -54,6 +55,7 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", f"{issue}/labels", lambda call: _issue_labels(call, call.issue)),
         ("POST", f"{issue}/labels", _add_labels),
         ("DELETE", f"{issue}/labels/{{label:path}}", _remove_label),
+        *ROUTES,
     ]
     desk = Desk(tracker)
     rest = [Route(path, desk.answering(handler), methods=[method]) for method, path, handler in handlers]

@@ -47,7 +47,10 @@ class Call:
         key = f"{self.path['owner']}/{self.path['repo']}".lower()
         for project in self.tracker.projects.values():
             if project.key.lower() == key and not project.hidden:
-                if project.read_only and self.request.method != "GET":
+                reads = self.request.method == "GET"
+                if (project.read_only and not reads) or (
+                    reads and self.request.url.path.rpartition("/")[2] in project.denied
+                ):
                     raise RefusedError(403, "Resource not accessible by personal access token")
                 return project
         for old, new in self.tracker.moved.items():
@@ -142,7 +145,7 @@ class Desk:
                 else:
                     response = self._handled(handler, request, raw)
                     self.tracker.used += response.status_code != 304
-                response.headers.update(self._limits(request))
+                response.headers.update(self._limits(request) | self._token())
             return response
 
         return endpoint
@@ -175,6 +178,14 @@ class Desk:
             self.tracker.used = 0
         self._hour = hour
         return self.tracker.used >= self.tracker.limit
+
+    def _token(self) -> dict[str, str]:
+        """How every answer describes the token that asked."""
+        tracker = self.tracker
+        headers = {} if tracker.scopes is None else {"x-oauth-scopes": ", ".join(tracker.scopes)}
+        if tracker.expires is not None:
+            headers["github-authentication-token-expiration"] = f"{tracker.expires:%Y-%m-%d %H:%M:%S} UTC"
+        return headers
 
     def _limits(self, request: Request) -> dict[str, str]:
         reset = int((self._hour or self.tracker.world.clock()).timestamp()) + 3600

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.sandbox.gitlab_commands import run_commands
 from connectors.sandbox.gitlab_pages import BadRequestError, NotAllowedError, issues_wanted, paged
+from connectors.sandbox.gitlab_rights import VERSION, hook, token
 from connectors.sandbox.gitlab_view import Json, View, group_id
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker
@@ -49,7 +50,10 @@ def application(tracker: Tracker) -> ASGIApp:
     issue = "/api/v4/projects/{id}/issues/{iid}"
     handlers: list[tuple[str, str, Handler]] = [
         ("GET", "/api/v4/user", desk.me),
+        ("GET", "/api/v4/version", lambda _: _json(VERSION)),
+        ("GET", "/api/v4/personal_access_tokens/self", lambda _: _json(token(tracker))),
         ("GET", "/api/v4/projects/{id}", desk.project),
+        ("GET", "/api/v4/projects/{id}/hooks", desk.hooks),
         ("GET", "/api/v4/projects/{id}/milestones", desk.milestones),
         ("GET", "/api/v4/projects/{id}/labels", desk.labels),
         ("POST", "/api/v4/projects/{id}/labels", desk.create_label),
@@ -240,12 +244,24 @@ class _Desk:
     def project(self, request: Request) -> Response:
         return _json(self.view.project(self._project(request)))
 
+    def hooks(self, request: Request) -> Response:
+        project = self._project(request)
+        if not project.admin:
+            raise _ForbiddenError
+        rows = list(enumerate(project.hooks, start=1))
+        return paged(request, rows, lambda row: hook(row[0], row[1], project.id))
+
     def group(self, request: Request) -> Response:
         return _json(self.view.group(self._group(request)))
 
     def group_projects(self, request: Request) -> Response:
         group, deep = self._group(request), request.query_params.get("include_subgroups") == "true"
-        found = [p for p in self._below(group) if deep or "/" not in p.key[len(group) + 1 :]]
+        least = int(request.query_params.get("min_access_level", "0"))
+        found = [
+            p
+            for p in self._below(group)
+            if (deep or "/" not in p.key[len(group) + 1 :]) and self.view.access(p) >= least
+        ]
         return paged(request, found, self.view.project)
 
     def milestones(self, request: Request) -> Response:

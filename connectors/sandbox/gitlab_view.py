@@ -64,17 +64,22 @@ class View:
             "web_url": f"{self.tracker.url}/{project.key}",
             "last_activity_at": stamp(project.updated or project.created),
             "namespace": self.group(namespace) | {"kind": "group"},
-            "archived": False,
+            "archived": project.archived,
             "visibility": visibility,
-            "issues_enabled": True,
-            "issues_access_level": "enabled",
+            "issues_enabled": not project.issues_off,
+            "issues_access_level": "disabled" if project.issues_off else "enabled",
             "merge_requests_enabled": True,
             "open_issues_count": sum(issue.closed is None for issue in project.issues.values()),
             "permissions": {
-                "project_access": {"access_level": 10 if project.read_only else 30, "notification_level": 3},
+                "project_access": {"access_level": self.access(project), "notification_level": 3},
                 "group_access": None,
             },
         }
+
+    @staticmethod
+    def access(project: Project) -> int:
+        """The bot's level in a project: Guest, Developer or Maintainer."""
+        return 10 if project.read_only else 40 if project.admin else 30
 
     def group(self, path: str) -> Json:
         """A group."""

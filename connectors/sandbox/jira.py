@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, paged, read
 from connectors.sandbox.jira_issues import Issues
+from connectors.sandbox.jira_rights import create_fields, create_types, permissions, tokens, webhooks
 from connectors.sandbox.jira_search import Desk
 from connectors.sandbox.jira_wire import EPIC_LINK, POINTS, STATUSES, Wording
 from connectors.sandbox.middleware import wired
@@ -47,10 +48,17 @@ class _Jira:
         self.window: datetime | None = None
 
     def routes(self) -> list[Route]:
-        issues, desk = self.issues, self.desk
+        issues, desk, tracker = self.issues, self.desk, self.tracker
         both: list[tuple[str, str, Handler]] = [
             ("GET", "serverInfo", self.server_info),
             ("GET", "myself", self.myself),
+            ("GET", "mypermissions", self.permissions),
+            ("GET", "issue/createmeta/{project}/issuetypes", lambda ask: create_types(tracker, self._project(ask))),
+            (
+                "GET",
+                "issue/createmeta/{project}/issuetypes/{type}",
+                lambda ask: create_fields(tracker, self._project(ask), ask.path["type"]),
+            ),
             ("GET", "field", self.fields),
             ("GET", "status", self.statuses),
             ("GET", "project", self.projects),
@@ -101,6 +109,8 @@ class _Jira:
         both.sort(key=lambda route: "{" in route[1])
         return [
             Route("/rest/api/2/serverInfo", self._answering(self.server_info), methods=["GET"]),
+            Route("/rest/pat/latest/tokens", self._answering(lambda _: tokens(tracker)), methods=["GET"]),
+            Route("/rest/webhooks/1.0/webhook", self._answering(lambda _: webhooks(tracker)), methods=["GET"]),
             *(
                 Route(f"{prefix}/{path}", self._answering(handler), methods=[method])
                 for prefix in prefixes
@@ -233,6 +243,11 @@ class _Jira:
             if word.upper() == project.key.upper() or word == str(project.id):
                 return project
         raise RefusedByJiraError(404, f"No project could be found with key '{word}'.")
+
+    def permissions(self, ask: Ask) -> Json:
+        """What the account may do in a project."""
+        named = Ask(ask.method, {"project": ask.query.get("projectKey", "")}, ask.query, {})
+        return permissions(ask, self._project(named), cloud=self.tracker.kind == "jira-cloud")
 
     def projects(self, _: Ask) -> list[Json]:
         """Every project that may be seen."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-__all__ = ["Change", "Comment", "Fault", "Issue", "Label", "Milestone", "Project", "Tracker", "User", "World"]
+__all__ = ["Change", "Comment", "Fault", "Hook", "Issue", "Label", "Milestone", "Project", "Tracker", "User", "World"]
 
 
 @dataclass(slots=True)
@@ -121,6 +121,15 @@ class Issue:
 
 
 @dataclass(slots=True)
+class Hook:
+    """A webhook of a project; events in the tracker's own words."""
+
+    url: str
+    events: tuple[str, ...]
+    active: bool = True
+
+
+@dataclass(slots=True)
 class Project:
     """A repository, GitLab project or Jira project. ``key`` is its path or key; ``issues`` is by number."""
 
@@ -139,12 +148,26 @@ class Project:
     """The bot may not see it: 404."""
     read_only: bool = False
     """The bot may read it and not write: 403."""
+    admin: bool = False
+    """The bot may see how it is set up: webhooks."""
+    archived: bool = False
+    issues_off: bool = False
+    hooks: list[Hook] = field(default_factory=list)
+    workflows: dict[str, str] = field(default_factory=dict)
+    """GitHub Actions: name of the file -> its text."""
+    denied: set[str] = field(default_factory=set)
+    """Single rights that the bot lacks: GitHub's ``issues`` and ``pulls`` to read, Jira's ``ADD_COMMENTS`` ..."""
+    required: dict[str, str] = field(default_factory=dict)
+    """Jira: fields beyond the usual ones that a new issue must have, id -> name."""
+    off_screen: set[str] = field(default_factory=set)
+    """Jira: fields that are not on the screen for new issues."""
 
 
 @dataclass(slots=True)
 class Fault:
     """What the next matching requests meet: ``kind`` is one of status, html, reset, drop (does the work, then drops
-    the answer), truncate, slow, empty, garbage; ``match`` is looked for in "METHOD path"; ``times`` counts down.
+    the answer), late (does the work, then answers with the status), truncate, slow, empty, garbage; ``match`` is looked
+    for in "METHOD path"; ``times`` counts down.
     """
 
     kind: str
@@ -173,6 +196,10 @@ class Tracker:
         """An older Jira: it takes a comment and leaves out the entity properties that come with it."""
         self.statuses: dict[str, str] = {}
         """Jira statuses beyond the usual ones: name -> key of its category (new, indeterminate, done)."""
+        self.scopes: tuple[str, ...] | None = {"github": ("repo",), "gitlab": ("api",)}.get(kind)
+        """What the token may do; None: its kind has no scopes."""
+        self.expires: datetime | None = None
+        """When the token ends, where the tracker tells."""
         self.premium = True
         """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
         self.moved: dict[str, str] = {}

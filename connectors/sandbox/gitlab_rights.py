@@ -1,0 +1,35 @@
+"""What the sandbox's GitLab tells about itself, a token, and the webhooks of a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.sandbox.world import Hook, Tracker
+
+__all__ = ["VERSION", "hook", "token"]
+
+Json = dict[str, Any]
+VERSION: Json = {"version": "18.2.0-ee", "revision": "sandbox"}
+_EVENTS = ("push", "issues", "confidential_issues", "note", "confidential_note", "merge_requests", "pipeline")
+
+
+def token(tracker: Tracker) -> Json:
+    """``/personal_access_tokens/self``."""
+    ends = tracker.expires
+    return {
+        "id": 1,
+        "name": "milesync",
+        "revoked": False,
+        "created_at": "2026-01-02T00:00:00.000Z",
+        "scopes": list(tracker.scopes or ()),
+        "user_id": tracker.bot.id,
+        "last_used_at": None,
+        "active": True,
+        "expires_at": ends.date().isoformat() if ends else None,
+    }
+
+
+def hook(number: int, told: Hook, project: int) -> Json:
+    """A webhook; it has no switch to turn it off."""
+    events = {f"{name}_events": name in told.events for name in _EVENTS}
+    return {"id": number, "url": told.url, "project_id": project, "enable_ssl_verification": True, **events}
