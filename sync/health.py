@@ -25,7 +25,7 @@ from sync.model import Basis, Counts, Dates, Health, Issue, Lever, Reason, Reaso
 from sync.outlook import Outlook, outlooks
 from sync.reasons import reasons
 from sync.selfscore import StreamScore, under_calibration
-from sync.status import Standing, confidence, settled, verdict
+from sync.status import Standing, confidence, replanned, settled, verdict
 
 __all__ = ["StreamScore", "assess", "explain", "why_unknown"]
 
@@ -181,6 +181,7 @@ def _bare(outlook: Outlook, k: int, forecast: Forecast, at: datetime, given: _Gi
         basis=basis if known or band is Status.OVERDUE else _numberless(basis),
     )
     before = given.previous.get(container.id)
+    health = replace(health, replan=replanned(before, health))
     status = settled(band, health.probability, before, health, rules)
     since = before.since if before is not None and before.status is status else at
     return replace(health, status=status, since=since)

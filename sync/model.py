@@ -43,6 +43,7 @@ __all__ = [
     "Project",
     "Reason",
     "ReasonKind",
+    "Replan",
     "State",
     "Status",
     "StatusCategory",
@@ -395,12 +396,25 @@ class Basis(Struct, frozen=True, kw_only=True):
     calibrating: bool = False
 
 
+class Replan(Struct, frozen=True, kw_only=True):
+    """A due date that was moved later, or taken away, while the milestone was not on track.
+
+    ``at`` is when that was first assessed, ``due`` the date before; ``done`` and ``open`` count its items then.
+    """
+
+    at: datetime
+    due: date
+    done: int
+    open: int
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """The assessment of one container at one time for one audience.
 
     ``status`` is after hysteresis, ``band`` before. ``since`` is when the status was first given.
     ``probability`` is that of being done by the due date, strictly between 0 and 1, or None.
-    ``baseline`` is the first due date ever seen. ``stale_since`` is set when a source failed.
+    ``baseline`` is the first due date ever seen. ``stale_since`` is set when a source failed. ``replan`` is the move of
+    the due date that alone does not make it on track (`sync.status`).
     """
 
     container: str
@@ -421,3 +435,4 @@ class Health(Struct, frozen=True, kw_only=True):
     unknown: UnknownWhy | None = None
     basis: Basis = Basis()
     stale_since: datetime | None = None
+    replan: Replan | None = None

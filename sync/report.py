@@ -226,6 +226,8 @@ def _moves(view: View) -> Iterable[Line]:
         return
     since = f" since {day(seen[0].seen.date())}" if seen else ""
     times = f" {plural(moves, 'time')}" if moves else ""
+    if health.replan is not None:
+        yield ("A later date alone is not progress: it is on track again once work since the move bears that out.",)
     yield (f"The due date moved{times}, {slip:+d} days{since}; the first one was {day(health.baseline)}.",)
 
 

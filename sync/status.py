@@ -9,18 +9,27 @@ on track       P >= .70; once left, regained at .77; left below .63
 at risk        P in between
 off track      P < .35; entered below .28; left at .42
 =============  ==================================================================================
+
+A due date that is moved later while a milestone is not on track does not make it on track: it is at risk until a tenth
+of what was open then, at least one item, is finished (`replanned`). A date that is moved back lifts that, too.
 """
 
 from __future__ import annotations
 
+from math import ceil
+
 from msgspec import Struct
 
-from sync.model import Confidence, Counts, Health, Status, UnknownWhy
+from sync.model import Confidence, Counts, Health, Replan, Status, UnknownWhy
 from sync.rules import Rules
 
-__all__ = ["Standing", "band", "confidence", "held", "unknown", "verdict"]
+__all__ = ["Standing", "band", "confidence", "held", "replanned", "settled", "unknown", "verdict"]
+
+REPLAN_SHARE = 0.1
+"""Share of the items open at a re-plan that has to be finished before it can be on track."""
 
 _BANDS = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
+_LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -107,8 +116,13 @@ def settled(now: Status, p: float | None, previous: Health | None, health: Healt
     """The status to show: ``now`` with the memory of ``previous``.
 
     Facts (done, overdue), a changed due date and a scope change of a tenth or more act at once. With ``confirm``, a
-    new band must also have been seen by the previous assessment.
+    new band must also have been seen by the previous assessment. ``health.replan`` allows at most at risk.
     """
+    status = _remembered(now, p, previous, health, rules)
+    return Status.AT_RISK if status is Status.ON_TRACK and health.replan is not None else status
+
+
+def _remembered(now: Status, p: float | None, previous: Health | None, health: Health, rules: Rules) -> Status:
     if previous is None or p is None or now not in _BANDS or previous.status not in _BANDS:
         return now
     if previous.due != health.due or _jumped(previous.counts, health.counts, rules):
@@ -117,6 +131,24 @@ def settled(now: Status, p: float | None, previous: Health | None, health: Healt
     if rules.confirm and status is not previous.status and previous.band is not now:
         return previous.status
     return status
+
+
+def replanned(previous: Health | None, health: Health) -> Replan | None:
+    """The re-plan from which a milestone has not recovered by work, as of ``health``; None when there is none.
+
+    Taking the due date away counts as moving it, or a later one could be set afterwards.
+    """
+    if previous is None or health.status is Status.DONE:
+        return None
+    counts = health.counts
+    if previous.status in _LATE and previous.due is not None and (health.due is None or health.due > previous.due):
+        first = previous.replan.due if previous.replan else previous.due
+        return Replan(at=health.at, due=first, done=counts.done, open=counts.open)
+    last = previous.replan
+    if last is None or (health.due is not None and health.due <= last.due):
+        return None
+    worked = counts.done - last.done >= max(1, ceil(REPLAN_SHARE * last.open))
+    return None if worked else last
 
 
 def _jumped(before: Counts, after: Counts, rules: Rules) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -189,6 +189,16 @@ def test_hysteresis_over_runs() -> None:
     assert (held.band, held.status, held.since) == (Status.AT_RISK, Status.ON_TRACK, day(340))
     left = assessed(history, rules=Rules(on_track=at + 0.08, at_risk=0.01), previous={"now": before})
     assert (left.band, left.status, left.since) == (Status.AT_RISK, Status.AT_RISK, day(NOW))
+
+
+def test_a_replan_is_remembered_from_run_to_run() -> None:
+    first = assessed(world(now(4)))
+    late = replace(first, status=Status.OFF_TRACK, due=date(2024, 1, 1))
+    sure = Rules(on_track=0.03, at_risk=0.02, margin=0.0)
+    second = assessed(world(now(4)), rules=sure, previous={"now": late})
+    assert (second.band, second.status) == (Status.ON_TRACK, Status.AT_RISK)
+    third = assessed(world(now(4)), rules=sure, previous={"now": second})
+    assert (third.status, third.replan) == (Status.AT_RISK, second.replan)
 
 
 def test_counts_are_shown_as_given() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sync.model import Confidence, Counts, Health, Status, UnknownWhy
 from sync.rules import Rules
-from sync.status import Standing, band, confidence, held, settled, unknown, verdict
+from sync.status import Standing, band, confidence, held, replanned, settled, unknown, verdict
 from tests.ledgers import day
 
 ON, RISK, OFF = Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK
@@ -129,6 +129,46 @@ def test_what_acts_at_once(before: Health | None, now: Health, status: Status) -
 def test_facts_act_at_once() -> None:
     for fact in (Status.DONE, Status.OVERDUE, Status.UNKNOWN, Status.NO_DUE_DATE):
         assert settled(fact, None, health(ON), health(fact), RULES) is fact
+
+
+def _next(before: Health, due: date | None, *, closed: int = 5, status: Status = ON) -> Health:
+    """The assessment after ``before``: as likely as can be, with another due date or more work done."""
+    now = replace(
+        before, at=day(2), due=due, status=status, band=status, counts=Counts(open=20 - closed, closed=closed)
+    )
+    now = replace(now, replan=replanned(before, now))
+    return replace(now, status=settled(status, 0.95, before, now, RULES))
+
+
+@pytest.mark.parametrize("late", [RISK, OFF, Status.OVERDUE])
+def test_a_later_due_date_alone_never_makes_it_on_track(late: Status) -> None:
+    before = health(late)
+    moved = _next(before, date(2024, 4, 1))
+    assert (moved.band, moved.status) == (ON, RISK)
+    for _ in range(5):  # neither does time
+        moved = _next(moved, date(2024, 4, 1))
+        assert moved.status is RISK
+    assert _next(moved, date(2024, 4, 1), closed=6).status is RISK  # 15 were open: a tenth is two of them
+    worked = _next(moved, date(2024, 4, 1), closed=7)
+    assert (worked.status, worked.replan) == (ON, None)
+
+
+def test_neither_does_a_second_move_nor_taking_the_date_away_for_a_while() -> None:
+    moved = _next(_next(health(OFF), date(2024, 4, 1)), date(2024, 5, 1), closed=6)
+    assert moved.status is RISK
+    assert moved.replan is not None
+    assert moved.replan.done == 6
+    without = _next(health(OFF), None, status=Status.NO_DUE_DATE)
+    assert without.status is Status.NO_DUE_DATE
+    assert _next(without, date(2024, 4, 1)).status is RISK
+
+
+def test_a_date_that_was_moved_back_and_one_of_a_healthy_milestone_are_no_replan() -> None:
+    moved = _next(health(RISK), date(2024, 4, 1))
+    assert _next(moved, date(2024, 3, 1)).status is ON
+    assert _next(health(ON), date(2024, 4, 1)).status is ON
+    assert _next(health(RISK), date(2024, 2, 20)).status is ON  # an earlier date promises more
+    assert _next(moved, date(2024, 4, 1), status=Status.DONE).replan is None
 
 
 def test_a_second_confirmation_waits_for_two_runs() -> None:
