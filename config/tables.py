@@ -209,6 +209,9 @@ class Calendar(Table):
     country: str = Field(default="", description="public holidays of a country, DE, or of a part of it, DE-BY")
     days_off: tuple[date, ...] = Field(default=(), description="further days off")
     weekend: tuple[Weekday, ...] = Field(default=("saturday", "sunday"), description="days of the week without work")
+    quiet: bool = Field(
+        default=False, description="tell a new status (which notifies people) on the next working day only"
+    )
 
     @field_validator("country")
     @classmethod
@@ -223,7 +226,7 @@ class Limits(Table):
     """
 
     creates: int = Field(default=200, ge=0, description="comments, labels and status issues made")
-    updates: int = Field(default=500, ge=0, description="comments rewritten and labels moved")
-    deletes: int = Field(default=20, ge=0, description="second copies of our own comments taken away")
+    updates: int = Field(default=500, ge=0, description="comments rewritten, labels moved, status issues closed")
+    deletes: int = Field(default=20, ge=0, description="comments of our own taken away")
     share: Share = Field(default=1.0, description="share of the milestones that may be touched, for each of these")
     floor: int = Field(default=10, ge=0, description="the share binds when there are more milestones than this")

@@ -11,6 +11,10 @@ from sync.model import Visibility
 
 __all__ = [
     "Action",
+    "AnyAction",
+    "Asked",
+    "Claim",
+    "CloseIssue",
     "CreateComment",
     "CreateLabel",
     "CreateStatusIssue",
@@ -19,9 +23,12 @@ __all__ = [
     "Observed",
     "OurComment",
     "Receipt",
+    "RemoveLabel",
     "StatusIssue",
     "Target",
     "UpdateComment",
+    "may_be_refused",
+    "notifies",
 ]
 
 # --- what is observed ------------------------------------------------------------------------------------------
@@ -46,10 +53,38 @@ class OurComment(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class Claim(Struct, frozen=True, kw_only=True):
+    """A comment, or (with ``issue``) an issue, that carries a marker of milesync and that another account wrote.
+
+    It may be from before a change of token, or a forgery: nothing follows from it until a person says whose it is.
+    """
+
+    id: str
+    author: str
+    marker: str
+    issue: str = ""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A comment by which a person speaks to us: those of its lines that begin with ``/milesync``.
+
+    ``may_write`` says that the tracker knows the author for one who may write in the project; what it does not tell
+    is no. Comments that not every reader of the issue may read are left out. ``at`` is the time of the last edit.
+    """
+
+    id: str
+    author: str
+    name: str
+    may_write: bool
+    at: datetime
+    text: str
+
+
 class StatusIssue(Struct, frozen=True, kw_only=True):
-    """A status issue as it stands: fresh labels and our comments, from every page of the thread.
+    """A status issue as it stands: fresh labels, our comments and what people ask, from every page of the thread.
 
     ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
+    ``claims`` are comments of other accounts that carry a marker.
     """
 
     issue: str
@@ -59,17 +94,21 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     comments: tuple[OurComment, ...]
     marker: str = ""
     visibility: Visibility = Visibility.PROJECT
+    asked: tuple[Asked, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 class Observed(Struct, frozen=True, kw_only=True):
     """What `Connector.observe` saw, by milestone uid. A target without an entry in either has no status issue.
 
     ``labels`` are the names of the labels that exist in each project (by id), where a tracker needs them created.
+    ``claims`` are issues of other accounts that carry the marker of a milestone without a status issue of ours.
     """
 
     issues: Mapping[str, StatusIssue] = field(default_factory=dict)
     failed: Mapping[str, Exception] = field(default_factory=dict)
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = field(default_factory=dict)
 
 
 # --- writing: each action is exactly one remote change -----------------------------------------------------------
@@ -108,6 +147,13 @@ class MoveLabel(Action, frozen=True, kw_only=True, tag=True):
     remove: tuple[str, ...] = ()
 
 
+class RemoveLabel(Action, frozen=True, kw_only=True, tag=True):
+    """Take labels off an issue; the labels as such stay."""
+
+    issue: str
+    labels: tuple[str, ...]
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -127,14 +173,50 @@ class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
 
 
 class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
-    """Take away a second copy of our own summary."""
+    """Take away a comment of ours: a second summary, or all that we wrote. ``claimed`` marks one that another account
+    wrote for us before; that the tracker refuses this is no failure.
+    """
 
     issue: str
     comment: str
+    claimed: bool = False
+
+
+class CloseIssue(Action, frozen=True, kw_only=True, tag=True):
+    """Close a status issue that we opened. Where the workflow knows no way to do that, the tracker refuses it."""
+
+    issue: str
+
+
+AnyAction = (
+    CreateLabel
+    | CreateStatusIssue
+    | MoveLabel
+    | RemoveLabel
+    | CreateComment
+    | UpdateComment
+    | DeleteComment
+    | CloseIssue
+)
+"""For decoding: the tag says which it is."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What a write made: the native id of the comment or label, the key of the issue."""
+    """What a write made: the native id of the comment or label, the key of the issue.
+
+    ``loud``: the tracker did not let us spare people a notification of it.
+    """
 
     id: str = ""
     issue: str = ""
+    loud: bool = False
+
+
+def notifies(action: Action, receipt: Receipt) -> bool:
+    """Whether this write has sent people a notification: new comments and issues do, rewritings and labels do not."""
+    return receipt.loud or isinstance(action, CreateComment | CreateStatusIssue | CloseIssue)
+
+
+def may_be_refused(action: Action) -> bool:
+    """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
+    return isinstance(action, CloseIssue) or (isinstance(action, DeleteComment) and action.claimed)

@@ -81,11 +81,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The rules that hold for every source."""
+    """The rules that hold for every source. ``keep_quiet``: no new status is told on days without work."""
 
     rules: Rules = field(default_factory=Rules)
     calendar: Calendar = field(default_factory=Calendar.plain)
 
+    keep_quiet: bool = False
+
+    def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Whether nobody is to be notified of a new status now."""
+        return self.keep_quiet and not self.calendar.working(at.astimezone(zone).date())
 
 @dataclass(frozen=True)
 class Assessed:

@@ -10,10 +10,12 @@ import msgspec
 from sync import report
 from sync.action import StatusIssue
 from sync.assessment import Assessed
+from sync.commands import heard
+from sync.desired import Desired, label_name
 from sync.history import burnup
+from sync.marker import Marker, MarkerKind
 from sync.markup import render
 from sync.model import Health, Issue, State, Status
-from sync.plan import Desired, Marker, MarkerKind, label_name
 
 __all__ = ["desire", "view"]
 
@@ -24,11 +26,20 @@ STEP = 0.05
 """A probability that moved by less than this since the last comment means the same."""
 
 
-def desire(one: Assessed, have: StatusIssue | None, *, posted: bool, instance: str, now: datetime) -> Desired:
-    """What should stand there for one milestone, given what stands there now. Pure."""
+def desire(
+    one: Assessed, have: StatusIssue | None, *, posted: bool, instance: str, now: datetime, quiet: bool = False
+) -> Desired:
+    """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
+    told.
+    """
     can = one.source.connector.capabilities
     last = _last(one.uid, have, instance)
-    shown = view(one, since=last.written if last else None, now=now)
+    said = heard(have.asked if have else (), now, one.source.zone)
+    shown = msgspec.structs.replace(view(one, now=now), override=said.override)
+    meant = report.meaning(_settled(shown, last))
+    since = _since(last, meant)
+    if since is not None:
+        shown = msgspec.structs.replace(shown, changes=_changes(one, since))
     limit = can.body_limit - MARKER_ROOM
     status, since = one.health.status, one.health.since
     stale = one.health.stale_since is not None
@@ -44,7 +55,7 @@ def desire(one: Assessed, have: StatusIssue | None, *, posted: bool, instance: s
         label=labels[status],
         siblings=tuple(label for s, label in labels.items() if s is not status),
         summary=render(report.summary(shown), can.markup, limit),
-        meaning=report.meaning(_settled(shown, last)),
+        meaning=meant,
         transition=lambda before: render(report.transition(shown, before), can.markup, limit),
         issue_title=report.status_issue_title(one.milestone),
         issue_body=render(report.status_issue_body(one.milestone, one.project.key), can.markup, limit),
@@ -56,11 +67,23 @@ def desire(one: Assessed, have: StatusIssue | None, *, posted: bool, instance: s
         may_create=one.milestone.state is State.OPEN and one.health.due is not None,
         needs_label=can.labels_are_made,
         stale=stale,
+        quiet=quiet,
+        muted=said.muted,
+        refresh=said.refresh,
+        understood=said.understood,
+        ignored=said.ignored,
     )
 
 
-def view(one: Assessed, *, since: datetime | None, now: datetime) -> report.View:
-    """All that the summary tells; ``since`` is when the comment that stands was written."""
+def _since(last: Marker | None, meant: str) -> datetime | None:
+    """Since when changes are told: the comment that stands, as long as it means the same, goes on telling its own."""
+    if last is None:
+        return None
+    return last.before if last.meaning == meant else last.changed or last.written
+
+
+def view(one: Assessed, *, now: datetime) -> report.View:
+    """All that the summary tells, but for what changed since the last one and what people say."""
     open_now = tuple(stay.item for stay in one.stays if _open(stay.left, stay.closed, stay.reopened))
     members = {stay.item for stay in one.stays}
     items = {uid: one.issues[uid] for uid in members if uid in one.issues}
@@ -70,13 +93,13 @@ def view(one: Assessed, *, since: datetime | None, now: datetime) -> report.View
         project=one.project.key,
         items=items,
         open=open_now,
-        changes=_changes(one, since) if since else None,
         owners=(one.named.owner,) if one.named.owner else (),
         due_dates=one.due_dates,
         sources=(report.Seen(name=one.source.name, at=one.read_at, stale_since=one.health.stale_since),),
         points=_points(one, now),
         budget=_budget(items.values()),
         calibration=one.calibration,
+        commands=True,
     )
 
 

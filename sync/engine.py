@@ -5,22 +5,35 @@ Each step is one method and can be run alone. Connections are pulled side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 import structlog
 
-from sync.action import Action, CreateLabel, CreateStatusIssue, MoveLabel, Observed, Receipt, StatusIssue, Target
+from sync.action import (
+    Action,
+    CreateLabel,
+    CreateStatusIssue,
+    MoveLabel,
+    Observed,
+    Receipt,
+    StatusIssue,
+    Target,
+    may_be_refused,
+)
 from sync.assessment import Assessed, Rulebook, Source, assess, explain, scores
-from sync.connector import TrackerError, UncertainError
+from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.desire import desire
+from sync.desired import Desired, Plan, Policy
+from sync.marker import Marker
 from sync.model import UnknownWhy
-from sync.plan import Limits, Marker, Plan, Policy, over_limits, reconcile
+from sync.outcome import Failure, Progress, Result, Written, silent
+from sync.plan import Limits, over_limits, reconcile
 from sync.selfscore import StreamScore
 from sync.store import Store
 
@@ -35,56 +48,6 @@ SWEEP = timedelta(days=1)
 """How long the last observation of a status issue stands when nothing tells that it changed."""
 
 
-class Progress(Protocol):
-    """Shown to people while the engine works."""
-
-    def __call__(self, step: str, detail: str = "") -> None:
-        """``step`` is a verb of the engine, ``detail`` what it is at."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something that went wrong for one connection or one of its projects."""
-
-    connection: str
-    project: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Written:
-    """One write that was done."""
-
-    action: Action
-    receipt: Receipt
-
-
-@dataclass
-class Result:
-    """What a run did."""
-
-    assessed: list[Assessed] = field(default_factory=list)
-    plan: Plan = field(default_factory=Plan)
-    written: list[Written] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-
-    def summary(self) -> str:
-        """What is kept of it: a few numbers as JSON."""
-        numbers = {
-            "milestones": sum(1 for one in self.assessed if one.current),
-            "planned": len(self.plan.actions),
-            "applied": len(self.written),
-            "failures": len(self.failures),
-            "refused": len(self.refused),
-        }
-        return msgspec.json.encode(numbers).decode()
-
-
-def _silent(step: str, detail: str = "") -> None:
-    """Show nothing."""
-
-
 @dataclass
 class Engine:
     """The steps over a set of sources and one store. ``holder`` names this process in leases."""
@@ -97,8 +60,10 @@ class Engine:
     limits: Limits
     run_id: str
     holder: str
-    progress: Progress = _silent
+    progress: Progress = silent
     failures: list[Failure] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """What a tracker would not let us take away or close, and why."""
     pulled: int = 0
     went_through: bool = False
     """Whether at least one project was read to the end."""
@@ -254,14 +219,24 @@ class Engine:
 
     def _reconcile(self, managed: Sequence[Assessed], known: Mapping[str, StatusIssue | None], seen: Observed) -> Plan:
         stood = {uid: issue for uid, issue in known.items() if issue is not None}
-        merged = Observed(issues={**stood, **seen.issues}, failed=seen.failed, labels=seen.labels)
-        posted = self.store.posted()
+        merged = _merged(Observed(issues=stood), seen)
+        wanted = self.desired(managed, merged, self.store.posted())
+        return reconcile(wanted, merged, instance=self.instance, now=self.clock())
+
+    def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
+        """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
-        wanted = [
-            desire(one, merged.issues.get(one.uid), posted=one.uid in posted, instance=self.instance, now=now)
+        return [
+            desire(
+                one,
+                seen.issues.get(one.uid),
+                posted=one.uid in posted,
+                instance=self.instance,
+                now=now,
+                quiet=self.rules.quiet(now, one.source.zone),
+            )
             for one in managed
         ]
-        return reconcile(wanted, merged, instance=self.instance, now=now)
 
     # --- apply -----------------------------------------------------------------------------------------------------
 
@@ -341,7 +316,10 @@ class Engine:
             return found
         except TrackerError as error:
             self.store.finish(entry, str(error))
-            self._failed(source, action.project_key, error)
+            if isinstance(error, RefusedError) and may_be_refused(action):
+                self.left.append(str(error))
+            else:
+                self._failed(source, action.project_key, error)
             return None
         self.store.finish(entry, receipt)
         log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)
@@ -403,4 +381,5 @@ def _merged(first: Observed, second: Observed) -> Observed:
         issues={**first.issues, **second.issues},
         failed={**first.failed, **second.failed},
         labels={**first.labels, **second.labels},
+        claims={**first.claims, **second.claims},
     )

@@ -6,22 +6,25 @@
 what is observed                 what is planned
 ===============================  ==========================================================================
 no status issue                  create it, its label and the summary (policy ``create``); else nothing
-status issue closed by a person  nothing: that mutes the milestone
+status issue closed by a person  nothing: that mutes the milestone; so does their ``/milesync mute``
 no label, or a sibling of it     one delta that adds ours and removes the siblings
 no summary                       post it; nothing when ours was there and a person deleted it
 two summaries of ours            keep the older, delete the rest
 summary with another meaning     rewrite it in place
-same meaning, another body       rewrite it when the last rewriting is a day old
-status differs from the summary  a transition comment first, unless that very one stands there already
+same meaning, another body       rewrite it when the last rewriting is a day old, or when a person asks
+summary that a person edited     leave it, until they ask for a rewriting
+another account's text with our  make no second one: either the token has changed, which `milesync adopt` confirms,
+marker, and none of ours         or it is a forgery
+status differs from the one      a transition comment first, unless that very one stands there already; on a quiet day
+that people were told            it waits, and the summary's marker keeps the old status until it is told
 ===============================  ==========================================================================
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +32,7 @@ from msgspec import Struct
 
 from sync.action import (
     Action,
+    Claim,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -39,6 +43,8 @@ from sync.action import (
     StatusIssue,
     UpdateComment,
 )
+from sync.desired import LABELS, Desired, People, Plan, Policy, Skipped, label_name, merged
+from sync.marker import Marker, MarkerKind, digest
 from sync.model import Status
 
 __all__ = [
@@ -47,12 +53,15 @@ __all__ = [
     "Limits",
     "Marker",
     "MarkerKind",
+    "People",
     "Plan",
     "Policy",
     "Refusal",
     "Skipped",
     "fingerprint",
     "label_name",
+    "merged",
+    "ours",
     "over_limits",
     "reconcile",
 ]
@@ -60,137 +69,23 @@ __all__ = [
 QUIET = timedelta(days=1)
 """How old a summary must be before it is rewritten although its meaning is the same."""
 
-LABELS: Mapping[Status, tuple[str, str]] = {
-    Status.ON_TRACK: ("0e8a16", "Milestone health: on track"),
-    Status.AT_RISK: ("fbca04", "Milestone health: at risk"),
-    Status.OFF_TRACK: ("d93f0b", "Milestone health: off track"),
-    Status.OVERDUE: ("b60205", "Milestone health: overdue"),
-    Status.DONE: ("5319e7", "Milestone health: done"),
-    Status.NO_DUE_DATE: ("c5def5", "Milestone health: no due date"),
-    Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
-}
-"""Colour (six hex digits) and description of each status label."""
-
-
-class Policy(StrEnum):
-    """What may be written: nothing, what exists, or new status issues too. The narrower of two wins."""
-
-    PLAN = "plan"
-    UPDATE = "update"
-    CREATE = "create"
-
-
-class MarkerKind(StrEnum):
-    """Which text of ours a marker stands in."""
-
-    STATUS_ISSUE = "status_issue"
-    SUMMARY = "summary"
-    TRANSITION = "transition"
-
-
-class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The hidden sign in each of our texts, and the memory that outlives a lost database.
-
-    ``milestone`` is a uid, ``instance`` the configured name of the installation. ``meaning`` is the hash of what the
-    comment says, ``body`` the hash of its text, ``written`` when it was last rewritten. Versioned by ``v``.
-    """
-
-    v: int = 1
-    instance: str
-    kind: MarkerKind
-    milestone: str
-    status: Status | None = None
-    since: datetime | None = None
-    baseline: date | None = None
-    probability: float | None = None
-    meaning: str = ""
-    body: str = ""
-    written: datetime | None = None
-
-    def encode(self) -> str:
-        """One line of JSON."""
-        return msgspec.json.encode(self).decode()
-
-    @classmethod
-    def decode(cls, text: str) -> Marker | None:
-        """The marker, or None when the text is not one that this version reads."""
-        try:
-            return msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            return None
-
-
-class Desired(Struct, frozen=True, kw_only=True):
-    """What should stand in a tracker for one milestone.
-
-    ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
-    are rendered bodies; ``transition`` says what changed, given the status in the last summary, and may decline.
-    ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
-    ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
-    tracker wants labels created before use. ``stale``: a source failed, so only a summary that stands is rewritten.
-    """
-
-    milestone: str
-    project: str
-    project_key: str
-    status: Status
-    since: datetime
-    label: str
-    siblings: tuple[str, ...]
-    summary: str
-    meaning: str
-    transition: Callable[[Status], str | None]
-    issue_title: str
-    issue_body: str
-    issue_labels: tuple[str, ...] = ()
-    baseline: date | None = None
-    policy: Policy = Policy.PLAN
-    posted: bool = False
-    may_create: bool = True
-    needs_label: bool = False
-    probability: float | None = None
-    stale: bool = False
-
-
-class Skipped(Struct, frozen=True):
-    """A milestone for which nothing is written although something differs, and why in a few words."""
-
-    milestone: str
-    why: str
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """Actions in the order in which they are applied, and what was left out on purpose."""
-
-    actions: tuple[Action, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-
-
-def label_name(prefix: str, separator: str, status: Status) -> str:
-    """``health/on-track`` or, where labels are scoped, ``health::on-track``."""
-    return f"{prefix}{separator}{status.value.replace('_', '-')}"
-
 
 def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, now: datetime) -> Plan:
     """The writes that make ``observed`` what ``desired`` says. Pure: same values, same plan."""
-    actions: list[Action] = []
-    skipped: list[Skipped] = []
     known: dict[str, set[str]] = {project: set(names) for project, names in observed.labels.items()}
+    made = []
     for want in desired:
         if want.milestone in observed.failed:
-            skipped.append(Skipped(want.milestone, "its status issue could not be read"))
+            made.append(Plan(skipped=(Skipped(want.milestone, "its status issue could not be read"),)))
             continue
         have = observed.issues.get(want.milestone)
-        todo = list(_for_one(want, have, instance, now))
-        if not todo:
-            continue
-        why = _not_allowed(want, have)
+        one = _One(want, have, instance, now).plan(observed.claims.get(want.milestone))
+        why = _not_allowed(want, have) if one.actions or one.skipped else ""
         if why:
-            skipped.append(Skipped(want.milestone, why))
-            continue
-        actions += _new_labels(want, todo, known)
-        actions += todo
-    return Plan(actions=tuple(actions), skipped=tuple(skipped))
+            one = Plan(skipped=(Skipped(want.milestone, why),), people=one.people)
+        labels = tuple(_new_labels(want, one.actions, known))
+        made.append(msgspec.structs.replace(one, actions=(*labels, *one.actions)))
+    return merged(made)
 
 
 def _not_allowed(want: Desired, have: StatusIssue | None) -> str:
@@ -200,94 +95,159 @@ def _not_allowed(want: Desired, have: StatusIssue | None) -> str:
         return "it has no status issue, and the policy is to update only"
     if have is not None and have.closed:
         return "its status issue is closed, which mutes it"
+    if want.muted:
+        return "a person muted it"
     return ""
 
 
-def _for_one(want: Desired, have: StatusIssue | None, instance: str, now: datetime) -> Iterator[Action]:
-    to: dict[str, Any] = {"milestone": want.milestone, "project": want.project, "project_key": want.project_key}
-    if have is None:
-        if not want.stale:
-            marker = Marker(instance=instance, kind=MarkerKind.STATUS_ISSUE, milestone=want.milestone)
-            yield CreateStatusIssue(
-                **to, title=want.issue_title, body=want.issue_body, marker=marker.encode(), labels=want.issue_labels
-            )
-            yield MoveLabel(**to, issue="", add=want.label)
-            summary = _summary(want, instance, now).encode()
-            yield CreateComment(**to, issue="", body=want.summary, marker=summary, summary=True)
-        return
-    ours = _ours(want.milestone, have.comments, instance)
-    summaries = sorted(
-        ((c, m) for c, m in ours if m.kind is MarkerKind.SUMMARY), key=lambda pair: (pair[0].created_at, pair[0].id)
-    )
-    wrong = tuple(label for label in want.siblings if label in have.labels)
-    if (want.label not in have.labels or wrong) and not want.stale:
-        yield MoveLabel(**to, issue=have.issue, add=want.label, remove=wrong)
-    for double, _ in summaries[1:]:
-        yield DeleteComment(**to, issue=have.issue, comment=double.id)
-    if not summaries:
-        if not want.posted and not want.stale:
-            marker = _summary(want, instance, now)
-            yield CreateComment(**to, issue=have.issue, body=want.summary, marker=marker.encode(), summary=True)
-        return
-    comment, last = summaries[0]
-    if last.status is not None and last.status is not want.status and not want.stale:
-        yield from _transition(want, have, last.status, ours, instance)
-    if _must_rewrite(want, last, now):
-        marker = _summary(want, instance, now)
-        yield UpdateComment(**to, issue=have.issue, comment=comment.id, body=want.summary, marker=marker.encode())
+class _One:
+    """One milestone: what is wanted, what stands there, and the summary of ours that counts (the oldest)."""
+
+    def __init__(self, want: Desired, have: StatusIssue | None, instance: str, now: datetime) -> None:
+        self.want, self.have, self.instance, self.now = want, have, instance, now
+        self.to: dict[str, Any] = {k: getattr(want, k) for k in ("milestone", "project", "project_key")}
+        self.ours = ours(have.comments if have else (), instance, want.milestone)
+        pairs = [pair for pair in self.ours if pair[1].kind is MarkerKind.SUMMARY]
+        self.summaries = sorted(pairs, key=lambda pair: (pair[0].created_at, pair[0].id))
+        self.last = self.summaries[0][1] if self.summaries else None
+        self.told = self._told()
+        self.turned = self.told is not None and self.told is not want.status and not want.stale
+        self.edited = bool(self.summaries) and _edited(*self.summaries[0])
+        self.kept = self.edited and not (want.refresh and want.refresh >= self.summaries[0][0].updated_at)
+
+    def plan(self, claim: Claim | None) -> Plan:
+        """The writes; ``claim`` is on a status issue that another account made."""
+        want, skipped = self.want, ""
+        if self.have is None:
+            claimed = claim is not None and _claimed(claim, self.instance, want.milestone, MarkerKind.STATUS_ISSUE)
+            actions = [] if want.stale or claimed else list(self._first())
+            skipped = ADOPT if claimed else ""
+        else:
+            actions = list(self._next(self.have))
+            if self._wants_summary():
+                claimed = any(
+                    _claimed(one, self.instance, want.milestone, MarkerKind.SUMMARY) for one in self.have.claims
+                )
+                actions += [] if claimed else [self._post(self.have.issue)]
+                skipped = ADOPT if claimed else ""
+            elif self.kept and self._must_rewrite():
+                skipped = "a person edited its summary, which stays"
+        people = People(
+            understood=want.understood,
+            ignored=want.ignored,
+            muted=want.muted,
+            edited=self.kept,
+            waiting=self.turned and want.quiet,
+        )
+        return Plan(
+            actions=tuple(actions),
+            skipped=(Skipped(want.milestone, skipped),) if skipped else (),
+            people=people,
+        )
+
+    def _first(self) -> Iterator[Action]:
+        want = self.want
+        marker = Marker(instance=self.instance, kind=MarkerKind.STATUS_ISSUE, milestone=want.milestone).encode()
+        title, body, labels = want.issue_title, want.issue_body, want.issue_labels
+        yield CreateStatusIssue(**self.to, title=title, body=body, marker=marker, labels=labels)
+        yield MoveLabel(**self.to, issue="", add=want.label)
+        yield self._post("")
+
+    def _next(self, have: StatusIssue) -> Iterator[Action]:
+        """What changes where something stands already, but for a first summary."""
+        want = self.want
+        wrong = tuple(label for label in want.siblings if label in have.labels)
+        if (want.label not in have.labels or wrong) and not want.stale:
+            yield MoveLabel(**self.to, issue=have.issue, add=want.label, remove=wrong)
+        for comment, marker in self.summaries[1:]:
+            if not _edited(comment, marker):
+                yield DeleteComment(**self.to, issue=have.issue, comment=comment.id)
+        if self.told is not None and self.turned and not want.quiet:
+            yield from self._transition(have, self.told)
+        if self.summaries and not self.kept and self._must_rewrite():
+            comment, _ = self.summaries[0]
+            marker_text = self._marker().encode()
+            yield UpdateComment(**self.to, issue=have.issue, comment=comment.id, body=want.summary, marker=marker_text)
+
+    def _wants_summary(self) -> bool:
+        return not (self.summaries or self.want.posted or self.want.stale)
+
+    def _post(self, issue: str) -> CreateComment:
+        marker = self._marker().encode()
+        return CreateComment(**self.to, issue=issue, body=self.want.summary, marker=marker, summary=True)
+
+    def _transition(self, have: StatusIssue, before: Status) -> Iterator[Action]:
+        want = self.want
+        said = any(
+            m.kind is MarkerKind.TRANSITION and m.status is want.status and m.since == want.since for _, m in self.ours
+        )
+        body = None if said else want.transition(before)
+        if body is None:
+            return
+        marker = Marker(
+            instance=self.instance,
+            kind=MarkerKind.TRANSITION,
+            milestone=want.milestone,
+            status=want.status,
+            since=want.since,
+            body=digest(body),
+        )
+        yield CreateComment(**self.to, issue=have.issue, body=body, marker=marker.encode(), summary=False)
+
+    def _told(self) -> Status | None:
+        """The status of which people were told last, by the summary or by a transition after it."""
+        if self.last is None or self.last.status is None:
+            return None
+        written = self.last.written or self.summaries[0][0].created_at
+        said = [(c.created_at, m.status) for c, m in self.ours if m.kind is MarkerKind.TRANSITION and m.status]
+        return max([(written, self.last.status), *said], key=lambda pair: pair[0])[1]
+
+    def _must_rewrite(self) -> bool:
+        want, last = self.want, self.last
+        if last is None or last.meaning != want.meaning or (self.turned and not want.quiet):
+            return True
+        if want.refresh is not None and (last.written is None or last.written < want.refresh):
+            return True
+        return last.body != digest(want.summary) and (last.written is None or self.now - last.written >= QUIET)
+
+    def _marker(self) -> Marker:
+        """The summary's. What is not told on a quiet day stays untold in it."""
+        want, last, now = self.want, self.last, self.now
+        waits = last is not None and self.turned and want.quiet
+        same = last is not None and last.meaning == want.meaning
+        return Marker(
+            instance=self.instance,
+            kind=MarkerKind.SUMMARY,
+            milestone=want.milestone,
+            status=self.told if waits else want.status,
+            since=last.since if last is not None and waits else want.since,
+            baseline=want.baseline,
+            probability=want.probability,
+            meaning=want.meaning,
+            body=digest(want.summary),
+            written=max(now, want.refresh or now),
+            changed=last.changed if last is not None and same else now,
+            before=(last.before if same else last.changed) if last is not None else None,
+        )
 
 
-def _transition(
-    want: Desired, have: StatusIssue, before: Status, ours: Sequence[tuple[OurComment, Marker]], instance: str
-) -> Iterator[Action]:
-    said = any(m.kind is MarkerKind.TRANSITION and m.status is want.status and m.since == want.since for _, m in ours)
-    body = None if said else want.transition(before)
-    if body is None:
-        return
-    marker = Marker(
-        instance=instance,
-        kind=MarkerKind.TRANSITION,
-        milestone=want.milestone,
-        status=want.status,
-        since=want.since,
-        body=_hash(body),
-    )
-    yield CreateComment(
-        milestone=want.milestone,
-        project=want.project,
-        project_key=want.project_key,
-        issue=have.issue,
-        body=body,
-        marker=marker.encode(),
-        summary=False,
-    )
+ADOPT = "another account wrote what stands there with our marker; `milesync adopt` takes it over"
 
 
-def _must_rewrite(want: Desired, last: Marker, now: datetime) -> bool:
-    if last.meaning != want.meaning:
-        return True
-    return last.body != _hash(want.summary) and (last.written is None or now - last.written >= QUIET)
-
-
-def _summary(want: Desired, instance: str, now: datetime) -> Marker:
-    return Marker(
-        instance=instance,
-        kind=MarkerKind.SUMMARY,
-        milestone=want.milestone,
-        status=want.status,
-        since=want.since,
-        baseline=want.baseline,
-        probability=want.probability,
-        meaning=want.meaning,
-        body=_hash(want.summary),
-        written=now,
-    )
-
-
-def _ours(milestone: str, comments: Sequence[OurComment], instance: str) -> list[tuple[OurComment, Marker]]:
+def ours(comments: Sequence[OurComment], instance: str, milestone: str) -> list[tuple[OurComment, Marker]]:
     """Comments of this instance about this milestone; their author was checked when they were observed."""
     read = ((c, Marker.decode(c.marker)) for c in comments)
     return [(c, m) for c, m in read if m is not None and m.instance == instance and m.milestone == milestone]
+
+
+def _edited(comment: OurComment, marker: Marker) -> bool:
+    """Whether somebody else has changed the text since we wrote it."""
+    return bool(marker.body) and marker.body != digest(comment.body)
+
+
+def _claimed(claim: Claim, instance: str, milestone: str, kind: MarkerKind) -> bool:
+    marker = Marker.decode(claim.marker)
+    return marker is not None and (marker.instance, marker.milestone, marker.kind) == (instance, milestone, kind)
 
 
 def _new_labels(want: Desired, todo: Sequence[Action], known: dict[str, set[str]]) -> Iterator[Action]:
@@ -371,13 +331,11 @@ def fingerprint(actions: Iterable[Action]) -> str:
         plain = msgspec.to_builtins(action)
         marker = Marker.decode(plain.get("marker", ""))
         if marker is not None:
-            meant = msgspec.structs.replace(marker, written=None, since=None, probability=None, body="")
+            meant = msgspec.structs.replace(
+                marker, written=None, since=None, probability=None, body="", changed=None, before=None
+            )
             plain["marker"] = msgspec.to_builtins(meant)
             if marker.meaning:
                 del plain["body"]
         digest.update(msgspec.json.encode(plain, order="sorted") + b"\n")
     return digest.hexdigest()
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

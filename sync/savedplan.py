@@ -9,12 +9,10 @@ from typing import Self
 
 import msgspec
 
-from sync.action import Action, CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
+from sync.action import Action, AnyAction
 from sync.plan import fingerprint
 
 __all__ = ["SavedPlan"]
-
-_Any = CreateLabel | CreateStatusIssue | MoveLabel | CreateComment | UpdateComment | DeleteComment
 
 
 class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +21,7 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     made: datetime
     fingerprint: str
-    actions: tuple[_Any, ...]
+    actions: tuple[AnyAction, ...]
 
     @classmethod
     def of(cls, instance: str, made: datetime, actions: Sequence[Action]) -> Self:

@@ -147,6 +147,7 @@ def rulebook(settings: Settings) -> Rulebook:
             subdivision=subdivision,
             off=days.days_off,
         ),
+        keep_quiet=days.quiet,
     )
 
 

@@ -12,11 +12,20 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sync import sentences
-from sync.action import Action, CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel
+from sync.action import (
+    Action,
+    CloseIssue,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    RemoveLabel,
+)
 from sync.assessment import Assessed
+from sync.desired import People, Plan
 from sync.engine import Failure, Result, Written
 from sync.model import Status, UnknownWhy
-from sync.plan import Plan
 from sync.selfscore import StreamScore, sentence
 
 __all__ = ["because", "milestones", "plan_lines", "plan_rows", "rows", "run_document", "summary_line", "written_rows"]
@@ -137,8 +146,12 @@ def _told(action: Action) -> tuple[str, str]:
             return "~", f"label {action.add} on {where}{took}"
         case CreateComment():
             return "+", f"{'summary' if action.summary else 'transition'} comment on {where}"
+        case RemoveLabel():
+            return "-", f"label {', '.join(action.labels)} from {where}"
         case DeleteComment():
-            return "-", f"second summary comment on {where}"
+            return "-", f"{'the former account’s' if action.claimed else 'our'} comment on {where}"
+        case CloseIssue():
+            return "-", f"status issue {where}, closed"
         case _:
             return "~", f"summary comment on {where}"
 
@@ -216,6 +229,8 @@ def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
             "applied": len(result.written),
             "skipped": len(result.plan.actions) - len(result.written) + len(result.plan.skipped),
         },
+        "notifications": result.notifications,
+        "people": msgspec.to_builtins(result.plan.people),
         "requests": requests,
         "errors": [*failure_rows(result.failures), *({"error": f"refused: {why}"} for why in result.refused)],
         "written": written_rows(result.written, result.assessed),
@@ -228,6 +243,28 @@ def summary_line(result: Result) -> Text:
     counted = Counter(one.health.status for one in current)
     parts = [f"{counted[status]} {sentences.STATUS[status]}" for status in _ORDER if counted[status]]
     wrote = sentences.plural(len(result.written), "write") if result.written else "nothing written"
+    if result.written:
+        wrote += f", {sentences.plural(result.notifications, 'notification')}"
     left = len(result.plan.actions) - len(result.written)
     held = f", {left} held back by the policy or a failure" if left else ""
-    return Text(f"{sentences.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held}.")
+    heard = people(result.plan.people)
+    line = f"{sentences.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held}."
+    return Text(f"{line} {heard}" if heard else line)
+
+
+def people(said: People) -> str:
+    """What people have said, as far as they have: a sentence or an empty text."""
+    told = (
+        (said.understood, "{} of people heard".format, "command"),
+        (said.ignored, "{} ignored".format, "command"),
+        (said.muted, "{} muted".format, "milestone"),
+        (said.edited, "{} edited by hand left alone".format, "summary"),
+        (said.waiting, "{} to be told on a working day".format, "new status"),
+    )
+    parts = [words(_counted(count, noun)) for count, words, noun in told if count]
+    return f"{sentences.capital(', '.join(parts))}." if parts else ""
+
+
+def _counted(count: int, noun: str) -> str:
+    irregular = {"summary": "summaries", "new status": "new statuses"}
+    return f"{count} {irregular[noun]}" if noun in irregular and count != 1 else sentences.plural(count, noun)

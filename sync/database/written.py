@@ -10,30 +10,18 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import insert, select, update
 
-from sync.action import (
-    Action,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    MoveLabel,
-    Receipt,
-    StatusIssue,
-    UpdateComment,
-)
+from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, Receipt, StatusIssue
 from sync.database import lease, schema
 from sync.database.lease import Lease
 from sync.database.opening import writing
 from sync.database.rows import chunks, upsert
 from sync.database.schema import Made
 from sync.database.shelf import Shelf
-from sync.plan import Marker, MarkerKind
+from sync.marker import Marker, MarkerKind
 
 __all__ = ["Entry", "Run", "Written"]
 
-_ACTION = msgspec.json.Decoder(
-    CreateLabel | CreateStatusIssue | MoveLabel | CreateComment | UpdateComment | DeleteComment
-)
+_ACTION = msgspec.json.Decoder(AnyAction)
 _STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
 _JSON = msgspec.json.Encoder()
 

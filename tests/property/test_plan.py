@@ -9,7 +9,17 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.action import Action, CreateLabel, OurComment, StatusIssue, Target
+from sync.action import (
+    Action,
+    Claim,
+    CreateLabel,
+    DeleteComment,
+    OurComment,
+    StatusIssue,
+    Target,
+    UpdateComment,
+)
+from sync.marker import digest
 from sync.model import Status
 from sync.plan import Desired, Marker, MarkerKind, Policy, label_name, reconcile
 from tests.memory import MemoryTracker
@@ -51,6 +61,9 @@ def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
                 may_create=draw(st.booleans()),
                 needs_label=draw(st.booleans()),
                 stale=draw(st.booleans()),
+                quiet=draw(st.booleans()),
+                muted=draw(st.sampled_from([False, False, True])),
+                refresh=draw(st.none() | times),
             )
         )
         if draw(st.booleans()):
@@ -68,14 +81,16 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
             status=draw(statuses),
             since=draw(times),
             meaning=draw(words),
-            body=draw(words),
+            body=draw(st.sampled_from(["", digest("a"), digest("b")])),
             written=draw(times),
+            changed=draw(st.none() | times),
         )
         text = draw(st.sampled_from([marker.encode(), "", "{}", "nonsense"]))
-        at = draw(times)
-        comments.append(OurComment(id=str(next(tracker.ids)), marker=text, body="x", created_at=at, updated_at=at))
+        at, body = draw(times), draw(words)
+        comments.append(OurComment(id=str(next(tracker.ids)), marker=text, body=body, created_at=at, updated_at=at))
     key = str(next(tracker.ids))
     own = Marker(instance="acme", kind=MarkerKind.STATUS_ISSUE, milestone=uid).encode()
+    claim = Marker(instance=draw(st.sampled_from(["acme", "other"])), kind=MarkerKind.SUMMARY, milestone=uid).encode()
     tracker.issues[key] = StatusIssue(
         issue=key,
         url="u",
@@ -83,6 +98,7 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
         labels=tuple(draw(st.sets(st.sampled_from([*labels, "bug"])))),
         comments=tuple(comments),
         marker=own,
+        claims=(Claim(id="c", author="before", marker=claim),) if draw(st.booleans()) else (),
     )
 
 
@@ -92,11 +108,20 @@ def test_applying_a_plan_leaves_an_empty_one(world: tuple[list[Desired], MemoryT
     desired, tracker = world
     targets = [Target(milestone=d.milestone, project="p", project_key="acme/app") for d in desired]
     before = {key: [c for c in issue.comments if not c.marker] for key, issue in tracker.issues.items()}
+    edited = {
+        c.id: c
+        for issue in tracker.issues.values()
+        for c in issue.comments
+        if (marker := Marker.decode(c.marker)) and marker.body not in ("", digest(c.body))
+    }
+    asked = any(one.refresh for one in desired)
     made: dict[str, str] = {}
     for planned in reconcile(desired, tracker.seen(targets), instance="acme", now=NOW).actions:
         action: Action = planned
         if getattr(planned, "issue", None) == "":
             action = msgspec.structs.replace(planned, issue=made[planned.milestone])
+        if isinstance(action, UpdateComment | DeleteComment) and not asked:
+            assert action.comment not in edited, "what a person edited stays so"
         receipt = tracker.do(action)
         if receipt.issue:
             made[planned.milestone] = receipt.issue

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from sync.action import (
+    Claim,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -15,6 +16,7 @@ from sync.action import (
     Target,
     UpdateComment,
 )
+from sync.marker import MarkerKind
 from sync.model import Status
 from sync.plan import Desired, Limits, Marker, Plan, Policy, fingerprint, label_name, over_limits, reconcile
 from tests.memory import MemoryTracker
@@ -149,6 +151,131 @@ def test_update_policy_makes_no_status_issue() -> None:
     plan = reconcile([want(policy=Policy.UPDATE)], Observed(), instance="acme", now=NOW)
     assert plan.actions == ()
     assert "update only" in plan.skipped[0].why
+
+
+def rewritten(tracker: MemoryTracker, body: str, at: datetime = NOW) -> None:
+    """A person edits our summary; the marker stays in it."""
+    key, issue = next(iter(tracker.issues.items()))
+    first, *rest = issue.comments
+    edited = msgspec.structs.replace(first, body=body, updated_at=at)
+    tracker.issues[key] = msgspec.structs.replace(issue, comments=(edited, *rest))
+
+
+def summary_of(tracker: MemoryTracker) -> Marker:
+    marker = Marker.decode(next(iter(tracker.issues.values())).comments[0].marker)
+    assert marker is not None
+    return marker
+
+
+def test_a_summary_that_a_person_edited_stays_so_and_is_counted() -> None:
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "summary, and Ada's own words")
+    plan = settle(there, want(meaning="else", summary="else"))
+    assert (plan.actions, plan.people.edited) == ((), 1)
+    assert "edited" in plan.skipped[0].why
+
+
+def test_the_label_and_transitions_go_on_beside_an_edited_summary() -> None:
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "Ada's own words")
+    for status in (Status.AT_RISK, Status.ON_TRACK, Status.AT_RISK):
+        there.clock = lambda at=there.clock() + timedelta(hours=1): at  # type: ignore[misc]
+        assert CreateComment in kinds(settle(there, want(status, since=there.clock())))
+        assert settle(there, want(status, since=there.clock())).actions == ()
+    assert next(iter(there.issues.values())).comments[0].body == "Ada's own words"
+
+
+def test_what_a_tracker_does_to_line_ends_is_no_edit() -> None:
+    there = tracker()
+    settle(there, want(summary="one\n\ntwo"))
+    rewritten(there, "one  \r\n\r\ntwo\r\n")
+    plan = settle(there, want(summary="three", meaning="else"))
+    assert (kinds(plan), plan.people.edited) == ([UpdateComment], 0)
+
+
+def test_a_refresh_rewrites_once_and_takes_an_edited_summary_back() -> None:
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "Ada's own words", NOW + timedelta(hours=1))
+    early = want(refresh=NOW + timedelta(minutes=30))
+    assert settle(there, early, NOW + timedelta(hours=2)).actions == (), "edited after it was asked for"
+    asked = want(refresh=NOW + timedelta(hours=2))
+    assert kinds(settle(there, asked, NOW + timedelta(hours=2))) == [UpdateComment]
+    assert settle(there, asked, NOW + timedelta(hours=3)).actions == ()
+
+
+def test_a_refresh_dated_by_a_tracker_whose_clock_is_ahead_rewrites_once() -> None:
+    there = tracker()
+    settle(there, want())
+    ahead = want(refresh=NOW + timedelta(hours=1))
+    assert kinds(settle(there, ahead)) == [UpdateComment]
+    assert settle(there, ahead).actions == ()
+
+
+def test_a_muted_milestone_is_left_alone_and_counted() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(Status.OFF_TRACK, muted=True))
+    assert (plan.actions, plan.people.muted) == ((), 1)
+    assert "muted" in plan.skipped[0].why
+    assert CreateComment in kinds(settle(there, want(Status.OFF_TRACK))), "unmuted"
+
+
+def test_on_a_quiet_day_the_transition_waits_and_is_not_lost() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(Status.AT_RISK, quiet=True))
+    assert kinds(plan) == [CreateLabel, MoveLabel, UpdateComment]
+    assert (plan.people.waiting, summary_of(there).status) == (1, Status.ON_TRACK)
+    assert settle(there, want(Status.AT_RISK, quiet=True)).actions == ()
+    monday = settle(there, want(Status.AT_RISK))
+    assert kinds(monday) == [CreateComment, UpdateComment]
+    assert "on_track -> at_risk" in monday.actions[0].body  # type: ignore[attr-defined]
+    assert settle(there, want(Status.AT_RISK)).actions == ()
+
+
+def test_a_status_that_came_back_over_the_weekend_was_never_told() -> None:
+    there = tracker()
+    settle(there, want())
+    settle(there, want(Status.AT_RISK, quiet=True))
+    assert CreateComment not in kinds(settle(there, want()))
+
+
+def test_the_marker_keeps_when_the_meaning_changed() -> None:
+    there = tracker()
+    settle(there, want(meaning="1"))
+    second, third, fourth = (NOW + timedelta(days=n) for n in (1, 2, 3))
+    settle(there, want(meaning="2"), second)
+    settle(there, want(meaning="2", summary="other words"), third)
+    marker = summary_of(there)
+    assert (marker.before, marker.changed, marker.written) == (NOW, second, third)
+    settle(there, want(meaning="3"), fourth)
+    assert (summary_of(there).before, summary_of(there).changed) == (second, fourth)
+
+
+def test_what_another_account_wrote_with_our_marker_is_neither_ours_nor_doubled() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    old = Claim(id="7", author="former-bot", marker=issue.comments[0].marker)
+    there.issues[key] = msgspec.structs.replace(issue, comments=(), claims=(old,))
+    plan = settle(there, want(Status.AT_RISK))
+    assert kinds(plan) == [CreateLabel, MoveLabel]
+    assert "adopt" in plan.skipped[0].why
+    there.issues[key] = msgspec.structs.replace(
+        issue, comments=(), claims=(msgspec.structs.replace(old, marker=old.marker.replace("acme", "other")),)
+    )
+    assert CreateComment in kinds(settle(there, want())), "another instance's is no hindrance"
+
+
+def test_a_status_issue_of_another_account_with_our_marker_is_not_doubled() -> None:
+    mark = Marker(instance="acme", kind=MarkerKind.STATUS_ISSUE, milestone=UID).encode()
+    seen = Observed(claims={UID: Claim(id="9", author="former-bot", marker=mark, issue="#9")})
+    plan = reconcile([want()], seen, instance="acme", now=NOW)
+    assert plan.actions == ()
+    assert "adopt" in plan.skipped[0].why
 
 
 def test_stale_data_only_rewrites_a_summary_that_stands() -> None:

@@ -1,0 +1,114 @@
+"""What should stand in a tracker for a milestone, and the plan that leads there: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from sync.action import Action
+from sync.model import Status
+
+__all__ = ["LABELS", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
+
+LABELS: Mapping[Status, tuple[str, str]] = {
+    Status.ON_TRACK: ("0e8a16", "Milestone health: on track"),
+    Status.AT_RISK: ("fbca04", "Milestone health: at risk"),
+    Status.OFF_TRACK: ("d93f0b", "Milestone health: off track"),
+    Status.OVERDUE: ("b60205", "Milestone health: overdue"),
+    Status.DONE: ("5319e7", "Milestone health: done"),
+    Status.NO_DUE_DATE: ("c5def5", "Milestone health: no due date"),
+    Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
+}
+"""Colour (six hex digits) and description of each status label."""
+
+
+class Policy(StrEnum):
+    """What may be written: nothing, what exists, or new status issues too. The narrower of two wins."""
+
+    PLAN = "plan"
+    UPDATE = "update"
+    CREATE = "create"
+
+
+class Desired(Struct, frozen=True, kw_only=True):
+    """What should stand in a tracker for one milestone.
+
+    ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
+    are rendered bodies; ``transition`` says what changed, given the status in the last summary, and may decline.
+    ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
+    ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
+    tracker wants labels created before use. ``stale``: a source failed, so only a summary that stands is rewritten.
+    ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
+    ``understood`` and ``ignored`` count them.
+    """
+
+    milestone: str
+    project: str
+    project_key: str
+    status: Status
+    since: datetime
+    label: str
+    siblings: tuple[str, ...]
+    summary: str
+    meaning: str
+    transition: Callable[[Status], str | None]
+    issue_title: str
+    issue_body: str
+    issue_labels: tuple[str, ...] = ()
+    baseline: date | None = None
+    policy: Policy = Policy.PLAN
+    posted: bool = False
+    may_create: bool = True
+    needs_label: bool = False
+    probability: float | None = None
+    stale: bool = False
+    quiet: bool = False
+    muted: bool = False
+    refresh: datetime | None = None
+    understood: int = 0
+    ignored: int = 0
+
+
+class Skipped(Struct, frozen=True):
+    """A milestone for which nothing is written although something differs, and why in a few words."""
+
+    milestone: str
+    why: str
+
+
+class People(Struct, frozen=True, kw_only=True):
+    """What people have said in the threads: commands ``understood``, and ``ignored`` because they are not, or because
+    their author may not write; milestones ``muted``, summaries ``edited`` by hand, which stay, and transitions that
+    ``wait`` for a working day.
+    """
+
+    understood: int = 0
+    ignored: int = 0
+    muted: int = 0
+    edited: int = 0
+    waiting: int = 0
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Actions in the order in which they are applied, what was left out on purpose, and what people have said."""
+
+    actions: tuple[Action, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    people: People = People()
+
+
+def label_name(prefix: str, separator: str, status: Status) -> str:
+    """``health/on-track`` or, where labels are scoped, ``health::on-track``."""
+    return f"{prefix}{separator}{status.value.replace('_', '-')}"
+
+
+def merged(plans: Sequence[Plan]) -> Plan:
+    """One after the other."""
+    return Plan(
+        actions=tuple(action for plan in plans for action in plan.actions),
+        skipped=tuple(one for plan in plans for one in plan.skipped),
+        people=People(**{name: sum(getattr(plan.people, name) for plan in plans) for name in People.__struct_fields__}),
+    )

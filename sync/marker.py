@@ -1,0 +1,115 @@
+"""The hidden sign in each of our texts, and by what a text is known to be still as we left it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sync.model import Status
+
+__all__ = ["Marker", "MarkerKind", "canonical", "digest", "find_marker", "with_marker"]
+
+_MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
+
+
+class MarkerKind(StrEnum):
+    """Which text of ours a marker stands in."""
+
+    STATUS_ISSUE = "status_issue"
+    SUMMARY = "summary"
+    TRANSITION = "transition"
+
+
+class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The hidden sign in each of our texts, and the memory that outlives a lost database.
+
+    ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` is the one that people
+    were last told of. ``meaning`` is the hash of what the comment says, ``body`` the `digest` of its text, ``written``
+    when it was last rewritten, ``changed`` when it last came to mean something else, ``before`` when the time before
+    that. Versioned by ``v``.
+    """
+
+    v: int = 1
+    instance: str
+    kind: MarkerKind
+    milestone: str
+    status: Status | None = None
+    since: datetime | None = None
+    baseline: date | None = None
+    probability: float | None = None
+    meaning: str = ""
+    body: str = ""
+    written: datetime | None = None
+    changed: datetime | None = None
+    before: datetime | None = None
+
+    def encode(self) -> str:
+        """One line of JSON."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Marker | None:
+        """The marker, or None when the text is not one that this version reads."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return None
+
+
+def with_marker(body: str, marker: str) -> str:
+    """`body` with its marker (one line of JSON) in an HTML comment at the end, for Markdown trackers."""
+    safe = marker.replace("--", "-\\u002d").replace(">", "\\u003e")
+    json.loads(safe)
+    return f"{body}\n\n<!-- milesync {safe} -->"
+
+
+def find_marker(body: str) -> str:
+    """The last marker in a Markdown body, or an empty text. Whether its author is us is the caller's question."""
+    found = _MARKER.findall(body)
+    return str(found[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if found else ""
+
+
+def digest(body: str) -> str:
+    """A short hash of a text's `canonical` form: another one means that somebody else has edited it."""
+    return hashlib.blake2b(canonical(body).encode(), digest_size=8).hexdigest()
+
+
+def canonical(body: str) -> str:
+    """What of a text every tracker gives back as it was sent: no marker, no blanks at the ends of lines, one kind of
+    line end. Of an ADF document, which Jira Cloud stores with attributes and ids of its own, the words only.
+    """
+    document = _document(body)
+    if document is not None:
+        return " ".join("".join(_words(document)).split())
+    lines = _MARKER.sub("", body).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip()
+
+
+def _document(body: str) -> dict[str, Any] | None:
+    if not body.startswith("{"):
+        return None
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) and read.get("type") == "doc" else None
+
+
+def _words(node: dict[str, Any]) -> Iterator[str]:
+    """The words of a node and what is in it, a blank after each block."""
+    shown = node.get("attrs") or {}
+    yield from (str(shown[name]) for name in ("title", "text") if shown.get(name))
+    yield str(node.get("text", ""))
+    inner = node.get("content") or []
+    for one in inner:
+        yield from _words(one)
+    if inner or node.get("type") == "hardBreak":
+        yield " "
