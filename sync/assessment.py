@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sync import health, history
+from sync.audience import EVERYBODY, Audience
 from sync.calendar import Calendar
 from sync.capacity_replay import own_multipliers
 from sync.capacity_replay import replay as replayed
@@ -36,7 +37,7 @@ from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.track_record import told, track_record
 
-__all__ = ["Assessed", "Named", "Rulebook", "Source", "assess", "explain", "scores"]
+__all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "assess", "explain", "scores"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 
@@ -85,12 +86,12 @@ class Rulebook:
 
     rules: Rules = field(default_factory=Rules)
     calendar: Calendar = field(default_factory=Calendar.plain)
-
     keep_quiet: bool = False
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether nobody is to be notified of a new status now."""
         return self.keep_quiet and not self.calendar.working(at.astimezone(zone).date())
+
 
 @dataclass(frozen=True)
 class Assessed:
@@ -129,44 +130,66 @@ class Assessed:
         return self.running or self.reported
 
 
-def assess(
-    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, *, replay: bool = False
-) -> list[Assessed]:
-    """The health of every milestone that the sources admit, at a time, in the order of their names.
+class Reading:
+    """The store's rows as an audience may read them, read once for any number of questions about one time.
 
     Sources share one history, so that a young team may learn from another's milestones of the same kind.
     A replay takes no memory of earlier statuses, and uses nothing that is dated after ``at``.
     """
-    loaded = [_Loaded(store, source, at) for source in sources]
-    history_of = _Histories(loaded, book, at)
-    memory = _Memory() if replay else _Memory.of(store, history_of.ledger, book, at)
-    made: list[Assessed] = []
-    for one in loaded:
-        past, rules = history_of(one.source)
-        verdicts = health.assess(past, [c.id for c in one.containers], at, rules=rules, **one.given(memory, at, book))
-        made += one.assessed(verdicts, memory)
-    return sorted(made, key=lambda one: one.written)
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Sequence[Source],
+        at: datetime,
+        book: Rulebook,
+        *,
+        replay: bool = False,
+        audience: Audience = EVERYBODY,
+    ) -> None:
+        self.at = at
+        self._loaded = [_Loaded(store, source, at, audience) for source in sources]
+        self.history = _Histories(self._loaded, book, at)
+        self.scores = track_record(store, self.history.ledger, book.rules.tolerance, at)
+        self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience)
+        self._given = [one.given(self._memory, at, book) for one in self._loaded]
+
+    def assess(self) -> list[Assessed]:
+        """The health of every milestone that the sources admit, in the order of their names."""
+        made: list[Assessed] = []
+        for one, given in zip(self._loaded, self._given, strict=True):
+            past, rules = self.history(one.source)
+            names = [c.id for c in one.containers]
+            made += one.assessed(health.assess(past, names, self.at, rules=rules, **given), self._memory)
+        return sorted(made, key=lambda one: one.written)
+
+    def explain(self, written: str) -> dict[str, Any] | None:
+        """Every number behind the health of one milestone, by its written id; None when there is no such milestone."""
+        for one, given in zip(self._loaded, self._given, strict=True):
+            for name, milestone in one.milestones.items():
+                if one.written(milestone) == written:
+                    past, rules = self.history(one.source)
+                    return health.explain(past, name, self.at, rules=rules, **given)
+        return None
+
+
+def assess(
+    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, *, replay: bool = False
+) -> list[Assessed]:
+    """The health of every milestone: see `Reading`."""
+    return Reading(store, sources, at, book, replay=replay).assess()
 
 
 def explain(
     store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, written: str, *, replay: bool = False
-) -> dict[str, object] | None:
-    """Every number behind the health of one milestone, by its written id; None when there is no such milestone."""
-    loaded = [_Loaded(store, source, at) for source in sources]
-    history_of = _Histories(loaded, book, at)
-    memory = _Memory() if replay else _Memory.of(store, history_of.ledger, book, at)
-    for one in loaded:
-        for name, milestone in one.milestones.items():
-            if one.written(milestone) == written:
-                past, rules = history_of(one.source)
-                return health.explain(past, name, at, rules=rules, **one.given(memory, at, book))
-    return None
+) -> dict[str, Any] | None:
+    """Every number behind the health of one milestone: see `Reading`."""
+    return Reading(store, sources, at, book, replay=replay).explain(written)
 
 
 def scores(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> dict[str, StreamScore]:
     """How the forecasts that were published turned out, by stream, as it stands at a time."""
-    loaded = [_Loaded(store, source, at) for source in sources]
-    return track_record(store, _Histories(loaded, book, at).ledger, book.rules.tolerance, at)
+    return Reading(store, sources, at, book).scores
 
 
 class _Histories:
@@ -201,20 +224,25 @@ class _Memory:
     scores: Mapping[str, StreamScore] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: Store, ledger: Ledger, book: Rulebook, at: datetime) -> _Memory:
+    def of(cls, store: Store, scores: Mapping[str, StreamScore], audience: Audience) -> _Memory:
         reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
-        scores = track_record(store, ledger, book.rules.tolerance, at)
-        return cls(store.last_health(), store.stale(), store.pulled(), reported, scores)
+        return cls(store.last_health(audience.name), store.stale(), store.pulled(), reported, scores)
 
 
 class _Loaded:
     """One source's rows, read once."""
 
-    def __init__(self, store: Store, source: Source, at: datetime) -> None:
+    def __init__(self, store: Store, source: Source, at: datetime, audience: Audience) -> None:
         origin = source.connector.source
         self.source = source
         watched = store.watched(source.name, origin)
-        self.projects = {project.id: project for project in store.projects(origin) if project.id in watched}
+        self.projects = {
+            project.id: project
+            for project in store.projects(origin)
+            if project.id in watched and audience.sees(source.name, project)
+        }
+        if audience is not EVERYBODY:
+            watched = frozenset(self.projects)
         self.milestones = {
             uid(origin, "milestone", m.id): self._as_named(m)
             for _, m in store.milestones(origin)
