@@ -16,7 +16,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import msgspec
 import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
@@ -26,6 +25,21 @@ from config.settings import Settings, load
 from sync import log
 from sync.assessment import Assessed
 from sync.cli import compose, show
+from sync.cli.options import (
+    CHANGES,
+    DEFAULT,
+    ERROR,
+    PARTLY,
+    REFUSED,
+    AsOf,
+    Config,
+    FirstRun,
+    Json,
+    Verbose,
+    end,
+    print_json,
+    tell_error,
+)
 from sync.cli.progress import Shown
 from sync.engine import Engine, Result
 from sync.plan import Plan, fingerprint
@@ -33,17 +47,6 @@ from sync.savedplan import SavedPlan
 from sync.store import StoreError
 
 __all__ = ["app", "main"]
-
-ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
-DEFAULT = Path("milesync.toml")
-
-Config = Annotated[Path, typer.Option("--config", help="The configuration.", metavar="FILE")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, logs on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")]
-AsOf = Annotated[
-    str, typer.Option("--as-of", help="Replay: as things stood then. A date means its end in UTC.", metavar="DATETIME")
-]
-FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
 
 app = typer.Typer(
     name="milesync",
@@ -61,10 +64,10 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except (ConfigurationError, StoreError) as problem:
-        _error(str(problem))
+        tell_error(str(problem))
         code = ERROR
     except TyperException as problem:
-        _error(str(problem) or "bad usage; see --help")
+        tell_error(str(problem) or "bad usage; see --help")
         code = ERROR
     except (Abort, KeyboardInterrupt):
         code = ERROR
@@ -77,10 +80,6 @@ def plugins(wanted: Callable[[str], bool]) -> None:
     for point in entry_points(group="milesync.commands"):
         if point.name not in known and wanted(point.name):
             app.command(point.name)(point.load())
-
-
-def _error(words: str) -> None:
-    Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -119,23 +118,13 @@ def _moment(as_of: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _print_json(document: Any) -> None:
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    typer.echo(log.secrets.redact(text))
-
-
 def _failures(engine: Engine) -> int:
     """0, or 3 when a part failed, or 1 when nothing went through; each failure is told."""
     for failure in engine.failures:
-        _error(failure.error)
+        tell_error(failure.error)
     if not engine.failures:
         return 0
     return PARTLY if engine.went_through else ERROR
-
-
-def _end(*codes: int) -> NoReturn:
-    """Exit with the first of 1, 4, 3, 2 that holds."""
-    raise typer.Exit(next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0))
 
 
 def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | None, *, as_json: bool) -> None:
@@ -146,7 +135,7 @@ def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | N
             document["actions"] = show.plan_rows(plan)
             document["fingerprint"] = fingerprint(plan.actions)
         document["errors"] = show.failure_rows(engine.failures)
-        _print_json(document)
+        print_json(document)
         return
     console = Console()
     console.print(show.milestones(assessed))
@@ -174,7 +163,7 @@ def check(
         engine.pull()
         code = _failures(engine)
         _all_or_current(engine.assess(at), engine, None, as_json=as_json)
-        _end(code)
+        end(code)
 
 
 @app.command()
@@ -184,10 +173,10 @@ def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fal
         engine.pull()
         if as_json:
             errors = show.failure_rows(engine.failures)
-            _print_json({"issues": engine.pulled, "requests": engine.requests, "errors": errors})
+            print_json({"issues": engine.pulled, "requests": engine.requests, "errors": errors})
         else:
             Console().print(f"{engine.pulled} issues pulled with {sum(engine.requests.values())} requests.")
-        _end(_failures(engine))
+        end(_failures(engine))
 
 
 @app.command()
@@ -207,7 +196,7 @@ def plan(
         if out is not None:
             SavedPlan.of(engine.instance, engine.clock(), made.actions).save(out)
         _all_or_current(assessed, engine, made, as_json=as_json)
-        _end(_failures(engine), CHANGES if made.actions else 0)
+        end(_failures(engine), CHANGES if made.actions else 0)
 
 
 @app.command()
@@ -224,11 +213,11 @@ def status(
         at = _moment(as_of)
         if calibration:
             scores = engine.track_record(at)
-            _print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
+            print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
             return
         assessed = engine.assess(at, keep=False)
         if as_json:
-            _print_json({"milestones": show.rows(assessed)})
+            print_json({"milestones": show.rows(assessed)})
         else:
             Console().print(show.milestones(assessed, every=every))
 
@@ -248,14 +237,14 @@ def run(
         result = engine.run()
         code = REFUSED if result.refused else 0
         if as_json:
-            _print_json(show.run_document(result, engine.requests))
+            print_json(show.run_document(result, engine.requests))
         else:
             console = Console()
             console.print(show.milestones(result.assessed))
             console.print(show.summary_line(result))
         for reason in result.refused:
-            _error(f"refused: {reason}")
-        _end(code, _failures(engine))
+            tell_error(f"refused: {reason}")
+        end(code, _failures(engine))
 
 
 @app.command(name="apply")
@@ -277,12 +266,12 @@ def apply_(
         else:
             engine.apply_into(result)
         if as_json:
-            _print_json(show.run_document(result, engine.requests))
+            print_json(show.run_document(result, engine.requests))
         else:
             Console().print(show.summary_line(result))
         for reason in result.refused:
-            _error(f"refused: {reason}")
-        _end(REFUSED if result.refused else 0, _failures(engine))
+            tell_error(f"refused: {reason}")
+        end(REFUSED if result.refused else 0, _failures(engine))
 
 
 # --- looking closer --------------------------------------------------------------------------------------------------
@@ -302,7 +291,7 @@ def explain(
         if found is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             Console().print(show.explained(found))
 
@@ -324,9 +313,9 @@ def backtest(
             if plot is not None:
                 shown.plot(result, plot)
         except (ImportError, OSError, ValueError) as problem:
-            _error(str(problem))
+            tell_error(str(problem))
             raise typer.Exit(ERROR) from None
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         shown.render(result, Console())

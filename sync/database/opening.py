@@ -23,7 +23,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from sync.database.schema import HEAD
 
-__all__ = ["MissingDatabase", "NewerDatabase", "StoreError", "UnusableDatabase", "open_engine", "reading", "writing"]
+__all__ = [
+    "MissingDatabase",
+    "NewerDatabase",
+    "StoreError",
+    "UnusableDatabase",
+    "open_engine",
+    "reading",
+    "revision_of",
+    "unmigrated",
+    "writing",
+]
 
 _LOCK = 5_461_837_202_311
 """The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
@@ -51,18 +61,24 @@ class UnusableDatabase(StoreError):  # noqa: N818
 
 def open_engine(url: str, *, create: bool) -> Engine:
     """An engine on an existing, migrated database; with `create`, an absent one is made."""
+    with unmigrated(url, create=create) as engine:
+        _bring_forward(engine, engine.url.render_as_string(), create=create)
+        return engine
+
+
+@contextmanager
+def unmigrated(url: str, *, create: bool = False) -> Iterator[Engine]:
+    """An engine on a database as it is, disposed of when the body fails. Raises a `StoreError`."""
     where = _parse(url)
-    shown = where.render_as_string(hide_password=True)
     try:
         engine = _sqlite(where, create=create) if where.get_backend_name() == "sqlite" else _postgresql(where)
         try:
-            _bring_forward(engine, shown, create=create)
+            yield engine
         except BaseException:
             engine.dispose()
             raise
     except (DBAPIError, OSError, ImportError) as error:
-        raise UnusableDatabase(shown, _words(error)) from error
-    return engine
+        raise UnusableDatabase(where.render_as_string(), _words(error)) from error
 
 
 @contextmanager
@@ -162,7 +178,7 @@ def _postgresql(where: URL) -> Engine:
 
 def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
     with engine.connect() as connection:
-        revision = _revision(connection)
+        revision = revision_of(connection)
     if revision is None and not create:
         raise MissingDatabase(shown)
     if revision == HEAD:
@@ -183,7 +199,8 @@ def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
             raise NewerDatabase(shown) from error
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """The revision of an open database; None when it has no tables of ours."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))

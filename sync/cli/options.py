@@ -1,0 +1,55 @@
+"""What all commands share: their options, their exit codes, and how they print a document or an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+
+from sync import log
+
+__all__ = [
+    "CHANGES",
+    "DEFAULT",
+    "ERROR",
+    "PARTLY",
+    "REFUSED",
+    "AsOf",
+    "Config",
+    "FirstRun",
+    "Json",
+    "Verbose",
+    "end",
+    "print_json",
+    "tell_error",
+]
+
+ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
+DEFAULT = Path("milesync.toml")
+
+Config = Annotated[Path, typer.Option("--config", help="The configuration.", metavar="FILE")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, logs on standard error.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="Replay: as things stood then. A date means its end in UTC.", metavar="DATETIME")
+]
+FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
+
+
+def print_json(document: Any) -> None:
+    """One document on standard output, without secrets."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    typer.echo(log.secrets.redact(text))
+
+
+def tell_error(words: str) -> None:
+    """A line on standard error, without secrets."""
+    Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def end(*codes: int) -> NoReturn:
+    """Exit with the first of 1, 4, 3, 2 that holds."""
+    raise typer.Exit(next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0))
