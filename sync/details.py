@@ -5,12 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Strong, Table
+from sync.markup.document import (
+    Block,
+    Bullets,
+    Chart,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Section,
+    Sign,
+    Strong,
+    Table,
+)
 from sync.model import Issue, Lever, LeverKind, Status
-from sync.sentences import capital, day, lever, minute, percent, plural, reason, small, sureness
-from sync.view import Forecast, Point, Seen, View
+from sync.sentences import STATUS, capital, day, finding, lever, minute, percent, plural, reason, small, sureness
+from sync.view import Commitment, Fellow, Forecast, Point, Seen, View
 
-__all__ = ["certainty", "changed", "decisions", "freshness", "listed", "progress", "protest", "why"]
+__all__ = [
+    "certainty",
+    "changed",
+    "commitments",
+    "decisions",
+    "definition",
+    "freshness",
+    "listed",
+    "progress",
+    "protest",
+    "why",
+]
 
 STALE = timedelta(days=14)
 """An open issue without activity for so long needs a look."""
@@ -186,6 +210,8 @@ def progress(view: View) -> Iterable[Section]:
         week = f", {counts.added_week} of them in the last 7 days" if counts.added_week else ""
         out = f"; {counts.removed} taken out" if counts.removed else ""
         lines.append((f"{plural(counts.added, 'issue')} joined since the start{week}{out}.",))
+    if view.criteria.of:
+        lines.append((f"{view.criteria.met} of {plural(view.criteria.of, 'exit criterion', 'exit criteria')} met.",))
     lines += _budget(view)
     yield Section(title="Progress", blocks=(Lines(tuple(lines)),), weight=75)
     if len(view.points) > 1:
@@ -217,6 +243,51 @@ def _burn_up(points: Sequence[Point]) -> Chart:
     labels = tuple(day(point.on).rsplit(" ", 1)[0] for point in chosen)
     title = "Issues done (bars) and in scope (line)"
     return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen))
+
+
+def commitments(view: View) -> Iterable[Section]:
+    """The joint milestones that it is part of, as far as its readers may see."""
+    for one in view.commitments:
+        lines: list[Line] = [_standing(one)]
+        if one.p50 is not None or one.p85 is not None:
+            p50 = f"most likely on {day(one.p50)}" if one.p50 else "most likely not within sight"
+            p85 = f"with 85 % certainty by {day(one.p85)}" if one.p85 else "with 85 % certainty at no date in sight"
+            lines.append((f"All of it done {p50}, {p85}.",))
+        if one.blind:
+            lines.append((*listed(map(_fellow, one.blind)), " cannot be forecast, so the whole cannot."))
+        if one.owner:
+            lines.append(("Owner: ", Foreign(one.owner)))
+        if one.hidden and one.status is not None:
+            lines.append(("It also depends on work that is not shown here.",))
+        blocks: list[Block] = [Lines(tuple(lines))]
+        if one.fellows:
+            blocks.append(Bullets(tuple((Sign(other.status), " ", _fellow(other)) for other in one.fellows)))
+        yield Section(title="Part of a joint milestone", blocks=tuple(blocks), weight=78, sign=one.status)
+
+
+def _standing(one: Commitment) -> Line:
+    line: Line = ("Joint milestone ", Foreign(one.name))
+    if one.due is not None:
+        line = (*line, f", due on {day(one.due)}")
+    if one.status is None:
+        return (*line, ": its status is not shown, because it depends on work that is not shown here.")
+    odds = f", {percent(one.probability)} likely in time" if one.probability is not None else ""
+    return (*line, ": ", Strong(STATUS[one.status]), f"{odds}.")
+
+
+def _fellow(other: Fellow | None) -> Inline:
+    if other is None:
+        return "one member"
+    return Item(other.key, "" if other.title in other.key else other.title, other.url)
+
+
+def definition(view: View) -> Section | None:
+    """What its definition lacks; nothing when nothing does."""
+    if not view.findings or view.health.status is Status.DONE:
+        return None
+    lines: tuple[Line, ...] = tuple((finding(one),) for one in view.findings)
+    count = plural(len(lines), "point")
+    return Section(title=f"What its definition lacks: {count}", blocks=(Bullets(lines),), weight=45, folded=True)
 
 
 def certainty(view: View) -> Section | None:

@@ -15,12 +15,14 @@ from sync.details import POINTS
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Section, Sign, Strong, clean
 from sync.model import Health, Milestone, MilestoneKind, Status
 from sync.sentences import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
-from sync.view import Budget, Changes, Forecast, Override, Point, Seen, View, meaning
+from sync.view import Budget, Changes, Commitment, Fellow, Forecast, Override, Point, Seen, View, meaning
 
 __all__ = [
     "POINTS",
     "Budget",
     "Changes",
+    "Commitment",
+    "Fellow",
     "Forecast",
     "Override",
     "Point",
@@ -41,9 +43,11 @@ def summary(view: View) -> Document:
         details.why(view),
         *details.changed(view),
         *details.decisions(view),
+        *details.commitments(view),
         *details.progress(view),
         details.certainty(view),
         details.freshness(view),
+        details.definition(view),
         details.protest(view),
     )
     return Document(tuple(section for section in made if section is not None))

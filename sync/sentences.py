@@ -65,9 +65,9 @@ def percent(probability: float) -> str:
     return f"{min(99, max(1, round(probability * 100)))} %"
 
 
-def plural(count: int, noun: str) -> str:
-    """1 issue, 2 issues."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, several: str = "") -> str:
+    """1 issue, 2 issues; 1 criterion, 2 criteria."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def capital(text: str) -> str:

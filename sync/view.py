@@ -10,9 +10,21 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sync.coordination import Criteria, Finding
 from sync.model import DueDate, Health, Issue, Milestone, Status, Value
 
-__all__ = ["Budget", "Changes", "Forecast", "Override", "Point", "Seen", "View", "meaning"]
+__all__ = [
+    "Budget",
+    "Changes",
+    "Commitment",
+    "Fellow",
+    "Forecast",
+    "Override",
+    "Point",
+    "Seen",
+    "View",
+    "meaning",
+]
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -70,6 +82,34 @@ class Override(Struct, frozen=True, kw_only=True):
     because: str = ""
 
 
+class Fellow(Struct, frozen=True, kw_only=True):
+    """Another member of a joint milestone that this audience may read; ``key`` and ``title`` are foreign."""
+
+    key: str
+    title: str
+    status: Status
+    url: str = ""
+
+
+class Commitment(Struct, frozen=True, kw_only=True):
+    """A joint milestone that this one is part of. ``status`` is None where this audience may not know it.
+
+    ``fellows`` are the other members that it may read, ``blind`` those of all members that cannot be forecast: None for
+    one that it may not read. ``hidden`` says that there are members which it may not read.
+    """
+
+    name: str
+    owner: str = ""
+    due: date | None = None
+    status: Status | None = None
+    probability: float | None = None
+    p50: date | None = None
+    p85: date | None = None
+    fellows: tuple[Fellow, ...] = ()
+    blind: tuple[Fellow | None, ...] = ()
+    hidden: bool = False
+
+
 class View(Struct, frozen=True, kw_only=True):
     """All that a summary may tell one audience; nothing else reaches the document.
 
@@ -77,7 +117,8 @@ class View(Struct, frozen=True, kw_only=True):
     now. ``changes`` is None when no comment stands yet. ``due_dates`` are all that were seen, oldest first.
     ``forecasts`` were published earlier, oldest first; ``calibration`` says in our words how such forecasts did.
     ``points`` draw the burn-up. ``commands`` says whether people's ``/milesync`` comments are listened to;
-    ``aggregate`` that sources count whose items this audience may not read.
+    ``aggregate`` that sources count whose items this audience may not read. ``commitments`` are the joint milestones
+    that it is part of, ``findings`` what its definition lacks, ``criteria`` its exit criteria.
     """
 
     health: Health
@@ -96,6 +137,9 @@ class View(Struct, frozen=True, kw_only=True):
     override: Override | None = None
     commands: bool = False
     aggregate: bool = False
+    commitments: tuple[Commitment, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    criteria: Criteria = Criteria(0, 0)
 
 
 def meaning(view: View) -> str:
@@ -121,8 +165,15 @@ def meaning(view: View) -> str:
         view.override,
         sorted(source.name for source in view.sources if source.stale_since is not None),
         view.aggregate,
+        [_joint(one) for one in view.commitments],
+        (view.findings, view.criteria),
     )
     return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
+
+
+def _joint(one: Commitment) -> Any:
+    rounded = None if one.probability is None else round(one.probability * 20)
+    return msgspec.structs.replace(one, probability=rounded, p50=None)
 
 
 def _told(issue: Issue | None) -> tuple[Any, ...]:
