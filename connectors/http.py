@@ -150,7 +150,7 @@ class Caller:
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=self._wait,
             retry=tenacity.retry_if_exception(self._passing),
-            sleep=self._sleep,
+            sleep=lambda seconds: self._sleep(seconds) if seconds else None,
             reraise=True,
         )
         return retrying(self._once, send, project)

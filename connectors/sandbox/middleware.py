@@ -57,7 +57,7 @@ class Wire:
 
     async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Meet the request with a fault. A dropped connection is a promised length that is never sent."""
-        if fault.kind == "drop":
+        if fault.kind in ("drop", "late"):
             await self.app(scope, receive, _swallow)
         if fault.kind in ("drop", "reset", "truncate"):
             await send(
@@ -78,7 +78,7 @@ class Wire:
             "garbage": '{"unexpected": [1, 2',
             "empty": "[]",
         }
-        status = fault.status if fault.kind == "status" else 200
+        status = fault.status if fault.kind in ("status", "late") else 200
         kind = "text/html" if fault.kind == "html" else "application/json"
         body = fault.body or bodies.get(fault.kind, '{"message": "fault"}')
         await Response(body, status, media_type=kind, headers=fault.headers)(scope, receive, send)

@@ -1,0 +1,42 @@
+"""The test suite that every connector passes, for ours and for those of others.
+
+A connector gets it with one subclass and one fixture (pytest is needed, which is not a dependency of the program)::
+
+    from connectors.contract import ConnectorContract, Side
+
+    class TestMine(ConnectorContract):
+        @pytest.fixture
+        def side(self) -> Iterator[Side]:
+            yield MySide()
+
+`Side` is the tracker's side of each test: what people do in the tracker, and what it does to requests. Each test begins
+with a new, empty tracker. The docstring of each test is the clause that it holds the connector to.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("changes", "faults", "reading", "side", "writing")))
+
+from connectors.contract.changes import ChangesContract  # noqa: E402  # after its asserts were made to speak
+from connectors.contract.faults import FaultsContract  # noqa: E402
+from connectors.contract.reading import ReadingContract  # noqa: E402
+from connectors.contract.side import EVER, At, Side, Taken, Trouble, take  # noqa: E402
+from connectors.contract.writing import WritingContract  # noqa: E402
+
+__all__ = [
+    "EVER",
+    "At",
+    "ChangesContract",
+    "ConnectorContract",
+    "FaultsContract",
+    "ReadingContract",
+    "Side",
+    "Taken",
+    "Trouble",
+    "WritingContract",
+    "take",
+]
+
+
+class ConnectorContract(ReadingContract, ChangesContract, FaultsContract, WritingContract):
+    """All of it: reading, reading what changed, status issues, and faults."""
