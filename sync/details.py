@@ -127,15 +127,15 @@ def decisions(view: View) -> Iterable[Section]:
     blocks: list[Block] = []
     if view.health.levers:
         blocks.append(Bullets(tuple(_offer(view, one) for one in view.health.levers), numbered=True))
-    flagged = _flagged(view)
-    if flagged:
-        blocks += [Lines((_tally(flagged),))] if len(flagged) > 1 else []
-        blocks.append(Bullets(tuple(_attention(view, *one) for one in flagged[:SHOWN])))
+    found = flagged(view)
+    if found:
+        blocks += [Lines((_tally(found),))] if len(found) > 1 else []
+        blocks.append(Bullets(tuple(_attention(view, *one) for one in found[:SHOWN])))
     if blocks:
         yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
-    if len(flagged) > SHOWN:
-        left = len(flagged) - SHOWN
-        rest = [_attention(view, *one) for one in flagged[SHOWN:FOLDED]]
+    if len(found) > SHOWN:
+        left = len(found) - SHOWN
+        rest = [_attention(view, *one) for one in found[SHOWN:FOLDED]]
         title = f"{plural(left, 'more issue')} that {'needs' if left == 1 else 'need'} attention"
         yield _folded(title, rest, left, weight=15)
 
@@ -150,7 +150,7 @@ def _offer(view: View, offer: Lever) -> Line:
     return (*line, ". First candidates: ", *listed(keys))
 
 
-def _flagged(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
+def flagged(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
     """Open issues with what is wrong with them, those with the most first."""
     found = []
     for uid in view.open:
