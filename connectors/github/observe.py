@@ -1,7 +1,8 @@
 """Reading status issues: their labels and our comments, ten issues a request, long threads to their end.
 
 Ours is what the token's own account wrote (``viewerDidAuthor``, which holds for users and for Apps alike) and what
-carries a marker.
+carries a marker. A person may write whose permission in the repository is write or admin; an organisation's members
+are asked for as well, since being a member alone gives no such right. A comment that was hidden is not heard.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
 from connectors.github import rows, wire
 from connectors.github.session import OWN, Session, TooHeavyError
-from sync.action import Observed, OurComment, StatusIssue, Target
-from sync.connector import MalformedError, RefusedError, TrackerError, find_marker
+from connectors.http import decode
+from sync.action import Asked, Claim, Observed, OurComment, StatusIssue, Target
+from sync.connector import MalformedError, RefusedError, TrackerError, command_lines, find_marker
 
 __all__ = ["Observer"]
 
 BATCH = 10
 """Status issues a request; each may bring a hundred comments."""
 
-_COMMENTS = "pageInfo { hasNextPage endCursor } nodes { id body createdAt updatedAt viewerDidAuthor }"
+_INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
+"""Of nobody else is it worth asking whether they may write."""
+
+_COMMENTS = "pageInfo { hasNextPage endCursor } nodes { id body createdAt updatedAt viewerDidAuthor \
+isMinimized authorAssociation author { login } }"
 _THREAD = f"""fragment Thread on Issue {{
   id number url closed body viewerDidAuthor
   repository {{ nameWithOwner visibility }}
@@ -38,7 +45,7 @@ _LABELLED = """query Labelled($owner: String!, $name: String!, $labels: [String!
   repository(owner: $owner, name: $name) {
     issues(
       first: 100, after: $after, filterBy: {labels: $labels}, orderBy: {field: CREATED_AT, direction: ASC}
-    ) { pageInfo { hasNextPage endCursor } nodes { number body viewerDidAuthor } }
+    ) { pageInfo { hasNextPage endCursor } nodes { number body viewerDidAuthor author { login } } }
   }
 }"""
 _LABELS = """query Labels($owner: String!, $name: String!, $after: String) {
@@ -78,6 +85,7 @@ class Observer:
 
     def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
         self._session, self._status_labels = session, list(status_labels)
+        self._writers: dict[tuple[str, str], bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """The status issues as they stand. A repository's own failure is that of its targets."""
@@ -87,6 +95,8 @@ class Observer:
         failed: dict[str, Exception] = {}
         labels: dict[str, frozenset[str]] = {}
         places: list[_Place] = []
+        claims: dict[str, Claim] = {}
+        self._writers = {}
         for mine, answer in zip(
             projects.values(), self._session.caller.each(self._project, projects.values()), strict=True
         ):
@@ -95,6 +105,7 @@ class Observer:
             else:
                 labels[mine[0].project] = answer[0]
                 places += answer[1]
+                claims |= answer[2]
         issues: dict[str, StatusIssue] = {}
         batches = [places[i : i + BATCH] for i in range(0, len(places), BATCH)]
         for read in self._session.caller.each(self._threads, batches):
@@ -103,13 +114,16 @@ class Observer:
                     failed[uid] = issue
                 else:
                     issues[uid] = issue
-        return Observed(issues=issues, failed=failed, labels=labels)
+        return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     # --- where they are ------------------------------------------------------------------------------------------
 
-    def _project(self, targets: Sequence[Target]) -> tuple[frozenset[str], list[_Place]] | TrackerError:
-        """A repository's labels, and where the status issues of its milestones are."""
+    def _project(
+        self, targets: Sequence[Target]
+    ) -> tuple[frozenset[str], list[_Place], dict[str, Claim]] | TrackerError:
+        """A repository's labels, where the status issues of its milestones are, and who else claims to have one."""
         repository = targets[0].project_key
+        claims: dict[str, Claim] = {}
         try:
             owner, name = self._session.parts(repository, repository)
             asked = {"owner": owner, "name": name}
@@ -118,23 +132,32 @@ class Observer:
             places = [_Place(t, *rows.place_of(t.issue, repository)) for t in targets if t.issue]
             lost = {t.milestone: t for t in targets if not t.issue}
             if lost:
-                found = self._marked(repository, asked)
+                found, others = self._marked(repository, asked)
                 places += [_Place(t, repository, found[uid]) for uid, t in lost.items() if uid in found]
+                claims = {uid: others[uid] for uid in lost if uid in others and uid not in found}
         except OWN as error:
             return error
         except ValueError:
             return RefusedError(self._session.name, repository, "an issue is written owner/name#12")
-        return names, places
+        return names, places, claims
 
-    def _marked(self, repository: str, asked: Mapping[str, str]) -> dict[str, int]:
-        """By milestone uid, the number of the oldest issue of ours whose marker says that it carries its status."""
+    def _marked(self, repository: str, asked: Mapping[str, str]) -> tuple[dict[str, int], dict[str, Claim]]:
+        """By milestone uid, the oldest issue whose marker says that it carries its status: ours, and another's."""
         variables = {**asked, "labels": self._status_labels[:1]}
         found: dict[str, int] = {}
+        claims: dict[str, Claim] = {}
         for one in self._session.pages(_LABELLED, variables, wire.Candidate, repository):
-            marker = _decoded(find_marker(one.body)) if one.viewer_did_author else None
-            if marker is not None and marker.kind == "status_issue":
+            text = find_marker(one.body)
+            marker = _decoded(text)
+            if marker is None or marker.kind != "status_issue":
+                continue
+            if one.viewer_did_author:
                 found.setdefault(marker.milestone, one.number)
-        return found
+            else:
+                key = rows.key_of(one.number)
+                claim = Claim(id=key, author=_login(one.author), marker=text, issue=key)
+                claims.setdefault(marker.milestone, claim)
+        return found, claims
 
     # --- what they say -------------------------------------------------------------------------------------------
 
@@ -172,14 +195,17 @@ class Observer:
     def _issue(self, place: _Place, thread: wire.Thread) -> StatusIssue:
         here = place.repository == place.target.project_key
         key = rows.key_of(thread.number)
+        comments = list(self._comments(place, thread))
         return StatusIssue(
             issue=key if here else f"{place.repository}{key}",
             url=thread.url,
             closed=thread.closed,
             labels=tuple(label.name for label in thread.labels.seen) if thread.labels else (),
-            comments=tuple(_ours(self._comments(place, thread))),
+            comments=tuple(_ours(comments)),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
             visibility=rows.visibility(thread.repository.visibility),
+            asked=tuple(self._asked(place.repository, comments)),
+            claims=tuple(_claims(comments)),
         )
 
     def _comments(self, place: _Place, thread: wire.Thread) -> Iterator[wire.Comment]:
@@ -188,6 +214,48 @@ class Observer:
         if info.has_next_page:
             asked = {"issue": thread.id, "after": info.end_cursor}
             yield from self._session.pages(_COMMENTS_LATER, asked, wire.Comment, place.repository)
+
+    # --- what people ask -----------------------------------------------------------------------------------------
+
+    def _asked(self, repository: str, comments: Iterable[wire.Comment]) -> Iterator[Asked]:
+        for comment in comments:
+            lines = command_lines(comment.body)
+            by_us = comment.viewer_did_author
+            if not lines or comment.is_minimized or (by_us and find_marker(comment.body)):
+                continue
+            login = _login(comment.author)
+            insider = comment.author_association in _INSIDERS
+            yield Asked(
+                id=comment.id,
+                author=login,
+                name=login,
+                may_write=by_us or (insider and self._may_write(repository, login)),
+                at=comment.updated_at,
+                text=lines,
+            )
+
+    def _may_write(self, repository: str, login: str) -> bool:
+        """Whether GitHub says so; asked once an observation, and only of those who gave a command."""
+        if (repository, login) not in self._writers:
+            path = f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission"
+            try:
+                answer = self._session.get(path, repository)
+                held = decode(answer, wire.Permission, self._session.name, repository).permission
+            except OWN:
+                held = ""
+            self._writers[repository, login] = held in ("admin", "write")
+        return self._writers[repository, login]
+
+
+def _login(author: wire.Author | None) -> str:
+    return author.login if author else ""
+
+
+def _claims(comments: Iterable[wire.Comment]) -> Iterator[Claim]:
+    for comment in comments:
+        marker = "" if comment.viewer_did_author else find_marker(comment.body)
+        if marker:
+            yield Claim(id=comment.id, author=_login(comment.author), marker=marker)
 
 
 def _ours(comments: Iterable[wire.Comment]) -> Iterator[OurComment]:

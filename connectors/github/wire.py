@@ -10,6 +10,7 @@ from msgspec import Struct, field
 __all__ = [
     "Actor",
     "Argument",
+    "Author",
     "Candidate",
     "Change",
     "Changed",
@@ -33,6 +34,7 @@ __all__ = [
     "Owned",
     "PageInfo",
     "Pages",
+    "Permission",
     "Place",
     "Probe",
     "Pull",
@@ -238,14 +240,23 @@ class Owned(Wire, frozen=True):
     is_archived: bool
 
 
+class Author(Struct, frozen=True):
+    """Who wrote something."""
+
+    login: str
+
+
 class Comment(Wire, frozen=True):
-    """A comment; ``viewer_did_author`` is true for ours."""
+    """A comment; ``viewer_did_author`` is true for ours. The ``author`` may be gone."""
 
     id: str
     body: str
     created_at: datetime
     updated_at: datetime
     viewer_did_author: bool
+    is_minimized: bool = False
+    author_association: str = "NONE"
+    author: Author | None = None
 
 
 class Home(Wire, frozen=True):
@@ -280,6 +291,7 @@ class Candidate(Wire, frozen=True):
     number: int
     body: str
     viewer_did_author: bool
+    author: Author | None = None
 
 
 class Label(Wire, frozen=True):
@@ -311,6 +323,12 @@ class Milestone(Struct, frozen=True):
     description: str | None = None
     due_on: datetime | None = None
     closed_at: datetime | None = None
+
+
+class Permission(Struct, frozen=True):
+    """What somebody may do in a repository: admin, write, read or none."""
+
+    permission: str
 
 
 class Created(Struct, frozen=True):

@@ -10,12 +10,14 @@ from connectors.github import rows, wire
 from connectors.github.session import Session
 from sync.action import (
     Action,
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
     Receipt,
+    RemoveLabel,
     UpdateComment,
 )
 from sync.connector import GoneError, RefusedError, with_marker
@@ -31,6 +33,12 @@ _MOVE = """mutation Move($issue: ID!, $add: [ID!]!, $remove: [ID!]!) {
 }"""
 _ADD = """mutation Add($issue: ID!, $add: [ID!]!) {
   added: addLabelsToLabelable(input: {labelableId: $issue, labelIds: $add}) { clientMutationId }
+}"""
+_REMOVE = """mutation Remove($issue: ID!, $remove: [ID!]!) {
+  removed: removeLabelsFromLabelable(input: {labelableId: $issue, labelIds: $remove}) { clientMutationId }
+}"""
+_CLOSE = """mutation Close($issue: ID!) {
+  closeIssue(input: {issueId: $issue, stateReason: NOT_PLANNED}) { clientMutationId }
 }"""
 _UPDATE = """mutation Update($comment: ID!, $body: String!) {
   updateIssueComment(input: {id: $comment, body: $body}) { clientMutationId }
@@ -76,6 +84,11 @@ class Writer:
                 return Receipt(id=made.node_id, issue=action.issue)
             case MoveLabel():
                 return self._move(action)
+            case RemoveLabel():
+                return self._remove(action)
+            case CloseIssue():
+                self._mutate(_CLOSE, {"issue": self._issue_id(action, action.issue)}, action.project_key)
+                return Receipt(issue=action.issue)
             case UpdateComment():
                 text = with_marker(action.body, action.marker)
                 self._mutate(_UPDATE, {"comment": action.comment, "body": text}, action.project_key)
@@ -113,6 +126,24 @@ class Writer:
         moved: dict[str, object] = {"issue": ids["issue"], "add": [ids["l0"]]}
         self._mutate(_MOVE if remove else _ADD, moved | ({"remove": remove} if remove else {}), project)
         return Receipt(id=ids["l0"], issue=action.issue)
+
+    def _remove(self, action: RemoveLabel) -> Receipt:
+        """Labels that are not there any more are away, which is what was asked."""
+        repository, number = self._place(action.issue, action.project_key)
+        ids = self._ids(repository, action.project_key, action.labels, number)
+        if "issue" not in ids:
+            raise GoneError(self._session.name, action.project_key, f"issue {action.issue}")
+        remove = [id_ for alias, id_ in ids.items() if alias != "issue"]
+        if remove:
+            self._mutate(_REMOVE, {"issue": ids["issue"], "remove": remove}, action.project_key)
+        return Receipt(issue=action.issue)
+
+    def _issue_id(self, action: Action, issue: str) -> str:
+        repository, number = self._place(issue, action.project_key)
+        ids = self._ids(repository, action.project_key, (), number)
+        if "issue" not in ids:
+            raise GoneError(self._session.name, action.project_key, f"issue {issue}")
+        return ids["issue"]
 
     def _ids(self, repository: str, project: str, labels: Sequence[str], number: int | None = None) -> dict[str, str]:
         """Node ids of labels (``l0`` ...) and of an issue (``issue``); what is not there is left out."""

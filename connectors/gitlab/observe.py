@@ -1,4 +1,8 @@
-"""Reading status issues afresh: their labels, and those of their comments that are ours."""
+"""Reading status issues afresh: their labels, those of their comments that are ours, and what people ask.
+
+A person may write who is an active member of the issue's project from Developer on, inherited or not. Internal notes
+are not heard, since what they say would be shown to every reader of the issue.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,15 @@ from connectors.gitlab.rows import project_of, visibility_of
 from connectors.gitlab.session import OWN_FAILURES, Session
 from connectors.http import decode
 from sync.connector import (
+    Asked,
+    Claim,
     GoneError,
     Observed,
     OurComment,
     StatusIssue,
     Target,
     TrackerError,
+    command_lines,
     find_marker,
 )
 from sync.model import Visibility
@@ -27,6 +34,10 @@ __all__ = ["Observer", "place"]
 
 MOST_NUMBERS = 50
 """Numbers asked for in one request, so that its URL stays short."""
+
+
+DEVELOPER = 30
+"""The least role that may write."""
 
 
 def place(issue: str, project: str, project_key: str) -> tuple[str, int]:
@@ -46,6 +57,7 @@ class Observer:
     def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
         self.session, self.status_labels = session, status_labels
         self._me: int | None = None
+        self._writers: dict[tuple[int, int], bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """See `Connector.observe`. A known status issue that is not there any more is a failure, not an absence, so
@@ -53,16 +65,18 @@ class Observer:
         """
         if self._me is None:
             self._me = decode(self.session.get("/user"), wire.User, self.session.name).id
+        self._writers = {}
         here: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
             here[target.project].append(target)
         issues: dict[str, StatusIssue] = {}
         failed: dict[str, Exception] = {}
         labels: dict[str, frozenset[str]] = {}
+        claims: dict[str, Claim] = {}
         for project, some in here.items():
             try:
                 labels[project] = self._labels(project, some[0].project_key)
-                found = self._known(some, failed) | self._marked(some)
+                found = self._known(some, failed) | self._marked(some, claims)
                 for target, answer in zip(found, self._read(found), strict=True):
                     if isinstance(answer, TrackerError):
                         failed[target.milestone] = answer
@@ -70,7 +84,7 @@ class Observer:
                         issues[target.milestone] = answer
             except OWN_FAILURES as problem:
                 failed |= {target.milestone: problem for target in some}
-        return Observed(issues=issues, failed=failed, labels=labels)
+        return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, project: str, key: str) -> frozenset[str]:
         read = self.session.rows(wire.Label, f"/projects/{project}/labels", key, include_ancestor_groups="true")
@@ -118,8 +132,11 @@ class Observer:
                         )
         return found
 
-    def _marked(self, targets: Sequence[Target]) -> dict[Target, wire.Issue]:
-        """The status issues that only their marker tells: written by us, with a status label. The oldest wins."""
+    def _marked(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, wire.Issue]:
+        """The status issues that only their marker tells: written by us, with a status label. The oldest wins.
+
+        Those of another account go into ``claims``, where there is none of ours.
+        """
         sought = {target.milestone: target for target in targets if not target.issue}
         found: dict[Target, wire.Issue] = {}
         if not sought:
@@ -128,9 +145,15 @@ class Observer:
         for label in self.status_labels:
             params: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
             for issue in self.session.rows(wire.Issue, path, key, order_by="created_at", **params):
-                target = sought.get(_milestone_of(issue)) if self._ours(issue.author) else None
-                if target is not None:
+                target = sought.get(_milestone_of(issue))
+                if target is not None and self._ours(issue.author):
                     found.setdefault(target, issue)
+                elif target is not None:
+                    key, text = issue.references.full, find_marker(issue.description or "")
+                    claim = Claim(id=key, author=_login(issue.author), marker=text, issue=key)
+                    claims.setdefault(target.milestone, claim)
+        for target in found:
+            claims.pop(target.milestone, None)
         return found
 
     def _read(self, found: Mapping[Target, wire.Issue]) -> list[StatusIssue | TrackerError]:
@@ -165,7 +188,41 @@ class Observer:
             comments=tuple(comment for note in notes if (comment := self._comment(note)) is not None),
             marker=find_marker(issue.description or "") if self._ours(issue.author) else "",
             visibility=visibility_of(issue, project),
+            asked=tuple(asked for note in notes if (asked := self._asked(key, issue.project_id, note)) is not None),
+            claims=tuple(
+                Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body))
+                for note in notes
+                if not note.system and not self._ours(note.author) and find_marker(note.body)
+            ),
         )
+
+    def _asked(self, key: str, project: int, note: wire.Note) -> Asked | None:
+        """What a person asks in a note. GitLab leaves it in the text: it knows no quick action of that name."""
+        lines, author = command_lines(note.body), note.author
+        by_us = self._ours(author)
+        if not lines or note.system or note.internal or note.confidential or (by_us and find_marker(note.body)):
+            return None
+        if author is None or note.created_at is None:
+            return None
+        return Asked(
+            id=str(note.id),
+            author=str(author.id),
+            name=author.name or author.username,
+            may_write=by_us or self._may_write(key, project, author.id),
+            at=note.updated_at or note.created_at,
+            text=lines,
+        )
+
+    def _may_write(self, key: str, project: int, user: int) -> bool:
+        """Whether GitLab says so; asked once an observation, and only of those who gave a command."""
+        if (project, user) not in self._writers:
+            try:
+                answer = self.session.get(f"/projects/{project}/members/all/{user}", key)
+                member = decode(answer, wire.Member, self.session.name, key)
+            except OWN_FAILURES:
+                member = wire.Member()
+            self._writers[project, user] = member.access_level >= DEVELOPER and member.state == "active"
+        return self._writers[project, user]
 
     def _comment(self, note: wire.Note) -> OurComment | None:
         marker = find_marker(note.body)
@@ -183,6 +240,10 @@ class Observer:
 
     def _ours(self, author: wire.User | None) -> bool:
         return author is not None and author.id == self._me
+
+
+def _login(author: wire.User | None) -> str:
+    return author.username if author else ""
 
 
 def _milestone_of(issue: wire.Issue) -> str:

@@ -133,10 +133,19 @@ class Note(Struct):
     id: int | None = None
     body: str = ""
     system: bool = False
+    internal: bool = False
+    confidential: bool = False
     author: User | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     commands_changes: dict[str, Any] = {}
+
+
+class Member(Struct):
+    """A member of a project; roles from 30 on (Developer) may write."""
+
+    access_level: int = 0
+    state: str = ""
 
 
 class Label(Struct):

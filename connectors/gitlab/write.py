@@ -17,6 +17,7 @@ from connectors.gitlab.session import Session
 from connectors.http import Response, decode
 from sync.connector import (
     Action,
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -26,6 +27,7 @@ from sync.connector import (
     MoveLabel,
     Receipt,
     RefusedError,
+    RemoveLabel,
     UncertainError,
     UpdateComment,
     with_marker,
@@ -53,6 +55,10 @@ class Writer:
                 return self._create_status_issue(action)
             case MoveLabel():
                 return self._move_label(action)
+            case RemoveLabel():
+                return self._edit_issue(action, action.issue, {"remove_labels": self._labels(action.labels)})
+            case CloseIssue():
+                return self._edit_issue(action, action.issue, {"state_event": "close"})
             case CreateComment():
                 return self._create_comment(action)
             case UpdateComment():
@@ -91,6 +97,11 @@ class Writer:
         now = decode(answer, wire.Issue, self.session.name, action.project_key)
         if action.add not in now.labels:
             raise RefusedError(self.session.name, action.project_key, f"did not add the label {action.add}")
+        return Receipt(issue=now.references.full)
+
+    def _edit_issue(self, action: Action, issue: str, body: dict[str, object]) -> Receipt:
+        answer = self.session.change("put", self._issue(action, issue), action.project_key, body, again=True)
+        now = decode(answer, wire.Issue, self.session.name, action.project_key)
         return Receipt(issue=now.references.full)
 
     def _create_comment(self, action: CreateComment) -> Receipt:

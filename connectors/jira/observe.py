@@ -1,4 +1,8 @@
-"""Reading status issues afresh: their labels, and our comments from every page of the thread."""
+"""Reading status issues afresh: their labels, our comments and what people ask, from every page of the thread.
+
+A person may write whom Jira lists among those with the permission to edit the issue. It tells that to administrators
+of the project only; to others it is unknown, and no command is heard. Nor is any in a comment that only some may read.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ from connectors.jira.pull import OWN
 from connectors.jira.rows import moment_of
 from connectors.jira.search import ORDER, by_token
 from connectors.jira.session import Session
-from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen
-from sync.connector import Observed, OurComment, StatusIssue, Target, TrackerError
+from connectors.jira.spoken import lines_of
+from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen, User
+from sync.connector import Asked, Claim, Observed, OurComment, StatusIssue, Target, TrackerError
 from sync.model import Visibility
 
 __all__ = ["PROPERTY", "marker_in", "observe", "status_labels"]
@@ -48,7 +53,7 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
     named = [target.issue for target in targets if target.issue]
     keys = list(dict.fromkeys([*named, *candidates]))
     seen = dict(zip(keys, session.caller.each(lambda key: _seen(session, key), keys), strict=True))
-    owned = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)])
+    owned, claims = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)])
     chosen: dict[str, Seen] = {}
     for target in targets:
         issue = seen.get(target.issue) if target.issue else owned.get(target.milestone)
@@ -60,12 +65,13 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
     comments = dict(zip(threads, session.caller.each(lambda i: _comments(session, i), threads.values()), strict=True))
     issues: dict[str, StatusIssue] = {}
     for milestone, issue in chosen.items():
-        ours = comments[issue.id]
-        if isinstance(ours, TrackerError):
-            failed[milestone] = ours
+        thread = comments[issue.id]
+        if isinstance(thread, TrackerError):
+            failed[milestone] = thread
         else:
-            issues[milestone] = _status_issue(session, issue, ours)
-    return Observed(issues=issues, failed=failed)
+            issues[milestone] = _status_issue(session, issue, thread)
+    lost = {target.milestone for target in targets} - issues.keys() - failed.keys()
+    return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in lost & claims.keys()})
 
 
 def _candidates(session: Session, targets: Sequence[Target], failed: dict[str, TrackerError]) -> list[str]:
@@ -114,43 +120,62 @@ def _seen(session: Session, key: str) -> Seen | TrackerError:
         return problem
 
 
-def _by_milestone(session: Session, issues: Sequence[Seen]) -> dict[str, Seen]:
-    """The status issue of each milestone uid: made by us, with a marker that says so; of several the oldest."""
+def _by_milestone(session: Session, issues: Sequence[Seen]) -> tuple[dict[str, Seen], dict[str, Claim]]:
+    """The status issue of each milestone uid: made by us, with a marker that says so; of several the oldest. Then
+    those that another account made.
+    """
     found: dict[str, Seen] = {}
+    claims: dict[str, Claim] = {}
     for issue in sorted(issues, key=lambda one: int(one.id) if one.id.isdigit() else 0):
+        text, author = marker_in(issue.properties), issue.fields.creator
         try:
-            marker = json.loads(_marker(session, issue) or "null")
+            marker = json.loads(text or "null")
         except ValueError:
             continue
-        if isinstance(marker, dict) and marker.get("kind") == "status_issue":
-            found.setdefault(str(marker.get("milestone")), issue)
-    return found
+        if not isinstance(marker, dict) or marker.get("kind") != "status_issue":
+            continue
+        milestone = str(marker.get("milestone"))
+        if _is_us(session, author):
+            found.setdefault(milestone, issue)
+        else:
+            claims.setdefault(milestone, Claim(id=issue.key, author=_login(author), marker=text, issue=issue.key))
+    return found, claims
+
+
+def _is_us(session: Session, author: User | None) -> bool:
+    return author is not None and author.id == session.me.id
+
+
+def _login(author: User | None) -> str:
+    """How people write an account: its name on Data Center; on Cloud there is only its id."""
+    return (author.name or author.id) if author else ""
 
 
 def _marker(session: Session, issue: Seen) -> str:
-    author = issue.fields.creator
-    return marker_in(issue.properties) if author is not None and author.id == session.me.id else ""
+    return marker_in(issue.properties) if _is_us(session, issue.fields.creator) else ""
 
 
-def _comments(session: Session, issue: Seen) -> list[Comment] | TrackerError:
-    """Our comments: written by us, with a marker of ours."""
-    ours: list[Comment] = []
+def _comments(session: Session, issue: Seen) -> list[tuple[Comment, bool]] | TrackerError:
+    """What concerns us in a thread, each with whether we wrote it: comments with a marker, and commands."""
+    ours: list[tuple[Comment, bool]] = []
     read = 0
     try:
-        me = session.me.id
         while True:
             asked = {"startAt": read, "maxResults": _PAGE, "orderBy": "created", "expand": "properties"}
             page = session.read(Comments, f"issue/{issue.key}/comment", asked, project=issue.key.rpartition("-")[0])
             read += len(page.comments)
-            ours += [c for c in page.comments if c.author and c.author.id == me and marker_in(c.properties)]
+            ours += [
+                (c, _is_us(session, c.author)) for c in page.comments if marker_in(c.properties) or lines_of(c.body)
+            ]
             if not page.comments or read >= page.total:
                 return ours
     except OWN as problem:
         return problem
 
 
-def _status_issue(session: Session, issue: Seen, comments: Sequence[Comment]) -> StatusIssue:
+def _status_issue(session: Session, issue: Seen, thread: Sequence[tuple[Comment, bool]]) -> StatusIssue:
     fields = issue.fields
+    marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
     return StatusIssue(
         issue=issue.key,
         url=f"{session.source}/browse/{issue.key}",
@@ -159,16 +184,52 @@ def _status_issue(session: Session, issue: Seen, comments: Sequence[Comment]) ->
         comments=tuple(
             OurComment(
                 id=comment.id,
-                marker=marker_in(comment.properties),
+                marker=marker,
                 body=_text(comment.body),
                 created_at=moment_of(comment.created),
                 updated_at=moment_of(comment.updated),
             )
-            for comment in comments
+            for comment, by_us, marker in marked
+            if by_us and marker
         ),
         marker=_marker(session, issue),
         visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
+        asked=tuple(_asked(session, issue, [(c, by_us) for c, by_us, marker in marked if not (by_us and marker)])),
+        claims=tuple(
+            Claim(id=comment.id, author=_login(comment.author), marker=marker)
+            for comment, by_us, marker in marked
+            if marker and not by_us
+        ),
     )
+
+
+def _asked(session: Session, issue: Seen, comments: Sequence[tuple[Comment, bool]]) -> Iterator[Asked]:
+    """What people ask in this thread; each author's right is asked for once."""
+    writers: dict[str, bool] = {}
+    for comment, by_us in comments:
+        lines, author = lines_of(comment.body), comment.author
+        if not lines or author is None or comment.visibility or not comment.jsdPublic:
+            continue
+        if author.id not in writers:
+            writers[author.id] = by_us or _may_write(session, issue.key, author)
+        yield Asked(
+            id=comment.id,
+            author=author.id,
+            name=author.displayName or _login(author),
+            may_write=writers[author.id],
+            at=moment_of(comment.updated),
+            text=lines,
+        )
+
+
+def _may_write(session: Session, key: str, user: User) -> bool:
+    who = {"accountId": user.accountId} if user.accountId else {"username": user.name or ""}
+    asked = {"permissions": "EDIT_ISSUES", "issueKey": key, **who}
+    try:
+        found = session.read(list[User], "user/permission/search", asked, project=key.rpartition("-")[0])
+    except OWN:
+        return False
+    return any(one.id == user.id for one in found)
 
 
 def _text(body: Any) -> str:

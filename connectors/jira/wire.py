@@ -286,6 +286,8 @@ class Comment(Struct):
     body: Any = ""
     author: User | None = None
     properties: list[Property] | None = None
+    visibility: Any = None
+    jsdPublic: bool = True
 
 
 class Comments(Struct):
@@ -293,6 +295,19 @@ class Comments(Struct):
 
     comments: list[Comment]
     total: int
+
+
+class Transition(Struct):
+    """A way from an issue's status to another."""
+
+    id: str
+    to: StatusOf | None = None
+
+
+class Transitions(Struct):
+    """All ways that are open to this account now."""
+
+    transitions: list[Transition]
 
 
 class Created(Struct):

@@ -9,9 +9,10 @@ from typing import Any
 from connectors.http import Response, decode
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
-from connectors.jira.wire import Created
+from connectors.jira.wire import Created, Transitions
 from sync.connector import (
     Action,
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -21,6 +22,7 @@ from sync.connector import (
     MoveLabel,
     Receipt,
     RefusedError,
+    RemoveLabel,
     UncertainError,
     UpdateComment,
 )
@@ -44,8 +46,14 @@ class Writer:
                 return Receipt(id=label)
             case MoveLabel(issue=issue, add=add, remove=remove):
                 delta = [{"add": add}, *({"remove": name} for name in remove)]
-                self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
-                return Receipt(id=add, issue=issue)
+                _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+                return Receipt(id=add, issue=issue, loud=loud)
+            case RemoveLabel(issue=issue, labels=labels):
+                delta = [{"remove": name} for name in labels]
+                _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+                return Receipt(issue=issue, loud=loud)
+            case CloseIssue(issue=issue):
+                return self._close(issue, action.project_key)
             case CreateStatusIssue():
                 return self._create_issue(action)
             case CreateComment(issue=issue):
@@ -53,9 +61,9 @@ class Writer:
             case UpdateComment(issue=issue, comment=comment):
                 body = self._comment(action.body, action.marker)
                 path = f"issue/{issue}/comment/{comment}"
-                answer = self._quietly("PUT", path, body, action.project_key, {"expand": "properties"})
+                answer, loud = self._quietly("PUT", path, body, action.project_key, {"expand": "properties"})
                 self._keep_marker(answer, comment, action.marker, action.project_key)
-                return Receipt(id=comment, issue=issue)
+                return Receipt(id=comment, issue=issue, loud=loud)
             case DeleteComment(issue=issue, comment=comment):
                 with suppress(GoneError):  # then it is away, which is what was asked
                     self._session.write("DELETE", f"issue/{issue}/comment/{comment}", project=action.project_key)
@@ -87,6 +95,16 @@ class Writer:
         self._keep_marker(answer, made.id, action.marker, action.project_key)
         return Receipt(id=made.id, issue=action.issue)
 
+    def _close(self, issue: str, project: str) -> Receipt:
+        """Take a way that leads to a status which counts as done, if the workflow has one from here."""
+        session = self._session
+        found = session.read(Transitions, f"issue/{issue}/transitions", project=project).transitions
+        ways = [way for way in found if way.to is not None and way.to.statusCategory.key == "done"]
+        if not ways:
+            raise RefusedError(session.name, project, f"the workflow of {issue} has no way to close it")
+        session.write("POST", f"issue/{issue}/transitions", {"transition": {"id": ways[0].id}}, project=project)
+        return Receipt(issue=issue)
+
     def _created(self, answer: Response, project: str) -> Created:
         """What was made. An answer that cannot be read leaves that open."""
         try:
@@ -111,18 +129,20 @@ class Writer:
 
     def _quietly(
         self, verb: Verb, path: str, body: dict[str, Any], project: str, query: dict[str, str] | None = None
-    ) -> Response:
-        """Send a change that notifies nobody; without that wish where the account lacks the right to it (403)."""
+    ) -> tuple[Response, bool]:
+        """Send a change that notifies nobody; without that wish where the account lacks the right to it (403), and
+        then it may notify people.
+        """
         if self._quiet:
             try:
                 quiet = {**(query or {}), "notifyUsers": "false"}
-                return self._session.write(verb, path, body, quiet, project=project)
+                return self._session.write(verb, path, body, quiet, project=project), False
             except RefusedError as problem:
                 if not problem.detail.startswith("HTTP 403"):
                     raise
         answer = self._session.write(verb, path, body, query, project=project)
         self._quiet = False
-        return answer
+        return answer, True
 
 
 def _properties(marker: str) -> list[dict[str, Any]]:

@@ -260,6 +260,21 @@ def _delete_comment(_: Any, info: Info, input: Mapping[str, Any]) -> dict[str, A
     return {"clientMutationId": input.get("clientMutationId")}
 
 
+def _close_issue(_: Any, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    row = _writable(info, input["issueId"])
+    if row.it.closed is None:
+        reason = input.get("stateReason") or "COMPLETED"
+        _tracker(info).close(row.it, _tracker(info).bot, resolution=reason.lower())
+    return {"issue": row, "clientMutationId": input.get("clientMutationId")}
+
+
+def _association(row: Row, _info: Info) -> str:
+    login = row.it.author.login
+    if login == row.project.key.partition("/")[0]:
+        return "OWNER"
+    return "MEMBER" if login in row.project.members or row.it.author.bot else "NONE"
+
+
 # --- fields ------------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +322,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Mutation", "removeLabelsFromLabelable"): lambda _, info, input: _move(info, input, add=False),  # noqa: A006
     ("Mutation", "updateIssueComment"): _update_comment,
     ("Mutation", "deleteIssueComment"): _delete_comment,
+    ("Mutation", "closeIssue"): _close_issue,
     ("Repository", "name"): lambda row, _info: row.project.key.partition("/")[2],
     ("Repository", "nameWithOwner"): lambda row, _info: row.project.key,
     ("Repository", "url"): lambda row, info: f"{_tracker(info).url}/{row.project.key}",
@@ -342,6 +358,8 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Milestone", "state"): lambda row, _info: "CLOSED" if row.it.closed else "OPEN",
     ("Milestone", "dueOn"): lambda row, _info: due_on(row.it.due),
     ("Label", "color"): _it("colour"),
+    ("IssueComment", "authorAssociation"): _association,
+    ("IssueComment", "isMinimized"): _it("minimised"),
     ("IssueComment", "url"): lambda row, info: (
         f"{_tracker(info).url}/{row.project.key}/issues/{row.issue.number}#issuecomment-{row.it.id}"
     ),

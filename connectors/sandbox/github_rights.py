@@ -1,4 +1,4 @@
-"""What the sandbox's GitHub tells about what a change would set off: webhooks and workflows."""
+"""What the sandbox's GitHub tells about what a change would set off, webhooks and workflows, and what people may do."""
 
 from __future__ import annotations
 
@@ -42,9 +42,21 @@ def _workflows(call: Call) -> Response:
     )
 
 
+def _permission(call: Call) -> Response:
+    """What somebody may do here, for whoever may read: the short word, in which maintain is write and triage read."""
+    login = call.path["login"]
+    role = call.project.members.get(login, "none" if call.project.private else "read")
+    known = {user.login for user in call.tracker.users.values()}
+    if login not in known:
+        raise RefusedError(404, f"{login} is not a user")
+    short = {"maintain": "write", "triage": "read"}.get(role, role)
+    return json_answer({"permission": short, "role_name": role, "user": call.view.user(call.tracker.user(login))})
+
+
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/repos/{owner}/{repo}/pulls", _pulls),
     ("GET", "/repos/{owner}/{repo}/hooks", _hooks),
+    ("GET", "/repos/{owner}/{repo}/collaborators/{login}/permission", _permission),
     ("GET", "/repos/{owner}/{repo}/contents/.github/workflows", _workflows),
     ("GET", "/repos/{owner}/{repo}/contents/.github/workflows/{file}", _workflows),
 ]

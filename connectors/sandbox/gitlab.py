@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.sandbox.gitlab_commands import run_commands
 from connectors.sandbox.gitlab_pages import BadRequestError, NotAllowedError, issues_wanted, paged
-from connectors.sandbox.gitlab_rights import VERSION, hook, token
+from connectors.sandbox.gitlab_rights import VERSION, hook, member, token
 from connectors.sandbox.gitlab_view import Json, View, group_id
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker
@@ -54,6 +54,7 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", "/api/v4/personal_access_tokens/self", lambda _: _json(token(tracker))),
         ("GET", "/api/v4/projects/{id}", desk.project),
         ("GET", "/api/v4/projects/{id}/hooks", desk.hooks),
+        ("GET", "/api/v4/projects/{id}/members/all/{user}", desk.member),
         ("GET", "/api/v4/projects/{id}/milestones", desk.milestones),
         ("GET", "/api/v4/projects/{id}/labels", desk.labels),
         ("POST", "/api/v4/projects/{id}/labels", desk.create_label),
@@ -250,6 +251,14 @@ class _Desk:
             raise _ForbiddenError
         rows = list(enumerate(project.hooks, start=1))
         return paged(request, rows, lambda row: hook(row[0], row[1], project.id))
+
+    def member(self, request: Request) -> Response:
+        project, number = self._project(request), request.path_params["user"]
+        user = self.tracker.users.get(int(number)) if number.isdigit() else None
+        shown = member(project, user) if user else None
+        if shown is None:
+            raise _MissingError("Not found")
+        return _json(shown)
 
     def group(self, request: Request) -> Response:
         return _json(self.view.group(self._group(request)))

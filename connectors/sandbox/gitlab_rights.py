@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.sandbox.world import Hook, Tracker
+from connectors.sandbox.world import Hook, Project, Tracker, User
 
-__all__ = ["VERSION", "hook", "token"]
+__all__ = ["LEVELS", "VERSION", "hook", "member", "token"]
 
 Json = dict[str, Any]
 VERSION: Json = {"version": "18.2.0-ee", "revision": "sandbox"}
@@ -33,3 +33,16 @@ def hook(number: int, told: Hook, project: int) -> Json:
     """A webhook; it has no switch to turn it off."""
     events = {f"{name}_events": name in told.events for name in _EVENTS}
     return {"id": number, "url": told.url, "project_id": project, "enable_ssl_verification": True, **events}
+
+
+LEVELS = {"read": 10, "triage": 20, "write": 30, "maintain": 40, "admin": 50}
+"""GitLab's roles: Guest, Reporter, Developer, Maintainer, Owner."""
+
+
+def member(project: Project, user: User) -> Json | None:
+    """A member of a project with its role, inherited ones too; None for somebody else."""
+    role = project.members.get(user.login)
+    if role is None:
+        return None
+    shown = {"id": user.id, "username": user.login, "name": user.name, "state": "active", "locked": False}
+    return {**shown, "access_level": LEVELS[role], "expires_at": None, "membership_state": "active"}

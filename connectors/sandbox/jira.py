@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, paged, read
 from connectors.sandbox.jira_issues import Issues
-from connectors.sandbox.jira_rights import create_fields, create_types, permissions, tokens, webhooks
+from connectors.sandbox.jira_rights import allowed, create_fields, create_types, permissions, tokens, webhooks
 from connectors.sandbox.jira_search import Desk
 from connectors.sandbox.jira_wire import EPIC_LINK, POINTS, STATUSES, Wording
 from connectors.sandbox.middleware import wired
@@ -53,6 +53,7 @@ class _Jira:
             ("GET", "serverInfo", self.server_info),
             ("GET", "myself", self.myself),
             ("GET", "mypermissions", self.permissions),
+            ("GET", "user/permission/search", self.allowed),
             ("GET", "issue/createmeta/{project}/issuetypes", lambda ask: create_types(tracker, self._project(ask))),
             (
                 "GET",
@@ -248,6 +249,12 @@ class _Jira:
         """What the account may do in a project."""
         named = Ask(ask.method, {"project": ask.query.get("projectKey", "")}, ask.query, {})
         return permissions(ask, self._project(named), cloud=self.tracker.kind == "jira-cloud")
+
+    def allowed(self, ask: Ask) -> list[Json]:
+        """Who may do something with an issue."""
+        key = ask.query.get("issueKey", "")
+        named = Ask(ask.method, {"project": key.rpartition("-")[0]}, ask.query, {})
+        return [Wording(self.tracker).user(user) for user in allowed(ask, self.tracker, self._project(named))]
 
     def projects(self, _: Ask) -> list[Json]:
         """Every project that may be seen."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, names
-from connectors.sandbox.world import Project, Tracker
+from connectors.sandbox.world import Project, Tracker, User
 
-__all__ = ["PERMISSIONS", "create_fields", "create_types", "permissions", "tokens", "webhooks"]
+__all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "permissions", "tokens", "webhooks"]
 
 Json = dict[str, Any]
 PERMISSIONS = {
@@ -53,6 +53,21 @@ def _held(project: Project, key: str) -> bool:
     if key == "ADMINISTER_PROJECTS":
         return project.admin
     return key not in project.denied and (key in _READS or not project.read_only)
+
+
+def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
+    """``/user/permission/search``, for the project's administrators: who, of those that match, has the rights."""
+    wanted = names(ask.query.get("permissions"))
+    if not wanted:
+        raise RefusedByJiraError(400, "The permissions query parameter is required.")
+    if not project.admin:
+        raise RefusedByJiraError(403, "You do not have the permission to search for users with permissions.")
+    write = any(name not in _READS for name in wanted)
+    found = [user for user in tracker.users.values() if user.login in project.members]
+    found = [user for user in found if not write or project.members[user.login] not in ("read", "triage")]
+    if tracker.kind == "jira-cloud":
+        return [user for user in found if f"sandbox:{user.id}" == ask.query.get("accountId")]
+    return [user for user in found if user.login.startswith(ask.query.get("username", ""))]
 
 
 def create_types(tracker: Tracker, project: Project) -> Json:

@@ -362,7 +362,9 @@ class Wording:
             "updated": self.time(comment.updated),
         }
         if self.cloud:
-            shown["jsdPublic"] = not comment.internal
+            shown["jsdPublic"] = True
+        if comment.internal:
+            shown["visibility"] = {"type": "role", "value": "Developers"}
         if "properties" in expand:
             shown["properties"] = [{"key": key, "value": value} for key, value in comment.properties.items()]
         return shown

@@ -49,6 +49,9 @@ class Comment:
     updated: datetime
     properties: dict[str, Any] = field(default_factory=dict)
     internal: bool = False
+    """Only some readers of the issue may read it (GitLab, Jira)."""
+    minimised: bool = False
+    """Hidden by a maintainer (GitHub)."""
 
 
 @dataclass(slots=True)
@@ -149,7 +152,9 @@ class Project:
     read_only: bool = False
     """The bot may read it and not write: 403."""
     admin: bool = False
-    """The bot may see how it is set up: webhooks."""
+    """The bot may see how it is set up: webhooks, and what others may do."""
+    members: dict[str, str] = field(default_factory=dict)
+    """What people may do, by login: read, triage, write, maintain or admin."""
     archived: bool = False
     issues_off: bool = False
     hooks: list[Hook] = field(default_factory=list)
