@@ -29,6 +29,7 @@ __all__ = [
     "commitments",
     "decisions",
     "definition",
+    "flagged",
     "freshness",
     "listed",
     "progress",
