@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +26,8 @@ from sync.backtest_labels import score_labels
 from sync.calendar import Calendar
 from sync.capacity_replay import score_dates
 from sync.csvhistory import read_history
-from sync.forecast import Forecast, Past, Rules
-from sync.ledger import Ledger
+from sync.forecast import Forecast, Past, Rules, forecast
+from sync.ledger import Ledger, moment
 from sync.replay import Outcomes, Questions, allowed, last_event, outcomes, questions, tell
 
 __all__ = ["CHECKS", "METHODS", "answers", "backtest", "run_backtest"]
@@ -41,6 +42,7 @@ METHODS = (
     "blocks_platt",
     "reference_class",
     "reference_mixed",
+    "simulation",
     "item_survival",
     "pool_platt",
     "pool_raw",
@@ -104,7 +106,7 @@ def answers(past: Past, asked: Questions, made: Sequence[Forecast]) -> Answers:
         found = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
         return np.where(np.isnan(found), base, found)
 
-    blocks = column([f.simulation for f in made])
+    blocks = column([f.simulation for f in _as_usual(past, asked)])
     reference = column([f.reference for f in made])
     pool = column([f.p for f in made])
     return {
@@ -114,11 +116,20 @@ def answers(past: Past, asked: Questions, made: Sequence[Forecast]) -> Answers:
         "blocks_platt": baselines.platt(np.clip(blocks, scoring.SURE, 1 - scoring.SURE), asked.at, due, hit),
         "reference_class": reference,
         "reference_mixed": (reference + blocks) / 2,
+        "simulation": column([f.simulation for f in made]),
         "item_survival": column([f.survival for f in made]),
         "pool_platt": baselines.platt(pool, asked.at, due, hit, ledger.kind[asked.index]),
         "pool_raw": column([f.raw for f in made]),
         "pool": pool,
     }
+
+
+def _as_usual(past: Past, asked: Questions) -> list[Forecast]:
+    """Monte Carlo as the field runs it: the team's pace stays what it was, and every day counts alike."""
+    rules = msgspec.structs.replace(past.rules, rate_drift=0.0)
+    return forecast(
+        Past(past.ledger, rules), asked.index.tolist(), [moment(at) for at in asked.at], rules, Calendar.plain()
+    )
 
 
 def _figures(told: Answers, asked: Questions, became: Outcomes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -23,6 +23,7 @@ _NAMES: Mapping[str, str] = {
     "blocks_platt": "… Platt-scaled",
     "reference_class": "reference class",
     "reference_mixed": "… mixed with blocks",
+    "simulation": "our simulation",
     "item_survival": "item survival",
     "pool_platt": "pool, Platt by kind",
     "pool_raw": "pool, no envelope",
