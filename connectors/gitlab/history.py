@@ -1,28 +1,35 @@
-"""When issues joined and left milestones, were closed and reopened: GitLab tells it issue by issue.
+"""When issues joined and left milestones, were closed and reopened.
 
-``burndown_events`` would be one request per milestone, but it holds times, weights and actions without saying whose,
-so no membership can be made of it. There is no bulk form. The requests are bounded: one for each issue that can ever
-have been in a milestone (it was touched after the first milestone came to be), a second for those that were.
+Many issues at once by GraphQL (`connectors.gitlab.activity`), where GitLab lets us; else issue by issue by REST: one
+request for each issue that can ever have been in a milestone (it was touched after the first milestone came to be), a
+second for those that were. ``burndown_events`` would be one request per milestone, but it holds times, weights and
+actions without saying whose, so no membership can be made of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from connectors.gitlab import wire
+from connectors.gitlab.activity import AT_ONCE, QUERY, Activity, Answer, Milestones, read
 from connectors.gitlab.rows import events_of
-from connectors.gitlab.session import Session
-from sync.connector import GoneError, find_marker
-from sync.model import Event, Issue
+from connectors.gitlab.session import Session, TooHeavyError
+from connectors.http import decode
+from sync.connector import AuthError, GoneError, MalformedError, RefusedError, find_marker
+from sync.model import Event, EventKind, Issue
 
-__all__ = ["HISTORY", "Told", "could_tell", "tell"]
+__all__ = ["HISTORY", "Histories", "Told", "could_tell"]
 
 HISTORY = ("full", "members", "none")
 """The setting ``history``: of every issue that can have been in a milestone; on the first pull only of those that are
 in one now (who left before is then not known); of none."""
+
+SMALLEST = 10
+"""Issues below which a request that was too heavy is not halved once more."""
+_NOT_HERE = (AuthError, GoneError, MalformedError, RefusedError)
 
 
 class Told(Struct, frozen=True):
@@ -31,6 +38,10 @@ class Told(Struct, frozen=True):
     issue: str
     events: tuple[Event, ...] = ()
     gone: bool = False
+
+
+Asked = tuple[int, Issue]
+"""An issue's number in the project, and its row."""
 
 
 def could_tell(
@@ -43,22 +54,66 @@ def could_tell(
     return read.milestone is not None or (not ours and read.updated_at >= first_milestone)
 
 
-def tell(session: Session, project: str, issues: Sequence[tuple[int, Issue]]) -> list[Told]:
-    """The histories of issues (number in the project, row), a few at once."""
-    return session.each(lambda pair: _tell(session, project, *pair), issues)
+class Histories:
+    """Tells the histories of one project's issues; asks no more by GraphQL once that was refused."""
 
+    def __init__(self, session: Session, project: str, milestones: Iterable[wire.Milestone]) -> None:
+        self._session, self._project = session, project
+        self._milestones = Milestones(project, milestones)
 
-def _tell(session: Session, project: str, number: int, issue: Issue) -> Told:
-    path = f"/projects/{issue.project}/issues/{number}"
-    try:
-        moves = session.rows(wire.MilestoneEvent, f"{path}/resource_milestone_events", project)
-        if not moves and not issue.milestones:
-            return Told(issue.id)
-        states = session.rows(wire.StateEvent, f"{path}/resource_state_events", project)
-    except GoneError:
+    def tell(self, issues: Sequence[Asked]) -> list[Told]:
+        """The histories of some issues, in their order."""
+        chunks = [issues[n : n + AT_ONCE] for n in range(0, len(issues), AT_ONCE)]
+        known = {number: activity for chunk in chunks for number, activity in self._together(chunk).items()}
+        told = [_told(issue, known[number]) if number in known else None for number, issue in issues]
+        rest = [asked for asked, one in zip(issues, told, strict=True) if one is None]
+        alone = iter(self._session.each(self._alone, rest))
+        return [one or next(alone) for one in told]
+
+    def _together(self, issues: Sequence[Asked]) -> Mapping[int, Activity]:
+        """What GraphQL tells of at most `AT_ONCE` issues: maybe not of all."""
+        if not self._session.graphql:
+            return {}
+        asked = {"project": self._project, "numbers": [str(number) for number, _ in issues]}
         try:
-            session.get(path, project)
+            answer = decode(self._session.query(QUERY, asked, self._project), Answer, self._session.name, self._project)
+        except TooHeavyError:
+            half = len(issues) // 2
+            if half < SMALLEST:
+                return {}
+            return {**self._together(issues[:half]), **self._together(issues[half:])}
+        except _NOT_HERE:
+            self._session.graphql = False
+            return {}
+        if answer.errors and (answer.data is None or answer.data.project is None):
+            self._session.graphql = False
+        return read(answer, self._milestones)
+
+    def _alone(self, asked: Asked) -> Told:
+        number, issue = asked
+        path = f"/projects/{issue.project}/issues/{number}"
+        session, project = self._session, self._project
+        try:
+            moves = session.rows(wire.MilestoneEvent, f"{path}/resource_milestone_events", project)
+            if not moves and not issue.milestones:
+                return Told(issue.id)
+            states = session.rows(wire.StateEvent, f"{path}/resource_state_events", project)
         except GoneError:
-            return Told(issue.id, gone=True)
-        return Told(issue.id)
-    return Told(issue.id, events_of(issue.id, moves, states))
+            try:
+                session.get(path, project)
+            except GoneError:
+                return Told(issue.id, gone=True)
+            return Told(issue.id)
+        return Told(issue.id, events_of(issue, moves, states))
+
+
+def _told(issue: Issue, activity: Activity) -> Told | None:
+    """The history, unless it does not end where the issue stands: who may not read notes gets empty threads."""
+    events = events_of(issue, activity.moves, activity.states) if activity.moves else ()
+    inside = None
+    for event in events:
+        if event.kind is EventKind.JOINED:
+            inside = event.milestone
+        elif event.kind is EventKind.LEFT and event.milestone == inside:
+            inside = None
+    return Told(issue.id, events) if issue.milestones == ((inside,) if inside else ()) else None

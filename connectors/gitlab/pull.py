@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from connectors.gitlab import wire
 from connectors.gitlab.cursor import OVERLAP, Cursor
-from connectors.gitlab.history import could_tell, tell
+from connectors.gitlab.history import Histories, could_tell
 from connectors.gitlab.rows import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
 from connectors.gitlab.walk import EVERY, counted_pages, text_of, walk
@@ -29,8 +29,8 @@ __all__ = ["Options", "pull"]
 
 FEW = 5
 """Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
-SOME, SOME_TOLD = 1000, 200
-"""Issues that are handed on together: few enough to store often, fewer where each takes requests for its history."""
+SOME, SOME_TOLD = 1000, 500
+"""Issues that are handed on together: few enough to store often, fewer where their histories take requests."""
 
 
 class Options(Struct, frozen=True):
@@ -186,6 +186,7 @@ class _Reader:
 
     def __init__(self, session: Session, options: Options, project: Project, head: _Head, cursor: Cursor) -> None:
         self.session, self.options, self.project, self.head, self.cursor = session, options, project, head, cursor
+        self.histories = Histories(session, project.key, head.milestones)
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
         """The project's pages: milestones with the first rows, the cursor with each, completeness with the last.
@@ -222,7 +223,7 @@ class _Reader:
         began = min((m.created_at for m in self.head.milestones), default=None)
         labels, history, new = self.options.status_labels, self.options.history, self.cursor.since is None
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=new)]
-        told = tell(self.session, self.project.key, [(i.iid, issues[i.id]) for i in asked])
+        told = self.histories.tell([(i.iid, issues[i.id]) for i in asked])
         gone = frozenset(t.issue for t in told if t.gone)
         return Page(
             projects=with_.projects,

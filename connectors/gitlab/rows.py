@@ -112,11 +112,17 @@ def _resolution(read: wire.Issue) -> str:
     return "duplicate" if read.links.closed_as_duplicate_of else ""
 
 
-def events_of(issue: str, moves: Sequence[wire.MilestoneEvent], states: Sequence[wire.StateEvent]) -> tuple[Event, ...]:
+def events_of(of: Issue, moves: Sequence[wire.MilestoneEvent], states: Sequence[wire.StateEvent]) -> tuple[Event, ...]:
     """An issue's history, oldest first.
 
-    Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here.
+    Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
+    seconds, as GitLab's GraphQL does, so that a history is the same whichever way it came; none is before the issue's.
     """
+    issue = of.id
+
+    def _utc(at: datetime) -> datetime:
+        return max(at.astimezone(UTC).replace(microsecond=0), of.created_at)
+
     found: list[Event] = []
     inside: wire.EventMilestone | None = None
     for move in sorted(moves, key=lambda e: e.created_at):

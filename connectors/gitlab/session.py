@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,7 +20,7 @@ from gitlab.exceptions import GitlabError, RedirectError
 from connectors.http import Caller, Response, decode
 from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup
 
-__all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "source_of"]
+__all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "TooHeavyError", "source_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,6 +42,10 @@ def source_of(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, "", ""))
 
 
+class TooHeavyError(Exception):
+    """GitLab could not answer so large a question in time; ask for less."""
+
+
 class _Client(gitlab.Gitlab):
     """An SDK client that remembers the last answer, whose headers its errors leave out."""
 
@@ -59,6 +64,8 @@ class Session:
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
         self._caller = Caller(setup)
+        self.graphql = "job_token" not in setup.secrets
+        """Whether GraphQL is worth asking: a job token may not, and an instance may have refused."""
         self._notes = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_A_MINUTE))))
 
     @property
@@ -69,6 +76,21 @@ class Session:
     def get(self, path: str, project: str = "", **params: Any) -> Response:
         """Read one answer, again after passing faults. Raises a `TrackerError` that names ``project``."""
         return self._caller.read(lambda: self._send("get", path, project, params), project)
+
+    def query(self, document: str, variables: Params, project: str = "") -> Response:
+        """Ask by GraphQL. Raises `TooHeavyError` at once where asking for less may help."""
+
+        def ask() -> Response:
+            try:
+                body = {"query": document, "variables": variables}
+                response = self._send("post", f"{self.source}/api/graphql", project, {}, body)
+            except requests.exceptions.Timeout:
+                raise TooHeavyError from None
+            if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise TooHeavyError
+            return response
+
+        return self._caller.read(ask, project)
 
     def rows(self, type_: type[T], path: str, project: str = "", **params: Any) -> list[T]:
         """Every row of a list that stands still long enough: page 1, then the others a few at once."""

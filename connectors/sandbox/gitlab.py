@@ -1,4 +1,4 @@
-"""GitLab on loopback: its REST API v4 over the world, with its pages, headers, quick actions and refusals.
+"""GitLab on loopback: REST API v4 and a little GraphQL over the world, with pages, headers, quick actions, refusals.
 
 Groups are the prefixes of the projects' paths. The sandbox sends GitLab's rate-limit headers but never refuses by
 them; a fault does that.
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.sandbox.gitlab_commands import run_commands
+from connectors.sandbox.gitlab_graphql import answer
 from connectors.sandbox.gitlab_pages import BadRequestError, NotAllowedError, issues_wanted, paged
 from connectors.sandbox.gitlab_rights import VERSION, hook, member, token
 from connectors.sandbox.gitlab_view import Json, View, group_id
@@ -49,6 +50,7 @@ def application(tracker: Tracker) -> ASGIApp:
     desk = _Desk(tracker)
     issue = "/api/v4/projects/{id}/issues/{iid}"
     handlers: list[tuple[str, str, Handler]] = [
+        ("POST", "/api/graphql", lambda request: _json(answer(desk.view, _sent(request)))),
         ("GET", "/api/v4/user", desk.me),
         ("GET", "/api/v4/version", lambda _: _json(VERSION)),
         ("GET", "/api/v4/personal_access_tokens/self", lambda _: _json(token(tracker))),

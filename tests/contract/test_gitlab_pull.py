@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -322,7 +323,11 @@ class TestHistory:
         for number in range(1, 11):
             tracker.move(project, project.issues[number], [milestone.id], tracker.user("ada"), side.clock.now)
         tracker.comment(project.issues[11], tracker.user("ada"), "Not in it", side.clock.now)
-        assert requests_of(connector, Mirror(), "acme/app") == 3 + 10 * 2 + 1
+        assert requests_of(connector, Mirror(), "acme/app") == 3 + 1
+        tracker.faults.append(failing("/api/graphql", 404))
+        by_rest = side.connect()
+        assert requests_of(by_rest, Mirror(), "acme/app") == 3 + 1 + 10 * 2 + 1
+        assert requests_of(by_rest, Mirror(), "acme/app") == 3 + 10 * 2 + 1, "what was refused is not asked again"
 
     def test_status_issues_of_ours_are_not_asked_about(self, side: Side) -> None:
         tracker, project, _ = team(side)
@@ -336,7 +341,7 @@ class TestHistory:
         kept = tracker.issue(project, "Kept", tracker.user("ada"), milestones=[milestone.id])
         lost = tracker.issue(project, "Lost", tracker.user("ada"), milestones=[milestone.id])
         pages = iter(side.connect(concurrency=1).pull(["acme/web/shop"], {}))
-        tracker.faults += [failing(f"/issues/{lost.number}", 404)]
+        tracker.faults += [failing("/api/graphql", 404), failing(f"/issues/{lost.number}", 404)]
         got = Mirror()
         for page in pages:
             got.take(page)
@@ -347,10 +352,91 @@ class TestHistory:
     def test_an_instance_without_these_events_still_gives_its_issues(self, side: Side) -> None:
         tracker, project, milestone = team(side)
         made = tracker.issue(project, "Old", tracker.user("ada"), milestones=[milestone.id])
-        tracker.faults += [failing("resource_milestone_events", 404)]
+        tracker.faults += [failing("/api/graphql", 404), failing("resource_milestone_events", 404)]
         got = Mirror().pull(side.connect(), "acme/web/shop")
         assert got.histories == {str(made.id): ()}
         assert list(got.issues) == [str(made.id)]
+
+
+class TestHistoryTogether:
+    """Histories by GraphQL: many issues in a request, the same events, and REST for whatever is not certain."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_it_tells_what_rest_tells(self, side: Side, seed: int) -> None:
+        rng, tracker, clock = Random(seed), side.tracker, side.clock
+        project = side.filled("acme/web/app", 130)
+        stones = [tracker.milestone(project, f'm"{n}', at=clock.now) for n in range(2)]
+        stones.append(tracker.group_milestone("acme/web", "Launch"))
+        for _ in range(300):
+            edit(rng, tracker, project, stones, clock)
+        together = side.connect()
+        got = Mirror()
+        assert requests_of(together, got, "acme/web/app") <= 3 + 2 + 4
+        assert sum(map(len, got.histories.values())) > 30
+        tracker.faults.append(failing("/api/graphql", 403))
+        assert Mirror().pull(side.connect(), "acme/web/app").histories == got.histories
+
+    def test_what_is_too_heavy_is_halved(self, side: Side) -> None:
+        project, milestone = side.filled("acme/app", 40), side.tracker.milestone(side.tracker.project("acme/app"), "1")
+        for issue in project.issues.values():
+            side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
+        side.tracker.faults.append(failing("/api/graphql", 502, times=1))
+        connector, got = side.connect(), Mirror()
+        assert requests_of(connector, got, "acme/app") == 3 + 1 + 2
+        assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 40
+        assert side.slept == []
+
+    def test_what_stays_too_heavy_is_told_one_by_one(self, side: Side) -> None:
+        project, milestone = side.filled("acme/app", 12), side.tracker.milestone(side.tracker.project("acme/app"), "1")
+        for issue in project.issues.values():
+            side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
+        side.tracker.faults.append(failing("/api/graphql", 504))
+        got = Mirror().pull(side.connect(), "acme/app")
+        assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 12
+
+    def test_a_milestone_that_is_not_known_any_more(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        lost = tracker.milestone(project, "Dropped")
+        ada = tracker.user("ada")
+        made = tracker.issue(project, "Moved", ada, milestones=[lost.id])
+        tracker.move(project, made, [milestone.id], ada, side.clock.forward(days=1))
+        del project.milestones[lost.id]
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert ("joined", "2.0") in kinds(got.histories[str(made.id)])
+        assert any("resource_milestone_events" in path for _, path, _ in tracker.log)
+
+    def test_a_long_thread_is_read_to_its_end(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        ada = tracker.user("ada")
+        made = tracker.issue(project, "Argued about", ada, milestones=[milestone.id])
+        for n in range(60):
+            tracker.label(made, [f"l{n}"], [f"l{n - 1}"], ada, side.clock.forward(minutes=1))
+            tracker.close(made, ada, side.clock.forward(minutes=1))
+            tracker.reopen(made, ada, side.clock.forward(minutes=1))
+        events = Mirror().pull(side.connect(), "acme/web/shop").histories[str(made.id)]
+        assert len(events) == 1 + 120
+
+    def test_a_thread_that_may_not_be_read_is_not_taken_for_an_empty_one(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        made = tracker.issue(project, "Silent", tracker.user("ada"), milestones=[milestone.id])
+        item = {"iid": str(made.number), "widgets": [{}, {"discussions": {"nodes": [], "pageInfo": {}}}]}
+        body = json.dumps({"data": {"project": {"workItems": {"nodes": [item, None]}}}})
+        tracker.faults.append(failing("/api/graphql", 200, body=body))
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert kinds(got.histories[str(made.id)]) == [("joined", "2.0")]
+
+    def test_a_server_of_another_version_is_asked_once(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        for n in range(3):
+            tracker.issue(project, f"Issue {n}", tracker.user("ada"), milestones=[milestone.id])
+        body = '{"errors": [{"message": "Field \'workItems\' doesn\'t exist on type \'Project\'"}]}'
+        tracker.faults.append(failing("/api/graphql", 200, body=body))
+        connector = side.connect()
+        got = Mirror().pull(connector, "acme/web/shop")
+        assert len(got.histories) == 3
+        before = sum("graphql" in path for _, path, _ in tracker.log)
+        Mirror().pull(connector, "acme/web/shop")
+        assert sum("graphql" in path for _, path, _ in tracker.log) == before == 1
 
 
 class TestGroups:
