@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +20,7 @@ __all__ = [
     "email",
     "issue",
     "no_secret_names",
+    "ping",
     "policy_variables",
     "projects",
     "references",
@@ -59,6 +61,15 @@ def url(value: str) -> str:
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("should start with https://, because the token is sent there")
     return value.rstrip("/")
+
+
+def ping(value: str) -> None:
+    """An address that may itself be a secret: https, or http to this machine."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should start with https://, because who knows it can call it")
 
 
 def database(value: str, *, secret: bool = False) -> str:
@@ -139,7 +150,12 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
     connections = table.get("connections")
     known = connections if isinstance(connections, Mapping) else {}
     errors, seen = [], set()
+    joints = {f"joint:{row.get('name')}" for row in _rows(table, "joint")}
     for where, text in _milestones(table):
+        if where.startswith("dependency") and text.startswith("joint:"):
+            if text not in joints:
+                errors.append(f"{file}:{where}: no joint milestone has this name{did_you_mean(text, joints)}")
+            continue
         name, _, rest = text.partition(":")
         kind = known[name].get("type") if isinstance(known.get(name), Mapping) else None
         shape, example = _MILESTONE.get(kind, (None, "")) if isinstance(kind, str) else (None, "")
@@ -152,7 +168,28 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         seen.add(text)
     names = [row.get("name") for row in _rows(table, "joint")]
     errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
+    circle = _circle(table)
+    errors += [f"{file}:dependency: these wait for each other in a circle: {' → '.join(circle)}"] if circle else []
     return errors
+
+
+def _circle(table: Mapping[str, Any]) -> list[str]:
+    """Milestones that wait for each other; a joint one stands for its members."""
+    joints = {f"joint:{row.get('name')}": row.get("members") for row in _rows(table, "joint")}
+
+    def each(text: object) -> list[str]:
+        members = joints.get(str(text))
+        return [str(one) for one in members] if isinstance(members, list) else [str(text)]
+
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for row in _rows(table, "dependency"):
+        for after in each(row.get("after")):
+            sorter.add(after, *each(row.get("before")))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def policy_variables(environ: Mapping[str, str], connections: object, errors: list[str]) -> Iterator[tuple[str, str]]:
@@ -194,6 +231,10 @@ def _milestones(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for j, member in enumerate(members if isinstance(members, list) else []):
             if isinstance(member, str):
                 yield f"joint[{i}].members[{j}]", member
+    for i, row in enumerate(_rows(table, "dependency")):
+        for end in ("before", "after"):
+            if isinstance(row.get(end), str):
+                yield f"dependency[{i}].{end}", row[end]
 
 
 def _rows(table: Mapping[str, Any], name: str) -> Collection[Mapping[str, Any]]:

@@ -47,9 +47,13 @@ _PLACES = {
     "ProjectRules": ("One project of a connection", '`[connections.NAME.project."acme/app"]`; the narrower wins'),
     "Milestone": ("Single milestones", "`[[milestone]]`"),
     "Joint": ("Joint milestones", "`[[joint]]`"),
+    "Dependency": ("Dependencies", "`[[dependency]]`"),
     "Rules": ("From probability to status", "`[rules]`"),
     "Calendar": ("Days without work", "`[calendar]`"),
     "Limits": ("Limits", "`[limits]`"),
+    "Retention": ("What is kept", "`[retention]`"),
+    "Metrics": ("Metrics", "`[metrics]`; needs the extra `metrics`"),
+    "Ping": ("Ping", "`[ping]`"),
 }
 
 

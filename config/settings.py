@@ -14,7 +14,21 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config import checks
 from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
-from config.tables import NAME, Calendar, Connection, Joint, Limits, Milestone, Policy, ProjectRules, Rules
+from config.tables import (
+    NAME,
+    Calendar,
+    Connection,
+    Dependency,
+    Joint,
+    Limits,
+    Metrics,
+    Milestone,
+    Ping,
+    Policy,
+    ProjectRules,
+    Retention,
+    Rules,
+)
 
 __all__ = ["Connection", "Milestone", "Policy", "Settings", "load", "schema"]
 
@@ -37,7 +51,8 @@ class Settings(BaseSettings):
         description="the trackers, by your names"
     )
     milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
-    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones; checked, not assessed yet")
+    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones: one promise in several trackers")
+    dependency: tuple[Dependency, ...] = Field(default=(), description="which milestone waits for which")
     label_prefix: str = Field(
         default="health",
         pattern=NAME,
@@ -47,6 +62,9 @@ class Settings(BaseSettings):
     rules: Rules = Field(default=Rules(), description="from probability to status")
     calendar: Calendar = Field(default=Calendar(), description="days without work")
     limits: Limits = Field(default=Limits(), description="the most that one run may write")
+    retention: Retention = Field(default=Retention(), description="how much of the past is kept")
+    metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
+    ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
 
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
     _ceilings: Mapping[str, Policy] = PrivateAttr(default={})
@@ -108,6 +126,21 @@ class Settings(BaseSettings):
         if url.startswith("sqlite:///") and url != "sqlite:///:memory:":
             url = f"sqlite:///{(self._file.parent / url.removeprefix('sqlite:///')).absolute()}"
         return SecretStr(url)
+
+    def textfile(self) -> Path | None:
+        """Where figures for Prometheus are written, from the configuration's folder."""
+        return self._file.parent / self.metrics.textfile if self.metrics.textfile else None
+
+    def ping_url(self, environ: Mapping[str, str]) -> SecretStr | None:
+        """The address to fetch after a good run, read now."""
+        if self.ping.url is None:
+            return None
+        (url,) = self._read([(("ping", "url"), self.ping.url)], environ)
+        try:
+            checks.ping(url.get_secret_value())
+        except ValueError as error:
+            raise ConfigurationError([f"{self._file}:ping.url: {error}"]) from None
+        return url
 
     def secrets(self, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, dict[str, SecretStr]]:
         """``token`` and ``email`` of these connections, read now. What is missing is in one `ConfigurationError`."""

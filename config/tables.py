@@ -17,12 +17,16 @@ __all__ = [
     "NAME",
     "Calendar",
     "Connection",
+    "Dependency",
     "Filter",
     "Joint",
     "Limits",
+    "Metrics",
     "Milestone",
+    "Ping",
     "Policy",
     "ProjectRules",
+    "Retention",
     "Rules",
     "StatusIssue",
 ]
@@ -179,7 +183,16 @@ class Joint(Table):
     name: Annotated[str, Field(min_length=1)] = Field(description="what people call it")
     owner: str = Field(default="", description="who answers for it")
     due: date | None = Field(default=None, description="the day that was promised; none: the last of its members")
-    members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="milestones, as in milestone.id")
+    members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="milestones, as in milestone.id; * stands for any text: gl:acme/*%2.0"
+    )
+
+
+class Dependency(Table):
+    """One milestone that waits for another; either may be a joint milestone, ``joint:Payments GA``."""
+
+    before: str = Field(description="what has to be done first, as in milestone.id")
+    after: str = Field(description="what waits for it, as in milestone.id")
 
 
 class Rules(Table):
@@ -230,3 +243,43 @@ class Limits(Table):
     deletes: int = Field(default=20, ge=0, description="comments of our own taken away")
     share: Share = Field(default=1.0, description="share of the milestones that may be touched, for each of these")
     floor: int = Field(default=10, ge=0, description="the share binds when there are more milestones than this")
+
+
+class Retention(Table):
+    """How much of the past is kept, in days from now. Each day's first `run` takes away what is older.
+
+    Assessments in which status or due date changed, and the last one of each milestone, are always kept.
+    """
+
+    every: int = Field(default=14, ge=1, description="days for which every assessment is kept; then the last of a day")
+    daily: int = Field(
+        default=365,
+        ge=1,
+        validate_default=True,
+        description="days for which one assessment a day is kept; then one a week, for ever",
+    )
+    journal: int = Field(default=365, ge=1, description="days for which runs and finished writes are kept")
+
+    @field_validator("daily")
+    @classmethod
+    def _after(cls, value: int, info: Any) -> int:
+        if value < info.data.get("every", 1):
+            raise ValueError("should be at least retention.every")
+        return value
+
+
+class Metrics(Table):
+    """Figures of the last run, for Prometheus; needs the extra `metrics`."""
+
+    textfile: str = Field(
+        default="",
+        description="file to write after each run, for the node exporter's textfile collector; none: no file",
+    )
+
+
+class Ping(Table):
+    """A dead man's switch: a service that raises an alarm when it is not called."""
+
+    url: Secret | None = Field(
+        default=None, description="where the address is kept that is fetched after each run that ended with 0"
+    )

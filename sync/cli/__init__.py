@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,15 +19,12 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
-from config.settings import Settings, load
-from sync import log
 from sync.assessment import Assessed
-from sync.cli import compose, show
+from sync.cli import compose, doctor, handover, show
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
     ERROR,
-    PARTLY,
     REFUSED,
     AsOf,
     Config,
@@ -40,11 +35,12 @@ from sync.cli.options import (
     print_json,
     tell_error,
 )
-from sync.cli.progress import Shown
+from sync.cli.work import configured, told_failures, working
 from sync.engine import Engine, Result
 from sync.plan import Plan, fingerprint
 from sync.savedplan import SavedPlan
 from sync.store import StoreError
+from sync.timeline import CircleError
 
 __all__ = ["app", "main"]
 
@@ -63,7 +59,7 @@ def main() -> NoReturn:
     plugins(lambda name: words in ([], ["--help"], [name]))
     try:
         code = app(standalone_mode=False)
-    except (ConfigurationError, StoreError) as problem:
+    except (ConfigurationError, StoreError, CircleError) as problem:
         tell_error(str(problem))
         code = ERROR
     except TyperException as problem:
@@ -82,29 +78,6 @@ def plugins(wanted: Callable[[str], bool]) -> None:
             app.command(point.name)(point.load())
 
 
-@contextmanager
-def _working(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, Shown]]:
-    """A run's id and its progress display; logs go to standard error."""
-    run_id = uuid.uuid4().hex[:12]
-    err = Console(stderr=True)
-    log.configure(sys.stderr, verbose=verbose, run=run_id)
-    with Shown(err, quiet=as_json or (not err.is_terminal and not verbose)) as shown:
-        yield run_id, shown
-
-
-@contextmanager
-def _engine(
-    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False
-) -> Iterator[tuple[Engine, Settings]]:
-    """The configured engine, closed at the end."""
-    settings = load(config, os.environ)
-    with (
-        _working(verbose=verbose, as_json=as_json) as (run_id, shown),
-        compose.engine(settings, os.environ, create=create, run_id=run_id, progress=shown, offline=offline) as engine,
-    ):
-        yield engine, settings
-
-
 def _moment(as_of: str) -> datetime | None:
     """The time of a replay, in UTC; None for now. Raises a usage error."""
     if not as_of:
@@ -118,19 +91,10 @@ def _moment(as_of: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _failures(engine: Engine) -> int:
-    """0, or 3 when a part failed, or 1 when nothing went through; each failure is told."""
-    for failure in engine.failures:
-        tell_error(failure.error)
-    if not engine.failures:
-        return 0
-    return PARTLY if engine.went_through else ERROR
-
-
 def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | None, *, as_json: bool) -> None:
     """The milestones, and what would be written."""
     if as_json:
-        document: dict[str, Any] = {"milestones": show.rows(assessed)}
+        document: dict[str, Any] = {"milestones": show.rows(assessed, engine.joints)}
         if plan is not None:
             document["actions"] = show.plan_rows(plan)
             document["fingerprint"] = fingerprint(plan.actions)
@@ -138,7 +102,7 @@ def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | N
         print_json(document)
         return
     console = Console()
-    console.print(show.milestones(assessed))
+    console.print(show.milestones(assessed, engine.joints))
     if plan is not None:
         console.print()
         console.print(show.plan_lines(plan, assessed))
@@ -157,11 +121,11 @@ def check(
     """Print the health of a project's milestones. Needs no configuration and writes nothing."""
     at = _moment(as_of)
     with (
-        _working(verbose=verbose, as_json=as_json) as (run_id, shown),
+        working(verbose=verbose, as_json=as_json) as (run_id, shown),
         compose.for_targets(targets, os.environ, run_id, shown) as engine,
     ):
         engine.pull()
-        code = _failures(engine)
+        code = told_failures(engine)
         _all_or_current(engine.assess(at), engine, None, as_json=as_json)
         end(code)
 
@@ -169,14 +133,14 @@ def check(
 @app.command()
 def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Bring the store up to date with the trackers."""
-    with _engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
         engine.pull()
         if as_json:
             errors = show.failure_rows(engine.failures)
             print_json({"issues": engine.pulled, "requests": engine.requests, "errors": errors})
         else:
             Console().print(f"{engine.pulled} issues pulled with {sum(engine.requests.values())} requests.")
-        end(_failures(engine))
+        end(told_failures(engine))
 
 
 @app.command()
@@ -189,14 +153,14 @@ def plan(
 ) -> None:
     """Show what `run` would write if the policy let it. Writes nothing."""
     at = _moment(as_of)
-    with _engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
         engine.pull()
         assessed = engine.assess(at)
         made = engine.plan(assessed, fresh=out is not None)
         if out is not None:
             SavedPlan.of(engine.instance, engine.clock(), made.actions).save(out)
         _all_or_current(assessed, engine, made, as_json=as_json)
-        end(_failures(engine), CHANGES if made.actions else 0)
+        end(told_failures(engine), CHANGES if made.actions else 0)
 
 
 @app.command()
@@ -209,7 +173,7 @@ def status(
     verbose: Verbose = False,
 ) -> None:
     """Show the milestones from the store, without asking a tracker."""
-    with _engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         at = _moment(as_of)
         if calibration:
             scores = engine.track_record(at)
@@ -217,9 +181,9 @@ def status(
             return
         assessed = engine.assess(at, keep=False)
         if as_json:
-            print_json({"milestones": show.rows(assessed)})
+            print_json({"milestones": show.rows(assessed, engine.joints)})
         else:
-            Console().print(show.milestones(assessed, every=every))
+            Console().print(show.milestones(assessed, engine.joints, every=every, lint=True))
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -233,18 +197,18 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Pull, assess, plan, and write what the policy allows. This is what a schedule calls."""
-    with _engine(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, _):
         result = engine.run()
         code = REFUSED if result.refused else 0
         if as_json:
             print_json(show.run_document(result, engine.requests))
         else:
             console = Console()
-            console.print(show.milestones(result.assessed))
+            console.print(show.milestones(result.assessed, engine.joints))
             console.print(show.summary_line(result))
         for reason in result.refused:
             tell_error(f"refused: {reason}")
-        end(code, _failures(engine))
+        end(code, told_failures(engine))
 
 
 @app.command(name="apply")
@@ -255,7 +219,7 @@ def apply_(
     verbose: Verbose = False,
 ) -> None:
     """Write a saved plan, or a new one. A saved plan that no longer fits what stands there is refused."""
-    with _engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
         saved = SavedPlan.load(file) if file else None
         engine.pull()
         assessed = engine.assess()
@@ -271,7 +235,7 @@ def apply_(
             Console().print(show.summary_line(result))
         for reason in result.refused:
             tell_error(f"refused: {reason}")
-        end(REFUSED if result.refused else 0, _failures(engine))
+        end(REFUSED if result.refused else 0, told_failures(engine))
 
 
 # --- looking closer --------------------------------------------------------------------------------------------------
@@ -286,7 +250,7 @@ def explain(
     verbose: Verbose = False,
 ) -> None:
     """Show every number behind a milestone's health, with the items and history it came from."""
-    with _engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         found = engine.explain(milestone, _moment(as_of))
         if found is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
@@ -307,7 +271,7 @@ def backtest(
     from sync import backtest as harness
     from sync import backtest_view as shown
 
-    with _working(verbose=verbose, as_json=as_json):
+    with working(verbose=verbose, as_json=as_json):
         try:
             result = harness.run_backtest(prefixes)
             if plot is not None:
@@ -319,3 +283,10 @@ def backtest(
         print_json(result)
     else:
         shown.render(result, Console())
+
+
+# --- commands with a module of their own -----------------------------------------------------------------------------
+
+app.command()(doctor.doctor)
+app.command()(handover.adopt)
+app.command()(handover.retire)

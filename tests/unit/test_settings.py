@@ -377,3 +377,38 @@ def test_the_database_url_comes_from_the_environment_first(write: Write, tmp_pat
 def test_the_rest_of_the_file_is_checked_though_the_environment_outranks_it(write: Write) -> None:
     path = write(f'database = "postgresql://me:{CANARY}@db/x"\n' + MINIMAL)
     assert "database" in wrong(path, {"MILESYNC_DATABASE": "sqlite:///x.db"})
+
+
+# --- what is kept, and who is told -----------------------------------------------------------------------------------
+
+
+def test_retention_has_defaults_and_its_steps_follow_each_other(write: Write) -> None:
+    kept = load(write(MINIMAL), {}).retention
+    assert (kept.every, kept.daily, kept.journal) == (14, 365, 365)
+    path = write(f"{MINIMAL}[retention]\nevery = 30\ndaily = 20\n")
+    assert wrong(path) == {"retention.daily": "should be at least retention.every"}
+
+
+def test_the_textfile_is_found_from_the_configurations_folder(write: Write) -> None:
+    path = write(f'{MINIMAL}[metrics]\ntextfile = "out/milesync.prom"\n')
+    assert load(path, {}).textfile() == path.parent / "out" / "milesync.prom"
+    assert load(write(MINIMAL), {}).textfile() is None
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://ping.example.org/abc", "should start with https://, because who knows it can call it"),
+        ("ping.example.org", "should be an address that starts with https://"),
+    ],
+)
+def test_the_address_to_ping_is_kept_elsewhere_and_checked(write: Write, url: str, reason: str) -> None:
+    settings = load(write(f'{MINIMAL}[ping]\nurl = {{ env = "PING" }}\n'), {})
+    good = settings.ping_url({"PING": "https://ping.example.org/abc"})
+    assert good is not None
+    assert good.get_secret_value() == "https://ping.example.org/abc"
+    with pytest.raises(ConfigurationError) as told:
+        settings.ping_url({"PING": url})
+    assert told.value.errors[0].endswith(f"ping.url: {reason}")
+    assert "abc" not in str(told.value)
+    assert load(write(MINIMAL), {}).ping_url({}) is None

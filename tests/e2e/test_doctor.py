@@ -1,0 +1,169 @@
+"""`milesync doctor` over trackers and databases that are not as they should be. It never changes any."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.sandbox.world import World
+from sync.store import Store
+from tests.e2e.inprocess import Done, milesync
+from tests.e2e.small import served
+from tests.postgres import database
+
+Place = tuple[World, Path]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with served(tmp_path_factory.mktemp("doctor")) as place:
+        yield place
+
+
+@pytest.fixture
+def place(running: Place) -> Place:
+    world, config = running
+    for tracker in world.trackers:
+        tracker.log.clear()
+        tracker.expires = None
+        for project in tracker.projects.values():
+            project.read_only, project.denied = False, set()
+    config.with_name("milesync.db").unlink(missing_ok=True)
+    return running
+
+
+def doctor(config: Path, **env: str | None) -> Done:
+    done = milesync("doctor", "--json", "--config", str(config), env=env)
+    assert done.code == (0 if done.document["ok"] else 1)
+    return done
+
+
+def errors(done: Done) -> list[tuple[str, str]]:
+    return [(one["area"], one["words"]) for one in done.document["findings"] if one["level"] == "error"]
+
+
+def test_where_all_is_well_it_says_so_and_writes_nothing(place: Place) -> None:
+    world, config = place
+    done = doctor(config)
+    assert (done.code, errors(done)) == (0, [])
+    assert {one["area"] for one in done.document["findings"]} == {"configuration", "database", "gh", "gl"}
+    assert [tracker.writes for tracker in world.trackers] == [[], [], [], []]
+    assert not config.with_name("milesync.db").exists()
+
+
+def test_the_table_names_what_fails_and_what_to_do(place: Place) -> None:
+    world, config = place
+    next(iter(world.github.projects.values())).read_only = True
+    done = milesync("doctor", "--config", str(config))
+    assert done.code == 1
+    assert "✘ missing: Issues: write on acme/app\n      → give the token's account this right" in done.out
+    assert "Something would fail" in done.out
+
+
+def test_a_missing_secret_hides_no_other_connection(place: Place) -> None:
+    world, config = place
+    next(iter(world.gitlab.projects.values())).read_only = True
+    world.github.expires = datetime.now(UTC) + timedelta(days=3)
+    found = errors(doctor(config, GITHUB_TOKEN=None))
+    assert [area for area, _ in found] == ["gh", "gl"]
+    assert "GITHUB_TOKEN is not set" in found[0][1]
+    assert found[1] == ("gl", "missing: the role Planner or Reporter on acme/api")
+    assert any("ends soon" in one["words"] for one in doctor(config).document["findings"])
+
+
+def test_a_configuration_with_mistakes_is_told_line_by_line(tmp_path: Path) -> None:
+    config = tmp_path / "milesync.toml"
+    config.write_text('instance = "a b"\n[connections.gh]\ntype = "github"\n')
+    found = errors(doctor(config))
+    assert [area for area, _ in found] == ["configuration"] * 2
+    assert any("instance" in words for _, words in found)
+
+
+def test_a_token_that_is_refused_names_the_connection_and_shows_no_token(place: Place) -> None:
+    _, config = place
+    done = doctor(config, GITHUB_TOKEN="wr0ng-t0ken")
+    assert [area for area, _ in errors(done)] == ["gh"]
+    assert "wr0ng-t0ken" not in done.out + done.err
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+
+def about_database(done: Done) -> list[tuple[str, str]]:
+    return [(one["level"], one["words"]) for one in done.document["findings"] if one["area"] == "database"]
+
+
+def made(config: Path) -> Path:
+    path = config.with_name("milesync.db")
+    Store.open(f"sqlite:///{path}", create=True, clock=lambda: datetime.now(UTC)).close()
+    return path
+
+
+def test_a_database_of_a_later_version(place: Place) -> None:
+    _, config = place
+    with sqlite3.connect(made(config)) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.close()
+    assert errors(doctor(config)) == [("database", "a later version of milesync made it (revision 9999)")]
+
+
+def test_a_database_that_is_no_database(place: Place) -> None:
+    _, config = place
+    config.with_name("milesync.db").write_bytes(b"not a database at all" * 100)
+    assert [area for area, _ in errors(doctor(config))] == ["database"]
+
+
+def test_an_existing_database_is_told_as_it_stands(place: Place) -> None:
+    _, config = place
+    made(config)
+    (level, words), *rest = about_database(doctor(config))
+    assert (level, rest) == ("ok", [])
+    assert words.startswith("SQLite 3.")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
+def test_a_database_that_may_not_be_written(place: Place) -> None:
+    _, config = place
+    made(config).chmod(0o400)
+    assert "cannot be written" in errors(doctor(config))[0][1]
+
+
+def test_the_folder_of_a_database_that_is_not_there(place: Place) -> None:
+    _, config = place
+    done = doctor(config, MILESYNC_DATABASE="sqlite:///nowhere/milesync.db")
+    assert errors(done) == [("database", "its folder is missing or cannot be written")]
+
+
+def test_postgresql_empty_and_with_tables(place: Place) -> None:
+    _, config = place
+    empty, full = database(migrated=False), database()
+    if empty is None or full is None:
+        pytest.skip("no PostgreSQL is installed")
+    done = doctor(config, MILESYNC_DATABASE=empty)
+    assert about_database(done)[1] == ("note", "it is empty")
+    ((level, words),) = about_database(doctor(config, MILESYNC_DATABASE=full))
+    assert (level, words.split()[0]) == ("ok", "PostgreSQL")
+
+
+def test_a_postgresql_that_does_not_answer(place: Place) -> None:
+    _, config = place
+    done = doctor(config, MILESYNC_DATABASE="postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+    assert [area for area, _ in errors(done)] == ["database"]
+
+
+# --- who is told ------------------------------------------------------------------------------------------------------
+
+
+def test_where_figures_and_the_ping_would_go(place: Place, tmp_path: Path) -> None:
+    _, config = place
+    more = tmp_path / "milesync.toml"
+    more.write_text(config.read_text() + '[metrics]\ntextfile = "none/x.prom"\n[ping]\nurl = { env = "PING" }\n')
+    found = dict(errors(doctor(more)))
+    assert set(found) == {"metrics", "ping"}
+    assert "PING is not set" in found["ping"]
+    assert dict(errors(doctor(more, PING="http://ping.example.org/s3cret-path"))).keys() == {"metrics", "ping"}

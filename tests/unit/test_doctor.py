@@ -1,0 +1,194 @@
+"""What the doctor says about each fact, and when it is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from sync.connector import (
+    AuthError,
+    Budget,
+    Connector,
+    Examination,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    Need,
+    Obstacle,
+    Right,
+    TrackerError,
+    Trigger,
+    UnreachableError,
+    Unread,
+)
+from sync.doctor import Finding, Level, Patient, examined, findings, of_clock, well
+from sync.plan import Policy
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@dataclass
+class Tracker:
+    """A connector as far as it is needed here."""
+
+    told: Examination | TrackerError
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def examine(self, projects: tuple[str, ...]) -> Examination:
+        self.asked.append(projects)
+        if isinstance(self.told, TrackerError):
+            raise self.told
+        return self.told
+
+
+def patient(policy: Policy = Policy.PLAN, connector: object = None, **policies: Policy) -> Patient:
+    of: Callable[[str], Policy] = lambda project: policies.get(project.partition("/")[2], policy)  # noqa: E731
+    return Patient("gh", cast("Connector", connector), ("acme/app", "acme/web"), of)
+
+
+def said(told: Examination, policy: Policy = Policy.PLAN, **policies: Policy) -> list[Finding]:
+    return [one for one in findings(patient(policy, **policies), told, NOW) if one.level is not Level.OK]
+
+
+def words(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(str(one.level), one.words) for one in found]
+
+
+def right(name: str, need: Need, held: bool | None, project: str = "acme/app") -> Right:
+    return Right(project=project, name=name, need=need, held=held)
+
+
+@pytest.mark.parametrize(
+    ("need", "policy", "level"),
+    [
+        (Need.READ, Policy.PLAN, Level.ERROR),
+        (Need.UPDATE, Policy.PLAN, Level.WARNING),
+        (Need.UPDATE, Policy.UPDATE, Level.ERROR),
+        (Need.UPDATE, Policy.CREATE, Level.ERROR),
+        (Need.CREATE, Policy.UPDATE, Level.WARNING),
+        (Need.CREATE, Policy.CREATE, Level.ERROR),
+    ],
+)
+def test_a_missing_right_is_an_error_when_the_policy_needs_it(need: Need, policy: Policy, level: Level) -> None:
+    (found,) = said(Examination(rights=(right("Issues: write", need, held=False),)), policy)
+    assert found.level is level
+    assert found.words.startswith("missing: Issues: write on acme/app")
+    assert ("needed for policy" in found.words) == (level is Level.WARNING)
+    (found,) = said(Examination(obstacles=(Obstacle(project="acme/app", words="closed", need=need),)), policy)
+    assert (found.level, found.words) == (level, "acme/app: closed")
+
+
+def test_the_policy_that_counts_is_that_of_the_project() -> None:
+    told = Examination(
+        rights=(right("Issues: write", Need.UPDATE, held=False), right("Issues: write", Need.UPDATE, False, "acme/web"))
+    )
+    assert [one.level for one in said(told, app=Policy.CREATE)] == [Level.ERROR, Level.WARNING]
+
+
+def test_a_right_of_the_token_itself_counts_for_the_widest_policy() -> None:
+    told = Examination(rights=(right("the scope api", Need.UPDATE, held=False, project=""),))
+    assert words(said(told, web=Policy.UPDATE)) == [("error", "missing: the scope api")]
+    assert said(told)[0].level is Level.WARNING
+
+
+def test_rights_that_are_not_told_come_in_one_line() -> None:
+    told = Examination(rights=tuple(right("Issues: write", Need.UPDATE, None, f"acme/{n}") for n in range(8)))
+    (found,) = said(told, Policy.CREATE)
+    assert found.level is Level.NOTE
+    assert found.words == "not told: Issues: write (acme/0, acme/1, acme/2, acme/3, acme/4 and 3 more)"
+
+
+@pytest.mark.parametrize(
+    ("days", "level"),
+    [(-1, "error"), (0, "error"), (13.9, "warning"), (14, None), (400, None)],
+)
+def test_the_end_of_a_token(days: float, level: str | None) -> None:
+    found = said(Examination(expires=NOW + timedelta(days=days)))
+    assert [str(one.level) for one in found] == ([level] if level else [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level", "told"),
+    [
+        (0, None, ""),
+        (59, None, ""),
+        (-59, None, ""),
+        (60, "warning", "1 minutes ahead of"),
+        (-540, "warning", "9 minutes behind"),
+        (600, "error", "10 minutes ahead of"),
+        (-7200, "error", "2 hours behind"),
+    ],
+)
+def test_the_clock(seconds: int, level: str | None, told: str) -> None:
+    found = list(of_clock("gh", timedelta(seconds=seconds)))
+    assert [str(one.level) for one in found] == ([level] if level else [])
+    assert all(told in one.words for one in found)
+    assert said(Examination(ahead=timedelta(seconds=seconds))) == found
+
+
+@pytest.mark.parametrize(("left", "level"), [(0, "error"), (499, "warning"), (500, None), (5000, None)])
+def test_a_rate_limit(left: int, level: str | None) -> None:
+    resets = datetime(2026, 3, 2, 9, 40, tzinfo=UTC)
+    found = said(Examination(budgets=(Budget(name="REST", limit=5000, left=left, resets=resets),)))
+    assert [str(one.level) for one in found] == ([level] if level else [])
+    assert all("full again at 09:40 UTC" in one.words for one in found)
+
+
+def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
+    told = Examination(
+        triggers=(
+            Trigger(project="acme/app", words="the webhook to example.org (issues)"),
+            Trigger(project="", words="x"),
+        ),
+        unread=(Unread(project="acme/app", what="its webhooks"), Unread(project="acme/web", what="its webhooks")),
+    )
+    assert words(said(told, Policy.CREATE)) == [
+        ("note", "our writes would set off the webhook to example.org (issues) on acme/app"),
+        ("note", "our writes would set off x"),
+        ("note", "not to be seen: its webhooks (acme/app, acme/web)"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [AuthError, GoneError, MalformedError, UnreachableError, LimitedError])
+def test_an_error_of_the_connection_or_of_a_project_says_what_to_do(kind: type[TrackerError]) -> None:
+    for told in (kind("gh", detail="HTTP 400"), Examination(failed={"acme/gone": kind("gh", "acme/gone")})):
+        tracker = Tracker(told)
+        found = [one for one in examined(patient(connector=tracker), lambda: NOW) if one.level is Level.ERROR]
+        assert len(found) == 1
+        assert found[0].remedy
+        assert not well(found)
+        assert tracker.asked == [("acme/app", "acme/web")]
+
+
+def test_a_connector_that_breaks_is_an_error_of_its_own() -> None:
+    (found,) = examined(patient(connector=Tracker(cast("Examination", None))), lambda: NOW)
+    assert found.level is Level.ERROR
+    assert found.words.startswith("the connector failed: AttributeError")
+
+
+def test_a_connector_that_cannot_examine_is_no_error() -> None:
+    found = examined(patient(connector=object()), lambda: NOW)
+    assert words(found) == [("note", "this type of connector can't be examined")]
+    assert well(found)
+
+
+def test_good_news_names_account_scopes_and_versions() -> None:
+    told = Examination(
+        account="bot",
+        scopes=("repo",),
+        server="GitHub",
+        sdk="PyGithub 2",
+        expires=NOW + timedelta(days=40),
+        rights=(right("Issues: write", Need.UPDATE, held=True),),
+    )
+    every: list[Any] = [one.words for one in findings(patient(), told, NOW)]
+    assert every == [
+        "the token belongs to bot, scopes repo",
+        "GitHub through PyGithub 2",
+        "the token is good until 2026-04-11 09:00 UTC",
+        "has: Issues: write (acme/app)",
+    ]
