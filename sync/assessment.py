@@ -17,13 +17,16 @@ from sync.calendar import Calendar
 from sync.capacity_replay import own_multipliers
 from sync.capacity_replay import replay as replayed
 from sync.connector import Connector
+from sync.coordination import Criteria, Finding
 from sync.forecast import Past, Rules
+from sync.joint import members
 from sync.ledger import Container, Ledger, days
 from sync.model import (
     Counts,
     DueDate,
     Health,
     Issue,
+    JointMilestone,
     Membership,
     Milestone,
     Project,
@@ -36,6 +39,7 @@ from sync.plan import Policy
 from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.track_record import told, track_record
+from sync.view import Commitment
 
 __all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "assess", "explain", "scores"]
 
@@ -64,7 +68,9 @@ class Source:
     """A configured connection, ready to use.
 
     ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
-    ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are looked after there.
+    ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
+    probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
+    looked after there.
     """
 
     name: str
@@ -77,16 +83,22 @@ class Source:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     removed: frozenset[str] = history.REMOVED
     tolerance: float = 0.0
+    share: str = "none"
     named: Mapping[str, Named] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The rules that hold for every source. ``keep_quiet``: no new status is told on days without work."""
+    """The rules that hold for every source. ``keep_quiet``: no new status is told on days without work.
+
+    ``joints`` and ``dependencies`` (before, after) name milestones as people write them.
+    """
 
     rules: Rules = field(default_factory=Rules)
     calendar: Calendar = field(default_factory=Calendar.plain)
     keep_quiet: bool = False
+    joints: tuple[JointMilestone, ...] = ()
+    dependencies: tuple[tuple[str, str], ...] = ()
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether nobody is to be notified of a new status now."""
@@ -97,7 +109,9 @@ class Rulebook:
 class Assessed:
     """One milestone with its health and everything that its comment tells. ``stays`` are its memberships,
     ``running`` says that it had not ended at that time, ``reported`` that it has a status issue,
-    ``read_at`` when its project was last read in full, ``calibration`` how such forecasts did.
+    ``read_at`` when its project was last read in full, ``calibration`` how such forecasts did. What `sync.together`
+    adds: the joint milestones that it is part of, what its definition lacks, its exit criteria, and whether its health
+    depends on milestones which its readers may not see.
     """
 
     source: Source
@@ -115,6 +129,10 @@ class Assessed:
     reported: bool
     read_at: datetime | None = None
     calibration: str = ""
+    commitments: tuple[Commitment, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    criteria: Criteria = field(default_factory=Criteria)
+    aggregate: bool = False
 
     @property
     def report_on(self) -> str:
@@ -147,12 +165,24 @@ class Reading:
         replay: bool = False,
         audience: Audience = EVERYBODY,
     ) -> None:
-        self.at = at
+        self.at, self.book = at, book
         self._loaded = [_Loaded(store, source, at, audience) for source in sources]
         self.history = _Histories(self._loaded, book, at)
-        self.scores = track_record(store, self.history.ledger, book.rules.tolerance, at)
+        named = {one.written(m): name for one in self._loaded for name, m in one.milestones.items()}
+        self.members = {one.name: members(one, named) for one in book.joints}
+        whole = {f"joint:{name}": found for name, (found, missing) in self.members.items() if not missing}
+        self.scores = track_record(store, self.history.ledger, book.rules.tolerance, at, whole)
         self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience)
         self._given = [one.given(self._memory, at, book) for one in self._loaded]
+
+    @property
+    def previous(self) -> Mapping[str, Health]:
+        """The last health of each container, joint milestones among them; nothing in a replay."""
+        return self._memory.previous
+
+    def container(self, uid: str) -> Container:
+        """A milestone as counting sees it. Raises KeyError."""
+        return self.history.ledger.containers[self.history.ledger.index[uid]]
 
     def assess(self) -> list[Assessed]:
         """The health of every milestone that the sources admit, in the order of their names."""

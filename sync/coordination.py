@@ -59,8 +59,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Criteria(Struct, frozen=True):
     """How many exit criteria a description lists, and how many are met."""
 
-    met: int
-    of: int
+    met: int = 0
+    of: int = 0
 
 
 def criteria(description: str) -> Criteria:

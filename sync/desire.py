@@ -100,6 +100,10 @@ def view(one: Assessed, *, now: datetime) -> report.View:
         budget=_budget(items.values()),
         calibration=one.calibration,
         commands=True,
+        aggregate=one.aggregate,
+        commitments=one.commitments,
+        findings=one.findings,
+        criteria=one.criteria,
     )
 
 

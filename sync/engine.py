@@ -26,7 +26,7 @@ from sync.action import (
     Target,
     may_be_refused,
 )
-from sync.assessment import Assessed, Rulebook, Source, assess, explain, scores
+from sync.assessment import Assessed, Reading, Rulebook, Source, explain, scores
 from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
@@ -36,6 +36,7 @@ from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.plan import Limits, over_limits, reconcile
 from sync.selfscore import StreamScore
 from sync.store import Store
+from sync.together import JointAssessed, Whole, relate
 
 __all__ = ["Engine", "Failure", "Progress", "Result", "Written"]
 
@@ -67,6 +68,8 @@ class Engine:
     pulled: int = 0
     went_through: bool = False
     """Whether at least one project was read to the end."""
+    whole: Whole | None = None
+    """What was assessed last, with the joint milestones and what waits for what."""
     _answering: set[str] | None = None
 
     def __enter__(self) -> Self:
@@ -131,11 +134,21 @@ class Engine:
     def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[Assessed]:
         """The health of every milestone; ``keep`` stores what is no replay (``at``), for hysteresis and scoring."""
         self.progress("assess")
-        made = assess(self.store, self.sources, at or self.clock(), self.rules, replay=at is not None)
+        self.whole = relate(self._reading(at))
+        made = list(self.whole.milestones)
         if keep and at is None:
             fresh = [one for one in made if one.current and one.health.unknown is not UnknownWhy.STALE]
-            self.store.save_health(self.run_id, [one.health for one in fresh], {one.uid: one.stream for one in fresh})
+            healths = [one.health for one in fresh] + [one.health for one in self.whole.joints]
+            self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in fresh})
         return made
+
+    def _reading(self, at: datetime | None) -> Reading:
+        return Reading(self.store, self.sources, at or self.clock(), self.rules, replay=at is not None)
+
+    @property
+    def joints(self) -> tuple[JointAssessed, ...]:
+        """The joint milestones as they were assessed last."""
+        return self.whole.joints if self.whole else ()
 
     def track_record(self, at: datetime | None = None) -> dict[str, StreamScore]:
         """How the forecasts that were published here have fared, by stream."""

@@ -36,7 +36,18 @@ from sync.model import (
     uid,
 )
 
-__all__ = ["REMOVED", "Titles", "burnup", "containers", "counts", "is_member", "is_open", "memberships", "stays"]
+__all__ = [
+    "REMOVED",
+    "Titles",
+    "burnup",
+    "containers",
+    "counts",
+    "is_member",
+    "is_open",
+    "memberships",
+    "merged_counts",
+    "stays",
+]
 
 REMOVED = frozenset(
     {
@@ -349,6 +360,36 @@ def counts(container: Container, stays: Iterable[Membership], at: datetime) -> C
         removed=sum(stay.removed for stay in closed),
         added=0 if start is None else joined_after(start),
         added_week=0 if start is None else joined_after(max(start, at - _WEEK)),
+    )
+
+
+def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: datetime) -> Counts:
+    """The items of several containers at a time, each item once. Added is what is new to each container it is in."""
+    now_open: set[str] = set()
+    closed: set[str] = set()
+    removed: set[str] = set()
+    old: set[str] = set()
+    older: set[str] = set()
+    for container, stays in parts:
+        start = at if container.start is None else min(container.start, at)
+        for stay in stays:
+            if is_open(stay, at):
+                now_open.add(stay.item)
+            elif is_member(stay, at):
+                (removed if stay.removed else closed).add(stay.item)
+            if is_member(stay, start):
+                older.add(stay.item)
+            if is_member(stay, max(start, at - _WEEK)):
+                old.add(stay.item)
+    closed -= now_open
+    removed -= now_open | closed
+    everything = now_open | closed | removed
+    return Counts(
+        open=len(now_open),
+        closed=len(closed) + len(removed),
+        removed=len(removed),
+        added=len(everything - older),
+        added_week=len(everything - old),
     )
 
 

@@ -11,6 +11,7 @@ issues, both are done when the larger is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,11 +20,23 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
+from sync.model import JointMilestone
 from sync.outlook import Outlook
 from sync.past import TIMES, Past
 from sync.simulation import seed
 
-__all__ = ["LEVELS", "PATHS", "Curve", "chance", "counted_once", "curves", "fates", "quantiles", "togetherness"]
+__all__ = [
+    "LEVELS",
+    "PATHS",
+    "Curve",
+    "chance",
+    "counted_once",
+    "curves",
+    "fates",
+    "members",
+    "quantiles",
+    "togetherness",
+]
 
 Floats = NDArray[np.float64]
 
@@ -96,6 +109,22 @@ def _continued(at: float, moments: Floats, chances: Floats, capacity: Floats, ho
             xs.append(when)
             ys.append(level)
     return Curve(np.array(xs), np.array(ys), horizon)
+
+
+def members(asked: JointMilestone, named: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The uids of a joint milestone's members, and those of its member ids that name none. ``named``: id -> uid."""
+    found: dict[str, None] = {}
+    missing = []
+    for member in asked.members:
+        exact = [named[member]] if member in named else []
+        hits = exact or [uid for written, uid in sorted(named.items()) if "*" in member and _alike(written, member)]
+        found |= dict.fromkeys(hits)
+        missing += [] if hits else [member]
+    return list(found), missing
+
+
+def _alike(written: str, member: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, member.split("*"))), written) is not None
 
 
 def counted_once(members: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sync.calendar import end_of_day
 from sync.database.assessed import Forecast
 from sync.ledger import Ledger
-from sync.selfscore import Published, StreamScore, sentence, settle, stream_scores
+from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores
 from sync.store import Store
 
 __all__ = ["told", "track_record"]
@@ -17,13 +17,28 @@ __all__ = ["told", "track_record"]
 _UTC = ZoneInfo("UTC")
 
 
-def track_record(store: Store, ledger: Ledger, tolerance: float, now: datetime) -> dict[str, StreamScore]:
+def track_record(
+    store: Store, ledger: Ledger, tolerance: float, now: datetime, joints: Mapping[str, Collection[str]] | None = None
+) -> dict[str, StreamScore]:
     """The score of each stream for which something was published, by stream.
 
     Outcomes are counted anew from the history each time, so that a correction in a tracker corrects the score.
+    ``joints``: joint container -> its members; it is done when the last of them is.
     """
     published = list(_published(store.forecasts()))
-    return stream_scores(published, settle(ledger, tolerance, now), now) if published else {}
+    if not published:
+        return {}
+    outcomes = settle(ledger, tolerance, now)
+    for name, members in (joints or {}).items():
+        outcomes[name] = _of_all([outcomes.get(member, Outcome()) for member in members])
+    return stream_scores(published, outcomes, now)
+
+
+def _of_all(members: Sequence[Outcome]) -> Outcome:
+    if any(one.dropped for one in members):
+        return Outcome(dropped=True)
+    done = [one.done for one in members if one.done is not None]
+    return Outcome(done=max(done) if done and len(done) == len(members) else None)
 
 
 def _published(forecasts: Iterable[Forecast]) -> Iterator[Published]:

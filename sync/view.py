@@ -139,7 +139,7 @@ class View(Struct, frozen=True, kw_only=True):
     aggregate: bool = False
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
-    criteria: Criteria = Criteria(0, 0)
+    criteria: Criteria = Criteria()
 
 
 def meaning(view: View) -> str:
@@ -165,15 +165,10 @@ def meaning(view: View) -> str:
         view.override,
         sorted(source.name for source in view.sources if source.stale_since is not None),
         view.aggregate,
-        [_joint(one) for one in view.commitments],
+        [msgspec.structs.replace(one, probability=None, p50=None) for one in view.commitments],
         (view.findings, view.criteria),
     )
     return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
-
-
-def _joint(one: Commitment) -> Any:
-    rounded = None if one.probability is None else round(one.probability * 20)
-    return msgspec.structs.replace(one, probability=rounded, p50=None)
 
 
 def _told(issue: Issue | None) -> tuple[Any, ...]:

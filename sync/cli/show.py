@@ -25,8 +25,9 @@ from sync.action import (
 from sync.assessment import Assessed
 from sync.desired import People, Plan
 from sync.engine import Failure, Result, Written
-from sync.model import Status, UnknownWhy
+from sync.model import Health, Status, UnknownWhy
 from sync.selfscore import StreamScore, sentence
+from sync.together import JointAssessed
 
 __all__ = ["because", "milestones", "plan_lines", "plan_rows", "rows", "run_document", "summary_line", "written_rows"]
 
@@ -49,49 +50,91 @@ def because(one: Assessed) -> list[str]:
     return [sentences.reason(reason) for reason in health.reasons]
 
 
-def rows(assessed: Iterable[Assessed]) -> list[dict[str, Any]]:
-    """The milestones as other programs read them."""
-    return [
+def rows(assessed: Iterable[Assessed], joints: Iterable[JointAssessed] = ()) -> list[dict[str, Any]]:
+    """The milestones as other programs read them, then the joint ones."""
+    plain = [
         {
-            "id": one.written,
-            "title": one.milestone.title,
-            "due": one.health.due,
-            "status": one.health.status,
-            "probability": one.health.probability,
-            "p50": one.health.dates.p50,
-            "p85": one.health.dates.p85,
-            "p95": one.health.dates.p95,
-            "open": one.health.counts.open,
-            "closed": one.health.counts.closed,
-            "added": one.health.counts.added,
+            **_row(one.written, one.milestone.title, one.health),
             "reasons": because(one),
+            "findings": [
+                {"kind": found.kind, **found.values, "words": sentences.finding(found)} for found in one.findings
+            ],
+            "exit_criteria": one.criteria,
         }
         for one in assessed
     ]
+    return plain + [
+        {
+            **_row(one.written, one.joint.name, one.health),
+            "reasons": _blind(one),
+            "findings": [],
+            "members": [member.written for member in one.members],
+            "missing": one.missing,
+        }
+        for one in joints
+    ]
 
 
-def milestones(assessed: Sequence[Assessed], *, every: bool = False) -> RenderableType:
-    """A table of the milestones that run, or of every one."""
-    shown = [one for one in assessed if every or one.current]
-    shown = sorted(shown, key=lambda one: (_ORDER.index(one.health.status), one.written))
+def _row(written: str, title: str, health: Health) -> dict[str, Any]:
+    return {
+        "id": written,
+        "title": title,
+        "due": health.due,
+        "status": health.status,
+        "probability": health.probability,
+        "p50": health.dates.p50,
+        "p85": health.dates.p85,
+        "p95": health.dates.p95,
+        "open": health.counts.open,
+        "closed": health.counts.closed,
+        "added": health.counts.added,
+    }
+
+
+def _blind(one: JointAssessed) -> list[str]:
+    """Why a joint milestone cannot be forecast."""
+    if one.health.status is not Status.UNKNOWN:
+        return []
+    gone = [f"{written} is not known here." for written in one.missing]
+    return gone + [
+        f"{member.written} cannot be forecast: {sentences.UNKNOWN[member.health.unknown]}"
+        if member.health.unknown
+        else f"{member.written} cannot be forecast."
+        for member in one.blind
+    ]
+
+
+def milestones(
+    assessed: Sequence[Assessed], joints: Sequence[JointAssessed] = (), *, every: bool = False, lint: bool = False
+) -> RenderableType:
+    """A table of the milestones that run, or of every one, with the joint ones last; ``lint`` tells the findings."""
+    shown: list[Assessed | JointAssessed] = [one for one in assessed if every or one.current]
+    shown = sorted(shown, key=lambda one: (_ORDER.index(one.health.status), one.written)) + list(joints)
     cells = [_HEADINGS, *(_cells(one) for one in shown)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(_HEADINGS))]
     lines = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
     for one, row in zip(shown, cells[1:], strict=True):
         status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
         lines.append(Text.assemble((status, _STYLE[one.health.status][1]), "  ", "  ".join(rest).rstrip()))
-        lines += [Text(f"    {words}", style="dim") for words in because(one)[:1]]
-    hidden = len(assessed) - len(shown)
+        lines += [Text(f"    {words}", style="dim") for words in _notes(one, lint=lint)]
+    hidden = len(assessed) + len(joints) - len(shown)
     note = Text(f"{sentences.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
     return Group(*lines, note) if shown else Group("No milestone runs here.", note)
+
+
+def _notes(one: Assessed | JointAssessed, *, lint: bool) -> list[str]:
+    if isinstance(one, JointAssessed):
+        return _blind(one) or [f"joint milestone of {sentences.plural(len(one.members), 'member')}"]
+    return because(one)[:1] + ([sentences.finding(found) for found in one.findings] if lint else [])
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")
 
 
-def _cells(one: Assessed) -> tuple[str, ...]:
+def _cells(one: Assessed | JointAssessed) -> tuple[str, ...]:
     health = one.health
-    title = "" if one.milestone.title in one.written else f" ({one.milestone.title})"
+    title = one.written if isinstance(one, JointAssessed) else one.milestone.title
+    title = "" if title in one.written else f" ({title})"
     return (
         f"{_STYLE[health.status][0]} {sentences.STATUS[health.status]}",
         "" if health.probability is None else sentences.percent(health.probability),
@@ -179,6 +222,11 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
     return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
 
 
+def error_rows(result: Result) -> list[dict[str, str]]:
+    """What went wrong or was refused."""
+    return [*failure_rows(result.failures), *({"error": f"refused: {why}"} for why in result.refused)]
+
+
 def score_rows(scores: Mapping[str, StreamScore]) -> list[dict[str, Any]]:
     """How each stream's forecasts have fared, as other programs read it, with the sentence for people."""
     return [{**msgspec.to_builtins(score), "words": sentence(score)} for score in scores.values()]
@@ -232,7 +280,7 @@ def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
         "notifications": result.notifications,
         "people": msgspec.to_builtins(result.plan.people),
         "requests": requests,
-        "errors": [*failure_rows(result.failures), *({"error": f"refused: {why}"} for why in result.refused)],
+        "errors": error_rows(result),
         "written": written_rows(result.written, result.assessed),
     }
 

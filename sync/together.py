@@ -1,0 +1,348 @@
+"""Milestones in relation to each other: what each waits for, the joint ones, and what their definitions lack.
+
+A forecast that depends on another milestone depends on its data: where the readers of a comment may not see that
+milestone, and its connection does not share aggregates, the dependency moves nothing that they read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sync import coordination, history, joint, timeline
+from sync.assessment import Assessed, Reading
+from sync.calendar import end_of_day
+from sync.joint import Curve
+from sync.jointhealth import joint_health, moved_health
+from sync.ledger import days
+from sync.model import Health, JointMilestone, Status, Visibility
+from sync.outlook import Outlook
+from sync.timeline import CircleError, Dependency, Moved, Span
+from sync.view import Commitment, Fellow
+
+__all__ = ["JointAssessed", "Whole", "relate"]
+
+Floats = NDArray[np.float64]
+
+_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+
+
+@dataclass(frozen=True)
+class JointAssessed:
+    """A joint milestone with its health: ``missing`` are members (as written) that are not known here, ``blind`` are
+    those that cannot be forecast.
+    """
+
+    joint: JointMilestone
+    health: Health
+    members: tuple[Assessed, ...]
+    missing: tuple[str, ...]
+    blind: tuple[Assessed, ...]
+
+    @property
+    def written(self) -> str:
+        """The id that people write; also its identity."""
+        return f"joint:{self.joint.name}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Every milestone and joint milestone at one time, with what each waits for.
+
+    ``dependencies`` are between uids, ``spans`` their planned times; ``moved`` takes all of them into account, while
+    the healths leave out what their readers may not know of. ``horizons``: up to when (days) each is forecast.
+    """
+
+    milestones: tuple[Assessed, ...]
+    joints: tuple[JointAssessed, ...]
+    dependencies: tuple[Dependency, ...]
+    spans: Mapping[str, Span]
+    moved: Moved
+    horizons: Mapping[str, float]
+
+
+def relate(reading: Reading) -> Whole:
+    """Assess every milestone, then their relations.
+
+    Raises `CircleError`, naming the milestones as people write them, when configured dependencies form a circle.
+    """
+    return _Relations(reading).whole()
+
+
+class _Relations:
+    def __init__(self, reading: Reading) -> None:
+        self.reading, self.book, self.now = reading, reading.book, days(reading.at)
+        self.calendar = self.book.calendar
+        self.alone = {one.uid: one for one in reading.assess()}
+        self.named = {one.written: one.uid for one in self.alone.values()}
+        self.open = {uid: _open(one, reading) for uid, one in self.alone.items()}
+        self.members = reading.members
+        self.dependencies, self.circles = self._dependencies()
+        wanted = {uid for found, _ in self.members.values() for uid in found}
+        wanted |= {uid for d in self.dependencies for uid in (d.before, d.after)}
+        self.outlooks = self._outlooks(sorted(wanted))
+        self.curves = self._curves({})
+        self.spans = {uid: Span(float(o.start[k]), float(o.due[k])) for uid, (o, k) in self.outlooks.items()}
+
+    # --- who belongs together -----------------------------------------------------------------------------------------
+
+    def _dependencies(self) -> tuple[list[Dependency], dict[str, int]]:
+        """Those to go by, without circles of links; and in how many circles each milestone is."""
+        written = {
+            (b, a) for before, after in self.book.dependencies for b in self._each(before) for a in self._each(after)
+        }
+        told = [Dependency(before=b, after=a) for b, a in sorted(written) if b != a]
+        linked = [d for d in self._links() if (d.before, d.after) not in written]
+        try:
+            kept, circles = timeline.acyclic([*told, *linked])
+        except CircleError as error:
+            raise CircleError([self.alone[uid].written for uid in error.ids]) from None
+        within: dict[str, int] = defaultdict(int)
+        for round_trip in circles:
+            for uid in set(round_trip.ids):
+                within[uid] += 1
+        return kept, within
+
+    def _each(self, written: str) -> list[str]:
+        name = written.removeprefix("joint:")
+        if name != written:
+            return self.members[name][0] if name in self.members else []
+        return [self.named[written]] if written in self.named else []
+
+    def _links(self) -> Iterator[Dependency]:
+        """Milestones whose open issues are blocked by open issues of others."""
+        holders: dict[str, list[str]] = defaultdict(list)
+        names: dict[tuple[str, str], str] = {}
+        for uid, items in self.open.items():
+            one = self.alone[uid]
+            for item in items if one.running else ():
+                holders[item].append(uid)
+                issue = one.issues[item]
+                names[one.source.name, issue.key] = names["", issue.url] = item
+        blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
+        blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for item, after in ((item, uid) for item, uids in holders.items() for uid in uids):
+            for word in self.alone[after].issues[item].blocked_by:
+                by = names.get((self.alone[after].source.name, word)) or names.get(("", word))
+                for before in holders.get(by or "", ()):
+                    if by is not None and after not in holders[by] and before not in holders[item]:
+                        blockers[before, after].add(by)
+                        blocked[before, after].add(item)
+        for (before, after), found in sorted(blockers.items()):
+            yield timeline.blocking(
+                before,
+                after,
+                blockers=len(found),
+                of=len(self.open[before]),
+                blocked=len(blocked[before, after]),
+                waiting_of=len(self.open[after]),
+            )
+
+    # --- paths --------------------------------------------------------------------------------------------------------
+
+    def _outlooks(self, uids: Sequence[str]) -> dict[str, tuple[Outlook, int]]:
+        found: dict[str, tuple[Outlook, int]] = {}
+        for source in {id(self.alone[uid].source): self.alone[uid].source for uid in uids}.values():
+            mine = [uid for uid in uids if self.alone[uid].source is source]
+            past, _ = self.reading.history(source)
+            index = np.array([past.ledger.index[uid] for uid in mine], dtype=np.int64)
+            outlook = Outlook(past, index, np.full(len(mine), self.now), self.calendar)
+            found |= {uid: (outlook, k) for k, uid in enumerate(mine)}
+        return found
+
+    def _curves(self, remaining: Mapping[str, int]) -> dict[str, Curve]:
+        """The curve of each milestone that is done or can be forecast; ``remaining`` open items where not all count."""
+        found: dict[str, Curve] = {}
+        for outlook in {id(o): o for o, _ in self.outlooks.values()}.values():
+            mine = {k: uid for uid, (o, k) in self.outlooks.items() if o is outlook}
+            healths = [self.alone[mine[k]].health for k in range(len(mine))]
+            published = np.array([np.nan if h.probability is None else h.probability for h in healths])
+            left = np.array([remaining.get(mine[k], int(outlook.open[k])) for k in range(len(mine))], dtype=np.float64)
+            for k, curve in enumerate(joint.curves(outlook, published, left)):
+                if healths[k].status is Status.DONE:
+                    found[mine[k]] = Curve.done(self.now)
+                elif curve is not None and healths[k].status in _FORECAST:
+                    found[mine[k]] = curve
+        return found
+
+    def _paths(self, curves: Mapping[str, Curve]) -> dict[str, Floats]:
+        if not curves:
+            return {}
+        uids = sorted(curves)
+        past, _ = self.reading.history(self.alone[uids[0]].source)
+        together = joint.togetherness(past, [self.alone[uid].stream for uid in uids], self.now)
+        return dict(zip(uids, joint.fates(uids, [curves[uid] for uid in uids], together), strict=True))
+
+    # --- the whole ----------------------------------------------------------------------------------------------------
+
+    def whole(self) -> Whole:
+        own = self._paths(self.curves)
+        told = [d for d in self.dependencies if _may_know(self.alone[d.after], self.alone[d.before])]
+        shown = timeline.propagate(own, self.spans, told, self.now)
+        moved = shown if len(told) == len(self.dependencies) else self._all(own)
+        healths = {uid: self._moved(uid, own, shown) for uid in shown.held}
+        milestones = {uid: replace(one, health=healths.get(uid, one.health)) for uid, one in self.alone.items()}
+        joints = [self._joint(asked, milestones, own, told, shown) for asked in self.book.joints]
+        shared = self._shared_people(milestones)
+        for uid, one in milestones.items():
+            mine = [made for made in joints if any(member.uid == uid for member in made.members)]
+            milestones[uid] = replace(
+                one,
+                commitments=tuple(_as_seen(made, one) for made in mine),
+                findings=self._findings(one, tuple(shared.get(uid, {}).values())),
+                criteria=coordination.criteria(one.milestone.description),
+                aggregate=any(
+                    not _sees(one, self.alone[before]) for before in shown.held.get(uid, ()) if before in self.alone
+                ),
+            )
+        joints = [replace(made, members=tuple(milestones[member.uid] for member in made.members)) for made in joints]
+        horizons = {uid: curve.horizon for uid, curve in self.curves.items()}
+        return Whole(tuple(milestones.values()), tuple(joints), tuple(self.dependencies), self.spans, moved, horizons)
+
+    def _all(self, own: Mapping[str, Floats]) -> Moved:
+        return timeline.propagate(own, self.spans, self.dependencies, self.now)
+
+    def _moved(self, uid: str, own: Mapping[str, Floats], moved: Moved) -> Health:
+        one = self.alone[uid]
+        _, rules = self.reading.history(one.source)
+        horizon = max(self.curves[name].horizon for name in (uid, *moved.held[uid]))
+        return moved_health(
+            one.health,
+            own[uid],
+            moved.paths[uid],
+            due=self.spans[uid].due,
+            horizon=horizon,
+            count=len(moved.held[uid]),
+            previous=self.reading.previous.get(uid),
+            rules=rules,
+            calendar=self.calendar,
+        )
+
+    def _joint(
+        self,
+        asked: JointMilestone,
+        milestones: Mapping[str, Assessed],
+        own: Mapping[str, Floats],
+        told: Sequence[Dependency],
+        shown: Moved,
+    ) -> JointAssessed:
+        uids, missing = self.members[asked.name]
+        members = [milestones[uid] for uid in uids]
+        blind = [one for one in members if one.uid not in self.curves]
+        counted = joint.counted_once({uid: self.open[uid] for uid in uids})
+        fewer = {uid: count for uid, count in counted.items() if count < len(self.open[uid])}
+        paths = shown.paths
+        if fewer and not blind:
+            again = {**self.curves, **{uid: self._curves(fewer)[uid] for uid in fewer}}
+            paths = timeline.propagate({**own, **self._paths(again)}, self.spans, told, self.now).paths
+        dues = [self.spans[uid].due for uid in uids]
+        due = days(end_of_day(asked.due, self.calendar.zone)) if asked.due else max(dues, default=np.nan)
+        name = f"joint:{asked.name}"
+        health = joint_health(
+            name,
+            [one.health for one in members],
+            None if blind or missing or not members else np.max([paths[uid] for uid in uids], axis=0),
+            at=self.reading.at,
+            due=due,
+            promised=asked.due,
+            horizon=max((self.curves[uid].horizon for uid in uids if uid in self.curves), default=np.nan),
+            counts=history.merged_counts(
+                [(self.reading.container(one.uid), one.stays) for one in members], self.reading.at
+            ),
+            previous=self.reading.previous.get(name),
+            rules=self.book.rules,
+            calendar=self.calendar,
+        )
+        return JointAssessed(asked, health, tuple(members), tuple(missing), tuple(blind))
+
+    # --- definitions --------------------------------------------------------------------------------------------------
+
+    def _shared_people(self, milestones: Mapping[str, Assessed]) -> dict[str, dict[str, int]]:
+        people: dict[str, frozenset[str]] = {}
+        planned: dict[str, tuple[date, date]] = {}
+        for uid, one in milestones.items():
+            health = one.health
+            if one.running and health.start is not None and health.due is not None and health.due >= health.at.date():
+                planned[uid] = max(health.start, health.at.date()), health.due
+                people[uid] = frozenset(
+                    f"{one.source.name}/{person.id}" for item in self.open[uid] for person in one.issues[item].assignees
+                )
+        return coordination.overlaps(people, planned)
+
+    def _findings(self, one: Assessed, shared: Sequence[int]) -> tuple[coordination.Finding, ...]:
+        if not one.running or one.health.status is Status.DONE:
+            return ()
+        return coordination.findings(
+            one.milestone,
+            one.health.due,
+            [one.issues[item] for item in self.open[one.uid]],
+            one.health.counts.total,
+            owner=one.named.owner,
+            calendar=self.calendar,
+            shared=shared,
+            circular=self.circles.get(one.uid, 0),
+        )
+
+
+def _open(one: Assessed, reading: Reading) -> list[str]:
+    return [stay.item for stay in one.stays if stay.item in one.issues and history.is_open(stay, reading.at)]
+
+
+# --- who may know what ------------------------------------------------------------------------------------------------
+
+
+def _sees(reader: Assessed, other: Assessed) -> bool:
+    """Whether everybody who reads one milestone's comment may read the other milestone."""
+    same = reader.source.name == other.source.name and reader.project.id == other.project.id
+    return same or other.project.visibility is Visibility.PUBLIC
+
+
+def _may_know(reader: Assessed, other: Assessed) -> bool:
+    """Whether status, probability and dates that one's readers see may depend on the other."""
+    return _sees(reader, other) or other.source.share == "aggregate"
+
+
+def _as_seen(made: JointAssessed, reader: Assessed) -> Commitment:
+    """What the readers of one member's comment are told of the joint milestone."""
+    others = [other for other in made.members if other.uid != reader.uid]
+    hidden = [other for other in others if not _sees(reader, other)]
+    known = Commitment(
+        name=made.joint.name,
+        owner=made.joint.owner,
+        due=made.joint.due,
+        fellows=tuple(_fellow(other) for other in others if other not in hidden),
+        hidden=bool(hidden),
+    )
+    if not all(_may_know(reader, other) for other in hidden):
+        return known
+    health = made.health
+    blind = [_fellow(one) if _sees(reader, one) else None for one in made.blind] + [None] * len(made.missing)
+    return msgspec.structs.replace(
+        known,
+        due=health.due,
+        status=health.status,
+        probability=health.probability,
+        p50=health.dates.p50,
+        p85=health.dates.p85,
+        blind=tuple(_without_repeats(blind)),
+    )
+
+
+def _without_repeats(blind: Iterable[Fellow | None]) -> Iterator[Fellow | None]:
+    """One that may not be named stands for any number: even how many there are is not told."""
+    named = False
+    for one in blind:
+        if one is not None or not named:
+            yield one
+        named |= one is None
+
+
+def _fellow(other: Assessed) -> Fellow:
+    key = f"{other.project.key}{other.milestone.written}"
+    return Fellow(key=key, title=other.milestone.title, status=other.health.status, url=other.milestone.url)

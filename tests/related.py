@@ -1,0 +1,137 @@
+"""Projects with a past, one running milestone each, in a store in memory: what relations between milestones are
+tested on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from sync.assessment import Reading, Rulebook, Source
+from sync.calendar import Calendar
+from sync.connector import Page
+from sync.forecast import Rules
+from sync.model import (
+    Issue,
+    JointMilestone,
+    Milestone,
+    MilestoneKind,
+    Project,
+    State,
+    StatusCategory,
+    Visibility,
+)
+from sync.store import Store
+from sync.together import Whole, relate
+from tests.memory import MemoryConnector, MemoryTracker
+
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+RULES = Rules(paths=200)
+PAST = 8
+
+
+def page(
+    project: str,
+    *,
+    visibility: Visibility = Visibility.PROJECT,
+    still_open: int = 4,
+    late: bool = False,
+    due: date | None = date(2026, 3, 29),
+    description: str = "",
+    blocked_by: Sequence[str] = (),
+) -> Page:
+    """Eight finished milestones of ten issues each, one after another, and a running one half-way to its due date.
+
+    ``late``: every earlier one was finished three weeks after its due date.
+    """
+    milestones, issues = [], []
+    begun = NOW - timedelta(days=14 + 28 * PAST)
+    for n in range(PAST + 1):
+        running = n == PAST
+        start, planned = begun + timedelta(days=28 * n), (begun + timedelta(days=28 * n + 28)).date()
+        name = f"{project}-m{n}"
+        over = start + timedelta(days=28 + (21 if late else 0))
+        milestones.append(
+            Milestone(
+                id=name,
+                project=project,
+                kind=MilestoneKind.MILESTONE,
+                key=str(n + 1),
+                written=f"#{n + 1}",
+                title=f"Release {n + 1}",
+                url=f"https://tracker.example/{name}",
+                state=State.OPEN if running or over > NOW else State.CLOSED,
+                description=description,
+                due=due if running else planned,
+                created_at=start,
+                updated_at=start,
+                closed_at=None if running or over > NOW else over,
+            )
+        )
+        for k in range(10):
+            closed = start + timedelta(days=(2.5 if not late else 4.5) * (k + 1))
+            if running:
+                closed = start + timedelta(days=k + 1)
+            done = closed <= NOW and not (running and k >= 10 - still_open)
+            issues.append(_issue(project, name, n, k, start, closed if done else None, blocked_by if running else ()))
+    return Page(
+        projects=(Project(id=project, key=f"acme/{project}", name=project, url="memory:p", visibility=visibility),),
+        milestones=tuple(milestones),
+        issues=tuple(issues),
+        cursors={project: "1"},
+        complete=frozenset({project}),
+        all_milestones=frozenset({project}),
+    )
+
+
+def _issue(
+    project: str, milestone: str, n: int, k: int, start: datetime, closed: datetime | None, blocked_by: Sequence[str]
+) -> Issue:
+    return Issue(
+        id=f"{milestone}-{k}",
+        project=project,
+        key=f"acme/{project}#{10 * n + k}",
+        title=f"Secret plan {n} {k} of {project}",
+        url=f"https://tracker.example/{milestone}/{k}",
+        state=State.OPEN if closed is None else State.CLOSED,
+        raw_state="open" if closed is None else "closed",
+        category=StatusCategory.TODO if closed is None else StatusCategory.DONE,
+        created_at=start,
+        updated_at=closed or start,
+        closed_at=closed,
+        milestones=(milestone,),
+        blocked_by=tuple(blocked_by) if closed is None else (),
+    )
+
+
+def running(project: str) -> str:
+    """The running milestone as people write it."""
+    return f"{project}:acme/{project}#{PAST + 1}"
+
+
+class World:
+    """Each project in a tracker and a connection of its own, named like the project."""
+
+    def __init__(self, *pages: Page, share: str = "none") -> None:
+        self.store = Store.memory(lambda: NOW)
+        self.trackers: dict[str, MemoryTracker] = {}
+        self.sources: list[Source] = []
+        for one in pages:
+            name = one.projects[0].id
+            tracker = MemoryTracker(lambda: NOW, pages=[one])
+            connector = MemoryConnector(tracker, name=name, source=f"memory://{name}")
+            self.trackers[name] = tracker
+            self.sources.append(Source(name=name, connector=connector, projects=(f"acme/{name}",), share=share))
+            self.store.save(connector.source, one, NOW)
+            self.store.watch(name, connector.source, {name}, only=True)
+
+    def whole(
+        self,
+        *joints: JointMilestone,
+        dependencies: Sequence[tuple[str, str]] = (),
+        at: datetime = NOW,
+        calendar: Calendar | None = None,
+    ) -> Whole:
+        """Everything, as a replay."""
+        book = Rulebook(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
+        return relate(Reading(self.store, self.sources, at, book, replay=True))
