@@ -63,6 +63,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     author: str
     marker: str
     issue: str = ""
+    body: str = ""
 
 
 class Asked(Struct, frozen=True, kw_only=True):

@@ -167,12 +167,12 @@ class Engine:
         self.progress("plan", "")
         known = {} if fresh else self._remembered(assessed)
         managed = [one for one in assessed if one.current and one.source.name in self._ready()]
-        seen = self._observe([one for one in managed if one.uid not in known])
+        seen = self.observe([one for one in managed if one.uid not in known])
         plan = self._reconcile(managed, known, seen)
         touched = {action.milestone for action in plan.actions} - seen.issues.keys() - seen.failed.keys()
         again = [one for one in managed if one.uid in touched and one.uid in known]
         if again:
-            more = self._observe(again)
+            more = self.observe(again)
             seen = _merged(seen, more)
             known = {uid: issue for uid, issue in known.items() if uid not in touched}
             plan = self._reconcile(managed, known, seen)
@@ -205,7 +205,7 @@ class Engine:
                 found[uid] = issue
         return found
 
-    def _observe(self, wanted: Sequence[Assessed]) -> Observed:
+    def observe(self, wanted: Sequence[Assessed]) -> Observed:
         """Read status issues afresh, connection by connection; a failure concerns its own milestones only."""
         shares = [(source, [one for one in wanted if one.source is source]) for source in self.sources]
         seen = Observed()

@@ -58,7 +58,10 @@ __all__ = [
     "Policy",
     "Refusal",
     "Skipped",
+    "claimed",
+    "edited",
     "fingerprint",
+    "first_summary",
     "label_name",
     "merged",
     "ours",
@@ -112,24 +115,23 @@ class _One:
         self.last = self.summaries[0][1] if self.summaries else None
         self.told = self._told()
         self.turned = self.told is not None and self.told is not want.status and not want.stale
-        self.edited = bool(self.summaries) and _edited(*self.summaries[0])
+        self.edited = bool(self.summaries) and edited(self.summaries[0][0].body, self.summaries[0][1])
         self.kept = self.edited and not (want.refresh and want.refresh >= self.summaries[0][0].updated_at)
 
     def plan(self, claim: Claim | None) -> Plan:
         """The writes; ``claim`` is on a status issue that another account made."""
         want, skipped = self.want, ""
         if self.have is None:
-            claimed = claim is not None and _claimed(claim, self.instance, want.milestone, MarkerKind.STATUS_ISSUE)
-            actions = [] if want.stale or claimed else list(self._first())
-            skipped = ADOPT if claimed else ""
+            taken = claim is not None and claimed(claim, self.instance, want.milestone, MarkerKind.STATUS_ISSUE)
+            actions = [] if want.stale or taken else list(self._first())
+            skipped = ADOPT if taken else ""
         else:
             actions = list(self._next(self.have))
             if self._wants_summary():
-                claimed = any(
-                    _claimed(one, self.instance, want.milestone, MarkerKind.SUMMARY) for one in self.have.claims
-                )
-                actions += [] if claimed else [self._post(self.have.issue)]
-                skipped = ADOPT if claimed else ""
+                claims, kind = self.have.claims, MarkerKind.SUMMARY
+                taken = any(claimed(one, self.instance, want.milestone, kind) for one in claims)
+                actions += [] if taken else [self.post(self.have.issue)]
+                skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
                 skipped = "a person edited its summary, which stays"
         people = People(
@@ -151,7 +153,7 @@ class _One:
         title, body, labels = want.issue_title, want.issue_body, want.issue_labels
         yield CreateStatusIssue(**self.to, title=title, body=body, marker=marker, labels=labels)
         yield MoveLabel(**self.to, issue="", add=want.label)
-        yield self._post("")
+        yield self.post("")
 
     def _next(self, have: StatusIssue) -> Iterator[Action]:
         """What changes where something stands already, but for a first summary."""
@@ -160,7 +162,7 @@ class _One:
         if (want.label not in have.labels or wrong) and not want.stale:
             yield MoveLabel(**self.to, issue=have.issue, add=want.label, remove=wrong)
         for comment, marker in self.summaries[1:]:
-            if not _edited(comment, marker):
+            if not edited(comment.body, marker):
                 yield DeleteComment(**self.to, issue=have.issue, comment=comment.id)
         if self.told is not None and self.turned and not want.quiet:
             yield from self._transition(have, self.told)
@@ -172,7 +174,7 @@ class _One:
     def _wants_summary(self) -> bool:
         return not (self.summaries or self.want.posted or self.want.stale)
 
-    def _post(self, issue: str) -> CreateComment:
+    def post(self, issue: str) -> CreateComment:
         marker = self._marker().encode()
         return CreateComment(**self.to, issue=issue, body=self.want.summary, marker=marker, summary=True)
 
@@ -231,6 +233,11 @@ class _One:
         )
 
 
+def first_summary(want: Desired, have: StatusIssue, *, instance: str, now: datetime) -> CreateComment:
+    """The action that posts a summary where none of ours stands."""
+    return _One(want, have, instance, now).post(have.issue)
+
+
 ADOPT = "another account wrote what stands there with our marker; `milesync adopt` takes it over"
 
 
@@ -240,12 +247,13 @@ def ours(comments: Sequence[OurComment], instance: str, milestone: str) -> list[
     return [(c, m) for c, m in read if m is not None and m.instance == instance and m.milestone == milestone]
 
 
-def _edited(comment: OurComment, marker: Marker) -> bool:
+def edited(body: str, marker: Marker) -> bool:
     """Whether somebody else has changed the text since we wrote it."""
-    return bool(marker.body) and marker.body != digest(comment.body)
+    return bool(marker.body) and marker.body != digest(body)
 
 
-def _claimed(claim: Claim, instance: str, milestone: str, kind: MarkerKind) -> bool:
+def claimed(claim: Claim, instance: str, milestone: str, kind: MarkerKind) -> bool:
+    """Whether another account's text carries the marker of this very thing."""
     marker = Marker.decode(claim.marker)
     return marker is not None and (marker.instance, marker.milestone, marker.kind) == (instance, milestone, kind)
 

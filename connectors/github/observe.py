@@ -255,7 +255,7 @@ def _claims(comments: Iterable[wire.Comment]) -> Iterator[Claim]:
     for comment in comments:
         marker = "" if comment.viewer_did_author else find_marker(comment.body)
         if marker:
-            yield Claim(id=comment.id, author=_login(comment.author), marker=marker)
+            yield Claim(id=comment.id, author=_login(comment.author), marker=marker, body=comment.body)
 
 
 def _ours(comments: Iterable[wire.Comment]) -> Iterator[OurComment]:

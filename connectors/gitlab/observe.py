@@ -190,7 +190,7 @@ class Observer:
             visibility=visibility_of(issue, project),
             asked=tuple(asked for note in notes if (asked := self._asked(key, issue.project_id, note)) is not None),
             claims=tuple(
-                Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body))
+                Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body), body=note.body)
                 for note in notes
                 if not note.system and not self._ours(note.author) and find_marker(note.body)
             ),

@@ -196,7 +196,7 @@ def _status_issue(session: Session, issue: Seen, thread: Sequence[tuple[Comment,
         visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
         asked=tuple(_asked(session, issue, [(c, by_us) for c, by_us, marker in marked if not (by_us and marker)])),
         claims=tuple(
-            Claim(id=comment.id, author=_login(comment.author), marker=marker)
+            Claim(id=comment.id, author=_login(comment.author), marker=marker, body=_text(comment.body))
             for comment, by_us, marker in marked
             if marker and not by_us
         ),

@@ -116,6 +116,20 @@ class Written(Shelf):
             if seen is not None:
                 upsert(connection, schema.made, _found(n, milestone, seen))
 
+    def adopt(self, milestone: str, project: str, seen: StatusIssue, at: datetime) -> None:
+        """Keep that the status issue of a milestone, which another account opened, is ours from now on."""
+        n = self._source_of(milestone)
+        own = _own(n, milestone, Made.STATUS_ISSUE, project=project, issue=seen.issue, url=seen.url)
+        with writing(self._engine) as connection:
+            upsert(connection, schema.made, [own])
+        self.save_observed(milestone, seen, at)
+
+    def opened(self) -> frozenset[tuple[str, str]]:
+        """Milestone uid and key of each status issue that milesync opened or adopted."""
+        made = schema.made
+        rows = self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == Made.STATUS_ISSUE))
+        return frozenset((row.milestone, row.issue) for row in rows)
+
     def observed(self) -> dict[str, tuple[StatusIssue | None, datetime]]:
         """The last observation for each milestone uid, and when it was made."""
         table = schema.observed

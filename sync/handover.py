@@ -1,0 +1,126 @@
+"""What people ask for by name: to take over what a former account wrote (`adopt`), to take everything away (`retire`).
+
+Both look first and say what they would do; both write as the engine does: under a lease, noted, limited, as far as the
+policies allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sync.action import Claim, Observed, Target
+from sync.assessment import Assessed
+from sync.connector import TrackerError
+from sync.desired import Plan, label_name
+from sync.engine import Engine
+from sync.marker import Marker, MarkerKind
+from sync.model import Status
+from sync.outcome import Failure
+from sync.ownership import Standing, adoption, retirement
+from sync.plan import claimed
+
+__all__ = ["Inheritance", "adopt", "inheritance", "retire"]
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """What other accounts left with our instance's marker: status issues and summaries, as they stand."""
+
+    seen: Observed
+    issues: tuple[tuple[Assessed, Claim], ...]
+    summaries: tuple[tuple[Assessed, Claim], ...]
+
+    @property
+    def accounts(self) -> dict[str, int]:
+        """How many of these each account wrote; most of all first."""
+        found: dict[str, int] = {}
+        for _, claim in (*self.issues, *self.summaries):
+            found[claim.author] = found.get(claim.author, 0) + 1
+        return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def inheritance(engine: Engine, assessed: Sequence[Assessed]) -> Inheritance:
+    """Look for it, everywhere and afresh. Nothing is remembered of it yet."""
+    managed = [one for one in assessed if one.current]
+    seen = engine.observe(managed)
+    kind, instance = MarkerKind.STATUS_ISSUE, engine.instance
+    issues = [
+        (one, claim)
+        for one in managed
+        if (claim := seen.claims.get(one.uid)) is not None and claimed(claim, instance, one.uid, kind)
+    ]
+    stand = {**seen.issues, **_followed(engine, issues).issues}
+    summaries = [
+        (one, claim)
+        for one in managed
+        if (issue := stand.get(one.uid)) is not None
+        for claim in issue.claims
+        if claimed(claim, instance, one.uid, MarkerKind.SUMMARY)
+    ]
+    whole = Observed(issues=stand, failed=seen.failed, labels=seen.labels)
+    return Inheritance(whole, tuple(issues), tuple(summaries))
+
+
+def _followed(engine: Engine, issues: Sequence[tuple[Assessed, Claim]]) -> Observed:
+    """The threads of the status issues that are claimed."""
+    found = Observed()
+    for source in engine.sources:
+        targets = [
+            Target(milestone=one.uid, project=one.project.id, project_key=one.project.key, issue=claim.issue)
+            for one, claim in issues
+            if one.source is source
+        ]
+        if targets:
+            try:
+                found = Observed(issues={**found.issues, **source.connector.observe(targets).issues})
+            except TrackerError as error:
+                engine.failures.append(Failure(source.name, "", str(error)))
+    return found
+
+
+def adopt(
+    engine: Engine, assessed: Sequence[Assessed], left: Inheritance, accounts: Collection[str], *, remember: bool
+) -> Plan:
+    """The plan that takes over what these accounts left; ``remember`` keeps whose status issues are ours now."""
+    mine = {one.uid for one, claim in left.issues if claim.author in accounts}
+    others = {one.uid for one, _ in left.issues} - mine
+    seen = Observed(issues={uid: issue for uid, issue in left.seen.issues.items() if uid not in others})
+    if remember:
+        for one, _ in left.issues:
+            issue = seen.issues.get(one.uid)
+            if one.uid in mine and issue is not None:
+                engine.store.adopt(one.uid, one.project.id, issue, engine.clock())
+    desired = engine.desired([one for one in assessed if one.current], seen, ())
+    return adoption(desired, seen, instance=engine.instance, now=engine.clock(), accounts=accounts)
+
+
+def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str]]:
+    """The plan that takes away everything, and what it cannot reach."""
+    seen = engine.observe(assessed)
+    opened, posted = engine.store.opened(), engine.store.posted()
+    standing = []
+    for one in assessed:
+        issue = seen.issues.get(one.uid)
+        if issue is None:
+            continue
+        own = Marker.decode(issue.marker)
+        scoped = one.source.connector.capabilities.scoped
+        standing.append(
+            Standing(
+                milestone=one.uid,
+                project=one.project.id,
+                project_key=one.project.key,
+                issue=issue,
+                labels=frozenset(label_name(one.source.prefix, scoped, status) for status in Status),
+                opened=(own is not None and own.instance == engine.instance) or (one.uid, issue.issue) in opened,
+                posted=one.uid in posted,
+            )
+        )
+    known = {one.uid for one in assessed}
+    lost = [
+        f"{issue.url or issue.issue}: its milestone is gone, or no longer in the configuration"
+        for uid, (issue, _) in engine.store.observed().items()
+        if issue is not None and uid not in known and not issue.closed
+    ]
+    return retirement(standing, instance=engine.instance), lost

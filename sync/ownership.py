@@ -1,0 +1,118 @@
+"""Taking over what a former account wrote, and taking away all that we did: plans that only a person asks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from sync.action import Action, Claim, CloseIssue, DeleteComment, Observed, OurComment, RemoveLabel, StatusIssue
+from sync.desired import Desired, Plan, Skipped, merged
+from sync.marker import Marker, MarkerKind
+from sync.plan import claimed, edited, first_summary, ours
+
+__all__ = ["Standing", "adoption", "retirement"]
+
+
+def adoption(
+    desired: Iterable[Desired], observed: Observed, *, instance: str, now: datetime, accounts: Collection[str]
+) -> Plan:
+    """A new summary for each that one of these accounts wrote for us before, which is then taken away.
+
+    One that a person has edited since stays, and no second one is made beside it.
+    """
+    made = []
+    for want in desired:
+        have = observed.issues.get(want.milestone)
+        kind = MarkerKind.SUMMARY
+        claims = have.claims if have else ()
+        old = [c for c in claims if c.author in accounts and claimed(c, instance, want.milestone, kind)]
+        if have is None or not old:
+            continue
+        why = _why_not(want, have, old)
+        if why:
+            made.append(Plan(skipped=(Skipped(want.milestone, why),)))
+            continue
+        mine = [marker for _, marker in ours(have.comments, instance, want.milestone) if marker.kind is kind]
+        first: list[Action] = [] if mine else [first_summary(want, have, instance=instance, now=now)]
+        taken = [
+            DeleteComment(
+                milestone=want.milestone,
+                project=want.project,
+                project_key=want.project_key,
+                issue=have.issue,
+                comment=claim.id,
+                claimed=True,
+            )
+            for claim in old
+        ]
+        made.append(Plan(actions=(*first, *taken)))
+    return merged(made)
+
+
+def _why_not(want: Desired, have: StatusIssue, old: Iterable[Claim]) -> str:
+    if have.closed or want.muted:
+        return "it is muted"
+    if want.stale:
+        return "its data is stale"
+    if any((marker := Marker.decode(claim.marker)) and edited(claim.body, marker) for claim in old):
+        return "a person edited the former account's summary, which stays"
+    return ""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A status issue as it stands. ``labels`` are all that we would ever put there; ``opened``: we made the issue;
+    ``posted``: something of ours stood there once.
+    """
+
+    milestone: str
+    project: str
+    project_key: str
+    issue: StatusIssue
+    labels: Collection[str]
+    opened: bool = False
+    posted: bool = False
+
+
+def retirement(standing: Iterable[Standing], *, instance: str) -> Plan:
+    """Take away every comment and label of ours, and close the status issues that we opened.
+
+    What a person has edited stays, and so does everything of another instance. Several milestones may share an issue.
+    """
+    made, seen = [], set[tuple[str, str, str]]()
+    for one in standing:
+        actions, skipped = [], []
+        for action in _taken(one, instance):
+            what = action.comment if isinstance(action, DeleteComment) else type(action).__name__
+            key = (one.project_key, one.issue.issue, what)
+            if key not in seen:
+                seen.add(key)
+                actions.append(action)
+        kept = sum(edited(c.body, m) for c, m in _marked(one.issue, instance))
+        if kept:
+            skipped.append(Skipped(one.milestone, "a person edited a comment of ours, which stays"))
+        made.append(Plan(actions=tuple(actions), skipped=tuple(skipped)))
+    return merged(made)
+
+
+def _taken(one: Standing, instance: str) -> Iterator[Action]:
+    to: dict[str, Any] = {"milestone": one.milestone, "project": one.project, "project_key": one.project_key}
+    issue, marked = one.issue, list(_marked(one.issue, instance))
+    for comment, marker in marked:
+        if not edited(comment.body, marker):
+            yield DeleteComment(**to, issue=issue.issue, comment=comment.id)
+    labels = tuple(label for label in issue.labels if label in one.labels)
+    if labels and (marked or one.opened or one.posted):
+        yield RemoveLabel(**to, issue=issue.issue, labels=labels)
+    if one.opened and not issue.closed:
+        yield CloseIssue(**to, issue=issue.issue)
+
+
+def _marked(issue: StatusIssue, instance: str) -> Iterator[tuple[OurComment, Marker]]:
+    """Our comments of this instance, about whichever milestone."""
+    for comment in issue.comments:
+        marker = Marker.decode(comment.marker)
+        if marker is not None and marker.instance == instance:
+            yield comment, marker
