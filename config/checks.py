@@ -168,7 +168,7 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         seen.add(text)
     names = [row.get("name") for row in _rows(table, "joint")]
     errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
-    circle = _circle(table)
+    circle = [] if errors else _circle(table)  # only ids that are known to be ids are repeated
     errors += [f"{file}:dependency: these wait for each other in a circle: {' → '.join(circle)}"] if circle else []
     return errors
 

@@ -19,6 +19,7 @@ from sync.database.lease import this_process
 from sync.engine import Engine, Progress
 from sync.forecast import Rules
 from sync.log import secrets
+from sync.model import JointMilestone
 from sync.plan import Limits, Policy
 from sync.store import Store
 
@@ -77,6 +78,7 @@ def _source(settings: Settings, name: str, one: Connection, secret: Mapping[str,
         zone=ZoneInfo(one.timezone),
         removed=frozenset(word.lower() for word in one.removed_resolutions),
         tolerance=settings.tolerance_for(name),
+        share=one.share,
         named=_named(settings.milestone, name),
     )
 
@@ -148,6 +150,10 @@ def rulebook(settings: Settings) -> Rulebook:
             off=days.days_off,
         ),
         keep_quiet=days.quiet,
+        joints=tuple(
+            JointMilestone(name=one.name, members=one.members, owner=one.owner, due=one.due) for one in settings.joint
+        ),
+        dependencies=tuple((one.before, one.after) for one in settings.dependency),
     )
 
 

@@ -268,6 +268,50 @@ def test_all_mistakes_at_once_by_key_and_never_a_value(write: Write) -> None:
     }
 
 
+DEPENDENCIES = """
+    instance = "acme"
+    [connections.gh]
+    type = "github"
+    projects = ["acme/app"]
+    [[joint]]
+    name = "GA"
+    members = ["gh:acme/app#1", "gh:acme/app#2"]
+    [[dependency]]
+    before = "gh:acme/app#1"
+    after = "gh:acme/app#3"
+    [[dependency]]
+    before = "gh:acme/app#3"
+"""
+
+
+def test_dependencies_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "milesync.toml"
+    path.write_text(DEPENDENCIES + '    after = "gh:acme/app#4"')
+    assert [(one.before, one.after) for one in load(path, {}).dependency] == [
+        ("gh:acme/app#1", "gh:acme/app#3"),
+        ("gh:acme/app#3", "gh:acme/app#4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "key", "said"),
+    [
+        ("gh:acme/app#1", "dependency", "in a circle: gh:acme/app#"),
+        ("joint:GA", "dependency", "in a circle: gh:acme/app#"),
+        ("joint:GB", "dependency[1].after", "no joint milestone has this name, did you mean 'joint:GA'?"),
+        ("gi:acme/app#1", "dependency[1].after", "no connection has this name, did you mean 'gh'?"),
+        ("gh:acme/app", "dependency[1].after", "should be written like gh:owner/name#12"),
+    ],
+)
+def test_dependencies_that_cannot_be(tmp_path: Path, after: str, key: str, said: str) -> None:
+    path = tmp_path / "milesync.toml"
+    path.write_text(DEPENDENCIES + f'    after = "{after}"')
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    assert str(caught.value).startswith(f"{path}:{key}: ")
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("line", "key"),
     [
