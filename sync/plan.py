@@ -213,9 +213,11 @@ class _One:
         return last.body != digest(want.summary) and (last.written is None or self.now - last.written >= QUIET)
 
     def _marker(self) -> Marker:
-        """The summary's. What is not told on a quiet day stays untold in it."""
+        """The summary's. What is not told on a quiet day stays untold in it, and what was told stays told where a source
+        failed after that.
+        """
         want, last, now = self.want, self.last, self.now
-        waits = last is not None and self.turned and want.quiet
+        waits = last is not None and ((self.turned and want.quiet) or want.stale)
         same = last is not None and last.meaning == want.meaning
         return Marker(
             instance=self.instance,
