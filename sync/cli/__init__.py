@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, doctor, handover, show
+from sync.cli import compose, doctor, handover, report, show
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -32,6 +31,7 @@ from sync.cli.options import (
     Json,
     Verbose,
     end,
+    moment,
     print_json,
     tell_error,
 )
@@ -78,19 +78,6 @@ def plugins(wanted: Callable[[str], bool]) -> None:
             app.command(point.name)(point.load())
 
 
-def _moment(as_of: str) -> datetime | None:
-    """The time of a replay, in UTC; None for now. Raises a usage error."""
-    if not as_of:
-        return None
-    try:
-        if len(as_of) == len("2026-01-02"):
-            return datetime.combine(date.fromisoformat(as_of), time.max, UTC)
-        at = datetime.fromisoformat(as_of)
-    except ValueError:
-        raise typer.BadParameter(f"{as_of!r} is not a date or time such as 2026-03-15") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
 def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | None, *, as_json: bool) -> None:
     """The milestones, and what would be written."""
     if as_json:
@@ -119,7 +106,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Print the health of a project's milestones. Needs no configuration and writes nothing."""
-    at = _moment(as_of)
+    at = moment(as_of)
     with (
         working(verbose=verbose, as_json=as_json) as (run_id, shown),
         compose.for_targets(targets, os.environ, run_id, shown) as engine,
@@ -152,7 +139,7 @@ def plan(
     verbose: Verbose = False,
 ) -> None:
     """Show what `run` would write if the policy let it. Writes nothing."""
-    at = _moment(as_of)
+    at = moment(as_of)
     with configured(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
         engine.pull()
         assessed = engine.assess(at)
@@ -174,7 +161,7 @@ def status(
 ) -> None:
     """Show the milestones from the store, without asking a tracker."""
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        at = _moment(as_of)
+        at = moment(as_of)
         if calibration:
             scores = engine.track_record(at)
             print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
@@ -251,7 +238,7 @@ def explain(
 ) -> None:
     """Show every number behind a milestone's health, with the items and history it came from."""
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        found = engine.explain(milestone, _moment(as_of))
+        found = engine.explain(milestone, moment(as_of))
         if found is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:
@@ -288,5 +275,6 @@ def backtest(
 # --- commands with a module of their own -----------------------------------------------------------------------------
 
 app.command()(doctor.doctor)
+app.command()(report.report)
 app.command()(handover.adopt)
 app.command()(handover.retire)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -23,6 +24,7 @@ __all__ = [
     "Json",
     "Verbose",
     "end",
+    "moment",
     "print_json",
     "tell_error",
 ]
@@ -37,6 +39,19 @@ AsOf = Annotated[
     str, typer.Option("--as-of", help="Replay: as things stood then. A date means its end in UTC.", metavar="DATETIME")
 ]
 FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
+
+
+def moment(as_of: str) -> datetime | None:
+    """The time of a replay, in UTC; None for now. Raises a usage error."""
+    if not as_of:
+        return None
+    try:
+        if len(as_of) == len("2026-01-02"):
+            return datetime.combine(date.fromisoformat(as_of), time.max, UTC)
+        at = datetime.fromisoformat(as_of)
+    except ValueError:
+        raise typer.BadParameter(f"{as_of!r} is not a date or time such as 2026-03-15") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def print_json(document: Any) -> None:

@@ -1,0 +1,173 @@
+"""From the store to everything that the report shows: assessments now and then, pages, and the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync.assessment import Assessed, Reading, Rulebook, Source
+from sync.audience import Audience
+from sync.model import Health, Status
+from sync.outlook import outlooks
+from sync.site.milestone import Page, page
+from sync.site.rows import Change, Row, Span, changes, joint_row, row, said, span, worst_first
+from sync.site.track import Promise, Replayed, promises, replayed
+from sync.site.whatif import WhatIf, what_if
+from sync.store import Said, Store
+from sync.together import JointAssessed, Whole, relate
+
+__all__ = ["Contents", "Since", "gather"]
+
+FINISHED = timedelta(days=90)
+"""How long a milestone that is over keeps its own page."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """What changed since an earlier time. ``recomputed`` says that nothing was stored then, so that it was replayed."""
+
+    at: datetime
+    word: str
+    changes: tuple[Change, ...]
+    recomputed: bool
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A project whose last pull failed: what is shown of it is unknown since then."""
+
+    name: str
+    since: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The whole report for one audience at one time."""
+
+    at: datetime
+    audience: str
+    assessed: tuple[Assessed, ...]
+    joints: tuple[JointAssessed, ...]
+    rows: tuple[Row, ...]
+    span: Span
+    since: tuple[Since, ...]
+    stale: tuple[Stale, ...]
+    oldest: datetime | None
+    pages: tuple[Page, ...]
+    replayed: Replayed
+    promises: tuple[Promise, ...]
+
+
+def gather(
+    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, audience: Audience, *, replay: bool = False
+) -> Contents:
+    """Everything for the report as an audience may read it, at a time (UTC). Reads the store, asks no tracker."""
+    reading = Reading(store, sources, at, book, replay=replay, audience=audience)
+    whole = relate(reading)
+    assessed, joints = list(whole.milestones), _whole_ones(whole.joints, audience)
+    rows = [row(one, paged=_paged(one, at)) for one in assessed]
+    paged = [(one, line) for one, line in zip(assessed, rows, strict=True) if line.page]
+    rows += [joint_row(one) for one in joints]
+    past = reading.history(sources[0])[0]
+    return Contents(
+        at=at,
+        audience=audience.name,
+        assessed=tuple(assessed),
+        joints=tuple(joints),
+        rows=tuple(worst_first(rows)),
+        span=span([r.health for r in rows if r.health.status is not Status.DONE], at.date()),
+        since=tuple(
+            _since(store, sources, at - timedelta(days=days), word, book, audience, rows)
+            for days, word in ((1, "yesterday"), (7, "last week"))
+        ),
+        stale=_stale(assessed),
+        oldest=min((one.read_at for one in assessed if one.read_at), default=None),
+        pages=tuple(_pages(store, reading, paged, book, audience)),
+        replayed=replayed(past, at, book.calendar),
+        promises=tuple(promises(assessed, reading.scores)),
+    )
+
+
+def _paged(one: Assessed, at: datetime) -> bool:
+    """Whether it has a page of its own: it runs, or ended lately."""
+    ended = one.milestone.closed_at
+    return one.running or (ended is not None and at - ended <= FINISHED)
+
+
+def _since(
+    store: Store,
+    sources: Sequence[Source],
+    at: datetime,
+    word: str,
+    book: Rulebook,
+    audience: Audience,
+    rows: Sequence[Row],
+) -> Since:
+    then = store.said_at(at, audience.name)
+    recomputed = not then
+    if recomputed:
+        then = _then(relate(Reading(store, sources, at, book, replay=True, audience=audience)))
+    shown = [r for r in rows if r.health.status is not Status.DONE or r.uid in then]
+    return Since(at, word, tuple(changes(shown, then)), recomputed)
+
+
+def _then(whole: Whole) -> dict[str, Said]:
+    found = {one.uid: said(one.health) for one in whole.milestones}
+    return found | {one.written: said(one.health) for one in whole.joints}
+
+
+def _whole_ones(joints: Sequence[JointAssessed], audience: Audience) -> list[JointAssessed]:
+    """The joint milestones that an audience may read: those of which it sees every member."""
+    return [one for one in joints if not (audience.name and one.missing)]
+
+
+def _stale(assessed: Sequence[Assessed]) -> tuple[Stale, ...]:
+    found = {
+        f"{one.source.name}:{one.project.key}": Stale(
+            f"{one.source.name}:{one.project.key}", one.health.stale_since, one.read_at
+        )
+        for one in assessed
+        if one.health.stale_since is not None
+    }
+    return tuple(found[name] for name in sorted(found))
+
+
+def _pages(
+    store: Store, reading: Reading, paged: Sequence[tuple[Assessed, Row]], book: Rulebook, audience: Audience
+) -> list[Page]:
+    turns = store.turns(audience.name)
+    observed = store.observed()
+    tables = _tables(reading, [one for one, _ in paged], book)
+    return [
+        page(
+            one,
+            line,
+            turns=[said for said in turns.get(one.uid, ()) if said.at <= reading.at],
+            status_issue=observed.get(one.uid, (None, None))[0],
+            what_if=tables.get(one.uid),
+            explained=reading.explain(one.written) or {},
+            score=reading.scores.get(one.stream),
+        )
+        for one, line in paged
+    ]
+
+
+def _tables(reading: Reading, ones: Sequence[Assessed], book: Rulebook) -> Mapping[str, WhatIf]:
+    """What would be if, for each milestone that has a forecast of its own."""
+    found: dict[str, WhatIf] = {}
+    for one in ones:
+        if not _asks(one.health):
+            continue
+        past, _ = reading.history(one.source)
+        (outlook,) = outlooks(past, [past.ledger.index[one.uid]], [reading.at], book.calendar)
+        table = what_if(outlook, 0, one.health.probability)
+        if table is not None:
+            found[one.uid] = table
+    return found
+
+
+def _asks(health: Health) -> bool:
+    """Whether a forecast stands behind its probability; where the hit rate stands in for it, nothing can be asked."""
+    return health.probability is not None and not health.basis.calibrating
