@@ -180,7 +180,9 @@ class Page(Struct, frozen=True, kw_only=True):
     replaces what was stored. ``due_dates`` likewise holds a milestone's earlier due dates where the tracker tells.
     ``cursors`` maps a project id to an opaque text from which the next pull goes on; ``complete`` names the projects
     that have been read to the end; ``all_milestones`` the projects whose milestones are all in this page, so that
-    one which is missing is gone; ``gone`` are ids of issues that no longer exist there.
+    one which is missing is gone; ``gone`` are ids of issues that no longer exist there. ``all_issues`` holds, for a
+    project id that has been swept, the ids of all issues that exist there: others are gone, and if there is one that
+    is not known, or was gone, the project's cursor is forgotten, so that the next pull reads it whole.
     ``failed`` maps a project, as configured, to the error that ended its pull.
     """
 
@@ -193,6 +195,7 @@ class Page(Struct, frozen=True, kw_only=True):
     complete: frozenset[str] = frozenset()
     all_milestones: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
+    all_issues: Mapping[str, frozenset[str]] = field(default_factory=dict)
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
 
 

@@ -1,7 +1,8 @@
 """GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
 
 Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
-``notes_a_minute`` (GitLab.com takes 60). Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
+``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.sweep`). Secrets: ``token`` (personal,
+project, group or OAuth) or ``job_token``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from connectors.gitlab.observe import Observer
 from connectors.gitlab.pull import Options, pull
 from connectors.gitlab.session import Session
 from connectors.gitlab.write import Writer
+from connectors.sweep import Sweeping
 from sync.connector import Action, Capabilities, Connector, Examination, Markup, Observed, Page, Receipt, Setup, Target
 
 __all__ = ["GitLab", "connect"]
@@ -36,7 +38,7 @@ class GitLab:
         self.capabilities = Capabilities(
             markup=Markup.GITLAB, body_limit=BODY_LIMIT, scoped="::", history=history != "none"
         )
-        self._options = Options(history=history, status_labels=frozenset(labels))
+        self._options = Options(Sweeping(setup), history, frozenset(labels))
         self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
 
     def __repr__(self) -> str:

@@ -24,13 +24,15 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     too, id -> a checksum of all that is read of it, so that the overlap costs nothing when nothing changed.
 
     While a walk over many pages goes on, ``upto`` is the newest update at its beginning and ``created`` the creation
-    of the last row read: rows are walked in the order of creation, which no edit changes.
+    of the last row read: rows are walked in the order of creation, which no edit changes. ``swept`` is when all ids
+    were last compared (at first: when the first pull began).
     """
 
     since: datetime | None = None
     seen: dict[int, int] = {}
     upto: datetime | None = None
     created: datetime | None = None
+    swept: datetime | None = None
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
@@ -47,15 +49,19 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
 
     def walking(self, upto: datetime, created: datetime) -> Cursor:
         """In the middle of a walk."""
-        return Cursor(self.since, self.seen, upto, created)
+        return Cursor(self.since, self.seen, upto, created, self.swept)
 
     def after(self, upto: datetime | None, read: Iterable[wire.Issue]) -> Cursor:
         """At the end of a pull that read these rows and whose newest was updated at ``upto``; never a step back."""
         if upto is None:
-            return Cursor(self.since, self.seen)
+            return Cursor(self.since, self.seen, swept=self.swept)
         since = upto - OVERLAP if self.since is None else max(self.since, upto - OVERLAP)
         late = sorted((row for row in read if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
-        return Cursor(since, {row.id: _checksum(row) for row in late[:MOST_SEEN]})
+        return Cursor(since, {row.id: _checksum(row) for row in late[:MOST_SEEN]}, swept=self.swept)
+
+    def at(self, swept: datetime) -> Cursor:
+        """The same after a sweep."""
+        return msgspec.structs.replace(self, swept=swept)
 
     def knows(self, row: wire.Issue) -> bool:
         """Whether this very state of a row has been read."""

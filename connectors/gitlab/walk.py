@@ -20,11 +20,13 @@ from connectors.http import Response, decode
 from sync.connector import MalformedError
 from sync.model import Project
 
-__all__ = ["EVERY", "counted_pages", "text_of", "walk"]
+__all__ = ["COUNTED", "EVERY", "counted_pages", "text_of", "walk"]
 
 EVERY = {"state": "all", "scope": "all"}
-WINDOW = 100
-"""Pages in a window: the 10,000 rows up to which GitLab counts."""
+COUNTED = 10_000
+"""Rows up to which GitLab counts."""
+WINDOW = COUNTED // PER_PAGE
+"""Pages in a window."""
 
 
 def text_of(at: datetime) -> str:

@@ -38,8 +38,10 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     milestones = _milestones(connection, source, page, at)
     issues, changed = _issues(connection, source, page, at)
     events = _histories(connection, source, page, issues)
-    gone = _gone(connection, source, page.gone - {row.id for row in page.issues}, at)
-    cursors = [{"source": source, "project": key, "cursor": text} for key, text in page.cursors.items()]
+    missing, unknown = _swept(connection, source, page.all_issues)
+    gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at)
+    forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
+    cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
     upsert(connection, schema.cursor, cursors)
     return Saved(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
 
@@ -151,6 +153,20 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
         yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
     if old.state == State.CLOSED and new.state == State.OPEN:
         yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
+
+
+def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], set[str]]:
+    """Which stored issues are not there any more, and which projects have issues that are not stored as there."""
+    table = schema.issue
+    missing: set[str] = set()
+    unknown: set[str] = set()
+    for project, ids in there.items():
+        mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None)
+        known = set(connection.scalars(select(table.c.id).where(mine)))
+        missing |= known - ids
+        if ids - known:
+            unknown.add(project)
+    return frozenset(missing), unknown
 
 
 def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime) -> frozenset[str]:

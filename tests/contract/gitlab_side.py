@@ -104,7 +104,8 @@ class Mirror:
         } | {row.id: row for row in page.milestones}
         self.issues |= {row.id: row for row in page.issues}
         self.histories |= page.histories
-        for key in page.gone:
+        swept = [i for i in self.issues.values() if i.id not in page.all_issues.get(i.project, (i.id,))]
+        for key in {*page.gone, *(row.id for row in swept)}:
             self.issues.pop(key, None)
             self.histories.pop(key, None)
         self.cursors |= page.cursors

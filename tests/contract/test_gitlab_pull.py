@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
@@ -439,6 +440,56 @@ class TestHistoryTogether:
         assert sum("graphql" in path for _, path, _ in tracker.log) == before == 1
 
 
+class TestSweep:
+    def test_what_was_deleted_is_gone_when_the_sweep_is_due(self, side: Side) -> None:
+        project = side.filled("acme/app", 230)
+        got, connector = Mirror(), side.connect(history="none")
+        got.pull(connector, "acme/app")
+        lost = project.issues.pop(7)
+        side.clock.forward(days=6)
+        assert requests_of(connector, got, "acme/app") == 3
+        assert str(lost.id) in got.issues
+        side.clock.forward(days=1)
+        assert requests_of(connector, got, "acme/app") == 3 + 3
+        assert str(lost.id) not in got.issues
+        assert len(got.issues) == 229
+        assert requests_of(connector, got, "acme/app") == 3, "swept, and again in a week"
+
+    def test_a_project_that_was_never_swept_is_swept_at_once(self, side: Side) -> None:
+        project = side.filled("acme/app", 3)
+        got, connector = Mirror(), side.connect()
+        got.pull(connector, "acme/app")
+        (key,) = got.cursors
+        got.cursors[key] = json.dumps({k: v for k, v in json.loads(got.cursors[key]).items() if k != "swept"})
+        del project.issues[2]
+        assert len(got.pull(connector, "acme/app").issues) == 2
+
+    def test_a_change_that_left_no_trace_is_found(self, side: Side) -> None:
+        project = side.filled("acme/app", 30)
+        got, connector = Mirror(), side.connect(sweep_days=1)
+        got.pull(connector, "acme/app")
+        issue = project.issues[3]
+        issue.labels = ["silent"]
+        side.clock.forward(hours=25)
+        assert got.pull(connector, "acme/app").issues[str(issue.id)].labels == ("silent",)
+
+    def test_deletions_during_the_sweep_of_what_gitlab_does_not_count(
+        self, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gitlab_pages, "TOTALS_UP_TO", 0)
+        monkeypatch.setattr(sys.modules["connectors.gitlab.pull"], "COUNTED", 200)
+        project = side.filled("acme/app", 1200)
+        got, connector = Mirror(), side.connect(history="none", concurrency=1, sweep_days=0.1)
+        got.pull(connector, "acme/app")
+        side.clock.forward(days=1)
+        for n, page in enumerate(connector.pull(["acme/app"], got.cursors)):
+            got.take(page)
+            if n == 1:
+                for number in (3, 4, 5):
+                    del project.issues[number]
+        assert {str(issue.id) for issue in project.issues.values()} <= got.issues.keys()
+
+
 class TestGroups:
     def test_a_group_milestone_has_one_project_whatever_fails(self, side: Side) -> None:
         tracker = side.tracker
@@ -483,8 +534,8 @@ class TestGroups:
         assert requests_of(connector, got, "acme/*") == 8 + 2
         assert got.complete == {str(p.id) for p in projects}
         tracker, ada = side.tracker, side.tracker.user("ada")
-        tracker.close(projects[0].issues[3], ada, side.clock.forward(days=30))
-        tracker.close(projects[7].issues[4], ada, side.clock.forward(days=30))
+        tracker.close(projects[0].issues[3], ada, side.clock.forward(days=3))
+        tracker.close(projects[7].issues[4], ada, side.clock.forward(days=3))
         changed = [row.key for page in connector.pull(["acme/*"], got.cursors) for row in page.issues]
         assert changed == ["acme/p0#3", "acme/p7#4"]
         fresh = side.filled("acme/p9", 3)

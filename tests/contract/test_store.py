@@ -758,3 +758,33 @@ def test_the_newest_revision_is_the_one_the_code_expects() -> None:
 )
 def test_every_field_has_its_column(kind: Any, table: Any) -> None:
     assert set(kind.__struct_fields__) == {c.name for c in table.columns} - {"source", "deleted_at"}
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_buries_what_is_missing_in_its_project_only(store: Store) -> None:
+    other = issue("5", project="q")
+    store.save(SOURCE, Page(issues=(issue(), issue("2"), other), cursors={"p": "c"}), T0)
+    saved = store.save(SOURCE, Page(all_issues={"p": frozenset({"1"})}), T0 + DAY)
+    assert saved.gone == {"2"}
+    assert store.cursors(SOURCE)["p"] == "c"
+
+
+def test_a_sweep_that_finds_the_unknown_has_everything_read_again(store: Store) -> None:
+    key = "p"
+    store.save(SOURCE, Page(issues=(issue(),), cursors={key: "c"}), T0)
+    swept = Page(all_issues={key: frozenset({"1", "99"})}, cursors={key: "swept"})
+    assert store.save(SOURCE, swept, T0 + DAY).gone == frozenset()
+    assert store.cursors(SOURCE)[key] == ""
+
+
+def test_a_sweep_has_what_came_back_read_again(store: Store) -> None:
+    key = "p"
+    store.save(SOURCE, Page(issues=(issue(),), cursors={key: "c"}, gone=frozenset()), T0)
+    store.save(SOURCE, Page(all_issues={key: frozenset()}, cursors={key: "d"}), T0 + DAY)
+    assert store.cursors(SOURCE)[key] == "d"
+    store.save(SOURCE, Page(all_issues={key: frozenset({"1"})}, cursors={key: "e"}), T0 + 2 * DAY)
+    assert store.cursors(SOURCE)[key] == ""
+    store.save(SOURCE, Page(issues=(issue(),)), T0 + 3 * DAY)
+    assert [row.milestones for row in store.issues(SOURCE)] == [issue().milestones]
