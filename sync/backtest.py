@@ -65,12 +65,12 @@ def run_backtest(prefixes: Sequence[str], removed: frozenset[str] = frozenset())
 def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | None = None) -> dict[str, Any]:
     """Every figure, as JSON-able data; figures that do not exist are None.
 
-    ``until``: the end of the history in days since 1970, by default its last event. Without a ``calendar`` every day
-    counts alike. Result: ``tau0`` and ``tau10`` {method: figures}, ``dates``, ``labels``; beside them ``reliability``
-    {tau: {method: ten bins}} and ``detail``, what the short figures leave out.
+    ``until``: the end of the history in days since 1970, by default its last event. ``calendar``: when work was done,
+    by default as in service without a configured country. Result: ``tau0`` and ``tau10`` {method: figures}, ``dates``,
+    ``labels``; beside them ``reliability`` {tau: {method: ten bins}} and ``detail``, what the short figures leave out.
     """
     end = last_event(ledger) if until is None else until
-    days = calendar or Calendar.plain()
+    days = calendar or Calendar()
     result: dict[str, Any] = {}
     bins: dict[str, Any] = {}
     for name, tolerance in TOLERANCES.items():
