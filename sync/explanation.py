@@ -52,7 +52,7 @@ def explanation(
         },
         "record": None
         if score is None
-        else {**msgspec.to_builtins(score), "under_calibration": under_calibration(score)},
+        else {**msgspec.to_builtins(score), "under_calibration": under_calibration(score, outlook.rules)},
         "calendar": outlook.calendar.describe(),
         "rules": msgspec.to_builtins(outlook.rules),
     }

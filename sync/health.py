@@ -208,7 +208,7 @@ def _standing(outlook: Outlook, k: int) -> Standing:
 
 def _gated(forecast: Forecast, score: StreamScore | None, rules: Rules) -> tuple[Basis, float | None]:
     """The probability to publish: the stream's hit rate where its forecasts have been worth less than that."""
-    if forecast.p is None or score is None or score.hit_rate is None or not under_calibration(score):
+    if forecast.p is None or score is None or score.hit_rate is None or not under_calibration(score, rules):
         return forecast.basis, forecast.p
     rate = min(max(score.hit_rate, rules.clip), 1 - rules.clip)
     return replace(forecast.basis, calibrating=True), rate

@@ -83,6 +83,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     least_share: float = 0.05
     least_closures: int = 5
     least_kind: int = 10
+    # self-scoring
+    gate_least: int = 30
     # confidence
     high_history: int = 10
     high_items: int = 10

@@ -16,6 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.ledger import Ledger, days, moment
+from sync.rules import Rules
 from sync.scoring import brier, calibration_error
 
 __all__ = ["Outcome", "Published", "StreamScore", "sentence", "settle", "stream_scores", "under_calibration"]
@@ -24,7 +25,6 @@ Floats = NDArray[np.float64]
 
 CHECKS = (0.25, 0.5, 0.75)
 WINDOW = 60
-ENOUGH = 30
 SETTLED = timedelta(days=1)
 
 
@@ -130,12 +130,12 @@ def stream_scores(
     }
 
 
-def under_calibration(score: StreamScore) -> bool:
-    """The gate: its last forecasts, at least 30, were worth less than quoting the stream's own hit rate.
+def under_calibration(score: StreamScore, rules: Rules) -> bool:
+    """The gate: its last forecasts, at least ``gate_least``, were worth less than quoting the stream's own hit rate.
 
     Then the hit rate is shown instead of the forecast.
     """
-    return score.forecasts >= ENOUGH and score.skill is not None and score.skill < 0
+    return score.forecasts >= rules.gate_least and score.skill is not None and score.skill < 0
 
 
 def sentence(score: StreamScore) -> str:

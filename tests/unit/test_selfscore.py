@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from sync.ledger import Container, Ledger
 from sync.model import Membership
+from sync.rules import Rules
 from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores, under_calibration
 
+RULES = Rules()
 DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DUE = START + 20 * DAY
@@ -133,8 +136,8 @@ def test_the_gate_closes_on_thirty_forecasts_that_were_worth_less_than_the_hit_r
     assert (wrong.forecasts, wrong.hit_rate) == (30, 0.5)
     assert wrong.skill is not None
     assert wrong.skill < 0
-    assert under_calibration(wrong)
-    assert not under_calibration(run(5, 5, 0.5))
+    assert under_calibration(wrong, RULES)
+    assert not under_calibration(run(5, 5, 0.5), RULES)
 
 
 def test_the_gate_stays_open_on_less() -> None:
@@ -142,7 +145,8 @@ def test_the_gate_stays_open_on_less() -> None:
     assert nearly.forecasts == 27
     assert nearly.skill is not None
     assert nearly.skill < 0
-    assert not under_calibration(nearly)
+    assert not under_calibration(nearly, RULES)
+    assert under_calibration(nearly, replace(RULES, gate_least=nearly.forecasts))
 
 
 def test_the_gate_looks_at_the_last_sixty_only() -> None:
@@ -155,7 +159,7 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
         ends[f"m{k:02}"] = Outcome(done=begin + 300 * DAY)
     result = stream_scores(forecasts, ends, LATER + 300 * DAY)["s"]
     assert result.brier == pytest.approx(0.0004)
-    assert not under_calibration(result)
+    assert not under_calibration(result, RULES)
 
 
 @pytest.mark.parametrize(
