@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from sync.calendar import Calendar
 from sync.past import Past
@@ -62,6 +61,8 @@ def spread(items: Floats, by_week: Ints, rules: Rules) -> tuple[Floats, Floats]:
 
 
 def _beta_prime(q: float, a: Floats, b: Floats) -> Floats:
+    from scipy.special import betaincinv  # late, as its import takes a fifth of a second
+
     share = betaincinv(a, b, q)
     with np.errstate(divide="ignore"):
         quantile: Floats = share / (1.0 - share)

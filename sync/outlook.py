@@ -12,11 +12,11 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from sync.calendar import Calendar
 from sync.capacity import capacity_moments, closures_by_week
 from sync.ledger import days
+from sync.odds import expit, logit
 from sync.past import DUE, LONGEST, PHASES, TIMES, Past
 from sync.simulation import Fates, Sample, sample, simulate
 from sync.survival import Habits, Later, beta_binomial, habits, later

@@ -26,10 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.special import logit
 
 from sync.attention import Attention
 from sync.model import Reason, ReasonKind, Value
+from sync.odds import logit
 from sync.outlook import Outlook
 from sync.past import Sum
 

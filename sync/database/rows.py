@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ColumnElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 __all__ = ["chunks", "insert_into", "reader", "upsert"]
 
@@ -58,6 +61,8 @@ def upsert(
     statement = insert_into(connection, table)
     parameters: Any = once
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         # One statement with a column of values each: a statement per row costs ten times as much there.
         columns = (
             func.unnest(bindparam(name, type_=postgresql.ARRAY(table.c[name].type, dimensions=1))) for name in names
@@ -77,4 +82,8 @@ def upsert(
 
 def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insert that may say what to do when the key is there already, which the two databases spell alike."""
-    return postgresql.insert(table) if bind.dialect.name == "postgresql" else sqlite.insert(table)
+    if bind.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+
+    return postgresql.insert(table)
