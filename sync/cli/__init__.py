@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, doctor, handover, report, show
+from sync.cli import compose, db, doctor, handover, report, show
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -275,6 +275,7 @@ def backtest(
 # --- commands with a module of their own -----------------------------------------------------------------------------
 
 app.command()(doctor.doctor)
+app.add_typer(db.app, name="db")
 app.command()(report.report)
 app.command()(handover.adopt)
 app.command()(handover.retire)

@@ -23,7 +23,7 @@ from sync.model import JointMilestone
 from sync.plan import Limits, Policy
 from sync.store import Store
 
-__all__ = ["clock", "engine", "for_targets", "sources"]
+__all__ = ["clock", "engine", "for_targets", "needed", "sources"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -102,7 +102,7 @@ def engine(
 ) -> Engine:
     """An engine over the configured store. ``create`` lets it make a missing database; ``offline`` needs no secrets."""
     if offline:
-        environ = {**dict.fromkeys(_needed(settings), "-"), **environ}
+        environ = {**dict.fromkeys(needed(settings), "-"), **environ}
     url = settings.database_url(environ).get_secret_value()
     secrets.register(urlsplit(url).password or "")
     limits = settings.limits
@@ -125,7 +125,7 @@ def engine(
     )
 
 
-def _needed(settings: Settings) -> set[str]:
+def needed(settings: Settings) -> set[str]:
     """The variables that hold tokens; a command that asks no tracker does not need them."""
     found = (getattr(one, field) for one in settings.connections.values() for field in ("token", "email"))
     return {one.env for one in found if getattr(one, "env", None)}

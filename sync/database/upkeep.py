@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from sync.database import schema
-from sync.database.opening import reading, revision_of, unmigrated, writing
+from sync.database.opening import UnusableDatabase, reading, revision_of, unmigrated, writing
 
 __all__ = ["Checked", "Condition", "Retention", "Tidied", "checked", "condition", "opened", "tidy", "vacuum"]
 
@@ -76,13 +76,12 @@ def condition(url: str) -> Condition:
 def _condition(engine: Engine, connection: Connection) -> Condition:
     revision, sqlite = revision_of(connection), engine.dialect.name == "sqlite"
     number = connection.scalar(text("SELECT sqlite_version()" if sqlite else "SHOW server_version"))
-    size = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
     return Condition(
         where=engine.url.render_as_string(),
         server=f"{'SQLite' if sqlite else 'PostgreSQL'} {str(number).split()[0]}",
         revision=revision,
         journal=str(connection.scalar(text("PRAGMA journal_mode"))) if sqlite else "",
-        size=int(connection.scalar(text(size if sqlite else "SELECT pg_database_size(current_database())")) or 0),
+        size=_size(connection),
         clock=None if sqlite else connection.scalar(text("SELECT clock_timestamp()")).astimezone(UTC),
         unfinished=_unfinished(connection) if revision == schema.HEAD else 0,
     )
@@ -94,6 +93,12 @@ def opened(url: str) -> Iterator[Engine]:
     with unmigrated(url) as engine:
         yield engine
         engine.dispose()
+
+
+def _size(connection: Connection) -> int:
+    pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    sqlite = connection.dialect.name == "sqlite"
+    return int(connection.scalar(text(pages if sqlite else "SELECT pg_database_size(current_database())")) or 0)
 
 
 def _unfinished(connection: Connection) -> int:
@@ -130,26 +135,36 @@ def checked(engine: Engine) -> Checked:
     found = Checked()
     with reading(engine) as connection:
         there = set(inspect(connection).get_table_names())
-        for table in schema.METADATA.sorted_tables:
-            if table.name not in there:
-                found.problems.append(f"the table {table.name} is missing")
-                continue
-            _read_all(connection, table, found)
-        if engine.dialect.name == "sqlite":
-            said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-            found.problems += [f"SQLite: {words}" for words in said if words != "ok"]
-        if not found.problems:
-            found.problems += _loose(connection)
+    for table in schema.METADATA.sorted_tables:
+        if table.name in there:
+            _read_all(engine, table, found)
+        else:
+            found.problems.append(f"the table {table.name} is missing")
+    try:
+        with reading(engine) as connection:
+            if engine.dialect.name == "sqlite":
+                said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
+                found.problems += [f"SQLite: {words}" for words in said if words != "ok"]
+            if not found.problems:
+                found.problems += _loose(connection)
+    except UnusableDatabase as error:
+        found.problems.append(str(error))
     return found
 
 
-def _read_all(connection: Connection, table: Table, found: Checked) -> None:
-    """Count the rows that can be read, by columns where one cannot."""
+def _read_all(engine: Engine, table: Table, found: Checked) -> None:
+    """Count the rows of a table, if every value in it is what its column says."""
+    words = f"the table {table.name} holds a value that cannot be read"
     try:
-        rows = connection.execution_options(yield_per=1000).execute(select(table))
-        found.rows[table.name] = sum(1 for _ in rows)
-    except (ValueError, KeyError, DBAPIError) as error:
-        found.problems.append(f"the table {table.name} holds a value that cannot be read ({type(error).__name__})")
+        with (
+            reading(engine) as connection,
+            connection.execution_options(yield_per=1000).execute(select(table)) as rows,
+        ):
+            found.rows[str(table.name)] = sum(1 for _ in rows)
+    except (ValueError, KeyError) as error:
+        found.problems.append(f"{words} ({type(error).__name__})")
+    except UnusableDatabase as error:
+        found.problems.append(f"{words}: {error}")
 
 
 def _loose(connection: Connection) -> Iterator[str]:
@@ -248,9 +263,15 @@ def _thin(connection: Connection, before: datetime, since: datetime | None, span
     return len(rows)
 
 
-def vacuum(engine: Engine) -> None:
-    """Give the space of what was forgotten back. On SQLite nobody else may write meanwhile."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM") if engine.dialect.name == "sqlite" else text("VACUUM (ANALYZE)"))
+def vacuum(engine: Engine) -> tuple[int, int]:
+    """Give the space of what was forgotten back; bytes before and after. On SQLite nobody else may write meanwhile."""
+    with reading(engine) as connection:
+        before = _size(connection)
+    with reading(engine.execution_options(isolation_level="AUTOCOMMIT")) as connection:
         if engine.dialect.name == "sqlite":
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            connection.exec_driver_sql("COMMIT")  # ends what the connection began by itself
+        connection.exec_driver_sql("VACUUM" if engine.dialect.name == "sqlite" else "VACUUM (ANALYZE)")
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    with reading(engine) as connection:
+        return before, _size(connection)

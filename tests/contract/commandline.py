@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 
 import typer.main
 
 __all__ = ["commands", "unknown_words"]
+
+
+GROUPS = ("db",)
+"""Commands with commands of their own."""
 
 
 @cache
@@ -16,13 +21,16 @@ def commands() -> Mapping[str, frozenset[str]]:
     """The flags of each command; those from entry points, which take theirs from elsewhere, have none here."""
     from sync.cli import app  # here, so that files are still read when the program is broken
 
-    group = typer.main.get_command(app)
-    found = {
-        name: frozenset(flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts))
-        for name, command in getattr(group, "commands", {}).items()
-    }
+    found = {name: _flags(command) for name, command in getattr(typer.main.get_command(app), "commands", {}).items()}
     late = {point.name: frozenset[str]() for point in entry_points(group="milesync.commands")}
     return {**late, **found}
+
+
+def _flags(command: Any) -> frozenset[str]:
+    """The flags of a command; those of a group are its commands' names and all of their flags."""
+    inner = getattr(command, "commands", {})
+    own = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    return frozenset(own.union(inner, *(_flags(one) for one in inner.values())))
 
 
 def unknown_words(words: Sequence[str]) -> list[str]:
@@ -30,6 +38,7 @@ def unknown_words(words: Sequence[str]) -> list[str]:
     command, *rest = words
     if command not in commands():
         return [command]
-    return [
-        word for word in rest if word.startswith("--") and word.split("=")[0] not in {*commands()[command], "--help"}
-    ]
+    known = {*commands()[command], "--help"}
+    wrong = [word for word in rest if word.startswith("--") and word.split("=")[0] not in known]
+    strange = rest[:1] if command in GROUPS and rest and rest[0] not in known else []
+    return [*strange, *wrong]
