@@ -8,14 +8,15 @@ from datetime import date, datetime
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from scipy.special import logit
 
 from sync import joint
 from sync.calendar import Calendar
 from sync.ledger import days
 from sync.model import Basis, Confidence, Counts, Dates, Health, Reason, ReasonKind, Status, UnknownWhy
+from sync.odds import logit
 from sync.rules import Rules
 from sync.status import band, replanned, settled
+from sync.timeline import lost
 
 __all__ = ["joint_health", "moved_health"]
 
@@ -96,8 +97,7 @@ def moved_health(
     Levers that name a probability are left out: they were computed as if it waited for nothing.
     """
     before, after = joint.chance(own, due), joint.chance(moved, due)
-    both = np.isfinite(own) & np.isfinite(moved)
-    cost = float(np.mean(moved[both] - own[both])) if both.any() else 0.0
+    cost = lost(own, moved)
     if health.probability is None:  # overdue: only its dates move
         return replace(health, dates=_dates(moved, horizon, calendar, capacity=health.dates.capacity))
     if before - after < _LEAST and cost < 1.0:

@@ -18,7 +18,18 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-__all__ = ["CircleError", "Dependency", "Moved", "Span", "acyclic", "blocking", "critical", "order", "propagate"]
+__all__ = [
+    "CircleError",
+    "Dependency",
+    "Moved",
+    "Span",
+    "acyclic",
+    "blocking",
+    "critical",
+    "lost",
+    "order",
+    "propagate",
+]
 
 Floats = NDArray[np.float64]
 
@@ -55,11 +66,13 @@ class Span(Struct, frozen=True):
 class Moved(Struct, frozen=True):
     """What became of the paths. ``paths``: id -> completion moments, with what each waits for taken into account.
 
-    ``held``: successor -> predecessor -> the share of paths on which that one sets the successor's date.
+    ``held``: successor -> predecessor -> the share of paths on which that one sets the successor's date. ``cost``:
+    successor -> the days that it loses, on average over the paths on which it is done at all.
     """
 
     paths: Mapping[str, Floats]
     held: Mapping[str, Mapping[str, float]]
+    cost: Mapping[str, float]
 
 
 def blocking(before: str, after: str, *, blockers: int, of: int, blocked: int, waiting_of: int) -> Dependency:
@@ -110,7 +123,7 @@ def propagate(
 
     A dependency on or of a milestone without paths is left out. Raises `CircleError`.
     """
-    paths, held = dict(own), {}
+    paths, held, cost = dict(own), {}, {}
     for name in order(dependencies):
         into = [d for d in dependencies if d.after == name and d.before in own]
         if name not in own or not into:
@@ -120,7 +133,14 @@ def propagate(
         setting = np.where((ways.max(axis=0) > own[name]), ways.argmax(axis=0), -1)
         shares = {d.before: float(np.mean(setting == k)) for k, d in enumerate(into)}
         held[name] = {before: share for before, share in shares.items() if share > 0}
-    return Moved(paths, held)
+        cost[name] = lost(own[name], paths[name])
+    return Moved(paths, held, cost)
+
+
+def lost(own: Floats, moved: Floats) -> float:
+    """The mean days between completion moments, where both come."""
+    both = np.isfinite(own) & np.isfinite(moved)
+    return float(np.mean(moved[both] - own[both])) if both.any() else 0.0
 
 
 def _way(own: Floats, before: Floats, first: Span, second: Span, dependency: Dependency, now: float) -> Floats:

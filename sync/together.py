@@ -118,18 +118,20 @@ class _Relations:
     def _links(self) -> Iterator[Dependency]:
         """Milestones whose open issues are blocked by open issues of others."""
         holders: dict[str, list[str]] = defaultdict(list)
-        names: dict[tuple[str, str], str] = {}
+        names: dict[tuple[str, str, str], str] = {}
         for uid, items in self.open.items():
             one = self.alone[uid]
             for item in items if one.running else ():
                 holders[item].append(uid)
                 issue = one.issues[item]
-                names[one.source.name, issue.key] = names["", issue.url] = item
+                names.update(dict.fromkeys(_names(one.source.name, issue.project, issue.key, issue.url), item))
         blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
         blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
         for item, after in ((item, uid) for item, uids in holders.items() for uid in uids):
-            for word in self.alone[after].issues[item].blocked_by:
-                by = names.get((self.alone[after].source.name, word)) or names.get(("", word))
+            waiting = self.alone[after].issues[item]
+            for word in waiting.blocked_by:
+                asked = _names(self.alone[after].source.name, waiting.project, word, word)
+                by = next((names[name] for name in asked if name in names), None)
                 for before in holders.get(by or "", ()):
                     if by is not None and after not in holders[by] and before not in holders[item]:
                         blockers[before, after].add(by)
@@ -288,6 +290,12 @@ class _Relations:
             shared=shared,
             circular=self.circles.get(one.uid, 0),
         )
+
+
+def _names(source: str, project: str, key: str, url: str) -> Iterator[tuple[str, str, str]]:
+    """What an issue may be called by others: a number counts in its own project only, a whole key in its tracker."""
+    yield source, project if key.startswith("#") else "", key
+    yield "", "", url
 
 
 def _open(one: Assessed, reading: Reading) -> list[str]:

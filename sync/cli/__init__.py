@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, report, show
+from sync.cli import compose, db, doctor, handover, report, show, timeline, whatif
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -279,3 +279,5 @@ app.add_typer(db.app, name="db")
 app.command()(report.report)
 app.command()(handover.adopt)
 app.command()(handover.retire)
+app.command()(timeline.timeline)
+app.command()(whatif.whatif)

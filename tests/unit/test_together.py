@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from sync.assessment import Assessed
+from sync.connector import Page
 from sync.coordination import FindingKind
 from sync.desire import view
 from sync.joint import PATHS
@@ -140,6 +141,22 @@ def test_blocked_issues_are_a_dependency() -> None:
     assert (found.before, found.after) == (_one(whole, "api").uid, _one(whole, "app").uid)
     assert found.issues == 4
     assert 0 < found.reach < 1
+
+
+def test_a_number_means_an_issue_of_the_same_project_only() -> None:
+    """GitHub's own way to write an issue inside its repository."""
+
+    def local(given: Page, **changes: object) -> Page:
+        issues = tuple(
+            msgspec.structs.replace(
+                one, key=f"#{one.key.partition('#')[2]}", **(changes if one.closed_at is None else {})
+            )
+            for one in given.issues
+        )
+        return msgspec.structs.replace(given, issues=issues)
+
+    world = World(local(page("app"), blocked_by=("#89",)), local(page("api")))
+    assert world.whole().dependencies == ()
 
 
 def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:

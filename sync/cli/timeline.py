@@ -1,0 +1,83 @@
+"""`milesync timeline`: what waits for what, by when, and which chain sets the date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.text import Text
+
+from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, moment, print_json, tell_error
+from sync.cli.work import configured
+from sync.markup.document import SIGNS, clean
+from sync.schedule import Entry, Schedule, icalendar, mermaid, schedule
+from sync.sentences import STATUS, against, day, percent, plural
+
+__all__ = ["timeline"]
+
+Ics = Annotated[Path | None, typer.Option("--ics", help="Write the dates as iCalendar.", metavar="FILE")]
+Gantt = Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid gantt chart.")]
+
+
+def timeline(
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    ics: Ics = None,
+    gantt: Gantt = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what waits for what, from the store: dates with delays passed on, and the chain that sets them."""
+    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+        at = moment(as_of)
+        engine.assess(at, keep=False)
+        assert engine.whole is not None
+        shown = schedule(engine.whole, at or engine.clock(), engine.rules.calendar)
+    if ics is not None:
+        try:
+            ics.write_bytes(icalendar(shown, settings.instance))
+        except ImportError:
+            tell_error("iCalendar needs the extra timeline: pip install 'milesync[timeline]'")
+            raise typer.Exit(ERROR) from None
+        except OSError as problem:
+            tell_error(str(problem))
+            raise typer.Exit(ERROR) from None
+    if as_json:
+        print_json(shown)
+    elif gantt:
+        typer.echo(mermaid(shown), nl=False)
+    else:
+        Console().print(_listed(shown))
+
+
+def _listed(shown: Schedule) -> Group:
+    lines: list[Text] = []
+    for one in shown.milestones:
+        lines += _entry(one, critical=one.id in shown.critical)
+    if shown.critical:
+        lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, shown.critical))))
+    else:
+        lines.append(Text("No milestone is held up by another.", style="dim"))
+    return Group(*lines)
+
+
+def _entry(one: Entry, *, critical: bool) -> list[Text]:
+    due = day(one.due) if one.due else "no due date"
+    odds = "" if one.probability is None else f", {percent(one.probability)} likely"
+    name = one.id if one.title in one.id else f"{one.id} ({one.title})"
+    lines = [Text(f"{SIGNS[one.status]} {due}  {clean(name)}", style="bold" if critical else "")]
+    notes = [f"{STATUS[one.status]}{odds}"]
+    if one.p85 is not None:
+        notes.append(f"with 85 % certainty by {day(one.p85)}{f' ({against(one.p85, one.due)})' if one.due else ''}")
+    lines.append(Text(f"    {'; '.join(notes)}", style="dim"))
+    if one.members:
+        lines.append(Text(f"    made of {', '.join(map(clean, one.members))}", style="dim"))
+    for wait in one.after:
+        why = f" ({plural(wait.issues, 'blocked issue')})" if wait.issues else ""
+        share = f", sets its date with {percent(wait.sets_the_date)}" if wait.sets_the_date else ""
+        lines.append(Text(f"    waits for {clean(wait.id)}{why}{share}", style="dim"))
+    if round(one.days_lost):
+        lines.append(Text(f"    loses {plural(round(one.days_lost), 'day')} to what it waits for", style="dim"))
+    return lines

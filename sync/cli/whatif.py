@@ -1,0 +1,135 @@
+"""`milesync whatif`: the effect of a change before anybody touches the tracker."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.text import Text
+
+from sync import whatif as question
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
+from sync.cli.work import configured
+from sync.markup.document import SIGNS, clean
+from sync.model import Health, Status
+from sync.sentences import STATUS, day, percent
+
+__all__ = ["whatif"]
+
+Milestone = Annotated[str, typer.Argument(help="gh:acme/app#12, gl:acme/api%2.0, jira:PAY/2.0 or joint:NAME")]
+Drop = Annotated[
+    list[str] | None, typer.Option("--drop", help="Take this open issue out; again for more.", metavar="KEY")
+]
+Due = Annotated[str, typer.Option("--due", help="Another due date.", metavar="DATE")]
+Holiday = Annotated[
+    list[str] | None, typer.Option("--add-holiday", help="A further day off; again for more.", metavar="DATE")
+]
+
+
+def whatif(
+    milestone: Milestone,
+    drop: Drop = None,
+    due: Due = "",
+    add_holiday: Holiday = None,
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a change would do to a milestone, from the store; nothing is written anywhere."""
+    asked = question.Question(
+        milestone,
+        drop=tuple(drop or ()),
+        due=_date(due) if due else None,
+        days_off=tuple(_date(one) for one in add_holiday or ()),
+    )
+    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        at = moment(as_of)
+        try:
+            answer = question.whatif(
+                engine.store, engine.sources, at or engine.clock(), engine.rules, asked, replay=at is not None
+            )
+        except question.UnknownError as problem:
+            raise typer.BadParameter(str(problem)) from None
+    if as_json:
+        print_json(_document(asked, answer))
+    else:
+        Console().print(_shown(asked, answer))
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date such as 2026-03-15") from None
+
+
+def _document(asked: question.Question, answer: question.Answer) -> dict[str, Any]:
+    return {
+        "id": asked.written,
+        "dropped": [issue.key for issue in answer.dropped],
+        "due": asked.due,
+        "days_off": asked.days_off,
+        "before": _row(answer.before),
+        "after": _row(answer.after),
+        "others": [
+            {"id": written, "before": _row(before), "after": _row(after)}
+            for written, (before, after) in answer.others.items()
+        ],
+    }
+
+
+def _row(health: Health) -> dict[str, Any]:
+    return {
+        "status": health.status,
+        "band": health.band,
+        "probability": health.probability,
+        "due": health.due,
+        "p50": health.dates.p50,
+        "p85": health.dates.p85,
+        "p95": health.dates.p95,
+        "open": health.counts.open,
+        "closed": health.counts.closed,
+    }
+
+
+def _shown(asked: question.Question, answer: question.Answer) -> Group:
+    rows = [("", "before", "after"), *zip(_NAMES, _cells(answer.before), _cells(answer.after), strict=True)]
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    lines = [Text(clean(asked.written), style="bold")]
+    for name, before, after in rows:
+        changed = "bold" if name and before != after else ""
+        lines.append(
+            Text.assemble(f"  {name.ljust(widths[0])}  {before.ljust(widths[1])}  ", (after.ljust(widths[2]), changed))
+        )
+    if answer.dropped:
+        lines.append(Text(f"  without {', '.join(clean(issue.key) for issue in answer.dropped)}", style="dim"))
+    if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
+        lines.append(
+            Text("  A later date alone is not progress: it stays at risk until work bears it out.", style="dim")
+        )
+    lines += [
+        Text(f"  also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim")
+        for written, pair in answer.others.items()
+    ]
+    return Group(*lines)
+
+
+_NAMES = ("status", "likely in time", "due", "most likely", "85 % certain", "open issues")
+
+
+def _cells(health: Health) -> tuple[str, ...]:
+    dates = (health.due, health.dates.p50, health.dates.p85)
+    return (
+        f"{SIGNS[health.status]} {STATUS[health.status]}",
+        "" if health.probability is None else percent(health.probability),
+        *("none" if one is None else day(one) for one in dates),
+        str(health.counts.open),
+    )
+
+
+def _brief(health: Health) -> str:
+    odds = "" if health.probability is None else f" {percent(health.probability)}"
+    return f"{STATUS[health.status]}{odds}"

@@ -1,0 +1,167 @@
+"""What would be if: issues taken out, another due date, more days off, from the store alone and before any of it is
+done in a tracker.
+
+The question is put to a store that answers as if it were so; everything is then assessed anew, the joint milestones and
+whatever waits for the milestone too. Statuses remember the last run as always: a later due date alone is no progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import msgspec
+
+from sync import history
+from sync.assessment import Assessed, Reading, Rulebook, Source
+from sync.model import DueDate, Event, EventKind, Health, Issue, Milestone
+from sync.store import Store
+from sync.together import Whole, relate
+
+__all__ = ["Answer", "Question", "UnknownError", "whatif"]
+
+
+class UnknownError(ValueError):
+    """The question names a milestone or an issue that is not known here."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """``written`` is a milestone, or ``joint:<name>``; ``drop`` are open issues of it, as people write them."""
+
+    written: str
+    drop: tuple[str, ...] = ()
+    due: date | None = None
+    days_off: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The health before and after, and that of every other milestone (by its written id) which it changes.
+
+    ``dropped`` are the issues that would be taken out, with their whole keys.
+    """
+
+    before: Health
+    after: Health
+    dropped: tuple[Issue, ...]
+    others: Mapping[str, tuple[Health, Health]]
+
+
+def whatif(
+    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, asked: Question, *, replay: bool = False
+) -> Answer:
+    """Answer a question about a time. Raises `UnknownError`."""
+    now = relate(Reading(store, sources, at, book, replay=replay))
+    before = _healths(now)
+    if asked.written not in before:
+        raise UnknownError(f"no milestone {asked.written!r} in the store; `milesync status` lists them")
+    held = _held(now, asked.written)
+    dropped = {uid: issue for word in asked.drop for uid, issue in _find(word, asked.written, held, at)}
+    joint = asked.written.startswith("joint:")
+    supposed = _Supposed(store, at, frozenset(dropped), held, None if joint else asked.due)
+    changed = replace(book, calendar=book.calendar.with_off(asked.days_off))
+    if joint and asked.due is not None:
+        joints = [
+            msgspec.structs.replace(one, due=asked.due) if f"joint:{one.name}" == asked.written else one
+            for one in book.joints
+        ]
+        changed = replace(changed, joints=tuple(joints))
+    after = _healths(relate(Reading(supposed, sources, at, changed, replay=replay)))
+    others = {
+        written: (health, after[written])
+        for written, health in before.items()
+        if written != asked.written and _told(health) != _told(after[written])
+    }
+    return Answer(before[asked.written], after[asked.written], tuple(dropped.values()), others)
+
+
+def _healths(whole: Whole) -> dict[str, Health]:
+    found = {one.written: one.health for one in whole.milestones}
+    return found | {one.written: one.health for one in whole.joints}
+
+
+def _told(health: Health) -> tuple[object, ...]:
+    """What people see of a health."""
+    p = None if health.probability is None else round(health.probability, 2)
+    return health.status, p, health.dates.p50, health.dates.p85
+
+
+def _held(whole: Whole, written: str) -> list[Assessed]:
+    """The milestones whose issues may be dropped: the one asked about, or the members of a joint one."""
+    for joint in whole.joints:
+        if joint.written == written:
+            return list(joint.members)
+    return [one for one in whole.milestones if one.written == written]
+
+
+def _find(word: str, written: str, held: Sequence[Assessed], at: datetime) -> Iterator[tuple[str, Issue]]:
+    """The open issues that a word means: a whole key (acme/app#12, PAY-7), or a number where the project is clear."""
+    number = f"#{word.removeprefix('#')}"
+    found: dict[str, tuple[str, Issue]] = {}
+    for one in held:
+        for item in {stay.item for stay in one.stays if stay.item in one.issues and history.is_open(stay, at)}:
+            issue = one.issues[item]
+            key = f"{one.project.key}{issue.key}" if issue.key.startswith("#") else issue.key
+            if key == word or key.endswith(number):
+                found[item] = key, msgspec.structs.replace(issue, key=key)
+    if not found:
+        raise UnknownError(f"{written} has no open issue {word!r}")
+    if len(found) > 1:
+        raise UnknownError(f"{word!r} means several issues: {', '.join(sorted(key for key, _ in found.values()))}")
+    yield from ((item, issue) for item, (_, issue) in found.items())
+
+
+class _Supposed(Store):
+    """The store with some issues out of their milestones, and another due date from now on."""
+
+    def __init__(
+        self, store: Store, at: datetime, dropped: Collection[str], held: Sequence[Assessed], due: date | None
+    ) -> None:
+        vars(self).update(vars(store))  # the same database, read only
+        self._at, self._due = at, due
+        self._held = {(one.source.connector.source, one.milestone.id) for one in held}
+        self._out = {
+            (one.source.connector.source, one.issues[uid].id) for one in held for uid in dropped if uid in one.issues
+        }
+
+    def _without(self, source: str, issue: Issue) -> Issue:
+        if (source, issue.id) not in self._out:
+            return issue
+        kept = tuple(name for name in issue.milestones if (source, name) not in self._held)
+        return msgspec.structs.replace(issue, milestones=kept)
+
+    def issues(
+        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+    ) -> Iterator[Issue]:
+        """As stored, but for the milestones of what is dropped."""
+        for issue in super().issues(source, projects=projects, milestones=milestones):
+            yield self._without(source, issue)
+
+    def events(
+        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+    ) -> Iterator[Event]:
+        """As stored, then the leaving of what is dropped."""
+        yield from super().events(source, projects=projects, milestones=milestones)
+        for issue in sorted(native for origin, native in self._out if origin == source):
+            for milestone in sorted(native for origin, native in self._held if origin == source):
+                yield Event(issue=issue, at=self._at, kind=EventKind.LEFT, milestone=milestone)
+
+    def milestones(self, source: str | None = None, *, deleted: bool = False) -> list[tuple[str, Milestone]]:
+        """As stored, but for the due date."""
+        return [
+            (origin, msgspec.structs.replace(m, due=self._due) if self._moves(origin, m.id) else m)
+            for origin, m in super().milestones(source, deleted=deleted)
+        ]
+
+    def due_dates(self, source: str) -> dict[str, list[DueDate]]:
+        """As stored, then the supposed one."""
+        seen = super().due_dates(source)
+        for origin, milestone in self._held:
+            if origin == source and self._moves(origin, milestone):
+                seen.setdefault(milestone, []).append(DueDate(self._at, self._due))
+        return seen
+
+    def _moves(self, source: str, milestone: str) -> bool:
+        return self._due is not None and (source, milestone) in self._held
