@@ -1,7 +1,8 @@
 """GitHub: github.com and Enterprise Server.
 
 Settings: ``url`` is that of the API (``https://api.github.com``, ``https://HOST/api/v3``); the secret is ``token``, or
-``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``.
+``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The option ``sweep_days`` is
+`connectors.sweep`'s.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from connectors.github.observe import Observer
 from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.write import Writer
+from connectors.sweep import Sweeping
 from sync.action import Action, Observed, Receipt, Target
 from sync.connector import Capabilities, Connector, Examination, Page, Setup
 from sync.model import Markup
@@ -32,7 +34,7 @@ class GitHub:
         self.name, self.source = setup.name, setup.url.rstrip("/")
         self._clock = setup.clock
         self._session = Session(setup)
-        self._reader = Reader(self._session, setup.concurrency)
+        self._reader = Reader(self._session, Sweeping(setup))
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
 

@@ -7,6 +7,8 @@ nothing changed        the newest changes and the milestones, both conditional: 
 something changed      GraphQL: issues updated since the cursor, oldest change first
 no cursor              GraphQL: all numbers, a hundred a request, several at once; if most of them are pull
                        requests, issues by cursor instead
+many repositories      a glance at fifty in a request first; see `connectors.github.glance`
+once a week            the ids of all issues: what is missing is gone
 =====================  ====================================================================================
 
 The cursor's time is the newest change that GitHub showed before reading began, less `OVERLAP`; never our clock's.
@@ -24,9 +26,10 @@ import requests
 from msgspec import Struct
 
 from connectors.github import queries, rows, wire
-from connectors.github.ahead import ahead
+from connectors.github.glance import glances, ids_there
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.http import Response, decode
+from connectors.sweep import Sweeping
 from sync.connector import BusyError, GoneError, MalformedError, Page, TrackerError
 from sync.model import Project
 
@@ -45,6 +48,9 @@ SMALLEST = 10
 NEIGHBOURS = frozenset({"parent", "blockedBy", "blocking", "assignees", "actor"})
 """Fields of an issue that lead to what may be private elsewhere."""
 
+FEW = 3
+"""Up to so many repositories two conditional requests each, which cost no points, are better than a glance."""
+
 SPARSE = 2.0
 """Issues are read by number while there are at most this many numbers to an issue."""
 
@@ -53,7 +59,8 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a repository's next pull goes on. ``asked`` is its configured name, ``name`` the one it goes by.
 
     ``next`` is the number to go on from while a first reading by number is under way. ``probe`` and ``milestones``
-    hold ETags (the latter with the address of each page) and are set only when everything has been read.
+    hold ETags (the latter with the address of each page) and are set only when everything has been read. ``glance`` is
+    the sight under which nothing had changed, ``swept`` when all ids were last compared.
     """
 
     asked: str
@@ -63,6 +70,8 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     more: tuple[str, ...] = ()
     probe: str = ""
     milestones: tuple[tuple[str, str], ...] = ()
+    glance: str = ""
+    swept: datetime | None = None
 
 
 class _Look(Struct, frozen=True, kw_only=True):
@@ -80,22 +89,49 @@ class _Look(Struct, frozen=True, kw_only=True):
 
 
 class Reader:
-    """Pulls repositories through a session, ``concurrency`` requests at once."""
+    """Pulls repositories through a session."""
 
-    def __init__(self, session: Session, concurrency: int) -> None:
-        self._session, self._concurrency = session, concurrency
+    def __init__(self, session: Session, sweeping: Sweeping) -> None:
+        self._session, self._sweeping = session, sweeping
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Everything that changed, then the sweeps that are due."""
+        at, done = dict(cursors), set[str]()
+        for page in self._changes(projects, cursors):
+            at |= page.cursors
+            done |= page.complete
+            yield page
+        due = [(key, c) for key, c in _decoded(at) if key in done and self._sweeping.due(c.swept)]
+        yield from self._session.caller.ahead(lambda one: self._sweep(*one), due)
+
+    def _sweep(self, key: str, cursor: Cursor) -> Page:
+        try:
+            there = ids_there(self._session, cursor.name, cursor.asked)
+        except OWN as error:
+            return Page(failed={cursor.asked: error})
+        swept = msgspec.structs.replace(cursor, swept=self._sweeping.now())
+        return Page(all_issues={key: there}, cursors={key: _encoded(swept)})
+
+    def _changes(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Look at all repositories at once, then read those that changed, one after the other."""
         known = {cursor.asked: (key, cursor) for key, cursor in _decoded(cursors)}
         names, failed = self.named(projects)
-        seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), names)
-        looks = dict(zip(names, seen, strict=True))
+        goes_by = {name: known[name][1].name for name in names if name in known and not known[name][1].next}
+        sights = glances(self._session, goes_by) if len(goes_by) > FEW else {}
+        quiet = [name for name, sight in sights.items() if known[name][1].glance == sight]
+        rest = [name for name in names if name not in quiet]
+        seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), rest)
+        looks = dict(zip(rest, seen, strict=True))
         failed |= {name: look for name, look in looks.items() if isinstance(look, TrackerError)}
         changed = {name: look for name, look in looks.items() if isinstance(look, _Look) and not _same(look)}
-        same = frozenset(known[name][0] for name in looks if name not in failed and name not in changed)
-        if same or failed:
-            yield Page(complete=same, failed=failed)
+        same = [name for name in looks if name not in failed and name not in changed]
+        confirmed = {
+            known[name][0]: _encoded(msgspec.structs.replace(known[name][1], glance=sights[name]))
+            for name in same
+            if name in sights
+        }
+        if same or quiet or failed:
+            yield Page(complete=frozenset(known[n][0] for n in (*same, *quiet)), cursors=confirmed, failed=failed)
         for name, look in changed.items():
             try:
                 yield from self._read(name, look)
@@ -195,6 +231,7 @@ class Reader:
             since=before.since if before else look.newest and look.newest - OVERLAP,
             next=before.next if before else 1,
             more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
+            swept=before.swept if before else self._sweeping.now(),
         )
         project = rows.project(opened)
         yield Page(projects=(project,))
@@ -218,7 +255,7 @@ class Reader:
 
         starts = range(cursor.next, highest + 1, CHUNK)
         items: tuple[wire.Item, ...] = ()
-        for first, items in zip(starts, ahead(read, starts, self._concurrency), strict=True):
+        for first, items in zip(starts, self._session.caller.ahead(read, starts), strict=True):
             yield self._page(name, cursor, project, items, msgspec.structs.replace(cursor, next=first + CHUNK))
         beyond = cursor.next + CHUNK * len(starts)
         while any(item.number > highest for item in items):
@@ -357,7 +394,7 @@ def _goals(look: _Look, key: str) -> Iterator[Page]:
 
 def _last(key: str, cursor: Cursor, look: _Look) -> Page:
     """The end of a repository: only now may the next pull trust that what it knows is all there was."""
-    done = msgspec.structs.replace(cursor, next=0, probe=look.probe, milestones=look.etags)
+    done = msgspec.structs.replace(cursor, next=0, probe=look.probe, milestones=look.etags, glance="")
     return Page(complete=frozenset([key]), cursors={key: _encoded(done)})
 
 

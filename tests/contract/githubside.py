@@ -73,6 +73,8 @@ class Taken:
                 self.milestones = {k: m for k, m in self.milestones.items() if m.project not in page.all_milestones}
             self.milestones |= {row.id: row for row in page.milestones}
             self.issues |= {row.id: row for row in page.issues}
+            swept = page.all_issues
+            self.issues = {k: i for k, i in self.issues.items() if k in swept.get(i.project, (k,))}
             self.histories |= page.histories
             self.cursors |= page.cursors
             self.complete |= page.complete

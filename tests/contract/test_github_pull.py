@@ -557,3 +557,88 @@ def test_reading_counts_its_requests(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock)
     pulled(connector)
     assert connector.requests == len(there.tracker.log) == 4
+
+
+# --- many repositories, and what is still there ---------------------------------------------------------------------
+
+
+def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock) -> None:
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(8)]
+    for place in places:
+        hub.milestone(place, "v1")
+        hub.issue(place, "one", ada)
+    names = [place.key for place in places]
+    connector = connected(hub, clock)
+    cursors = pulled(connector, names).cursors
+    for expected in (1 + 2 * 8, 1, 1):
+        before = connector.requests
+        got = pulled(connector, names, cursors)
+        cursors |= got.cursors
+        assert connector.requests - before == expected
+        assert got.complete == set(cursors)
+    clock.pass_(hours=1)
+    hub.close(places[3].issues[1], ada)
+    hub.milestone(places[5], "v2")
+    before = connector.requests
+    got = pulled(connector, names, cursors)
+    assert [issue.project for issue in got.issues.values()] == [f"R_kw{places[3].id}"]
+    assert {m.title for m in got.milestones.values()} == {"v1", "v2"}
+    assert connector.requests - before == 1 + 2 * 2 + 1
+    assert len(got.complete) == 8
+
+
+def test_a_change_in_the_second_of_the_last_reading_is_seen_by_all_the_same(there: Small, clock: Clock) -> None:
+    """A glance cannot tell two changes of one second apart, so it is not believed before it is confirmed."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(5)]
+    for place in places:
+        hub.issue(place, "one", ada)
+    names = [place.key for place in places]
+    connector = connected(hub, clock)
+    cursors = pulled(connector, names).cursors
+    hub.close(places[2].issues[1], ada, clock.now)
+    got = pulled(connector, names, cursors)
+    assert [issue.state for issue in got.issues.values()] == [State.CLOSED]
+
+
+def test_a_repository_that_a_glance_cannot_see_is_looked_at(there: Small, clock: Clock) -> None:
+    hub = there.tracker
+    names = [hub.project(f"acme/r{n}").key for n in range(5)]
+    connector = connected(hub, clock)
+    cursors = pulled(connector, names).cursors
+    cursors |= pulled(connector, names, cursors).cursors
+    hub.projects["acme/r1"].hidden = True
+    got = pulled(connector, names, cursors)
+    assert list(got.failed) == ["acme/r1"]
+    assert len(got.complete) == 4
+    hub.faults.append(Fault("status", "/graphql", status=502, times=9))
+    assert len(pulled(connector, names, cursors).complete) == 4, "without a glance, one by one"
+
+
+def test_a_deleted_issue_is_gone_when_the_sweep_is_due(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    del there.place.issues[there.plain.number]
+    clock.pass_(days=6)
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert len(got.issues) == 3
+    clock.pass_(days=1)
+    before = connector.requests
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2"}
+    assert connector.requests - before == 2 + 1
+    before = connector.requests
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert connector.requests - before == 2, "swept, and again in a week"
+
+
+def test_a_sweep_that_fails_is_told_and_made_again(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    clock.pass_(days=8)
+    there.tracker.faults.append(Fault("status", "/graphql", status=502, times=9))
+    failed = pulled(connector, cursors=got.cursors)
+    assert isinstance(failed.failed["acme/app"], BusyError)
+    there.tracker.faults.clear()
+    assert pulled(connector, cursors=got.cursors).pages[-1].all_issues
