@@ -21,16 +21,17 @@ def adoption(
 ) -> Plan:
     """A new summary for each that one of these accounts wrote for us before, which is then taken away.
 
-    One that a person has edited since stays, and no second one is made beside it.
+    One that a person has edited since stays, and no second one is made beside it. What bears our marker and is of no
+    such account is somebody's copy: it is left alone, and does not stand in the way of ours any longer.
     """
     made = []
     for want in desired:
         have = observed.issues.get(want.milestone)
         kind = MarkerKind.SUMMARY
-        claims = have.claims if have else ()
-        old = [c for c in claims if c.author in accounts and claimed(c, instance, want.milestone, kind)]
-        if have is None or not old:
+        claims = [c for c in (have.claims if have else ()) if claimed(c, instance, want.milestone, kind)]
+        if have is None or not claims:
             continue
+        old = [claim for claim in claims if claim.author in accounts]
         why = _why_not(want, have, old)
         if why:
             made.append(Plan(skipped=(Skipped(want.milestone, why),)))

@@ -127,10 +127,10 @@ class _One:
             skipped = ADOPT if taken else ""
         else:
             actions = list(self._next(self.have))
-            if self._wants_summary():
+            if not self.summaries and not want.stale:
                 claims, kind = self.have.claims, MarkerKind.SUMMARY
                 taken = any(claimed(one, self.instance, want.milestone, kind) for one in claims)
-                actions += [] if taken else [self.post(self.have.issue)]
+                actions += [] if taken or want.posted else [self.post(self.have.issue)]
                 skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
                 skipped = "a person edited its summary, which stays"
@@ -171,9 +171,6 @@ class _One:
             marker_text = self._marker().encode()
             yield UpdateComment(**self.to, issue=have.issue, comment=comment.id, body=want.summary, marker=marker_text)
 
-    def _wants_summary(self) -> bool:
-        return not (self.summaries or self.want.posted or self.want.stale)
-
     def post(self, issue: str) -> CreateComment:
         marker = self._marker().encode()
         return CreateComment(**self.to, issue=issue, body=self.want.summary, marker=marker, summary=True)
@@ -213,7 +210,7 @@ class _One:
         return last.body != digest(want.summary) and (last.written is None or self.now - last.written >= QUIET)
 
     def _marker(self) -> Marker:
-        """The summary's. What is not told on a quiet day stays untold in it, and what was told stays told where a source
+        """The summary's. What is not told on a quiet day stays untold in it; what was told stays told where a source
         failed after that.
         """
         want, last, now = self.want, self.last, self.now

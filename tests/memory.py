@@ -11,6 +11,7 @@ import msgspec
 
 from sync.action import (
     Action,
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
@@ -19,6 +20,7 @@ from sync.action import (
     Observed,
     OurComment,
     Receipt,
+    RemoveLabel,
     StatusIssue,
     Target,
     UpdateComment,
@@ -56,6 +58,12 @@ class MemoryTracker:
                 kept = tuple(name for name in self.issues[key].labels if name not in remove and name != add)
                 self._set(key, labels=(*kept, add))
                 return Receipt(issue=key)
+            case RemoveLabel(issue=key, labels=gone):
+                self._set(key, labels=tuple(name for name in self.issues[key].labels if name not in gone))
+                return Receipt(issue=key)
+            case CloseIssue(issue=key):
+                self._set(key, closed=True)
+                return Receipt(issue=key)
             case CreateComment(issue=key, body=body, marker=marker):
                 now = self.clock()
                 made = OurComment(id=str(next(self.ids)), marker=marker, body=body, created_at=now, updated_at=now)
@@ -71,7 +79,9 @@ class MemoryTracker:
                 self._set(key, comments=changed)
                 return Receipt(id=comment, issue=key)
             case DeleteComment(issue=key, comment=comment):
-                self._set(key, comments=tuple(c for c in self.issues[key].comments if c.id != comment))
+                there = self.issues[key]
+                self._set(key, comments=tuple(c for c in there.comments if c.id != comment))
+                self._set(key, claims=tuple(c for c in there.claims if c.id != comment))
                 return Receipt(id=comment, issue=key)
         raise AssertionError(action)
 

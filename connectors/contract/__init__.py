@@ -15,10 +15,12 @@ with a new, empty tracker. The docstring of each test is the clause that it hold
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("changes", "faults", "reading", "side", "writing")))
+_PARTS = ("changes", "faults", "people", "reading", "side", "writing")
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
 
 from connectors.contract.changes import ChangesContract  # noqa: E402  # after its asserts were made to speak
 from connectors.contract.faults import FaultsContract  # noqa: E402
+from connectors.contract.people import PeopleContract  # noqa: E402
 from connectors.contract.reading import ReadingContract  # noqa: E402
 from connectors.contract.side import EVER, At, Side, Taken, Trouble, take  # noqa: E402
 from connectors.contract.writing import WritingContract  # noqa: E402
@@ -29,6 +31,7 @@ __all__ = [
     "ChangesContract",
     "ConnectorContract",
     "FaultsContract",
+    "PeopleContract",
     "ReadingContract",
     "Side",
     "Taken",
@@ -38,5 +41,5 @@ __all__ = [
 ]
 
 
-class ConnectorContract(ReadingContract, ChangesContract, FaultsContract, WritingContract):
-    """All of it: reading, reading what changed, status issues, and faults."""
+class ConnectorContract(ReadingContract, ChangesContract, FaultsContract, PeopleContract, WritingContract):
+    """All of it: reading, reading what changed, status issues, people, and faults."""

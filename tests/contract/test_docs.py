@@ -98,7 +98,7 @@ def test_the_least_rights_in_the_readme_are_those_of_the_pages() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/exit-codes.md"])
 def test_exit_codes(page: str) -> None:
-    from sync import cli
+    from sync.cli import options as cli
 
     rows = dict(re.findall(r"^\| (\d) \| (.*?) \|", text(page), re.MULTILINE))
     assert rows.keys() == {"0", "1", "2", "3", "4"}

@@ -33,7 +33,16 @@ from requests.adapters import HTTPAdapter
 from connectors.github import queries
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from sync.connector import CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
+from sync.connector import (
+    CloseIssue,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    RemoveLabel,
+    UpdateComment,
+)
 from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
@@ -50,6 +59,9 @@ NEWER = {"Issue.issueType", "Issue.blockedBy", "Issue.blocking", "IssueType"}
 
 UNDESCRIBED = {"after"}
 """Query parameters that GitHub's own Link headers carry and its description does not name."""
+
+BEYOND = re.compile(r"/collaborators/[^/]+/permission$")
+"""Paths that GitHub documents and that are not in the description at hand."""
 
 Exchange = tuple[requests.PreparedRequest, requests.Response]
 
@@ -114,8 +126,13 @@ def _live(there: Small, clock: Clock) -> None:
     connector.apply(UpdateComment(**to, issue=made.issue, comment=comment.id, body="z", marker=mark))
     for n in range(101):
         there.tracker.comment(there.place.issues[5], there.tracker.user("ada"), f"chatter {n}")
-    connector.observe([wanted, target(connector, there, there.two, made.issue)])
+    there.place.members["ben"] = "maintain"
+    there.tracker.comment(there.place.issues[5], there.tracker.user("ben"), "/milesync refresh")
+    seen = connector.observe([wanted, target(connector, there, there.two, made.issue)])
+    assert [asked.may_write for asked in seen.issues[wanted.milestone].asked] == [True]
     connector.apply(DeleteComment(**to, issue=made.issue, comment=comment.id))
+    connector.apply(RemoveLabel(**to, issue=made.issue, labels=("health/done", "health/none")))
+    connector.apply(CloseIssue(**to, issue=made.issue))
     there.tracker.rename(there.place, "acme/renamed")
     pulled(connector, ["acme/app"])
     there.tracker.rename(there.place, "acme/app")
@@ -151,7 +168,9 @@ def _browse(url: str) -> None:
 
 def test_rest_requests_and_answers_are_as_described(exchanges: list[Exchange]) -> None:
     rest = [(request, response) for request, response in exchanges if not str(request.url).endswith("/graphql")]
-    assert [found for one in rest for found in _problems(*one)] == []
+    described_ones = [one for one in rest if not BEYOND.search(str(one[0].path_url))]
+    assert [found for one in described_ones for found in _problems(*one)] == []
+    assert len(rest) - len(described_ones) == 1
     asked = {(request.method, str(request.path_url).partition("?")[0]) for request, _ in rest}
     assert len(asked) > 20
 
@@ -199,7 +218,7 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }
     assert {text.split()[1].partition("(")[0] for text in documents} == {
         "Open", "Numbered", "Changed", "Later", "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
-        "Move", "Add", "Update", "Delete",
+        "Move", "Add", "Remove", "Close", "Update", "Delete",
     }  # fmt: skip
     newer = official(
         "extend type Issue { issueType: IssueType"

@@ -23,11 +23,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from connectors.gitlab.activity import QUERY
 from connectors.sandbox.world import Project
 from sync.connector import (
+    CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
+    RemoveLabel,
     Target,
     UpdateComment,
 )
@@ -46,6 +48,7 @@ UNDESCRIBED = {
     "GET /groups/PATH/issues",
     "GET /groups/PATH/projects",
     "GET /projects/N/issues/N/notes",
+    "GET /projects/N/members/all/N",
     "GET /user",
     "POST /api/graphql",
     "POST /projects/N/issues/N/notes",
@@ -196,9 +199,16 @@ def exercise(side: Side, project: Project) -> None:
     connector.apply(MoveLabel(**to, issue=key, add="health::on-track", remove=("health::done",)))
     comment = connector.apply(CreateComment(**to, issue=key, body="A", marker=marker, summary=True)).id
     connector.apply(UpdateComment(**to, issue=key, comment=comment, body="C", marker=marker))
+    number = int(key.rpartition("#")[2])
+    project.members["ada"] = "write"
+    side.tracker.comment(project.issues[number], side.tracker.user("ada"), "/milesync refresh")
     for issue in ("", key):
-        assert connector.observe([Target(**to, issue=issue)]).failed == {}
+        seen = connector.observe([Target(**to, issue=issue)])
+        assert seen.failed == {}
+        assert [asked.may_write for asked in seen.issues["m"].asked] == [True]
     connector.apply(DeleteComment(**to, issue=key, comment=comment))
+    connector.apply(RemoveLabel(**to, issue=key, labels=("health::on-track",)))
+    connector.apply(CloseIssue(**to, issue=key))
 
 
 def test_every_exchange_is_as_described(

@@ -1,8 +1,9 @@
 """Every exchange between the Jira connector and the sandbox, held against Atlassian's own description of the API.
 
-No description covers ``POST /issue/bulkfetch`` and the properties of comments (not in these files), ``serverInfo`` of
-the other version, and Data Center as such, for which Cloud's v2 is the nearest there is. Evened out before: times with
-``+0000`` instead of ``+00:00``, and null for an empty side of a change, both of which the real Jira sends.
+No description covers ``POST /issue/bulkfetch``, ``/user/permission/search`` and the properties of comments (not in
+these files), ``serverInfo`` of the other version, and Data Center as such, for which Cloud's v2 is the nearest there
+is. Evened out before: times with ``+0000`` instead of ``+00:00``, and null for an empty side of a change, both of
+which the real Jira sends.
 """
 
 from __future__ import annotations
@@ -19,12 +20,28 @@ from openapi_core import OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.templating.paths.exceptions import PathError
 
-from sync.connector import CreateComment, CreateStatusIssue, DeleteComment, MoveLabel, Target, UpdateComment
+from sync.connector import (
+    CloseIssue,
+    CreateComment,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    RemoveLabel,
+    Target,
+    UpdateComment,
+)
 from tests.contract.jiras import DIALECTS, Stand, pulled, stand
 
 SPEC = Path(__file__).parents[3] / "shared" / "spec"
 FILES = {"jira": "jira-cloud-v2.trim.json", "jira-cloud": "jira-cloud-v3.trim.json"}
-UNCOVERED = {"jira": set[str](), "jira-cloud": {"POST /rest/api/3/issue/bulkfetch", "GET /rest/api/2/serverInfo"}}
+UNCOVERED = {
+    "jira": {"GET /rest/api/2/user/permission/search"},
+    "jira-cloud": {
+        "GET /rest/api/2/serverInfo",
+        "GET /rest/api/3/user/permission/search",
+        "POST /rest/api/3/issue/bulkfetch",
+    },
+}
 THING = re.compile(r"(?<!/api)/(\d+|[A-Z]+-\d+|[A-Z]+)(?=/|$)")
 """An id or key in a path."""
 
@@ -118,8 +135,13 @@ def use_all(made: Stand) -> None:
     posted = connector.apply(CreateComment(**asked, body=made.body("one"), marker="{}", summary=True)).id
     connector.apply(UpdateComment(**asked, comment=posted, body=made.body("two"), marker='{"v":1}'))
     connector.apply(MoveLabel(**asked, add="health/at-risk", remove=("health/on-track",)))
-    connector.observe([Target(**where)])
+    project.admin, project.members["ada"] = True, "write"
+    made.tracker.comment(project.issues[131], ada, "/milesync refresh")
+    seen = connector.observe([Target(**where)]).issues["u/milestone/1"]
+    assert [one.may_write for one in seen.asked] == [True]
     connector.apply(DeleteComment(**asked, comment=posted))
+    connector.apply(RemoveLabel(**asked, labels=("health/at-risk",)))
+    connector.apply(CloseIssue(**asked))
 
 
 def test_each_exchange_is_what_atlassian_describes(served: Stand, exchanges: list[Exchange]) -> None:
@@ -140,6 +162,8 @@ def test_each_exchange_is_what_atlassian_describes(served: Stand, exchanges: lis
         f"PUT {api}/issue/*",
         f"PUT {api}/issue/*/comment/*",
         f"DELETE {api}/issue/*/comment/*",
+        f"GET {api}/issue/*/transitions",
+        f"POST {api}/issue/*/transitions",
     } <= covered
     searches = {"search/jql", "changelog/bulkfetch"} if served.tracker.kind == "jira-cloud" else {"search"}
     assert {f"POST {api}/{path}" for path in searches} <= covered

@@ -51,13 +51,14 @@ def sandbox(folder: Path, *words: str, only: Sequence[str] = ()) -> Iterator[Pat
         assert process.stdout is not None
         json.loads(process.stdout.readline())
         if only:
-            config.write_text(_only(config.read_text(), only))
+            config.write_text(only_these(config.read_text(), only))
         yield config
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
 
 
-def _only(text: str, names: Sequence[str]) -> str:
+def only_these(text: str, names: Sequence[str]) -> str:
+    """A configuration with these connections alone."""
     head, *tables = text.split("[connections.")
     return head + "".join(f"[connections.{table}" for table in tables if table.split("]")[0] in names)

@@ -264,6 +264,7 @@ def test_what_another_account_wrote_with_our_marker_is_neither_ours_nor_doubled(
     plan = settle(there, want(Status.AT_RISK))
     assert kinds(plan) == [CreateLabel, MoveLabel]
     assert "adopt" in plan.skipped[0].why
+    assert "adopt" in settle(there, want(posted=True)).skipped[0].why, "with the database too"
     there.issues[key] = msgspec.structs.replace(
         issue, comments=(), claims=(msgspec.structs.replace(old, marker=old.marker.replace("acme", "other")),)
     )
