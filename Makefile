@@ -31,9 +31,9 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 
 lock: ## needs uv on the path
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
-	  --extra sandbox --extra metrics --extra postgresql --group build -o requirements/run.txt
+	  --extra sandbox --extra metrics --extra postgresql --extra timeline --group build -o requirements/run.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
-	  --extra sandbox --extra plot --extra site --extra metrics --extra postgresql --group build --group dev \
+	  --extra sandbox --extra plot --extra site --extra metrics --extra postgresql --extra timeline --group build --group dev \
 	  -c requirements/run.txt -o requirements/dev.txt
 
 $(VENV)/bin/python:
