@@ -71,6 +71,8 @@ class Engine:
     whole: Whole | None = None
     """What was assessed last, with the joint milestones and what waits for what."""
     _answering: set[str] | None = None
+    _terms: dict[str, int] = field(default_factory=dict)
+    """By source: how often the right to write there had been given when it was first observed."""
 
     def __enter__(self) -> Self:
         return self
@@ -215,6 +217,7 @@ class Engine:
 
     def _observe_one(self, source: Source, wanted: Sequence[Assessed]) -> Observed:
         self.progress("observe", f"{source.name}: {len(wanted)} status issues")
+        self._terms.setdefault(source.connector.source, self.store.term(source.connector.source))
         try:
             found = source.connector.observe([self._target(one) for one in wanted])
         except TrackerError as error:
@@ -289,6 +292,11 @@ class Engine:
         if lease is None:
             result.refused.append(f"{first.name}: another run is writing there")
             return result
+        if lease.term != self._terms.get(lease.source, lease.term - 1) + 1:
+            lease.release()
+            result.refused.append(f"{first.name}: another run has written there since this plan was made")
+            return result
+        self._terms[lease.source] = lease.term
         given_up: set[str] = set()
         created: dict[str, str] = {}
         try:

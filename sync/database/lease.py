@@ -20,7 +20,7 @@ from sync.database.opening import reading, writing
 from sync.database.rows import insert_into
 from sync.database.schema import lease as table
 
-__all__ = ["TTL", "Lease", "acquire", "is_dead", "this_process"]
+__all__ = ["TTL", "Lease", "acquire", "is_dead", "term", "this_process"]
 
 TTL = timedelta(seconds=120)
 
@@ -78,6 +78,12 @@ def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[
     with writing(engine) as connection:
         term = connection.scalar(statement.returning(table.c.term))
     return None if term is None else Lease(engine, n, source, holder, term)
+
+
+def term(engine: Engine, n: int) -> int:
+    """How often the lease of a source has been given; 0: never."""
+    with reading(engine) as connection:
+        return connection.scalar(select(table.c.term).where(table.c.source == n)) or 0
 
 
 def _now(engine: Engine) -> ColumnElement[int]:

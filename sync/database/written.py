@@ -169,6 +169,10 @@ class Written(Shelf):
         """The right to write to a source, or None while another holds it. `holder` comes from `this_process`."""
         return lease.acquire(self._engine, self._number(source), source, holder, dead=dead)
 
+    def term(self, source: str) -> int:
+        """How often the right to write to a source has been given: another number means that another run had it."""
+        return lease.term(self._engine, self._known(source))
+
 
 def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]:
     """What the journal knows of our own: the status issue or the summary that a write made."""

@@ -73,6 +73,7 @@ def play(rng: Random, new_store: Callable[[Scene], Store]) -> Scene:
     for _ in range(2):
         run(connector, store)
         scene.now += timedelta(minutes=2)
+    run(connector, store)
     assert run(connector, store).plan.actions == ()
     store.close()
     return scene

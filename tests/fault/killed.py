@@ -1,0 +1,125 @@
+"""A run of the engine in a process of its own, against the sandbox, that stops where we want it to."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Self
+
+from sync.action import Action, Receipt
+from sync.assessment import Rulebook, Source
+from sync.cli.compose import connect
+from sync.connector import Setup
+from sync.database import lease
+from sync.database.lease import Lease, this_process
+from sync.engine import Engine
+from sync.outcome import Result
+from sync.plan import Limits, Policy
+from sync.store import Store
+
+SECRETS = {"token": "sandbox", "email": "bot@example.org"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run. ``boundary``: stop at the n-th journal boundary; ``diary``: note there when leases were held."""
+
+    database: str
+    kind: str
+    url: str
+    project: str
+    now: datetime
+    boundary: int = 0
+    diary: str = ""
+    run: str = "run"
+
+
+class Stopped(Store):
+    """A store that ends its process, as SIGKILL does, at a boundary of the journal: before begin, after begin (nothing
+    sent yet), before finish (the tracker has answered), after finish.
+    """
+
+    left = 0
+    diary: Path | None = None
+
+    @classmethod
+    def for_(cls, job: Job) -> Self:
+        store = cls.open(job.database, create=True, clock=lambda: job.now)
+        store.left, store.diary = job.boundary, Path(job.diary) if job.diary else None
+        return store
+
+    def begin(self, run_id: str, action: Action) -> int:
+        self._boundary()
+        entry = super().begin(run_id, action)
+        self._boundary()
+        return entry
+
+    def finish(self, entry: int, outcome: Receipt | str) -> None:
+        self._boundary()
+        super().finish(entry, outcome)
+        self._boundary()
+
+    def _boundary(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def acquire(self, source: str, holder: str, *, dead: Callable[[str], bool] = lease.is_dead) -> Lease | None:
+        held = super().acquire(source, holder, dead=dead)
+        if held is not None and self.diary is not None:
+            since, release, diary = time.monotonic(), held.release, self.diary
+
+            def noted() -> None:
+                with diary.open("a") as lines:
+                    lines.write(json.dumps([since, time.monotonic(), os.getpid()]) + "\n")
+                release()
+
+            held.release = noted  # type: ignore[method-assign]
+        return held
+
+
+def work(job: Job) -> Result:
+    """One run to its end."""
+    kind, _, dialect = job.kind.partition("-")
+    setup = Setup(
+        name=job.kind,
+        url=job.url,
+        secrets=SECRETS if dialect else {"token": SECRETS["token"]},
+        clock=lambda: job.now,
+        sleep=lambda _: None,
+        concurrency=2,
+    )
+    source = Source(
+        name=job.kind,
+        connector=connect(kind, setup),
+        projects=(job.project,),
+        policy_of=lambda _: Policy.CREATE,
+    )
+    with Engine(
+        sources=[source],
+        store=Stopped.for_(job),
+        instance="acme",
+        clock=lambda: job.now,
+        rules=Rulebook(),
+        limits=Limits(),
+        run_id=f"{job.run} {os.getpid()} {time.monotonic_ns()}",
+        holder=this_process(),
+    ) as engine:
+        return engine.run()
+
+
+def started(job: Job) -> BaseProcess:
+    """The job in a process that was forked from one without threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=work, args=(job,))
+    process.start()
+    return process
