@@ -263,7 +263,7 @@ def commitments(view: View) -> Iterable[Section]:
         blocks: list[Block] = [Lines(tuple(lines))]
         if one.fellows:
             blocks.append(Bullets(tuple((Sign(other.status), " ", _fellow(other)) for other in one.fellows)))
-        yield Section(title="Part of a joint milestone", blocks=tuple(blocks), weight=78, sign=one.status)
+        yield Section(title="Part of a joint milestone", blocks=tuple(blocks), weight=78)
 
 
 def _standing(one: Commitment) -> Line:
@@ -273,7 +273,7 @@ def _standing(one: Commitment) -> Line:
     if one.status is None:
         return (*line, ": its status is not shown, because it depends on work that is not shown here.")
     odds = f", {percent(one.probability)} likely in time" if one.probability is not None else ""
-    return (*line, ": ", Strong(STATUS[one.status]), f"{odds}.")
+    return (*line, ": ", Sign(one.status), " ", Strong(STATUS[one.status]), f"{odds}.")
 
 
 def _fellow(other: Fellow | None) -> Inline:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
+from sync.coordination import Criteria, Finding, FindingKind
 from sync.model import (
     Basis,
     Confidence,
@@ -21,12 +22,13 @@ from sync.model import (
     Person,
     Reason,
     ReasonKind,
+    Replan,
     State,
     Status,
     StatusCategory,
     UnknownWhy,
 )
-from sync.report import Budget, Changes, Forecast, Override, Point, Seen, View
+from sync.report import Budget, Changes, Commitment, Fellow, Forecast, Override, Point, Seen, View
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 DUE = date(2026, 12, 12)
@@ -387,6 +389,64 @@ def overridden() -> View:
     return replace(at_risk(), override=said, aggregate=True)
 
 
+def joint() -> View:
+    """Part of two joint milestones: one whose members may be seen in part, one whose status may not be known."""
+    known = Commitment(
+        name="Payments GA",
+        owner="@payments-lead",
+        due=date(2026, 12, 19),
+        status=Status.UNKNOWN,
+        fellows=(
+            Fellow(
+                key="acme/api%2.0",
+                title="2.0",
+                status=Status.ON_TRACK,
+                url="https://gitlab.com/acme/api/-/milestones/4",
+            ),
+            Fellow(
+                key="PAY/2.0",
+                title="2.0",
+                status=Status.NO_DUE_DATE,
+                url="https://acme.atlassian.net/projects/PAY/versions/1",
+            ),
+        ),
+        blind=(Fellow(key="PAY/2.0", title="2.0", status=Status.NO_DUE_DATE), None),
+        hidden=True,
+    )
+    likely = Commitment(
+        name="Ship it @all #1 | <b>now</b>",
+        due=DUE,
+        status=Status.AT_RISK,
+        probability=0.41,
+        p50=date(2026, 12, 14),
+        p85=date(2027, 1, 12),
+        fellows=(
+            Fellow(
+                key="acme/web#3", title="Web 2.0", status=Status.AT_RISK, url="https://github.com/acme/web/milestone/3"
+            ),
+        ),
+    )
+    secret = Commitment(name="Autumn", due=date(2026, 12, 31), hidden=True)
+    moved = Replan(at=NOW - timedelta(days=2), due=date(2026, 12, 1), done=20, open=20)
+    made = health(Status.AT_RISK, 0.52, baseline=moved.due, replan=moved)
+    return view(
+        made,
+        (issue(44), issue(45)),
+        due_dates=(
+            DueDate(datetime(2026, 10, 1, tzinfo=UTC), date(2026, 12, 1)),
+            DueDate(datetime(2026, 11, 20, tzinfo=UTC), DUE),
+        ),
+        commitments=(likely, known, secret),
+        findings=(
+            Finding(kind=FindingKind.NO_OWNER),
+            Finding(kind=FindingKind.UNESTIMATED, values={"count": 9, "of": 16}),
+            Finding(kind=FindingKind.DUE_DAY_OFF, values={"due": DUE}),
+            Finding(kind=FindingKind.SAME_PEOPLE, values={"count": 2, "of": 3, "others": 1}),
+        ),
+        criteria=Criteria(2, 5),
+    )
+
+
 SITUATIONS = {
     made.__name__: made
     for made in (
@@ -403,5 +463,6 @@ SITUATIONS = {
         right_to_left,
         source_down,
         overridden,
+        joint,
     )
 }
