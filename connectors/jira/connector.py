@@ -10,6 +10,7 @@ from connectors.jira.observe import observe
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
 from connectors.jira.write import Writer
+from connectors.sweep import Sweeping
 from sync.connector import Action, Capabilities, Examination, Markup, Observed, Page, Receipt, Setup, Target
 
 __all__ = ["JiraConnector"]
@@ -26,7 +27,7 @@ class JiraConnector:
         self._session = Session(setup)
         self.source = self._session.source
         self._writer = Writer(self._session)
-        self._concurrency = setup.concurrency
+        self._concurrency, self._sweeping = setup.concurrency, Sweeping(setup)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -41,7 +42,7 @@ class JiraConnector:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Read what changed since ``cursors``; a project is a key, or a pattern such as ``*`` or ``PAY*``."""
-        return pull(self._session, self._concurrency, projects, cursors)
+        return pull(self._session, self._sweeping, self._concurrency, projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones afresh."""

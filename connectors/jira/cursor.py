@@ -1,4 +1,4 @@
-"""From where the next pull of a project goes on."""
+"""From where the next pull of a project goes on, and what a connection found out about its Jira."""
 
 from __future__ import annotations
 
@@ -8,11 +8,27 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-__all__ = ["OVERLAP", "Cursor"]
+from connectors.jira.wire import User
+
+__all__ = ["OVERLAP", "Cursor", "Discovery"]
 
 OVERLAP = timedelta(minutes=10)
 """How far back each pull asks again: Jira's index follows its data by seconds to minutes."""
 _REMEMBERED = 200
+
+
+class Discovery(Struct, frozen=True):
+    """What is asked once a day: see `connectors.jira.session.Session`. ``of`` tells for which URL, credentials and
+    options it holds; ``at`` (UTC) since when.
+    """
+
+    of: str
+    at: datetime
+    cloud: bool
+    points: tuple[str, ...]
+    epic: str
+    me: User
+    categories: dict[str, str] = {}
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):
@@ -20,12 +36,15 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
 
     While a first pull is under way, ``created`` is how far it has come: issues are read in the order of their
     creation, which nothing changes. ``seen`` are the issues of the overlap with their time of update, so that the
-    next pull knows them again; when they are too many it simply takes them twice.
+    next pull knows them again; when they are too many it simply takes them twice. ``swept`` is when all ids were last
+    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors.
     """
 
     at: datetime
     created: datetime | None = None
     seen: dict[str, datetime] = {}
+    swept: datetime | None = None
+    known: Discovery | None = None
 
     @classmethod
     def read(cls, text: str) -> Cursor | None:
@@ -36,10 +55,10 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
             return None
 
     @classmethod
-    def after(cls, at: datetime, updated: Mapping[str, datetime]) -> Cursor:
+    def after(cls, at: datetime, updated: Mapping[str, datetime], swept: datetime | None = None) -> Cursor:
         """The cursor after everything up to ``at`` has been read; ``updated`` are times of update by issue id."""
         recent = {number: when for number, when in updated.items() if when >= at - OVERLAP - timedelta(minutes=1)}
-        return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {})
+        return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {}, swept=swept)
 
     def write(self) -> str:
         """The cursor as text."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from connectors.jira import jql
 from connectors.jira.cursor import OVERLAP, Cursor
@@ -15,6 +15,7 @@ from connectors.jira.rows import issue_of, milestone_of, moment_of, project_of
 from connectors.jira.search import Batch, Search
 from connectors.jira.session import Session
 from connectors.jira.wire import Item, ProjectOf, Projects, Version
+from connectors.sweep import Sweeping
 from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
 from sync.model import Event, Issue
 
@@ -28,20 +29,54 @@ _TOGETHER = 50
 
 
 class _Progress(Struct):
-    """One project on its way through a walk. ``at``: where the next pull begins; ``updated``: recent times by id."""
+    """One project on its way through a walk. ``at``: where the next pull begins; ``updated``: recent times by id;
+    ``swept``: when all its ids were last compared.
+    """
 
     project: ProjectOf
     configured: str
     cursor: Cursor | None
+    swept: datetime | None
     at: datetime | None = None
     updated: dict[str, datetime] = {}
     failed: bool = False
 
 
-def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-    """First one page with all projects and versions, then the issues. See `sync.connector.Connector.pull`."""
+def pull(
+    session: Session, sweeping: Sweeping, concurrency: int, projects: Sequence[str], cursors: Mapping[str, str]
+) -> Iterator[Page]:
+    """Everything that changed, then the sweeps that are due. See `sync.connector.Connector.pull`."""
+    known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.read(text))}
+    session.recall(next((cursor.known for cursor in known.values() if cursor.known), None))
     history = bool(session.options.get("history", True))
-    session.discover(history=history, zone=bool(cursors))
+    session.discover(history=history)
+    search = Search(session, history=history, concurrency=concurrency)
+    keys: dict[str, str] = {}
+    done: set[str] = set()
+    at: dict[str, str] = {}
+    for page in _changes(session, search, sweeping, projects, known):
+        keys |= {project.id: project.key for project in page.projects}
+        at |= page.cursors
+        done |= page.complete
+        yield page
+    ended = {project: cursor for project in sorted(done) if (cursor := Cursor.read(at.get(project, "")))}
+    due = [(project, keys[project], cursor) for project, cursor in ended.items() if sweeping.due(cursor.swept)]
+    yield from session.caller.ahead(lambda one: _sweep(search, sweeping, *one), due)
+
+
+def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: Cursor) -> Page:
+    try:
+        ids = search.ids(jql.any_of("project", [key]))
+    except OWN as problem:
+        return Page(failed={key: _of(problem, key)})
+    swept = structs.replace(cursor, swept=sweeping.now())
+    return Page(all_issues={project: ids}, cursors={project: swept.write()})
+
+
+def _changes(
+    session: Session, search: Search, sweeping: Sweeping, projects: Sequence[str], cursors: Mapping[str, Cursor]
+) -> Iterator[Page]:
+    """First one page with all projects and versions, then the issues."""
     found, failed = named(session, projects)
     versions = session.caller.each(lambda project: _versions(session, project), [project for project, _ in found])
     good: list[_Progress] = []
@@ -51,17 +86,16 @@ def pull(session: Session, concurrency: int, projects: Sequence[str], cursors: M
             failed[configured] = result
             continue
         rows += [milestone_of(version, project, session.source) for version in result]
-        good.append(_Progress(project, configured, Cursor.read(cursors.get(project.id, ""))))
+        cursor = cursors.get(project.id)
+        good.append(_Progress(project, configured, cursor, cursor.swept if cursor else sweeping.now()))
     yield Page(
         projects=tuple(project_of(progress.project, session.source) for progress in good),
         milestones=tuple(rows),
         all_milestones=frozenset(progress.project.id for progress in good),
         failed=failed,
     )
-    if good:
-        search = Search(session, history=history, concurrency=concurrency)
-        for n in range(0, len(good), _TOGETHER):
-            yield from _Walk(session, search, good[n : n + _TOGETHER]).pages()
+    for n in range(0, len(good), _TOGETHER):
+        yield from _Walk(session, search, good[n : n + _TOGETHER]).pages()
 
 
 # --- projects and versions --------------------------------------------------------------------------------------
@@ -196,6 +230,7 @@ class _Walk:
             updated = moment_of(item.fields.updated)
             if of is not None and (of.at is None or updated >= of.at - OVERLAP - timedelta(minutes=1)):
                 of.updated[item.id] = updated
+        self._meet(batch)
         issues: list[Issue] = []
         histories: dict[str, tuple[Event, ...]] = {}
         for item in batch.items:
@@ -205,6 +240,13 @@ class _Walk:
                 if batch.logs is not None:
                     histories[issue.id] = events
         return Page(issues=tuple(issues), histories=histories, failed=failed)
+
+    def _meet(self, batch: Batch) -> None:
+        """Ask for the statuses again where a history tells of one that is not known."""
+        changes = (c for log in (batch.logs or {}).values() for entry in log for c in entry.items if c.to)
+        met = {change.to for change in changes if (change.fieldId or change.field) == "status"}
+        if not met <= self._categories.keys():
+            self._categories = dict(self._session.renew())
 
     def _issue(self, item: Item, batch: Batch) -> tuple[Issue, tuple[Event, ...]]:
         status = item.fields.status
@@ -228,7 +270,7 @@ class _Walk:
             return page
         created = max(moment_of(item.fields.created) for item in batch.items)
         cursors = {
-            p.project.id: Cursor(p.at, created).write()
+            p.project.id: Cursor(p.at, created, swept=p.swept).write()
             for p in self._running()
             if p.at is not None and (p.cursor is None or p.cursor.created is not None)
         }
@@ -236,7 +278,11 @@ class _Walk:
 
     def _finished(self, page: Page) -> Page:
         running = self._running()
-        cursors = {p.project.id: Cursor.after(p.at, p.updated).write() for p in running if p.at is not None}
+        ended = {p.project.id: Cursor.after(p.at, p.updated, p.swept) for p in running if p.at is not None}
+        if ended:
+            first = min(ended)
+            ended[first] = structs.replace(ended[first], known=self._session.found())
+        cursors = {project: cursor.write() for project, cursor in ended.items()}
         return _with(page, cursors, frozenset(p.project.id for p in running))
 
 

@@ -81,6 +81,22 @@ class Search:
         )
         return max((moment_of(item.fields.updated) for item in self._batch(found, None).items), default=None)
 
+    def ids(self, where: str) -> frozenset[str]:
+        """The ids of all these issues. Raises `BusyError` where others vanish whenever it is tried."""
+        if self._session.cloud:
+            return frozenset(self._ids(where))
+        for _ in range(_RESTARTS):
+            first = self._id_page(where, 0)
+            starts = range(len(first.issues), first.total, len(first.issues) or 1)
+            pages = [first, *self._session.caller.ahead(lambda start: self._id_page(where, start), starts)]
+            if all(page.total >= first.total for page in pages):  # else a deletion moved others between the pages
+                return frozenset(msgspec.json.decode(raw, type=_IdOnly).id for page in pages for raw in page.issues)
+        raise BusyError(self._session.name, "", "issues kept vanishing while they were counted")
+
+    def _id_page(self, where: str, start: int) -> Found:
+        body = {"jql": where + ORDER, "startAt": start, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": ["created"]}
+        return self._session.read(Found, "search", body=body)
+
     def histories(self, items: Sequence[Item]) -> dict[str, list[History]] | None:
         """The whole change logs of these issues as far as they matter, by issue id."""
         if not self.history:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +17,7 @@ import msgspec
 import requests
 
 from connectors.http import Caller, Response, decode
+from connectors.jira.cursor import Discovery
 from connectors.jira.wire import Field, ServerInfo, StatusOf, User
 from sync.connector import GoneError, MalformedError, Setup
 
@@ -25,6 +28,8 @@ Query = Mapping[str, Any]
 Body = Mapping[str, Any]
 Verb = Literal["GET", "POST", "PUT", "DELETE"]
 
+_STANDS = timedelta(days=1)
+"""How long what was found out about a Jira is believed."""
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", "api.atlassian.com")
 _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
@@ -45,6 +50,7 @@ class Session:
         self.source = normalised(setup.url)
         self.caller = Caller(setup)
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
+        self._clock, self._found_at, self._recalled = setup.clock, datetime.min.replace(tzinfo=UTC), False
         self._lock = threading.Lock()
         self._idle: list[jira.JIRA] = []
 
@@ -121,14 +127,43 @@ class Session:
 
     # --- asked once -----------------------------------------------------------------------------------------------
 
-    def discover(self, *, history: bool, zone: bool) -> None:
+    def discover(self, *, history: bool) -> None:
         """Ask now, side by side, for what a pull will need: a failure here is the whole connection's."""
         self.cloud  # noqa: B018  # the addresses of the others depend on it
-        needed = ["custom", *(["categories"] if history else []), *(["me"] if zone else [])]
+        needed = ["custom", "me", *(["categories"] if history else [])]
+        missing = [name for name in needed if name not in vars(self)]
         try:
-            self.caller.each(lambda name: getattr(self, name), [name for name in needed if name not in vars(self)])
+            self.caller.each(lambda name: getattr(self, name), missing)
         except GoneError as problem:
             raise MalformedError(self.name, "", problem.detail) from None
+        if missing:
+            self._found_at = self._clock()
+
+    def recall(self, known: Discovery | None) -> None:
+        """Believe what was found out before, unless it is a day old or of other credentials or options."""
+        if known is None or known.of != self._of or not timedelta(0) <= self._clock() - known.at < _STANDS:
+            return
+        self._found_at, self._recalled = known.at, True
+        found = {"cloud": known.cloud, "custom": (known.points, known.epic), "me": known.me}
+        vars(self).update(found | ({"categories": dict(known.categories)} if known.categories else {}))
+
+    def found(self) -> Discovery:
+        """What has been found out, to be recalled."""
+        points, epic = self.custom
+        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, vars(self).get("categories", {}))
+
+    def renew(self) -> Mapping[str, str]:
+        """Ask for the statuses again, if they were only recalled."""
+        if self._recalled:
+            self._recalled = False
+            vars(self).pop("categories", None)
+        return self.categories
+
+    @property
+    def _of(self) -> str:
+        """Tells credentials and options apart; too short to tell anything else of them."""
+        told = msgspec.json.encode([self.source, sorted(self._secrets.items()), self.options], order="sorted")
+        return blake2b(told, digest_size=4).hexdigest()
 
     @cached_property
     def cloud(self) -> bool:

@@ -118,6 +118,8 @@ class Pulled:
     def take(self, page: Page) -> None:
         """Add one page, as a store would."""
         self.issues.update((issue.id, issue) for issue in page.issues)
+        swept = page.all_issues
+        self.issues = {k: i for k, i in self.issues.items() if k in swept.get(i.project, (k,))}
         self.events.update(page.histories)
         self.milestones.update((milestone.id, milestone) for milestone in page.milestones)
         self.cursors.update(page.cursors)

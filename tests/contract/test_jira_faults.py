@@ -69,7 +69,7 @@ def test_nobody_at_that_address(served: Stand) -> None:
     served.tracker.faults.append(Fault("reset", times=99))
     with pytest.raises(UnreachableError):
         pulled(connector, ["PAY"])
-    assert len(served.slept) in (3, 6)  # two requests go side by side; the second may not have begun
+    assert len(served.slept) in (3, 6, 9)  # three requests go side by side; not all may have begun
 
 
 def test_a_server_that_is_no_jira(served: Stand) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.jira import search
 from sync.connector import GoneError
 from sync.model import EventKind, Person, State, StatusCategory, Visibility
 from tests.contract.jiras import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
@@ -130,7 +131,7 @@ def test_nothing_changed_costs_three_requests_and_brings_nothing(served: Stand) 
     served.fill("PAY", 130)
     connector = served.connector()
     state = pulled(connector, ["PAY"])
-    pulled(connector, ["PAY"], state)  # asks for the account's time zone, once
+    pulled(connector, ["PAY"], state)  # what lies before the overlap is forgotten
     before, seen = connector.requests, len(served.tracker.log)
     cursors = dict(state.cursors)
     pulled(connector, ["PAY"], state)
@@ -318,3 +319,95 @@ def test_no_secret_in_a_repr(served: Stand) -> None:
     connector = served.connector(token="sandbox")
     assert "sandbox" not in repr(connector)
     assert connector.source == served.tracker.url
+
+
+# --- what is found out once a day, and what is still there ------------------------------------------------------------
+
+
+def test_another_process_goes_by_what_was_found_out(served: Stand) -> None:
+    served.fill("PAY", 130)
+    served.fill("WEB", 5)
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    pulled(served.connector(), ["PAY", "WEB"], state)
+    again, before = served.connector(), dict(state.cursors)
+    pulled(again, ["PAY", "WEB"], state)
+    assert again.requests == 1 + 2 + 1, "the projects, the versions of each, and what changed"
+    assert state.cursors == before
+    served.clock.on(days=1)
+    later = served.connector()
+    pulled(later, ["PAY", "WEB"], state)
+    assert later.requests > 4
+    assert {"field", "status", "myself"} <= set(paths(served)[-later.requests :])
+
+
+@pytest.mark.parametrize("other", [{"token": "another"}, {"points_fields": ["customfield_10016"]}])
+def test_what_was_found_out_holds_for_the_same_connection_only(served: Stand, other: dict[str, Any]) -> None:
+    served.fill("PAY", 3)
+    state = pulled(served.connector(), ["PAY"])
+    served.tracker.token = other.get("token", served.tracker.token)
+    again = served.connector(**other)
+    pulled(again, ["PAY"], state)
+    assert "myself" in paths(served)[-again.requests :]
+
+
+def test_the_token_cannot_be_read_from_a_cursor(served: Stand) -> None:
+    served.fill("PAY", 3)
+    cursors = pulled(served.connector(), ["PAY"]).cursors
+    assert "sandbox" not in "".join(cursors.values()).replace("sandbox:", "")
+    assert "example.org" not in "".join(cursors.values())
+
+
+def test_a_status_that_is_new_since_then(served: Stand) -> None:
+    """Its category decides when an issue was closed, so it is asked for."""
+    project = served.fill("PAY", 3)
+    state = pulled(served.connector(), ["PAY"])
+    served.tracker.statuses["Signed off"] = "done"
+    issue, ada = project.issues[1], served.tracker.user("ada")
+    before, ended = issue.status, served.clock.on(hours=1)
+    for old, new in ((before, "Signed off"), ("Signed off", "In Review")):
+        served.tracker.change(issue, "status", old, new, ada, served.clock.now, new)
+        issue.status = new
+        served.clock.on(hours=1)
+    pulled(served.connector(), ["PAY"], state)
+    whole = pulled(served.connector(), ["PAY"])
+    assert state.events == whole.events
+    kinds = [(event.kind, event.at) for event in state.events[native(issue)]]
+    assert (EventKind.CLOSED, ended) in kinds
+
+
+def test_what_was_deleted_is_gone_when_the_sweep_is_due(served: Stand) -> None:
+    project = served.fill("PAY", 230)
+    state = pulled(served.connector(), ["PAY"])
+    lost = project.issues.pop(7)
+    served.clock.on(days=6)
+    pulled(served.connector(), ["PAY"], state)
+    assert native(lost) in state.issues
+    served.clock.on(days=1)
+    connector = served.connector()
+    pulled(connector, ["PAY"], state)
+    assert native(lost) not in state.issues
+    assert len(state.issues) == 229
+    before = connector.requests
+    pulled(connector, ["PAY"], state)
+    assert connector.requests - before == 3, "swept, and again in a week"
+
+
+def test_a_sweep_of_several_pages_while_issues_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_PAGE_WITHOUT_HISTORY", 50)
+    with stand("jira") as served:
+        project = served.fill("PAY", 230)
+        state = pulled(served.connector(), ["PAY"])
+        served.clock.on(days=8)
+        real, pages = search.Search._id_page, []
+
+        def vanishing(self: search.Search, where: str, start: int) -> Any:
+            found = real(self, where, start)
+            pages.append(start)
+            if len(pages) == 1:
+                del project.issues[3]
+            return found
+
+        monkeypatch.setattr(search.Search, "_id_page", vanishing)
+        pulled(served.connector(), ["PAY"], state)
+        assert set(state.issues) == {native(issue) for issue in project.issues.values()}
+        assert len(pages) == 2 * 5
