@@ -1,0 +1,200 @@
+"""Wherever pulls are broken off: the store after incremental pulls is what it is after one full pull.
+
+Over HTTP, with each connector and the real store. What was deleted in the tracker shows with the sweep, which each
+connector makes from time to time; until then it stays. One thing a full pull cannot know: the former titles of a
+renamed GitHub milestone, by which GitHub's own events name it. There the store of incremental pulls knows more, so
+stays are compared where nobody renamed a milestone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from random import Random
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Issue, World
+from sync import history
+from sync.model import Membership, Visibility
+from sync.store import Store
+from tests.contract.sandbox_side import Clock, SandboxSide
+
+EDITS = 400 if os.environ.get("MILESYNC_PROOF") else 6
+"""How many sequences of edits for each dialect."""
+
+KINDS = ("github", "gitlab", "jira", "jira-cloud")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(Clock())) as running:
+        yield running
+
+
+class Team:
+    """People at work in a tracker: each call changes one thing, chosen by chance."""
+
+    def __init__(self, side: SandboxSide, rng: Random) -> None:
+        self.side, self.rng, self.hub, self.place = side, rng, side.tracker, side.place
+        self.people = [self.hub.user(name) for name in ("ada", "ben", "eve")]
+        self.renamed = False
+        for n in range(3):
+            self.hub.milestone(self.place, f"v{n}", due=date(2026, 6, 1) + timedelta(days=30 * n))
+        for n in range(rng.choice((5, 5, 5, 230))):
+            self.hub.issue(self.place, f"item {n}", self.people[0], milestones=self.some()[:1] if n % 20 == 0 else [])
+            side.pass_time(rng.choice((0, 1)))
+
+    def some(self) -> list[int]:
+        """Some milestones: one at most where an issue has no more."""
+        return self.rng.sample(list(self.place.milestones), self.rng.randint(0, 2 if self.side.several else 1))
+
+    def __call__(self) -> None:
+        who, issue = self.rng.choice(self.people), self.rng.choice(list(self.place.issues.values()))
+        match self.rng.randrange(12):
+            case 0:
+                self.hub.issue(self.place, f"new {self.rng.random()}", who, milestones=self.some()[:1])
+            case 1 | 2 | 3:
+                self.hub.move(self.place, issue, self.some(), who)
+            case 4 | 5:
+                self.hub.reopen(issue, who) if issue.closed else self.hub.close(issue, who, resolution="completed")
+            case 6:
+                self.hub.comment(issue, who, self.side.text("words") if self.side.tracker.kind != "jira-cloud" else {})
+            case 7:
+                issue.title, issue.updated = f"renamed {self.rng.random()}", self.side.now()
+            case 8:
+                issue.assignees, issue.confidential = [who], not issue.confidential
+                issue.updated = self.side.now()
+            case 9:
+                self.delete(issue)
+            case _:
+                self.milestone()
+        self.side.pass_time(self.rng.choice((0.01, 1, 30, 4000, 90_000)))
+
+    def delete(self, issue: Issue) -> None:
+        """Unless it is the newest, whose number a tracker never gives again."""
+        if issue.number != max(self.place.issues):
+            del self.place.issues[issue.number]
+
+    def milestone(self) -> None:
+        goal = self.rng.choice(list(self.place.milestones.values()))
+        goal.updated = self.side.now()
+        match self.rng.randrange(4):
+            case 0:
+                goal.due = date(2026, 6, 1) + timedelta(days=self.rng.randrange(99))
+            case 1:
+                goal.title, self.renamed = f"renamed {self.rng.random()}", True
+            case 2:
+                self.hub.milestone(self.place, f"v {self.rng.random()}")
+            case _ if len(self.place.milestones) > 2:
+                for issue in self.place.issues.values():
+                    if goal.id in issue.milestones:
+                        self.hub.move(self.place, issue, [m for m in issue.milestones if m != goal.id], self.people[0])
+                del self.place.milestones[goal.id]
+            case _:
+                pass
+
+
+def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Team | None = None) -> None:
+    """A pull by a new connector. With ``rng`` people go on meanwhile, and it may be killed after any page."""
+    with closing(side.connect(concurrency=rng.choice((1, 4)) if rng else 3)) as connector:
+        for page in connector.pull([side.project], store.cursors(connector.source)):
+            assert not page.failed
+            store.save(connector.source, page, side.now())
+            if rng and team and rng.random() < 0.3:
+                team()
+            if rng and rng.random() < 0.2:
+                return
+
+
+def stays(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:
+    """Who was in which milestone when."""
+    made = history.memberships(
+        [issue for issue in store.issues(source) if issue.id in issues],
+        [event for event in store.events(source) if event.issue in issues],
+        store.titles(source),
+        source=source,
+        removed=history.REMOVED,
+        at=side.now() + timedelta(days=1),
+    )
+    return sorted(made, key=lambda one: (one.container, one.item, one.joined))
+
+
+def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
+    """This store, and that of one full pull."""
+    with Store.memory(side.now) as whole:
+        pulled(side, whole)
+        source = side.made[-1].source
+        there = {issue.id: issue for issue in store.issues(source) if issue.visibility is not Visibility.UNKNOWN}
+        assert there == {issue.id: issue for issue in whole.issues(source)}
+        assert store.projects(source) == whole.projects(source)
+        assert store.milestones(source) == whole.milestones(source)
+        if renamed and side.tracker.kind == "github":
+            return
+        assert stays(store, source, side, set(there)) == stays(whole, source, side, set(there))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_incremental_pulls_fill_the_store_as_a_full_one_does(sandbox: Sandbox, kind: str) -> None:
+    for number in range(EDITS):
+        try:
+            rng, side = Random(number), SandboxSide.of(sandbox.world, kind)
+            team = Team(side, rng)
+            with Store.memory(side.now) as store:
+                for _ in range(rng.randint(2, 6)):
+                    pulled(side, store, rng, team)
+                    for _ in range(rng.randint(0, 8)):
+                        team()
+                side.options["sweep_days"] = 0
+                side.pass_time(1)
+                for _ in range(2):  # the first may only finish what was broken off
+                    pulled(side, store)
+                compare(side, store, renamed=team.renamed)
+        except Exception as problem:
+            problem.add_note(f"in sequence {number}")
+            raise
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_deleted_stays_until_the_sweep(sandbox: Sandbox, kind: str) -> None:
+    side = SandboxSide.of(sandbox.world, kind)
+    side.add_milestone("1.0")
+    for title in ("kept", "deleted", "newest"):
+        side.add_issue(title, "1.0")
+    with Store.memory(side.now) as store:
+        side.pass_time(600)
+        pulled(side, store)
+        source = side.made[-1].source
+        del side.place.issues[2]
+        pulled(side, store)
+        gone = [issue.title for issue in store.issues(source) if not issue.milestones]
+        assert gone == []
+        side.pass_time(8 * 24 * 3600)
+        pulled(side, store)
+        [buried] = [issue for issue in store.issues(source) if not issue.milestones]
+        assert (buried.title, buried.visibility) == ("deleted", Visibility.UNKNOWN)
+        left = [stay for stay in stays(store, source, side, {buried.id}) if stay.left is None]
+        assert left == [], "it left the milestone when it was found gone"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pull_killed_after_each_page_in_turn_reads_everything(sandbox: Sandbox, kind: str) -> None:
+    side = SandboxSide.of(sandbox.world, kind)
+    side.add_milestone("1.0")
+    for n in range(330):
+        side.add_issue(f"item {n}", *["1.0"][: n % 50 == 0])
+        side.pass_time(1)
+    with Store.memory(side.now) as store:
+        for _ in range(40):
+            with closing(side.connect()) as connector:
+                before = store.cursors(connector.source)
+                for page in connector.pull([side.project], before):
+                    store.save(connector.source, page, side.now())
+                    if page.cursors and dict(page.cursors) != before:
+                        break  # killed
+                else:
+                    break
+        compare(side, store, renamed=False)
