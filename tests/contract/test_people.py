@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.sandbox.world import Fault
 from sync import handover
 from sync.action import CreateComment, DeleteComment, MoveLabel
 from sync.assessment import Named
@@ -264,6 +265,29 @@ def test_retire_on_an_issue_that_people_named_leaves_it_open() -> None:
         assert there.texts() == []
         assert named.closed is None
         assert named.labels == ["health/custom"], "a label that is none of ours"
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_what_a_workflow_does_not_let_us_close_is_left_and_told(kind: str) -> None:
+    with team(kind) as there:
+        there.run()
+        engine, assessed = there.looked()
+        plan, _ = handover.retire(engine, assessed)
+        there.tracker.faults.append(Fault("status", "GET /rest/api", status=200, body='{"transitions": []}'))
+        engine.apply_into(Result(assessed=assessed, plan=plan))
+        assert engine.failures == []
+        assert ["has no way to close it" in note for note in engine.left] == [True]
+        assert there.texts() == []
+        assert there.issue.closed is None
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_a_change_that_jira_does_not_let_us_make_quietly_counts(kind: str) -> None:
+    with team(kind) as there:
+        there.run()
+        there.tracker.faults.append(Fault("status", "notifyUsers=false", times=9, status=403))
+        there.says("/milesync refresh")
+        assert there.run().notifications == 1
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
