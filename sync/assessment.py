@@ -41,7 +41,7 @@ from sync.store import Store
 from sync.track_record import told, track_record
 from sync.view import Commitment
 
-__all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "assess", "explain", "scores"]
+__all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "explain", "scores"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 
@@ -201,13 +201,6 @@ class Reading:
                     past, rules = self.history(one.source)
                     return health.explain(past, name, self.at, rules=rules, **given)
         return None
-
-
-def assess(
-    store: Store, sources: Sequence[Source], at: datetime, book: Rulebook, *, replay: bool = False
-) -> list[Assessed]:
-    """The health of every milestone: see `Reading`."""
-    return Reading(store, sources, at, book, replay=replay).assess()
 
 
 def explain(

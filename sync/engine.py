@@ -140,7 +140,7 @@ class Engine:
         made = list(self.whole.milestones)
         if keep and at is None:
             fresh = [one for one in made if one.current and one.health.unknown is not UnknownWhy.STALE]
-            healths = [one.health for one in fresh] + [one.health for one in self.whole.joints]
+            healths = [one.health for one in fresh] + [one.health for one in self.whole.joints if not one.stale]
             self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in fresh})
         return made
 

@@ -21,7 +21,7 @@ from sync.calendar import end_of_day
 from sync.joint import Curve
 from sync.jointhealth import joint_health, moved_health
 from sync.ledger import days
-from sync.model import Health, JointMilestone, Status, Visibility
+from sync.model import Health, JointMilestone, Status, UnknownWhy, Visibility
 from sync.outlook import Outlook
 from sync.timeline import CircleError, Dependency, Moved, Span
 from sync.view import Commitment, Fellow
@@ -49,6 +49,11 @@ class JointAssessed:
     def written(self) -> str:
         """The id that people write; also its identity."""
         return f"joint:{self.joint.name}"
+
+    @property
+    def stale(self) -> bool:
+        """Whether a member's project could not be read: then nothing is to be remembered."""
+        return any(one.health.unknown is UnknownWhy.STALE for one in self.blind)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class _Relations:
         self.calendar = self.book.calendar
         self.alone = {one.uid: one for one in reading.assess()}
         self.named = {one.written: one.uid for one in self.alone.values()}
-        self.open = {uid: _open(one, reading) for uid, one in self.alone.items()}
+        self.open = {uid: _open(one, reading) if one.running else [] for uid, one in self.alone.items()}
         self.members = reading.members
         self.dependencies, self.circles = self._dependencies()
         wanted = {uid for found, _ in self.members.values() for uid in found}
@@ -121,7 +126,7 @@ class _Relations:
         names: dict[tuple[str, str, str], str] = {}
         for uid, items in self.open.items():
             one = self.alone[uid]
-            for item in items if one.running else ():
+            for item in items:
                 holders[item].append(uid)
                 issue = one.issues[item]
                 names.update(dict.fromkeys(_names(one.source.name, issue.project, issue.key, issue.url), item))
@@ -192,16 +197,17 @@ class _Relations:
         milestones = {uid: replace(one, health=healths.get(uid, one.health)) for uid, one in self.alone.items()}
         joints = [self._joint(asked, milestones, own, told, shown) for asked in self.book.joints]
         shared = self._shared_people(milestones)
+        unseen = {
+            uid: any(not _sees(self.alone[uid], self.alone[b]) for b in waits) for uid, waits in shown.held.items()
+        }
         for uid, one in milestones.items():
             mine = [made for made in joints if any(member.uid == uid for member in made.members)]
             milestones[uid] = replace(
                 one,
-                commitments=tuple(_as_seen(made, one) for made in mine),
+                commitments=tuple(_as_seen(made, one, unseen) for made in mine),
                 findings=self._findings(one, tuple(shared.get(uid, {}).values())),
                 criteria=coordination.criteria(one.milestone.description),
-                aggregate=any(
-                    not _sees(one, self.alone[before]) for before in shown.held.get(uid, ()) if before in self.alone
-                ),
+                aggregate=unseen.get(uid, False),
             )
         joints = [replace(made, members=tuple(milestones[member.uid] for member in made.members)) for made in joints]
         horizons = {uid: curve.horizon for uid, curve in self.curves.items()}
@@ -316,8 +322,10 @@ def _may_know(reader: Assessed, other: Assessed) -> bool:
     return _sees(reader, other) or other.source.share == "aggregate"
 
 
-def _as_seen(made: JointAssessed, reader: Assessed) -> Commitment:
-    """What the readers of one member's comment are told of the joint milestone."""
+def _as_seen(made: JointAssessed, reader: Assessed, unseen: Mapping[str, bool]) -> Commitment:
+    """What the readers of one member's comment are told of the joint milestone. ``unseen``: the milestones that wait
+    for some which their own readers may not see.
+    """
     others = [other for other in made.members if other.uid != reader.uid]
     hidden = [other for other in others if not _sees(reader, other)]
     known = Commitment(
@@ -325,7 +333,7 @@ def _as_seen(made: JointAssessed, reader: Assessed) -> Commitment:
         owner=made.joint.owner,
         due=made.joint.due,
         fellows=tuple(_fellow(other) for other in others if other not in hidden),
-        hidden=bool(hidden),
+        hidden=bool(hidden) or any(unseen.get(member.uid, False) for member in made.members),
     )
     if not all(_may_know(reader, other) for other in hidden):
         return known

@@ -131,7 +131,8 @@ class World:
         dependencies: Sequence[tuple[str, str]] = (),
         at: datetime = NOW,
         calendar: Calendar | None = None,
+        replay: bool = True,
     ) -> Whole:
-        """Everything, as a replay."""
+        """Everything; unless told otherwise, as a replay."""
         book = Rulebook(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
-        return relate(Reading(self.store, self.sources, at, book, replay=True))
+        return relate(Reading(self.store, self.sources, at, book, replay=replay))

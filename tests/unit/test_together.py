@@ -110,6 +110,15 @@ def test_an_issue_in_two_members_counts_once() -> None:
     assert min(abs(found.probability - (p or 0)) for p in (own.probability, twin_p)) < 0.01
 
 
+def test_a_member_that_could_not_be_read_leaves_the_memory_alone() -> None:
+    world = World(page("app"), page("api"))
+    world.store.note_pull("memory://api", "acme/api", NOW, "the tracker does not answer")
+    found = _joint(world.whole(ALL, replay=False))
+    assert found.stale
+    assert found.health.status is Status.UNKNOWN
+    assert not _joint(world.whole(ALL)).stale  # a replay knows of no failure
+
+
 # --- dependencies ----------------------------------------------------------------------------------------------------
 
 AFTER = [(running("api"), running("app"))]
