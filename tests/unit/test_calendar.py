@@ -164,3 +164,40 @@ def test_more_days_off_keep_the_rest() -> None:
     assert not calendar.working(date(2024, 7, 4))
     assert calendar.describe()["off"] == ["2024-05-02"]
     assert calendar.describe()["zone"] == "Europe/Berlin"
+
+
+def test_a_calendar_tells_what_it_was_made_from_and_keeps_it_with_more_days_off() -> None:
+    made = Calendar(
+        weekend=(5, 6),
+        country="DE",
+        subdivision="BY",
+        off=[date(2024, 5, 2)],
+        quiet_weeks=(30, 31),
+        quiet_factor=0.25,
+        zone=BERLIN,
+    )
+    told = {
+        "zone": "Europe/Berlin",
+        "weekend": [5, 6],
+        "country": "DE",
+        "subdivision": "BY",
+        "off": ["2024-05-02"],
+        "quiet_weeks": [30, 31],
+        "quiet_factor": 0.25,
+    }
+    assert made.describe() == told
+    more = made.with_off([date(2024, 5, 3)])
+    assert more.describe() == {**told, "off": ["2024-05-02", "2024-05-03"]}
+    assert more.holiday(date(2024, 11, 1)), "a holiday of that part of the country only"
+
+
+def test_a_plain_calendar_works_on_every_weekday_of_every_week() -> None:
+    plain = Calendar.plain()
+    assert plain.working_days(date(2024, 12, 23), date(2025, 1, 5)) == 14
+    assert {plain.factor(date(2024, 12, 23) + timedelta(days=n)) for n in range(14)} == {1.0}
+
+
+@pytest.mark.parametrize("far", [-800_000.0, 2_950_000.0])
+def test_days_that_no_date_names_carry_a_usual_day(far: float) -> None:
+    year = Calendar(quiet_weeks=range(1, 54)).effective(np.array([far]), np.array([far + 10]))
+    assert year == pytest.approx([10.0])

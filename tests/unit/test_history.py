@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.history import REMOVED, Titles, burnup, containers, counts, is_member, is_open, memberships
+from sync.history import REMOVED, Titles, burnup, containers, counts, is_member, is_open, memberships, merged_counts
 from sync.ledger import Container
 from sync.model import (
     DueDate,
@@ -486,3 +486,61 @@ def test_the_burn_up_agrees_with_the_counts() -> None:
         [(_, scope, done)] = burnup(SCOPE, [date(2026, 1, 1) + timedelta(days=n)])
         found = counts(BOX, SCOPE, datetime(2026, 1, 1, 23, 59, tzinfo=UTC) + timedelta(days=n))
         assert (scope, done) == (found.total, found.done)
+
+
+def test_the_days_of_the_lines_end_in_the_zone() -> None:
+    late = [stay(joined=datetime(2026, 1, 2, 2, tzinfo=UTC))]  # still the first in New York
+    zone = ZoneInfo("America/New_York")
+    assert [scope for _, scope, _ in burnup(late, [date(2026, 1, 1)], zone)] == [1]
+    assert [scope for _, scope, _ in burnup(late, [date(2026, 1, 1)])] == [0]
+
+
+def test_items_of_several_containers_count_once() -> None:
+    """Open counts before closed, and closed before removed; new is who is new to each container it is in."""
+
+    def one(item: str, **fields: Any) -> Membership:
+        return Membership(container="c", item=item, **fields)
+
+    first = [
+        one("both", joined=day(0)),
+        one("done here", joined=day(0), closed=day(5)),
+        one("gone", joined=day(0), left=day(9)),
+        one("new", joined=day(4)),
+        one("newest", joined=day(20)),
+    ]
+    second = [
+        one("both", joined=day(10), closed=day(12)),
+        one("done here", joined=day(10), closed=day(12), removed=True),
+        one("removed", joined=day(11), closed=day(12), removed=True),
+        one("later", joined=day(30)),
+    ]
+    parts = [
+        (Container(id="a", kind="k", stream="s", start=day(1), due=None), first),
+        (Container(id="b", kind="k", stream="s", start=day(10), due=None), second),
+    ]
+    found = merged_counts(parts, day(21))
+    assert (found.open, found.closed, found.removed) == (3, 2, 1)
+    assert (found.added, found.added_week) == (3, 1)  # new, newest and removed; newest
+    assert merged_counts(parts[::-1], day(21)) == found
+    undated = [(Container(id="a", kind="k", stream="s", start=None, due=None), first)]
+    assert merged_counts(undated, day(21)).added == 0
+    early = merged_counts(parts[1:], day(5))
+    assert (early.open, early.closed, early.added, early.added_week) == (0, 0, 0, 0)
+
+
+def test_a_milestone_with_a_due_date_ends_when_it_is_closed_all_the_same() -> None:
+    [over] = contain(milestone(due=date(2026, 1, 20), state=State.CLOSED, closed_at=day(5)), at=day(60))
+    assert over.ended == day(5)
+
+
+def test_a_release_is_of_its_day_in_the_zone() -> None:
+    released = version("v", date(2026, 1, 10), state=State.CLOSED)
+    west = "America/New_York"
+    ended = [contain(released, zone=west, at=at)[0].ended for at in (midnight(1, 10, 4), midnight(1, 10, 5), day(60))]
+    assert ended == [None, midnight(1, 10, 5), midnight(1, 11, 5)]
+
+
+def test_a_due_date_counts_from_the_moment_it_was_seen() -> None:
+    notes = [DueDate(day(10), date(2026, 3, 1)), DueDate(day(20), date(2026, 4, 1))]
+    [one] = contain(milestone(due=date(2026, 5, 1)), dues={"m": notes}, at=day(20))
+    assert one.due == midnight(4, 2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,20 @@ from sync.action import (
 )
 from sync.marker import MarkerKind
 from sync.model import Status
-from sync.plan import Desired, Limits, Marker, Plan, Policy, fingerprint, label_name, over_limits, reconcile
+from sync.plan import (
+    LABELS,
+    Desired,
+    Limits,
+    Marker,
+    Plan,
+    Policy,
+    Skipped,
+    fingerprint,
+    first_summary,
+    label_name,
+    over_limits,
+    reconcile,
+)
 from tests.memory import MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -181,7 +195,8 @@ def test_the_label_and_transitions_go_on_beside_an_edited_summary() -> None:
     settle(there, want())
     rewritten(there, "Ada's own words")
     for status in (Status.AT_RISK, Status.ON_TRACK, Status.AT_RISK):
-        there.clock = lambda at=there.clock() + timedelta(hours=1): at  # type: ignore[misc]
+        later = there.clock() + timedelta(hours=1)
+        there.clock = lambda at=later: at  # type: ignore[misc]
         assert CreateComment in kinds(settle(there, want(status, since=there.clock())))
         assert settle(there, want(status, since=there.clock())).actions == ()
     assert next(iter(there.issues.values())).comments[0].body == "Ada's own words"
@@ -329,3 +344,98 @@ def test_a_status_issue_named_by_a_person_needs_no_marker() -> None:
     have = StatusIssue(issue="345", url="u", closed=False, labels=(), comments=())
     plan = reconcile([want(may_create=False)], Observed(issues={UID: have}), instance="acme", now=NOW)
     assert [getattr(a, "issue", None) for a in plan.actions if not isinstance(a, CreateLabel)] == ["345", "345"]
+
+
+def test_nothing_to_do_is_nothing_skipped() -> None:
+    there = tracker()
+    settle(there, want())
+    again = settle(there, want())
+    assert (again.actions, again.skipped) == ((), ())
+    assert settle(there, want(muted=True)).skipped == (), "muted, but nothing differs"
+
+
+def test_what_is_skipped_is_named_with_its_reason() -> None:
+    unread = reconcile([want()], Observed(failed={UID: ConnectionError()}), instance="acme", now=NOW)
+    assert unread == Plan(skipped=(Skipped(UID, "its status issue could not be read"),))
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "Ada's own words")
+    edited = settle(there, want(meaning="else", summary="else"))
+    assert edited.skipped == (Skipped(UID, "a person edited its summary, which stays"),)
+
+
+def test_a_summary_that_was_lost_is_posted_again_and_nothing_is_skipped() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    there.issues[key] = msgspec.structs.replace(issue, comments=())
+    plan = settle(there, want())
+    assert (kinds(plan), plan.skipped) == ([CreateComment], ())
+
+
+def test_labels_come_with_their_colour_and_words() -> None:
+    made = {a.label: a for a in settle(tracker(), want()).actions if isinstance(a, CreateLabel)}
+    colour, words = LABELS[Status.ON_TRACK]
+    same = {"milestone": UID, "project": "p", "project_key": "acme/app"}
+    status = CreateLabel(**same, label="health/on-track", colour=colour, description=words)
+    other = CreateLabel(**same, label="milestone-status", colour="ededed", description="Carries a milestone's health")
+    assert made == {status.label: status, other.label: other}
+
+
+def test_the_summarys_marker_remembers_what_was_published() -> None:
+    there = tracker()
+    wanted = want(baseline=date(2026, 4, 1), probability=0.6)
+    plan = settle(there, wanted)
+    (posted,) = (a for a in plan.actions if isinstance(a, CreateComment))
+    assert posted.summary
+    marker = summary_of(there)
+    assert (marker.baseline, marker.probability, marker.status) == (date(2026, 4, 1), 0.6, Status.ON_TRACK)
+    assert (marker.since, marker.meaning, marker.changed, marker.before) == (NOW, wanted.meaning, NOW, None)
+
+
+def test_a_first_summary_is_the_one_that_the_plan_would_post() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    bare = msgspec.structs.replace(issue, comments=())
+    there.issues[key] = bare
+    (planned,) = reconcile([want()], there.seen([TARGET]), instance="acme", now=NOW).actions
+    assert first_summary(want(), bare, instance="acme", now=NOW) == planned
+
+
+def test_a_refresh_asked_for_at_the_moment_of_the_edit_takes_it_back() -> None:
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "Ada's own words", NOW + timedelta(hours=1))
+    asked = want(refresh=NOW + timedelta(hours=1))
+    assert kinds(settle(there, asked, NOW + timedelta(hours=1))) == [UpdateComment]
+
+
+def test_what_people_were_told_by_an_undated_summary_is_dated_by_its_comment() -> None:
+    """The transition after it is newer: at risk was told already."""
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    undated = msgspec.structs.replace(summary_of(there), written=None).encode()
+    first = msgspec.structs.replace(issue.comments[0], marker=undated)
+    there.issues[key] = msgspec.structs.replace(issue, comments=(first,))
+    there.clock = lambda: NOW + timedelta(hours=1)
+    plan = reconcile([want(Status.AT_RISK)], there.seen([TARGET]), instance="acme", now=there.clock())
+    there.do(next(action for action in plan.actions if isinstance(action, CreateComment)))
+    assert CreateComment not in kinds(settle(there, want(Status.AT_RISK, since=there.clock()), there.clock()))
+
+
+def test_a_fingerprint_is_of_what_is_meant_not_of_its_wording_and_times() -> None:
+    def posted(**fields: Any) -> CreateComment:
+        (action,) = (
+            a
+            for a in reconcile([want(**fields)], Observed(), instance="acme", now=NOW).actions
+            if isinstance(a, CreateComment)
+        )
+        return action
+
+    plain = fingerprint([posted()])
+    assert fingerprint([posted(summary="other words", probability=0.7, since=NOW + timedelta(days=1))]) == plain
+    assert fingerprint([posted(meaning="another")]) != plain
+    assert fingerprint([posted(baseline=date(2026, 4, 1))]) != plain
+    assert fingerprint([posted(), posted()]) != plain

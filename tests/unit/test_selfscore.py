@@ -224,3 +224,46 @@ def test_nothing_is_settled_while_it_runs() -> None:
     assert settled((0, None, 5), now=10) is None
     assert settled((0, None, 5), now=10, ended=8) == Outcome(done=START + 5 * DAY)
     assert settled((0, None, 15), now=10, ended=8) == Outcome()
+
+
+def test_everything_that_is_told_of_a_stream() -> None:
+    """Two forecasts of .8, one of them wrong: Brier (.04 + .64) / 2, and .8 was said where .5 came true."""
+    second = START + 40 * DAY
+    result = score(
+        said(5, 0.8, container="a"),
+        said(5, 0.8, container="b", begin=second),
+        a=Outcome(done=DUE),
+        b=Outcome(done=second + 90 * DAY),
+    )
+    assert (result.forecasts, result.milestones, result.hit_rate) == (2, 2, 0.5)
+    assert result.brier == pytest.approx(0.34)
+    assert result.calibration_error == pytest.approx(0.3)
+
+
+def test_a_score_at_the_very_moment() -> None:
+    done = {"m": Outcome(done=DUE - DAY)}
+    assert stream_scores([said(5)], done, DUE - DAY)["s"].hit_rate == 1, "done now is done"
+    assert stream_scores([said(5)], done, DUE - DAY - timedelta(seconds=1))["s"].hit_rate is None
+    assert stream_scores([said(5)], {}, DUE + DAY)["s"].hit_rate is None, "a day is given to settle"
+    assert stream_scores([said(5)], {}, DUE + DAY + timedelta(seconds=1))["s"].hit_rate == 0
+
+
+def test_the_rate_that_was_known_leaves_out_what_had_not_settled() -> None:
+    """The second forecast is made one day after the first was due, and a moment later: only then is it known."""
+    found = []
+    for late in (timedelta(0), timedelta(seconds=1)):
+        begin = DUE + DAY + late - 5 * DAY
+        second = said(5, 0.3, container="b", begin=begin)
+        ends = {"a": Outcome(done=DUE), "b": Outcome(done=begin + 90 * DAY)}
+        found.append(stream_scores([said(5, 0.8, container="a"), second], ends, LATER)["s"].skill)
+    assert found[0] == pytest.approx(1 - 0.13 / (0.25 + 0.25))
+    assert found[1] == pytest.approx(1 - 0.13 / (0.25 + (2 / 3) ** 2))
+
+
+def test_what_was_empty_for_a_while_was_not_done_then() -> None:
+    assert settled((0, 3, None), (5, None, 9)) == Outcome(done=START + 9 * DAY)
+
+
+def test_what_was_done_from_the_start_is_dated_from_there() -> None:
+    """Both were closed before they joined."""
+    assert settled((1, None, 0), (4, None, 2)) == Outcome(done=START + DAY)
