@@ -158,6 +158,9 @@ class Engine:
 
     def explain(self, written: str, at: datetime | None = None) -> dict[str, object] | None:
         """Every number behind one milestone, by its written id; None when there is no such milestone."""
+        if written.startswith("joint:"):
+            joints = relate(self._reading(at)).joints
+            return next((one.explain() for one in joints if one.written == written), None)
         return explain(self.store, self.sources, at or self.clock(), self.rules, written, replay=at is not None)
 
     # --- plan ------------------------------------------------------------------------------------------------------

@@ -7,11 +7,10 @@ milestone, and its connection does not share aggregates, the dependency moves no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,55 +20,16 @@ from sync.calendar import end_of_day
 from sync.joint import Curve
 from sync.jointhealth import joint_health, moved_health
 from sync.ledger import days
-from sync.model import Health, JointMilestone, Status, UnknownWhy, Visibility
+from sync.model import Health, JointMilestone, Status
 from sync.outlook import Outlook
 from sync.timeline import CircleError, Dependency, Moved, Span
-from sync.view import Commitment, Fellow
+from sync.whole import JointAssessed, Whole, as_seen, may_know, sees
 
 __all__ = ["JointAssessed", "Whole", "relate"]
 
 Floats = NDArray[np.float64]
 
 _FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
-
-
-@dataclass(frozen=True)
-class JointAssessed:
-    """A joint milestone with its health: ``missing`` are members (as written) that are not known here, ``blind`` are
-    those that cannot be forecast.
-    """
-
-    joint: JointMilestone
-    health: Health
-    members: tuple[Assessed, ...]
-    missing: tuple[str, ...]
-    blind: tuple[Assessed, ...]
-
-    @property
-    def written(self) -> str:
-        """The id that people write; also its identity."""
-        return f"joint:{self.joint.name}"
-
-    @property
-    def stale(self) -> bool:
-        """Whether a member's project could not be read: then nothing is to be remembered."""
-        return any(one.health.unknown is UnknownWhy.STALE for one in self.blind)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Every milestone and joint milestone at one time, with what each waits for.
-
-    ``dependencies`` are between uids, ``spans`` their planned times; ``moved`` takes all of them into account, while
-    the healths leave out what their readers may not know of. ``horizons``: up to when (days) each is forecast.
-    """
-
-    milestones: tuple[Assessed, ...]
-    joints: tuple[JointAssessed, ...]
-    dependencies: tuple[Dependency, ...]
-    spans: Mapping[str, Span]
-    moved: Moved
-    horizons: Mapping[str, float]
 
 
 def relate(reading: Reading) -> Whole:
@@ -190,7 +150,7 @@ class _Relations:
 
     def whole(self) -> Whole:
         own = self._paths(self.curves)
-        told = [d for d in self.dependencies if _may_know(self.alone[d.after], self.alone[d.before])]
+        told = [d for d in self.dependencies if may_know(self.alone[d.after], self.alone[d.before])]
         shown = timeline.propagate(own, self.spans, told, self.now)
         moved = shown if len(told) == len(self.dependencies) else self._all(own)
         healths = {uid: self._moved(uid, own, shown) for uid in shown.held}
@@ -198,13 +158,13 @@ class _Relations:
         joints = [self._joint(asked, milestones, own, told, shown) for asked in self.book.joints]
         shared = self._shared_people(milestones)
         unseen = {
-            uid: any(not _sees(self.alone[uid], self.alone[b]) for b in waits) for uid, waits in shown.held.items()
+            uid: any(not sees(self.alone[uid], self.alone[b]) for b in waits) for uid, waits in shown.held.items()
         }
         for uid, one in milestones.items():
             mine = [made for made in joints if any(member.uid == uid for member in made.members)]
             milestones[uid] = replace(
                 one,
-                commitments=tuple(_as_seen(made, one, unseen) for made in mine),
+                commitments=tuple(as_seen(made, one, unseen) for made in mine),
                 findings=self._findings(one, tuple(shared.get(uid, {}).values())),
                 criteria=coordination.criteria(one.milestone.description),
                 aggregate=unseen.get(uid, False),
@@ -267,7 +227,22 @@ class _Relations:
             rules=self.book.rules,
             calendar=self.calendar,
         )
-        return JointAssessed(asked, health, tuple(members), tuple(missing), tuple(blind))
+        return JointAssessed(
+            asked,
+            health,
+            tuple(members),
+            tuple(missing),
+            tuple(blind),
+            counted,
+            () if blind else self._correlation(uids),
+        )
+
+    def _correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+        if not uids:
+            return ()
+        past, _ = self.reading.history(self.alone[uids[0]].source)
+        matrix = joint.togetherness(past, [self.alone[uid].stream for uid in uids], self.now)
+        return tuple(tuple(round(float(value), 4) for value in row) for row in matrix)
 
     # --- definitions --------------------------------------------------------------------------------------------------
 
@@ -306,59 +281,3 @@ def _names(source: str, project: str, key: str, url: str) -> Iterator[tuple[str,
 
 def _open(one: Assessed, reading: Reading) -> list[str]:
     return [stay.item for stay in one.stays if stay.item in one.issues and history.is_open(stay, reading.at)]
-
-
-# --- who may know what ------------------------------------------------------------------------------------------------
-
-
-def _sees(reader: Assessed, other: Assessed) -> bool:
-    """Whether everybody who reads one milestone's comment may read the other milestone."""
-    same = reader.source.name == other.source.name and reader.project.id == other.project.id
-    return same or other.project.visibility is Visibility.PUBLIC
-
-
-def _may_know(reader: Assessed, other: Assessed) -> bool:
-    """Whether status, probability and dates that one's readers see may depend on the other."""
-    return _sees(reader, other) or other.source.share == "aggregate"
-
-
-def _as_seen(made: JointAssessed, reader: Assessed, unseen: Mapping[str, bool]) -> Commitment:
-    """What the readers of one member's comment are told of the joint milestone. ``unseen``: the milestones that wait
-    for some which their own readers may not see.
-    """
-    others = [other for other in made.members if other.uid != reader.uid]
-    hidden = [other for other in others if not _sees(reader, other)]
-    known = Commitment(
-        name=made.joint.name,
-        owner=made.joint.owner,
-        due=made.joint.due,
-        fellows=tuple(_fellow(other) for other in others if other not in hidden),
-        hidden=bool(hidden) or any(unseen.get(member.uid, False) for member in made.members),
-    )
-    if not all(_may_know(reader, other) for other in hidden):
-        return known
-    health = made.health
-    blind = [_fellow(one) if _sees(reader, one) else None for one in made.blind] + [None] * len(made.missing)
-    return msgspec.structs.replace(
-        known,
-        due=health.due,
-        status=health.status,
-        probability=health.probability,
-        p50=health.dates.p50,
-        p85=health.dates.p85,
-        blind=tuple(_without_repeats(blind)),
-    )
-
-
-def _without_repeats(blind: Iterable[Fellow | None]) -> Iterator[Fellow | None]:
-    """One that may not be named stands for any number: even how many there are is not told."""
-    named = False
-    for one in blind:
-        if one is not None or not named:
-            yield one
-        named |= one is None
-
-
-def _fellow(other: Assessed) -> Fellow:
-    key = f"{other.project.key}{other.milestone.written}"
-    return Fellow(key=key, title=other.milestone.title, status=other.health.status, url=other.milestone.url)

@@ -36,6 +36,8 @@ def test_a_joint_milestone_is_told_everywhere_and_written_once(tmp_path: Path) -
         told = milesync("status", config=config).stdout
         assert "joint:Payments GA" in told
         assert "Nobody is named as its owner." in told
+        explained = json.loads(milesync("explain", "joint:Payments GA", "--json", config=config).stdout)
+        assert explained["health"]["probability"] == pytest.approx(joint["probability"], abs=0.02)
         for tracker in (world.github, world.gitlab):
             (comment, *_) = ours(tracker)
             assert "Part of a joint milestone" in comment

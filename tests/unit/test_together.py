@@ -105,6 +105,9 @@ def test_an_issue_in_two_members_counts_once() -> None:
     found, own = _joint(whole).health, _one(whole, "app").health
     twin_p = next(one.health.probability for one in whole.milestones if one.written.endswith("#77"))
     assert (found.counts.open, found.counts.closed) == (4, 6)
+    told = _joint(whole).explain()
+    assert sorted(member["open_counted_here"] for member in told["members"]) == [0, 4]
+    assert [len(row) for row in told["correlation"]] == [2, 2]
     assert found.probability is not None
     # the same four issues: either milestone's own chance, not their product
     assert min(abs(found.probability - (p or 0)) for p in (own.probability, twin_p)) < 0.01
