@@ -3,7 +3,7 @@ WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types contracts proof bench lock clean
+.PHONY: demo test check lint types contracts proof mutation bench lock clean
 
 demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
 	@$(BIN)/milesync demo
@@ -25,6 +25,10 @@ contracts: $(VENV)/dev.stamp
 
 proof: $(VENV)/dev.stamp ## the large proofs, at their full counts
 	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -p no:cacheprovider
+	$(MAKE) mutation
+
+mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the tests notice
+	$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done

@@ -26,7 +26,7 @@ BUSY = Calendar(country="US", off=[date(2024, 3, n) for n in (5, 6, 20)])
 STRICT = Rules(paths=200)
 TINY = 1e-12
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=min(60, settings().max_examples), deadline=None)
 
 
 @st.composite
