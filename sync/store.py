@@ -17,6 +17,7 @@ from sync.database.intake import Saved
 from sync.database.lease import Lease, this_process
 from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.database.pulled import Pulled
+from sync.database.upkeep import Retention, Tidied, tidy
 from sync.database.written import Entry, Run, Written
 
 __all__ = [
@@ -51,6 +52,10 @@ class Store(Pulled, Assessed, Written):
     def memory(cls, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """A new database in memory, gone when it is closed."""
         return cls.open("sqlite://", create=True, clock=clock)
+
+    def tidy(self, retention: Retention) -> Tidied:
+        """Forget what is older than agreed."""
+        return tidy(self._engine, self._clock(), retention)
 
     def close(self) -> None:
         """Give back the connections."""

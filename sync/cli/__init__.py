@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, report, show, timeline, whatif
+from sync.cli import compose, db, doctor, handover, outside, report, show, timeline, whatif
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -34,9 +34,11 @@ from sync.cli.options import (
     moment,
     print_json,
     tell_error,
+    worst,
 )
 from sync.cli.work import configured, told_failures, working
 from sync.engine import Engine, Result
+from sync.metrics import seen
 from sync.plan import Plan, fingerprint
 from sync.savedplan import SavedPlan
 from sync.store import StoreError
@@ -167,10 +169,12 @@ def status(
             print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
             return
         assessed = engine.assess(at, keep=False)
+        sources = seen(engine)
         if as_json:
-            print_json({"milestones": show.rows(assessed, engine.joints)})
+            print_json({"milestones": show.rows(assessed, engine.joints), "sources": sources})
         else:
             Console().print(show.milestones(assessed, engine.joints, every=every, lint=True))
+            Console().print(*outside.seen_lines(sources, engine.clock()), sep="\n")
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -184,9 +188,11 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Pull, assess, plan, and write what the policy allows. This is what a schedule calls."""
-    with configured(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, _):
+    with (
+        configured(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, settings),
+        outside.watched(engine) as started,
+    ):
         result = engine.run()
-        code = REFUSED if result.refused else 0
         if as_json:
             print_json(show.run_document(result, engine.requests))
         else:
@@ -195,7 +201,9 @@ def run(
             console.print(show.summary_line(result))
         for reason in result.refused:
             tell_error(f"refused: {reason}")
-        end(code, told_failures(engine))
+        code = worst(REFUSED if result.refused else 0, told_failures(engine))
+        outside.finished(engine, settings, result, started, code)
+    end(code)
 
 
 @app.command(name="apply")

@@ -27,6 +27,7 @@ __all__ = [
     "moment",
     "print_json",
     "tell_error",
+    "worst",
 ]
 
 ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
@@ -65,6 +66,11 @@ def tell_error(words: str) -> None:
     Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def worst(*codes: int) -> int:
+    """The first of 1, 4, 3, 2 that holds, else 0."""
+    return next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0)
+
+
 def end(*codes: int) -> NoReturn:
     """Exit with the first of 1, 4, 3, 2 that holds."""
-    raise typer.Exit(next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0))
+    raise typer.Exit(worst(*codes))

@@ -59,6 +59,9 @@ def milesync(*words: str, env: Mapping[str, str | None] | None = None, typed: st
                 cli.main()
             except SystemExit as end:
                 code = int(end.code or 0)
+            except Exception:  # noqa: BLE001 - as the interpreter ends
+                sys.excepthook(*sys.exc_info())
+                code = 1
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

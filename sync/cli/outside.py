@@ -1,0 +1,114 @@
+"""What a run does for those who are not watching: a summary in the log, metrics, a ping, and tidying up once a day.
+
+None of it changes the exit code: a run that did its work has done it, whoever could not be told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.metadata import version
+
+import structlog
+from rich.text import Text
+
+from config.errors import ConfigurationError
+from config.settings import Settings
+from sync import sentences
+from sync.cli.db import retention
+from sync.cli.options import ERROR
+from sync.engine import Engine, Result
+from sync.log import secrets
+from sync.metrics import Figures, Seen, figures, ping, write_textfile
+from sync.store import StoreError
+
+__all__ = ["finished", "seen_lines", "watched"]
+
+log = structlog.get_logger("milesync")
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[datetime]:
+    """A run's time; one that ends by an exception says so in its summary event."""
+    started = engine.clock()
+    try:
+        yield started
+    except Exception as problem:
+        seconds = round((engine.clock() - started).total_seconds(), 3)
+        log.error("run finished", exit_code=ERROR, seconds=seconds, crashed=type(problem).__name__)  # noqa: TRY400
+        raise
+
+
+def finished(engine: Engine, settings: Settings, result: Result, started: datetime, code: int) -> None:
+    """Everything that follows a run which ended with ``code``."""
+    told = figures(engine, result, started, code)
+    log.info("run finished", **_event(told))
+    _tidied(engine, settings)
+    _counted(settings, told)
+    if code == 0:
+        _pinged(settings)
+
+
+def _event(told: Figures) -> dict[str, object]:
+    """The run id stands in every line already; times are for the textfile."""
+    left_out = ("run", "started", "finished", "seen", "succeeded")
+    return {name: getattr(told, name) for name in told.__struct_fields__ if name not in left_out}
+
+
+def _tidied(engine: Engine, settings: Settings) -> None:
+    """Forget what is too old, in the first run of a day."""
+    try:
+        before = [run.started_at for run in engine.store.last_runs(2) if run.id != engine.run_id]
+        if before and before[0].date() < engine.clock().date():
+            taken = engine.store.tidy(retention(settings))
+            log.info("tidied", assessments=taken.assessments, runs=taken.runs, writes=taken.writes)
+    except StoreError as problem:
+        log.warning("not tidied", error=str(problem))
+
+
+def _counted(settings: Settings, told: Figures) -> None:
+    path = settings.textfile()
+    if path is None:
+        return
+    try:
+        write_textfile(path, told, installation=settings.instance, version=version("milesync"))
+    except ImportError:
+        log.warning("no metrics", error="the extra is not installed: milesync[metrics]")
+    except OSError as problem:
+        log.warning("no metrics", error=problem.strerror or type(problem).__name__)
+
+
+def _pinged(settings: Settings) -> None:
+    try:
+        url = settings.ping_url(os.environ)
+    except ConfigurationError as problem:
+        log.warning("not pinged", error=str(problem))
+        return
+    if url is None:
+        return
+    secrets.register(url.get_secret_value())
+    failed = ping(url.get_secret_value())
+    if failed:
+        log.warning("not pinged", error=failed)
+
+
+# --- when each tracker was last seen --------------------------------------------------------------------------------
+
+
+def seen_lines(sources: Iterable[Seen], now: datetime) -> Iterator[Text]:
+    """One line for each connection, and one for each of its projects that could not be read."""
+    for one in sources:
+        when = f"{one.seen:%Y-%m-%d %H:%M} UTC, {_ago(one.seen, now)}" if one.seen else "never"
+        yield Text(f"{one.connection}: last read {when}", style="dim")
+        for project, at in one.stale.items():
+            since = f"since {at:%Y-%m-%d %H:%M} UTC" if at else "so far"
+            yield Text(f"  {project}: not read {since}", style="yellow")
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    minutes = max(0, round((now - at).total_seconds() / 60))
+    if minutes < 120:
+        return f"{sentences.plural(minutes, 'minute')} ago"
+    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
