@@ -16,10 +16,10 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
-from sync.marker import Marker, MarkerKind, find_marker
 from sync.model import Status
 from tests import postgres
 from tests.fault.killed import Job, started, work
+from tests.fault.standing import check, markers
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
@@ -66,28 +66,11 @@ class Stage:
         """People move the due date back: another status, told by a transition."""
         self.goal.due, self.goal.updated = (NOW - timedelta(days=3)).date(), NOW + timedelta(seconds=1)
 
-    def markers(self) -> list[Marker]:
-        """Those of all texts of ours in the tracker."""
-        found = []
-        for issue in self.tracker.projects[self.key].issues.values():
-            texts = [(issue.author, issue.body, issue.properties)]
-            texts += [(comment.author, comment.body, comment.properties) for comment in issue.comments]
-            for author, body, properties in texts:
-                if author is self.tracker.bot:
-                    written = properties.get("milesync", {}).get("marker") or find_marker(str(body))
-                    marker = Marker.decode(written)
-                    assert marker is not None, (body, properties)
-                    found.append(marker)
-        return found
-
     def converges(self, job: Job, *, transitions: int) -> None:
         """The next run ends with one status issue, one summary and each transition once; the one after does nothing."""
         result = work(replace(job, boundary=0))
         assert (result.failures, result.refused) == ([], [])
-        kinds = [marker.kind for marker in self.markers()]
-        assert sorted(kinds) == sorted(
-            [MarkerKind.STATUS_ISSUE, MarkerKind.SUMMARY, *[MarkerKind.TRANSITION] * transitions]
-        )
+        assert len(check(self.tracker, 1)) == transitions
         wrote = len(self.tracker.writes)
         assert work(replace(job, boundary=0)).plan.actions == ()
         assert len(self.tracker.writes) == wrote
@@ -127,7 +110,7 @@ def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage) -> None:
             break
         assert process.exitcode == -SIGKILL
         stage.converges(job, transitions=1)
-        assert {m.status for m in stage.markers()} >= {Status.OVERDUE}
+        assert {m.status for m in markers(stage.tracker)} >= {Status.OVERDUE}
     assert boundary > 12
 
 
