@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from sync.assessment import Assessed
+from sync.assessment import Assessed, Reading, Rulebook
+from sync.calendar import Calendar
 from sync.connector import Page
 from sync.coordination import FindingKind
 from sync.desire import view
@@ -15,9 +16,10 @@ from sync.joint import PATHS
 from sync.markup import render
 from sync.model import JointMilestone, Markup, ReasonKind, Status, UnknownWhy, Visibility
 from sync.report import summary
+from sync.selfscore import StreamScore
 from sync.timeline import CircleError
 from sync.together import JointAssessed, Whole
-from tests.related import NOW, World, page, running
+from tests.related import NOW, RULES, World, page, running
 
 ALL = JointMilestone(name="Payments GA", owner="@lead", members=(running("app"), running("api")))
 
@@ -120,6 +122,21 @@ def test_a_member_that_could_not_be_read_leaves_the_memory_alone() -> None:
     assert found.stale
     assert found.health.status is Status.UNKNOWN
     assert not _joint(world.whole(ALL)).stale  # a replay knows of no failure
+
+
+def test_a_joint_forecast_is_scored_by_when_its_last_member_was_done() -> None:
+    def record(*, left: int) -> StreamScore:
+        world = World(page("app", still_open=0), page("api", still_open=left))
+        told = _joint(world.whole(ALL, at=NOW - timedelta(days=12))).health
+        assert told.dates.p85 is not None
+        world.store.save_health("run", [told], {})
+        book = Rulebook(RULES, Calendar.plain(), joints=(ALL,))
+        after_due = NOW + timedelta(days=20)
+        return Reading(world.store, world.sources, after_due, book).scores["joint:Payments GA"]
+
+    done, waiting = record(left=0), record(left=1)
+    assert (done.forecasts, done.hit_rate, done.dates, done.held) == (1, 1.0, 1, 1)
+    assert (waiting.forecasts, waiting.hit_rate) == (1, 0.0)
 
 
 # --- dependencies ----------------------------------------------------------------------------------------------------
