@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from sync.assessment import Assessed, Reading, Rulebook, Source
 from sync.audience import Audience
@@ -86,7 +89,7 @@ def gather(
         oldest=min((one.read_at for one in assessed if one.read_at), default=None),
         pages=tuple(_pages(store, reading, paged, book, audience)),
         replayed=replayed(past, at, book.calendar),
-        promises=tuple(promises(assessed, reading.scores)),
+        promises=tuple(promises(past, at, book.calendar, reading.scores)),
     )
 
 
@@ -147,11 +150,18 @@ def _pages(
             turns=[said for said in turns.get(one.uid, ()) if said.at <= reading.at],
             status_issue=observed.get(one.uid, (None, None))[0],
             what_if=tables.get(one.uid),
-            explained=reading.explain(one.written) or {},
+            explained=_explained(reading, one),
             score=reading.scores.get(one.stream),
         )
         for one, line in paged
     ]
+
+
+def _explained(reading: Reading, one: Assessed) -> Mapping[str, Any]:
+    """Every number behind it; where other milestones moved its health, what it would be alone stands beside."""
+    found = reading.explain(one.written) or {}
+    told = msgspec.to_builtins(one.health)
+    return found if found.get("health") == told else {**found, "health": told, "health_alone": found.get("health")}
 
 
 def _tables(reading: Reading, ones: Sequence[Assessed], book: Rulebook) -> Mapping[str, WhatIf]:

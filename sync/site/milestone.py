@@ -20,13 +20,14 @@ from sync.model import Health, Issue, Lever, Membership, Reason, Status
 from sync.plan import Marker, MarkerKind
 from sync.selfscore import StreamScore
 from sync.sentences import STATUS, against, day, lever, plural, reason
+from sync.site import charts
 from sync.site.charts import BurnUp
 from sync.site.rows import Row
 from sync.site.whatif import WhatIf
 from sync.store import Said
 from sync.view import Point, View
 
-__all__ = ["Page", "burn_up_of", "page"]
+__all__ = ["Page", "burn_up_of", "page", "picture"]
 
 POINTS = 90
 """Days of the burn-up that are drawn at most."""
@@ -160,6 +161,12 @@ def burn_up_of(one: Assessed) -> BurnUp | None:
         p85=dates.p85,
         p95=dates.p95,
     )
+
+
+def picture(one: Assessed) -> bytes | None:
+    """The burn-up as a PNG, for what cannot draw: attachments and e-mail. None when there is nothing to draw."""
+    chart = burn_up_of(one)
+    return None if chart is None else charts.png(charts.burn_up(chart))
 
 
 def _pull(one: Assessed, offer: Lever) -> Pull:

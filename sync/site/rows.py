@@ -102,7 +102,7 @@ def row(one: Assessed, *, paged: bool = True) -> Row:
     if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
         why = UNKNOWN[health.unknown]
     else:
-        why = reason(health.reasons[0]) if health.reasons else ""
+        why = _first_reason(health)
     return Row(
         uid=one.uid,
         written=clean(one.written),
@@ -114,6 +114,13 @@ def row(one: Assessed, *, paged: bool = True) -> Row:
         why=why,
         owners=owners(one),
     )
+
+
+def _first_reason(health: Health) -> str:
+    """The weightiest reason, where it stands badly the weightiest that hurts; empty when there is none."""
+    badly = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+    told = [one for one in health.reasons if one.effect < 0] if badly else []
+    return reason((told or list(health.reasons))[0]) if health.reasons else ""
 
 
 def joint_row(one: JointAssessed) -> Row:
@@ -191,7 +198,8 @@ class Span:
         month = self.first.replace(day=1)
         while month <= self.last:
             if month >= self.first:
-                made.append((self.place(month), day(month).split(" ", 1)[1]))
+                _, name, year = day(month).split(" ")
+                made.append((self.place(month), f"{name} {year}" if month.month == 1 else name))
             month = (month + timedelta(days=32)).replace(day=1)
         return made[:: max(1, -(-len(made) // 12))]
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.assessment import Assessed
 from sync.calendar import Calendar
 from sync.ledger import days
-from sync.model import Status
 from sync.past import Past
 from sync.replay import allowed, outcomes, questions, tell
 from sync.scoring import Bin, brier, reliability
-from sync.selfscore import StreamScore
+from sync.selfscore import Outcome, StreamScore, settle
 
 __all__ = ["Promise", "Replayed", "promises", "replayed"]
 
@@ -38,15 +36,16 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Promise:
-    """How the milestones of one stream kept their dates: of ``finished`` ones, ``kept`` the date that stood last,
-    ``first`` the first one. ``slip`` is the usual (median) number of days from the first date to the end.
+    """How one stream kept its dates: of ``due`` milestones whose date has come, ``kept`` were done by the date that
+    stood last, ``first`` by the first one. ``slip`` is the usual (median) number of days from the first date until
+    done, of those that are done; None without any.
     """
 
     stream: str
-    finished: int
+    due: int
     kept: int
     first: int
-    slip: int
+    slip: int | None
     score: StreamScore | None
 
 
@@ -66,25 +65,34 @@ def replayed(past: Past, at: datetime, calendar: Calendar) -> Replayed:
     return Replayed(reliability(p, hit), len(p), len(set(index.tolist())), brier(p, hit), brier(rate, hit))
 
 
-def promises(assessed: Iterable[Assessed], scores: Mapping[str, StreamScore]) -> list[Promise]:
-    """The streams by name, those with the most finished milestones first."""
-    by: dict[str, list[tuple[date, date, date]]] = defaultdict(list)
-    for one in assessed:
-        ended, due = one.milestone.closed_at, one.health.due
-        if one.health.status is Status.DONE and ended is not None and due is not None:
-            by[one.stream].append((ended.astimezone(one.source.zone).date(), due, one.health.baseline or due))
-    made = [_promise(stream, ends, scores.get(stream)) for stream, ends in by.items()]
-    made += [Promise(stream, 0, 0, 0, 0, score) for stream, score in scores.items() if stream not in by]
-    return sorted(made, key=lambda one: (-one.finished, one.stream))
+def promises(past: Past, at: datetime, calendar: Calendar, scores: Mapping[str, StreamScore]) -> list[Promise]:
+    """The streams in which a date has come, those with the most milestones first."""
+    ledger = past.ledger
+    became = settle(ledger, past.rules.tolerance, at)
+    by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
+    for container, due, first in zip(ledger.containers, ledger.due.tolist(), ledger.first_due.tolist(), strict=True):
+        outcome = became.get(container.id, Outcome())
+        if due <= days(at) and not outcome.dropped:
+            by[container.stream].append((due, first, None if outcome.done is None else days(outcome.done)))
+    made = [_promise(stream, told, calendar, scores.get(stream)) for stream, told in by.items()]
+    return sorted(made, key=lambda one: (-one.due, one.stream))
 
 
-def _promise(stream: str, ends: Sequence[tuple[date, date, date]], score: StreamScore | None) -> Promise:
-    slips = sorted((ended - first).days for ended, _, first in ends)
+def _promise(
+    stream: str, told: Sequence[tuple[float, float, float | None]], calendar: Calendar, score: StreamScore | None
+) -> Promise:
+    slips = sorted(_days(calendar, first, done) for _, first, done in told if done is not None)
     return Promise(
         stream=stream,
-        finished=len(ends),
-        kept=sum(ended <= due for ended, due, _ in ends),
-        first=sum(ended <= first for ended, _, first in ends),
-        slip=slips[len(slips) // 2],
+        due=len(told),
+        kept=sum(done is not None and done <= due for due, _, done in told),
+        first=sum(done is not None and done <= first for _, first, done in told),
+        slip=slips[len(slips) // 2] if slips else None,
         score=score,
     )
+
+
+def _days(calendar: Calendar, first: float, done: float) -> int:
+    """Whole days from the first date until done; negative when it was early."""
+    promised, ended = calendar.day_of(first), calendar.day_of(done)
+    return (ended - promised).days if promised is not None and ended is not None else 0

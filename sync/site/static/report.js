@@ -119,7 +119,7 @@
       cut.setAttribute("aria-valuetext", issues);
       date.setAttribute("aria-valuetext", due);
       byId("w-answer").textContent = `${p} % likely`;
-      byId("w-bar").value = p;
+      byId("w-bar").setAttribute("width", `${p}%`);
     };
     for (const slider of [cut, date]) slider.addEventListener("input", say);
     byId("w-reset").addEventListener("click", () => {

@@ -1,0 +1,409 @@
+"""The report in a real browser: every page, both themes, three widths, by keyboard, with hostile text, and in bulk.
+
+The golden images are in ``tests/golden/site``. ``python -m tests.e2e.test_site`` draws them anew, to be looked at.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from sync.audience import Audience
+from sync.cli import show
+from sync.model import Status
+from sync.site.gather import Contents
+from tests.property.hostile import PARTS
+from tests.sites import JOINT, NOW, contents, installation, project, series, small
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
+site = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`")
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "site"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--font-render-hinting=none"),
+]
+WIDTHS = (1280, 768, 360)
+THEMES = ("light", "dark")
+TOLERANCE = 6.0
+"""Mean difference of a pixel, of 255, that fonts of another machine may make."""
+
+AXE = "axe-core@4.14.1"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+
+
+def document(made: Contents) -> bytes:
+    """What `status --json` prints of these milestones."""
+    return msgspec.json.encode({"milestones": show.rows(made.assessed, made.joints)})
+
+
+class Report:
+    """A built report and its contents."""
+
+    def __init__(self, made: Contents, out: Path) -> None:
+        self.made, self.out = made, out
+        self.built = site.build(made, out, document(made))
+
+    def page_of(self, status: Status) -> str:
+        return next(r.page for r in self.made.rows if r.health.status is status and r.page)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    with installation(small(), joints=(JOINT,)) as engine:
+        return Report(contents(engine), tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def visit(
+    browser: Any, out: Path, name: str, *, theme: str = "light", width: int = 1280, quiet: bool = True
+) -> Iterator[Any]:
+    """A page at the report's own time; what it says to the console, or asks of the network, fails the test."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=not quiet)
+    page = context.new_page()
+    heard: list[str] = []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("dialog", lambda dialog: heard.append(f"dialog {dialog.message}"))
+    page.on("request", lambda request: heard.append(request.url) if not request.url.startswith("file:") else None)
+    page.clock.set_fixed_time(NOW)
+    page.goto((out / name).as_uri())
+    yield page
+    context.close()
+    assert not quiet or heard == []
+
+
+def names(report: Report) -> dict[str, str]:
+    """The pages that are looked at."""
+    risky = next(r.page for r in report.made.rows if r.health.probability is not None and r.page and r.why)
+    return {"portfolio": "index.html", "milestone": risky, "calibration": "calibration.html"}
+
+
+# --- every page -----------------------------------------------------------------------------------------------------
+
+
+def test_every_page_opens_in_both_themes_at_every_width_without_a_word_in_the_console(
+    browser: Any, report: Report
+) -> None:
+    pages = ["index.html", "calibration.html", *(r.page for r in report.made.rows if r.page)]
+    assert len(pages) == report.built.pages + 2 > 10
+    for theme, width in (("light", 1280), ("dark", 360)):
+        for name in pages:
+            with visit(browser, report.out, name, theme=theme, width=width) as page:
+                assert page.locator("h1").count() == 1
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width}"
+
+
+def test_each_link_within_the_report_leads_somewhere(report: Report) -> None:
+    for file in report.out.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="([^"#]+)"', file.read_text()):
+            if not target.startswith("https://"):
+                assert (file.parent / target).is_file(), f"{file.name}: {target}"
+
+
+def test_the_numbers_are_those_of_status_to_the_digit(browser: Any, report: Report) -> None:
+    told = {row["id"]: row for row in json.loads((report.out / "status.json").read_text())["milestones"]}
+    with visit(browser, report.out, "index.html") as page:
+        shown = page.evaluate("""[...document.querySelectorAll('#milestones tbody tr')].map(row => ({
+            id: row.querySelector('.id').textContent, status: row.dataset.s,
+            p: row.querySelector('data')?.value ?? null, p50: row.cells[3].dataset.k, due: row.cells[4].dataset.k,
+            done: row.cells[5].textContent.trim()}))""")
+    assert len(shown) == len(told)
+    for row in shown:
+        want = told[row["id"]]
+        assert row["status"] == want["status"]
+        assert (None if row["p"] is None else float(row["p"])) == want["probability"]
+        assert (row["p50"] or None, row["due"] or None) == (want["p50"], want["due"])
+
+
+def test_it_is_worst_first(report: Report) -> None:
+    ranks = [r.rank for r in report.made.rows]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) >= 3
+
+
+# --- filters, order, what-if ----------------------------------------------------------------------------------------
+
+
+def visible(page: Any) -> list[str]:
+    found: list[str] = page.locator("#milestones tbody tr:visible .id").all_inner_texts()
+    return found
+
+
+def test_filters_leave_what_fits(browser: Any, report: Report) -> None:
+    rows = report.made.rows
+    with visit(browser, report.out, "index.html") as page:
+        assert visible(page) == [r.written for r in rows if r.current]
+        page.select_option("#f-status", "done")
+        assert visible(page) == [r.written for r in rows if r.health.status is Status.DONE]
+        page.select_option("#f-status", "*")
+        assert len(visible(page)) == len(rows)
+        page.select_option("#f-tracker", "gl")
+        assert visible(page) == [r.written for r in rows if r.tracker == "gl"]
+        page.click("text=Clear")
+        page.select_option("#f-owner", "Noor Hill")
+        assert visible(page) == [r.written for r in rows if r.current and "Noor Hill" in r.owners]
+        page.fill("#f-text", "no such thing")
+        assert visible(page) == []
+        assert page.locator("#none").is_visible()
+        assert page.locator("#count").inner_text().startswith("0 of")
+
+
+def test_the_table_sorts_by_keyboard_and_says_so(browser: Any, report: Report) -> None:
+    with visit(browser, report.out, "index.html") as page:
+        head = page.locator("#milestones thead button", has_text="Due")
+        head.focus()
+        page.keyboard.press("Enter")
+        dues = page.locator("#milestones tbody tr:visible td:nth-child(5)").evaluate_all("c => c.map(x => x.dataset.k)")
+        known = [due for due in dues if due]
+        assert known == sorted(known)
+        assert dues == known + [""] * (len(dues) - len(known))
+        assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Due")
+        page.keyboard.press("Enter")
+        again = page.locator("#milestones tbody tr:visible td:nth-child(5)").evaluate_all(
+            "c => c.map(x => x.dataset.k)"
+        )
+        assert [due for due in again if due] == sorted(known, reverse=True)
+
+
+def test_everything_is_reached_by_keyboard_and_the_focus_is_seen(browser: Any, report: Report) -> None:
+    with visit(browser, report.out, "index.html") as page:
+        reached = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.append(
+                page.evaluate("(e => [e.tagName, e.id, getComputedStyle(e).outlineStyle])(document.activeElement)")
+            )
+        assert {"f-text", "f-status", "f-tracker", "f-owner", "f-order"} <= {one[1] for one in reached}
+        assert {one[2] for one in reached if one[0] in ("A", "BUTTON")} == {"solid"}
+
+
+def test_the_sliders_answer_with_what_was_computed(browser: Any, report: Report) -> None:
+    one = next(p for p in report.made.pages if p.what_if is not None and len(p.what_if.cuts) > 2)
+    table = one.what_if
+    assert table is not None
+    with visit(browser, report.out, one.row.page) as page:
+        answer = page.locator("#w-answer")
+        assert answer.inner_text() == f"{one.row.likely} likely"
+        page.locator("#w-cut").focus()
+        page.keyboard.press("Home")
+        assert answer.inner_text() == f"{table.percents[0][table.now[1]]} % likely"
+        page.locator("#w-date").focus()
+        page.keyboard.press("End")
+        assert answer.inner_text() == f"{table.percents[0][-1]} % likely"
+        assert "days" in page.locator("#w-date").get_attribute("aria-valuetext")
+        page.click("#w-reset")
+        assert answer.inner_text() == f"{one.row.likely} likely"
+
+
+def test_an_old_page_says_that_it_is_old(browser: Any, report: Report) -> None:
+    with visit(browser, report.out, "index.html") as page:
+        assert not page.locator("#old").is_visible()
+        page.clock.set_fixed_time("2026-11-25T06:30:00Z")
+        page.reload()
+        assert "3 days" in page.locator("#old").inner_text()
+
+
+def test_without_its_script_every_row_is_there(browser: Any, report: Report) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((report.out / "index.html").as_uri())
+    assert page.locator("#milestones tbody tr").count() == len(report.made.rows)
+    assert not page.locator("#filters").is_visible()
+    context.close()
+
+
+# --- who may see what, stale sources, hostile text ------------------------------------------------------------------
+
+
+def test_the_public_sees_public_projects_only(tmp_path: Path) -> None:
+    with installation(small(), joints=(JOINT,)) as engine:
+        whole = contents(engine)
+        report = Report(contents(engine, Audience("public")), tmp_path)
+        one = contents(engine, Audience("gl:acme/api"))
+    assert any("vault" in r.written for r in whole.rows)
+    assert {r.written.split("#")[0] for r in report.made.rows} == {"gh:acme/app", "gl:acme/api", "joint:Payments GA"}
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert b"vault" not in file.read_bytes(), file.name
+    assert {r.written.split("#")[0] for r in one.rows} == {"gl:acme/api"}
+
+
+def test_a_narrower_audience_in_the_same_folder_takes_the_other_pages_away(tmp_path: Path) -> None:
+    (tmp_path / "CNAME").write_text("report.example")
+    with installation(small(), daily=False) as engine:
+        before = Report(contents(engine), tmp_path)
+        after = Report(contents(engine, Audience("public")), tmp_path)
+    gone = {r.page for r in before.made.rows} - {r.page for r in after.made.rows}
+    assert len(gone) > 2
+    assert not any((tmp_path / name).exists() for name in gone if name)
+    assert (tmp_path / "CNAME").exists()
+
+
+def test_a_stale_source_is_told_at_the_top_and_on_its_pages(browser: Any, tmp_path: Path) -> None:
+    with installation(small(), stale="gl") as engine:
+        report = Report(contents(engine), tmp_path)
+    with visit(browser, report.out, "index.html") as page:
+        assert "gl:acme/api: data is missing since 21 Nov 2026, 06:30 UTC" in page.locator(".stale").inner_text()
+    stale = next(r for r in report.made.rows if r.tracker == "gl" and r.health.stale_since and r.page)
+    assert (stale.health.status, stale.likely) == (Status.UNKNOWN, "")
+    with visit(browser, report.out, stale.page) as page:
+        assert "The data is stale" in page.locator(".stale").inner_text()
+
+
+HOSTILE = (
+    *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>', "javascript:alert(1)"),
+    *("</title><script>alert(1)</script>", "{{ 7*7 }}{% raw %}", "</td></tr></table>", "' onmouseover='alert(1)"),
+    "".join(PARTS).replace("\ud800", ""),  # no tracker's JSON decodes to half a character
+)
+
+
+def test_a_hostile_world_is_text(browser: Any, tmp_path: Path) -> None:
+    home = project("acme/<b>app</b>")
+    made = series(home, earlier=4, running=3, titles=HOSTILE[:3], work=HOSTILE)
+    with installation({"gh": [made]}, daily=False) as engine:
+        report = Report(contents(engine), tmp_path)
+    for name in ("index.html", *(r.page for r in report.made.rows if r.page)):
+        source = (report.out / name).read_text()
+        assert source.count("<script") == 1
+        with visit(browser, report.out, name) as page:
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            foreign = (
+                "img, main script, svg[onload], [onerror], [onmouseover], [onload], [style], a[href^='javascript']"
+            )
+            assert page.locator(foreign).count() == 0
+    with visit(browser, report.out, "index.html") as page:
+        shown = page.locator("#milestones").inner_text()
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert "<script>alert(1)</script>" in shown
+
+
+def test_only_addresses_of_the_web_become_links(report: Report) -> None:
+    assert site.link("https://tracker.example/1") == "https://tracker.example/1"
+    assert [site.link(url) for url in ("javascript:alert(1)", "data:text/html,x", "//x", " https://x")] == [""] * 4
+
+
+def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(report: Report) -> None:
+    for file in report.out.rglob("*.html"):
+        source = file.read_text()
+        assert "default-src 'none'" in unescape(source)
+        assert "unsafe" not in source.split("</head>")[0]
+        assert re.search(r"\sstyle=|<style|\son\w+=", source) is None, file.name
+
+
+# --- accessibility, size, pictures ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from the registry of the machine's npm; no test where that does not answer."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here: axe-core cannot be had")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(["npm", "pack", AXE, "--silent"], cwd=folder, capture_output=True, timeout=120, check=False)
+    packed = next(folder.glob("axe-core-*.tgz"), None)
+    if done.returncode or packed is None:
+        pytest.skip("npm could not fetch axe-core")
+    with tarfile.open(packed) as archive:
+        member = archive.extractfile("package/axe.min.js")
+        assert member is not None
+        return member.read().decode()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing(browser: Any, report: Report, axe: str, theme: str, width: int) -> None:
+    for name in names(report).values():
+        with visit(browser, report.out, name, theme=theme, width=width, quiet=False) as page:
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            page.evaluate(axe)
+            found = page.evaluate("axe.run(document)")["violations"]
+            told = [(one["id"], one["impact"], one["nodes"][0]["html"][:200]) for one in found]
+            assert told == [], name
+
+
+def test_a_thousand_milestones_are_small_enough(browser: Any, tmp_path: Path) -> None:
+    """The size is asserted; the time is only printed, since a busy machine proves nothing."""
+    pages = [series(project(f"acme/team{n}"), earlier=15, running=5) for n in range(50)]
+    with installation({"gh": pages}, daily=False) as engine:
+        made = contents(engine)
+    assert len(made.rows) == 1000
+    out = tmp_path / "out"
+    # the portfolio holds them all; drawing a page for each would only take long
+    site.build(replace(made, pages=()), out, b"{}")
+    size = sum((out / name).stat().st_size for name in ("index.html", "report.css", "report.js"))
+    assert size < 3_000_000
+    with visit(browser, out, "calibration.html") as page:
+        began = time.perf_counter()
+        page.goto((out / "index.html").as_uri())
+        assert page.locator("#milestones tbody tr").count() == 1000
+        took = time.perf_counter() - began
+    print(f"1,000 milestones: {size / 1e6:.2f} MB, loaded in {took:.2f} s")
+
+
+def drawn(browser: Any, report: Report, name: str, theme: str, width: int) -> Image.Image:
+    with visit(browser, report.out, name, theme=theme, width=width) as page:
+        page.set_viewport_size({"width": width, "height": 1400})
+        return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_look_as_they_did_when_somebody_looked(browser: Any, report: Report, theme: str, width: int) -> None:
+    for name, file in names(report).items():
+        with Image.open(GOLDEN / f"{name}-{theme}-{width}.png") as kept:
+            wanted = kept.convert("RGB")
+        found = drawn(browser, report, file, theme, width)
+        assert found.size == wanted.size
+        difference = sum(ImageStat.Stat(ImageChops.difference(found, wanted)).mean) / 3
+        assert difference < TOLERANCE, f"{name} {theme} {width}: {difference:.1f}"
+
+
+def main(folder: Path) -> None:
+    """Draw the golden images anew."""
+    import tempfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as out,
+        installation(small(), joints=(JOINT,)) as engine,
+        playwright_api.sync_playwright() as playwright,
+    ):
+        report = Report(contents(engine), Path(out))
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for theme in THEMES:
+            for width in WIDTHS:
+                for name, file in names(report).items():
+                    shot = drawn(opened, report, file, theme, width).quantize(64)
+                    shot.save(folder / f"{name}-{theme}-{width}.png", optimize=True)
+        opened.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN)
