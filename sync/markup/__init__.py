@@ -7,11 +7,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sync.model import Markup
 from sync.markup.adf import adf
 from sync.markup.document import Bullets, Document, Lines, Section
 from sync.markup.markdown import markdown
 from sync.markup.wiki import wiki
+from sync.model import Markup
 
 __all__ = ["SHORTEST", "render"]
 
