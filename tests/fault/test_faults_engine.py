@@ -21,6 +21,8 @@ from tests.fault.scripts import FaultyConnector, Scene, check, run
 
 SCRIPTS = 5_000 if os.environ.get("MILESYNC_PROOF") else 40
 
+pytestmark = pytest.mark.timeout(3_600 if SCRIPTS > 40 else 300)
+
 DAYS = (None, -20, -1, 0, 20, 200)
 PULLS = ("fine", "fine", "fine", "cut", "busy", "limited", "timeout")
 OBSERVATIONS = ("fine", "fine", "stale", "stale", "busy", "limited", "timeout")

@@ -27,6 +27,8 @@ PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 SCRIPTS = 150 if PROOF else 3
 """For each dialect."""
 
+pytestmark = pytest.mark.timeout(3_600 if PROOF else 300)
+
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
 _RUNS = count()
 

@@ -24,6 +24,7 @@ from tests.fault.standing import check, markers
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 KINDS = ("github", "gitlab", "jira", "jira-cloud") if PROOF else ("github",)
+pytestmark = pytest.mark.timeout(3_600 if PROOF else 300)
 DATABASES = ("sqlite", "postgresql")
 STRIDE = {"sqlite": 1 if PROOF else 3, "postgresql": 1 if PROOF else 10}
 """By default some boundaries are left out; a full proof takes each."""

@@ -26,6 +26,8 @@ from tests.contract.sandbox_side import Clock, SandboxSide
 EDITS = 400 if os.environ.get("MILESYNC_PROOF") else 6
 """How many sequences of edits for each dialect."""
 
+pytestmark = pytest.mark.timeout(3_600 if EDITS > 6 else 300)
+
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
 
 
