@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, outside, report, show, timeline, whatif
+from sync.cli import compose, db, doctor, handover, init, outside, report, show, timeline, whatif
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -283,6 +283,7 @@ def backtest(
 # --- commands with a module of their own -----------------------------------------------------------------------------
 
 app.command()(doctor.doctor)
+app.command()(init.init)
 app.add_typer(db.app, name="db")
 app.command()(report.report)
 app.command()(handover.adopt)

@@ -1,0 +1,222 @@
+"""`milesync init`: ask a newcomer, test each answer as it comes, write a commented configuration, show a check."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from config import checks
+from config.errors import ConfigurationError
+from config.settings import load
+from config.tables import NAME
+from sync.cli import compose, show
+from sync.cli.doctor import connection_findings, table
+from sync.cli.options import DEFAULT, ERROR, Config, Verbose, end
+from sync.cli.work import told_failures, working
+from sync.cli.written import Answers, Asked, written
+from sync.doctor import Level
+
+__all__ = ["init"]
+
+_PUBLIC = {"github": "https://api.github.com", "gitlab": "https://gitlab.com", "jira": ""}
+_SHORT = {"github": "gh", "gitlab": "gl", "jira": "jira"}
+_EXAMPLE = {
+    "github": "owner/name, or owner/* for all",
+    "gitlab": "group/project, or a group",
+    "jira": "project keys such as PAY",
+}
+_RIGHTS = {
+    "github": "Issues: read and write, Pull requests: read (docs/how-to/go-live-github.md)",
+    "gitlab": "the role Reporter and the scope api; read_api is enough to look (docs/how-to/go-live-gitlab.md)",
+    "jira": "browse, add comments, edit issues; create issues for policy create (docs/how-to/go-live-jira.md)",
+}
+_POLICIES = {
+    "plan": "nothing is written; look first",
+    "update": "issues that you name carry label and comment",
+    "create": "milesync also makes a status issue for each milestone that has a due date",
+}
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+
+
+def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
+    """Ask for tracker, token, projects and policy, test them, and write a commented configuration."""
+    talk = _Talk(Console(), dict(os.environ))
+    if config.exists() and not typer.confirm(f"{config} is there already. Write a new one over it?"):
+        talk.say("It is left as it is.")
+        return
+    folder = re.sub(r"[^A-Za-z0-9._-]+", "-", config.absolute().parent.name).strip("-._")[:40]
+    instance = talk.ask("Name of this installation, for example your team's; it is never changed", folder, _named)
+    answers = Answers(instance=instance)
+    while True:
+        answers.trackers.append(_tracker(talk, {one.name for one in answers.trackers}, config))
+        if not typer.confirm("Another tracker?", default=False):
+            break
+    for policy, meaning in _POLICIES.items():
+        talk.say(f"  {policy:<8}{meaning}")
+    answers.policy = talk.ask("What may `milesync run` do?", "plan", _one_of(tuple(_POLICIES)))
+    _write(config, written(answers), talk.environ)
+    talk.say(f"\n{config} is written.\n")
+    code = _first_check(config, talk, verbose=verbose)
+    exports = sorted({one.variable for one in answers.trackers} - os.environ.keys())
+    for variable in exports:
+        talk.say(f"Put the token into the environment where milesync runs: export {variable}=...")
+    talk.say("Next: `milesync doctor` tells what would fail, `milesync plan` what would be written.")
+    end(code)
+
+
+@dataclass
+class _Talk:
+    """Questions on the terminal; ``environ`` takes in a token that is typed for the tests, and nothing keeps it."""
+
+    console: Console
+    environ: dict[str, str] = field(repr=False)
+
+    def say(self, words: str) -> None:
+        self.console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def ask(self, words: str, default: str, check: Callable[[str], str]) -> str:
+        """Ask until the answer is one. ``check`` returns it, or raises ValueError with what it should be."""
+        while True:
+            answer = str(typer.prompt(words, default=default or None)).strip()
+            try:
+                return check(answer)
+            except ValueError as problem:
+                self.console.print(Text(f"That {problem}.", style="yellow"))
+
+
+# --- a tracker ------------------------------------------------------------------------------------------------------
+
+
+def _tracker(talk: _Talk, taken: set[str], config: Path) -> Asked:
+    kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
+    name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in taken)
+    what = "Address of its API" if kind == "github" else "Its address"
+    one = Asked(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], checks.url))
+    if kind == "jira" and one.url.endswith(".atlassian.net"):
+        one.email = talk.ask("E-mail of the account whose API token it is", "", _an_email)
+    variable = f"{kind.upper()}_TOKEN" + name.removeprefix(_SHORT[kind])
+    while True:
+        one.variable = talk.ask("Environment variable that holds the token", variable, _a_variable)
+        _token(talk, one)
+        one.projects = _projects(talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _listed(kind)))
+        if not talk.environ.get(one.variable) or _tested(talk, one, config):
+            return one
+        if typer.confirm("Keep these answers all the same?", default=False):
+            return one
+        if one.variable not in os.environ:
+            del talk.environ[one.variable]
+
+
+def _token(talk: _Talk, one: Asked) -> None:
+    """Have a token to test with, if there is to be one."""
+    if talk.environ.get(one.variable):
+        return
+    talk.say(f"{one.variable} is not set here. The token needs: {_RIGHTS[one.kind]}.")
+    words = "Paste one to test with now (it is not kept), or press Enter to go on without"
+    token = str(typer.prompt(words, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
+    if token:
+        talk.environ[one.variable] = token
+
+
+def _tested(talk: _Talk, one: Asked, config: Path) -> bool:
+    """Look at the tracker as `milesync doctor` does, and show it."""
+    draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(written(Answers(instance="draft", trackers=[one])), encoding="utf-8")
+        found = connection_findings(load(draft, {}), one.name, talk.environ)
+    except ConfigurationError as problem:
+        talk.say(str(problem).replace(str(draft), str(config)))
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    talk.console.print(table(found))
+    return all(finding.level is not Level.ERROR for finding in found)
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def check(answer: str) -> str:
+        if answer.lower() not in words:
+            raise ValueError(f"should be one of {', '.join(words)}")
+        return answer.lower()
+
+    return check
+
+
+def _named(answer: str) -> str:
+    if not re.fullmatch(NAME, answer) or len(answer) > 40:
+        raise ValueError("should be at most 40 letters, digits, dots, - and _")
+    return answer
+
+
+def _a_variable(answer: str) -> str:
+    if not _VARIABLE.fullmatch(answer):
+        raise ValueError("should be the name of a variable in capital letters, not the token itself")
+    return answer
+
+
+def _an_email(answer: str) -> str:
+    if "@" not in answer:
+        raise ValueError("should be an e-mail address")
+    return answer
+
+
+def _listed(kind: str) -> Callable[[str], str]:
+    def check(answer: str) -> str:
+        names = _projects(answer)
+        if not names:
+            raise ValueError("should name at least one project")
+        checks.projects(names, kind)
+        return answer
+
+    return check
+
+
+def _projects(answer: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in answer.split(",") if part.strip())
+
+
+# --- the file and what comes of it -----------------------------------------------------------------------------------
+
+
+def _write(config: Path, text: str, environ: Mapping[str, str]) -> None:
+    """Put the file there whole, once it is known to be right. Raises `ConfigurationError`."""
+    draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        load(draft, {name: value for name, value in environ.items() if not name.startswith("MILESYNC_")})
+        draft.replace(config)
+    except OSError as problem:
+        raise ConfigurationError([f"{config}: cannot be written ({problem.strerror})"]) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _first_check(config: Path, talk: _Talk, *, verbose: bool) -> int:
+    """Read the projects into memory and show their milestones, where there is a token for each; the exit code."""
+    settings = load(config, {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"})
+    environ = {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"}
+    if any(not environ.get(variable) for variable in compose.needed(settings)):
+        return 0
+    if not typer.confirm("Read the projects now and show their milestones? Nothing is written", default=True):
+        return 0
+    with (
+        working(verbose=verbose, as_json=False) as (run_id, shown),
+        compose.engine(settings, environ, create=True, run_id=run_id, progress=shown) as engine,
+    ):
+        engine.pull()
+        code = told_failures(engine)
+        if code != ERROR:
+            talk.console.print(show.milestones(engine.assess()))
+    talk.say("")
+    return code

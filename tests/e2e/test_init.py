@@ -1,0 +1,162 @@
+"""`milesync init`, answered from a pipe: what it asks again, what it tests, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config import load
+from connectors.sandbox.world import World
+from tests.e2e.inprocess import Done, milesync
+from tests.e2e.small import served
+
+UNSET: dict[str, str | None] = {"GITHUB_TOKEN": None, "GITLAB_TOKEN": None, "JIRA_TOKEN": None}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with served(tmp_path_factory.mktemp("init")) as (world, _):
+        yield world
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    for tracker in running.trackers:
+        tracker.log.clear()
+        for project in tracker.projects.values():
+            project.read_only = False
+    return running
+
+
+def init(folder: Path, *answers: str, env: dict[str, str | None] | None = None) -> Done:
+    config = folder / "milesync.toml"
+    done = milesync("init", "--config", str(config), typed="".join(f"{one}\n" for one in answers), env=env)
+    left = [path.name for path in folder.iterdir()]
+    assert left == (["milesync.toml"] if config.exists() else []), "no draft, no database"
+    return done
+
+
+def test_a_newcomer_gets_a_file_that_runs_and_sees_the_milestones(world: World, tmp_path: Path) -> None:
+    done = init(tmp_path, "acme", "github", world.github.url, "", "acme/app", "n", "", "")
+    assert done.code == 0, done.err
+    settings = load(tmp_path / "milesync.toml", {})
+    (connection,) = settings.connections.values()
+    assert (settings.instance, settings.policy, connection.projects) == ("acme", "plan", ("acme/app",))
+    assert "the token belongs to milesync-bot" in done.out
+    assert "gh:acme/app#2" in done.out
+    assert world.github.writes == []
+    text = (tmp_path / "milesync.toml").read_text()
+    assert text.count("#") > 8
+    assert "sandbox" not in text, "the token"
+    assert milesync("doctor", "--config", str(tmp_path / "milesync.toml")).code == 0
+
+
+def test_wrong_answers_are_asked_again(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path,
+        *("two words", "acme"),
+        *("gitea", "GitHub"),
+        *("ftp://x", "http://example.org", world.github.url),
+        *("ghp lower", "GITHUB_TOKEN"),
+        *("app", " , ", "acme/app"),
+        "n",
+        *("everything", "create"),
+        "n",
+    )
+    assert done.code == 0, done.err
+    for said in (
+        "That should be at most 40 letters",
+        "That should be one of github, gitlab, jira",
+        "That should be an address that starts with https://",
+        "That should start with https://, because the token is sent there",
+        "not the token itself",
+        "That should be written owner/name",
+        "That should name at least one project",
+        "That should be one of plan, update, create",
+    ):
+        assert said in done.out, said
+    assert load(tmp_path / "milesync.toml", {}).policy == "create"
+
+
+def test_two_trackers_of_a_kind_and_one_without_a_token(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path,
+        "acme",
+        *("github", world.github.url, "", "acme/app", "y"),
+        *("github", world.github.url, "OTHER", "", "acme/*", "y"),
+        *("jira", "https://acme.atlassian.net", "no e-mail", "bot@example.org", "", "", "PAY, WEB", "n"),
+        "",
+        env=UNSET | {"GITHUB_TOKEN": "sandbox"},
+    )
+    assert done.code == 0, done.err
+    settings = load(tmp_path / "milesync.toml", {})
+    assert list(settings.connections) == ["gh", "gh2", "jira"]
+    assert settings.connections["jira"].email == "bot@example.org"
+    assert settings.connections["jira"].projects == ("PAY", "WEB")
+    assert "OTHER is not set here. The token needs: Issues: read and write" in done.out
+    assert "export JIRA_TOKEN=..." in done.out
+    assert "export GITHUB_TOKEN" not in done.out
+    assert "Read the projects now" not in done.out
+
+
+def test_a_token_typed_for_the_tests_is_kept_nowhere(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path,
+        *("acme", "gitlab", world.gitlab.url, ""),
+        *("wr0ng-t0ken", "acme/api", "n"),  # refused: asked again
+        *("GITLAB_TOKEN", "sandbox", "acme/api"),
+        *("n", "", "y"),
+        env=UNSET,
+    )
+    assert done.code == 0, done.err
+    assert "Keep these answers all the same?" in done.out
+    assert "The tracker refused the token" in done.out
+    assert "gl:acme/api%v2" in done.out
+    assert "wr0ng" not in (tmp_path / "milesync.toml").read_text() + done.err
+    assert "export GITLAB_TOKEN=..." in done.out
+
+
+def test_a_project_that_is_not_there_is_asked_again(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path,
+        *("acme", "github", world.github.url, "", "acme/gone", "n"),
+        *("", "acme/app", "n", "", "n"),
+    )
+    assert done.code == 0, done.err
+    assert "acme/gone" in done.out
+    assert load(tmp_path / "milesync.toml", {}).connections["gh"].projects == ("acme/app",)
+
+
+def test_a_right_that_is_missing_for_later_is_a_warning_now(world: World, tmp_path: Path) -> None:
+    next(iter(world.github.projects.values())).read_only = True
+    done = init(tmp_path, "acme", "github", world.github.url, "", "acme/app", "n", "", "n")
+    assert done.code == 0, done.err
+    assert '▲ missing: Issues: write on acme/app (needed for policy = "update")' in done.out
+
+
+@pytest.mark.parametrize("answer", ["", "n"])
+def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path: Path, answer: str) -> None:
+    (tmp_path / "milesync.toml").write_text("mine")
+    done = init(tmp_path, answer)
+    assert (done.code, (tmp_path / "milesync.toml").read_text()) == (0, "mine")
+
+
+def test_a_file_is_written_over_when_told_to(world: World, tmp_path: Path) -> None:
+    (tmp_path / "milesync.toml").write_text("mine")
+    done = init(tmp_path, "y", "acme", "github", world.github.url, "", "acme/app", "n", "", "n")
+    assert done.code == 0, done.err
+    assert "mine" not in (tmp_path / "milesync.toml").read_text()
+
+
+def test_who_stops_answering_leaves_nothing_behind(world: World, tmp_path: Path) -> None:
+    done = init(tmp_path, "acme", "github", world.github.url)
+    assert done.code == 1
+    assert not (tmp_path / "milesync.toml").exists()
+
+
+def test_a_name_with_signs_of_toml_in_it_stays_one_text(tmp_path: Path) -> None:
+    done = init(tmp_path, *("acme", "jira", "https://jira.example.org", "", "", 'A"B\\ü, C'), *("n", ""), env=UNSET)
+    assert done.code == 0, done.err
+    assert load(tmp_path / "milesync.toml", {}).connections["jira"].projects == ('A"B\\ü', "C")
