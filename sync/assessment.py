@@ -41,7 +41,7 @@ from sync.store import Store
 from sync.track_record import told, track_record
 from sync.view import Commitment
 
-__all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "explain", "scores"]
+__all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "explain", "history_of", "scores"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 
@@ -208,6 +208,11 @@ def explain(
 ) -> dict[str, Any] | None:
     """Every number behind the health of one milestone: see `Reading`."""
     return Reading(store, sources, at, book, replay=replay).explain(written)
+
+
+def history_of(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> Ledger:
+    """The history of every milestone that the sources admit, as it stands at a time."""
+    return Reading(store, sources, at, book, replay=True).history.ledger
 
 
 def scores(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> dict[str, StreamScore]:

@@ -26,10 +26,11 @@ from sync.action import (
     Target,
     may_be_refused,
 )
-from sync.assessment import Assessed, Reading, Rulebook, Source, explain, scores
+from sync.assessment import Assessed, Reading, Rulebook, Source, explain, history_of, scores
 from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
+from sync.ledger import Ledger
 from sync.marker import Marker
 from sync.model import UnknownWhy
 from sync.outcome import Failure, Progress, Result, Written, silent
@@ -151,6 +152,10 @@ class Engine:
     def joints(self) -> tuple[JointAssessed, ...]:
         """The joint milestones as they were assessed last."""
         return self.whole.joints if self.whole else ()
+
+    def history(self, at: datetime | None = None) -> Ledger:
+        """What is known of every milestone that the sources admit, in columns."""
+        return history_of(self.store, self.sources, at or self.clock(), self.rules)
 
     def track_record(self, at: datetime | None = None) -> dict[str, StreamScore]:
         """How the forecasts that were published here have fared, by stream."""
