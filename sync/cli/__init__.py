@@ -257,8 +257,12 @@ def explain(
 
 @app.command()
 def backtest(
-    prefixes: Annotated[list[str], typer.Argument(metavar="PREFIX...", help="…_milestones.csv and …_memberships.csv")],
+    prefixes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PREFIX...", help="…_milestones.csv and …_memberships.csv; none: your own history"),
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Reliability plot, .svg or .png", metavar="FILE")] = None,
+    config: Config = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -266,18 +270,27 @@ def backtest(
     from sync import backtest as harness
     from sync import backtest_view as shown
 
-    with working(verbose=verbose, as_json=as_json):
-        try:
-            result = harness.run_backtest(prefixes)
-            if plot is not None:
-                shown.plot(result, plot)
-        except (ImportError, OSError, ValueError) as problem:
-            tell_error(str(problem))
-            raise typer.Exit(ERROR) from None
+    if prefixes:
+        with working(verbose=verbose, as_json=as_json):
+            result = _tested(lambda: harness.run_backtest(prefixes))
+    else:
+        with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+            result = harness.backtest(engine.history())
+    if plot is not None:
+        _tested(lambda: shown.plot(result, plot))
     if as_json:
         print_json(result)
     else:
         shown.render(result, Console())
+
+
+def _tested(step: Callable[[], Any]) -> Any:
+    """A step of the back-test; files and suffixes come from the user, so what is wrong with them is said plainly."""
+    try:
+        return step()
+    except (ImportError, OSError, ValueError) as problem:
+        tell_error(str(problem))
+        raise typer.Exit(ERROR) from None
 
 
 # --- commands with a module of their own -----------------------------------------------------------------------------
