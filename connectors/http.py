@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import requests
@@ -33,7 +33,7 @@ from sync.connector import (
     UnreachableError,
 )
 
-__all__ = ["Caller", "Response", "budget", "clock_ahead", "decode", "error_of"]
+__all__ = ["Caller", "Response", "budget", "clock_ahead", "decode", "decoder", "error_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -119,10 +119,27 @@ def budget(response: Response, name: str) -> Budget | None:
     return Budget(name=name, limit=int(limit), left=int(left), resets=at)
 
 
+_building = threading.Lock()
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of a type, for any thread.
+
+    msgspec gathers what it must know of a type at its first use, and ends the whole process (0.22) if two threads do
+    that at once; so decoders are built one at a time and kept.
+    """
+    found = _decoders.get(type_)
+    if found is None:
+        with _building:
+            found = _decoders.setdefault(type_, msgspec.json.Decoder(type_))
+    return found
+
+
 def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:
     """The body as a wire struct. Raises `MalformedError` that names what was wrong, never the value."""
     try:
-        return msgspec.json.decode(response.body, type=type_)
+        return decoder(type_).decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         start = response.body[:64].lstrip()
         head = start.decode("latin-1") if isinstance(start, bytes) else start

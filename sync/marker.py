@@ -59,9 +59,13 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def decode(cls, text: str) -> Marker | None:
         """The marker, or None when the text is not one that this version reads."""
         try:
-            return msgspec.json.decode(text, type=cls)
+            return _DECODER.decode(text)
         except (msgspec.DecodeError, msgspec.ValidationError):
             return None
+
+
+_DECODER = msgspec.json.Decoder(Marker)
+"""Made here, since threads that make one at once would end the process."""
 
 
 def with_marker(body: str, marker: str) -> str:

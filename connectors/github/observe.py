@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from connectors.github import rows, wire
 from connectors.github.session import OWN, Session, TooHeavyError
-from connectors.http import decode
+from connectors.http import decode, decoder
 from sync.action import Asked, Claim, Observed, OurComment, StatusIssue, Target
 from sync.connector import MalformedError, RefusedError, TrackerError, command_lines, find_marker
 
@@ -273,5 +273,5 @@ def _ours(comments: Iterable[wire.Comment]) -> Iterator[OurComment]:
 
 def _decoded(text: str) -> _Marker | None:
     with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(text, type=_Marker)
+        return decoder(_Marker).decode(text)
     return None

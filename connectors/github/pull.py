@@ -28,7 +28,7 @@ from msgspec import Struct
 from connectors.github import queries, rows, wire
 from connectors.github.glance import glances, ids_there
 from connectors.github.session import OWN, Session, TooHeavyError
-from connectors.http import Response, decode
+from connectors.http import Response, decode, decoder
 from connectors.sweep import Sweeping
 from sync.connector import BusyError, GoneError, MalformedError, Page, TrackerError
 from sync.model import Project
@@ -412,4 +412,4 @@ def _decoded(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
     """Cursors that this version can read; the others' repositories are read anew."""
     for key, text in cursors.items():
         with suppress(msgspec.DecodeError):
-            yield key, msgspec.json.decode(text, type=Cursor)
+            yield key, decoder(Cursor).decode(text)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from connectors.gitlab import wire
+from connectors.http import decoder
 
 __all__ = ["OVERLAP", "Cursor"]
 
@@ -38,7 +39,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     def decode(cls, text: str) -> Cursor:
         """The cursor; one that this version cannot read means: from the beginning."""
         try:
-            read = msgspec.json.decode(text or "{}", type=cls)
+            read = decoder(cls).decode(text or "{}")
         except msgspec.MsgspecError:
             return cls()
         return read if (read.upto is None) is (read.created is None) else cls()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from connectors.http import decoder
 from connectors.jira.wire import User
 
 __all__ = ["OVERLAP", "Cursor", "Discovery"]
@@ -50,7 +51,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     def read(cls, text: str) -> Cursor | None:
         """The cursor in a text of ours; None when it is another version's, so that the pull begins anew."""
         try:
-            return msgspec.json.decode(text, type=cls)
+            return decoder(cls).decode(text)
         except msgspec.DecodeError:
             return None
 

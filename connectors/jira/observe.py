@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from connectors.http import decoder
 from connectors.jira import jql
 from connectors.jira.pull import OWN
 from connectors.jira.rows import moment_of
@@ -97,7 +96,7 @@ def _labelled(session: Session, projects: Sequence[str]) -> list[str]:
     labels = jql.any_of("labels", status_labels(session))
     query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
     pages = by_token(session, query, ["key"], _KEYS) if session.cloud else _by_offset(session, query)
-    keys = [msgspec.json.decode(raw, type=KeyOnly).key for found in pages for raw in found.issues]
+    keys = [decoder(KeyOnly).decode(raw).key for found in pages for raw in found.issues]
     return list(dict.fromkeys(keys))
 
 

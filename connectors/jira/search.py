@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from connectors.http import decoder
 from connectors.jira import jql
 from connectors.jira.rows import moment_of
 from connectors.jira.session import Session
@@ -51,7 +52,7 @@ class Search:
     def __init__(self, session: Session, *, history: bool, concurrency: int) -> None:
         self._session, self.history, self._concurrency = session, history, concurrency
         points, epic = session.custom
-        self._type = issue_type(points, epic)
+        self._item = decoder(issue_type(points, epic))
         self._fields = [*_FIELDS, *points, *([epic] if epic else [])]
 
     def begin(self, where: str) -> tuple[Batch, Iterator[Batch] | None]:
@@ -90,7 +91,7 @@ class Search:
             starts = range(len(first.issues), first.total, len(first.issues) or 1)
             pages = [first, *self._session.caller.ahead(lambda start: self._id_page(where, start), starts)]
             if all(page.total >= first.total for page in pages):  # else a deletion moved others between the pages
-                return frozenset(msgspec.json.decode(raw, type=_IdOnly).id for page in pages for raw in page.issues)
+                return frozenset(decoder(_IdOnly).decode(raw).id for page in pages for raw in page.issues)
         raise BusyError(self._session.name, "", "issues kept vanishing while they were counted")
 
     def _id_page(self, where: str, start: int) -> Found:
@@ -154,7 +155,7 @@ class Search:
         """Ids alone come 5,000 at a time."""
         for found in by_token(self._session, where + ORDER, ["id"], _IDS):
             for raw in found.issues:
-                yield msgspec.json.decode(raw, type=_IdOnly).id
+                yield decoder(_IdOnly).decode(raw).id
 
     def _bulk(self, where: str, known: set[str]) -> Iterator[Batch]:
         """All but the known issues, in groups; each group's histories and issues are asked for side by side."""
@@ -215,7 +216,7 @@ class Search:
         bad: dict[str, MalformedError] = {}
         for raw in found.issues:
             try:
-                items.append(msgspec.json.decode(raw, type=self._type))
+                items.append(self._item.decode(raw))
             except (msgspec.DecodeError, UnicodeDecodeError) as problem:
                 project = self._project_of(raw, str(problem))
                 bad[project] = MalformedError(self._session.name, project, f"an issue of it: {problem}")
@@ -223,7 +224,7 @@ class Search:
 
     def _project_of(self, raw: Raw, problem: str) -> str:
         try:
-            return msgspec.json.decode(raw, type=KeyOnly).key.rpartition("-")[0]
+            return decoder(KeyOnly).decode(raw).key.rpartition("-")[0]
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise MalformedError(self._session.name, "", problem) from None
 

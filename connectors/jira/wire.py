@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -217,6 +218,7 @@ class Item(Struct):
     changelog: Changelog | None = None
 
 
+@cache
 def issue_type(points: tuple[str, ...], epic: str) -> type[Item]:
     """`Item` with this site's custom fields: ``fields.points_0`` ..., ``fields.epic``."""
     extra: list[Any] = [(f"points_{n}", float | None, field(default=None, name=one)) for n, one in enumerate(points)]

@@ -1,0 +1,270 @@
+"""What a pull costs beside a bare fetch of the same bytes, and beside the naive loop of each SDK.
+
+Run it: ``python tests/benchmarks/bench_connectors.py [--issues N] [--latency S] [--concurrency N] [--only KIND ...]``.
+
+The sandbox serves one tracker from another process (`bench_server`) that answers what it was asked before from memory,
+so that its own work does not count. Each figure is that of a whole process: start, imports, network, storing. Only
+ratios within one run mean anything. Nothing is asserted.
+
+* bare: the very requests of our first pull, sent by plain threads that read the bytes and drop them
+* pull: ``milesync pull`` into a new database, with histories
+* quiet: ``milesync run`` when nothing changed: pull, assess, plan, apply
+* 1 %: ``milesync pull`` when one issue in a hundred changed
+* naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+KINDS = ("github", "gitlab", "jira", "jira-cloud")
+PROJECTS = {"github": "acme/app", "gitlab": "acme/app", "jira": "APP", "jira-cloud": "APP"}
+SECRETS = {"GITHUB_TOKEN": "sandbox", "GITLAB_TOKEN": "sandbox", "JIRA_TOKEN": "sandbox", "JIRA_EMAIL": "bot@x.invalid"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: seconds of wall and of CPU, peak megabytes, requests, megabytes read."""
+
+    wall: float
+    cpu: float
+    peak: float
+    requests: int
+    read: float
+
+
+class Server:
+    """The tracker in its own process, told by lines what to do."""
+
+    def __init__(self, kind: str, issues: int, latency: float) -> None:
+        command = [sys.executable, str(HERE / "bench_server.py"), kind, str(issues), str(latency)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.kind, self.url = kind, str(self._heard())
+
+    def _heard(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def say(self, word: str) -> Any:
+        """Have the server do something, and hear its answer."""
+        assert self._process.stdin is not None
+        print(word, file=self._process.stdin, flush=True)
+        return self._heard()
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@contextmanager
+def served(kind: str, issues: int, latency: float) -> Iterator[Server]:
+    """A tracker full of issues."""
+    server = Server(kind, issues, latency)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def measured(server: Server, command: Sequence[str], *, good: Sequence[int] = (0,)) -> Cost:
+    """What a command costs, start to end."""
+    server.say("count")
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, **SECRETS}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in good:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}: {said.decode()[-2000:]}")
+    count, size = server.say("count")
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, count, size / 1e6)
+
+
+# --- in processes of their own --------------------------------------------------------------------------------------
+
+
+def bare(file: Path, concurrency: int) -> None:
+    """Send recorded requests and drop the bytes."""
+    import urllib3
+
+    asked = json.loads(file.read_text())
+    pool = urllib3.PoolManager(maxsize=concurrency)
+
+    def send(one: dict[str, Any]) -> int:
+        body = one["body"]
+        answer = pool.request(
+            one["method"], one["url"], headers=one["headers"], body=body and body.encode(), retries=False
+        )
+        return len(answer.data)
+
+    with ThreadPoolExecutor(concurrency) as threads:
+        sum(threads.map(send, asked))
+
+
+def record(kind: str, url: str, concurrency: int, file: Path) -> None:
+    """Pull once and write down every request."""
+    import requests
+
+    asked: list[dict[str, Any]] = []
+    send = requests.Session.send
+
+    def noted(session: requests.Session, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+        asked.append({"method": request.method, "url": request.url, "headers": headers, "body": body})
+        return send(session, request, **settings)
+
+    requests.Session.send = noted  # type: ignore[assignment, method-assign]
+    connector = connected(kind, url, concurrency)
+    for page in connector.pull([PROJECTS[kind]], {}):
+        for problem in page.failed.values():
+            sys.exit(str(problem))
+    connector.close()
+    file.write_text(json.dumps(asked))
+
+
+def connected(kind: str, url: str, concurrency: int) -> Any:
+    """A connector to the server."""
+    from datetime import UTC, datetime
+    from importlib import import_module
+
+    from sync.connector import Setup
+
+    secrets = {"token": "sandbox"} | ({"email": SECRETS["JIRA_EMAIL"]} if kind == "jira-cloud" else {})
+    setup = Setup(
+        name="x", url=url, secrets=secrets, clock=lambda: datetime.now(UTC), sleep=time.sleep, concurrency=concurrency
+    )
+    return import_module(f"connectors.{kind.partition('-')[0]}").connect(setup)
+
+
+def naive(kind: str, url: str) -> None:
+    """The loop that everybody writes first."""
+    loops: dict[str, Callable[[str], int]] = {
+        "github": _naive_github,
+        "gitlab": _naive_gitlab,
+        "jira": _naive_jira,
+        "jira-cloud": _naive_cloud,
+    }
+    loops[kind](url)
+
+
+def _naive_github(url: str) -> int:
+    from github import Auth, Github
+
+    repository = Github(auth=Auth.Token("sandbox"), base_url=url, per_page=100).get_repo("acme/app")
+    return sum(issue.state == "open" for issue in repository.get_issues(state="all"))
+
+
+def _naive_gitlab(url: str) -> int:
+    import gitlab
+
+    project = gitlab.Gitlab(url, private_token="sandbox").projects.get("acme/app")
+    return sum(issue.state == "opened" for issue in project.issues.list(state="all", iterator=True, per_page=100))
+
+
+def _naive_jira(url: str) -> int:
+    import jira
+
+    client = jira.JIRA(url, token_auth="sandbox")
+    found, start = 0, 0
+    while issues := client.search_issues("project = APP ORDER BY key", startAt=start, maxResults=100):
+        found += sum(issue.fields.resolution is None for issue in issues)
+        start += len(issues)
+    return found
+
+
+def _naive_cloud(url: str) -> int:
+    import jira
+
+    client = jira.JIRA(url, basic_auth=(SECRETS["JIRA_EMAIL"], "sandbox"), options={"rest_api_version": "3"})
+    issues = client.enhanced_search_issues("project = APP ORDER BY key", maxResults=0)
+    return sum(issue.fields.resolution is None for issue in issues)
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def configured(folder: Path, server: Server, concurrency: int, policy: str) -> list[str]:
+    """The beginning of our command line for a configuration and a database in that folder."""
+    kind = server.kind.partition("-")[0]
+    lines = [
+        f'instance = "bench"\npolicy = "{policy}"\ndatabase = "sqlite:///bench.db"\n[connections.x]',
+        f'type = "{kind}"\nurl = "{server.url}"\nprojects = ["{PROJECTS[server.kind]}"]\nconcurrency = {concurrency}',
+        'email = { env = "JIRA_EMAIL" }' if server.kind == "jira-cloud" else "",
+    ]
+    (folder / "milesync.toml").write_text("\n".join(lines))
+    return ["--config", str(folder / "milesync.toml")]
+
+
+def table(kind: str, issues: int, latency: float, concurrency: int) -> Iterator[tuple[str, Cost]]:
+    """The rows of one dialect."""
+    ours, me = [sys.executable, "-m", "sync.cli"], [sys.executable, str(Path(__file__).resolve())]
+    with served(kind, issues, latency) as server, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        place = configured(folder, server, concurrency, "create")
+        asked = folder / "asked.json"
+        subprocess.run([*me, "--record", kind, server.url, str(concurrency), str(asked)], check=True)
+        fetch = [*me, "--bare", str(asked), str(concurrency)]
+        measured(server, fetch)  # the server has seen everything once
+        yield "bare", measured(server, fetch)
+        yield "pull", measured(server, [*ours, "pull", *place])
+        yield "bare again", measured(server, fetch)
+        for _ in range(2):
+            measured(server, [*ours, "run", *place], good=(0, 3))
+        yield "quiet", measured(server, [*ours, "run", *place])
+        server.say(f"change {max(1, issues // 100)}")
+        yield "1 %", measured(server, [*ours, "pull", *place])
+        yield "naive", measured(server, [*me, "--naive", kind, server.url])
+
+
+def main() -> None:
+    """Print the table, or be one of its processes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--issues", type=int, default=10_000)
+    parser.add_argument("--latency", type=float, default=0.06)
+    parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
+    for name, count in (("--bare", 2), ("--record", 4), ("--naive", 2)):
+        parser.add_argument(name, nargs=count, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.bare:
+        bare(Path(given.bare[0]), int(given.bare[1]))
+    elif given.record:
+        record(given.record[0], given.record[1], int(given.record[2]), Path(given.record[3]))
+    elif given.naive:
+        naive(*given.naive)
+    else:
+        print(f"{given.issues} issues, 40 milestones, {given.latency * 1000:.0f} ms, {given.concurrency} at once")
+        print(f"{'':22}{'wall s':>8}{'x bare':>8}{'CPU s':>8}{'peak MB':>9}{'requests':>10}{'read MB':>9}")
+        for kind in given.only:
+            first = 0.0
+            for what, cost in table(kind, given.issues, given.latency, given.concurrency):
+                first = first or cost.wall
+                print(
+                    f"{kind + ' ' + what:22}{cost.wall:8.2f}{cost.wall / first:8.2f}{cost.cpu:8.2f}{cost.peak:9.0f}"
+                    f"{cost.requests:10}{cost.read:9.1f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
