@@ -143,3 +143,46 @@ def test_every_folder_of_tests_has_its_line() -> None:
 def test_the_changelog_names_the_version_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"## [{project['version']}]" in text("CHANGELOG.md")
+
+
+def test_the_page_of_commands_is_the_generated_one() -> None:
+    from sync.cli.reference import reference
+
+    assert text("docs/reference/commands.md") == reference(), (
+        "run: python -m sync.cli.reference > docs/reference/commands.md"
+    )
+
+
+def test_the_page_of_commands_has_each_command_with_its_flags() -> None:
+    page = text("docs/reference/commands.md")
+    assert {heading.split()[1] for heading in re.findall(r"^## (.*)", page, re.MULTILINE)} == set(commands())
+    run = page.partition("## milesync run")[2].partition("## ")[0]
+    assert "| `--first-run` | Make the database if it is not there. |" in run
+    assert "## milesync db export FILE" in page
+
+
+def test_every_message_that_is_explained_is_one_that_the_program_says() -> None:
+    rows = re.findall(r"^\| `(.*?)` \| (.+) \|$", text("docs/how-to/troubleshoot.md"), re.MULTILINE)
+    said = "\n".join(
+        path.read_text(encoding="utf-8")
+        for name in ("sync", "config", "connectors")
+        for path in (ROOT / name).rglob("*.py")
+    )
+    said = re.sub(r"\{kind\.name\}", "Task", said)
+    assert len(rows) > 20
+    assert [message for message, _ in rows if message not in said] == []
+
+
+def test_every_error_of_a_tracker_or_of_the_store_is_explained() -> None:
+    from sync import connector, store
+
+    page = text("docs/how-to/troubleshoot.md")
+    kinds = [
+        kind
+        for module, base in ((connector, connector.TrackerError), (store, store.StoreError))
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, base) and kind is not base
+    ]
+    explained = re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE)
+    assert len(kinds) > 8
+    assert [k.__name__ for k in kinds if not any(words in str(k.__doc__) for words in explained)] == []
