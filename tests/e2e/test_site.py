@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from html import unescape
@@ -28,6 +28,7 @@ from sync.audience import Audience
 from sync.cli import show
 from sync.model import Status
 from sync.site.gather import Contents
+from tests.e2e.commandline import milesync, sandbox
 from tests.property.hostile import PARTS
 from tests.sites import JOINT, NOW, contents, installation, project, series, small
 
@@ -40,6 +41,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--font-render-hinting=none"),
 ]
+DATA = Path(__file__).parents[3] / "shared" / "data"
 WIDTHS = (1280, 768, 360)
 THEMES = ("light", "dark")
 TOLERANCE = 6.0
@@ -146,6 +148,44 @@ def test_it_is_worst_first(report: Report) -> None:
     ranks = [r.rank for r in report.made.rows]
     assert ranks == sorted(ranks)
     assert len(set(ranks)) >= 3
+
+
+def made_by_command(folder: Path, *words: str, only: Sequence[str] = (), load: Sequence[str] = ()) -> Path:
+    """A report of the sandbox's trackers, made as a user makes it; nothing is written to them."""
+    with sandbox(folder, *load, only=only) as config:
+        assert milesync("pull", config=config).returncode == 0
+        done = milesync("report", "--out", str(folder / "out"), *words, config=config)
+        assert done.returncode == 0, done.stderr
+        told = milesync("status", "--json", *words, config=config)
+    assert told.returncode == 0, told.stderr
+    told_rows = json.loads(told.stdout)["milestones"]
+    assert len(told_rows) == len(json.loads((folder / "out" / "status.json").read_text())["milestones"]) > 20
+    return folder / "out"
+
+
+def opens_quietly(browser: Any, out: Path, every: int = 1) -> int:
+    pages = [
+        "index.html",
+        "calibration.html",
+        *sorted(f"m/{file.name}" for file in (out / "m").glob("*.html"))[::every],
+    ]
+    for name in pages:
+        with visit(browser, out, name, width=360) as page:
+            assert page.locator("h1").count() == 1
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+    return len(pages)
+
+
+def test_the_report_of_the_sandbox_world(browser: Any, tmp_path: Path) -> None:
+    out = made_by_command(tmp_path)
+    assert opens_quietly(browser, out, every=3) > 5
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real history, ../shared/data, is not here")
+def test_the_report_of_the_real_history(browser: Any, tmp_path: Path) -> None:
+    out = made_by_command(tmp_path, "--as-of", "2014-03-15", only=["jira"], load=["--load", str(DATA)])
+    assert opens_quietly(browser, out, every=20) > 10
 
 
 # --- filters, order, what-if ----------------------------------------------------------------------------------------
