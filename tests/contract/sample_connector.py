@@ -22,7 +22,9 @@ from msgspec import Struct
 from connectors.http import Caller, Response, decode
 from sync.connector import (
     Action,
+    Asked,
     Capabilities,
+    Claim,
     Connector,
     CreateComment,
     CreateLabel,
@@ -36,12 +38,14 @@ from sync.connector import (
     Page,
     Receipt,
     RefusedError,
+    RemoveLabel,
     Setup,
     StatusIssue,
     Target,
     TrackerError,
     UncertainError,
     UpdateComment,
+    command_lines,
     find_marker,
     with_marker,
 )
@@ -163,32 +167,37 @@ class Linear:
         issues: dict[str, StatusIssue] = {}
         failed: dict[str, TrackerError] = {}
         labels: dict[str, frozenset[str]] = {}
-        marked: dict[str, dict[str, str]] = {}
+        claims: dict[str, Claim] = {}
+        marked: dict[str, dict[str, Json]] = {}
         for target in targets:
             key = target.project_key
             try:
                 if target.project not in labels:
                     labels[target.project] = frozenset(self._labels(key))
                     marked[target.project] = self._marked(target)
-                issue = target.issue or marked[target.project].get(target.milestone, "")
-                if issue:
-                    issues[target.milestone] = self._status_issue(issue, key)
+                there = marked[target.project].get(target.milestone)
+                if target.issue:
+                    issues[target.milestone] = self._status_issue(target.issue, key)
+                elif there and there["creator"]["id"] == self._me:
+                    issues[target.milestone] = self._status_issue(there["identifier"], key)
+                elif there:
+                    claims[target.milestone] = _claim(there, "creator", "description", there["identifier"])
             except OWN as error:
                 failed[target.milestone] = error
-        return Observed(issues=issues, failed=failed, labels=labels)
+        return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, key: str) -> dict[str, str]:
         return {one["name"]: one["id"] for page in self._pages("Labels", key) for one in page}
 
-    def _marked(self, target: Target) -> dict[str, str]:
-        """By milestone, the oldest issue of ours whose marker names it."""
-        found: dict[str, str] = {}
-        for page in self._pages("Ours", target.project_key, project=target.project, label="milestone-status"):
-            for one in page:
-                marker = find_marker(one["description"]) if one["creator"]["id"] == self._me else ""
-                known = json.loads(marker or "{}")
-                if known.get("kind") == "status_issue":
-                    found.setdefault(known["milestone"], one["identifier"])
+    def _marked(self, target: Target) -> dict[str, Json]:
+        """By milestone, the oldest issue whose marker names it: of ours, or else of another account."""
+        pages = self._pages("Marked", target.project_key, project=target.project, label="milestone-status")
+        rows = sorted((one for page in pages for one in page), key=lambda one: one["creator"]["id"] != self._me)
+        found: dict[str, Json] = {}
+        for one in rows:
+            known = json.loads(find_marker(one["description"]) or "{}")
+            if known.get("kind") == "status_issue":
+                found.setdefault(known["milestone"], one)
         return found
 
     def _status_issue(self, identifier: str, key: str) -> StatusIssue:
@@ -201,6 +210,8 @@ class Linear:
             labels=tuple(label["name"] for label in row["labels"]["nodes"]),
             comments=tuple(self._ours(comments)),
             marker=find_marker(row["description"]) if row["creator"]["id"] == self._me else "",
+            asked=tuple(self._asked(comments)),
+            claims=tuple(_claim(one) for one in comments if one["user"]["id"] != self._me and find_marker(one["body"])),
         )
 
     def _ours(self, comments: Sequence[Json]) -> Iterator[OurComment]:
@@ -209,6 +220,15 @@ class Linear:
             if marker:
                 made, changed = datetime.fromisoformat(one["createdAt"]), datetime.fromisoformat(one["updatedAt"])
                 yield OurComment(id=one["id"], marker=marker, body=one["body"], created_at=made, updated_at=changed)
+
+    def _asked(self, comments: Sequence[Json]) -> Iterator[Asked]:
+        """Commands. The tracker does not tell who may write, so only our own account does."""
+        for one in comments:
+            lines, user = command_lines(one["body"]), one["user"]
+            ours = user["id"] == self._me
+            if lines and not (ours and find_marker(one["body"])):
+                at = datetime.fromisoformat(one["updatedAt"])
+                yield Asked(id=one["id"], author=user["id"], name=user["name"], may_write=ours, at=at, text=lines)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -235,6 +255,11 @@ class Linear:
                 gone = [ids[name] for name in remove if name in ids]
                 self._change("IssueUpdate", key, again=True, id=issue, added=[ids[add]], removed=gone)
                 return Receipt(issue=issue)
+            case RemoveLabel(issue=issue, labels=names):
+                ids = self._labels(key)
+                gone = [ids[name] for name in names if name in ids]
+                self._change("IssueUpdate", key, again=True, id=issue, added=[], removed=gone)
+                return Receipt(issue=issue)
             case CreateComment(issue=issue):
                 text = with_marker(action.body, action.marker)
                 made = self._change("CommentCreate", key, again=False, issue=issue, body=text)["comment"]
@@ -254,6 +279,10 @@ class Linear:
 def connect(setup: Setup) -> Connector:
     """The entry point."""
     return Linear(setup)
+
+
+def _claim(row: Json, by: str = "user", text: str = "body", issue: str = "") -> Claim:
+    return Claim(id=row["id"], author=row[by]["id"], marker=find_marker(row[text]), issue=issue)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -325,14 +354,14 @@ QUERIES = {
     "Issues": f"""query Issues($project: ID!, $since: DateTimeOrDuration, $after: String) {{
   issues({_PAGE}, sort: [{{updatedAt: {{order: Ascending}}}}],
     filter: {{project: {{id: {{eq: $project}}}}, updatedAt: {{gte: $since}}}}) {{ nodes {{ {_ISSUE} }} {_INFO} }} }}""",
-    "Ours": f"""query Ours($project: ID!, $label: String!, $after: String) {{
+    "Marked": f"""query Marked($project: ID!, $label: String!, $after: String) {{
   issues({_PAGE}, sort: [{{createdAt: {{order: Ascending}}}}],
     filter: {{project: {{id: {{eq: $project}}}}, labels: {{name: {{eq: $label}}}}}}) {{
-    nodes {{ identifier description creator {{ id }} }} {_INFO} }} }}""",
+    nodes {{ id identifier description creator {{ id }} }} {_INFO} }} }}""",
     "Issue": f"query Issue($id: String!) {{ issue(id: $id) {{ {_ISSUE} }} }}",
     "Comments": f"""query Comments($issue: ID!, $after: String) {{
   comments({_PAGE}, filter: {{issue: {{id: {{eq: $issue}}}}}}) {{
-    nodes {{ id body createdAt updatedAt user {{ id }} }} {_INFO} }} }}""",
+    nodes {{ id body createdAt updatedAt user {{ id name }} }} {_INFO} }} }}""",
     "Labels": f"query Labels($after: String) {{ issueLabels({_PAGE}) {{ nodes {{ id name }} {_INFO} }} }}",
     "LabelCreate": """mutation LabelCreate($name: String!, $color: String) {
   issueLabelCreate(input: {name: $name, color: $color}) { issueLabel { id } } }""",

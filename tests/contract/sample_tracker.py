@@ -75,7 +75,7 @@ class Workspace(BaseAdapter):
 
     def say(self, issue: Json, by: str, body: str) -> Json:
         self.edit(issue)
-        return self.add(self.comments, issue=issue["id"], body=body, user={"id": by})
+        return self.add(self.comments, issue=issue["id"], body=body, user={"id": by, "name": by.title()})
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class Workspace(BaseAdapter):
         ]
         return self._paged(sorted(rows, key=lambda row: (row["updatedAt"], row["id"])), after)
 
-    def _Ours(self, project: str, label: str, after: str | None) -> Json:  # noqa: N802
+    def _Marked(self, project: str, label: str, after: str | None) -> Json:  # noqa: N802
         rows = [self._shown(row) for row in self.issues.values() if row["project"] == project]
         return self._paged([row for row in rows if {"name": label} in row["labels"]["nodes"]], after)
 
