@@ -395,3 +395,17 @@ def test_the_moment_is_kept_to_the_microsecond() -> None:
     at = day(NOW) + timedelta(microseconds=123_457)
     found = assess(world(now(4)), ["now"], at, previous={}, issues={}, members={}, rules=RULES, calendar=PLAIN)
     assert found["now"].at == at
+
+
+def test_an_explanation_shows_the_record_and_the_status_before() -> None:
+    history, score = world(now(4)), StreamScore(stream="app/Release", forecasts=40, milestones=20, skill=0.2)
+    before = replace(assessed(history), status=Status.AT_RISK, since=day(340))
+    told = explained(history, previous={"now": before}, scores={"app/Release": score})
+    assert (told["record"]["forecasts"], told["record"]["under_calibration"]) == (40, False)
+    assert told["status"]["previous"] == {"status": "at_risk", "since": day(340).isoformat()}
+    assert explained(history)["record"] is None
+
+
+def test_a_history_that_was_made_ready_keeps_its_rules() -> None:
+    ready: Any = Past(world(now(4)), Rules(target=0.6))
+    assert explained(ready)["rules"]["target"] == 0.6

@@ -190,3 +190,28 @@ def test_a_second_confirmation_waits_for_two_runs() -> None:
 )
 def test_confidence(finished: int, items: int, grade: Confidence) -> None:
     assert confidence(finished, items, RULES) is grade
+
+
+def test_a_second_replan_keeps_the_date_before_the_first() -> None:
+    once = _next(health(OFF), date(2024, 4, 1), status=OFF)
+    twice = _next(once, date(2024, 5, 1))
+    assert twice.replan is not None
+    assert twice.replan.due == date(2024, 3, 1)
+    assert _next(twice, date(2024, 3, 1)).replan is None, "back to where it was"
+
+
+def test_of_few_open_items_one_is_work_enough() -> None:
+    before = replace(health(OFF), counts=Counts(open=4, closed=16))
+    moved = replace(before, due=date(2024, 4, 1))
+    moved = replace(moved, replan=replanned(before, moved))
+    assert replanned(moved, replace(moved, counts=Counts(open=3, closed=17))) is None
+    assert replanned(moved, moved) == moved.replan
+
+
+def test_a_single_closed_item_is_done() -> None:
+    assert verdict(replace(GOOD, open=0, done=1), None, RULES) == (Status.DONE, None)
+
+
+@pytest.mark.parametrize("missing", [{"dated": False}, {"age": None}, {"length": None}])
+def test_any_date_that_makes_no_sense_is_enough(missing: dict[str, object]) -> None:
+    assert unknown(replace(GOOD, **missing), RULES) is UnknownWhy.BAD_DATES

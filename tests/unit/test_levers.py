@@ -101,19 +101,19 @@ def curve(outlook: Outlook, cut: int = 0) -> np.ndarray[Any, Any]:
 
 
 def test_the_date_is_the_first_on_the_curve_then_on_to_the_usual_weekday() -> None:
-    outlook = seen()
+    outlook = seen(due=DUE + 3)  # reached on a Wednesday
     move = told(outlook)[LeverKind.MOVE]
     (first,) = outlook.reached(curve(outlook), RULES.target)
     usual = day(27.99).weekday()
     to = next(n for n in range(7) if PLAIN.day_of(first + n).weekday() == usual)  # type: ignore[union-attr]
     assert move.values == {"to": PLAIN.day_of(first + to), "capacity": False}
     p = outlook.at_time(curve(outlook), 0, first + to)
-    assert p > RULES.target
+    assert p > RULES.target + 0.01
     assert move.probability == pytest.approx(p)
 
 
 def test_half_the_cut_comes_with_an_earlier_date() -> None:
-    outlook = seen()
+    outlook = seen(due=DUE + 3)
     found = told(outlook)
     cut, both = found[LeverKind.CUT].values["count"], found[LeverKind.BOTH]
     assert isinstance(cut, int)
@@ -121,9 +121,9 @@ def test_half_the_cut_comes_with_an_earlier_date() -> None:
     (first,) = outlook.reached(curve(outlook, half), RULES.target)
     (later,) = outlook.reached(curve(outlook), RULES.target)
     assert first < later
-    to = both.values["to"]
+    to = next(n for n in range(7) if PLAIN.day_of(first + n).weekday() == day(27.99).weekday())  # type: ignore[union-attr]
+    assert both.values["to"] == PLAIN.day_of(first + to)
     assert (both.values["count"], both.values["of"], both.items) == (half, 14, NAMES[:half])
-    assert 0 <= (to - PLAIN.day_of(first)).days < 7  # type: ignore[operator,union-attr]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_weekday_is_usual_from_half_of_the_milestones_on(ends: list[float], us
         (container(c.id, 28.0 * n, 28.0 * n + end), given)
         for n, ((c, given), end) in enumerate(zip(releases(missed=1), ends, strict=True))
     ]
-    outlook = seen(habits=habits)
+    outlook = seen(habits=habits, due=DUE + 3)
     move = told(outlook)[LeverKind.MOVE]
     (first,) = outlook.reached(curve(outlook), RULES.target)
     weekday = PLAIN.day_of(first).weekday() if usual is None else usual  # type: ignore[union-attr]
@@ -148,7 +148,7 @@ def test_a_weekday_is_usual_from_half_of_the_milestones_on(ends: list[float], us
 
 
 def test_another_streams_weekday_is_nobodys_habit() -> None:
-    outlook = seen(stream="app/Other")
+    outlook = seen(stream="app/Other", due=DUE + 3)
     assert not outlook.habits.from_stream[0]
     (first,) = outlook.reached(curve(outlook), RULES.target)
     assert told(outlook)[LeverKind.MOVE].values["to"] == PLAIN.day_of(first)

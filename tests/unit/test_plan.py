@@ -82,6 +82,7 @@ def tracker() -> MemoryTracker:
 def test_the_first_plan_makes_labels_issue_label_and_summary() -> None:
     plan = reconcile([want()], Observed(), instance="acme", now=NOW)
     assert kinds(plan) == [CreateLabel, CreateLabel, CreateStatusIssue, MoveLabel, CreateComment]
+    assert plan.skipped == ()
 
 
 def test_the_second_plan_is_empty() -> None:

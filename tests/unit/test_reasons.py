@@ -30,11 +30,16 @@ def growing() -> list[Given]:
 
 
 def seen(
-    *stays: Stay, at: float = NOW, calendar: Calendar = PLAIN, habits: Sequence[Given] = (), **dates: Any
+    *stays: Stay,
+    at: float = NOW,
+    rules: Rules = RULES,
+    calendar: Calendar = PLAIN,
+    habits: Sequence[Given] = (),
+    **dates: Any,
 ) -> Outlook:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
     history = ledger([*(habits or releases()), (running, stays)])
-    (outlook,) = outlooks(Past(history, RULES), [history.index["now"]], [day(at)], calendar)
+    (outlook,) = outlooks(Past(history, rules), [history.index["now"]], [day(at)], calendar)
     return outlook
 
 
@@ -59,13 +64,13 @@ def closed(count: int) -> list[Stay]:
 
 
 def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
-    outlook = seen(*closed(3), *[(START, None)] * 8)
+    outlook = seen(*closed(3), *[(START, None)] * 8, at=NOW + 3, rules=Rules(tolerance=0.1), habits=growing())
     found = told(outlook)[ReasonKind.PACE]
     sums = outlook.habits.sums
     share = sums[:, :, Sum.OPEN] / (sums[:, :, Sum.OPEN] + sums[:, :, Sum.DONE])
     (usual,) = outlook.at_phase(share)
     assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3}
-    assert found.values["usual"] == pytest.approx(0.5, abs=0.05)  # evenly closed, half way
+    assert found.values["usual"] == pytest.approx(0.41, abs=0.05)  # ten of fourteen, closed evenly, at 60 %
     assert found.effect == pytest.approx(against(outlook, round(11 * usual), 11))
 
 
@@ -145,6 +150,13 @@ def test_silence_is_against_one_closure_for_each_usual_gap() -> None:
     assert silent > 2 * usual
     assert found.effect == pytest.approx(against(outlook, round(max(9 - silent / usual, 0.0)), 10))
     assert found.effect < 0
+
+
+def test_silence_cannot_ask_for_more_than_is_open() -> None:
+    outlook = seen(*closed(2), (START, None), (START, None), at=DUE - 1)
+    (silent,), (usual,) = outlook.silence()
+    assert silent / usual > 2.5
+    assert told(outlook)[ReasonKind.SILENCE].effect == pytest.approx(against(outlook, 0, 4))
 
 
 def test_stragglers_unassigned_and_blocked_items_are_against_their_usual_number() -> None:

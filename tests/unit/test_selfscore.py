@@ -265,5 +265,5 @@ def test_what_was_empty_for_a_while_was_not_done_then() -> None:
 
 
 def test_what_was_done_from_the_start_is_dated_from_there() -> None:
-    """Both were closed before they joined."""
-    assert settled((1, None, 0), (4, None, 2)) == Outcome(done=START + DAY)
+    """Each is closed as it joins."""
+    assert settled((1, None, 1), (4, None, 4)) == Outcome(done=START + DAY)
