@@ -30,6 +30,9 @@ __all__ = ["Forecast", "Past", "Rules", "forecast", "forecasts_of"]
 
 Floats = NDArray[np.float64]
 
+HALF_A_DAY = 0.5
+"""Days after a due moment, the end of a day, that lie in the day after it."""
+
 
 class Forecast(Struct, frozen=True, kw_only=True):
     """The forecast of one container at one time.
@@ -93,6 +96,7 @@ def forecasts_of(outlook: Outlook) -> list[Forecast]:
         dated = bool(outlook.dated[k])
         parts = [_number(v[k]) if dated else None for v in (survival, reference, simulated, raw)]
         container = outlook.past.ledger.containers[int(i)]
+        late = float(outlook.due[k]) + HALF_A_DAY if dated else -np.inf
         found.append(
             Forecast(
                 container=container.id,
@@ -107,7 +111,7 @@ def forecasts_of(outlook: Outlook) -> list[Forecast]:
                 simulation=parts[2],
                 times=tuple(TIMES.tolist()) if dated else (),
                 cdf=tuple(curve[k].tolist()) if dated else (),
-                dates=_dates(outlook.calendar, [float(m[k]) for m in moments], by_capacity[k], float(horizon[k])),
+                dates=_dates(outlook.calendar, [float(m[k]) for m in moments], by_capacity[k], float(horizon[k]), late),
                 capacity=_dates(outlook.calendar, [np.inf] * 3, by_capacity[k], float(horizon[k])),
                 expected_left=float(left[k]) if dated else None,
                 basis=Basis(
@@ -125,12 +129,14 @@ def forecasts_of(outlook: Outlook) -> list[Forecast]:
     return found
 
 
-def _dates(calendar: Calendar, moments: list[float], capacity: Floats, horizon: float) -> Dates:
-    """The curve's dates; where it does not reach a quantile the capacity's, never before an earlier quantile."""
+def _dates(calendar: Calendar, moments: list[float], capacity: Floats, horizon: float, late: float = -np.inf) -> Dates:
+    """The curve's dates; where it does not reach a quantile the capacity's, never before an earlier quantile, nor
+    before ``late``: what is not that likely by the due date cannot be that sure of an earlier one.
+    """
     chosen: list[float] = []
     used = False
     for own, other in zip(moments, capacity.tolist(), strict=True):
-        value = own if np.isfinite(own) else max([other, *chosen])
+        value = own if np.isfinite(own) else max([other, late, *chosen])
         if not np.isfinite(own) and value <= horizon:
             used = True
         chosen.append(value if value <= horizon else np.inf)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sync.calendar import Calendar, end_of_day
 from sync.forecast import Forecast, Past, Rules, forecast
 from sync.health import assess, explain
-from sync.ledger import Container, Ledger
+from sync.ledger import Container, Ledger, moment
 from sync.model import Membership, Status
 from sync.outlook import Outlook, outlooks
 from tests.ledgers import Given, Stay, container, day, ledger, stays
@@ -269,3 +269,18 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
             history, ["now"], at, previous={}, issues={}, members={}, rules=STRICT, calendar=Calendar(zone=zone)
         )["now"]
         assert (found.status is Status.OVERDUE) is overdue
+
+
+@few
+@given(habits(), running())
+def test_a_date_before_the_due_date_is_never_surer_than_the_due_date(
+    past: list[Given], now: tuple[float, float, list[Stay], float]
+) -> None:
+    start, due, items, at = now
+    history = ledger([*past, (container("now", start, due), items)])
+    index = [history.index["now"]]
+    (told,) = forecast(Past(history, STRICT), index, moment(at), STRICT, PLAIN)
+    last_day = moment(due).date()
+    for level, date_ in ((0.50, told.dates.p50), (0.85, told.dates.p85), (0.95, told.dates.p95)):
+        if told.p is not None and date_ is not None and date_ < last_day:
+            assert told.p >= level - 0.02
