@@ -19,9 +19,9 @@ from sync.marker import MarkerKind
 from sync.store import Store
 from tests.fault.scripts import FaultyConnector, Scene, check, run
 
-SCRIPTS = 5_000 if os.environ.get("MILESYNC_PROOF") else 40
+SCRIPTS = 5_000 if os.environ.get("MILESYNC_PROOF") else 25
 
-pytestmark = pytest.mark.timeout(3_600 if SCRIPTS > 40 else 300)
+pytestmark = pytest.mark.timeout(3_600 if SCRIPTS > 25 else 300)
 
 DAYS = (None, -20, -1, 0, 20, 200)
 PULLS = ("fine", "fine", "fine", "cut", "busy", "limited", "timeout")

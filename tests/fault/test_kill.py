@@ -26,7 +26,7 @@ PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 KINDS = ("github", "gitlab", "jira", "jira-cloud") if PROOF else ("github",)
 pytestmark = pytest.mark.timeout(3_600 if PROOF else 300)
 DATABASES = ("sqlite", "postgresql")
-STRIDE = {"sqlite": 1 if PROOF else 3, "postgresql": 1 if PROOF else 10}
+STRIDE = {"sqlite": 1 if PROOF else 4, "postgresql": 1 if PROOF else 12}
 """By default some boundaries are left out; a full proof takes each."""
 MOMENTS = 200 if PROOF else 2
 AT_ONCE = 50 if PROOF else 5
