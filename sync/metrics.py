@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import requests
 from msgspec import Struct
 
 from sync.engine import Engine, Result
@@ -150,12 +149,14 @@ def write_textfile(path: Path, told: Figures, *, installation: str, version: str
 # --- the dead man's switch -----------------------------------------------------------------------------------------
 
 
-def ping(url: str, get: Callable[..., requests.Response] = requests.get) -> str:
+def ping(url: str) -> str:
     """Fetch an address, a second time if need be; why it failed, or an empty text. Never names the address."""
+    import requests  # late: few runs are watched, and its import takes a tenth of a second
+
     words = ""
     for _ in range(2):
         try:
-            status = get(url, timeout=PING_TIMEOUT, allow_redirects=False).status_code
+            status = requests.get(url, timeout=PING_TIMEOUT, allow_redirects=False).status_code
         except requests.RequestException as problem:
             words = type(problem).__name__
         else:
