@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 import requests
 import tenacity
+import urllib3
 
+from connectors.pace import Pace
 from sync.connector import (
     AuthError,
     Budget,
@@ -33,7 +35,7 @@ from sync.connector import (
     UnreachableError,
 )
 
-__all__ = ["Caller", "Response", "budget", "clock_ahead", "decode", "decoder", "error_of"]
+__all__ = ["Caller", "EndlessError", "Response", "body_of", "budget", "clock_ahead", "decode", "decoder", "error_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,6 +43,42 @@ R = TypeVar("R")
 ATTEMPTS = 4
 LONGEST_WAIT = 60.0
 """Seconds a read may wait for a rate limit before the connection stops and says when to come back."""
+
+
+LARGEST_BODY = 64 << 20
+"""Bytes."""
+LONGEST_BODY = timedelta(minutes=2)
+"""However slowly a body drips, it ends by then."""
+
+
+class EndlessError(Exception):
+    """A body is larger than any answer can be."""
+
+
+def body_of(answer: requests.Response, clock: Callable[[], datetime]) -> bytes:
+    """The body of an answer that was asked for as a stream, unless it is too large or takes too long; it is kept there.
+
+    Raises `EndlessError`, or what requests raises when reading fails (a timeout for one that takes too long).
+    """
+    if answer._content_consumed:  # type: ignore[attr-defined]  # noqa: SLF001
+        return answer.content
+    content, until = bytearray(), clock() + LONGEST_BODY
+    try:
+        while part := answer.raw.read1(1 << 16, decode_content=True):
+            content += part
+            if len(content) > LARGEST_BODY:
+                raise EndlessError
+            if clock() > until:
+                raise requests.exceptions.ReadTimeout
+    except BaseException as problem:
+        answer.close()
+        if isinstance(problem, urllib3.exceptions.ReadTimeoutError):
+            raise requests.exceptions.ReadTimeout from None
+        if isinstance(problem, urllib3.exceptions.HTTPError):
+            raise requests.exceptions.ConnectionError from None
+        raise
+    answer._content, answer._content_consumed = bytes(content), True  # type: ignore[attr-defined]  # noqa: SLF001
+    return answer.content
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -148,15 +186,17 @@ def decode(response: Response, type_: type[T], name: str, project: str = "") -> 
 
 
 class Caller:
-    """Sends requests for one connection: counts them, keeps writes apart, retries reads.
+    """Sends requests for one connection: counts them, paces them, keeps writes apart, retries reads.
 
-    One Caller is shared by the threads of a connection; ``send`` closures use a client of their own thread.
+    ``write_gap`` is in seconds; ``a_minute`` the most requests that may begin within a minute (0: any number). One
+    Caller is shared by the threads of a connection; ``send`` closures use a client of their own thread.
     """
 
-    def __init__(self, setup: Setup, *, write_gap: float = 0.0, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, setup: Setup, *, write_gap: float = 0.0, a_minute: int = 0, attempts: int = ATTEMPTS) -> None:
         self._name, self._clock, self._sleep = setup.name, setup.clock, setup.sleep
         self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
         self._lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._pace = Pace(setup.concurrency, setup.clock, setup.sleep, a_minute)
         self._last_write: datetime | None = None
         self._limited_until: datetime | None = None
         self.count = 0
@@ -201,10 +241,13 @@ class Caller:
 
         Whoever stops taking leaves what has not begun.
         """
+        if self._concurrency < 2:
+            yield from map(work, items)
+            return
         todo = iter(items)
         first = list(islice(todo, 2))
-        if len(first) < 2 or self._concurrency < 2:
-            yield from map(work, chain(first, todo))
+        if len(first) < 2:
+            yield from map(work, first)
             return
         with ThreadPoolExecutor(self._concurrency) as pool:
             begun = deque(pool.submit(work, item) for item in chain(first, islice(todo, 2 * self._concurrency - 2)))
@@ -215,16 +258,35 @@ class Caller:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _once(self, send: Callable[[], Response], project: str) -> Response:
-        self._keep_to_limit(project)
+    def sent(self, more: int = 1) -> None:
+        """Count requests: also those that nobody asked for by name, as the hops of a redirect."""
         with self._lock:
-            self.count += 1
+            self.count += more
+
+    def _once(self, send: Callable[[], Response], project: str) -> Response:
+        with self._pace.one() as time:
+            try:
+                response = self._sent(send, project)
+            except (UnreachableError, LimitedError):
+                self._pace.slow(time)
+                raise
+            self._pace.well()
+        left = budget(response, self._name)
+        if left is not None:
+            self._pace.narrow(left.left)
+        return response
+
+    def _sent(self, send: Callable[[], Response], project: str) -> Response:
+        self._keep_to_limit(project)
+        self.sent()
         try:
             response = send()
         except requests.exceptions.SSLError:
             raise UnreachableError(self._name, project, "its certificate was not accepted") from None
         except requests.exceptions.Timeout:
             raise UnreachableError(self._name, project, "timed out") from None
+        except EndlessError:
+            raise MalformedError(self._name, project, "its answer does not end") from None
         except (requests.exceptions.RequestException, OSError) as problem:
             raise UnreachableError(self._name, project, type(problem).__name__) from None
         error = error_of(response, self._name, project, self._clock())

@@ -19,7 +19,7 @@ from github import Auth, Github, GithubException
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
 from connectors.github.wire import Failure, PageInfo, Pages, Reply
-from connectors.http import Caller, Response, decode
+from connectors.http import Caller, Response, body_of, decode
 from sync.connector import (
     BusyError,
     GoneError,
@@ -39,6 +39,9 @@ OWN = (GoneError, MalformedError, RefusedError, BusyError)
 WRITE_GAP = 1.0
 """Seconds between two writes, as GitHub asks."""
 
+A_MINUTE = 800
+"""GitHub takes 900 points a minute by REST, one for each read."""
+
 _HEAVY = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
 _REDIRECTS = (301, 302, 307, 308)
 
@@ -50,11 +53,12 @@ class TooHeavyError(Exception):
 class _Client:
     """One PyGithub client with a connection of its own."""
 
-    def __init__(self, setup: Setup, auth: Auth.Auth) -> None:
+    def __init__(self, setup: Setup, auth: Auth.Auth, counted: Callable[[], None]) -> None:
         address = urlsplit(setup.url)
         kind = HTTPRequestsConnectionClass if address.scheme == "http" else HTTPSRequestsConnectionClass
         self._connection = kind(address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1)
-        self._connection.session.hooks["response"].append(self._redirected)
+        self._connection.session.hooks["response"] += [self._redirected, self._read]
+        self._clock, self._counted = setup.clock, counted
         self._requester = Github(
             auth=auth,
             base_url=setup.url.rstrip("/"),
@@ -85,7 +89,12 @@ class _Client:
         again.url = there._replace(query=there.query or here.query).geturl()
         again.hops = hops + 1  # type: ignore[attr-defined]
         response.close()
+        self._counted()
         return self._connection.session.send(again, **{**settings, "allow_redirects": False})
+
+    def _read(self, response: requests.Response, **_: Any) -> None:
+        """Read the body here, where it can be ended; PyGithub would take any length in any time."""
+        body_of(response, self._clock)
 
     def send(
         self, verb: str, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], body: Any
@@ -107,7 +116,8 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self.name = setup.name
-        self.caller = Caller(setup, write_gap=WRITE_GAP)
+        a_minute = int(setup.options.get("requests_a_minute", A_MINUTE))
+        self.caller = Caller(setup, write_gap=WRITE_GAP, a_minute=a_minute)
         self._setup = setup
         self._auth = _auth(setup)
         self._idle: deque[_Client] = deque()
@@ -211,7 +221,7 @@ class Session:
         try:
             client = self._idle.pop()
         except IndexError:
-            client = _Client(self._setup, self._auth())
+            client = _Client(self._setup, self._auth(), self.caller.sent)
         try:
             return client.send(verb, path or client.graphql_url, parameters or {}, headers or {}, body)
         except (AssertionError, RuntimeError) as odd:  # how PyGithub speaks of a redirect to another host

@@ -17,20 +17,20 @@ from msgspec import Struct
 
 from connectors.gitlab import wire
 from connectors.gitlab.cursor import OVERLAP, Cursor
-from connectors.gitlab.history import Histories, could_tell
+from connectors.gitlab.history import Histories, Told, could_tell
 from connectors.gitlab.rows import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
 from connectors.gitlab.walk import COUNTED, EVERY, counted_pages, text_of, walk
 from connectors.http import decode
 from connectors.sweep import Sweeping
 from sync.connector import GoneError, Page, TrackerError
-from sync.model import Project
+from sync.model import Issue, Project
 
 __all__ = ["Options", "pull"]
 
 FEW = 5
 """Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
-SOME, SOME_TOLD = 1000, 500
+SOME, SOME_TOLD = 1000, 100
 """Issues that are handed on together: few enough to store often, fewer where their histories take requests."""
 
 
@@ -209,12 +209,13 @@ class _Reader:
         if upto is not None and not newest.whole:
             since, created = self.cursor.since, self.cursor.created
             batch = SOME if self.options.history == "none" else SOME_TOLD
-            for rows in walk(self.session, self.project, since, created, batch):
+            walked = walk(self.session, self.project, since, created, batch)
+            for rows, told in self.session.ahead(lambda rows: (rows, self._told(rows)), walked):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)
-                yield self._page(rows, self.cursor.walking(upto, rows[-1].created_at), first)
+                yield self._page(told, self.cursor.walking(upto, rows[-1].created_at), first)
                 first = Page()
         end = self.cursor.after(upto, late)
-        yield self._page(newest.rows if newest.whole else [], end, first, last=True)
+        yield self._page(self._told(newest.rows if newest.whole else []), end, first, last=True)
         if self.options.sweeping.due(end.swept):
             yield from self._sweep(end)
 
@@ -243,19 +244,23 @@ class _Reader:
         group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
         return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
 
-    def _page(self, rows: Sequence[wire.Issue], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:
+    def _told(self, rows: Sequence[wire.Issue]) -> tuple[list[Issue], list[Told]]:
+        """The rows that were not read before, and the histories of those that can have one."""
         fresh = [i for i in rows if not self.cursor.knows(i)]
         issues = {i.id: issue_of(i, self.project, self.session.source) for i in fresh}
         began = min((m.created_at for m in self.head.milestones), default=None)
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=self.first)]
-        told = self.histories.tell([(i.iid, issues[i.id]) for i in asked])
+        return list(issues.values()), self.histories.tell([(i.iid, issues[i.id]) for i in asked])
+
+    def _page(self, read: tuple[list[Issue], list[Told]], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:
+        issues, told = read
         gone = frozenset(t.issue for t in told if t.gone)
         return Page(
             projects=with_.projects,
             milestones=with_.milestones,
             all_milestones=with_.all_milestones,
-            issues=tuple(issue for issue in issues.values() if issue.id not in gone),
+            issues=tuple(issue for issue in issues if issue.id not in gone),
             histories={t.issue: t.events for t in told if not t.gone},
             gone=gone,
             cursors={self.project.id: cursor.encode()},

@@ -17,7 +17,7 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
-from connectors.http import Caller, Response, decode
+from connectors.http import Caller, Response, body_of, decode
 from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup
 
 __all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "TooHeavyError", "source_of"]
@@ -31,8 +31,8 @@ OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
 """What ends one project's reading and not the others'."""
 NOTES_A_MINUTE = 55
 """GitLab.com takes 60 new notes a minute from one user."""
-LARGEST_BODY = 64 << 20
-LONGEST_BODY = timedelta(minutes=2)
+A_MINUTE = 1800
+"""GitLab.com takes 2,000 requests a minute from one user."""
 MINUTE = timedelta(minutes=1)
 
 
@@ -63,7 +63,8 @@ class Session:
         self.name, self.source = setup.name, source_of(setup.url)
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
-        self._caller = Caller(setup)
+        public = urlsplit(self.source).hostname == "gitlab.com"
+        self._caller = Caller(setup, a_minute=int(setup.options.get("requests_a_minute", A_MINUTE if public else 0)))
         self.graphql = "job_token" not in setup.secrets
         """Whether GraphQL is worth asking: a job token may not, and an instance may have refused."""
         self._notes = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_A_MINUTE))))
@@ -165,7 +166,8 @@ class Session:
                 retry_transient_errors=False,
                 max_retries=0,
             )
-            content = self._bounded(answer, project)
+            content = body_of(answer, self._setup.clock)
+            self._caller.sent(len(answer.history))
         except RedirectError:
             raise RefusedError(self.name, project, "the write was redirected; use the project's present path") from None
         except GitlabError:
@@ -184,14 +186,3 @@ class Session:
         target = urlsplit(response.headers.get("location", ""))
         if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.source).netloc:
             raise MalformedError(self.name, "", "redirects to another host")
-
-    def _bounded(self, answer: requests.Response, project: str) -> bytes:
-        """The body, unless it is too large or does not end."""
-        content, until = bytearray(), self._setup.clock() + LONGEST_BODY
-        for part in answer.iter_content(1 << 16):
-            content += part
-            if len(content) > LARGEST_BODY:
-                raise MalformedError(self.name, project, "its answer does not end")
-            if self._setup.clock() > until:
-                raise requests.exceptions.ReadTimeout
-        return bytes(content)

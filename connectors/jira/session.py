@@ -16,7 +16,7 @@ import jira
 import msgspec
 import requests
 
-from connectors.http import Caller, Response, decode
+from connectors.http import Caller, Response, body_of, decode
 from connectors.jira.cursor import Discovery
 from connectors.jira.wire import Field, ServerInfo, StatusOf, User
 from sync.connector import GoneError, MalformedError, Setup
@@ -48,7 +48,7 @@ class Session:
     def __init__(self, setup: Setup) -> None:
         self.name, self.options = setup.name, setup.options
         self.source = normalised(setup.url)
-        self.caller = Caller(setup)
+        self.caller = Caller(setup, a_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
         self._clock, self._found_at, self._recalled = setup.clock, datetime.min.replace(tzinfo=UTC), False
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Session:
         with self._client() as client:
             # The SDK's own session raises before status and headers can be seen, so its parent sends. A redirect is
             # not followed: it would turn a POST into a GET, and mostly leads to a login page.
-            answer = requests.Session.request(
+            answer: requests.Response = requests.Session.request(
                 client._session,  # noqa: SLF001  # the SDK's only door to bytes
                 verb,
                 address,
@@ -99,8 +99,11 @@ class Session:
                 data=None if body is None else msgspec.json.encode(body),
                 timeout=self._timeout,
                 allow_redirects=False,
+                stream=True,
             )
-        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+            with answer:
+                content = body_of(answer, self._clock)
+        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
     @contextmanager
     def _client(self) -> Iterator[jira.JIRA]:

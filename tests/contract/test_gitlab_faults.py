@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.gitlab import session
+from connectors import http
 from connectors.sandbox.world import Fault
 from sync.connector import (
     AuthError,
@@ -192,7 +192,7 @@ class TestReading:
         assert 20 <= sum(side.slept) <= 22
 
     def test_a_body_without_end_is_not_read_to_the_end(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session, "LARGEST_BODY", 1 << 20)
+        monkeypatch.setattr(http, "LARGEST_BODY", 1 << 20)
         side.filled("acme/app", 2)
         side.tracker.faults.append(failing("/issues", 200, body="[" + " " * (2 << 20) + "]"))
         got = Mirror().pull(side.connect(), "acme/app")

@@ -1,0 +1,214 @@
+"""How a connection paces itself, and bodies that drip or never end: `connectors.pace`, `connectors.http`."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors import http
+from connectors.http import Caller, Response
+from connectors.pace import Pace
+from connectors.sandbox.world import Fault
+from sync.connector import Connector, LimitedError, MalformedError, Setup, UnreachableError
+from tests.contract.gitlab_side import served
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+class Clock:
+    """Time that passes by ``step`` with every look at it."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        self.now, self.step = START, timedelta(seconds=step)
+
+    def __call__(self) -> datetime:
+        self.now += self.step
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def setup(clock: Clock, **more: Any) -> Setup:
+    values: dict[str, Any] = {"name": "x", "url": "http://127.0.0.1:9", "secrets": {"token": "t"}, "timeout": 2}
+    return Setup(**{**values, "clock": clock, "sleep": clock.sleep, **more})
+
+
+# --- pace -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_halves_at_a_fault_and_grows_back_by_one_a_round() -> None:
+    pace = Pace(8, Clock(), Clock().sleep)
+    with pace.one() as time:
+        pace.slow(time)
+    assert pace.allowed == 4
+    for _ in range(4):
+        pace.well()
+    assert pace.allowed == 4
+    pace.well()
+    assert pace.allowed == 5
+    for _ in range(100):
+        pace.well()
+    assert pace.allowed == 8, "never more than was configured"
+
+
+def test_faults_of_one_moment_count_once() -> None:
+    pace = Pace(8, Clock(), Clock().sleep)
+    with pace.one() as first, pace.one() as second, pace.one() as third:
+        for time in (first, second, third):
+            pace.slow(time)
+    assert pace.allowed == 4
+    for _ in range(9):
+        with pace.one() as time:
+            pace.slow(time)
+    assert pace.allowed == 1, "never none"
+
+
+def test_what_is_left_of_a_budget_is_not_overrun() -> None:
+    pace = Pace(8, Clock(), Clock().sleep)
+    pace.narrow(3)
+    assert pace.allowed == 3
+    pace.narrow(0)
+    assert pace.allowed == 1
+    pace.narrow(5000)
+    assert pace.allowed == 1
+
+
+def test_no_more_are_under_way_than_allowed() -> None:
+    """Sixteen threads, a limit met by the first request of all: then four at once."""
+    clock, lock = Clock(), threading.Lock()
+    caller = Caller(setup(clock, concurrency=8))
+    running, most = 0, [0]
+    together = threading.Barrier(4, timeout=5)
+
+    def limited() -> Response:
+        return Response(429, {"retry-after": "1"}, "{}")
+
+    def answered() -> Response:
+        nonlocal running
+        with lock:
+            running += 1
+            most[0] = max(most[0], running)
+        together.wait()
+        with lock:
+            running -= 1
+        return Response(200, {}, "{}")
+
+    answers = iter([limited])
+
+    def send() -> Response:
+        return next(answers, answered)()
+
+    caller._pace.narrow(4)
+    threads = [threading.Thread(target=caller.read, args=(answered,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [4]
+    with pytest.raises(LimitedError):
+        Caller(setup(clock), attempts=1).read(send)
+
+
+def test_the_published_limit_of_a_minute_is_kept() -> None:
+    clock = Clock()
+    caller = Caller(setup(clock), a_minute=10)
+    for _ in range(35):
+        caller.read(lambda: Response(200, {}, "{}"))
+    assert clock.now - START == timedelta(minutes=3)
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def dripping(part: bytes) -> Iterator[str]:
+    """A server whose answers never end: ``part`` again and again until the reader goes away."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def drip(taken: socket.socket) -> None:
+        with taken:
+            taken.recv(65536)
+            taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n")
+            try:
+                while not ended.is_set():
+                    taken.sendall(part)
+            except OSError:
+                pass
+
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                taken, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=drip, args=(taken,), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(timeout=5)
+
+
+def _connected(kind: str, url: str, clock: Clock) -> Connector:
+    from importlib import import_module
+
+    made: Callable[[Setup], Connector] = import_module(f"connectors.{kind}").connect
+    return made(setup(clock, url=url, options={"dialect": "dc"} if kind == "jira" else {}))
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+def test_a_body_that_drips_is_ended_in_time(kind: str) -> None:
+    """Each byte comes in time, the whole never."""
+    with dripping(b" ") as url:
+        connector = _connected(kind, url, Clock(step=5))
+        with pytest.raises(UnreachableError, match="timed out"):
+            list(connector.pull(["acme/app"], {}))
+        connector.close()
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+def test_a_body_that_never_ends_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST_BODY", 1 << 16)
+    with dripping(b" " * 5000) as url:
+        connector = _connected(kind, url, Clock())
+        try:
+            failed = [str(problem) for page in connector.pull(["acme/app"], {}) for problem in page.failed.values()]
+        except MalformedError as problem:
+            failed = [str(problem)]
+        assert len(failed) == 1
+        assert "does not end" in failed[0]
+        connector.close()
+
+
+# --- counting -------------------------------------------------------------------------------------------------------
+
+
+def test_the_hops_of_a_redirect_are_requests() -> None:
+    with served() as side:
+        side.filled("acme/new", 3)
+        side.tracker.moved["acme/old"] = "acme/new"
+        connector = side.connect()
+        list(connector.pull(["acme/old"], {}))
+        assert connector.requests == len(side.tracker.log)
+
+
+def test_a_fault_slows_a_whole_connection_down() -> None:
+    with served() as side:
+        side.filled("acme/new", 3)
+        connector = side.connect(concurrency=8)
+        side.tracker.faults.append(Fault("status", "/issues", times=2))
+        list(connector.pull(["acme/new"], {}))
+        assert connector._session._caller._pace.allowed == 2
