@@ -13,15 +13,14 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Engine,
-    Row,
     Table,
     and_,
+    bindparam,
     delete,
     func,
     inspect,
     select,
     text,
-    tuple_,
     type_coerce,
 )
 from sqlalchemy.exc import DBAPIError
@@ -256,10 +255,10 @@ def _thin(connection: Connection, before: datetime, since: datetime | None, span
     )
     if since is not None:
         doomed = doomed.where(ranked.c.at >= since)
-    rows: list[Row[Any]] = list(connection.execute(doomed))
-    primary = tuple_(table.c.container, table.c.audience, table.c.at)
-    for n in range(0, len(rows), 300):
-        connection.execute(delete(table).where(primary.in_([tuple(row) for row in rows[n : n + 300]])))
+    rows = [{"c": row.container, "a": row.audience, "t": row.at} for row in connection.execute(doomed)]
+    if rows:  # one by one by its key: SQLite reads the whole table for a list of such keys
+        mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
+        connection.execute(delete(table).where(mine, table.c.at == bindparam("t")), rows)
     return len(rows)
 
 
