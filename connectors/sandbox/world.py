@@ -239,7 +239,8 @@ class Tracker:
     def milestone(self, project: Project, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
         """Add a milestone."""
         now = at or self.world.clock()
-        made = Milestone(self.world.next_id(), len(project.milestones) + 1, title, now, now, **fields)
+        number = max((known.number for known in project.milestones.values()), default=0) + 1
+        made = Milestone(self.world.next_id(), number, title, now, now, **fields)
         project.milestones[made.id] = made
         return made
 

@@ -82,7 +82,8 @@ class Team:
             del self.place.issues[issue.number]
 
     def milestone(self) -> None:
-        goal = self.rng.choice(list(self.place.milestones.values()))
+        goals = sorted(self.place.milestones.values(), key=lambda goal: goal.number)
+        goal = self.rng.choice(goals)
         goal.updated = self.side.now()
         match self.rng.randrange(4):
             case 0:
@@ -91,7 +92,7 @@ class Team:
                 goal.title, self.renamed = f"renamed {self.rng.random()}", True
             case 2:
                 self.hub.milestone(self.place, f"v {self.rng.random()}")
-            case _ if len(self.place.milestones) > 2:
+            case _ if len(goals) > 2 and goal is not goals[-1]:  # whose number a tracker never gives again
                 for issue in self.place.issues.values():
                     if goal.id in issue.milestones:
                         self.hub.move(self.place, issue, [m for m in issue.milestones if m != goal.id], self.people[0])
