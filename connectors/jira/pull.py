@@ -14,7 +14,7 @@ from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.rows import issue_of, milestone_of, moment_of, project_of
 from connectors.jira.search import Batch, Search
 from connectors.jira.session import Session
-from connectors.jira.wire import Item, ProjectOf, Projects, Version
+from connectors.jira.wire import IdOf, Item, ProjectOf, Projects, Version
 from connectors.sweep import Sweeping
 from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
 from sync.model import Event, Issue
@@ -169,6 +169,7 @@ class _Walk:
     def __init__(self, session: Session, search: Search, projects: Sequence[_Progress]) -> None:
         self._session, self._search = session, search
         self._by_id = {progress.project.id: progress for progress in projects}
+        self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
         self._points = len(session.custom[0])
         self._blocked = str(session.options.get("blocked_link") or "is blocked by")
@@ -178,6 +179,7 @@ class _Walk:
         where = self._where()
         try:
             first, rest = self._search.begin(where)
+            self._place(first)
             high = self._search.newest(where) if rest is not None else None
             for progress in self._by_id.values():
                 progress.at = _end(progress, high, first.items)
@@ -198,8 +200,16 @@ class _Walk:
             return
         yield self._under_way(page, first)
         for batch in rest:
+            self._place(batch)
             yield self._under_way(self._page(batch, all_items=batch.items), batch)
         yield self._finished(Page())
+
+    def _place(self, batch: Batch) -> None:
+        """Jiras that were merged or imported may name another project id in an issue; its key says where it is."""
+        for item in batch.items:
+            progress = self._by_key.get(item.key.rpartition("-")[0])
+            if progress is not None and item.fields.project.id not in self._by_id:
+                item.fields.project = IdOf(progress.project.id)
 
     def _where(self) -> str:
         everything = [p.project.key for p in self._by_id.values() if p.cursor is None]

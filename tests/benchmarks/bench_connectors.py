@@ -178,7 +178,7 @@ def _naive_gitlab(url: str) -> int:
     import gitlab
 
     project = gitlab.Gitlab(url, private_token="sandbox").projects.get("acme/app")
-    return sum(issue.state == "opened" for issue in project.issues.list(state="all", iterator=True, per_page=100))
+    return sum(issue.state == "opened" for issue in project.issues.list(scope="all", iterator=True, per_page=100))
 
 
 def _naive_jira(url: str) -> int:

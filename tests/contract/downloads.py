@@ -1,0 +1,32 @@
+"""What tests fetch from the package registry once and keep beside the packages of this environment.
+
+Whoever cannot fetch it skips, with the reason.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(sys.prefix) / "milesync-downloads"
+
+
+def fetched(name: str, *command: str) -> Path:
+    """The folder ``name`` after ``pip COMMAND`` has filled it; made whole or not at all."""
+    folder = CACHE / name
+    if folder.exists():
+        return folder
+    making = CACHE / f"{name}.part"
+    making.mkdir(parents=True, exist_ok=True)
+    arguments = [sys.executable, "-m", "pip", *command, "--quiet", "--disable-pip-version-check"]
+    try:
+        ended = subprocess.run([*arguments], cwd=making, capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{name} could not be fetched: the package registry took too long")
+    if ended.returncode:
+        pytest.skip(f"{name} could not be fetched: {ended.stderr.strip().splitlines()[-1:]}")
+    making.rename(folder)
+    return folder
