@@ -52,7 +52,7 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         rows = [{name: getattr(one, name) for name in one.__struct_fields__} for one in found]
         print_json({"ok": well(found), "milesync": version("milesync"), "findings": rows})
     else:
-        Console().print(table(found), soft_wrap=False)
+        Console().print(table(found), soft_wrap=True)
     end(0 if well(found) else ERROR)
 
 
