@@ -16,6 +16,7 @@ __all__ = [
     "connection_names",
     "connector_type",
     "country",
+    "credentials",
     "database",
     "email",
     "issue",
@@ -121,6 +122,20 @@ def email(value: object, kind: object, address: object) -> None:
     """Jira Cloud takes an API token only together with its account."""
     if value is None and kind == "jira" and _host(address).endswith(".atlassian.net"):
         raise ValueError("is missing (Jira Cloud: the account of the API token)")
+
+
+def credentials(kind: str, given: Mapping[str, object], *, has_token: bool) -> None:
+    """One way to prove who we are, complete, and one that this type of tracker has."""
+    app = {name: value for name, value in given.items() if name != "job_token" and value is not None}
+    job = given.get("job_token") is not None
+    if app and kind != "github":
+        raise ValueError(f"{next(iter(app))} is for a GitHub App only")
+    if job and kind != "gitlab":
+        raise ValueError("job_token is for GitLab only")
+    if app and len(app) < 3:
+        raise ValueError("a GitHub App needs private_key, app_id and installation_id")
+    if has_token and (app or job):
+        raise ValueError(f"should be left out beside {'private_key' if app else 'job_token'}")
 
 
 def issue(value: str) -> str:

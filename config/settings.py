@@ -30,7 +30,10 @@ from config.tables import (
     Rules,
 )
 
-__all__ = ["Connection", "Milestone", "Policy", "Settings", "load", "schema"]
+__all__ = ["SECRETS", "Connection", "Milestone", "Policy", "Settings", "load", "schema"]
+
+
+SECRETS = ("token", "email", "private_key", "job_token")
 
 
 class Settings(BaseSettings):
@@ -127,6 +130,16 @@ class Settings(BaseSettings):
             url = f"sqlite:///{(self._file.parent / url.removeprefix('sqlite:///')).absolute()}"
         return SecretStr(url)
 
+    def ca_file(self, connection: str) -> Path | None:
+        """The certificates that a connection trusts, from the configuration's folder. Raises `ConfigurationError`."""
+        given = self.connections[connection].ca_file
+        if given is None:
+            return None
+        found = (self._file.parent / given).absolute()
+        if not found.is_file():
+            raise ConfigurationError([f"{self._file}:connections.{connection}.ca_file: there is no such file"])
+        return found
+
     def textfile(self) -> Path | None:
         """Where figures for Prometheus are written, from the configuration's folder."""
         return self._file.parent / self.metrics.textfile if self.metrics.textfile else None
@@ -143,11 +156,14 @@ class Settings(BaseSettings):
         return url
 
     def secrets(self, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, dict[str, SecretStr]]:
-        """``token`` and ``email`` of these connections, read now. What is missing is in one `ConfigurationError`."""
+        """What proves who we are (`SECRETS`) to these connections, by its key, read now.
+
+        What is missing is in one `ConfigurationError`.
+        """
         places = [
             (("connections", name, field), value)
             for name in names
-            for field in ("token", "email")
+            for field in SECRETS
             if (value := getattr(self.connections[name], field)) is not None
         ]
         found: dict[str, dict[str, SecretStr]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -37,6 +38,7 @@ _OUT_OF_SCOPE = (
     "Incomplete", "Rejected", "Declined", "Obsolete",
 )  # fmt: skip
 
+_CREDENTIALS = ("private_key", "app_id", "installation_id", "job_token")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
 Tolerance = Annotated[float, Field(ge=0, le=0.2)]
@@ -87,13 +89,21 @@ class Connection(Table):
         validate_default=True,
         description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
     )
+    private_key: Secret | None = Field(default=None, description="GitHub App: where its private key (PEM) is kept")
+    app_id: int | None = Field(default=None, ge=1, description="GitHub App: its number")
+    installation_id: int | None = Field(
+        default=None, ge=1, description="GitHub App: the number of its installation in the organisation"
+    )
+    job_token: Secret | None = Field(default=None, description="GitLab: where a job's token is kept, in place of token")
     token: Secret | None = Field(
         default=None,
         validate_default=True,
         description="where the token is kept; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
     )
     email: Text | None = Field(
-        default=None, validate_default=True, description="Jira Cloud: account of the API token; none: a Data Center PAT"
+        default=None,
+        validate_default=True,
+        description="Jira Cloud: account of the API token; none: a Data Center PAT or an OAuth token, sent as bearer",
     )
     projects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         description="what to read: owner/name or owner/*, a GitLab project or group, a Jira key"
@@ -105,6 +115,11 @@ class Connection(Table):
     timezone: str = Field(default="UTC", description="where a due date ends its day")
     concurrency: int = Field(default=6, ge=1, le=32, description="requests under way at once")
     timeout: int = Field(default=20, ge=1, le=600, description="seconds to wait for an answer")
+    ca_file: Path | None = Field(
+        default=None,
+        description="certificates (PEM) of your own authority, relative to this file; none: the usual ones and "
+        "REQUESTS_CA_BUNDLE",
+    )
     share: Literal["none", "aggregate"] = Field(
         default="none",
         description="what joint milestones may show elsewhere of this one's: nothing, or status, probability and dates",
@@ -133,7 +148,10 @@ class Connection(Table):
     @field_validator("token")
     @classmethod
     def _default_token(cls, value: Secret | None, info: Any) -> Secret | None:
-        kind = info.data.get("type", "")
+        kind, data = info.data.get("type", ""), info.data
+        checks.credentials(kind, {name: data.get(name) for name in _CREDENTIALS}, has_token=value is not None)
+        if data.get("private_key") or data.get("job_token"):
+            return None
         return value or (Secret(env=f"{kind.upper()}_TOKEN") if kind in ("github", "gitlab", "jira") else None)
 
     @field_validator("email")

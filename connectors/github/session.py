@@ -56,7 +56,10 @@ class _Client:
     def __init__(self, setup: Setup, auth: Auth.Auth, counted: Callable[[], None]) -> None:
         address = urlsplit(setup.url)
         kind = HTTPRequestsConnectionClass if address.scheme == "http" else HTTPSRequestsConnectionClass
-        self._connection = kind(address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1)
+        verify = setup.options.get("ca_file") or True
+        self._connection = kind(
+            address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1, verify=verify
+        )
         self._connection.session.hooks["response"] += [self._redirected, self._read]
         self._clock, self._counted = setup.clock, counted
         self._requester = Github(
@@ -69,6 +72,7 @@ class _Client:
             seconds_between_requests=0,
             seconds_between_writes=0,
             lazy=True,
+            verify=verify,
         ).requester
         self.graphql_url = self._requester.graphql_url
 

@@ -144,6 +144,7 @@ class Session:
             oauth_token=None if "job_token" in secrets else secrets.get("token"),
             job_token=secrets.get("job_token"),
             timeout=self._setup.timeout,
+            ssl_verify=self._setup.options.get("ca_file") or True,
             user_agent="milesync",
             keep_base_url=True,
         )

@@ -98,6 +98,7 @@ class Session:
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
                 timeout=self._timeout,
+                verify=self.options.get("ca_file"),
                 allow_redirects=False,
                 stream=True,
             )

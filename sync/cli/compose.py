@@ -50,13 +50,17 @@ def sources(settings: Settings, environ: Mapping[str, str]) -> list[Source]:
     """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
     found = settings.secrets(settings.connections, environ)
     plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
-    secrets.register(*(value for own in plain.values() for name, value in own.items() if name == "token"))
+    secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
     return [_source(settings, name, one, plain.get(name, {})) for name, one in settings.connections.items()]
 
 
 def _source(settings: Settings, name: str, one: Connection, secret: Mapping[str, str]) -> Source:
     status = one.status_issue
     options = {"status_labels": list(status.labels), "status_type": status.type, "status_fields": status.fields}
+    authority = settings.ca_file(name)
+    for key, value in (("app_id", one.app_id), ("installation_id", one.installation_id), ("ca_file", authority)):
+        if value is not None:
+            options[key] = str(value)
     setup = Setup(
         name=name,
         url=one.url,

@@ -456,3 +456,57 @@ def test_the_address_to_ping_is_kept_elsewhere_and_checked(write: Write, url: st
     assert told.value.errors[0].endswith(f"ping.url: {reason}")
     assert "abc" not in str(told.value)
     assert load(write(MINIMAL), {}).ping_url({}) is None
+
+
+# --- credentials ------------------------------------------------------------------------------------------------
+
+
+def test_a_github_app_needs_no_token(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "app.pem").write_text("KEY\nLINES\n")
+    settings = load(
+        write(
+            'instance = "a"\n[connections.gh]\ntype = "github"\nprojects = ["acme/app"]\n'
+            'private_key = { file = "app.pem" }\napp_id = 7\ninstallation_id = 9\n'
+        ),
+        {},
+    )
+    found = settings.secrets(["gh"], {})["gh"]
+    assert {name: secret.get_secret_value() for name, secret in found.items()} == {"private_key": "KEY\nLINES"}
+
+
+def test_a_gitlab_job_needs_no_token(write: Write) -> None:
+    settings = load(
+        write(
+            'instance = "a"\n[connections.gl]\ntype = "gitlab"\nprojects = ["acme/app"]\n'
+            'job_token = { env = "CI_JOB_TOKEN" }\n'
+        ),
+        {},
+    )
+    assert settings.secrets(["gl"], {"CI_JOB_TOKEN": "j"})["gl"].keys() == {"job_token"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "said"),
+    [
+        ("github", "app_id = 7", "needs private_key, app_id and installation_id"),
+        ("github", 'private_key = { env = "K" }\napp_id = 7', "needs private_key, app_id and installation_id"),
+        ("gitlab", "app_id = 7", "for a GitHub App only"),
+        ("github", 'job_token = { env = "K" }', "for GitLab only"),
+        ("gitlab", 'job_token = { env = "K" }\ntoken = { env = "T" }', "left out beside job_token"),
+    ],
+)
+def test_credentials_that_do_not_fit(write: Write, kind: str, lines: str, said: str) -> None:
+    file = write(f'instance = "a"\n[connections.x]\ntype = "{kind}"\nprojects = ["acme/app"]\n{lines}\n')
+    with pytest.raises(ConfigurationError, match=said):
+        load(file, {})
+
+
+def test_ones_own_authority_is_found_from_the_configurations_folder(write: Write, tmp_path: Path) -> None:
+    file = write(
+        'instance = "a"\n[connections.x]\ntype = "gitlab"\nprojects = ["acme/app"]\nca_file = "certs/ca.pem"\n'
+    )
+    with pytest.raises(ConfigurationError, match="no such file"):
+        load(file, {}).ca_file("x")
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "ca.pem").write_text("PEM")
+    assert load(file, {}).ca_file("x") == tmp_path / "certs" / "ca.pem"
