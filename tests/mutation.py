@@ -4,7 +4,9 @@ mutmut writes the faults and runs, for each, the tests that reach the function i
 that fails. A fixed sample of them is tried, in a copy of the tree: this one is never touched. Which modules and which
 tests is said in ``pyproject.toml``, and only functions are mutated, not constants and decorated functions.
 
-    python -m tests.mutation [--share 0.2] [--only history] [--show]
+    python -m tests.mutation [--share 0.2] [--least 0.9] [--only history] [--show]
+
+It fails when less than the ``--least`` share is noticed.
 """
 
 from __future__ import annotations
@@ -47,19 +49,22 @@ def names_of(path: Path, into: Path) -> list[str]:
     return [get_mutant_name(path, name) for name in names]
 
 
-def run(into: Path, names: list[str]) -> dict[str, int | None]:
-    """Try these faults; mutmut's exit code of each, ``None`` where it did not come to it."""
+def run(into: Path, names: list[str]) -> dict[str, int]:
+    """Try these faults; mutmut's exit code of each that it came to, which are all unless it was stopped."""
     log = into / "mutmut.log"
     with log.open("wb") as out:
         code = subprocess.run(
             [Path(sys.executable).with_name("mutmut"), "run", *names], cwd=into, stdout=out, stderr=out, check=False
         ).returncode
-    if code:
-        raise SystemExit(f"{log.read_text('utf-8', 'replace')[-4000:]}\nmutmut ended with {code}")
     codes: dict[str, int | None] = {}
     for meta in (into / "mutants").rglob("*.meta"):
         codes |= json.loads(meta.read_text("utf-8"))["exit_code_by_key"]
-    return {name: codes[name] for name in names}
+    tried = {name: found for name in names if (found := codes.get(name)) is not None}
+    if code:
+        print(f"{log.read_text('utf-8', 'replace')[-2000:]}\nmutmut ended early with {code}", file=sys.stderr)
+    if not tried:
+        raise SystemExit(1)
+    return tried
 
 
 def show(into: Path, name: str) -> str:
@@ -68,7 +73,7 @@ def show(into: Path, name: str) -> str:
     return subprocess.run([mutmut, "show", name], cwd=into, capture_output=True, text=True, check=True).stdout
 
 
-def table(found: dict[str, list[str]], codes: dict[str, int | None], took: float) -> Table:
+def table(found: dict[str, list[str]], codes: dict[str, int], took: float) -> Table:
     """Killed shares, per module and over all."""
     view = Table("module", "faults", "tried", "killed", "survived", "unreached", "share")
     totals: Counter[str] = Counter()
@@ -101,6 +106,7 @@ def main() -> None:
     """Print the shares; with ``--show`` the surviving faults too."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=0.2, help="of each module's faults (default: 0.2)")
+    parser.add_argument("--least", type=float, default=0.9, help="share to be killed (default: 0.9)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", default=[], metavar="MODULE")
     parser.add_argument("--show", action="store_true", help="print the faults that no test noticed")
@@ -119,6 +125,8 @@ def main() -> None:
         if given.show:
             for name in sorted(name for name, code in codes.items() if code not in NOTICED):
                 print(show(into, name))
+    killed = sum(code in NOTICED for code in codes.values())
+    sys.exit(len(codes) < len(sample) or killed < given.least * len(codes))
 
 
 if __name__ == "__main__":
