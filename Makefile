@@ -2,6 +2,7 @@ PYTHON ?= python3
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
 .PHONY: demo test check lint types contracts proof mutation bench lock clean
 
@@ -35,9 +36,9 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 
 lock: ## needs uv on the path
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
-	  --extra sandbox --extra metrics --extra postgresql --extra timeline --group build -o requirements/run.txt
+	  $(EXTRAS) --group build -o requirements/run.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
-	  --extra sandbox --extra plot --extra site --extra metrics --extra postgresql --extra timeline --group build --group dev \
+	  $(EXTRAS) --extra plot --group build --group dev \
 	  -c requirements/run.txt -o requirements/dev.txt
 
 $(VENV)/bin/python:
