@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
-.PHONY: demo test check lint types contracts proof mutation bench lock clean
+.PHONY: demo test check lint types contracts proof mutation bench audit sbom lock clean
 
 demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
 	@$(BIN)/milesync demo
@@ -33,6 +33,14 @@ mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the te
 
 bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+audit: $(VENV)/dev.stamp ## known vulnerabilities in what we install; where nobody can tell: not audited
+	@$(BIN)/python -m tests.audit
+
+sbom: $(VENV)/dev.stamp ## the list of everything we install, with hashes (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.cdx.json
 
 lock: ## needs uv on the path
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \

@@ -1,0 +1,260 @@
+"""What is installed is locked, listed and audited; the workflows and the wheel hold nothing more than they need."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+import threading
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.audit import audit, judge
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), ROOT / "cron" / "github-actions.yml"]
+LOCKS = [ROOT / "requirements" / "run.txt", ROOT / "requirements" / "dev.txt"]
+BIN = Path(sys.executable).parent
+
+
+def workflow(path: Path) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in workflow(path)["jobs"].values() for step in job["steps"]]
+
+
+def locked(path: Path) -> set[tuple[str, str]]:
+    """Name and version of each package in a lock; an older Python may need another version."""
+    return set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!-]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+# --- workflows --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_has_no_rights_but_those_that_a_job_names(path: Path) -> None:
+    assert workflow(path)["permissions"] == {}
+    for job in workflow(path)["jobs"].values():
+        assert job["permissions"], "a job without rights of its own would inherit the repository's"
+        assert {right for name, right in job["permissions"].items() if name != "issues"} == {"read"}
+        assert job["timeout-minutes"] <= 90
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_and_tell_their_version(path: Path) -> None:
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert used
+    assert [one for one in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
+
+
+def test_an_action_has_one_commit_for_one_version_everywhere() -> None:
+    used = {one for path in WORKFLOWS for one in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))}
+    assert len(used) == len({one.split("@")[0] for one in used})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_script_takes_an_expression_and_no_checkout_keeps_its_token(path: Path) -> None:
+    for step in steps(path):
+        assert "${{" not in step.get("run", ""), "an expression in a script is an injection"
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_the_workflow_tests_lists_and_audits_and_never_runs_a_strangers_change_with_secrets() -> None:
+    path = ROOT / ".github" / "workflows" / "ci.yml"
+    scripts = [step["run"] for step in steps(path) if "run" in step]
+    assert scripts == ["bash .ci/run", "make sbom", "make audit"]
+    assert "pull_request_target" not in path.read_text(encoding="utf-8")
+    assert "secrets." not in path.read_text(encoding="utf-8")
+    assert not any(step.get("continue-on-error") for step in steps(path))
+
+
+# --- locks and the list -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_a_lock_names_no_host_and_has_a_hash_for_everything(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"^\s*(-|--)(i|index-url|extra-index-url|find-links|f)\b", text, re.MULTILINE)
+    entries = [entry for entry in re.split(r"\n(?=\S)", text.replace("\\\n", " ")) if "==" in entry]
+    assert len(entries) == len(locked(path)) > 20
+    assert [entry.split("==")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_what_is_tested_is_what_is_shipped() -> None:
+    assert locked(LOCKS[0]) - locked(LOCKS[1]) == set()
+
+
+def test_the_list_names_every_package_with_version_and_hashes(tmp_path: Path) -> None:
+    if not (BIN / "cyclonedx-py").exists():
+        pytest.skip("cyclonedx-py is not installed beside this Python")
+    recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe
+    words = recipe[1].partition("cyclonedx-py ")[2].replace("\\\n", " ").split()
+    words[words.index("build/sbom.cdx.json")] = str(tmp_path / "sbom.json")
+    done = subprocess.run([BIN / "cyclonedx-py", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads((tmp_path / "sbom.json").read_text(encoding="utf-8"))
+    assert listed["bomFormat"] == "CycloneDX"
+    assert listed["metadata"]["component"]["name"] == "milesync"
+    assert {(one["name"], one["version"]) for one in listed["components"]} == locked(LOCKS[0])
+    assert all(one["externalReferences"][0]["hashes"] for one in listed["components"])
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------
+
+
+class Service(BaseHTTPRequestHandler):
+    """A vulnerability service as `pip-audit` asks one (OSV): one answer for each package."""
+
+    answer: Callable[[str], tuple[int, dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        code, body = type(self).answer(asked["package"]["name"])
+        data = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        pass
+
+
+@contextmanager
+def service(answer: Callable[[str], tuple[int, dict[str, Any]]]) -> Iterator[tuple[str, ...]]:
+    """The words that make `pip-audit` ask it."""
+    server = HTTPServer(("127.0.0.1", 0), type("Answering", (Service,), {"answer": staticmethod(answer)}))
+    thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    try:
+        yield ("--vulnerability-service", "osv", "--osv-url", f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    path = tmp_path / "lock.txt"
+    path.write_text("".join(f"{name}==1.0 \\\n    --hash=sha256:{'0' * 64}\n" for name in ("alpha", "beta")))
+    return path
+
+
+VULNERABLE = {
+    "vulns": [
+        {
+            "id": "PYSEC-0000-1",
+            "summary": "a fault",
+            "published": "2026-01-01T00:00:00Z",
+            "affected": [
+                {
+                    "package": {"name": "alpha", "ecosystem": "PyPI"},
+                    "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}],
+                }
+            ],
+        }
+    ]
+}
+
+
+def test_a_vulnerability_fails_and_is_named_with_its_repair(lock: Path) -> None:
+    with service(lambda name: (200, VULNERABLE if name == "alpha" else {})) as words:
+        code, text = audit(lock, words)
+    assert code == 1
+    assert "alpha 1.0: PYSEC-0000-1, fixed in 2.0" in text
+
+
+def test_it_is_clean_when_every_package_was_looked_up(lock: Path) -> None:
+    with service(lambda _: (200, {})) as words:
+        assert audit(lock, words) == (0, "clean: 2 packages audited, no known vulnerability")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_where_the_service_fails_it_says_not_audited(lock: Path, status: int) -> None:
+    with service(lambda _: (status, {})) as words:
+        code, text = audit(lock, words)
+    assert code == 2
+    assert text.startswith("not audited")
+
+
+def test_where_nobody_answers_it_says_not_audited(lock: Path) -> None:
+    with service(lambda _: (200, {})) as words:
+        pass
+    code, text = audit(lock, (*words, "--timeout", "1"))
+    assert code == 2
+    assert text.startswith("not audited")
+
+
+def test_a_skipped_package_is_not_audited_and_never_clean() -> None:
+    well: dict[str, Any] = {"name": "alpha", "version": "1.0", "vulns": []}
+    skipped: dict[str, Any] = {"name": "beta", "skip_reason": "not found"}
+    assert judge([well]) == (0, "clean: 1 packages audited, no known vulnerability")
+    assert judge([well, skipped]) == (2, "not audited: 1 of 2 packages\nbeta: not found")
+    assert judge([])[0] == 2
+
+
+# --- the wheel --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that holds the built wheel; what it depends on is borrowed from this one."""
+    folder = tmp_path_factory.mktemp("isolated")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=False)
+    python = folder / "venv" / "bin" / "python"
+    install = [*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    (site,) = (folder / "venv").glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_the_wheel_installs_and_runs_alone(isolated: Path, tmp_path: Path) -> None:
+    """As pipx installs it: an environment of its own, a script on the path, no checkout in sight."""
+    where = "import sync, connectors, config; print(sync.__file__, connectors.__file__, config.__file__)"
+    found = subprocess.run([isolated, "-I", "-c", where], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert all(path.startswith(str(isolated.parents[1])) for path in found.stdout.split())
+    done = subprocess.run(
+        [isolated.parent / "milesync", "demo", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PATH": str(isolated.parent), "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["second_run"]["writes"]["applied"] == 0
+
+
+def test_its_types_are_seen_by_those_who_build_on_it(isolated: Path, tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(
+        "from sync.connector import Capabilities\nfrom sync.model import Issue\n\n"
+        "def titles(issues: list[Issue]) -> list[str]:\n    return [issue.title for issue in issues]\n\n"
+        "def wrong(issue: Issue) -> int:\n    return issue.title\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(isolated), "plugin.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env={"PATH": ""})
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(errors) == 1, done.stdout
+    assert 'got "str", expected "int"' in errors[0]
