@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
-from config.errors import did_you_mean
+from config.errors import did_you_mean, key
 
 __all__ = [
+    "audience_names",
     "connection_names",
     "connector_type",
     "country",
@@ -160,6 +161,13 @@ def connection_names(value: Mapping[str, object]) -> None:
             raise ValueError("names should be letters, digits, - and _, and start with a letter")
 
 
+def audience_names(value: Collection[str]) -> None:
+    """Names that are no project and not everybody."""
+    for name in value:
+        if name == "public" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, start with a letter, and not be public")
+
+
 def references(table: Mapping[str, Any], file: str) -> list[str]:
     """Milestones that no connection of the raw ``table`` can have, and names used twice, a line each."""
     connections = table.get("connections")
@@ -181,11 +189,34 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         if where.startswith("milestone") and text in seen:
             errors.append(f"{file}:{where}: this milestone is named twice")
         seen.add(text)
+    errors += _audiences(table, file, known, joints)
     names = [row.get("name") for row in _rows(table, "joint")]
     errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
     circle = [] if errors else _circle(table)  # only ids that are known to be ids are repeated
     errors += [f"{file}:dependency: these wait for each other in a circle: {' → '.join(circle)}"] if circle else []
     return errors
+
+
+def _audiences(
+    table: Mapping[str, Any], file: str, connections: Mapping[str, Any], joints: Collection[str]
+) -> Iterator[str]:
+    """Projects and milestones of audiences that cannot be: a pattern's connection may be open, a name must be right."""
+    audiences = table.get("audiences")
+    for name, row in audiences.items() if isinstance(audiences, Mapping) else ():
+        for field in ("reads", "milestones"):
+            given = row.get(field) if isinstance(row, Mapping) else None
+            for i, text in enumerate(given if isinstance(given, list) else []):
+                where = f"{file}:{key(('audiences', name, field, i))}"
+                start, colon, _ = str(text).partition(":")
+                if "*" in start:
+                    continue
+                if start == "joint" and field == "milestones":
+                    if "*" not in text and text not in joints:
+                        yield f"{where}: no joint milestone has this name{did_you_mean(text, joints)}"
+                elif start not in connections:
+                    yield f"{where}: no connection has this name{did_you_mean(start, connections)}"
+                elif not colon:
+                    yield f"{where}: should go on after the connection, such as gh:acme/*"
 
 
 def _circle(table: Mapping[str, Any]) -> list[str]:

@@ -48,6 +48,7 @@ _PLACES = {
     "Milestone": ("Single milestones", "`[[milestone]]`"),
     "Joint": ("Joint milestones", "`[[joint]]`"),
     "Dependency": ("Dependencies", "`[[dependency]]`"),
+    "Audience": ("Audiences", "`[audiences.NAME]`; beside them there are `public` and each project by its name"),
     "Rules": ("From probability to status", "`[rules]`"),
     "Calendar": ("Days without work", "`[calendar]`"),
     "Limits": ("Limits", "`[limits]`"),

@@ -16,6 +16,7 @@ from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
 from config.tables import (
     NAME,
+    Audience,
     Calendar,
     Connection,
     Dependency,
@@ -56,6 +57,9 @@ class Settings(BaseSettings):
     milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
     joint: tuple[Joint, ...] = Field(default=(), description="joint milestones: one promise in several trackers")
     dependency: tuple[Dependency, ...] = Field(default=(), description="which milestone waits for which")
+    audiences: dict[str, Audience] = Field(
+        default={}, description="roles to make reports and digests for, by your names"
+    )
     label_prefix: str = Field(
         default="health",
         pattern=NAME,
@@ -92,6 +96,12 @@ class Settings(BaseSettings):
     @classmethod
     def _names(cls, value: dict[str, Connection]) -> dict[str, Connection]:
         checks.connection_names(value)
+        return value
+
+    @field_validator("audiences")
+    @classmethod
+    def _roles(cls, value: dict[str, Audience]) -> dict[str, Audience]:
+        checks.audience_names(value)
         return value
 
     def at(self, file: Path, ceilings: Mapping[str, Policy]) -> Self:

@@ -16,6 +16,7 @@ from config.table import Table
 
 __all__ = [
     "NAME",
+    "Audience",
     "Calendar",
     "Connection",
     "Dependency",
@@ -211,6 +212,19 @@ class Dependency(Table):
 
     before: str = Field(description="what has to be done first, as in milestone.id")
     after: str = Field(description="what waits for it, as in milestone.id")
+
+
+class Audience(Table):
+    """A role that reports are made for. What it may not read leaves no trace in them."""
+
+    reads: tuple[str, ...] = Field(
+        default=(),
+        description="projects that it may read beside the public ones: gh:acme/app; * stands for any text: gh:acme/*",
+    )
+    milestones: tuple[str, ...] = Field(
+        default=("*",),
+        description="what it is shown of them: ids as in milestone.id, joint:NAME; * stands for any text",
+    )
 
 
 class Rules(Table):

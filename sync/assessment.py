@@ -171,7 +171,9 @@ class Reading:
         named = {one.written(m): name for one in self._loaded for name, m in one.milestones.items()}
         self.members = {one.name: members(one, named) for one in book.joints}
         whole = {f"joint:{name}": found for name, (found, missing) in self.members.items() if not missing}
-        self.scores = track_record(store, self.history.ledger, book.rules.tolerance, at, whole)
+        self.scores = track_record(
+            store, self.history.ledger, book.rules.tolerance, at, whole, only_known=audience is not EVERYBODY
+        )
         self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience)
         self._given = [one.given(self._memory, at, book) for one in self._loaded]
 

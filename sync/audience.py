@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sync.model import Project, Visibility
+from sync.model import Project, Visibility, alike
 
 __all__ = ["EVERYBODY", "PUBLIC", "Audience"]
 
@@ -13,18 +14,33 @@ PUBLIC = "public"
 
 @dataclass(frozen=True)
 class Audience:
-    """``public``, or the readers of one project as people write it (``gh:acme/app``).
+    """``public``, one that the configuration names, or the readers of one project as people write it (``gh:acme/app``).
 
-    Without a name it is whoever runs milesync: every configured project. Confidential items are for no audience.
+    ``reads`` are the projects that a configured audience may read beside the public ones, ``follows`` the milestones
+    that it is shown of them; in both, ``*`` stands for any text. Without a name it is whoever runs milesync: every
+    configured project. Confidential items are for no audience.
     """
 
     name: str = ""
+    reads: tuple[str, ...] | None = None
+    follows: tuple[str, ...] = ("*",)
 
     def sees(self, connection: str, project: Project) -> bool:
         """Whether it may read a project of a connection, by its configured name."""
+        written = f"{connection}:{project.key}"
         if self.name == PUBLIC:
             return project.visibility is Visibility.PUBLIC
-        return not self.name or self.name == f"{connection}:{project.key}"
+        if self.reads is not None:
+            return project.visibility is Visibility.PUBLIC or _any_alike(written, self.reads)
+        return not self.name or self.name == written
+
+    def shown(self, written: str) -> bool:
+        """Whether it is shown a milestone, by its written id, provided that it may read it."""
+        return _any_alike(written, self.follows)
+
+
+def _any_alike(written: str, patterns: Iterable[str]) -> bool:
+    return any(alike(written, pattern) for pattern in patterns)
 
 
 EVERYBODY = Audience()

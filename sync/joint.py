@@ -11,14 +11,13 @@ issues, both are done when the larger is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from sync.model import JointMilestone
+from sync.model import JointMilestone, alike
 from sync.odds import expit, logit
 from sync.outlook import Outlook
 from sync.past import TIMES, Past
@@ -116,14 +115,10 @@ def members(asked: JointMilestone, named: Mapping[str, str]) -> tuple[list[str],
     missing = []
     for member in asked.members:
         exact = [named[member]] if member in named else []
-        hits = exact or [uid for written, uid in sorted(named.items()) if "*" in member and _alike(written, member)]
+        hits = exact or [uid for written, uid in sorted(named.items()) if "*" in member and alike(written, member)]
         found |= dict.fromkeys(hits)
         missing += [] if hits else [member]
     return list(found), missing
-
-
-def _alike(written: str, member: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, member.split("*"))), written) is not None
 
 
 def counted_once(members: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -17,6 +17,7 @@ the project's time zone (`sync.calendar.end_of_day`).
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownWhy",
     "Value",
     "Visibility",
+    "alike",
     "uid",
 ]
 
@@ -57,6 +59,11 @@ __all__ = [
 def uid(source: str, kind: str, native: str) -> str:
     """The stored and marked identity of a thing: its tracker's base URL, what it is, its native id."""
     return f"{source}/{kind}/{native}"
+
+
+def alike(written: str, pattern: str) -> bool:
+    """Whether an id as people write it is the one named, or one of those; ``*`` stands for any text."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
 
 
 class State(StrEnum):

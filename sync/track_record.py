@@ -18,14 +18,23 @@ _UTC = ZoneInfo("UTC")
 
 
 def track_record(
-    store: Store, ledger: Ledger, tolerance: float, now: datetime, joints: Mapping[str, Collection[str]] | None = None
+    store: Store,
+    ledger: Ledger,
+    tolerance: float,
+    now: datetime,
+    joints: Mapping[str, Collection[str]] | None = None,
+    *,
+    only_known: bool = False,
 ) -> dict[str, StreamScore]:
-    """The score of each stream for which something was published, by stream.
+    """The score of each stream for which something was published in a comment, by stream.
 
     Outcomes are counted anew from the history each time, so that a correction in a tracker corrects the score.
-    ``joints``: joint container -> its members; it is done when the last of them is.
+    ``joints``: joint container -> its members; it is done when the last of them is. ``only_known``: of the containers
+    in ``ledger`` and ``joints`` and of no others.
     """
-    published = list(_published(store.forecasts()))
+    known = {*ledger.index, *(joints or {})}
+    told = (one for one in store.forecasts() if not one.audience and (not only_known or one.container in known))
+    published = list(_published(told))
     if not published:
         return {}
     outcomes = settle(ledger, tolerance, now)

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 
 from sync import log
-from sync.audience import PUBLIC, Audience
+from sync.audience import EVERYBODY, Audience
 from sync.cli import show
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
+from sync.cli.readers import reader
 from sync.cli.work import configured
 from sync.engine import Engine
 from sync.sentences import plural
@@ -24,7 +25,9 @@ __all__ = ["report"]
 For = Annotated[
     str,
     typer.Option(
-        "--audience", help="public, or a project such as gh:acme/app: only what they may see.", metavar="NAME"
+        "--audience",
+        help="public, one of the configuration, or a project (gh:acme/app): only what they may see.",
+        metavar="NAME",
     ),
 ]
 
@@ -38,39 +41,24 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Write the milestones as pages to look at: a static site that needs no server and fetches nothing."""
-    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        made = write(engine, out, moment(as_of), audience)
+    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+        made = write(engine, out, moment(as_of), reader(audience, settings, engine))
         if as_json:
             print_json({"out": str(out), **made})
         else:
             Console().print(f"{plural(made['pages'], 'milestone page')} in {out / 'index.html'}", soft_wrap=True)
 
 
-def write(engine: Engine, out: Path, at: datetime | None, audience: str = "") -> dict[str, int]:
+def write(engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY) -> dict[str, int]:
     """Make the report for an audience, now or as of a time; how many pages, files and bytes. Bad usage raises."""
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
         raise typer.BadParameter("the report needs the extra `site`: pip install 'milesync[site]'")
     from sync.site.build import build
     from sync.site.gather import gather
 
-    reader = Audience(audience)
-    _check(engine, reader)
-    contents = gather(engine.store, engine.sources, at or engine.clock(), engine.rules, reader, replay=at is not None)
+    contents = gather(engine.store, engine.sources, at or engine.clock(), engine.rules, audience, replay=at is not None)
     data = msgspec.json.format(
         msgspec.json.encode({"milestones": show.rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
     made = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
     return {"pages": made.pages, "files": made.files, "bytes": made.bytes}
-
-
-def _check(engine: Engine, reader: Audience) -> None:
-    """Refuse an audience that nobody is: an empty report would look like good news."""
-    if not reader.name or reader.name == PUBLIC:
-        return
-    known = [
-        f"{source.name}:{project.key}"
-        for source in engine.sources
-        for project in engine.store.projects(source.connector.source)
-    ]
-    if reader.name not in known:
-        raise typer.BadParameter(f"no audience {reader.name!r}; there is public, {', '.join(sorted(known))}")

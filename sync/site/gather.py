@@ -69,7 +69,8 @@ def gather(
     """Everything for the report as an audience may read it, at a time (UTC). Reads the store, asks no tracker."""
     reading = Reading(store, sources, at, book, replay=replay, audience=audience)
     whole = relate(reading)
-    assessed, joints = list(whole.milestones), _whole_ones(whole.joints, audience)
+    assessed = [one for one in whole.milestones if audience.shown(one.written)]
+    joints = _whole_ones(whole.joints, audience)
     rows = [row(one, paged=_paged(one, at)) for one in assessed]
     paged = [(one, line) for one, line in zip(assessed, rows, strict=True) if line.page]
     rows += [joint_row(one) for one in joints]
@@ -122,8 +123,8 @@ def _then(whole: Whole) -> dict[str, Said]:
 
 
 def _whole_ones(joints: Sequence[JointAssessed], audience: Audience) -> list[JointAssessed]:
-    """The joint milestones that an audience may read: those of which it sees every member."""
-    return [one for one in joints if not (audience.name and one.missing)]
+    """The joint milestones that an audience is shown: those of which it may read every member."""
+    return [one for one in joints if audience.shown(one.written) and not (audience.name and one.missing)]
 
 
 def _stale(assessed: Sequence[Assessed]) -> tuple[Stale, ...]:

@@ -106,6 +106,41 @@ def test_settings_made_by_hand_read_neither_file_nor_environment(monkeypatch: py
     assert (settings.instance, settings.policy) == ("check", Policy.PLAN)
 
 
+def test_audiences_name_what_there_is(write: Write) -> None:
+    text = (
+        MINIMAL
+        + """
+        [[joint]]
+        name = "Payments GA"
+        members = ["gh:acme/app#1"]
+        [audiences.management]
+        reads = ["gh:acme/*", "*:acme/app"]
+        milestones = ["joint:*", "joint:Payments GA", "gh:acme/app#1", "*"]
+        [audiences.anybody]
+        """
+    )
+    found = load(write(text), {}).audiences
+    assert found["management"].reads == ("gh:acme/*", "*:acme/app")
+    assert (found["anybody"].reads, found["anybody"].milestones) == ((), ("*",))
+    bad = (
+        text
+        + f"""
+        [audiences.board]
+        reads = ["hg:{CANARY}", "gh", "joint:Payments GA"]
+        milestones = ["joint:Payment GA", "hg:{CANARY}"]
+        """
+    )
+    assert wrong(write(bad)) == {
+        "audiences.board.reads[0]": "no connection has this name",
+        "audiences.board.reads[1]": "should go on after the connection, such as gh:acme/*",
+        "audiences.board.reads[2]": "no connection has this name",
+        "audiences.board.milestones[0]": "no joint milestone has this name, did you mean 'joint:Payments GA'?",
+        "audiences.board.milestones[1]": "no connection has this name",
+    }
+    for name in ("public", '"a b"', '"gh:acme/app"'):
+        assert "and not be public" in wrong(write(f"{MINIMAL}[audiences.{name}]"))["audiences"]
+
+
 def test_the_example_is_valid_and_agrees_with_its_schema() -> None:
     example = tomllib.loads((CONFIG / "example.toml").read_text(encoding="utf-8"))
     settings = load(CONFIG / "example.toml", {})
