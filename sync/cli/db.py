@@ -120,7 +120,7 @@ def forget(
 
 @app.command()
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Take away what is older than [retention] says, and give its space back. On SQLite no run may go meanwhile."""
+    """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
     with _engine(config, verbose=verbose) as (engine, settings):
         taken = upkeep.tidy(engine, compose.clock(), retention(settings))
         before, after = upkeep.vacuum(engine)

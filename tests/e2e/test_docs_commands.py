@@ -1,0 +1,92 @@
+"""Every command that the pages show is run, as it stands there, against the demo's trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from connectors.sandbox.commands import configuration
+from connectors.sandbox.seed import demo_world
+from connectors.sandbox.server import Sandbox
+from tests.contract.test_docs import PAGES, calls
+from tests.e2e.inprocess import milesync
+
+ELSEWHERE = {
+    "demo": "tests/contract/test_supply_chain.py",
+    "init": "tests/e2e/test_init.py",
+    "sandbox": "tests/e2e/commandline.py",
+    "serve": "tests/e2e/test_serve.py",
+    "worker": "tests/e2e/test_worker.py",
+}
+"""Commands that ask, or that go on until they are stopped, and the tests that run them."""
+
+STANDS_FOR = {
+    "MILESTONE": "gh:acme/app#2",
+    "TARGET...": "github:acme/app",
+    "github:owner/repo": "github:acme/app",
+    "gitlab:group/project": "gitlab:acme/api",
+    "FILE": "plan.json",
+    "DIR": "site",
+    "KEY...": "",
+    "PREFIX...": "",
+    "[PREFIX...]": "",
+}
+"""What a reader would put in the place of these words."""
+
+NAMES = ("check", "db", "explain", "report", "whatif")
+"""Commands that need more words; alone they are only named, and their help is shown."""
+
+JOINT = """
+[[joint]]
+name = "Payments GA"
+members = ["gh:acme/app#2", "jira:PAY/2.0"]
+"""
+
+
+def shown() -> list[tuple[str, ...]]:
+    """Each command once; those that others need come first, those that take something away last."""
+    found = {tuple(words) for page in PAGES for words in calls(page) if words[0] not in ELSEWHERE}
+    order = [
+        ("run", "--first-run"),
+        ("plan", "--out", "FILE"),
+        *sorted(found - {("retire", "--yes")}),
+        ("retire", "--yes"),
+    ]
+    return list(dict.fromkeys(order))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("docs")
+    world = demo_world()
+    for tracker in world.trackers[2:]:
+        tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
+    person = str(world.gitlab.user("ben").id)
+    with Sandbox(world):
+        (folder / "milesync.toml").write_text(configuration(world) + JOINT, encoding="utf-8")
+        addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
+        # GitHub asks for a second between writes, which these tests need not wait for.
+        environment = mock.patch.dict("tests.e2e.inprocess.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
+        with environment, mock.patch.dict(STANDS_FOR, {"4711": person}):
+            yield folder
+
+
+@pytest.mark.parametrize("words", shown(), ids=" ".join)
+def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    env: dict[str, str | None] = {"JIRA_EMAIL": None} if words[0] == "check" else {}
+    typed = [word for given in words if (word := STANDS_FOR.get(given, given))]
+    done = milesync(*typed, *(["--help"] if typed[0] in NAMES and len(typed) == 1 else []), env=env)
+    assert done.code in (0, 2), done.err + done.out
+    assert "Traceback" not in done.err
+    assert done.out.strip() or words[0] == "pull", "it says what it did"
+
+
+@pytest.mark.parametrize("command", sorted({words[0] for page in PAGES for words in calls(page)} & set(ELSEWHERE)))
+def test_what_is_not_run_here_is_run_elsewhere(command: str) -> None:
+    root: Any = Path(__file__).parents[2]
+    assert f'"{command}"' in (root / ELSEWHERE[command]).read_text(encoding="utf-8")
