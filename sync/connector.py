@@ -143,7 +143,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """What a connection can do; `body_limit` is in characters, with a margin below the tracker's own limit.
 
     `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
-    `labels_are_made` is false where a label exists by being used (Jira).
+    `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
+    cannot differ in case alone (GitHub).
     """
 
     markup: Markup
@@ -151,6 +152,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     scoped: str = "/"
     history: bool = True
     labels_are_made: bool = True
+    labels_any_case: bool = False
 
 
 class Setup(Struct, kw_only=True):

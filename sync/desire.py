@@ -66,6 +66,7 @@ def desire(
         posted=posted,
         may_create=one.milestone.state is State.OPEN and one.health.due is not None,
         needs_label=can.labels_are_made,
+        any_case=can.labels_any_case,
         stale=stale,
         quiet=quiet,
         muted=said.muted,

@@ -40,7 +40,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     are rendered bodies; ``transition`` says what changed, given the status in the last summary, and may decline.
     ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
     ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
-    tracker wants labels created before use. ``stale``: a source failed, so only a summary that stands is rewritten.
+    tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
+    failed, so only a summary that stands is rewritten.
     ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
     ``understood`` and ``ignored`` count them.
     """
@@ -63,6 +64,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     posted: bool = False
     may_create: bool = True
     needs_label: bool = False
+    any_case: bool = False
     probability: float | None = None
     stale: bool = False
     quiet: bool = False

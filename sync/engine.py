@@ -103,7 +103,7 @@ class Engine:
         cursors = self.store.cursors(connector.source)
         keys = {project.id: project.key for project in self.store.projects(connector.source)}
         seen: set[str] = set()
-        whole = True
+        failed: set[str] = set()
         try:
             for page in connector.pull(source.projects, cursors):
                 self.store.save(connector.source, page, now)
@@ -115,10 +115,14 @@ class Engine:
                 for project in page.complete:
                     self.store.note_pull(connector.source, keys.get(project, project), now, None)
                 for project, error in page.failed.items():
-                    whole = False
+                    failed.add(project)
                     self._failed(source, project, error)
                     self.store.note_pull(connector.source, project, now, str(error))
-            self.store.watch(source.name, connector.source, seen, only=whole)
+            self.store.watch(source.name, connector.source, seen, only=not failed)
+            # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
+            for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(source.projects):
+                if word not in failed:
+                    self.store.note_pull(connector.source, word, now, None)
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=source.name)
@@ -362,14 +366,16 @@ class Engine:
             observed = source.connector.observe([target])
         except TrackerError:
             return None
+        fold = str.lower if source.connector.capabilities.labels_any_case else str
         if isinstance(action, CreateLabel):
-            there = action.label in observed.labels.get(action.project, ())
+            there = fold(action.label) in map(fold, observed.labels.get(action.project, ()))
             return Receipt(id=action.label) if there else None
         seen = observed.issues.get(action.milestone)
         if seen is None or isinstance(action, CreateStatusIssue):
             return Receipt(issue=seen.issue) if seen else None
         if isinstance(action, MoveLabel):
-            moved = action.add in seen.labels and not set(action.remove) & set(seen.labels)
+            labels = set(map(fold, seen.labels))
+            moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
             return Receipt(issue=seen.issue) if moved else None
         wanted = Marker.decode(getattr(action, "marker", ""))
         same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]

@@ -81,7 +81,7 @@ def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, 
         if want.milestone in observed.failed:
             made.append(Plan(skipped=(Skipped(want.milestone, "its status issue could not be read"),)))
             continue
-        have = observed.issues.get(want.milestone)
+        have = _spelled(want, observed.issues.get(want.milestone))
         one = _One(want, have, instance, now).plan(observed.claims.get(want.milestone))
         why = _not_allowed(want, have) if one.actions or one.skipped else ""
         if why:
@@ -101,6 +101,14 @@ def _not_allowed(want: Desired, have: StatusIssue | None) -> str:
     if want.muted:
         return "a person muted it"
     return ""
+
+
+def _spelled(want: Desired, have: StatusIssue | None) -> StatusIssue | None:
+    """What stands there with our labels as we write them, where case tells none apart in the tracker."""
+    if have is None or not want.any_case:
+        return have
+    ours = {label.lower(): label for label in (want.label, *want.siblings, *want.issue_labels)}
+    return msgspec.structs.replace(have, labels=tuple(ours.get(label.lower(), label) for label in have.labels))
 
 
 class _One:
@@ -262,14 +270,16 @@ def _new_labels(want: Desired, todo: Sequence[Action], known: dict[str, set[str]
     if not want.needs_label:
         return
     have = known.setdefault(want.project, set())
+    if want.any_case:
+        have |= {label.lower() for label in have}
     used = [a.add for a in todo if isinstance(a, MoveLabel)]
     for a in todo:
         if isinstance(a, CreateStatusIssue):
             used += a.labels
     colour, description = LABELS[want.status]
     for label in used:
-        if label not in have:
-            have.add(label)
+        if (label.lower() if want.any_case else label) not in have:
+            have.add(label.lower() if want.any_case else label)
             ours = label == want.label
             yield CreateLabel(
                 milestone=want.milestone,

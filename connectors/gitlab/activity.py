@@ -20,32 +20,42 @@ from msgspec import Struct
 
 from connectors.gitlab import wire
 
-__all__ = ["AT_ONCE", "QUERY", "Activity", "Answer", "Milestones", "read"]
+__all__ = ["AT_ONCE", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "Milestones", "read"]
 
 AT_ONCE = 50
 """Issues in one request."""
 
-QUERY = f"""query Activity($project: ID!, $numbers: [String!]) {{
+_NOTES = """
+          ... on WorkItemWidgetNotes {
+            discussions(filter: ONLY_ACTIVITY, first: 100) {
+              pageInfo { hasNextPage }
+              nodes {
+                notes {
+                  nodes { body createdAt systemNoteMetadata { action } author { id name username } }
+                }
+              }
+            }
+          }"""
+_BLOCKED = """
+          ... on WorkItemWidgetLinkedItems { blockedByCount }"""
+
+
+def _query(*widgets: str) -> str:
+    return f"""query Activity($project: ID!, $numbers: [String!]) {{
   project(fullPath: $project) {{
     workItems(iids: $numbers, first: {AT_ONCE}) {{
       nodes {{
         iid
-        widgets {{
-          ... on WorkItemWidgetNotes {{
-            discussions(filter: ONLY_ACTIVITY, first: 100) {{
-              pageInfo {{ hasNextPage }}
-              nodes {{
-                notes {{
-                  nodes {{ body createdAt systemNoteMetadata {{ action }} author {{ id name username }} }}
-                }}
-              }}
-            }}
-          }}
+        widgets {{{"".join(widgets)}
         }}
       }}
     }}
   }}
 }}"""
+
+
+QUERY, QUERY_WITH_LINKS, LINKS = _query(_NOTES), _query(_NOTES, _BLOCKED), _query(_BLOCKED)
+"""The histories; with how many open issues block each, which only a licence for blocking links knows; that alone."""
 
 _MOVED = re.compile(
     r'(?P<word>changed milestone to|removed milestone) (?P<owner>[^%"]*)%(?:"(?P<title>.*)"|(?P<number>\d+))'
@@ -90,8 +100,9 @@ class _Discussions(Struct, rename="camel"):
     page_info: _PageInfo = _PageInfo()
 
 
-class _Widget(Struct):
+class _Widget(Struct, rename="camel"):
     discussions: _Discussions | None = None
+    blocked_by_count: int | None = None
 
 
 class _Item(Struct):
@@ -121,6 +132,15 @@ class Answer(Struct):
         """The issues in it."""
         found = self.data.project if self.data else None
         return (item for item in (found.work_items.nodes if found and found.work_items else []) if item is not None)
+
+    def blocked(self) -> Mapping[int, int]:
+        """How many open issues block each issue (by number in the project), where that is told."""
+        return {
+            int(item.iid): widget.blocked_by_count
+            for item in self.items()
+            for widget in item.widgets or ()
+            if widget.blocked_by_count is not None
+        }
 
 
 # --- what it means ---------------------------------------------------------------------------------------------------

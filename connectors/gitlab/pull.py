@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from connectors.gitlab import wire
 from connectors.gitlab.cursor import OVERLAP, Cursor
-from connectors.gitlab.history import Histories, Told, could_tell
+from connectors.gitlab.history import Asked, Histories, Told, could_tell
 from connectors.gitlab.rows import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
 from connectors.gitlab.walk import COUNTED, EVERY, counted_pages, text_of, walk
@@ -230,13 +230,20 @@ class _Reader:
             for rows in walk(self.session, self.project, None, None, SOME):
                 ids.update(row.id for row in rows)
                 old = [row for row in rows if cursor.since is not None and row.updated_at < cursor.since]
-                yield Page(issues=tuple(issue_of(row, self.project, self.session.source) for row in old))
+                yield Page(issues=tuple(self._untold(old)))
             if len(ids) < COUNTED:
                 break
         yield Page(
             all_issues={self.project.id: frozenset(map(str, ids))},
             cursors={self.project.id: cursor.at(self.options.sweeping.now()).encode()},
         )
+
+    def _untold(self, rows: Sequence[wire.Issue]) -> Iterator[Issue]:
+        issues = {i.id: issue_of(i, self.project, self.session.source) for i in rows}
+        labels, history = self.options.status_labels, self.options.history
+        asked = [i for i in rows if could_tell(i, None, labels, history, first=False)]
+        blocked = self.histories.blocked([Asked.of(i, issues[i.id]) for i in asked])
+        return (_blocked(issue, blocked) for issue in issues.values())
 
     def _owns(self, milestone: wire.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
@@ -245,13 +252,19 @@ class _Reader:
         return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
 
     def _told(self, rows: Sequence[wire.Issue]) -> tuple[list[Issue], list[Told]]:
-        """The rows that were not read before, and the histories of those that can have one."""
+        """The rows that were not read before with what they block, and the histories of those that can have one."""
         fresh = [i for i in rows if not self.cursor.knows(i)]
+        if not self.first and self.options.history != "none":
+            blockers = [row for row in fresh if row.blocking_issues_count]
+            known = {row.id for row in fresh}
+            fresh += [row for row in self.histories.waiting(self.project.id, blockers) if row.id not in known]
         issues = {i.id: issue_of(i, self.project, self.session.source) for i in fresh}
         began = min((m.created_at for m in self.head.milestones), default=None)
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=self.first)]
-        return list(issues.values()), self.histories.tell([(i.iid, issues[i.id]) for i in asked])
+        told = self.histories.tell([Asked.of(i, issues[i.id]) for i in asked])
+        blocked = {one.issue: one.blocked_by for one in told}
+        return [_blocked(issue, blocked) for issue in issues.values()], told
 
     def _page(self, read: tuple[list[Issue], list[Told]], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:
         issues, told = read
@@ -266,3 +279,7 @@ class _Reader:
             cursors={self.project.id: cursor.encode()},
             complete=frozenset({self.project.id}) if last else frozenset(),
         )
+
+
+def _blocked(issue: Issue, by: Mapping[str, tuple[str, ...]]) -> Issue:
+    return structs.replace(issue, blocked_by=by[issue.id]) if by.get(issue.id) else issue

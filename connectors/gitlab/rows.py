@@ -73,7 +73,9 @@ def visibility_of(read: wire.Issue, project: Visibility) -> Visibility:
 
 
 def issue_of(read: wire.Issue, project: Project, source: str) -> Issue:
-    """An issue. GitLab has no board state, so an open one is to do; a zero of time means that nobody entered any."""
+    """An issue. GitLab has no board state, so an open one is to do; a zero of time means that nobody entered any. What
+    blocks it stands elsewhere: see `connectors.gitlab.history`.
+    """
     closed = read.state == "closed"
     times = read.time_stats
     estimate, spent = times.time_estimate or None, times.total_time_spent or None

@@ -7,7 +7,19 @@ from typing import Any
 
 from msgspec import Struct, field
 
-__all__ = ["Epic", "Issue", "Label", "Links", "Milestone", "MilestoneEvent", "Note", "Project", "StateEvent", "User"]
+__all__ = [
+    "Epic",
+    "Issue",
+    "Label",
+    "Linked",
+    "Links",
+    "Milestone",
+    "MilestoneEvent",
+    "Note",
+    "Project",
+    "StateEvent",
+    "User",
+]
 
 
 class User(Struct, gc=False):
@@ -75,7 +87,9 @@ class References(Struct, gc=False):
 
 
 class Issue(Struct):
-    """An issue. ``id`` is unique in the instance, ``iid`` in the project."""
+    """An issue. ``id`` is unique in the instance, ``iid`` in the project. ``blocking_issues_count`` (how many it
+    blocks) is absent where the licence has no blocking links.
+    """
 
     id: int
     iid: int
@@ -101,6 +115,25 @@ class Issue(Struct):
     epic: Epic | None = None
     moved_to_id: int | None = None
     links: Links = field(default_factory=Links, name="_links")
+    blocking_issues_count: int | None = None
+
+
+class Linked(Struct):
+    """The issue at the other end of a link. ``link_type`` is ``relates_to``, ``blocks`` or ``is_blocked_by``, said from
+    this end.
+    """
+
+    iid: int
+    project_id: int
+    state: str
+    link_type: str
+    web_url: str = ""
+    references: References | None = None
+
+    @property
+    def key(self) -> str:
+        """How people write it."""
+        return self.references.full if self.references else self.web_url
 
 
 class EventMilestone(Struct, gc=False):

@@ -17,6 +17,7 @@ from connectors.sandbox.world import Issue, Project
 
 __all__ = ["answer"]
 
+_LICENSED = "extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }\n"
 _SCHEMA = """
 type Query { project(fullPath: ID!): Project }
 type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }
@@ -29,6 +30,8 @@ type WorkItemWidgetNotes implements WorkItemWidget {
   discussions(filter: NotesFilterType = ALL_NOTES, after: String, first: Int): DiscussionConnection
 }
 type WorkItemWidgetLabels implements WorkItemWidget { type: String }
+type WorkItemWidgetLinkedItems implements WorkItemWidget { type: String }
+extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }
 enum NotesFilterType { ALL_NOTES ONLY_COMMENTS ONLY_ACTIVITY }
 type DiscussionConnection { nodes: [Discussion] pageInfo: PageInfo! }
 type Discussion { notes(first: Int): NoteConnection! }
@@ -43,7 +46,7 @@ MOST = 100
 
 def answer(view: View, asked: Mapping[str, Any]) -> Json:
     """Execute a request ``{query, variables}``. Errors are part of the answer."""
-    schema = _schema()
+    schema = _schema(premium=view.tracker.premium)
     try:
         document = parse(str(asked.get("query") or ""))
     except GraphQLError as problem:
@@ -59,9 +62,10 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
     return body
 
 
-@lru_cache(maxsize=1)
-def _schema() -> GraphQLSchema:
-    schema = build_schema(_SCHEMA)
+@lru_cache(maxsize=2)
+def _schema(*, premium: bool) -> GraphQLSchema:
+    """What there is; an instance without a licence does not know the fields of one."""
+    schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, ""))
     resolvers: Mapping[tuple[str, str], Any] = {
         ("Query", "project"): _project,
         ("Project", "workItems"): _items,
@@ -83,18 +87,28 @@ def _project(_: Any, info: Any, fullPath: str) -> Project | None:  # noqa: N803 
     return None if project is None or project.hidden else project
 
 
-def _items(project: Project, _: Any, iids: Sequence[str] = (), first: int = MOST, **__: Any) -> Json:
+def _items(project: Project, info: Any, iids: Sequence[str] = (), first: int = MOST, **__: Any) -> Json:
     chosen = [project.issues[int(n)] for n in iids if n.isdigit() and int(n) in project.issues]
     shown = sorted((i for i in chosen if not i.pull), key=lambda i: i.id, reverse=True)
     return {
-        "nodes": [_item(project, issue) for issue in shown[: min(first, MOST)]],
+        "nodes": [_item(info.context, project, issue) for issue in shown[: min(first, MOST)]],
         "pageInfo": _end(len(shown), first),
     }
 
 
-def _item(project: Project, issue: Issue) -> Json:
+def _item(view: View, project: Project, issue: Issue) -> Json:
+    open_ = [n for n in issue.blocked_by if n in project.issues and project.issues[n].closed is None]
+    links = {
+        "type_name": "WorkItemWidgetLinkedItems",
+        "type": "LINKED_ITEMS",
+        "blockedByCount": len(open_),
+        "blockingCount": view.blocking(project)[issue.number],
+    }
     notes = {"type_name": "WorkItemWidgetNotes", "type": "NOTES", "of": (project, issue)}
-    return {"iid": str(issue.number), "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, notes]}
+    return {
+        "iid": str(issue.number),
+        "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, links, notes],
+    }
 
 
 def _discussions(widget: Json, info: Any, filter: str, first: int = MOST, **__: Any) -> Json:  # noqa: A002 - GitLab's

@@ -325,6 +325,14 @@ class Tracker:
                 issue.labels.append(name)
                 self.change(issue, "label", None, name, actor, at, "")
 
+    def block(self, project: Project, issue: Issue, blockers: list[int], at: datetime | None = None) -> None:
+        """Let exactly these issues (numbers of the same project) block it; both ends of a link are updated."""
+        for number in {*issue.blocked_by, *blockers} & project.issues.keys():
+            if (number in issue.blocked_by) is not (number in blockers):
+                for end in (issue, project.issues[number]):
+                    end.updated = max(end.updated, at or self.world.clock())
+        issue.blocked_by = list(blockers)
+
     def comment(self, issue: Issue, author: User, body: Any, at: datetime | None = None, **fields: Any) -> Comment:
         """Add a comment; that moves the issue's time of update, as on the real trackers."""
         now = at or self.world.clock()

@@ -183,7 +183,25 @@ def _gone(connection: Connection, source: int, ids: Collection[str], at: datetim
         dead = (table.c.source == source) & table.c.id.in_(some)
         values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
         connection.execute(update(table).where(dead).values(values))
+    _unblock(connection, source, before)
     return frozenset(before)
+
+
+def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None:
+    """What is gone blocks nothing any more; trackers take such a link away without updating the other end."""
+    table = schema.issue
+    if not gone:
+        return
+    columns = select(table.c.id, table.c.project, table.c.key, table.c.url, table.c.blocked_by)
+    dead: set[tuple[str, str]] = set()
+    for some in chunks(gone):
+        for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(some))):
+            dead |= {(row.project if row.key.startswith("#") else "", row.key), ("", row.url)}
+    for row in connection.execute(columns.where(table.c.source == source, table.c.blocked_by != ())).all():
+        left = tuple(key for key in row.blocked_by if ("", key) not in dead and (row.project, key) not in dead)
+        if left != row.blocked_by:
+            one = (table.c.source == source) & (table.c.id == row.id)
+            connection.execute(update(table).where(one).values(blocked_by=left))
 
 
 # --- events -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import requests
 
 from connectors.gitlab import walk
 from connectors.sandbox import gitlab_pages
-from connectors.sandbox.world import Milestone, Project, Tracker
+from connectors.sandbox.world import Issue, Milestone, Project, Tracker
 from sync.model import Person, State, StatusCategory, Visibility
 from tests.contract.gitlab_side import Clock, Mirror, Side, failing, kinds, requests_of, served
 
@@ -315,6 +315,7 @@ class TestHistory:
 
     def test_requests_are_bounded(self, side: Side) -> None:
         tracker = side.tracker
+        tracker.premium = False
         side.filled("acme/app", 60)
         connector = side.connect()
         assert requests_of(connector, Mirror(), "acme/app") == 3, "no milestone, no history"
@@ -438,6 +439,68 @@ class TestHistoryTogether:
         before = sum("graphql" in path for _, path, _ in tracker.log)
         Mirror().pull(connector, "acme/web/shop")
         assert sum("graphql" in path for _, path, _ in tracker.log) == before == 1
+
+
+class TestBlockers:
+    """Which open issues block an open one: GraphQL tells that there are some, REST which."""
+
+    @staticmethod
+    def chain(side: Side) -> tuple[Project, list[Issue]]:
+        """The third of four issues waits for the first, which is open, and for the second, which is not."""
+        project = side.filled("acme/web/shop", 4)
+        issues = list(project.issues.values())
+        side.tracker.close(issues[1], issues[1].author, side.clock.forward(minutes=1))
+        side.tracker.block(project, issues[2], [1, 2], side.clock.forward(minutes=1))
+        return project, issues
+
+    def test_only_what_is_open_blocks(self, side: Side) -> None:
+        _, issues = self.chain(side)
+        got, connector = Mirror(), side.connect()
+        assert requests_of(connector, got, "acme/web/shop") == 3 + 1 + 1
+        assert {row.key: row.blocked_by for row in got.issues.values() if row.blocked_by} == {
+            "acme/web/shop#3": ("acme/web/shop#1",)
+        }
+        assert got.issues[str(issues[2].id)].title == "Issue 3"
+
+    def test_by_rest_alone_it_is_the_same(self, side: Side) -> None:
+        self.chain(side)
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        side.tracker.faults.append(failing("/api/graphql", 403))
+        assert Mirror().pull(side.connect(), "acme/web/shop").issues == got.issues
+
+    def test_without_a_licence_nothing_is_asked(self, side: Side) -> None:
+        self.chain(side)
+        side.tracker.premium = False
+        got, connector = Mirror(), side.connect()
+        assert requests_of(connector, got, "acme/web/shop") == 3
+        assert not any(row.blocked_by for row in got.issues.values())
+
+    def test_when_the_blocker_closes_the_blocked_one_says_so(self, side: Side) -> None:
+        project, issues = self.chain(side)
+        got, connector = Mirror().pull(side.connect(), "acme/web/shop"), side.connect()
+        side.clock.forward(hours=1)
+        side.tracker.close(issues[0], issues[0].author, side.clock.now)
+        assert requests_of(connector, got, "acme/web/shop") <= 3 + 4
+        assert got.issues[str(issues[2].id)].blocked_by == ()
+        side.tracker.reopen(issues[1], issues[1].author, side.clock.forward(hours=1))
+        assert got.pull(connector, "acme/web/shop").issues[str(issues[2].id)].blocked_by == ("acme/web/shop#2",)
+        side.tracker.block(project, issues[2], [], side.clock.forward(hours=1))
+        assert got.pull(connector, "acme/web/shop").issues[str(issues[2].id)].blocked_by == ()
+
+    def test_a_sweep_keeps_them(self, side: Side) -> None:
+        _, issues = self.chain(side)
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        side.clock.forward(days=8)
+        got.pull(side.connect(), "acme/web/shop")
+        assert got.issues[str(issues[2].id)].blocked_by == ("acme/web/shop#1",)
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_links_that_may_not_be_read_are_none(self, side: Side, status: int) -> None:
+        self.chain(side)
+        side.tracker.faults.append(failing("/links", status))
+        got = Mirror().pull(side.connect(), "acme/web/shop")
+        assert got.complete
+        assert not any(row.blocked_by for row in got.issues.values())
 
 
 class TestSweep:

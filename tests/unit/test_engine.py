@@ -178,6 +178,18 @@ def test_a_failed_pull_turns_nothing_green_and_says_since_when(world: World) -> 
     assert world.summaries()[0].splitlines()[0] == before.splitlines()[0]
 
 
+def test_a_pattern_that_failed_once_is_well_again(world: World) -> None:
+    source = Source(name="memory", connector=world.connector, projects=("acme/*",))
+    world.tracker.pages = [page(), Page(failed={"acme/*": BusyError("memory", "acme/*")})]
+    world.run(source)
+    assert set(world.store.stale()) == {("memory://tracker", "acme/*")}
+    world.run(source)
+    assert set(world.store.stale()) == {("memory://tracker", "acme/*")}
+    world.tracker.pages = [page()]
+    world.run(source)
+    assert world.store.stale() == {}
+
+
 def test_an_observation_that_fails_stops_the_writes_it_would_guide(world: World) -> None:
     world.connector.fail["observe"] = [BusyError("memory")]
     result = world.run()

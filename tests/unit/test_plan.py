@@ -191,6 +191,20 @@ def test_a_summary_that_a_person_edited_stays_so_and_is_counted() -> None:
     assert "edited" in plan.skipped[0].why
 
 
+def test_where_case_tells_no_labels_apart_a_label_in_another_case_is_ours() -> None:
+    have = StatusIssue(issue="345", url="u", closed=False, labels=("Bug", "Health/On-Track"), comments=())
+    there = Observed(issues={UID: have}, labels={"p": frozenset({"Health/On-Track"})})
+    moves = [
+        action
+        for any_case in (True, False)
+        for action in reconcile([want(any_case=any_case)], there, instance="acme", now=NOW).actions
+        if isinstance(action, MoveLabel | CreateLabel)
+    ]
+    assert [type(action) for action in moves] == [CreateLabel, MoveLabel], "only where case matters"
+    turned = reconcile([want(Status.AT_RISK, any_case=True)], there, instance="acme", now=NOW).actions
+    assert [(a.add, a.remove) for a in turned if isinstance(a, MoveLabel)] == [("health/at-risk", ("health/on-track",))]
+
+
 def test_the_label_and_transitions_go_on_beside_an_edited_summary() -> None:
     there = tracker()
     settle(there, want())
