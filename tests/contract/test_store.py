@@ -399,6 +399,20 @@ def test_a_gone_issue_leaves_its_milestones_but_keeps_its_past(store: Store) -> 
     assert len(list(store.events(SOURCE))) == 1
 
 
+def test_what_is_gone_blocks_nothing_any_more(store: Store) -> None:
+    waiting = issue("2", blocked_by=("#1", "#3", f"{SOURCE}/p/1"))
+    namesake = issue("4", project="q", blocked_by=("#1", f"{SOURCE}/p/1"))
+    whole = issue("5", key="PAY-5", blocked_by=("#9",))
+    store.save(SOURCE, Page(issues=(issue(), waiting, namesake, whole)), T0)
+    store.save(SOURCE, Page(gone=frozenset({"1"})), T0 + DAY)
+    assert {row.id: row.blocked_by for row in store.issues(SOURCE)} == {
+        "1": (),
+        "2": ("#3",),
+        "4": ("#1",),
+        "5": ("#9",),
+    }
+
+
 def test_a_gone_issue_comes_back_with_a_later_pull_only(store: Store) -> None:
     there = issue(milestones=("m",))
     store.save(SOURCE, Page(issues=(there,)), T0)
