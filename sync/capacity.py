@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.calendar import Calendar
+from sync.odds import beta_prime_quantile
 from sync.past import Past
 from sync.rules import Rules
 
@@ -52,21 +53,15 @@ def spread(items: Floats, by_week: Ints, rules: Rules) -> tuple[Floats, Floats]:
     mean = np.maximum(total / weeks, 1e-9)
     ratio = np.maximum(by_week.var(axis=1, ddof=1) / mean, 1.0)
     phi = (weeks * ratio + rules.capacity_weight * rules.capacity_dispersion) / (weeks + rules.capacity_weight)
-    shape, rate = np.maximum(items, 1e-9) / phi, np.maximum(total, 1e-9) / phi
-    low, high = (_beta_prime(q, shape, rate) for q in QUANTILES[:2])
+    asked = (total > 0) & (items > 0)
+    shape, rate = items[asked] / phi[asked], total[asked] / phi[asked]
+    low, high = (beta_prime_quantile(q, shape, rate) for q in QUANTILES[:2])
+    median, scale = np.where(items > 0, np.inf, 0.0), np.full(len(items), rules.spread_high)
+    median[asked] = weeks * _WEEK * low
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.clip(np.log(high / low), rules.spread_low, rules.spread_high)
-    median = np.where((total > 0) & (items > 0), weeks * _WEEK * low, np.where(items > 0, np.inf, 0.0))
-    return median, np.where(np.isfinite(scale), scale, rules.spread_high)
-
-
-def _beta_prime(q: float, a: Floats, b: Floats) -> Floats:
-    from scipy.special import betaincinv  # late, as its import takes a fifth of a second
-
-    share = betaincinv(a, b, q)
-    with np.errstate(divide="ignore"):
-        quantile: Floats = share / (1.0 - share)
-    return quantile
+        ratio = np.log(high / low)
+    scale[asked] = np.where(np.isfinite(ratio), np.clip(ratio, rules.spread_low, rules.spread_high), rules.spread_high)
+    return median, scale
 
 
 def capacity_moments(

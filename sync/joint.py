@@ -18,7 +18,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.model import JointMilestone, alike
-from sync.odds import expit, logit
+from sync.odds import expit, logit, normal_score
 from sync.outlook import Outlook
 from sync.past import TIMES, Past
 from sync.simulation import seed
@@ -193,15 +193,13 @@ def togetherness(past: Past, streams: Sequence[str], at: float) -> Floats:
 
 def _lateness(past: Past, stream: str, at: float) -> tuple[NDArray[np.int64], Floats]:
     """A stream's finished containers, and how late each was among them as a normal score."""
-    from scipy.special import ndtri  # late, as its import takes a fifth of a second
-
     ledger = past.ledger
     code = ledger.streams.index(stream) if stream in ledger.streams else -1
     mine = np.flatnonzero((ledger.stream == code) & past.usable & (ledger.due < at - past.rules.settle_days))
     late = past.unfinished[mine].sum(axis=1) + (~past.finished_by[mine]).sum(axis=1)
     order = np.sort(late)
     place = np.searchsorted(order, late, side="left") + np.searchsorted(order, late, side="right")
-    scores: Floats = ndtri(place / (2 * max(1, len(mine))))
+    scores: Floats = normal_score(place / (2 * max(1, len(mine))))
     return mine, scores
 
 

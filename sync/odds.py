@@ -1,16 +1,24 @@
-"""Probabilities and log-odds.
+"""Probabilities, log-odds, and the distributions that the forecast asks about.
 
 Own lines instead of `scipy.special`'s, whose import takes longer than many a command; the tests hold them to it.
 """
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["expit", "logit"]
+__all__ = ["beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score"]
+
+Floats = NDArray[np.float64]
+
+_TINY = 1e-300
+_ENOUGH = 1e-15
+_NEAR = 1e-9  # Newton's next step would be of its square
 
 
 def logit(p: ArrayLike) -> Any:
@@ -23,3 +31,69 @@ def logit(p: ArrayLike) -> Any:
 def expit(x: ArrayLike) -> Any:
     """The probabilities of log-odds: float64, a number for a number."""
     return np.exp(-np.logaddexp(0.0, -np.asarray(x, dtype=np.float64)))
+
+
+def log_gamma(x: ArrayLike) -> Floats:
+    """The logarithm of the gamma function of positive numbers; infinite at 0."""
+    return np.asarray(_LOG_GAMMA(np.asarray(x, dtype=np.float64)), dtype=np.float64)
+
+
+def normal_score(p: ArrayLike) -> Floats:
+    """The standard normal's quantiles at probabilities between 0 and 1."""
+    return np.asarray(_NORMAL_SCORE(np.asarray(p, dtype=np.float64)), dtype=np.float64)
+
+
+_LOG_GAMMA = np.frompyfunc(lambda x: math.lgamma(x) if x > 0 else math.inf, 1, 1)
+_NORMAL_SCORE = np.frompyfunc(NormalDist().inv_cdf, 1, 1)
+
+
+def beta_prime_quantile(q: float, a: ArrayLike, b: ArrayLike) -> Floats:
+    """The q-quantile of x / (1 - x) for x of Beta(a, b), element by element; ``a`` and ``b`` are positive.
+
+    Newton's steps on the log-odds of x, kept inside a bracket; where one would leave it, the bracket is halved.
+    """
+    a, b = (np.asarray(v, dtype=np.float64) for v in np.broadcast_arrays(a, b))
+    beta = log_gamma(a) + log_gamma(b) - log_gamma(a + b)
+    low, high = np.full(a.shape, -745.0), np.full(a.shape, 709.0)
+    odds = np.clip(np.log(a / b) + NormalDist().inv_cdf(q) * np.sqrt(1 / a + 1 / b), -700.0, 700.0)
+    for _ in range(200):
+        log_x, log_rest = -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
+        slope = np.exp(a * log_x + b * log_rest - beta)
+        ahead = _beta_share(a, b, odds, slope) - q
+        low, high = np.where(ahead < 0, odds, low), np.where(ahead < 0, high, odds)
+        step = odds - ahead / np.maximum(slope, _TINY)
+        step = np.where((step >= low) & (step <= high), step, (low + high) / 2)
+        moved, odds = np.abs(step - odds), step
+        if (moved <= _NEAR).all():
+            break
+    return np.exp(odds)
+
+
+def _beta_share(a: Floats, b: Floats, odds: Floats, slope: Floats) -> Floats:
+    """The regularised incomplete beta function at log-odds, by its continued fraction (Lentz).
+
+    ``slope`` is its derivative by the log-odds. On the far side of the mean the fraction of the other tail is short.
+    """
+    turned = odds > np.log((a + 1) / (b + 1))
+    a, b = np.where(turned, b, a), np.where(turned, a, b)
+    x = expit(np.where(turned, -odds, odds))
+    c = np.ones_like(x)
+    d = 1.0 / _away_from_zero(1.0 - (a + b) * x / (a + 1.0))
+    fraction = d
+    for m in range(1, 10_000):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 / _away_from_zero(1.0 + term * d)
+            c = _away_from_zero(1.0 + term / c)
+            change = c * d
+            fraction = fraction * change
+        if (np.abs(change - 1.0) <= _ENOUGH).all():
+            break
+    share = slope * fraction / a
+    return np.where(turned, 1.0 - share, share)
+
+
+def _away_from_zero(x: Floats) -> Floats:
+    return np.where(np.abs(x) < _TINY, _TINY, x)

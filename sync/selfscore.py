@@ -90,7 +90,7 @@ def _settled(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
     rows = ledger.rows(i)
     joined, left = ledger.joined[rows], ledger.left[rows]
     gone = np.minimum(left, ledger.closed[rows])
-    times = np.unique(np.concatenate([joined, left, gone]))
+    times = np.sort(np.concatenate([joined, left, gone]))
     times = times[times <= at]
     stayed, spell = left > joined, gone > joined
     scope = _under_way(joined[stayed], left[stayed], times)

@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from sync.odds import log_gamma
 from sync.past import DUE, GRID, PHASES, TIMES, Past, Sum
 from sync.rules import Rules
 
@@ -205,12 +206,10 @@ def beta_binomial(size: Floats, left: Floats, q: Floats, rho: Floats) -> Floats:
 
     All arguments broadcast; ``size`` and ``left`` are whole numbers >= 0.
     """
-    from scipy.special import gammaln  # late, as its import takes a fifth of a second
-
     size, left, q, rho = np.broadcast_arrays(size, left, q, rho)
     pull = 1.0 / rho - 1.0
     a, b = q * pull, (1 - q) * pull  # items gone, items left over
-    term = gammaln(a + size) + gammaln(a + b) - gammaln(a + b + size) - gammaln(a)
+    term = log_gamma(a + size) + log_gamma(a + b) - log_gamma(a + b + size) - log_gamma(a)
     total = term.copy()
     for k in range(int(left.max(initial=0))):
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -12,8 +12,8 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
+from sync.odds import expit, logit
 from sync.outlook import Outlook
 
 __all__ = ["WhatIf", "what_if"]

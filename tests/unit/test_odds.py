@@ -1,4 +1,4 @@
-"""Log-odds, held to scipy's."""
+"""Log-odds and distributions, held to scipy's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sync.odds import expit, logit
+from sync.odds import beta_prime_quantile, expit, log_gamma, logit, normal_score
 
 CHANCES = np.concatenate([np.linspace(0.0, 1.0, 1001), 10.0 ** np.arange(-300, 0), 1 - 10.0 ** np.arange(-15, 0)])
 ODDS = np.concatenate([np.linspace(-40.0, 40.0, 1001), [-np.inf, -1e4, -700.0, 0.0, 700.0, 1e4, np.inf]])
@@ -21,3 +21,24 @@ def test_a_number_gives_a_number() -> None:
     assert float(logit(0.8)) == pytest.approx(np.log(4.0), rel=1e-15)
     assert float(expit(logit(0.8))) == pytest.approx(0.8, rel=1e-15)
     assert (logit(0.0), logit(1.0)) == (-np.inf, np.inf)
+
+
+def test_the_gamma_function_and_the_normal_are_scipys() -> None:
+    x = 10.0 ** np.linspace(-8, 8, 400)
+    assert log_gamma(x) == pytest.approx(special.gammaln(x), rel=1e-13, abs=1e-13)
+    assert log_gamma(0.0) == np.inf
+    p = np.linspace(0.0005, 0.9995, 999)
+    assert normal_score(p) == pytest.approx(special.ndtri(p), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("q", [0.5, 0.85, 0.95])
+def test_the_beta_prime_is_scipys(q: float) -> None:
+    sizes = 10.0 ** np.linspace(0, 3.5, 40)
+    a, b = (v.ravel() for v in np.meshgrid(sizes, sizes))
+    share = special.betaincinv(a, b, q)
+    rest = special.betaincinv(b, a, 1 - q)  # 1 - share, exact where the share is nearly 1
+    assert beta_prime_quantile(q, a, b) == pytest.approx(share / rest, rel=1e-10)
+
+
+def test_a_beta_prime_of_nothing_is_nothing() -> None:
+    assert beta_prime_quantile(0.5, np.zeros(0), np.zeros(0)).shape == (0,)
