@@ -252,7 +252,7 @@ def explain(
         if as_json:
             print_json(found)
         else:
-            Console().print(show.explained(found))
+            Console().print(show.explained(milestone, found))
 
 
 @app.command()

@@ -244,9 +244,9 @@ def scores(found: Mapping[str, StreamScore]) -> RenderableType:
     return Group(*lines)
 
 
-def explained(found: Mapping[str, Any]) -> RenderableType:
-    """The numbers behind a health as a tree."""
-    tree = Tree(Text(str(found.get("container", ""))))
+def explained(milestone: str, found: Mapping[str, Any]) -> RenderableType:
+    """The numbers behind a milestone's health as a tree."""
+    tree = Tree(Text(milestone, style="bold"))
     _grow(tree, found)
     return tree
 
@@ -257,8 +257,15 @@ def _grow(tree: Tree, value: Any) -> None:
         if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _plain(inner)):
             _grow(tree.add(Text(str(name), style="bold")), inner)
         else:
-            shown = ", ".join(map(str, inner)) if isinstance(inner, list | tuple) else str(inner)
+            shown = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
             tree.add(Text.assemble((f"{name}: ", "bold"), shown))
+
+
+def _figure(value: Any) -> str:
+    """One value for a reader; `--json` has every digit."""
+    if value is None or value == "":
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(values: Sequence[Any]) -> bool:

@@ -18,12 +18,15 @@ GROUPS = ("db",)
 
 @cache
 def commands() -> Mapping[str, frozenset[str]]:
-    """The flags of each command; those from entry points, which take theirs from elsewhere, have none here."""
+    """The flags of each command, those from entry points too."""
     from sync.cli import app  # here, so that files are still read when the program is broken
 
     found = {name: _flags(command) for name, command in getattr(typer.main.get_command(app), "commands", {}).items()}
-    late = {point.name: frozenset[str]() for point in entry_points(group="milesync.commands")}
-    return {**late, **found}
+    late = typer.Typer()
+    for point in entry_points(group="milesync.commands"):
+        late.command(point.name)(point.load())
+    more = getattr(typer.main.get_command(late), "commands", {})
+    return {**{name: _flags(command) for name, command in more.items()}, **found}
 
 
 def _flags(command: Any) -> frozenset[str]:

@@ -67,7 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
     person = str(world.gitlab.user("ben").id)
     with Sandbox(world):
-        (folder / "milesync.toml").write_text(configuration(world) + JOINT, encoding="utf-8")
+        for name in ("milesync.toml", "sandbox.toml"):
+            (folder / name).write_text(configuration(world) + JOINT, encoding="utf-8")
         addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
         # GitHub asks for a second between writes, which these tests need not wait for.
         environment = mock.patch.dict("tests.e2e.inprocess.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
