@@ -26,6 +26,7 @@ __all__ = [
     "policy_variables",
     "projects",
     "references",
+    "schedule",
     "url",
     "zone",
 ]
@@ -94,6 +95,19 @@ def zone(value: str) -> str:
     if value not in available_timezones():
         hint = did_you_mean(value, available_timezones())
         raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
+    return value
+
+
+def schedule(value: str) -> str:
+    """Five fields as cron has them: numbers, ranges, lists and steps, or names of months and days."""
+    fields = value.split()
+    part = r"(\*|\w+(-\w+)?)(/[1-9]\d*)?"
+    if len(fields) != 5 or not all(re.fullmatch(rf"{part}(,{part})*", one) for one in fields):
+        raise ValueError("should be five fields as in cron, such as 17 * * * *")
+    for one, (low, high) in zip(fields, ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7)), strict=True):
+        numbers = [int(number) for number in re.findall(r"(?<![\w/])\d+", one)]
+        if not all(low <= number <= high for number in numbers):
+            raise ValueError(f"should have numbers from {low} to {high} where it has {one}")
     return value
 
 

@@ -55,6 +55,7 @@ _PLACES = {
     "Retention": ("What is kept", "`[retention]`"),
     "Metrics": ("Metrics", "`[metrics]`; needs the extra `metrics`"),
     "Ping": ("Ping", "`[ping]`"),
+    "Worker": ("Worker", "`[worker]`; for `milesync worker`, which needs PostgreSQL and the extra `worker`"),
 }
 
 

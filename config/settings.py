@@ -29,6 +29,7 @@ from config.tables import (
     ProjectRules,
     Retention,
     Rules,
+    Worker,
 )
 
 __all__ = ["SECRETS", "Connection", "Milestone", "Policy", "Settings", "load", "schema"]
@@ -72,6 +73,8 @@ class Settings(BaseSettings):
     retention: Retention = Field(default=Retention(), description="how much of the past is kept")
     metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
     ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
+
+    worker: Worker = Field(default=Worker(), description="how the work is shared among processes")
 
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
     _ceilings: Mapping[str, Policy] = PrivateAttr(default={})

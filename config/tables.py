@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from config import checks
 from config.secret import Secret, Text
@@ -31,6 +31,7 @@ __all__ = [
     "Retention",
     "Rules",
     "StatusIssue",
+    "Worker",
 ]
 
 _DEFAULT_URL = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
@@ -307,6 +308,17 @@ class Metrics(Table):
         default="",
         description="file to write after each run, for the node exporter's textfile collector; none: no file",
     )
+
+
+class Worker(Table):
+    """How `milesync worker` shares the work among processes; needs PostgreSQL and the extra `worker`."""
+
+    schedule: Annotated[str, AfterValidator(checks.schedule)] = Field(
+        default="17 * * * *",
+        description="when a round begins: minute, hour, day, month and weekday, in UTC, as in cron",
+    )
+    batch: int = Field(default=100, ge=1, description="projects, as configured, that are read in one step")
+    concurrency: int = Field(default=4, ge=1, le=64, description="connections that one process serves at once")
 
 
 class Ping(Table):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import chain, islice
@@ -250,11 +251,15 @@ class Caller:
             yield from map(work, first)
             return
         with ThreadPoolExecutor(self._concurrency) as pool:
-            begun = deque(pool.submit(work, item) for item in chain(first, islice(todo, 2 * self._concurrency - 2)))
+
+            def submit(item: T) -> Future[R]:
+                return pool.submit(copy_context().run, work, item)
+
+            begun = deque(submit(item) for item in chain(first, islice(todo, 2 * self._concurrency - 2)))
             try:
                 while begun:
                     yield begun.popleft().result()
-                    begun.extend(pool.submit(work, item) for item in islice(todo, 1))
+                    begun.extend(submit(item) for item in islice(todo, 1))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -39,7 +40,7 @@ from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.together import JointAssessed, Whole, relate
 
-__all__ = ["Engine", "Failure", "Progress", "Result", "Written"]
+__all__ = ["Engine", "Failure", "Part", "Progress", "Result", "Written"]
 
 log = structlog.get_logger("milesync")
 
@@ -50,9 +51,27 @@ SWEEP = timedelta(days=1)
 """How long the last observation of a status issue stands when nothing tells that it changed."""
 
 
+UNREAD = timedelta(days=1)
+"""How long a project stays in view that no part of a round has read: nobody knows whether another one still will."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of a round that others do the rest of: the connections whose trackers are asked and written to.
+
+    ``since`` is when the round began (UTC): what others have read after that stands.
+    """
+
+    connections: Collection[str]
+    since: datetime
+
+
 @dataclass
 class Engine:
-    """The steps over a set of sources and one store. ``holder`` names this process in leases."""
+    """The steps over a set of sources and one store. ``holder`` names this process in leases.
+
+    With a ``part`` only its connections are asked; the history that is assessed from is always that of every source.
+    """
 
     sources: Sequence[Source]
     store: Store
@@ -63,6 +82,7 @@ class Engine:
     run_id: str
     holder: str
     progress: Progress = silent
+    part: Part | None = None
     failures: list[Failure] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """What a tracker would not let us take away or close, and why."""
@@ -90,11 +110,16 @@ class Engine:
         """Requests sent so far, by connection."""
         return {source.name: source.connector.requests for source in self.sources}
 
+    @property
+    def asked(self) -> list[Source]:
+        """The sources whose trackers are asked."""
+        return [s for s in self.sources if self.part is None or s.name in self.part.connections]
+
     # --- pull ------------------------------------------------------------------------------------------------------
 
     def pull(self) -> None:
         """Bring the store up to date, every connection at once."""
-        self._side_by_side(self._pull_one, self.sources)
+        self._side_by_side(self._pull_one, self.asked)
 
     def _pull_one(self, source: Source) -> None:
         """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
@@ -118,7 +143,7 @@ class Engine:
                     failed.add(project)
                     self._failed(source, project, error)
                     self.store.note_pull(connector.source, project, now, str(error))
-            self.store.watch(source.name, connector.source, seen, only=not failed)
+            self.store.watch(source.name, connector.source, seen, only=not failed and self.part is None)
             # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
             for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(source.projects):
                 if word not in failed:
@@ -128,13 +153,21 @@ class Engine:
                 log.exception("the connector failed", connection=source.name)
             self._failed(source, "", error)
             self.store.watch(source.name, connector.source, seen, only=False)
-            for project in {*source.projects, *keys.values()}:
+            watched = self.store.watched(source.name, connector.source)
+            for project in {*source.projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
                 self.store.note_pull(connector.source, project, now, str(error))
+
+    def _read_since(self, source: Source) -> set[str]:
+        """Keys of the projects of a source that others have read to the end in this round."""
+        if self.part is None:
+            return set()
+        origin, since = source.connector.source, self.part.since
+        return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
 
     def _failed(self, source: Source, project: str, error: Exception) -> None:
         words = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
         log.warning("failed", connection=source.name, project=project, error=words)
-        self.failures.append(Failure(source.name, project, words))
+        self.failures.append(Failure(source.name, project, words, error))
 
     # --- assess ----------------------------------------------------------------------------------------------------
 
@@ -144,7 +177,12 @@ class Engine:
         self.whole = relate(self._reading(at))
         made = list(self.whole.milestones)
         if keep and at is None:
-            fresh = [one for one in made if one.current and one.health.unknown is not UnknownWhy.STALE]
+            mine = {source.name for source in self.asked}
+            fresh = [
+                one
+                for one in made
+                if one.current and one.source.name in mine and one.health.unknown is not UnknownWhy.STALE
+            ]
             healths = [one.health for one in fresh] + [one.health for one in self.whole.joints if not one.stale]
             self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in fresh})
         return made
@@ -196,7 +234,7 @@ class Engine:
         """The sources whose tracker told what it can do; some have to be asked, and may not answer."""
         if self._answering is None:
             self._answering = set()
-            for source in self.sources:
+            for source in self.asked:
                 try:
                     source.connector.capabilities  # noqa: B018 - asking is the point
                 except TrackerError as error:
@@ -287,6 +325,7 @@ class Engine:
         for share in self._side_by_side(self._apply_to, list(trackers.values())):
             result.written += share.written
             result.refused += share.refused
+            result.held |= share.held
 
     @staticmethod
     def _side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -294,7 +333,8 @@ class Engine:
         if not items:
             return []
         with ThreadPoolExecutor(len(items)) as pool:
-            return list(pool.map(work, items))
+            contexts = [copy_context() for _ in items]  # the log's lines keep what they are bound to
+            return list(pool.map(lambda context, item: context.run(work, item), contexts, items))
 
     def _apply_to(self, actions: Sequence[tuple[Source, Action]]) -> Result:
         """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
@@ -302,10 +342,12 @@ class Engine:
         first = actions[0][0]
         lease = self.store.acquire(first.connector.source, self.holder)
         if lease is None:
+            result.held = True
             result.refused.append(f"{first.name}: another run is writing there")
             return result
         if lease.term != self._terms.get(lease.source, lease.term - 1) + 1:
             lease.release()
+            result.held = True
             result.refused.append(f"{first.name}: another run has written there since this plan was made")
             return result
         self._terms[lease.source] = lease.term
@@ -316,6 +358,7 @@ class Engine:
                 if planned.milestone in given_up:
                     continue
                 if not lease.check():
+                    result.held = True
                     result.refused.append(f"{source.name}: the right to write there was lost to another run")
                     break
                 action = planned
@@ -403,6 +446,17 @@ class Engine:
         """Pull, assess, plan, apply."""
         self.store.start_run(self.run_id, self.clock())
         self.pull()
+        return self._write_back()
+
+    def write_back(self) -> Result:
+        """Assess, plan, apply: a run over what has been pulled."""
+        self.store.start_run(self.run_id, self.clock())
+        if self.part is not None:
+            for source in self.asked:
+                self.store.unwatch(source.name, source.connector.source, self.part.since - UNREAD)
+        return self._write_back()
+
+    def _write_back(self) -> Result:
         assessed = self.assess()
         plan = self.plan(assessed)
         result = Result(assessed=assessed, plan=plan, failures=self.failures)

@@ -25,7 +25,20 @@ from structlog.typing import EventDict, WrappedLogger
 __all__ = ["MASK", "Secrets", "configure", "secrets"]
 
 MASK = "[secret]"
-LIBRARIES = ("github", "gitlab", "jira", "urllib3", "requests", "requests_oauthlib", "sqlalchemy", "alembic", "uvicorn")
+LIBRARIES = (
+    "github",
+    "gitlab",
+    "jira",
+    "urllib3",
+    "requests",
+    "requests_oauthlib",
+    "sqlalchemy",
+    "alembic",
+    "uvicorn",
+    "procrastinate",
+    "psycopg",
+    "asyncio",
+)
 
 _SHORTEST = 4  # hiding shorter texts would hide half of every line
 _SPLITTABLE = 8  # from this length on, a line break or a backslash inside does not hide a secret

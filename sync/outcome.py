@@ -28,6 +28,7 @@ class Failure:
     connection: str
     project: str
     error: str
+    cause: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Result:
     written: list[Written] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    held: bool = False
+    """Whether it was refused because another run had, or took, the right to write; a little later it may be free."""
 
     @property
     def notifications(self) -> int:

@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, init, outside, report, show, timeline, whatif
+from sync.cli import compose, db, doctor, handover, init, outside, report, show, timeline, whatif, worker
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -303,3 +303,4 @@ app.command()(handover.adopt)
 app.command()(handover.retire)
 app.command()(timeline.timeline)
 app.command()(whatif.whatif)
+app.command()(worker.worker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
@@ -16,14 +16,14 @@ from sync.assessment import Named, Rulebook, Source
 from sync.calendar import Calendar
 from sync.connector import Connector, Setup
 from sync.database.lease import this_process
-from sync.engine import Engine, Progress
+from sync.engine import Engine, Part, Progress
 from sync.forecast import Rules
 from sync.log import secrets
 from sync.model import JointMilestone
 from sync.plan import Limits, Policy
 from sync.store import Store
 
-__all__ = ["clock", "engine", "for_targets", "needed", "sources"]
+__all__ = ["batch", "clock", "database", "engine", "for_targets", "needed", "sources"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -46,15 +46,19 @@ def connect(kind: str, setup: Setup) -> Connector:
     raise ConfigurationError([f"no connector of type {kind!r} is installed"])
 
 
-def sources(settings: Settings, environ: Mapping[str, str]) -> list[Source]:
+def sources(
+    settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
+) -> list[Source]:
     """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
     found = settings.secrets(settings.connections, environ)
     plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
     secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
-    return [_source(settings, name, one, plain.get(name, {})) for name, one in settings.connections.items()]
+    return [_source(settings, name, one, plain.get(name, {}), sleep) for name, one in settings.connections.items()]
 
 
-def _source(settings: Settings, name: str, one: Connection, secret: Mapping[str, str]) -> Source:
+def _source(
+    settings: Settings, name: str, one: Connection, secret: Mapping[str, str], sleep: Callable[[float], None]
+) -> Source:
     status = one.status_issue
     options = {"status_labels": list(status.labels), "status_type": status.type, "status_fields": status.fields}
     authority = settings.ca_file(name)
@@ -66,7 +70,7 @@ def _source(settings: Settings, name: str, one: Connection, secret: Mapping[str,
         url=one.url,
         secrets=secret,
         clock=clock,
-        sleep=time.sleep,
+        sleep=sleep,
         options={**options, **one.options},
         concurrency=one.concurrency,
         timeout=one.timeout,
@@ -103,15 +107,16 @@ def engine(
     run_id: str,
     progress: Progress,
     offline: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+    part: Part | None = None,
 ) -> Engine:
     """An engine over the configured store. ``create`` lets it make a missing database; ``offline`` needs no secrets."""
     if offline:
         environ = {**dict.fromkeys(needed(settings), "-"), **environ}
-    url = settings.database_url(environ).get_secret_value()
-    secrets.register(urlsplit(url).password or "")
+    url = database(settings, environ)
     limits = settings.limits
     return Engine(
-        sources=sources(settings, environ),
+        sources=sources(settings, environ, sleep),
         store=Store.open(url, create=create, clock=clock),
         instance=settings.instance,
         clock=clock,
@@ -126,7 +131,22 @@ def engine(
         run_id=run_id,
         holder=this_process(),
         progress=progress,
+        part=part,
     )
+
+
+def database(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The URL of the store; its password is hidden from now on."""
+    url = settings.database_url(environ).get_secret_value()
+    secrets.register(urlsplit(url).password or "")
+    return url
+
+
+def batch(settings: Settings, connection: str, projects: Sequence[str]) -> Settings:
+    """The same settings with one connection alone, and of its projects only these."""
+    whole = settings.connections[connection]
+    some = tuple(project for project in projects if project in whole.projects)
+    return settings.model_copy(update={"connections": {connection: whole.model_copy(update={"projects": some})}})
 
 
 def needed(settings: Settings) -> set[str]:

@@ -22,9 +22,9 @@ from sync.cli.options import ERROR
 from sync.engine import Engine, Result
 from sync.log import secrets
 from sync.metrics import Figures, Seen, figures, ping, write_textfile
-from sync.store import StoreError
+from sync.store import Store, StoreError
 
-__all__ = ["finished", "seen_lines", "watched"]
+__all__ = ["finished", "seen_lines", "summed_up", "tidied", "watched"]
 
 log = structlog.get_logger("milesync")
 
@@ -43,12 +43,18 @@ def watched(engine: Engine) -> Iterator[datetime]:
 
 def finished(engine: Engine, settings: Settings, result: Result, started: datetime, code: int) -> None:
     """Everything that follows a run which ended with ``code``."""
-    told = figures(engine, result, started, code)
-    log.info("run finished", **_event(told))
+    told = summed_up(engine, result, started, code)
     _tidied(engine, settings)
     _counted(settings, told)
     if code == 0:
         _pinged(settings)
+
+
+def summed_up(engine: Engine, result: Result, started: datetime, code: int) -> Figures:
+    """The figures of a run, told in its one summary event."""
+    told = figures(engine, result, started, code)
+    log.info("run finished", **_event(told))
+    return told
 
 
 def _event(told: Figures) -> dict[str, object]:
@@ -62,10 +68,15 @@ def _tidied(engine: Engine, settings: Settings) -> None:
     try:
         before = [run.started_at for run in engine.store.last_runs(2) if run.id != engine.run_id]
         if before and before[0].date() < engine.clock().date():
-            taken = engine.store.tidy(retention(settings))
-            log.info("tidied", assessments=taken.assessments, runs=taken.runs, writes=taken.writes)
+            tidied(engine.store, settings)
     except StoreError as problem:
         log.warning("not tidied", error=str(problem))
+
+
+def tidied(store: Store, settings: Settings) -> None:
+    """Forget what is too old. Raises a `StoreError`."""
+    taken = store.tidy(retention(settings))
+    log.info("tidied", assessments=taken.assessments, runs=taken.runs, writes=taken.writes)
 
 
 def _counted(settings: Settings, told: Figures) -> None:

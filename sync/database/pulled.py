@@ -60,6 +60,18 @@ class Pulled(Shelf):
             if rows:
                 upsert(open_, table, rows, keep=True)
 
+    def unwatch(self, connection: str, source: str, before: datetime) -> None:
+        """Let go of what a connection has not read since `before`, unless the reason is that its pull failed."""
+        table, project, pull = schema.watch, schema.project, schema.pull
+        unread = (
+            select(project.c.id)
+            .join(pull, (pull.c.source == project.c.source) & (pull.c.project_key == project.c.key))
+            .where(project.c.source == self._known(source), pull.c.failed_at.is_(None), pull.c.good_at < before)
+        )
+        mine = (table.c.connection == connection) & (table.c.source == self._known(source))
+        with writing(self._engine) as open_:
+            open_.execute(delete(table).where(mine, table.c.project.in_(unread)))
+
     def watched(self, connection: str, source: str) -> frozenset[str]:
         """The projects (native ids) that a connection reads, as its last pull told."""
         table = schema.watch

@@ -1,0 +1,352 @@
+"""The engine's steps as tasks on a PostgreSQL queue, for many processes on many hosts.
+
+What each task reads and writes: ``round`` the configuration only; it puts the others into the queue. ``pull`` asks one
+connection's tracker for one batch of its projects and stores what it says. ``write`` reads the whole store, since a
+forecast draws on every team's history, and observes and writes through one connection only. ``recover`` and ``tidy``
+look after the queue.
+
+A process that dies stops its heartbeat; ``recover`` puts its steps back. One that was paused for longer than that has
+lost them to others and ends itself when it wakes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from procrastinate import App, JobContext, RetryDecision
+from procrastinate import exceptions as queue_errors
+from procrastinate.jobs import Job, Status
+from procrastinate.retry import BaseRetryStrategy
+
+from sync.engine import Engine, Part
+from sync.outcome import Failure, Progress, Result
+from sync.rounds import HELD, PATIENCE, again, steps
+from sync.store import StoreError
+
+__all__ = ["Order", "Pulse", "Stopping", "Work", "Worker"]
+
+log = structlog.get_logger("milesync")
+
+FIRST = 600
+"""Seconds within which a process that starts begins no round when another one did."""
+MINUTELY, DAILY = "* * * * *", "23 3 * * *"
+KEPT = timedelta(days=7)
+"""For how long the queue remembers what has been done."""
+
+
+class Stopping(BaseException):
+    """This process has been asked to stop."""
+
+
+class AgainError(Exception):
+    """A step is to be tried again at a time (UTC)."""
+
+    def __init__(self, at: datetime, why: str) -> None:
+        self.at = at
+        super().__init__(why)
+
+
+class FailedError(Exception):
+    """A step failed in a way that the next round may not share; its reasons have been told."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a task asks an engine for. ``projects`` None: all of the connection's."""
+
+    run_id: str
+    connection: str
+    projects: tuple[str, ...] | None
+    since: datetime
+    progress: Progress
+    sleep: Callable[[float], None]
+
+    @property
+    def part(self) -> Part:
+        """The share of the round."""
+        return Part(connections=(self.connection,), since=self.since)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker is given: the connections with their projects as configured, and engines over them.
+
+    ``told`` hears of each write-back, with the time when it began; ``tidy`` looks after the store, once a day.
+    """
+
+    instance: str
+    connections: Mapping[str, Sequence[str]]
+    engine: Callable[[Order], Engine]
+    clock: Callable[[], datetime]
+    told: Callable[[Engine, Result, datetime], None] = lambda _engine, _result, _started: None
+    tidy: Callable[[], None] = lambda: None
+
+
+@dataclass
+class Pulse:
+    """Whether this process has run without a pause longer than others wait for it (seconds)."""
+
+    limit: float
+    now: Callable[[], float] = time.monotonic
+    _last: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._last = self.now()
+
+    @property
+    def lost(self) -> bool:
+        """Whether others have taken this process for dead."""
+        return self.now() - self._last > self.limit
+
+    def beat(self) -> None:
+        """Tell that it runs; what was lost stays lost."""
+        if not self.lost:
+            self._last = self.now()
+
+
+class _Retry(BaseRetryStrategy):
+    """The time that `AgainError` names; anything else waits for the next round."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002
+        return RetryDecision(retry_at=exception.at) if isinstance(exception, AgainError) else None
+
+
+class Worker:
+    """One process that takes steps from the queue. ``heartbeat`` and ``stalled`` are in seconds."""
+
+    def __init__(
+        self,
+        queue: App,
+        work: Work,
+        *,
+        schedule: str,
+        batch: int,
+        concurrency: int,
+        heartbeat: float = 10.0,
+        stalled: float = 30.0,
+        recover: str = MINUTELY,
+        abandon: Callable[[], None] = lambda: os._exit(1),
+    ) -> None:
+        self.queue, self.work = queue, work
+        self._batch, self._concurrency = batch, concurrency
+        self._heartbeat, self._stalled = heartbeat, stalled
+        self._pulse, self._abandon = Pulse(stalled), abandon
+        self._stop = threading.Event()
+        self._tasks(schedule, recover)
+
+    def _tasks(self, schedule: str, recover: str) -> None:
+        def task(name: str, **options: Any) -> Callable[[Any], Any]:
+            return self.queue.task(name=name, queue=self.work.instance, retry=_Retry(), **options)
+
+        def alone(name: str, cron: str, work: Callable[[], Awaitable[None]]) -> Any:
+            async def told(timestamp: int) -> None:  # noqa: ARG001 - each periodic task is told its time
+                try:
+                    await work()
+                except Exception:
+                    log.exception("crashed", task=name)
+                    raise
+
+            made = task(name, lock=f"({name})", queueing_lock=f"({name})")(told)
+            return self.queue.periodic(cron=cron)(made)
+
+        self._round = alone("round", schedule, self._begin)
+        alone("recover", recover, self._recover)
+        alone("tidy", DAILY, self._tidy)
+        self._steps = {
+            "pull": task("pull", pass_context=True)(self._pull),
+            "write": task("write", pass_context=True)(self._write),
+        }
+
+    # --- tasks ------------------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        """Put the steps of a round into the queue; what still waits from the last one stays as it is."""
+        since = self.work.clock().isoformat()
+        waiting = 0
+        for step in steps(self.work.connections, self._batch):
+            given: dict[str, Any] = {"connection": step.connection, "since": since}
+            if step.projects:
+                given |= {"projects": list(step.projects)}
+            task = self._steps[step.name].configure(lock=step.lock, queueing_lock=step.queueing_lock)
+            try:
+                await task.defer_async(**given)
+            except queue_errors.AlreadyEnqueued:
+                waiting += 1
+        log.info("round begun", connections=len(self.work.connections), still_waiting=waiting)
+
+    def _pull(self, context: JobContext, connection: str, since: str, projects: list[str]) -> None:
+        with self._engine(context, connection, since, tuple(projects)) as engine:
+            engine.pull()
+            requests = engine.requests.get(connection, 0)
+            log.info("pulled", issues=engine.pulled, requests=requests, failures=len(engine.failures))
+            self._settle(context, engine.failures, held=False)
+
+    def _write(self, context: JobContext, connection: str, since: str) -> None:
+        with self._engine(context, connection, since) as engine:
+            started = engine.clock()
+            result = engine.write_back()
+            self.work.told(engine, result, started)
+            self._settle(context, result.failures, held=result.held)
+
+    async def _recover(self) -> None:
+        """Put back what processes held that are gone. What has outlived several of them may be what kills them."""
+        jobs = self.queue.job_manager
+        stalled = await jobs.get_stalled_jobs(queue=self.work.instance, seconds_since_heartbeat=self._stalled)
+        for job in stalled:
+            with suppress(queue_errors.ConnectorException):  # another process was faster
+                if job.attempts >= PATIENCE:
+                    await jobs.finish_job(job, Status.FAILED, delete_job=False)
+                else:
+                    await jobs.retry_job(job)
+                log.warning("taken up again", task=job.task_name, lock=job.lock, attempts=job.attempts)
+        await jobs.prune_stalled_workers(self._stalled)
+
+    async def _tidy(self) -> None:
+        hours = KEPT // timedelta(hours=1)
+        await self.queue.job_manager.delete_old_jobs(
+            hours, queue=self.work.instance, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+        await asyncio.to_thread(self.work.tidy)
+
+    # --- one step ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _engine(
+        self, context: JobContext, connection: str, since: str, projects: tuple[str, ...] | None = None
+    ) -> Iterator[Engine]:
+        """An engine for one step, with its run's id in every line of the log; exceptions become the queue's."""
+        order = Order(
+            run_id=uuid.uuid4().hex[:12],
+            connection=connection,
+            projects=projects,
+            since=datetime.fromisoformat(since),
+            progress=self._go_on,
+            sleep=self._wait,
+        )
+        with structlog.contextvars.bound_contextvars(
+            run=order.run_id, connection=connection, task=context.job.task_name
+        ):
+            try:
+                with self.work.engine(order) as engine:
+                    yield engine
+            except Stopping:
+                raise AgainError(self.work.clock(), "stopped; another process goes on") from None
+            except StoreError as problem:
+                log.warning("no database", error=str(problem))
+                raise AgainError(self.work.clock() + HELD, str(problem)) from problem
+            except (AgainError, FailedError) as told:
+                log.info("ended early", error=str(told))
+                raise
+            except Exception:
+                log.exception("crashed")
+                raise
+            finally:
+                if self._pulse.lost:
+                    self._abandon()
+
+    def _go_on(self, step: str, detail: str = "") -> None:  # noqa: ARG002 - the engine's progress
+        """Called by the engine between two pages and before each write."""
+        if self._pulse.lost:
+            self._abandon()
+        if self._stop.is_set():
+            raise Stopping
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopping
+
+    def _settle(self, context: JobContext, failures: Sequence[Failure], *, held: bool) -> None:
+        """Nothing, or the exception that tells the queue what comes next."""
+        now, tried = self.work.clock(), context.job.attempts + 1
+        at = again([failure.cause for failure in failures], tried, now)
+        if held and tried < PATIENCE * 2:
+            at = max(at or now, now + HELD)
+        if at is not None:
+            raise AgainError(at, f"again at {at:%Y-%m-%d %H:%M:%S} UTC")
+        if failures:
+            raise FailedError("; ".join(failure.error for failure in failures))
+
+    # --- the process ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, once: bool = False) -> bool:
+        """Take steps until asked to stop, or with ``once`` until none is left; whether it ended as it should."""
+        loop, me = asyncio.get_running_loop(), asyncio.current_task()
+        assert me is not None
+        loop.set_default_executor(ThreadPoolExecutor(self._concurrency + 4, thread_name_prefix="milesync"))
+
+        def stop() -> None:
+            if not self._stop.is_set():
+                log.info("stopping")
+                self._stop.set()
+                me.cancel()
+
+        name = f"{self.work.instance}:{os.getpid()}"
+        # The outcome of each step is told here, once; what goes wrong with the queue itself is told there.
+        logging.getLogger("procrastinate.worker").setLevel(logging.CRITICAL)
+        logging.getLogger(f"procrastinate.worker.{name}").setLevel(logging.WARNING)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        async with self.queue.open_async():
+            side = [asyncio.create_task(self._beat())]
+            if once:
+                side.append(asyncio.create_task(self._idle(stop)))
+            await self._first_round(slot=1 if once else FIRST)
+            try:
+                await self.queue.run_worker_async(
+                    queues=[self.work.instance],
+                    name=name,
+                    concurrency=self._concurrency,
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=self._heartbeat,
+                    stalled_worker_timeout=self._stalled,
+                    fetch_job_polling_interval=1.0,
+                )
+            except asyncio.CancelledError:
+                if not self._stop.is_set():
+                    raise
+                me.uncancel()
+            finally:
+                for task in side:
+                    task.cancel()
+                await asyncio.gather(*side, return_exceptions=True)
+        return self._stop.is_set()
+
+    async def _first_round(self, slot: int) -> None:
+        """Begin a round now; of all processes that start within a slot (seconds) only one does."""
+        now = int(self.work.clock().timestamp())
+        job = self._round.configure(task_kwargs={"timestamp": now}).job
+        with suppress(queue_errors.AlreadyEnqueued):
+            await self.queue.job_manager.defer_periodic_job(
+                job=job, periodic_id="start", defer_timestamp=now - now % slot
+            )
+
+    async def _idle(self, then: Callable[[], None]) -> None:
+        """Wait until nothing is under way, and nothing is due."""
+        while True:
+            await asyncio.sleep(1)
+            jobs = self.queue.job_manager
+            waiting = await jobs.list_jobs_async(queue=self.work.instance, status="todo")
+            busy = await jobs.list_jobs_async(queue=self.work.instance, status="doing")
+            now = self.work.clock()
+            if not busy and all(job.scheduled_at and job.scheduled_at > now for job in waiting):
+                return then()
+
+    async def _beat(self) -> None:
+        while True:
+            if self._pulse.lost:
+                self._abandon()
+            self._pulse.beat()
+            await asyncio.sleep(min(1.0, self._pulse.limit / 4))
