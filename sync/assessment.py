@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +24,8 @@ from sync.ledger import Container, Ledger, days
 from sync.model import (
     Counts,
     DueDate,
+    Event,
+    EventKind,
     Health,
     Issue,
     JointMilestone,
@@ -38,8 +40,8 @@ from sync.model import (
 from sync.plan import Policy
 from sync.selfscore import StreamScore
 from sync.store import Store
-from sync.track_record import told, track_record
-from sync.view import Commitment
+from sync.track_record import earlier, told, track_record
+from sync.view import Commitment, Forecast
 
 __all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "explain", "history_of", "scores"]
 
@@ -109,7 +111,8 @@ class Rulebook:
 class Assessed:
     """One milestone with its health and everything that its comment tells. ``stays`` are its memberships,
     ``running`` says that it had not ended at that time, ``reported`` that it has a status issue,
-    ``read_at`` when its project was last read in full, ``calibration`` how such forecasts did. What `sync.together`
+    ``read_at`` when its project was last read in full, ``forecasts`` what was said in earlier weeks, ``estimated`` when
+    items (uids) were last estimated anew, ``calibration`` how such forecasts did. What `sync.together`
     adds: the joint milestones that it is part of, what its definition lacks, its exit criteria, and whether its health
     depends on milestones which its readers may not see.
     """
@@ -128,6 +131,8 @@ class Assessed:
     running: bool
     reported: bool
     read_at: datetime | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    estimated: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -174,7 +179,7 @@ class Reading:
         self.scores = track_record(
             store, self.history.ledger, book.rules.tolerance, at, whole, only_known=audience is not EVERYBODY
         )
-        self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience)
+        self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience, at)
         self._given = [one.given(self._memory, at, book) for one in self._loaded]
 
     @property
@@ -251,12 +256,20 @@ class _Memory:
     stale: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
     pulled: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
+    forecasts: Mapping[str, tuple[Forecast, ...]] = field(default_factory=dict)
     scores: Mapping[str, StreamScore] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: Store, scores: Mapping[str, StreamScore], audience: Audience) -> _Memory:
+    def of(cls, store: Store, scores: Mapping[str, StreamScore], audience: Audience, at: datetime) -> _Memory:
         reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
-        return cls(store.last_health(audience.name), store.stale(), store.pulled(), reported, scores)
+        return cls(
+            previous=store.last_health(audience.name),
+            stale=store.stale(),
+            pulled=store.pulled(),
+            reported=reported,
+            forecasts=earlier(store, audience.name, at),
+            scores=scores,
+        )
 
 
 class _Loaded:
@@ -287,10 +300,11 @@ class _Loaded:
             if not issue.is_pull_request and issue.id not in ours and issue.visibility not in _NARROW
         }
         self.due_dates = store.due_dates(origin)
+        self.estimated: dict[str, datetime] = {}
         self.stays = list(
             history.memberships(
                 self.issues.values(),
-                store.events(origin, projects=watched),
+                self._noted(store.events(origin, projects=watched), at),
                 store.titles(origin),
                 source=origin,
                 removed=source.removed,
@@ -309,6 +323,13 @@ class _Loaded:
             zone=source.zone,
             at=at,
         )
+
+    def _noted(self, events: Iterable[Event], at: datetime) -> Iterator[Event]:
+        """The events, passed on while those that are about estimates are kept here."""
+        for event in events:
+            if event.kind is EventKind.ESTIMATED and event.at <= at:
+                self.estimated[uid(self.source.connector.source, "issue", event.issue)] = event.at
+            yield event
 
     def _as_named(self, milestone: Milestone) -> Milestone:
         """The milestone with the start that a person gave it."""
@@ -368,6 +389,8 @@ class _Loaded:
                 running=containers[name].ended is None,
                 reported=name in memory.reported or bool(named.report_on),
                 read_at=memory.pulled.get(where),
+                forecasts=memory.forecasts.get(name, ()),
+                estimated=self.estimated,
                 calibration=told(memory.scores, containers[name].stream),
             )
 

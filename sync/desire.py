@@ -13,7 +13,7 @@ from sync.assessment import Assessed
 from sync.commands import heard
 from sync.desired import Desired, label_name
 from sync.history import burnup
-from sync.marker import Marker, MarkerKind
+from sync.marker import Marker, MarkerKind, Told
 from sync.markup import render
 from sync.model import Health, Issue, State, Status
 
@@ -39,7 +39,7 @@ def desire(
     meant = report.meaning(_settled(shown, last))
     since = _since(last, meant)
     if since is not None:
-        shown = msgspec.structs.replace(shown, changes=_changes(one, since))
+        shown = msgspec.structs.replace(shown, changes=_changes(one, since), then=_then(last, meant))
     limit = can.body_limit - MARKER_ROOM
     status, since = one.health.status, one.health.since
     stale = one.health.stale_since is not None
@@ -62,6 +62,8 @@ def desire(
         issue_labels=one.source.labels,
         baseline=one.health.baseline,
         probability=shown.health.probability,
+        p50=shown.health.dates.p50,
+        due=shown.health.due,
         policy=one.source.policy_of(one.project.key),
         posted=posted,
         may_create=one.milestone.state is State.OPEN and one.health.due is not None,
@@ -83,6 +85,13 @@ def _since(last: Marker | None, meant: str) -> datetime | None:
     return last.before if last.meaning == meant else last.changed or last.written
 
 
+def _then(last: Marker | None, meant: str) -> Told | None:
+    """What was told before the changes."""
+    if last is None:
+        return None
+    return last.was if last.meaning == meant else last.told
+
+
 def view(one: Assessed, *, now: datetime) -> report.View:
     """All that the summary tells, but for what changed since the last one and what people say."""
     open_now = tuple(stay.item for stay in one.stays if _open(stay.left, stay.closed, stay.reopened))
@@ -99,6 +108,7 @@ def view(one: Assessed, *, now: datetime) -> report.View:
         sources=(report.Seen(name=one.source.name, at=one.read_at, stale_since=one.health.stale_since),),
         points=_points(one, now),
         budget=_budget(items.values()),
+        forecasts=one.forecasts,
         calibration=one.calibration,
         commands=True,
         aggregate=one.aggregate,
@@ -144,6 +154,7 @@ def _changes(one: Assessed, since: datetime) -> report.Changes:
         removed=tuple(sorted(removed - still)),
         closed=tuple(sorted(closed)),
         reopened=tuple(sorted(reopened - closed)),
+        estimated=tuple(sorted(inside & still & {item for item, at in one.estimated.items() if at > since})),
     )
 
 
@@ -170,5 +181,13 @@ def _budget(items: Iterable[Issue]) -> report.Budget | None:
     return report.Budget(
         estimate=sum(item.estimate or 0 for item in known),
         spent=sum(item.spent or 0 for item in known),
+        remaining=sum(_remaining(item) for item in known),
         items=sum(1 for item in known if item.estimate),
     )
+
+
+def _remaining(item: Issue) -> int:
+    """Seconds of work left on an issue: what people say, else what its estimate leaves; none once it is closed."""
+    if item.state is State.CLOSED:
+        return 0
+    return item.remaining if item.remaining is not None else max(0, (item.estimate or 0) - (item.spent or 0))

@@ -37,7 +37,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     """What should stand in a tracker for one milestone.
 
     ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
-    are rendered bodies; ``transition`` says what changed, given the status in the last summary, and may decline.
+    are rendered bodies, ``probability``, ``p50`` and ``due`` the forecast in them; ``transition`` says what changed,
+    given the status in the last summary, and may decline.
     ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
     ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
     tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
@@ -66,6 +67,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     needs_label: bool = False
     any_case: bool = False
     probability: float | None = None
+    p50: date | None = None
+    due: date | None = None
     stale: bool = False
     quiet: bool = False
     muted: bool = False

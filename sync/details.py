@@ -93,9 +93,9 @@ def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
 def _moved(view: View) -> Iterable[Line]:
     """The forecast then and now."""
     health = view.health
-    if not view.forecasts:
+    then = view.then
+    if then is None:
         return
-    then = view.forecasts[-1]
     parts = []
     if then.due != health.due and then.due is not None and health.due is not None:
         parts.append(f"due date {day(then.due)} → {day(health.due)}")
@@ -223,12 +223,12 @@ def _budget(view: View) -> Iterable[Line]:
     budget = view.budget
     if budget is None or budget.estimate <= 0:
         return
-    text = f"{_hours(budget.spent)} of {_hours(budget.estimate)} estimated are spent"
+    text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
     if budget.remaining is not None:
         over = (budget.spent + budget.remaining) / budget.estimate - 1
         heading = "within the estimate" if over <= 0 else f"{over:.0%} over the estimate".replace("%", " %")
-        text += f", {_hours(budget.remaining)} remain: {heading}"
-    known = f" (estimates on {plural(budget.items, 'issue')})" if budget.items else ""
+        text += f", {_hours(budget.remaining)} still to do: {heading}"
+    known = f" ({plural(budget.items, 'issue')} {'has' if budget.items == 1 else 'have'} one)" if budget.items else ""
     yield (Strong("Budget"), f": {text}{known}.")
 
 
@@ -307,6 +307,8 @@ def certainty(view: View) -> Section | None:
     if health.dates.capacity:
         tail.append(("The dates come from how much was closed lately, since earlier milestones do not reach so far.",))
     tail.append((view.calibration,) if view.calibration else ("Too few forecasts have been settled to score them.",))
+    if view.forecasts:
+        tail.append(("What was forecast in the weeks before:",))
     blocks.append(Lines(tuple(tail)))
     if view.forecasts:
         blocks.append(_earlier(view.forecasts[-SHOWN:]))

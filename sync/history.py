@@ -63,6 +63,7 @@ Titles = Mapping[tuple[str, str], Sequence[tuple[datetime | None, str]]]
 """Which milestones have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""
 
 _CLOSING = (EventKind.CLOSED, EventKind.REOPENED)
+_MOVING = (EventKind.JOINED, EventKind.LEFT)
 _WEEK = timedelta(days=7)
 _UTC = ZoneInfo("UTC")
 
@@ -171,7 +172,7 @@ def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str
     moves: dict[str, list[tuple[datetime, bool]]] = {key: [] for key in issue.milestones}
     unknown: dict[str, list[tuple[datetime, bool]]] = {}
     for event in events:
-        if event.kind in _CLOSING:
+        if event.kind not in _MOVING:
             continue
         move = (event.at, event.kind is EventKind.JOINED)
         key = event.milestone or _titled(titles.get((issue.project, event.milestone_title), ()), event.at)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from sync.model import Status
 
-__all__ = ["Marker", "MarkerKind", "canonical", "digest", "find_marker", "with_marker"]
+__all__ = ["Marker", "MarkerKind", "Told", "canonical", "digest", "find_marker", "with_marker"]
 
 _MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
 
@@ -28,13 +28,22 @@ class MarkerKind(StrEnum):
     TRANSITION = "transition"
 
 
+class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A forecast as a summary told it."""
+
+    probability: float | None = None
+    p50: date | None = None
+    due: date | None = None
+
+
 class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The hidden sign in each of our texts, and the memory that outlives a lost database.
 
     ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` is the one that people
     were last told of. ``meaning`` is the hash of what the comment says, ``body`` the `digest` of its text, ``written``
     when it was last rewritten, ``changed`` when it last came to mean something else, ``before`` when the time before
-    that. Versioned by ``v``.
+    that. ``probability``, ``p50`` and ``due`` are what it tells, ``was`` what was told in their place before the last
+    change. Versioned by ``v``.
     """
 
     v: int = 1
@@ -45,11 +54,19 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime | None = None
     baseline: date | None = None
     probability: float | None = None
+    p50: date | None = None
+    due: date | None = None
+    was: Told | None = None
     meaning: str = ""
     body: str = ""
     written: datetime | None = None
     changed: datetime | None = None
     before: datetime | None = None
+
+    @property
+    def told(self) -> Told:
+        """The forecast that this summary tells."""
+        return Told(probability=self.probability, p50=self.p50, due=self.due)
 
     def encode(self) -> str:
         """One line of JSON."""

@@ -107,6 +107,7 @@ class EventKind(StrEnum):
     LEFT = "left"
     CLOSED = "closed"
     REOPENED = "reopened"
+    ESTIMATED = "estimated"
 
 
 class Markup(StrEnum):

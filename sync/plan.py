@@ -232,6 +232,9 @@ class _One:
             since=last.since if last is not None and waits else want.since,
             baseline=want.baseline,
             probability=want.probability,
+            p50=want.p50,
+            due=want.due,
+            was=(last.was if same else last.told) if last is not None else None,
             meaning=want.meaning,
             body=digest(want.summary),
             written=max(now, want.refresh or now),
@@ -349,7 +352,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
         marker = Marker.decode(plain.get("marker", ""))
         if marker is not None:
             meant = msgspec.structs.replace(
-                marker, written=None, since=None, probability=None, body="", changed=None, before=None
+                marker, written=None, since=None, probability=None, body="", changed=None, before=None, was=None
             )
             plain["marker"] = msgspec.to_builtins(meant)
             if marker.meaning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sync.calendar import end_of_day
@@ -11,10 +11,14 @@ from sync.database.assessed import Forecast
 from sync.ledger import Ledger
 from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores
 from sync.store import Store
+from sync.view import Forecast as Told
 
-__all__ = ["told", "track_record"]
+__all__ = ["earlier", "told", "track_record"]
 
 _UTC = ZoneInfo("UTC")
+
+EARLIER = timedelta(weeks=5)
+"""How far back a summary tells what was forecast."""
 
 
 def track_record(
@@ -41,6 +45,19 @@ def track_record(
     for name, members in (joints or {}).items():
         outcomes[name] = _of_all([outcomes.get(member, Outcome()) for member in members])
     return stream_scores(published, outcomes, now)
+
+
+def earlier(store: Store, audience: str, now: datetime) -> dict[str, tuple[Told, ...]]:
+    """What was last said in each of the weeks before today, as far as it was a forecast, by container."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        container: tuple(
+            Told(at=one.at, probability=one.probability, p50=one.p50, p85=one.p85, due=one.due)
+            for one in said
+            if one.probability is not None or one.p50 is not None
+        )
+        for container, said in store.weekly(today - EARLIER, today, audience).items()
+    }
 
 
 def _of_all(members: Sequence[Outcome]) -> Outcome:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.coordination import Criteria, Finding
+from sync.marker import Told
 from sync.model import DueDate, Health, Issue, Milestone, Status, Value
 
 __all__ = [
@@ -115,10 +116,11 @@ class View(Struct, frozen=True, kw_only=True):
 
     ``items`` maps the uid of every issue that may be named to it; ``open`` are the uids of the members that are open
     now. ``changes`` is None when no comment stands yet. ``due_dates`` are all that were seen, oldest first.
-    ``forecasts`` were published earlier, oldest first; ``calibration`` says in our words how such forecasts did.
-    ``points`` draw the burn-up. ``commands`` says whether people's ``/milesync`` comments are listened to;
-    ``aggregate`` that sources count whose items this audience may not read. ``commitments`` are the joint milestones
-    that it is part of, ``findings`` what its definition lacks, ``criteria`` its exit criteria.
+    ``then`` is what was told before the changes; ``forecasts`` were published earlier, oldest first; ``calibration``
+    says in our words how such forecasts did. ``points`` draw the burn-up. ``commands`` says whether people's
+    ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
+    ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
+    its exit criteria.
     """
 
     health: Health
@@ -130,6 +132,7 @@ class View(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[Seen, ...] = ()
+    then: Told | None = None
     forecasts: tuple[Forecast, ...] = ()
     calibration: str = ""
     points: tuple[Point, ...] = ()

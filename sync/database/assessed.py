@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, bindparam, cast, func, or_, select, update
 
 from sync.database import schema
 from sync.database.opening import writing
@@ -18,6 +18,10 @@ from sync.model import Health, Lever, Reason, Status
 from sync.selfscore import Outcome
 
 __all__ = ["Assessed", "Forecast", "Said"]
+
+
+_WEEK = 7 * 24 * 3600 * 1_000_000
+"""Microseconds."""
 
 
 class _Reason(Reason, frozen=True, kw_only=True):
@@ -138,6 +142,30 @@ class Assessed(Shelf):
         found: dict[str, list[Said]] = {}
         query = select(*(told.c[name] for name in Said.__struct_fields__)).where(turned)
         for row in self._rows(query.order_by(told.c.container, told.c.at)):
+            found.setdefault(row.container, []).append(Said(**row._asdict()))
+        return found
+
+    def weekly(self, since: datetime, until: datetime, audience: str = "") -> dict[str, list[Said]]:
+        """What was last said in each week of a time about each container, the oldest first.
+
+        Weeks begin on Thursdays, as 1 January 1970 did.
+        """
+        table = schema.health
+        week = cast(table.c.at, BigInteger) // _WEEK
+        mine = (table.c.audience == audience) & (table.c.at >= since) & (table.c.at < until)
+        last = (
+            select(table.c.container, func.max(table.c.at).label("last"))
+            .where(mine)
+            .group_by(table.c.container, week)
+            .subquery()
+        )
+        query = (
+            select(*(table.c[name] for name in Said.__struct_fields__))
+            .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
+            .where(table.c.audience == audience)
+        )
+        found: dict[str, list[Said]] = {}
+        for row in self._rows(query.order_by(table.c.container, table.c.at)):
             found.setdefault(row.container, []).append(Said(**row._asdict()))
         return found
 

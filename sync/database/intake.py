@@ -122,8 +122,9 @@ def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tu
     untold = [
         event
         for row in fresh
-        if row.id in changed and row.id in before and row.id not in page.histories
+        if row.id in changed and row.id in before
         for event in _difference(before[row.id], row, at)
+        if row.id not in page.histories or event.kind is EventKind.ESTIMATED
     ]
     _add_snapshots(connection, source, untold)
     rows = [{"source": source, **asdict(row), "deleted_at": None} for row in fresh]
@@ -133,17 +134,17 @@ def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tu
 
 
 def _differs(old: Row[Any] | None, new: Issue) -> bool:
-    return old is None or (old.updated_at, old.state, old.milestones, old.project, old.deleted_at) != (
-        new.updated_at,
-        new.state,
-        new.milestones,
-        new.project,
-        None,
-    )
+    if old is None or old.deleted_at is not None:
+        return True
+    told = ("updated_at", "state", "milestones", "project", "estimate", "points")
+    return any(getattr(old, name) != getattr(new, name) for name in told)
 
 
 def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
-    """What must have happened between two pulls. Its time is the row's own, unless that did not move."""
+    """What must have happened between two pulls. Its time is the row's own, unless that did not move.
+
+    No tracker's history tells of estimates in a common way, so those are always noted from the pulls.
+    """
     when = new.updated_at if new.updated_at > old.updated_at else max(at, new.updated_at)
     for key in sorted(set(old.milestones) - set(new.milestones)):
         yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
@@ -153,6 +154,8 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
         yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
     if old.state == State.CLOSED and new.state == State.OPEN:
         yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
+    if (old.estimate, old.points) != (new.estimate, new.points):
+        yield Event(issue=new.id, at=when, kind=EventKind.ESTIMATED)
 
 
 def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], set[str]]:
@@ -269,7 +272,7 @@ def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str,
 
 # --- what was there ---------------------------------------------------------------------------------------------
 
-_NEEDED = ("id", "project", "state", "milestones", "updated_at", "deleted_at")
+_NEEDED = ("id", "project", "state", "milestones", "estimate", "points", "updated_at", "deleted_at")
 
 
 def _before(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:

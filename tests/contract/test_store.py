@@ -308,6 +308,20 @@ def test_changes_between_two_pulls_become_events(store: Store) -> None:
     assert [one.id for one in store.issues(SOURCE, milestones=["a"])] == ["1"]
 
 
+def test_a_new_estimate_is_noted_also_where_the_tracker_tells_the_history(store: Store) -> None:
+    joined = event(EventKind.JOINED, T0 - DAY, milestone="a")
+    first = issue(milestones=("a",), estimate=3600)
+    store.save(SOURCE, Page(issues=(first,), histories={"1": (joined,)}), T0)
+    second = replace(first, estimate=7200, updated_at=T0 + DAY)
+    store.save(SOURCE, Page(issues=(second,), histories={"1": (joined,)}), T0 + DAY)
+    store.save(SOURCE, Page(issues=(replace(second, points=3.0),)), T0 + 2 * DAY)
+    noted = [one for one in store.events(SOURCE) if one.kind is EventKind.ESTIMATED]
+    assert [one.at for one in noted] == [T0 + DAY, T0 + 2 * DAY]
+    assert [one for one in store.events(SOURCE) if one not in noted] == [joined]
+    (stay,) = history.memberships(store.issues(SOURCE), store.events(SOURCE), {}, source=SOURCE)
+    assert (stay.joined, stay.left, stay.closed) == (T0 - DAY, None, None)
+
+
 def test_a_change_that_did_not_move_the_issue_is_dated_by_the_pull(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("a",)),)), T0)
     saved = store.save(SOURCE, Page(issues=(issue(),)), T0 + 2 * DAY)
@@ -483,6 +497,17 @@ def test_a_late_older_health_is_not_the_last_one(store: Store) -> None:
     store.save_health("run", [FULL])
     assert store.last_health("team")["c"].at == T0 + DAY
     assert len(list(store.forecasts())) == 2
+
+
+def test_what_was_last_said_in_each_week(store: Store) -> None:
+    thursday = datetime(2026, 1, 1, tzinfo=UTC)
+    days = (0, 1, 6, 7, 15, 20)
+    told = [replace(FULL, audience="", at=thursday + n * DAY, probability=0.3 + n / 100) for n in days]
+    store.save_health("run", [*told, replace(FULL, audience="public", at=thursday + 8 * DAY)])
+    found = store.weekly(thursday, thursday + 20 * DAY)
+    assert [(one.at - thursday).days for one in found["c"]] == [6, 7, 15]
+    assert [round(one.probability or 0, 2) for one in found["c"]] == [0.36, 0.37, 0.45]
+    assert [(one.at - thursday).days for one in store.weekly(thursday + 7 * DAY, thursday + 99 * DAY)["c"]] == [7, 20]
 
 
 def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec.structs import replace
 
 from sync.coordination import Criteria, Finding, FindingKind
+from sync.marker import Told
 from sync.model import (
     Basis,
     Confidence,
@@ -191,7 +192,9 @@ def at_risk() -> View:
             removed=("28",),
             closed=("22", "23", "19"),
             reopened=("35",),
+            estimated=("36",),
         ),
+        then=Told(probability=0.64, p50=date(2026, 12, 5), due=date(2026, 12, 5)),
         forecasts=(
             Forecast(at=NOW - timedelta(days=20), probability=0.71, p50=date(2026, 12, 1), p85=date(2026, 12, 12)),
             Forecast(at=NOW - timedelta(days=13), probability=0.64, p50=date(2026, 12, 4), p85=date(2026, 12, 20)),
@@ -220,6 +223,7 @@ def on_track() -> View:
         made,
         (issue(44), issue(45), issue(46, state=State.CLOSED)),
         changes=Changes(since=NOW - timedelta(days=7), closed=("46",)),
+        then=Told(probability=0.84, p50=date(2026, 12, 4), due=DUE),
         forecasts=(Forecast(at=NOW - timedelta(days=7), probability=0.84, p50=date(2026, 12, 4), due=DUE),),
     )
 

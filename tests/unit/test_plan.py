@@ -17,7 +17,7 @@ from sync.action import (
     Target,
     UpdateComment,
 )
-from sync.marker import MarkerKind
+from sync.marker import MarkerKind, Told
 from sync.model import Status
 from sync.plan import (
     LABELS,
@@ -406,6 +406,17 @@ def test_the_summarys_marker_remembers_what_was_published() -> None:
     marker = summary_of(there)
     assert (marker.baseline, marker.probability, marker.status) == (date(2026, 4, 1), 0.6, Status.ON_TRACK)
     assert (marker.since, marker.meaning, marker.changed, marker.before) == (NOW, wanted.meaning, NOW, None)
+
+
+def test_the_summarys_marker_remembers_what_was_told_before_the_last_change() -> None:
+    there, first = tracker(), Told(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
+    settle(there, want(probability=0.6, p50=first.p50, due=first.due))
+    assert summary_of(there).was is None
+    later = want(meaning="another", probability=0.4, p50=date(2026, 4, 9), due=first.due)
+    settle(there, later)
+    assert summary_of(there).was == first
+    settle(there, msgspec.structs.replace(later, summary="other words"), NOW + timedelta(days=2))
+    assert summary_of(there).was == first
 
 
 def test_a_first_summary_is_the_one_that_the_plan_would_post() -> None:

@@ -1,0 +1,116 @@
+"""What is asked of a tracker for one milestone, from its assessment and from what stands there."""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from datetime import date, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from sync.action import Observed, OurComment, StatusIssue
+from sync.assessment import Assessed
+from sync.desire import desire
+from sync.desired import Desired
+from sync.marker import Marker, MarkerKind
+from sync.model import Dates, State, Status
+from sync.plan import reconcile
+from sync.store import Store
+from sync.track_record import earlier
+from tests.unit.test_engine import NOW, World, page
+
+HOUR = 3600
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def body(world: World) -> str:
+    (text,) = world.summaries()
+    return text
+
+
+def assessed(world: World) -> Assessed:
+    engine = world.engine()
+    engine.pull()
+    (one,) = engine.assess()
+    return one
+
+
+def forecast(one: Assessed, p: float, p50: date) -> Assessed:
+    made = replace(one.health, status=Status.AT_RISK, unknown=None, probability=p, dates=Dates(p50=p50))
+    return changed(one, health=made)
+
+
+def written(want: Desired, have: StatusIssue | None) -> StatusIssue:
+    """The status issue after its summary was written as wanted."""
+    first = have or StatusIssue(issue="1", url="", closed=False, labels=(want.label,), comments=())
+    seen = {want.milestone: first}
+    plan = reconcile([want], Observed(issues=seen), instance="acme", now=NOW)
+    marker = next(text for a in plan.actions if (text := getattr(a, "marker", "")) and Marker.decode(text))
+    comment = OurComment(id="c", marker=marker, body=want.summary, created_at=NOW, updated_at=NOW)
+    return replace(first, comments=(comment,))
+
+
+def test_an_issue_that_was_estimated_anew_is_named(world: World) -> None:
+    first = page()
+    world.tracker.pages = [replace(first, issues=tuple(replace(i, estimate=8 * HOUR) for i in first.issues))]
+    world.run()
+    assert "32 h estimated" in body(world)
+    world.now += timedelta(hours=2)
+    last = replace(world.tracker.pages[0].issues[3], estimate=24 * HOUR, updated_at=world.now - timedelta(hours=1))
+    world.tracker.pages = [replace(first, issues=(*world.tracker.pages[0].issues[:3], last))]
+    world.run()
+    assert "**Estimated anew** `#4` `Task 4`" in body(world)
+    assert "0 h spent of 48 h estimated, 32 h still to do: within the estimate" in body(world)
+    world.now += timedelta(days=2)
+    world.run()
+    assert "**Estimated anew** `#4` `Task 4`" in body(world)
+
+
+def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: World) -> None:
+    one = page()
+    done, also, told, untold = one.issues
+    issues = (
+        replace(done, estimate=4 * HOUR, spent=9 * HOUR, remaining=3 * HOUR),
+        also,
+        replace(told, estimate=10 * HOUR, spent=2 * HOUR, remaining=20 * HOUR),
+        replace(untold, estimate=6 * HOUR, spent=1 * HOUR),
+    )
+    assert done.state is State.CLOSED
+    world.tracker.pages = [replace(one, issues=issues)]
+    world.run()
+    assert "12 h spent of 20 h estimated, 25 h still to do: 85 % over the estimate (3 issues have one)." in body(world)
+
+
+def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
+    one = assessed(world)
+    first = desire(forecast(one, 0.71, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW)
+    assert "likelihood" not in first.summary
+    stands = written(first, None)
+    moved = forecast(one, 0.42, date(2026, 4, 9))
+    second = desire(moved, stands, posted=True, instance="acme", now=NOW + timedelta(days=1))
+    told = "**Forecast** likelihood 71 % → 42 %, most likely date 1 Apr 2026 → 9 Apr 2026"
+    assert told in second.summary
+    again = desire(moved, written(second, stands), posted=True, instance="acme", now=NOW + timedelta(days=3))
+    assert told in again.summary
+    marker = Marker.decode(written(second, stands).comments[0].marker)
+    assert marker is not None
+    assert marker.kind is MarkerKind.SUMMARY
+
+
+def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) -> None:
+    one = assessed(world)
+    store: Store = world.store
+    for days in range(45):
+        said = forecast(one, 0.5 + days / 100, date(2026, 4, 1)).health
+        store.save_health(f"r{days}", [replace(said, at=NOW - timedelta(days=days))])
+    found = earlier(store, "", NOW)[one.uid]
+    assert [(NOW - told.at).days for told in found] == [32, 25, 18, 11, 4, 1]
+    engine = world.engine()
+    (now,) = engine.assess(keep=False)
+    shown = desire(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
+    assert "What was forecast in the weeks before" in shown
+    assert shown.count("Apr 2026 | none |") == 5
