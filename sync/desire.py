@@ -10,8 +10,11 @@ import msgspec
 from sync import report
 from sync.action import StatusIssue
 from sync.assessment import Assessed
+from sync.closing import Record
 from sync.commands import heard
 from sync.desired import Desired, label_name
+from sync.farewell import farewell
+from sync.goodnews import good_news
 from sync.history import burnup
 from sync.marker import Marker, MarkerKind, Told
 from sync.markup import render
@@ -27,10 +30,17 @@ STEP = 0.05
 
 
 def desire(
-    one: Assessed, have: StatusIssue | None, *, posted: bool, instance: str, now: datetime, quiet: bool = False
+    one: Assessed,
+    have: StatusIssue | None,
+    *,
+    posted: bool,
+    instance: str,
+    now: datetime,
+    quiet: bool = False,
+    record: Record | None = None,
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
-    told.
+    told. ``record`` is that of a milestone which is done.
     """
     can = one.source.connector.capabilities
     last = _last(one.uid, have, instance)
@@ -57,6 +67,7 @@ def desire(
         summary=render(report.summary(shown), can.markup, limit),
         meaning=meant,
         transition=lambda before: render(report.transition(shown, before), can.markup, limit),
+        closing=None if record is None else render(farewell(record), can.markup, limit),
         issue_title=report.status_issue_title(one.milestone),
         issue_body=render(report.status_issue_body(one.milestone, one.project.key), can.markup, limit),
         issue_labels=one.source.labels,
@@ -115,6 +126,7 @@ def view(one: Assessed, *, now: datetime) -> report.View:
         commitments=one.commitments,
         findings=one.findings,
         criteria=one.criteria,
+        good_news=good_news(one.health, one.stays),
     )
 
 

@@ -39,6 +39,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
     are rendered bodies, ``probability``, ``p50`` and ``due`` the forecast in them; ``transition`` says what changed,
     given the status in the last summary, and may decline.
+    ``closing`` is the body of the closing comment, which tells `done` in its place; None where there is no record.
     ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
     ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
     tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
@@ -59,6 +60,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     transition: Callable[[Status], str | None]
     issue_title: str
     issue_body: str
+    closing: str | None = None
     issue_labels: tuple[str, ...] = ()
     baseline: date | None = None
     policy: Policy = Policy.PLAN

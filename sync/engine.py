@@ -33,9 +33,10 @@ from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
 from sync.ledger import Ledger
 from sync.marker import Marker
-from sync.model import UnknownWhy
+from sync.model import Status, UnknownWhy
 from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.plan import Limits, over_limits, reconcile
+from sync.review import frozen
 from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.together import JointAssessed, Whole, relate
@@ -185,6 +186,7 @@ class Engine:
             ]
             healths = [one.health for one in fresh] + [one.health for one in self.whole.joints if not one.stale]
             self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in fresh})
+            self.store.save_records(frozen(self.store, fresh))
         return made
 
     def _reading(self, at: datetime | None) -> Reading:
@@ -208,7 +210,10 @@ class Engine:
         if written.startswith("joint:"):
             joints = relate(self._reading(at)).joints
             return next((one.explain() for one in joints if one.written == written), None)
-        return explain(self.store, self.sources, at or self.clock(), self.rules, written, replay=at is not None)
+        found = explain(self.store, self.sources, at or self.clock(), self.rules, written, replay=at is not None)
+        for record in self.store.records([found["container"]["id"]] if found else []).values():
+            found = {**(found or {}), "closing": msgspec.to_builtins(record)}
+        return found
 
     # --- plan ------------------------------------------------------------------------------------------------------
 
@@ -292,6 +297,7 @@ class Engine:
     def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
+        records = self.store.records([one.uid for one in managed if one.health.status is Status.DONE])
         return [
             desire(
                 one,
@@ -300,6 +306,7 @@ class Engine:
                 instance=self.instance,
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),
+                record=records.get(one.uid),
             )
             for one in managed
         ]

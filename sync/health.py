@@ -25,7 +25,7 @@ from sync.model import Basis, Counts, Dates, Health, Issue, Lever, Reason, Reaso
 from sync.outlook import Outlook, outlooks
 from sync.reasons import reasons
 from sync.selfscore import StreamScore, under_calibration
-from sync.status import Standing, confidence, replanned, settled, verdict
+from sync.status import Standing, confidence, replanned, settled, since, verdict
 
 __all__ = ["StreamScore", "assess", "explain", "why_unknown"]
 
@@ -183,8 +183,7 @@ def _bare(outlook: Outlook, k: int, forecast: Forecast, at: datetime, given: _Gi
     before = given.previous.get(container.id)
     health = replace(health, replan=replanned(before, health))
     status = settled(band, health.probability, before, health, rules)
-    since = before.since if before is not None and before.status is status else at
-    return replace(health, status=status, since=since)
+    return replace(health, status=status, **since(status, before, at))
 
 
 def _standing(outlook: Outlook, k: int) -> Standing:

@@ -15,7 +15,7 @@ from sync.ledger import days
 from sync.model import Basis, Confidence, Counts, Dates, Health, Reason, ReasonKind, Status, UnknownWhy
 from sync.odds import logit
 from sync.rules import Rules
-from sync.status import band, replanned, settled
+from sync.status import band, replanned, settled, since
 from sync.timeline import lost
 
 __all__ = ["joint_health", "moved_health"]
@@ -125,8 +125,7 @@ def _remembered(health: Health, previous: Health | None, rules: Rules) -> Health
     """With hysteresis, and since when the status holds."""
     health = replace(health, replan=replanned(previous, health))
     status = settled(health.band, health.probability, previous, health, rules)
-    since = previous.since if previous is not None and previous.status is status else health.at
-    return replace(health, status=status, since=since)
+    return replace(health, status=status, **since(status, previous, health.at))
 
 
 def _dates(paths: Floats, horizon: float, calendar: Calendar, *, capacity: bool) -> Dates:

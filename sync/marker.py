@@ -26,6 +26,7 @@ class MarkerKind(StrEnum):
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
     TRANSITION = "transition"
+    CLOSING = "closing"
 
 
 class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):

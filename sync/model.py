@@ -422,7 +422,8 @@ class Health(Struct, frozen=True, kw_only=True):
     ``status`` is after hysteresis, ``band`` before. ``since`` is when the status was first given.
     ``probability`` is that of being done by the due date, strictly between 0 and 1, or None.
     ``baseline`` is the first due date ever seen. ``stale_since`` is set when a source failed. ``replan`` is the move of
-    the due date that alone does not make it on track (`sync.status`).
+    the due date that alone does not make it on track (`sync.status`). ``was`` is the status before this one, None for
+    the first.
     """
 
     container: str
@@ -444,3 +445,4 @@ class Health(Struct, frozen=True, kw_only=True):
     basis: Basis = Basis()
     stale_since: datetime | None = None
     replan: Replan | None = None
+    was: Status | None = None

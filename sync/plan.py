@@ -17,6 +17,7 @@ another account's text with our  make no second one: either the token has change
 marker, and none of ours         or it is a forgery
 status differs from the one      a transition comment first, unless that very one stands there already; on a quiet day
 that people were told            it waits, and the summary's marker keeps the old status until it is told
+it is done, for the first time   the closing comment takes the place of that transition
 ===============================  ==========================================================================
 """
 
@@ -68,6 +69,9 @@ __all__ = [
     "over_limits",
     "reconcile",
 ]
+
+_TELLING = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
+"""What tells people a new status."""
 
 QUIET = timedelta(days=1)
 """How old a summary must be before it is rewritten although its meaning is the same."""
@@ -185,15 +189,14 @@ class _One:
 
     def _transition(self, have: StatusIssue, before: Status) -> Iterator[Action]:
         want = self.want
-        said = any(
-            m.kind is MarkerKind.TRANSITION and m.status is want.status and m.since == want.since for _, m in self.ours
-        )
-        body = None if said else want.transition(before)
+        said = any(m.kind in _TELLING and m.status is want.status and m.since == want.since for _, m in self.ours)
+        closes = want.status is Status.DONE and not any(m.kind is MarkerKind.CLOSING for _, m in self.ours)
+        body = None if said else (want.closing if closes else None) or want.transition(before)
         if body is None:
             return
         marker = Marker(
             instance=self.instance,
-            kind=MarkerKind.TRANSITION,
+            kind=MarkerKind.CLOSING if body == want.closing else MarkerKind.TRANSITION,
             milestone=want.milestone,
             status=want.status,
             since=want.since,
@@ -206,7 +209,7 @@ class _One:
         if self.last is None or self.last.status is None:
             return None
         written = self.last.written or self.summaries[0][0].created_at
-        said = [(c.created_at, m.status) for c, m in self.ours if m.kind is MarkerKind.TRANSITION and m.status]
+        said = [(c.created_at, m.status) for c, m in self.ours if m.kind in _TELLING and m.status]
         return max([(written, self.last.status), *said], key=lambda pair: pair[0])[1]
 
     def _must_rewrite(self) -> bool:

@@ -116,6 +116,8 @@ def _rank(status: Status) -> int:
 def _verdict(view: View) -> Section:
     health = view.health
     lines = [_where(view), *_when(view), *_moves(view)]
+    if view.good_news:
+        lines.append((view.good_news,))
     if view.owners:
         lines.append(("Owner: " if len(view.owners) == 1 else "Owners: ", *details.listed(map(Foreign, view.owners))))
     blocks: list[Block] = [Lines(tuple(lines))]

@@ -16,14 +16,16 @@ of what was open then, at least one item, is finished (`replanned`). A date that
 
 from __future__ import annotations
 
+from datetime import datetime
 from math import ceil
+from typing import Any
 
 from msgspec import Struct
 
 from sync.model import Confidence, Counts, Health, Replan, Status, UnknownWhy
 from sync.rules import Rules
 
-__all__ = ["Standing", "band", "confidence", "held", "replanned", "settled", "unknown", "verdict"]
+__all__ = ["Standing", "band", "confidence", "held", "replanned", "settled", "since", "unknown", "verdict"]
 
 REPLAN_SHARE = 0.1
 """Share of the items open at a re-plan that has to be finished before it can be on track."""
@@ -120,6 +122,15 @@ def settled(now: Status, p: float | None, previous: Health | None, health: Healt
     """
     status = _remembered(now, p, previous, health, rules)
     return Status.AT_RISK if status is Status.ON_TRACK and health.replan is not None else status
+
+
+def since(status: Status, previous: Health | None, at: datetime) -> dict[str, Any]:
+    """Since when a status holds, and which one it took the place of, as those two fields of a `Health`."""
+    if previous is None:
+        return {"since": at, "was": None}
+    if previous.status is status:
+        return {"since": previous.since, "was": previous.was}
+    return {"since": at, "was": previous.status}
 
 
 def _remembered(now: Status, p: float | None, previous: Health | None, health: Health, rules: Rules) -> Status:

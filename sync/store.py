@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from sync.database.assessed import Assessed, Forecast, Said
+from sync.database.closed import Closed
 from sync.database.intake import Saved
 from sync.database.lease import Lease, this_process
 from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class Store(Pulled, Assessed, Written):
+class Store(Pulled, Assessed, Closed, Written):
     """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
 
     @classmethod

@@ -121,6 +121,7 @@ class View(Struct, frozen=True, kw_only=True):
     ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
     ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
     its exit criteria.
+    ``good_news`` is a line of our own words, or empty.
     """
 
     health: Health
@@ -143,6 +144,7 @@ class View(Struct, frozen=True, kw_only=True):
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = Criteria()
+    good_news: str = ""
 
 
 def meaning(view: View) -> str:

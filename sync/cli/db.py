@@ -111,7 +111,7 @@ def forget(
     for row in rows:
         Console().print(
             f"{row['id']} at {row['source']}: {row['events']} events, {row['issues']} issues, "
-            f"{row['observations']} observations, {row['writes']} records of writes.",
+            f"{row['observations']} observations, {row['writes']} records of writes, {row['records']} closing records.",
             highlight=False,
             markup=False,
             soft_wrap=True,

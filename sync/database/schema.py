@@ -32,7 +32,7 @@ from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCa
 
 __all__ = ["HEAD", "METADATA", "Json", "Made", "Moment", "Origin", "Word"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code reads and writes: the newest in `sync.migrations`."""
 
 METADATA = MetaData()
@@ -312,6 +312,14 @@ outcome = _table(
     Column("container", Foreign, nullable=False),
     Column("done", Moment),
     Column("dropped", Boolean, nullable=False),
+)
+
+closing = _table(
+    "closing",
+    ("container",),
+    Column("container", Foreign, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 observed = _table(

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Connection, Engine, RowMapping, and_, bindparam, delete, func, or_, select, update
 
 from sync.database import schema
+from sync.database.closed import forget_in
 from sync.database.opening import reading, writing
 from sync.model import Person
 
@@ -23,7 +24,7 @@ __all__ = ["Forgotten", "Known", "export", "forget", "known"]
 NOBODY = Person("forgotten", "")
 """Who stands where somebody was forgotten."""
 
-_JSON = {"health.body", "journal.action", "journal.receipt", "observed.body", "run.summary"}
+_JSON = {"closing.body", "health.body", "journal.action", "journal.receipt", "observed.body", "run.summary"}
 """Columns that hold a JSON text."""
 _SOME = 1000
 
@@ -88,12 +89,15 @@ class Known(Struct, frozen=True, order=True):
 
 
 class Forgotten(Struct, frozen=True):
-    """Rows in which a person stood: events, issues that were theirs, observed status issues, finished writes."""
+    """Rows in which a person stood: events, issues that were theirs, observed status issues, finished writes, closing
+    records.
+    """
 
     events: int
     issues: int
     observations: int
     writes: int
+    records: int
 
 
 def known(engine: Engine, user: str) -> list[Known]:
@@ -144,7 +148,8 @@ def forget(engine: Engine, person: Known) -> Forgotten:
         done = connection.execute(
             delete(journal).where(journal.c.source == n, journal.c.finished_at.is_not(None), named)
         )
-    return Forgotten(events, len(rows), seen.rowcount, done.rowcount)
+        records = forget_in(connection, f"{person.source}/", person.id, NOBODY)
+    return Forgotten(events, len(rows), seen.rowcount, done.rowcount, records)
 
 
 def _holds(column: Column[Any], word: str) -> Any:

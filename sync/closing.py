@@ -1,0 +1,262 @@
+"""The record of a milestone that is done: what was planned, what came, what was forecast, whom to thank, what to ask.
+
+It is made once, when a milestone that milesync has watched is first seen done, and kept as it was then: whatever a
+tracker says later, or a reopening, changes nothing in it. People are named for having closed something, never counted,
+compared or timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from statistics import median
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sync.coordination import Criteria
+from sync.history import is_member
+from sync.model import Counts, DueDate, Event, EventKind, Health, Issue, Membership, Milestone, Person
+
+__all__ = ["Question", "QuestionKind", "Record", "Told", "forgotten", "freeze"]
+
+QUESTIONS = 3
+SHOWN = 6
+"""Forecasts that a record keeps: the first, the last, and where they moved most in between."""
+
+SURE, DOUBTFUL = 0.7, 0.35
+GROWTH, SLOW_DAYS, LATE_SHARE, LATE_PART = 0.2, 14.0, 0.4, 0.2
+
+_UTC = ZoneInfo("UTC")
+
+
+class QuestionKind(StrEnum):
+    """What a review should talk about, in the order in which it is asked."""
+
+    LEFT_OPEN = "left_open"
+    CRITERIA = "criteria"
+    UNFORESEEN = "unforeseen"
+    TURNED = "turned"
+    GREW = "grew"
+    SLIPPED = "slipped"
+    HELD_UP = "held_up"
+    RUSH = "rush"
+    CUT = "cut"
+    KEEP = "keep"
+    CHANGE = "change"
+    NEXT = "next"
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """One question: the figures and the day of its sentence, and the issue (key, title, address) that it is about."""
+
+    kind: QuestionKind
+    count: int = 0
+    of: int = 0
+    days: int = 0
+    probability: float | None = None
+    day: date | None = None
+    item: tuple[str, str, str] | None = None
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What was published at a time (UTC)."""
+
+    at: datetime
+    due: date | None = None
+    probability: float | None = None
+    p50: date | None = None
+    p85: date | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """The closing record of one milestone. ``at`` is when it was made (UTC); days are those of the project's zone.
+
+    ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
+    milestone where work was left open). ``slips`` are the due dates
+    as they were seen, oldest first; ``told`` the forecasts kept.
+    """
+
+    container: str
+    at: datetime
+    title: str
+    done: date
+    start: date | None = None
+    baseline: date | None = None
+    due: date | None = None
+    counts: Counts = Counts()
+    criteria: Criteria = Criteria()
+    slips: tuple[DueDate, ...] = ()
+    told: tuple[Told, ...] = ()
+    thanks: tuple[Person, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def grown(self) -> float:
+        """Scope that joined after the start, as a share of what was there before."""
+        return self.counts.added / max(1, self.counts.total - self.counts.added)
+
+    @property
+    def moves(self) -> int:
+        """How often the due date moved."""
+        known = [one.due for one in self.slips if one.due is not None]
+        return sum(a != b for a, b in pairwise(known))
+
+
+def freeze(
+    health: Health,
+    milestone: Milestone,
+    stays: Sequence[Membership],
+    issues: Mapping[str, Issue],
+    events: Iterable[Event],
+    due_dates: Sequence[DueDate],
+    told: Sequence[Told],
+    *,
+    criteria: Criteria,
+    zone: ZoneInfo = _UTC,
+) -> Record:
+    """The record of a milestone that is done. ``events`` are its items', ``told`` all forecasts, oldest first."""
+    members = [stay for stay in stays if is_member(stay, health.at)]
+    done = _done(health, milestone, members, zone)
+    bare = Record(
+        container=health.container,
+        at=health.at,
+        title=milestone.title,
+        done=done,
+        start=health.start,
+        baseline=health.baseline,
+        due=health.due,
+        counts=health.counts,
+        criteria=criteria,
+        slips=tuple(due_dates),
+        told=tuple(_kept([one for one in told if one.probability is not None or one.p85 is not None])),
+        thanks=_closers(members, issues, events),
+    )
+    return replace(bare, questions=tuple(_questions(bare, told, members, issues)))
+
+
+def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
+    closed = [stay.closed for stay in members if stay.closed is not None]
+    ended = milestone.closed_at
+    left = health.counts.open > 0 or not closed
+    moment = ended if left and ended is not None else max(closed, default=health.since)
+    return moment.astimezone(zone).date()
+
+
+def _closers(members: Sequence[Membership], issues: Mapping[str, Issue], events: Iterable[Event]) -> tuple[Person, ...]:
+    """Who closed the finished items, by name; whose item it was, where the tracker does not tell or a program did."""
+    last: dict[str, Event] = {}
+    for event in events:
+        if event.kind is EventKind.CLOSED and (event.issue not in last or last[event.issue].at <= event.at):
+            last[event.issue] = event
+    found: set[Person] = set()
+    for stay in members:
+        issue = issues.get(stay.item)
+        if issue is None or stay.closed is None or stay.removed:
+            continue
+        actor = last[issue.id].actor if issue.id in last else None
+        found |= {actor} if actor is not None and _human(actor) else set(issue.assignees)
+    return tuple(sorted((one for one in found if _human(one)), key=lambda one: (one.name.casefold(), one.id)))
+
+
+def _human(person: Person) -> bool:
+    return bool(person.name) and not person.name.endswith("[bot]")
+
+
+def _kept(told: Sequence[Told]) -> list[Told]:
+    """First and last, and between them those that stand furthest from the one before."""
+    if len(told) <= SHOWN:
+        return list(told)
+    jumps = sorted(range(1, len(told) - 1), key=lambda i: (-abs(_p(told[i]) - _p(told[i - 1])), i))
+    return [told[i] for i in sorted({0, len(told) - 1, *jumps[: SHOWN - 2]})]
+
+
+def _p(one: Told) -> float:
+    return 0.0 if one.probability is None else one.probability
+
+
+# --- what to ask ------------------------------------------------------------------------------------------------------
+
+
+def _questions(
+    record: Record, told: Sequence[Told], members: Sequence[Membership], issues: Mapping[str, Issue]
+) -> Iterable[Question]:
+    """Three: what happened decides, and where little did, those that are always worth an answer."""
+    found = [
+        *_left(record),
+        *_forecast(record, told),
+        *_scope(record),
+        *_slow(members, issues),
+        *_rush(record, members),
+        *(Question(kind=kind) for kind in (QuestionKind.KEEP, QuestionKind.CHANGE, QuestionKind.NEXT)),
+    ]
+    order = list(QuestionKind)
+    return sorted(found, key=lambda one: order.index(one.kind))[:QUESTIONS]
+
+
+def _left(record: Record) -> Iterable[Question]:
+    if record.counts.open:
+        yield Question(kind=QuestionKind.LEFT_OPEN, count=record.counts.open, of=record.counts.total)
+    missing = record.criteria.of - record.criteria.met
+    if missing:
+        yield Question(kind=QuestionKind.CRITERIA, count=missing, of=record.criteria.of)
+
+
+def _forecast(record: Record, told: Sequence[Told]) -> Iterable[Question]:
+    """A forecast that was sure and wrong, or doubtful and wrong: the earliest such, against the date it was about."""
+    for one in told:
+        if one.probability is None or one.due is None:
+            continue
+        late = (record.done - one.due).days
+        if one.probability >= SURE and late > 0:
+            yield Question(kind=QuestionKind.UNFORESEEN, probability=one.probability, day=one.at.date(), days=late)
+            return
+        if one.probability < DOUBTFUL and late <= 0:
+            yield Question(kind=QuestionKind.TURNED, probability=one.probability, day=one.at.date())
+            return
+
+
+def _scope(record: Record) -> Iterable[Question]:
+    counts = record.counts
+    if record.grown >= GROWTH and counts.added > 1:
+        yield Question(kind=QuestionKind.GREW, count=counts.added, of=counts.total)
+    if record.moves and record.due is not None and record.baseline is not None and record.due > record.baseline:
+        yield Question(kind=QuestionKind.SLIPPED, count=record.moves, days=(record.due - record.baseline).days)
+    if counts.removed > 1:
+        yield Question(kind=QuestionKind.CUT, count=counts.removed)
+
+
+def _slow(members: Sequence[Membership], issues: Mapping[str, Issue]) -> Iterable[Question]:
+    """The item that took longest, where that is out of the ordinary."""
+    spans = [
+        ((stay.closed - stay.joined) / timedelta(days=1), stay.item)
+        for stay in members
+        if stay.closed is not None and not stay.removed and stay.item in issues
+    ]
+    if len(spans) < 3:
+        return
+    longest, item = max(spans)
+    usual = median(span for span, _ in spans)
+    if longest >= max(SLOW_DAYS, 2 * usual):
+        issue = issues[item]
+        yield Question(kind=QuestionKind.HELD_UP, days=round(longest), item=(issue.key, issue.title, issue.url))
+
+
+def _rush(record: Record, members: Sequence[Membership]) -> Iterable[Question]:
+    """A good part of the work was finished in the last fifth of the time."""
+    if record.start is None or (record.done - record.start).days < 10:
+        return
+    edge = record.done - (record.done - record.start) * LATE_PART
+    closed = [stay.closed.date() for stay in members if stay.closed is not None and not stay.removed]
+    late = sum(day > edge for day in closed)
+    if len(closed) >= 5 and late >= LATE_SHARE * len(closed):
+        yield Question(kind=QuestionKind.RUSH, count=late, of=len(closed))
+
+
+def forgotten(record: Record, person: str, nobody: Person) -> Record:
+    """The record without one person (by id)."""
+    kept = {nobody if one.id == person else one for one in record.thanks}
+    return replace(record, thanks=tuple(sorted(kept, key=lambda one: (one.name.casefold(), one.id))))

@@ -1,0 +1,221 @@
+"""The life of one milestone as the engine writes it: closing comment, frozen record, reminders."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from sync.action import CreateComment
+from sync.assessment import Rulebook, Source
+from sync.calendar import Calendar
+from sync.connector import Page
+from sync.engine import Engine, Result
+from sync.marker import Marker, MarkerKind
+from sync.model import (
+    Event,
+    EventKind,
+    Issue,
+    Milestone,
+    MilestoneKind,
+    Person,
+    Project,
+    State,
+    Status,
+    StatusCategory,
+    Visibility,
+)
+from sync.plan import Limits, Policy
+from sync.store import Store
+from tests.memory import MemoryConnector, MemoryTracker
+
+NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
+BORN = NOW - timedelta(days=20)
+ADA, LIN = Person("u1", "Ada"), Person("u2", "Lin")
+
+
+class World:
+    """One project with one milestone of six issues, `closed` of them closed, in a tracker in memory."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.tracker = MemoryTracker(lambda: self.now)
+        self.connector = MemoryConnector(self.tracker)
+        self.store = Store.memory(lambda: self.now)
+        self.book = Rulebook()
+        self.runs = 0
+        self.closed: dict[int, datetime] = {}
+        self.fields: dict[int, dict[str, Any]] = {}
+        self.milestone = Milestone(
+            id="m",
+            project="p",
+            kind=MilestoneKind.MILESTONE,
+            key="1",
+            written="#1",
+            title="v1",
+            url="memory:m",
+            state=State.OPEN,
+            due=date(2026, 4, 3),
+            created_at=BORN,
+            updated_at=BORN,
+        )
+
+    def close(self, *numbers: int) -> None:
+        self.closed |= dict.fromkeys(numbers, self.now)
+
+    def reopen(self, *numbers: int) -> None:
+        for n in numbers:
+            del self.closed[n]
+
+    def page(self) -> Page:
+        issues = tuple(self._issue(n) for n in range(1, 7))
+        events = {
+            f"i{n}": (Event(issue=f"i{n}", at=at, kind=EventKind.CLOSED, actor=LIN),) for n, at in self.closed.items()
+        }
+        return Page(
+            projects=(Project(id="p", key="acme/app", name="app", url="memory:p", visibility=Visibility.PROJECT),),
+            milestones=(self.milestone,),
+            issues=issues,
+            histories={issue.id: events.get(issue.id, ()) for issue in issues},
+            cursors={"p": "1"},
+            complete=frozenset({"p"}),
+            all_milestones=frozenset({"p"}),
+        )
+
+    def _issue(self, n: int) -> Issue:
+        closed = self.closed.get(n)
+        plain = Issue(
+            id=f"i{n}",
+            project="p",
+            key=f"#{n}",
+            title=f"Task {n}",
+            url=f"memory:{n}",
+            state=State.CLOSED if closed else State.OPEN,
+            raw_state="closed" if closed else "open",
+            category=StatusCategory.DONE if closed else StatusCategory.TODO,
+            created_at=BORN,
+            updated_at=self.now,
+            closed_at=closed,
+            milestones=("m",),
+            assignees=(ADA,),
+        )
+        return replace(plain, **self.fields.get(n, {}))
+
+    def engine(self) -> Engine:
+        self.runs += 1
+        self.tracker.pages = [self.page()]
+        return Engine(
+            sources=(
+                Source(
+                    name="memory",
+                    connector=self.connector,
+                    projects=("acme/app",),
+                    policy_of=lambda _: Policy.CREATE,
+                ),
+            ),
+            store=self.store,
+            instance="acme",
+            clock=lambda: self.now,
+            rules=self.book,
+            limits=Limits(),
+            run_id=f"run-{self.runs}",
+            holder=f"host:{self.runs}:1",
+        )
+
+    def run(self, *, after: float = 0) -> Result:
+        self.now += timedelta(days=after)
+        result = self.engine().run()
+        assert self.engine().run().written == []
+        return result
+
+    def ours(self, kind: MarkerKind) -> list[str]:
+        comments = [c for issue in self.tracker.issues.values() for c in issue.comments]
+        return [c.body for c in comments if (m := Marker.decode(c.marker)) is not None and m.kind is kind]
+
+    def lose_database(self) -> None:
+        self.store = Store.memory(lambda: self.now)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.run()
+    return made
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def done(world: World) -> Result:
+    world.now += timedelta(days=4)
+    world.close(*range(1, 7))
+    return world.run()
+
+
+def test_a_milestone_that_is_done_gets_one_closing_comment_and_no_transition(world: World) -> None:
+    result = done(world)
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert world.ours(MarkerKind.TRANSITION) == []
+    assert sum(isinstance(w.action, CreateComment) for w in result.written) == 1
+    assert "**Done**: `v1` was finished on 20 Mar 2026." in body
+    assert "Thanks to all who closed its issues: `Lin`." in body
+    assert "For the review" in body
+    for _ in range(3):
+        assert not any(isinstance(w.action, CreateComment) for w in world.run(after=1).written)
+
+
+def test_a_lost_answer_or_database_makes_no_second_one(world: World) -> None:
+    world.connector.lose = 99
+    done(world)
+    world.connector.lose = 0
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+    world.lose_database()
+    world.run(after=2)
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+
+
+def test_a_milestone_that_was_over_before_we_came_gets_none() -> None:
+    world = World()
+    world.close(*range(1, 7))
+    world.run()
+    world.run(after=2)
+    assert world.ours(MarkerKind.CLOSING) == []
+
+
+def test_the_record_stays_as_it_was_whatever_happens_then(world: World) -> None:
+    done(world)
+    (body,) = world.ours(MarkerKind.CLOSING)
+    record = world.engine().explain("memory:acme/app#1")["closing"]  # type: ignore[index]
+    world.reopen(5, 6)
+    world.milestone = replace(world.milestone, title="v1 again", due=date(2026, 5, 1))
+    world.run(after=3)
+    assert len(world.ours(MarkerKind.TRANSITION)) == 1
+    world.close(5, 6)
+    world.run(after=3)
+    assert world.ours(MarkerKind.CLOSING) == [body]
+    assert len(world.ours(MarkerKind.TRANSITION)) == 2
+    assert world.engine().explain("memory:acme/app#1")["closing"] == record  # type: ignore[index]
+    assert record["title"] == "v1"  # type: ignore[index]
+
+
+def test_on_a_quiet_day_it_waits(world: World) -> None:
+    world.book = Rulebook(calendar=Calendar(weekend=(6, 7)), keep_quiet=True)
+    world.now += timedelta(days=1)
+    done(world)  # a Saturday
+    assert world.now.weekday() == 5
+    assert world.ours(MarkerKind.CLOSING) == []
+    world.run(after=2)
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+
+
+def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
+    world.close(1, 2, 3, 4)
+    world.now += timedelta(days=1)
+    world.milestone = replace(world.milestone, state=State.CLOSED, closed_at=world.now, updated_at=world.now)
+    world.run()
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert "2 left open" in body
+    assert "It was closed with 2 of 6 issues open: where does that work go now?" in body
+    assert world.store.last_health().popitem()[1].status is Status.DONE
