@@ -25,6 +25,7 @@ __all__ = [
     "ping",
     "policy_variables",
     "projects",
+    "published",
     "references",
     "schedule",
     "url",
@@ -34,6 +35,8 @@ __all__ = [
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLICIES = ("plan", "update", "create")
 _SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential", re.IGNORECASE)
+_PLAIN = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
+_ITEM = re.compile(r"/(issues|work_items|merge_requests|pull|pulls|discussions|browse|milestones?)(/|$)", re.IGNORECASE)
 _ISSUE = re.compile(r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*")
 _MILESTONE = {
     "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
@@ -73,6 +76,18 @@ def ping(value: str) -> None:
         raise ValueError("should be an address that starts with https://")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("should start with https://, because who knows it can call it")
+
+
+def published(value: str) -> str:
+    """Where pages are published: an address that no tracker takes for one of its items and that no markup breaks."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if not _PLAIN.fullmatch(value):
+        raise ValueError("should be a plain address: letters, digits and . _ ~ % - / only")
+    if _ITEM.search(parts.path):
+        raise ValueError("should not lead to a tracker's items, where links leave notes")
+    return value.rstrip("/")
 
 
 def database(value: str, *, secret: bool = False) -> str:

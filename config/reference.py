@@ -53,6 +53,7 @@ _PLACES = {
     "Calendar": ("Days without work", "`[calendar]`"),
     "Limits": ("Limits", "`[limits]`"),
     "Retention": ("What is kept", "`[retention]`"),
+    "Report": ("Report", "`[report]`; needs the extra `site`"),
     "Metrics": ("Metrics", "`[metrics]`; needs the extra `metrics`"),
     "Ping": ("Ping", "`[ping]`"),
     "Worker": ("Worker", "`[worker]`; for `milesync worker`, which needs PostgreSQL and the extra `worker`"),

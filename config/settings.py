@@ -27,6 +27,7 @@ from config.tables import (
     Ping,
     Policy,
     ProjectRules,
+    Report,
     Retention,
     Rules,
     Worker,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     calendar: Calendar = Field(default=Calendar(), description="days without work")
     limits: Limits = Field(default=Limits(), description="the most that one run may write")
     retention: Retention = Field(default=Retention(), description="how much of the past is kept")
+    report: Report = Field(default=Report(), description="pages to look at, made by each run")
     metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
     ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
 
@@ -156,6 +158,10 @@ class Settings(BaseSettings):
     def textfile(self) -> Path | None:
         """Where figures for Prometheus are written, from the configuration's folder."""
         return self._file.parent / self.metrics.textfile if self.metrics.textfile else None
+
+    def report_folder(self) -> Path | None:
+        """Where each run makes the report, from the configuration's folder."""
+        return self._file.parent / self.report.out if self.report.out else None
 
     def ping_url(self, environ: Mapping[str, str]) -> SecretStr | None:
         """The address to fetch after a good run, read now."""

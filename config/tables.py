@@ -321,6 +321,26 @@ class Worker(Table):
     concurrency: int = Field(default=4, ge=1, le=64, description="connections that one process serves at once")
 
 
+class Report(Table):
+    """A static site of the milestones, made anew by each `run`; needs the extra `site`."""
+
+    out: str = Field(default="", description="folder for the report that each run makes; none: no report")
+    base_url: str = Field(
+        default="",
+        description="where that folder is published; each comment then links to its milestone's page; none: no links",
+    )
+    audience: str = Field(
+        default="",
+        description="whom it is made for: public, a project such as gh:acme/app, or an audience's name; "
+        "none: all that is configured, for those who run milesync",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _published(cls, value: str) -> str:
+        return checks.published(value) if value else value
+
+
 class Ping(Table):
     """A dead man's switch: a service that raises an alarm when it is not called."""
 

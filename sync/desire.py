@@ -38,14 +38,15 @@ def desire(
     now: datetime,
     quiet: bool = False,
     record: Record | None = None,
+    page: str = "",
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
-    told. ``record`` is that of a milestone which is done.
+    told. ``record`` is that of a milestone which is done; ``page`` the address of its page in the report.
     """
     can = one.source.connector.capabilities
     last = _last(one.uid, have, instance)
     said = heard(have.asked if have else (), now, one.source.zone)
-    shown = msgspec.structs.replace(view(one, now=now), override=said.override)
+    shown = msgspec.structs.replace(view(one, now=now), override=said.override, page=page)
     meant = report.meaning(_settled(shown, last))
     since = _since(last, meant)
     if since is not None:

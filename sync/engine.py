@@ -35,6 +35,7 @@ from sync.ledger import Ledger
 from sync.marker import Marker
 from sync.model import Status, UnknownWhy
 from sync.outcome import Failure, Progress, Result, Written, silent
+from sync.pages import Pages
 from sync.plan import Limits, over_limits, reconcile
 from sync.review import frozen
 from sync.selfscore import StreamScore
@@ -84,6 +85,8 @@ class Engine:
     holder: str
     progress: Progress = silent
     part: Part | None = None
+    pages: Pages | None = None
+    """The report, where it is published: comments link to its pages."""
     failures: list[Failure] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """What a tracker would not let us take away or close, and why."""
@@ -307,9 +310,16 @@ class Engine:
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),
                 record=records.get(one.uid),
+                page=self._page(one, now),
             )
             for one in managed
         ]
+
+    def _page(self, one: Assessed, now: datetime) -> str:
+        if self.pages is None:
+            return ""
+        ended = one.milestone.closed_at
+        return self.pages.url(one.uid, one.written, one.project, running=one.running, ended=ended, at=now)
 
     # --- apply -----------------------------------------------------------------------------------------------------
 

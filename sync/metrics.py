@@ -96,7 +96,7 @@ def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -
         applied=len(result.written),
         skipped=len(result.plan.actions) - len(result.written),
         refused=len(result.refused),
-        failures={source.name: failed[source.name] for source in engine.sources},
+        failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
         requests=engine.requests,
         seen={one.connection: one.seen for one in seen(engine)},
         succeeded=finished if exit_code == 0 else next((run.finished_at for run in runs if _good(run)), None),

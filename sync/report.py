@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from sync import details
 from sync.details import POINTS
-from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Section, Sign, Strong, clean
+from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
 from sync.model import Health, Milestone, MilestoneKind, Status
 from sync.sentences import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
 from sync.view import Budget, Changes, Commitment, Fellow, Forecast, Override, Point, Seen, View, meaning
@@ -125,6 +125,8 @@ def _verdict(view: View) -> Section:
         blocks.append(Lines((_said(view.override),)))
     if view.aggregate:
         blocks.append(Lines((("It also depends on work that is not shown here.",),)))
+    if view.page:
+        blocks.append(Lines((("Look closer: ", Link("burn-up, history and what-if", view.page)),)))
     return Section(title=_headline(view), blocks=tuple(blocks), weight=100, sign=health.status)
 
 

@@ -120,8 +120,7 @@ class View(Struct, frozen=True, kw_only=True):
     says in our words how such forecasts did. ``points`` draw the burn-up. ``commands`` says whether people's
     ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
     ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
-    its exit criteria.
-    ``good_news`` is a line of our own words, or empty.
+    its exit criteria. ``good_news`` is a line of our own words; ``page`` the address of its page in the report.
     """
 
     health: Health
@@ -145,6 +144,7 @@ class View(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = Criteria()
     good_news: str = ""
+    page: str = ""
 
 
 def meaning(view: View) -> str:
@@ -172,6 +172,7 @@ def meaning(view: View) -> str:
         view.aggregate,
         [msgspec.structs.replace(one, probability=None, p50=None) for one in view.commitments],
         (view.findings, view.criteria),
+        *([view.page] if view.page else []),
     )
     return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
 

@@ -193,6 +193,7 @@ def run(
         outside.watched(engine) as started,
     ):
         result = engine.run()
+        report.made_anew(engine, settings)
         if as_json:
             print_json(show.run_document(result, engine.requests))
         else:

@@ -13,13 +13,16 @@ from config import checks
 from config.errors import ConfigurationError
 from config.settings import Connection, Milestone, Settings
 from sync.assessment import Named, Rulebook, Source
+from sync.audience import Audience
 from sync.calendar import Calendar
+from sync.cli.readers import named
 from sync.connector import Connector, Setup
 from sync.database.lease import this_process
 from sync.engine import Engine, Part, Progress
 from sync.forecast import Rules
 from sync.log import secrets
 from sync.model import JointMilestone
+from sync.pages import Pages
 from sync.plan import Limits, Policy
 from sync.store import Store
 
@@ -132,6 +135,7 @@ def engine(
         holder=this_process(),
         progress=progress,
         part=part,
+        pages=_pages(settings),
     )
 
 
@@ -147,6 +151,13 @@ def batch(settings: Settings, connection: str, projects: Sequence[str]) -> Setti
     whole = settings.connections[connection]
     some = tuple(project for project in projects if project in whole.projects)
     return settings.model_copy(update={"connections": {connection: whole.model_copy(update={"projects": some})}})
+
+
+def _pages(settings: Settings) -> Pages | None:
+    """Where the report is published, if it is."""
+    told = settings.report
+    audience = named(settings).get(told.audience, Audience(told.audience))
+    return Pages(told.base_url, audience) if told.base_url else None
 
 
 def needed(settings: Settings) -> set[str]:

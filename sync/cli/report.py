@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import structlog
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
+from config.settings import Settings
 from sync import log
 from sync.audience import EVERYBODY, Audience
 from sync.cli import show
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
 from sync.cli.readers import reader
 from sync.cli.work import configured
-from sync.engine import Engine
+from sync.engine import Engine, Failure
 from sync.sentences import plural
 
-__all__ = ["report"]
+__all__ = ["made_anew", "report", "write"]
 
 For = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--audience",
         help="public, one of the configuration, or a project (gh:acme/app): only what they may see.",
@@ -33,8 +36,8 @@ For = Annotated[
 
 
 def report(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write it to.", metavar="DIR")],
-    audience: For = "",
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write it to.", metavar="DIR")] = None,
+    audience: For = None,
     config: Config = DEFAULT,
     as_of: AsOf = "",
     as_json: Json = False,
@@ -42,11 +45,31 @@ def report(
 ) -> None:
     """Write the milestones as pages to look at: a static site that needs no server and fetches nothing."""
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
-        made = write(engine, out, moment(as_of), reader(audience, settings, engine))
+        folder = out or settings.report_folder()
+        if folder is None:
+            raise typer.BadParameter("name a folder with --out, or as report.out in the configuration")
+        name = settings.report.audience if audience is None else audience
+        made = write(engine, folder, moment(as_of), reader(name, settings, engine))
         if as_json:
-            print_json({"out": str(out), **made})
+            print_json({"out": str(folder), **made})
         else:
-            Console().print(f"{plural(made['pages'], 'milestone page')} in {out / 'index.html'}", soft_wrap=True)
+            Console().print(f"{plural(made['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
+
+
+def made_anew(engine: Engine, settings: Settings) -> None:
+    """Make the configured report after a run. What goes wrong is one more failure; what was written stays written."""
+    out = settings.report_folder()
+    if out is None:
+        return
+    engine.progress("report", str(out))
+    try:
+        write(engine, out, None, reader(settings.report.audience, settings, engine))
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the run has done its work
+        told = isinstance(problem, OSError | TyperException)
+        if not told:
+            structlog.get_logger("milesync").exception("the report was not made")
+        why = str(problem) if told else f"{type(problem).__name__}: {problem}"
+        engine.failures.append(Failure("report", "", f"the report was not made: {why}"))
 
 
 def write(engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY) -> dict[str, int]:

@@ -7,7 +7,6 @@ hardBreak, bulletList, orderedList, listItem, table, tableRow, tableHeader, tabl
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from sync.markup.document import (
@@ -21,6 +20,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -28,13 +28,13 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
+    is_plain_url,
     merged,
 )
 
 __all__ = ["adf"]
 
 Node = dict[str, Any]
-_PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
 _CODE: Node = {"type": "code"}
 
 
@@ -95,10 +95,15 @@ def _inline(part: Inline) -> list[Node]:
             return [_text(clean(text), _CODE)]
         case Sign(status):
             return [_text(SIGNS[status])]
+        case Link(text, url):
+            return [_text(text, *_link(url)) if is_ours(text) else _text(clean(text), _CODE)]
         case Item(key, title, url):
-            link = [{"type": "link", "attrs": {"href": url}}] if _PLAIN_URL.fullmatch(url) else []
-            shown = [_text(clean(key), _CODE, *link)]
+            shown = [_text(clean(key), _CODE, *_link(url))]
             return [*shown, _text(" "), _text(clean(title), _CODE)] if title else shown
+
+
+def _link(url: str) -> list[Node]:
+    return [{"type": "link", "attrs": {"href": url}}] if is_plain_url(url) else []
 
 
 def _text(text: str, *marks: Node) -> Node:

@@ -25,6 +25,7 @@ __all__ = [
     "Item",
     "Line",
     "Lines",
+    "Link",
     "Section",
     "Sign",
     "Strong",
@@ -32,6 +33,7 @@ __all__ = [
     "chart_table",
     "clean",
     "is_ours",
+    "is_plain_url",
     "merged",
 ]
 
@@ -59,13 +61,20 @@ class Item(Struct, frozen=True):
     url: str = ""
 
 
+class Link(Struct, frozen=True):
+    """Our own words that lead to a page of our own, which leaves no backlink; only words if ``url`` is not plain."""
+
+    text: str
+    url: str
+
+
 class Sign(Struct, frozen=True):
     """A status as a shape: no two statuses differ in colour alone."""
 
     status: Status
 
 
-Inline = str | Foreign | Strong | Item | Sign
+Inline = str | Foreign | Strong | Item | Link | Sign
 Line = tuple[Inline, ...]
 
 
@@ -131,6 +140,7 @@ SIGNS = {
     Status.UNKNOWN: "❔",
 }
 
+_PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
 _OURS = re.compile(r"[A-Za-z0-9 .,:;()'’?%+\-–—→·█░]*")
 _NOT_WORDS = re.compile(
     r"""
@@ -149,6 +159,11 @@ def is_ours(text: str) -> bool:
     Whatever else it is, it is shown as foreign text, so a mistake in a caller costs beauty and nothing more.
     """
     return _OURS.fullmatch(text) is not None and _NOT_WORDS.search(text) is None
+
+
+def is_plain_url(url: str) -> bool:
+    """Whether an address is one of the web, without any sign that a markup could take for its own."""
+    return _PLAIN_URL.fullmatch(url) is not None
 
 
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them

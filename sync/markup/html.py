@@ -15,6 +15,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -22,6 +23,7 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
+    is_plain_url,
     merged,
 )
 
@@ -29,7 +31,7 @@ __all__ = ["html"]
 
 
 def html(document: Document) -> str:
-    """The document as a fragment of HTML, without links: a page that needs them knows where its items are."""
+    """The document as a fragment of HTML, without links to items: a page that needs them knows where they are."""
     return "\n".join(map(_section, document.sections))
 
 
@@ -71,6 +73,9 @@ def _inline(part: Inline) -> str:
             return f"<strong>{escape(text)}</strong>" if is_ours(text) else _literal(text)
         case Foreign(text):
             return _literal(text)
+        case Link(text, url):
+            words = escape(clean(text))
+            return f'<a href="{escape(url)}">{words}</a>' if is_plain_url(url) else words
         case Sign(status):
             return SIGNS[status]
         case Item(key, title, _):

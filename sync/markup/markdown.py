@@ -19,12 +19,14 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
     Table,
     clean,
     is_ours,
+    is_plain_url,
     merged,
 )
 
@@ -106,6 +108,9 @@ def _inline(part: Inline, links: bool) -> str:
             return f"**{text.strip()}**" if is_ours(text) else _code(text)
         case Foreign(text):
             return _code(text)
+        case Link(text, url):
+            words = text if is_ours(text) else _code(text)
+            return f"[{words}]({url})" if is_plain_url(url) else words
         case Sign(status):
             return SIGNS[status]
         case Item(key, title, url):

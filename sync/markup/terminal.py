@@ -15,6 +15,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -71,6 +72,8 @@ def _inline(part: Inline) -> str:
             return part if is_ours(part) else clean(part)
         case Strong(text) | Foreign(text):
             return clean(text)
+        case Link(text, url):
+            return f"{clean(text)} ({clean(url)})"
         case Sign(status):
             return SIGNS[status]
         case Item(key, title, _):

@@ -19,6 +19,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -26,6 +27,7 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
+    is_plain_url,
     merged,
 )
 from sync.model import Status
@@ -83,6 +85,8 @@ def _inline(part: Inline) -> str:
             return f"*{_words(text.strip())}*" if is_ours(text) else _literal(text)
         case Foreign(text):
             return _literal(text)
+        case Link(text, url):
+            return f"[{_words(text)}|{url}]" if is_ours(text) and is_plain_url(url) else _words(text)
         case Sign(status):
             return _SIGNS[status]
         case Item(key, title, _):

@@ -1,16 +1,18 @@
 """From the report's contents to files: pages through templates that escape everything, drawings, data, style, script.
 
-A build writes whole files and afterwards removes those that only an earlier build made; what else lies in the folder,
-it leaves alone. Equal contents give equal bytes.
+A build is complete beside what stands before anything is changed; then what only an earlier build made is removed, and
+each file replaced whole. What else lies in the folder is left alone. Equal contents give equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -31,6 +33,9 @@ __all__ = ["Built", "build"]
 MANIFEST = "milesync-report.txt"
 """Names of the files that the last build made, so that the next one can tell them from others."""
 
+INDEX = "index.html"
+BESIDE = ".milesync-"
+
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
@@ -45,21 +50,42 @@ class Built:
 
 def build(contents: Contents, out: Path, data: bytes) -> Built:
     """Write the report into a folder, which is made. ``data`` is what `status --json` prints. Raises OSError."""
-    made = dict(_files(contents, data))
-    made[MANIFEST] = "".join(f"{name}\n" for name in sorted(made)).encode()
-    before = out / MANIFEST
-    old = set(before.read_text(encoding="utf-8").splitlines()) if before.is_file() else set()
-    for name, body in made.items():
-        place = out / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_name(f".{place.name}.new")
-        fresh.write_bytes(body)
-        fresh.replace(place)
-    for name in old - made.keys():
-        gone = out / name
+    out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(f"{BESIDE}*"):  # by a build that was killed
+        rmtree(left, ignore_errors=True)
+    # within the folder, which may be a volume of its own: only there is a file replaced in one step
+    with TemporaryDirectory(prefix=BESIDE, dir=out) as beside:
+        sizes = {name: _staged(Path(beside) / name, body) for name, body in _files(contents, data)}
+        _swap(Path(beside), out, sizes.keys())
+    return Built(len(contents.pages), len(sizes), sum(sizes.values()))
+
+
+def _staged(place: Path, body: bytes) -> int:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(body)
+    return len(body)
+
+
+def _swap(beside: Path, out: Path, names: Collection[str]) -> None:
+    """Put a complete build in the place of the last one. The list of what is ours is never too short: killed half-way,
+    the next build still knows what to remove.
+    """
+    manifest = out / MANIFEST
+    old = set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.is_file() else set()
+    _listed(beside, manifest, old.union(names))
+    for name in old.difference(names):
         if ".." not in Path(name).parts and not Path(name).is_absolute():
-            gone.unlink(missing_ok=True)
-    return Built(len(contents.pages), len(made), sum(map(len, made.values())))
+            (out / name).unlink(missing_ok=True)
+    for name in sorted(names, key=lambda name: (name == INDEX, name)):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (beside / name).replace(out / name)
+    _listed(beside, manifest, names)
+
+
+def _listed(beside: Path, manifest: Path, names: Iterable[str]) -> None:
+    fresh = beside / MANIFEST
+    fresh.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
+    fresh.replace(manifest)
 
 
 def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -70,7 +96,7 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
     for name in ("report.css", "report.js"):
         yield name, files("sync.site").joinpath("static", name).read_bytes()
     portfolio = templates.get_template("portfolio.html.j2")
-    yield "index.html", _page(portfolio.render(**shared, root="", it=contents))
+    yield INDEX, _page(portfolio.render(**shared, root="", it=contents))
     drawn = _drawn(charts.reliability(contents.replayed.bins)) if contents.replayed.bins else None
     calibration = templates.get_template("calibration.html.j2")
     yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=drawn))

@@ -13,6 +13,7 @@ from sync.assessment import Assessed, Reading, Rulebook, Source
 from sync.audience import Audience
 from sync.model import Health, Status
 from sync.outlook import outlooks
+from sync.pages import has_page
 from sync.site.milestone import Page, page
 from sync.site.rows import Change, Row, Span, changes, joint_row, row, said, span, worst_first
 from sync.site.track import Promise, Replayed, promises, replayed
@@ -21,9 +22,6 @@ from sync.store import Said, Store
 from sync.together import JointAssessed, Whole, relate
 
 __all__ = ["Contents", "Since", "gather"]
-
-FINISHED = timedelta(days=90)
-"""How long a milestone that is over keeps its own page."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def gather(
     whole = relate(reading)
     assessed = [one for one in whole.milestones if audience.shown(one.written)]
     joints = _whole_ones(whole.joints, audience)
-    rows = [row(one, paged=_paged(one, at)) for one in assessed]
+    rows = [row(one, paged=has_page(one.running, one.milestone.closed_at, at)) for one in assessed]
     paged = [(one, line) for one, line in zip(assessed, rows, strict=True) if line.page]
     rows += [joint_row(one) for one in joints]
     past = reading.history(sources[0])[0]
@@ -92,12 +90,6 @@ def gather(
         replayed=replayed(past, at, book.calendar),
         promises=tuple(promises(past, at, book.calendar, reading.scores)),
     )
-
-
-def _paged(one: Assessed, at: datetime) -> bool:
-    """Whether it has a page of its own: it runs, or ended lately."""
-    ended = one.milestone.closed_at
-    return one.running or (ended is not None and at - ended <= FINISHED)
 
 
 def _since(

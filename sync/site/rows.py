@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,6 +10,7 @@ from sync.assessment import Assessed
 from sync.history import is_open
 from sync.markup.document import clean
 from sync.model import Health, Status, UnknownWhy
+from sync.pages import page_name
 from sync.sentences import STATUS, UNKNOWN, day, percent, plural, reason
 from sync.store import Said
 from sync.together import JointAssessed
@@ -23,7 +23,6 @@ __all__ = [
     "Span",
     "changes",
     "moved",
-    "page_name",
     "row",
     "said",
     "span",
@@ -57,11 +56,6 @@ STEP = 0.05
 
 PAST, AHEAD = timedelta(days=28), timedelta(days=180)
 """How much of the timeline is shown at most; what lies outside stands at its edge with an arrow."""
-
-
-def page_name(uid: str) -> str:
-    """The file of a milestone's page. It outlives a new title or number, so that links to it hold."""
-    return f"m/{hashlib.blake2b(uid.encode(), digest_size=6).hexdigest()}.html"
 
 
 @dataclass(frozen=True)

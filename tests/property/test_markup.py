@@ -26,6 +26,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -58,7 +59,12 @@ urls = st.one_of(
     texts, st.just("https://github.com/acme/app/issues/9"), texts.map("https://github.com/a/b/pull/1".__add__)
 )
 inlines: st.SearchStrategy[Inline] = st.one_of(
-    texts, texts.map(Strong), texts.map(Foreign), st.builds(Item, texts, texts, urls), st.sampled_from(Status).map(Sign)
+    texts,
+    texts.map(Strong),
+    texts.map(Foreign),
+    st.builds(Item, texts, texts, urls),
+    st.builds(Link, texts.filter(str.strip), st.sampled_from((hostile.PAGE, "javascript:alert(1)", "a)"))),
+    st.sampled_from(Status).map(Sign),
 )
 lines: st.SearchStrategy[Line] = st.lists(inlines, min_size=1, max_size=5).map(tuple)
 several = st.lists(lines, min_size=1, max_size=4).map(tuple)
@@ -113,7 +119,7 @@ def test_terminal_and_html_are_quiet(document: Document) -> None:
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            assert not attrs
+            assert not attrs or (tag, attrs) == ("a", [("href", hostile.PAGE)])
             tags.append(tag)
 
         def handle_comment(self, data: str) -> None:
@@ -121,7 +127,7 @@ def test_terminal_and_html_are_quiet(document: Document) -> None:
 
     Reader().feed(html(document))
     ours = {"section", "h3", "h4", "p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"}
-    assert set(tags) <= ours | {"bdi", "code", "strong", "details", "summary"}
+    assert set(tags) <= ours | {"a", "bdi", "code", "strong", "details", "summary"}
 
 
 @fuzz

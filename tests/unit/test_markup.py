@@ -15,6 +15,7 @@ from sync.markup.document import (
     Item,
     Line,
     Lines,
+    Link,
     Section,
     Sign,
     Strong,
@@ -213,3 +214,27 @@ def test_length_counts_as_the_strictest_tracker_does() -> None:
 def test_a_limit_that_cannot_be_kept_is_refused() -> None:
     with pytest.raises(ValueError, match=f"limit 499 is under {SHORTEST}"):
         render(sections(1), Markup.GITHUB, SHORTEST - 1)
+
+
+PAGE = "https://acme.example/health/m/0123456789ab.html"
+
+
+def test_a_link_to_our_own_page_in_every_markup() -> None:
+    there = Link("burn-up and history", PAGE)
+    assert github(there) == f"[burn-up and history]({PAGE})"
+    assert f"|{PAGE}]" in render(paragraph(there), Markup.WIKI, WIDE)
+    assert {"type": "link", "attrs": {"href": PAGE}} in json.loads(render(paragraph(there), Markup.ADF, WIDE))[
+        "content"
+    ][0]["content"][0]["marks"]
+    assert f'<a href="{PAGE}">burn-up and history</a>' in html(paragraph(there))
+    assert f"burn-up and history ({PAGE})" in terminal(paragraph(there))
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x/)[y](z", "https://x|y", "", "https://x/?a=b"])
+def test_an_address_that_a_markup_could_misread_leaves_only_words(url: str) -> None:
+    for markup in Markup:
+        body = render(paragraph(Link("more", url)), markup, WIDE)
+        assert "link" not in body
+        assert "](" not in body
+        assert "|" not in body
+    assert "<a" not in html(paragraph(Link("more", url)))

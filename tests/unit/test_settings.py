@@ -493,6 +493,27 @@ def test_the_address_to_ping_is_kept_elsewhere_and_checked(write: Write, url: st
     assert load(write(MINIMAL), {}).ping_url({}) is None
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("acme.example", "should be an address that starts with https://"),
+        ("https://acme.example/?a=b", "should be a plain address: letters, digits and . _ ~ % - / only"),
+        (
+            "https://git.example/a/b/-/issues",
+            "should not lead to a tracker's items, where links leave notes",
+        ),
+    ],
+)
+def test_where_the_report_is_published_is_checked(write: Write, tmp_path: Path, url: str, reason: str) -> None:
+    table = '[report]\nout = "pages"\nbase_url = "{}"\n'
+    settings = load(write(MINIMAL + table.format("https://acme.example/health/")), {})
+    assert (settings.report_folder(), settings.report.base_url) == (tmp_path / "pages", "https://acme.example/health")
+    with pytest.raises(ConfigurationError) as told:
+        load(write(MINIMAL + table.format(url)), {})
+    assert told.value.errors[0].endswith(f"report.base_url: {reason}")
+    assert load(write(MINIMAL), {}).report_folder() is None
+
+
 # --- credentials ------------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from sync.model import Dates, Status
+from sync.pages import page_name
 from sync.site.charts import BurnUp, burn_up, restyle
 from sync.site.gather import Contents
-from sync.site.rows import ORDER, SIGN, moved, page_name, said, span
+from sync.site.rows import ORDER, SIGN, moved, said, span
 from sync.view import Point
 from tests.golden.situations import health
 from tests.sites import contents, installation, project, series
