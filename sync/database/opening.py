@@ -10,9 +10,14 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     Engine,
+    MetaData,
+    PrimaryKeyConstraint,
     QueuePool,
+    String,
+    Table,
     create_engine,
     event,
     inspect,
@@ -21,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
-from sync.database.schema import HEAD
+from sync.database.schema import HEAD, METADATA
 
 __all__ = [
     "MissingDatabase",
@@ -32,11 +37,20 @@ __all__ = [
     "reading",
     "revision_of",
     "unmigrated",
+    "upgrade",
     "writing",
 ]
 
 _LOCK = 5_461_837_202_311
 """The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it itself."""
 
 
 class StoreError(Exception):
@@ -183,20 +197,32 @@ def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
         raise MissingDatabase(shown)
     if revision == HEAD:
         return
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if revision_of(connection) is None:
+            METADATA.create_all(connection)
+            _VERSION.create(connection)
+            connection.execute(_VERSION.insert().values(version_num=HEAD))
+        else:
+            upgrade(connection, shown)
+
+
+def upgrade(connection: Connection, shown: str) -> None:
+    """Run every revision that the database lacks; raises `NewerDatabase`. A new one has the tables as they are now
+    at once: the tests hold the two to each other.
+    """
     from alembic import command  # only here: most runs find the database up to date
     from alembic.config import Config
     from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise NewerDatabase(shown) from error
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise NewerDatabase(shown) from error
 
 
 def revision_of(connection: Connection) -> str | None:

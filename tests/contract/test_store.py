@@ -13,13 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from msgspec.structs import replace
-from sqlalchemy import text, update
+from sqlalchemy import Engine, inspect, text, update
 
 from sync import history
 from sync.action import CreateComment, CreateStatusIssue, MoveLabel, OurComment, Receipt, StatusIssue
 from sync.connector import Page
 from sync.database import schema
-from sync.database.opening import open_engine
+from sync.database.opening import open_engine, unmigrated, upgrade, writing
 from sync.model import (
     Basis,
     Confidence,
@@ -777,13 +777,39 @@ def test_an_unusable_url_is_explained_without_its_password(url: str, words: str)
 # --- the tables themselves --------------------------------------------------------------------------------------
 
 
-def test_the_revisions_add_up_to_the_tables(lasting: str) -> None:
-    engine = open_engine(lasting, create=True)
+def test_the_revisions_add_up_to_the_tables(lasting: str, tmp_path: Path) -> None:
+    """A new database has its tables at once; one that grew by the revisions has the very same."""
+    made = _made(open_engine(lasting, create=True))
+    file = f"sqlite:///{tmp_path / 'grown.db'}"
+    with unmigrated(file if "sqlite" in lasting else str(postgres.database(migrated=False)), create=True) as engine:
+        with writing(engine) as connection:
+            upgrade(connection, "")
+        grown = _made(engine)
+    assert grown == made
+    assert made["difference"] == []
+
+
+_TABLES = {
+    "sqlite": ("SELECT name, wr, strict FROM pragma_table_list", "SELECT name, sql FROM sqlite_master WHERE sql > ''"),
+    "postgresql": ("SELECT tablename, '', '' FROM pg_tables", "SELECT indexname, indexdef FROM pg_indexes"),
+}
+
+
+def _made(engine: Engine) -> dict[str, Any]:
+    """All that a database says of its tables, whatever the order of their columns."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        difference = compare_metadata(context, schema.METADATA)
+        found: dict[str, Any] = {"difference": compare_metadata(context, schema.METADATA)}
+        found["version"] = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        tables, indexes = _TABLES[engine.dialect.name]
+        found["tables"] = set(connection.execute(text(tables)).all())
+        found["indexes"] = {(name, sql) for name, sql in connection.execute(text(indexes)) if "CREATE TABLE" not in sql}
+        seen = inspect(connection)
+        for table in seen.get_table_names():
+            columns = {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)}
+            found[table] = columns, seen.get_pk_constraint(table)["constrained_columns"]
     engine.dispose()
-    assert difference == []
+    return found
 
 
 def test_the_newest_revision_is_the_one_the_code_expects() -> None:
