@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select, true
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -19,6 +20,7 @@ __all__ = ["chunks", "insert_into", "reader", "upsert"]
 _CHUNK = 1000
 
 _T = TypeVar("_T", bound=Struct)
+_Insert = TypeVar("_Insert", "sqlite.Insert", "postgresql.Insert")
 
 
 def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
@@ -55,29 +57,57 @@ def upsert(
     """
     if not rows:
         return
-    names = list(rows[0])
-    keys = list(key) or [column.name for column in table.primary_key]
-    once = list({tuple(row[name] for name in keys): row for row in rows}.values())
-    statement = insert_into(connection, table)
-    parameters: Any = once
+    names = tuple(rows[0])
+    keys = tuple(key) or tuple(column.name for column in table.primary_key)
+    once = rows
+    if len(rows) > 1:
+        once = list({tuple(row[name] for name in keys): row for row in rows}.values())
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
+        statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)
+        connection.execute(statement, {name: [row[name] for row in once] for name in names})
+        return
+    sql, prepare = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
+    columns = [[row[name] if one is None else one(row[name]) for row in once] for name, one in prepare.items()]
+    connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
 
-        # One statement with a column of values each: a statement per row costs ten times as much there.
-        columns = (
-            func.unnest(bindparam(name, type_=postgresql.ARRAY(table.c[name].type, dimensions=1))) for name in names
-        )
-        statement = statement.from_select(names, select(*columns))
-        parameters = {name: [row[name] for row in once] for name in names}
+
+@cache
+def _upsert_of_rows(
+    table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
+) -> tuple[str, dict[str, Callable[[Any], Any] | None]]:
+    """SQLite's statement for a row, and what makes its value of each column's: a pull has a hundred thousand values,
+    and by way of a statement's parameters each costs ten times as much.
+    """
+    dialect = sqlite.dialect()
+    statement = _on_conflict(sqlite.insert(table), table, names, keys, keep=keep, newer=newer)
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
+    order = compiled.positiontup or ()
+    return str(compiled), {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order}
+
+
+@cache
+def _upsert_of_columns(
+    table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
+) -> postgresql.Insert:
+    """PostgreSQL's: one statement with a column of values each; a statement per row costs ten times as much there."""
+    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+
+    arrays = (postgresql.ARRAY(table.c[name].type, dimensions=1) for name in names)
+    columns = (func.unnest(bindparam(name, type_=array)) for name, array in zip(names, arrays, strict=True))
+    statement = postgresql.insert(table).from_select(list(names), select(*columns))
+    return _on_conflict(statement, table, names, keys, keep=keep, newer=newer)
+
+
+def _on_conflict(
+    statement: _Insert, table: Table, names: Sequence[str], keys: Sequence[str], *, keep: bool, newer: str
+) -> _Insert:
     values = {name: statement.excluded[name] for name in names if name not in keys}
     if keep or not values:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
-    else:
-        where: ColumnElement[bool] | None = None
-        if newer:
-            where = func.coalesce(statement.excluded[newer] >= table.c[newer], True)
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
-    connection.execute(statement, parameters)
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    where: ColumnElement[bool] | None = None
+    if newer:
+        where = func.coalesce(statement.excluded[newer] >= table.c[newer], true())
+    return statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
 
 
 def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
