@@ -10,6 +10,8 @@ status_type       type of a new status issue, default ``Task``
 status_fields     further fields that the project requires, by id
 points_fields     ids of the story points fields; else found by their kind and name
 blocked_link      what the link type says on the blocked side, default ``is blocked by``
+containers        what is a milestone: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``
+epic_types        issue types that are epics, default ``["Epic"]``
 history           false: read no change logs (1,000 issues a request on Data Center instead of 100)
 sweep_days        see `connectors.sweep`
 ================  ==========================================================================================

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from connectors.jira.examine import examine
+from connectors.jira.goals import kinds
 from connectors.jira.observe import observe
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
@@ -25,6 +26,7 @@ class JiraConnector:
     def __init__(self, setup: Setup) -> None:
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
+        kinds(self._session.listed("containers"))
         self.source = self._session.source
         self._writer = Writer(self._session)
         self._concurrency, self._sweeping = setup.concurrency, Sweeping(setup)
@@ -41,7 +43,7 @@ class JiraConnector:
         return self._session.caller.count
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """Read what changed since ``cursors``; a project is a key, or a pattern such as ``*`` or ``PAY*``."""
+        """Read what changed since ``cursors``; a project is a key, a pattern such as ``PAY*``, or JQL: see `named`."""
         return pull(self._session, self._sweeping, self._concurrency, projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:

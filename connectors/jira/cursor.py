@@ -30,6 +30,7 @@ class Discovery(Struct, frozen=True):
     epic: str
     me: User
     categories: dict[str, str] = {}
+    sprint: str = ""
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):

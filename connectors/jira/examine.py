@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct, field
 
 from connectors.http import budget, clock_ahead, decode
-from connectors.jira.pull import OWN, named
-from connectors.jira.session import Session
+from connectors.jira.projects import named
+from connectors.jira.session import OWN, Session
 from connectors.jira.wire import ProjectOf, User
 from sync.connector import (
     AuthError,

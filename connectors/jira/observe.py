@@ -12,10 +12,9 @@ from typing import Any
 
 from connectors.http import decoder
 from connectors.jira import jql
-from connectors.jira.pull import OWN
 from connectors.jira.rows import moment_of
 from connectors.jira.search import ORDER, by_token
-from connectors.jira.session import Session
+from connectors.jira.session import OWN, Session
 from connectors.jira.spoken import lines_of
 from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen, User
 from sync.connector import Asked, Claim, Observed, OurComment, StatusIssue, Target, TrackerError

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
-from typing import Any
 
 from msgspec import Struct, structs
 
 from connectors.jira import jql
 from connectors.jira.cursor import OVERLAP, Cursor
-from connectors.jira.rows import issue_of, milestone_of, moment_of, project_of
+from connectors.jira.goals import Goals, due_dates
+from connectors.jira.places import Places, epic_id
+from connectors.jira.projects import named
+from connectors.jira.rows import blocked_by, issue_of, moment_of, project_of
 from connectors.jira.search import Batch, Search
-from connectors.jira.session import Session
-from connectors.jira.wire import IdOf, Item, ProjectOf, Projects, Version
+from connectors.jira.session import OWN, Session, of_project
+from connectors.jira.wire import IdOf, Item, ProjectOf
 from connectors.sweep import Sweeping
-from sync.connector import BusyError, GoneError, MalformedError, Page, RefusedError, TrackerError
-from sync.model import Event, Issue
+from sync.connector import Page, RefusedError, TrackerError
+from sync.model import DueDate, Event, Issue
 
-__all__ = ["OWN", "named", "pull"]
-
-OWN = (GoneError, RefusedError, MalformedError, BusyError)
-"""Failures that may be one project's alone; any other is the whole connection's."""
+__all__ = ["pull"]
 
 _TOGETHER = 50
-"""Projects in one query, and keys in one request for projects."""
+"""Projects in one query."""
+_WAITING = 100
+"""Issues that are asked for by key in one query."""
 
 
 class _Progress(Struct):
@@ -68,7 +68,7 @@ def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: C
     try:
         ids = search.ids(jql.any_of("project", [key]))
     except OWN as problem:
-        return Page(failed={key: _of(problem, key)})
+        return Page(failed={key: of_project(problem, key)})
     swept = structs.replace(cursor, swept=sweeping.now())
     return Page(all_issues={project: ids}, cursors={project: swept.write()})
 
@@ -78,14 +78,14 @@ def _changes(
 ) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues."""
     found, failed = named(session, projects)
-    versions = session.caller.each(lambda project: _versions(session, project), [project for project, _ in found])
+    goals = Goals.read(session, search, [project for project, _ in found])
     good: list[_Progress] = []
     rows = []
-    for (project, configured), result in zip(found, versions, strict=True):
-        if isinstance(result, TrackerError):
-            failed[configured] = result
+    for project, configured in found:
+        if project.id in goals.failed:
+            failed[configured] = goals.failed[project.id]
             continue
-        rows += [milestone_of(version, project, session.source) for version in result]
+        rows += goals.milestones[project.id]
         cursor = cursors.get(project.id)
         good.append(_Progress(project, configured, cursor, cursor.swept if cursor else sweeping.now()))
     yield Page(
@@ -95,69 +95,7 @@ def _changes(
         failed=failed,
     )
     for n in range(0, len(good), _TOGETHER):
-        yield from _Walk(session, search, good[n : n + _TOGETHER]).pages()
-
-
-# --- projects and versions --------------------------------------------------------------------------------------
-
-
-def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
-    """The projects with the words that named them, and what failed. Several are asked for together."""
-    patterns = [word for word in wanted if any(sign in word for sign in "*?[")]
-    keys = [word for word in wanted if word not in patterns]
-    found: dict[str, tuple[ProjectOf, str]] = {}
-    failed: dict[str, TrackerError] = {}
-    listed: list[ProjectOf] = []
-    try:
-        if patterns or len(keys) > 1:
-            listed = _listed(session, keys, everything=bool(patterns))
-    except OWN as problem:
-        failed |= {pattern: _of(problem, pattern) for pattern in patterns}
-        patterns = []
-    by_key = {project.key.upper(): project for project in listed}
-    for word in keys:
-        project = by_key.get(word.upper()) or _project(session, word)
-        if isinstance(project, TrackerError):
-            failed[word] = project
-        else:
-            found[project.id] = project, word
-    for pattern in patterns:
-        matching = [p for p in listed if fnmatchcase(p.key.upper(), pattern.upper())]
-        if not matching:
-            failed[pattern] = GoneError(session.name, pattern, "no project of that pattern")
-        found.update((project.id, (project, project.key)) for project in matching if project.id not in found)
-    return list(found.values()), failed
-
-
-def _listed(session: Session, keys: Sequence[str], *, everything: bool) -> list[ProjectOf]:
-    if not session.cloud:
-        return session.read(list[ProjectOf], "project")
-    listed: list[ProjectOf] = []
-    for n in range(0, 1 if everything else len(keys), _TOGETHER):
-        asked: dict[str, Any] = {} if everything else {"keys": keys[n : n + _TOGETHER]}
-        page = Projects([], isLast=False)
-        start = 0
-        while not page.isLast:
-            page = session.read(Projects, "project/search", asked | {"startAt": start, "maxResults": _TOGETHER})
-            listed += page.values
-            start += len(page.values)
-            if not page.values:
-                break
-    return listed
-
-
-def _project(session: Session, word: str) -> ProjectOf | TrackerError:
-    try:
-        return session.read(ProjectOf, f"project/{word}", project=word)
-    except OWN as problem:
-        return problem
-
-
-def _versions(session: Session, project: ProjectOf) -> list[Version] | TrackerError:
-    try:
-        return session.read(list[Version], f"project/{project.id}/versions", project=project.key)
-    except OWN as problem:
-        return problem
+        yield from _Walk(session, search, goals.places, good[n : n + _TOGETHER]).pages()
 
 
 # --- issues -----------------------------------------------------------------------------------------------------
@@ -166,8 +104,8 @@ def _versions(session: Session, project: ProjectOf) -> list[Version] | TrackerEr
 class _Walk:
     """The issues of some projects, together: what changed for those with a cursor, everything for the others."""
 
-    def __init__(self, session: Session, search: Search, projects: Sequence[_Progress]) -> None:
-        self._session, self._search = session, search
+    def __init__(self, session: Session, search: Search, places: Places, projects: Sequence[_Progress]) -> None:
+        self._session, self._search, self._places = session, search, places
         self._by_id = {progress.project.id: progress for progress in projects}
         self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
@@ -188,13 +126,14 @@ class _Walk:
             lost = {}
             for progress in self._running():
                 progress.failed = True
-                lost[progress.configured] = _of(problem, progress.project.key)
+                lost[progress.configured] = of_project(problem, progress.project.key)
             yield Page(failed=lost)
 
     def _walked(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
         news = [item for item in first.items if self._is_new(item)]
         logs = self._search.histories(news)
         page = self._page(Batch(news, logs, first.bad), all_items=first.items)
+        yield from self._waiting(news)
         if rest is None:
             yield self._finished(page)
             return
@@ -202,7 +141,23 @@ class _Walk:
         for batch in rest:
             self._place(batch)
             yield self._under_way(self._page(batch, all_items=batch.items), batch)
+            yield from self._waiting(batch.items)
         yield self._finished(Page())
+
+    def _waiting(self, changed: Sequence[Item]) -> Iterator[Page]:
+        """The issues here that these block: whether they are blocked changes without their being updated."""
+        read_before = {key for key, p in self._by_key.items() if p.cursor is not None and not p.failed}
+        known = {item.key for item in changed}
+        keys = sorted({k for item in changed for k in blocked_by(item, self._blocked)} - known)
+        keys = [key for key in keys if key.rpartition("-")[0] in read_before]
+        for n in range(0, len(keys), _WAITING):
+            try:
+                batch, _ = self._search.begin(jql.any_of("key", keys[n : n + _WAITING]))
+            except RefusedError:  # one of them is gone meanwhile; Jira then answers for none
+                continue
+            self._place(batch)
+            logs = self._search.histories(batch.items)
+            yield self._page(Batch(batch.items, logs, batch.bad), all_items=())
 
     def _place(self, batch: Batch) -> None:
         """Jiras that were merged or imported may name another project id in an issue; its key says where it is."""
@@ -243,13 +198,16 @@ class _Walk:
         self._meet(batch)
         issues: list[Issue] = []
         histories: dict[str, tuple[Event, ...]] = {}
+        told: dict[str, tuple[DueDate, ...]] = {}
         for item in batch.items:
             if item.fields.project.id in running:
                 issue, events = self._issue(item, batch)
                 issues.append(issue)
                 if batch.logs is not None:
                     histories[issue.id] = events
-        return Page(issues=tuple(issues), histories=histories, failed=failed)
+                    if item.id in self._places.epic_ids:
+                        told[epic_id(item.id)] = due_dates(issue.created_at, issue.due, batch.logs.get(item.id, []))
+        return Page(issues=tuple(issues), histories=histories, failed=failed, due_dates=told)
 
     def _meet(self, batch: Batch) -> None:
         """Ask for the statuses again where a history tells of one that is not known."""
@@ -269,6 +227,7 @@ class _Walk:
             self._session.source,
             points=self._points,
             blocked_link=self._blocked,
+            places=self._places,
         )
 
     def _running(self) -> list[_Progress]:
@@ -297,7 +256,7 @@ class _Walk:
 
 
 def _with(page: Page, cursors: Mapping[str, str], complete: frozenset[str]) -> Page:
-    return Page(issues=page.issues, histories=page.histories, failed=page.failed, cursors=cursors, complete=complete)
+    return structs.replace(page, cursors=cursors, complete=complete)
 
 
 def _end(progress: _Progress, high: datetime | None, items: Sequence[Item]) -> datetime | None:
@@ -313,8 +272,3 @@ def _end(progress: _Progress, high: datetime | None, items: Sequence[Item]) -> d
     if progress.cursor is None:
         return newest
     return progress.cursor.at if newest is None else max(newest, progress.cursor.at)
-
-
-def _of(problem: TrackerError, project: str) -> TrackerError:
-    """The same failure, of this project alone."""
-    return type(problem)(problem.connection, project, problem.detail)

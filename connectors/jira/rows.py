@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from connectors.jira.wire import Change, History, Item, ProjectOf, StatusOf, User, Version
+from connectors.jira.places import Places
+from connectors.jira.wire import History, Item, ProjectOf, StatusOf, User, Version
 from sync.model import (
     Event,
     EventKind,
@@ -20,7 +21,7 @@ from sync.model import (
     Visibility,
 )
 
-__all__ = ["closing", "events_of", "issue_of", "milestone_of", "moment_of", "project_of"]
+__all__ = ["blocked_by", "closing", "events_of", "issue_of", "milestone_of", "moment_of", "project_of"]
 
 _CATEGORIES = {"indeterminate": StatusCategory.IN_PROGRESS, "done": StatusCategory.DONE}
 
@@ -69,6 +70,7 @@ def events_of(
     resolved: datetime | None,
     histories: Sequence[History],
     categories: Mapping[str, str],
+    places: Places = Places(),  # noqa: B008  # frozen
 ) -> list[Event]:
     """All that the changelog tells of an issue's memberships and closings, oldest first.
 
@@ -85,9 +87,8 @@ def events_of(
         who = _person(entry.author)
         for change in entry.items:
             name = change.fieldId or change.field
-            if name in ("fixVersions", "Fix Version"):
-                events.extend(_moves(issue, at, change, who))
-            elif name == "status":
+            events.extend(places.moves(issue, at, change, who))
+            if name == "status":
                 done = categories.get(change.to or "") == "done"
             elif name == "resolution":
                 has_resolution = bool(change.to)
@@ -104,15 +105,6 @@ def events_of(
 def _resolved_at_birth(entries: Sequence[tuple[datetime, History]]) -> bool:
     first = (c for _, entry in entries for c in entry.items if (c.fieldId or c.field) == "resolution")
     return next((bool(change.from_) for change in first), False)
-
-
-def _moves(issue: str, at: datetime, change: Change, who: Person | None) -> Iterator[Event]:
-    for kind, version, title in (
-        (EventKind.LEFT, change.from_, change.fromString),
-        (EventKind.JOINED, change.to, change.to_string),
-    ):
-        if version:
-            yield Event(issue=issue, at=at, kind=kind, milestone=version, milestone_title=title or "", actor=who)
 
 
 def closing(resolved: datetime | None, done: bool, events: Sequence[Event]) -> datetime | None:
@@ -140,6 +132,7 @@ def issue_of(
     *,
     points: int,
     blocked_link: str,
+    places: Places = Places(),  # noqa: B008  # frozen
 ) -> tuple[Issue, tuple[Event, ...]]:
     """An issue and its events. ``points`` is how many story points fields there are; the first with a value counts.
 
@@ -151,7 +144,7 @@ def issue_of(
     done = fields.status.statusCategory.key == "done"
     events: list[Event] = []
     if histories is not None:
-        events = events_of(wire.id, created, resolved, histories, categories)
+        events = events_of(wire.id, created, resolved, histories, categories, places)
         closed_at = closing(resolved, done, events)
     else:
         closed_at = resolved or (moment_of(fields.statuscategorychangedate or updated) if done else None)
@@ -175,7 +168,7 @@ def issue_of(
         priority=fields.priority.name if fields.priority else "",
         assignees=(Person(fields.assignee.id, fields.assignee.displayName),) if fields.assignee else (),
         labels=tuple(fields.labels or ()),
-        milestones=tuple(version.id for version in fields.fixVersions or ()),
+        milestones=places.now(fields),
         estimate=fields.timeoriginalestimate,
         remaining=fields.timeestimate,
         spent=fields.timespent,
@@ -199,6 +192,14 @@ def _category(status: StatusOf) -> StatusCategory:
 
 def _person(user: User | None) -> Person | None:
     return Person(user.id, user.displayName) if user is not None and user.id else None
+
+
+def blocked_by(wire: Item, blocked_link: str) -> Iterator[str]:
+    """The keys of the issues that an issue blocks."""
+    fields: Any = wire.fields
+    for link in fields.issuelinks or ():
+        if link.outwardIssue is not None and link.type.inward.lower() == blocked_link.lower():
+            yield link.outwardIssue.key
 
 
 def _blockers(links: Sequence[Any], blocked_link: str) -> Iterator[str]:

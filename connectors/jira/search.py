@@ -19,7 +19,7 @@ from connectors.jira.session import Session
 from connectors.jira.wire import Changelogs, Found, History, Item, KeyOnly, issue_type
 from sync.connector import BusyError, MalformedError
 
-__all__ = ["ORDER", "Batch", "Search", "by_token"]
+__all__ = ["ORDER", "Batch", "Search", "by_token", "first_keys"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,9 +51,13 @@ class Search:
 
     def __init__(self, session: Session, *, history: bool, concurrency: int) -> None:
         self._session, self.history, self._concurrency = session, history, concurrency
-        points, epic = session.custom
-        self._item = decoder(issue_type(points, epic))
+        points, epic, sprint = session.custom
+        wanted = session.listed("containers")
+        self._item = decoder(issue_type(points, epic, sprint))
         self._fields = [*_FIELDS, *points, *([epic] if epic else [])]
+        self._logged = [*_LOGGED, *([sprint] if sprint and "sprints" in wanted else [])]
+        self._fields += self._logged[len(_LOGGED) :]
+        self._all_changes = "epics" in wanted
 
     def begin(self, where: str) -> tuple[Batch, Iterator[Batch] | None]:
         """The first issues, oldest first, and the walk through the rest (None when that was all).
@@ -71,6 +75,20 @@ class Search:
         if not size:
             raise MalformedError(self._session.name, "", "a search promised issues and gave none")
         return first, self._offsets(where, first, size, _RESTARTS)
+
+    def light(self, where: str) -> list[Item]:
+        """These issues, without histories."""
+        return [item for found in self._light(where) for item in self._batch(found, None).items]
+
+    def _light(self, where: str) -> Iterator[Found]:
+        if self._session.cloud:
+            yield from by_token(self._session, where + ORDER, self._fields, _PAGE)
+            return
+        start, total = 0, 1
+        while start < total:
+            found = self._by_offset(where + ORDER, start, _PAGE_WITHOUT_HISTORY, history=False)
+            yield found
+            start, total = start + len(found.issues), found.total if found.issues else 0
 
     def newest(self, where: str) -> datetime | None:
         """When the last of these issues to change was changed (UTC)."""
@@ -95,8 +113,7 @@ class Search:
         raise BusyError(self._session.name, "", "issues kept vanishing while they were counted")
 
     def _id_page(self, where: str, start: int) -> Found:
-        body = {"jql": where + ORDER, "startAt": start, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": ["created"]}
-        return self._session.read(Found, "search", body=body)
+        return _ids_from(self._session, where, start)
 
     def histories(self, items: Sequence[Item]) -> dict[str, list[History]] | None:
         """The whole change logs of these issues as far as they matter, by issue id."""
@@ -195,7 +212,9 @@ class Search:
         logs: dict[str, list[History]] = {number: [] for number in ids}
         token, before = "", {""}
         while ids:
-            body: dict[str, Any] = {"issueIdsOrKeys": ids, "fieldIds": _LOGGED, "maxResults": 10000}
+            body: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": 10000}
+            if not self._all_changes:  # which field holds a change of parent is not the same on every site
+                body["fieldIds"] = self._logged
             if token:
                 body["nextPageToken"] = token
             page = self._session.read(Changelogs, "changelog/bulkfetch", body=body)
@@ -227,6 +246,19 @@ class Search:
             return decoder(KeyOnly).decode(raw).key.rpartition("-")[0]
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise MalformedError(self._session.name, "", problem) from None
+
+
+def first_keys(session: Session, where: str) -> list[str]:
+    """The keys of the first of these issues: thousands, or all."""
+    found = (
+        next(by_token(session, where + ORDER, ["key"], _IDS)) if session.cloud else _ids_from(session, where, start=0)
+    )
+    return [decoder(KeyOnly).decode(raw).key for raw in found.issues]
+
+
+def _ids_from(session: Session, where: str, start: int) -> Found:
+    body = {"jql": where + ORDER, "startAt": start, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": ["created"]}
+    return session.read(Found, "search", body=body)
 
 
 def by_token(session: Session, query: str, fields: Sequence[str], size: int) -> Iterator[Found]:

@@ -18,28 +18,39 @@ import requests
 
 from connectors.http import Caller, Response, body_of, decode
 from connectors.jira.cursor import Discovery
-from connectors.jira.wire import Field, ServerInfo, StatusOf, User
-from sync.connector import GoneError, MalformedError, Setup
+from connectors.jira.wire import Field, Page, ServerInfo, StatusOf, User
+from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup, TrackerError
 
-__all__ = ["Session", "normalised"]
+__all__ = ["OWN", "Session", "normalised", "of_project"]
 
 T = TypeVar("T")
+
+OWN = (GoneError, RefusedError, MalformedError, BusyError)
+"""Failures that may be one project's alone; any other is the whole connection's."""
 Query = Mapping[str, Any]
 Body = Mapping[str, Any]
 Verb = Literal["GET", "POST", "PUT", "DELETE"]
 
+_PAGE = 50
+"""Rows in a page of the Agile API."""
 _STANDS = timedelta(days=1)
 """How long what was found out about a Jira is believed."""
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", "api.atlassian.com")
 _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
 _EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
+_SPRINT = "com.pyxis.greenhopper.jira:gh-sprint"
 
 
 def normalised(url: str) -> str:
     """The base URL as identity: scheme and host in lower case, no trailing slash, query or fragment."""
     parts = urlsplit(url.strip())
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+def of_project(problem: TrackerError, project: str) -> TrackerError:
+    """The same failure, of this project alone."""
+    return type(problem)(problem.connection, project, problem.detail)
 
 
 class Session:
@@ -69,6 +80,19 @@ class Session:
         verb: Verb = "GET" if body is None else "POST"
         response = self.caller.read(lambda: self._send(verb, self.address(path), query, body), project)
         return decode(response, type_, self.name, project)
+
+    def pages(self, type_: type[T], path: str, query: Query, project: str = "") -> Iterator[T]:
+        """Every row of a list of the Agile API, which tells the last page."""
+        start, last = 0, False
+        while not last:
+            asked = {**query, "startAt": start, "maxResults": _PAGE}
+            response = self.caller.read(
+                lambda asked=asked: self._send("GET", f"{self.source}/rest/agile/1.0/{path}", asked, None),  # type: ignore[misc]
+                project,
+            )
+            page = decode(response, Page[type_], self.name, project)  # type: ignore[valid-type]
+            yield from page.values
+            start, last = start + len(page.values), page.isLast or not page.values
 
     def get(self, address: str) -> Response:
         """Read one whole address with its headers. Raises a `TrackerError`."""
@@ -148,13 +172,14 @@ class Session:
         if known is None or known.of != self._of or not timedelta(0) <= self._clock() - known.at < _STANDS:
             return
         self._found_at, self._recalled = known.at, True
-        found = {"cloud": known.cloud, "custom": (known.points, known.epic), "me": known.me}
+        found = {"cloud": known.cloud, "custom": (known.points, known.epic, known.sprint), "me": known.me}
         vars(self).update(found | ({"categories": dict(known.categories)} if known.categories else {}))
 
     def found(self) -> Discovery:
         """What has been found out, to be recalled."""
-        points, epic = self.custom
-        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, vars(self).get("categories", {}))
+        points, epic, sprint = self.custom
+        categories = vars(self).get("categories", {})
+        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, categories, sprint)
 
     def renew(self) -> Mapping[str, str]:
         """Ask for the statuses again, if they were only recalled."""
@@ -209,11 +234,14 @@ class Session:
         return {status.id: status.statusCategory.key for status in self.read(list[StatusOf], "status")}
 
     @cached_property
-    def custom(self) -> tuple[tuple[str, ...], str]:
-        """Ids of the story points fields, the more telling ones first, and of the epic link (or empty)."""
+    def custom(self) -> tuple[tuple[str, ...], str, str]:
+        """Ids of the story points fields, the more telling ones first, of the epic link and the sprint (or empty)."""
         fields = self.read(list[Field], "field")
         kinds = {f.id: (f.schema.custom or "") if f.schema else "" for f in fields}
         named = [f.id for f in fields if f.custom and f.name.lower() in _POINTS_NAMES]
         found = [f.id for f in fields if kinds[f.id] == _POINTS_KIND and f.id not in named]
         points = self.listed("points_fields") or (*named, *found)
-        return points, next((number for number, kind in kinds.items() if kind == _EPIC_LINK), "")
+        epic, sprint = (
+            next((number for number, kind in kinds.items() if kind == wanted), "") for wanted in (_EPIC_LINK, _SPRINT)
+        )
+        return points, epic, sprint

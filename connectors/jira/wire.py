@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 __all__ = [
+    "Board",
     "Change",
     "Changelogs",
     "Comment",
@@ -22,17 +23,22 @@ __all__ = [
     "History",
     "Item",
     "KeyOnly",
+    "Page",
     "ProjectOf",
     "Projects",
     "Property",
     "Seen",
     "SeenFields",
     "ServerInfo",
+    "Sprint",
     "StatusOf",
     "User",
     "Version",
     "issue_type",
 ]
+
+
+T = TypeVar("T")
 
 
 class ServerInfo(Struct):
@@ -100,6 +106,33 @@ class Projects(Struct):
     isLast: bool = True
 
 
+class Page(Struct, Generic[T]):
+    """A page of the Agile API."""
+
+    values: list[T]
+    isLast: bool = True
+
+
+class Board(Struct):
+    """A board: scrum, simple (of a team-managed project) or kanban."""
+
+    id: int
+    type: str = ""
+
+
+class Sprint(Struct):
+    """A sprint: future, active or closed. It has dates once it was planned, with the zone of whoever planned it."""
+
+    id: int
+    name: str
+    state: str
+    startDate: datetime | None = None
+    endDate: datetime | None = None
+    completeDate: datetime | None = None
+    createdDate: datetime | None = None
+    goal: str | None = None
+
+
 class Version(Struct):
     """A version; dates have no zone."""
 
@@ -157,6 +190,7 @@ class Link(Struct):
 
     type: LinkType
     inwardIssue: Linked | None = None
+    outwardIssue: Linked | None = None
 
 
 class Fields(Struct, kw_only=True):
@@ -219,10 +253,11 @@ class Item(Struct):
 
 
 @cache
-def issue_type(points: tuple[str, ...], epic: str) -> type[Item]:
-    """`Item` with this site's custom fields: ``fields.points_0`` ..., ``fields.epic``."""
+def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Item]:
+    """`Item` with this site's custom fields: ``fields.points_0`` ..., ``fields.epic``, ``fields.sprints``."""
     extra: list[Any] = [(f"points_{n}", float | None, field(default=None, name=one)) for n, one in enumerate(points)]
     extra.append(("epic", str | None, field(default=None, name=epic or "no_epic_link")))
+    extra.append(("sprints", Any, field(default=None, name=sprint or "no_sprint")))
     fields = msgspec.defstruct("SiteFields", extra, bases=(Fields,), kw_only=True)
     return cast("type[Item]", msgspec.defstruct("SiteItem", [("fields", fields)], bases=(Item,), kw_only=True))
 

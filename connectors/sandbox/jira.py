@@ -19,7 +19,7 @@ from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, paged, read
 from connectors.sandbox.jira_issues import Issues
 from connectors.sandbox.jira_rights import allowed, create_fields, create_types, permissions, tokens, webhooks
 from connectors.sandbox.jira_search import Desk
-from connectors.sandbox.jira_wire import EPIC_LINK, POINTS, STATUSES, Wording
+from connectors.sandbox.jira_wire import EPIC_LINK, POINTS, SPRINT, STATUSES, Wording
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.world import Project, Tracker
 
@@ -111,6 +111,8 @@ class _Jira:
         return [
             Route("/rest/api/2/serverInfo", self._answering(self.server_info), methods=["GET"]),
             Route("/rest/pat/latest/tokens", self._answering(lambda _: tokens(tracker)), methods=["GET"]),
+            Route("/rest/agile/1.0/board", self._answering(self.boards), methods=["GET"]),
+            Route("/rest/agile/1.0/board/{board}/sprint", self._answering(self.sprints), methods=["GET"]),
             Route("/rest/webhooks/1.0/webhook", self._answering(lambda _: webhooks(tracker)), methods=["GET"]),
             *(
                 Route(f"{prefix}/{path}", self._answering(handler), methods=[method])
@@ -207,10 +209,12 @@ class _Jira:
         """The fields, the custom ones with what they are."""
         wording = Wording(self.tracker)
         custom = {POINTS[False]: "Story Points", POINTS[True]: "Story point estimate", EPIC_LINK: "Epic Link"}
+        custom[SPRINT] = "Sprint"
         kinds = {
             POINTS[False]: ("number", "com.atlassian.jira.plugin.system.customfieldtypes:float"),
             POINTS[True]: ("number", "com.pyxis.greenhopper.jira:jsw-story-points"),
             EPIC_LINK: ("any", "com.pyxis.greenhopper.jira:gh-epic-link"),
+            SPRINT: ("array", "com.pyxis.greenhopper.jira:gh-sprint"),
         }
         shown = []
         for name in wording.fields:
@@ -284,6 +288,21 @@ class _Jira:
     def version_page(self, ask: Ask) -> Json:
         """Versions by pages."""
         return paged(ask, self.versions(ask), 50)
+
+    def boards(self, ask: Ask) -> Json:
+        """The boards that show a project: a Kanban board, and one with the project's sprints."""
+        named = Ask(ask.method, {"project": ask.query.get("projectKeyOrId", "")}, ask.query, {})
+        project = self._project(named)
+        shown = [(project.id + 1_000_000, "kanban"), (project.id, "scrum")]
+        return paged(ask, [{"id": n, "name": f"{project.key} {kind}", "type": kind} for n, kind in shown], 50)
+
+    def sprints(self, ask: Ask) -> Json:
+        """The sprints of a board."""
+        project = next((p for p in self._seen() if str(p.id) == ask.path["board"]), None)
+        if project is None:
+            raise RefusedByJiraError(400, "The board does not support sprints")
+        wording = Wording(self.tracker)
+        return paged(ask, [wording.sprint(project, one) for one in project.sprints.values()], 50)
 
     def _version(self, ask: Ask) -> tuple[Project, Any]:
         word = ask.path["version"]

@@ -142,7 +142,7 @@ class Desk:
             for row in map(self.find, words)
             if row is not None
             for entry in wording.histories(row[1])
-            if not fields or any(item["fieldId"] in fields for item in entry["items"])
+            if not fields or any(item.get("fieldId") in fields for item in entry["items"])
         ]
         logs: dict[str, list[Json]] = {}
         for number, entry in lines[start : start + size]:

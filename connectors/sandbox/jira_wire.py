@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from connectors.sandbox.jira_jql import Row
 from connectors.sandbox.world import Change, Comment, Issue, Milestone, Project, Tracker, User
 
-__all__ = ["CATEGORIES", "EPIC_LINK", "POINTS", "STATUSES", "Wording", "plain", "text_number"]
+__all__ = ["CATEGORIES", "EPIC_LINK", "POINTS", "SPRINT", "STATUSES", "Wording", "plain", "text_number"]
 
 Json = dict[str, Any]
 
@@ -36,6 +36,7 @@ CATEGORIES = {
 POINTS = {True: "customfield_10016", False: "customfield_10002"}
 """The story points field, on Cloud (True) and Data Center."""
 EPIC_LINK = "customfield_10008"
+SPRINT = "customfield_10020"
 
 
 def text_number(text: str) -> str:
@@ -95,6 +96,7 @@ class Wording:
             ),
             "comment": lambda row: self.comments(row[1], row[1].comments, 0, len(row[1].comments), expand=""),
             POINTS[self.cloud]: lambda row: row[1].points,
+            SPRINT: self.sprints,
         }
         if self.cloud:
             self.fields["statuscategorychangedate"] = lambda row: self.time(_last_status(row[1]))
@@ -229,6 +231,46 @@ class Wording:
         project, issue = row
         return [self.version(project, project.milestones[m]) for m in issue.milestones if m in project.milestones]
 
+    def sprints(self, row: Row) -> list[Any] | None:
+        """The sprints of an issue: objects on Cloud, Data Center's texts; null where there is none."""
+        project, issue = row
+        found = [project.sprints[n] for n in issue.sprints if n in project.sprints]
+        if not self.cloud:
+            texts = [self.sprint_text(project, one) for one in found]
+            return texts or None
+        return [self.sprint(project, one) | {"boardId": project.id} for one in found] or None
+
+    def sprint(self, project: Project, sprint: Milestone) -> Json:
+        """A sprint as the Agile API tells it; dates that are not set are absent."""
+        start, end = (
+            None if day is None else datetime.combine(day, time(12), self.zone) for day in (sprint.start, sprint.due)
+        )
+        shown: Json = {
+            "id": sprint.id,
+            "self": f"{self.tracker.url}/rest/agile/1.0/sprint/{sprint.id}",
+            "state": self.sprint_state(sprint),
+            "name": sprint.title,
+            "originBoardId": project.id,
+            "goal": sprint.description,
+        }
+        times = {"startDate": start, "endDate": end, "completeDate": sprint.closed, "createdDate": sprint.created}
+        return shown | {name: self.time(at) for name, at in times.items() if at is not None}
+
+    def sprint_state(self, sprint: Milestone) -> str:
+        """``closed``, ``active`` or ``future``."""
+        if sprint.closed is not None:
+            return "closed"
+        today = self.tracker.world.clock().date()
+        return "active" if sprint.start is not None and sprint.start <= today else "future"
+
+    def sprint_text(self, project: Project, sprint: Milestone) -> str:
+        """A sprint as Data Center puts it into the field."""
+        told = self.sprint(project, sprint)
+        parts = {"id": sprint.id, "rapidViewId": project.id, "state": told["state"].upper(), "name": sprint.title}
+        parts |= {name: told.get(name, "<null>") for name in ("startDate", "endDate", "completeDate")}
+        inside = ",".join(f"{name}={value}" for name, value in parts.items())
+        return f"com.atlassian.greenhopper.service.sprint.Sprint@1f2e3d[{inside},sequence={sprint.id},goal=]"
+
     def links(self, row: Row) -> list[Json]:
         """What blocks the issue and what it blocks."""
         project, issue = row
@@ -327,6 +369,17 @@ class Wording:
                 None if change.old is None else (str(change.old), title),
                 None if change.new is None else (str(change.new), title),
             )
+        if change.field == "sprint":
+            sides = [", ".join(map(str, ids)) for ids in (change.old, change.new)]
+            return self._item("Sprint", SPRINT, *((text, text) if text else None for text in sides))
+        if change.field == "parent":
+            epic = [self._keyed(key) for key in (change.old, change.new)]
+            if self.cloud and issue.type != "Sub-task":
+                return self._item("IssueParentAssociation", "", *epic)
+            return self._item("Epic Link", EPIC_LINK, *epic)
+        if change.field == "due":
+            days = [None if day is None else (day.isoformat(), f"{day} 00:00:00.0") for day in (change.old, change.new)]
+            return self._item("duedate", "duedate", *days)
         if change.field == "status":
             return self._item(
                 "status",
@@ -341,9 +394,17 @@ class Wording:
         words = [None if word is None else ("", str(word)) for word in (change.old, change.new)]
         return self._item(change.field, change.field, words[0], words[1])
 
+    def _keyed(self, key: str) -> tuple[str, str] | None:
+        """An issue by its key: id and key."""
+        for project in self.tracker.projects.values():
+            for issue in project.issues.values():
+                if key and issue.key == key:
+                    return str(issue.id), key
+        return ("0", key) if key else None
+
     def _item(self, name: str, number: str, old: tuple[str, str] | None, new: tuple[str, str] | None) -> Json:
         shown: Json = {"field": name, "fieldtype": "jira"}
-        if self.cloud:
+        if self.cloud and number:
             shown["fieldId"] = number
         shown |= {"from": old[0] if old else None, "fromString": old[1] if old else None}
         return shown | {"to": new[0] if new else None, "toString": new[1] if new else None}

@@ -112,6 +112,8 @@ class Issue:
     changes: list[Change] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
     blocked_by: list[int] = field(default_factory=list)
+    sprints: list[int] = field(default_factory=list)
+    """Jira: the sprints it is and was in, the last one last."""
     estimate: int | None = None
     spent: int | None = None
     points: float | None = None
@@ -142,6 +144,8 @@ class Project:
     created: datetime
     private: bool = False
     milestones: dict[int, Milestone] = field(default_factory=dict)
+    sprints: dict[int, Milestone] = field(default_factory=dict)
+    """Jira: those of its board."""
     issues: dict[int, Issue] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     updated: datetime | None = None
@@ -324,6 +328,34 @@ class Tracker:
             if name not in issue.labels:
                 issue.labels.append(name)
                 self.change(issue, "label", None, name, actor, at, "")
+
+    def sprint(self, project: Project, title: str, start: date, due: date) -> Milestone:
+        """Add a sprint to a Jira project's board."""
+        now = self.world.clock()
+        made = Milestone(self.world.next_id(), len(project.sprints) + 1, title, now, now, start=start, due=due)
+        project.sprints[made.id] = made
+        return made
+
+    def plan(self, issue: Issue, sprint: Milestone | None, actor: User, at: datetime | None = None) -> None:
+        """Put an issue into a sprint, or back into the backlog. Closed sprints it keeps."""
+        project = next(p for p in self.projects.values() if p.issues.get(issue.number) is issue)
+        kept = [n for n in issue.sprints if n in project.sprints and project.sprints[n].closed is not None]
+        wanted = [n for n in kept if sprint is None or n != sprint.id] + ([sprint.id] if sprint else [])
+        if wanted != issue.sprints:
+            self.change(issue, "sprint", tuple(issue.sprints), tuple(wanted), actor, at, "")
+        issue.sprints = wanted
+
+    def adopt(self, issue: Issue, parent: Issue | None, actor: User, at: datetime | None = None) -> None:
+        """Give an issue a parent, such as its epic."""
+        key = parent.key if parent else ""
+        if key != issue.parent:
+            self.change(issue, "parent", issue.parent, key, actor, at, "")
+        issue.parent = key
+
+    def redate(self, issue: Issue, due: date | None, actor: User, at: datetime | None = None) -> None:
+        """Move an issue's due date."""
+        self.change(issue, "due", issue.due, due, actor, at, "")
+        issue.due = due
 
     def block(self, project: Project, issue: Issue, blockers: list[int], at: datetime | None = None) -> None:
         """Let exactly these issues (numbers of the same project) block it; both ends of a link are updated."""

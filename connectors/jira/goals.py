@@ -1,0 +1,206 @@
+"""The milestones of projects: their versions, and if wanted the sprints of their boards and their epics.
+
+Sprints and their dates change without a word in any issue, and epics come and go, so all of them are listed at each
+pull: a request for the boards of a project, one for each board's sprints, and one search for the epics of all projects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from connectors.jira import jql
+from connectors.jira.places import KINDS, Places, epic_id, sprint_id
+from connectors.jira.rows import milestone_of, moment_of
+from connectors.jira.search import Search
+from connectors.jira.session import OWN, Session, of_project
+from connectors.jira.wire import Board, History, Item, ProjectOf, Sprint, Version
+from sync.connector import RefusedError, TrackerError
+from sync.model import DueDate, Milestone, MilestoneKind, State
+
+__all__ = ["Goals", "due_dates", "kinds"]
+
+_BOARDS = ("scrum", "simple")
+"""Kinds of boards that may have sprints."""
+
+
+def kinds(option: Sequence[str]) -> frozenset[str]:
+    """The option ``containers``. Raises ValueError for a word that it does not know."""
+    if not set(option) <= set(KINDS):
+        raise ValueError(f"containers are some of {', '.join(KINDS)}")
+    return frozenset(option) or frozenset(KINDS[:1])
+
+
+class Goals(Struct):
+    """The milestones found and the failures, by project id, and where issues may be."""
+
+    milestones: dict[str, list[Milestone]]
+    failed: dict[str, TrackerError]
+    places: Places
+
+    @classmethod
+    def read(cls, session: Session, search: Search, projects: Sequence[ProjectOf]) -> Goals:
+        """Read the milestones of these projects. A failure of the whole connection is raised."""
+        wanted = kinds(session.listed("containers"))
+        _, epic_link, sprint = session.custom
+        made = cls({project.id: [] for project in projects}, {}, Places())
+        if "versions" in wanted:
+            made._side_by_side(session, projects, _versions)
+        if "sprints" in wanted:
+            made._side_by_side(session, projects, _sprints)
+            made._once()
+        epics = made._epics(session, search, projects) if "epics" in wanted else {}
+        made.places = Places(
+            versions="versions" in wanted,
+            sprints="sprints" in wanted,
+            sprint=sprint,
+            epic_link=epic_link,
+            epics=epics,
+            epic_ids=frozenset(epics.values()),
+        )
+        return made
+
+    def _side_by_side(
+        self,
+        session: Session,
+        projects: Sequence[ProjectOf],
+        work: Callable[[Session, ProjectOf], list[Milestone]],
+    ) -> None:
+        def one(project: ProjectOf) -> list[Milestone] | TrackerError:
+            try:
+                return work(session, project)
+            except OWN as problem:
+                return problem
+
+        for project, found in zip(projects, session.caller.each(one, projects), strict=True):
+            if isinstance(found, TrackerError):
+                self.failed[project.id] = found
+            else:
+                self.milestones[project.id] += found
+
+    def _once(self) -> None:
+        """A board may show several projects: its sprints are the first one's."""
+        seen: set[str] = set()
+        for project, found in self.milestones.items():
+            self.milestones[project] = [one for one in found if one.id not in seen]
+            seen.update(one.id for one in found)
+
+    def _epics(self, session: Session, search: Search, projects: Sequence[ProjectOf]) -> dict[str, str]:
+        """The epics of all projects; key -> id."""
+        types = session.listed("epic_types") or ("Epic",)
+        there = [project for project in projects if project.id not in self.failed]
+        keys: dict[str, str] = {}
+        if not there:
+            return keys
+        where = f"{jql.any_of('project', [project.key for project in there])} AND {jql.any_of('issuetype', types)}"
+        try:
+            items = search.light(where)
+        except OWN as problem:
+            self.failed |= {project.id: of_project(problem, project.key) for project in there}
+            return keys
+        for item in items:
+            keys[item.key] = item.id
+            if item.fields.project.id in self.milestones:
+                self.milestones[item.fields.project.id].append(_epic(item, session.source))
+        return keys
+
+
+# --- versions and sprints -------------------------------------------------------------------------------------------
+
+
+def _versions(session: Session, project: ProjectOf) -> list[Milestone]:
+    found = session.read(list[Version], f"project/{project.id}/versions", project=project.key)
+    return [milestone_of(version, project, session.source) for version in found]
+
+
+def _sprints(session: Session, project: ProjectOf) -> list[Milestone]:
+    found: dict[int, Milestone] = {}
+    for board in session.pages(Board, "board", {"projectKeyOrId": project.key}, project.key):
+        if board.type not in _BOARDS:
+            continue
+        try:
+            for sprint in session.pages(Sprint, f"board/{board.id}/sprint", {}, project.key):
+                found.setdefault(sprint.id, _sprint(sprint, board, project, session))
+        except RefusedError:  # a board of a team-managed project without sprints says so with 400
+            continue
+    return list(found.values())
+
+
+def _sprint(sprint: Sprint, board: Board, project: ProjectOf, session: Session) -> Milestone:
+    """A sprint. Its days are those of the account's zone; it ended when it was completed."""
+    done = sprint.state.lower() == "closed"
+    return Milestone(
+        id=sprint_id(str(sprint.id)),
+        project=project.id,
+        kind=MilestoneKind.SPRINT,
+        key=sprint.name,
+        written=f"/sprint:{sprint.name}",
+        title=sprint.name,
+        url=f"{session.source}/secure/RapidBoard.jspa?rapidView={board.id}&sprint={sprint.id}",
+        state=State.CLOSED if done else State.OPEN,
+        description=sprint.goal or "",
+        start=_day(sprint.startDate, session.zone),
+        due=_day(sprint.endDate, session.zone),
+        created_at=sprint.createdDate and moment_of(sprint.createdDate),
+        closed_at=moment_of(sprint.completeDate) if done and sprint.completeDate else None,
+    )
+
+
+def _day(at: datetime | None, zone: ZoneInfo) -> date | None:
+    return at.astimezone(zone).date() if at else None
+
+
+# --- epics ----------------------------------------------------------------------------------------------------------
+
+
+def _epic(item: Item, source: str) -> Milestone:
+    """An epic. It is closed when its status is in the category done, or it is resolved."""
+    fields: Any = item.fields
+    done = fields.status.statusCategory.key == "done"
+    ended = fields.resolutiondate or (fields.statuscategorychangedate or fields.updated if done else None)
+    return Milestone(
+        id=epic_id(item.id),
+        project=fields.project.id,
+        kind=MilestoneKind.EPIC,
+        key=item.key,
+        written=f"/epic:{item.key}",
+        title=fields.summary,
+        url=f"{source}/browse/{item.key}",
+        state=State.CLOSED if ended else State.OPEN,
+        due=fields.duedate,
+        created_at=moment_of(fields.created),
+        updated_at=moment_of(fields.updated),
+        closed_at=moment_of(ended) if ended else None,
+    )
+
+
+def due_dates(created: datetime, due: date | None, histories: Sequence[History]) -> tuple[DueDate, ...]:
+    """Every due date that an epic has had, by its change log, the first one at its creation."""
+    changes = sorted(
+        (moment_of(entry.created), _date(change.from_), _date(change.to))
+        for entry in histories
+        for change in entry.items
+        if (change.fieldId or change.field) == "duedate"
+    )
+    first = changes[0][1] if changes else due
+    return tuple(_changed([(created, first), *((at, to) for at, _, to in changes)]))
+
+
+def _changed(dates: Sequence[tuple[datetime, date | None]]) -> Iterator[DueDate]:
+    """Each once, and no day before there was any."""
+    last: date | None = None
+    for at, due in dates:
+        if due != last:
+            yield DueDate(at, due)
+        last = due
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None

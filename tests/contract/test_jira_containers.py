@@ -1,0 +1,250 @@
+"""Sprints and epics as milestones, what blocks what, and projects by query, on both Jiras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from connectors.jira.places import Places
+from connectors.jira.wire import Change
+from connectors.sandbox.world import Fault, Issue, Project
+from sync.connector import RefusedError
+from sync.model import DueDate, MilestoneKind, State
+from tests.contract.jiras import DIALECTS, START, Stand, native, pulled, stand
+
+ALL = ["versions", "sprints", "epics"]
+
+
+@pytest.fixture(params=DIALECTS)
+def served(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    with stand(request.param) as made:
+        yield made
+
+
+def moves(events: tuple[object, ...]) -> list[tuple[str, str]]:
+    return [(e.kind.value, e.milestone) for e in events if e.milestone]  # type: ignore[attr-defined]
+
+
+# --- sprints --------------------------------------------------------------------------------------------------------
+
+
+def sprints(served: Stand) -> tuple[Project, Issue]:
+    """An issue that was carried over from a closed sprint into the next."""
+    tracker, project = served.tracker, served.fill("PAY", 3)
+    ada, issue = tracker.user("ada"), project.issues[1]
+    first = tracker.sprint(project, "Sprint 1", date(2026, 3, 2), date(2026, 3, 13))
+    second = tracker.sprint(project, "Sprint 2", date(2026, 3, 16), date(2026, 3, 27))
+    tracker.plan(issue, first, ada, served.clock.on(days=1))
+    tracker.plan(project.issues[2], first, ada, served.clock.on(days=1))
+    tracker.close(project.issues[2], ada, served.clock.on(days=1))
+    first.closed = served.clock.on(days=8)
+    tracker.plan(issue, second, ada, served.clock.on(hours=1))
+    return project, issue
+
+
+def test_sprints_are_milestones_when_asked_for(served: Stand) -> None:
+    project, _ = sprints(served)
+    first, second = project.sprints.values()
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    found = {m.title: m for m in state.milestones.values() if m.kind is MilestoneKind.SPRINT}
+    assert set(found) == {"Sprint 1", "Sprint 2"}
+    old, new = found["Sprint 1"], found["Sprint 2"]
+    assert (old.id, old.project, old.written) == (f"sprint-{first.id}", str(project.id), "/sprint:Sprint 1")
+    assert (old.start, old.due, old.state, old.closed_at) == (first.start, first.due, State.CLOSED, first.closed)
+    assert (new.start, new.due, new.state, new.closed_at) == (second.start, second.due, State.OPEN, None)
+    assert any(m.kind is MilestoneKind.VERSION for m in state.milestones.values()), "versions stay"
+    assert state.pages[0].all_milestones == {str(project.id)}
+    plain = pulled(served.connector(), ["PAY"])
+    assert all(m.kind is MilestoneKind.VERSION for m in plain.milestones.values())
+    assert not any("sprint" in place for issue in plain.issues.values() for place in issue.milestones)
+
+
+def test_what_is_carried_over_leaves_one_sprint_for_the_next(served: Stand) -> None:
+    project, issue = sprints(served)
+    first, second = (f"sprint-{number}" for number in project.sprints)
+    state = pulled(served.connector(containers=["sprints"]), ["PAY"])
+    assert state.by_key()["PAY-1"].milestones == (second,)
+    assert state.by_key()["PAY-2"].milestones == (first,), "it was finished there"
+    assert moves(state.events[native(issue)]) == [("joined", first), ("left", first), ("joined", second)]
+    assert {e.actor and e.actor.name for e in state.events[native(issue)]} == {"Ada"}
+    served.tracker.plan(issue, None, served.tracker.user("ada"), served.clock.on(days=1))
+    pulled(served.connector(containers=["sprints"]), ["PAY"], state)
+    assert moves(state.events[native(issue)])[-2:] == [("left", second), ("joined", first)]
+
+
+def test_a_sprint_that_moves_shows_without_any_issue(served: Stand) -> None:
+    project, _ = sprints(served)
+    second = list(project.sprints.values())[1]
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    second.due = date(2026, 4, 3)
+    pulled(served.connector(containers=ALL), ["PAY"], state)
+    assert state.milestones[f"sprint-{second.id}"].due == date(2026, 4, 3)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kathmandu"])
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_a_sprint_ends_on_the_day_that_its_people_see(kind: str, zone: str) -> None:
+    with stand(kind, time_zone=zone) as served:
+        project, _ = sprints(served)
+        state = pulled(served.connector(containers=ALL), ["PAY"])
+        assert [state.milestones[f"sprint-{n}"].due for n in project.sprints] == [date(2026, 3, 13), date(2026, 3, 27)]
+
+
+def test_a_board_of_two_projects_gives_each_sprint_once(served: Stand) -> None:
+    project, _ = sprints(served)
+    other = served.fill("WEB", 1)
+    other.sprints = project.sprints
+    state = pulled(served.connector(containers=ALL), ["PAY", "WEB"])
+    found = [m for page in state.pages for m in page.milestones if m.kind is MilestoneKind.SPRINT]
+    assert [(m.title, m.project) for m in found] == [("Sprint 1", str(project.id)), ("Sprint 2", str(project.id))]
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        (["com.x.Sprint@1[rapidViewId=7,id=3,state=CLOSED,name=a,goal=id=9]"], ("sprint-3",)),
+        (["x@1[id=3,state=ACTIVE,name=a]", "x@2[id=4,state=CLOSED,name=b]"], ("sprint-3",)),
+        ([{"id": 3, "state": "closed"}, {"id": 4, "state": "closed"}], ("sprint-4",)),
+        ([{"id": 5, "state": "future"}, {"id": 4, "state": "closed"}], ("sprint-5",)),
+        (["nonsense"], ()),
+        ("nonsense", ()),
+    ],
+)
+def test_the_sprint_field_in_both_ways(field: object, expected: tuple[str, ...]) -> None:
+    class Fields:
+        fixVersions = None  # noqa: N815  # Jira's name
+        parent, epic, sprints = None, None, field
+
+    assert Places(sprints=True).now(Fields) == expected
+
+
+def test_a_change_of_something_else_is_no_move() -> None:
+    places = Places(sprints=True, sprint="customfield_1", epics={"PAY-1": "10"}, epic_ids=frozenset({"10"}))
+    for change in (
+        Change(field="summary", from_="1", to="2"),
+        Change(field="Sprint", from_="1, 2", to="3, 2"),
+        Change(field="Epic Link", from_="99", to=None),
+    ):
+        assert list(places.moves("7", START, change, None)) == []
+
+
+# --- epics ----------------------------------------------------------------------------------------------------------
+
+
+def epic(served: Stand) -> tuple[Project, Issue, Issue]:
+    """An epic whose due date was moved, with one child of three."""
+    tracker, project = served.tracker, served.fill("PAY", 3)
+    ada = tracker.user("ada")
+    made = tracker.issue(project, "Card payments", ada, type="Epic", due=date(2026, 4, 30))
+    child = project.issues[1]
+    tracker.adopt(child, made, ada, served.clock.on(days=1))
+    tracker.redate(made, date(2026, 5, 15), ada, served.clock.on(days=1))
+    return project, made, child
+
+
+def test_epics_are_milestones_when_asked_for(served: Stand) -> None:
+    project, made, child = epic(served)
+    state = pulled(served.connector(containers=["epics"]), ["PAY"])
+    [found] = state.milestones.values()
+    assert (found.id, found.kind, found.key) == (f"epic-{made.id}", MilestoneKind.EPIC, made.key)
+    assert (found.title, found.written, found.project) == ("Card payments", f"/epic:{made.key}", str(project.id))
+    assert (found.due, found.state, found.created_at) == (date(2026, 5, 15), State.OPEN, made.created)
+    assert [key for key, issue in state.by_key().items() if issue.milestones] == [child.key]
+    assert moves(state.events[native(child)]) == [("joined", found.id)]
+    served.tracker.adopt(child, None, served.tracker.user("ada"), served.clock.on(days=1))
+    served.tracker.close(made, served.tracker.user("ada"), served.clock.on(days=1))
+    pulled(served.connector(containers=["epics"]), ["PAY"], state)
+    assert moves(state.events[native(child)]) == [("joined", found.id), ("left", found.id)]
+    after = state.milestones[found.id]
+    assert (after.state, after.closed_at) == (State.CLOSED, made.closed)
+    assert not state.by_key()[child.key].milestones
+
+
+def test_an_epics_due_dates_come_from_its_change_log(served: Stand) -> None:
+    _, made, _ = epic(served)
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    [told] = [dates for page in state.pages for key, dates in page.due_dates.items() if key == f"epic-{made.id}"]
+    moved = made.changes[-1].at
+    assert told == (DueDate(made.created, date(2026, 4, 30)), DueDate(moved, date(2026, 5, 15)))
+
+
+def test_an_epic_type_that_is_not_there_fails_in_words(served: Stand) -> None:
+    epic(served)
+    state = pulled(served.connector(containers=ALL, epic_types=["Saga"]), ["PAY"])
+    assert state.complete, "no issue of that type: no epic"
+    assert not any(m.kind is MilestoneKind.EPIC for m in state.milestones.values())
+
+
+def test_an_unknown_container_is_an_error_at_once(served: Stand) -> None:
+    with pytest.raises(ValueError, match="versions, sprints, epics"):
+        served.connector(containers=["boards"])
+
+
+def test_a_failure_of_the_agile_api_fails_its_project_alone(served: Stand) -> None:
+    sprints(served)
+    served.fill("WEB", 1)
+    served.tracker.faults.append(Fault("status", "projectKeyOrId=PAY", times=9, status=400))
+    state = pulled(served.connector(containers=ALL), ["PAY", "WEB"])
+    assert set(state.failed) == {"PAY"}
+    assert isinstance(state.failed["PAY"], RefusedError)
+    assert {issue.key for issue in state.issues.values()} == {"WEB-1"}
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def test_when_a_blocker_closes_the_blocked_one_says_so(served: Stand) -> None:
+    tracker, project = served.tracker, served.fill("PAY", 3)
+    ada = tracker.user("ada")
+    tracker.block(project, project.issues[3], [1, 2], served.clock.on(hours=1))
+    served.clock.on(hours=1)
+    state = pulled(served.connector(), ["PAY"])
+    assert state.by_key()["PAY-3"].blocked_by == ("PAY-1", "PAY-2")
+    tracker.close(project.issues[1], ada, served.clock.on(hours=1))
+    connector = served.connector()
+    before = connector.requests
+    pulled(connector, ["PAY"], state)
+    assert connector.requests - before <= 6
+    assert state.by_key()["PAY-3"].blocked_by == ("PAY-2",)
+    tracker.reopen(project.issues[1], ada, served.clock.on(hours=1))
+    pulled(served.connector(), ["PAY"], state)
+    assert state.by_key()["PAY-3"].blocked_by == ("PAY-1", "PAY-2")
+
+
+# --- projects by query ----------------------------------------------------------------------------------------------
+
+
+def test_a_query_names_the_projects_in_which_it_finds_issues(served: Stand) -> None:
+    ada = served.tracker.user("ada")
+    for key, labels in (("PAY", ["launch"]), ("WEB", ["launch"]), ("OPS", [])):
+        project = served.fill(key, 2)
+        served.tracker.issue(project, "Marked", ada, labels=labels)
+    query = 'labels = "launch" ORDER BY created DESC'
+    state = pulled(served.connector(), [query])
+    assert {issue.key.partition("-")[0] for issue in state.issues.values()} == {"PAY", "WEB"}
+    assert len(state.issues) == 6, "all of those projects"
+    served.tracker.issue(
+        served.tracker.projects["OPS"], "Marked too", ada, labels=["launch"], at=served.clock.on(days=1)
+    )
+    pulled(served.connector(), [query], state)
+    assert "OPS-3" in state.by_key()
+    assert state.failed == {}
+
+
+def test_a_query_and_a_key_may_name_the_same_project(served: Stand) -> None:
+    served.fill("PAY", 2)
+    state = pulled(served.connector(), ["PAY", "project = PAY", "PA*"])
+    assert len([project for page in state.pages for project in page.projects]) == 1
+    assert state.complete
+
+
+def test_a_bad_query_fails_in_jiras_words_and_alone(served: Stand) -> None:
+    served.fill("PAY", 1)
+    state = pulled(served.connector(), ["nonsense = 1", "PAY"])
+    assert set(state.failed) == {"nonsense = 1"}
+    assert "nonsense" in str(state.failed["nonsense = 1"])
+    assert set(state.by_key()) == {"PAY-1"}
