@@ -44,16 +44,19 @@ def test_what_is_shown_is_named_letter_by_letter_or_by_a_star() -> None:
     assert not audience.shown("joint:Payments GA 2")
 
 
-def _told(world: World, audience: Audience) -> dict[str, Health]:
+def _reading(world: World, audience: Audience) -> Reading:
     book = Rulebook(RULES, joints=(BOTH,), dependencies=((running("vault"), running("app")),))
-    whole = relate(Reading(world.store, world.sources, NOW, book, audience=audience))
-    return {one.written: one.health for one in whole.milestones}
+    return Reading(world.store, world.sources, NOW, book, audience=audience)
 
 
-def _published(world: World, *, probability: float) -> None:
-    """What comments said of every milestone a day into it, so that there is a record to learn from."""
+def _told(reading: Reading) -> dict[str, Health]:
+    return {one.written: one.health for one in relate(reading).milestones}
+
+
+def _published(world: World, **probability: float) -> None:
+    """What comments said of each project's milestones when they began, so that there is a record to learn from."""
     healths = [
-        msgspec.structs.replace(one.health, probability=probability, at=one.milestone.created_at or NOW)
+        msgspec.structs.replace(one.health, probability=probability[one.project.id], at=one.milestone.created_at or NOW)
         for one in world.whole().milestones
     ]
     world.store.save_health("run", healths, {one.container: "memory://vault/project/vault" for one in healths})
@@ -61,12 +64,16 @@ def _published(world: World, *, probability: float) -> None:
 
 def test_what_an_audience_may_not_read_leaves_no_trace() -> None:
     """The hidden project differs in everything: items, lateness, and how good its own forecasts were."""
-    told = []
+    told, scores = [], []
     for vault, probability in ((page("vault"), 0.9), (page("vault", late=True, still_open=9), 0.01)):
         world = World(page("app"), vault)
-        _published(world, probability=probability)
-        told.append(_told(world, Audience("board", ("app:*",))))
+        _published(world, app=0.5, vault=probability)
+        reading = _reading(world, Audience("board", ("app:*",)))
+        told.append(_told(reading))
+        scores.append(reading.scores)
     assert told[0] == told[1]
+    assert scores[0] == scores[1]
+    assert scores[0]
     assert all(name.startswith("app:") for name in told[0])
     assert told[0]
 
@@ -74,7 +81,7 @@ def test_what_an_audience_may_not_read_leaves_no_trace() -> None:
 def test_what_was_said_to_another_audience_is_no_record_of_the_comments() -> None:
     def scored(*audiences: str) -> object:
         world = World(page("app"))
-        _published(world, probability=0.5)
+        _published(world, app=0.5)
         more = [
             msgspec.structs.replace(one.health, audience=name, probability=0.01, at=one.milestone.created_at or NOW)
             for one in world.whole().milestones
@@ -89,4 +96,4 @@ def test_what_was_said_to_another_audience_is_no_record_of_the_comments() -> Non
 
 def test_a_public_project_is_for_every_configured_audience() -> None:
     world = World(page("app"), page("open", visibility=Visibility.PUBLIC))
-    assert {name.partition(":")[0] for name in _told(world, Audience("board", ()))} == {"open"}
+    assert {name.partition(":")[0] for name in _told(_reading(world, Audience("board", ())))} == {"open"}

@@ -1,0 +1,120 @@
+"""From news to what an audience reads: a subject, and a small document tree without links or mentions in its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from sync.digest.news import Entry, News, Turn
+from sync.digest.sentences import Speaker
+from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
+from sync.model import Status
+
+__all__ = ["Letter", "letter", "more"]
+
+_STEADY = (
+    Status.ON_TRACK,
+    Status.AT_RISK,
+    Status.OFF_TRACK,
+    Status.OVERDUE,
+    Status.NO_DUE_DATE,
+    Status.UNKNOWN,
+    Status.DONE,
+)
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """A message before it is sent. ``subject`` is our own words."""
+
+    subject: str
+    document: Document
+
+
+def letter(news: News, speaker: Speaker) -> Letter:
+    """What is told: first what needs a decision, then what changed, then what stands as it did in one line."""
+    decide = [entry for entry in news.entries if entry.decide]
+    changed = [entry for entry in news.entries if not entry.decide]
+    say = speaker.language.say
+    first = news.since is None
+    heading = say("Where things stand") if first else say("What changed")
+    sections = (
+        Section(title="", blocks=(Lines((_opening(news, speaker),)),), weight=90),
+        *_section(say("To be decided"), decide, speaker, 100, first=first),
+        *_section(heading, changed, speaker, 80, first=first),
+        *_closing(news, speaker),
+    )
+    return Letter(subject=_subject(len(decide), len(changed), news, speaker), document=Document(sections))
+
+
+def more(n: int, speaker: Speaker) -> str:
+    """What stands in place of ``n`` entries that did not fit."""
+    return speaker.language.many(
+        "{n} more milestone does not fit in here.", "{n} more milestones do not fit in here.", n
+    )
+
+
+def _subject(decide: int, changed: int, news: News, speaker: Speaker) -> str:
+    language = speaker.language
+    parts = []
+    if decide:
+        parts.append(language.many("{n} decision needed", "{n} decisions needed", decide))
+    if news.since is None:
+        parts.append(language.many("{n} milestone", "{n} milestones", decide + changed))
+    elif changed:
+        parts.append(language.many("{n} change", "{n} changes", changed))
+    return language.say("Milestones: {parts}", parts=", ".join(parts))
+
+
+def _opening(news: News, speaker: Speaker) -> Line:
+    language = speaker.language
+    today = language.day(news.at.date())
+    if news.since is None:
+        return (language.say("{day}: the first message on these milestones.", day=today),)
+    return (language.say("{day}: since the last message of {last}.", day=today, last=language.day(news.since.date())),)
+
+
+def _section(title: str, entries: Sequence[Entry], speaker: Speaker, weight: int, *, first: bool) -> Iterator[Section]:
+    if entries:
+        yield Section(
+            title=title, blocks=tuple(Lines(tuple(_entry(one, speaker, first=first))) for one in entries), weight=weight
+        )
+
+
+def _entry(entry: Entry, speaker: Speaker, *, first: bool) -> Iterator[Line]:
+    one = entry.standing
+    where: Line = (" (", Foreign(one.project), ")") if one.project else ()
+    yield (
+        Sign(Status.UNKNOWN if Turn.CLOSED in entry.turns else one.health.status),
+        " ",
+        Item("", one.title, one.url),
+        *where,
+        f": {speaker.verdict(entry, first=first)}",
+    )
+    told = [*speaker.changes(entry), *speaker.situation(entry)]
+    if told:
+        yield (" ".join(told),)
+    ways = [speaker.way_out(offer) for offer in one.health.levers[:2]] if entry.decide else []
+    if ways:
+        either = (
+            ways[0] if len(ways) == 1 else speaker.language.say("{first}, or {second}", first=ways[0], second=ways[1])
+        )
+        yield (speaker.language.say("Ways out: {ways}.", ways=either),)
+
+
+def _closing(news: News, speaker: Speaker) -> Iterator[Section]:
+    language = speaker.language
+    lines: list[Line] = []
+    counted = [f"{news.steady[status]} {speaker.status(status)}" for status in _STEADY if news.steady.get(status)]
+    if counted:
+        lines.append((language.say("Unchanged: {counts}.", counts=", ".join(counted)),))
+    if news.silent:
+        lines.append(
+            (
+                language.many(
+                    "The data of {n} milestone is missing.", "The data of {n} milestones is missing.", news.silent
+                ),
+            )
+        )
+    if lines:
+        yield Section(title="", blocks=(Lines(tuple(lines)),), weight=50)

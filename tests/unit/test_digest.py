@@ -1,0 +1,287 @@
+"""What is news, when it is told, and how it is put into words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo
+from msgspec.structs import replace
+
+from sync.calendar import Calendar
+from sync.digest.days import Rhythm
+from sync.digest.language import LANGUAGES, LOCALE, Language, language
+from sync.digest.letter import letter, more
+from sync.digest.news import News, Standing, Told, Turn, news
+from sync.digest.sentences import Speaker, Style
+from sync.markup.quiet import fitted, html_letter, text_letter
+from sync.model import Dates, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from tests import catalogue
+from tests.digests import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "digest"
+DAY = timedelta(days=1)
+
+
+def told(one: Standing, before: Told | None = STEADY, since: datetime | None = NOW - DAY) -> tuple[Turn, ...]:
+    """The turns of one milestone; empty when there is no message."""
+    made = news([one], {one.uid: before} if before else {}, since, NOW)
+    return made.entries[0].turns if made else ()
+
+
+# --- what is news -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_changed_is_no_news() -> None:
+    assert news([steady()], {"web": STEADY}, NOW - DAY, NOW) is None
+    assert news([], {}, None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "turns"),
+    [
+        (standing("web", health(Status.AT_RISK, 0.8)), (Turn.STATUS,)),
+        (steady(due=DUE + DAY), (Turn.DUE,)),
+        (steady(due=None), (Turn.DUE,)),
+        (steady(dates=Dates(p85=date(2026, 12, 16))), (Turn.DATE,)),
+        (steady(dates=Dates(p85=date(2026, 12, 15))), ()),
+        (standing("web", health(Status.ON_TRACK, 0.7)), (Turn.ODDS,)),
+        (standing("web", health(Status.ON_TRACK, 0.72)), ()),
+        (standing("web", health(Status.DONE)), (Turn.DONE,)),
+        (standing("web", health(Status.DONE), ended=NOW), (Turn.DONE,)),
+        (standing("web", health(Status.AT_RISK), ended=NOW), (Turn.CLOSED,)),
+    ],
+)
+def test_what_counts_as_a_change(one: Standing, turns: tuple[Turn, ...]) -> None:
+    assert told(one) == turns
+
+
+def test_what_is_over_is_told_once() -> None:
+    over = standing("web", health(Status.DONE), ended=NOW - timedelta(hours=1))
+    assert told(over, Told(status=Status.DONE, ended=True)) == ()
+    assert told(over, Told(status=Status.DONE)) == ()
+    assert told(over, None) == (Turn.DONE,)  # it came and went between two messages
+    assert told(over, None, since=NOW) == ()
+    assert told(over, None, since=None) == ()
+
+
+def test_small_moves_add_up_until_they_are_told() -> None:
+    first = news([steady()], {}, None, NOW)
+    assert first is not None
+    record = first.told
+    for days in (3, 6):
+        moved = steady(dates=Dates(p85=date(2026, 12, 9) + timedelta(days=days)))
+        assert news([moved], record, NOW, NOW) is None
+    assert news([steady(dates=Dates(p85=date(2026, 12, 17)))], record, NOW, NOW) is not None
+
+
+def test_a_decision_is_asked_for_once_a_week_and_stands_in_every_message_meanwhile() -> None:
+    late = standing("late", health(Status.OFF_TRACK, 0.1, levers=WAYS))
+    first = news([late, steady()], {}, None, NOW)
+    assert first is not None
+    asked = first.told
+    assert news([late, steady()], asked, NOW, NOW + 6 * DAY) is None
+    again = news([late, steady()], asked, NOW, NOW + 7 * DAY)
+    assert again is not None
+    assert [(e.standing.uid, e.turns, e.decide) for e in again.entries] == [("late", (), True)]
+    beside = news([late, steady(due=None)], asked, NOW, NOW + DAY)
+    assert beside is not None
+    assert [e.standing.uid for e in beside.entries] == ["late", "web"]
+
+
+def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
+    made = news(
+        [standing("a", health(Status.AT_RISK)), standing("b", health(Status.AT_RISK, levers=WAYS))], {}, None, NOW
+    )
+    assert made is not None
+    assert {e.standing.uid: e.decide for e in made.entries} == {"a": False, "b": True}
+
+
+def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
+    def blind(hours: int) -> Standing:
+        since = NOW - timedelta(hours=hours)
+        return standing("web", health(Status.UNKNOWN, unknown=UnknownWhy.STALE, stale_since=since))
+
+    assert news([blind(23)], {"web": STEADY}, NOW - DAY, NOW) is None
+    made = news([blind(24)], {"web": STEADY}, NOW - DAY, NOW)
+    assert made is not None
+    assert made.entries[0].turns == (Turn.SILENT,)
+    assert made.told["web"] == replace(STEADY, silent=True)
+    assert news([blind(90)], made.told, NOW, NOW) is None
+    assert news([steady()], made.told, NOW, NOW) is None  # it is back, and stands as it was told
+    assert news([blind(90)], {}, None, NOW) is None  # nothing is known of it, so nothing is told
+
+
+def test_who_is_told_first_of_many_hears_how_all_stand() -> None:
+    made = news([steady(), steady("api")], {}, None, NOW)
+    assert made is not None
+    assert [e.turns for e in made.entries] == [(Turn.NEW,), (Turn.NEW,)]
+
+
+# --- when -------------------------------------------------------------------------------------------------------------
+
+BERLIN = ZoneInfo("Europe/Berlin")
+WORK = Calendar(country="DE")
+
+
+def local(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-11-23T08:00", date(2026, 11, 23)),
+        ("2026-11-23T23:59", date(2026, 11, 23)),
+        ("2026-11-24T07:59", date(2026, 11, 23)),  # what Monday left untold
+        ("2026-11-28T12:00", None),  # Saturday
+        ("2026-12-25T12:00", None),
+        ("2026-11-30T03:00", date(2026, 11, 27)),
+        ("2026-03-29T12:00", None),
+        ("2026-03-30T08:00", date(2026, 3, 30)),  # clocks went forward in the night before
+    ],
+)
+def test_each_working_day_has_one_message(now: str, due: date | None) -> None:
+    assert Rhythm(WORK, BERLIN).due(local(now)) == due
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-11-23T08:00", date(2026, 11, 23)),
+        ("2026-11-23T07:59", date(2026, 11, 16)),
+        ("2026-11-27T18:00", date(2026, 11, 23)),
+        ("2026-04-06T12:00", None),  # Easter Monday
+        ("2026-04-07T12:00", date(2026, 4, 7)),
+        ("2026-04-10T12:00", date(2026, 4, 7)),
+    ],
+)
+def test_each_week_has_one_message(now: str, due: date | None) -> None:
+    assert Rhythm(WORK, BERLIN, weekday=1).due(local(now)) == due
+
+
+def test_a_calendar_without_work_sends_nothing() -> None:
+    idle = Calendar(weekend=range(1, 8))
+    assert Rhythm(idle, BERLIN).due(NOW) is None
+    assert Rhythm(idle, BERLIN, weekday=5).due(NOW) is None
+    assert Rhythm(Calendar(weekend=(6, 7)), BERLIN, time(0), weekday=6).due(local("2026-11-27T00:00")) == date(
+        2026, 11, 23
+    )
+
+
+# --- how it reads -----------------------------------------------------------------------------------------------------
+
+
+def _news() -> News:
+    found, before = everything()
+    made = news(found, before, NOW - 3 * DAY, NOW)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("style", ["numbers", "words"])
+def test_it_reads_as_it_did_when_somebody_read_it(name: str, style: Style) -> None:
+    written = letter(_news(), Speaker(language(name), style))
+    text = f"{written.subject}\n\n{text_letter(written.document)}\n"
+    assert text == (GOLDEN / f"{name}-{style}.txt").read_text(encoding="utf-8")
+
+
+def test_words_tell_no_probability() -> None:
+    for name in LANGUAGES:
+        assert "%" not in text_letter(letter(_news(), Speaker(language(name), "words")).document)
+        assert "%" in text_letter(letter(_news(), Speaker(language(name), "numbers")).document)
+
+
+def test_as_html_titles_are_links_to_the_web_only() -> None:
+    found = [
+        standing("a", health(Status.ON_TRACK), url="javascript:alert(1)"),
+        standing("b", health(Status.ON_TRACK), url="https://tracker.example/b"),
+    ]
+    made = news(found, {}, None, NOW)
+    assert made is not None
+    page = html_letter(letter(made, Speaker(language("en"))).document)
+    assert page.count("<a ") == 1
+    assert 'href="https://tracker.example/b"' in page
+    assert "javascript" not in page
+
+
+def test_what_does_not_fit_goes_by_whole_entries_the_lightest_first() -> None:
+    speaker = Speaker(language("en"))
+    document = letter(_news(), speaker).document
+    whole = text_letter(document)
+    for limit in range(600, len(whole) + 1, 100):
+        cut = fitted(document, limit, text_letter, lambda n: more(n, speaker))
+        assert len(cut) <= limit
+        assert "still overdue" in cut
+        assert ("not fit in here" in cut) == (cut != whole)
+        assert all(line in whole for line in cut.splitlines() if "not fit in here" not in line)
+
+
+def test_every_reason_and_way_out_can_be_said_in_every_language() -> None:
+    for name in LANGUAGES:
+        for style in ("numbers", "words"):
+            speaker = Speaker(language(name), "numbers" if style == "numbers" else "words")
+            for kind in ReasonKind:
+                for effect in (-1.0, 1.0):
+                    for values in (
+                        {},
+                        {"count": 1, "days": 3, "added": 2, "hits": 1, "of": 4, "share": 0.1, "usual": 0.2},
+                    ):
+                        said = speaker.reason(Reason(kind=kind, effect=effect, values=dict(values), items=("x",)))
+                        assert said
+                        assert not re.search(r"[{}]|\.$", said)
+            for lever in LeverKind:
+                assert speaker.way_out(replace(WAYS[0], kind=lever))
+
+
+# --- translations -----------------------------------------------------------------------------------------------------
+
+
+def _texts(found: Catalog) -> set[str]:
+    return {f"{list(message.id)}: {list(message.string or ())}" for message in found if message.id}
+
+
+def test_the_template_and_the_catalogues_are_those_of_the_code() -> None:
+    again = "run: python -m tests.catalogue"
+    assert catalogue.TEMPLATE.read_bytes() == catalogue.written(catalogue.template()), again
+    for name in LANGUAGES[1:]:
+        assert catalogue.place(name).read_bytes() == catalogue.written(catalogue.updated(name)), again
+        with catalogue.place(name).with_suffix(".mo").open("rb") as file:
+            assert _texts(read_mo(file)) == _texts(catalogue.translated(name)), again
+    assert {path.name for path in LOCALE.iterdir() if path.is_dir()} == set(LANGUAGES[1:])
+
+
+@pytest.mark.parametrize("name", LANGUAGES[1:])
+def test_every_text_is_translated_and_fills_the_same_places(name: str) -> None:
+    def places(text: str) -> set[str]:
+        return set(re.findall(r"{(\w*)}", text))
+
+    for message in catalogue.translated(name):
+        if not message.id:
+            continue
+        english = (message.id,) if isinstance(message.id, str) else message.id
+        ours = (message.string,) if isinstance(message.string, str) else tuple(message.string or ("",))
+        assert all(ours), f"untranslated: {english[0]}"
+        assert not message.fuzzy
+        for text in ours:
+            assert places(text) == places(english[-1]), text
+
+
+def test_dates_read_as_they_are_written_there() -> None:
+    assert language("en").day(date(2026, 3, 1)) == "1 Mar 2026"
+    assert language("de").day(date(2026, 3, 1)) == "1. März 2026"
+    assert [language("de").span(n) for n in (1, 9, 10, 59, 61)] == [
+        "1 Tag",
+        "9 Tage",
+        "1 Woche",
+        "8 Wochen",
+        "2 Monate",
+    ]
+    assert isinstance(language("de"), Language)
+    with pytest.raises(OSError, match="No translation file"):
+        language("xx")
