@@ -24,9 +24,8 @@ types: $(VENV)/dev.stamp
 contracts: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
-proof: $(VENV)/dev.stamp ## the large proofs, at their full counts
-	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -p no:cacheprovider
-	$(MAKE) mutation
+proof: $(VENV)/dev.stamp ## the large proofs at their full counts; writes the figures into docs/promises.md
+	$(BIN)/python -m tests.proof
 
 mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the tests notice
 	$(BIN)/python -m tests.mutation

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, Receipt, StatusIssue
 from sync.database import lease, schema
@@ -68,7 +68,10 @@ class Written(Shelf):
     # --- the journal --------------------------------------------------------------------------------------------
 
     def begin(self, run_id: str, action: Action) -> int:
-        """Record that `action` is about to be sent; returns the entry for `finish`."""
+        """Record that `action` is about to be sent; returns the entry for `finish`.
+
+        That a milestone was seen without a status issue stands no longer once one is about to be made.
+        """
         row = {
             "source": self._source_of(action.milestone),
             "run": run_id,
@@ -77,6 +80,8 @@ class Written(Shelf):
             "begun_at": self._clock(),
         }
         with writing(self._engine) as connection:
+            if isinstance(action, CreateStatusIssue):
+                connection.execute(delete(schema.observed).where(schema.observed.c.milestone == action.milestone))
             return int(
                 connection.execute(insert(schema.journal).values(row).returning(schema.journal.c.n)).scalar_one()
             )

@@ -23,6 +23,26 @@ def found_in(path: str) -> frozenset[str]:
     return frozenset(name for name in found if name.startswith("test_"))
 
 
+def marked() -> set[str]:
+    """The large proofs, as the page names tests."""
+    found = set()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        name, tree = path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+        tests = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        whole = any(isinstance(node, ast.Assign) and "pytest.mark.proof" in ast.unparse(node) for node in tree.body)
+        found |= {
+            f"{name}::{test.name}"
+            for test in tests
+            if whole or any("pytest.mark.proof" in ast.unparse(one) for one in test.decorator_list)
+        }
+    return found
+
+
+def test_every_large_proof_stands_behind_a_promise() -> None:
+    assert len(marked()) >= 12
+    assert marked() - {test for _, tests in NAMED for test in tests} == set()
+
+
 def test_the_promises_are_found() -> None:
     assert len(NAMED) >= 20
     assert all(len(row) == 2 for row in ROWS), "a cell may not hold the sign that ends it"

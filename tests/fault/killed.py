@@ -30,7 +30,9 @@ SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 
 @dataclass(frozen=True)
 class Job:
-    """What to run. ``boundary``: stop at the n-th journal boundary; ``diary``: note there when leases were held."""
+    """What to run. ``boundary``: stop at the n-th journal boundary; ``diary``: note there when leases were held and
+    writes begun.
+    """
 
     database: str
     kind: str
@@ -57,6 +59,7 @@ class Stopped(Store):
         return store
 
     def begin(self, run_id: str, action: Action) -> int:
+        self._note(wrote=time.monotonic())
         self._boundary()
         entry = super().begin(run_id, action)
         self._boundary()
@@ -72,14 +75,18 @@ class Stopped(Store):
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def _note(self, **what: object) -> None:
+        if self.diary is not None:
+            with self.diary.open("a") as lines:
+                lines.write(json.dumps({**what, "by": os.getpid()}) + "\n")
+
     def acquire(self, source: str, holder: str, *, dead: Callable[[str], bool] = lease.is_dead) -> Lease | None:
         held = super().acquire(source, holder, dead=dead)
-        if held is not None and self.diary is not None:
-            since, release, diary = time.monotonic(), held.release, self.diary
+        if held is not None:
+            since, release = time.monotonic(), held.release
 
             def noted() -> None:
-                with diary.open("a") as lines:
-                    lines.write(json.dumps([since, time.monotonic(), os.getpid()]) + "\n")
+                self._note(held=[since, time.monotonic()])
                 release()
 
             held.release = noted  # type: ignore[method-assign]

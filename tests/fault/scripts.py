@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import Connection
 
 from sync.action import Action, CreateComment, CreateStatusIssue, Observed, Receipt, StatusIssue, Target, UpdateComment
 from sync.assessment import Rulebook, Source
@@ -21,6 +23,7 @@ from sync.connector import (
     UncertainError,
     UnreachableError,
 )
+from sync.database.opening import open_engine
 from sync.engine import Engine
 from sync.marker import Marker, MarkerKind
 from sync.model import (
@@ -204,7 +207,36 @@ class FaultyConnector:
         """Nothing to give back."""
 
 
+class Blank:
+    """A database in memory that is emptied for each script, as to make and migrate one takes longer than the script."""
+
+    def __init__(self) -> None:
+        self._engine = open_engine("sqlite://", create=True)
+        self._empty = sqlite3.connect(":memory:")
+        with self._engine.connect() as connection:
+            self._held(connection).backup(self._empty)
+
+    def store(self, scene: Scene) -> Store:
+        """A store with nothing in it; the one that was given before is gone."""
+        with self._engine.connect() as connection:
+            self._empty.backup(self._held(connection))
+        return Store(self._engine, scene.clock)
+
+    @staticmethod
+    def _held(connection: Connection) -> sqlite3.Connection:
+        held = connection.connection.driver_connection
+        assert isinstance(held, sqlite3.Connection)
+        return held
+
+    def close(self) -> None:
+        """Give back the memory."""
+        self._empty.close()
+        self._engine.dispose()
+
+
 _RUNS = itertools.count()
+_RULES = Rulebook()
+"""One for all runs, as it keeps what its calendar has worked out."""
 
 
 def run(connector: FaultyConnector, store: Store) -> Result:
@@ -221,7 +253,7 @@ def run(connector: FaultyConnector, store: Store) -> Result:
         store=store,
         instance="acme",
         clock=connector.scene.clock,
-        rules=Rulebook(),
+        rules=_RULES,
         limits=Limits(),
         run_id=f"run {next(_RUNS)}",
         holder="here:1:1",

@@ -1,103 +1,181 @@
 """Whatever happens to requests, each milestone ends with one summary, and no change of status is told twice or never.
 
-A script is made from its number, which a failure names: ``play(Random(number), ...)`` does the same again.
+A script is what hypothesis makes of the rules of `Script`, the same for the same part; one that fails is printed.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from itertools import count
-from pathlib import Path
-from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from sync.action import Action, Receipt
 from sync.marker import MarkerKind
-from sync.store import Store
-from tests.fault.scripts import FaultyConnector, Scene, check, run
+from tests.fault.scripts import SOURCE, Blank, FaultyConnector, Scene, check, run
+from tests.proof import TIMEOUT, Record, full
 
-SCRIPTS = 5_000 if os.environ.get("MILESYNC_PROOF") else 25
+PARTS = full(20, 1)
+"""The scripts of a full proof are made in parts, which run side by side."""
+SCRIPTS = full(250, 25)
+"""In each part."""
+STEPS = 7
 
-pytestmark = pytest.mark.timeout(3_600 if SCRIPTS > 25 else 300)
+pytestmark = TIMEOUT
 
-DAYS = (None, -20, -1, 0, 20, 200)
 PULLS = ("fine", "fine", "fine", "cut", "busy", "limited", "timeout")
 OBSERVATIONS = ("fine", "fine", "stale", "stale", "busy", "limited", "timeout")
 WRITES = ("fine", "fine", "fine", "lost", "lost", "dropped", "busy", "limited", "timeout")
-GAPS = (timedelta(minutes=2), timedelta(hours=5), timedelta(days=1), timedelta(days=3))
+
+replans = st.tuples(st.sampled_from((None, -20, -1, 0, 20, 200)), st.booleans(), st.integers(0, 3))
+edits = st.lists(st.tuples(st.integers(0, 1), replans | replans | replans | st.none()), min_size=1, max_size=2)
+"""Which milestone gets another due date, with perhaps an item closed or reopened; None: it is finished."""
+pulls = st.sampled_from(PULLS)
+observations = st.lists(st.sampled_from(OBSERVATIONS), max_size=5)
+writes = st.lists(st.sampled_from(WRITES), max_size=8)
+gaps = st.sampled_from((timedelta(0), timedelta(hours=5), timedelta(days=1), timedelta(days=3)))
 
 
 @pytest.fixture
-def new_store(tmp_path: Path) -> Callable[[Scene], Store]:
-    """Stores without anything in them."""
-    empty, number = tmp_path / "empty.db", count()
-    Store.open(f"sqlite:///{empty}", create=True, clock=Scene().clock).close()
-
-    def made(scene: Scene) -> Store:
-        copy = tmp_path / f"{next(number)}.db"
-        shutil.copy(empty, copy)
-        return Store.open(f"sqlite:///{copy}", create=False, clock=scene.clock)
-
-    return made
+def blank() -> Iterator[Blank]:
+    made = Blank()
+    yield made
+    made.close()
 
 
-def edit(scene: Scene, rng: Random) -> None:
-    """Something that somebody does; most of it changes the status."""
-    n = rng.randrange(scene.milestones)
-    if rng.random() < 0.25:
-        scene.finish(n)
-        return
-    scene.replan(n, rng.choice(DAYS))
-    if not any(scene.open[n]) or rng.random() < 0.3:
-        scene.toggle(n, rng.randrange(4))
+class Robbed(FaultyConnector):
+    """Its run loses the right to write after a number of writes."""
 
+    def __init__(self, scene: Scene, rob: Callable[[], None], after: int) -> None:
+        super().__init__(scene)
+        self.rob, self.after = rob, after
 
-def play(rng: Random, new_store: Callable[[Scene], Store]) -> Scene:
-    """One script: some runs with troubles, then two without."""
-    scene = Scene()
-    connector, store = FaultyConnector(scene), new_store(scene)
-    for _ in range(rng.randint(3, 8)):
-        for _ in range(rng.randint(1, 2)):
-            edit(scene, rng)
-        if rng.random() < 0.6:
-            connector.script["pull"].append(rng.choice(PULLS))
-            connector.script["observe"].extend(rng.choices(OBSERVATIONS, k=rng.randrange(6)))
-            connector.script["apply"].extend(rng.choices(WRITES, k=rng.randrange(9)))
-        if rng.random() < 0.15:
-            store.close()
-            store = new_store(scene)
-        run(connector, store)
-        connector.script.clear()
-        scene.now += rng.choice(GAPS)
-    for _ in range(2):
-        run(connector, store)
-        scene.now += timedelta(minutes=2)
-    run(connector, store)
-    assert run(connector, store).plan.actions == ()
-    store.close()
-    return scene
-
-
-def test_one_summary_and_each_transition_once(new_store: Callable[[Scene], Store]) -> None:
-    transitions = 0
-    for number in range(SCRIPTS):
+    def apply(self, action: Action) -> Receipt:
         try:
-            scene = play(Random(number), new_store)
-            check(scene)
-        except Exception as problem:
-            problem.add_note(f"in script {number}")
-            raise
-        transitions += sum(str(MarkerKind.TRANSITION) in action.marker for _, action in scene.told)
-    assert transitions > SCRIPTS, "the scripts do not test what they are for"
+            return super().apply(action)
+        finally:
+            self.after -= 1
+            if self.after == 0:
+                self.rob()
 
 
-def test_what_was_told_stays_told_when_a_source_fails_after_it(new_store: Callable[[Scene], Store]) -> None:
+class Script(RuleBasedStateMachine):
+    """What people do, and what meets the runs; then runs that meet nothing, after which all must be in order."""
+
+    blank: Blank
+    counted: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene()
+        self.connector, self.store = FaultyConnector(self.scene), self.blank.store(self.scene)
+        self.broken = False
+
+    def _people(self, edits: Sequence[tuple[int, tuple[int | None, bool, int] | None]]) -> None:
+        for n, replan in edits:
+            if replan is None:
+                self.scene.finish(n)
+                continue
+            days, toggled, item = replan
+            self.scene.replan(n, days)
+            if toggled or not any(self.scene.open[n]):
+                self.scene.toggle(n, item)
+
+    @rule(edits=edits, pull=pulls, observe=observations, apply=writes, gap=gaps)
+    def a_run_meets(self, edits: Any, pull: str, observe: list[str], apply: list[str], gap: timedelta) -> None:
+        self._people(edits)
+        script = self.connector.script
+        script["pull"].append(pull)
+        script["observe"].extend(observe)
+        script["apply"].extend(apply)
+        self._run(self.connector)
+        left = sum(map(len, script.values()))
+        script.clear()
+        self.scene.now += gap
+        self.counted["troubles met"] += 1 + len(observe) + len(apply) - left
+
+    @rule(edits=edits, kept=st.integers(1, 4), observe=observations)
+    def a_run_loses_its_lease(self, edits: Any, kept: int, observe: list[str]) -> None:
+        self._people(edits)
+        tracker, thieves = self.scene.tracker, []
+
+        def rob() -> None:
+            thief = self.store.acquire(SOURCE, "another", dead=lambda _: True)
+            assert thief is not None
+            thieves.append((thief, len(tracker.writes)))
+
+        robbed = Robbed(self.scene, rob, kept)
+        robbed.script["observe"].extend(observe)
+        self._run(robbed)
+        for thief, wrote in thieves:
+            assert len(tracker.writes) == wrote, "a write began after the lease was lost"
+            thief.release()
+        self.counted["leases lost"] += len(thieves)
+
+    @rule()
+    def the_database_is_lost(self) -> None:
+        self.store = self.blank.store(self.scene)
+
+    @rule(edits=edits, gap=gaps)
+    def a_run_meets_nothing(self, edits: Any, gap: timedelta) -> None:
+        self._people(edits)
+        self._run(self.connector)
+        self.scene.now += gap
+
+    def _run(self, connector: FaultyConnector) -> int:
+        self.broken = True  # until it came to its end
+        actions = run(connector, self.store).plan.actions
+        self.broken = False
+        self.scene.now += timedelta(minutes=2)
+        self.counted["runs"] += 1
+        return len(actions)
+
+    def teardown(self) -> None:
+        if self.broken:
+            return
+        self._run(self.connector)
+        assert self._run(self.connector) == 0
+        check(self.scene)
+        self.counted["scripts"] += 1
+        told = sum(str(MarkerKind.TRANSITION) in action.marker for _, action in self.scene.told)
+        self.counted["transitions told"] += told
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("part", range(PARTS))
+def test_one_summary_and_each_transition_once(blank: Blank, part: int, record_property: Record) -> None:
+    counts: Counter[str] = Counter()
+
+    class Part(Script):
+        def __init__(self) -> None:
+            self.blank, self.counted = blank, counts
+            super().__init__()
+
+    run_state_machine_as_test(
+        seed(part)(Part),
+        settings=settings(
+            max_examples=SCRIPTS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            phases=[Phase.generate],  # to make a failing one shorter takes longer than the whole proof
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert counts["scripts"] >= SCRIPTS
+    assert counts["transitions told"] > SCRIPTS / 2, "the scripts do not test what they are for"
+    for words, number in counts.items():
+        record_property(words, number)
+
+
+def test_what_was_told_stays_told_when_a_source_fails_after_it(blank: Blank) -> None:
     scene = Scene(milestones=1)
     scene.replan(0, -1)
-    connector, store = FaultyConnector(scene), new_store(scene)
+    connector, store = FaultyConnector(scene), blank.store(scene)
     run(connector, store)
     scene.now += timedelta(hours=1)
     scene.finish(0)
@@ -110,6 +188,5 @@ def test_what_was_told_stays_told_when_a_source_fails_after_it(new_store: Callab
     run(connector, store)  # the summary is rewritten to say that a source failed
     scene.now += timedelta(hours=1)
     run(connector, store)
-    store.close()
     check(scene)
     assert len([action for _, action in scene.told if "transition" in action.marker]) == 1

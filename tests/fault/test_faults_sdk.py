@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -22,12 +21,13 @@ from sync.plan import Limits, Policy
 from sync.store import Store
 from tests.contract.sandbox_side import CREATES, Clock, SandboxSide
 from tests.fault.standing import check
+from tests.proof import TIMEOUT, Record, full
 
-PROOF = bool(os.environ.get("MILESYNC_PROOF"))
-SCRIPTS = 150 if PROOF else 3
-"""For each dialect."""
+PARTS = full(5, 1)
+SCRIPTS = full(50, 3)
+"""In each part, for each dialect."""
 
-pytestmark = pytest.mark.timeout(3_600 if PROOF else 300)
+pytestmark = TIMEOUT
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
 _RUNS = count()
@@ -83,8 +83,10 @@ def edit(side: SandboxSide, rng: Random) -> None:
             side.reopen(issue.title) if issue.closed else side.close(issue.title)
 
 
-def test_one_summary_and_each_transition_once(sandbox: Sandbox, kind: str) -> None:
-    for number in range(SCRIPTS):
+@pytest.mark.proof
+@pytest.mark.parametrize("part", range(PARTS))
+def test_one_summary_and_each_transition_once(sandbox: Sandbox, kind: str, part: int, record_property: Record) -> None:
+    for number in range(part * SCRIPTS, (part + 1) * SCRIPTS):
         rng, side = Random(number), filled(sandbox, kind)
         try:
             with Store.memory(side.now) as store:
@@ -106,9 +108,11 @@ def test_one_summary_and_each_transition_once(sandbox: Sandbox, kind: str) -> No
         except Exception as problem:
             problem.add_note(f"in script {number}")
             raise
+    record_property("scripts", SCRIPTS)
 
 
-@pytest.mark.parametrize("kind", KINDS if PROOF else KINDS[:1], indirect=True)
+@pytest.mark.proof
+@pytest.mark.parametrize("kind", full(KINDS, KINDS[:1]), indirect=True)
 def test_a_creation_that_is_not_answered_in_time(sandbox: Sandbox, kind: str) -> None:
     side = filled(sandbox, kind)
     creates = {"github": f"POST /repos/{side.project}/issues", "gitlab": f"POST /api/v4/projects/{side.place.id}/iss"}

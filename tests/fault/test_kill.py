@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,16 +19,17 @@ from sync.model import Status
 from tests import postgres
 from tests.fault.killed import Job, started, work
 from tests.fault.standing import check, markers
+from tests.proof import TIMEOUT, Record, full
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-PROOF = bool(os.environ.get("MILESYNC_PROOF"))
-KINDS = ("github", "gitlab", "jira", "jira-cloud") if PROOF else ("github",)
-pytestmark = pytest.mark.timeout(3_600 if PROOF else 300)
+KINDS = full(("github", "gitlab", "jira", "jira-cloud"), ("github",))
+pytestmark = [TIMEOUT, pytest.mark.proof]
 DATABASES = ("sqlite", "postgresql")
-STRIDE = {"sqlite": 1 if PROOF else 4, "postgresql": 1 if PROOF else 12}
+STRIDE = {"sqlite": full(1, 4), "postgresql": full(1, 12)}
 """By default some boundaries are left out; a full proof takes each."""
-MOMENTS = 200 if PROOF else 2
-AT_ONCE = 50 if PROOF else 5
+MOMENTS = full(50, 2)
+"""For each tracker and each database."""
+AT_ONCE = full(50, 5)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def stage(request: pytest.FixtureRequest, sandbox: Sandbox, database: str, tmp_p
     return Stage(sandbox, request.param, database, tmp_path)
 
 
-def test_killed_at_a_boundary_of_a_first_run(stage: Stage) -> None:
+def test_killed_at_a_boundary_of_a_first_run(stage: Stage, record_property: Record) -> None:
     for boundary in count(1, STRIDE[stage.database]):
         job = replace(stage.new(), boundary=boundary)
         process = started(job)
@@ -96,10 +96,11 @@ def test_killed_at_a_boundary_of_a_first_run(stage: Stage) -> None:
             break
         assert process.exitcode == -SIGKILL
         stage.converges(job, transitions=0)
+    record_property("kills", boundary - 1)
     assert boundary > 12, "a first run has at least an issue, a label's move and a comment, with four boundaries each"
 
 
-def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage) -> None:
+def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage, record_property: Record) -> None:
     for boundary in count(1, STRIDE[stage.database]):
         job = stage.new()
         work(job)
@@ -112,11 +113,12 @@ def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage) -> None:
         assert process.exitcode == -SIGKILL
         stage.converges(job, transitions=1)
         assert {m.status for m in markers(stage.tracker)} >= {Status.OVERDUE}
+    record_property("kills", boundary - 1)
     assert boundary > 12
 
 
-def test_killed_at_any_moment(stage: Stage) -> None:
-    rng = Random(stage.database)
+def test_killed_at_any_moment(stage: Stage, record_property: Record) -> None:
+    rng, unfinished = Random(f"{stage.tracker.kind} {stage.database}"), 0
     for n in range(MOMENTS):
         job = stage.new()
         if n % 2:
@@ -127,10 +129,13 @@ def test_killed_at_any_moment(stage: Stage) -> None:
         process.join(rng.uniform(0, 0.8))
         process.kill()
         process.join()
+        unfinished += process.exitcode == -SIGKILL
         stage.converges(job, transitions=n % 2)
+    record_property("kills", MOMENTS)
+    record_property("of them before the run had ended", unfinished)
 
 
-def test_of_many_runs_at_once_one_writes(stage: Stage) -> None:
+def test_of_many_runs_at_once_one_writes(stage: Stage, record_property: Record) -> None:
     diary = stage.folder / "diary"
     job = replace(stage.new(), diary=str(diary))
     work(replace(job, project=f"{stage.key}X"))  # the database is made, nothing more
@@ -139,7 +144,15 @@ def test_of_many_runs_at_once_one_writes(stage: Stage) -> None:
     for process in processes:
         process.join()
     assert {process.exitcode for process in processes} == {0}
-    held = sorted(json.loads(line) for line in diary.read_text().splitlines())
+    notes = [json.loads(line) for line in diary.read_text().splitlines()]
+    held = sorted(note["held"] + [note["by"]] for note in notes if "held" in note)
+    wrote = [(note["wrote"], note["by"]) for note in notes if "wrote" in note]
     assert held
+    assert wrote
     assert all(ends <= begins for (_, ends, _), (begins, _, _) in pairwise(held)), "two held one lease at once"
+    for at, by in wrote:
+        assert any(since <= at <= ends and by == holder for since, ends, holder in held), "a write without a lease"
+    record_property("runs at once", AT_ONCE)
+    record_property("leases", len(held))
+    record_property("writes", len(wrote))
     stage.converges(job, transitions=0)

@@ -8,7 +8,6 @@ are compared in milestones that are still there, on GitHub where nobody renamed 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -22,11 +21,13 @@ from sync import history
 from sync.model import Membership, Visibility, uid
 from sync.store import Store
 from tests.contract.sandbox_side import Clock, SandboxSide
+from tests.proof import TIMEOUT, Record, full
 
-EDITS = 400 if os.environ.get("MILESYNC_PROOF") else 6
-"""How many sequences of edits for each dialect."""
+PARTS = full(4, 1)
+EDITS = full(100, 6)
+"""How many sequences of edits in each part, for each dialect."""
 
-pytestmark = pytest.mark.timeout(3_600 if EDITS > 6 else 300)
+pytestmark = TIMEOUT
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
 
@@ -144,9 +145,13 @@ def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
         assert kept == full
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("kind", KINDS)
-def test_incremental_pulls_fill_the_store_as_a_full_one_does(sandbox: Sandbox, kind: str) -> None:
-    for number in range(EDITS):
+def test_incremental_pulls_fill_the_store_as_a_full_one_does(
+    sandbox: Sandbox, kind: str, part: int, record_property: Record
+) -> None:
+    for number in range(part * EDITS, (part + 1) * EDITS):
         try:
             rng, side = Random(number), SandboxSide.of(sandbox.world, kind)
             team = Team(side, rng)
@@ -163,6 +168,7 @@ def test_incremental_pulls_fill_the_store_as_a_full_one_does(sandbox: Sandbox, k
         except Exception as problem:
             problem.add_note(f"in sequence {number}")
             raise
+    record_property("sequences of edits", EDITS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,17 +1,13 @@
-"""Whatever trackers hold, no body of ours mentions, refers, links, draws, commands or breaks.
-
-``MILESYNC_PROOF=1`` runs the full counts.
-"""
+"""Whatever trackers hold, no body of ours mentions, refers, links, draws, commands or breaks."""
 
 from __future__ import annotations
 
 import json
-import os
 from html.parser import HTMLParser
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.connector import Markup
@@ -39,19 +35,15 @@ from sync.markup.terminal import terminal
 from sync.model import Status
 from sync.report import status_issue_body, status_issue_title, summary, transition
 from tests.golden.situations import issue, milestone
+from tests.proof import TIMEOUT, Record, full, tried
 from tests.property import hostile
 
-PROOF = os.environ.get("MILESYNC_PROOF") == "1"
-CASES = 20_000 if PROOF else 200
+PARTS = full(4, 1)
+CASES = full(5_000, 200)
+"""In each part."""
 WIDE = 10_000_000
-pytestmark = pytest.mark.timeout(3_000 if PROOF else 300)
-
-fuzz = settings(
-    max_examples=CASES // 4,
-    deadline=None,
-    derandomize=not PROOF,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+pytestmark = TIMEOUT
+parts = pytest.mark.parametrize("part", range(PARTS))
 
 words = st.lists(st.sampled_from(hostile.PARTS), min_size=1, max_size=6).map("".join)
 texts = st.one_of(words, st.text(max_size=30))
@@ -88,61 +80,76 @@ sections = st.builds(
 documents = st.lists(sections, min_size=1, max_size=4).map(tuple).map(Document)
 
 
-@settings(fuzz, max_examples=CASES)
-@given(documents)
-def test_markdown_is_quiet_whatever_it_is_made_of(document: Document) -> None:
-    for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
-        codes = hostile.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)
+@pytest.mark.proof
+@parts
+def test_markdown_is_quiet_whatever_it_is_made_of(part: int, record_property: Record) -> None:
+    def quiet(document: Document) -> None:
+        for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
+            codes = hostile.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)
+            assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+
+    record_property("documents", tried(quiet, documents, cases=CASES, part=part))
+
+
+@pytest.mark.proof
+@parts
+def test_adf_holds_only_our_nodes(part: int, record_property: Record) -> None:
+    def quiet(document: Document) -> None:
+        codes = hostile.assert_adf_is_quiet(render(document, Markup.ADF, WIDE))
         assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
 
-
-@fuzz
-@given(documents)
-def test_adf_holds_only_our_nodes(document: Document) -> None:
-    codes = hostile.assert_adf_is_quiet(render(document, Markup.ADF, WIDE))
-    assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+    record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
 
 
-@fuzz
-@given(documents)
-def test_wiki_holds_only_our_signs(document: Document) -> None:
-    codes = hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
-    assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+@pytest.mark.proof
+@parts
+def test_wiki_holds_only_our_signs(part: int, record_property: Record) -> None:
+    def quiet(document: Document) -> None:
+        codes = hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
+        assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+
+    record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
 
 
-@fuzz
-@given(documents)
-def test_terminal_and_html_are_quiet(document: Document) -> None:
-    shown = terminal(document)
-    hostile.assert_no_control(shown)
-    tags: list[str] = []
+@pytest.mark.proof
+@parts
+def test_terminal_and_html_are_quiet(part: int, record_property: Record) -> None:
+    def quiet(document: Document) -> None:
+        shown = terminal(document)
+        hostile.assert_no_control(shown)
+        tags: list[str] = []
 
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            assert not attrs or (tag, attrs) == ("a", [("href", hostile.PAGE)])
-            tags.append(tag)
+        class Reader(HTMLParser):
+            def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+                assert not attrs or (tag, attrs) == ("a", [("href", hostile.PAGE)])
+                tags.append(tag)
 
-        def handle_comment(self, data: str) -> None:
-            raise AssertionError(data)
+            def handle_comment(self, data: str) -> None:
+                raise AssertionError(data)
 
-    Reader().feed(html(document))
-    ours = {"section", "h3", "h4", "p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"}
-    assert set(tags) <= ours | {"a", "bdi", "code", "strong", "details", "summary"}
+        Reader().feed(html(document))
+        ours = {"section", "h3", "h4", "p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"}
+        assert set(tags) <= ours | {"a", "bdi", "code", "strong", "details", "summary"}
+
+    record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
 
 
-@fuzz
-@given(documents, st.integers(SHORTEST, 4_000))
-def test_a_body_under_its_limit_is_still_whole(document: Document, limit: int) -> None:
-    for markup in Markup:
-        body = render(document, markup, limit)
-        assert len(body.encode("utf-16-le")) // 2 <= limit
-        match markup:
-            case Markup.ADF:
-                hostile.assert_adf_is_quiet(body)
-            case Markup.WIKI:
-                hostile.assert_wiki_is_quiet(body)
-            case _:
-                hostile.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
+@pytest.mark.proof
+@parts
+def test_a_body_under_its_limit_is_still_whole(part: int, record_property: Record) -> None:
+    def whole(document: Document, limit: int) -> None:
+        for markup in Markup:
+            body = render(document, markup, limit)
+            assert len(body.encode("utf-16-le")) // 2 <= limit
+            match markup:
+                case Markup.ADF:
+                    hostile.assert_adf_is_quiet(body)
+                case Markup.WIKI:
+                    hostile.assert_wiki_is_quiet(body)
+                case _:
+                    hostile.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
+
+    record_property("documents", tried(whole, documents, st.integers(SHORTEST, 4_000), cases=CASES // 4, part=part))
 
 
 @given(st.text(), st.text())
@@ -157,8 +164,10 @@ def test_cleaning_keeps_what_can_be_seen(text: str) -> None:
     assert clean(text).replace("<! --", "<!--") == text
 
 
-def test_a_summary_of_attacked_trackers_is_quiet() -> None:
-    random = Random(20261122)
+@pytest.mark.proof
+@parts
+def test_a_summary_of_attacked_trackers_is_quiet(part: int, record_property: Record) -> None:
+    random = Random(20261122 + part)
     for _ in range(CASES // 4):
         view = hostile.attacked(random)
         for document in (
@@ -172,6 +181,7 @@ def test_a_summary_of_attacked_trackers_is_quiet() -> None:
             hostile.assert_adf_is_quiet(render(document, Markup.ADF, 30_000))
             hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, 30_000))
             assert len(render(document, Markup.ADF, 30_000)) <= 30_000
+    record_property("summaries", CASES // 4)
 
 
 @given(texts)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,9 +23,15 @@ from sync.marker import digest
 from sync.model import Status
 from sync.plan import Desired, Marker, MarkerKind, Policy, label_name, reconcile
 from tests.memory import MemoryTracker
+from tests.proof import TIMEOUT, Record, full, tried
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
-MANY = 10_000 if os.environ.get("MILESYNC_PROOF") else 300
+PARTS = full(5, 1)
+MANY = full(2_000, 300)
+"""In each part."""
+
+pytestmark = TIMEOUT
+parts = pytest.mark.parametrize("part", range(PARTS))
 
 statuses = st.sampled_from(Status)
 words = st.sampled_from(["a", "b"])
@@ -102,9 +108,13 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
     )
 
 
-@settings(max_examples=MANY, deadline=None)
-@given(worlds())
-def test_applying_a_plan_leaves_an_empty_one(world: tuple[list[Desired], MemoryTracker]) -> None:
+@pytest.mark.proof
+@parts
+def test_applying_a_plan_leaves_an_empty_one(part: int, record_property: Record) -> None:
+    record_property("worlds", tried(settles, worlds(), cases=MANY, part=part))
+
+
+def settles(world: tuple[list[Desired], MemoryTracker]) -> None:
     desired, tracker = world
     targets = [Target(milestone=d.milestone, project="p", project_key="acme/app") for d in desired]
     before = {key: [c for c in issue.comments if not c.marker] for key, issue in tracker.issues.items()}

@@ -15,6 +15,7 @@ from sync.joint import Curve
 from sync.ledger import days
 from sync.outlook import Outlook
 from tests.ledgers import Given, container, day, ledger, releases
+from tests.proof import Record
 
 WORLDS = 10_000
 SETS = 100
@@ -33,8 +34,9 @@ def _true_members(rng: np.random.Generator, members: int) -> tuple[list[Curve], 
     return curves, given
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("members", [2, 3, 5])
-def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: int) -> None:
+def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: int, record_property: Record) -> None:
     rng = np.random.default_rng(members)
     held, of_worst = 0, 0
     for n in range(SETS):
@@ -46,17 +48,22 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
         held += int(np.count_nonzero(done <= date))
         of_worst += int(np.count_nonzero(done <= worst))
     assert 0.83 <= held / WORLDS <= 0.87
+    record_property("worlds", WORLDS)
+    record_property("of them within the date", held)
     assert of_worst / WORLDS < 0.83  # the worst member's own date promises too much
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("rho", [0.6, -0.3])
-def test_an_85_percent_date_holds_where_members_run_late_together(rho: float) -> None:
+def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, record_property: Record) -> None:
     rng = np.random.default_rng(11)
     given = np.array([[1.0, rho], [rho, 1.0]])
     curves, truth = _true_members(rng, 2)
     date = joint.quantiles(joint.fates(["a", "b"], curves, given).max(axis=0))[1]
     normal = np.linalg.cholesky(given) @ rng.standard_normal((2, WORLDS))
     done = np.stack([m * np.exp(s * z) for (m, s), z in zip(truth, normal, strict=True)]).max(axis=0)
+    record_property("worlds", WORLDS)
+    record_property("of them within the date", int(np.count_nonzero(done <= date)))
     assert abs(np.mean(done <= date) - 0.85) <= 0.02
 
 
