@@ -103,7 +103,8 @@ def why_unknown(
 def _batches(
     past: Past, targets: Sequence[str], at: datetime, calendar: Calendar, given: _Given
 ) -> Iterator[tuple[Outlook, list[Health], list[Forecast]]]:
-    indices = [past.ledger.index[target] for target in targets]
+    # what has ended stands together, so that reasons and levers are looked for only where something is open
+    indices = sorted((past.ledger.index[target] for target in targets), key=lambda i: past.ledger.ended[i] <= days(at))
     shares = usual_shares(given.issues, given.members)
     oldest: dict[int, float] = {}
     moment = days(at)
