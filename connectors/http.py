@@ -117,7 +117,8 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
     if status in (404, 410, 451):
         return GoneError(name, project, detail)
     if status >= 500:
-        return BusyError(name, project, detail)
+        until = _until(response.headers, now) if "retry-after" in response.headers else None
+        return BusyError(name, project, detail, until=until)
     if status >= 400:
         return RefusedError(name, project, detail)
     return MalformedError(name, project, detail)
@@ -315,12 +316,15 @@ class Caller:
             self._limited_until = None
 
     def _passing(self, problem: BaseException) -> bool:
-        if isinstance(problem, LimitedError) and problem.until is not None:
-            return (problem.until - self._clock()).total_seconds() <= LONGEST_WAIT
-        return isinstance(problem, UnreachableError)
+        until = getattr(problem, "until", None)
+        if until is not None and (until - self._clock()).total_seconds() > LONGEST_WAIT:
+            return False
+        return isinstance(problem, UnreachableError) or (isinstance(problem, LimitedError) and until is not None)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None
         if isinstance(problem, LimitedError):
             return 0.0  # the next attempt waits for the limit like every other request
+        if isinstance(problem, BusyError) and problem.until is not None:
+            return max(0.0, (problem.until - self._clock()).total_seconds())
         return float((tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 1))(state))

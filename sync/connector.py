@@ -107,6 +107,10 @@ class UnreachableError(TrackerError):
 class BusyError(UnreachableError):
     """The tracker answered with a passing fault; the next run tries again."""
 
+    def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__(connection, project, detail)
+
 
 class LimitedError(TrackerError):
     """The tracker's rate limit is spent; the next run after that time goes on from here."""

@@ -16,7 +16,7 @@ import msgspec
 from connectors.github import wire
 from connectors.github.session import OWN, Session, TooHeavyError
 
-__all__ = ["AT_ONCE", "glances", "ids_there"]
+__all__ = ["AT_ONCE", "glances", "ids_there", "name_of"]
 
 AT_ONCE = 50
 """Repositories in one request."""
@@ -26,6 +26,10 @@ _SIGHT = """{
     issues(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
     milestones(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
   }"""
+
+_NAME = """query Name($owner: String!, $name: String!) {
+  repository(owner: $owner, name: $name) { nameWithOwner }
+}"""
 
 _THERE = """query There($owner: String!, $name: String!, $after: String) {
   repository(owner: $owner, name: $name) {
@@ -72,6 +76,15 @@ def _sight(there: Mapping[str, Any]) -> str:
     """A short text for what was seen, whatever the order of its fields."""
     ordered = msgspec.json.encode(there, order="sorted")
     return f"{zlib.crc32(ordered):08x}{zlib.adler32(ordered):08x}"
+
+
+def name_of(session: Session, name: str, project: str) -> str:
+    """The name that a repository goes by now, which may not be the one that it is asked for by."""
+    owner, short = session.parts(name, project)
+    reply = session.query(_NAME, {"owner": owner, "name": short}, dict[str, wire.Place | None], project)
+    session.refuse(reply.errors, project)
+    there = (reply.data or {}).get("repository")
+    return there.name_with_owner if there else name
 
 
 def ids_there(session: Session, name: str, project: str) -> frozenset[str]:

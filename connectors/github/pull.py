@@ -26,7 +26,7 @@ import requests
 from msgspec import Struct
 
 from connectors.github import queries, rows, wire
-from connectors.github.glance import glances, ids_there
+from connectors.github.glance import glances, ids_there, name_of
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.http import Response, decode, decoder
 from connectors.sweep import Sweeping
@@ -105,12 +105,14 @@ class Reader:
         yield from self._session.caller.ahead(lambda one: self._sweep(*one), due)
 
     def _sweep(self, key: str, cursor: Cursor) -> Page:
+        """Which issues are there; and whether under the same name, else the next pull reads their new addresses."""
         try:
             there = ids_there(self._session, cursor.name, cursor.asked)
+            same = name_of(self._session, cursor.name, cursor.asked) == cursor.name
         except OWN as error:
             return Page(failed={cursor.asked: error})
         swept = msgspec.structs.replace(cursor, swept=self._sweeping.now())
-        return Page(all_issues={key: there}, cursors={key: _encoded(swept)})
+        return Page(all_issues={key: there}, cursors={key: _encoded(swept) if same else ""})
 
     def _changes(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Look at all repositories at once, then read those that changed, one after the other."""
@@ -199,7 +201,7 @@ class Reader:
             rows_ = decode(answer, tuple[wire.Milestone, ...], self._session.name, name)
             found += rows_
             pages[url] = answer.headers.get("etag", "")
-            url, answer = _next(answer), None
+            url, answer = _next(answer) if rows_ else "", None
         full = len(rows_) == CHUNK  # then another page could begin without this one changing
         return tuple(found), () if full else tuple(pages.items())
 
@@ -288,7 +290,9 @@ class Reader:
         return tuple(item for item in found.values() if isinstance(item, wire.Item))
 
     def _changed(self, name: str, look: _Look, cursor: Cursor, key: str) -> Iterator[Page]:
-        """Issues updated since the cursor, page by page; another repository under that name is read whole."""
+        """Issues updated since the cursor, page by page. Another repository under that name is read whole, and so is
+        one that goes by another name: all addresses in it have changed.
+        """
         since, after, size, seen = cursor.since, "", CHUNK, set[str]()
         owner, short = self._session.parts(cursor.name, name)
         while True:
@@ -311,7 +315,7 @@ class Reader:
             found = (reply.data or {}).get("repository")
             if found is None:
                 raise GoneError(self._session.name, name)
-            if found.id != key:
+            if found.id != key or (found.name_with_owner != cursor.name and cursor.since is not None):
                 yield Page(cursors={key: ""})
                 yield from self._everything(name, msgspec.structs.replace(look, known=None))
                 return
@@ -324,6 +328,8 @@ class Reader:
             yield self._page(name, cursor, project, (*items, *self._waiting(name, cursor, project, items)), cursor_now)
             if not info.has_next_page:
                 break
+            if not items:
+                raise MalformedError(self._session.name, name, "an empty page that promises more")
             after = self._session.onward(info, seen, name)
         newest = look.newest - OVERLAP if look.newest else None
         yield _last(key, msgspec.structs.replace(cursor_now, since=max(since, newest, key=_early)), look)

@@ -167,6 +167,8 @@ class Session:
             yield from page.nodes
             if not page.page_info.has_next_page:
                 return
+            if not page.nodes:
+                raise MalformedError(self.name, project, "an empty page that promises more")
             asked["after"] = self.onward(page.page_info, seen, project)
 
     def onward(self, info: PageInfo, seen: set[str], project: str) -> str:

@@ -26,7 +26,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
 
     While a walk over many pages goes on, ``upto`` is the newest update at its beginning and ``created`` the creation
     of the last row read: rows are walked in the order of creation, which no edit changes. ``swept`` is when all ids
-    were last compared (at first: when the first pull began).
+    were last compared (at first: when the first pull began). ``path`` is the project's: under another one all keys and
+    addresses are others, so everything is read again.
     """
 
     since: datetime | None = None
@@ -34,6 +35,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     upto: datetime | None = None
     created: datetime | None = None
     swept: datetime | None = None
+    path: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
@@ -44,9 +46,13 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
             return cls()
         return read if (read.upto is None) is (read.created is None) else cls()
 
-    def encode(self) -> str:
-        """One line of JSON."""
-        return msgspec.json.encode(self).decode()
+    def of(self, path: str) -> Cursor:
+        """The same if it is of the project at this path, or of one whose path it does not tell; else the beginning."""
+        return self if self.path in ("", path) else Cursor()
+
+    def encode(self, path: str) -> str:
+        """One line of JSON, for the project at this path."""
+        return msgspec.json.encode(msgspec.structs.replace(self, path=path)).decode()
 
     def walking(self, upto: datetime, created: datetime) -> Cursor:
         """In the middle of a walk."""

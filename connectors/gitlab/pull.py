@@ -87,7 +87,8 @@ def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mappi
             groups.append(_Together(new, answer.group))
         else:
             single.projects.extend(new)
-    at = {project: Cursor.decode(text) for project, text in cursors.items()}
+    paths = {project.id: project.key for some in (single, *groups) for project in some.projects}
+    at = {key: Cursor.decode(text).of(paths.get(key, "")) for key, text in cursors.items()}
     for some in (single, *groups):
         yield from _pull_together(session, options, some, at, order)
 
@@ -235,7 +236,7 @@ class _Reader:
                 break
         yield Page(
             all_issues={self.project.id: frozenset(map(str, ids))},
-            cursors={self.project.id: cursor.at(self.options.sweeping.now()).encode()},
+            cursors={self.project.id: cursor.at(self.options.sweeping.now()).encode(self.project.key)},
         )
 
     def _untold(self, rows: Sequence[wire.Issue]) -> Iterator[Issue]:
@@ -276,7 +277,7 @@ class _Reader:
             issues=tuple(issue for issue in issues if issue.id not in gone),
             histories={t.issue: t.events for t in told if not t.gone},
             gone=gone,
-            cursors={self.project.id: cursor.encode()},
+            cursors={self.project.id: cursor.encode(self.project.key)},
             complete=frozenset({self.project.id}) if last else frozenset(),
         )
 

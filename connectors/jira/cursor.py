@@ -39,7 +39,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     While a first pull is under way, ``created`` is how far it has come: issues are read in the order of their
     creation, which nothing changes. ``seen`` are the issues of the overlap with their time of update, so that the
     next pull knows them again; when they are too many it simply takes them twice. ``swept`` is when all ids were last
-    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors.
+    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors. ``key`` is the
+    project's: under another one all keys of issues are others, so everything is read again.
     """
 
     at: datetime
@@ -47,6 +48,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     seen: dict[str, datetime] = {}
     swept: datetime | None = None
     known: Discovery | None = None
+    key: str = ""
 
     @classmethod
     def read(cls, text: str) -> Cursor | None:
@@ -62,9 +64,9 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         recent = {number: when for number, when in updated.items() if when >= at - OVERLAP - timedelta(minutes=1)}
         return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {}, swept=swept)
 
-    def write(self) -> str:
-        """The cursor as text."""
-        return msgspec.json.encode(self).decode()
+    def write(self, key: str) -> str:
+        """The cursor as text, for the project of this key."""
+        return msgspec.json.encode(msgspec.structs.replace(self, key=key)).decode()
 
     def news(self, updated: Iterable[tuple[str, datetime]]) -> set[str]:
         """The ids of those that were not seen in this very state."""

@@ -70,7 +70,7 @@ def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: C
     except OWN as problem:
         return Page(failed={key: of_project(problem, key)})
     swept = structs.replace(cursor, swept=sweeping.now())
-    return Page(all_issues={project: ids}, cursors={project: swept.write()})
+    return Page(all_issues={project: ids}, cursors={project: swept.write(key)})
 
 
 def _changes(
@@ -87,6 +87,8 @@ def _changes(
             continue
         rows += goals.milestones[project.id]
         cursor = cursors.get(project.id)
+        if cursor is not None and cursor.key not in ("", project.key):
+            cursor = None
         good.append(_Progress(project, configured, cursor, cursor.swept if cursor else sweeping.now()))
     yield Page(
         projects=tuple(project_of(progress.project, session.source) for progress in good),
@@ -239,7 +241,7 @@ class _Walk:
             return page
         created = max(moment_of(item.fields.created) for item in batch.items)
         cursors = {
-            p.project.id: Cursor(p.at, created, swept=p.swept).write()
+            p.project.id: Cursor(p.at, created, swept=p.swept).write(p.project.key)
             for p in self._running()
             if p.at is not None and (p.cursor is None or p.cursor.created is not None)
         }
@@ -251,7 +253,7 @@ class _Walk:
         if ended:
             first = min(ended)
             ended[first] = structs.replace(ended[first], known=self._session.found())
-        cursors = {project: cursor.write() for project, cursor in ended.items()}
+        cursors = {project: cursor.write(self._by_id[project].project.key) for project, cursor in ended.items()}
         return _with(page, cursors, frozenset(p.project.id for p in running))
 
 

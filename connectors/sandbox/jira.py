@@ -244,6 +244,7 @@ class _Jira:
 
     def _project(self, ask: Ask) -> Project:
         word = ask.path["project"]
+        word = self.tracker.moved.get(word, word)
         for project in self._seen():
             if word.upper() == project.key.upper() or word == str(project.id):
                 return project

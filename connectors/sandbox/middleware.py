@@ -46,6 +46,10 @@ class Wire:
         if self.tracker.latency:
             await asyncio.sleep(self.tracker.latency)
         fault = self.tracker.fault(method, path)
+        if fault is not None and fault.kind == "refuse":
+            self.tracker.log.append((method, path, 0))
+            send.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's own, as ASGI has no word for it
+            return
         if fault is not None:
             await self._fail(fault, scope, receive, logged)
             return
@@ -69,6 +73,9 @@ class Wire:
             )
             await send({"type": "http.response.body", "body": b'{"cut', "more_body": True})
             raise ConnectionResetError
+        if fault.kind == "endless":
+            await _endless(receive, send)
+            return
         if fault.kind == "slow":
             await asyncio.sleep(float(fault.headers.get("seconds", "5")))
             await self.app(scope, receive, send)
@@ -82,6 +89,20 @@ class Wire:
         kind = "text/html" if fault.kind == "html" else "application/json"
         body = fault.body or bodies.get(fault.kind, '{"message": "fault"}')
         await Response(body, status, media_type=kind, headers=fault.headers)(scope, receive, send)
+
+
+async def _endless(receive: Receive, send: Send) -> None:
+    """Blanks without end, until nobody reads them."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    left = asyncio.ensure_future(gone())
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    while not left.done():
+        await send({"type": "http.response.body", "body": b" " * 65536, "more_body": True})
+        await asyncio.sleep(0)
 
 
 async def _swallow(message: Message) -> None:

@@ -174,9 +174,10 @@ class Project:
 
 @dataclass(slots=True)
 class Fault:
-    """What the next matching requests meet: ``kind`` is one of status, html, reset, drop (does the work, then drops
-    the answer), late (does the work, then answers with the status), truncate, slow, empty, garbage; ``match`` is looked
-    for in "METHOD path"; ``times`` counts down.
+    """What the next matching requests meet: ``kind`` is one of status, html, refuse (the connection breaks before the
+    answer), reset (in its middle), drop (does the work, then drops the answer), late (does the work, then answers with
+    the status), truncate, slow, endless, empty, garbage; ``match`` is looked for in "METHOD path"; ``times`` counts
+    down, once ``after`` requests have passed.
     """
 
     kind: str
@@ -185,6 +186,7 @@ class Fault:
     status: int = 502
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
+    after: int = 0
 
 
 class Tracker:
@@ -239,6 +241,8 @@ class Tracker:
         self.moved = {old: key if new == project.key else new for old, new in self.moved.items()} | {project.key: key}
         project.key = key
         self.projects[key] = project
+        for issue in project.issues.values():
+            issue.key = f"{key}-{issue.number}"
 
     def milestone(self, project: Project, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
         """Add a milestone."""
@@ -329,6 +333,24 @@ class Tracker:
                 issue.labels.append(name)
                 self.change(issue, "label", None, name, actor, at, "")
 
+    def transfer(self, project: Project, issue: Issue, to: Project, actor: User) -> Issue:
+        """Move an issue to another project, as each tracker does: GitHub makes it anew and takes the old one away,
+        GitLab makes it anew and closes the old one, Jira gives it another key. It is in no milestone there.
+        """
+        if self.kind == "gitlab":
+            made = self.issue(to, issue.title, issue.author, labels=list(issue.labels))
+            self.close(issue, actor, resolution="moved")
+            return made
+        del project.issues[issue.number]
+        if self.kind == "github":
+            return self.issue(to, issue.title, issue.author)
+        self.move(project, issue, [], actor)
+        number = max(to.issues, default=0) + 1
+        issue.number, issue.key, issue.sprints, issue.blocked_by = number, f"{to.key}-{number}", [], []
+        issue.updated = max(issue.updated, self.world.clock())
+        to.issues[number] = issue
+        return issue
+
     def sprint(self, project: Project, title: str, start: date, due: date) -> Milestone:
         """Add a sprint to a Jira project's board."""
         now = self.world.clock()
@@ -391,6 +413,9 @@ class Tracker:
         """The fault that this request meets, if any; each counts down."""
         for fault in self.faults:
             if fault.times > 0 and fault.match in f"{method} {path}":
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None

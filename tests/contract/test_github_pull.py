@@ -627,7 +627,7 @@ def test_a_deleted_issue_is_gone_when_the_sweep_is_due(there: Small, clock: Cloc
     before = connector.requests
     got.take(connector.pull(["acme/app"], got.cursors))
     assert {issue.key for issue in got.issues.values()} == {"#1", "#2"}
-    assert connector.requests - before == 2 + 1
+    assert connector.requests - before == 2 + 2
     before = connector.requests
     got.take(connector.pull(["acme/app"], got.cursors))
     assert connector.requests - before == 2, "swept, and again in a week"

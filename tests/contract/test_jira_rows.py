@@ -170,7 +170,7 @@ def test_a_cursor_remembers_what_the_overlap_will_bring_again() -> None:
     updated = {"1": day(5), "2": day(5) - timedelta(minutes=5), "3": day(4)}
     cursor = Cursor.after(day(5), updated)
     assert cursor.seen == {"1": day(5), "2": day(5) - timedelta(minutes=5)}
-    assert Cursor.read(cursor.write()) == cursor
+    assert Cursor.read(cursor.write("")) == cursor
     many = {str(n): day(5) for n in range(500)}
     assert Cursor.after(day(5), many).seen == {}
     assert Cursor.read("") is None

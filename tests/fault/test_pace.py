@@ -165,11 +165,12 @@ def dripping(part: bytes) -> Iterator[str]:
 def _connected(kind: str, url: str, clock: Clock) -> Connector:
     from importlib import import_module
 
-    made: Callable[[Setup], Connector] = import_module(f"connectors.{kind}").connect
-    return made(setup(clock, url=url, options={"dialect": "dc"} if kind == "jira" else {}))
+    module, _, cloud = kind.partition("-")
+    made: Callable[[Setup], Connector] = import_module(f"connectors.{module}").connect
+    return made(setup(clock, url=url, options={"dialect": cloud or "dc"} if module == "jira" else {}))
 
 
-@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira", "jira-cloud"])
 def test_a_body_that_drips_is_ended_in_time(kind: str) -> None:
     """Each byte comes in time, the whole never."""
     with dripping(b" ") as url:
@@ -179,7 +180,7 @@ def test_a_body_that_drips_is_ended_in_time(kind: str) -> None:
         connector.close()
 
 
-@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira", "jira-cloud"])
 def test_a_body_that_never_ends_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LARGEST_BODY", 1 << 16)
     with dripping(b" " * 5000) as url:

@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, World
+from connectors.sandbox.world import Issue, User, World
 from sync import history
 from sync.model import Membership, Visibility, uid
 from sync.store import Store
@@ -45,6 +45,10 @@ class Team:
         self.side, self.rng, self.hub, self.place = side, rng, side.tracker, side.place
         self.people = [self.hub.user(name) for name in ("ada", "ben", "eve")]
         self.renamed = False
+        if side.several:
+            side.options["containers"] = ["versions", "sprints", "epics"]
+            for n in range(3):
+                self.hub.sprint(self.place, f"Sprint {n}", date(2026, 3, 1), date(2026, 3, 14))
         for n in range(3):
             self.hub.milestone(self.place, f"v{n}", due=date(2026, 6, 1) + timedelta(days=30 * n))
         for n in range(rng.choice((5, 5, 5, 230))):
@@ -57,7 +61,7 @@ class Team:
 
     def __call__(self) -> None:
         who, issue = self.rng.choice(self.people), self.rng.choice(list(self.place.issues.values()))
-        match self.rng.randrange(12):
+        match self.rng.randrange(18):
             case 0:
                 self.hub.issue(self.place, f"new {self.rng.random()}", who, milestones=self.some()[:1])
             case 1 | 2 | 3:
@@ -73,6 +77,16 @@ class Team:
                 issue.updated = self.side.now()
             case 9:
                 self.delete(issue)
+            case 10 | 11:
+                self.block(issue)
+            case 12:
+                issue.estimate, issue.spent = self.rng.choice((None, 7200)), self.rng.choice((None, 600))
+                issue.points, issue.due = self.rng.choice((None, 5.0)), self.rng.choice((None, date(2026, 5, 5)))
+                issue.updated = self.side.now()
+            case 13:
+                self.transfer(issue, who)
+            case 14 | 15:
+                self.plan(issue, who)
             case _:
                 self.milestone()
         self.side.pass_time(self.rng.choice((0.01, 1, 30, 4000, 90_000)))
@@ -81,6 +95,36 @@ class Team:
         """Unless it is the newest, whose number a tracker never gives again."""
         if issue.number != max(self.place.issues):
             del self.place.issues[issue.number]
+
+    def block(self, issue: Issue) -> None:
+        """Let up to two others block it, or none."""
+        others = [n for n, one in self.place.issues.items() if one is not issue and not one.pull]
+        self.hub.block(self.place, issue, self.rng.sample(others, min(len(others), self.rng.randint(0, 2))))
+
+    def transfer(self, issue: Issue, who: User) -> None:
+        """To the other project, or everything to another name."""
+        if self.rng.random() < 0.3:
+            name = f"N{self.hub.world.next_id()}"
+            self.hub.rename(self.place, name if self.side.several else f"acme/{name}")
+        elif issue.number != max(self.place.issues):
+            self.hub.transfer(self.place, issue, self.side.elsewhere, who)
+
+    def plan(self, issue: Issue, who: User) -> None:
+        """Into a sprint, an epic, or neither; a sprint may end."""
+        if not self.side.several:
+            return
+        sprints = list(self.place.sprints.values())
+        running = [one for one in sprints if one.closed is None]
+        epics = [one for one in self.place.issues.values() if one.type == "Epic" and one is not issue]
+        match self.rng.randrange(4):
+            case 0 if running and len(running) > 1:
+                running[0].closed = self.side.now()
+            case 1:
+                self.hub.adopt(issue, self.rng.choice([None, *epics]), who)
+            case 2:
+                self.hub.issue(self.place, f"epic {self.rng.random()}", who, type="Epic")
+            case _:
+                self.hub.plan(issue, self.rng.choice([None, *running]), who)
 
     def milestone(self) -> None:
         goals = sorted(self.place.milestones.values(), key=lambda goal: goal.number)
@@ -105,7 +149,7 @@ class Team:
 def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Team | None = None) -> None:
     """A pull by a new connector. With ``rng`` people go on meanwhile, and it may be killed after any page."""
     with closing(side.connect(concurrency=rng.choice((1, 4)) if rng else 3)) as connector:
-        for page in connector.pull([side.project], store.cursors(connector.source)):
+        for page in connector.pull([side.project, side.other], store.cursors(connector.source)):
             assert not page.failed
             store.save(connector.source, page, side.now())
             if rng and team and rng.random() < 0.3:
@@ -204,7 +248,7 @@ def test_a_pull_killed_after_each_page_in_turn_reads_everything(sandbox: Sandbox
         for _ in range(40):
             with closing(side.connect()) as connector:
                 before = store.cursors(connector.source)
-                for page in connector.pull([side.project], before):
+                for page in connector.pull([side.project, side.other], before):
                     store.save(connector.source, page, side.now())
                     if page.cursors and dict(page.cursors) != before:
                         break  # killed
