@@ -44,6 +44,7 @@ _PLACES = {
     "Connection": ("Connections", "`[connections.NAME]`"),
     "Filter": ("Which milestones", "`milestones = { ... }` of a connection or a project"),
     "StatusIssue": ("Status issues", "`status_issue = { ... }` of a connection"),
+    "Also": ("More places", "`also = { ... }` of a connection or a project: see the how-to *more places*"),
     "ProjectRules": ("One project of a connection", '`[connections.NAME.project."acme/app"]`; the narrower wins'),
     "Milestone": ("Single milestones", "`[[milestone]]`"),
     "Joint": ("Joint milestones", "`[[joint]]`"),

@@ -16,6 +16,7 @@ from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
 from config.tables import (
     NAME,
+    Also,
     Audience,
     Calendar,
     Connection,
@@ -128,6 +129,12 @@ class Settings(BaseSettings):
         rules = self._rules(ours, project)
         narrower = rules.milestones if rules else None
         return ours.milestones.admits(title) and (narrower is None or narrower.admits(title))
+
+    def also_for(self, connection: str, project: str) -> Also:
+        """What is written beside label and comment: as the project says, else the connection."""
+        ours = self.connections[connection]
+        rules = self._rules(ours, project)
+        return (rules.also if rules else None) or ours.also
 
     def tolerance_for(self, connection: str) -> float:
         """Share of a milestone that may be left over and still count as done."""

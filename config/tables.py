@@ -16,6 +16,7 @@ from config.table import Table
 
 __all__ = [
     "NAME",
+    "Also",
     "Audience",
     "Calendar",
     "Connection",
@@ -75,11 +76,21 @@ class StatusIssue(Table):
     fields: dict[str, Any] = Field(default={}, description="Jira: required fields by id, as its API takes them")
 
 
+class Also(Table):
+    """What is written beside the status label and the comment. All of it is off by default."""
+
+    item_labels: bool = Field(
+        default=False,
+        description="labels on the issues that a reason names: health/blocked, health/stale, health/unowned",
+    )
+
+
 class ProjectRules(Table):
     """What differs for one project of a connection."""
 
     policy: Policy | None = Field(default=None, description="what run may do here")
     milestones: Filter | None = Field(default=None, description="which milestones of it")
+    also: Also | None = Field(default=None, description="what else is written here, in place of the connection's also")
 
 
 class Connection(Table):
@@ -113,6 +124,7 @@ class Connection(Table):
     project: dict[str, ProjectRules] = Field(default={}, description="what differs for one project; patterns allowed")
     milestones: Filter = Field(default=Filter(), description="which milestones, by title")
     status_issue: StatusIssue = Field(default=StatusIssue(), description="how a status issue is made")
+    also: Also = Field(default=Also(), description="what is written beside label and comment")
     policy: Policy | None = Field(default=None, description="what run may do here; none: the policy of the file")
     timezone: str = Field(default="UTC", description="where a due date ends its day")
     concurrency: int = Field(default=6, ge=1, le=32, description="requests under way at once")

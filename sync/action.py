@@ -19,6 +19,7 @@ __all__ = [
     "CreateLabel",
     "CreateStatusIssue",
     "DeleteComment",
+    "MarkItem",
     "MoveLabel",
     "Observed",
     "OurComment",
@@ -155,6 +156,18 @@ class RemoveLabel(Action, frozen=True, kw_only=True, tag=True):
     labels: tuple[str, ...]
 
 
+class MarkItem(Action, frozen=True, kw_only=True, tag=True):
+    """Put labels on an issue of the milestone and take others off, as a delta. ``item`` is its native id, ``issue`` its
+    key; ``touched`` is when it had last been touched, which our own change is not to hide.
+    """
+
+    item: str
+    issue: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    touched: datetime | None = None
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -194,6 +207,7 @@ AnyAction = (
     | CreateStatusIssue
     | MoveLabel
     | RemoveLabel
+    | MarkItem
     | CreateComment
     | UpdateComment
     | DeleteComment

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sync import health, history
+from sync.also import Also, untouched
 from sync.audience import EVERYBODY, Audience
 from sync.calendar import Calendar
 from sync.capacity_replay import own_multipliers
@@ -61,6 +62,10 @@ def _plan_only(_project: str) -> Policy:
     return Policy.PLAN
 
 
+def _nothing_more(_project: str) -> Also:
+    return Also()
+
+
 def _every_title(_project: str, _title: str) -> bool:
     return True
 
@@ -72,7 +77,7 @@ class Source:
     ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
     ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
     probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
-    looked after there.
+    looked after there, ``also_of`` what is written beside label and comment.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Source:
     tolerance: float = 0.0
     share: str = "none"
     named: Mapping[str, Named] = field(default_factory=dict)
+    also_of: Callable[[str], Also] = _nothing_more
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class Assessed:
     issues: Mapping[str, Issue]
     due_dates: tuple[DueDate, ...]
     named: Named
+    project_keys: Mapping[str, str]
     running: bool
     reported: bool
     read_at: datetime | None = None
@@ -299,6 +306,8 @@ class _Loaded:
             for issue in store.issues(origin, projects=watched)
             if not issue.is_pull_request and issue.id not in ours and issue.visibility not in _NARROW
         }
+        self.issues |= untouched(self.issues, store.marks(origin), origin)
+        self.keys = {project.id: project.key for project in self.projects.values()}
         self.due_dates = store.due_dates(origin)
         self.estimated: dict[str, datetime] = {}
         self.stays = list(
@@ -386,6 +395,7 @@ class _Loaded:
                 issues=self.issues,
                 due_dates=tuple(self.due_dates.get(milestone.id, ())),
                 named=named,
+                project_keys=self.keys,
                 running=containers[name].ended is None,
                 reported=name in memory.reported or bool(named.report_on),
                 read_at=memory.pulled.get(where),

@@ -5,7 +5,7 @@ Each step is one method and can be run alone. Connections are pulled side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from sync.action import (
     Action,
     CreateLabel,
     CreateStatusIssue,
+    MarkItem,
     MoveLabel,
     Observed,
     Receipt,
@@ -27,10 +28,13 @@ from sync.action import (
     Target,
     may_be_refused,
 )
+from sync.also import Mark
 from sync.assessment import Assessed, Reading, Rulebook, Source, explain, history_of, scores
 from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
+from sync.desired import merged as _plans
+from sync.itemlabels import marked
 from sync.ledger import Ledger
 from sync.marker import Marker
 from sync.model import Status, UnknownWhy
@@ -96,6 +100,8 @@ class Engine:
     whole: Whole | None = None
     """What was assessed last, with the joint milestones and what waits for what."""
     _answering: set[str] | None = None
+    _over: list[tuple[str, list[Mark]]] = field(default_factory=list)
+    """Labels on items that may be forgotten, by tracker, since the matter of each is over."""
     _terms: dict[str, int] = field(default_factory=dict)
     """By source: how often the right to write there had been given when it was first observed."""
 
@@ -229,7 +235,8 @@ class Engine:
         managed = [one for one in assessed if one.current and one.source.name in self._ready()]
         seen = self.observe([one for one in managed if one.uid not in known])
         plan = self._reconcile(managed, known, seen)
-        touched = {action.milestone for action in plan.actions} - seen.issues.keys() - seen.failed.keys()
+        told = [action for action in plan.actions if not isinstance(action, MarkItem)]
+        touched = {action.milestone for action in told} - seen.issues.keys() - seen.failed.keys()
         again = [one for one in managed if one.uid in touched and one.uid in known]
         if again:
             more = self.observe(again)
@@ -295,7 +302,21 @@ class Engine:
         stood = {uid: issue for uid, issue in known.items() if issue is not None}
         merged = _merged(Observed(issues=stood), seen)
         wanted = self.desired(managed, merged, self.store.posted())
-        return reconcile(wanted, merged, instance=self.instance, now=self.clock())
+        plan = reconcile(wanted, merged, instance=self.instance, now=self.clock())
+        silent = {want.milestone for want in wanted if want.muted}
+        silent |= {uid for uid, issue in merged.issues.items() if issue.closed}
+        return _plans([plan, *self._marks(managed, silent, merged)])
+
+    def _marks(self, managed: Sequence[Assessed], silent: Collection[str], seen: Observed) -> Iterator[Plan]:
+        """What is written on the items, source by source."""
+        self._over = []
+        for source in self.sources:
+            mine = [one for one in managed if one.source is source]
+            if mine:
+                origin = source.connector.source
+                plan, over = marked(mine, self.store.marks(origin), silent=silent, known=seen.labels, now=self.clock())
+                self._over.append((origin, over))
+                yield plan
 
     def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
@@ -325,6 +346,8 @@ class Engine:
 
     def apply_into(self, result: Result) -> None:
         """Do the result's planned writes, as far as the policies allow, noting each; a refusal ends it."""
+        for origin, ended in self._over:
+            self.store.forget_marks(origin, ended)
         owner = {one.uid: one.source for one in result.assessed}
         allowed = [
             action
@@ -420,6 +443,8 @@ class Engine:
 
     def _look_up(self, source: Source, action: Action) -> Receipt | None:
         """After a lost answer: what stands there now? None when it surely or possibly does not."""
+        if isinstance(action, MarkItem):
+            return None
         issue = getattr(action, "issue", "")
         target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
         try:
@@ -443,7 +468,7 @@ class Engine:
 
     def _remember(self, source: Source, written: Sequence[Written]) -> None:
         """Observe what was just written, so that our own change is not taken for somebody's."""
-        touched = {w.action.milestone: w for w in written}
+        touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem)}
         targets = [
             Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
             for uid, w in touched.items()

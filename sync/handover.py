@@ -6,14 +6,15 @@ policies allow.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.action import Claim, Observed, Target
 from sync.assessment import Assessed
 from sync.connector import TrackerError
-from sync.desired import Plan, label_name
+from sync.desired import Plan, label_name, merged
 from sync.engine import Engine
+from sync.itemlabels import unmarked
 from sync.marker import Marker, MarkerKind
 from sync.model import Status
 from sync.outcome import Failure
@@ -123,4 +124,10 @@ def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str
         for uid, (issue, _) in engine.store.observed().items()
         if issue is not None and uid not in known and not issue.closed
     ]
-    return retirement(standing, instance=engine.instance), lost
+    return merged([retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]), lost
+
+
+def _unmarked(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]:
+    for source in engine.sources:
+        mine = [one for one in assessed if one.source is source]
+        yield unmarked(mine, engine.store.marks(source.connector.source))

@@ -16,6 +16,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    MarkItem,
     MoveLabel,
     Observed,
     OurComment,
@@ -61,6 +62,9 @@ class MemoryTracker:
             case RemoveLabel(issue=key, labels=gone):
                 self._set(key, labels=tuple(name for name in self.issues[key].labels if name not in gone))
                 return Receipt(issue=key)
+            case MarkItem(issue=key):
+                self._mark(action)
+                return Receipt(issue=key)
             case CloseIssue(issue=key):
                 self._set(key, closed=True)
                 return Receipt(issue=key)
@@ -84,6 +88,21 @@ class MemoryTracker:
                 self._set(key, claims=tuple(c for c in there.claims if c.id != comment))
                 return Receipt(id=comment, issue=key)
         raise AssertionError(action)
+
+    def _mark(self, action: MarkItem) -> None:
+        """The labels of an item, in the pages that the next pull reads."""
+        for n, page in enumerate(self.pages):
+            issues = tuple(
+                msgspec.structs.replace(
+                    one,
+                    labels=(*(name for name in one.labels if name not in action.remove), *action.add),
+                    updated_at=self.clock(),
+                )
+                if one.id == action.item
+                else one
+                for one in page.issues
+            )
+            self.pages[n] = msgspec.structs.replace(page, issues=issues)
 
     def _set(self, key: str, **fields: object) -> None:
         self.issues[key] = msgspec.structs.replace(self.issues[key], **fields)

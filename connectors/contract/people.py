@@ -6,13 +6,13 @@ import msgspec
 
 from connectors.contract.side import LABEL, Side, marker
 from connectors.contract.writing import TITLE, WritingContract
-from sync.connector import CloseIssue, Connector, MoveLabel, RefusedError, RemoveLabel, Target
+from sync.connector import CloseIssue, Connector, MarkItem, MoveLabel, RefusedError, RemoveLabel, Target
 
 __all__ = ["PeopleContract"]
 
 
 class PeopleContract(WritingContract):
-    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `CloseIssue`."""
+    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `MarkItem`, `CloseIssue`."""
 
     def test_a_command_is_told_with_its_author_and_time(self, connector: Connector, side: Side) -> None:
         """Its lines only. Whom the tracker does not tell to be one who may write, may not."""
@@ -69,6 +69,19 @@ class PeopleContract(WritingContract):
             connector.apply(RemoveLabel(**self.about(target), issue=target.issue, labels=("h/old", "h/none")))
         assert "h/old" not in self.seen(connector, target).labels
         assert "theirs" in self.seen(connector, target).labels
+
+    def test_an_issue_of_a_milestone_is_marked(self, connector: Connector, side: Side) -> None:
+        """Labels come and go as a delta, several at once; the pull shows them, and those of people stay."""
+        target = self.aim(connector, side)
+        self.labels(connector, target, "h/blocked", "h/stale")
+        side.add_issue("work", "1.0")
+        side.label("work", "theirs")
+        issue = self.pull(connector, side).issue("work")
+        about = {**self.about(target), "item": issue.id, "issue": issue.key}
+        for add, remove in ((("h/blocked", "h/stale"), ()), (("h/stale",), ("h/blocked", "h/none")), ((), ())):
+            connector.apply(MarkItem(**about, add=add, remove=remove))
+        side.pass_time(600)
+        assert sorted(self.pull(connector, side).issue("work").labels) == ["h/stale", "theirs"]
 
     def test_a_status_issue_is_closed(self, connector: Connector, side: Side) -> None:
         """Or the tracker's refusal is told, where a workflow knows no way to that."""

@@ -15,6 +15,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    MarkItem,
     MoveLabel,
     Receipt,
     RemoveLabel,
@@ -83,9 +84,11 @@ class Writer:
                 made = self._session.post(path, action.project_key, comment, wire.Created)
                 return Receipt(id=made.node_id, issue=action.issue)
             case MoveLabel():
-                return self._move(action)
+                return self._delta(action, action.issue, (action.add,), action.remove)
+            case MarkItem():
+                return self._delta(action, action.issue, action.add, action.remove)
             case RemoveLabel():
-                return self._remove(action)
+                return self._delta(action, action.issue, (), action.labels)
             case CloseIssue():
                 self._mutate(_CLOSE, {"issue": self._issue_id(action, action.issue)}, action.project_key)
                 return Receipt(issue=action.issue)
@@ -113,30 +116,25 @@ class Writer:
             return Receipt(id=there["l0"])
         return Receipt(id=made.node_id)
 
-    def _move(self, action: MoveLabel) -> Receipt:
-        """Add and remove in one document, by node ids: the labels of people stay."""
+    def _delta(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
+        """Add and remove in one document, by node ids: the labels of people stay. What is not there is away, which is
+        what was asked.
+        """
         project = action.project_key
-        repository, number = self._place(action.issue, project)
-        ids = self._ids(repository, project, [action.add, *action.remove], number)
+        repository, number = self._place(issue, project)
+        ids = self._ids(repository, project, [*add, *remove], number)
         if "issue" not in ids:
-            raise GoneError(self._session.name, project, f"issue {action.issue}")
-        if "l0" not in ids:
-            raise RefusedError(self._session.name, project, f"{repository} has no label {action.add}")
-        remove = [ids[f"l{i}"] for i in range(1, len(action.remove) + 1) if f"l{i}" in ids]
-        moved: dict[str, object] = {"issue": ids["issue"], "add": [ids["l0"]]}
-        self._mutate(_MOVE if remove else _ADD, moved | ({"remove": remove} if remove else {}), project)
-        return Receipt(id=ids["l0"], issue=action.issue)
-
-    def _remove(self, action: RemoveLabel) -> Receipt:
-        """Labels that are not there any more are away, which is what was asked."""
-        repository, number = self._place(action.issue, action.project_key)
-        ids = self._ids(repository, action.project_key, action.labels, number)
-        if "issue" not in ids:
-            raise GoneError(self._session.name, action.project_key, f"issue {action.issue}")
-        remove = [id_ for alias, id_ in ids.items() if alias != "issue"]
-        if remove:
-            self._mutate(_REMOVE, {"issue": ids["issue"], "remove": remove}, action.project_key)
-        return Receipt(issue=action.issue)
+            raise GoneError(self._session.name, project, f"issue {issue}")
+        missing = [label for i, label in enumerate(add) if f"l{i}" not in ids]
+        if missing:
+            raise RefusedError(self._session.name, project, f"{repository} has no label {missing[0]}")
+        new = [ids[f"l{i}"] for i in range(len(add))]
+        old = [ids[f"l{i}"] for i in range(len(add), len(add) + len(remove)) if f"l{i}" in ids]
+        document = _MOVE if new and old else _ADD if new else _REMOVE
+        if new or old:
+            moved = {"issue": ids["issue"]} | ({"add": new} if new else {}) | ({"remove": old} if old else {})
+            self._mutate(document, moved, project)
+        return Receipt(id=new[0] if new else "", issue=issue)
 
     def _issue_id(self, action: Action, issue: str) -> str:
         repository, number = self._place(issue, action.project_key)

@@ -7,7 +7,7 @@ Our texts never hold one; it is checked before sending, and the answer's text is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from sync.connector import (
     DeleteComment,
     GoneError,
     MalformedError,
+    MarkItem,
     MoveLabel,
     Receipt,
     RefusedError,
@@ -54,7 +55,9 @@ class Writer:
             case CreateStatusIssue():
                 return self._create_status_issue(action)
             case MoveLabel():
-                return self._move_label(action)
+                return self._delta(action, action.issue, (action.add,), action.remove)
+            case MarkItem():
+                return self._delta(action, action.issue, action.add, action.remove)
             case RemoveLabel():
                 return self._edit_issue(action, action.issue, {"remove_labels": self._labels(action.labels)})
             case CloseIssue():
@@ -90,13 +93,14 @@ class Writer:
         self._same(action, text, made.description or "")
         return Receipt(id=str(made.id), issue=made.references.full)
 
-    def _move_label(self, action: MoveLabel) -> Receipt:
-        body = {"add_labels": self._labels((action.add,)), "remove_labels": self._labels(action.remove)}
-        path = self._issue(action, action.issue)
+    def _delta(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
+        body = {"add_labels": self._labels(add), "remove_labels": self._labels(remove)}
+        path = self._issue(action, issue)
         answer = self.session.change("put", path, action.project_key, body, again=True)
         now = decode(answer, wire.Issue, self.session.name, action.project_key)
-        if action.add not in now.labels:
-            raise RefusedError(self.session.name, action.project_key, f"did not add the label {action.add}")
+        for label in add:
+            if label not in now.labels:
+                raise RefusedError(self.session.name, action.project_key, f"did not add the label {label}")
         return Receipt(issue=now.references.full)
 
     def _edit_issue(self, action: Action, issue: str, body: dict[str, object]) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ from sync.connector import (
     DeleteComment,
     GoneError,
     MalformedError,
+    MarkItem,
     MoveLabel,
     Receipt,
     RefusedError,
@@ -45,13 +47,11 @@ class Writer:
             case CreateLabel(label=label):
                 return Receipt(id=label)
             case MoveLabel(issue=issue, add=add, remove=remove):
-                delta = [{"add": add}, *({"remove": name} for name in remove)]
-                _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
-                return Receipt(id=add, issue=issue, loud=loud)
+                return self._delta(action, issue, (add,), remove)
+            case MarkItem(issue=issue, add=added, remove=remove):
+                return self._delta(action, issue, added, remove)
             case RemoveLabel(issue=issue, labels=labels):
-                delta = [{"remove": name} for name in labels]
-                _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
-                return Receipt(issue=issue, loud=loud)
+                return self._delta(action, issue, (), labels)
             case CloseIssue(issue=issue):
                 return self._close(issue, action.project_key)
             case CreateStatusIssue():
@@ -70,6 +70,11 @@ class Writer:
                 return Receipt(id=comment, issue=issue)
             case _:
                 raise TypeError(f"no such action here: {type(action).__name__}")
+
+    def _delta(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
+        delta = [*({"add": name} for name in add), *({"remove": name} for name in remove)]
+        _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+        return Receipt(id=add[0] if add else "", issue=issue, loud=loud)
 
     def _create_issue(self, action: CreateStatusIssue) -> Receipt:
         session = self._session

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from config import checks
 from config.errors import ConfigurationError
 from config.settings import Connection, Milestone, Settings
+from sync.also import Also
 from sync.assessment import Named, Rulebook, Source
 from sync.audience import Audience
 from sync.calendar import Calendar
@@ -84,6 +85,7 @@ def _source(
         projects=one.projects,
         policy_of=lambda project: Policy(settings.policy_for(name, project)),
         admits=lambda project, title: settings.admits(name, project, title),
+        also_of=lambda project: Also(**settings.also_for(name, project).model_dump()),
         labels=status.labels,
         prefix=settings.label_prefix,
         zone=ZoneInfo(one.timezone),

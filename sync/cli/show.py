@@ -19,6 +19,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    MarkItem,
     MoveLabel,
     RemoveLabel,
 )
@@ -189,6 +190,10 @@ def _told(action: Action) -> tuple[str, str]:
             return "~", f"label {action.add} on {where}{took}"
         case CreateComment():
             return "+", f"{'summary' if action.summary else 'transition'} comment on {where}"
+        case MarkItem(add=add, remove=remove):
+            parts = [f"label {', '.join(add)}"] if add else []
+            parts += [f"remove {', '.join(remove)}"] if remove else []
+            return "~", f"{', '.join(parts)} on {where}"
         case RemoveLabel():
             return "-", f"label {', '.join(action.labels)} from {where}"
         case DeleteComment():

@@ -32,7 +32,7 @@ from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCa
 
 __all__ = ["HEAD", "METADATA", "Json", "Made", "Moment", "Origin", "Word"]
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this code reads and writes: the newest in `sync.migrations`."""
 
 METADATA = MetaData()
@@ -342,6 +342,19 @@ made = _table(
     Column("url", Foreign, nullable=False),
 )
 """What milesync itself put into trackers; it stays here after people have deleted it there."""
+
+mark = _table(
+    "mark",
+    ("source", "issue", "label"),
+    _source(),
+    Column("project", Foreign, nullable=False),
+    Column("issue", Foreign, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("milestone", Foreign, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("touched", Moment, nullable=False),
+)
+"""Labels that milesync put on members of milestones; a row stays as long as what the label says is true."""
 
 journal = Table(
     "journal",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, Receipt, StatusIssue
+from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, MarkItem, Receipt, StatusIssue
+from sync.also import Mark
 from sync.database import lease, schema
 from sync.database.lease import Lease
 from sync.database.opening import writing
@@ -99,7 +100,10 @@ class Written(Shelf):
                 update(table).where(table.c.n == entry).values(values).returning(table.c.source, table.c.action)
             ).one()
             if isinstance(outcome, Receipt):
-                upsert(connection, schema.made, _made(row.source, _ACTION.decode(row.action), outcome))
+                action = _ACTION.decode(row.action)
+                upsert(connection, schema.made, _made(row.source, action, outcome))
+                if isinstance(action, MarkItem):
+                    _note_marks(connection, row.source, action, values["finished_at"])
 
     def unfinished(self, source: str) -> list[Entry]:
         """The writes to a source that were begun and never finished, oldest first."""
@@ -168,6 +172,20 @@ class Written(Shelf):
         rows = self._rows(select(made.c.milestone).where(made.c.what == Made.SUMMARY))
         return frozenset(row.milestone for row in rows)
 
+    def marks(self, source: str) -> list[Mark]:
+        """The labels that milesync put on items of a source and whose matter is not over yet."""
+        table = schema.mark
+        columns = [table.c[name] for name in Mark.__struct_fields__]
+        rows = self._rows(select(*columns).where(table.c.source == self._known(source)).order_by(*table.primary_key))
+        return [Mark(**row._asdict()) for row in rows]
+
+    def forget_marks(self, source: str, marks: Iterable[Mark]) -> None:
+        """Forget labels on items: they may be put there again."""
+        n = self._number(source)
+        with writing(self._engine) as connection:
+            for mark in marks:
+                _forget(connection, n, mark.issue, (mark.label,))
+
     # --- the right to write -------------------------------------------------------------------------------------
 
     def acquire(self, source: str, holder: str, *, dead: Callable[[str], bool] = lease.is_dead) -> Lease | None:
@@ -177,6 +195,29 @@ class Written(Shelf):
     def term(self, source: str) -> int:
         """How often the right to write to a source has been given: another number means that another run had it."""
         return lease.term(self._engine, self._known(source))
+
+
+def _note_marks(connection: Connection, source: int, action: MarkItem, at: datetime) -> None:
+    _forget(connection, source, action.item, action.remove)
+    rows = [
+        {
+            "source": source,
+            "project": action.project,
+            "issue": action.item,
+            "label": label,
+            "milestone": action.milestone,
+            "at": at,
+            "touched": action.touched or at,
+        }
+        for label in action.add
+    ]
+    upsert(connection, schema.mark, rows)
+
+
+def _forget(connection: Connection, source: int, issue: str, labels: Sequence[str]) -> None:
+    table = schema.mark
+    mine = (table.c.source == source) & (table.c.issue == issue) & table.c.label.in_(labels)
+    connection.execute(delete(table).where(mine))
 
 
 def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from sync.connector import (
     DeleteComment,
     GoneError,
     MalformedError,
+    MarkItem,
     MoveLabel,
     Observed,
     OurComment,
@@ -259,6 +260,11 @@ class Linear:
                 ids = self._labels(key)
                 gone = [ids[name] for name in names if name in ids]
                 self._change("IssueUpdate", key, again=True, id=issue, added=[], removed=gone)
+                return Receipt(issue=issue)
+            case MarkItem(issue=issue, add=add, remove=remove):
+                ids = self._labels(key)
+                gone = [ids[name] for name in remove if name in ids]
+                self._change("IssueUpdate", key, again=True, id=issue, added=[ids[n] for n in add], removed=gone)
                 return Receipt(issue=issue)
             case CreateComment(issue=issue):
                 text = with_marker(action.body, action.marker)

@@ -1,0 +1,82 @@
+"""What is written beside the label and the comment, through the command line and over the trackers' own APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.sandbox.commands import configuration
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Tracker, World
+from tests.e2e.inprocess import Done, milesync
+
+
+def crowd() -> World:
+    """In each tracker a series of milestones; nobody has touched the open issues of the running one."""
+    world = World()
+    now = datetime.now(UTC).replace(microsecond=0)
+    for tracker, key in _projects(world):
+        author = tracker.user("ada", "Ada Fox")
+        project = tracker.project(key, "Acme", created=now - timedelta(days=200))
+        for n in range(6):
+            begin = now - timedelta(days=165 - 30 * n)
+            milestone = tracker.milestone(project, f"v{n}", at=begin, due=(begin + timedelta(days=30)).date())
+            for k in range(10):
+                issue = tracker.issue(project, f"Task {k} of v{n}", author, at=begin)
+                tracker.move(project, issue, [milestone.id], author, begin)
+                if n < 5 or k < 8:
+                    issue.assignees = [author]
+                    tracker.close(issue, author, begin + timedelta(days=2 * k + 1), resolution="completed")
+            if n < 5:
+                tracker.close_milestone(project, milestone, begin + timedelta(days=29))
+    return world
+
+
+def _projects(world: World) -> list[tuple[Tracker, str]]:
+    return [(getattr(world, name), "acme/app") for name in ("github", "gitlab")]
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[tuple[World, Path]]:
+    world = crowd()
+    with Sandbox(world, only=("github", "gitlab")):
+        config = tmp_path / "milesync.toml"
+        config.write_text(configuration(world))
+        yield world, config
+
+
+def asks(config: Path, *names: str) -> None:
+    """Turn it on for both connections."""
+    text = config.read_text()
+    lines = "".join(f"{name} = true\n" for name in names)
+    for connection in ("gh", "gl"):
+        text += f"\n[connections.{connection}.also]\n{lines}"
+    config.write_text(text)
+
+
+def run(config: Path, *more: str) -> Done:
+    done = milesync("run", "--json", "--config", str(config), *more)
+    assert done.code == 0, done.err
+    return done
+
+
+def labelled(tracker: Tracker, label: str) -> int:
+    return sum(label in issue.labels for project in tracker.projects.values() for issue in project.issues.values())
+
+
+def test_the_items_that_a_reason_names_are_labelled_over_each_api(there: tuple[World, Path]) -> None:
+    world, config = there
+    run(config, "--first-run")
+    assert [labelled(tracker, "health/stale") for tracker, _ in _projects(world)] == [0, 0]
+    asks(config, "item_labels")
+    shown = milesync("plan", "--config", str(config))
+    assert "label health/stale on" in shown.out
+    run(config)
+    assert [labelled(tracker, "health/stale") for tracker, _ in _projects(world)] == [2, 2]
+    assert run(config).document["writes"]["planned"] == 0
+    done = milesync("retire", "--yes", "--json", "--config", str(config))
+    assert done.code == 0, done.err
+    assert [labelled(tracker, "health/stale") for tracker, _ in _projects(world)] == [0, 0]
