@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from config.errors import did_you_mean, key
 
 __all__ = [
+    "address",
     "audience_names",
     "connection_names",
     "connector_type",
@@ -110,6 +111,14 @@ def zone(value: str) -> str:
     if value not in available_timezones():
         hint = did_you_mean(value, available_timezones())
         raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
+    return value
+
+
+def address(value: str) -> str:
+    """A host and a port to listen at."""
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("should be a host and a port, such as 127.0.0.1:8787")
     return value
 
 

@@ -31,6 +31,7 @@ from config.tables import (
     Report,
     Retention,
     Rules,
+    Serve,
     Worker,
 )
 
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
     ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
 
+    serve: Serve = Field(default=Serve(), description="the door for webhooks")
     worker: Worker = Field(default=Worker(), description="how the work is shared among processes")
 
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
@@ -196,6 +198,16 @@ class Settings(BaseSettings):
         for (where, _), secret in zip(places, self._read(places, environ), strict=True):
             found.setdefault(where[1], {})[where[2]] = secret
         return found
+
+    def webhook_secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+        """The secrets of the connections that take webhooks, read now. Raises `ConfigurationError`."""
+        places = [
+            (("connections", name, "webhook_secret"), one.webhook_secret)
+            for name, one in self.connections.items()
+            if one.webhook_secret is not None
+        ]
+        found = self._read(places, environ)
+        return {where[1]: secret for (where, _), secret in zip(places, found, strict=True)}
 
     def _read(
         self, places: Sequence[tuple[tuple[str, ...], str | Secret]], environ: Mapping[str, str]

@@ -31,6 +31,7 @@ __all__ = [
     "ProjectRules",
     "Retention",
     "Rules",
+    "Serve",
     "StatusIssue",
     "Worker",
 ]
@@ -112,6 +113,9 @@ class Connection(Table):
         default=None,
         validate_default=True,
         description="where the token is kept; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
+    )
+    webhook_secret: Secret | None = Field(
+        default=None, description="where the secret of its webhooks is kept; none: `milesync serve` takes none of it"
     )
     email: Text | None = Field(
         default=None,
@@ -351,6 +355,17 @@ class Report(Table):
     @classmethod
     def _published(cls, value: str) -> str:
         return checks.published(value) if value else value
+
+
+class Serve(Table):
+    """The door for webhooks, `milesync serve`; needs the extra `serve`."""
+
+    listen: Annotated[str, AfterValidator(checks.address)] = Field(
+        default="127.0.0.1:8787", description="where webhooks are taken, HOST:PORT; put a server with TLS before it"
+    )
+    settle: int = Field(
+        default=30, ge=0, le=3600, description="seconds from the first word of a change until the project is read"
+    )
 
 
 class Ping(Table):

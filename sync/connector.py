@@ -52,8 +52,11 @@ __all__ = [
     "DeleteComment",
     "Examination",
     "Examiner",
+    "ForgedError",
     "GoneError",
+    "Heard",
     "LimitedError",
+    "Listener",
     "MalformedError",
     "MarkItem",
     "Markup",
@@ -326,4 +329,33 @@ class Examiner(Protocol):
 
     def examine(self, projects: Sequence[str]) -> Examination:
         """Examine the token and these projects, as configured. A failure of the whole connection is raised."""
+        ...
+
+
+# --- being told that something changed ---------------------------------------------------------------------------
+
+
+class ForgedError(Exception):
+    """A webhook's signature is not that of its secret, or too old."""
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What a webhook is believed: a project, as its tracker names it, may have changed; empty: any of the connection's.
+
+    ``matters`` is whether such a change can change the health of a milestone, or ask something of us.
+    """
+
+    project: str
+    matters: bool = True
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """What a connector may also be able to do: tell a webhook of its tracker from a forged one."""
+
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
+        """What a request says; names of headers are in lower case. Compares in constant time; asks nobody.
+
+        Raises `ForgedError`.
+        """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -65,11 +65,13 @@ UNREAD = timedelta(days=1)
 class Part:
     """A share of a round that others do the rest of: the connections whose trackers are asked and written to.
 
-    ``since`` is when the round began (UTC): what others have read after that stands.
+    ``since`` is when the round began (UTC): what others have read after that stands. ``projects``, as configured, are
+    those to read; None: all.
     """
 
     connections: Collection[str]
     since: datetime
+    projects: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -137,10 +139,11 @@ class Engine:
         self.progress("pull", source.name)
         cursors = self.store.cursors(connector.source)
         keys = {project.id: project.key for project in self.store.projects(connector.source)}
+        projects = source.projects if self.part is None or self.part.projects is None else self.part.projects
         seen: set[str] = set()
         failed: set[str] = set()
         try:
-            for page in connector.pull(source.projects, cursors):
+            for page in connector.pull(projects, cursors):
                 self.store.save(connector.source, page, now)
                 keys |= {project.id: project.key for project in page.projects}
                 seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
@@ -155,7 +158,7 @@ class Engine:
                     self.store.note_pull(connector.source, project, now, str(error))
             self.store.watch(source.name, connector.source, seen, only=not failed and self.part is None)
             # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
-            for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(source.projects):
+            for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(projects):
                 if word not in failed:
                     self.store.note_pull(connector.source, word, now, None)
         except Exception as error:
@@ -164,7 +167,7 @@ class Engine:
             self._failed(source, "", error)
             self.store.watch(source.name, connector.source, seen, only=False)
             watched = self.store.watched(source.name, connector.source)
-            for project in {*source.projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
+            for project in {*projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
                 self.store.note_pull(connector.source, project, now, str(error))
 
     def _read_since(self, source: Source) -> set[str]:
@@ -497,6 +500,24 @@ class Engine:
             for source in self.asked:
                 self.store.unwatch(source.name, source.connector.source, self.part.since - UNREAD)
         return self._write_back()
+
+    def refresh(self) -> Result | None:
+        """Run for those projects of a part's one connection of which was said that they may have changed.
+
+        None when there are none. What is said meanwhile stays for the next time; so does all of it when this fails.
+        """
+        assert self.part is not None
+        (source,) = self.asked
+        said = self.store.dirty().get(source.name, {})
+        known = tuple(project for project in source.projects if project in said)
+        if not known:
+            self.store.clean(source.name, said)
+            return None
+        self.part = replace(self.part, projects=known)
+        result = self.run()
+        if not self.failures and not result.held:
+            self.store.clean(source.name, said)
+        return result
 
     def _write_back(self) -> Result:
         assessed = self.assess()

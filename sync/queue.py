@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import Any
+from contextlib import closing, suppress
 
 import psycopg
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.schema import SchemaManager, migrations_path
 from psycopg import sql
 from sqlalchemy import make_url
 
 from sync.database.opening import UnusableDatabase
 
-__all__ = ["SCHEMA", "app", "install", "libpq"]
+__all__ = ["SCHEMA", "app", "install", "libpq", "refresh"]
 
 SCHEMA = "milesync_queue"
 _LOCK = 5_461_837_202_312
@@ -32,10 +32,27 @@ def libpq(url: str) -> str:
     return where.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def app(url: str, **pool: Any) -> App:
-    """The queue over a database that has its tables; ``pool`` goes to the pool of connections."""
+def app(url: str, *, threads: bool = False) -> App:
+    """The queue over a database that has its tables: for an event loop, or with ``threads`` for these."""
     kwargs = {"options": f"-c search_path={SCHEMA}", "application_name": "milesync"}
-    return App(connector=PsycopgConnector(conninfo=libpq(url), kwargs=kwargs, **pool))
+    made = SyncPsycopgConnector if threads else PsycopgConnector
+    return App(connector=made(conninfo=libpq(url), kwargs=kwargs))
+
+
+def refresh(queue: App, instance: str, connection: str, *, after: int) -> None:
+    """Have a connection refreshed after some seconds, unless that is about to happen anyway."""
+    task = queue.configure_task(
+        "refresh",
+        queue=instance,
+        lock=connection,
+        queueing_lock=f"{connection} refresh",
+        schedule_in={"seconds": after},
+    )
+    try:
+        with suppress(AlreadyEnqueued):
+            task.defer(connection=connection)
+    except ConnectorException as error:
+        raise UnusableDatabase("queue", type(error).__name__) from error
 
 
 def install(url: str) -> None:

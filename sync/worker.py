@@ -2,8 +2,8 @@
 
 What each task reads and writes: ``round`` the configuration only; it puts the others into the queue. ``pull`` asks one
 connection's tracker for one batch of its projects and stores what it says. ``write`` reads the whole store, since a
-forecast draws on every team's history, and observes and writes through one connection only. ``recover`` and ``tidy``
-look after the queue.
+forecast draws on every team's history, and observes and writes through one connection only. ``refresh`` does both for
+the projects of which a webhook said that they may have changed. ``recover`` and ``tidy`` look after the queue.
 
 A process that dies stops its heartbeat; ``recover`` puts its steps back. One that was paused for longer than that has
 lost them to others and ends itself when it wakes.
@@ -18,7 +18,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,11 +32,12 @@ from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy
 
 from sync.engine import Engine, Part
-from sync.outcome import Failure, Progress, Result
+from sync.orders import Order, Stopping, Work
+from sync.outcome import Failure
 from sync.rounds import HELD, PATIENCE, again, steps
 from sync.store import StoreError
 
-__all__ = ["Order", "Pulse", "Stopping", "Work", "Worker"]
+__all__ = ["Pulse", "Worker"]
 
 log = structlog.get_logger("milesync")
 
@@ -45,10 +46,6 @@ FIRST = 600
 MINUTELY, DAILY = "* * * * *", "23 3 * * *"
 KEPT = timedelta(days=7)
 """For how long the queue remembers what has been done."""
-
-
-class Stopping(BaseException):
-    """This process has been asked to stop."""
 
 
 class AgainError(Exception):
@@ -61,38 +58,6 @@ class AgainError(Exception):
 
 class FailedError(Exception):
     """A step failed in a way that the next round may not share; its reasons have been told."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a task asks an engine for. ``projects`` None: all of the connection's."""
-
-    run_id: str
-    connection: str
-    projects: tuple[str, ...] | None
-    since: datetime
-    progress: Progress
-    sleep: Callable[[float], None]
-
-    @property
-    def part(self) -> Part:
-        """The share of the round."""
-        return Part(connections=(self.connection,), since=self.since)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a worker is given: the connections with their projects as configured, and engines over them.
-
-    ``told`` hears of each write-back, with the time when it began; ``tidy`` looks after the store, once a day.
-    """
-
-    instance: str
-    connections: Mapping[str, Sequence[str]]
-    engine: Callable[[Order], Engine]
-    clock: Callable[[], datetime]
-    told: Callable[[Engine, Result, datetime], None] = lambda _engine, _result, _started: None
-    tidy: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -168,6 +133,7 @@ class Worker:
         self._steps = {
             "pull": task("pull", pass_context=True)(self._pull),
             "write": task("write", pass_context=True)(self._write),
+            "refresh": task("refresh", pass_context=True)(self._refresh),
         }
 
     # --- tasks ------------------------------------------------------------------------------------------------------
@@ -188,18 +154,32 @@ class Worker:
         log.info("round begun", connections=len(self.work.connections), still_waiting=waiting)
 
     def _pull(self, context: JobContext, connection: str, since: str, projects: list[str]) -> None:
-        with self._engine(context, connection, since, tuple(projects)) as engine:
+        known = tuple(one for one in projects if one in self.work.connections[connection])
+        if not known:
+            return  # the configuration has changed since
+        part = Part((connection,), datetime.fromisoformat(since), known)
+        with self._engine(context, part, writes=False) as engine:
             engine.pull()
             requests = engine.requests.get(connection, 0)
             log.info("pulled", issues=engine.pulled, requests=requests, failures=len(engine.failures))
             self._settle(context, engine.failures, held=False)
 
     def _write(self, context: JobContext, connection: str, since: str) -> None:
-        with self._engine(context, connection, since) as engine:
+        part = Part((connection,), datetime.fromisoformat(since))
+        with self._engine(context, part, writes=True) as engine:
             started = engine.clock()
             result = engine.write_back()
             self.work.told(engine, result, started)
             self._settle(context, result.failures, held=result.held)
+
+    def _refresh(self, context: JobContext, connection: str) -> None:
+        part = Part((connection,), self.work.clock())
+        with self._engine(context, part, writes=True) as engine:
+            started = engine.clock()
+            result = engine.refresh()
+            if result is not None:
+                self.work.told(engine, result, started)
+                self._settle(context, result.failures, held=result.held)
 
     async def _recover(self) -> None:
         """Put back what processes held that are gone. What has outlived several of them may be what kills them."""
@@ -224,20 +204,17 @@ class Worker:
     # --- one step ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _engine(
-        self, context: JobContext, connection: str, since: str, projects: tuple[str, ...] | None = None
-    ) -> Iterator[Engine]:
+    def _engine(self, context: JobContext, part: Part, *, writes: bool) -> Iterator[Engine]:
         """An engine for one step, with its run's id in every line of the log; exceptions become the queue's."""
         order = Order(
             run_id=uuid.uuid4().hex[:12],
-            connection=connection,
-            projects=projects,
-            since=datetime.fromisoformat(since),
+            part=part,
+            writes=writes,
             progress=self._go_on,
             sleep=self._wait,
         )
         with structlog.contextvars.bound_contextvars(
-            run=order.run_id, connection=connection, task=context.job.task_name
+            run=order.run_id, connection=order.connection, task=context.job.task_name
         ):
             try:
                 with self.work.engine(order) as engine:
@@ -303,8 +280,8 @@ class Worker:
             side = [asyncio.create_task(self._beat())]
             if once:
                 side.append(asyncio.create_task(self._idle(stop)))
-            await self._first_round(slot=1 if once else FIRST)
             try:
+                await self._first_round(slot=1 if once else FIRST)
                 await self.queue.run_worker_async(
                     queues=[self.work.instance],
                     name=name,
@@ -327,11 +304,10 @@ class Worker:
     async def _first_round(self, slot: int) -> None:
         """Begin a round now; of all processes that start within a slot (seconds) only one does."""
         now = int(self.work.clock().timestamp())
-        job = self._round.configure(task_kwargs={"timestamp": now}).job
+        begun = now - now % slot
+        job = self._round.configure(task_kwargs={"timestamp": begun}).job
         with suppress(queue_errors.AlreadyEnqueued):
-            await self.queue.job_manager.defer_periodic_job(
-                job=job, periodic_id="start", defer_timestamp=now - now % slot
-            )
+            await self.queue.job_manager.defer_periodic_job(job=job, periodic_id="start", defer_timestamp=begun)
 
     async def _idle(self, then: Callable[[], None]) -> None:
         """Wait until nothing is under way, and nothing is due."""

@@ -13,10 +13,11 @@ from connectors.github.examine import examine
 from connectors.github.observe import Observer
 from connectors.github.pull import Reader
 from connectors.github.session import Session
+from connectors.github.webhook import heard
 from connectors.github.write import Writer
 from connectors.sweep import Sweeping
 from sync.action import Action, Observed, Receipt, Target
-from sync.connector import Capabilities, Connector, Examination, Page, Setup
+from sync.connector import Capabilities, Connector, Examination, Heard, Page, Setup
 from sync.model import Markup
 
 __all__ = ["GitHub", "connect"]
@@ -59,6 +60,10 @@ class GitHub:
         """See `sync.connector.Examiner`."""
         names, failed = self._reader.named(projects)
         return examine(self._session, names, failed, self._clock)
+
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
+        """See `sync.connector.Listener`."""
+        return heard(headers, body, secret)
 
     def close(self) -> None:
         """Give back connections."""

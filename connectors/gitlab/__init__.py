@@ -14,9 +14,22 @@ from connectors.gitlab.history import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.pull import Options, pull
 from connectors.gitlab.session import Session
+from connectors.gitlab.webhook import heard
 from connectors.gitlab.write import Writer
 from connectors.sweep import Sweeping
-from sync.connector import Action, Capabilities, Connector, Examination, Markup, Observed, Page, Receipt, Setup, Target
+from sync.connector import (
+    Action,
+    Capabilities,
+    Connector,
+    Examination,
+    Heard,
+    Markup,
+    Observed,
+    Page,
+    Receipt,
+    Setup,
+    Target,
+)
 
 __all__ = ["GitLab", "connect"]
 
@@ -64,6 +77,10 @@ class GitLab:
     def examine(self, projects: Sequence[str]) -> Examination:
         """See `sync.connector.Examiner`."""
         return examine(self._session, projects, self._clock)
+
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
+        """See `sync.connector.Listener`."""
+        return heard(headers, body, secret, self._clock())
 
     def close(self) -> None:
         """Give back connections."""

@@ -10,9 +10,10 @@ from connectors.jira.goals import kinds
 from connectors.jira.observe import observe
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
+from connectors.jira.webhook import heard
 from connectors.jira.write import Writer
 from connectors.sweep import Sweeping
-from sync.connector import Action, Capabilities, Examination, Markup, Observed, Page, Receipt, Setup, Target
+from sync.connector import Action, Capabilities, Examination, Heard, Markup, Observed, Page, Receipt, Setup, Target
 
 __all__ = ["JiraConnector"]
 
@@ -57,6 +58,10 @@ class JiraConnector:
     def examine(self, projects: Sequence[str]) -> Examination:
         """See `sync.connector.Examiner`."""
         return examine(self._session, projects, self._clock)
+
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
+        """See `sync.connector.Listener`."""
+        return heard(headers, body, secret)
 
     def close(self) -> None:
         """Give back connections."""

@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, init, outside, report, show, timeline, whatif, worker
+from sync.cli import compose, db, doctor, handover, init, outside, report, serve, show, timeline, whatif, worker
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -304,4 +304,5 @@ app.command()(handover.adopt)
 app.command()(handover.retire)
 app.command()(timeline.timeline)
 app.command()(whatif.whatif)
+app.command()(serve.serve)
 app.command()(worker.worker)

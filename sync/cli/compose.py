@@ -27,7 +27,7 @@ from sync.pages import Pages
 from sync.plan import Limits, Policy
 from sync.store import Store
 
-__all__ = ["batch", "clock", "database", "engine", "for_targets", "needed", "sources"]
+__all__ = ["alone", "clock", "database", "engine", "for_targets", "needed", "sources"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -148,11 +148,9 @@ def database(settings: Settings, environ: Mapping[str, str]) -> str:
     return url
 
 
-def batch(settings: Settings, connection: str, projects: Sequence[str]) -> Settings:
-    """The same settings with one connection alone, and of its projects only these."""
-    whole = settings.connections[connection]
-    some = tuple(project for project in projects if project in whole.projects)
-    return settings.model_copy(update={"connections": {connection: whole.model_copy(update={"projects": some})}})
+def alone(settings: Settings, connection: str) -> Settings:
+    """The same settings with one connection only."""
+    return settings.model_copy(update={"connections": {connection: settings.connections[connection]}})
 
 
 def _pages(settings: Settings) -> Pages | None:

@@ -148,7 +148,7 @@ def _source(settings: Settings, name: str) -> str:
     """The base URL by which a connection's tracker is known. Asks nobody for it."""
     if name not in settings.connections:
         raise typer.BadParameter(f"no connection is called {name!r}")
-    alone = settings.model_copy(update={"connections": {name: settings.connections[name]}})
+    alone = compose.alone(settings, name)
     (source,) = compose.sources(alone, {**dict.fromkeys(compose.needed(alone), "-"), **os.environ})
     source.connector.close()
     return source.connector.source

@@ -11,14 +11,15 @@ from typing import Annotated
 import structlog
 import typer
 
-from config.settings import load
+from config.settings import Settings, load
 from sync import log
 from sync.cli import compose, outside
 from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, tell_error, worst
 from sync.engine import Engine, Result
+from sync.orders import Order, Work
 from sync.store import Store
 
-__all__ = ["worker"]
+__all__ = ["work_of", "worker"]
 
 Once = Annotated[bool, typer.Option("--once", help="Take what there is to do, then end.")]
 
@@ -29,7 +30,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     log.configure(sys.stderr, verbose=verbose)
     try:
         from sync.queue import app, install, libpq
-        from sync.worker import Order, Work, Worker
+        from sync.worker import Worker
     except ImportError:
         tell_error("milesync worker needs an extra: pip install 'milesync[worker]'")
         end(ERROR)
@@ -39,11 +40,23 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     install(url)
     for source in compose.sources(settings, os.environ):  # a secret that is missing is told now
         source.connector.close()
+    chosen = settings.worker
+    process = Worker(
+        app(url),
+        work_of(settings, url),
+        schedule=chosen.schedule,
+        batch=chosen.batch,
+        concurrency=chosen.concurrency,
+    )
+    end(0 if asyncio.run(process.run(once=once)) else ERROR)
+
+
+def work_of(settings: Settings, url: str) -> Work:
+    """What a process that works for ever needs, as configured."""
 
     def engine(order: Order) -> Engine:
-        chosen = compose.batch(settings, order.connection, order.projects) if order.projects else settings
         return compose.engine(
-            chosen,
+            settings if order.writes else compose.alone(settings, order.connection),
             os.environ,
             create=False,
             run_id=order.run_id,
@@ -56,7 +69,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         with Store.open(url, create=False, clock=compose.clock) as store:
             outside.tidied(store, settings)
 
-    work = Work(
+    return Work(
         instance=settings.instance,
         connections={name: one.projects for name, one in settings.connections.items()},
         engine=engine,
@@ -64,9 +77,6 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         told=_told,
         tidy=tidy,
     )
-    chosen = settings.worker
-    process = Worker(app(url), work, schedule=chosen.schedule, batch=chosen.batch, concurrency=chosen.concurrency)
-    end(0 if asyncio.run(process.run(once=once)) else ERROR)
 
 
 def _told(engine: Engine, result: Result, started: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +90,27 @@ class Pulled(Shelf):
                 first = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
                 values = {"failed_at": first, "error": error}
             connection.execute(update(table).where(mine).values(values))
+
+    def mark_dirty(self, connection: str, projects: Collection[str], at: datetime) -> None:
+        """Note that projects, as configured, may have changed."""
+        rows = [{"connection": connection, "project": project, "at": at} for project in projects]
+        with writing(self._engine) as open_:
+            upsert(open_, schema.dirty, rows)
+
+    def dirty(self) -> dict[str, dict[str, datetime]]:
+        """What may have changed since it was last cleaned: connection -> project -> when that was last said."""
+        found: dict[str, dict[str, datetime]] = {}
+        for row in self._rows(select(schema.dirty)):
+            found.setdefault(row.connection, {})[row.project] = row.at
+        return found
+
+    def clean(self, connection: str, projects: Mapping[str, datetime]) -> None:
+        """Forget these, unless they were named again since the times given."""
+        table = schema.dirty
+        with writing(self._engine) as open_:
+            for project, at in projects.items():
+                mine = (table.c.connection == connection) & (table.c.project == project) & (table.c.at <= at)
+                open_.execute(delete(table).where(mine))
 
     def stale(self) -> dict[tuple[str, str], datetime | None]:
         """The projects whose last pull failed, by (source, project key): since when their data is stale.

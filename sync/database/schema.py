@@ -170,6 +170,15 @@ watch = _table(
 )
 """The projects (native ids) that a connection, by its configured name, reads: what it no longer reads is left alone."""
 
+dirty = _table(
+    "dirty",
+    ("connection", "project"),
+    Column("connection", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+"""What webhooks said may have changed: a project as it is configured, and when that was last said."""
+
 milestone = _table(
     "milestone",
     ("source", "id"),

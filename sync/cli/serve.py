@@ -1,0 +1,122 @@
+"""`milesync serve`: take webhooks, so that a change is seen within a minute instead of within an hour."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from config.errors import ConfigurationError
+from config.settings import Settings, load
+from sync import log
+from sync.cli import compose
+from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, tell_error
+from sync.cli.worker import work_of
+from sync.connector import Listener
+from sync.here import Here
+from sync.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from sync.serve import Listening
+
+__all__ = ["serve"]
+
+AT_ONCE = 32
+"""Requests under way; more are turned away, so that a flood takes no more memory than that."""
+
+
+def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbose = False) -> None:
+    """Take webhooks and have what they name read again: by the workers on PostgreSQL, else in this process."""
+    settings = load(config, os.environ)
+    log.configure(sys.stderr, verbose=verbose)
+    try:
+        import uvicorn
+
+        from sync.serve import Door
+    except ImportError:
+        tell_error("milesync serve needs an extra: pip install 'milesync[serve]'")
+        end(ERROR)
+    url = compose.database(settings, os.environ)
+    listening = _listening(settings, os.environ)
+    with Store.open(url, create=first_run, clock=compose.clock) as store, _refreshing(settings, url, store) as ask:
+
+        def mark(connection: str, projects: Collection[str]) -> None:
+            store.mark_dirty(connection, projects, compose.clock())
+            ask(connection)
+
+        def healthy() -> bool:
+            try:
+                store.dirty()
+            except StoreError:
+                return False
+            return True
+
+        door = Door(listening, mark, healthy=healthy, clock=compose.clock)
+        host, _, port = settings.serve.listen.rpartition(":")
+        for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
+            signal.signal(number, lambda *_: None)
+        structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(listening))
+        uvicorn.run(
+            door.app,
+            host=host.strip("[]"),
+            port=int(port),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=AT_ONCE,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, Listening]:
+    """The connections that have a secret for webhooks, each with its tracker's ear."""
+    from sync.serve import Listening
+
+    secrets = settings.webhook_secrets(environ)
+    if not secrets:
+        raise ConfigurationError(["no connection has a webhook_secret, so there is nobody to listen to"])
+    log.secrets.register(*(secret.get_secret_value() for secret in secrets.values()))
+    found, errors = {}, []
+    for source in compose.sources(settings, environ):
+        if source.name in secrets:
+            if isinstance(source.connector, Listener):
+                secret = secrets[source.name].get_secret_value()
+                found[source.name] = Listening(source.connector.heard, secret, source.projects)
+            else:
+                errors.append(f"connections.{source.name}: this type of tracker has no webhooks here")
+    if errors:
+        raise ConfigurationError(errors)
+    return found
+
+
+@contextmanager
+def _refreshing(settings: Settings, url: str, store: Store) -> Iterator[Callable[[str], None]]:
+    """What has a connection refreshed: the workers' queue, or a thread of this process that looks for itself."""
+    if url.startswith("postgresql"):
+        try:
+            from sync import queue
+        except ImportError:
+            tell_error(
+                "on PostgreSQL milesync serve needs the workers' extra too: pip install 'milesync[serve,worker]'"
+            )
+            end(ERROR)
+        queue.install(url)
+        with queue.app(url, threads=True).open() as made:
+            yield lambda name: queue.refresh(made, settings.instance, name, after=settings.serve.settle)
+        return
+    here = Here(store, work_of(settings, url), settle=timedelta(seconds=settings.serve.settle))
+    thread = threading.Thread(target=here.run, name="refresh")
+    thread.start()
+    try:
+        yield lambda _name: None
+    finally:
+        here.stop()
+        thread.join()
