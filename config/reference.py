@@ -52,6 +52,7 @@ _PLACES = {
     "Audience": ("Audiences", "`[audiences.NAME]`; beside them there are `public` and each project by its name"),
     "Rules": ("From probability to status", "`[rules]`"),
     "Calendar": ("Days without work", "`[calendar]`"),
+    "People": ("Owners and reminders", "`[people]`"),
     "Limits": ("Limits", "`[limits]`"),
     "Retention": ("What is kept", "`[retention]`"),
     "Report": ("Report", "`[report]`; needs the extra `site`"),

@@ -25,6 +25,7 @@ from config.tables import (
     Limits,
     Metrics,
     Milestone,
+    People,
     Ping,
     Policy,
     ProjectRules,
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     )
     rules: Rules = Field(default=Rules(), description="from probability to status")
     calendar: Calendar = Field(default=Calendar(), description="days without work")
+    people: People = Field(default=People(), description="reminders to owners, mentions, who carries too much")
     limits: Limits = Field(default=Limits(), description="the most that one run may write")
     retention: Retention = Field(default=Retention(), description="how much of the past is kept")
     report: Report = Field(default=Report(), description="pages to look at, made by each run")

@@ -26,6 +26,7 @@ __all__ = [
     "Limits",
     "Metrics",
     "Milestone",
+    "People",
     "Ping",
     "Policy",
     "ProjectRules",
@@ -262,6 +263,36 @@ class Rules(Table):
     def _below(cls, value: float, info: Any) -> float:
         if value >= info.data.get("on_track", 1):
             raise ValueError("should be below rules.on_track")
+        return value
+
+
+class People(Table):
+    """What people are asked for. All of it is off until somebody switches it on."""
+
+    reminders: bool = Field(
+        default=False, description="remind owners of issues that need them, in a comment on the status issue"
+    )
+    every: int = Field(default=7, ge=1, description="days between two reminders of one milestone")
+    grace: int = Field(default=3, ge=0, description="days for which an issue must need its owner before a reminder")
+    escalate: int = Field(
+        default=14, ge=1, validate_default=True, description="days after which the milestone's owner is asked too"
+    )
+    mentions: bool = Field(
+        default=False, description="name people in reminders and thanks as mentions, which notify them"
+    )
+    over_committed: bool = Field(
+        default=False, description="tell whose open issues due by a milestone's date are more than fits until then"
+    )
+    review: tuple[str, ...] = Field(
+        default=("In Review", "Code Review", "needs review"),
+        description="states and labels that mean that an issue waits for a reviewer",
+    )
+
+    @field_validator("escalate")
+    @classmethod
+    def _after(cls, value: int, info: Any) -> int:
+        if value < info.data.get("grace", 0):
+            raise ValueError("should be at least people.grace")
         return value
 
 

@@ -188,12 +188,13 @@ class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
 
 class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
     """Take away a comment of ours: a second summary, or all that we wrote. ``claimed`` marks one that another account
-    wrote for us before; that the tracker refuses this is no failure.
+    wrote for us before, ``superseded`` a reminder that has served; that the tracker refuses these is no failure.
     """
 
     issue: str
     comment: str
     claimed: bool = False
+    superseded: bool = False
 
 
 class CloseIssue(Action, frozen=True, kw_only=True, tag=True):
@@ -234,4 +235,6 @@ def notifies(action: Action, receipt: Receipt) -> bool:
 
 def may_be_refused(action: Action) -> bool:
     """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue) or (isinstance(action, DeleteComment) and action.claimed)
+    return isinstance(action, CloseIssue) or (
+        isinstance(action, DeleteComment) and (action.claimed or action.superseded)
+    )

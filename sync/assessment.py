@@ -38,6 +38,7 @@ from sync.model import (
     Visibility,
     uid,
 )
+from sync.nudges import Load, Nudging
 from sync.plan import Policy
 from sync.selfscore import StreamScore
 from sync.store import Store
@@ -107,6 +108,7 @@ class Rulebook:
     keep_quiet: bool = False
     joints: tuple[JointMilestone, ...] = ()
     dependencies: tuple[tuple[str, str], ...] = ()
+    nudging: Nudging = field(default_factory=Nudging)
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether nobody is to be notified of a new status now."""
@@ -145,6 +147,8 @@ class Assessed:
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
     aggregate: bool = False
+    loads: tuple[Load, ...] = ()
+    unreviewed: tuple[str, ...] = ()
 
     @property
     def report_on(self) -> str:

@@ -15,10 +15,13 @@ from sync.commands import heard
 from sync.desired import Desired, label_name
 from sync.farewell import farewell
 from sync.goodnews import good_news
-from sync.history import burnup
+from sync.history import burnup, is_open
 from sync.marker import Marker, MarkerKind, Told
 from sync.markup import render
+from sync.markup.document import Document
 from sync.model import Health, Issue, State, Status
+from sync.nudges import Nudging, Want, wants
+from sync.reminder import named, reminder
 
 __all__ = ["desire", "view"]
 
@@ -39,9 +42,11 @@ def desire(
     quiet: bool = False,
     record: Record | None = None,
     page: str = "",
+    nudging: Nudging = Nudging(),  # noqa: B008 - frozen
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
-    told. ``record`` is that of a milestone which is done; ``page`` the address of its page in the report.
+    told. ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging``
+    are the rules for reminders.
     """
     can = one.source.connector.capabilities
     last = _last(one.uid, have, instance)
@@ -56,6 +61,7 @@ def desire(
     stale = one.health.stale_since is not None
     if stale and last is not None and last.status is not None:
         status, since = last.status, last.since or since
+    asked = reminder(_wants(one, now, nudging), one.named.owner, nudging)
     labels = {s: label_name(one.source.prefix, can.scoped, s) for s in Status}
     return Desired(
         milestone=one.uid,
@@ -68,7 +74,9 @@ def desire(
         summary=render(report.summary(shown), can.markup, limit),
         meaning=meant,
         transition=lambda before: render(report.transition(shown, before), can.markup, limit),
-        closing=None if record is None else render(farewell(record), can.markup, limit),
+        closing=None if record is None else render(_farewell(record, nudging), can.markup, limit),
+        reminder=None if asked is None else render(asked, can.markup, limit),
+        remind_every=nudging.every,
         issue_title=report.status_issue_title(one.milestone),
         issue_body=render(report.status_issue_body(one.milestone, one.project.key), can.markup, limit),
         issue_labels=one.source.labels,
@@ -88,6 +96,20 @@ def desire(
         understood=said.understood,
         ignored=said.ignored,
     )
+
+
+def _farewell(record: Record, nudging: Nudging) -> Document:
+    return farewell(record, lambda person: named(person, mentions=nudging.mentions))
+
+
+def _wants(one: Assessed, now: datetime, nudging: Nudging) -> list[Want]:
+    """The issues of a running milestone for which owners are to be reminded."""
+    if not nudging.reminders or not one.running or one.health.status is Status.DONE:
+        return []
+    held = [
+        (one.issues[stay.item], stay.joined) for stay in one.stays if stay.item in one.issues and is_open(stay, now)
+    ]
+    return wants(held, now, nudging)
 
 
 def _since(last: Marker | None, meant: str) -> datetime | None:
@@ -128,6 +150,8 @@ def view(one: Assessed, *, now: datetime) -> report.View:
         findings=one.findings,
         criteria=one.criteria,
         good_news=good_news(one.health, one.stays),
+        loads=one.loads,
+        unreviewed=one.unreviewed,
     )
 
 

@@ -40,6 +40,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     are rendered bodies, ``probability``, ``p50`` and ``due`` the forecast in them; ``transition`` says what changed,
     given the status in the last summary, and may decline.
     ``closing`` is the body of the closing comment, which tells `done` in its place; None where there is no record.
+    ``reminder`` is the body of the one that asks owners, None when nobody is to be asked; it is posted anew every
+    ``remind_every`` days at most.
     ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
     ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
     tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
@@ -61,6 +63,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     issue_title: str
     issue_body: str
     closing: str | None = None
+    reminder: str | None = None
+    remind_every: int = 7
     issue_labels: tuple[str, ...] = ()
     baseline: date | None = None
     policy: Policy = Policy.PLAN

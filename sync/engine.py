@@ -335,6 +335,7 @@ class Engine:
                 quiet=self.rules.quiet(now, one.source.zone),
                 record=records.get(one.uid),
                 page=self._page(one, now),
+                nudging=self.rules.nudging,
             )
             for one in managed
         ]

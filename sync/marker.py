@@ -27,6 +27,7 @@ class MarkerKind(StrEnum):
     SUMMARY = "summary"
     TRANSITION = "transition"
     CLOSING = "closing"
+    REMINDER = "reminder"
 
 
 class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,7 +45,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     were last told of. ``meaning`` is the hash of what the comment says, ``body`` the `digest` of its text, ``written``
     when it was last rewritten, ``changed`` when it last came to mean something else, ``before`` when the time before
     that. ``probability``, ``p50`` and ``due`` are what it tells, ``was`` what was told in their place before the last
-    change. Versioned by ``v``.
+    change. ``reminded`` is when owners were last reminded. Versioned by ``v``.
     """
 
     v: int = 1
@@ -63,6 +64,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     written: datetime | None = None
     changed: datetime | None = None
     before: datetime | None = None
+    reminded: datetime | None = None
 
     @property
     def told(self) -> Told:

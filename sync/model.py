@@ -120,10 +120,13 @@ class Markup(StrEnum):
 
 
 class Person(Struct, frozen=True, order=True):
-    """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name."""
+    """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name. ``login``
+    is what follows the @ of a mention, where that is another word than the name.
+    """
 
     id: str
     name: str
+    login: str = ""
 
 
 class Project(Struct, frozen=True, kw_only=True):

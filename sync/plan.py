@@ -18,6 +18,8 @@ marker, and none of ours         or it is a forgery
 status differs from the one      a transition comment first, unless that very one stands there already; on a quiet day
 that people were told            it waits, and the summary's marker keeps the old status until it is told
 it is done, for the first time   the closing comment takes the place of that transition
+issues ask for their owners      one reminder, rewritten in place; posted anew (the old one goes) at its cadence only,
+                                 and taken away when nothing is asked any more
 ===============================  ==========================================================================
 """
 
@@ -142,7 +144,8 @@ class _One:
             if not self.summaries and not want.stale:
                 claims, kind = self.have.claims, MarkerKind.SUMMARY
                 taken = any(claimed(one, self.instance, want.milestone, kind) for one in claims)
-                actions += [] if taken or want.posted else [self.post(self.have.issue)]
+                silent = taken or want.posted
+                actions += [] if silent else [self.post(self.have.issue), *self._reminders(self.have.issue)]
                 skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
                 skipped = "a person edited its summary, which stays"
@@ -166,6 +169,7 @@ class _One:
         yield CreateStatusIssue(**self.to, title=title, body=body, marker=marker, labels=labels)
         yield MoveLabel(**self.to, issue="", add=want.label)
         yield self.post("")
+        yield from self._reminders("")
 
     def _next(self, have: StatusIssue) -> Iterator[Action]:
         """What changes where something stands already, but for a first summary."""
@@ -182,6 +186,8 @@ class _One:
             comment, _ = self.summaries[0]
             marker_text = self._marker().encode()
             yield UpdateComment(**self.to, issue=have.issue, comment=comment.id, body=want.summary, marker=marker_text)
+        if self.summaries and not want.stale:
+            yield from self._reminders(have.issue)
 
     def post(self, issue: str) -> CreateComment:
         marker = self._marker().encode()
@@ -204,6 +210,42 @@ class _One:
         )
         yield CreateComment(**self.to, issue=have.issue, body=body, marker=marker.encode(), summary=False)
 
+    @property
+    def remind(self) -> bool:
+        """Whether a reminder is to be posted now: somebody is to be asked, and the last time is long enough ago."""
+        want, last = self.want, self._reminded()
+        if want.reminder is None or want.quiet or want.stale:
+            return False
+        return last is None or (self.now.date() - last.date()).days >= want.remind_every
+
+    def _reminded(self) -> datetime | None:
+        """When owners were last reminded: both the summary and the reminder remember it, as people may delete one."""
+        times = [m.written for _, m in self.ours if m.kind is MarkerKind.REMINDER]
+        return max((at for at in (*times, self.last.reminded if self.last else None) if at), default=None)
+
+    def _reminders(self, issue: str) -> Iterator[Action]:
+        want = self.want
+        pairs = [
+            pair for pair in self.ours if pair[1].kind is MarkerKind.REMINDER and not edited(pair[0].body, pair[1])
+        ]
+        standing = sorted(pairs, key=lambda pair: (pair[0].created_at, pair[0].id))
+        marker = Marker(
+            instance=self.instance,
+            kind=MarkerKind.REMINDER,
+            milestone=want.milestone,
+            body=digest(want.reminder or ""),
+            written=self.now,
+        )
+        if self.remind and want.reminder is not None:
+            yield CreateComment(**self.to, issue=issue, body=want.reminder, marker=marker.encode(), summary=False)
+        elif want.reminder is not None and standing:
+            comment, last = standing.pop()
+            if last.body != marker.body:
+                text = msgspec.structs.replace(marker, written=last.written).encode()
+                yield UpdateComment(**self.to, issue=issue, comment=comment.id, body=want.reminder, marker=text)
+        for comment, _ in standing:
+            yield DeleteComment(**self.to, issue=issue, comment=comment.id, superseded=True)
+
     def _told(self) -> Status | None:
         """The status of which people were told last, by the summary or by a transition after it."""
         if self.last is None or self.last.status is None:
@@ -214,7 +256,7 @@ class _One:
 
     def _must_rewrite(self) -> bool:
         want, last = self.want, self.last
-        if last is None or last.meaning != want.meaning or (self.turned and not want.quiet):
+        if last is None or last.meaning != want.meaning or (self.turned and not want.quiet) or self.remind:
             return True
         if want.refresh is not None and (last.written is None or last.written < want.refresh):
             return True
@@ -243,6 +285,7 @@ class _One:
             written=max(now, want.refresh or now),
             changed=last.changed if last is not None and same else now,
             before=(last.before if same else last.changed) if last is not None else None,
+            reminded=now if self.remind else self._reminded(),
         )
 
 
@@ -341,7 +384,7 @@ def over_limits(plan: Plan, limits: Limits, milestones: int) -> list[Refusal]:
 
 def _sort(action: Action) -> str:
     if isinstance(action, DeleteComment):
-        return "deletes"
+        return "updates" if action.superseded else "deletes"
     return "creates" if isinstance(action, CreateStatusIssue | CreateComment | CreateLabel) else "updates"
 
 
@@ -355,7 +398,15 @@ def fingerprint(actions: Iterable[Action]) -> str:
         marker = Marker.decode(plain.get("marker", ""))
         if marker is not None:
             meant = msgspec.structs.replace(
-                marker, written=None, since=None, probability=None, body="", changed=None, before=None, was=None
+                marker,
+                written=None,
+                since=None,
+                probability=None,
+                body="",
+                changed=None,
+                before=None,
+                was=None,
+                reminded=None,
             )
             plain["marker"] = msgspec.to_builtins(meant)
             if marker.meaning:

@@ -14,6 +14,7 @@ from sync import details
 from sync.details import POINTS
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
 from sync.model import Health, Milestone, MilestoneKind, Status
+from sync.reminder import owners
 from sync.sentences import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
 from sync.view import Budget, Changes, Commitment, Fellow, Forecast, Override, Point, Seen, View, meaning
 
@@ -43,6 +44,7 @@ def summary(view: View) -> Document:
         details.why(view),
         *details.changed(view),
         *details.decisions(view),
+        *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items]),
         *details.commitments(view),
         *details.progress(view),
         details.certainty(view),

@@ -10,17 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sync import coordination, history, joint, timeline
+from sync import coordination, history, joint, nudges, timeline
 from sync.assessment import Assessed, Reading
 from sync.calendar import end_of_day
 from sync.joint import Curve
 from sync.jointhealth import joint_health, moved_health
 from sync.ledger import days
 from sync.model import Health, JointMilestone, Status
+from sync.nudges import Load
 from sync.outlook import Outlook
 from sync.timeline import CircleError, Dependency, Moved, Span
 from sync.whole import JointAssessed, Whole, as_seen, may_know, sees
@@ -168,6 +170,8 @@ class _Relations:
                 findings=self._findings(one, tuple(shared.get(uid, {}).values())),
                 criteria=coordination.criteria(one.milestone.description),
                 aggregate=unseen.get(uid, False),
+                loads=self._loads(one),
+                unreviewed=self._unreviewed(one),
             )
         joints = [replace(made, members=tuple(milestones[member.uid] for member in made.members)) for made in joints]
         horizons = {uid: curve.horizon for uid, curve in self.curves.items()}
@@ -257,6 +261,37 @@ class _Relations:
                     f"{one.source.name}/{person.id}" for item in self.open[uid] for person in one.issues[item].assignees
                 )
         return coordination.overlaps(people, planned)
+
+    def _unreviewed(self, one: Assessed) -> tuple[str, ...]:
+        review = self.book.nudging.review
+        return tuple(uid for uid in sorted(self.open[one.uid]) if nudges.unreviewed(one.issues[uid], review))
+
+    def _loads(self, one: Assessed) -> tuple[Load, ...]:
+        """Who of its people carries more than fits until its due date, in all that its readers may see."""
+        today, due = one.health.at.date(), one.health.due
+        if not self.book.nudging.over_committed or not one.running or due is None or due < today:
+            return ()
+        mine = {person for uid in self.open[one.uid] for person in one.issues[uid].assignees}
+        held = {
+            person: [got for other, got in self._held[one.source.name, person.id] if sees(one, other)]
+            for person in mine
+        }
+        return nudges.overcommitted(held, due, today, self.calendar)
+
+    @cached_property
+    def _held(self) -> Mapping[tuple[str, str], list[tuple[Assessed, nudges.Held]]]:
+        """By tracker and person: their open issues, each with the milestone that it is in."""
+        found: dict[tuple[str, str], list[tuple[Assessed, nudges.Held]]] = defaultdict(list)
+        for one in self.alone.values():
+            due = one.health.due
+            if due is None:
+                continue
+            for uid in self.open[one.uid]:
+                issue = one.issues[uid]
+                got = nudges.Held(uid=uid, issue=issue, milestone=one.uid, due=due)
+                for person in issue.assignees:
+                    found[one.source.name, person.id].append((one, got))
+        return found
 
     def _findings(self, one: Assessed, shared: Sequence[int]) -> tuple[coordination.Finding, ...]:
         if not one.running or one.health.status is Status.DONE:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sync.coordination import Criteria, Finding
 from sync.marker import Told
 from sync.model import DueDate, Health, Issue, Milestone, Status, Value
+from sync.nudges import Load
 
 __all__ = [
     "Budget",
@@ -120,7 +121,8 @@ class View(Struct, frozen=True, kw_only=True):
     says in our words how such forecasts did. ``points`` draw the burn-up. ``commands`` says whether people's
     ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
     ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
-    its exit criteria. ``good_news`` is a line of our own words; ``page`` the address of its page in the report.
+    its exit criteria. ``good_news`` is a line of our own words; ``page`` the address of its page in the report;
+    ``loads`` are people who carry too much, ``unreviewed`` the uids of open issues that wait for a reviewer.
     """
 
     health: Health
@@ -145,6 +147,8 @@ class View(Struct, frozen=True, kw_only=True):
     criteria: Criteria = Criteria()
     good_news: str = ""
     page: str = ""
+    loads: tuple[Load, ...] = ()
+    unreviewed: tuple[str, ...] = ()
 
 
 def meaning(view: View) -> str:
@@ -173,6 +177,7 @@ def meaning(view: View) -> str:
         [msgspec.structs.replace(one, probability=None, p50=None) for one in view.commitments],
         (view.findings, view.criteria),
         *([view.page] if view.page else []),
+        (view.loads, view.unreviewed),
     )
     return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
 

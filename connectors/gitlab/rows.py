@@ -94,7 +94,7 @@ def issue_of(read: wire.Issue, project: Project, source: str) -> Issue:
         resolution=_resolution(read) if closed else "",
         type=(read.issue_type or "").lower(),
         priority="" if read.severity in (None, "UNKNOWN") else str(read.severity).lower(),
-        assignees=tuple(Person(str(user.id), user.name or user.username) for user in read.assignees),
+        assignees=tuple(Person(str(user.id), user.name or user.username, user.username) for user in read.assignees),
         labels=tuple(read.labels),
         milestones=(str(read.milestone.id),) if read.milestone else (),
         estimate=estimate,

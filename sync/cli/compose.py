@@ -23,6 +23,7 @@ from sync.engine import Engine, Part, Progress
 from sync.forecast import Rules
 from sync.log import secrets
 from sync.model import JointMilestone
+from sync.nudges import Nudging
 from sync.pages import Pages
 from sync.plan import Limits, Policy
 from sync.store import Store
@@ -189,6 +190,10 @@ def rulebook(settings: Settings) -> Rulebook:
             JointMilestone(name=one.name, members=one.members, owner=one.owner, due=one.due) for one in settings.joint
         ),
         dependencies=tuple((one.before, one.after) for one in settings.dependency),
+        nudging=Nudging(
+            **{name: getattr(settings.people, name) for name in Nudging.__struct_fields__ if name != "review"},
+            review=frozenset(word.lower() for word in settings.people.review),
+        ),
     )
 
 

@@ -26,6 +26,7 @@ from sync.action import (
 from sync.assessment import Assessed
 from sync.desired import People, Plan
 from sync.engine import Failure, Result, Written
+from sync.marker import Marker
 from sync.model import Health, Status, UnknownWhy
 from sync.selfscore import StreamScore, sentence
 from sync.together import JointAssessed
@@ -189,7 +190,7 @@ def _told(action: Action) -> tuple[str, str]:
             took = f", remove {', '.join(action.remove)}" if action.remove else ""
             return "~", f"label {action.add} on {where}{took}"
         case CreateComment():
-            return "+", f"{'summary' if action.summary else 'transition'} comment on {where}"
+            return "+", f"{_kind(action)} comment on {where}"
         case MarkItem(add=add, remove=remove):
             parts = [f"label {', '.join(add)}"] if add else []
             parts += [f"remove {', '.join(remove)}"] if remove else []
@@ -201,7 +202,13 @@ def _told(action: Action) -> tuple[str, str]:
         case CloseIssue():
             return "-", f"status issue {where}, closed"
         case _:
-            return "~", f"summary comment on {where}"
+            return "~", f"{_kind(action)} comment on {where}"
+
+
+def _kind(action: Action) -> str:
+    """Summary, transition, closing or reminder."""
+    marker = Marker.decode(getattr(action, "marker", ""))
+    return marker.kind.value if marker else "summary"
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The Atlassian Document Format: Jira Cloud's comments, as a JSON text.
 
 Foreign text is only ever the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, text,
-hardBreak, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
+hardBreak, mention, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Mention,
     Section,
     Sign,
     Strong,
@@ -97,6 +98,9 @@ def _inline(part: Inline) -> list[Node]:
             return [_text(SIGNS[status])]
         case Link(text, url):
             return [_text(text, *_link(url)) if is_ours(text) else _text(clean(text), _CODE)]
+        case Mention(id_, _, name):
+            person = clean(name)
+            return [{"type": "mention", "attrs": {"id": id_, "text": f"@{person}"}}] if id_ else [_text(person, _CODE)]
         case Item(key, title, url):
             shown = [_text(clean(key), _CODE, *_link(url))]
             return [*shown, _text(" "), _text(clean(title), _CODE)] if title else shown

@@ -26,6 +26,7 @@ __all__ = [
     "Line",
     "Lines",
     "Link",
+    "Mention",
     "Section",
     "Sign",
     "Strong",
@@ -68,13 +69,23 @@ class Link(Struct, frozen=True):
     url: str
 
 
+class Mention(Struct, frozen=True):
+    """A person who is to be notified: only ever made where somebody switched mentions on. ``id`` is the tracker's,
+    ``login`` what follows the @; where neither can be a mention, ``name`` is shown as foreign text.
+    """
+
+    id: str
+    login: str
+    name: str
+
+
 class Sign(Struct, frozen=True):
     """A status as a shape: no two statuses differ in colour alone."""
 
     status: Status
 
 
-Inline = str | Foreign | Strong | Item | Link | Sign
+Inline = str | Foreign | Strong | Item | Link | Mention | Sign
 Line = tuple[Inline, ...]
 
 

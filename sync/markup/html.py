@@ -16,6 +16,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Mention,
     Section,
     Sign,
     Strong,
@@ -71,7 +72,7 @@ def _inline(part: Inline) -> str:
             return escape(part) if is_ours(part) else _literal(part)
         case Strong(text):
             return f"<strong>{escape(text)}</strong>" if is_ours(text) else _literal(text)
-        case Foreign(text):
+        case Foreign(text) | Mention(_, _, text):
             return _literal(text)
         case Link(text, url):
             words = escape(clean(text))

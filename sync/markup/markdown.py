@@ -20,6 +20,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Mention,
     Section,
     Sign,
     Strong,
@@ -33,6 +34,7 @@ from sync.markup.document import (
 __all__ = ["markdown"]
 
 _GITHUB_ITEM = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+/(?:issues|pull)/\d+)", re.ASCII)
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[\w.-]*\w)?", re.ASCII)
 _LISTLIKE = re.compile(r"([-+])(\s|$)|(\d+)([.)])(\s|$)")
 
 
@@ -113,6 +115,8 @@ def _inline(part: Inline, links: bool) -> str:
             return f"[{words}]({url})" if is_plain_url(url) else words
         case Sign(status):
             return SIGNS[status]
+        case Mention(_, login, name):
+            return f"@{login}" if _LOGIN.fullmatch(login) else _code(name)
         case Item(key, title, url):
             found = _GITHUB_ITEM.fullmatch(url) if links else None
             shown = f"[{_code(key)}](https://redirect.github.com/{found[1]})" if found else _code(key)

@@ -13,7 +13,21 @@ from html import escape
 
 from msgspec.structs import replace
 
-from sync.markup.document import SIGNS, Document, Foreign, Inline, Item, Line, Lines, Link, Section, Sign, Strong, clean
+from sync.markup.document import (
+    SIGNS,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Link,
+    Mention,
+    Section,
+    Sign,
+    Strong,
+    clean,
+)
 
 __all__ = ["fitted", "html_letter", "quiet", "text_letter"]
 
@@ -55,7 +69,7 @@ def _text(part: Inline) -> str:
             return SIGNS[status]
         case Item(key, title, _):
             return quiet(title or key)
-        case Foreign(text):
+        case Foreign(text) | Mention(_, _, text):
             return quiet(text)
         case Strong(text) | Link(text, _):
             return text

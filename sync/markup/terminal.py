@@ -16,6 +16,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Mention,
     Section,
     Sign,
     Strong,
@@ -70,7 +71,7 @@ def _inline(part: Inline) -> str:
     match part:
         case str():
             return part if is_ours(part) else clean(part)
-        case Strong(text) | Foreign(text):
+        case Strong(text) | Foreign(text) | Mention(_, _, text):
             return clean(text)
         case Link(text, url):
             return f"{clean(text)} ({clean(url)})"

@@ -20,6 +20,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Mention,
     Section,
     Sign,
     Strong,
@@ -83,7 +84,7 @@ def _inline(part: Inline) -> str:
             return _words(part)
         case Strong(text):
             return f"*{_words(text.strip())}*" if is_ours(text) else _literal(text)
-        case Foreign(text):
+        case Foreign(text) | Mention(_, _, text):  # Data Center mentions by a login that it does not tell us
             return _literal(text)
         case Link(text, url):
             return f"[{_words(text)}|{url}]" if is_ours(text) and is_plain_url(url) else _words(text)

@@ -50,7 +50,7 @@ class TestRows:
         assert (row.estimate, row.spent, row.remaining, row.points) == (7200, 1800, 5400, 3.0)
         assert (row.due, row.type, row.labels) == (date(2026, 3, 20), "task", ("bug", "ui"))
         assert row.milestones == (str(milestone.id),)
-        assert row.assignees == (Person(str(ada.id), "Ada Fox"),)
+        assert row.assignees == (Person(str(ada.id), "Ada Fox", ada.login),)
         assert row.closed_at == row.updated_at == side.clock.now
         assert row.parent == f"{tracker.url}/groups/acme/web/-/epics/7"
         assert row.visibility is Visibility.PUBLIC

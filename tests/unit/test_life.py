@@ -27,6 +27,7 @@ from sync.model import (
     StatusCategory,
     Visibility,
 )
+from sync.nudges import Nudging
 from sync.plan import Limits, Policy
 from sync.store import Store
 from tests.memory import MemoryConnector, MemoryTracker
@@ -219,3 +220,117 @@ def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
     assert "2 left open" in body
     assert "It was closed with 2 of 6 issues open: where does that work go now?" in body
     assert world.store.last_health().popitem()[1].status is Status.DONE
+
+
+# --- owners ----------------------------------------------------------------------------------------------------------
+
+REMIND = Nudging(reminders=True, every=7, grace=3, escalate=14)
+
+
+@pytest.fixture
+def asking(world: World) -> World:
+    """Since the first of March issue 2 has been overdue; reminders are switched on today."""
+    world.book = Rulebook(nudging=REMIND)
+    world.fields[2] = {"due": date(2026, 3, 1)}
+    return world
+
+
+def posted(result: Result, kind: MarkerKind = MarkerKind.REMINDER) -> int:
+    created = [w.action for w in result.written if isinstance(w.action, CreateComment)]
+    return sum((m := Marker.decode(action.marker)) is not None and m.kind is kind for action in created)
+
+
+def test_reminders_are_off_until_somebody_switches_them_on(asking: World) -> None:
+    asking.book = Rulebook()
+    assert posted(asking.run()) == 0
+    asking.book = Rulebook(nudging=REMIND)
+    assert posted(asking.run()) == 1
+    (body,) = asking.ours(MarkerKind.REMINDER)
+    assert "`Ada`:" in body
+    assert "- **Overdue** `#2` `Task 2`, was due on 1 Mar 2026" in body
+    assert "@" not in body
+
+
+def test_one_reminder_stands_and_a_new_one_comes_at_its_cadence_only(asking: World) -> None:
+    assert posted(asking.run()) == 1
+    for _ in range(6):
+        assert posted(asking.run(after=1)) == 0
+    assert posted(asking.run(after=1)) == 1
+    assert len(asking.ours(MarkerKind.REMINDER)) == 1
+
+
+def test_between_reminders_it_is_rewritten_in_place_and_goes_when_nothing_is_asked(asking: World) -> None:
+    asking.run()
+    asking.fields[3] = {"due": date(2026, 3, 2)}
+    assert posted(asking.run(after=1)) == 0
+    assert "`#3`" in asking.ours(MarkerKind.REMINDER)[0]
+    asking.close(2, 3)
+    asking.run(after=1)
+    assert asking.ours(MarkerKind.REMINDER) == []
+    asking.fields[4] = {"due": date(2026, 3, 3)}
+    assert posted(asking.run(after=1)) == 0
+    assert posted(asking.run(after=4)) == 1
+
+
+def test_nobody_is_reminded_within_the_grace_period(asking: World) -> None:
+    asking.fields[2] = {"due": NOW.date() - timedelta(days=1)}
+    assert posted(asking.run()) == 0
+    assert posted(asking.run(after=2)) == 1
+
+
+def test_a_reminder_that_was_deleted_or_a_lost_database_brings_none_before_its_time(asking: World) -> None:
+    asking.run()
+    for key, issue in asking.tracker.issues.items():
+        kept = [c for c in issue.comments if Marker.decode(c.marker).kind is not MarkerKind.REMINDER]  # type: ignore[union-attr]
+        asking.tracker.issues[key] = replace(issue, comments=tuple(kept))
+    asking.lose_database()
+    assert posted(asking.run(after=2)) == 0
+    assert posted(asking.run(after=5)) == 1
+
+
+def test_a_lost_answer_doubles_no_reminder(asking: World) -> None:
+    asking.connector.lose = 99
+    asking.run()
+    asking.connector.lose = 0
+    asking.run(after=1)
+    assert len(asking.ours(MarkerKind.REMINDER)) == 1
+
+
+def test_a_reminder_that_somebody_edited_stays_and_is_answered_by_no_second_one(asking: World) -> None:
+    asking.run()
+    ((key, issue),) = asking.tracker.issues.items()
+    mine = [
+        replace(c, body="ours now") if Marker.decode(c.marker).kind is MarkerKind.REMINDER else c  # type: ignore[union-attr]
+        for c in issue.comments
+    ]
+    asking.tracker.issues[key] = replace(issue, comments=tuple(mine))
+    assert posted(asking.run(after=1)) == 0
+    assert asking.ours(MarkerKind.REMINDER) == ["ours now"]
+
+
+def test_the_milestones_owner_is_asked_when_it_lasts(asking: World) -> None:
+    asking.run()
+    assert (
+        "1 of these has waited for more than 14 days, and nobody is named as owner"
+        in (asking.ours(MarkerKind.REMINDER)[0])
+    )
+    asking.fields[2] = {"due": date(2026, 3, 10)}
+    asking.run(after=1)
+    assert "for more than" not in asking.ours(MarkerKind.REMINDER)[0]
+
+
+def test_a_first_run_reminds_at_once_and_the_second_writes_nothing() -> None:
+    world = World()
+    world.book = Rulebook(nudging=REMIND)
+    world.fields[2] = {"due": date(2026, 3, 1)}
+    assert posted(world.run()) == 1
+
+
+def test_replaced_reminders_are_no_deletions_to_be_limited(asking: World) -> None:
+    asking.run()
+    asking.now += timedelta(days=8)
+    engine = asking.engine()
+    engine.limits = Limits(deletes=0)
+    result = engine.run()
+    assert result.refused == []
+    assert posted(result) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from sync.assessment import Assessed, Reading, Rulebook
 from sync.calendar import Calendar
@@ -14,11 +16,12 @@ from sync.coordination import FindingKind
 from sync.desire import view
 from sync.joint import PATHS
 from sync.markup import render
-from sync.model import JointMilestone, Markup, ReasonKind, Status, UnknownWhy, Visibility
+from sync.model import JointMilestone, Markup, Person, ReasonKind, State, Status, UnknownWhy, Visibility
+from sync.nudges import Nudging
 from sync.report import summary
 from sync.selfscore import StreamScore
 from sync.timeline import CircleError
-from sync.together import JointAssessed, Whole
+from sync.together import JointAssessed, Whole, relate
 from tests.related import NOW, RULES, World, page, running
 
 ALL = JointMilestone(name="Payments GA", owner="@lead", members=(running("app"), running("api")))
@@ -277,3 +280,31 @@ def test_findings_and_exit_criteria_reach_the_comment_but_the_description_does_n
     assert "launch codes" not in comment
     ended = next(other for other in whole.milestones if other.written.endswith("#1"))
     assert ended.findings == ()
+
+
+# --- who carries too much ---------------------------------------------------------------------------------------------
+
+
+def _assigned(one: Page) -> Page:
+    """The page with all its open issues in Ada's hands."""
+    ada = (Person("u1", "Ada"),)
+    return replace(one, issues=tuple(replace(i, assignees=ada) if i.state is State.OPEN else i for i in one.issues))
+
+
+@pytest.mark.parametrize(("visibility", "told"), [(Visibility.PUBLIC, 8), (Visibility.PROJECT, None)])
+def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
+    visibility: Visibility, told: int | None
+) -> None:
+    soon = date(2026, 3, 20)
+    pages = [_assigned(page("a", due=soon)), _assigned(page("b", due=soon, visibility=visibility))]
+    world = World(*pages)
+    world.sources = [
+        dataclasses.replace(source, name="one", connector=world.sources[0].connector) for source in world.sources[:1]
+    ]
+    world.store.save(world.sources[0].connector.source, pages[1], NOW)
+    world.store.watch("one", world.sources[0].connector.source, {"a", "b"}, only=True)
+    for on in (False, True):
+        book = Rulebook(RULES, Calendar.plain(), nudging=Nudging(over_committed=on))
+        whole = relate(Reading(world.store, world.sources, NOW, book, replay=True))
+        one = next(m for m in whole.milestones if m.project.id == "a" and m.running)
+        assert [load.items for load in one.loads] == ([told] if told and on else [])

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from sync.calendar import Calendar
+from sync.markup import render
+from sync.model import Issue, Markup, Person, State, StatusCategory
+from sync.nudges import Held, Load, Nudging, Trouble, overcommitted, unreviewed, wants
+from sync.reminder import owners, reminder
+
+NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
+TODAY = NOW.date()
+ADA, LIN = Person("u1", "Ada Fox", "ada"), Person("u2", "Lin")
+RULES = Nudging(reminders=True, review=frozenset({"in review", "flow::review"}))
+
+
+def issue(n: int = 1, *assignees: Person, idle: int = 1, **fields: object) -> Issue:
+    plain = Issue(
+        id=f"i{n}",
+        project="p",
+        key=f"#{n}",
+        title=f"Task {n}",
+        url=f"memory:{n}",
+        state=State.OPEN,
+        raw_state="open",
+        category=StatusCategory.TODO,
+        created_at=NOW - timedelta(days=90),
+        updated_at=NOW - timedelta(days=idle),
+        assignees=assignees,
+    )
+    return replace(plain, **fields)
+
+
+def troubles(*issues: Issue, joined: int = 40) -> list[tuple[Trouble, bool]]:
+    return [(w.trouble, w.late) for w in wants([(i, NOW - timedelta(days=joined)) for i in issues], NOW, RULES)]
+
+
+def test_what_is_well_asks_for_nobody() -> None:
+    assert troubles(issue(1, ADA), issue(2, ADA, due=TODAY), issue(3, ADA, idle=14)) == []
+
+
+def test_each_trouble_and_the_most_pressing_of_several() -> None:
+    assert troubles(issue(1, ADA, due=TODAY - timedelta(days=4))) == [(Trouble.OVERDUE, False)]
+    assert troubles(issue(1, raw_state="In Review", idle=5)) == [(Trouble.UNREVIEWED, False)]
+    assert troubles(issue(1)) == [(Trouble.UNOWNED, True)]
+    assert troubles(issue(1, ADA, idle=20)) == [(Trouble.UNTOUCHED, True)]
+    assert troubles(issue(1, idle=20, due=TODAY - timedelta(days=5))) == [(Trouble.OVERDUE, False)]
+
+
+@pytest.mark.parametrize(("days", "late"), [(2, None), (3, False), (13, False), (14, True)])
+def test_grace_and_escalation(days: int, late: bool | None) -> None:
+    found = troubles(issue(1, ADA, due=TODAY - timedelta(days=days)))
+    assert found == ([] if late is None else [(Trouble.OVERDUE, late)])
+
+
+def test_a_reviewer_is_missed_in_review_states_and_under_review_labels_only() -> None:
+    assert unreviewed(issue(1, raw_state="IN REVIEW"), RULES.review)
+    assert unreviewed(issue(1, labels=("flow::review",)), RULES.review)
+    assert not unreviewed(issue(1, ADA, raw_state="In Review"), RULES.review)
+    assert not unreviewed(issue(1), RULES.review)
+
+
+# --- the comment -----------------------------------------------------------------------------------------------------
+
+ASKED = [
+    (issue(1, ADA, LIN, due=TODAY - timedelta(days=4)), NOW),
+    (issue(2, LIN, idle=20), NOW),
+    (issue(3), NOW - timedelta(days=5)),
+]
+
+
+def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, mentions: bool = False) -> str:
+    rules = replace(RULES, mentions=mentions)
+    document = reminder(wants(ASKED, NOW, rules), owner, rules)
+    assert document is not None
+    return render(document, markup, 60_000)
+
+
+def test_each_owner_sees_their_own_and_the_milestones_owner_what_lasts() -> None:
+    assert body() == (
+        "**Reminder**: 3 open issues need somebody.\n\n"
+        "`Ada Fox`:\n\n"
+        "- **Overdue** `#1` `Task 1`, was due on 12 Mar 2026\n\n"
+        "`Lin`:\n\n"
+        "- **Untouched** `#2` `Task 2`, since 24 Feb 2026\n"
+        "- **Overdue** `#1` `Task 1`, was due on 12 Mar 2026\n\n"
+        "Nobody yet:\n\n"
+        "- **Unassigned** `#3` `Task 3`, since 11 Mar 2026\n\n"
+        "1 of these has waited for more than 14 days, which is for the owner of the milestone: `@payments-lead`"
+    )
+
+
+def test_nobody_is_mentioned_unless_that_was_switched_on() -> None:
+    for markup in Markup:
+        text = body(markup).replace("`@payments-lead`", "")
+        assert "@ada" not in text
+        assert '"mention"' not in text
+    spoken = body(mentions=True)
+    assert "@ada:" in spoken
+    assert "@Lin:" in spoken
+    assert spoken.endswith(": @payments-lead")
+    nodes = json.dumps(json.loads(body(Markup.ADF, mentions=True)))
+    assert '"type": "mention", "attrs": {"id": "u1"' in nodes
+    assert "~" not in body(Markup.WIKI, mentions=True)
+
+
+def test_a_name_that_is_no_login_is_never_a_mention() -> None:
+    rules = replace(RULES, mentions=True)
+    hostile = Person("u9", "x @everyone <b>")
+    found = wants([(issue(1, hostile, idle=30), NOW)], NOW, rules)
+    document = reminder(found, "the lead @all", rules)
+    assert document is not None
+    text = render(document, Markup.GITHUB, 60_000)
+    assert "`x @everyone <b>`:" in text
+    assert "`the lead @all`" in text
+
+
+def test_nothing_to_ask_is_no_comment() -> None:
+    assert reminder([], "", RULES) is None
+
+
+# --- who carries too much --------------------------------------------------------------------------------------------
+
+UNTIL = TODAY + timedelta(days=4)  # a Friday: five working days
+WEEK = Calendar(quiet_weeks=())
+
+
+def held(
+    count: int, hours: int | None = None, *, milestone: str = "m", due: date = UNTIL, first: int = 0
+) -> list[Held]:
+    seconds = None if hours is None else hours * 3600
+    return [
+        Held(uid=f"i{n}", issue=issue(n, ADA, estimate=seconds), milestone=milestone, due=due)
+        for n in range(first, first + count)
+    ]
+
+
+def loads(*mine: Held) -> tuple[Load, ...]:
+    return overcommitted({ADA: mine}, UNTIL, TODAY, WEEK)
+
+
+def test_estimates_are_compared_with_the_working_days_that_are_left() -> None:
+    assert loads(*held(5, 8)) == ()
+    (load,) = loads(*held(6, 8))
+    assert (load.items, load.days, load.seconds) == (6, 5, 6 * 8 * 3600)
+
+
+def test_without_estimates_more_issues_than_working_days_are_too_many() -> None:
+    assert loads(*held(5)) == ()
+    (load,) = loads(*held(6))
+    assert load.seconds is None
+
+
+def test_an_issue_in_two_milestones_counts_once_and_one_due_later_not_at_all() -> None:
+    assert loads(*held(5), *held(5, milestone="n")) == ()
+    assert loads(*held(5), *held(9, first=10, due=UNTIL + timedelta(days=1))) == ()
+    (load,) = loads(*held(5), *held(2, milestone="n", first=10))
+    assert (load.items, load.milestones) == (7, 2)
+
+
+def test_work_that_was_done_counts_no_more() -> None:
+    spent = [replace(one, issue=replace(one.issue, spent=6 * 3600)) for one in held(9, 8)]
+    assert loads(*spent) == ()
+    remaining = [replace(one, issue=replace(one.issue, remaining=8 * 3600)) for one in spent]
+    assert len(loads(*remaining)) == 1
+
+
+def test_the_summary_tells_it_in_a_section_of_its_own() -> None:
+    (load,) = loads(*held(7, 8))
+    (section,) = owners([load], [issue(9)])
+    assert section.title == "Owners and reviewers"
+    assert len(section.blocks[0].lines) == 2  # type: ignore[union-attr]
+    assert list(owners([], [])) == []
