@@ -147,9 +147,35 @@ def test_a_forecast_moment_at_the_end_of_a_day_is_that_day() -> None:
         assert Calendar(zone=zone).first_day_of(days(begun)) == day
 
 
-@pytest.mark.parametrize("moment", [np.inf, -np.inf, np.nan, -1e9, 1e9])
+FIRST_DAY = 2.0 - date(1970, 1, 1).toordinal()
+LAST_DAY = float(date.max.toordinal() - date(1970, 1, 1).toordinal())
+
+
+@pytest.mark.parametrize("moment", [np.inf, -np.inf, np.nan, -1e9, 1e9, FIRST_DAY, LAST_DAY])
 def test_a_moment_outside_the_calendar_has_no_day(moment: float) -> None:
     assert Calendar().day_of(moment) is None
+
+
+def test_the_last_moments_that_have_a_day() -> None:
+    assert Calendar().day_of(LAST_DAY - 0.5) == date(9999, 12, 30)
+    assert Calendar().day_of(FIRST_DAY + 0.5) == date(1, 1, 2)
+
+
+def test_what_was_worked_out_before_changes_no_answer() -> None:
+    questions = [
+        (19_700.0, 19_800.0),
+        (18_000.0, 18_010.0),
+        (19_000.0, 21_500.0),
+        (25_000.0, 25_010.0),
+        (19_700.0, 19_800.0),
+    ]
+    used = Calendar(country="DE")
+    for start, end in questions:
+        asked = np.array([start]), np.array([end])
+        assert used.effective(*asked) == pytest.approx(Calendar(country="DE").effective(*asked), abs=0)
+        assert used.after(asked[0], np.array([30.0])) == pytest.approx(
+            Calendar(country="DE").after(asked[0], np.array([30.0])), abs=0
+        )
 
 
 def test_a_plain_calendar_counts_every_day_alike() -> None:

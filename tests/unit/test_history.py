@@ -318,7 +318,9 @@ def test_days_begin_and_end_in_the_zone_of_the_project() -> None:
     [utc] = contain(milestone(start=date(2026, 1, 5), due=date(2026, 1, 20)))
     assert (utc.start, utc.due, utc.first_due) == (midnight(1, 5), midnight(1, 21), midnight(1, 21))
     [west] = contain(milestone(start=date(2026, 1, 5), due=date(2026, 1, 20)), zone="America/New_York")
-    assert (west.start, west.due) == (midnight(1, 5, 5), midnight(1, 21, 5))
+    assert (west.start, west.due, west.first_due) == (midnight(1, 5, 5), midnight(1, 21, 5), midnight(1, 21, 5))
+    [released] = contain(version("1", due=date(2026, 4, 20)), zone="America/New_York")
+    assert released.start == midnight(1, 21, 5)  # ninety days before, where it was still winter
 
 
 def test_the_start_is_the_one_given_then_the_creation_then_the_first_to_join() -> None:

@@ -17,6 +17,7 @@ from sync.action import (
     Target,
     UpdateComment,
 )
+from sync.connector import BusyError
 from sync.marker import MarkerKind, Told
 from sync.model import Status
 from sync.plan import (
@@ -465,3 +466,27 @@ def test_a_fingerprint_is_of_what_is_meant_not_of_its_wording_and_times() -> Non
     assert fingerprint([posted(meaning="another")]) != plain
     assert fingerprint([posted(baseline=date(2026, 4, 1))]) != plain
     assert fingerprint([posted(), posted()]) != plain
+
+
+def test_one_that_could_not_be_read_stops_only_its_own_milestone() -> None:
+    failed = want(milestone="memory://tracker/milestone/0")
+    seen = Observed(failed={failed.milestone: BusyError("memory", "acme/app")}, labels={"p": frozenset()})
+    plan = reconcile([failed, want()], seen, instance="acme", now=NOW)
+    assert plan.skipped == (Skipped(failed.milestone, "its status issue could not be read"),)
+    assert {action.milestone for action in plan.actions} == {UID}
+
+
+def test_a_label_that_several_need_is_made_once() -> None:
+    twice = [want(), want(milestone="memory://tracker/milestone/2")]
+    made = [a for a in reconcile(twice, Observed(), instance="acme", now=NOW).actions if isinstance(a, CreateLabel)]
+    assert [action.label for action in made] == ["health/on-track", "milestone-status"]
+    here = Observed(labels={"p": frozenset({"health/on-track"})})
+    made = [a for a in reconcile(twice, here, instance="acme", now=NOW).actions if isinstance(a, CreateLabel)]
+    assert [action.label for action in made] == ["milestone-status"]
+    elsewhere = [want(), want(milestone="memory://tracker/milestone/2", project="q")]
+    made = [a for a in reconcile(elsewhere, here, instance="acme", now=NOW).actions if isinstance(a, CreateLabel)]
+    assert [(action.project, action.label) for action in made] == [
+        ("p", "milestone-status"),
+        ("q", "health/on-track"),
+        ("q", "milestone-status"),
+    ]

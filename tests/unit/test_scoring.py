@@ -76,6 +76,17 @@ def test_skill_is_what_the_reference_lost_less() -> None:
     assert result.n == 4
 
 
+def test_a_score_holds_every_figure_of_the_same_forecasts() -> None:
+    reference = np.array([0.5, 0.4, 0.5, 0.4])
+    result = scoring.score(P, HIT, EACH, reference)
+    assert result.brier == scoring.brier(P, HIT)
+    assert result.log_loss == scoring.log_loss(P, HIT)
+    assert result.auc == scoring.auc(P, HIT)
+    assert result.ece == scoring.calibration_error(P, HIT)
+    assert result.bss_ci == scoring.skill_interval(P, HIT, EACH, reference)
+    assert result.bss == pytest.approx(1 - scoring.brier(P, HIT) / scoring.brier(reference, HIT))
+
+
 def test_the_interval_of_the_reference_against_itself_is_nothing() -> None:
     reference = np.full(4, 0.5)
     assert scoring.score(reference, HIT, EACH, reference).bss_ci == (0, 0)
