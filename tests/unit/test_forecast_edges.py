@@ -49,7 +49,8 @@ def test_days_of_events_are_counted_oldest_first_and_no_days_have_none() -> None
     times = MOMENT - np.array([0.0, 0.5, 1.0, 2.9, 3.0])
     assert _per_day(times, MOMENT, 3).tolist() == [2, 1, 2]  # the oldest takes what lies on its edge
     none = _per_day(np.zeros(0), MOMENT, 0)
-    assert (none.tolist(), none.dtype) == ([], np.int64)
+    assert none.tolist() == []
+    assert none.dtype == np.int64
 
 
 def test_a_timeline_leaves_out_the_moment_after_which_it_counts() -> None:
