@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.sandbox.lag import Lag
 from connectors.sandbox.world import Fault, Tracker
 
 __all__ = ["Wire", "wired"]
@@ -28,6 +30,7 @@ class Wire:
         refuse: Callable[[Request], Response],
     ) -> None:
         self.app, self.tracker, self.authorised, self.refuse = app, tracker, authorised, refuse
+        self.lag = Lag(tracker)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -43,6 +46,8 @@ class Wire:
                 self.tracker.log.append((method, scope.get("milesync.path", path), message["status"]))
             await send(message)
 
+        if any(fault.kind == "stale" for fault in self.tracker.faults):
+            self.lag.note()
         if self.tracker.latency:
             await asyncio.sleep(self.tracker.latency)
         fault = self.tracker.fault(method, path)
@@ -61,6 +66,9 @@ class Wire:
 
     async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Meet the request with a fault. A dropped connection is a promised length that is never sent."""
+        if fault.kind == "stale":
+            await self._lagging(scope, receive, send)
+            return
         if fault.kind in ("drop", "late"):
             await self.app(scope, receive, _swallow)
         if fault.kind in ("drop", "reset", "truncate"):
@@ -89,6 +97,21 @@ class Wire:
         kind = "text/html" if fault.kind == "html" else "application/json"
         body = fault.body or bodies.get(fault.kind, '{"message": "fault"}')
         await Response(body, status, media_type=kind, headers=fault.headers)(scope, receive, send)
+
+    async def _lagging(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that reads from what stood some seconds ago; do what changes something."""
+        body = await Request(scope, receive).body()
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        if not self.tracker.reads(scope["method"], scope["path"]) or b"mutation" in body:
+            await self.app(scope, again, send)
+            return
+        numbers = [value for key, value in parse_qsl(scope["query_string"].decode("latin-1")) if key.startswith("iids")]
+        asked = " ".join([scope["path"], *numbers, body.decode("utf-8", "replace")])
+        with self.lag.shown(asked):
+            await self.app(scope, again, send)
 
 
 async def _endless(receive: Receive, send: Send) -> None:

@@ -176,8 +176,8 @@ class Project:
 class Fault:
     """What the next matching requests meet: ``kind`` is one of status, html, refuse (the connection breaks before the
     answer), reset (in its middle), drop (does the work, then drops the answer), late (does the work, then answers with
-    the status), truncate, slow, endless, empty, garbage; ``match`` is looked for in "METHOD path"; ``times`` counts
-    down, once ``after`` requests have passed.
+    the status), stale (reads what stood some seconds ago, see `lag`), truncate, slow, endless, empty, garbage;
+    ``match`` is looked for in "METHOD path"; ``times`` counts down, once ``after`` requests have passed.
     """
 
     kind: str
@@ -423,8 +423,13 @@ class Tracker:
     @property
     def writes(self) -> list[tuple[str, str, int]]:
         """The logged requests that changed something: not GET or HEAD, not a search or query."""
+        return [r for r in self.log if not self.reads(*r[:2])]
+
+    @staticmethod
+    def reads(method: str, path: str) -> bool:
+        """Whether such a request changes nothing; of a GraphQL document only its text tells."""
         reads = ("graphql", "/access_tokens", "/search", "bulkfetch", "approximate-count")
-        return [r for r in self.log if r[0] not in ("GET", "HEAD") and not any(word in r[1] for word in reads)]
+        return method in ("GET", "HEAD") or any(word in path for word in reads)
 
 
 class World:

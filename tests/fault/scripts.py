@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import Connection
 
 from sync.action import Action, CreateComment, CreateStatusIssue, Observed, Receipt, StatusIssue, Target, UpdateComment
@@ -216,11 +218,11 @@ class Blank:
         with self._engine.connect() as connection:
             self._held(connection).backup(self._empty)
 
-    def store(self, scene: Scene) -> Store:
+    def store(self, clock: Callable[[], datetime]) -> Store:
         """A store with nothing in it; the one that was given before is gone."""
         with self._engine.connect() as connection:
             self._empty.backup(self._held(connection))
-        return Store(self._engine, scene.clock)
+        return Store(self._engine, clock)
 
     @staticmethod
     def _held(connection: Connection) -> sqlite3.Connection:
@@ -273,9 +275,14 @@ def check(scene: Scene) -> None:
         [issue] = issues
         kinds = [m.kind for comment in issue.comments if (m := Marker.decode(comment.marker))]
         assert kinds.count(MarkerKind.SUMMARY) == 1, kinds
+        assert kinds.count(MarkerKind.CLOSING) <= 1, kinds
         labels = [name for name in issue.labels if name.startswith("health/")]
         assert len(labels) == 1, labels
         told(issue.issue, [action for key, action in scene.told if key == issue.issue])
+
+
+TELLING = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
+"""Comments that tell a new status; the second tells, once, that it is done."""
 
 
 def told(issue: str, actions: Iterable[CreateComment | UpdateComment]) -> None:
@@ -284,9 +291,23 @@ def told(issue: str, actions: Iterable[CreateComment | UpdateComment]) -> None:
     for action in actions:
         marker = Marker.decode(action.marker)
         assert marker is not None
-        if marker.kind is MarkerKind.TRANSITION:
+        if marker.kind in TELLING:
             assert marker.status is not known, f"#{issue}: told of {known} twice"
             known = marker.status
         else:
             assert known in (None, marker.status), f"#{issue}: nobody was told that {known} became {marker.status}"
             known = marker.status
+
+
+def played(script: type[RuleBasedStateMachine], *, scripts: int, steps: int, part: int) -> None:
+    """Play so many scripts of so many steps, the same for the same part. One that fails is printed as it is: to make it
+    shorter takes longer than the whole proof.
+    """
+    how = settings(
+        max_examples=scripts,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seed(part)(script), settings=how)

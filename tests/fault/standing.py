@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from connectors.sandbox.world import Tracker
 from sync.marker import Marker, MarkerKind, find_marker
+from tests.fault.scripts import TELLING
 
 __all__ = ["check", "markers"]
 
@@ -32,7 +33,9 @@ def check(tracker: Tracker, milestones: int) -> Sequence[Marker]:
     for kind in (MarkerKind.STATUS_ISSUE, MarkerKind.SUMMARY):
         named = [marker.milestone for marker in found if marker.kind is kind]
         assert len(named) == len(set(named)) == milestones, f"{kind}: {named}"
-    transitions = [marker for marker in found if marker.kind is MarkerKind.TRANSITION]
+    transitions = [marker for marker in found if marker.kind in TELLING]
+    closed = [marker.milestone for marker in transitions if marker.kind is MarkerKind.CLOSING]
+    assert len(closed) == len(set(closed)), f"closed twice: {closed}"
     for summary in (marker for marker in found if marker.kind is MarkerKind.SUMMARY):
         said = [marker.status for marker in transitions if marker.milestone == summary.milestone]
         assert all(one is not other for one, other in pairwise(said)), f"told twice: {said}"

@@ -6,25 +6,22 @@ A script is what hypothesis makes of the rules of `Script`, the same for the sam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from sync.action import Action, Receipt
-from sync.marker import MarkerKind
-from tests.fault.scripts import SOURCE, Blank, FaultyConnector, Scene, check, run
+from tests.fault.scripts import SOURCE, TELLING, Blank, FaultyConnector, Scene, check, played, run
 from tests.proof import TIMEOUT, Record, full
 
 PARTS = full(20, 1)
 """The scripts of a full proof are made in parts, which run side by side."""
 SCRIPTS = full(250, 25)
 """In each part."""
-STEPS = 7
 
 pytestmark = TIMEOUT
 
@@ -39,13 +36,6 @@ pulls = st.sampled_from(PULLS)
 observations = st.lists(st.sampled_from(OBSERVATIONS), max_size=5)
 writes = st.lists(st.sampled_from(WRITES), max_size=8)
 gaps = st.sampled_from((timedelta(0), timedelta(hours=5), timedelta(days=1), timedelta(days=3)))
-
-
-@pytest.fixture
-def blank() -> Iterator[Blank]:
-    made = Blank()
-    yield made
-    made.close()
 
 
 class Robbed(FaultyConnector):
@@ -73,7 +63,7 @@ class Script(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.scene = Scene()
-        self.connector, self.store = FaultyConnector(self.scene), self.blank.store(self.scene)
+        self.connector, self.store = FaultyConnector(self.scene), self.blank.store(self.scene.clock)
         self.broken = False
 
     def _people(self, edits: Sequence[tuple[int, tuple[int | None, bool, int] | None]]) -> None:
@@ -119,7 +109,7 @@ class Script(RuleBasedStateMachine):
 
     @rule()
     def the_database_is_lost(self) -> None:
-        self.store = self.blank.store(self.scene)
+        self.store = self.blank.store(self.scene.clock)
 
     @rule(edits=edits, gap=gaps)
     def a_run_meets_nothing(self, edits: Any, gap: timedelta) -> None:
@@ -142,7 +132,7 @@ class Script(RuleBasedStateMachine):
         assert self._run(self.connector) == 0
         check(self.scene)
         self.counted["scripts"] += 1
-        told = sum(str(MarkerKind.TRANSITION) in action.marker for _, action in self.scene.told)
+        told = sum(any(kind in action.marker for kind in TELLING) for _, action in self.scene.told)
         self.counted["transitions told"] += told
 
 
@@ -156,16 +146,7 @@ def test_one_summary_and_each_transition_once(blank: Blank, part: int, record_pr
             self.blank, self.counted = blank, counts
             super().__init__()
 
-    run_state_machine_as_test(
-        seed(part)(Part),
-        settings=settings(
-            max_examples=SCRIPTS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            phases=[Phase.generate],  # to make a failing one shorter takes longer than the whole proof
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    played(Part, scripts=SCRIPTS, steps=7, part=part)
     assert counts["scripts"] >= SCRIPTS
     assert counts["transitions told"] > SCRIPTS / 2, "the scripts do not test what they are for"
     for words, number in counts.items():
@@ -175,7 +156,7 @@ def test_one_summary_and_each_transition_once(blank: Blank, part: int, record_pr
 def test_what_was_told_stays_told_when_a_source_fails_after_it(blank: Blank) -> None:
     scene = Scene(milestones=1)
     scene.replan(0, -1)
-    connector, store = FaultyConnector(scene), blank.store(scene)
+    connector, store = FaultyConnector(scene), blank.store(scene.clock)
     run(connector, store)
     scene.now += timedelta(hours=1)
     scene.finish(0)
@@ -189,4 +170,4 @@ def test_what_was_told_stays_told_when_a_source_fails_after_it(blank: Blank) -> 
     scene.now += timedelta(hours=1)
     run(connector, store)
     check(scene)
-    assert len([action for _, action in scene.told if "transition" in action.marker]) == 1
+    assert len([action for _, action in scene.told if any(kind in action.marker for kind in TELLING)]) == 1

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from itertools import count
-from random import Random
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from connectors.contract import At, Trouble
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
+from sync.action import Target
 from sync.assessment import Rulebook, Source
 from sync.connector import Connector
 from sync.engine import Engine
@@ -20,6 +25,7 @@ from sync.outcome import Result
 from sync.plan import Limits, Policy
 from sync.store import Store
 from tests.contract.sandbox_side import CREATES, Clock, SandboxSide
+from tests.fault.scripts import Blank, played
 from tests.fault.standing import check
 from tests.proof import TIMEOUT, Record, full
 
@@ -72,43 +78,101 @@ def run(side: SandboxSide, store: Store, connector: Connector | None = None) -> 
         return engine.run()
 
 
-def edit(side: SandboxSide, rng: Random) -> None:
-    """A milestone becomes overdue, or is ahead of its date again, or done, or not."""
-    n = rng.randrange(2)
-    due: date = (side.now() + timedelta(days=rng.choice((-20, 30)))).date()
-    side.edit_milestone(f"v{n}", due=due)
-    for item in range(3):
-        issue = side._issue(f"item {n}-{item}")[1]
-        if rng.random() < 0.4:
-            side.reopen(issue.title) if issue.closed else side.close(issue.title)
+troubles: st.SearchStrategy[Trouble | None] = st.sampled_from([*Trouble, None])
+"""None: lists lag."""
+edits = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.sets(st.integers(0, 2))), min_size=1, max_size=2)
+"""Which milestone becomes overdue or is ahead of its date again, and which of its items are closed or reopened."""
+gaps = st.sampled_from((timedelta(minutes=10), timedelta(hours=3), timedelta(hours=30)))
+
+
+class Script(RuleBasedStateMachine):
+    """What people do, and what meets the requests of runs; then one that meets nothing, after which all is in order."""
+
+    sandbox: Sandbox
+    kind: str
+    blank: Blank
+    counted: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.side = filled(self.sandbox, self.kind)
+        self.store = self.blank.store(self.side.now)
+        self.broken = False
+
+    @rule(
+        edits=edits,
+        trouble=troubles,
+        at=st.sampled_from(At),
+        times=st.integers(1, 4),
+        wait=st.sampled_from((None, 5, 7200)),
+        gap=gaps,
+    )
+    def a_run_meets(
+        self, edits: Any, trouble: Trouble | None, at: At, times: int, wait: int | None, gap: timedelta
+    ) -> None:
+        self._people(edits)
+        if trouble is None:
+            self.side.tracker.faults.append(Fault("stale", times=3 * times))
+        else:
+            self.side.meet(trouble, at, times, wait)
+        met = sum(fault.times for fault in self.side.tracker.faults)
+        self._run()
+        self.counted["troubles met"] += met - sum(fault.times for fault in self.side.tracker.faults)
+        self.side.tracker.faults.clear()
+        self.side.pass_time(gap.total_seconds())
+
+    @rule(edits=edits, gap=gaps)
+    def a_run_meets_nothing(self, edits: Any, gap: timedelta) -> None:
+        self._people(edits)
+        self._run()
+        self.side.pass_time(gap.total_seconds())
+
+    @rule()
+    def the_database_is_lost(self) -> None:
+        self.store = self.blank.store(self.side.now)
+
+    def _people(self, edits: Any) -> None:
+        for n, late, touched in edits:
+            due: date = (self.side.now() + timedelta(days=-20 if late else 30)).date()
+            self.side.edit_milestone(f"v{n}", due=due)
+            for item in sorted(touched):
+                issue = self.side._issue(f"item {n}-{item}")[1]
+                self.side.reopen(issue.title) if issue.closed else self.side.close(issue.title)
+        self.side.pass_time(60)
+
+    def _run(self) -> Result:
+        self.broken = True  # until it came to its end
+        result = run(self.side, self.store)
+        self.broken = False
+        self.counted["runs"] += 1
+        return result
+
+    def teardown(self) -> None:
+        if self.broken:
+            return
+        self._run()
+        self.side.pass_time(600)
+        assert self._run().plan.actions == ()
+        self.counted["transitions told"] += len(check(self.side.tracker, 2))
+        self.counted["scripts"] += 1
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("part", range(PARTS))
-def test_one_summary_and_each_transition_once(sandbox: Sandbox, kind: str, part: int, record_property: Record) -> None:
-    for number in range(part * SCRIPTS, (part + 1) * SCRIPTS):
-        rng, side = Random(number), filled(sandbox, kind)
-        try:
-            with Store.memory(side.now) as store:
-                for _ in range(rng.randint(2, 4)):
-                    edit(side, rng)
-                    side.pass_time(60)
-                    trouble = rng.choice(list(Trouble))
-                    at = At.CREATE if rng.random() < 0.6 else At.ANY
-                    side.meet(trouble, at, rng.randint(1, 4), rng.choice((None, 5, 7200)))
-                    run(side, store)
-                    side.meet(trouble, times=0)
-                    side.pass_time(rng.choice((600, 3 * 3600, 30 * 3600)))
-                for _ in range(2):
-                    run(side, store)
-                    side.pass_time(600)
-                run(side, store)
-                assert run(side, store).plan.actions == ()
-            check(side.tracker, 2)
-        except Exception as problem:
-            problem.add_note(f"in script {number}")
-            raise
-    record_property("scripts", SCRIPTS)
+def test_one_summary_and_each_transition_once(
+    sandbox: Sandbox, blank: Blank, kind: str, part: int, record_property: Record
+) -> None:
+    counts: Counter[str] = Counter()
+
+    class Part(Script):
+        def __init__(self) -> None:
+            self.sandbox, self.kind, self.blank, self.counted = sandbox, kind, blank, counts
+            super().__init__()
+
+    played(Part, scripts=SCRIPTS, steps=4, part=part)
+    assert counts["scripts"] >= SCRIPTS
+    for words, number in counts.items():
+        record_property(words, number)
 
 
 @pytest.mark.proof
@@ -125,3 +189,20 @@ def test_a_creation_that_is_not_answered_in_time(sandbox: Sandbox, kind: str) ->
         run(side, store)
         assert run(side, store).plan.actions == ()
     check(side.tracker, 2)
+
+
+def test_a_list_that_lags_shows_what_stood_before_the_writes_of_the_last_seconds(sandbox: Sandbox, kind: str) -> None:
+    side = filled(sandbox, kind)
+    lags = Fault("stale", times=100, after=100_000)
+    side.tracker.faults.append(lags)
+    with Store.memory(side.now) as store, closing(side.connect()) as connector:
+        assessed = run(side, store).assessed
+        targets = [Target(milestone=one.uid, project=one.project.id, project_key=one.project.key) for one in assessed]
+        fresh = connector.observe(targets).issues
+        assert [len(issue.comments) for issue in fresh.values()] == [1, 1]
+        lags.after = 0
+        assert connector.observe(targets).issues == {}
+        by_key = [msgspec.structs.replace(target, issue=fresh[target.milestone].issue) for target in targets]
+        assert [len(issue.comments) for issue in connector.observe(by_key).issues.values()] == [0, 0]
+        side.pass_time(60)
+        assert connector.observe(targets).issues == fresh
