@@ -32,7 +32,7 @@ from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCa
 
 __all__ = ["HEAD", "METADATA", "Json", "Made", "Moment", "Origin", "Word"]
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision that this code reads and writes: the newest in `sync.migrations`."""
 
 METADATA = MetaData()
