@@ -532,18 +532,23 @@ def test_a_neighbour_that_may_not_be_seen_is_left_out(there: Small, clock: Clock
     assert (got.issue(3).parent, got.issue(3).blocked_by, got.issue(3).assignees) == ("", (), ())
 
 
-def test_a_cursor_that_leads_to_itself_ends(there: Small, clock: Clock) -> None:
+@pytest.mark.parametrize("issues", [1, 0], ids=["the same page", "an empty page"])
+def test_pages_that_never_end_are_noticed(there: Small, clock: Clock, issues: int) -> None:
     connector = connected(there.tracker, clock)
     first = pulled(connector)
     there.tracker.close(there.plain, there.tracker.bot)
-    body = (
-        '{"data": {"repository": {"id": "R_kw%d", "name": "app", "nameWithOwner": "acme/app", "url": "u",'
-        ' "visibility": "PUBLIC", "issues": {"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": "same"}}}}}'
-    )
-    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body % there.place.id, times=999))
+    issue = {
+        "__typename": "Issue", "id": "I_1", "number": 3, "title": "t", "url": "u", "state": "OPEN", "parent": None,
+        "createdAt": "2026-03-01T00:00:00Z", "updatedAt": "2026-03-01T00:00:00Z", "blockedBy": {"nodes": []},
+        "assignees": {"nodes": []}, "timelineItems": {"nodes": [], "pageInfo": {"hasNextPage": False}},
+    }  # fmt: skip
+    page = {"nodes": [issue] * issues, "pageInfo": {"hasNextPage": True, "endCursor": "same"}}
+    repository = {"id": f"R_kw{there.place.id}", "name": "app", "nameWithOwner": "acme/app", "url": "u"}
+    body = json.dumps({"data": {"repository": repository | {"visibility": "PUBLIC", "issues": page}}})
+    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body, times=999))
     got = pulled(connector, cursors=first.cursors)
     assert isinstance(got.failed["acme/app"], MalformedError)
-    assert there.tracker.faults[0].times == 997
+    assert there.tracker.faults[0].times == 998 - issues
 
 
 def test_a_redirect_to_another_host_is_not_followed(there: Small, clock: Clock) -> None:
