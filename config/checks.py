@@ -28,6 +28,7 @@ __all__ = [
     "projects",
     "published",
     "references",
+    "rule",
     "schedule",
     "url",
     "zone",
@@ -39,6 +40,12 @@ _SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential"
 _PLAIN = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
 _ITEM = re.compile(r"/(issues|work_items|merge_requests|pull|pulls|discussions|browse|milestones?)(/|$)", re.IGNORECASE)
 _ISSUE = re.compile(r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*")
+_RULES = {
+    "github": re.compile(r"(?P<projects>[^/\s#~]+/[^/\s#~]+)(?P<sign>~)(?P<text>.+)"),
+    "gitlab": re.compile(r"(?P<projects>[^\s%~]+)(?P<sign>~)(?P<text>.+)"),
+    "jira": re.compile(r"(?P<projects>[A-Z0-9_*]+)(?P<sign>[~?])(?P<text>.+)", re.DOTALL),
+}
+"""Milestones by rule: of some projects, the issues that carry a label (``~``) or that a query (``?``) finds."""
 _MILESTONE = {
     "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
     "gitlab": (re.compile(r"[^\s%]+%.+"), "gl:group/project%2.0"),
@@ -206,6 +213,12 @@ def audience_names(value: Collection[str]) -> None:
             raise ValueError("names should be letters, digits, - and _, start with a letter, and not be public")
 
 
+def rule(kind: object, written: str) -> tuple[str, str, str] | None:
+    """Projects, sign and text of a milestone by rule, as it is written after the connection's name."""
+    found = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
+    return (found["projects"], found["sign"], found["text"]) if found else None
+
+
 def references(table: Mapping[str, Any], file: str) -> list[str]:
     """Milestones that no connection of the raw ``table`` can have, and names used twice, a line each."""
     connections = table.get("connections")
@@ -222,7 +235,7 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         shape, example = _MILESTONE.get(kind, (None, "")) if isinstance(kind, str) else (None, "")
         if name not in known:
             errors.append(f"{file}:{where}: no connection has this name{did_you_mean(name, known)}")
-        elif not rest or (shape and not shape.fullmatch(rest)):
+        elif not rest or (shape and not shape.fullmatch(rest) and rule(kind, rest) is None):
             errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
         if where.startswith("milestone") and text in seen:
             errors.append(f"{file}:{where}: this milestone is named twice")

@@ -124,7 +124,7 @@ class Connection(Table):
         description="Jira Cloud: account of the API token; none: a Data Center PAT or an OAuth token, sent as bearer",
     )
     projects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="what to read: owner/name or owner/*, a GitLab project or group, a Jira key"
+        description="what to read: owner/name or owner/*, a GitLab project or group, a Jira key, pattern or query"
     )
     project: dict[str, ProjectRules] = Field(default={}, description="what differs for one project; patterns allowed")
     milestones: Filter = Field(default=Filter(), description="which milestones, by title")
@@ -221,7 +221,8 @@ class Joint(Table):
     owner: str = Field(default="", description="who answers for it")
     due: date | None = Field(default=None, description="the day that was promised; none: the last of its members")
     members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="milestones, as in milestone.id; * stands for any text: gl:acme/*%2.0"
+        description="milestones, as in milestone.id; * stands for any text: gl:acme/*%2.0; or the issues with a label, "
+        "gh:acme/*~launch, or that a query finds, jira:*?labels = launch"
     )
 
 

@@ -32,6 +32,7 @@ from sync.model import (
     JointMilestone,
     Membership,
     Milestone,
+    MilestoneKind,
     Project,
     Status,
     UnknownWhy,
@@ -301,7 +302,7 @@ class _Loaded:
             uid(origin, "milestone", m.id): self._as_named(m)
             for _, m in store.milestones(origin)
             if m.project in self.projects
-            and source.admits(self.projects[m.project].key, m.title)
+            and (m.kind is MilestoneKind.RULE or source.admits(self.projects[m.project].key, m.title))
             and (m.created_at is None or m.created_at <= at)
         }
         ours = store.status_issues(origin)
@@ -327,6 +328,11 @@ class _Loaded:
         self.by_container: dict[str, list[Membership]] = defaultdict(list)
         for stay in self.stays:
             self.by_container[stay.container].append(stay)
+        self.milestones = {  # a rule says where to look, not that there is something
+            name: m
+            for name, m in self.milestones.items()
+            if m.kind is not MilestoneKind.RULE or name in self.by_container
+        }
         self.containers: Sequence[Container] = history.containers(
             list(self.milestones.values()),
             self.due_dates,

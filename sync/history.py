@@ -255,7 +255,8 @@ def containers(
     """Milestones as containers, as they stood at ``at`` (UTC).
 
     ``due_dates`` and ``projects`` are by native id, ``stays`` by container id. Days begin and end in ``zone``. The
-    start is the one given, else the creation, else inferred for a Jira version, else when the first item joined.
+    start is the one given, else the creation, else inferred for a Jira version, else when the first item joined. A
+    milestone by rule has the habits of its project's others.
     """
     found = list(milestones)
     dues = {m.id: _due(m, due_dates.get(m.id, ()), at) for m in found}
@@ -265,6 +266,7 @@ def containers(
         if m.kind is MilestoneKind.VERSION and due is not None and not _is_sprint(m):
             releases[m.project].add(due)
     earlier = {key: sorted(days) for key, days in releases.items()}
+    usual = {m.project: m.kind for m in found if m.kind is not MilestoneKind.RULE}
     made = []
     for m in found:
         due, first_due = dues[m.id]
@@ -274,7 +276,7 @@ def containers(
         made.append(
             Container(
                 id=key,
-                kind=m.kind.value,
+                kind=(usual.get(m.project, MilestoneKind.MILESTONE) if m.kind is MilestoneKind.RULE else m.kind).value,
                 stream=f"{project} {m.kind.value} {_without_digits(m.title)}".strip(),
                 start=start or min((stay.joined for stay in stays.get(key, ())), default=None),
                 due=None if due is None else end_of_day(due, zone),

@@ -24,6 +24,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
+    "RULE",
     "Basis",
     "Confidence",
     "Counts",
@@ -61,6 +62,10 @@ def uid(source: str, kind: str, native: str) -> str:
     return f"{source}/{kind}/{native}"
 
 
+RULE = "rule-"
+"""How the ids of milestones by rule begin: of these no tracker tells a history."""
+
+
 def alike(written: str, pattern: str) -> bool:
     """Whether an id as people write it is the one named, or one of those; ``*`` stands for any text."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
@@ -91,13 +96,17 @@ class Visibility(StrEnum):
 
 
 class MilestoneKind(StrEnum):
-    """What the tracker calls it. Each has its own habits, so history is never mixed across kinds by default."""
+    """What the tracker calls it. Each has its own habits, so history is never mixed across kinds by default.
+
+    RULE is what no tracker keeps: the issues that carry a label or that a query finds.
+    """
 
     MILESTONE = "milestone"
     VERSION = "version"
     SPRINT = "sprint"
     EPIC = "epic"
     JOINT = "joint"
+    RULE = "rule"
 
 
 class EventKind(StrEnum):

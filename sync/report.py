@@ -162,7 +162,8 @@ def _gist(view: View) -> str:
 
 def _kind(milestone: Milestone) -> str:
     """What people call it."""
-    return "joint milestone" if milestone.kind is MilestoneKind.JOINT else milestone.kind.value
+    names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
+    return names.get(milestone.kind, milestone.kind.value)
 
 
 def _where(view: View) -> Line:

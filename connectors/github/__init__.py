@@ -1,8 +1,8 @@
 """GitHub: github.com and Enterprise Server.
 
 Settings: ``url`` is that of the API (``https://api.github.com``, ``https://HOST/api/v3``); the secret is ``token``, or
-``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The option ``sweep_days`` is
-`connectors.sweep`'s.
+``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The options ``sweep_days`` and
+``rules`` are `connectors.sweep`'s and `connectors.rules`'.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.webhook import heard
 from connectors.github.write import Writer
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.action import Action, Observed, Receipt, Target
 from sync.connector import Capabilities, Connector, Examination, Heard, Page, Setup
@@ -35,7 +36,8 @@ class GitHub:
         self.name, self.source = setup.name, setup.url.rstrip("/")
         self._clock = setup.clock
         self._session = Session(setup)
-        self._reader = Reader(self._session, Sweeping(setup))
+        self._rules = Rules(setup.options, any_case=True)
+        self._reader = Reader(self._session, Sweeping(setup), self._rules)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
 
@@ -46,7 +48,7 @@ class GitHub:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Repositories, ``owner/name`` or ``owner/*``: milestones, and issues with their history."""
-        return self._reader.pull(projects, cursors)
+        return self._rules.labelled(self._reader.pull(projects, cursors))
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with every comment of ours."""

@@ -29,6 +29,7 @@ from connectors.github import queries, rows, wire
 from connectors.github.glance import glances, ids_there, name_of
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.http import Response, decode, decoder
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import BusyError, GoneError, MalformedError, Page, TrackerError
 from sync.model import Project
@@ -60,7 +61,8 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``next`` is the number to go on from while a first reading by number is under way. ``probe`` and ``milestones``
     hold ETags (the latter with the address of each page) and are set only when everything has been read. ``glance`` is
-    the sight under which nothing had changed, ``swept`` when all ids were last compared.
+    the sight under which nothing had changed, ``swept`` when all ids were last compared, ``rules`` tells the milestones
+    by rule apart that issues were read for.
     """
 
     asked: str
@@ -72,6 +74,7 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     milestones: tuple[tuple[str, str], ...] = ()
     glance: str = ""
     swept: datetime | None = None
+    rules: str = ""
 
 
 class _Look(Struct, frozen=True, kw_only=True):
@@ -91,8 +94,8 @@ class _Look(Struct, frozen=True, kw_only=True):
 class Reader:
     """Pulls repositories through a session."""
 
-    def __init__(self, session: Session, sweeping: Sweeping) -> None:
-        self._session, self._sweeping = session, sweeping
+    def __init__(self, session: Session, sweeping: Sweeping, rules: Rules) -> None:
+        self._session, self._sweeping, self._rules = session, sweeping, rules
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Everything that changed, then the sweeps that are due."""
@@ -116,7 +119,11 @@ class Reader:
 
     def _changes(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Look at all repositories at once, then read those that changed, one after the other."""
-        known = {cursor.asked: (key, cursor) for key, cursor in _decoded(cursors)}
+        known = {
+            cursor.asked: (key, cursor)
+            for key, cursor in _decoded(cursors)
+            if cursor.rules == self._rules.digest(cursor.name)
+        }
         names, failed = self.named(projects)
         goes_by = {name: known[name][1].name for name in names if name in known and not known[name][1].next}
         sights = glances(self._session, goes_by) if len(goes_by) > FEW else {}
@@ -234,6 +241,7 @@ class Reader:
             next=before.next if before else 1,
             more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
             swept=before.swept if before else self._sweeping.now(),
+            rules=self._rules.digest(opened.name_with_owner),
         )
         project = rows.project(opened)
         yield Page(projects=(project,))

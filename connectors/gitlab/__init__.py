@@ -1,8 +1,8 @@
 """GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
 
 Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
-``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.sweep`). Secrets: ``token`` (personal,
-project, group or OAuth) or ``job_token``.
+``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.sweep`), ``rules`` (see `connectors.rules`).
+Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from connectors.gitlab.pull import Options, pull
 from connectors.gitlab.session import Session
 from connectors.gitlab.webhook import heard
 from connectors.gitlab.write import Writer
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import (
     Action,
@@ -51,7 +52,8 @@ class GitLab:
         self.capabilities = Capabilities(
             markup=Markup.GITLAB, body_limit=BODY_LIMIT, scoped="::", history=history != "none"
         )
-        self._options = Options(Sweeping(setup), history, frozenset(labels))
+        self._rules = Rules(setup.options)
+        self._options = Options(Sweeping(setup), self._rules, history, frozenset(labels))
         self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
 
     def __repr__(self) -> str:
@@ -64,7 +66,7 @@ class GitLab:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """See `Connector.pull`; a project is a path, a number, a group's path, or ``group/*``."""
-        return pull(self._session, self._options, projects, cursors)
+        return self._rules.labelled(pull(self._session, self._options, projects, cursors))
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """See `Connector.observe`."""

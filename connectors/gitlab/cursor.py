@@ -26,8 +26,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
 
     While a walk over many pages goes on, ``upto`` is the newest update at its beginning and ``created`` the creation
     of the last row read: rows are walked in the order of creation, which no edit changes. ``swept`` is when all ids
-    were last compared (at first: when the first pull began). ``path`` is the project's: under another one all keys and
-    addresses are others, so everything is read again.
+    were last compared (at first: when the first pull began). ``place`` is the project's path and by which rules it
+    was read: under another path all keys and addresses are others, so everything is read again.
     """
 
     since: datetime | None = None
@@ -35,7 +35,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     upto: datetime | None = None
     created: datetime | None = None
     swept: datetime | None = None
-    path: str = ""
+    place: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
@@ -46,13 +46,13 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
             return cls()
         return read if (read.upto is None) is (read.created is None) else cls()
 
-    def of(self, path: str) -> Cursor:
-        """The same if it is of the project at this path, or of one whose path it does not tell; else the beginning."""
-        return self if self.path in ("", path) else Cursor()
+    def of(self, place: str) -> Cursor:
+        """The same if it is of this place, or of one that it does not tell; else the beginning."""
+        return self if self.place == place or (not self.place and " " not in place) else Cursor()
 
-    def encode(self, path: str) -> str:
-        """One line of JSON, for the project at this path."""
-        return msgspec.json.encode(msgspec.structs.replace(self, path=path)).decode()
+    def encode(self, place: str) -> str:
+        """One line of JSON, for this place."""
+        return msgspec.json.encode(msgspec.structs.replace(self, place=place)).decode()
 
     def walking(self, upto: datetime, created: datetime) -> Cursor:
         """In the middle of a walk."""

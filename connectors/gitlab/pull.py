@@ -22,6 +22,7 @@ from connectors.gitlab.rows import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
 from connectors.gitlab.walk import COUNTED, EVERY, counted_pages, text_of, walk
 from connectors.http import decode
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import GoneError, Page, TrackerError
 from sync.model import Issue, Project
@@ -38,6 +39,7 @@ class Options(Struct, frozen=True):
     """The settings that a pull knows: see `HISTORY`; labels by which our own status issues are told."""
 
     sweeping: Sweeping
+    rules: Rules
     history: str = "full"
     status_labels: frozenset[str] = frozenset()
 
@@ -88,9 +90,14 @@ def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mappi
         else:
             single.projects.extend(new)
     paths = {project.id: project.key for some in (single, *groups) for project in some.projects}
-    at = {key: Cursor.decode(text).of(paths.get(key, "")) for key, text in cursors.items()}
+    at = {key: Cursor.decode(text).of(_place(options, paths.get(key, ""))) for key, text in cursors.items()}
     for some in (single, *groups):
         yield from _pull_together(session, options, some, at, order)
+
+
+def _place(options: Options, path: str) -> str:
+    """What a cursor is good for: a project's path, and the rules by which its issues were read."""
+    return f"{path} {options.rules.digest(path)}".strip()
 
 
 def _resolve(session: Session, key: str) -> _Together | TrackerError:
@@ -236,7 +243,9 @@ class _Reader:
                 break
         yield Page(
             all_issues={self.project.id: frozenset(map(str, ids))},
-            cursors={self.project.id: cursor.at(self.options.sweeping.now()).encode(self.project.key)},
+            cursors={
+                self.project.id: cursor.at(self.options.sweeping.now()).encode(_place(self.options, self.project.key))
+            },
         )
 
     def _untold(self, rows: Sequence[wire.Issue]) -> Iterator[Issue]:
@@ -277,7 +286,7 @@ class _Reader:
             issues=tuple(issue for issue in issues if issue.id not in gone),
             histories={t.issue: t.events for t in told if not t.gone},
             gone=gone,
-            cursors={self.project.id: cursor.encode(self.project.key)},
+            cursors={self.project.id: cursor.encode(_place(self.options, self.project.key))},
             complete=frozenset({self.project.id}) if last else frozenset(),
         )
 

@@ -12,6 +12,7 @@ from connectors.jira.pull import pull
 from connectors.jira.session import Session
 from connectors.jira.webhook import heard
 from connectors.jira.write import Writer
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import Action, Capabilities, Examination, Heard, Markup, Observed, Page, Receipt, Setup, Target
 
@@ -28,6 +29,7 @@ class JiraConnector:
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
         kinds(self._session.listed("containers"))
+        self._rules = Rules(setup.options)
         self.source = self._session.source
         self._writer = Writer(self._session)
         self._concurrency, self._sweeping = setup.concurrency, Sweeping(setup)
@@ -45,7 +47,7 @@ class JiraConnector:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Read what changed since ``cursors``; a project is a key, a pattern such as ``PAY*``, or JQL: see `named`."""
-        return pull(self._session, self._sweeping, self._concurrency, projects, cursors)
+        return pull(self._session, self._sweeping, self._rules, self._concurrency, projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones afresh."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from connectors.http import decoder
 from connectors.jira.wire import User
@@ -39,8 +39,9 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     While a first pull is under way, ``created`` is how far it has come: issues are read in the order of their
     creation, which nothing changes. ``seen`` are the issues of the overlap with their time of update, so that the
     next pull knows them again; when they are too many it simply takes them twice. ``swept`` is when all ids were last
-    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors. ``key`` is the
-    project's: under another one all keys of issues are others, so everything is read again.
+    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors. ``place`` is
+    the project's key and by which rules it was read: under another key all keys of issues are others, so everything is
+    read again. ``picked`` are the issues that a query found, by the id of its milestone.
     """
 
     at: datetime
@@ -48,7 +49,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     seen: dict[str, datetime] = {}
     swept: datetime | None = None
     known: Discovery | None = None
-    key: str = ""
+    place: str = ""
+    picked: dict[str, tuple[str, ...]] = {}
 
     @classmethod
     def read(cls, text: str) -> Cursor | None:
@@ -64,9 +66,10 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         recent = {number: when for number, when in updated.items() if when >= at - OVERLAP - timedelta(minutes=1)}
         return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {}, swept=swept)
 
-    def write(self, key: str) -> str:
-        """The cursor as text, for the project of this key."""
-        return msgspec.json.encode(msgspec.structs.replace(self, key=key)).decode()
+    def write(self, place: str = "", picked: Mapping[str, tuple[str, ...]] | None = None) -> str:
+        """The cursor as text, for this place; ``picked`` in place of its own."""
+        own = self.picked if picked is None else dict(picked)
+        return msgspec.json.encode(structs.replace(self, place=place or self.place, picked=own)).decode()
 
     def news(self, updated: Iterable[tuple[str, datetime]]) -> set[str]:
         """The ids of those that were not seen in this very state."""

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from connectors.jira import jql
 from connectors.jira.places import KINDS, Places, epic_id, sprint_id
-from connectors.jira.rows import milestone_of, moment_of
+from connectors.jira.rows import milestone_of, moment_of, project_of
 from connectors.jira.search import Search
 from connectors.jira.session import OWN, Session, of_project
 from connectors.jira.wire import Board, History, Item, ProjectOf, Sprint, Version
+from connectors.rules import Rule, Rules
 from sync.connector import RefusedError, TrackerError
 from sync.model import DueDate, Milestone, MilestoneKind, State
 
@@ -42,18 +43,22 @@ class Goals(Struct):
     failed: dict[str, TrackerError]
     places: Places
 
+    picked: dict[str, dict[str, tuple[str, ...]]] = {}
+    """By project id and the id of a milestone by rule, the issues that its query finds."""
+
     @classmethod
-    def read(cls, session: Session, search: Search, projects: Sequence[ProjectOf]) -> Goals:
+    def read(cls, session: Session, search: Search, projects: Sequence[ProjectOf], rules: Rules) -> Goals:
         """Read the milestones of these projects. A failure of the whole connection is raised."""
         wanted = kinds(session.listed("containers"))
         _, epic_link, sprint = session.custom
-        made = cls({project.id: [] for project in projects}, {}, Places())
+        made = cls({project.id: [] for project in projects}, {}, Places(), {})
         if "versions" in wanted:
             made._side_by_side(session, projects, _versions)
         if "sprints" in wanted:
             made._side_by_side(session, projects, _sprints)
             made._once()
         epics = made._epics(session, search, projects) if "epics" in wanted else {}
+        made._pick(session, search, projects, rules)
         made.places = Places(
             versions="versions" in wanted,
             sprints="sprints" in wanted,
@@ -61,6 +66,7 @@ class Goals(Struct):
             epic_link=epic_link,
             epics=epics,
             epic_ids=frozenset(epics.values()),
+            picked=made._by_issue(),
         )
         return made
 
@@ -88,6 +94,33 @@ class Goals(Struct):
         for project, found in self.milestones.items():
             self.milestones[project] = [one for one in found if one.id not in seen]
             seen.update(one.id for one in found)
+
+    def _pick(self, session: Session, search: Search, projects: Sequence[ProjectOf], rules: Rules) -> None:
+        """Ask each query about all projects that it is for, and give each its own milestone."""
+        asked: dict[str, list[tuple[ProjectOf, Rule]]] = {}
+        for project in projects:
+            for rule in rules.of(project.key) if project.id not in self.failed else ():
+                query = rule.text if rule.sign == "?" else f"labels = {jql.literal(rule.text)}"
+                asked.setdefault(query, []).append((project, rule))
+        for query, pairs in asked.items():
+            where = f"({query}) AND {jql.any_of('project', [project.key for project, _ in pairs])}"
+            try:
+                found = search.names(where)
+            except OWN as problem:
+                self.failed |= {project.id: of_project(problem, project.key) for project, _ in pairs}
+                continue
+            for project, rule in pairs:
+                mine = tuple(sorted(one.id for one in found if one.key.rpartition("-")[0] == project.key))
+                made = rule.milestone(project_of(project, session.source))
+                self.milestones[project.id].append(made)
+                self.picked.setdefault(project.id, {})[made.id] = mine
+
+    def _by_issue(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for rules in self.picked.values():
+            for milestone, issues in rules.items():
+                found |= {issue: (*found.get(issue, ()), milestone) for issue in issues}
+        return found
 
     def _epics(self, session: Session, search: Search, projects: Sequence[ProjectOf]) -> dict[str, str]:
         """The epics of all projects; key -> id."""

@@ -46,16 +46,18 @@ class Places(Struct, frozen=True):
     epic_link: str = ""
     epics: Mapping[str, str] = {}
     epic_ids: frozenset[str] = frozenset()
+    picked: Mapping[str, tuple[str, ...]] = {}
+    """By issue id, the milestones whose query finds it."""
 
-    def now(self, fields: Any) -> tuple[str, ...]:
-        """Where an issue with these fields is."""
+    def now(self, fields: Any, issue: str = "") -> tuple[str, ...]:
+        """Where an issue with this id and these fields is."""
         found = [version.id for version in fields.fixVersions or ()] if self.versions else []
         if self.sprints and (sprint := _current(fields.sprints)):
             found.append(sprint_id(sprint))
         parent = fields.parent.key if fields.parent else fields.epic or ""
         if parent in self.epics:
             found.append(epic_id(self.epics[parent]))
-        return tuple(found)
+        return (*found, *self.picked.get(issue, ()))
 
     def moves(self, issue: str, at: datetime, change: Change, who: Person | None) -> Iterator[Event]:
         """What one change of a field means."""

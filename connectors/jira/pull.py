@@ -16,6 +16,7 @@ from connectors.jira.rows import blocked_by, issue_of, moment_of, project_of
 from connectors.jira.search import Batch, Search
 from connectors.jira.session import OWN, Session, of_project
 from connectors.jira.wire import IdOf, Item, ProjectOf
+from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import Page, RefusedError, TrackerError
 from sync.model import DueDate, Event, Issue
@@ -24,26 +25,33 @@ __all__ = ["pull"]
 
 _TOGETHER = 50
 """Projects in one query."""
-_WAITING = 100
+_AGAIN = 100
 """Issues that are asked for by key in one query."""
 
 
 class _Progress(Struct):
     """One project on its way through a walk. ``at``: where the next pull begins; ``updated``: recent times by id;
-    ``swept``: when all its ids were last compared.
+    ``swept``: when all its ids were last compared; ``place`` and ``picked`` are for its next `Cursor`.
     """
 
     project: ProjectOf
     configured: str
     cursor: Cursor | None
     swept: datetime | None
+    place: str = ""
+    picked: dict[str, tuple[str, ...]] = {}
     at: datetime | None = None
     updated: dict[str, datetime] = {}
     failed: bool = False
 
 
 def pull(
-    session: Session, sweeping: Sweeping, concurrency: int, projects: Sequence[str], cursors: Mapping[str, str]
+    session: Session,
+    sweeping: Sweeping,
+    rules: Rules,
+    concurrency: int,
+    projects: Sequence[str],
+    cursors: Mapping[str, str],
 ) -> Iterator[Page]:
     """Everything that changed, then the sweeps that are due. See `sync.connector.Connector.pull`."""
     known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.read(text))}
@@ -54,7 +62,7 @@ def pull(
     keys: dict[str, str] = {}
     done: set[str] = set()
     at: dict[str, str] = {}
-    for page in _changes(session, search, sweeping, projects, known):
+    for page in _changes(session, search, sweeping, rules, projects, known):
         keys |= {project.id: project.key for project in page.projects}
         at |= page.cursors
         done |= page.complete
@@ -70,15 +78,20 @@ def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: C
     except OWN as problem:
         return Page(failed={key: of_project(problem, key)})
     swept = structs.replace(cursor, swept=sweeping.now())
-    return Page(all_issues={project: ids}, cursors={project: swept.write(key)})
+    return Page(all_issues={project: ids}, cursors={project: swept.write()})
 
 
 def _changes(
-    session: Session, search: Search, sweeping: Sweeping, projects: Sequence[str], cursors: Mapping[str, Cursor]
+    session: Session,
+    search: Search,
+    sweeping: Sweeping,
+    rules: Rules,
+    projects: Sequence[str],
+    cursors: Mapping[str, Cursor],
 ) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues."""
     found, failed = named(session, projects)
-    goals = Goals.read(session, search, [project for project, _ in found])
+    goals = Goals.read(session, search, [project for project, _ in found], rules)
     good: list[_Progress] = []
     rows = []
     for project, configured in found:
@@ -87,9 +100,11 @@ def _changes(
             continue
         rows += goals.milestones[project.id]
         cursor = cursors.get(project.id)
-        if cursor is not None and cursor.key not in ("", project.key):
+        place = f"{project.key} {rules.digest(project.key)}".strip()
+        if cursor is not None and cursor.place != place and (cursor.place or " " in place):
             cursor = None
-        good.append(_Progress(project, configured, cursor, cursor.swept if cursor else sweeping.now()))
+        swept, picked = cursor.swept if cursor else sweeping.now(), goals.picked.get(project.id, {})
+        good.append(_Progress(project, configured, cursor, swept, place, picked))
     yield Page(
         projects=tuple(project_of(progress.project, session.source) for progress in good),
         milestones=tuple(rows),
@@ -136,6 +151,7 @@ class _Walk:
         logs = self._search.histories(news)
         page = self._page(Batch(news, logs, first.bad), all_items=first.items)
         yield from self._waiting(news)
+        yield from self._come_and_gone()
         if rest is None:
             yield self._finished(page)
             return
@@ -149,17 +165,33 @@ class _Walk:
     def _waiting(self, changed: Sequence[Item]) -> Iterator[Page]:
         """The issues here that these block: whether they are blocked changes without their being updated."""
         read_before = {key for key, p in self._by_key.items() if p.cursor is not None and not p.failed}
-        known = {item.key for item in changed}
-        keys = sorted({k for item in changed for k in blocked_by(item, self._blocked)} - known)
-        keys = [key for key in keys if key.rpartition("-")[0] in read_before]
-        for n in range(0, len(keys), _WAITING):
+        keys = {key for item in changed for key in blocked_by(item, self._blocked)} - {item.key for item in changed}
+        yield from self._again("key", sorted(key for key in keys if key.rpartition("-")[0] in read_before))
+
+    def _come_and_gone(self) -> Iterator[Page]:
+        """The issues that a query finds and did not find, or the other way round: without their being updated."""
+        ids: set[str] = set()
+        for progress in self._running():
+            before = progress.cursor.picked if progress.cursor else progress.picked
+            for milestone, found in progress.picked.items():
+                ids |= set(found) ^ set(before.get(milestone, ()))
+        yield from self._again("id", sorted(ids))
+
+    def _again(self, name: str, wanted: Sequence[str]) -> Iterator[Page]:
+        """These issues, by key or id. Where one is gone meanwhile Jira answers for none: then for each half."""
+        if len(wanted) > _AGAIN:
+            for n in range(0, len(wanted), _AGAIN):
+                yield from self._again(name, wanted[n : n + _AGAIN])
+        elif wanted:
             try:
-                batch, _ = self._search.begin(jql.any_of("key", keys[n : n + _WAITING]))
-            except RefusedError:  # one of them is gone meanwhile; Jira then answers for none
-                continue
+                batch, _ = self._search.begin(jql.any_of(name, wanted))
+            except RefusedError:
+                half = len(wanted) // 2
+                for part in (wanted[:half], wanted[half:]) if half else ():
+                    yield from self._again(name, part)
+                return
             self._place(batch)
-            logs = self._search.histories(batch.items)
-            yield self._page(Batch(batch.items, logs, batch.bad), all_items=())
+            yield self._page(Batch(batch.items, self._search.histories(batch.items), batch.bad), all_items=())
 
     def _place(self, batch: Batch) -> None:
         """Jiras that were merged or imported may name another project id in an issue; its key says where it is."""
@@ -241,7 +273,7 @@ class _Walk:
             return page
         created = max(moment_of(item.fields.created) for item in batch.items)
         cursors = {
-            p.project.id: Cursor(p.at, created, swept=p.swept).write(p.project.key)
+            p.project.id: Cursor(p.at, created, swept=p.swept).write(p.place)
             for p in self._running()
             if p.at is not None and (p.cursor is None or p.cursor.created is not None)
         }
@@ -253,7 +285,8 @@ class _Walk:
         if ended:
             first = min(ended)
             ended[first] = structs.replace(ended[first], known=self._session.found())
-        cursors = {project: cursor.write(self._by_id[project].project.key) for project, cursor in ended.items()}
+        by_id = self._by_id
+        cursors = {id_: cursor.write(by_id[id_].place, by_id[id_].picked) for id_, cursor in ended.items()}
         return _with(page, cursors, frozenset(p.project.id for p in running))
 
 

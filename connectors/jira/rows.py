@@ -168,7 +168,7 @@ def issue_of(
         priority=fields.priority.name if fields.priority else "",
         assignees=(Person(fields.assignee.id, fields.assignee.displayName),) if fields.assignee else (),
         labels=tuple(fields.labels or ()),
-        milestones=places.now(fields),
+        milestones=places.now(fields, wire.id),
         estimate=fields.timeoriginalestimate,
         remaining=fields.timeestimate,
         spent=fields.timespent,

@@ -112,6 +112,20 @@ class Search:
                 return frozenset(decoder(_IdOnly).decode(raw).id for page in pages for raw in page.issues)
         raise BusyError(self._session.name, "", "issues kept vanishing while they were counted")
 
+    def names(self, where: str) -> list[KeyOnly]:
+        """The ids and keys of all these issues, which are few enough for one after the other."""
+        found: list[KeyOnly] = []
+        if self._session.cloud:
+            for page in by_token(self._session, where + ORDER, ["id", "key"], _IDS):
+                found += (decoder(KeyOnly).decode(raw) for raw in page.issues)
+            return found
+        total = 1
+        while len(found) < total:
+            page = self._id_page(where, len(found))
+            found += (decoder(KeyOnly).decode(raw) for raw in page.issues)
+            total = page.total if page.issues else 0
+        return found
+
     def _id_page(self, where: str, start: int) -> Found:
         return _ids_from(self._session, where, start)
 

@@ -155,9 +155,10 @@ class IdOf(Struct):
 
 
 class KeyOnly(Struct):
-    """Enough to tell whose issue cannot be read."""
+    """Enough to tell whose issue it is."""
 
     key: str
+    id: str = ""
 
 
 class NameOf(Struct):

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from config import checks
 from config.errors import ConfigurationError
 from config.settings import Connection, Milestone, Settings
+from config.tables import Joint
 from sync.also import Also
 from sync.assessment import Named, Rulebook, Source
 from sync.audience import Audience
@@ -65,7 +67,14 @@ def _source(
     settings: Settings, name: str, one: Connection, secret: Mapping[str, str], sleep: Callable[[float], None]
 ) -> Source:
     status = one.status_issue
-    options = {"status_labels": list(status.labels), "status_type": status.type, "status_fields": status.fields}
+    options: dict[str, Any] = {
+        "status_labels": list(status.labels),
+        "status_type": status.type,
+        "status_fields": status.fields,
+    }
+    rules = _rules(settings.joint, name, one.type)
+    if rules:
+        options["rules"] = rules
     authority = settings.ca_file(name)
     for key, value in (("app_id", one.app_id), ("installation_id", one.installation_id), ("ca_file", authority)):
         if value is not None:
@@ -95,6 +104,19 @@ def _source(
         share=one.share,
         named=_named(settings.milestone, name),
     )
+
+
+def _rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:
+    """The members of joint milestones that are no milestones of this connection's tracker but rules; each once."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for joint in joints:
+        for member in joint.members:
+            start, _, rest = member.partition(":")
+            rule = checks.rule(kind, rest) if start == name else None
+            if rule is not None and rule not in found:
+                due = joint.due.isoformat() if joint.due else None
+                found[rule] = {"projects": rule[0], "sign": rule[1], "text": rule[2], "due": due}
+    return list(found.values())
 
 
 def _named(milestones: Sequence[Milestone], name: str) -> dict[str, Named]:

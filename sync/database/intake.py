@@ -17,7 +17,7 @@ from sync.connector import Page
 from sync.database import schema
 from sync.database.rows import chunks, upsert
 from sync.database.schema import Origin
-from sync.model import DueDate, Event, EventKind, Issue, Milestone, State, Visibility
+from sync.model import RULE, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
 
 __all__ = ["Saved", "save_page"]
 
@@ -124,7 +124,7 @@ def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tu
         for row in fresh
         if row.id in changed and row.id in before
         for event in _difference(before[row.id], row, at)
-        if row.id not in page.histories or event.kind is EventKind.ESTIMATED
+        if row.id not in page.histories or event.kind is EventKind.ESTIMATED or event.milestone.startswith(RULE)
     ]
     _add_snapshots(connection, source, untold)
     rows = [{"source": source, **asdict(row), "deleted_at": None} for row in fresh]
@@ -149,6 +149,8 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
     for key in sorted(set(old.milestones) - set(new.milestones)):
         yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
     for key in sorted(set(new.milestones) - set(old.milestones)):
+        if key.startswith(RULE) and new.updated_at == old.updated_at:
+            continue  # the rule is new, not the issue in it
         yield Event(issue=new.id, at=when, kind=EventKind.JOINED, milestone=key)
     if old.state == State.OPEN and new.state == State.CLOSED:
         yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from config import ConfigurationError, Settings, load, schema
+from config import ConfigurationError, Settings, checks, load, schema
 from config.reference import reference
 from config.tables import Connection, Limits, Policy, Rules
 from sync import plan, rules
@@ -566,3 +566,22 @@ def test_ones_own_authority_is_found_from_the_configurations_folder(write: Write
     (tmp_path / "certs").mkdir()
     (tmp_path / "certs" / "ca.pem").write_text("PEM")
     assert load(file, {}).ca_file("x") == tmp_path / "certs" / "ca.pem"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "expected"),
+    [
+        ("github", "acme/*~launch day", ("acme/*", "~", "launch day")),
+        ("github", "acme/app#12", None),
+        ("github", "acme~x", None),
+        ("gitlab", "acme/web/*~a::b", ("acme/web/*", "~", "a::b")),
+        ("gitlab", "acme/api%2.0~rc1", None),
+        ("jira", "PAY~launch", ("PAY", "~", "launch")),
+        ("jira", "*?labels = launch AND due < 7d", ("*", "?", "labels = launch AND due < 7d")),
+        ("jira", "PAY/2.0~rc1", None),
+        ("plugin", "x~y", None),
+        (None, "x~y", None),
+    ],
+)
+def test_milestones_by_rule(kind: str | None, written: str, expected: tuple[str, str, str] | None) -> None:
+    assert checks.rule(kind, written) == expected
