@@ -15,11 +15,13 @@ from config.errors import did_you_mean, key
 __all__ = [
     "address",
     "audience_names",
+    "channel_names",
     "connection_names",
     "connector_type",
     "country",
     "credentials",
     "database",
+    "digest_file",
     "email",
     "issue",
     "no_secret_names",
@@ -217,6 +219,22 @@ def rule(kind: object, written: str) -> tuple[str, str, str] | None:
     """Projects, sign and text of a milestone by rule, as it is written after the connection's name."""
     found = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
     return (found["projects"], found["sign"], found["text"]) if found else None
+
+
+def channel_names(value: Collection[str]) -> None:
+    """Names that can be told from the file, which is a channel too."""
+    for name in value:
+        if name == "file" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, start with a letter, and not be file")
+
+
+def digest_file(value: str) -> str:
+    """A file whose ending says how it is written, with the day as its only variable part."""
+    if value and not value.endswith((".md", ".txt", ".html")):
+        raise ValueError("should end in .md, .txt or .html")
+    if "{" in value.replace("{day}", "") or "}" in value.replace("{day}", ""):
+        raise ValueError("should have no { } other than {day}")
+    return value
 
 
 def references(table: Mapping[str, Any], file: str) -> list[str]:

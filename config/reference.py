@@ -50,6 +50,8 @@ _PLACES = {
     "Joint": ("Joint milestones", "`[[joint]]`"),
     "Dependency": ("Dependencies", "`[[dependency]]`"),
     "Audience": ("Audiences", "`[audiences.NAME]`; beside them there are `public` and each project by its name"),
+    "Digest": ("Digest", "`[audiences.NAME.digest]`; channels need the extra `digest`"),
+    "DaysOff": ("Days without messages", "`calendar = { ... }` of a digest"),
     "Rules": ("From probability to status", "`[rules]`"),
     "Calendar": ("Days without work", "`[calendar]`"),
     "People": ("Owners and reminders", "`[people]`"),
@@ -96,8 +98,8 @@ def _kind(field: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(_kind(one) for one in field[word] if one.get("type") != "null"))
     if field.get("type") == "array":
         return f"list of {_kind(field['items'])}"
-    if field.get("format") == "date":
-        return "date"
+    if field.get("format") in ("date", "time"):
+        return str(field["format"])
     kind = str(field.get("type", ""))
     return _WORDS.get(kind, kind)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,12 +13,12 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from config import checks
+from config.audiences import Audience
 from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
 from config.tables import (
     NAME,
     Also,
-    Audience,
     Calendar,
     Connection,
     Dependency,
@@ -173,6 +174,22 @@ class Settings(BaseSettings):
     def report_folder(self) -> Path | None:
         """Where each run makes the report, from the configuration's folder."""
         return self._file.parent / self.report.out if self.report.out else None
+
+    def overall_policy(self) -> Policy:
+        """What may be done that concerns no single connection: the policy of the file; the environment can lower it."""
+        return min((self.policy, self._ceilings.get("", Policy.CREATE)), key=list(Policy).index)
+
+    def digest_file(self, audience: str, day: date) -> Path | None:
+        """Where the digest of a day for an audience is written, from the configuration's folder."""
+        digest = self.audiences[audience].digest
+        return self._file.parent / digest.file.replace("{day}", day.isoformat()) if digest and digest.file else None
+
+    def channel(self, audience: str, name: str, environ: Mapping[str, str]) -> SecretStr:
+        """The address of an audience's channel, read now. Raises `ConfigurationError`."""
+        digest = self.audiences[audience].digest
+        assert digest is not None
+        where = ("audiences", audience, "digest", "channels", name)
+        return self._read([(where, digest.channels[name])], environ)[0]
 
     def ping_url(self, environ: Mapping[str, str]) -> SecretStr | None:
         """The address to fetch after a good run, read now."""

@@ -17,9 +17,9 @@ from config.table import Table
 __all__ = [
     "NAME",
     "Also",
-    "Audience",
     "Calendar",
     "Connection",
+    "DaysOff",
     "Dependency",
     "Filter",
     "Joint",
@@ -233,19 +233,6 @@ class Dependency(Table):
     after: str = Field(description="what waits for it, as in milestone.id")
 
 
-class Audience(Table):
-    """A role that reports are made for. What it may not read leaves no trace in them."""
-
-    reads: tuple[str, ...] = Field(
-        default=(),
-        description="projects that it may read beside the public ones: gh:acme/app; * stands for any text: gh:acme/*",
-    )
-    milestones: tuple[str, ...] = Field(
-        default=("*",),
-        description="what it is shown of them: ids as in milestone.id, joint:NAME; * stands for any text",
-    )
-
-
 class Rules(Table):
     """From probability to status."""
 
@@ -297,20 +284,25 @@ class People(Table):
         return value
 
 
-class Calendar(Table):
+class DaysOff(Table):
     """Days on which nobody works."""
 
     country: str = Field(default="", description="public holidays of a country, DE, or of a part of it, DE-BY")
     days_off: tuple[date, ...] = Field(default=(), description="further days off")
     weekend: tuple[Weekday, ...] = Field(default=("saturday", "sunday"), description="days of the week without work")
-    quiet: bool = Field(
-        default=False, description="tell a new status (which notifies people) on the next working day only"
-    )
 
     @field_validator("country")
     @classmethod
     def _known(cls, value: str) -> str:
         return checks.country(value)
+
+
+class Calendar(DaysOff):
+    """Days on which nobody works, for forecasts."""
+
+    quiet: bool = Field(
+        default=False, description="tell a new status (which notifies people) on the next working day only"
+    )
 
 
 class Limits(Table):

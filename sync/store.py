@@ -18,13 +18,18 @@ from sync.database.intake import Saved
 from sync.database.lease import Lease, this_process
 from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.database.pulled import Pulled
+from sync.database.schema import Delivery
+from sync.database.told import LastTold, Message, Tellings
 from sync.database.upkeep import Retention, Tidied, tidy
 from sync.database.written import Entry, Run, Written
 
 __all__ = [
+    "Delivery",
     "Entry",
     "Forecast",
+    "LastTold",
     "Lease",
+    "Message",
     "MissingDatabase",
     "NewerDatabase",
     "Run",
@@ -37,7 +42,7 @@ __all__ = [
 ]
 
 
-class Store(Pulled, Assessed, Closed, Written):
+class Store(Pulled, Assessed, Closed, Written, Tellings):
     """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
 
     @classmethod

@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.assessment import Assessed
-from sync.cli import compose, db, doctor, handover, init, outside, report, serve, show, timeline, whatif, worker
+from sync.cli import compose, db, digest, doctor, handover, init, outside, report, serve, show, timeline, whatif, worker
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -194,8 +194,9 @@ def run(
     ):
         result = engine.run()
         report.made_anew(engine, settings)
+        told = digest.rows(digest.sent(engine, settings))
         if as_json:
-            print_json(show.run_document(result, engine.requests))
+            print_json({**show.run_document(result, engine.requests), **({"digests": told} if told else {})})
         else:
             console = Console()
             console.print(show.milestones(result.assessed, engine.joints))
@@ -300,6 +301,7 @@ app.command()(doctor.doctor)
 app.command()(init.init)
 app.add_typer(db.app, name="db")
 app.command()(report.report)
+app.command()(digest.digest)
 app.command()(handover.adopt)
 app.command()(handover.retire)
 app.command()(timeline.timeline)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from config import checks
 from config.errors import ConfigurationError
 from config.settings import Connection, Milestone, Settings
-from config.tables import Joint
+from config.tables import DaysOff, Joint
 from sync.also import Also
 from sync.assessment import Named, Rulebook, Source
 from sync.audience import Audience
@@ -30,7 +30,7 @@ from sync.pages import Pages
 from sync.plan import Limits, Policy
 from sync.store import Store
 
-__all__ = ["alone", "clock", "database", "engine", "for_targets", "needed", "sources"]
+__all__ = ["alone", "calendar", "clock", "database", "engine", "for_targets", "needed", "sources", "weekday"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -192,7 +192,6 @@ def needed(settings: Settings) -> set[str]:
 def rulebook(settings: Settings) -> Rulebook:
     """Rules and calendar as configured."""
     rules, days = settings.rules, settings.calendar
-    country, _, subdivision = days.country.partition("-")
     return Rulebook(
         Rules(
             tolerance=rules.tolerance,
@@ -201,12 +200,7 @@ def rulebook(settings: Settings) -> Rulebook:
             margin=rules.margin,
             target=rules.target,
         ),
-        Calendar(
-            weekend=[_WEEK.index(name) + 1 for name in days.weekend],
-            country=country,
-            subdivision=subdivision,
-            off=days.days_off,
-        ),
+        calendar(days),
         keep_quiet=days.quiet,
         joints=tuple(
             JointMilestone(name=one.name, members=one.members, owner=one.owner, due=one.due) for one in settings.joint
@@ -217,6 +211,22 @@ def rulebook(settings: Settings) -> Rulebook:
             review=frozenset(word.lower() for word in settings.people.review),
         ),
     )
+
+
+def calendar(days: DaysOff) -> Calendar:
+    """Days without work as configured."""
+    country, _, subdivision = days.country.partition("-")
+    return Calendar(
+        weekend=map(weekday, days.weekend),
+        country=country,
+        subdivision=subdivision,
+        off=days.days_off,
+    )
+
+
+def weekday(name: str) -> int:
+    """A day of the week by its ISO number: Monday is 1."""
+    return _WEEK.index(name) + 1
 
 
 def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:

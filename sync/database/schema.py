@@ -30,9 +30,9 @@ from sqlalchemy import (
 
 from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCategory, Visibility
 
-__all__ = ["HEAD", "METADATA", "Json", "Made", "Moment", "Origin", "Word"]
+__all__ = ["HEAD", "METADATA", "Delivery", "Json", "Made", "Moment", "Origin", "Word"]
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision that this code reads and writes: the newest in `sync.migrations`."""
 
 METADATA = MetaData()
@@ -53,6 +53,15 @@ class Made(StrEnum):
 
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
+
+
+class Delivery(StrEnum):
+    """How a message ended: it was sent, there was nothing to say, it surely did not arrive, or nobody knows."""
+
+    SENT = "sent"
+    QUIET = "quiet"
+    REFUSED = "refused"
+    UNSURE = "unsure"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -384,6 +393,22 @@ Index(
     sqlite_where=journal.c.finished_at.is_(None),
     postgresql_where=journal.c.finished_at.is_(None),
 )
+
+telling = _table(
+    "telling",
+    ("audience", "channel", "day", "attempt"),
+    Column("audience", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("delivery", Word(Delivery)),
+    Column("words", Text, nullable=False),
+    Column("told", Text, nullable=False),
+)
+"""The journal of messages to audiences; ``told`` is what the last one of a channel said, as JSON, and empty before."""
 
 lease = _table(
     "lease",

@@ -24,7 +24,15 @@ __all__ = ["Forgotten", "Known", "export", "forget", "known"]
 NOBODY = Person("forgotten", "")
 """Who stands where somebody was forgotten."""
 
-_JSON = {"closing.body", "health.body", "journal.action", "journal.receipt", "observed.body", "run.summary"}
+_JSON = {
+    "closing.body",
+    "health.body",
+    "journal.action",
+    "journal.receipt",
+    "observed.body",
+    "run.summary",
+    "telling.told",
+}
 """Columns that hold a JSON text."""
 _SOME = 1000
 

@@ -226,6 +226,8 @@ def tidy(engine: Engine, now: datetime, retention: Retention) -> Tidied:
         taken = _thin(connection, now - timedelta(days=retention.every), now - timedelta(days=retention.daily), _DAY)
         taken += _thin(connection, now - timedelta(days=retention.daily), None, 7 * _DAY)
         runs = connection.execute(delete(run).where(run.c.started_at < old)).rowcount
+        telling = schema.telling
+        connection.execute(delete(telling).where(telling.c.begun_at < old, telling.c.told == ""))
         writes = connection.execute(
             delete(journal).where(journal.c.begun_at < old, journal.c.finished_at.is_not(None))
         ).rowcount

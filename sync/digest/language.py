@@ -20,7 +20,8 @@ LANGUAGES = ("en", "de")
 class Language:
     """One language. ``say`` and ``many`` fill the named places of a text."""
 
-    def __init__(self, catalogue: NullTranslations) -> None:
+    def __init__(self, name: str, catalogue: NullTranslations) -> None:
+        self.name = name
         self._catalogue = catalogue
 
     def say(self, text: str, **values: object) -> str:
@@ -62,5 +63,5 @@ class Language:
 def language(name: str) -> Language:
     """One of `LANGUAGES`. Raises OSError for any other."""
     if name == "en":
-        return Language(NullTranslations())
-    return Language(translation(DOMAIN, LOCALE, [name]))
+        return Language(name, NullTranslations())
+    return Language(name, translation(DOMAIN, LOCALE, [name]))

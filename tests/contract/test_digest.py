@@ -1,0 +1,391 @@
+"""Digests over real channels on loopback: told once, tried again where they surely did not arrive, inert everywhere."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sync.assessment import Rulebook
+from sync.audience import Audience
+from sync.calendar import Calendar
+from sync.digest.channels import AppriseChannel, Channel, FileChannel
+from sync.digest.days import Rhythm
+from sync.digest.language import language
+from sync.digest.letter import letter
+from sync.digest.news import Standing, news
+from sync.digest.sentences import Speaker
+from sync.digest.telling import Milestones, Outcome, Receiver, State, previewed, told
+from sync.model import Status
+from sync.store import Delivery, Store
+from tests.digests import NOW as THEN
+from tests.digests import everything, health, standing
+from tests.postbox import Chat, Post, serving
+from tests.related import NOW, RULES, World, page
+
+DAY = timedelta(days=1)
+UTC = ZoneInfo("UTC")
+AUDIENCE = Audience("board", ("app:*",))
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with serving(Chat()) as server:
+        yield server
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    with serving(Post()) as server:
+        yield server
+
+
+class Place:
+    """A world, and an audience that is told of it each day over the given channels."""
+
+    def __init__(self, **channels: Channel | str) -> None:
+        self.world = World(page("app"))
+        ways = {name: way if not isinstance(way, str) else over(way) for name, way in channels.items()}
+        rhythm = Rhythm(Calendar.plain(), UTC)
+        self.receiver = Receiver(AUDIENCE, rhythm, Speaker(language("en")), ways)
+
+    def where(self, at: datetime = NOW) -> Milestones:
+        return Milestones(self.world.store, self.world.sources, Rulebook(RULES), at)
+
+    def told(self, at: datetime = NOW) -> dict[str, Outcome]:
+        self.world.store._clock = lambda: at
+        return {one.channel: one for one in told(self.where(at), self.receiver, "run")}
+
+    def states(self, at: datetime = NOW) -> dict[str, State]:
+        return {name: one.state for name, one in self.told(at).items()}
+
+    def rename(self) -> None:
+        """Another page of the same tracker: the milestone is due later."""
+        again = page("app", due=NOW.date() + timedelta(days=40))
+        self.world.store.save("memory://app", again, NOW)
+
+
+def over(address: str) -> AppriseChannel:
+    return AppriseChannel(lambda: address)
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# --- once, and not at all when there is nothing to say ----------------------------------------------------------------
+
+
+def test_it_is_sent_once_and_then_only_what_is_new(chat: Chat, tmp_path: Path) -> None:
+    place = Place(chat=f"json://{chat.address}/hook", file=FileChannel(tmp_path / "digest.md"))
+    assert place.states() == {"chat": State.SENT, "file": State.SENT}
+    assert place.states() == {"chat": State.TOLD, "file": State.TOLD}
+    assert place.states(NOW + DAY) == {"chat": State.QUIET, "file": State.QUIET}
+    assert len(chat.heard) == 1
+    (sent,) = chat.bodies
+    assert sent["title"] == "Milestones: 1 milestone"
+    assert "Release 9 (acme/app)" in sent["message"]
+    assert (tmp_path / "digest.md").read_text("utf-8") == f"{sent['title']}\n\n{sent['message']}\n"
+    place.rename()
+    assert place.states(NOW + 2 * DAY) == {"chat": State.SENT, "file": State.SENT}
+    assert "The due date moved from 29 Mar 2026 to 24 Apr 2026." in chat.bodies[1]["message"]
+
+
+def test_before_its_time_and_on_days_off_nothing_is_sent(chat: Chat) -> None:
+    place = Place(chat=f"json://{chat.address}/hook")
+    idle = Rhythm(Calendar(weekend=(6, 7)), UTC)
+    place.receiver = replace(place.receiver, rhythm=idle)
+    assert NOW.isoweekday() == 7
+    assert place.states() == {"chat": State.NOT_DUE}
+    assert place.states(NOW + DAY) == {"chat": State.SENT}
+
+
+def test_looking_sends_and_notes_nothing(chat: Chat) -> None:
+    place = Place(chat=f"json://{chat.address}/hook")
+    for _ in range(2):
+        (seen,) = previewed(place.where(), place.receiver)
+        assert (seen.state, seen.day) == (State.NEWS, NOW.date())
+    assert chat.heard == []
+    assert place.states() == {"chat": State.SENT}
+    (seen,) = previewed(place.where(), place.receiver)
+    assert seen.state is State.QUIET
+
+
+# --- channels that fail -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [500, 429, 403])
+def test_what_was_refused_is_sent_by_the_next_run(chat: Chat, answer: int) -> None:
+    chat.answers = [answer, answer]
+    place = Place(chat=f"json://{chat.address}/hook")
+    for _ in range(2):
+        found = place.told()["chat"]
+        assert (found.state, f"{answer}" in found.words) == (State.REFUSED, True)
+    assert place.states() == {"chat": State.SENT}
+    assert place.states() == {"chat": State.TOLD}
+    assert len(chat.heard) == 1
+
+
+def test_one_that_cannot_be_reached_delays_no_other_and_is_tried_again(chat: Chat) -> None:
+    port = closed_port()
+    place = Place(dead=f"json://127.0.0.1:{port}/hook", chat=f"json://{chat.address}/hook")
+    first = place.told()
+    assert {name: one.state for name, one in first.items()} == {"dead": State.REFUSED, "chat": State.SENT}
+    assert "cannot be reached" in first["dead"].words
+    assert place.states() == {"dead": State.REFUSED, "chat": State.TOLD}
+    place.receiver = replace(
+        place.receiver, channels={**place.receiver.channels, "dead": over(f"json://{chat.address}/2")}
+    )
+    place.rename()
+    assert place.states(NOW + DAY) == {"dead": State.SENT, "chat": State.SENT}
+    bodies = {path: body["message"] for (path, _), body in zip(chat.heard, chat.bodies, strict=True)}
+    assert "first message" in bodies["/2"]  # it was never told anything
+    assert "The due date moved" in bodies["/hook"]
+
+
+@pytest.mark.parametrize("answer", ["lost", "slow"])
+def test_what_may_have_arrived_is_never_sent_again(chat: Chat, answer: str) -> None:
+    chat.answers = [answer]
+    place = Place(chat=f"json://{chat.address}/hook?rto=0.1")
+    found = place.told()["chat"]
+    assert found.state is State.UNSURE
+    assert "not sent again" in found.words
+    assert place.states() == {"chat": State.TOLD}
+    assert place.states(NOW + DAY) == {"chat": State.QUIET}
+    assert len(chat.heard) == 1
+
+
+def test_a_slow_channel_is_waited_for(chat: Chat) -> None:
+    chat.answers = ["slow"]
+    assert Place(chat=f"json://{chat.address}/hook").states() == {"chat": State.SENT}
+
+
+def test_killed_between_sending_and_noting_it_is_not_sent_again(chat: Chat) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Dying:
+        def send(self, *_: Any) -> Any:
+            over(f"json://{chat.address}/hook").send(*_)
+            raise Killed
+
+    place = Place(chat=Dying())
+    with pytest.raises(Killed):
+        place.told()
+    place.receiver = replace(place.receiver, channels={"chat": over(f"json://{chat.address}/hook")})
+    assert place.states() == {"chat": State.TOLD}
+    assert place.states(NOW + DAY) == {"chat": State.QUIET}
+    assert len(chat.heard) == 1
+
+
+def test_of_two_runs_at_once_one_sends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'm.db'}"
+    with (
+        Store.open(url, create=True, clock=lambda: NOW) as one,
+        Store.open(url, create=False, clock=lambda: NOW) as two,
+    ):
+        assert one.to_be_told("board", "chat", NOW.date())
+        assert two.to_be_told("board", "chat", NOW.date())
+        message = one.begin_telling("1", "board", "chat", NOW.date(), {})
+        assert message is not None
+        assert two.begin_telling("2", "board", "chat", NOW.date(), {}) is None
+        one.end_telling(message, Delivery.REFUSED, "no")
+        assert two.begin_telling("2", "board", "chat", NOW.date(), {}) is not None
+        assert one.begin_telling("1", "board", "mail", NOW.date(), {}) is not None
+
+
+def test_a_secret_that_is_not_there_or_no_address_concerns_that_channel_only(chat: Chat) -> None:
+    def missing() -> str:
+        raise ValueError("the environment variable HOOK is not set")
+
+    place = Place(
+        gone=AppriseChannel(missing),
+        odd="nonsense://c4naryV4lue",
+        bad="not an address",
+        chat=f"json://{chat.address}/h",
+    )
+    found = place.told()
+    assert {name: one.state for name, one in found.items()} == {
+        "gone": State.REFUSED, "odd": State.REFUSED, "bad": State.REFUSED, "chat": State.SENT,
+    }  # fmt: skip
+    assert "HOOK" in found["gone"].words
+    assert "c4nary" not in repr(found)
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    found = Place(chat="json://127.0.0.1/").told()["chat"]
+    assert (found.state, "pip install 'milesync[digest]'" in found.words) == (State.REFUSED, True)
+
+
+def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("")
+    place = Place(file=FileChannel(tmp_path / "in the way" / "digest.md"))
+    assert place.states() == {"file": State.REFUSED}
+    (tmp_path / "in the way").unlink()
+    assert place.states() == {"file": State.SENT}
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+
+def mail(post: Post, to: str = "board@example.org") -> str:
+    return f"mailto://127.0.0.1:{post.port}?from=milesync@example.org&to={to}&mode=insecure"
+
+
+def test_a_mail_has_the_message_as_a_page_and_as_text(post: Post) -> None:
+    place = Place(mail=mail(post))
+    place.receiver = replace(place.receiver, speaker=Speaker(language("de"), "words"))
+    assert place.states() == {"mail": State.SENT}
+    (found,) = post.mails
+    assert found["Subject"] == "Meilensteine: 1 Meilenstein"
+    assert found["To"] == "board@example.org"
+    page, text = (found.get_body((kind,)).get_content() for kind in ("html", "plain"))
+    assert "<h3>Stand der Dinge</h3>" in page
+    for part in (page, text):
+        assert "Der Termin am 29. März 2026 wird" in part
+
+
+def test_a_mail_that_the_server_refuses_is_tried_again(post: Post) -> None:
+    post.refused = {b"board@"}
+    place = Place(mail=mail(post))
+    assert place.states() == {"mail": State.REFUSED}
+    post.refused.clear()
+    assert place.states() == {"mail": State.SENT}
+    assert len(post.mails) == 1
+
+
+def test_a_mail_that_reached_only_some_is_not_sent_again(post: Post) -> None:
+    post.refused = {b"two@"}
+    place = Place(mail=mail(post, "one@example.org,two@example.org"))
+    found = place.told()["mail"]
+    assert (found.state, "only a part" in found.words) == (State.UNSURE, True)
+    post.refused.clear()
+    assert place.states() == {"mail": State.TOLD}
+    assert [str(one["To"]) for one in post.mails] == ["one@example.org"]
+
+
+def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
+    place = Place(mail=f"mailto://127.0.0.1:{closed_port()}?from=a@example.org&to=b@example.org,c@example.org")
+    assert place.states() == {"mail": State.REFUSED}
+    assert place.states() == {"mail": State.REFUSED}
+
+
+# --- foreign text does nothing ----------------------------------------------------------------------------------------
+
+HOSTILE = (
+    "<!channel> <!here> <!subteam^S1> <@U123> &lt;!everyone&gt; <#C1> <at>ada</at>",
+    "@here @channel @everyone @room @all @ada #random :smile: $x$",
+    "[x](http://evil.example) <http://evil.example|y> www.evil.example evil.example",
+    "![p](//evil.example/p.png) evil.example/login mailto:a@evil.example",
+    "# *b* _i_ ~s~ `c` **B** __u__ ||sp|| > q <b>x</b><script>alert(1)</script> \\*",
+)
+SIGNS = (
+    *(
+        "<!",
+        "&lt;!",
+        "<@",
+        "<#",
+        "<at",
+        "@here",
+        "@channel",
+        "@everyone",
+        "@room",
+        "@all",
+        "@ada",
+        "#random",
+        ":smile:",
+    ),
+    *("$x$", "](", "http://evil", "www.evil", "evil.example", "mailto:", "*b*", "_i_", "~s~", "`c`", "||", "<script"),
+    "<b>x",
+)
+
+
+@contextmanager
+def as_service(monkeypatch: pytest.MonkeyPatch, chat: Chat, name: str) -> Iterator[str]:
+    """An address of a service whose own host is the chat on loopback."""
+    from apprise.plugins import discord, slack, telegram
+
+    monkeypatch.setattr(slack.NotifySlack, "webhook_url", f"http://{chat.address}/slack")
+    monkeypatch.setattr(discord.NotifyDiscord, "notify_url", f"http://{chat.address}/discord")
+    monkeypatch.setattr(telegram.NotifyTelegram, "notify_url", f"http://{chat.address}/bot")
+    yield {
+        "slack": "slack://TAAAAAAAA/BBBBBBBBB/CCCCCCCCCCCCCCCCCCCCCCCC/#general",
+        "discord": "discord://1111111111/AAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "telegram": "tgram://111111111:aaaaaaaaaaaaaaaaaa/11111111/",
+        "mattermost": f"mmost://{chat.address}/aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "json": f"json://{chat.address}/hook",
+        "ntfy": f"ntfy://{chat.address}/topic",
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["slack", "discord", "telegram", "mattermost", "json", "ntfy"])
+def test_foreign_text_does_nothing_in_any_service(monkeypatch: pytest.MonkeyPatch, chat: Chat, name: str) -> None:
+    with as_service(monkeypatch, chat, name) as address:
+        assert over(address).send(*_letter(_hostile())).delivery is Delivery.SENT
+    said = str(chat.bodies)
+    assert [part for part in SIGNS if part in said] == []
+    assert "＠everyone ＠room" in said
+    assert "evil․example" in said
+
+
+def _hostile() -> list[Standing]:
+    return [standing(f"m{n}", health(Status.ON_TRACK), title=title) for n, title in enumerate(HOSTILE)]
+
+
+def _letter(found: list[Standing]) -> tuple[Any, Speaker]:
+    made = news(found, {}, None, THEN)
+    assert made is not None
+    speaker = Speaker(language("en"))
+    return letter(made, speaker), speaker
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+
+
+@pytest.mark.parametrize("ending", ["html", "md", "txt"])
+def test_foreign_text_does_nothing_in_a_file(tmp_path: Path, ending: str) -> None:
+    found = _hostile()
+    assert FileChannel(tmp_path / f"d.{ending}").send(*_letter(found)).delivery is Delivery.SENT
+    text = (tmp_path / f"d.{ending}").read_text("utf-8")
+    if ending == "html":
+        reader = _Tags()
+        reader.feed(text)
+        assert reader.tags <= {"html", "meta", "title", "style", "h1", "h3", "p", "b", "bdi", "br"}
+    else:
+        assert not set("<>[]`*_|@#~$\\") & set(text)
+
+
+def test_a_long_message_keeps_the_limit_of_its_service(monkeypatch: pytest.MonkeyPatch, chat: Chat) -> None:
+    many = [standing(f"m{n}", health(Status.ON_TRACK, 0.9), title=f"Milestone {n}") for n in range(300)]
+    with as_service(monkeypatch, chat, "discord") as address:
+        assert over(address).send(*_letter(many)).delivery is Delivery.SENT
+    assert len(chat.heard) == 1
+    assert "more milestones do not fit in here." in str(chat.bodies)
+
+
+def test_everything_arrives_in_every_language(chat: Chat) -> None:
+    found, before = everything()
+    made = news(found, before, THEN - 3 * DAY, THEN)
+    assert made is not None
+    for name in ("en", "de"):
+        speaker = Speaker(language(name))
+        assert over(f"json://{chat.address}/").send(letter(made, speaker), speaker).delivery is Delivery.SENT
+    assert "Möglichkeiten" in chat.bodies[1]["message"]

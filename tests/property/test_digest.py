@@ -1,0 +1,109 @@
+"""What holds for every digest: hidden projects leave no trace, foreign text means nothing, what is told is noted."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from sync.assessment import Rulebook
+from sync.audience import Audience
+from sync.calendar import Calendar
+from sync.digest.days import Rhythm
+from sync.digest.language import language
+from sync.digest.letter import letter
+from sync.digest.news import Standing, Told, news
+from sync.digest.sentences import Speaker
+from sync.digest.telling import Milestones, Outcome, Receiver, previewed
+from sync.markup.quiet import quiet, text_letter
+from sync.model import Dates, JointMilestone, Status, Visibility
+from tests.digests import NOW as THEN
+from tests.digests import health, standing
+from tests.property.hostile import PARTS
+from tests.related import NOW, RULES, World, page, running
+
+JOINTS = (
+    JointMilestone(name="Seen", members=(running("app"), running("web"))),
+    JointMilestone(name="Half seen", members=(running("app"), running("vault"))),
+)
+WAITS = ((running("vault"), running("app")),)
+
+
+def _digest(world: World) -> list[Outcome]:
+    where = Milestones(world.store, world.sources, Rulebook(RULES, joints=JOINTS, dependencies=WAITS), NOW)
+    audience = Audience("board", ("app:*", "web:*"))
+    rhythm = Rhythm(Calendar.plain(), ZoneInfo("UTC"))
+    return list(previewed(where, Receiver(audience, rhythm, Speaker(language("en")), {})))
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    still_open=st.integers(0, 10),
+    late=st.booleans(),
+    due=st.integers(-20, 60),
+    shared=st.booleans(),
+    text=st.sampled_from(PARTS),
+)
+def test_a_digest_depends_only_on_what_its_audience_may_read(
+    still_open: int, late: bool, due: int, shared: bool, text: str
+) -> None:
+    """Whatever the hidden project holds, shared or not, and whatever was said of it: the same words."""
+    told = []
+    for vault in (
+        page("vault"),
+        page("vault", still_open=still_open, late=late, due=NOW.date() + timedelta(days=due), description=text),
+    ):
+        world = World(
+            page("app"), page("web", visibility=Visibility.PUBLIC), vault, share="aggregate" if shared else "none"
+        )
+        world.store.save_health("run", [one.health for one in world.whole().milestones if one.project.id == "vault"])
+        told.append(_digest(world))
+    assert told[0] == told[1]
+    (one,) = told[0]
+    assert one.letter is not None
+    words = text_letter(one.letter.document)
+    assert "Seen: " in words
+    assert "Half seen" not in words
+    assert "vault" not in words
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.text(max_size=20), max_size=6).map("".join))
+def test_quiet_text_has_no_meaning_anywhere(text: str) -> None:
+    shown = quiet(text)
+    assert not set("<>[]{}*_~`@#|\\&$^\n\r") & set(shown)
+    assert not re.search(r":\S|\.[^\W\d]", shown)
+    (line,) = MarkdownIt("gfm-like", {"linkify": False}).parseInline(f"✅ {shown}")
+    assert [token.type for token in line.children or ()] in ([], ["text"])
+
+
+_STATUSES = st.sampled_from([one for one in Status if one is not Status.DONE])
+_STANDINGS = st.lists(
+    st.builds(
+        lambda n, status, p, days: standing(
+            f"m{n}", health(status, p, dates=Dates(p85=None if days is None else THEN.date() + timedelta(days=days)))
+        ),
+        st.integers(0, 4),
+        _STATUSES,
+        st.none() | st.floats(0.01, 0.99),
+        st.none() | st.integers(0, 90),
+    ),
+    unique_by=lambda one: one.uid,
+)
+
+
+@given(st.lists(_STANDINGS, min_size=1, max_size=6))
+def test_what_is_told_is_noted_so_that_the_same_is_no_news(weeks: list[list[Standing]]) -> None:
+    told: dict[str, Told] = {}
+    since = None
+    for n, found in enumerate(weeks):
+        at = THEN + timedelta(days=n)
+        made = news(found, told, since, at)
+        if made is not None:
+            assert all(entry.turns or entry.decide for entry in made.entries)
+            assert letter(made, Speaker(language("de"), "words")).subject
+            told, since = dict(made.told), at
+        assert news(found, told, since, at) is None
