@@ -141,6 +141,12 @@ class Settings(BaseSettings):
         rules = self._rules(ours, project)
         return (rules.also if rules else None) or ours.also
 
+    def also_anywhere(self, connection: str) -> set[str]:
+        """The names of what is written beside label and comment in any project of a connection."""
+        ours = self.connections[connection]
+        asked = [ours.also, *(rules.also for rules in ours.project.values() if rules.also)]
+        return {name for one in asked for name, value in one.model_dump().items() if value}
+
     def tolerance_for(self, connection: str) -> float:
         """Share of a milestone that may be left over and still count as done."""
         own = self.connections[connection].tolerance

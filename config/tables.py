@@ -85,6 +85,9 @@ class Also(Table):
         default=False,
         description="labels on the issues that a reason names: health/blocked, health/stale, health/unowned",
     )
+    description: bool = Field(
+        default=False, description="two lines in the milestone's own description: status, probability, dates"
+    )
 
 
 class ProjectRules(Table):

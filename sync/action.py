@@ -19,6 +19,7 @@ __all__ = [
     "CreateLabel",
     "CreateStatusIssue",
     "DeleteComment",
+    "Describe",
     "MarkItem",
     "MoveLabel",
     "Observed",
@@ -168,6 +169,21 @@ class MarkItem(Action, frozen=True, kw_only=True, tag=True):
     touched: datetime | None = None
 
 
+class Describe(Action, frozen=True, kw_only=True, tag=True):
+    """Put lines of ours into the milestone's own description, replace them, or (``lines`` empty) take them out.
+
+    The milestone is told by native id, key and page. ``was`` is the mark (`sync.fence`) of the lines that are expected
+    there; where it is not so, the connector refuses. Nothing else in the description is changed.
+    """
+
+    native: str
+    key: str
+    url: str
+    instance: str
+    lines: str
+    was: str = ""
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -209,6 +225,7 @@ AnyAction = (
     | MoveLabel
     | RemoveLabel
     | MarkItem
+    | Describe
     | CreateComment
     | UpdateComment
     | DeleteComment
@@ -235,6 +252,6 @@ def notifies(action: Action, receipt: Receipt) -> bool:
 
 def may_be_refused(action: Action) -> bool:
     """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue) or (
+    return isinstance(action, CloseIssue | Describe) or (
         isinstance(action, DeleteComment) and (action.claimed or action.superseded)
     )

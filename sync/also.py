@@ -51,6 +51,7 @@ class Also(Struct, frozen=True, kw_only=True):
     """What is to be written beside the label and the comment."""
 
     item_labels: bool = False
+    description: bool = False
 
 
 class Mark(Struct, frozen=True, kw_only=True):

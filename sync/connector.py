@@ -22,6 +22,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     MarkItem,
     MoveLabel,
     Observed,
@@ -33,6 +34,7 @@ from sync.action import (
     UpdateComment,
 )
 from sync.commands import command_lines
+from sync.fence import NotThereError, put
 from sync.marker import find_marker, with_marker
 from sync.model import DueDate, Event, Issue, Markup, Milestone, Project
 
@@ -50,6 +52,7 @@ __all__ = [
     "CreateLabel",
     "CreateStatusIssue",
     "DeleteComment",
+    "Describe",
     "Examination",
     "Examiner",
     "ForgedError",
@@ -62,6 +65,7 @@ __all__ = [
     "Markup",
     "MoveLabel",
     "Need",
+    "NotThereError",
     "Observed",
     "Obstacle",
     "OurComment",
@@ -81,6 +85,7 @@ __all__ = [
     "UpdateComment",
     "command_lines",
     "find_marker",
+    "put",
     "with_marker",
 ]
 
@@ -152,6 +157,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """What a connection can do; `body_limit` is in characters, with a margin below the tracker's own limit.
 
     `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
+    `described` is how long (in UTF-8 bytes) a milestone's description may get; 0: it is not ours to write.
     `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
     cannot differ in case alone (GitHub).
     """
@@ -160,6 +166,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     body_limit: int
     scoped: str = "/"
     history: bool = True
+    described: int = 0
     labels_are_made: bool = True
     labels_any_case: bool = False
 

@@ -12,6 +12,7 @@ from sync.action import StatusIssue
 from sync.assessment import Assessed
 from sync.closing import Record
 from sync.commands import heard
+from sync.description import description_of, lines_for
 from sync.desired import Desired, label_name
 from sync.farewell import farewell
 from sync.goodnews import good_news
@@ -37,6 +38,7 @@ def desire(
     have: StatusIssue | None,
     *,
     posted: bool,
+    described: bool = False,
     instance: str,
     now: datetime,
     quiet: bool = False,
@@ -45,8 +47,9 @@ def desire(
     nudging: Nudging = Nudging(),  # noqa: B008 - frozen
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
-    told. ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging``
-    are the rules for reminders.
+    told. ``posted`` and ``described`` say that a summary, and lines in the milestone's description, stood there once.
+    ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging`` are the
+    rules for reminders.
     """
     can = one.source.connector.capabilities
     last = _last(one.uid, have, instance)
@@ -89,6 +92,8 @@ def desire(
         may_create=one.milestone.state is State.OPEN and one.health.due is not None,
         needs_label=can.labels_are_made,
         any_case=can.labels_any_case,
+        lines=lines_for(one, _settled(shown, last), instance),
+        described=description_of(one, described=described),
         stale=stale,
         quiet=quiet,
         muted=said.muted,

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sync.action import Action
 from sync.model import Status
 
-__all__ = ["LABELS", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
+__all__ = ["LABELS", "Described", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
 
 LABELS: Mapping[Status, tuple[str, str]] = {
     Status.ON_TRACK: ("0e8a16", "Milestone health: on track"),
@@ -33,6 +33,20 @@ class Policy(StrEnum):
     CREATE = "create"
 
 
+class Described(Struct, frozen=True, kw_only=True):
+    """A milestone's own description as it stands, and how it is told: native id, key, page.
+
+    ``before``: lines of ours stood in it once. ``room`` is how long it may get, in UTF-8 bytes.
+    """
+
+    native: str
+    key: str
+    url: str
+    text: str
+    before: bool
+    room: int
+
+
 class Desired(Struct, frozen=True, kw_only=True):
     """What should stand in a tracker for one milestone.
 
@@ -46,6 +60,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
     tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
     failed, so only a summary that stands is rewritten.
+    ``lines`` are what should stand in the milestone's own description, empty for nothing, None where that is not ours
+    to say; ``described`` is what stands there.
     ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
     ``understood`` and ``ignored`` count them.
     """
@@ -75,6 +91,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     probability: float | None = None
     p50: date | None = None
     due: date | None = None
+    lines: str | None = None
+    described: Described | None = None
     stale: bool = False
     quiet: bool = False
     muted: bool = False

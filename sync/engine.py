@@ -20,6 +20,7 @@ from sync.action import (
     Action,
     CreateLabel,
     CreateStatusIssue,
+    Describe,
     MarkItem,
     MoveLabel,
     Observed,
@@ -31,6 +32,7 @@ from sync.action import (
 from sync.also import Mark
 from sync.assessment import Assessed, Reading, Rulebook, Source, explain, history_of, scores
 from sync.connector import RefusedError, TrackerError, UncertainError
+from sync.database.schema import Made
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
 from sync.desired import merged as _plans
@@ -238,7 +240,7 @@ class Engine:
         managed = [one for one in assessed if one.current and one.source.name in self._ready()]
         seen = self.observe([one for one in managed if one.uid not in known])
         plan = self._reconcile(managed, known, seen)
-        told = [action for action in plan.actions if not isinstance(action, MarkItem)]
+        told = [action for action in plan.actions if not isinstance(action, MarkItem | Describe)]
         touched = {action.milestone for action in told} - seen.issues.keys() - seen.failed.keys()
         again = [one for one in managed if one.uid in touched and one.uid in known]
         if again:
@@ -324,12 +326,14 @@ class Engine:
     def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
+        described = self.store.posted(Made.DESCRIPTION)
         records = self.store.records([one.uid for one in managed if one.health.status is Status.DONE])
         return [
             desire(
                 one,
                 seen.issues.get(one.uid),
                 posted=one.uid in posted,
+                described=one.uid in described,
                 instance=self.instance,
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),
@@ -447,7 +451,7 @@ class Engine:
 
     def _look_up(self, source: Source, action: Action) -> Receipt | None:
         """After a lost answer: what stands there now? None when it surely or possibly does not."""
-        if isinstance(action, MarkItem):
+        if isinstance(action, MarkItem | Describe):
             return None
         issue = getattr(action, "issue", "")
         target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
@@ -472,7 +476,7 @@ class Engine:
 
     def _remember(self, source: Source, written: Sequence[Written]) -> None:
         """Observe what was just written, so that our own change is not taken for somebody's."""
-        touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem)}
+        touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem | Describe)}
         targets = [
             Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
             for uid, w in touched.items()

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from sync.action import Claim, Observed, Target
+from sync.action import Claim, Describe, Observed, Target
 from sync.assessment import Assessed
 from sync.connector import TrackerError
-from sync.desired import Plan, label_name, merged
+from sync.desired import Plan, Skipped, label_name, merged
 from sync.engine import Engine
+from sync.fence import fence_in
 from sync.itemlabels import unmarked
 from sync.marker import Marker, MarkerKind
 from sync.model import Status
@@ -124,10 +125,33 @@ def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str
         for uid, (issue, _) in engine.store.observed().items()
         if issue is not None and uid not in known and not issue.closed
     ]
-    return merged([retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]), lost
+    return merged(
+        [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed), *_undescribed(engine, assessed)]
+    ), lost
 
 
 def _unmarked(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]:
     for source in engine.sources:
         mine = [one for one in assessed if one.source is source]
         yield unmarked(mine, engine.store.marks(source.connector.source))
+
+
+def _undescribed(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]:
+    """Take our lines out of the milestones' own descriptions; those that a person edited stay."""
+    for one in assessed:
+        there = fence_in(one.milestone.description, engine.instance)
+        if there is not None and there.edited(one.uid):
+            yield Plan(skipped=(Skipped(one.uid, "a person edited our lines in its description, which stay"),))
+        elif there is not None:
+            away = Describe(
+                milestone=one.uid,
+                project=one.project.id,
+                project_key=one.project.key,
+                native=one.milestone.id,
+                key=one.milestone.key,
+                url=one.milestone.url,
+                instance=engine.instance,
+                lines="",
+                was=there.mark,
+            )
+            yield Plan(actions=(away,))

@@ -40,6 +40,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     MoveLabel,
     Observed,
     OurComment,
@@ -47,6 +48,7 @@ from sync.action import (
     UpdateComment,
 )
 from sync.desired import LABELS, Desired, People, Plan, Policy, Skipped, label_name, merged
+from sync.fence import fence_in
 from sync.marker import Marker, MarkerKind, digest
 from sync.model import Status
 
@@ -117,6 +119,10 @@ def _spelled(want: Desired, have: StatusIssue | None) -> StatusIssue | None:
     return msgspec.structs.replace(have, labels=tuple(ours.get(label.lower(), label) for label in have.labels))
 
 
+def _same(one: str, other: str) -> bool:
+    return one.replace("\r\n", "\n") == other
+
+
 class _One:
     """One milestone: what is wanted, what stands there, and the summary of ours that counts (the oldest)."""
 
@@ -149,6 +155,8 @@ class _One:
                 skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
                 skipped = "a person edited its summary, which stays"
+        if not want.stale and not skipped:
+            actions += self._describe()
         people = People(
             understood=want.understood,
             ignored=want.ignored,
@@ -161,6 +169,22 @@ class _One:
             skipped=(Skipped(want.milestone, skipped),) if skipped else (),
             people=people,
         )
+
+    def _describe(self) -> Iterator[Action]:
+        """The lines in the milestone's own description. What a person edited or took out there stays so."""
+        want, there = self.want, self.want.described
+        if want.lines is None or there is None:
+            return
+        old = fence_in(there.text, self.instance)
+        edited_by_hand = old is not None and old.edited(want.milestone)
+        if edited_by_hand or (old is None and (there.before or not want.lines)):
+            return
+        old_lines, was = (there.text[old.start : old.end], old.mark) if old else ("", "")
+        grown = len(there.text.encode()) + len(want.lines.encode()) - len(old_lines.encode())
+        if _same(old_lines, want.lines) or grown > there.room:
+            return
+        about = {"native": there.native, "key": there.key, "url": there.url}
+        yield Describe(**self.to, **about, instance=self.instance, lines=want.lines, was=was)
 
     def _first(self) -> Iterator[Action]:
         want = self.want

@@ -29,6 +29,7 @@ __all__ = [
     "Point",
     "Seen",
     "View",
+    "lines",
     "meaning",
     "status_issue_body",
     "status_issue_title",
@@ -75,6 +76,12 @@ def transition(view: View, before: Status) -> Document:
         act, effect = lever(health.levers[0], health.due)
         lines.append(("Best way back: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
+
+
+def lines(view: View) -> Document:
+    """What stands in a milestone's own description: the verdict and the dates."""
+    told: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
+    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
 
 
 def status_issue_title(milestone: Milestone) -> str:

@@ -16,6 +16,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     MarkItem,
     MoveLabel,
     Observed,
@@ -26,7 +27,7 @@ from sync.action import (
     Target,
     UpdateComment,
 )
-from sync.connector import Capabilities, Page, TrackerError, UncertainError
+from sync.connector import Capabilities, Page, TrackerError, UncertainError, put
 from sync.model import Markup
 from sync.plan import Marker
 
@@ -62,6 +63,9 @@ class MemoryTracker:
             case RemoveLabel(issue=key, labels=gone):
                 self._set(key, labels=tuple(name for name in self.issues[key].labels if name not in gone))
                 return Receipt(issue=key)
+            case Describe():
+                self._describe(action)
+                return Receipt()
             case MarkItem(issue=key):
                 self._mark(action)
                 return Receipt(issue=key)
@@ -88,6 +92,20 @@ class MemoryTracker:
                 self._set(key, claims=tuple(c for c in there.claims if c.id != comment))
                 return Receipt(id=comment, issue=key)
         raise AssertionError(action)
+
+    def _describe(self, action: Describe) -> None:
+        for n, page in enumerate(self.pages):
+            milestones = tuple(
+                msgspec.structs.replace(
+                    one,
+                    description=put(one.description, action.lines, action.instance, action.was),
+                    updated_at=self.clock(),
+                )
+                if one.id == action.native
+                else one
+                for one in page.milestones
+            )
+            self.pages[n] = msgspec.structs.replace(page, milestones=milestones)
 
     def _mark(self, action: MarkItem) -> None:
         """The labels of an item, in the pages that the next pull reads."""
@@ -126,7 +144,7 @@ class MemoryConnector:
 
     def __init__(self, tracker: MemoryTracker, name: str = "memory", source: str = "memory://tracker") -> None:
         self.tracker, self.name, self.source = tracker, name, source
-        self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000)
+        self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000, described=1_000)
         self.requests = 0
         self.fail: dict[str, list[TrackerError]] = {}
         self.lose = 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from connectors.contract.side import LABEL, Side, marker
 from connectors.contract.writing import TITLE, WritingContract
-from sync.connector import CloseIssue, Connector, MarkItem, MoveLabel, RefusedError, RemoveLabel, Target
+from sync.connector import CloseIssue, Connector, Describe, MarkItem, MoveLabel, RefusedError, RemoveLabel, Target
+from sync.fence import fenced
 
 __all__ = ["PeopleContract"]
 
 
 class PeopleContract(WritingContract):
-    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `MarkItem`, `CloseIssue`."""
+    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `MarkItem`, `Describe`, `CloseIssue`."""
 
     def test_a_command_is_told_with_its_author_and_time(self, connector: Connector, side: Side) -> None:
         """Its lines only. Whom the tracker does not tell to be one who may write, may not."""
@@ -82,6 +84,29 @@ class PeopleContract(WritingContract):
             connector.apply(MarkItem(**about, add=add, remove=remove))
         side.pass_time(600)
         assert sorted(self.pull(connector, side).issue("work").labels) == ["h/stale", "theirs"]
+
+    def test_lines_of_ours_come_into_a_milestones_own_description(self, connector: Connector, side: Side) -> None:
+        """And go again; where they do not stand as expected, nothing is written."""
+        if not connector.capabilities.described:
+            pytest.skip("its description is not written")
+        target = self.aim(connector, side)
+
+        def describe(words: str, was: str = "") -> str:
+            there = self.pull(connector, side).milestone("1.0")
+            lines = fenced(words, target.milestone, "suite", plain=True) if words else ""
+            about = {"native": there.id, "key": there.key, "url": there.url, "instance": "suite"}
+            connector.apply(Describe(**self.about(target), **about, lines=lines, was=was))
+            side.pass_time(600)
+            return self.pull(connector, side).milestone("1.0").description
+
+        first = describe("words")
+        assert "words" in first
+        mark = first.split()[3]
+        second = describe("other words", mark)
+        assert "other words" in second
+        with pytest.raises(RefusedError):
+            describe("late", mark)
+        assert describe("", second.split()[3]) == ""
 
     def test_a_status_issue_is_closed(self, connector: Connector, side: Side) -> None:
         """Or the tracker's refusal is told, where a workflow knows no way to that."""

@@ -142,6 +142,10 @@ class Session:
         except MalformedError as lost:
             raise UncertainError(self.name, project, lost.detail) from lost
 
+    def patch(self, path: str, project: str, body: Mapping[str, Any]) -> None:
+        """Set what is given; doing it twice is doing it once."""
+        self.caller.write(partial(self._send, "PATCH", path, project, body=body), project, repeatable=True)
+
     # --- GraphQL -------------------------------------------------------------------------------------------------
 
     def query(

@@ -331,6 +331,12 @@ class Permission(Struct, frozen=True):
     permission: str
 
 
+class Described(Struct, frozen=True):
+    """A milestone, as far as its text goes."""
+
+    description: str | None = None
+
+
 class Created(Struct, frozen=True):
     """What a creation answers: an issue has a ``number``."""
 

@@ -8,6 +8,7 @@ from functools import cache
 
 from connectors.github import rows, wire
 from connectors.github.session import Session
+from connectors.http import decode
 from sync.action import (
     Action,
     CloseIssue,
@@ -15,13 +16,14 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     MarkItem,
     MoveLabel,
     Receipt,
     RemoveLabel,
     UpdateComment,
 )
-from sync.connector import GoneError, RefusedError, with_marker
+from sync.connector import GoneError, NotThereError, RefusedError, put, with_marker
 
 __all__ = ["Writer"]
 
@@ -89,6 +91,8 @@ class Writer:
                 return self._delta(action, action.issue, action.add, action.remove)
             case RemoveLabel():
                 return self._delta(action, action.issue, (), action.labels)
+            case Describe():
+                return self._describe(action)
             case CloseIssue():
                 self._mutate(_CLOSE, {"issue": self._issue_id(action, action.issue)}, action.project_key)
                 return Receipt(issue=action.issue)
@@ -135,6 +139,18 @@ class Writer:
             moved = {"issue": ids["issue"]} | ({"add": new} if new else {}) | ({"remove": old} if old else {})
             self._mutate(document, moved, project)
         return Receipt(id=new[0] if new else "", issue=issue)
+
+    def _describe(self, action: Describe) -> Receipt:
+        """Our lines in the description as it stands now, and nothing else of the milestone."""
+        project = action.project_key
+        path = f"/repos/{project}/milestones/{int(action.key)}"
+        now = decode(self._session.get(path, project), wire.Described, self._session.name, project)
+        try:
+            text = put(now.description or "", action.lines, action.instance, action.was)
+        except NotThereError:
+            raise RefusedError(self._session.name, project, "the description has been changed since") from None
+        self._session.patch(path, project, {"description": text})
+        return Receipt()
 
     def _issue_id(self, action: Action, issue: str) -> str:
         repository, number = self._place(issue, action.project_key)

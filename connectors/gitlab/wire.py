@@ -143,6 +143,12 @@ class EventMilestone(Struct, gc=False):
     title: str = ""
 
 
+class Described(Struct):
+    """A milestone, as far as its text goes."""
+
+    description: str | None = None
+
+
 class MilestoneEvent(Struct):
     """``action`` is ``add`` or ``remove``; the milestone is null once it has been deleted."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
+from urllib.parse import quote
 
 from connectors.gitlab import wire
 from connectors.gitlab.observe import place
@@ -22,15 +23,18 @@ from sync.connector import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     GoneError,
     MalformedError,
     MarkItem,
     MoveLabel,
+    NotThereError,
     Receipt,
     RefusedError,
     RemoveLabel,
     UncertainError,
     UpdateComment,
+    put,
     with_marker,
 )
 
@@ -38,6 +42,7 @@ __all__ = ["Writer"]
 
 T = TypeVar("T")
 
+_GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
 _COMMAND = re.compile(r"^\s*/[a-z_]", re.MULTILINE)
 
 
@@ -60,6 +65,8 @@ class Writer:
                 return self._delta(action, action.issue, action.add, action.remove)
             case RemoveLabel():
                 return self._edit_issue(action, action.issue, {"remove_labels": self._labels(action.labels)})
+            case Describe():
+                return self._describe(action)
             case CloseIssue():
                 return self._edit_issue(action, action.issue, {"state_event": "close"})
             case CreateComment():
@@ -102,6 +109,19 @@ class Writer:
             if label not in now.labels:
                 raise RefusedError(self.session.name, action.project_key, f"did not add the label {label}")
         return Receipt(issue=now.references.full)
+
+    def _describe(self, action: Describe) -> Receipt:
+        """Our lines in the description as it stands now; a group's milestone is changed in its group."""
+        group = _GROUP.search(action.url)
+        place = f"/groups/{quote(group[1], safe='')}" if group else f"/projects/{action.project}"
+        path, project = f"{place}/milestones/{action.native}", action.project_key
+        now = decode(self.session.get(path, project), wire.Described, self.session.name, project)
+        try:
+            text = put(now.description or "", action.lines, action.instance, action.was)
+        except NotThereError:
+            raise RefusedError(self.session.name, project, "the description has been changed since") from None
+        self.session.change("put", path, project, {"description": text}, again=True)
+        return Receipt()
 
     def _edit_issue(self, action: Action, issue: str, body: dict[str, object]) -> Receipt:
         answer = self.session.change("put", self._issue(action, issue), action.project_key, body, again=True)

@@ -18,6 +18,9 @@ from sync.connector import Action, Capabilities, Examination, Heard, Markup, Obs
 
 __all__ = ["JiraConnector"]
 
+_DESCRIBED = 16_000
+"""A version's description holds 16,384 bytes."""
+
 _BODY_LIMIT = 30_000
 """Jira's own limit is 32,767 characters, and markup grows when it is converted."""
 
@@ -38,7 +41,7 @@ class JiraConnector:
     def capabilities(self) -> Capabilities:
         """ADF on Cloud, wiki markup on Data Center; which of them it is may take one request."""
         markup = Markup.ADF if self._session.cloud else Markup.WIKI
-        return Capabilities(markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False)
+        return Capabilities(markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False, described=_DESCRIBED)
 
     @property
     def requests(self) -> int:

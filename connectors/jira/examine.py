@@ -39,6 +39,8 @@ _NEEDS: Mapping[str, Need] = {
 _OURS_TO_SET = ("project", "issuetype", "summary", "description", "labels")
 """What a new status issue is given anyway."""
 _EVENTS = ("jira:issue_created", "jira:issue_updated", "comment_created", "comment_updated")
+_DESCRIBING = {"ADMINISTER_PROJECTS": Need.UPDATE}
+"""What a version's description needs."""
 
 
 class _Wire(Struct, rename="camel"):
@@ -132,11 +134,12 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
 def _project(session: Session, project: ProjectOf) -> _Seen | TrackerError:
     seen = _Seen()
     try:
-        asked = {"projectKey": project.key, "permissions": ",".join(_NEEDS)}
+        needs = {**_NEEDS, **(_DESCRIBING if "description" in session.listed("also") else {})}
+        asked = {"projectKey": project.key, "permissions": ",".join(needs)}
         held = session.read(_Permissions, "mypermissions", asked, project=project.key).permissions
     except OWN as problem:
         return problem
-    for key, need in _NEEDS.items():
+    for key, need in needs.items():
         one = held.get(key)
         name = (one.name if one else "") or key.replace("_", " ").title()
         seen.rights.append(Right(project=project.key, name=name, need=need, held=one.have_permission if one else None))

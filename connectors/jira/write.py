@@ -10,7 +10,7 @@ from typing import Any
 from connectors.http import Response, decode
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
-from connectors.jira.wire import Created, Transitions
+from connectors.jira.wire import Created, Transitions, Version
 from sync.connector import (
     Action,
     CloseIssue,
@@ -18,15 +18,18 @@ from sync.connector import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     GoneError,
     MalformedError,
     MarkItem,
     MoveLabel,
+    NotThereError,
     Receipt,
     RefusedError,
     RemoveLabel,
     UncertainError,
     UpdateComment,
+    put,
 )
 
 __all__ = ["Writer"]
@@ -52,6 +55,8 @@ class Writer:
                 return self._delta(action, issue, added, remove)
             case RemoveLabel(issue=issue, labels=labels):
                 return self._delta(action, issue, (), labels)
+            case Describe():
+                return self._describe(action)
             case CloseIssue(issue=issue):
                 return self._close(issue, action.project_key)
             case CreateStatusIssue():
@@ -75,6 +80,18 @@ class Writer:
         delta = [*({"add": name} for name in add), *({"remove": name} for name in remove)]
         _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
         return Receipt(id=add[0] if add else "", issue=issue, loud=loud)
+
+    def _describe(self, action: Describe) -> Receipt:
+        """Our lines in a version's description as it stands now."""
+        session, project = self._session, action.project_key
+        path = f"version/{action.native}"
+        now = session.read(Version, path, project=project)
+        try:
+            text = put(now.description or "", action.lines, action.instance, action.was)
+        except NotThereError:
+            raise RefusedError(session.name, project, "the description has been changed since") from None
+        session.write("PUT", path, {"description": text}, project=project)
+        return Receipt()
 
     def _create_issue(self, action: CreateStatusIssue) -> Receipt:
         session = self._session

@@ -25,7 +25,7 @@ from connectors.sandbox.gitlab_pages import BadRequestError, NotAllowedError, is
 from connectors.sandbox.gitlab_rights import VERSION, hook, member, token
 from connectors.sandbox.gitlab_view import Json, View, group_id
 from connectors.sandbox.middleware import wired
-from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker
+from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
 
 __all__ = ["application"]
 
@@ -58,6 +58,8 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", "/api/v4/projects/{id}/hooks", desk.hooks),
         ("GET", "/api/v4/projects/{id}/members/all/{user}", desk.member),
         ("GET", "/api/v4/projects/{id}/milestones", desk.milestones),
+        ("GET", "/api/v4/projects/{id}/milestones/{milestone}", desk.milestone),
+        ("PUT", "/api/v4/projects/{id}/milestones/{milestone}", desk.edit_milestone),
         ("GET", "/api/v4/projects/{id}/labels", desk.labels),
         ("POST", "/api/v4/projects/{id}/labels", desk.create_label),
         ("GET", "/api/v4/projects/{id}/issues", desk.issues),
@@ -75,6 +77,8 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", "/api/v4/groups/{id}/projects", desk.group_projects),
         ("GET", "/api/v4/groups/{id}/issues", desk.group_issues),
         ("GET", "/api/v4/groups/{id}/milestones", desk.group_milestones),
+        ("GET", "/api/v4/groups/{id}/milestones/{milestone}", desk.group_milestone),
+        ("PUT", "/api/v4/groups/{id}/milestones/{milestone}", desk.edit_group_milestone),
     ]
     routes = [Route(path, _guarded(tracker, work), methods=[method]) for method, path, work in handlers]
     return wired(_Undecoded(Starlette(routes=routes)), tracker, lambda r: _token(r) == tracker.token, _unauthorised)
@@ -286,6 +290,39 @@ class _Desk:
         group = self._group(request)
         found = {m.id: (m, p) for p in self._below(group) for m in p.milestones.values() if m.group == group}
         return paged(request, list(found.values()), lambda pair: self.view.milestone(*pair))
+
+    def milestone(self, request: Request) -> Response:
+        project = self._project(request)
+        return _json(self.view.milestone(self._own(request, project), project))
+
+    def edit_milestone(self, request: Request) -> Response:
+        project = self._project(request, write=True)
+        return self._described(request, self._own(request, project), project)
+
+    def group_milestone(self, request: Request) -> Response:
+        return _json(self.view.milestone(*self._of_group(request)))
+
+    def edit_group_milestone(self, request: Request) -> Response:
+        return self._described(request, *self._of_group(request))
+
+    def _own(self, request: Request, project: Project) -> Milestone:
+        """A project's own milestone by its id; a group's is not among them."""
+        found = project.milestones.get(int(request.path_params["milestone"]))
+        if found is None or found.group:
+            raise _MissingError("Milestone")
+        return found
+
+    def _of_group(self, request: Request) -> tuple[Milestone, Project]:
+        group, number = self._group(request), int(request.path_params["milestone"])
+        for project in self._below(group):
+            if number in project.milestones and project.milestones[number].group == group:
+                return project.milestones[number], project
+        raise _MissingError("Milestone")
+
+    def _described(self, request: Request, milestone: Milestone, project: Project) -> Response:
+        milestone.description = str(_sent(request).get("description", milestone.description) or "")
+        milestone.updated = self.tracker.world.clock()
+        return _json(self.view.milestone(milestone, project))
 
     def labels(self, request: Request) -> Response:
         project = self._project(request)

@@ -79,6 +79,9 @@ def _source(
     for key, value in (("app_id", one.app_id), ("installation_id", one.installation_id), ("ca_file", authority)):
         if value is not None:
             options[key] = str(value)
+    also = settings.also_anywhere(name)
+    if also:
+        options["also"] = sorted(also)
     setup = Setup(
         name=name,
         url=one.url,

@@ -19,6 +19,7 @@ from sync.action import (
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
+    Describe,
     MarkItem,
     MoveLabel,
     RemoveLabel,
@@ -195,6 +196,8 @@ def _told(action: Action) -> tuple[str, str]:
             parts = [f"label {', '.join(add)}"] if add else []
             parts += [f"remove {', '.join(remove)}"] if remove else []
             return "~", f"{', '.join(parts)} on {where}"
+        case Describe(lines=lines, was=was):
+            return ("~" if lines and was else "+" if lines else "-"), "our lines in the milestone's description"
         case RemoveLabel():
             return "-", f"label {', '.join(action.labels)} from {where}"
         case DeleteComment():

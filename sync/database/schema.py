@@ -53,6 +53,7 @@ class Made(StrEnum):
 
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
+    DESCRIPTION = "description"
 
 
 class Delivery(StrEnum):

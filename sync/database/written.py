@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
-from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, MarkItem, Receipt, StatusIssue
+from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, Describe, MarkItem, Receipt, StatusIssue
 from sync.also import Mark
 from sync.database import lease, schema
 from sync.database.lease import Lease
@@ -166,10 +166,10 @@ class Written(Shelf):
             found |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
         return frozenset(found)
 
-    def posted(self) -> frozenset[str]:
-        """Uids of the milestones that have had a summary of ours, whether it still stands or not."""
+    def posted(self, what: Made = Made.SUMMARY) -> frozenset[str]:
+        """Uids of the milestones that have had a summary (or the like) of ours, whether it still stands or not."""
         made = schema.made
-        rows = self._rows(select(made.c.milestone).where(made.c.what == Made.SUMMARY))
+        rows = self._rows(select(made.c.milestone).where(made.c.what == what))
         return frozenset(row.milestone for row in rows)
 
     def marks(self, source: str) -> list[Mark]:
@@ -226,6 +226,8 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
         return [_own(source, action.milestone, Made.STATUS_ISSUE, project=action.project, issue=receipt.issue)]
     if isinstance(action, CreateComment) and action.summary:
         return [_own(source, action.milestone, Made.SUMMARY)]
+    if isinstance(action, Describe):
+        return [_own(source, action.milestone, Made.DESCRIPTION)]
     return []
 
 

@@ -282,6 +282,16 @@ def test_one_missing_permission_of_jira_is_named_as_jira_names_it(world: World, 
     assert lacking(examined(tracker)) == {(place(tracker).key, "Add Comments", Need.UPDATE)}
 
 
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_a_versions_description_takes_a_right_that_is_asked_for_only_then(world: World, kind: str) -> None:
+    tracker = next(one for one in world.trackers if one.kind == kind)
+    assert lacking(examined(tracker)) == set()
+    found = lacking(examined(tracker, also=["description"]))
+    assert found == {(place(tracker).key, "Administer Projects", Need.UPDATE)}
+    place(tracker).admin = True
+    assert lacking(examined(tracker, also=["description"])) == set()
+
+
 def test_webhooks_of_a_jira_site_are_for_its_administrators(world: World) -> None:
     place(world.jira).hooks = [Hook("https://hooks.example.org/x", ("jira:issue_updated", "comment_created"))]
     assert "webhooks (for administrators of the site only)" in {one.what for one in examined(world.jira).unread}

@@ -80,3 +80,24 @@ def test_the_items_that_a_reason_names_are_labelled_over_each_api(there: tuple[W
     done = milesync("retire", "--yes", "--json", "--config", str(config))
     assert done.code == 0, done.err
     assert [labelled(tracker, "health/stale") for tracker, _ in _projects(world)] == [0, 0]
+
+
+def test_the_milestones_own_descriptions_tell_the_verdict(there: tuple[World, Path]) -> None:
+    world, config = there
+    for tracker, key in _projects(world):
+        last = max(tracker.projects[key].milestones.values(), key=lambda one: one.number)
+        last.description = "What it is for."
+    asks(config, "description")
+
+    def texts() -> list[str]:
+        return [list(tracker.projects[key].milestones.values())[-1].description for tracker, key in _projects(world)]
+
+    run(config, "--first-run")
+    for text in texts():
+        assert text.startswith("What it is for.\n\n<!-- milesync sandbox ")
+        assert "likely by" in text
+    assert run(config).document["writes"]["planned"] == 0
+    assert "+ our lines in the milestone's description" not in milesync("plan", "--config", str(config)).out
+    done = milesync("retire", "--yes", "--json", "--config", str(config))
+    assert done.code == 0, done.err
+    assert texts() == ["What it is for."] * 2

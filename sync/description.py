@@ -1,0 +1,41 @@
+"""What should stand in a milestone's own description, and how it stands."""
+
+from __future__ import annotations
+
+from sync import report
+from sync.assessment import Assessed
+from sync.desired import Described
+from sync.fence import fenced
+from sync.markup import render
+from sync.markup.terminal import terminal
+from sync.model import Markup, MilestoneKind
+
+__all__ = ["description_of", "lines_for"]
+
+SHORT = 2_000
+"""Characters for our lines."""
+
+
+def lines_for(one: Assessed, told: report.View, instance: str) -> str | None:
+    """The lines with their markers; empty where they are not asked for, None where they cannot be."""
+    can = one.source.connector.capabilities
+    if not can.described or one.milestone.kind not in (MilestoneKind.MILESTONE, MilestoneKind.VERSION):
+        return None
+    if not one.source.also_of(one.project.key).description:
+        return ""
+    plain = can.markup in (Markup.ADF, Markup.WIKI)
+    said = report.lines(told)
+    words = terminal(said, width=10_000) if plain else render(said, can.markup, SHORT)
+    return fenced(words, one.uid, instance, plain=plain)
+
+
+def description_of(one: Assessed, *, described: bool) -> Described:
+    """The description as it was pulled; ``described``: lines of ours stood in it once."""
+    return Described(
+        native=one.milestone.id,
+        key=one.milestone.key,
+        url=one.milestone.url,
+        text=one.milestone.description,
+        before=described,
+        room=one.source.connector.capabilities.described,
+    )
