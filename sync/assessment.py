@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -23,10 +22,7 @@ from sync.forecast import Past, Rules
 from sync.joint import members
 from sync.ledger import Container, Ledger, days
 from sync.model import (
-    Counts,
     DueDate,
-    Event,
-    EventKind,
     Health,
     Issue,
     JointMilestone,
@@ -36,19 +32,18 @@ from sync.model import (
     Project,
     Status,
     UnknownWhy,
-    Visibility,
     uid,
 )
 from sync.nudges import Load, Nudging
 from sync.plan import Policy
+from sync.retained import Details, counted, retained
 from sync.selfscore import StreamScore
+from sync.stays import ledger_of
 from sync.store import Store
 from sync.track_record import earlier, told, track_record
 from sync.view import Commitment, Forecast
 
 __all__ = ["Assessed", "Named", "Reading", "Rulebook", "Source", "explain", "history_of", "scores"]
-
-_NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ class Assessed:
     written: str
     stream: str
     health: Health
-    stays: tuple[Membership, ...]
+    stays: Sequence[Membership]
     issues: Mapping[str, Issue]
     due_dates: tuple[DueDate, ...]
     named: Named
@@ -183,7 +178,8 @@ class Reading:
         audience: Audience = EVERYBODY,
     ) -> None:
         self.at, self.book = at, book
-        self._loaded = [_Loaded(store, source, at, audience) for source in sources]
+        reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
+        self._loaded = [_Loaded(store, source, at, audience, reported) for source in sources]
         self.history = _Histories(self._loaded, book, at)
         named = {one.written(m): name for one in self._loaded for name, m in one.milestones.items()}
         self.members = {one.name: members(one, named) for one in book.joints}
@@ -247,7 +243,7 @@ class _Histories:
 
     def __init__(self, loaded: Sequence[_Loaded], book: Rulebook, at: datetime) -> None:
         containers = [c for one in loaded for c in one.containers]
-        self.ledger = Ledger.of(containers, [stay for one in loaded for stay in one.stays])
+        self.ledger = ledger_of(containers, [one.stays for one in loaded])
         self._book, self._at = book, at
         self._made: dict[float, tuple[Past, Rules]] = {}
 
@@ -287,7 +283,9 @@ class _Memory:
 class _Loaded:
     """One source's rows, read once."""
 
-    def __init__(self, store: Store, source: Source, at: datetime, audience: Audience) -> None:
+    def __init__(
+        self, store: Store, source: Source, at: datetime, audience: Audience, reported: Collection[str]
+    ) -> None:
         origin = source.connector.source
         self.source = source
         watched = store.watched(source.name, origin)
@@ -306,28 +304,12 @@ class _Loaded:
             and (m.created_at is None or m.created_at <= at)
         }
         ours = store.status_issues(origin)
-        self.issues = {
-            uid(origin, "issue", issue.id): issue
-            for issue in store.issues(origin, projects=watched)
-            if not issue.is_pull_request and issue.id not in ours and issue.visibility not in _NARROW
-        }
-        self.issues |= untouched(self.issues, store.marks(origin), origin)
+        marks = store.marks(origin)
         self.keys = {project.id: project.key for project in self.projects.values()}
         self.due_dates = store.due_dates(origin)
-        self.estimated: dict[str, datetime] = {}
-        self.stays = list(
-            history.memberships(
-                self.issues.values(),
-                self._noted(store.events(origin, projects=watched), at),
-                store.titles(origin),
-                source=origin,
-                removed=source.removed,
-                at=at,
-            )
-        )
-        self.by_container: dict[str, list[Membership]] = defaultdict(list)
-        for stay in self.stays:
-            self.by_container[stay.container].append(stay)
+        kept = retained(store, origin, watched, source.removed, at, ours, marks)
+        self.stays, self.estimated = kept.stays, dict(kept.estimated)
+        self.by_container = self.stays.by_container()
         self.milestones = {  # a rule says where to look, not that there is something
             name: m
             for name, m in self.milestones.items()
@@ -342,13 +324,18 @@ class _Loaded:
             zone=source.zone,
             at=at,
         )
+        self.open = self.stays.open_items(at)
 
-    def _noted(self, events: Iterable[Event], at: datetime) -> Iterator[Event]:
-        """The events, passed on while those that are about estimates are kept here."""
-        for event in events:
-            if event.kind is EventKind.ESTIMATED and event.at <= at:
-                self.estimated[uid(self.source.connector.source, "issue", event.issue)] = event.at
-            yield event
+        def read(ids: Iterable[str] | None = None) -> dict[str, Issue]:
+            found = store.issues(origin, projects=watched) if ids is None else store.issues(origin, ids=list(ids))
+            named = {uid(origin, "issue", one.id): one for one in found if counted(one) and one.id not in ours}
+            return named | untouched(named, marks, origin)
+
+        running = [c.id for c in self.containers if c.ended is None or c.id in reported]
+        items = {item for some in self.open.values() for item in some}
+        items |= {item for name in running for item in self.stays.items_of(name)}
+        begin = len(uid(origin, "issue", ""))
+        self.issues = Details(read(item[begin:] for item in items), read)
 
     def _as_named(self, milestone: Milestone) -> Milestone:
         """The milestone with the start that a person gave it."""
@@ -357,17 +344,6 @@ class _Loaded:
 
     def _named(self, milestone: Milestone) -> Named:
         return self.source.named.get(f"{self.projects[milestone.project].key}{milestone.written}", Named())
-
-    def open_items(self, at: datetime) -> dict[str, list[str]]:
-        """Container id -> uids of the items that are open members at a time."""
-        return {
-            container: [stay.item for stay in stays if history.is_open(stay, at)]
-            for container, stays in self.by_container.items()
-        }
-
-    def counts(self, at: datetime) -> dict[str, Counts]:
-        """Container id -> its counts at a time."""
-        return {c.id: history.counts(c, self.by_container.get(c.id, ()), at) for c in self.containers}
 
     def written(self, milestone: Milestone) -> str:
         """The id that people write."""
@@ -378,8 +354,8 @@ class _Loaded:
         return {
             "previous": memory.previous,
             "issues": self.issues,
-            "members": self.open_items(at),
-            "counts": self.counts(at),
+            "members": self.open,
+            "counts": self.stays.counts(self.containers, at),
             "scores": memory.scores,
             "calendar": book.calendar,
         }
@@ -401,7 +377,7 @@ class _Loaded:
                 written=self.written(milestone),
                 stream=containers[name].stream,
                 health=verdict,
-                stays=tuple(self.by_container.get(name, ())),
+                stays=self.by_container.get(name, ()),
                 issues=self.issues,
                 due_dates=tuple(self.due_dates.get(milestone.id, ())),
                 named=named,

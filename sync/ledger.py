@@ -71,7 +71,7 @@ class Ledger:
         closed: Days,
         items: Sequence[str] = (),
     ) -> None:
-        self.items = tuple(items)
+        self.items = items
         self.containers = tuple(containers)
         self.index = {c.id: i for i, c in enumerate(self.containers)}
         order = np.argsort(container_of, kind="stable")

@@ -16,6 +16,7 @@ from sync.database.assessed import Assessed, Forecast, Said
 from sync.database.closed import Closed
 from sync.database.intake import Saved
 from sync.database.lease import Lease, this_process
+from sync.database.memos import Memo, Memos
 from sync.database.opening import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.database.pulled import Pulled
 from sync.database.schema import Delivery
@@ -29,6 +30,7 @@ __all__ = [
     "Forecast",
     "LastTold",
     "Lease",
+    "Memo",
     "Message",
     "MissingDatabase",
     "NewerDatabase",
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 
-class Store(Pulled, Assessed, Closed, Written, Tellings):
+class Store(Pulled, Memos, Assessed, Closed, Written, Tellings):
     """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
 
     @classmethod

@@ -132,11 +132,20 @@ class _Supposed(Store):
         kept = tuple(name for name in issue.milestones if (source, name) not in self._held)
         return msgspec.structs.replace(issue, milestones=kept)
 
+    def editions(self, source: str, projects: Collection[str]) -> Mapping[str, int]:  # noqa: ARG002
+        """None: what is supposed is never kept."""
+        return {}
+
     def issues(
-        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+        self,
+        source: str,
+        *,
+        projects: Collection[str] | None = None,
+        milestones: Collection[str] | None = None,
+        ids: Collection[str] | None = None,
     ) -> Iterator[Issue]:
         """As stored, but for the milestones of what is dropped."""
-        for issue in super().issues(source, projects=projects, milestones=milestones):
+        for issue in super().issues(source, projects=projects, milestones=milestones, ids=ids):
             yield self._without(source, issue)
 
     def events(

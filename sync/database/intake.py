@@ -34,12 +34,14 @@ class Saved(Struct, frozen=True, kw_only=True):
 
 def save_page(connection: Connection, source: int, page: Page, at: datetime) -> Saved:
     """Take one page in; `at` is when it was pulled (UTC)."""
+    touched: set[str] = set()
     upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
-    milestones = _milestones(connection, source, page, at)
-    issues, changed = _issues(connection, source, page, at)
-    events = _histories(connection, source, page, issues)
+    milestones = _milestones(connection, source, page, at, touched)
+    issues, changed, known = _issues(connection, source, page, at, touched)
+    events = _histories(connection, source, page, issues, known, touched)
     missing, unknown = _swept(connection, source, page.all_issues)
-    gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at)
+    gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
+    _next_edition(connection, source, touched)
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
     cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
     upsert(connection, schema.cursor, cursors)
@@ -49,20 +51,19 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
 # --- milestones -------------------------------------------------------------------------------------------------
 
 
-def _milestones(connection: Connection, source: int, page: Page, at: datetime) -> int:
+def _milestones(connection: Connection, source: int, page: Page, at: datetime, touched: set[str]) -> int:
     rows = {row.id: row for row in page.milestones}
     before = _before(connection, schema.milestone, source, rows)
     fresh = [row for row in rows.values() if not _older(row.updated_at, before.get(row.id), at)]
-    upsert(
-        connection,
-        schema.milestone,
-        [{"source": source, **asdict(row), "deleted_at": None} for row in fresh],
-        newer="updated_at",
-    )
+    written = _other_than(before, source, fresh)
+    upsert(connection, schema.milestone, written, newer="updated_at")
     titles = [{"source": source, "milestone": row.id, "title": row.title} for row in page.milestones]
     upsert(connection, schema.milestone_title, titles, keep=True)
     _due_dates(connection, source, fresh, page.due_dates, at)
     _missing_milestones(connection, source, page, rows, at)
+    # a title that is not the stored one is new to its milestone, and may give old moves another meaning
+    named = [row for row in page.milestones if row.id not in before or before[row.id].title != row.title]
+    _touch(touched, before, [*written, *({"id": row.id, "project": row.project} for row in named)])
     return len(fresh)
 
 
@@ -110,8 +111,12 @@ def _missing_milestones(connection: Connection, source: int, page: Page, there: 
 # --- issues -----------------------------------------------------------------------------------------------------
 
 
-def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tuple[list[Issue], frozenset[str]]:
-    """Write the rows that are not older than what is stored; returns them, and the ids of those that changed."""
+def _issues(
+    connection: Connection, source: int, page: Page, at: datetime, touched: set[str]
+) -> tuple[list[Issue], frozenset[str], Collection[str]]:
+    """Write the rows that are not older than what is stored; returns them, the ids of those that changed, and those of
+    which something was stored before.
+    """
     newest: dict[str, Issue] = {}
     for row in page.issues:
         if row.id not in newest or newest[row.id].updated_at <= row.updated_at:
@@ -127,10 +132,11 @@ def _issues(connection: Connection, source: int, page: Page, at: datetime) -> tu
         if row.id not in page.histories or event.kind is EventKind.ESTIMATED or event.milestone.startswith(RULE)
     ]
     _add_snapshots(connection, source, untold)
-    rows = [{"source": source, **asdict(row), "deleted_at": None} for row in fresh]
+    rows = _other_than(before, source, fresh)
     upsert(connection, schema.issue, rows, newer="updated_at")
-    _add_members(connection, source, ((key, row.id) for row in fresh for key in row.milestones))
-    return fresh, changed
+    _add_members(connection, source, ((key, row["id"]) for row in rows for key in row["milestones"]))
+    _touch(touched, before, rows)
+    return fresh, changed, before
 
 
 def _differs(old: Row[Any] | None, new: Issue) -> bool:
@@ -174,7 +180,7 @@ def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[st
     return frozenset(missing), unknown
 
 
-def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime) -> frozenset[str]:
+def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime, touched: set[str]) -> frozenset[str]:
     """Bury issues: they leave their milestones now, and as nobody can say who may read them, count as unknown."""
     before = {key: row for key, row in _before(connection, schema.issue, source, ids).items() if not row.deleted_at}
     left = [
@@ -189,6 +195,7 @@ def _gone(connection: Connection, source: int, ids: Collection[str], at: datetim
         values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
         connection.execute(update(table).where(dead).values(values))
     _unblock(connection, source, before)
+    touched.update(row.project for row in before.values())
     return frozenset(before)
 
 
@@ -212,22 +219,40 @@ def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None
 # --- events -----------------------------------------------------------------------------------------------------
 
 
-def _histories(connection: Connection, source: int, page: Page, fresh: Iterable[Issue]) -> int:
+def _histories(
+    connection: Connection,
+    source: int,
+    page: Page,
+    fresh: Iterable[Issue],
+    known: Collection[str],
+    touched: set[str],
+) -> int:
     """Replace what the trackers tell of these issues, unless the page is older than what is stored of them."""
-    stale = {row.id for row in page.issues} - {row.id for row in fresh}
-    told = {key: events for key, events in page.histories.items() if key not in stale}
+    new = {row.id: row.project for row in fresh}
+    stale = {row.id for row in page.issues} - new.keys()
     table = schema.event
-    for ids in chunks(told):
+    rows = {
+        key: [_event_row(source, key, Origin.TRACKER, n, event) for n, event in enumerate(sorted(events, key=_order))]
+        for key, events in page.histories.items()
+        if key not in stale
+    }
+    stored: dict[str, list[dict[str, Any]]] = {}
+    # of an issue that came with this page and was never seen before nothing can be stored
+    for ids in chunks([key for key in rows if key in known or key not in new]):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        for row in connection.execute(select(table).where(mine).order_by(table.c.issue, table.c.n)):
+            stored.setdefault(row.issue, []).append(row._asdict())
+    other = {key: told for key, told in rows.items() if told != stored.get(key, [])}
+    for ids in chunks([key for key in other if key in stored]):
         mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
         connection.execute(delete(table).where(mine))
-    rows = [
-        _event_row(source, key, Origin.TRACKER, n, event)
-        for key, events in told.items()
-        for n, event in enumerate(sorted(events, key=_order))
-    ]
-    upsert(connection, table, rows)
-    _add_members(connection, source, ((row["milestone"], row["issue"]) for row in rows if row["milestone"]))
-    return len(rows)
+    flat = [row for told in other.values() for row in told]
+    upsert(connection, table, flat)
+    _add_members(connection, source, ((row["milestone"], row["issue"]) for row in flat if row["milestone"]))
+    touched.update(new[key] for key in other if key in new)
+    elsewhere = _before(connection, schema.issue, source, [key for key in other if key not in new])
+    touched.update(row.project for row in elsewhere.values())
+    return sum(map(len, rows.values()))
 
 
 def _order(event: Event) -> tuple[Any, ...]:
@@ -274,16 +299,36 @@ def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str,
 
 # --- what was there ---------------------------------------------------------------------------------------------
 
-_NEEDED = ("id", "project", "state", "milestones", "estimate", "points", "updated_at", "deleted_at")
-
 
 def _before(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
-    columns = [table.c[name] for name in _NEEDED if name in table.c]
     found: dict[str, Row[Any]] = {}
     for some in chunks(ids):
-        query = select(*columns).where(table.c.source == source, table.c.id.in_(some))
+        query = select(table).where(table.c.source == source, table.c.id.in_(some))
         found.update((row.id, row) for row in connection.execute(query))
     return found
+
+
+def _other_than(before: Mapping[str, Row[Any]], source: int, rows: Iterable[Issue | Milestone]) -> list[dict[str, Any]]:
+    """The rows as they are to be written, without those that stand there already."""
+    made = ({"source": source, **asdict(row), "deleted_at": None} for row in rows)
+    return [row for row in made if row["id"] not in before or before[row["id"]]._asdict() != row]
+
+
+def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Note the projects in which these rows are and were."""
+    for row in rows:
+        touched.add(row["project"])
+        if row["id"] in before:
+            touched.add(before[row["id"]].project)
+
+
+def _next_edition(connection: Connection, source: int, projects: Collection[str]) -> None:
+    """Count a change of what stands in these projects."""
+    table = schema.edition
+    for some in chunks(sorted(projects)):
+        upsert(connection, table, [{"source": source, "project": key, "n": 0} for key in some], keep=True)
+        mine = (table.c.source == source) & table.c.project.in_(some)
+        connection.execute(update(table).where(mine).values(n=table.c.n + 1))
 
 
 def _older(updated_at: datetime | None, stored: Row[Any] | None, at: datetime) -> bool:

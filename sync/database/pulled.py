@@ -151,12 +151,24 @@ class Pulled(Shelf):
         return [(row.source_url, _MILESTONE(row)) for row in rows]
 
     def issues(
-        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
+        self,
+        source: str,
+        *,
+        projects: Collection[str] | None = None,
+        milestones: Collection[str] | None = None,
+        ids: Collection[str] | None = None,
     ) -> Iterator[Issue]:
-        """The issues of a source, of some projects (ids), or all that were ever in some milestones (ids).
+        """The issues of a source, of some projects (ids), all that were ever in some milestones (ids), or those with
+        some ids.
 
         Gone ones come too, without milestones and with unknown visibility: their past is history.
         """
+        if ids is not None:
+            table = schema.issue
+            query = select(table).where(table.c.source == self._known(source)).order_by(table.c.id)
+            for some in chunks(sorted(ids)):
+                yield from map(_ISSUE, self._rows(query.where(table.c.id.in_(some))))
+            return
         for rows in self._batches(self._known(source), projects, milestones, schema.issue):
             yield from map(_ISSUE, rows)
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -30,9 +31,9 @@ from sqlalchemy import (
 
 from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCategory, Visibility
 
-__all__ = ["HEAD", "METADATA", "Delivery", "Json", "Made", "Moment", "Origin", "Word"]
+__all__ = ["DERIVED", "HEAD", "METADATA", "Delivery", "Json", "Made", "Moment", "Origin", "Word"]
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision that this code reads and writes: the newest in `sync.migrations`."""
 
 METADATA = MetaData()
@@ -295,6 +296,28 @@ Index(
     postgresql_where=(event.c.milestone == "") & (event.c.milestone_title != ""),
 )
 
+edition = _table(
+    "edition",
+    ("source", "project"),
+    _source(),
+    Column("project", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+)
+"""How often what stays are made of has changed in a project (native id): rows, histories and titles."""
+
+memo = _table(
+    "memo",
+    ("source", "project", "rule"),
+    _source(),
+    Column("project", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The stays of a project's items as `sync.stays` packs them, made by a rule from the project's rows in an edition: what
+can be made again at any time, and holds only while the edition does.
+"""
+
 run = _table(
     "run",
     ("id",),
@@ -420,3 +443,6 @@ lease = _table(
     Column("until", BigInteger, nullable=False),
 )
 """``until`` is microseconds since 1970 on the database's own clock; ``term`` counts the holders."""
+
+DERIVED = frozenset({"memo"})
+"""Tables that can be made again from the others."""

@@ -50,6 +50,8 @@ def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
         out.write(msgspec.json.encode({"milesync": "export", "revision": schema.HEAD, "at": at}) + b"\n")
         for table in schema.METADATA.sorted_tables:
             name = str(table.name)
+            if name in schema.DERIVED:
+                continue
             counts[name] = 0
             query = select(table).order_by(*table.primary_key.columns)
             with connection.execution_options(yield_per=_SOME).execute(query) as rows:

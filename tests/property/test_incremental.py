@@ -8,7 +8,7 @@ are compared in milestones that are still there, on GitHub where nobody renamed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from random import Random
@@ -19,6 +19,7 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User, World
 from sync import history
 from sync.model import Membership, Visibility, uid
+from sync.retained import retained
 from sync.store import Store
 from tests.contract.sandbox_side import Clock, SandboxSide
 from tests.proof import TIMEOUT, Record, full
@@ -152,10 +153,30 @@ def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Tea
         for page in connector.pull([side.project, side.other], store.cursors(connector.source)):
             assert not page.failed
             store.save(connector.source, page, side.now())
+            if not rng or rng.random() < 0.5:
+                remembered(side, store, connector.source)
             if rng and team and rng.random() < 0.3:
                 team()
             if rng and rng.random() < 0.2:
                 return
+
+
+class Forgetful(Store):
+    """The same store, where nothing that was made is known."""
+
+    def __init__(self, store: Store) -> None:
+        vars(self).update(vars(store))
+
+    def editions(self, source: str, projects: Collection[str]) -> Mapping[str, int]:
+        return {}
+
+
+def remembered(side: SandboxSide, store: Store, source: str) -> None:
+    """The stays that are kept between runs are those that the rows give."""
+    at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
+    kept, anew = (retained(one, source, projects, history.REMOVED, at, ()) for one in (store, Forgetful(store)))
+    assert kept.stays.encode() == anew.stays.encode()
+    assert kept.estimated == anew.estimated
 
 
 def stays(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:

@@ -1,0 +1,133 @@
+"""The stays of stored issues, made once for each edition of a project, and the issues themselves where they matter.
+
+Making stays reads every row of a project's history. They change only when a row does, so they are kept beside the
+rows; a run that finds nothing changed reads them instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from sync import history
+from sync.also import Mark, untouched
+from sync.model import Event, EventKind, Issue, Membership, Visibility, uid
+from sync.stays import Stays
+from sync.store import Memo, Store
+
+__all__ = ["Details", "Retained", "retained"]
+
+_NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
+_MADE_BY = "1"
+"""The version of what follows and of `sync.history.stays`: another one makes everything anew."""
+
+
+class Retained(msgspec.Struct, frozen=True):
+    """Of one source: the stays (names are uids), and when estimates changed: (issue uid, time), in the order told."""
+
+    stays: Stays
+    estimated: list[tuple[str, datetime]]
+
+
+class _Body(msgspec.Struct, array_like=True):
+    stays: bytes
+    estimated: list[tuple[str, datetime]]
+
+
+def retained(
+    store: Store,
+    source: str,
+    projects: Collection[str],
+    removed: Collection[str],
+    at: datetime,
+    ours: Collection[str],
+    marks: Sequence[Mark] = (),
+) -> Retained:
+    """What is known at ``at`` (UTC) of the items of these projects (native ids), but for ``ours`` (native ids).
+
+    ``removed`` are the resolutions that take an item out of scope, ``marks`` the labels that we put on items.
+    """
+    rule = f"{_MADE_BY} {sha256(repr((sorted(removed), marks)).encode()).hexdigest()[:16]}"
+    editions = store.editions(source, projects)  # before the rows, so that what comes between makes the memo old
+    known = store.memos(source, rule) if editions else {}
+    titles: history.Titles | None = None
+    parts, fresh = [], dict[str, Memo]()
+    for project in sorted(projects):
+        memo = known.get(project)
+        if memo is None or memo.edition != editions.get(project):
+            titles = store.titles(source) if titles is None else titles
+            body = _made(store, source, project, titles, frozenset(removed), marks)
+            memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(body))
+            fresh[project] = memo
+        parts.append(msgspec.msgpack.decode(memo.body, type=_Body))
+    if fresh and editions:
+        store.save_memos(source, rule, fresh)
+    stays = [Stays.decode(part.stays) for part in parts]
+    every = stays[0] if len(stays) == 1 else Stays.joined_up(stays)
+    return Retained(
+        every.without(ours).as_of(at).named(uid(source, "milestone", ""), uid(source, "issue", "")),
+        [(uid(source, "issue", issue), moment) for part in parts for issue, moment in part.estimated if moment <= at],
+    )
+
+
+def counted(issue: Issue) -> bool:
+    """Whether an issue is work that everybody may know of who reads its project."""
+    return not issue.is_pull_request and issue.visibility not in _NARROW
+
+
+def _made(
+    store: Store,
+    source: str,
+    project: str,
+    titles: history.Titles,
+    removed: frozenset[str],
+    marks: Sequence[Mark],
+) -> _Body:
+    """From every row of a project, whenever it is known of."""
+    issues = {uid(source, "issue", one.id): one for one in store.issues(source, projects=[project]) if counted(one)}
+    issues |= untouched(issues, marks, source)
+    estimated: list[tuple[str, datetime]] = []
+
+    def noted(events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
+            if event.kind is EventKind.ESTIMATED:
+                estimated.append((event.issue, event.at))
+            yield event
+
+    told = noted(store.events(source, projects=[project]))
+    found = history.memberships(issues.values(), told, titles, source=source, removed=removed)
+    milestone, item = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
+
+    def bare(stay: Membership) -> tuple[Membership, datetime]:
+        short = msgspec.structs.replace(stay, container=stay.container[milestone:], item=stay.item[item:])
+        return short, issues[stay.item].created_at
+
+    stays = Stays.of(bare(stay) for stay in found)
+    return _Body(stays.encode(), estimated)
+
+
+class Details(Mapping[str, Issue]):
+    """The issues that count, by uid: those asked for at first at once, all others when one of them is looked for."""
+
+    def __init__(self, few: Mapping[str, Issue], every: Callable[[], Mapping[str, Issue]]) -> None:
+        self._known, self._every = few, every
+        self._whole = False
+
+    def __getitem__(self, key: str) -> Issue:
+        if key not in self._known:
+            return self._all()[key]
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> Mapping[str, Issue]:
+        if not self._whole:
+            self._known, self._whole = self._every(), True
+        return self._known

@@ -1,0 +1,98 @@
+"""Stays in columns count as stays do as objects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync import history
+from sync.ledger import Container, Ledger
+from sync.model import Counts, Issue, Membership, State, StatusCategory
+from sync.stays import Stays, ledger_of
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.integers(0, 12).map(lambda n: T0 + timedelta(days=n, microseconds=n))
+TITLES: history.Titles = {}
+
+
+@st.composite
+def told(draw: st.DrawFn) -> list[tuple[Membership, datetime]]:
+    """Stays of a few items in a few containers, in any order, with the times when the items were made."""
+    found = []
+    for item in range(draw(st.integers(0, 6))):
+        born = draw(MOMENTS)
+        for name in draw(st.lists(st.sampled_from("abc"), max_size=4)):
+            joined, ends = draw(MOMENTS), [draw(st.none() | MOMENTS) for _ in range(3)]
+            left, closed, reopened = (end if end is None or end >= joined else None for end in ends)
+            removed = closed is not None and draw(st.booleans())
+            stay = Membership(
+                container=name,
+                item=str(item),
+                joined=joined,
+                left=left,
+                closed=closed,
+                reopened=reopened,
+                removed=removed,
+            )
+            found.append((stay, born))
+    return found
+
+
+def known(rows: list[tuple[Membership, datetime]], at: datetime) -> list[Membership]:
+    """What was known at a time, by the objects' own rules."""
+    return [now for stay, born in rows if born <= at and (now := history._as_of(stay, at)) is not None]
+
+
+def containers(start: datetime | None) -> list[Container]:
+    return [Container(id=name, kind="k", stream="s", start=start, due=None) for name in "abd"]
+
+
+@given(told(), MOMENTS, st.none() | MOMENTS)
+def test_columns_count_as_objects_do(
+    rows: list[tuple[Membership, datetime]], at: datetime, start: datetime | None
+) -> None:
+    stays = Stays.decode(Stays.of(rows).encode()).as_of(at)
+    objects = known(rows, at)
+    by = {name: [stay for stay in objects if stay.container == name] for name in "abcd"}
+    assert {name: list(some) for name, some in stays.by_container().items()} == {n: s for n, s in by.items() if s}
+    opened = {name: [stay.item for stay in some if history.is_open(stay, at)] for name, some in by.items()}
+    assert stays.open_items(at) == {name: some for name, some in opened.items() if some}
+    every = containers(start)
+    assert stays.counts(every, at) == {c.id: history.counts(c, by[c.id], at) for c in every}
+    mine, theirs = ledger_of(every, [stays]), Ledger.of(every, objects)
+    assert mine.offsets.tolist() == theirs.offsets.tolist()
+    for name in ("joined", "left", "closed"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
+    assert [mine.items[code] for code in mine.item] == [theirs.items[code] for code in theirs.item]
+
+
+@given(told(), told(), st.sets(st.sampled_from("012345")))
+def test_parts_are_put_together_and_taken_out(
+    first: list[tuple[Membership, datetime]], second: list[tuple[Membership, datetime]], out: set[str]
+) -> None:
+    both = Stays.joined_up([Stays.of(first), Stays.of(second)]).without(out)
+    rows = [stay for stay, _ in (*first, *second) if stay.item not in out]
+
+    def of(container: str) -> list[Membership]:
+        return [stay for stay in rows if stay.container == container]
+
+    named = both.named("x/", "y/").by_container()
+    seen = [(one.container, one.item, one.joined) for stays in named.values() for one in stays]
+    assert seen == [(f"x/{s.container}", f"y/{s.item}", s.joined) for c in both.containers for s in of(c)]
+    nothing = Counts(open=0, closed=0, removed=0, added=0, added_week=0)
+    assert Stays.joined_up([]).counts(containers(None), T0) == dict.fromkeys("abd", nothing)
+
+
+def test_what_was_closed_when_it_was_first_seen_is_known_only_from_its_making_on() -> None:
+    made = T0 + timedelta(days=5)
+    issue = Issue(
+        id="1", project="p", key="#1", title="t", url="u", state=State.OPEN, raw_state="open",
+        category=StatusCategory.TODO,
+        created_at=made, updated_at=made, milestones=("m",),
+    )  # fmt: skip
+    (stay,) = history.stays(issue, [], TITLES, source="")
+    assert Stays.of([(stay, made)]).as_of(T0).open_items(T0) == {}
+    assert list(history.stays(issue, [], TITLES, source="", at=T0)) == []
