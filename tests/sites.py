@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from sync.assessment import Rulebook, Source
+from sync.assessment import Reading, Rulebook, Source
 from sync.audience import EVERYBODY, Audience
 from sync.connector import Page, TrackerError
 from sync.engine import Engine
@@ -144,7 +144,12 @@ def _items(
 
 @contextmanager
 def installation(
-    pages: dict[str, Sequence[Page]], *, joints: tuple[JointMilestone, ...] = (), stale: str = "", daily: bool = True
+    pages: dict[str, Sequence[Page]],
+    *,
+    joints: tuple[JointMilestone, ...] = (),
+    dependencies: tuple[tuple[str, str], ...] = (),
+    stale: str = "",
+    daily: bool = True,
 ) -> Iterator[Engine]:
     """An engine over these connections, pulled, and assessed a week ago, yesterday and now; ``stale`` fails at last."""
     clock = [NOW - 7 * DAY]
@@ -159,7 +164,7 @@ def installation(
         store=Store.memory(lambda: clock[0]),
         instance="test",
         clock=lambda: clock[0],
-        rules=Rulebook(joints=joints),
+        rules=Rulebook(joints=joints, dependencies=dependencies),
         limits=Limits(),
         run_id="run",
         holder="test",
@@ -173,6 +178,10 @@ def installation(
                 engine.assess()
         assert bool(engine.failures) == bool(stale)
         yield engine
+
+
+def reading(engine: Engine) -> Reading:
+    return Reading(engine.store, engine.sources, NOW, engine.rules)
 
 
 def contents(engine: Engine, audience: Audience = EVERYBODY) -> Contents:
@@ -191,3 +200,5 @@ def small() -> dict[str, Sequence[Page]]:
 JOINT = JointMilestone(
     name="Payments GA", members=("gh:acme/app#9", "gl:acme/api#7"), owner="Ada Fox", due=date(2026, 12, 12)
 )
+WAITS = (("gh:acme/app#11", "gl:acme/api#8"),)
+"""One milestone that waits for another, in another tracker."""

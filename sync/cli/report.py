@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import structlog
@@ -21,7 +21,11 @@ from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print
 from sync.cli.readers import reader
 from sync.cli.work import configured
 from sync.engine import Engine, Failure
+from sync.model import UnknownWhy
 from sync.sentences import plural
+
+if TYPE_CHECKING:
+    from sync.site.gather import Contents
 
 __all__ = ["made_anew", "report", "write"]
 
@@ -63,7 +67,7 @@ def made_anew(engine: Engine, settings: Settings) -> None:
         return
     engine.progress("report", str(out))
     try:
-        write(engine, out, None, reader(settings.report.audience, settings, engine))
+        write(engine, out, None, reader(settings.report.audience, settings, engine), keep=True)
     except Exception as problem:  # noqa: BLE001 - whatever it is, the run has done its work
         told = isinstance(problem, OSError | TyperException)
         if not told:
@@ -72,8 +76,13 @@ def made_anew(engine: Engine, settings: Settings) -> None:
         engine.failures.append(Failure("report", "", f"the report was not made: {why}"))
 
 
-def write(engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY) -> dict[str, int]:
-    """Make the report for an audience, now or as of a time; how many pages, files and bytes. Bad usage raises."""
+def write(
+    engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY, *, keep: bool = False
+) -> dict[str, int]:
+    """Make the report for an audience, now or as of a time; how many pages, files and bytes. Bad usage raises.
+
+    ``keep`` stores what a narrower audience is told, so that its next report knows what it was told before.
+    """
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
         raise typer.BadParameter("the report needs the extra `site`: pip install 'milesync[site]'")
     from sync.site.build import build
@@ -84,4 +93,13 @@ def write(engine: Engine, out: Path, at: datetime | None, audience: Audience = E
         msgspec.json.encode({"milestones": show.rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
     made = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
+    if keep and audience.name:
+        _keep(engine, contents, audience.name)
     return {"pages": made.pages, "files": made.files, "bytes": made.bytes}
+
+
+def _keep(engine: Engine, contents: Contents, audience: str) -> None:
+    fresh = [one for one in contents.assessed if one.current and one.health.unknown is not UnknownWhy.STALE]
+    healths = [one.health for one in fresh] + [one.health for one in contents.joints if not one.stale]
+    told = [msgspec.structs.replace(health, audience=audience) for health in healths]
+    engine.store.save_health(engine.run_id, told, {one.uid: one.stream for one in fresh})

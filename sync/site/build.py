@@ -25,7 +25,6 @@ from sync.selfscore import sentence
 from sync.sentences import STATUS, capital, day, minute, percent, plural
 from sync.site import charts
 from sync.site.gather import Contents
-from sync.site.milestone import Page
 from sync.site.rows import ORDER, SIGN
 
 __all__ = ["Built", "build"]
@@ -57,7 +56,7 @@ def build(contents: Contents, out: Path, data: bytes) -> Built:
     with TemporaryDirectory(prefix=BESIDE, dir=out) as beside:
         sizes = {name: _staged(Path(beside) / name, body) for name, body in _files(contents, data)}
         _swap(Path(beside), out, sizes.keys())
-    return Built(len(contents.pages), len(sizes), sum(sizes.values()))
+    return Built(len(contents.pages) + len(contents.joint_pages), len(sizes), sum(sizes.values()))
 
 
 def _staged(place: Path, body: bytes) -> int:
@@ -102,18 +101,26 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
     yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=drawn))
     milestone = templates.get_template("milestone.html.j2")
     for one in contents.pages:
-        explained = msgspec.json.format(msgspec.json.encode(one.explained), indent=2)
-        yield one.row.page.replace(".html", ".json"), explained
-        drawings = _burn_up(one)
+        yield one.row.page.replace(".html", ".json"), _data(one.explained)
+        drawings = _burn_up(one.chart)
         yield one.row.page, _page(milestone.render(**shared, root="../", it=one, charts=drawings, span=contents.span))
+    joint = templates.get_template("joint.html.j2")
+    for whole in contents.joint_pages:
+        yield whole.row.page.replace(".html", ".json"), _data(whole.explained)
+        drawings = _burn_up(whole.chart)
+        yield whole.row.page, _page(joint.render(**shared, root="../", it=whole, charts=drawings, span=contents.span))
 
 
-def _burn_up(one: Page) -> Mapping[str, Markup]:
+def _data(explained: Mapping[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(explained), indent=2)
+
+
+def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
     """The burn-up for a screen and for a phone; empty where there is none."""
-    if one.chart is None:
+    if chart is None:
         return {}
     widths = {"wide": charts.WIDE, "narrow": charts.NARROW}
-    return {name: _drawn(charts.burn_up(one.chart, width)) for name, width in widths.items()}
+    return {name: _drawn(charts.burn_up(chart, width)) for name, width in widths.items()}
 
 
 def _drawn(spec: dict[str, Any]) -> Markup:
@@ -142,6 +149,7 @@ def _templates() -> Environment:
         "sentence": sentence,
         "link": link,
         "iso": _iso,
+        "named_day": lambda text: day(date.fromisoformat(text)),
         "ours": Markup,
     }
     made.globals |= {

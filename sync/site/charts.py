@@ -129,17 +129,21 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
 
 def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list[Spec]:
     """Upright lines: today, the due date, and the first one where it differs. Each says what it is."""
-    told = [("today", chart.today, _INK["soft"], [2, 3], 0)]
+    told = [("today", chart.today, _INK["soft"], [2, 3])]
     if chart.due is not None:
-        told.append(("due", chart.due, _INK["due"], [1, 0], 0))
+        told.append(("due", chart.due, _INK["due"], [1, 0]))
     if chart.baseline is not None and chart.baseline != chart.due:
-        told.append(("first due", chart.baseline, _INK["due"], [4, 4], 1))
+        told.append(("first due", chart.baseline, _INK["due"], [4, 4]))
+    shown = sorted((one for one in told if first <= one[1] <= until), key=lambda one: one[1])
+    day_wide = width / max((until - first).days, 1)
     made = []
-    for word, on, colour, dash, line in told:
-        if not first <= on <= until:
-            continue
+    for n, (word, on, colour, dash) in enumerate(shown):
         at = [{"on": _at(on), "t": word}]
-        near = word != "due" or (until - on).days < (until - first).days * (50 / width)
+        # a name stands where no other line runs through it: to the right if there is room, else to the left, else lower
+        room = 9 * len(word)
+        right = ((shown[n + 1][1] if n + 1 < len(shown) else until) - on).days * day_wide >= room
+        left = (on - (shown[n - 1][1] if n else first)).days * day_wide >= room
+        line = 0 if right or left else n
         made += [
             {
                 "data": {"values": at},
@@ -151,8 +155,8 @@ def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list
                 "mark": {
                     "type": "text",
                     "color": colour,
-                    "align": "right" if near else "left",
-                    "dx": -4 if near else 4,
+                    "align": "right" if left and not right else "left",
+                    "dx": -4 if left and not right else 4,
                     "baseline": "top",
                     "dy": 2 + 14 * line,
                     "aria": False,
@@ -165,15 +169,15 @@ def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list
 
 def _labels(chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec, width: int) -> list[Spec]:
     """Names at the lines instead of a legend."""
-    first = chart.points[0]
+    level = last.done > 0.9 * last.scope
     told: list[tuple[str, date, float, str, str, int]] = [
-        ("scope", first.on, first.scope, _INK["scope"], "left", -8),
-        ("done", last.on, last.done, _INK["done"], "right", -8),
+        ("scope", last.on, last.scope, _INK["scope"], "right", -9),
+        ("done", last.on, last.done, _INK["done"], "right", 15 if level else -9),
     ]
     named = {chart.p50: "50 %", chart.p85: "85 %", chart.p95: "95 %"}
     place = 0
     before: date | None = None
-    room = (max(shown) - first.on).days * 40 / width if shown else 0
+    room = (max(shown) - chart.points[0].on).days * 40 / width if shown else 0
     for on in sorted(set(shown)):
         # names of dates that nearly meet go one above the other
         place = place + 1 if before is not None and (on - before).days < room else 0
@@ -182,7 +186,15 @@ def _labels(chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec,
     made: list[Spec] = [
         {
             "data": {"values": [{"on": _at(on), "y": value, "t": text}]},
-            "mark": {"type": "text", "color": colour, "align": align, "dy": dy, "fontWeight": 600, "aria": False},
+            "mark": {
+                "type": "text",
+                "color": colour,
+                "align": align,
+                "dx": -5 if align == "right" else 0,
+                "dy": dy,
+                "fontWeight": 600,
+                "aria": False,
+            },
             "encoding": {"x": x, "y": {**y, "field": "y"}, "text": {"field": "t"}},
         }
         for text, on, value, colour, align, dy in told
@@ -216,7 +228,15 @@ def reliability(bins: Sequence[Bin], width: int = 420) -> Spec:
         },
         {
             "data": {"values": filled},
-            "mark": {"type": "text", "color": _INK["text"], "dx": 14, "dy": 12, "aria": False},
+            "mark": {
+                "type": "text",
+                "color": _INK["text"],
+                "align": "left",
+                "dx": 10,
+                # below the line of those that agree, above the axis
+                "dy": {"expr": "datum.came > 0.1 ? 12 : -10"},
+                "aria": False,
+            },
             "encoding": {"x": x, "y": y, "text": {"field": "n"}},
         },
     ]
@@ -281,6 +301,7 @@ def png(spec: Spec, scale: float = 2.0) -> bytes:
 
 _COLOUR = re.compile(r'\b(fill|stroke)="([^"]+)"')
 _NAMES = {value: name for name, value in _INK.items()}
+_ID = re.compile(r"\bclip\d+\b")
 _NOISE = re.compile(
     r' (?:xmlns:xlink|version|class|role|aria-[a-z]+|pointer-events|font-family|stroke-miterlimit)="[^"]*"'
     r'|<path(?: [a-z-]+="[^"]*")* d="(?:M0,0h0v0h0Z)?"(?: [a-z-]+="[^"]*")*/>'
@@ -288,7 +309,7 @@ _NOISE = re.compile(
 
 
 def restyle(drawn: str) -> str:
-    """Vega's drawing without what a page does not need, its colours as ``var(--name)``."""
+    """Vega's drawing without what a page does not need, its colours as ``var(--name)``, its ids the same each time."""
 
     def named(found: re.Match[str]) -> str:
         name = _NAMES.get(found[2])
@@ -296,6 +317,9 @@ def restyle(drawn: str) -> str:
 
     bare = _COLOUR.sub(named, _NOISE.sub("", drawn))
     width, height = re.findall(r'(?:width|height)="(\d+)"', bare)[:2]
+    # Vega counts on from drawing to drawing; two of one page differ in width
+    names = list(dict.fromkeys(_ID.findall(bare)))
+    bare = _ID.sub(lambda found: f"clip-{width}-{names.index(found[0])}", bare)
     rest = bare.split(">", 1)[1]
     return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{rest}'
 

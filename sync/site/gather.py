@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from sync.action import StatusIssue
 from sync.assessment import Assessed, Reading, Rulebook, Source
-from sync.audience import Audience
+from sync.audience import EVERYBODY, Audience
 from sync.model import Health, Status
 from sync.outlook import outlooks
 from sync.pages import has_page
-from sync.site.milestone import Page, page
+from sync.site.jointpage import JointPage, joint_page
+from sync.site.milestone import Page, Waiting, page
 from sync.site.rows import Change, Row, Span, changes, joint_row, row, said, span, worst_first
 from sync.site.track import Promise, Replayed, promises, replayed
 from sync.site.whatif import WhatIf, what_if
@@ -57,6 +60,7 @@ class Contents:
     stale: tuple[Stale, ...]
     oldest: datetime | None
     pages: tuple[Page, ...]
+    joint_pages: tuple[JointPage, ...]
     replayed: Replayed
     promises: tuple[Promise, ...]
 
@@ -70,9 +74,13 @@ def gather(
     assessed = [one for one in whole.milestones if audience.shown(one.written)]
     joints = _whole_ones(whole.joints, audience)
     rows = [row(one, paged=has_page(one.running, one.milestone.closed_at, at)) for one in assessed]
-    paged = [(one, line) for one, line in zip(assessed, rows, strict=True) if line.page]
-    rows += [joint_row(one) for one in joints]
+    own = {one.uid: line for one, line in zip(assessed, rows, strict=True)}
+    paged = [(one, own[one.uid]) for one in assessed if own[one.uid].page]
+    whole_ones = [(one, joint_row(one, {one.uid for one, _ in paged})) for one in joints]
+    rows += [line for _, line in whole_ones]
     past = reading.history(sources[0])[0]
+    kept = promises(past, at, book.calendar, reading.scores)
+    turns = _turns(store, reading, audience)
     return Contents(
         at=at,
         audience=audience.name,
@@ -86,9 +94,10 @@ def gather(
         ),
         stale=_stale(assessed),
         oldest=min((one.read_at for one in assessed if one.read_at), default=None),
-        pages=tuple(_pages(store, reading, paged, book, audience)),
+        pages=tuple(_pages(store, reading, whole, paged, turns, kept, audience)),
+        joint_pages=tuple(joint_page(one, line, turns.get(one.written, ())) for one, line in whole_ones),
         replayed=replayed(past, at, book.calendar),
-        promises=tuple(promises(past, at, book.calendar, reading.scores)),
+        promises=tuple(kept),
     )
 
 
@@ -130,24 +139,59 @@ def _stale(assessed: Sequence[Assessed]) -> tuple[Stale, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def _turns(store: Store, reading: Reading, audience: Audience) -> dict[str, list[Said]]:
+    """What was said to an audience until then, where it was new, by container."""
+    found = store.turns(audience.name)
+    return {name: [said for said in told if said.at <= reading.at] for name, told in found.items()}
+
+
 def _pages(
-    store: Store, reading: Reading, paged: Sequence[tuple[Assessed, Row]], book: Rulebook, audience: Audience
+    store: Store,
+    reading: Reading,
+    whole: Whole,
+    paged: Sequence[tuple[Assessed, Row]],
+    turns: Mapping[str, Sequence[Said]],
+    kept: Sequence[Promise],
+    audience: Audience,
 ) -> list[Page]:
-    turns = store.turns(audience.name)
     observed = store.observed()
-    tables = _tables(reading, [one for one, _ in paged], book)
+    tables = _tables(reading, [one for one, _ in paged])
+    promise = {one.stream: one for one in kept}
+    before, after = _waiting(whole, {one.uid: line for one, line in paged})
+    # a record was written for those who read the milestone's comment
+    records = store.records([one.uid for one, _ in paged]) if audience is EVERYBODY else {}
     return [
         page(
             one,
             line,
-            turns=[said for said in turns.get(one.uid, ()) if said.at <= reading.at],
-            status_issue=observed.get(one.uid, (None, None))[0],
+            turns=turns.get(one.uid, ()),
+            status_issue=_seen(one, observed.get(one.uid, (None, None))[0], audience),
             what_if=tables.get(one.uid),
             explained=_explained(reading, one),
             score=reading.scores.get(one.stream),
+            promise=promise.get(one.stream),
+            before=before.get(one.uid, ()),
+            after=after.get(one.uid, ()),
+            record=records.get(one.uid) if one.health.status is Status.DONE else None,
         )
         for one, line in paged
     ]
+
+
+def _seen(one: Assessed, issue: StatusIssue | None, audience: Audience) -> StatusIssue | None:
+    """The status issue, if an audience may know of it: one that a person chose may be in another project."""
+    return issue if audience is EVERYBODY or not one.report_on else None
+
+
+def _waiting(whole: Whole, lines: Mapping[str, Row]) -> tuple[dict[str, list[Waiting]], dict[str, list[Waiting]]]:
+    """What each milestone waits for, and what waits for it, by uid."""
+    known = {one.uid: lines.get(one.uid) or row(one, paged=False) for one in whole.milestones}
+    before: dict[str, list[Waiting]] = defaultdict(list)
+    after: dict[str, list[Waiting]] = defaultdict(list)
+    for one in whole.dependencies:
+        before[one.after].append(Waiting(known[one.before], one.issues))
+        after[one.before].append(Waiting(known[one.after], one.issues))
+    return before, after
 
 
 def _explained(reading: Reading, one: Assessed) -> Mapping[str, Any]:
@@ -157,14 +201,14 @@ def _explained(reading: Reading, one: Assessed) -> Mapping[str, Any]:
     return found if found.get("health") == told else {**found, "health": told, "health_alone": found.get("health")}
 
 
-def _tables(reading: Reading, ones: Sequence[Assessed], book: Rulebook) -> Mapping[str, WhatIf]:
+def _tables(reading: Reading, ones: Sequence[Assessed]) -> Mapping[str, WhatIf]:
     """What would be if, for each milestone that has a forecast of its own."""
     found: dict[str, WhatIf] = {}
     for one in ones:
         if not _asks(one.health):
             continue
         past, _ = reading.history(one.source)
-        (outlook,) = outlooks(past, [past.ledger.index[one.uid]], [reading.at], book.calendar)
+        (outlook,) = outlooks(past, [past.ledger.index[one.uid]], [reading.at], reading.book.calendar)
         table = what_if(outlook, 0, one.health.probability)
         if table is not None:
             found[one.uid] = table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -11,8 +11,10 @@ from typing import Any
 from sync import report
 from sync.action import StatusIssue
 from sync.assessment import Assessed
+from sync.closing import Record
 from sync.desire import view
 from sync.details import flagged
+from sync.farewell import farewell
 from sync.history import burnup, is_member, is_open
 from sync.markup.document import Document, clean
 from sync.markup.html import html
@@ -23,11 +25,12 @@ from sync.sentences import STATUS, against, day, lever, plural, reason
 from sync.site import charts
 from sync.site.charts import BurnUp
 from sync.site.rows import Row
+from sync.site.track import Promise
 from sync.site.whatif import WhatIf
 from sync.store import Said
 from sync.view import Point, View
 
-__all__ = ["Page", "burn_up_of", "page", "picture"]
+__all__ = ["POINTS", "Page", "Past", "Waiting", "burn_up_of", "page", "picture", "turned"]
 
 POINTS = 90
 """Days of the burn-up that are drawn at most."""
@@ -75,6 +78,16 @@ class Pull:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Another milestone that this one waits for, or that waits for this one; ``issues`` blocked ones say so, with 0 of
+    them the configuration does.
+    """
+
+    row: Row
+    issues: int
+
+
+@dataclass(frozen=True)
 class Page:
     """One milestone. Foreign texts are as they came; the template escapes them."""
 
@@ -92,6 +105,16 @@ class Page:
     status_issue: str
     explained: Mapping[str, Any]
     score: StreamScore | None
+    promise: Promise | None
+    before: tuple[Waiting, ...]
+    after: tuple[Waiting, ...]
+    record: str
+
+    @property
+    def alone(self) -> Mapping[str, Any] | None:
+        """Its health without what it waits for, where that moves it."""
+        found: Mapping[str, Any] | None = self.explained.get("health_alone")
+        return found
 
     @property
     def health(self) -> Health:
@@ -113,6 +136,10 @@ def page(
     what_if: WhatIf | None,
     explained: Mapping[str, Any],
     score: StreamScore | None,
+    promise: Promise | None = None,
+    before: Sequence[Waiting] = (),
+    after: Sequence[Waiting] = (),
+    record: Record | None = None,
 ) -> Page:
     """A milestone's page from its assessment, what was said and posted about it, and what was computed beforehand."""
     shown = view(one, now=one.health.at)
@@ -131,6 +158,10 @@ def page(
         status_issue=status_issue.url if status_issue else "",
         explained=explained,
         score=score,
+        promise=promise,
+        before=tuple(before),
+        after=tuple(after),
+        record=html(farewell(record)) if record else "",
     )
 
 
@@ -224,13 +255,7 @@ def _attention(shown: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
 
 def _history(one: Assessed, turns: Sequence[Said], status_issue: StatusIssue | None) -> list[Past]:
     """Statuses, comments and slips, the newest first."""
-    found = []
-    last: Status | None = None
-    for said in turns:
-        if said.status is not last:
-            was = f", was {STATUS[last]}" if last is not None else ""
-            found.append(Past(said.at, "status", f"{STATUS[said.status]}{was}", said.status))
-            last = said.status
+    found = list(turned(turns))
     noted = [entry for entry in one.due_dates if entry.seen <= one.health.at]
     for before, after in pairwise(noted):
         found.append(Past(after.seen, "due date", _slip(before.due, after.due)))
@@ -247,6 +272,15 @@ def _history(one: Assessed, turns: Sequence[Said], status_issue: StatusIssue | N
         late = f", {against(ended.date(), one.health.due)}" if one.health.due else ""
         found.append(Past(ended, "closed", f"closed{late}"))
     return sorted(found, key=lambda past: past.at, reverse=True)
+
+
+def turned(turns: Sequence[Said]) -> Iterator[Past]:
+    """Each change of the status in what was said, given oldest first; told newest first."""
+    statuses = [None, *(said.status for said in turns)]
+    for before, said in reversed(list(zip(statuses, turns, strict=False))):
+        if said.status is not before:
+            was = f", was {STATUS[before]}" if before is not None else ""
+            yield Past(said.at, "status", f"{STATUS[said.status]}{was}", said.status)
 
 
 def _slip(before: date | None, after: date | None) -> str:

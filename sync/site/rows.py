@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -117,8 +117,8 @@ def _first_reason(health: Health) -> str:
     return reason((told or list(health.reasons))[0]) if health.reasons else ""
 
 
-def joint_row(one: JointAssessed) -> Row:
-    """A joint milestone's line, with those of its members."""
+def joint_row(one: JointAssessed, paged: Collection[str]) -> Row:
+    """A joint milestone's line, with those of its members; ``paged`` are the uids that have a page of their own."""
     if one.health.unknown is not None and one.missing:
         why = f"Not known here: {', '.join(map(clean, one.missing))}."
     else:
@@ -130,10 +130,10 @@ def joint_row(one: JointAssessed) -> Row:
         tracker="joint",
         health=one.health,
         current=one.health.status is not Status.DONE,
-        page="",
+        page=page_name(one.written),
         why=why,
         owners=(clean(one.joint.owner),) if one.joint.owner else (),
-        members=tuple(row(member) for member in one.members),
+        members=tuple(row(member, paged=member.uid in paged) for member in one.members),
     )
 
 
