@@ -26,10 +26,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from procrastinate import App, JobContext, RetryDecision
+from procrastinate import App, JobContext
 from procrastinate import exceptions as queue_errors
 from procrastinate.jobs import Job, Status
-from procrastinate.retry import BaseRetryStrategy
 
 from sync.engine import Engine, Part
 from sync.orders import Order, Stopping, Work
@@ -82,13 +81,6 @@ class Pulse:
             self._last = self.now()
 
 
-class _Retry(BaseRetryStrategy):
-    """The time that `AgainError` names; anything else waits for the next round."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002
-        return RetryDecision(retry_at=exception.at) if isinstance(exception, AgainError) else None
-
-
 class Worker:
     """One process that takes steps from the queue. ``heartbeat`` and ``stalled`` are in seconds."""
 
@@ -110,11 +102,12 @@ class Worker:
         self._heartbeat, self._stalled = heartbeat, stalled
         self._pulse, self._abandon = Pulse(stalled), abandon
         self._stop = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks(schedule, recover)
 
     def _tasks(self, schedule: str, recover: str) -> None:
         def task(name: str, **options: Any) -> Callable[[Any], Any]:
-            return self.queue.task(name=name, queue=self.work.instance, retry=_Retry(), **options)
+            return self.queue.task(name=name, queue=self.work.instance, **options)
 
         def alone(name: str, cron: str, work: Callable[[], Awaitable[None]]) -> Any:
             async def told(timestamp: int) -> None:  # noqa: ARG001 - each periodic task is told its time
@@ -124,7 +117,8 @@ class Worker:
                     log.exception("crashed", task=name)
                     raise
 
-            made = task(name, lock=f"({name})", queueing_lock=f"({name})")(told)
+            # No lock: one that died with it would keep `recover` from ever freeing it.
+            made = task(name, queueing_lock=f"({name})")(told)
             return self.queue.periodic(cron=cron)(made)
 
         self._round = alone("round", schedule, self._begin)
@@ -153,7 +147,7 @@ class Worker:
                 waiting += 1
         log.info("round begun", connections=len(self.work.connections), still_waiting=waiting)
 
-    def _pull(self, context: JobContext, connection: str, since: str, projects: list[str]) -> None:
+    def _pull(self, context: JobContext, connection: str, since: str, projects: list[str], tried: int = 0) -> None:
         known = tuple(one for one in projects if one in self.work.connections[connection])
         if not known:
             return  # the configuration has changed since
@@ -162,24 +156,24 @@ class Worker:
             engine.pull()
             requests = engine.requests.get(connection, 0)
             log.info("pulled", issues=engine.pulled, requests=requests, failures=len(engine.failures))
-            self._settle(context, engine.failures, held=False)
+            self._settle(tried, engine.failures, held=False)
 
-    def _write(self, context: JobContext, connection: str, since: str) -> None:
+    def _write(self, context: JobContext, connection: str, since: str, tried: int = 0) -> None:
         part = Part((connection,), datetime.fromisoformat(since))
         with self._engine(context, part, writes=True) as engine:
             started = engine.clock()
             result = engine.write_back()
             self.work.told(engine, result, started)
-            self._settle(context, result.failures, held=result.held)
+            self._settle(tried, result.failures, held=result.held)
 
-    def _refresh(self, context: JobContext, connection: str) -> None:
+    def _refresh(self, context: JobContext, connection: str, tried: int = 0) -> None:
         part = Part((connection,), self.work.clock())
         with self._engine(context, part, writes=True) as engine:
             started = engine.clock()
             result = engine.refresh()
             if result is not None:
                 self.work.told(engine, result, started)
-                self._settle(context, result.failures, held=result.held)
+                self._settle(tried, result.failures, held=result.held)
 
     async def _recover(self) -> None:
         """Put back what processes held that are gone. What has outlived several of them may be what kills them."""
@@ -187,11 +181,11 @@ class Worker:
         stalled = await jobs.get_stalled_jobs(queue=self.work.instance, seconds_since_heartbeat=self._stalled)
         for job in stalled:
             with suppress(queue_errors.ConnectorException):  # another process was faster
-                if job.attempts >= PATIENCE:
-                    await jobs.finish_job(job, Status.FAILED, delete_job=False)
-                else:
-                    await jobs.retry_job(job)
-                log.warning("taken up again", task=job.task_name, lock=job.lock, attempts=job.attempts)
+                await jobs.finish_job(job, Status.FAILED, delete_job=False)
+                tried = _tried(job) + 1
+                log.warning("its process is gone", task=job.task_name, lock=job.lock, tried=tried)
+                if job.task_name in self._steps and tried < PATIENCE:
+                    await self._put_back(job, self.work.clock(), tried)
         await jobs.prune_stalled_workers(self._stalled)
 
     async def _tidy(self) -> None:
@@ -200,6 +194,17 @@ class Worker:
             hours, queue=self.work.instance, include_failed=True, include_cancelled=True, include_aborted=True
         )
         await asyncio.to_thread(self.work.tidy)
+
+    async def _put_back(self, job: Job, at: datetime, tried: int) -> None:
+        """Have a step done again at a time (UTC), before all that its connection has still to do.
+
+        As a new job, since one that runs cannot go back while its like waits; what waits then takes its place.
+        """
+        task = self._steps[job.task_name].configure(
+            lock=job.lock, queueing_lock=job.queueing_lock, priority=1, schedule_at=at
+        )
+        with suppress(queue_errors.AlreadyEnqueued):
+            await task.defer_async(**{**job.task_kwargs, "tried": tried})
 
     # --- one step ---------------------------------------------------------------------------------------------------
 
@@ -220,12 +225,12 @@ class Worker:
                 with self.work.engine(order) as engine:
                     yield engine
             except Stopping:
-                raise AgainError(self.work.clock(), "stopped; another process goes on") from None
+                self._again(context.job, self.work.clock(), "this process stops", tried=0)
             except StoreError as problem:
-                log.warning("no database", error=str(problem))
-                raise AgainError(self.work.clock() + HELD, str(problem)) from problem
-            except (AgainError, FailedError) as told:
-                log.info("ended early", error=str(told))
+                self._again(context.job, self.work.clock() + HELD, str(problem), tried=1)
+            except AgainError as told:
+                self._again(context.job, told.at, str(told), tried=1)
+            except FailedError:
                 raise
             except Exception:
                 log.exception("crashed")
@@ -245,14 +250,22 @@ class Worker:
         if self._stop.wait(seconds):
             raise Stopping
 
-    def _settle(self, context: JobContext, failures: Sequence[Failure], *, held: bool) -> None:
-        """Nothing, or the exception that tells the queue what comes next."""
-        now, tried = self.work.clock(), context.job.attempts + 1
-        at = again([failure.cause for failure in failures], tried, now)
-        if held and tried < PATIENCE * 2:
+    def _again(self, job: Job, at: datetime, why: str, *, tried: int) -> None:
+        """Called in a step's thread: put it back. One that was tried too often waits for the next round."""
+        tried += _tried(job)
+        log.info("again", at=at.isoformat(), why=why, tried=tried)
+        if tried < 2 * PATIENCE:
+            assert self._loop is not None
+            asyncio.run_coroutine_threadsafe(self._put_back(job, at, tried), self._loop).result()
+
+    def _settle(self, tried: int, failures: Sequence[Failure], *, held: bool) -> None:
+        """Nothing, or the exception that says what comes next."""
+        now = self.work.clock()
+        at = again([failure.cause for failure in failures], tried + 1, now)
+        if held:
             at = max(at or now, now + HELD)
         if at is not None:
-            raise AgainError(at, f"again at {at:%Y-%m-%d %H:%M:%S} UTC")
+            raise AgainError(at, "another process is writing there" if held else failures[0].error)
         if failures:
             raise FailedError("; ".join(failure.error for failure in failures))
 
@@ -261,6 +274,7 @@ class Worker:
     async def run(self, *, once: bool = False) -> bool:
         """Take steps until asked to stop, or with ``once`` until none is left; whether it ended as it should."""
         loop, me = asyncio.get_running_loop(), asyncio.current_task()
+        self._loop = loop
         assert me is not None
         loop.set_default_executor(ThreadPoolExecutor(self._concurrency + 4, thread_name_prefix="milesync"))
 
@@ -326,3 +340,9 @@ class Worker:
                 self._abandon()
             self._pulse.beat()
             await asyncio.sleep(min(1.0, self._pulse.limit / 4))
+
+
+def _tried(job: Job) -> int:
+    """How often a step has been tried before."""
+    said = job.task_kwargs.get("tried", 0)
+    return said if isinstance(said, int) else 0

@@ -1,0 +1,170 @@
+"""Four worker processes on a real PostgreSQL: killed, paused and stopped among themselves, they end where one would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import World
+from sync.queue import install
+from tests import postgres
+from tests.fault.standing import check
+from tests.fault.working import STALLED, Shift, engine, started
+
+PROOF = bool(os.environ.get("MILESYNC_PROOF"))
+pytestmark = pytest.mark.timeout(1_200 if PROOF else 300)
+PROCESSES = 4
+KILLS = 40 if PROOF else 3
+PROJECTS = 4
+TRACKERS = ("github", "gitlab", "jira")
+
+
+def until(what: Callable[[], Any], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def filled() -> World:
+    """Each tracker with a few projects of one running milestone."""
+    world, now = World(), datetime.now(UTC).replace(microsecond=0)
+    for tracker in world.trackers:
+        if tracker.kind in TRACKERS:
+            ada = tracker.user("ada")
+            for n in range(PROJECTS):
+                place = tracker.project(f"P{n}" if tracker.kind == "jira" else f"acme/p{n}")
+                goal = tracker.milestone(
+                    place, "1.0", at=now - timedelta(days=40), due=(now + timedelta(days=30)).date()
+                )
+                for m in range(4):
+                    tracker.issue(place, f"item {m}", ada, at=now - timedelta(days=40 - m), milestones=[goal.id])
+    return world
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(filled(), only=TRACKERS) as running:
+        yield running
+
+
+def stands(world: World) -> bool:
+    try:
+        for tracker in world.trackers:
+            if tracker.kind in TRACKERS:
+                check(tracker, PROJECTS)
+    except AssertionError:
+        return False
+    return True
+
+
+class Staff:
+    """The processes, and who of them is where."""
+
+    def __init__(self, shift: Shift) -> None:
+        self.shift = shift
+        self.workers = [started(shift) for _ in range(PROCESSES)]
+
+    def kill(self, one: BaseProcess) -> None:
+        """As the system does when memory runs out; another takes its place."""
+        one.kill()
+        one.join()
+        self.workers[self.workers.index(one)] = started(self.shift)
+
+    def writing(self) -> BaseProcess:
+        """One that has just begun a write."""
+        seen = len(self.shift.lines())
+        found: list[BaseProcess] = []
+
+        def caught() -> bool:
+            pids = [line["pid"] for line in self.shift.lines()[seen:] if "write" in line]
+            found.extend(one for one in self.workers if pids and one.pid == pids[-1])
+            return bool(found)
+
+        until(caught)
+        return found[0]
+
+    def stop(self) -> None:
+        """Ask all of them to end, and see that they do so well."""
+        for one in self.workers:
+            one.terminate()
+        for one in self.workers:
+            one.join(60)
+        assert [one.exitcode for one in self.workers] == [0] * PROCESSES
+
+
+def expire(database: str) -> None:
+    """Let two minutes pass for the leases."""
+    found = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+    with found.begin() as connection:
+        connection.execute(text("UPDATE lease SET until = 0"))
+    found.dispose()
+
+
+def test_killed_and_paused_workers_end_where_one_would(
+    sandbox: Sandbox, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    database = postgres.database()
+    if database is None:
+        pytest.skip("no PostgreSQL is installed")
+    install(database)
+    kinds = {tracker.kind: tracker for tracker in sandbox.world.trackers if tracker.kind in TRACKERS}
+    connections = {
+        name: (name, tracker.url, tuple(place.key for place in tracker.projects.values()))
+        for name, tracker in kinds.items()
+    }
+    shift, random = Shift(database, connections, tmp_path / "diary"), Random(1)
+    staff = Staff(shift)
+    paused = staff.workers[0]
+    try:
+        paused = staff.writing()
+        assert paused.pid is not None
+        os.kill(paused.pid, signal.SIGSTOP)
+        held = time.monotonic()
+        staff.workers.remove(paused)
+        staff.workers.append(started(shift))
+        for n in range(KILLS):
+            if n < 2:
+                staff.kill(staff.writing())
+            else:
+                time.sleep(random.uniform(0, 0.5))
+                staff.kill(random.choice(staff.workers))
+        until(lambda: time.monotonic() > held + 2 * STALLED)
+        expire(database)
+        until(lambda: stands(sandbox.world), 60)
+        woken = time.monotonic()
+        os.kill(paused.pid, signal.SIGCONT)
+        paused.join(60)
+        assert paused.exitcode == 1, "who has slept too long ends itself"
+        staff.stop()
+    finally:
+        for one in (paused, *staff.workers):
+            one.kill()
+    record_property("kills", KILLS)
+    lines = shift.lines()
+    late = [line for line in lines if line["pid"] == paused.pid and line["at"] > woken]
+    assert [line for line in late if "write" in line] == []
+    spans = defaultdict(list)
+    for line in lines:
+        if "connection" in line and line["pid"] != paused.pid:
+            spans[line["connection"]].append((line["began"], line["at"]))
+    assert spans.keys() == connections.keys()
+    for used in spans.values():
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(used))), "one token, one user at a time"
+    assert stands(sandbox.world)
+    with engine(shift, "the last") as last:
+        result = last.run()
+    assert (result.failures, result.refused, result.plan.actions) == ([], [], ())

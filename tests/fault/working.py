@@ -1,0 +1,137 @@
+"""A worker in a process of its own, over a PostgreSQL queue and the sandbox, that keeps a diary of what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sync.action import Action
+from sync.assessment import Rulebook, Source
+from sync.cli.compose import connect
+from sync.connector import Setup
+from sync.database.lease import this_process
+from sync.engine import Engine, Part
+from sync.orders import Order, Work
+from sync.outcome import silent
+from sync.plan import Limits, Policy
+from sync.queue import app
+from sync.store import Store
+from sync.worker import Worker
+
+SECRETS = {"token": "sandbox", "email": "bot@example.org"}
+STALLED = 2.0
+"""Seconds after which a process without a heartbeat counts as dead."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where to work: the queue's and store's database, connections by name (type, URL, projects), the diary."""
+
+    database: str
+    connections: dict[str, tuple[str, str, tuple[str, ...]]]
+    diary: Path
+
+    def note(self, **what: Any) -> None:
+        """One line, at once."""
+        line = json.dumps({"pid": os.getpid(), "at": time.monotonic(), **what}) + "\n"
+        with self.diary.open("a") as diary:
+            diary.write(line)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All that was noted, by every process."""
+        return [json.loads(line) for line in self.diary.read_text().splitlines()] if self.diary.exists() else []
+
+
+class _Noted(Store):
+    """A store that notes each write as it begins, and takes its time so that one can be caught at it."""
+
+    shift: Shift
+
+    def begin(self, run_id: str, action: Action) -> int:
+        self.shift.note(write=type(action).__name__, milestone=action.milestone)
+        entry = super().begin(run_id, action)
+        time.sleep(0.05)
+        return entry
+
+
+class _NotedEngine(Engine):
+    """An engine that notes for how long it has used its connections."""
+
+    shift: Shift
+    began = 0.0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, problem, at)
+        for name in self.part.connections if self.part else ():
+            self.shift.note(connection=name, began=self.began)
+
+
+def engine(shift: Shift, run_id: str, part: Part | None = None, progress: Any = silent) -> Engine:
+    """An engine over all connections, as `sync.cli.compose` makes one."""
+
+    def source(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Source:
+        secrets = SECRETS if kind == "jira" else {"token": SECRETS["token"]}
+        setup = Setup(name=name, url=url, secrets=secrets, clock=_now, sleep=lambda _: None, concurrency=2)
+        return Source(name, connect(kind, setup), projects, policy_of=lambda _: Policy.CREATE)
+
+    store = _Noted.open(shift.database, create=False, clock=_now)
+    store.shift = shift
+    made = _NotedEngine(
+        sources=[source(name, *one) for name, one in shift.connections.items()],
+        store=store,
+        instance="acme",
+        clock=_now,
+        rules=Rulebook(),
+        limits=Limits(creates=1000, updates=1000),
+        run_id=run_id,
+        holder=this_process(),
+        progress=progress,
+        part=part,
+    )
+    made.shift, made.began = shift, time.monotonic()
+    return made
+
+
+def serve(shift: Shift) -> None:
+    """Work until told to stop."""
+
+    def ordered(order: Order) -> Engine:
+        return engine(shift, order.run_id, order.part, order.progress)
+
+    work = Work("acme", {name: one[2] for name, one in shift.connections.items()}, ordered, _now)
+    worker = Worker(
+        app(shift.database),
+        work,
+        schedule="* * * * * */2",
+        batch=2,
+        concurrency=2,
+        heartbeat=0.4,
+        stalled=STALLED,
+        recover="* * * * * *",
+    )
+    sys.exit(0 if asyncio.run(worker.run()) else 1)
+
+
+def started(shift: Shift) -> BaseProcess:
+    """A worker in a process that was forked from one without threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=serve, args=(shift,))
+    process.start()
+    return process
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
