@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sync.calendar import end_of_day
 from sync.coordination import Criteria
 from sync.history import is_member
 from sync.model import Counts, DueDate, Event, EventKind, Health, Issue, Membership, Milestone, Person
@@ -76,8 +77,9 @@ class Record(Struct, frozen=True, kw_only=True):
     """The closing record of one milestone. ``at`` is when it was made (UTC); days are those of the project's zone.
 
     ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
-    milestone where work was left open). ``slips`` are the due dates
-    as they were seen, oldest first; ``told`` the forecasts kept.
+    milestone where work was left open). ``began`` items were in it at the end of its first day, ``joined`` came later,
+    ``left`` went and did not come back. ``estimate`` and ``spent`` are seconds, over the items that it held in the end.
+    ``slips`` are the due dates as they were seen, oldest first; ``told`` the forecasts kept.
     """
 
     container: str
@@ -88,6 +90,11 @@ class Record(Struct, frozen=True, kw_only=True):
     baseline: date | None = None
     due: date | None = None
     counts: Counts = Counts()
+    began: int = 0
+    joined: int = 0
+    left: int = 0
+    estimate: int = 0
+    spent: int = 0
     criteria: Criteria = Criteria()
     slips: tuple[DueDate, ...] = ()
     told: tuple[Told, ...] = ()
@@ -97,7 +104,7 @@ class Record(Struct, frozen=True, kw_only=True):
     @property
     def grown(self) -> float:
         """Scope that joined after the start, as a share of what was there before."""
-        return self.counts.added / max(1, self.counts.total - self.counts.added)
+        return self.joined / max(1, self.began)
 
     @property
     def moves(self) -> int:
@@ -116,11 +123,14 @@ def freeze(
     told: Sequence[Told],
     *,
     criteria: Criteria,
+    project: str = "",
     zone: ZoneInfo = _UTC,
 ) -> Record:
     """The record of a milestone that is done. ``events`` are its items', ``told`` all forecasts, oldest first."""
     members = [stay for stay in stays if is_member(stay, health.at)]
     done = _done(health, milestone, members, zone)
+    began, came, gone = _scope_of(stays, members, health.start, zone)
+    held = [issues[stay.item] for stay in members if stay.item in issues]
     bare = Record(
         container=health.container,
         at=health.at,
@@ -130,12 +140,26 @@ def freeze(
         baseline=health.baseline,
         due=health.due,
         counts=health.counts,
+        began=began,
+        joined=came,
+        left=gone,
+        estimate=sum(issue.estimate or 0 for issue in held),
+        spent=sum(issue.spent or 0 for issue in held if issue.estimate),
         criteria=criteria,
         slips=tuple(due_dates),
         told=tuple(_kept([one for one in told if one.probability is not None or one.p85 is not None])),
         thanks=_closers(members, issues, events),
     )
-    return replace(bare, questions=tuple(_questions(bare, told, members, issues)))
+    return replace(bare, questions=tuple(_questions(bare, told, members, issues, project)))
+
+
+def _scope_of(
+    stays: Sequence[Membership], members: Sequence[Membership], start: date | None, zone: ZoneInfo
+) -> tuple[int, int, int]:
+    """Items there at the end of the first day, those that came later, and those that went for good."""
+    ever, now = {stay.item for stay in stays}, {stay.item for stay in members}
+    first = ever if start is None else {s.item for s in stays if is_member(s, end_of_day(start, zone))}
+    return len(first), len(ever - first), len(ever - now)
 
 
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
@@ -182,14 +206,14 @@ def _p(one: Told) -> float:
 
 
 def _questions(
-    record: Record, told: Sequence[Told], members: Sequence[Membership], issues: Mapping[str, Issue]
+    record: Record, told: Sequence[Told], members: Sequence[Membership], issues: Mapping[str, Issue], project: str
 ) -> Iterable[Question]:
     """Three: what happened decides, and where little did, those that are always worth an answer."""
     found = [
         *_left(record),
         *_forecast(record, told),
         *_scope(record),
-        *_slow(members, issues),
+        *_slow(members, issues, project),
         *_rush(record, members),
         *(Question(kind=kind) for kind in (QuestionKind.KEEP, QuestionKind.CHANGE, QuestionKind.NEXT)),
     ]
@@ -221,15 +245,15 @@ def _forecast(record: Record, told: Sequence[Told]) -> Iterable[Question]:
 
 def _scope(record: Record) -> Iterable[Question]:
     counts = record.counts
-    if record.grown >= GROWTH and counts.added > 1:
-        yield Question(kind=QuestionKind.GREW, count=counts.added, of=counts.total)
+    if record.grown >= GROWTH and record.joined > 1:
+        yield Question(kind=QuestionKind.GREW, count=record.joined, of=record.began)
     if record.moves and record.due is not None and record.baseline is not None and record.due > record.baseline:
         yield Question(kind=QuestionKind.SLIPPED, count=record.moves, days=(record.due - record.baseline).days)
-    if counts.removed > 1:
-        yield Question(kind=QuestionKind.CUT, count=counts.removed)
+    if counts.removed + record.left > 1:
+        yield Question(kind=QuestionKind.CUT, count=counts.removed + record.left)
 
 
-def _slow(members: Sequence[Membership], issues: Mapping[str, Issue]) -> Iterable[Question]:
+def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: str) -> Iterable[Question]:
     """The item that took longest, where that is out of the ordinary."""
     spans = [
         ((stay.closed - stay.joined) / timedelta(days=1), stay.item)
@@ -242,7 +266,8 @@ def _slow(members: Sequence[Membership], issues: Mapping[str, Issue]) -> Iterabl
     usual = median(span for span, _ in spans)
     if longest >= max(SLOW_DAYS, 2 * usual):
         issue = issues[item]
-        yield Question(kind=QuestionKind.HELD_UP, days=round(longest), item=(issue.key, issue.title, issue.url))
+        key = issue.key.removeprefix(project) or issue.key
+        yield Question(kind=QuestionKind.HELD_UP, days=round(longest), item=(key, issue.title, issue.url))
 
 
 def _rush(record: Record, members: Sequence[Membership]) -> Iterable[Question]:

@@ -16,7 +16,7 @@ from sync.description import description_of, lines_for
 from sync.desired import Desired, label_name
 from sync.farewell import farewell
 from sync.goodnews import good_news
-from sync.history import burnup, is_open
+from sync.history import burnup, is_member, is_open
 from sync.marker import Marker, MarkerKind, Told
 from sync.markup import render
 from sync.markup.document import Document
@@ -64,7 +64,7 @@ def desire(
     stale = one.health.stale_since is not None
     if stale and last is not None and last.status is not None:
         status, since = last.status, last.since or since
-    asked = reminder(_wants(one, now, nudging), one.named.owner, nudging)
+    asked = reminder(_wants(one, now, nudging), one.named.owner, one.project.key, nudging)
     labels = {s: label_name(one.source.prefix, can.scoped, s) for s in Status}
     return Desired(
         milestone=one.uid,
@@ -146,7 +146,7 @@ def view(one: Assessed, *, now: datetime) -> report.View:
         due_dates=one.due_dates,
         sources=(report.Seen(name=one.source.name, at=one.read_at, stale_since=one.health.stale_since),),
         points=_points(one, now),
-        budget=_budget(items.values()),
+        budget=_budget(one.issues[stay.item] for stay in one.stays if is_member(stay, now) and stay.item in items),
         forecasts=one.forecasts,
         calibration=one.calibration,
         commands=True,
@@ -217,6 +217,7 @@ def _days(start: date, until: date) -> Sequence[date]:
 
 
 def _budget(items: Iterable[Issue]) -> report.Budget | None:
+    """Of the items that belong to it now: what was taken out takes its estimate along."""
     known = [item for item in items if item.estimate is not None or item.spent]
     if not known:
         return None

@@ -66,10 +66,13 @@ def _planned(record: Record) -> Section:
     work += f", {counts.open} left open" if counts.open else ""
     work += f", {counts.removed} taken out" if counts.removed else ""
     lines.append((Strong("Work"), f"{work}."))
-    if counts.total:
-        grown = f"{counts.added} of {plural(counts.total, 'issue')} joined after the start"
-        by = f", {round(record.grown * 100):+d} %" if counts.added and counts.added < counts.total else ""
-        lines.append((Strong("Scope"), f": {grown}{by}."))
+    if record.joined or record.left:
+        scope = f"{plural(record.began, 'issue')} at the start, {record.joined} joined, {record.left} moved out"
+        lines.append((Strong("Scope"), f": {scope}, {counts.total} at the end."))
+    if record.estimate:
+        over = round((record.spent / record.estimate - 1) * 100)
+        spent = f"{round(record.spent / 3600)} h spent of {round(record.estimate / 3600)} h estimated"
+        lines.append((Strong("Budget"), f": {spent}, {over:+d} %."))
     if record.criteria.of:
         met = f"{record.criteria.met} of {plural(record.criteria.of, 'exit criterion', 'exit criteria')} met"
         lines.append((Strong("Criteria"), f": {met}."))
@@ -150,7 +153,7 @@ _QUESTIONS: dict[QuestionKind, Callable[[Question], Line]] = {
     ),
     QuestionKind.TURNED: lambda one: (f"{_odds(one)}, and it was: what turned it around?",),
     QuestionKind.GREW: lambda one: (
-        f"{one.count} of {plural(one.of, 'issue')} joined after the start: which of them could have waited?",
+        f"{plural(one.count, 'issue')} joined the {one.of} of the start: which of them could have waited?",
     ),
     QuestionKind.SLIPPED: lambda one: (
         f"The date moved {times(one.count)}, {one.days:+d} days: since when was that foreseeable?",
@@ -160,7 +163,7 @@ _QUESTIONS: dict[QuestionKind, Callable[[Question], Line]] = {
         f"{one.count} of {plural(one.of, 'issue')} were closed in the last fifth of the time: what held them back?",
     ),
     QuestionKind.CUT: lambda one: (
-        f"{plural(one.count, 'issue')} were taken out: could that have been decided at the start?",
+        f"{plural(one.count, 'issue')} were taken out or moved away: could that have been decided at the start?",
     ),
     QuestionKind.KEEP: lambda _: ("What went better than expected, and how is it kept?",),
     QuestionKind.CHANGE: lambda _: ("What would be done otherwise next time?",),

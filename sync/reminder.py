@@ -29,9 +29,9 @@ def _owner(written: str, *, mentions: bool) -> Inline:
     return Mention("", handle[1], written) if mentions and handle else Foreign(written)
 
 
-def reminder(found: Sequence[Want], owner: str, rules: Nudging) -> Document | None:
+def reminder(found: Sequence[Want], owner: str, project: str, rules: Nudging) -> Document | None:
     """The comment that asks owners for their issues; None when nobody is to be asked. It names days, not how long ago,
-    so that it says the same until something has happened.
+    so that it says the same until something has happened. Keys are short in their own ``project``.
     """
     if not found:
         return None
@@ -41,10 +41,10 @@ def reminder(found: Sequence[Want], owner: str, rules: Nudging) -> Document | No
     people = {person for want in found for person in want.issue.assignees}
     for person in sorted(people, key=lambda one: (one.name.casefold(), one.id)):
         theirs = [want for want in found if person in want.issue.assignees]
-        sections.append(_asked((named(person, mentions=rules.mentions), ":"), theirs))
+        sections.append(_asked((named(person, mentions=rules.mentions), ":"), theirs, project))
     nobodys = [want for want in found if not want.issue.assignees]
     if nobodys:
-        sections.append(_asked(("Nobody yet:",), nobodys))
+        sections.append(_asked(("Nobody yet:",), nobodys, project))
     late = sum(want.late for want in found)
     if late:
         waits = f"{late} of these {'has' if late == 1 else 'have'} waited for more than {rules.escalate} days"
@@ -57,8 +57,8 @@ def reminder(found: Sequence[Want], owner: str, rules: Nudging) -> Document | No
     return Document(tuple(sections))
 
 
-def _asked(who: Line, theirs: Sequence[Want]) -> Section:
-    lines = [_line(want) for want in theirs[:SHOWN]]
+def _asked(who: Line, theirs: Sequence[Want], project: str) -> Section:
+    lines = [_line(want, project) for want in theirs[:SHOWN]]
     if len(theirs) > SHOWN:
         lines.append((f"and {len(theirs) - SHOWN} more",))
     return Section(title="", blocks=(Lines((who,)), Bullets(tuple(lines))), weight=50)
@@ -72,19 +72,19 @@ _WORDS = {
 }
 
 
-def _line(want: Want) -> Line:
+def _line(want: Want, project: str) -> Line:
     word, when = _WORDS[want.trouble]
-    return (Strong(capital(word)), " ", _item(want.issue), f", {when} {day(want.since)}")
+    return (Strong(capital(word)), " ", _item(want.issue, project), f", {when} {day(want.since)}")
 
 
-def _item(issue: Issue) -> Item:
-    return Item(issue.key, issue.title, issue.url)
+def _item(issue: Issue, project: str) -> Item:
+    return Item(issue.key.removeprefix(project) or issue.key, issue.title, issue.url)
 
 
-def owners(loads: Sequence[Load], waiting: Sequence[Issue]) -> Iterable[Section]:
+def owners(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
     """Who carries more than fits, and what waits for a reviewer; nothing when nothing is to be said."""
     lines: list[Line] = [_load(load) for load in loads]
-    lines += [(Strong("No reviewer"), " ", _item(issue)) for issue in waiting[:SHOWN]]
+    lines += [(Strong("No reviewer"), " ", _item(issue, project)) for issue in waiting[:SHOWN]]
     if len(waiting) > SHOWN:
         lines.append((Strong("No reviewer"), f" for {len(waiting) - SHOWN} more"))
     blocks: tuple[Block, ...] = (Bullets(tuple(lines)),)

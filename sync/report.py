@@ -45,7 +45,7 @@ def summary(view: View) -> Document:
         details.why(view),
         *details.changed(view),
         *details.decisions(view),
-        *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items]),
+        *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
         *details.commitments(view),
         *details.progress(view),
         details.certainty(view),

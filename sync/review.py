@@ -28,5 +28,6 @@ def frozen(store: Store, assessed: Sequence[Assessed]) -> Iterator[Record]:
                 one.due_dates,
                 told,
                 criteria=one.criteria,
+                project=one.project.key,
                 zone=one.source.zone,
             )

@@ -129,7 +129,8 @@ def test_a_record_counts_nobody() -> None:
 
 def test_always_three_questions_and_those_of_what_happened_first() -> None:
     assert len(made().questions) == 3
-    grown = made(counts=Counts(closed=10, added=4))
+    grown = made([stay(1, 3), stay(2, 3), stay(3, 9, joined=4), stay(4, 9, joined=5)])
+    assert (grown.began, grown.joined, grown.left) == (2, 2, 0)
     assert kinds(grown)[:2] == [QuestionKind.GREW, QuestionKind.SLIPPED]
     quiet = freeze(health(baseline=date(2026, 4, 6)), milestone(), [], {}, (), (), (), criteria=Criteria())
     assert kinds(quiet) == [QuestionKind.KEEP, QuestionKind.CHANGE, QuestionKind.NEXT]
@@ -217,3 +218,14 @@ def test_a_record_week_beats_every_full_week_before() -> None:
 def test_what_is_done_or_unknown_has_no_news() -> None:
     assert good_news(health(was=Status.AT_RISK), []) == ""
     assert good_news(running(Status.UNKNOWN), []) == ""
+
+
+def test_scope_and_budget_are_those_of_the_whole_time() -> None:
+    stays = [stay(1, 3), stay(2, None, left=day(8)), stay(3, 9, joined=4), stay(4, None, joined=4, left=day(5))]
+    issues = {f"s/i{n}": replace(issue(n), estimate=7200, spent=10800) for n in range(1, 5)}
+    record = freeze(health(), milestone(), stays, issues, (), (), (), criteria=Criteria())
+    assert (record.began, record.joined, record.left) == (2, 2, 2)
+    assert (record.estimate, record.spent) == (14400, 21600)
+    body = render(farewell(record), Markup.GITHUB, 65_000)
+    assert "**Scope**: 2 issues at the start, 2 joined, 2 moved out" in body
+    assert "**Budget**: 6 h spent of 4 h estimated, +50 %." in body

@@ -22,7 +22,7 @@ def issue(n: int = 1, *assignees: Person, idle: int = 1, **fields: object) -> Is
     plain = Issue(
         id=f"i{n}",
         project="p",
-        key=f"#{n}",
+        key=f"acme/app#{n}",
         title=f"Task {n}",
         url=f"memory:{n}",
         state=State.OPEN,
@@ -75,7 +75,7 @@ ASKED = [
 
 def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, mentions: bool = False) -> str:
     rules = replace(RULES, mentions=mentions)
-    document = reminder(wants(ASKED, NOW, rules), owner, rules)
+    document = reminder(wants(ASKED, NOW, rules), owner, "acme/app", rules)
     assert document is not None
     return render(document, markup, 60_000)
 
@@ -112,7 +112,7 @@ def test_a_name_that_is_no_login_is_never_a_mention() -> None:
     rules = replace(RULES, mentions=True)
     hostile = Person("u9", "x @everyone <b>")
     found = wants([(issue(1, hostile, idle=30), NOW)], NOW, rules)
-    document = reminder(found, "the lead @all", rules)
+    document = reminder(found, "the lead @all", "", rules)
     assert document is not None
     text = render(document, Markup.GITHUB, 60_000)
     assert "`x @everyone <b>`:" in text
@@ -120,7 +120,7 @@ def test_a_name_that_is_no_login_is_never_a_mention() -> None:
 
 
 def test_nothing_to_ask_is_no_comment() -> None:
-    assert reminder([], "", RULES) is None
+    assert reminder([], "", "", RULES) is None
 
 
 # --- who carries too much --------------------------------------------------------------------------------------------
