@@ -12,6 +12,10 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+_MATRIX = (
+    b'{"access_token": "a", "user_id": "@m:localhost", "room_id": "!r:localhost", "event_id": "$1", "joined_rooms": []}'
+)
+
 
 class Chat(ThreadingHTTPServer):
     """Keeps what is posted. ``answers`` are used up one by one, then it is 200: a status, ``lost`` (kept, and the
@@ -34,7 +38,7 @@ class Chat(ThreadingHTTPServer):
     @property
     def bodies(self) -> list[Any]:
         """What was posted, as JSON."""
-        return [json.loads(body) for _, body in self.heard]
+        return [json.loads(body) for _, body in self.heard if body]
 
 
 class _Posted(BaseHTTPRequestHandler):
@@ -52,7 +56,13 @@ class _Posted(BaseHTTPRequestHandler):
             time.sleep(self.server.slow)
         self.send_response(answer if isinstance(answer, int) else 200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(_MATRIX if self.path.startswith("/_matrix") else b"ok")
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_GET(self) -> None:
+        self.do_POST()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""

@@ -21,6 +21,7 @@ from sync import log
 from sync.cli import compose
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_json
 from sync.database.upkeep import Condition, condition
+from sync.digest.channels import misunderstood
 from sync.doctor import Finding, Level, Patient, examined, of_clock, well
 from sync.plan import Policy
 from sync.store import MissingDatabase, StoreError
@@ -170,3 +171,21 @@ def _outside(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
             yield Finding(area="ping", level=Level.OK, words="after each good run; it was not called now")
     except ConfigurationError as problem:
         yield Finding(area="ping", level=Level.ERROR, words=str(problem))
+    for audience, channel in [
+        (a, c) for a, one in settings.audiences.items() if one.digest for c in one.digest.channels
+    ]:
+        yield _channel(settings, audience, channel, environ)
+
+
+def _channel(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> Finding:
+    """Whether a channel's address can be read and understood; nothing is sent."""
+    area = f"digest to {audience} over {name}"
+    try:
+        address = settings.channel(audience, name, environ).get_secret_value()
+    except ConfigurationError as problem:
+        return Finding(area=area, level=Level.ERROR, words=str(problem))
+    log.secrets.register(address)
+    wrong = misunderstood(address)
+    if wrong:
+        return Finding(area=area, level=Level.ERROR, words=wrong)
+    return Finding(area=area, level=Level.OK, words="the address is understood; nothing was sent now")

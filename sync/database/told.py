@@ -81,8 +81,9 @@ class Tellings(Shelf):
                 "words": "",
                 "told": "" if told is None else _JSON.encode(told).decode(),
             }
-            made = connection.execute(insert_into(self._engine, table).values(row).on_conflict_do_nothing())
-        return Message(audience, channel, day, attempt) if made.rowcount == 1 else None
+            statement = insert_into(self._engine, table).values(row).on_conflict_do_nothing()
+            ours = connection.scalar(statement.returning(table.c.attempt))
+        return None if ours is None else Message(audience, channel, day, ours)
 
     def end_telling(self, message: Message, delivery: Delivery, words: str = "") -> None:
         """Note how it ended. What was refused was not told; what was told replaces all that was told before."""

@@ -21,10 +21,13 @@ from sync.digest.sentences import Speaker
 from sync.markup.quiet import fitted, html_letter, text_letter
 from sync.store import Delivery
 
-__all__ = ["AppriseChannel", "Channel", "FileChannel", "Sent"]
+__all__ = ["AppriseChannel", "Channel", "FileChannel", "Sent", "misunderstood"]
 
 ANSWER = 15.0
 """Seconds to wait for an answer, where the address says nothing else. Apprise alone waits 4, and then nobody knows."""
+
+_NOT_INSTALLED = "channels need the extra `digest`: pip install 'milesync[digest]'"
+_NOT_UNDERSTOOD = "the address is none that Apprise understands"
 
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
@@ -86,7 +89,7 @@ class AppriseChannel:
         try:
             import apprise
         except ImportError:
-            return Sent(Delivery.REFUSED, "channels need the extra `digest`: pip install 'milesync[digest]'")
+            return Sent(Delivery.REFUSED, _NOT_INSTALLED)
         try:
             address = self.address()
         except Exception as problem:  # noqa: BLE001 - a secret that is not there concerns this channel alone
@@ -111,6 +114,23 @@ class AppriseChannel:
             except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the run goes on
                 return Sent(Delivery.UNSURE, f"{type(problem).__name__}; it may have arrived and is not sent again")
             return Sent(Delivery.SENT) if arrived else _failed(said)
+
+
+def misunderstood(address: str) -> str:
+    """What is wrong with an address, as far as that shows without sending anything; empty when nothing is."""
+    try:
+        import apprise
+    except ImportError:
+        return _NOT_INSTALLED
+    with _overheard():
+        return "" if _service(apprise, address) is not None else _NOT_UNDERSTOOD
+
+
+def _service(apprise: Any, address: str) -> Any:
+    """The service behind an address; None when there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # plugins of services that nobody asked for use what is deprecated
+        return apprise.Apprise.instantiate(address, asset=_asset(apprise))
 
 
 def _asset(apprise: Any) -> Any:

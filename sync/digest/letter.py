@@ -9,7 +9,7 @@ from msgspec import Struct
 from sync.digest.news import Entry, News, Turn
 from sync.digest.sentences import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
-from sync.model import Status
+from sync.model import Lever, LeverKind, Status
 
 __all__ = ["Letter", "letter", "more"]
 
@@ -94,12 +94,18 @@ def _entry(entry: Entry, speaker: Speaker, *, first: bool) -> Iterator[Line]:
     told = [*speaker.changes(entry), *speaker.situation(entry)]
     if told:
         yield (" ".join(told),)
-    ways = [speaker.way_out(offer) for offer in one.health.levers[:2]] if entry.decide else []
+    ways = [speaker.way_out(offer) for offer in _offers(one.health.levers)[:2]] if entry.decide else []
     if ways:
         either = (
             ways[0] if len(ways) == 1 else speaker.language.say("{first}, or {second}", first=ways[0], second=ways[1])
         )
         yield (speaker.language.say("Ways out: {ways}.", ways=either),)
+
+
+def _offers(levers: Sequence[Lever]) -> list[Lever]:
+    """The levers without those that ask for a cut and win no day by it."""
+    dates = [offer.values.get("to") for offer in levers if offer.kind is LeverKind.MOVE]
+    return [offer for offer in levers if offer.kind is not LeverKind.BOTH or offer.values.get("to") not in dates]
 
 
 def _closing(news: News, speaker: Speaker) -> Iterator[Section]:

@@ -126,7 +126,7 @@ def news(standings: Iterable[Standing], told: Mapping[str, Told], since: datetim
             after[one.uid] = _now_told(entry, at)
         elif before is not None:
             after[one.uid] = before
-        if not (entry.turns or entry.decide or one.stale or one.ended):
+        if not (entry.turns or entry.decide or one.stale or one.ended or one.health.status is Status.DONE):
             steady[one.health.status] = steady.get(one.health.status, 0) + 1
     if not worth:
         return None

@@ -85,7 +85,7 @@ class Speaker:
         yield from self._latest(health)
         if self._numbers and health.counts.total and health.status is not Status.OVERDUE:
             done, total = health.counts.done, health.counts.total
-            yield self.language.many("{done} of {n} issue is done.", "{done} of {n} issues are done.", total, done=done)
+            yield self.language.many("{done} of {n} issue done.", "{done} of {n} issues done.", total, done=done)
 
     def _ended(self, entry: Entry) -> Iterator[str]:
         say, health, ended = self.language.say, entry.standing.health, entry.standing.ended

@@ -100,3 +100,16 @@ def test_what_cannot_be_asked_for_is_said(config: Path) -> None:
         assert (done.code, reason in " ".join(done.err.split())) == (1, True)
     earlier = milesync("digest", "--json", "--as-of", "2026-01-01", "--config", str(config))
     assert states(earlier) == {"chat": "quiet", "file": "quiet"}
+
+
+def test_the_doctor_looks_at_the_channels_and_sends_nothing(config: Path, chat: Chat) -> None:
+    for address, words in (
+        (f"json://{chat.address}/{SECRET}", "the address is understood; nothing was sent now"),
+        (f"nonsense://{SECRET}", "the address is none that Apprise understands"),
+        (" ", "the environment variable TEAM_CHAT is not set"),
+    ):
+        done = milesync("doctor", "--json", "--config", str(config), env={"TEAM_CHAT": address})
+        (found,) = [one for one in done.document["findings"] if one["area"] == "digest to team over chat"]
+        assert words in found["words"]
+        assert SECRET not in done.out + done.err
+    assert chat.heard == []
