@@ -88,6 +88,9 @@ class Also(Table):
     description: bool = Field(
         default=False, description="two lines in the milestone's own description: status, probability, dates"
     )
+    health_status: bool = Field(
+        default=False, description="GitLab Ultimate: the status issue's own health status, beside the label"
+    )
 
 
 class ProjectRules(Table):

@@ -26,6 +26,7 @@ __all__ = [
     "OurComment",
     "Receipt",
     "RemoveLabel",
+    "SetHealth",
     "StatusIssue",
     "Target",
     "UpdateComment",
@@ -87,7 +88,8 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     """A status issue as it stands: fresh labels, our comments and what people ask, from every page of the thread.
 
     ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
-    ``claims`` are comments of other accounts that carry a marker.
+    ``claims`` are comments of other accounts that carry a marker. ``health`` is the tracker's own health status, empty
+    for none, None where the tracker knows no such thing.
     """
 
     issue: str
@@ -99,6 +101,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     visibility: Visibility = Visibility.PROJECT
     asked: tuple[Asked, ...] = ()
     claims: tuple[Claim, ...] = ()
+    health: str | None = None
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -184,6 +187,15 @@ class Describe(Action, frozen=True, kw_only=True, tag=True):
     was: str = ""
 
 
+class SetHealth(Action, frozen=True, kw_only=True, tag=True):
+    """Give the status issue a health status of the tracker's own: ``on_track``, ``needs_attention``, ``at_risk``, or
+    none (empty).
+    """
+
+    issue: str
+    value: str
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -226,6 +238,7 @@ AnyAction = (
     | RemoveLabel
     | MarkItem
     | Describe
+    | SetHealth
     | CreateComment
     | UpdateComment
     | DeleteComment
@@ -252,6 +265,6 @@ def notifies(action: Action, receipt: Receipt) -> bool:
 
 def may_be_refused(action: Action) -> bool:
     """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue | Describe) or (
+    return isinstance(action, CloseIssue | Describe | SetHealth) or (
         isinstance(action, DeleteComment) and (action.claimed or action.superseded)
     )

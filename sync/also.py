@@ -52,6 +52,7 @@ class Also(Struct, frozen=True, kw_only=True):
 
     item_labels: bool = False
     description: bool = False
+    health_status: bool = False
 
 
 class Mark(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from sync.action import (
     OurComment,
     Receipt,
     RemoveLabel,
+    SetHealth,
     StatusIssue,
     Target,
     UpdateComment,
@@ -74,6 +75,7 @@ __all__ = [
     "RefusedError",
     "RemoveLabel",
     "Right",
+    "SetHealth",
     "Setup",
     "StatusIssue",
     "Target",
@@ -158,6 +160,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
     `described` is how long (in UTF-8 bytes) a milestone's description may get; 0: it is not ours to write.
+    `health`: issues have a health status of the tracker's own, at least under some licence.
     `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
     cannot differ in case alone (GitHub).
     """
@@ -167,6 +170,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     scoped: str = "/"
     history: bool = True
     described: int = 0
+    health: bool = False
     labels_are_made: bool = True
     labels_any_case: bool = False
 

@@ -1,16 +1,16 @@
-"""What should stand in a milestone's own description, and how it stands."""
+"""What should stand in a milestone's own description and in a tracker's own health status."""
 
 from __future__ import annotations
 
 from sync import report
 from sync.assessment import Assessed
-from sync.desired import Described
+from sync.desired import HEALTH, Described
 from sync.fence import fenced
 from sync.markup import render
 from sync.markup.terminal import terminal
-from sync.model import Markup, MilestoneKind
+from sync.model import Markup, MilestoneKind, Status
 
-__all__ = ["description_of", "lines_for"]
+__all__ = ["description_of", "health_for", "lines_for"]
 
 SHORT = 2_000
 """Characters for our lines."""
@@ -39,3 +39,10 @@ def description_of(one: Assessed, *, described: bool) -> Described:
         before=described,
         room=one.source.connector.capabilities.described,
     )
+
+
+def health_for(one: Assessed, status: Status) -> str | None:
+    """The tracker's own health status; empty where it is not asked for, None where there is none."""
+    if not one.source.connector.capabilities.health:
+        return None
+    return HEALTH.get(status, "") if one.source.also_of(one.project.key).health_status else ""

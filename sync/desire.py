@@ -12,7 +12,7 @@ from sync.action import StatusIssue
 from sync.assessment import Assessed
 from sync.closing import Record
 from sync.commands import heard
-from sync.description import description_of, lines_for
+from sync.description import description_of, health_for, lines_for
 from sync.desired import Desired, label_name
 from sync.farewell import farewell
 from sync.goodnews import good_news
@@ -39,6 +39,7 @@ def desire(
     *,
     posted: bool,
     described: bool = False,
+    health_set: str | None = None,
     instance: str,
     now: datetime,
     quiet: bool = False,
@@ -47,7 +48,8 @@ def desire(
     nudging: Nudging = Nudging(),  # noqa: B008 - frozen
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
-    told. ``posted`` and ``described`` say that a summary, and lines in the milestone's description, stood there once.
+    told. ``posted`` and ``described`` say that a summary, and lines in the milestone's description, stood there once;
+    ``health_set`` is the tracker's own health status that we set last.
     ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging`` are the
     rules for reminders.
     """
@@ -94,6 +96,8 @@ def desire(
         any_case=can.labels_any_case,
         lines=lines_for(one, _settled(shown, last), instance),
         described=description_of(one, described=described),
+        health=health_for(one, status),
+        health_set=health_set,
         stale=stale,
         quiet=quiet,
         muted=said.muted,

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sync.action import Action
 from sync.model import Status
 
-__all__ = ["LABELS", "Described", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
+__all__ = ["HEALTH", "LABELS", "Described", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
 
 LABELS: Mapping[Status, tuple[str, str]] = {
     Status.ON_TRACK: ("0e8a16", "Milestone health: on track"),
@@ -23,6 +23,15 @@ LABELS: Mapping[Status, tuple[str, str]] = {
     Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
 }
 """Colour (six hex digits) and description of each status label."""
+
+
+HEALTH: Mapping[Status, str] = {
+    Status.ON_TRACK: "on_track",
+    Status.AT_RISK: "needs_attention",
+    Status.OFF_TRACK: "at_risk",
+    Status.OVERDUE: "at_risk",
+}
+"""GitLab's own health status for each of ours; the others have none."""
 
 
 class Policy(StrEnum):
@@ -62,6 +71,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     failed, so only a summary that stands is rewritten.
     ``lines`` are what should stand in the milestone's own description, empty for nothing, None where that is not ours
     to say; ``described`` is what stands there.
+    ``health`` is the tracker's own health status as it should be (empty: none), None where that is not ours to say;
+    ``health_set`` is what we set last.
     ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
     ``understood`` and ``ignored`` count them.
     """
@@ -93,6 +104,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     due: date | None = None
     lines: str | None = None
     described: Described | None = None
+    health: str | None = None
+    health_set: str | None = None
     stale: bool = False
     quiet: bool = False
     muted: bool = False

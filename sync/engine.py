@@ -25,6 +25,7 @@ from sync.action import (
     MoveLabel,
     Observed,
     Receipt,
+    SetHealth,
     StatusIssue,
     Target,
     may_be_refused,
@@ -326,7 +327,7 @@ class Engine:
     def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
-        described = self.store.posted(Made.DESCRIPTION)
+        described, healths = self.store.posted(Made.DESCRIPTION), self.store.healths()
         records = self.store.records([one.uid for one in managed if one.health.status is Status.DONE])
         return [
             desire(
@@ -334,6 +335,7 @@ class Engine:
                 seen.issues.get(one.uid),
                 posted=one.uid in posted,
                 described=one.uid in described,
+                health_set=healths.get(one.uid),
                 instance=self.instance,
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),
@@ -464,6 +466,8 @@ class Engine:
             there = fold(action.label) in map(fold, observed.labels.get(action.project, ()))
             return Receipt(id=action.label) if there else None
         seen = observed.issues.get(action.milestone)
+        if isinstance(action, SetHealth):
+            return Receipt(issue=seen.issue) if seen and seen.health == action.value else None
         if seen is None or isinstance(action, CreateStatusIssue):
             return Receipt(issue=seen.issue) if seen else None
         if isinstance(action, MoveLabel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from sync.action import Claim, Describe, Observed, Target
+from sync.action import Claim, Describe, Observed, SetHealth, Target
 from sync.assessment import Assessed
 from sync.connector import TrackerError
 from sync.desired import Plan, Skipped, label_name, merged
@@ -125,9 +125,8 @@ def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str
         for uid, (issue, _) in engine.store.observed().items()
         if issue is not None and uid not in known and not issue.closed
     ]
-    return merged(
-        [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed), *_undescribed(engine, assessed)]
-    ), lost
+    plans = [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]
+    return merged([*plans, *_undescribed(engine, assessed), _unset(engine, assessed, seen)]), lost
 
 
 def _unmarked(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]:
@@ -155,3 +154,17 @@ def _undescribed(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]
                 was=there.mark,
             )
             yield Plan(actions=(away,))
+
+
+def _unset(engine: Engine, assessed: Sequence[Assessed], seen: Observed) -> Plan:
+    """Take away the trackers' own health status, where it still is as we set it."""
+    last = engine.store.healths()
+    return Plan(
+        actions=tuple(
+            SetHealth(
+                milestone=one.uid, project=one.project.id, project_key=one.project.key, issue=issue.issue, value=""
+            )
+            for one in assessed
+            if (issue := seen.issues.get(one.uid)) and issue.health and issue.health == last.get(one.uid)
+        )
+    )

@@ -44,6 +44,7 @@ from sync.action import (
     MoveLabel,
     Observed,
     OurComment,
+    SetHealth,
     StatusIssue,
     UpdateComment,
 )
@@ -155,8 +156,9 @@ class _One:
                 skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
                 skipped = "a person edited its summary, which stays"
-        if not want.stale and not skipped:
-            actions += self._describe()
+        if not want.stale and skipped != ADOPT:
+            actions += [*self._describe(), *self._set_health(first=bool(actions) and self.have is None)]
+            skipped = skipped or self._no_health()
         people = People(
             understood=want.understood,
             ignored=want.ignored,
@@ -185,6 +187,17 @@ class _One:
             return
         about = {"native": there.native, "key": there.key, "url": there.url}
         yield Describe(**self.to, **about, instance=self.instance, lines=want.lines, was=was)
+
+    def _set_health(self, *, first: bool) -> Iterator[Action]:
+        """The tracker's own health status. What a person set, or took away after us, stays so."""
+        want = self.want
+        now = self.have.health if self.have else "" if first else None
+        if want.health is not None and now is not None and now == (want.health_set or "") != want.health:
+            yield SetHealth(**self.to, issue=self.have.issue if self.have else "", value=want.health)
+
+    def _no_health(self) -> str:
+        lacks = self.want.health and self.have is not None and self.have.health is None
+        return "its tracker's licence knows no health status" if lacks else ""
 
     def _first(self) -> Iterator[Action]:
         want = self.want

@@ -23,6 +23,7 @@ from sync.action import (
     OurComment,
     Receipt,
     RemoveLabel,
+    SetHealth,
     StatusIssue,
     Target,
     UpdateComment,
@@ -62,6 +63,9 @@ class MemoryTracker:
                 return Receipt(issue=key)
             case RemoveLabel(issue=key, labels=gone):
                 self._set(key, labels=tuple(name for name in self.issues[key].labels if name not in gone))
+                return Receipt(issue=key)
+            case SetHealth(issue=key, value=value):
+                self._set(key, health=value)
                 return Receipt(issue=key)
             case Describe():
                 self._describe(action)

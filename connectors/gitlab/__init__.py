@@ -50,7 +50,12 @@ class GitLab:
         self._session = Session(setup)
         self.source = self._session.source
         self.capabilities = Capabilities(
-            markup=Markup.GITLAB, body_limit=BODY_LIMIT, scoped="::", history=history != "none", described=BODY_LIMIT
+            markup=Markup.GITLAB,
+            body_limit=BODY_LIMIT,
+            scoped="::",
+            history=history != "none",
+            described=BODY_LIMIT,
+            health=True,
         )
         self._rules = Rules(setup.options)
         self._options = Options(Sweeping(setup), self._rules, history, frozenset(labels))

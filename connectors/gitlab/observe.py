@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import UNSET
+
 from connectors.gitlab import wire
 from connectors.gitlab.rows import project_of, visibility_of
 from connectors.gitlab.session import OWN_FAILURES, Session
@@ -189,6 +191,7 @@ class Observer:
             marker=find_marker(issue.description or "") if self._ours(issue.author) else "",
             visibility=visibility_of(issue, project),
             asked=tuple(asked for note in notes if (asked := self._asked(key, issue.project_id, note)) is not None),
+            health=None if issue.health_status is UNSET else issue.health_status or "",
             claims=tuple(
                 Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body), body=note.body)
                 for note in notes

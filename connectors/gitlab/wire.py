@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 __all__ = [
     "Epic",
@@ -116,6 +116,7 @@ class Issue(Struct):
     moved_to_id: int | None = None
     links: Links = field(default_factory=Links, name="_links")
     blocking_issues_count: int | None = None
+    health_status: str | UnsetType | None = UNSET
 
 
 class Linked(Struct):
@@ -192,3 +193,22 @@ class Label(Struct):
 
     id: int
     name: str
+
+
+class _Words(Struct):
+    message: str = ""
+
+
+class _Updated(Struct):
+    errors: list[str] = []
+
+
+class _Health(Struct):
+    updateIssue: _Updated | None = None  # noqa: N815 - GitLab's name
+
+
+class HealthReply(Struct):
+    """What GraphQL answers to a new health status."""
+
+    data: _Health | None = None
+    errors: list[_Words] | None = None

@@ -32,16 +32,20 @@ from sync.connector import (
     Receipt,
     RefusedError,
     RemoveLabel,
+    SetHealth,
     UncertainError,
     UpdateComment,
     put,
     with_marker,
 )
 
-__all__ = ["Writer"]
+__all__ = ["SET_HEALTH", "Writer"]
 
 T = TypeVar("T")
 
+SET_HEALTH = """mutation SetHealth($project: ID!, $iid: String!, $health: HealthStatus) {
+  updateIssue(input: {projectPath: $project, iid: $iid, healthStatus: $health}) { errors }
+}"""
 _GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
 _COMMAND = re.compile(r"^\s*/[a-z_]", re.MULTILINE)
 
@@ -67,6 +71,8 @@ class Writer:
                 return self._edit_issue(action, action.issue, {"remove_labels": self._labels(action.labels)})
             case Describe():
                 return self._describe(action)
+            case SetHealth():
+                return self._set_health(action)
             case CloseIssue():
                 return self._edit_issue(action, action.issue, {"state_event": "close"})
             case CreateComment():
@@ -109,6 +115,23 @@ class Writer:
             if label not in now.labels:
                 raise RefusedError(self.session.name, action.project_key, f"did not add the label {label}")
         return Receipt(issue=now.references.full)
+
+    def _set_health(self, action: SetHealth) -> Receipt:
+        """By GraphQL, since REST refuses it."""
+        session, project = self.session, action.project_key
+        if not session.graphql:
+            raise RefusedError(session.name, project, "a job token may not set a health status")
+        path, _, number = action.issue.rpartition("#")
+        first, *rest = action.value.split("_")
+        value = "".join((first, *map(str.capitalize, rest))) or None
+        asked = {"query": SET_HEALTH, "variables": {"project": path or project, "iid": number, "health": value}}
+        answer = session.change("post", f"{session.source}/api/graphql", project, asked, again=True)
+        reply = decode(answer, wire.HealthReply, session.name, project)
+        done = reply.data.updateIssue if reply.data else None
+        told = [error.message for error in reply.errors or ()] + (done.errors if done else [])
+        if told or done is None:
+            raise RefusedError(session.name, project, "; ".join(told)[:200] or "did not set the health status")
+        return Receipt(issue=action.issue)
 
     def _describe(self, action: Describe) -> Receipt:
         """Our lines in the description as it stands now; a group's milestone is changed in its group."""

@@ -20,6 +20,10 @@ __all__ = ["answer"]
 _LICENSED = "extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }\n"
 _SCHEMA = """
 type Query { project(fullPath: ID!): Project }
+type Mutation { updateIssue(input: UpdateIssueInput!): UpdateIssuePayload }
+input UpdateIssueInput { projectPath: ID! iid: String! healthStatus: HealthStatus }
+enum HealthStatus { onTrack needsAttention atRisk }
+type UpdateIssuePayload { errors: [String!]! }
 type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }
 type WorkItemConnection { nodes: [WorkItem] pageInfo: PageInfo! }
 type PageInfo { hasNextPage: Boolean! endCursor: String }
@@ -40,6 +44,8 @@ type Note { body: String! createdAt: String! system: Boolean! author: UserCore s
 type SystemNoteMetadata { action: String }
 type UserCore { id: ID! name: String! username: String! }
 """
+_LICENSED_MUTATION = " healthStatus: HealthStatus }"
+_HEALTH = {"onTrack": "on_track", "needsAttention": "needs_attention", "atRisk": "at_risk"}
 MOST = 100
 """Rows in a page, whatever is asked for."""
 
@@ -65,9 +71,10 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
 @lru_cache(maxsize=2)
 def _schema(*, premium: bool) -> GraphQLSchema:
     """What there is; an instance without a licence does not know the fields of one."""
-    schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, ""))
+    schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }"))
     resolvers: Mapping[tuple[str, str], Any] = {
         ("Query", "project"): _project,
+        ("Mutation", "updateIssue"): _update_issue,
         ("Project", "workItems"): _items,
         ("WorkItemWidgetNotes", "discussions"): _discussions,
         ("Discussion", "notes"): lambda note, _, **__: {"nodes": [note]},
@@ -85,6 +92,18 @@ def _project(_: Any, info: Any, fullPath: str) -> Project | None:  # noqa: N803 
     moved = view.tracker.moved.get(fullPath, fullPath)
     project = view.tracker.projects.get(moved)
     return None if project is None or project.hidden else project
+
+
+def _update_issue(_: Any, info: Any, input: Json) -> Json:  # noqa: A002 - GitLab's name
+    """Of an issue only the health status can be set here."""
+    view: View = info.context
+    project = _project(_, info, fullPath=input["projectPath"])
+    issue = project.issues.get(int(input["iid"])) if project else None
+    if project is None or issue is None or project.read_only:
+        raise GraphQLError("The resource that you are attempting to access does not exist or you don't have permission")
+    issue.health = _HEALTH.get(str(input.get("healthStatus")), "")
+    issue.updated = view.tracker.world.clock()
+    return {"errors": []}
 
 
 def _items(project: Project, info: Any, iids: Sequence[str] = (), first: int = MOST, **__: Any) -> Json:

@@ -179,7 +179,7 @@ class View:
         if self.tracker.premium:
             shown["weight"] = None if issue.points is None else int(issue.points)
             shown["blocking_issues_count"] = blocking[issue.number]
-            shown["health_status"] = None
+            shown["health_status"] = issue.health or None
             if issue.parent:
                 namespace = project.key.rpartition("/")[0]
                 number = issue.parent.lstrip("&")

@@ -119,6 +119,7 @@ class Issue:
     points: float | None = None
     pull: bool = False
     confidential: bool = False
+    health: str = ""
     key: str = ""
     parent: str = ""
     due: date | None = None

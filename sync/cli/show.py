@@ -23,6 +23,7 @@ from sync.action import (
     MarkItem,
     MoveLabel,
     RemoveLabel,
+    SetHealth,
 )
 from sync.assessment import Assessed
 from sync.desired import People, Plan
@@ -198,6 +199,8 @@ def _told(action: Action) -> tuple[str, str]:
             return "~", f"{', '.join(parts)} on {where}"
         case Describe(lines=lines, was=was):
             return ("~" if lines and was else "+" if lines else "-"), "our lines in the milestone's description"
+        case SetHealth(value=value):
+            return "~", f"health status {value.replace('_', ' ') or 'none'} on {where}"
         case RemoveLabel():
             return "-", f"label {', '.join(action.labels)} from {where}"
         case DeleteComment():

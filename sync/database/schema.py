@@ -55,6 +55,7 @@ class Made(StrEnum):
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
     DESCRIPTION = "description"
+    HEALTH = "health"
 
 
 class Delivery(StrEnum):

@@ -10,7 +10,17 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
-from sync.action import Action, AnyAction, CreateComment, CreateStatusIssue, Describe, MarkItem, Receipt, StatusIssue
+from sync.action import (
+    Action,
+    AnyAction,
+    CreateComment,
+    CreateStatusIssue,
+    Describe,
+    MarkItem,
+    Receipt,
+    SetHealth,
+    StatusIssue,
+)
 from sync.also import Mark
 from sync.database import lease, schema
 from sync.database.lease import Lease
@@ -101,6 +111,8 @@ class Written(Shelf):
             ).one()
             if isinstance(outcome, Receipt):
                 action = _ACTION.decode(row.action)
+                if isinstance(action, SetHealth):
+                    _forget_health(connection, action.milestone)
                 upsert(connection, schema.made, _made(row.source, action, outcome))
                 if isinstance(action, MarkItem):
                     _note_marks(connection, row.source, action, values["finished_at"])
@@ -172,6 +184,12 @@ class Written(Shelf):
         rows = self._rows(select(made.c.milestone).where(made.c.what == what))
         return frozenset(row.milestone for row in rows)
 
+    def healths(self) -> dict[str, str]:
+        """The tracker's own health status that we set last, by milestone uid; empty where we took it away."""
+        made = schema.made
+        rows = self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == Made.HEALTH))
+        return {row.milestone: row.issue for row in rows}
+
     def marks(self, source: str) -> list[Mark]:
         """The labels that milesync put on items of a source and whose matter is not over yet."""
         table = schema.mark
@@ -214,6 +232,11 @@ def _note_marks(connection: Connection, source: int, action: MarkItem, at: datet
     upsert(connection, schema.mark, rows)
 
 
+def _forget_health(connection: Connection, milestone: str) -> None:
+    made = schema.made
+    connection.execute(delete(made).where(made.c.milestone == milestone, made.c.what == Made.HEALTH))
+
+
 def _forget(connection: Connection, source: int, issue: str, labels: Sequence[str]) -> None:
     table = schema.mark
     mine = (table.c.source == source) & (table.c.issue == issue) & table.c.label.in_(labels)
@@ -226,6 +249,8 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
         return [_own(source, action.milestone, Made.STATUS_ISSUE, project=action.project, issue=receipt.issue)]
     if isinstance(action, CreateComment) and action.summary:
         return [_own(source, action.milestone, Made.SUMMARY)]
+    if isinstance(action, SetHealth):
+        return [_own(source, action.milestone, Made.HEALTH, issue=action.value)]
     if isinstance(action, Describe):
         return [_own(source, action.milestone, Made.DESCRIPTION)]
     return []

@@ -21,6 +21,7 @@ from graphql import build_schema, parse, validate
 from jsonschema import Draft202012Validator, FormatChecker
 
 from connectors.gitlab.activity import LINKS, QUERY, QUERY_WITH_LINKS
+from connectors.gitlab.write import SET_HEALTH
 from connectors.sandbox.world import Project
 from sync.connector import (
     CloseIssue,
@@ -238,7 +239,7 @@ def test_the_query_is_in_the_schema() -> None:
     missing = "extend type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }"
     with gzip.open(SCHEMA, "rt", encoding="utf-8") as file:
         schema = build_schema(f"{file.read()}\n{missing}", assume_valid_sdl=True)
-    for query in (QUERY, QUERY_WITH_LINKS, LINKS):
+    for query in (QUERY, QUERY_WITH_LINKS, LINKS, SET_HEALTH):
         assert validate(schema, parse(query)) == []
     assert validate(schema, parse(QUERY.replace("createdAt", "created"))) != []
 

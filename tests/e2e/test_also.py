@@ -11,6 +11,7 @@ import pytest
 from connectors.sandbox.commands import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
+from tests.e2e.commandline import only_these
 from tests.e2e.inprocess import Done, milesync
 
 
@@ -101,3 +102,31 @@ def test_the_milestones_own_descriptions_tell_the_verdict(there: tuple[World, Pa
     done = milesync("retire", "--yes", "--json", "--config", str(config))
     assert done.code == 0, done.err
     assert texts() == ["What it is for."] * 2
+
+
+def test_gitlabs_own_health_status_follows_and_goes(there: tuple[World, Path]) -> None:
+    world, config = there
+    config.write_text(only_these(config.read_text(), ["gl"]))
+    config.write_text(config.read_text() + "\n[connections.gl.also]\nhealth_status = true\n")
+
+    def healths() -> set[str]:
+        return {issue.health for issue in world.gitlab.projects["acme/app"].issues.values()}
+
+    run(config, "--first-run")
+    assert healths() == {"", "on_track"}
+    assert run(config).document["writes"] == {"planned": 0, "applied": 0, "skipped": 0}
+    done = milesync("retire", "--yes", "--json", "--config", str(config))
+    assert done.code == 0, done.err
+    assert healths() == {""}
+
+
+def test_without_the_licence_it_is_told_and_everything_else_is_written(there: tuple[World, Path]) -> None:
+    world, config = there
+    world.gitlab.premium = False
+    config.write_text(only_these(config.read_text(), ["gl"]))
+    config.write_text(config.read_text() + "\n[connections.gl.also]\nhealth_status = true\n")
+    run(config, "--first-run")
+    again = run(config).document
+    assert again["writes"] == {"planned": 0, "applied": 0, "skipped": 1}
+    assert again["errors"] == []
+    assert "its tracker's licence knows no health status" in milesync("plan", "--config", str(config)).out
