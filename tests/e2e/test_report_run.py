@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.sandbox.world import World
 from tests.e2e.inprocess import Done, milesync
 from tests.e2e.small import ours, served
+from tests.sites import contents, installation, project, series
 
-pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`")
+build: Any = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`").build
 
 REPORT = '[report]\nout = "pages"\nbase_url = "https://acme.example/health/"\n'
 
@@ -87,3 +91,17 @@ def test_the_command_takes_folder_and_audience_from_the_configuration(tmp_path: 
     assert done.document["out"] == str(tmp_path / "elsewhere")
     held = json.loads((tmp_path / "elsewhere" / "status.json").read_text())["milestones"]
     assert len(held) == 4
+
+
+def test_a_build_that_breaks_leaves_what_stands_and_the_next_one_tidies_up(tmp_path: Path) -> None:
+    with installation({"gh": [series(project("acme/app"), earlier=3)]}, daily=False) as engine:
+        made = contents(engine)
+    build(made, tmp_path, b"{}")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(AttributeError):
+        build(replace(made, at=made.at + timedelta(days=1), joint_pages=(None,)), tmp_path, b"[]")  # type: ignore[arg-type]
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    (tmp_path / ".milesync-killed").mkdir()  # what a build leaves that was killed
+    build(made, tmp_path, b"{}")
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    assert not list(tmp_path.glob(".milesync-*"))

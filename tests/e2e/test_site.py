@@ -289,7 +289,7 @@ def test_the_report_of_the_real_history(browser: Any, tmp_path: Path) -> None:
     out = made_by_command(
         tmp_path, "--as-of", "2014-03-15", only=["jira"], load=["--load", str(DATA)], projects=HISTORIES
     )
-    assert opens_quietly(browser, out, every=20) > 10
+    assert opens_quietly(browser, out, every=15) > 10
 
 
 # --- filters, order, what-if ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
@@ -9,10 +10,12 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from sync.assessment import Assessed
 from sync.model import Dates, Status
 from sync.pages import page_name
 from sync.site.charts import BurnUp, burn_up, restyle
 from sync.site.gather import Contents
+from sync.site.milestone import picture
 from sync.site.rows import ORDER, SIGN, moved, said, span
 from sync.view import Point
 from tests.golden.situations import health
@@ -129,3 +132,19 @@ def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
         '<svg viewBox="0 0 70 30" width="70" height="30" aria-hidden="true">'
         '<rect fill="var(--done)" stroke="none"/></svg>'
     )
+
+
+def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
+    pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
+    one = next(one for one in made.assessed if one.running)
+    drawn = picture(one)
+    assert drawn is not None
+    assert drawn[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(drawn[16:20]), int.from_bytes(drawn[20:24])) == (1520, 600)
+    assert drawn == picture(one)
+    assert picture(replace_stays(one)) is None
+
+
+def replace_stays(one: Assessed) -> Assessed:
+    """The milestone as if it held nothing."""
+    return dataclasses.replace(one, stays=())
