@@ -152,6 +152,9 @@ class Connection(Table):
     removed_resolutions: tuple[str, ...] = Field(
         default=_OUT_OF_SCOPE, description="resolutions that mean taken out of scope, not done; case is ignored"
     )
+    ignored_types: tuple[str, ...] = Field(
+        default=(), description="types of issues that are never items of a milestone, such as Epic, Sub-task; any case"
+    )
     tolerance: Tolerance | None = Field(
         default=None, description="share of a milestone that may be left over; none: that of rules"
     )

@@ -72,6 +72,7 @@ class Source:
     """A configured connection, ready to use.
 
     ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
+    ``ignored`` are types (in lower case) whose issues are no items: umbrellas such as epics, or sub-tasks.
     ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
     probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
     looked after there, ``also_of`` what is written beside label and comment.
@@ -86,6 +87,7 @@ class Source:
     prefix: str = "health"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     removed: frozenset[str] = history.REMOVED
+    ignored: frozenset[str] = frozenset()
     tolerance: float = 0.0
     share: str = "none"
     named: Mapping[str, Named] = field(default_factory=dict)
@@ -307,7 +309,7 @@ class _Loaded:
         marks = store.marks(origin)
         self.keys = {project.id: project.key for project in self.projects.values()}
         self.due_dates = store.due_dates(origin)
-        kept = retained(store, origin, watched, source.removed, at, ours, marks)
+        kept = retained(store, origin, watched, source.removed, at, ours, marks, source.ignored)
         self.stays, self.estimated = kept.stays, dict(kept.estimated)
         self.by_container = self.stays.by_container()
         self.milestones = {  # a rule says where to look, not that there is something
@@ -328,7 +330,8 @@ class _Loaded:
 
         def read(ids: Iterable[str] | None = None) -> dict[str, Issue]:
             found = store.issues(origin, projects=watched) if ids is None else store.issues(origin, ids=list(ids))
-            named = {uid(origin, "issue", one.id): one for one in found if counted(one) and one.id not in ours}
+            good = (one for one in found if counted(one, source.ignored) and one.id not in ours)
+            named = {uid(origin, "issue", one.id): one for one in good}
             return named | untouched(named, marks, origin)
 
         running = [c.id for c in self.containers if c.ended is None or c.id in reported]

@@ -45,12 +45,14 @@ def retained(
     at: datetime,
     ours: Collection[str],
     marks: Sequence[Mark] = (),
+    ignored: Collection[str] = (),
 ) -> Retained:
     """What is known at ``at`` (UTC) of the items of these projects (native ids), but for ``ours`` (native ids).
 
-    ``removed`` are the resolutions that take an item out of scope, ``marks`` the labels that we put on items.
+    ``removed`` are the resolutions that take an item out of scope, ``marks`` the labels that we put on items,
+    ``ignored`` the types (in lower case) that are no items.
     """
-    rule = f"{_MADE_BY} {sha256(repr((sorted(removed), marks)).encode()).hexdigest()[:16]}"
+    rule = f"{_MADE_BY} {sha256(repr((sorted(removed), marks, sorted(ignored))).encode()).hexdigest()[:16]}"
     editions = store.editions(source, projects)  # before the rows, so that what comes between makes the memo old
     known = store.memos(source, rule) if editions else {}
     titles: history.Titles | None = None
@@ -59,7 +61,7 @@ def retained(
         memo = known.get(project)
         if memo is None or memo.edition != editions.get(project):
             titles = store.titles(source) if titles is None else titles
-            body = _made(store, source, project, titles, frozenset(removed), marks)
+            body = _made(store, source, project, titles, frozenset(removed), marks, ignored)
             memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(body))
             fresh[project] = memo
         parts.append(msgspec.msgpack.decode(memo.body, type=_Body))
@@ -73,9 +75,9 @@ def retained(
     )
 
 
-def counted(issue: Issue) -> bool:
+def counted(issue: Issue, ignored: Collection[str] = ()) -> bool:
     """Whether an issue is work that everybody may know of who reads its project."""
-    return not issue.is_pull_request and issue.visibility not in _NARROW
+    return not issue.is_pull_request and issue.visibility not in _NARROW and issue.type.lower() not in ignored
 
 
 def _made(
@@ -85,9 +87,11 @@ def _made(
     titles: history.Titles,
     removed: frozenset[str],
     marks: Sequence[Mark],
+    ignored: Collection[str],
 ) -> _Body:
     """From every row of a project, whenever it is known of."""
-    issues = {uid(source, "issue", one.id): one for one in store.issues(source, projects=[project]) if counted(one)}
+    rows = (one for one in store.issues(source, projects=[project]) if counted(one, ignored))
+    issues = {uid(source, "issue", one.id): one for one in rows}
     issues |= untouched(issues, marks, source)
     estimated: list[tuple[str, datetime]] = []
 

@@ -103,6 +103,7 @@ def _source(
         prefix=settings.label_prefix,
         zone=ZoneInfo(one.timezone),
         removed=frozenset(word.lower() for word in one.removed_resolutions),
+        ignored=frozenset(word.lower() for word in one.ignored_types),
         tolerance=settings.tolerance_for(name),
         share=one.share,
         named=_named(settings.milestone, name),

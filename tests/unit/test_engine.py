@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from sync.action import CreateComment, CreateStatusIssue
@@ -203,6 +204,17 @@ def test_confidential_items_reach_neither_counts_nor_comment(world: World) -> No
     result = world.run()
     assert result.assessed[0].health.counts.total == 0
     assert "Task" not in "".join(world.summaries())
+
+
+def test_types_that_are_ignored_are_no_items(world: World) -> None:
+    told = page()
+    first, *others = told.issues
+    world.tracker.pages = [msgspec.structs.replace(told, issues=(msgspec.structs.replace(first, type="Epic"), *others))]
+    counts = {}
+    for ignored in (frozenset[str](), frozenset({"epic"})):
+        source = Source(name="memory", connector=world.connector, projects=("acme/app",), ignored=ignored)
+        counts[ignored] = world.run(source).assessed[0].health.counts.total
+    assert list(counts.values()) == [4, 3]
 
 
 def test_a_connectors_own_mistake_is_a_failure_and_not_a_crash(world: World) -> None:
