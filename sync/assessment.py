@@ -216,7 +216,9 @@ class Reading:
             for name, milestone in one.milestones.items():
                 if one.written(milestone) == written:
                     past, rules = self.history(one.source)
-                    return health.explain(past, name, self.at, rules=rules, **given)
+                    found = health.explain(past, name, self.at, rules=rules, **given)
+                    notes = [note for note in one.due_dates.get(milestone.id, ()) if note.seen <= self.at]
+                    return found | {"due_dates": msgspec.to_builtins(notes)}
         return None
 
 

@@ -79,7 +79,7 @@ class Record(Struct, frozen=True, kw_only=True):
     ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
     milestone where work was left open). ``began`` items were in it at the end of its first day, ``joined`` came later,
     ``left`` went and did not come back. ``estimate`` and ``spent`` are seconds, over the items that it held in the end.
-    ``slips`` are the due dates as they were seen, oldest first; ``told`` the forecasts kept.
+    ``slips`` are the due dates as they were seen, oldest first, without who moved them; ``told`` the forecasts kept.
     """
 
     container: str
@@ -146,7 +146,7 @@ def freeze(
         estimate=sum(issue.estimate or 0 for issue in held),
         spent=sum(issue.spent or 0 for issue in held if issue.estimate),
         criteria=criteria,
-        slips=tuple(due_dates),
+        slips=tuple(DueDate(one.seen, one.due) for one in due_dates),
         told=tuple(_kept([one for one in told if one.probability is not None or one.p85 is not None])),
         thanks=_closers(members, issues, events),
     )

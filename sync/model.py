@@ -254,11 +254,17 @@ class Event(Struct, frozen=True, kw_only=True):
     actor: Person | None = None
 
 
-class DueDate(Struct, frozen=True):
-    """A due date as it was seen: the first one is the baseline. ``seen`` is when we, or the tracker, noted it."""
+class DueDate(Struct, frozen=True, omit_defaults=True):
+    """A due date as it was seen: the first one is the baseline. ``seen`` is when we, or the tracker, noted it.
+
+    Where the tracker tells of the change, ``by`` is who made it. Where it does not, it was made after ``after``, when
+    the one before was still there, and by ``seen``.
+    """
 
     seen: datetime
     due: date | None
+    by: Person | None = None
+    after: datetime | None = None
 
 
 class Membership(Struct, frozen=True, kw_only=True):

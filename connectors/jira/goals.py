@@ -6,8 +6,9 @@ pull: a request for the boards of a project, one for each board's sprints, and o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from connectors.jira import jql
 from connectors.jira.places import KINDS, Places, epic_id, sprint_id
-from connectors.jira.rows import milestone_of, moment_of, project_of
+from connectors.jira.rows import milestone_of, moment_of, person_of, project_of
 from connectors.jira.search import Search
 from connectors.jira.session import OWN, Session, of_project
 from connectors.jira.wire import Board, History, Item, ProjectOf, Sprint, Version
@@ -212,24 +213,19 @@ def _epic(item: Item, source: str) -> Milestone:
 
 
 def due_dates(created: datetime, due: date | None, histories: Sequence[History]) -> tuple[DueDate, ...]:
-    """Every due date that an epic has had, by its change log, the first one at its creation."""
+    """Every due date that an epic has had and who set it, by its change log; the first one stood at its creation."""
     changes = sorted(
-        (moment_of(entry.created), _date(change.from_), _date(change.to))
-        for entry in histories
-        for change in entry.items
-        if (change.fieldId or change.field) == "duedate"
+        (
+            (moment_of(entry.created), _date(change.from_), _date(change.to), person_of(entry.author))
+            for entry in histories
+            for change in entry.items
+            if (change.fieldId or change.field) == "duedate"
+        ),
+        key=lambda change: change[0],
     )
-    first = changes[0][1] if changes else due
-    return tuple(_changed([(created, first), *((at, to) for at, _, to in changes)]))
-
-
-def _changed(dates: Sequence[tuple[datetime, date | None]]) -> Iterator[DueDate]:
-    """Each once, and no day before there was any."""
-    last: date | None = None
-    for at, due in dates:
-        if due != last:
-            yield DueDate(at, due)
-        last = due
+    told = [DueDate(created, changes[0][1] if changes else due)]
+    told += (DueDate(at, to, by) for at, _, to, by in changes)
+    return tuple(one for before, one in pairwise([DueDate(created, None), *told]) if one.due != before.due)
 
 
 def _date(text: str | None) -> date | None:

@@ -21,7 +21,7 @@ from sync.model import (
     Visibility,
 )
 
-__all__ = ["blocked_by", "closing", "events_of", "issue_of", "milestone_of", "moment_of", "project_of"]
+__all__ = ["blocked_by", "closing", "events_of", "issue_of", "milestone_of", "moment_of", "person_of", "project_of"]
 
 _CATEGORIES = {"indeterminate": StatusCategory.IN_PROGRESS, "done": StatusCategory.DONE}
 
@@ -84,7 +84,7 @@ def events_of(
         events.append(Event(issue=issue, at=created, kind=EventKind.CLOSED))
     for at, entry in entries:
         was = done or has_resolution
-        who = _person(entry.author)
+        who = person_of(entry.author)
         for change in entry.items:
             name = change.fieldId or change.field
             events.extend(places.moves(issue, at, change, who))
@@ -190,7 +190,8 @@ def _category(status: StatusOf) -> StatusCategory:
     return _CATEGORIES.get(status.statusCategory.key, StatusCategory.TODO)
 
 
-def _person(user: User | None) -> Person | None:
+def person_of(user: User | None) -> Person | None:
+    """Who it was, if Jira tells."""
     return Person(user.id, user.displayName) if user is not None and user.id else None
 
 

@@ -80,7 +80,15 @@ def _due_dates(
         mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.milestone.in_(ids)
         connection.execute(delete(table).where(mine))
     rows = [
-        {"source": source, "milestone": key, "origin": Origin.TRACKER, "seen": note.seen, "due": note.due}
+        {
+            "source": source,
+            "milestone": key,
+            "origin": Origin.TRACKER,
+            "seen": note.seen,
+            "due": note.due,
+            "actor_id": note.by.id if note.by else None,
+            "actor_name": note.by.name if note.by else None,
+        }
         for key, notes in told.items()
         for note in notes
     ]
@@ -90,12 +98,35 @@ def _due_dates(
     for ids in chunks(due):
         query = select(table.c.milestone, table.c.due).where(table.c.source == source, table.c.milestone.in_(ids))
         last.update((row.milestone, row.due) for row in connection.execute(query.order_by(table.c.seen)))
+    moved = {row.id: row.project for row in fresh if row.id in last and last[row.id] != row.due}
+    before = _good_pulls(connection, source, frozenset(moved.values()))
     notes = [
-        {"source": source, "milestone": key, "origin": Origin.SNAPSHOT, "seen": at, "due": value}
+        {
+            "source": source,
+            "milestone": key,
+            "origin": Origin.SNAPSHOT,
+            "seen": at,
+            "due": value,
+            "after": before.get(moved.get(key, "")),
+        }
         for key, value in due.items()
-        if key not in last or last[key] != value
+        if key not in last or key in moved
     ]
     upsert(connection, table, notes)
+
+
+def _good_pulls(connection: Connection, source: int, projects: Collection[str]) -> dict[str, datetime]:
+    """When these projects (ids) were last read in full."""
+    project, pull = schema.project, schema.pull
+    found: dict[str, datetime] = {}
+    for ids in chunks(projects):
+        query = (
+            select(project.c.id, pull.c.good_at)
+            .join(pull, (pull.c.source == project.c.source) & (pull.c.project_key == project.c.key))
+            .where(project.c.source == source, project.c.id.in_(ids), pull.c.good_at.is_not(None))
+        )
+        found.update((row.id, row.good_at) for row in connection.execute(query))
+    return found
 
 
 def _missing_milestones(connection: Connection, source: int, page: Page, there: Collection[str], at: datetime) -> None:

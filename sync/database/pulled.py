@@ -198,7 +198,8 @@ class Pulled(Shelf):
         for row in self._rows(of(table, self._known(source)).order_by(table.c.seen, table.c.origin)):
             notes = seen.setdefault(row.milestone, [])
             if not notes or notes[-1].due != row.due:
-                notes.append(DueDate(row.seen, row.due))
+                by = None if row.actor_id is None else Person(row.actor_id, row.actor_name)
+                notes.append(DueDate(row.seen, row.due, by, row.after))
         return seen
 
     def titles(self, source: str) -> dict[tuple[str, str], list[tuple[datetime | None, str]]]:

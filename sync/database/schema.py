@@ -229,6 +229,9 @@ due_date = _table(
     Column("seen", Moment, nullable=False),
     Column("origin", Word(Origin), nullable=False),
     Column("due", Date),
+    Column("after", Moment),
+    Column("actor_id", Foreign),
+    Column("actor_name", Foreign),
 )
 
 issue = _table(

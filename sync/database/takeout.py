@@ -119,6 +119,10 @@ def known(engine: Engine, user: str) -> list[Known]:
         actors = select(event.c.source, event.c.actor_id, event.c.actor_name).distinct()
         actors = actors.where(or_(event.c.actor_id == user, event.c.actor_name == user))
         found |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(actors)}
+        moved = schema.due_date
+        movers = select(moved.c.source, moved.c.actor_id, moved.c.actor_name).distinct()
+        movers = movers.where(or_(moved.c.actor_id == user, moved.c.actor_name == user))
+        found |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(movers)}
         assigned = select(issue.c.source, issue.c.assignees).where(_holds(issue.c.assignees, user))
         found |= {
             (n, one) for n, people in connection.execute(assigned) for one in people if user in (one.id, one.name)
@@ -139,6 +143,9 @@ def forget(engine: Engine, person: Known) -> Forgotten:
         acted = and_(event.c.source == n, event.c.actor_id == person.id)
         nobody = {"actor_id": NOBODY.id, "actor_name": NOBODY.name}
         events = connection.execute(update(event).where(acted).values(nobody)).rowcount
+        moved = schema.due_date
+        dates = update(moved).where(and_(moved.c.source == n, moved.c.actor_id == person.id)).values(nobody)
+        events += connection.execute(dates).rowcount
         mine = select(issue.c.id, issue.c.assignees).where(issue.c.source == n, _holds(issue.c.assignees, person.id))
         rows = [
             {

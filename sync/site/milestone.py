@@ -258,7 +258,8 @@ def _history(one: Assessed, turns: Sequence[Said], status_issue: StatusIssue | N
     found = list(turned(turns))
     noted = [entry for entry in one.due_dates if entry.seen <= one.health.at]
     for before, after in pairwise(noted):
-        found.append(Past(after.seen, "due date", _slip(before.due, after.due)))
+        since = f", since {day(after.after.date())}" if after.after and after.after.date() != after.seen.date() else ""
+        found.append(Past(after.seen, "due date", f"{_slip(before.due, after.due)}{since}"))
     if noted and noted[0].due is not None:
         found.append(Past(noted[0].seen, "due date", f"first seen as {day(noted[0].due)}"))
     for comment in status_issue.comments if status_issue else ():

@@ -168,8 +168,10 @@ def test_an_epics_due_dates_come_from_its_change_log(served: Stand) -> None:
     _, made, _ = epic(served)
     state = pulled(served.connector(containers=ALL), ["PAY"])
     [told] = [dates for page in state.pages for key, dates in page.due_dates.items() if key == f"epic-{made.id}"]
-    moved = made.changes[-1].at
-    assert told == (DueDate(made.created, date(2026, 4, 30)), DueDate(moved, date(2026, 5, 15)))
+    moved = made.changes[-1]
+    first, second = told
+    assert first == DueDate(made.created, date(2026, 4, 30))
+    assert (second.seen, second.due, second.by and second.by.name) == (moved.at, date(2026, 5, 15), moved.actor.name)
 
 
 def test_an_epic_type_that_is_not_there_fails_in_words(served: Stand) -> None:

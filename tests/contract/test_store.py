@@ -375,6 +375,19 @@ def test_due_dates_are_noted_when_they_differ(store: Store) -> None:
     ]
 
 
+def test_a_due_date_was_moved_between_two_pulls_or_by_whom_the_tracker_names(store: Store) -> None:
+    where = Project(id="p", key="acme/app", name="App", url=SOURCE)
+    store.save(SOURCE, Page(projects=(where,), milestones=(milestone(due=date(2026, 4, 1)),)), T0)
+    store.note_pull(SOURCE, "acme/app", T0 + timedelta(minutes=1), None)
+    store.save(SOURCE, Page(milestones=(milestone(due=date(2026, 5, 1)),)), T0 + DAY)
+    first, second = store.due_dates(SOURCE)["m"]
+    assert (first.after, first.by, second.by) == (None, None, None)
+    assert (second.after, second.seen) == (T0 + timedelta(minutes=1), T0 + DAY)
+    ada = Person("7", "Ada")
+    store.save(SOURCE, Page(due_dates={"n": (DueDate(T0, date(2026, 1, 1)), DueDate(T0 + DAY, None, ada))}), T0)
+    assert [one.by for one in store.due_dates(SOURCE)["n"]] == [None, ada]
+
+
 def test_earlier_due_dates_that_the_tracker_tells_come_first(store: Store) -> None:
     told = (DueDate(T0 - 9 * DAY, date(2026, 1, 1)), DueDate(T0 - DAY, date(2026, 2, 1)))
     page = Page(milestones=(milestone(due=date(2026, 2, 1)),), due_dates={"m": told})

@@ -1,0 +1,16 @@
+"""Who moved a due date, or since when it may have been moved."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the database forward."""
+    op.add_column("due_date", sa.Column("after", sa.BigInteger(), nullable=True))
+    op.add_column("due_date", sa.Column("actor_id", sa.Text(), nullable=True))
+    op.add_column("due_date", sa.Column("actor_name", sa.Text(), nullable=True))
