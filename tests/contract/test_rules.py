@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config.settings import load
+from connectors.rules import Rule
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from sync.assessment import Reading, Rulebook, Source
+from sync.cli import compose
 from sync.model import EventKind, Issue, JointMilestone, Milestone, MilestoneKind
 from sync.store import Store
 from sync.together import relate
@@ -170,3 +175,22 @@ def test_it_is_a_member_of_a_joint_milestone(side: SandboxSide, store: Store) ->
     assert [one.written for one in made.members] == [f"x:{side.project}~launch"], "not where nothing carries the label"
     assert made.missing == ()
     assert sum(made.counted.values()) == 1
+
+
+def test_the_configuration_gives_each_connection_its_rules(tmp_path: Path) -> None:
+    file = tmp_path / "milesync.toml"
+    file.write_text(
+        'instance = "acme"\n'
+        '[connections.gh]\ntype = "github"\nprojects = ["acme/*"]\n'
+        '[connections.jj]\ntype = "jira"\nurl = "https://jira.example.org"\nprojects = ["PAY"]\n'
+        '[[joint]]\nname = "Launch"\ndue = 2026-06-01\n'
+        'members = ["gh:acme/app#12", "gh:acme/*~launch", "jj:*?due < 7d", "jj:PAY~launch"]\n'
+    )
+    environ = {"GITHUB_TOKEN": "a", "JIRA_TOKEN": "b"}
+    made = {one.name: one.connector for one in compose.sources(load(file, environ), environ)}
+    told = {name: connector._rules._rules for name, connector in made.items()}  # type: ignore[attr-defined]
+    due = date(2026, 6, 1)
+    assert told["gh"] == [Rule("acme/*", "~", "launch", due)]
+    assert told["jj"] == [Rule("*", "?", "due < 7d", due), Rule("PAY", "~", "launch", due)]
+    for connector in made.values():
+        connector.close()

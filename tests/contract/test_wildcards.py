@@ -1,0 +1,105 @@
+"""Projects by pattern: what is made later is read, what is gone is left alone, and a failure does not last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Fault, World
+from sync.assessment import Rulebook, Source
+from sync.engine import Engine
+from sync.outcome import Result
+from sync.plan import Limits
+from sync.store import Store
+from tests.contract.sandbox_side import Clock, SandboxSide
+
+PATTERNS = {
+    "github": ("acme/*", "acme/new"),
+    "gitlab": ("acme/*", "acme/deep/new"),
+    "jira": ("*", "NEW"),
+    "jira-cloud": ("issuetype = Task ORDER BY updated", "NEW"),
+}
+_RUNS = count()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(Clock())) as running:
+        yield running
+
+
+@pytest.fixture(params=list(PATTERNS))
+def side(request: pytest.FixtureRequest, sandbox: Sandbox) -> SandboxSide:
+    made = SandboxSide.of(sandbox.world, request.param)
+    for place in (made.place, made.elsewhere):
+        goal = made.tracker.milestone(place, "1.0")
+        made.tracker.issue(place, "one", made.people, milestones=[goal.id])
+    made.pass_time(3600)
+    return made
+
+
+@pytest.fixture
+def store(side: SandboxSide) -> Iterator[Store]:
+    with Store.memory(side.now) as opened:
+        yield opened
+
+
+def run(side: SandboxSide, store: Store) -> Result:
+    pattern, _ = PATTERNS[side.tracker.kind]
+    with closing(side.connect()) as connector:
+        engine = Engine(
+            sources=[Source(name="side", connector=connector, projects=(pattern,))],
+            store=store,
+            instance="acme",
+            clock=side.now,
+            rules=Rulebook(),
+            limits=Limits(),
+            run_id=f"run {next(_RUNS)}",
+            holder="here:1:1",
+        )
+        return engine.run()
+
+
+def projects(result: Result) -> set[str]:
+    return {one.project.key for one in result.assessed}
+
+
+def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: SandboxSide, store: Store) -> None:
+    _, new = PATTERNS[side.tracker.kind]
+    result = run(side, store)
+    assert projects(result) == {side.project, side.other}
+    made = side.tracker.project(new)
+    goal = side.tracker.milestone(made, "2.0")
+    side.tracker.issue(made, "fresh", side.people, milestones=[goal.id])
+    side.pass_time(3600)
+    result = run(side, store)
+    assert projects(result) == {side.project, side.other, new}
+    assert result.failures == []
+    side.elsewhere.hidden = True
+    side.pass_time(3600)
+    result = run(side, store)
+    assert projects(result) == {side.project, new}
+    assert result.failures == []
+    assert store.stale() == {}
+
+
+def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store: Store) -> None:
+    pattern, _ = PATTERNS[side.tracker.kind]
+    run(side, store)
+    lists = {"github": "POST /graphql", "gitlab": "/groups/", "jira": "GET /rest/api/2/project"}
+    side.pass_time(3600)
+    side.tracker.faults.append(Fault("status", lists.get(side.tracker.kind, "/search/jql"), times=99, status=400))
+    broken = run(side, store)
+    assert broken.failures
+    assert any(key == pattern for _, key in store.stale())
+    assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
+    side.tracker.faults.clear()
+    side.pass_time(3600)
+    result = run(side, store)
+    assert result.failures == []
+    assert store.stale() == {}
+    assert projects(result) == {side.project, side.other}
