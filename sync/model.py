@@ -128,7 +128,7 @@ class Markup(StrEnum):
     WIKI = "wiki"
 
 
-class Person(Struct, frozen=True, order=True):
+class Person(Struct, frozen=True, order=True, omit_defaults=True):
     """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name. ``login``
     is what follows the @ of a mention, where that is another word than the name.
     """
