@@ -42,7 +42,7 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     try:
         return midnight.astimezone(UTC)
     except OverflowError:
-        return _FIRST if day.year < 5000 else _LAST
+        return _FIRST  # the end of the last day but one has a UTC date in every zone
 
 
 def due_date(value: datetime | date | str | None) -> date | None:

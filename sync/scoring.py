@@ -6,6 +6,7 @@ of the milestones they belong to. Forecasts of one milestone share its outcome, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ def score(p: Floats, hit: Bools, group: Codes, reference: Floats) -> Score:
     own, theirs = brier(p, hit), brier(reference, hit)
     return Score(
         brier=own,
-        bss=1 - own / theirs if theirs > 0 else float("nan"),
+        bss=1 - own / theirs if theirs > 0 else math.nan,
         bss_ci=skill_interval(p, hit, group, reference),
         log_loss=log_loss(p, hit),
         auc=auc(p, hit),
@@ -78,13 +79,13 @@ def score(p: Floats, hit: Bools, group: Codes, reference: Floats) -> Score:
 
 def brier(p: Floats, hit: Bools) -> float:
     """Mean squared error of the probabilities; 0 is best. NaN without forecasts."""
-    return float(np.mean((p - hit) ** 2)) if len(p) else float("nan")
+    return float(np.mean((p - hit) ** 2)) if len(p) else math.nan
 
 
 def log_loss(p: Floats, hit: Bools) -> float:
     """Mean negative natural log-likelihood, probabilities read within [.02, .98]. NaN without forecasts."""
     if not len(p):
-        return float("nan")
+        return math.nan
     sure = np.clip(p, SURE, 1 - SURE)
     return float(-np.mean(np.log(np.where(hit, sure, 1 - sure))))
 
@@ -93,7 +94,7 @@ def auc(p: Floats, hit: Bools) -> float:
     """Chance that a forecast which came true was given more than one which did not; ties count half."""
     yes, no = int(hit.sum()), int((~hit).sum())
     if not yes or not no:
-        return float("nan")
+        return math.nan
     _, place, times = np.unique(p, return_inverse=True, return_counts=True)
     rank = np.cumsum(times) - (times - 1) / 2  # ties share the mean of their ranks
     return float((rank[place][hit].sum() - yes * (yes + 1) / 2) / (yes * no))
@@ -120,23 +121,23 @@ def reliability(p: Floats, hit: Bools) -> tuple[Bin, ...]:
 def calibration_error(p: Floats, hit: Bools) -> float:
     """Distance between said and observed, averaged over the ten bins by their number of forecasts."""
     if not len(p):
-        return float("nan")
+        return math.nan
     return float(np.abs(np.bincount(_bins(p), weights=p - hit, minlength=BINS)).sum() / len(p))
 
 
 def skill_interval(p: Floats, hit: Bools, group: Codes, reference: Floats) -> tuple[float, float]:
     """95 % percentile interval of the Brier skill, from 2,000 resamples of whole milestones with a fixed seed."""
     if not len(p):
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     _, member = np.unique(group, return_inverse=True)
     m = int(member.max()) + 1
-    own = np.bincount(member, weights=(p - hit) ** 2, minlength=m)
-    theirs = np.bincount(member, weights=(reference - hit) ** 2, minlength=m)
+    own = np.bincount(member, weights=(p - hit) ** 2)
+    theirs = np.bincount(member, weights=(reference - hit) ** 2)
     times = np.random.default_rng(0).multinomial(m, np.full(m, 1 / m), size=RESAMPLES)
     below = times @ theirs
     skill = 1 - (times @ own)[below > 0] / below[below > 0]
     if not len(skill):
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     low, high = np.quantile(skill, [0.025, 0.975])
     return float(low), float(high)
 
@@ -149,4 +150,4 @@ def pinball(level: float, said: Floats, actual: Floats) -> Floats:
 
 def _bins(p: Floats) -> Codes:
     # .3 * 10 is 3 but .7 * 10 is 7.000000000000001 and .29 * 100 is 28.999...: edges are compared, never multiplied.
-    return np.minimum(np.searchsorted(np.arange(1, BINS) / BINS, p, side="right"), BINS - 1).astype(np.int64)
+    return np.searchsorted(np.arange(1, BINS) / BINS, p, side="right").astype(np.int64)

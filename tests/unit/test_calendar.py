@@ -34,6 +34,7 @@ def test_the_ends_of_the_calendar_do_not_raise(zone: ZoneInfo) -> None:
     assert end_of_day(date.min, zone).year == 1
     assert end_of_day(date.max, zone) == datetime.max.replace(tzinfo=UTC)
     assert end_of_day(date(9999, 12, 30), zone).year == 9999
+    assert end_of_day(date.min, zone).tzinfo is end_of_day(date(2024, 1, 1), zone).tzinfo is UTC
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,13 @@ LAST_DAY = float(date.max.toordinal() - date(1970, 1, 1).toordinal())
 @pytest.mark.parametrize("moment", [np.inf, -np.inf, np.nan, -1e9, 1e9, FIRST_DAY, LAST_DAY])
 def test_a_moment_outside_the_calendar_has_no_day(moment: float) -> None:
     assert Calendar().day_of(moment) is None
+
+
+def test_a_second_before_midnight_is_still_the_day_that_ends() -> None:
+    midnight = days(datetime(2024, 4, 1, tzinfo=UTC))
+    seconds = [(-1.5, 31), (0, 1), (1.5, 1)]
+    found = [Calendar().first_day_of(midnight + more / 86400) for more, _ in seconds]
+    assert [day and day.day for day in found] == [day for _, day in seconds]
 
 
 def test_the_last_moments_that_have_a_day() -> None:

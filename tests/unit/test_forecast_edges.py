@@ -116,3 +116,19 @@ def test_a_batch_says_of_each_what_it_says_of_it_alone() -> None:
     names = ["a", "b", "c", "d"]
     together = forecast(history, [history.index[name] for name in names], day(350), RULES, PLAIN)
     assert together == [made(history, name, 350) for name in names]
+
+
+def test_a_date_that_capacity_gives_is_not_before_a_due_date_that_will_hardly_hold() -> None:
+    """Every earlier release was left unfinished, but ten items a month are closed: by pace alone it would be done."""
+    history: list[Given] = []
+    for n in range(12):
+        start = 28.0 * n
+        stays: list[Stay] = [*[(start, start + 2.0 * k + 1) for k in range(10)], *[(start, None)] * 3]
+        history.append((container(f"r{n}", start, start + 28, ended=start + 30), stays))
+    running: list[Stay] = [*[(336, 336.2 + k) for k in range(10)], *[(336, None)] * 3]
+    found = made(ledger([*history, (container("now", 336, 364), running)]), "now", 350)
+    assert found.p is not None
+    assert found.p < 0.2
+    assert found.dates.capacity
+    assert (found.capacity.p50, found.dates.p50) == (day(358).date(), day(364).date())
+    assert (found.capacity.p85, found.capacity.p95) == (found.dates.p85, found.dates.p95)
