@@ -57,7 +57,10 @@ def desire(
     last = _last(one.uid, have, instance)
     said = heard(have.asked if have else (), now, one.source.zone)
     shown = msgspec.structs.replace(view(one, now=now), override=said.override, page=page)
-    meant = report.meaning(_settled(shown, last))
+    settled = _settled(shown, last)
+    meant = report.meaning(settled)
+    if last is None or last.meaning != meant:  # then it is written as it is now, and the next run begins from there
+        settled, meant = shown, report.meaning(shown)
     since = _since(last, meant)
     if since is not None:
         shown = msgspec.structs.replace(shown, changes=_changes(one, since), then=_then(last, meant))
@@ -86,7 +89,7 @@ def desire(
         issue_body=render(report.status_issue_body(one.milestone, one.project.key), can.markup, limit),
         issue_labels=one.source.labels,
         baseline=one.health.baseline,
-        probability=shown.health.probability,
+        probability=settled.health.probability,
         p50=shown.health.dates.p50,
         due=shown.health.due,
         policy=one.source.policy_of(one.project.key),

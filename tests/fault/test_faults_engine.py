@@ -23,6 +23,9 @@ PARTS = full(20, 1)
 SCRIPTS = full(250, 25)
 """In each part."""
 
+GAP = timedelta(minutes=2)
+"""Between two runs, at least."""
+
 pytestmark = TIMEOUT
 
 PULLS = ("fine", "fine", "fine", "cut", "busy", "limited", "timeout")
@@ -121,7 +124,7 @@ class Script(RuleBasedStateMachine):
         self.broken = True  # until it came to its end
         actions = run(connector, self.store).plan.actions
         self.broken = False
-        self.scene.now += timedelta(minutes=2)
+        self.scene.now += GAP
         self.counted["runs"] += 1
         return len(actions)
 
@@ -129,6 +132,7 @@ class Script(RuleBasedStateMachine):
         if self.broken:
             return
         self._run(self.connector)
+        self.scene.now -= GAP  # at once, before a number of days rounds to another
         assert self._run(self.connector) == 0
         check(self.scene)
         self.counted["scripts"] += 1

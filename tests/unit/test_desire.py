@@ -114,3 +114,32 @@ def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) 
     shown = desire(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
     assert "What was forecast in the weeks before" in shown
     assert shown.count("Apr 2026 | none |") == 5
+
+
+P50 = date(2026, 4, 20)
+
+
+@pytest.mark.parametrize("now", [0.60, 0.6235, 0.626, 0.65, 0.66, 0.68])
+def test_what_was_just_written_means_the_same_in_the_next_run(world: World, now: float) -> None:
+    one = assessed(world)
+    other = replace(one.milestone, title="renamed since")  # there is a reason to write, besides the probability
+    for before in (one, changed(one, milestone=other)):
+        first = desire(forecast(before, 0.62, P50), None, posted=False, instance="acme", now=NOW)
+        again = forecast(one, now, P50)
+        second = desire(again, written(first, None), posted=False, instance="acme", now=NOW)
+        stands = written(first, None) if second.meaning == first.meaning else written(second, None)
+        third = desire(again, stands, posted=False, instance="acme", now=NOW)
+        assert (third.meaning, third.probability) == (second.meaning, second.probability)
+
+
+def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(world: World) -> None:
+    one, told = assessed(world), []
+    want = desire(forecast(one, 0.5, P50), None, posted=False, instance="acme", now=NOW)
+    for step in range(1, 25):
+        again = desire(
+            forecast(one, 0.5 + step / 100, P50), written(want, None), posted=False, instance="acme", now=NOW
+        )
+        if again.meaning != want.meaning:
+            told.append(again.probability)
+        want = again
+    assert told == pytest.approx([0.55, 0.61, 0.66, 0.71], abs=0.011)
