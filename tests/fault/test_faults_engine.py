@@ -131,8 +131,9 @@ class Script(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.broken:
             return
+        now = self.scene.now
         self._run(self.connector)
-        self.scene.now -= GAP  # at once, before a number of days rounds to another
+        self.scene.now = now  # for later a number of days may round to another
         assert self._run(self.connector) == 0
         check(self.scene)
         self.counted["scripts"] += 1

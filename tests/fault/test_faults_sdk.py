@@ -151,7 +151,6 @@ class Script(RuleBasedStateMachine):
         if self.broken:
             return
         self._run()
-        self.side.pass_time(600)
         assert self._run().plan.actions == ()
         self.counted["transitions told"] += len(check(self.side.tracker, 2))
         self.counted["scripts"] += 1
