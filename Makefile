@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
-.PHONY: demo test check lint types contracts proof mutation bench audit sbom lock clean
+.PHONY: demo test check lint types contracts proof mutation bench bench-large audit sbom lock clean
 
 demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
 	@$(BIN)/milesync demo
@@ -31,7 +31,12 @@ mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the te
 	$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/dev.stamp ## figures, printed and never asserted
-	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+	$(BIN)/python tests/benchmarks/bench_connectors.py
+
+bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, and for a million in ten thousand milestones
+	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet
+	$(BIN)/python tests/benchmarks/bench_large.py
+	$(BIN)/python -m tests.benchmarks.bench_assess
 
 audit: $(VENV)/dev.stamp ## known vulnerabilities in what we install; where nobody can tell: not audited
 	@$(BIN)/python -m tests.audit

@@ -1,6 +1,7 @@
 """What a pull costs beside a bare fetch of the same bytes, and beside the naive loop of each SDK.
 
-Run it: ``python tests/benchmarks/bench_connectors.py [--issues N] [--latency S] [--concurrency N] [--only KIND ...]``.
+Run it: ``python tests/benchmarks/bench_connectors.py [--issues N] [--latency S] [--concurrency N] [--only KIND ...]
+[--rows WORD ...]``.
 
 The sandbox serves one tracker from another process (`bench_server`) that answers what it was asked before from memory,
 so that its own work does not count. Each figure is that of a whole process: start, imports, network, storing. Only
@@ -8,6 +9,7 @@ ratios within one run mean anything. Nothing is asserted.
 
 * bare: the very requests of our first pull, sent by plain threads that read the bytes and drop them
 * pull: ``milesync pull`` into a new database, with histories
+* bare plain, pull plain: the same two without histories, where a setting leaves them out: what the naive loop reads
 * quiet: ``milesync run`` when nothing changed: pull, assess, plan, apply
 * 1 %: ``milesync pull`` when one issue in a hundred changed
 * naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise
@@ -31,6 +33,12 @@ from typing import Any
 
 HERE = Path(__file__).parent
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
+ROWS = ("bare", "pull", "plain", "quiet", "change", "naive")
+PLAIN: dict[str, dict[str, Any]] = {
+    "gitlab": {"history": "none"},
+    "jira": {"history": False},
+    "jira-cloud": {"history": False},
+}
 PROJECTS = {"github": "acme/app", "gitlab": "acme/app", "jira": "APP", "jira-cloud": "APP"}
 SECRETS = {"GITHUB_TOKEN": "sandbox", "GITLAB_TOKEN": "sandbox", "JIRA_TOKEN": "sandbox", "JIRA_EMAIL": "bot@x.invalid"}
 
@@ -120,7 +128,7 @@ def bare(file: Path, concurrency: int) -> None:
         sum(threads.map(send, asked))
 
 
-def record(kind: str, url: str, concurrency: int, file: Path) -> None:
+def record(kind: str, url: str, concurrency: int, file: Path, *, plain: bool = False) -> None:
     """Pull once and write down every request."""
     import requests
 
@@ -134,7 +142,7 @@ def record(kind: str, url: str, concurrency: int, file: Path) -> None:
         return send(session, request, **settings)
 
     requests.Session.send = noted  # type: ignore[assignment, method-assign]
-    connector = connected(kind, url, concurrency)
+    connector = connected(kind, url, concurrency, PLAIN[kind] if plain else {})
     for page in connector.pull([PROJECTS[kind]], {}):
         for problem in page.failed.values():
             sys.exit(str(problem))
@@ -142,7 +150,7 @@ def record(kind: str, url: str, concurrency: int, file: Path) -> None:
     file.write_text(json.dumps(asked))
 
 
-def connected(kind: str, url: str, concurrency: int) -> Any:
+def connected(kind: str, url: str, concurrency: int, options: dict[str, Any] | None = None) -> Any:
     """A connector to the server."""
     from datetime import UTC, datetime
     from importlib import import_module
@@ -151,7 +159,13 @@ def connected(kind: str, url: str, concurrency: int) -> Any:
 
     secrets = {"token": "sandbox"} | ({"email": SECRETS["JIRA_EMAIL"]} if kind == "jira-cloud" else {})
     setup = Setup(
-        name="x", url=url, secrets=secrets, clock=lambda: datetime.now(UTC), sleep=time.sleep, concurrency=concurrency
+        name="x",
+        url=url,
+        secrets=secrets,
+        clock=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        concurrency=concurrency,
+        options=options or {},
     )
     return import_module(f"connectors.{kind.partition('-')[0]}").connect(setup)
 
@@ -203,37 +217,54 @@ def _naive_cloud(url: str) -> int:
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def configured(folder: Path, server: Server, concurrency: int, policy: str) -> list[str]:
+def configured(folder: Path, server: Server, concurrency: int, policy: str, *, plain: bool = False) -> list[str]:
     """The beginning of our command line for a configuration and a database in that folder."""
     kind = server.kind.partition("-")[0]
+    options = PLAIN[server.kind] if plain else {}
     lines = [
         f'instance = "bench"\npolicy = "{policy}"\ndatabase = "sqlite:///bench.db"\n[connections.x]',
         f'type = "{kind}"\nurl = "{server.url}"\nprojects = ["{PROJECTS[server.kind]}"]\nconcurrency = {concurrency}',
         'email = { env = "JIRA_EMAIL" }' if server.kind == "jira-cloud" else "",
+        "[connections.x.options]" if options else "",
+        *(f"{name} = {json.dumps(value)}" for name, value in options.items()),
     ]
+    folder.mkdir(exist_ok=True)
     (folder / "milesync.toml").write_text("\n".join(lines))
     return ["--config", str(folder / "milesync.toml")]
 
 
-def table(kind: str, issues: int, latency: float, concurrency: int) -> Iterator[tuple[str, Cost]]:
+def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequence[str]) -> Iterator[tuple[str, Cost]]:
     """The rows of one dialect."""
-    ours, me = [sys.executable, "-m", "sync.cli"], [sys.executable, str(Path(__file__).resolve())]
+    ours, me = [sys.executable, "-m", "sync"], [sys.executable, str(Path(__file__).resolve())]
     with served(kind, issues, latency) as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+
+        def fetch(word: str) -> list[str]:
+            asked = folder / f"{word}.json"
+            subprocess.run([*me, "--record", kind, server.url, str(concurrency), str(asked), word], check=True)
+            command = [*me, "--bare", str(asked), str(concurrency)]
+            measured(server, command)  # the server has seen everything once
+            return command
+
         place = configured(folder, server, concurrency, "create")
-        asked = folder / "asked.json"
-        subprocess.run([*me, "--record", kind, server.url, str(concurrency), str(asked)], check=True)
-        fetch = [*me, "--bare", str(asked), str(concurrency)]
-        measured(server, fetch)  # the server has seen everything once
-        yield "bare", measured(server, fetch)
-        yield "pull", measured(server, [*ours, "pull", *place])
-        yield "bare again", measured(server, fetch)
-        for _ in range(2):
-            measured(server, [*ours, "run", *place], good=(0, 3))
-        yield "quiet", measured(server, [*ours, "run", *place])
-        server.say(f"change {max(1, issues // 100)}")
-        yield "1 %", measured(server, [*ours, "pull", *place])
-        yield "naive", measured(server, [*me, "--naive", kind, server.url])
+        command = fetch("full")
+        yield "bare", measured(server, command)
+        if "pull" in rows:
+            yield "pull", measured(server, [*ours, "pull", *place])
+            yield "bare again", measured(server, command)
+        if "plain" in rows and kind in PLAIN:
+            yield "bare plain", measured(server, fetch("plain"))
+            elsewhere = configured(folder / "plain", server, concurrency, "create", plain=True)
+            yield "pull plain", measured(server, [*ours, "pull", *elsewhere])
+        if "quiet" in rows:
+            for _ in range(2):
+                measured(server, [*ours, "run", "--first-run", *place], good=(0, 3))
+            yield "quiet", measured(server, [*ours, "run", *place])
+        if "change" in rows:
+            server.say(f"change {max(1, issues // 100)}")
+            yield "1 %", measured(server, [*ours, "pull", *place])
+        if "naive" in rows:
+            yield "naive", measured(server, [*me, "--naive", kind, server.url])
 
 
 def main() -> None:
@@ -243,13 +274,15 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.06)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
-    for name, count in (("--bare", 2), ("--record", 4), ("--naive", 2)):
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    for name, count in (("--bare", 2), ("--record", 5), ("--naive", 2)):
         parser.add_argument(name, nargs=count, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.bare:
         bare(Path(given.bare[0]), int(given.bare[1]))
     elif given.record:
-        record(given.record[0], given.record[1], int(given.record[2]), Path(given.record[3]))
+        kind, url, concurrency, file, word = given.record
+        record(kind, url, int(concurrency), Path(file), plain=word == "plain")
     elif given.naive:
         naive(*given.naive)
     else:
@@ -257,7 +290,7 @@ def main() -> None:
         print(f"{'':22}{'wall s':>8}{'x bare':>8}{'CPU s':>8}{'peak MB':>9}{'requests':>10}{'read MB':>9}")
         for kind in given.only:
             first = 0.0
-            for what, cost in table(kind, given.issues, given.latency, given.concurrency):
+            for what, cost in table(kind, given.issues, given.latency, given.concurrency, given.rows):
                 first = first or cost.wall
                 print(
                     f"{kind + ' ' + what:22}{cost.wall:8.2f}{cost.wall / first:8.2f}{cost.cpu:8.2f}{cost.peak:9.0f}"
