@@ -16,10 +16,11 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 import requests
@@ -172,8 +173,11 @@ class Reader:
         newest = {"state": "all", "sort": "updated", "direction": "desc", "per_page": WATCHED}
         try:
             self._session.parts(cursor.name, name)
-            probe = self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe)
-            milestones, etags = self._milestones(name, cursor)
+            first_of: tuple[Callable[[], Any], ...] = (
+                lambda: self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe),
+                lambda: self._milestones(name, cursor),
+            )
+            probe, (milestones, etags) = self._session.caller.each(lambda ask: ask(), first_of)
             quiet = probe.status == HTTPStatus.NOT_MODIFIED
             first = () if quiet else decode(probe, tuple[wire.Probe, ...], self._session.name, name)
         except OWN as error:
