@@ -56,23 +56,24 @@ def retained(
     editions = store.editions(source, projects)  # before the rows, so that what comes between makes the memo old
     known = store.memos(source, rule) if editions else {}
     titles: history.Titles | None = None
-    parts, fresh = [], dict[str, Memo]()
+    parts, fresh = list[Stays](), dict[str, Memo]()
+    estimated: list[tuple[str, datetime]] = []
     for project in sorted(projects):
-        memo = known.get(project)
+        memo = known.pop(project, None)
         if memo is None or memo.edition != editions.get(project):
             titles = store.titles(source) if titles is None else titles
-            body = _made(store, source, project, titles, frozenset(removed), marks, ignored)
-            memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(body))
+            made = _made(store, source, project, titles, frozenset(removed), marks, ignored)
+            memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(made))
             fresh[project] = memo
-        parts.append(msgspec.msgpack.decode(memo.body, type=_Body))
+        made = msgspec.msgpack.decode(memo.body, type=_Body)
+        parts.append(Stays.decode(made.stays))
+        estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
     if fresh and editions:
         store.save_memos(source, rule, fresh)
-    stays = [Stays.decode(part.stays) for part in parts]
-    every = stays[0] if len(stays) == 1 else Stays.joined_up(stays)
-    return Retained(
-        every.without(ours).as_of(at).named(uid(source, "milestone", ""), uid(source, "issue", "")),
-        [(uid(source, "issue", issue), moment) for part in parts for issue, moment in part.estimated if moment <= at],
-    )
+    every = parts[0] if len(parts) == 1 else Stays.joined_up(parts, apart=True)
+    del parts
+    stays = every.without(ours).as_of(at).named(uid(source, "milestone", ""), uid(source, "issue", ""))
+    return Retained(stays, estimated)
 
 
 def counted(issue: Issue, ignored: Collection[str] = ()) -> bool:

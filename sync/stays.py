@@ -55,10 +55,15 @@ class Stays:
         times: Mapping[str, Ints],
         removed: NDArray[np.bool_],
     ) -> None:
-        order = np.argsort(container, kind="stable")
         self.containers, self.items = containers, items
-        self.container, self.item, self.removed = container[order], item[order], removed[order]
-        self.born, self.joined, self.left, self.closed, self.reopened = (times[name][order] for name in _TIMES)
+        columns: list[Any] = [container, item, removed, *(times[name] for name in _TIMES)]
+        if (container[1:] < container[:-1]).any():
+            order = np.argsort(container, kind="stable")
+            columns = [column[order] for column in columns]
+        self.container: Ints = columns[0]
+        self.item: Ints = columns[1]
+        self.removed: NDArray[np.bool_] = columns[2]
+        self.born, self.joined, self.left, self.closed, self.reopened = columns[3:]
         self._first = np.searchsorted(self.container, np.arange(len(containers) + 1))
         self._code = {name: n for n, name in enumerate(containers)}
 
@@ -85,10 +90,17 @@ class Stays:
         return cls(list(containers), list(items), table[:, 0], table[:, 1], times, table[:, 2].astype(bool))
 
     @classmethod
-    def joined_up(cls, parts: Sequence[Self]) -> Self:
-        """Several together, one after the other; the same name means the same container, or item."""
+    def joined_up(cls, parts: Sequence[Self], *, apart: bool = False) -> Self:
+        """Several together, one after the other; the same name means the same container, or item. ``apart``: no item
+        is in two of them.
+        """
         containers, container = _together([part.containers for part in parts], [part.container for part in parts])
-        items, item = _together([part.items for part in parts], [part.item for part in parts])
+        if apart:
+            begin = np.cumsum([0, *(len(part.items) for part in parts)])
+            items = [name for part in parts for name in part.items]
+            item = _columns([part.item + first for part, first in zip(parts, begin, strict=False)])
+        else:
+            items, item = _together([part.items for part in parts], [part.item for part in parts])
         times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES}
         return cls(containers, items, container, item, times, _columns([p.removed for p in parts]).astype(bool))
 
@@ -132,7 +144,7 @@ class Stays:
             name: np.where(getattr(self, name) > now, _NEVER, getattr(self, name))
             for name in ("left", "closed", "reopened")
         }
-        times = {"born": self.born, "joined": self.joined, **known}
+        times = {"born": self.joined, "joined": self.joined, **known}  # when it was made has said what it had to
         removed = self.removed & (known["closed"] != _NEVER)
         there = (self.joined <= now) & (self.born <= now)
         every = Stays(self.containers, self.items, self.container, self.item, times, removed)

@@ -31,7 +31,7 @@ __all__ = ["Options", "pull"]
 
 FEW = 5
 """Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
-SOME, SOME_TOLD = 1000, 100
+SOME, SOME_TOLD = 250, 100
 """Issues that are handed on together: few enough to store often, fewer where their histories take requests."""
 
 

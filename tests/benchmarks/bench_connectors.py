@@ -247,6 +247,7 @@ def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequen
             return command
 
         place = configured(folder, server, concurrency, "create")
+        elsewhere: list[str] = []
         command = fetch("full")
         yield "bare", measured(server, command)
         if "pull" in rows:
@@ -263,6 +264,8 @@ def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequen
         if "change" in rows:
             server.say(f"change {max(1, issues // 100)}")
             yield "1 %", measured(server, [*ours, "pull", *place])
+            if elsewhere:
+                yield "1 % plain", measured(server, [*ours, "pull", *elsewhere])
         if "naive" in rows:
             yield "naive", measured(server, [*me, "--naive", kind, server.url])
 
