@@ -7,6 +7,7 @@ rows; a run that finds nothing changed reads them instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
@@ -16,7 +17,7 @@ from sync import history
 from sync.also import Mark, untouched
 from sync.model import Event, EventKind, Issue, Membership, Visibility, uid
 from sync.stays import Stays
-from sync.store import Memo, Store
+from sync.store import Memo, Store, StoreError
 
 __all__ = ["Details", "Retained", "retained"]
 
@@ -69,7 +70,8 @@ def retained(
         parts.append(Stays.decode(made.stays))
         estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
     if fresh and editions:
-        store.save_memos(source, rule, fresh)
+        with suppress(StoreError):  # who may only read makes them again the next time
+            store.save_memos(source, rule, fresh)
     every = parts[0] if len(parts) == 1 else Stays.joined_up(parts, apart=True)
     del parts
     stays = every.without(ours).as_of(at).named(uid(source, "milestone", ""), uid(source, "issue", ""))

@@ -924,6 +924,22 @@ def test_stays_are_made_anew_when_anything_changed_that_they_are_made_of(store: 
         known_stays(Unread(store))
 
 
+class Fixed(Store):
+    """The same store, which takes nothing in."""
+
+    def __init__(self, store: Store) -> None:
+        vars(self).update(vars(store))
+
+    def save_memos(self, *_: Any) -> None:
+        raise UnusableDatabase("db", "read only")
+
+
+def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
+    assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
+    assert store.memos(SOURCE, "") == {}
+
+
 def test_another_rule_makes_them_anew(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
