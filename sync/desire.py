@@ -24,7 +24,7 @@ from sync.model import Health, Issue, State, Status
 from sync.nudges import Nudging, Want, wants
 from sync.reminder import named, reminder
 
-__all__ = ["desire", "view"]
+__all__ = ["desire", "last_marker", "view"]
 
 MARKER_ROOM = 1_000
 """Characters kept free below a tracker's limit for the marker."""
@@ -54,7 +54,7 @@ def desire(
     rules for reminders.
     """
     can = one.source.connector.capabilities
-    last = _last(one.uid, have, instance)
+    last = last_marker(one.uid, have, instance)
     said = heard(have.asked if have else (), now, one.source.zone)
     shown = msgspec.structs.replace(view(one, now=now), override=said.override, page=page)
     settled = _settled(shown, last)
@@ -92,6 +92,7 @@ def desire(
         probability=settled.health.probability,
         p50=shown.health.dates.p50,
         due=shown.health.due,
+        replan=shown.health.replan,
         policy=one.source.policy_of(one.project.key),
         posted=posted,
         may_create=one.milestone.state is State.OPEN and one.health.due is not None,
@@ -171,7 +172,7 @@ def _open(left: datetime | None, closed: datetime | None, reopened: datetime | N
     return left is None and closed is None and reopened is None
 
 
-def _last(uid: str, have: StatusIssue | None, instance: str) -> Marker | None:
+def last_marker(uid: str, have: StatusIssue | None, instance: str) -> Marker | None:
     """The marker of the summary that stands, if one does."""
     for comment in have.comments if have else ():
         marker = Marker.decode(comment.marker)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sync.action import Action
-from sync.model import Status
+from sync.model import Replan, Status
 
 __all__ = ["HEALTH", "LABELS", "Described", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
 
@@ -102,6 +102,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     probability: float | None = None
     p50: date | None = None
     due: date | None = None
+    replan: Replan | None = None
     lines: str | None = None
     described: Described | None = None
     health: str | None = None

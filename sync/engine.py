@@ -44,6 +44,7 @@ from sync.model import Status, UnknownWhy
 from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.pages import Pages
 from sync.plan import Limits, over_limits, reconcile
+from sync.recall import recalled
 from sync.review import frozen
 from sync.selfscore import StreamScore
 from sync.store import Store
@@ -105,6 +106,9 @@ class Engine:
     whole: Whole | None = None
     """What was assessed last, with the joint milestones and what waits for what."""
     _answering: set[str] | None = None
+    _looked: Observed = field(default_factory=Observed)
+    _looked_at: set[str] = field(default_factory=set)
+    """What was observed before the assessment, and of which milestones."""
     _over: list[tuple[str, list[Mark]]] = field(default_factory=list)
     """Labels on items that may be forgotten, by tracker, since the matter of each is over."""
     _terms: dict[str, int] = field(default_factory=dict)
@@ -190,7 +194,10 @@ class Engine:
     def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[Assessed]:
         """The health of every milestone; ``keep`` stores what is no replay (``at``), for hysteresis and scoring."""
         self.progress("assess")
-        self.whole = relate(self._reading(at))
+        reading = self._reading(at)
+        self.whole = relate(reading)
+        if keep and at is None and self._recall(self.whole.milestones, reading.previous):
+            self.whole = relate(self._reading(at))
         made = list(self.whole.milestones)
         if keep and at is None:
             mine = {source.name for source in self.asked}
@@ -203,6 +210,23 @@ class Engine:
             self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in fresh})
             self.store.save_records(frozen(self.store, fresh))
         return made
+
+    def _recall(self, assessed: Sequence[Assessed], previous: Collection[str]) -> bool:
+        """Look at the status issues of milestones that the store knows nothing said about, and take from our comments
+        there what they alone remember. Whether there was anything.
+        """
+        seen = self.store.observed()
+        new = [one for one in assessed if one.current and one.uid not in previous and one.uid not in seen]
+        new = [one for one in new if one.source.name in self._ready()]
+        self._looked, self._looked_at = self.observe(new), {one.uid for one in new}
+        found = {one.uid: recalled(one, self._looked.issues.get(one.uid), self.instance) for one in new}
+        for one in new:
+            told = found[one.uid]
+            if told is not None:
+                self.store.note_due_dates(one.source.connector.source, one.milestone.id, told.dues)
+        healths = [told.health for told in found.values() if told is not None]
+        self.store.save_health(self.run_id, healths, {one.uid: one.stream for one in new})
+        return bool(healths)
 
     def _reading(self, at: datetime | None) -> Reading:
         return Reading(self.store, self.sources, at or self.clock(), self.rules, replay=at is not None)
@@ -237,9 +261,11 @@ class Engine:
         a change, and once a day; ``fresh`` observes them all.
         """
         self.progress("plan", "")
-        known = {} if fresh else self._remembered(assessed)
+        looked = set() if fresh else self._looked_at
+        known = {} if fresh else {u: issue for u, issue in self._remembered(assessed).items() if u not in looked}
         managed = [one for one in assessed if one.current and one.source.name in self._ready()]
-        seen = self.observe([one for one in managed if one.uid not in known])
+        seen = self.observe([one for one in managed if one.uid not in known and one.uid not in looked])
+        seen = seen if fresh else _merged(self._looked, seen)
         plan = self._reconcile(managed, known, seen)
         told = [action for action in plan.actions if not isinstance(action, MarkItem | Describe)]
         touched = {action.milestone for action in told} - seen.issues.keys() - seen.failed.keys()

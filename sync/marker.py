@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.model import Status
+from sync.model import Replan, Status
 
 __all__ = ["Marker", "MarkerKind", "Told", "canonical", "digest", "find_marker", "with_marker"]
 
@@ -45,7 +45,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     were last told of. ``meaning`` is the hash of what the comment says, ``body`` the `digest` of its text, ``written``
     when it was last rewritten, ``changed`` when it last came to mean something else, ``before`` when the time before
     that. ``probability``, ``p50`` and ``due`` are what it tells, ``was`` what was told in their place before the last
-    change. ``reminded`` is when owners were last reminded. Versioned by ``v``.
+    change. ``reminded`` is when owners were last reminded, ``replan`` the move of the due date that work has not borne
+    out yet. Versioned by ``v``.
     """
 
     v: int = 1
@@ -65,6 +66,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     changed: datetime | None = None
     before: datetime | None = None
     reminded: datetime | None = None
+    replan: Replan | None = None
 
     @property
     def told(self) -> Told:

@@ -323,6 +323,7 @@ class _One:
             changed=last.changed if last is not None and same else now,
             before=(last.before if same else last.changed) if last is not None else None,
             reminded=now if self.remind else self._reminded(),
+            replan=want.replan,
         )
 
 
@@ -444,6 +445,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 before=None,
                 was=None,
                 reminded=None,
+                replan=None,
             )
             plain["marker"] = msgspec.to_builtins(meant)
             if marker.meaning:

@@ -115,7 +115,7 @@ def check(
     ):
         engine.pull()
         code = told_failures(engine)
-        _all_or_current(engine.assess(at), engine, None, as_json=as_json)
+        _all_or_current(engine.assess(at, keep=False), engine, None, as_json=as_json)
         end(code)
 
 

@@ -217,6 +217,6 @@ def _first_check(config: Path, talk: _Talk, *, verbose: bool) -> int:
         engine.pull()
         code = told_failures(engine)
         if code != ERROR:
-            talk.console.print(show.milestones(engine.assess()))
+            talk.console.print(show.milestones(engine.assess(keep=False)))
     talk.say("")
     return code

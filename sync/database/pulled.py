@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sync.database import schema
 from sync.database.intake import Saved, save_page
 from sync.database.opening import writing
 from sync.database.rows import chunks, reader, upsert
+from sync.database.schema import Origin
 from sync.database.shelf import Shelf, of
 from sync.model import DueDate, Event, Issue, Milestone, Person, Project
 
@@ -201,6 +202,16 @@ class Pulled(Shelf):
                 by = None if row.actor_id is None else Person(row.actor_id, row.actor_name)
                 notes.append(DueDate(row.seen, row.due, by, row.after))
         return seen
+
+    def note_due_dates(self, source: str, milestone: str, notes: Iterable[DueDate]) -> None:
+        """Keep due dates of a milestone (id) that were seen earlier, where nothing was seen at those times."""
+        n = self._number(source)
+        rows = [
+            {"source": n, "milestone": milestone, "origin": Origin.SNAPSHOT, "seen": note.seen, "due": note.due}
+            for note in notes
+        ]
+        with writing(self._engine) as connection:
+            upsert(connection, schema.due_date, rows, keep=True)
 
     def titles(self, source: str) -> dict[tuple[str, str], list[tuple[datetime | None, str]]]:
         """Which milestones were ever seen with a title, as `sync.history.Titles`: the earliest created first."""

@@ -334,3 +334,20 @@ def test_replaced_reminders_are_no_deletions_to_be_limited(asking: World) -> Non
     result = engine.run()
     assert result.refused == []
     assert posted(result) == 1
+
+
+# --- re-plans --------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_database_forgets_neither_the_first_date_nor_a_replan(world: World) -> None:
+    world.run(after=25)
+    assert world.store.last_health().popitem()[1].status is Status.OVERDUE
+    world.milestone = replace(world.milestone, due=date(2026, 9, 3))
+    world.run(after=1)
+    moved = world.store.last_health().popitem()[1]
+    assert moved.replan is not None
+    world.lose_database()
+    assert [type(w.action).__name__ for w in world.run().written] == []
+    again = world.store.last_health().popitem()[1]
+    assert again.replan == moved.replan
+    assert (again.status, again.baseline) == (moved.status, date(2026, 4, 3))
