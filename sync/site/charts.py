@@ -44,10 +44,14 @@ Spec = dict[str, Any]
 
 
 class BurnUp(Struct, frozen=True, kw_only=True):
-    """What a burn-up shows: the lines up to today, and the dates by which all is done with 50, 85 and 95 %."""
+    """What a burn-up shows: the lines up to today, and the dates by which all is done with 50, 85 and 95 %.
+
+    ``over``: the lines end with the milestone, not today.
+    """
 
     points: Sequence[Point]
     today: date
+    over: bool = False
     due: date | None = None
     baseline: date | None = None
     p50: date | None = None
@@ -129,20 +133,22 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
 
 def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list[Spec]:
     """Upright lines: today, the due date, and the first one where it differs. Each says what it is."""
-    told = [("today", chart.today, _INK["soft"], [2, 3])]
+    told = [("closed" if chart.over else "today", chart.today, _INK["soft"], [2, 3])]
     if chart.due is not None:
         told.append(("due", chart.due, _INK["due"], [1, 0]))
     if chart.baseline is not None and chart.baseline != chart.due:
         told.append(("first due", chart.baseline, _INK["due"], [4, 4]))
     shown = sorted((one for one in told if first <= one[1] <= until), key=lambda one: one[1])
     day_wide = width / max((until - first).days, 1)
-    made = []
+    made: list[Spec] = []
+    taken = 0.0
     for n, (word, on, colour, dash) in enumerate(shown):
         at = [{"on": _at(on), "t": word}]
         # a name stands where no other line runs through it: to the right if there is room, else to the left, else lower
         room = 9 * len(word)
         right = ((shown[n + 1][1] if n + 1 < len(shown) else until) - on).days * day_wide >= room
-        left = (on - (shown[n - 1][1] if n else first)).days * day_wide >= room
+        left = (on - (shown[n - 1][1] if n else first)).days * day_wide >= room + taken
+        taken = room if right else 0.0
         line = 0 if right or left else n
         made += [
             {

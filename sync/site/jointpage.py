@@ -83,6 +83,7 @@ def _burn_up(made: JointAssessed) -> BurnUp | None:
     return BurnUp(
         points=points,
         today=until,
+        over=health.status is Status.DONE,
         due=health.due,
         baseline=health.baseline,
         p50=dates.p50,

@@ -186,6 +186,7 @@ def burn_up_of(one: Assessed) -> BurnUp | None:
     return BurnUp(
         points=points,
         today=until,
+        over=not running,
         due=health.due,
         baseline=health.baseline,
         p50=dates.p50,
