@@ -18,11 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis.strategies import SearchStrategy, tuples
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 PAGE = Path(__file__).parents[1] / "docs" / "promises.md"
 BEGIN, END = "<!-- written by make proof -->\n", "<!-- to here -->\n"
@@ -40,6 +41,9 @@ def full(in_full: T, otherwise: T) -> T:
 
 def tried(check: Callable[..., None], *of: SearchStrategy[Any], cases: int, part: int) -> int:
     """Hold a check against so many examples, the same for the same part; how many there were."""
+    from hypothesis import HealthCheck, given, seed, settings  # late, as pytest wants to be the first to import it
+    from hypothesis.strategies import tuples
+
     count = 0
 
     def counting(example: tuple[Any, ...]) -> None:
