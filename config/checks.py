@@ -16,6 +16,7 @@ __all__ = [
     "address",
     "audience_names",
     "channel_names",
+    "collector",
     "connection_names",
     "connector_type",
     "country",
@@ -124,10 +125,20 @@ def zone(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """A host and a port to listen at."""
+    """A host and a port to listen at; or nothing."""
+    if not value:
+        return value
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
         raise ValueError("should be a host and a port, such as 127.0.0.1:8787")
+    return value
+
+
+def collector(value: str) -> str:
+    """An address that is told what a run does, but no secret; or nothing."""
+    parts = _split(value)
+    if value and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.password):
+        raise ValueError("should be an address such as http://127.0.0.1:4318/v1/traces")
     return value
 
 

@@ -60,6 +60,7 @@ _PLACES = {
     "Report": ("Report", "`[report]`; needs the extra `site`"),
     "Metrics": ("Metrics", "`[metrics]`; needs the extra `metrics`"),
     "Ping": ("Ping", "`[ping]`"),
+    "Traces": ("Traces", "`[traces]`; needs the extra `traces`"),
     "Serve": ("Webhooks", "`[serve]`; for `milesync serve`, which needs the extra `serve`"),
     "Worker": ("Worker", "`[worker]`; for `milesync worker`, which needs PostgreSQL and the extra `worker`"),
 }

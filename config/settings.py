@@ -34,6 +34,7 @@ from config.tables import (
     Retention,
     Rules,
     Serve,
+    Traces,
     Worker,
 )
 
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
 
     serve: Serve = Field(default=Serve(), description="the door for webhooks")
+    traces: Traces = Field(default=Traces(), description="what a run spends its time on, for OpenTelemetry")
     worker: Worker = Field(default=Worker(), description="how the work is shared among processes")
 
     _file: Path = PrivateAttr(default=Path("milesync.toml"))

@@ -34,6 +34,7 @@ __all__ = [
     "Rules",
     "Serve",
     "StatusIssue",
+    "Traces",
     "Worker",
 ]
 
@@ -351,11 +352,22 @@ class Retention(Table):
 
 
 class Metrics(Table):
-    """Figures of the last run, for Prometheus; needs the extra `metrics`."""
+    """Figures for Prometheus; needs the extra `metrics`."""
 
+    listen: Annotated[str, AfterValidator(checks.address)] = Field(
+        default="", description="HOST:PORT where `worker` shows figures at /metrics; none: nowhere"
+    )
     textfile: str = Field(
         default="",
         description="file to write after each run, for the node exporter's textfile collector; none: no file",
+    )
+
+
+class Traces(Table):
+    """What a run spends its time on, told to an OpenTelemetry collector; needs the extra `traces`."""
+
+    endpoint: Annotated[str, AfterValidator(checks.collector)] = Field(
+        default="", description="where spans are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces"
     )
 
 

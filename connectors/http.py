@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import requests
+import structlog
 import tenacity
 import urllib3
 
@@ -35,8 +36,11 @@ from sync.connector import (
     UncertainError,
     UnreachableError,
 )
+from sync.traces import span
 
 __all__ = ["Caller", "EndlessError", "Response", "body_of", "budget", "clock_ahead", "decode", "decoder", "error_of"]
+
+log = structlog.get_logger("milesync")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -285,8 +289,21 @@ class Caller:
     def _sent(self, send: Callable[[], Response], project: str) -> Response:
         self._keep_to_limit(project)
         self.sent()
+        with span("request") as note:
+            response = self._answer(send, project)
+            note("status", response.status)
+        log.debug("request", connection=self._name, project=project, status=response.status)
+        error = error_of(response, self._name, project, self._clock())
+        if isinstance(error, LimitedError):
+            self._limited_until = error.until
+        if error is not None:
+            raise error
+        return response
+
+    def _answer(self, send: Callable[[], Response], project: str) -> Response:
+        """Send it, once. What went wrong on the way is a `TrackerError`."""
         try:
-            response = send()
+            return send()
         except requests.exceptions.SSLError:
             raise UnreachableError(self._name, project, "its certificate was not accepted") from None
         except requests.exceptions.Timeout:
@@ -295,12 +312,6 @@ class Caller:
             raise MalformedError(self._name, project, "its answer does not end") from None
         except (requests.exceptions.RequestException, OSError) as problem:
             raise UnreachableError(self._name, project, type(problem).__name__) from None
-        error = error_of(response, self._name, project, self._clock())
-        if isinstance(error, LimitedError):
-            self._limited_until = error.until
-        if error is not None:
-            raise error
-        return response
 
     def _keep_to_limit(self, project: str) -> None:
         """Send nothing, from any thread, before the tracker wants to be asked again; wait for that if it is soon."""

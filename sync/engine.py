@@ -49,6 +49,7 @@ from sync.review import frozen
 from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.together import JointAssessed, Whole, relate
+from sync.traces import span
 
 __all__ = ["Engine", "Failure", "Part", "Progress", "Result", "Written"]
 
@@ -136,9 +137,10 @@ class Engine:
 
     # --- pull ------------------------------------------------------------------------------------------------------
 
+    @span("pull")
     def pull(self) -> None:
         """Bring the store up to date, every connection at once."""
-        self._side_by_side(self._pull_one, self.asked)
+        self._side_by_side(self._pull_one, self.asked, [source.name for source in self.asked])
 
     def _pull_one(self, source: Source) -> None:
         """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
@@ -191,6 +193,7 @@ class Engine:
 
     # --- assess ----------------------------------------------------------------------------------------------------
 
+    @span("assess")
     def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[Assessed]:
         """The health of every milestone; ``keep`` stores what is no replay (``at``), for hysteresis and scoring."""
         self.progress("assess")
@@ -256,6 +259,7 @@ class Engine:
 
     # --- plan ------------------------------------------------------------------------------------------------------
 
+    @span("plan")
     def plan(self, assessed: Sequence[Assessed], *, fresh: bool = False) -> Plan:
         """What would be written. Status issues are observed afresh where the plan would write, where the pull shows
         a change, and once a day; ``fresh`` observes them all.
@@ -304,11 +308,14 @@ class Engine:
                 found[uid] = issue
         return found
 
+    @span("observe")
     def observe(self, wanted: Sequence[Assessed]) -> Observed:
         """Read status issues afresh, connection by connection; a failure concerns its own milestones only."""
         shares = [(source, [one for one in wanted if one.source is source]) for source in self.sources]
         seen = Observed()
-        for found in self._side_by_side(lambda share: self._observe_one(*share), [s for s in shares if s[1]]):
+        shares = [share for share in shares if share[1]]
+        names = [source.name for source, _ in shares]
+        for found in self._side_by_side(lambda share: self._observe_one(*share), shares, names):
             seen = _merged(seen, found)
         return seen
 
@@ -380,6 +387,7 @@ class Engine:
 
     # --- apply -----------------------------------------------------------------------------------------------------
 
+    @span("apply")
     def apply_into(self, result: Result) -> None:
         """Do the result's planned writes, as far as the policies allow, noting each; a refusal ends it."""
         for origin, ended in self._over:
@@ -398,19 +406,25 @@ class Engine:
         for action in allowed:
             source = owner[action.milestone]
             trackers.setdefault(source.connector.source, []).append((source, action))
-        for share in self._side_by_side(self._apply_to, list(trackers.values())):
+        names = [actions[0][0].name for actions in trackers.values()]
+        for share in self._side_by_side(self._apply_to, list(trackers.values()), names):
             result.written += share.written
             result.refused += share.refused
             result.held |= share.held
 
     @staticmethod
-    def _side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    def _side_by_side(work: Callable[[T], R], items: Sequence[T], names: Sequence[str]) -> list[R]:
         """Connections wait on their own trackers, never on each other's."""
+
+        def within(name: str, item: T) -> R:
+            with span("connection", connection=name):
+                return work(item)
+
         if not items:
             return []
         with ThreadPoolExecutor(len(items)) as pool:
-            contexts = [copy_context() for _ in items]  # the log's lines keep what they are bound to
-            return list(pool.map(lambda context, item: context.run(work, item), contexts, items))
+            contexts = [copy_context() for _ in items]  # lines of the log and spans stay within the run's
+            return list(pool.map(lambda context, *one: context.run(within, *one), contexts, names, items))
 
     def _apply_to(self, actions: Sequence[tuple[Source, Action]]) -> Result:
         """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
@@ -441,7 +455,8 @@ class Engine:
                 if getattr(action, "issue", None) == "":
                     action = msgspec.structs.replace(action, issue=created[action.milestone])
                 self.progress("apply", f"{source.name}: {type(action).__name__}")
-                receipt = self._write(source, action)
+                with span("write", action=type(action).__name__):
+                    receipt = self._write(source, action)
                 if receipt is None:
                     given_up.add(action.milestone)
                     continue
@@ -524,17 +539,19 @@ class Engine:
 
     def run(self) -> Result:
         """Pull, assess, plan, apply."""
-        self.store.start_run(self.run_id, self.clock())
-        self.pull()
-        return self._write_back()
+        with span("run", run=self.run_id):
+            self.store.start_run(self.run_id, self.clock())
+            self.pull()
+            return self._write_back()
 
     def write_back(self) -> Result:
         """Assess, plan, apply: a run over what has been pulled."""
-        self.store.start_run(self.run_id, self.clock())
-        if self.part is not None:
-            for source in self.asked:
-                self.store.unwatch(source.name, source.connector.source, self.part.since - UNREAD)
-        return self._write_back()
+        with span("run", run=self.run_id):
+            self.store.start_run(self.run_id, self.clock())
+            if self.part is not None:
+                for source in self.asked:
+                    self.store.unwatch(source.name, source.connector.source, self.part.since - UNREAD)
+            return self._write_back()
 
     def refresh(self) -> Result | None:
         """Run for those projects of a part's one connection of which was said that they may have changed.

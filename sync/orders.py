@@ -37,7 +37,8 @@ class Order:
 class Work:
     """The connections with their projects as configured, and engines over them.
 
-    ``told`` hears of each write-back, with the time when it began; ``tidy`` looks after the store, once a day.
+    ``told`` hears of each write-back, with its beginning; ``ended`` of each step: its task, connection, outcome
+    (``done``, ``again``, ``failed``, ``crashed``) and requests. ``tidy`` looks after the store, once a day.
     """
 
     instance: str
@@ -46,3 +47,4 @@ class Work:
     clock: Callable[[], datetime]
     told: Callable[[Engine, Result, datetime], None] = lambda _engine, _result, _started: None
     tidy: Callable[[], None] = lambda: None
+    ended: Callable[[str, str, str, int], None] = lambda _task, _connection, _outcome, _requests: None

@@ -221,23 +221,30 @@ class Worker:
         with structlog.contextvars.bound_contextvars(
             run=order.run_id, connection=order.connection, task=context.job.task_name
         ):
+            made: list[Engine] = []
+            outcome = "done"
             try:
                 with self.work.engine(order) as engine:
+                    made.append(engine)
                     yield engine
             except Stopping:
-                self._again(context.job, self.work.clock(), "this process stops", tried=0)
+                outcome = self._again(context.job, self.work.clock(), "this process stops", tried=0)
             except StoreError as problem:
-                self._again(context.job, self.work.clock() + HELD, str(problem), tried=1)
+                outcome = self._again(context.job, self.work.clock() + HELD, str(problem), tried=1)
             except AgainError as told:
-                self._again(context.job, told.at, str(told), tried=1)
+                outcome = self._again(context.job, told.at, str(told), tried=1)
             except FailedError:
+                outcome = "failed"
                 raise
             except Exception:
+                outcome = "crashed"
                 log.exception("crashed")
                 raise
             finally:
                 if self._pulse.lost:
                     self._abandon()
+                requests = sum(made[0].requests.values()) if made else 0
+                self.work.ended(context.job.task_name, order.connection, outcome, requests)
 
     def _go_on(self, step: str, detail: str = "") -> None:  # noqa: ARG002 - the engine's progress
         """Called by the engine between two pages and before each write."""
@@ -250,13 +257,14 @@ class Worker:
         if self._stop.wait(seconds):
             raise Stopping
 
-    def _again(self, job: Job, at: datetime, why: str, *, tried: int) -> None:
+    def _again(self, job: Job, at: datetime, why: str, *, tried: int) -> str:
         """Called in a step's thread: put it back. One that was tried too often waits for the next round."""
         tried += _tried(job)
         log.info("again", at=at.isoformat(), why=why, tried=tried)
         if tried < 2 * PATIENCE:
             assert self._loop is not None
             asyncio.run_coroutine_threadsafe(self._put_back(job, at, tried), self._loop).result()
+        return "again"
 
     def _settle(self, tried: int, failures: Sequence[Failure], *, held: bool) -> None:
         """Nothing, or the exception that says what comes next."""

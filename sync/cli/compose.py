@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -29,8 +30,9 @@ from sync.nudges import Nudging
 from sync.pages import Pages
 from sync.plan import Limits, Policy
 from sync.store import Store
+from sync.traces import otlp, tracing
 
-__all__ = ["alone", "calendar", "clock", "database", "engine", "for_targets", "needed", "sources", "weekday"]
+__all__ = ["alone", "calendar", "clock", "database", "engine", "for_targets", "needed", "sources", "traced", "weekday"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -173,6 +175,16 @@ def database(settings: Settings, environ: Mapping[str, str]) -> str:
     url = settings.database_url(environ).get_secret_value()
     secrets.register(urlsplit(url).password or "")
     return url
+
+
+def traced(settings: Settings) -> AbstractContextManager[None]:
+    """Tell spans as configured, while it lasts. Raises `ConfigurationError` without the extra."""
+    endpoint = settings.traces.endpoint
+    try:
+        exporter = otlp(endpoint) if endpoint else None
+    except ImportError:
+        raise ConfigurationError(["traces.endpoint needs an extra: pip install 'milesync[traces]'"]) from None
+    return tracing(exporter, installation=settings.instance, version=version("milesync"))
 
 
 def alone(settings: Settings, connection: str) -> Settings:

@@ -18,7 +18,7 @@ from config.settings import Settings, load
 from sync import log
 from sync.cli import compose
 from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, tell_error
-from sync.cli.worker import work_of
+from sync.cli.worker import shown, work_of
 from sync.connector import Listener
 from sync.here import Here
 from sync.store import Store, StoreError
@@ -58,7 +58,14 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
                 return False
             return True
 
-        door = Door(listening, mark, healthy=healthy, clock=compose.clock)
+        def figures() -> tuple[bytes, str]:
+            assert live is not None
+            live.hooks(door.counts)
+            return live.text()
+
+        live = shown(settings)
+        metrics = figures if live is not None else None
+        door = Door(listening, mark, healthy=healthy, clock=compose.clock, metrics=metrics)
         host, _, port = settings.serve.listen.rpartition(":")
         for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
             signal.signal(number, lambda *_: None)

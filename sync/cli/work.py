@@ -38,6 +38,7 @@ def configured(
     """The configured engine, closed at the end."""
     settings = load(config, os.environ)
     with (
+        compose.traced(settings),
         working(verbose=verbose, as_json=as_json) as (run_id, shown),
         compose.engine(settings, os.environ, create=create, run_id=run_id, progress=shown, offline=offline) as engine,
     ):

@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 from datetime import datetime
-from typing import Annotated
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
@@ -19,7 +20,10 @@ from sync.engine import Engine, Result
 from sync.orders import Order, Work
 from sync.store import Store
 
-__all__ = ["work_of", "worker"]
+if TYPE_CHECKING:
+    from sync.live import Live
+
+__all__ = ["shown", "work_of", "worker"]
 
 Once = Annotated[bool, typer.Option("--once", help="Take what there is to do, then end.")]
 
@@ -41,17 +45,34 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     for source in compose.sources(settings, os.environ):  # a secret that is missing is told now
         source.connector.close()
     chosen = settings.worker
+    live = shown(settings)
+    if live is not None and settings.metrics.listen:
+        live.listen(settings.metrics.listen)
     process = Worker(
         app(url),
-        work_of(settings, url),
+        work_of(settings, url, live),
         schedule=chosen.schedule,
         batch=chosen.batch,
         concurrency=chosen.concurrency,
     )
-    end(0 if asyncio.run(process.run(once=once)) else ERROR)
+    with compose.traced(settings):
+        well = asyncio.run(process.run(once=once))
+    end(0 if well else ERROR)
 
 
-def work_of(settings: Settings, url: str) -> Work:
+def shown(settings: Settings) -> Live | None:
+    """What shows figures for Prometheus. Ends the program when they are wanted and the extra is missing."""
+    try:
+        from sync.live import Live
+    except ImportError:
+        if settings.metrics.listen:
+            tell_error("metrics.listen needs an extra: pip install 'milesync[metrics]'")
+            end(ERROR)
+        return None
+    return Live(installation=settings.instance, version=version("milesync"))
+
+
+def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
     """What a process that works for ever needs, as configured."""
 
     def engine(order: Order) -> Engine:
@@ -69,18 +90,20 @@ def work_of(settings: Settings, url: str) -> Work:
         with Store.open(url, create=False, clock=compose.clock) as store:
             outside.tidied(store, settings)
 
+    def told(engine: Engine, result: Result, started: datetime) -> None:
+        for reason in result.refused:
+            structlog.get_logger("milesync").warning("refused", error=reason)
+        code = worst(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
+        figures = outside.summed_up(engine, result, started, code)
+        if live is not None:
+            live.wrote_back(figures)
+
     return Work(
         instance=settings.instance,
         connections={name: one.projects for name, one in settings.connections.items()},
         engine=engine,
         clock=compose.clock,
-        told=_told,
+        told=told,
         tidy=tidy,
+        ended=live.step if live is not None else lambda *_: None,
     )
-
-
-def _told(engine: Engine, result: Result, started: datetime) -> None:
-    for reason in result.refused:
-        structlog.get_logger("milesync").warning("refused", error=reason)
-    code = worst(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
-    outside.summed_up(engine, result, started, code)

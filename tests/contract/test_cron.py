@@ -18,6 +18,8 @@ from tests.contract.commandline import unknown_words
 
 CRON = Path(__file__).parents[2] / "cron"
 FILES = sorted(path.name for path in CRON.iterdir())
+SHARED = ("compose.yaml", "kubernetes-worker.yaml")
+"""Those that share the work among processes."""
 FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
@@ -36,8 +38,11 @@ def calls(name: str) -> Iterator[list[str]]:
             words = shlex.split((found[1] + found[2]).split("# ")[0].split(">")[0].split(" 2>")[0], comments=False)
             yield [word for word in words if word != "$FIRST_RUN"]
     for manifest in documents(name) if name.startswith("kubernetes") else []:
-        if manifest["kind"] != "PersistentVolumeClaim":
+        if manifest["kind"] not in ("PersistentVolumeClaim", "Service"):
             yield container(manifest)["args"]
+    for service in documents(name)[0]["services"].values() if name == "compose.yaml" else []:
+        if service["image"].startswith("registry.example.org/milesync"):
+            yield service["command"]
 
 
 def container(manifest: Any) -> dict[str, Any]:
@@ -49,10 +54,12 @@ def container(manifest: Any) -> dict[str, Any]:
 
 def test_every_way_of_running_it_is_there() -> None:
     assert FILES == [
+        "compose.yaml",
         "crontab",
         "github-actions.yml",
         "gitlab-ci.yml",
         "kubernetes-first-run.yaml",
+        "kubernetes-worker.yaml",
         "kubernetes.yaml",
         "milesync.service",
         "milesync.timer",
@@ -62,7 +69,10 @@ def test_every_way_of_running_it_is_there() -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name != "milesync.timer"])
 def test_every_command_and_flag_exists(name: str) -> None:
     found = list(calls(name))
-    assert any(words[0] == "run" and "--json" in words for words in found), found
+    if name in SHARED:
+        assert {words[0] for words in found} == {"worker", "serve"}
+    else:
+        assert any(words[0] == "run" and "--json" in words for words in found), found
     for words in found:
         assert unknown_words(words) == [], words
 
@@ -189,6 +199,32 @@ def test_kubernetes_never_runs_two_at_once_and_the_first_run_is_the_same_but_for
     assert first["spec"] == job
     volumes = job["template"]["spec"]["volumes"]
     assert {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}} in volumes
+
+
+def test_workers_run_with_the_least_rights_and_end_in_peace() -> None:
+    worker, serve, service = documents("kubernetes-worker.yaml")
+    for manifest in (worker, serve):
+        spec, one = manifest["spec"]["template"]["spec"], container(manifest)
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["automountServiceAccountToken"] is False
+        assert one["securityContext"]["readOnlyRootFilesystem"] is True
+        assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {m["name"] for m in one["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+        assert manifest["spec"]["selector"]["matchLabels"] == manifest["spec"]["template"]["metadata"]["labels"]
+    assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
+    assert service["spec"]["selector"] == serve["spec"]["selector"]["matchLabels"]
+    assert container(serve)["ports"][0]["name"] == service["spec"]["ports"][0]["targetPort"]
+
+
+def test_compose_gives_the_least_rights_and_opens_its_door_to_this_machine_only() -> None:
+    (compose,) = documents("compose.yaml")
+    for name in ("worker", "serve"):
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["env_file"] == "tokens.env"
+    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["serve"]["ports"])
+    assert not any("ports" in compose["services"][name] for name in ("worker", "database"))
 
 
 def test_github_actions_has_the_least_rights_and_one_run_at_a_time() -> None:
