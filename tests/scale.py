@@ -136,9 +136,8 @@ def main() -> None:
         numbers = [ceil(share * one.first), ceil(share * one.quiet)]
         times = [reading(one, one.first) / MINUTE, reading(one, one.quiet) / MINUTE]
         print(f"| {one.name} | {numbers[0]} | {numbers[1]} | {times[0]:.1f} | {times[1]:.1f} |")
-    print(
-        "\n| tracker | hosts | first round, nothing written (min) | first round, 4 writes a project (min) | quiet (min) |"
-    )
+    columns = ["tracker", "hosts", "first round, nothing written (min)", "first round, 4 writes a project (min)"]
+    print("\n| " + " | ".join([*columns, "quiet (min)"]) + " |")
     print("|---|--:|--:|--:|--:|")
     for one in TRACKERS:
         for hosts in (1, 4, 13):
