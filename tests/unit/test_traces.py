@@ -35,6 +35,7 @@ def test_a_run_is_one_trace_of_steps_connections_and_writes(told: InMemorySpanEx
         ("run", "assess"),
         ("run", "plan"),
         ("run", "apply"),
+        ("assess", "observe"),
         ("plan", "observe"),
         ("pull", "connection"),
         ("observe", "connection"),
