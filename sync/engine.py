@@ -18,28 +18,21 @@ import structlog
 
 from sync.action import (
     Action,
-    CreateLabel,
-    CreateStatusIssue,
     Describe,
     MarkItem,
-    MoveLabel,
     Observed,
-    Receipt,
-    SetHealth,
     StatusIssue,
     Target,
-    may_be_refused,
 )
 from sync.also import Mark
 from sync.assessment import Assessed, Reading, Rulebook, Source, explain, history_of, scores
-from sync.connector import RefusedError, TrackerError, UncertainError
+from sync.connector import TrackerError
 from sync.database.schema import Made
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
 from sync.desired import merged as _plans
 from sync.itemlabels import marked
 from sync.ledger import Ledger
-from sync.marker import Marker
 from sync.model import Status, UnknownWhy
 from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.pages import Pages
@@ -50,6 +43,7 @@ from sync.selfscore import StreamScore
 from sync.store import Store
 from sync.together import JointAssessed, Whole, relate
 from sync.traces import span
+from sync.writing import Writer
 
 __all__ = ["Engine", "Failure", "Part", "Progress", "Result", "Written"]
 
@@ -406,8 +400,18 @@ class Engine:
         for action in allowed:
             source = owner[action.milestone]
             trackers.setdefault(source.connector.source, []).append((source, action))
+        writer = Writer(
+            store=self.store,
+            clock=self.clock,
+            run_id=self.run_id,
+            holder=self.holder,
+            progress=self.progress,
+            failed=self._failed,
+            left=self.left,
+            terms=self._terms,
+        )
         names = [actions[0][0].name for actions in trackers.values()]
-        for share in self._side_by_side(self._apply_to, list(trackers.values()), names):
+        for share in self._side_by_side(writer.apply, list(trackers.values()), names):
             result.written += share.written
             result.refused += share.refused
             result.held |= share.held
@@ -425,115 +429,6 @@ class Engine:
         with ThreadPoolExecutor(len(items)) as pool:
             contexts = [copy_context() for _ in items]  # lines of the log and spans stay within the run's
             return list(pool.map(lambda context, *one: context.run(within, *one), contexts, names, items))
-
-    def _apply_to(self, actions: Sequence[tuple[Source, Action]]) -> Result:
-        """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
-        result = Result()
-        first = actions[0][0]
-        lease = self.store.acquire(first.connector.source, self.holder)
-        if lease is None:
-            result.held = True
-            result.refused.append(f"{first.name}: another run is writing there")
-            return result
-        if lease.term != self._terms.get(lease.source, lease.term - 1) + 1:
-            lease.release()
-            result.held = True
-            result.refused.append(f"{first.name}: another run has written there since this plan was made")
-            return result
-        self._terms[lease.source] = lease.term
-        given_up: set[str] = set()
-        created: dict[str, str] = {}
-        try:
-            for source, planned in actions:
-                if planned.milestone in given_up:
-                    continue
-                if not lease.check():
-                    result.held = True
-                    result.refused.append(f"{source.name}: the right to write there was lost to another run")
-                    break
-                action = planned
-                if getattr(action, "issue", None) == "":
-                    action = msgspec.structs.replace(action, issue=created[action.milestone])
-                self.progress("apply", f"{source.name}: {type(action).__name__}")
-                with span("write", action=type(action).__name__):
-                    receipt = self._write(source, action)
-                if receipt is None:
-                    given_up.add(action.milestone)
-                    continue
-                if isinstance(action, CreateStatusIssue):
-                    created[action.milestone] = receipt.issue
-                result.written.append(Written(action, receipt))
-            for source in {source.name: source for source, _ in actions}.values():
-                mine = {action.milestone for owner, action in actions if owner is source}
-                self._remember(source, [w for w in result.written if w.action.milestone in mine])
-        finally:
-            lease.release()
-        return result
-
-    def _write(self, source: Source, action: Action) -> Receipt | None:
-        """One write between its two lines in the journal; None when it surely or possibly did not happen."""
-        entry = self.store.begin(self.run_id, action)
-        try:
-            receipt = source.connector.apply(action)
-        except UncertainError as error:
-            found = self._look_up(source, action)
-            self.store.finish(entry, found or str(error))
-            if found is None:
-                self._failed(source, action.project_key, error)
-            return found
-        except TrackerError as error:
-            self.store.finish(entry, str(error))
-            if isinstance(error, RefusedError) and may_be_refused(action):
-                self.left.append(str(error))
-            else:
-                self._failed(source, action.project_key, error)
-            return None
-        self.store.finish(entry, receipt)
-        log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)
-        return receipt
-
-    def _look_up(self, source: Source, action: Action) -> Receipt | None:
-        """After a lost answer: what stands there now? None when it surely or possibly does not."""
-        if isinstance(action, MarkItem | Describe):
-            return None
-        issue = getattr(action, "issue", "")
-        target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
-        try:
-            observed = source.connector.observe([target])
-        except TrackerError:
-            return None
-        fold = str.lower if source.connector.capabilities.labels_any_case else str
-        if isinstance(action, CreateLabel):
-            there = fold(action.label) in map(fold, observed.labels.get(action.project, ()))
-            return Receipt(id=action.label) if there else None
-        seen = observed.issues.get(action.milestone)
-        if isinstance(action, SetHealth):
-            return Receipt(issue=seen.issue) if seen and seen.health == action.value else None
-        if seen is None or isinstance(action, CreateStatusIssue):
-            return Receipt(issue=seen.issue) if seen else None
-        if isinstance(action, MoveLabel):
-            labels = set(map(fold, seen.labels))
-            moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
-            return Receipt(issue=seen.issue) if moved else None
-        wanted = Marker.decode(getattr(action, "marker", ""))
-        same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
-        return Receipt(id=same[0].id, issue=seen.issue) if same else None
-
-    def _remember(self, source: Source, written: Sequence[Written]) -> None:
-        """Observe what was just written, so that our own change is not taken for somebody's."""
-        touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem | Describe)}
-        targets = [
-            Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
-            for uid, w in touched.items()
-        ]
-        if not targets:
-            return
-        try:
-            seen = source.connector.observe(targets)
-        except TrackerError:
-            return
-        for uid, issue in seen.issues.items():
-            self.store.save_observed(uid, issue, self.clock())
 
     # --- run -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,160 @@
+"""Writes to one tracker: under its lease, each between its two lines in the journal, and looked up when in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from sync.action import (
+    Action,
+    CreateLabel,
+    CreateStatusIssue,
+    Describe,
+    MarkItem,
+    MoveLabel,
+    Receipt,
+    SetHealth,
+    Target,
+    may_be_refused,
+)
+from sync.assessment import Source
+from sync.connector import RefusedError, TrackerError, UncertainError
+from sync.marker import Marker
+from sync.outcome import Progress, Result, Written
+from sync.store import Store
+from sync.traces import span
+
+__all__ = ["Writer"]
+
+log = structlog.get_logger("milesync")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """What the writes of a run share. ``holder`` names this process in leases.
+
+    ``failed`` is told of what went wrong; ``left`` takes what a tracker would not let us take away or close, and why;
+    ``terms`` has, by source, how often the right to write there had been given when it was first observed.
+    """
+
+    store: Store
+    clock: Callable[[], datetime]
+    run_id: str
+    holder: str
+    progress: Progress
+    failed: Callable[[Source, str, Exception], None]
+    left: list[str]
+    terms: dict[str, int]
+
+    def apply(self, actions: Sequence[tuple[Source, Action]]) -> Result:
+        """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
+        result = Result()
+        first = actions[0][0]
+        lease = self.store.acquire(first.connector.source, self.holder)
+        if lease is None:
+            result.held = True
+            result.refused.append(f"{first.name}: another run is writing there")
+            return result
+        if lease.term != self.terms.get(lease.source, lease.term - 1) + 1:
+            lease.release()
+            result.held = True
+            result.refused.append(f"{first.name}: another run has written there since this plan was made")
+            return result
+        self.terms[lease.source] = lease.term
+        given_up: set[str] = set()
+        created: dict[str, str] = {}
+        try:
+            for source, planned in actions:
+                if planned.milestone in given_up:
+                    continue
+                if not lease.check():
+                    result.held = True
+                    result.refused.append(f"{source.name}: the right to write there was lost to another run")
+                    break
+                action = planned
+                if getattr(action, "issue", None) == "":
+                    action = msgspec.structs.replace(action, issue=created[action.milestone])
+                self.progress("apply", f"{source.name}: {type(action).__name__}")
+                with span("write", action=type(action).__name__):
+                    receipt = self._write(source, action)
+                if receipt is None:
+                    given_up.add(action.milestone)
+                    continue
+                if isinstance(action, CreateStatusIssue):
+                    created[action.milestone] = receipt.issue
+                result.written.append(Written(action, receipt))
+            for source in {source.name: source for source, _ in actions}.values():
+                mine = {action.milestone for owner, action in actions if owner is source}
+                self._remember(source, [w for w in result.written if w.action.milestone in mine])
+        finally:
+            lease.release()
+        return result
+
+    def _write(self, source: Source, action: Action) -> Receipt | None:
+        """One write between its two lines in the journal; None when it surely or possibly did not happen."""
+        entry = self.store.begin(self.run_id, action)
+        try:
+            receipt = source.connector.apply(action)
+        except UncertainError as error:
+            found = self._look_up(source, action)
+            self.store.finish(entry, found or str(error))
+            if found is None:
+                self.failed(source, action.project_key, error)
+            return found
+        except TrackerError as error:
+            self.store.finish(entry, str(error))
+            if isinstance(error, RefusedError) and may_be_refused(action):
+                self.left.append(str(error))
+            else:
+                self.failed(source, action.project_key, error)
+            return None
+        self.store.finish(entry, receipt)
+        log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)
+        return receipt
+
+    def _look_up(self, source: Source, action: Action) -> Receipt | None:
+        """After a lost answer: what stands there now? None when it surely or possibly does not."""
+        if isinstance(action, MarkItem | Describe):
+            return None
+        issue = getattr(action, "issue", "")
+        target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
+        try:
+            observed = source.connector.observe([target])
+        except TrackerError:
+            return None
+        fold = str.lower if source.connector.capabilities.labels_any_case else str
+        if isinstance(action, CreateLabel):
+            there = fold(action.label) in map(fold, observed.labels.get(action.project, ()))
+            return Receipt(id=action.label) if there else None
+        seen = observed.issues.get(action.milestone)
+        if isinstance(action, SetHealth):
+            return Receipt(issue=seen.issue) if seen and seen.health == action.value else None
+        if seen is None or isinstance(action, CreateStatusIssue):
+            return Receipt(issue=seen.issue) if seen else None
+        if isinstance(action, MoveLabel):
+            labels = set(map(fold, seen.labels))
+            moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
+            return Receipt(issue=seen.issue) if moved else None
+        wanted = Marker.decode(getattr(action, "marker", ""))
+        same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
+        return Receipt(id=same[0].id, issue=seen.issue) if same else None
+
+    def _remember(self, source: Source, written: Sequence[Written]) -> None:
+        """Observe what was just written, so that our own change is not taken for somebody's."""
+        touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem | Describe)}
+        targets = [
+            Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
+            for uid, w in touched.items()
+        ]
+        if not targets:
+            return
+        try:
+            seen = source.connector.observe(targets)
+        except TrackerError:
+            return
+        for uid, issue in seen.issues.items():
+            self.store.save_observed(uid, issue, self.clock())
