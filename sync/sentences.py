@@ -218,7 +218,9 @@ _REASONS: dict[ReasonKind, Callable[[Reason], str]] = {
 def lever(offer: Lever, due: date | None) -> tuple[str, str]:
     """What to do, and what comes of it (empty when that is not known). A date is shown against ``due``."""
     to = _day(offer, "to")
-    effects = [] if offer.probability is None else [f"{percent(offer.probability)} likely"]
+    # A date that is moved changes how people work; no figure of the model knows that.
+    stays = "" if to is None else " if all else stays"
+    effects = [] if offer.probability is None else [f"{percent(offer.probability)} likely{stays}"]
     if to is not None and due is not None:
         effects.append(f"{(to - due).days:+d} days")
     if offer.values.get("capacity"):

@@ -31,11 +31,13 @@ STANDS_FOR = {
     "gitlab:group/project": "gitlab:acme/api",
     "FILE": "plan.json",
     "DIR": "site",
+    "FOLDER": "site",
+    "--audience NAME": "public",
     "KEY...": "",
     "PREFIX...": "",
     "[PREFIX...]": "",
 }
-"""What a reader would put in the place of these words."""
+"""What a reader would put in the place of these words, some of them by the word before."""
 
 NAMES = ("check", "db", "explain", "report", "whatif")
 """Commands that need more words; alone they are only named, and their help is shown."""
@@ -65,14 +67,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     world = demo_world()
     for tracker in world.trackers[2:]:
         tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
-    person = str(world.gitlab.user("ben").id)
+    people = {"4711": str(world.gitlab.user("ben").id), "forget NAME": str(world.gitlab.user("cleo").id)}
     with Sandbox(world):
         for name in ("milesync.toml", "sandbox.toml"):
             (folder / name).write_text(configuration(world) + JOINT, encoding="utf-8")
         addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
         # GitHub asks for a second between writes, which these tests need not wait for.
         environment = mock.patch.dict("tests.e2e.inprocess.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
-        with environment, mock.patch.dict(STANDS_FOR, {"4711": person}):
+        with environment, mock.patch.dict(STANDS_FOR, people):
             yield folder
 
 
@@ -80,7 +82,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     env: dict[str, str | None] = {"JIRA_EMAIL": None} if words[0] == "check" else {}
-    typed = [word for given in words if (word := STANDS_FOR.get(given, given))]
+    pairs = zip(("", *words), words, strict=False)
+    typed = [
+        word for before, given in pairs if (word := STANDS_FOR.get(f"{before} {given}", STANDS_FOR.get(given, given)))
+    ]
     done = milesync(*typed, *(["--help"] if typed[0] in NAMES and len(typed) == 1 else []), env=env)
     assert done.code in (0, 2), done.err + done.out
     assert "Traceback" not in done.err

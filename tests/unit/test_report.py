@@ -92,7 +92,8 @@ def test_levers_count_and_date() -> None:
     cut = Lever(kind=LeverKind.CUT, probability=0.81, values={"count": 7, "of": 19})
     assert lever(cut, DUE) == ("Cut 7 of 19 open issues", "81 % likely")
     move = Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 9), "capacity": True})
-    assert lever(move, DUE) == ("Move the due date to 9 Jan 2027", "80 % likely, +28 days, by what was closed lately")
+    effect = "80 % likely if all else stays, +28 days, by what was closed lately"
+    assert lever(move, DUE) == ("Move the due date to 9 Jan 2027", effect)
 
 
 def test_every_status_and_every_cause_of_not_knowing_is_said() -> None:
