@@ -42,10 +42,13 @@ STANDS_FOR = {
 NAMES = ("check", "db", "explain", "report", "whatif")
 """Commands that need more words; alone they are only named, and their help is shown."""
 
-JOINT = """
+MORE = """
 [[joint]]
 name = "Payments GA"
 members = ["gh:acme/app#2", "jira:PAY/2.0"]
+
+[report]
+out = "site"
 """
 
 
@@ -70,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     people = {"4711": str(world.gitlab.user("ben").id), "forget NAME": str(world.gitlab.user("cleo").id)}
     with Sandbox(world):
         for name in ("milesync.toml", "sandbox.toml"):
-            (folder / name).write_text(configuration(world) + JOINT, encoding="utf-8")
+            (folder / name).write_text(configuration(world) + MORE, encoding="utf-8")
         addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
         # GitHub asks for a second between writes, which these tests need not wait for.
         environment = mock.patch.dict("tests.e2e.inprocess.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
