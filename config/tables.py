@@ -92,6 +92,11 @@ class Also(Table):
     health_status: bool = Field(
         default=False, description="GitLab Ultimate: the status issue's own health status, beside the label"
     )
+    project_status: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*/[1-9][0-9]*)?$",
+        description="GitHub: project board for a status update of each milestone, OWNER/NUMBER: acme/7; none: nowhere",
+    )
 
 
 class ProjectRules(Table):

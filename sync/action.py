@@ -13,6 +13,8 @@ __all__ = [
     "Action",
     "AnyAction",
     "Asked",
+    "Board",
+    "BoardUpdate",
     "Claim",
     "CloseIssue",
     "CreateComment",
@@ -29,6 +31,7 @@ __all__ = [
     "SetHealth",
     "StatusIssue",
     "Target",
+    "TellBoard",
     "UpdateComment",
     "may_be_refused",
     "notifies",
@@ -38,12 +41,16 @@ __all__ = [
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet."""
+    """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet.
+
+    ``boards`` are the project boards (``acme/7``) on which a status update of it may stand.
+    """
 
     milestone: str
     project: str
     project_key: str
     issue: str = ""
+    boards: tuple[str, ...] = ()
 
 
 class OurComment(Struct, frozen=True, kw_only=True):
@@ -84,12 +91,39 @@ class Asked(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class BoardUpdate(Struct, frozen=True, kw_only=True):
+    """A status update on a project board that we wrote: its author is us **and** it carries a marker.
+
+    ``status`` is the board's own word in small letters (``on_track``), empty for none.
+    """
+
+    id: str
+    status: str
+    body: str
+    marker: str
+    created_at: datetime
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """A project board, by its written name (``acme/7``), with our updates for one milestone.
+
+    ``public``: everybody may read it. ``claims`` are the markers in what other accounts wrote. ``why`` says in a few
+    words why it cannot be used, empty where it can.
+    """
+
+    name: str
+    public: bool = False
+    updates: tuple[BoardUpdate, ...] = ()
+    claims: tuple[str, ...] = ()
+    why: str = ""
+
+
 class StatusIssue(Struct, frozen=True, kw_only=True):
     """A status issue as it stands: fresh labels, our comments and what people ask, from every page of the thread.
 
     ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
     ``claims`` are comments of other accounts that carry a marker. ``health`` is the tracker's own health status, empty
-    for none, None where the tracker knows no such thing.
+    for none, None where the tracker knows no such thing. ``boards`` are those that the target named.
     """
 
     issue: str
@@ -102,6 +136,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     asked: tuple[Asked, ...] = ()
     claims: tuple[Claim, ...] = ()
     health: str | None = None
+    boards: tuple[Board, ...] = ()
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -196,6 +231,19 @@ class SetHealth(Action, frozen=True, kw_only=True, tag=True):
     value: str
 
 
+class TellBoard(Action, frozen=True, kw_only=True, tag=True):
+    """Post a status update on a project board (``acme/7``), rewrite the one with id ``update``, or (``body`` empty)
+    take it away. Where one with this very marker stands already, none is posted.
+    """
+
+    issue: str
+    board: str
+    update: str = ""
+    status: str = ""
+    body: str = ""
+    marker: str = ""
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -239,6 +287,7 @@ AnyAction = (
     | MarkItem
     | Describe
     | SetHealth
+    | TellBoard
     | CreateComment
     | UpdateComment
     | DeleteComment
@@ -260,11 +309,14 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 def notifies(action: Action, receipt: Receipt) -> bool:
     """Whether this write has sent people a notification: new comments and issues do, rewritings and labels do not."""
-    return receipt.loud or isinstance(action, CreateComment | CreateStatusIssue | CloseIssue)
+    return receipt.loud or (
+        isinstance(action, CreateComment | CreateStatusIssue | CloseIssue)
+        or (isinstance(action, TellBoard) and not action.update)
+    )
 
 
 def may_be_refused(action: Action) -> bool:
     """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue | Describe | SetHealth) or (
+    return isinstance(action, CloseIssue | Describe | SetHealth | TellBoard) or (
         isinstance(action, DeleteComment) and (action.claimed or action.superseded)
     )

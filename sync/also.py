@@ -48,11 +48,12 @@ ABOUT = timedelta(minutes=5)
 
 
 class Also(Struct, frozen=True, kw_only=True):
-    """What is to be written beside the label and the comment."""
+    """What is to be written beside the label and the comment; ``project_status`` names a board (``acme/7``) or none."""
 
     item_labels: bool = False
     description: bool = False
     health_status: bool = False
+    project_status: str = ""
 
 
 class Mark(Struct, frozen=True, kw_only=True):

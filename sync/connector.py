@@ -16,6 +16,8 @@ from msgspec import Struct, field
 from sync.action import (
     Action,
     Asked,
+    Board,
+    BoardUpdate,
     Claim,
     CloseIssue,
     CreateComment,
@@ -32,6 +34,7 @@ from sync.action import (
     SetHealth,
     StatusIssue,
     Target,
+    TellBoard,
     UpdateComment,
 )
 from sync.commands import command_lines
@@ -43,6 +46,8 @@ __all__ = [
     "Action",
     "Asked",
     "AuthError",
+    "Board",
+    "BoardUpdate",
     "Budget",
     "BusyError",
     "Capabilities",
@@ -79,6 +84,7 @@ __all__ = [
     "Setup",
     "StatusIssue",
     "Target",
+    "TellBoard",
     "TrackerError",
     "Trigger",
     "UncertainError",
@@ -161,6 +167,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
     `described` is how long (in UTF-8 bytes) a milestone's description may get; 0: it is not ours to write.
     `health`: issues have a health status of the tracker's own, at least under some licence.
+    `boards`: there are project boards with status updates, on which an update of ours may stand.
     `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
     cannot differ in case alone (GitHub).
     """
@@ -171,6 +178,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     history: bool = True
     described: int = 0
     health: bool = False
+    boards: bool = False
     labels_are_made: bool = True
     labels_any_case: bool = False
 

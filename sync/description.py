@@ -1,8 +1,9 @@
-"""What should stand in a milestone's own description and in a tracker's own health status."""
+"""What should stand in a milestone's own description, in a tracker's own health status and on a project board."""
 
 from __future__ import annotations
 
 from sync import report
+from sync.action import StatusIssue
 from sync.assessment import Assessed
 from sync.desired import HEALTH, Described
 from sync.fence import fenced
@@ -10,7 +11,7 @@ from sync.markup import render
 from sync.markup.terminal import terminal
 from sync.model import Markup, MilestoneKind, Status
 
-__all__ = ["description_of", "health_for", "lines_for"]
+__all__ = ["board_for", "description_of", "health_for", "lines_for", "told_on"]
 
 SHORT = 2_000
 """Characters for our lines."""
@@ -46,3 +47,16 @@ def health_for(one: Assessed, status: Status) -> str | None:
     if not one.source.connector.capabilities.health:
         return None
     return HEALTH.get(status, "") if one.source.also_of(one.project.key).health_status else ""
+
+
+def board_for(one: Assessed) -> str | None:
+    """The project board on which a status update should stand; empty for none, None where there are no boards."""
+    can = one.source.connector.capabilities
+    return one.source.also_of(one.project.key).project_status if can.boards else None
+
+
+def told_on(one: Assessed, told: report.View, have: StatusIssue | None) -> str:
+    """The body of that update: the verdict, the dates, the way to the status issue; empty where none is asked for."""
+    if have is None or not board_for(one):
+        return ""
+    return render(report.brief(told, have.url), one.source.connector.capabilities.markup, SHORT)

@@ -12,7 +12,7 @@ from sync.action import StatusIssue
 from sync.assessment import Assessed
 from sync.closing import Record
 from sync.commands import heard
-from sync.description import description_of, health_for, lines_for
+from sync.description import board_for, description_of, health_for, lines_for, told_on
 from sync.desired import Desired, label_name
 from sync.farewell import farewell
 from sync.goodnews import good_news
@@ -40,6 +40,7 @@ def desire(
     posted: bool,
     described: bool = False,
     health_set: str | None = None,
+    boards_told: frozenset[str] = frozenset(),
     instance: str,
     now: datetime,
     quiet: bool = False,
@@ -49,7 +50,7 @@ def desire(
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
     told. ``posted`` and ``described`` say that a summary, and lines in the milestone's description, stood there once;
-    ``health_set`` is the tracker's own health status that we set last.
+    ``health_set`` is the tracker's own health status that we set last, ``boards_told`` where we posted a status update.
     ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging`` are the
     rules for reminders.
     """
@@ -102,6 +103,10 @@ def desire(
         described=description_of(one, described=described),
         health=health_for(one, status),
         health_set=health_set,
+        board=board_for(one),
+        told=told_on(one, _settled(shown, last), have),
+        boards_told=boards_told,
+        visibility=one.project.visibility,
         stale=stale,
         quiet=quiet,
         muted=said.muted,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sync.action import Action
-from sync.model import Replan, Status
+from sync.model import Replan, Status, Visibility
 
 __all__ = ["HEALTH", "LABELS", "Described", "Desired", "People", "Plan", "Policy", "Skipped", "label_name", "merged"]
 
@@ -73,6 +73,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     to say; ``described`` is what stands there.
     ``health`` is the tracker's own health status as it should be (empty: none), None where that is not ours to say;
     ``health_set`` is what we set last.
+    ``board`` is the project board on which a status update of it should stand (empty: none), None where there are no
+    boards; ``told`` is its body, ``boards_told`` where we have posted one. ``visibility`` is that of its project.
     ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
     ``understood`` and ``ignored`` count them.
     """
@@ -107,6 +109,10 @@ class Desired(Struct, frozen=True, kw_only=True):
     described: Described | None = None
     health: str | None = None
     health_set: str | None = None
+    board: str | None = None
+    told: str = ""
+    boards_told: frozenset[str] = frozenset()
+    visibility: Visibility = Visibility.UNKNOWN
     stale: bool = False
     quiet: bool = False
     muted: bool = False

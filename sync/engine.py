@@ -5,7 +5,7 @@ Each step is one method and can be run alone. Connections are pulled side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -298,6 +298,8 @@ class Engine:
             if one is None or now - at >= SWEEP:
                 continue
             origin = one.source.connector.source
+            if issue is not None and any(board.why for board in issue.boards):
+                continue  # what could not be read may be put right at any time
             if issue is None or not self.store.touched(origin, issue.issue, one.project.id, at):
                 found[uid] = issue
         return found
@@ -316,8 +318,9 @@ class Engine:
     def _observe_one(self, source: Source, wanted: Sequence[Assessed]) -> Observed:
         self.progress("observe", f"{source.name}: {len(wanted)} status issues")
         self._terms.setdefault(source.connector.source, self.store.term(source.connector.source))
+        told = self.store.boards()
         try:
-            found = source.connector.observe([self._target(one) for one in wanted])
+            found = source.connector.observe([self._target(one, told.get(one.uid, ())) for one in wanted])
         except TrackerError as error:
             self._failed(source, "", error)
             return Observed(failed={one.uid: error for one in wanted})
@@ -326,10 +329,17 @@ class Engine:
                 self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
         return found
 
-    def _target(self, one: Assessed) -> Target:
+    def _target(self, one: Assessed, told: Iterable[str]) -> Target:
         known = self.store.observed().get(one.uid)
         issue = one.report_on or (known[0].issue if known and known[0] else "")
-        return Target(milestone=one.uid, project=one.project.id, project_key=one.project.key, issue=issue)
+        boards = {one.source.also_of(one.project.key).project_status, *told} - {""}
+        return Target(
+            milestone=one.uid,
+            project=one.project.id,
+            project_key=one.project.key,
+            issue=issue,
+            boards=tuple(sorted(boards)) if one.source.connector.capabilities.boards else (),
+        )
 
     def _reconcile(self, managed: Sequence[Assessed], known: Mapping[str, StatusIssue | None], seen: Observed) -> Plan:
         stood = {uid: issue for uid, issue in known.items() if issue is not None}
@@ -354,7 +364,7 @@ class Engine:
     def desired(self, managed: Sequence[Assessed], seen: Observed, posted: Collection[str]) -> list[Desired]:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
-        described, healths = self.store.posted(Made.DESCRIPTION), self.store.healths()
+        described, healths, boards = self.store.posted(Made.DESCRIPTION), self.store.healths(), self.store.boards()
         records = self.store.records([one.uid for one in managed if one.health.status is Status.DONE])
         return [
             desire(
@@ -363,6 +373,7 @@ class Engine:
                 posted=one.uid in posted,
                 described=one.uid in described,
                 health_set=healths.get(one.uid),
+                boards_told=boards.get(one.uid, frozenset()),
                 instance=self.instance,
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),

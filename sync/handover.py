@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sync.action import Claim, Describe, Observed, SetHealth, Target
 from sync.assessment import Assessed
+from sync.board import untelling
 from sync.connector import TrackerError
 from sync.desired import Plan, Skipped, label_name, merged
 from sync.engine import Engine
@@ -126,7 +127,15 @@ def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str
         if issue is not None and uid not in known and not issue.closed
     ]
     plans = [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]
-    return merged([*plans, *_undescribed(engine, assessed), _unset(engine, assessed, seen)]), lost
+    rest = [*_undescribed(engine, assessed), _unset(engine, assessed, seen), *_untold(engine, assessed, seen)]
+    told = engine.store.boards()
+    lost += [
+        f"{issue.url}: {board.why}"
+        for uid, issue in seen.issues.items()
+        for board in issue.boards
+        if board.why and board.name in told.get(uid, ())
+    ]
+    return merged([*plans, *rest]), lost
 
 
 def _unmarked(engine: Engine, assessed: Sequence[Assessed]) -> Iterator[Plan]:
@@ -168,3 +177,12 @@ def _unset(engine: Engine, assessed: Sequence[Assessed], seen: Observed) -> Plan
             if (issue := seen.issues.get(one.uid)) and issue.health and issue.health == last.get(one.uid)
         )
     )
+
+
+def _untold(engine: Engine, assessed: Sequence[Assessed], seen: Observed) -> Iterator[Plan]:
+    """Take our status updates off the project boards; those that a person edited stay."""
+    for one in assessed:
+        issue = seen.issues.get(one.uid)
+        if issue is not None:
+            to = {"milestone": one.uid, "project": one.project.id, "project_key": one.project.key}
+            yield untelling(issue, to, engine.instance)

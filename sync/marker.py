@@ -28,6 +28,7 @@ class MarkerKind(StrEnum):
     TRANSITION = "transition"
     CLOSING = "closing"
     REMINDER = "reminder"
+    BOARD = "board"
 
 
 class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,8 +46,10 @@ from sync.action import (
     OurComment,
     SetHealth,
     StatusIssue,
+    TellBoard,
     UpdateComment,
 )
+from sync.board import telling
 from sync.desired import LABELS, Desired, People, Plan, Policy, Skipped, label_name, merged
 from sync.fence import fence_in
 from sync.marker import Marker, MarkerKind, digest
@@ -158,7 +160,9 @@ class _One:
                 skipped = "a person edited its summary, which stays"
         if not want.stale and skipped != ADOPT:
             actions += [*self._describe(), *self._set_health(first=bool(actions) and self.have is None)]
-            skipped = skipped or self._no_health()
+            tell, unsaid = telling(want, self.have, self.instance)
+            actions += tell  # last, as what a tracker refuses ends its milestone's writes
+            skipped = skipped or self._no_health() or unsaid
         people = People(
             understood=want.understood,
             ignored=want.ignored,
@@ -423,6 +427,8 @@ def over_limits(plan: Plan, limits: Limits, milestones: int) -> list[Refusal]:
 def _sort(action: Action) -> str:
     if isinstance(action, DeleteComment):
         return "updates" if action.superseded else "deletes"
+    if isinstance(action, TellBoard):
+        return "deletes" if not action.body else "updates" if action.update else "creates"
     return "creates" if isinstance(action, CreateStatusIssue | CreateComment | CreateLabel) else "updates"
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Point",
     "Seen",
     "View",
+    "brief",
     "lines",
     "meaning",
     "status_issue_body",
@@ -81,6 +82,13 @@ def transition(view: View, before: Status) -> Document:
 def lines(view: View) -> Document:
     """What stands in a milestone's own description: the verdict and the dates."""
     told: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
+    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
+
+
+def brief(view: View, page: str) -> Document:
+    """What stands on a project board: which milestone, the verdict, the dates, and the page of its status issue."""
+    name: Line = (f"{capital(_kind(view.milestone))} ", Foreign(view.milestone.title), " in ", Foreign(view.project))
+    told: tuple[Line, ...] = (name, (Strong(_headline(view)),), *_when(view), (Link("The whole story", page),))
     return Document((Section(title="", blocks=(Lines(told),), weight=100),))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,9 @@ from sync.action import (
     MoveLabel,
     Receipt,
     SetHealth,
+    StatusIssue,
     Target,
+    TellBoard,
     may_be_refused,
 )
 from sync.assessment import Source
@@ -121,7 +123,13 @@ class Writer:
         if isinstance(action, MarkItem | Describe):
             return None
         issue = getattr(action, "issue", "")
-        target = Target(milestone=action.milestone, project=action.project, project_key=action.project_key, issue=issue)
+        target = Target(
+            milestone=action.milestone,
+            project=action.project,
+            project_key=action.project_key,
+            issue=issue,
+            boards=(action.board,) if isinstance(action, TellBoard) else (),
+        )
         try:
             observed = source.connector.observe([target])
         except TrackerError:
@@ -135,6 +143,8 @@ class Writer:
             return Receipt(issue=seen.issue) if seen and seen.health == action.value else None
         if seen is None or isinstance(action, CreateStatusIssue):
             return Receipt(issue=seen.issue) if seen else None
+        if isinstance(action, TellBoard):
+            return _told(action, seen)
         if isinstance(action, MoveLabel):
             labels = set(map(fold, seen.labels))
             moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
@@ -146,8 +156,15 @@ class Writer:
     def _remember(self, source: Source, written: Sequence[Written]) -> None:
         """Observe what was just written, so that our own change is not taken for somebody's."""
         touched = {w.action.milestone: w for w in written if not isinstance(w.action, MarkItem | Describe)}
+        told = self.store.boards()
         targets = [
-            Target(milestone=uid, project=w.action.project, project_key=w.action.project_key, issue=w.receipt.issue)
+            Target(
+                milestone=uid,
+                project=w.action.project,
+                project_key=w.action.project_key,
+                issue=w.receipt.issue,
+                boards=_boards(source, w.action, told.get(uid, ())),
+            )
             for uid, w in touched.items()
         ]
         if not targets:
@@ -158,3 +175,21 @@ class Writer:
             return
         for uid, issue in seen.issues.items():
             self.store.save_observed(uid, issue, self.clock())
+
+
+def _boards(source: Source, action: Action, told: Iterable[str]) -> tuple[str, ...]:
+    if not source.connector.capabilities.boards:
+        return ()
+    return tuple(sorted({source.also_of(action.project_key).project_status, *told} - {""}))
+
+
+def _told(action: TellBoard, seen: StatusIssue) -> Receipt | None:
+    """Whether a board shows what was to stand there, or no longer what was to go."""
+    board = next((one for one in seen.boards if one.name == action.board and not one.why), None)
+    if board is None:
+        return None
+    if not action.body:
+        gone = all(one.id != action.update for one in board.updates)
+        return Receipt(id=action.update, issue=seen.issue) if gone else None
+    same = [one for one in board.updates if one.marker == action.marker]
+    return Receipt(id=same[0].id, issue=seen.issue) if same else None

@@ -30,7 +30,9 @@ BODY_LIMIT = 65_000
 class GitHub:
     """One GitHub through one set of credentials. Implements `sync.connector.Connector`."""
 
-    capabilities = Capabilities(markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, described=BODY_LIMIT)
+    capabilities = Capabilities(
+        markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, described=BODY_LIMIT, boards=True
+    )
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.source = setup.name, setup.url.rstrip("/")

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from connectors.github import rows, wire
+from connectors.github.boards import Boards
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.http import decode, decoder
 from sync.action import Asked, Claim, Observed, OurComment, StatusIssue, Target
@@ -108,12 +109,18 @@ class Observer:
                 claims |= answer[2]
         issues: dict[str, StatusIssue] = {}
         batches = [places[i : i + BATCH] for i in range(0, len(places), BATCH)]
-        for read in self._session.caller.each(self._threads, batches):
-            for uid, issue in read.items():
+        for threads in self._session.caller.each(self._threads, batches):
+            for uid, issue in threads.items():
                 if isinstance(issue, TrackerError):
                     failed[uid] = issue
                 else:
                     issues[uid] = issue
+        boards = Boards(self._session)
+        read = boards.read(name for target in targets if target.milestone in issues for name in target.boards)
+        for target in targets:
+            if target.boards and target.milestone in issues:
+                theirs = tuple(boards.of(read[name], target.milestone) for name in target.boards)
+                issues[target.milestone] = msgspec.structs.replace(issues[target.milestone], boards=theirs)
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     # --- where they are ------------------------------------------------------------------------------------------

@@ -194,6 +194,19 @@ class Session:
         response = self.caller.write(lambda: self._ask(document, variables, project), project, repeatable=True)
         return decode(response, Reply[dict[str, Any]], self.name, project).errors
 
+    def create(self, document: str, variables: Mapping[str, Any], type_: type[T], project: str) -> T:
+        """Create something by a document of one field, once. Raises `UncertainError` as `post` does."""
+        response = self.caller.write(lambda: self._ask(document, variables, project), project)
+        try:
+            reply = decode(response, Reply[dict[str, type_ | None]], self.name, project)  # type: ignore[valid-type]
+        except MalformedError as lost:
+            raise UncertainError(self.name, project, lost.detail) from lost
+        self.refuse(reply.errors, project)
+        made = next(iter((reply.data or {}).values()), None)
+        if made is None:
+            raise UncertainError(self.name, project, "GraphQL left out what it made")
+        return made
+
     def refuse(self, errors: Sequence[Failure], project: str) -> None:
         """Raise what the first of these errors means, if there is one."""
         for error in errors:

@@ -8,14 +8,18 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 __all__ = [
+    "About",
     "Actor",
     "Argument",
     "Author",
+    "BoardAnswer",
+    "BoardOwner",
     "Candidate",
     "Change",
     "Changed",
     "Comment",
     "Created",
+    "Creator",
     "Failure",
     "Field",
     "Holder",
@@ -36,12 +40,15 @@ __all__ = [
     "Pages",
     "Permission",
     "Place",
+    "Posted",
     "Probe",
+    "ProjectBoard",
     "Pull",
     "Reference",
     "Reply",
     "Repository",
     "Self",
+    "StatusUpdate",
     "Thread",
     "Wire",
 ]
@@ -342,3 +349,57 @@ class Created(Struct, frozen=True):
 
     node_id: str
     number: int = 0
+
+
+# --- boards ------------------------------------------------------------------------------------------------------
+
+
+class Creator(Struct, frozen=True):
+    """An account; ``kind`` is the name of its type, ``Bot`` for a GitHub App's."""
+
+    id: str
+    login: str
+    kind: str = field(default="", name="__typename")
+
+
+class StatusUpdate(Wire, frozen=True):
+    """A status update on a board."""
+
+    id: str
+    created_at: datetime
+    body: str | None = None
+    status: str | None = None
+    creator: Creator | None = None
+
+
+class ProjectBoard(Wire, frozen=True):
+    """A board (Projects v2) and a page of its status updates."""
+
+    id: str
+    public: bool
+    status_updates: Pages[StatusUpdate]
+
+
+class BoardOwner(Wire, frozen=True):
+    """Whose boards they are."""
+
+    project_v2: ProjectBoard | None = field(default=None, name="projectV2")
+
+
+class BoardAnswer(Wire, frozen=True):
+    """A board, and who asks."""
+
+    viewer: Creator
+    repository_owner: BoardOwner | None = None
+
+
+class Posted(Wire, frozen=True):
+    """What a new status update is told as."""
+
+    status_update: Node | None = None
+
+
+class About(Struct, frozen=True):
+    """As much of a marker as tells whose it is."""
+
+    milestone: str = ""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 
 from connectors.github import rows, wire
+from connectors.github.boards import Boards
 from connectors.github.session import Session
 from connectors.http import decode
 from sync.action import (
@@ -21,6 +22,7 @@ from sync.action import (
     MoveLabel,
     Receipt,
     RemoveLabel,
+    TellBoard,
     UpdateComment,
 )
 from sync.connector import GoneError, NotThereError, RefusedError, put, with_marker
@@ -65,7 +67,7 @@ class Writer:
     """Does one change at a time."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._boards = session, Boards(session)
 
     def apply(self, action: Action) -> Receipt:
         """Do it. Raises `sync.connector.TrackerError`."""
@@ -93,6 +95,8 @@ class Writer:
                 return self._delta(action, action.issue, (), action.labels)
             case Describe():
                 return self._describe(action)
+            case TellBoard():
+                return self._boards.apply(action)
             case CloseIssue():
                 self._mutate(_CLOSE, {"issue": self._issue_id(action, action.issue)}, action.project_key)
                 return Receipt(issue=action.issue)

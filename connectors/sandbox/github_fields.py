@@ -12,7 +12,7 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from connectors.sandbox.github_view import due_on, node_id, stamp, timeline
 from connectors.sandbox.world import Issue, Project, Tracker, User
 
-__all__ = ["FIELDS", "type_of"]
+__all__ = ["FIELDS", "Connection", "Info", "connection", "missing", "type_of"]
 
 Info: TypeAlias = "GraphQLResolveInfo[Any]"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,7 @@ def type_of(value: Any, _info: Info, _type: Any) -> str:
 
 
 def missing(what: str) -> GraphQLError:
+    """The error of what is not there, or may not be seen."""
     return GraphQLError(f"Could not resolve to {what}.", extensions={"type": "NOT_FOUND"})
 
 
@@ -81,7 +82,7 @@ def _owner(_: Any, info: Info, login: str) -> User:
 
 def _owned(user: User, info: Info, **page: Any) -> Connection:
     mine = [p for key, p in sorted(_tracker(info).projects.items()) if key.startswith(f"{user.login}/")]
-    return _connection([Row("Repository", p, p) for p in mine if not p.hidden], page, lambda row: row.project.key)
+    return connection([Row("Repository", p, p) for p in mine if not p.hidden], page, lambda row: row.project.key)
 
 
 def _node(_: Any, info: Info, id: str) -> Any:  # noqa: A002
@@ -143,7 +144,7 @@ def _issues(row: Row, _info: Info, **page: Any) -> Connection:
     ]
     found.sort(key=lambda issue: (by(issue), issue.number), reverse=order["direction"] == "DESC")
     key = lambda row: f"{by(row.it):%Y-%m-%dT%H:%M:%S.%f} {row.it.number:09}"  # noqa: E731
-    return _connection(
+    return connection(
         [Row("Issue", issue, row.project) for issue in found], page, key, down=order["direction"] == "DESC"
     )
 
@@ -155,21 +156,21 @@ def _timeline(row: Row, _info: Info, **page: Any) -> Connection:
         for kind, change in timeline(row.it, row.project.milestones)
         if kind in _EVENTS and (not wanted or kind in wanted)
     ]
-    return _connection(events, page)
+    return connection(events, page)
 
 
 def _comments(row: Row, _info: Info, **page: Any) -> Connection:
-    return _connection([Row("IssueComment", c, row.project, row.it) for c in row.it.comments], page)
+    return connection([Row("IssueComment", c, row.project, row.it) for c in row.it.comments], page)
 
 
 def _issue_labels(row: Row, _info: Info, **page: Any) -> Connection:
     named = [row.project.labels[name] for name in row.it.labels if name in row.project.labels]
-    return _connection([Row("Label", label, row.project) for label in named], page)
+    return connection([Row("Label", label, row.project) for label in named], page)
 
 
 def _labels(row: Row, _info: Info, query: str | None = None, **page: Any) -> Connection:
     named = [label for label in row.project.labels.values() if not query or query.lower() in label.name.lower()]
-    return _connection([Row("Label", label, row.project) for label in named], page)
+    return connection([Row("Label", label, row.project) for label in named], page)
 
 
 def _label(row: Row, _info: Info, name: str) -> Row | None:
@@ -187,20 +188,20 @@ def _milestones(row: Row, _info: Info, **page: Any) -> Connection:
         key=lambda m: m.updated.timestamp() if order["field"] == "UPDATED_AT" else m.number,
         reverse=order["direction"] == "DESC",
     )
-    return _connection([Row("Milestone", m, row.project) for m in found], page)
+    return connection([Row("Milestone", m, row.project) for m in found], page)
 
 
 def _blockers(row: Row, _info: Info, **page: Any) -> Connection:
     there = [issue for n in row.it.blocked_by if (issue := row.project.issues.get(n)) and not issue.pull]
-    return _connection([Row("Issue", issue, row.project) for issue in there], page)
+    return connection([Row("Issue", issue, row.project) for issue in there], page)
 
 
 def _blocked(row: Row, _info: Info, **page: Any) -> Connection:
     waiting = [issue for issue in row.project.issues.values() if issue.blocked_by and row.it.number in issue.blocked_by]
-    return _connection([Row("Issue", issue, row.project) for issue in waiting], page)
+    return connection([Row("Issue", issue, row.project) for issue in waiting], page)
 
 
-def _connection(
+def connection(
     rows: list[Any], page: Mapping[str, Any], key: Callable[[Any], str] | None = None, *, down: bool = False
 ) -> Connection:
     """A page: ``first`` (1 to 100) after a cursor, which is a place in the order, or an index where rows stay put."""
@@ -344,7 +345,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Issue", "milestone"): lambda row, _info: (
         Row("Milestone", row.project.milestones[row.it.milestones[0]], row.project) if row.it.milestones else None
     ),
-    ("Issue", "assignees"): lambda row, _info, **page: _connection(row.it.assignees, page),
+    ("Issue", "assignees"): lambda row, _info, **page: connection(row.it.assignees, page),
     ("Issue", "labels"): _issue_labels,
     ("Issue", "comments"): _comments,
     ("Issue", "timelineItems"): _timeline,

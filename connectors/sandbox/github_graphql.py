@@ -21,6 +21,7 @@ from graphql import (
     validate,
 )
 
+from connectors.sandbox.github_boards import BOARDS
 from connectors.sandbox.github_fields import FIELDS, type_of
 from connectors.sandbox.world import Tracker
 
@@ -90,7 +91,7 @@ def _schema() -> GraphQLSchema:
     for name, type_ in schema.type_map.items():
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
             for field_name, field in type_.fields.items():
-                found = FIELDS.get((name, field_name)) or FIELDS.get(("", field_name))
+                found = BOARDS.get((name, field_name)) or FIELDS.get((name, field_name)) or FIELDS.get(("", field_name))
                 if found is not None:
                     field.resolve = found
         if hasattr(type_, "resolve_type"):

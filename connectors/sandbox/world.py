@@ -190,6 +190,28 @@ class Fault:
     after: int = 0
 
 
+@dataclass(slots=True)
+class Note:
+    """A status update on a project board; ``status`` is the tracker's own word (``ON_TRACK``)."""
+
+    id: int
+    creator: User
+    status: str | None
+    body: str
+    created: datetime
+    updated: datetime
+
+
+@dataclass(slots=True)
+class Board:
+    """A project board (GitHub Projects) with its status updates, oldest first."""
+
+    id: int
+    public: bool = False
+    notes: list[Note] = field(default_factory=list)
+    read_only: bool = False
+
+
 class Tracker:
     """One tracker: its projects, users, token and faults; the lock makes each request atomic."""
 
@@ -199,6 +221,8 @@ class Tracker:
         self.lock = threading.RLock()
         self.projects: dict[str, Project] = {}
         self.users: dict[int, User] = {}
+        self.boards: dict[str, Board] = {}
+        """GitHub's project boards by owner and number: ``acme/7``; their scope is ``project``."""
         self.faults: list[Fault] = []
         self.log: deque[tuple[str, str, int]] = deque(maxlen=100_000)
         """(method, path with query, status) of each request, oldest first."""
@@ -228,6 +252,10 @@ class Tracker:
         made = User(self.world.next_id(), login, name or login.title(), bot)
         self.users[made.id] = made
         return made
+
+    def board(self, name: str, *, public: bool = False) -> Board:
+        """The project board of that name (``acme/7``), made if need be."""
+        return self.boards.setdefault(name, Board(self.world.next_id(), public))
 
     def project(self, key: str, name: str = "", *, private: bool = False, created: datetime | None = None) -> Project:
         """The project of that key, made if need be."""

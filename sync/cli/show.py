@@ -24,6 +24,7 @@ from sync.action import (
     MoveLabel,
     RemoveLabel,
     SetHealth,
+    TellBoard,
 )
 from sync.assessment import Assessed
 from sync.desired import People, Plan
@@ -201,6 +202,8 @@ def _told(action: Action) -> tuple[str, str]:
             return ("~" if lines and was else "+" if lines else "-"), "our lines in the milestone's description"
         case SetHealth(value=value):
             return "~", f"health status {value.replace('_', ' ') or 'none'} on {where}"
+        case TellBoard(board=board, update=update, body=body):
+            return ("-" if not body else "~" if update else "+"), f"our status update on the board {board}"
         case RemoveLabel():
             return "-", f"label {', '.join(action.labels)} from {where}"
         case DeleteComment():

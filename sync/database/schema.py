@@ -56,6 +56,7 @@ class Made(StrEnum):
     SUMMARY = "summary"
     DESCRIPTION = "description"
     HEALTH = "health"
+    BOARD = "board"
 
 
 class Delivery(StrEnum):

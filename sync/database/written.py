@@ -20,6 +20,7 @@ from sync.action import (
     Receipt,
     SetHealth,
     StatusIssue,
+    TellBoard,
 )
 from sync.also import Mark
 from sync.database import lease, schema
@@ -113,6 +114,8 @@ class Written(Shelf):
                 action = _ACTION.decode(row.action)
                 if isinstance(action, SetHealth):
                     _forget_health(connection, action.milestone)
+                if isinstance(action, TellBoard) and not action.body:
+                    _forget_board(connection, action)
                 upsert(connection, schema.made, _made(row.source, action, outcome))
                 if isinstance(action, MarkItem):
                     _note_marks(connection, row.source, action, values["finished_at"])
@@ -190,6 +193,13 @@ class Written(Shelf):
         rows = self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == Made.HEALTH))
         return {row.milestone: row.issue for row in rows}
 
+    def boards(self) -> dict[str, frozenset[str]]:
+        """The project boards on which we posted a status update, by milestone uid, whether it still stands or not."""
+        made, found = schema.made, dict[str, frozenset[str]]()
+        for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == Made.BOARD)):
+            found[row.milestone] = found.get(row.milestone, frozenset()) | {row.issue}
+        return found
+
     def marks(self, source: str) -> list[Mark]:
         """The labels that milesync put on items of a source and whose matter is not over yet."""
         table = schema.mark
@@ -237,6 +247,12 @@ def _forget_health(connection: Connection, milestone: str) -> None:
     connection.execute(delete(made).where(made.c.milestone == milestone, made.c.what == Made.HEALTH))
 
 
+def _forget_board(connection: Connection, action: TellBoard) -> None:
+    made = schema.made
+    mine = (made.c.milestone == action.milestone) & (made.c.what == Made.BOARD) & (made.c.issue == action.board)
+    connection.execute(delete(made).where(mine))
+
+
 def _forget(connection: Connection, source: int, issue: str, labels: Sequence[str]) -> None:
     table = schema.mark
     mine = (table.c.source == source) & (table.c.issue == issue) & table.c.label.in_(labels)
@@ -253,6 +269,8 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
         return [_own(source, action.milestone, Made.HEALTH, issue=action.value)]
     if isinstance(action, Describe):
         return [_own(source, action.milestone, Made.DESCRIPTION)]
+    if isinstance(action, TellBoard) and action.body:
+        return [_own(source, action.milestone, Made.BOARD, issue=action.board)]
     return []
 
 
@@ -260,7 +278,8 @@ def _found(source: int, milestone: str, seen: StatusIssue) -> list[dict[str, Any
     """What an observation shows of our own, by its markers: so it is known again after the database was lost."""
     marks = [(seen.marker, seen), *((comment.marker, None) for comment in seen.comments)]
     whats = {MarkerKind.STATUS_ISSUE: Made.STATUS_ISSUE, MarkerKind.SUMMARY: Made.SUMMARY}
-    return [
+    boards = [_own(source, milestone, Made.BOARD, issue=board.name) for board in seen.boards if board.updates]
+    return boards + [
         _own(source, milestone, whats[marker.kind], issue=own.issue if own else "", url=own.url if own else "")
         for text, own in marks
         if (marker := Marker.decode(text)) and marker.milestone == milestone and marker.kind in whats

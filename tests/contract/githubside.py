@@ -118,6 +118,7 @@ def anew(world: World, clock: Clock) -> Tracker:
         filled.clear()
     hub.users = {hub.bot.id: hub.bot}
     hub.used, hub.limit = 0, 5000
+    hub.boards, hub.scopes = {}, ("repo",)
     return hub
 
 

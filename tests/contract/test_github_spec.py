@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 from graphql import (
@@ -41,6 +42,7 @@ from sync.connector import (
     DeleteComment,
     MoveLabel,
     RemoveLabel,
+    TellBoard,
     UpdateComment,
 )
 from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
@@ -124,6 +126,15 @@ def _live(there: Small, clock: Clock) -> None:
     connector.apply(MoveLabel(**to, issue=made.issue, add="health/done", remove=("health/at-risk",)))
     comment = connector.apply(CreateComment(**to, issue=made.issue, body="y", marker=mark, summary=True))
     connector.apply(UpdateComment(**to, issue=made.issue, comment=comment.id, body="z", marker=mark))
+    there.tracker.board("acme/7")
+    there.tracker.scopes = ("repo", "project")
+    tell: dict[str, Any] = {**to, "issue": made.issue, "board": "acme/7", "status": "on_track"}
+    told = connector.apply(TellBoard(**tell, body="x", marker=marker(wanted.milestone, "board")))
+    connector.apply(TellBoard(**tell, body="y", marker=marker(wanted.milestone, "board"), update=told.id))
+    there.tracker.boards["acme/7"].notes *= 101
+    connector.observe([msgspec.structs.replace(wanted, boards=("acme/7",))])
+    del there.tracker.boards["acme/7"].notes[1:]
+    connector.apply(TellBoard(**tell, update=told.id))
     for n in range(101):
         there.tracker.comment(there.place.issues[5], there.tracker.user("ada"), f"chatter {n}")
     there.place.members["ben"] = "maintain"
@@ -218,7 +229,7 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }
     assert {text.split()[1].partition("(")[0] for text in documents} == {
         "Open", "Numbered", "Changed", "Later", "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
-        "Move", "Add", "Remove", "Close", "Update", "Delete",
+        "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Close", "Update", "Delete",
     }  # fmt: skip
     newer = official(
         "extend type Issue { issueType: IssueType"

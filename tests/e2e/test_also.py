@@ -120,6 +120,52 @@ def test_gitlabs_own_health_status_follows_and_goes(there: tuple[World, Path]) -
     assert healths() == {""}
 
 
+def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes(there: tuple[World, Path]) -> None:
+    world, config = there
+    config.write_text(only_these(config.read_text(), ["gh"]))
+    plain = config.read_text()
+    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    board = world.github.board("acme/7", public=True)
+    run(config, "--first-run")
+    assert "the board acme/7 may not be read by this token" in milesync("plan", "--config", str(config)).out
+    again = run(config).document
+    assert (again["writes"]["applied"], again["errors"]) == (0, [])
+    world.github.scopes = ("repo", "project")
+    assert "+ our status update on the board acme/7" in milesync("plan", "--config", str(config)).out
+    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/8"\n')
+    other = world.github.board("acme/8")
+    assert run(config).document["writes"]["applied"] == 1
+    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    assert run(config).document["writes"]["applied"] == 2
+    assert other.notes == []
+    (note,) = board.notes
+    assert "likely by" in note.body
+    assert note.body.count("<!-- milesync ") == 1
+    assert run(config).document["writes"] == {"planned": 0, "applied": 0, "skipped": 0}
+    note.body = note.body.replace("likely by", "hardly by")
+    person = note.body
+    run(config)
+    done = milesync("retire", "--yes", "--json", "--config", str(config))
+    assert done.code == 0, done.err
+    assert [one.body for one in board.notes] == [person]
+
+
+def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[World, Path]) -> None:
+    world, config = there
+    world.github.scopes = ("repo", "project")
+    world.github.projects["acme/app"].private = True
+    board = world.github.board("acme/7", public=True)
+    config.write_text(only_these(config.read_text(), ["gh"]))
+    config.write_text(config.read_text() + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    run(config, "--first-run")
+    run(config)
+    assert board.notes == []
+    assert "the board acme/7 is public, and the milestone is not" in milesync("plan", "--config", str(config)).out
+    board.public = False
+    board.read_only = True
+    assert run(config).document["errors"] == []
+
+
 def test_without_the_licence_it_is_told_and_everything_else_is_written(there: tuple[World, Path]) -> None:
     world, config = there
     world.gitlab.premium = False

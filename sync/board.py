@@ -1,0 +1,105 @@
+"""One status update for each milestone on a project board, where it is asked for: edited in place, never a second one.
+
+A new update notifies those who follow the board and pushes the others down; an edit does neither. Ours is what our own
+account wrote **and** what carries a marker of this instance and milestone. What a person edited or took away stays so.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sync.action import Board, BoardUpdate, StatusIssue, TellBoard
+from sync.desired import Desired, Plan, Skipped
+from sync.marker import Marker, MarkerKind, digest
+from sync.model import Status, Visibility
+
+__all__ = ["BOARD", "EDITED", "telling", "untelling"]
+
+BOARD: Mapping[Status, str] = {
+    Status.ON_TRACK: "on_track",
+    Status.AT_RISK: "at_risk",
+    Status.OFF_TRACK: "off_track",
+    Status.OVERDUE: "off_track",
+    Status.DONE: "complete",
+    Status.NO_DUE_DATE: "inactive",
+    Status.UNKNOWN: "inactive",
+}
+"""A board's own word for each status; of what is not forecast a board can only say that it is inactive."""
+
+EDITED = "a person edited its status update on the board, which stays"
+
+
+def telling(want: Desired, have: StatusIssue | None, instance: str) -> tuple[tuple[TellBoard, ...], str]:
+    """The writes on boards, and why one that is asked for is left out.
+
+    A board that has not been read yet is planned for, so that it is read. The update leads to the status issue, so
+    there is none before that.
+    """
+    if want.board is None or have is None:
+        return (), ""
+    boards = {one.name: one for one in have.boards}
+    to: dict[str, Any] = {k: getattr(want, k) for k in ("milestone", "project", "project_key")} | {"issue": have.issue}
+    away = [away for name, one in boards.items() if name != want.board for away in _away(one, to, instance)]
+    if not want.board:
+        return tuple(away), ""
+    board = boards.get(want.board, Board(name=want.board))
+    status, marked = BOARD[want.status], _marked(board, want.milestone, instance)
+    wide = _too_wide(board, want, have)
+    if wide and not board.why:
+        return (*away, *_away(board, to, instance)), wide
+    why = board.why
+    if not why and not marked and any(_of(text, want.milestone, instance) for text in board.claims):
+        why = "another account wrote its status update on the board"
+    if why:
+        return tuple(away), why
+    text = Marker(
+        instance=instance, kind=MarkerKind.BOARD, milestone=want.milestone, status=want.status, body=digest(want.told)
+    ).encode()
+    tell = {**to, "board": board.name, "status": status, "body": want.told, "marker": text}
+    if not marked:
+        return (*away, *(() if want.board in want.boards_told else (TellBoard(**tell),))), ""
+    (first, marker), *more = marked
+    away += [TellBoard(**to, board=board.name, update=one.id) for one, old in more if not _edited(one, old)]
+    if _edited(first, marker):
+        return tuple(away), EDITED
+    if (marker.body, first.status) != (digest(want.told), status):
+        away.append(TellBoard(**tell, update=first.id))
+    return tuple(away), ""
+
+
+def untelling(issue: StatusIssue, to: Mapping[str, str], instance: str) -> Plan:
+    """Take every update of ours off these boards, but for what a person edited; ``to`` says for which milestone."""
+    away = [one for board in issue.boards for one in _away(board, {**to, "issue": issue.issue}, instance)]
+    kept = sum(len(_marked(board, to["milestone"], instance)) for board in issue.boards) > len(away)
+    return Plan(actions=tuple(away), skipped=(Skipped(to["milestone"], EDITED),) if kept else ())
+
+
+def _away(board: Board, to: Mapping[str, str], instance: str) -> Iterator[TellBoard]:
+    for one, marker in _marked(board, to["milestone"], instance):
+        if not _edited(one, marker):
+            yield TellBoard(**to, board=board.name, update=one.id)
+
+
+def _too_wide(board: Board, want: Desired, have: StatusIssue) -> str:
+    """A public board is read by everybody; so must be the milestone, and the status issue to which it would lead."""
+    everybody = want.visibility is Visibility.PUBLIC and have.visibility is Visibility.PUBLIC
+    return "" if everybody or not board.public else f"the board {board.name} is public, and the milestone is not"
+
+
+def _marked(board: Board, milestone: str, instance: str) -> list[tuple[BoardUpdate, Marker]]:
+    """Our updates for this milestone, the oldest first."""
+    read = ((one, _of(one.marker, milestone, instance)) for one in board.updates)
+    return sorted(((one, marker) for one, marker in read if marker), key=lambda pair: pair[0].created_at)
+
+
+def _of(text: str, milestone: str, instance: str) -> Marker | None:
+    marker = Marker.decode(text)
+    mine = marker and (marker.instance, marker.milestone, marker.kind) == (instance, milestone, MarkerKind.BOARD)
+    return marker if mine else None
+
+
+def _edited(one: BoardUpdate, marker: Marker) -> bool:
+    """Whether somebody changed its text, or the status beside it."""
+    return digest(one.body) != marker.body or (marker.status is not None and one.status != BOARD[marker.status])
