@@ -128,6 +128,16 @@ class Answer(Struct):
     data: _Data | None = None
     errors: list[Any] = []
 
+    @property
+    def refused(self) -> bool:
+        """Whether nothing was answered."""
+        return bool(self.errors) and (self.data is None or self.data.project is None)
+
+    @property
+    def without_links(self) -> bool:
+        """Whether what was refused are the links: an unknown type or field ends the whole query."""
+        return self.refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
+
     def items(self) -> Iterator[_Item]:
         """The issues in it."""
         found = self.data.project if self.data else None

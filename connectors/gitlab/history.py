@@ -6,7 +6,7 @@ second for those that were. ``burndown_events`` would be one request per milesto
 actions without saying whose, so no membership can be made of it.
 
 Blocking links are asked for issue by issue, of open issues that are blocked: GraphQL tells which are. Where it may not
-be asked, of every open issue. Without a licence for them there are none, which the issues themselves show.
+be asked, or does not know, of every open issue. Without a licence for them there are none, which the issues themselves show.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def could_tell(
 
 
 class Histories:
-    """Tells the histories of one project's issues; asks no more by GraphQL once that was refused."""
+    """Tells the histories of one project's issues; asks no more by GraphQL for what was refused."""
 
     def __init__(self, session: Session, project: str, milestones: Iterable[wire.Milestone]) -> None:
         self._session, self._project = session, project
@@ -130,7 +130,9 @@ class Histories:
 
     def _together(self, issues: Sequence[Asked], query: str) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
         """What GraphQL tells of at most `AT_ONCE` issues: maybe not of all."""
-        if not self._session.graphql:
+        if not self._session.counts_blockers:
+            query = QUERY if query != LINKS else ""
+        if not self._session.graphql or not query:
             return {}, {}
         asked = {"project": self._project, "numbers": [str(one.number) for one in issues]}
         try:
@@ -144,7 +146,10 @@ class Histories:
         except _NOT_HERE:
             self._session.graphql = False
             return {}, {}
-        if answer.errors and (answer.data is None or answer.data.project is None):
+        if answer.without_links and query != QUERY:
+            self._session.counts_blockers = False
+            return self._together(issues, query)
+        if answer.refused:
             self._session.graphql = False
         return read(answer, self._milestones), answer.blocked()
 

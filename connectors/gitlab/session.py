@@ -67,6 +67,8 @@ class Session:
         self._caller = Caller(setup, a_minute=int(setup.options.get("requests_a_minute", A_MINUTE if public else 0)))
         self.graphql = "job_token" not in setup.secrets
         """Whether GraphQL is worth asking: a job token may not, and an instance may have refused."""
+        self.counts_blockers = True
+        """Whether GraphQL knows how many issues block one: older instances do not."""
         self._notes = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_A_MINUTE))))
 
     @property

@@ -468,6 +468,34 @@ class TestBlockers:
         side.tracker.faults.append(failing("/api/graphql", 403))
         assert Mirror().pull(side.connect(), "acme/web/shop").issues == got.issues
 
+    @pytest.mark.parametrize(
+        "problem",
+        [
+            "No such type WorkItemWidgetLinkedItems, so it can't be a fragment condition",
+            "Field 'blockedByCount' doesn't exist on type 'WorkItemWidgetLinkedItems'",
+        ],
+    )
+    def test_where_graphql_does_not_count_them_it_still_tells_histories(self, side: Side, problem: str) -> None:
+        project, issues = self.chain(side)
+        milestone = side.tracker.milestone(project, "2.0", at=side.clock.now)
+        made = side.tracker.issue(project, "New", issues[0].author, milestones=[milestone.id])
+        want = Mirror().pull(side.connect(), "acme/web/shop")
+        body = json.dumps({"errors": [{"message": problem}]})
+        side.tracker.faults.append(failing("/api/graphql", 200, body=body, times=1))
+        connector, before = side.connect(), len(side.tracker.log)
+        got = Mirror().pull(connector, "acme/web/shop")
+        asked = [path for _, path, _ in list(side.tracker.log)[before:]]
+        assert (got.issues, got.histories) == (want.issues, want.histories)
+        assert str(made.id) in got.histories
+        assert sum("graphql" in path for path in asked) == 2
+        assert not any("resource_" in path for path in asked)
+        side.clock.forward(days=8)
+        before = len(side.tracker.log)
+        got.pull(connector, "acme/web/shop")
+        asked = [path for _, path, _ in list(side.tracker.log)[before:]]
+        assert got.issues == want.issues
+        assert not any("graphql" in path for path in asked)  # a sweep asks for the counts alone
+
     def test_without_a_licence_nothing_is_asked(self, side: Side) -> None:
         self.chain(side)
         side.tracker.premium = False
