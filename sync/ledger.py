@@ -19,6 +19,7 @@ __all__ = ["NEVER", "Container", "Ledger", "days", "moment"]
 NEVER = float("inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Days = NDArray[np.float64]
+Codes = NDArray[np.int64] | NDArray[np.int32]
 
 
 def days(at: datetime | None) -> float:
@@ -55,7 +56,8 @@ class Ledger:
 
     ``start, due, first_due, ended``: float64[n], days since 1970 UTC, NaN where start, due are unknown, infinity for
     an end that has not come. ``kind, stream``: int64[n] codes into ``kinds, streams``.
-    Rows ``offsets[i]:offsets[i+1]`` are container i's: ``item`` int64[m] codes; ``joined, left, closed`` float64[m].
+    Rows ``offsets[i]:offsets[i+1]`` are container i's: ``item`` int64[m] or int32[m] codes; ``joined, left, closed``
+    float64[m].
     A stay that a reopening ended has its ``left`` there; a closure that took an item out of scope is a ``left`` too,
     with ``closed`` infinite. So a row is a member in [joined, left), open in [joined, min(left, closed)).
     ``items`` names the item codes; it may be empty where nobody asks for names.
@@ -64,8 +66,8 @@ class Ledger:
     def __init__(
         self,
         containers: Sequence[Container],
-        container_of: NDArray[np.int64],
-        item: NDArray[np.int64],
+        container_of: Codes,
+        item: Codes,
         joined: Days,
         left: Days,
         closed: Days,
@@ -74,11 +76,13 @@ class Ledger:
         self.items = items
         self.containers = tuple(containers)
         self.index = {c.id: i for i, c in enumerate(self.containers)}
-        order = np.argsort(container_of, kind="stable")
         n = len(self.containers)
         self.offsets: NDArray[np.int64] = np.zeros(n + 1, dtype=np.int64)
         np.cumsum(np.bincount(container_of, minlength=n), out=self.offsets[1:])
-        self.item, self.joined, self.left, self.closed = item[order], joined[order], left[order], closed[order]
+        if (container_of[1:] < container_of[:-1]).any():
+            order = np.argsort(container_of, kind="stable")
+            item, joined, left, closed = item[order], joined[order], left[order], closed[order]
+        self.item, self.joined, self.left, self.closed = item, joined, left, closed
         self.start, self.due, self.first_due = (
             np.array([float("nan") if v is None else days(v) for v in column], dtype=np.float64)
             for column in (

@@ -64,16 +64,21 @@ class Timeline:
     def __init__(self, group: Ints, time: Floats, groups: int) -> None:
         self.order: Ints = np.lexsort((time, group))
         self.time: Floats = time[self.order]
-        sorted_group = group[self.order]
-        self.first: Ints = np.searchsorted(sorted_group, np.arange(groups + 1))
-        self._moments, rank = np.unique(self.time, return_inverse=True)
-        self._key: Ints = sorted_group * (len(self._moments) + 1) + rank
+        self.first: Ints = np.searchsorted(group[self.order], np.arange(groups + 1))
+        self._steps = int(np.diff(self.first).max(initial=0)).bit_length()
 
     def before(self, group: Ints, moment: Floats, *, inclusive: bool = False) -> Ints:
-        """The sorted position behind group ``group[i]``'s entries < ``moment[i]`` (<= if inclusive)."""
-        rank = np.searchsorted(self._moments, moment, side="right" if inclusive else "left")
-        position: Ints = np.searchsorted(self._key, group * (len(self._moments) + 1) + rank)
-        return position
+        """The sorted position behind group ``group[i]``'s entries < ``moment[i]`` (<= if inclusive).
+
+        Halving all groups' ranges at once takes no memory beside the entries, which may be millions.
+        """
+        low, high = self.first[group], self.first[group + 1]
+        behind = np.greater if inclusive else np.greater_equal
+        for _ in range(self._steps):
+            middle = (low + high) // 2
+            after = (low == high) | behind(self.time[np.minimum(middle, len(self.time) - 1)], moment)
+            low, high = np.where(after, low, middle + 1), np.where(after, np.where(low == high, high, middle), high)
+        return low
 
     def count(self, group: Ints, after: Floats, until: Floats) -> Ints:
         """How many of the group lie in (after, until]."""
@@ -178,7 +183,8 @@ class Past:
         begun, ended = self.joined[member, :DUE], self.gone[member, :DUE]
         exposed, gone = (due_joined - ended).astype(np.float64), (due_gone - ended).astype(np.float64)
         unfinished = self.unfinished[member]
-        columns = np.empty((len(member), DUE, len(Sum)))
+        sums = np.zeros((len(member) + 1, DUE, len(Sum)))
+        columns = sums[1:]
         columns[:, :, Sum.EXPOSED] = exposed
         columns[:, :, Sum.GONE] = gone
         columns[:, :, Sum.GONE_SQUARED] = gone * gone
@@ -191,24 +197,15 @@ class Past:
         columns[:, :, Sum.COUNT] = exposed > 0
         columns[:, :, Sum.UNFINISHED] = unfinished
         columns[:, :, Sum.HITS] = unfinished & self.finished_by[member, 0, None]
-        return _running(columns)
+        np.cumsum(columns, axis=0, out=columns)
+        return sums
 
     def _series(self) -> None:
         """Each stream's events over time, and its containers' comings and goings."""
         ledger = self.ledger
         streams = len(ledger.streams)
         stream = ledger.stream[self.row_container]
-        # what was closed before it joined was never this stream's work, and is not known of until it joins
-        here = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
-        closed = np.flatnonzero(here & np.isfinite(ledger.closed))
-        order = closed[np.lexsort((ledger.closed[closed], ledger.item[closed], stream[closed]))]
-        again = np.zeros(len(order), dtype=bool)
-        again[1:] = (
-            (stream[order][1:] == stream[order][:-1])
-            & (ledger.item[order][1:] == ledger.item[order][:-1])
-            & (ledger.closed[order][1:] == ledger.closed[order][:-1])
-        )
-        once = order[~again]
+        once = self._closed_once(stream)
         self.closures = Timeline(stream[once], ledger.closed[once], streams)
         cut = np.flatnonzero(
             (self.end > ledger.joined) & (ledger.left < ledger.closed) & (ledger.left <= ledger.due[self.row_container])
@@ -232,6 +229,21 @@ class Past:
         first = np.full(streams, np.inf)
         np.minimum.at(first, ledger.stream, start)
         self.stream_start: Floats = first
+
+    def _closed_once(self, stream: Ints) -> Ints:
+        """The rows whose item was closed, one for each closure in a stream."""
+        ledger = self.ledger
+        # what was closed before it joined was never this stream's work, and is not known of until it joins
+        here = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
+        closed = np.flatnonzero(here & np.isfinite(ledger.closed))
+        order = closed[np.lexsort((ledger.closed[closed], ledger.item[closed], stream[closed]))]
+        again = np.zeros(len(order), dtype=bool)
+        if len(order):
+            again[1:] = True
+            for column in (stream, ledger.item, ledger.closed):
+                sorted_ = column[order]
+                again[1:] &= sorted_[1:] == sorted_[:-1]
+        return order[~again]
 
 
 def _table(container: Ints, relative: Floats, n: int) -> Ints:

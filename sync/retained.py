@@ -22,8 +22,10 @@ from sync.store import Memo, Store, StoreError
 __all__ = ["Details", "Retained", "retained"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_MADE_BY = "1"
+_MADE_BY = "2"
 """The version of what follows and of `sync.history.stays`: another one makes everything anew."""
+_TOGETHER = 100
+"""Projects whose memos are in memory at once."""
 
 
 class Retained(msgspec.Struct, frozen=True):
@@ -55,27 +57,34 @@ def retained(
     """
     rule = f"{_MADE_BY} {sha256(repr((sorted(removed), marks, sorted(ignored))).encode()).hexdigest()[:16]}"
     editions = store.editions(source, projects)  # before the rows, so that what comes between makes the memo old
-    known = store.memos(source, rule) if editions else {}
     titles: history.Titles | None = None
-    parts, fresh = list[Stays](), dict[str, Memo]()
+    parts = list[Stays]()
     estimated: list[tuple[str, datetime]] = []
-    for project in sorted(projects):
-        memo = known.pop(project, None)
-        if memo is None or memo.edition != editions.get(project):
-            titles = store.titles(source) if titles is None else titles
-            made = _made(store, source, project, titles, frozenset(removed), marks, ignored)
-            memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(made))
-            fresh[project] = memo
-        made = msgspec.msgpack.decode(memo.body, type=_Body)
-        parts.append(Stays.decode(made.stays))
-        estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
-    if fresh and editions:
-        with suppress(StoreError):  # who may only read makes them again the next time
-            store.save_memos(source, rule, fresh)
-    every = parts[0] if len(parts) == 1 else Stays.joined_up(parts, apart=True)
-    del parts
-    stays = every.without(ours).as_of(at).named(uid(source, "milestone", ""), uid(source, "issue", ""))
+    ordered = sorted(projects)
+    for some in (ordered[n : n + _TOGETHER] for n in range(0, len(ordered), _TOGETHER)):
+        known = store.memos(source, rule, some) if editions else {}
+        few, fresh = list[Stays](), dict[str, Memo]()
+        for project in some:
+            memo = known.pop(project, None)
+            if memo is None or memo.edition != editions.get(project):
+                titles = store.titles(source) if titles is None else titles
+                made = _made(store, source, project, titles, frozenset(removed), marks, ignored)
+                memo = Memo(editions.get(project, 0), msgspec.msgpack.encode(made))
+                fresh[project] = memo
+            made = msgspec.msgpack.decode(memo.body, type=_Body)
+            few.append(Stays.decode(made.stays).without(ours).as_of(at))
+            estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
+        if fresh and editions:
+            with suppress(StoreError):  # who may only read makes them again the next time
+                store.save_memos(source, rule, fresh)
+        parts.append(_joined_up(few))
+    stays = _joined_up(parts).named(uid(source, "milestone", ""), uid(source, "issue", ""))
     return Retained(stays, estimated)
+
+
+def _joined_up(parts: Sequence[Stays]) -> Stays:
+    """Of projects that share no item."""
+    return parts[0] if len(parts) == 1 else Stays.joined_up(parts, apart=True)
 
 
 def counted(issue: Issue, ignored: Collection[str] = ()) -> bool:

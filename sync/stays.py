@@ -1,12 +1,12 @@
 """Stays in columns: what many items did in many containers, in a form that is small, quick to keep and to count.
 
-As objects, the stays of a million issues would take a gigabyte; here they take 60 MB, and single ones are made objects
-again when somebody looks at them.
+As objects, the stays of a million issues would take a gigabyte; here they take 60 MB with the issues' names, and single
+ones are made objects again when somebody looks at them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, overload
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sync.ledger import Container, Ledger
 from sync.model import Counts, Membership
+from sync.names import Names
 
 __all__ = ["Stays", "ledger_of"]
 
@@ -25,6 +26,7 @@ _WEEK = timedelta(days=7) // _MICROSECOND
 _NEVER = np.iinfo(np.int64).max
 
 Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
 _TIMES = ("born", "joined", "left", "closed", "reopened")
 
 
@@ -32,7 +34,8 @@ class _Packed(msgspec.Struct, array_like=True):
     """`Stays` as bytes."""
 
     containers: list[str]
-    items: list[str]
+    items: bytes
+    ends: bytes
     container: bytes
     item: bytes
     times: bytes
@@ -49,21 +52,19 @@ class Stays:
     def __init__(
         self,
         containers: Sequence[str],
-        items: Sequence[str],
-        container: Ints,
-        item: Ints,
+        items: Names,
+        container: Codes,
+        item: Codes,
         times: Mapping[str, Ints],
         removed: NDArray[np.bool_],
     ) -> None:
         self.containers, self.items = containers, items
-        columns: list[Any] = [container, item, removed, *(times[name] for name in _TIMES)]
         if (container[1:] < container[:-1]).any():
             order = np.argsort(container, kind="stable")
-            columns = [column[order] for column in columns]
-        self.container: Ints = columns[0]
-        self.item: Ints = columns[1]
-        self.removed: NDArray[np.bool_] = columns[2]
-        self.born, self.joined, self.left, self.closed, self.reopened = columns[3:]
+            container, item, removed = container[order], item[order], removed[order]
+            times = _each(times, lambda column: column[order])
+        self.container, self.item, self.removed = container, item, removed
+        self.born, self.joined, self.left, self.closed, self.reopened = (times[name] for name in _TIMES)
         self._first = np.searchsorted(self.container, np.arange(len(containers) + 1))
         self._code = {name: n for n, name in enumerate(containers)}
 
@@ -87,7 +88,8 @@ class Stays:
         ]
         table = np.array(rows, dtype=np.int64).reshape(len(rows), 8)
         times = {name: table[:, 3 + n] for n, name in enumerate(_TIMES)}
-        return cls(list(containers), list(items), table[:, 0], table[:, 1], times, table[:, 2].astype(bool))
+        container, item = (table[:, n].astype(np.int32) for n in (0, 1))
+        return cls(list(containers), Names.of(items), container, item, times, table[:, 2].astype(bool))
 
     @classmethod
     def joined_up(cls, parts: Sequence[Self], *, apart: bool = False) -> Self:
@@ -96,12 +98,15 @@ class Stays:
         """
         containers, container = _together([part.containers for part in parts], [part.container for part in parts])
         if apart:
-            begin = np.cumsum([0, *(len(part.items) for part in parts)])
-            items = [name for part in parts for name in part.items]
+            begin = np.cumsum([0, *(len(part.items) for part in parts)], dtype=np.int32)
+            items = Names.joined_up([part.items for part in parts])
             item = _columns([part.item + first for part, first in zip(parts, begin, strict=False)])
         else:
-            items, item = _together([part.items for part in parts], [part.item for part in parts])
-        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES}
+            names, item = _together([part.items for part in parts], [part.item for part in parts])
+            items = Names.of(names)
+        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES[1:]}
+        same = all(part.born is part.joined for part in parts)
+        times["born"] = times["joined"] if same else _columns([part.born for part in parts])
         return cls(containers, items, container, item, times, _columns([p.removed for p in parts]).astype(bool))
 
     # --- to keep -------------------------------------------------------------------------------------------------
@@ -109,9 +114,11 @@ class Stays:
     def encode(self) -> bytes:
         """As bytes, the same for the same stays."""
         times = np.stack([getattr(self, name) for name in _TIMES]).astype("<i8")
+        items = Names.of(self.items) if self.items.begin else self.items
         packed = _Packed(
             containers=list(self.containers),
-            items=list(self.items),
+            items=items.text,
+            ends=items.ends.astype("<i8").tobytes(),
             container=self.container.astype("<i4").tobytes(),
             item=self.item.astype("<i4").tobytes(),
             times=times.tobytes(),
@@ -123,18 +130,19 @@ class Stays:
     def decode(cls, body: bytes) -> Self:
         """The inverse of `encode`. Raises `msgspec.DecodeError`."""
         packed = msgspec.msgpack.decode(body, type=_Packed)
-        container = np.frombuffer(packed.container, dtype="<i4").astype(np.int64)
+        container = np.frombuffer(packed.container, dtype="<i4").astype(np.int32)
         table = np.frombuffer(packed.times, dtype="<i8").reshape(len(_TIMES), len(container)).astype(np.int64)
-        item = np.frombuffer(packed.item, dtype="<i4").astype(np.int64)
+        item = np.frombuffer(packed.item, dtype="<i4").astype(np.int32)
         removed = np.frombuffer(packed.removed, dtype=np.bool_)
-        return cls(packed.containers, packed.items, container, item, dict(zip(_TIMES, table, strict=True)), removed)
+        items = Names(packed.items, np.frombuffer(packed.ends, dtype="<i8").astype(np.int64))
+        return cls(packed.containers, items, container, item, dict(zip(_TIMES, table, strict=True)), removed)
 
     # --- a part of them ------------------------------------------------------------------------------------------
 
     def without(self, items: Iterable[str]) -> Stays:
         """Without the stays of these items."""
-        code = {name: n for n, name in enumerate(self.items)}
-        gone = np.array([code[name] for name in items if name in code], dtype=np.int64)
+        out = frozenset(items)
+        gone = np.array([n for n, name in enumerate(self.items) if name in out] if out else [], dtype=np.int64)
         return self if len(gone) == 0 else self._only(~_among(self.item, gone))
 
     def as_of(self, at: datetime) -> Stays:
@@ -150,15 +158,19 @@ class Stays:
         every = Stays(self.containers, self.items, self.container, self.item, times, removed)
         return every if there.all() else every._only(there)
 
+    @property
+    def _times(self) -> Mapping[str, Ints]:
+        return {name: getattr(self, name) for name in _TIMES}
+
     def _only(self, which: NDArray[np.bool_]) -> Stays:
-        times = {name: getattr(self, name)[which] for name in _TIMES}
+        times = _each(self._times, lambda column: column[which])
         return Stays(self.containers, self.items, self.container[which], self.item[which], times, self.removed[which])
 
     def named(self, container: str, item: str) -> Stays:
         """With names that begin with these texts."""
-        times = {name: getattr(self, name) for name in _TIMES}
         containers = [f"{container}{name}" for name in self.containers]
-        return Stays(containers, _Names(item, self.items), self.container, self.item, times, self.removed)
+        items = Names(self.items.text, self.items.ends, item + self.items.begin)
+        return Stays(containers, items, self.container, self.item, self._times, self.removed)
 
     # --- looking at them -----------------------------------------------------------------------------------------
 
@@ -234,7 +246,7 @@ class Stays:
 
     def _new_since(self, moment: Ints) -> NDArray[np.bool_]:
         """Whose item was not in its container at that container's moment."""
-        key = self.container * max(1, len(self.items)) + self.item
+        key = self.container.astype(np.int64) * max(1, len(self.items)) + self.item
         return ~_among(key, key[self._inside(moment[self.container])])
 
 
@@ -285,32 +297,13 @@ class _Within(Sequence[Membership]):
         return tuple(self)[index]
 
 
-class _Names(Sequence[str]):
-    """Names that begin alike, made when they are asked for."""
-
-    def __init__(self, begin: str, names: Sequence[str]) -> None:
-        self._begin, self._names = begin, names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [f"{self._begin}{name}" for name in self._names[index]]
-        return f"{self._begin}{self._names[index]}"
-
-
 def ledger_of(containers: Sequence[Container], parts: Sequence[Stays]) -> Ledger:
     """What `sync.ledger.Ledger.of` makes of all these stays; those of unknown containers are left out."""
     index = {c.id: n for n, c in enumerate(containers)}
     stays = parts[0] if len(parts) == 1 else Stays.joined_up(parts)
-    place = np.array([index.get(name, -1) for name in stays.containers], dtype=np.int64)
+    place = np.array([index.get(name, -1) for name in stays.containers], dtype=np.int32)
     container = place[stays.container] if len(stays) else stays.container
-    known = container >= 0
+    known: slice | NDArray[np.bool_] = slice(None) if (container >= 0).all() else container >= 0
     left = np.minimum(np.minimum(stays.left, stays.reopened), np.where(stays.removed, stays.closed, _NEVER))
     closed = np.where(stays.removed, _NEVER, stays.closed)
     joined, left, closed = (_days(column[known]) for column in (stays.joined, left, closed))
@@ -330,22 +323,28 @@ def _moment(number: int) -> datetime | None:
     return None if number == _NEVER else _EPOCH + timedelta(microseconds=number)
 
 
-def _among(values: Ints, some: Ints) -> NDArray[np.bool_]:
+def _among(values: Ints | Codes, some: Ints) -> NDArray[np.bool_]:
     """Which values are among some; `numpy.isin` does the same, but imports masked arrays, which takes long."""
     ordered = np.append(np.sort(some), _NEVER)
     found: NDArray[np.bool_] = ordered[np.searchsorted(ordered[:-1], values)] == values
     return found
 
 
+def _each(times: Mapping[str, Ints], change: Callable[[Ints], Ints]) -> dict[str, Ints]:
+    """Each column changed; columns that are one stay one."""
+    made = {id(column): change(column) for column in {id(c): c for c in times.values()}.values()}
+    return {name: made[id(column)] for name, column in times.items()}
+
+
 def _columns(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _together(names: Sequence[Sequence[str]], codes: Sequence[Ints]) -> tuple[list[str], Ints]:
+def _together(names: Sequence[Sequence[str]], codes: Sequence[Codes]) -> tuple[list[str], Codes]:
     """One list of names, and the codes in it."""
     known: dict[str, int] = {}
     recoded = []
     for some, code in zip(names, codes, strict=True):
-        place = np.array([known.setdefault(name, len(known)) for name in some], dtype=np.int64)
+        place = np.array([known.setdefault(name, len(known)) for name in some], dtype=np.int32)
         recoded.append(place[code] if len(code) else code)
     return list(known), _columns(recoded)

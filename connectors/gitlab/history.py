@@ -6,7 +6,8 @@ second for those that were. ``burndown_events`` would be one request per milesto
 actions without saying whose, so no membership can be made of it.
 
 Blocking links are asked for issue by issue, of open issues that are blocked: GraphQL tells which are. Where it may not
-be asked, or does not know, of every open issue. Without a licence for them there are none, which the issues themselves show.
+be asked, or does not know, of every open issue. Without a licence for them there are none, which the issues themselves
+show.
 """
 
 from __future__ import annotations

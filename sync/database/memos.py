@@ -30,11 +30,12 @@ class Memos(Shelf):
         found = {row.project: row.n for row in self._rows(of(schema.edition, self._known(source)))}
         return {project: found.get(project, 0) for project in projects}
 
-    def memos(self, source: str, rule: str) -> dict[str, Memo]:
-        """What a rule made, by project (native id)."""
+    def memos(self, source: str, rule: str, projects: Collection[str]) -> dict[str, Memo]:
+        """What a rule made of these projects, by native id."""
         table = schema.memo
         query = select(table.c.project, table.c.edition, table.c.body)
-        rows = self._rows(query.where(table.c.source == self._known(source), table.c.rule == rule))
+        mine = (table.c.source == self._known(source)) & (table.c.rule == rule)
+        rows = self._rows(query.where(mine, table.c.project.in_(projects)))
         return {row.project: Memo(row.edition, row.body) for row in rows}
 
     def save_memos(self, source: str, rule: str, memos: Mapping[str, Memo]) -> None:

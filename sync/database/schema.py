@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -109,6 +110,10 @@ class Word(TypeDecorator[Any]):
         return None if value is None else self._members[value]
 
 
+_DECODED = 4096
+"""Texts of one type whose tuples are kept, because many rows say the same: the labels, the people."""
+
+
 class Json(TypeDecorator[Any]):
     """A tuple as JSON; an empty one as an empty text, because most are."""
 
@@ -118,14 +123,14 @@ class Json(TypeDecorator[Any]):
     def __init__(self, of: Any) -> None:
         super().__init__()
         self.of = of
-        self._decoder = msgspec.json.Decoder(of)
+        self._decode = lru_cache(_DECODED)(msgspec.json.Decoder(of).decode)
         self._encoder = msgspec.json.Encoder()
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> str:  # noqa: D102
         return self._encoder.encode(value).decode() if value else ""
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: D102
-        return self._decoder.decode(value) if value else ()
+        return self._decode(value) if value else ()
 
 
 def _table(name: str, key: tuple[str, ...], *columns: Column[Any] | Index) -> Table:

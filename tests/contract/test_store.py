@@ -937,7 +937,7 @@ class Fixed(Store):
 def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
-    assert store.memos(SOURCE, "") == {}
+    assert store.memos(SOURCE, "", ["p"]) == {}
 
 
 def test_another_rule_makes_them_anew(store: Store) -> None:
