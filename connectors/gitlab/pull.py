@@ -216,9 +216,10 @@ class _Reader:
         late = newest.rows if newest.whole else []
         if upto is not None and not newest.whole:
             since, created = self.cursor.since, self.cursor.created
-            batch = SOME if self.options.history == "none" else SOME_TOLD
-            walked = walk(self.session, self.project, since, created, batch)
-            for rows, told in self.session.ahead(lambda rows: (rows, self._told(rows)), walked):
+            asks = self.options.history != "none"
+            walked = walk(self.session, self.project, since, created, SOME_TOLD if asks else SOME)
+            each = self.session.ahead if asks else map  # rows that are asked nothing more need not wait in memory
+            for rows, told in each(lambda rows: (rows, self._told(rows)), walked):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)
                 yield self._page(told, self.cursor.walking(upto, rows[-1].created_at), first)
                 first = Page()
