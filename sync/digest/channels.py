@@ -9,14 +9,18 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import structlog
+
 from sync.digest.letter import Letter, more
+from sync.digest.pictures import Picture
 from sync.digest.sentences import Speaker
 from sync.markup.quiet import fitted, html_letter, text_letter
 from sync.store import Delivery
@@ -26,6 +30,7 @@ __all__ = ["AppriseChannel", "Channel", "FileChannel", "Sent", "misunderstood"]
 ANSWER = 15.0
 """Seconds to wait for an answer, where the address says nothing else. Apprise alone waits 4, and then nobody knows."""
 
+_MAIL = re.compile(r"\s*mailtos?:", re.IGNORECASE)
 _NOT_INSTALLED = "channels need the extra `digest`: pip install 'milesync[digest]'"
 _NOT_UNDERSTOOD = "the address is none that Apprise understands"
 
@@ -36,6 +41,12 @@ _PAGE = """<!doctype html>
 {body}
 </html>
 """
+
+
+Drawn = Callable[[], Sequence[Picture]]
+"""Draws the pictures of a message; for channels that show them."""
+
+log = structlog.get_logger("milesync")
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,8 @@ class Sent:
 class Channel(Protocol):
     """A way to an audience."""
 
-    def send(self, letter: Letter, speaker: Speaker) -> Sent:
-        """Send it once."""
+    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
+        """Send it once, with what is ``drawn`` where pictures belong to it."""
         ...
 
 
@@ -60,7 +71,7 @@ class FileChannel:
 
     path: Path
 
-    def send(self, letter: Letter, speaker: Speaker) -> Sent:
+    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:  # noqa: ARG002 - words only
         """Write it whole or not at all."""
         if self.path.suffix == ".html":
             text = _PAGE.format(
@@ -84,8 +95,8 @@ class AppriseChannel:
 
     address: Callable[[], str]
 
-    def send(self, letter: Letter, speaker: Speaker) -> Sent:
-        """Send it in the form that the service shows best, within its limit."""
+    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
+        """Send it in the form that the service shows best, within its limit; pictures go with mails only."""
         try:
             import apprise
         except ImportError:
@@ -110,10 +121,29 @@ class AppriseChannel:
             sender.add(service)
             said.clear()
             try:
-                arrived = bool(sender.notify(body=body, title=letter.subject, body_format=form))
+                with _files(drawn() if _MAIL.match(address) else ()) as attached:
+                    arrived = bool(
+                        sender.notify(body=body, title=letter.subject, body_format=form, attach=attached or None)
+                    )
             except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the run goes on
                 return Sent(Delivery.UNSURE, f"{type(problem).__name__}; it may have arrived and is not sent again")
             return Sent(Delivery.SENT) if arrived else _failed(said)
+
+
+@contextmanager
+def _files(pictures: Sequence[Picture]) -> Iterator[list[str]]:
+    """The pictures as files, which is how Apprise takes them, gone afterwards; none where they cannot be written."""
+    with ExitStack() as stack:
+        paths = []
+        try:
+            place = Path(stack.enter_context(TemporaryDirectory(prefix="milesync-"))) if pictures else Path()
+            for one in pictures:
+                (place / one.name).write_bytes(one.png)
+                paths.append(str(place / one.name))
+        except OSError as problem:
+            log.warning("the mail goes without its pictures", error=problem.strerror)
+            paths.clear()
+        yield paths
 
 
 def misunderstood(address: str) -> str:

@@ -25,10 +25,13 @@ _STEADY = (
 
 
 class Letter(Struct, frozen=True, kw_only=True):
-    """A message before it is sent. ``subject`` is our own words."""
+    """A message before it is sent. ``subject`` is our own words; ``about`` are the milestones (uids) that it tells of,
+    worst first.
+    """
 
     subject: str
     document: Document
+    about: tuple[str, ...] = ()
 
 
 def letter(news: News, speaker: Speaker) -> Letter:
@@ -44,7 +47,11 @@ def letter(news: News, speaker: Speaker) -> Letter:
         *_section(heading, changed, speaker, 80, first=first),
         *_closing(news, speaker),
     )
-    return Letter(subject=_subject(len(decide), len(changed), news, speaker), document=Document(sections))
+    return Letter(
+        subject=_subject(len(decide), len(changed), news, speaker),
+        document=Document(sections),
+        about=tuple(entry.standing.uid for entry in news.entries),
+    )
 
 
 def more(n: int, speaker: Speaker) -> str:

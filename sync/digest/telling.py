@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from sync.digest.channels import Channel
 from sync.digest.days import Rhythm
 from sync.digest.letter import Letter, letter
 from sync.digest.news import Standing, Told, news
+from sync.digest.pictures import pictures
 from sync.digest.sentences import Speaker
 from sync.model import UnknownWhy
 from sync.store import Delivery, LastTold, Store
@@ -104,13 +106,14 @@ def told(where: Milestones, receiver: Receiver, run_id: str) -> Iterator[Outcome
     """Send what is due, each message at most once; what surely did not arrive is tried again by the next run."""
     name, store = receiver.audience.name, where.store
     day = receiver.rhythm.due(where.at)
-    found: list[Standing] | None = None
+    whole: Whole | None = None
     for channel, way in receiver.channels.items():
         if day is None or not store.to_be_told(name, channel, day):
             yield Outcome(name, channel, State.NOT_DUE if day is None else State.TOLD, day)
             continue
-        if found is None:
-            found = _kept(where, receiver.audience, run_id)
+        if whole is None:
+            whole = _kept(where, receiver.audience, run_id)
+            found = list(standings(whole, receiver.audience))
         made = _letter(where, receiver, channel, found)
         message = store.begin_telling(run_id, name, channel, day, made[1] if made else None)
         if message is None:
@@ -119,7 +122,8 @@ def told(where: Milestones, receiver: Receiver, run_id: str) -> Iterator[Outcome
             store.end_telling(message, Delivery.QUIET)
             yield Outcome(name, channel, State.QUIET, day)
         else:
-            sent = way.send(made[0], receiver.speaker)
+            drawn = partial(pictures, whole, made[0].about, percent=receiver.speaker.style != "words")
+            sent = way.send(made[0], receiver.speaker, drawn)
             store.end_telling(message, sent.delivery, sent.words)
             yield Outcome(name, channel, State(sent.delivery), day, made[0], sent.words)
 
@@ -133,11 +137,11 @@ def _letter(
     return (letter(made, receiver.speaker), made.told) if made else None
 
 
-def _kept(where: Milestones, audience: Audience, run_id: str) -> list[Standing]:
+def _kept(where: Milestones, audience: Audience, run_id: str) -> Whole:
     """How things stand for an audience, kept as said to it, so that its next verdicts know this one."""
     whole = where.whole(audience)
     fresh = [one for one in whole.milestones if one.current and one.health.unknown is not UnknownWhy.STALE]
     healths = [one.health for one in fresh] + [one.health for one in whole.joints if not one.stale and not one.missing]
     streams = {one.uid: one.stream for one in fresh}
     where.store.save_health(run_id, [replace(one, audience=audience.name) for one in healths], streams)
-    return list(standings(whole, audience))
+    return whole

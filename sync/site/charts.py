@@ -59,8 +59,11 @@ class BurnUp(Struct, frozen=True, kw_only=True):
     p95: date | None = None
 
 
-def burn_up(chart: BurnUp, width: int = WIDE) -> Spec:
-    """Scope and done as steps, the fan from today to the forecast dates, due date and baseline."""
+def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True) -> Spec:
+    """Scope and done as steps, the fan from today to the forecast dates, due date and baseline.
+
+    Without ``percent`` the forecast dates are points without a name, for readers who want no percentages.
+    """
     points = chart.points
     last = points[-1]
     first = points[0].on
@@ -98,7 +101,7 @@ def burn_up(chart: BurnUp, width: int = WIDE) -> Spec:
             "scope",
         ),
         *_rules(chart, first, until, x, width),
-        *_labels(chart, last, shown, x, y, width),
+        *_labels(chart, last, shown, x, y, width, percent=percent),
     ]
     return _spec(layers, width, 300 if width >= WIDE else 260)
 
@@ -173,7 +176,9 @@ def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list
     return made
 
 
-def _labels(chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec, width: int) -> list[Spec]:
+def _labels(
+    chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec, width: int, *, percent: bool
+) -> list[Spec]:
     """Names at the lines instead of a legend."""
     level = last.done > 0.9 * last.scope
     told: list[tuple[str, date, float, str, str, int]] = [
@@ -184,7 +189,7 @@ def _labels(chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec,
     place = 0
     before: date | None = None
     room = (max(shown) - chart.points[0].on).days * 40 / width if shown else 0
-    for on in sorted(set(shown)):
+    for on in sorted(set(shown)) if percent else ():
         # names of dates that nearly meet go one above the other
         place = place + 1 if before is not None and (on - before).days < room else 0
         told.append((named[on], on, last.scope, _INK["likely"], "center", -9 - 13 * place))

@@ -195,10 +195,13 @@ def burn_up_of(one: Assessed) -> BurnUp | None:
     )
 
 
-def picture(one: Assessed) -> bytes | None:
-    """The burn-up as a PNG, for what cannot draw: attachments and e-mail. None when there is nothing to draw."""
+def picture(one: Assessed, *, percent: bool = True) -> bytes | None:
+    """The burn-up as a PNG, for what cannot draw: attachments and e-mail. None when there is nothing to draw.
+
+    Without ``percent`` it names no percentages.
+    """
     chart = burn_up_of(one)
-    return None if chart is None else charts.png(charts.burn_up(chart))
+    return None if chart is None else charts.png(charts.burn_up(chart, percent=percent))
 
 
 def _pull(one: Assessed, offer: Lever) -> Pull:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +17,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+from msgspec import structs
+from PIL import Image
+from structlog.testing import capture_logs
 
 from sync.assessment import Rulebook
 from sync.audience import Audience
 from sync.calendar import Calendar
+from sync.connector import Page
+from sync.digest import pictures
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
 from sync.digest.days import Rhythm
 from sync.digest.language import language
@@ -26,7 +33,8 @@ from sync.digest.letter import letter
 from sync.digest.news import Standing, news
 from sync.digest.sentences import Speaker
 from sync.digest.telling import Milestones, Outcome, Receiver, State, previewed, told
-from sync.model import Status
+from sync.model import Status, UnknownWhy, Visibility
+from sync.site.milestone import picture as picture_of
 from sync.store import Delivery
 from tests.digests import NOW as THEN
 from tests.digests import everything, health, standing
@@ -265,6 +273,117 @@ def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
     place = Place(mail=f"mailto://127.0.0.1:{closed_port()}?from=a@example.org&to=b@example.org,c@example.org")
     assert place.states() == {"mail": State.REFUSED}
     assert place.states() == {"mail": State.REFUSED}
+
+
+def crowd(*hidden: Page, secret: bool = False) -> Place:
+    """An audience that is told of six milestones, two of them late, beside projects that it may not read."""
+    place = Place()
+    public = [page(name, visibility=Visibility.PUBLIC) for name in ("ada", "bob", "cy")]
+    late = page("app", late=True)
+    place.world = World(_secretive(late) if secret else late, _renamed(page("eve")), *public, *hidden)
+    place.receiver = replace(place.receiver, audience=Audience("board", ("app:*", "eve:*")))
+    return place
+
+
+def _secretive(one: Page) -> Page:
+    """With an open issue that counts for no audience."""
+    issue = one.issues[-1]
+    hidden = structs.replace(issue, id="hidden", key="acme/app#999", visibility=Visibility.CONFIDENTIAL)
+    return structs.replace(one, issues=(*one.issues, hidden))
+
+
+def _renamed(one: Page) -> Page:
+    *rest, last = one.milestones
+    return structs.replace(one, milestones=(*rest, structs.replace(last, title="../<b>Évil\u202egnp.exe</b>\r\n☃")))
+
+
+def attached(mail: Any) -> dict[str, bytes]:
+    return {str(one.get_filename()): one.get_content() for one in mail.iter_attachments()}
+
+
+def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may_read_them(
+    post: Post, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = crowd(page("vault", late=True), secret=True)
+    ways = {"mail": over(mail(post, "one@example.org,two@example.org")), "chat": over(f"json://{chat.address}/hook")}
+    place.receiver = replace(place.receiver, channels=ways)
+    found = place.told()
+    assert {name: one.state for name, one in found.items()} == {"mail": State.SENT, "chat": State.SENT}
+    first, second = map(attached, post.mails)
+    assert first == second
+    assert list(first) == ["1-release-8.png", "2-release-9.png", "3-b-evilgnp-exe-b.png"]
+    for name, png in first.items():
+        with Image.open(io.BytesIO(png)) as picture:
+            assert (name, picture.format, picture.width > 600) == (name, "PNG", True)
+    assert list(tmp_path.iterdir()) == []
+    assert set(chat.bodies[0]) >= {"title", "message"}
+    assert not chat.bodies[0].get("attachments")
+    whole = crowd().where().whole(place.receiver.audience)  # without what the audience may not read
+    late = {one.milestone.title: one for one in whole.milestones if one.project.id == "app"}
+    assert first["1-release-8.png"] == picture_of(late["Release 8"])
+    assert first["2-release-9.png"] == picture_of(late["Release 9"])
+
+
+def test_a_mail_carries_no_burn_up_of_what_it_does_not_tell_of(post: Post) -> None:
+    place = Place(mail=mail(post))
+    place.world = World(page("app"), page("bob", visibility=Visibility.PUBLIC))
+    assert place.states() == {"mail": State.SENT}
+    place.rename()
+    assert place.states(NOW + DAY) == {"mail": State.SENT}
+    assert [len(attached(one)) for one in post.mails] == [2, 1]
+
+
+def test_a_mail_to_readers_of_words_names_no_percentages_in_its_picture(post: Post) -> None:
+    sent = []
+    for style in ("numbers", "words"):
+        place = Place(mail=mail(post))
+        place.receiver = replace(place.receiver, speaker=Speaker(language("en"), style))
+        assert place.states() == {"mail": State.SENT}
+        sent.append(attached(post.mails[-1])["1-release-9.png"])
+        (one,) = place.where().whole(AUDIENCE).milestones[-1:]
+        assert sent[-1] == picture_of(one, percent=style == "numbers")
+    assert sent[0] != sent[1]
+
+
+def test_without_what_draws_a_mail_goes_without_pictures_and_that_is_said_once(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures._able.cache_clear()
+    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert Place(mail=mail(post)).states() == {"mail": State.SENT}
+    pictures._able.cache_clear()
+    assert [attached(one) for one in post.mails] == [{}, {}]
+    assert ["milesync[site]" in one["event"] for one in logs] == [True]
+
+
+@pytest.mark.parametrize("trouble", ["drawing", "writing"])
+def test_a_picture_that_cannot_be_made_stops_no_mail(
+    post: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trouble: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> bytes:
+        raise RuntimeError("no canvas")
+
+    if trouble == "drawing":
+        monkeypatch.setattr(pictures, "picture", broken)
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    place = Place(mail=mail(post))
+    with capture_logs() as logs:
+        assert place.states() == {"mail": State.SENT}
+    assert place.states() == {"mail": State.TOLD}
+    assert [attached(one) for one in post.mails] == [{}]
+    assert len(logs) == 1
+
+
+def test_of_missing_data_nothing_is_drawn() -> None:
+    whole = Place().where().whole(AUDIENCE)
+    one = whole.milestones[-1]
+    stale = replace(one, health=structs.replace(one.health, unknown=UnknownWhy.STALE))
+    assert len(pictures.pictures(whole, [one.uid])) == 1
+    assert pictures.pictures(replace(whole, milestones=(stale,)), [one.uid]) == []
 
 
 # --- foreign text does nothing ----------------------------------------------------------------------------------------
