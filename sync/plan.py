@@ -20,6 +20,7 @@ that people were told            it waits, and the summary's marker keeps the ol
 it is done, for the first time   the closing comment takes the place of that transition
 issues ask for their owners      one reminder, rewritten in place; posted anew (the old one goes) at its cadence only,
                                  and taken away when nothing is asked any more
+no update on the project board   post it where that is asked for; rewrite it in place (`sync.board`)
 ===============================  ==========================================================================
 """
 

@@ -181,6 +181,9 @@ def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> 
         seen.rights.append(Right(project=name, name="Issues: read", need=Need.READ, held=readable("issues")))
     seen.rights.append(Right(project=name, name="Pull requests: read", need=Need.READ, held=readable("pulls")))
     seen.rights.append(Right(project=name, name="Issues: write", need=Need.UPDATE, held=_writes(told, scopes)))
+    if session.boards:
+        held = None if scopes is None else "project" in scopes
+        seen.rights.append(Right(project=name, name="Projects: write", need=Need.UPDATE, held=held))
     if told.archived:
         remedy = 'leave it out of projects, or give it policy = "plan"'
         seen.obstacles.append(

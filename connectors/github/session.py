@@ -126,6 +126,11 @@ class Session:
         self._auth = _auth(setup)
         self._idle: deque[_Client] = deque()
 
+    @property
+    def boards(self) -> bool:
+        """Whether status updates on project boards are asked for in any repository."""
+        return "project_status" in (self._setup.options.get("also") or ())
+
     # --- REST ----------------------------------------------------------------------------------------------------
 
     def get(self, path: str, project: str, parameters: Mapping[str, Any] | None = None, etag: str = "") -> Response:

@@ -156,6 +156,16 @@ def test_github_scopes(world: World, scopes: tuple[str, ...] | None, private: bo
     assert (scopes is None) == ("the permissions of this kind of token" in {one.what for one in told.unread})
 
 
+@pytest.mark.parametrize(("scopes", "held"), [(("repo",), False), (("repo", "project"), True), (None, None)])
+def test_a_board_needs_its_own_scope_where_it_is_asked_for(
+    world: World, scopes: tuple[str, ...] | None, held: bool | None
+) -> None:
+    world.github.scopes = scopes
+    named = [right.held for right in examined(world.github, also=["project_status"]).rights if "Projects" in right.name]
+    assert named == [held]
+    assert not any("Projects" in right.name for right in examined(world.github).rights)
+
+
 def test_a_fine_grained_token_without_a_right_to_read_is_found_by_reading(world: World) -> None:
     place(world.github).denied |= {"pulls"}
     world.github.scopes = None
