@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from sync.engine import Engine, Result
 from sync.model import Status
+from sync.orders import Ended
 from sync.store import Run
 
-__all__ = ["Figures", "Seen", "figures", "ping", "seen", "write_textfile"]
+__all__ = ["Figures", "Seen", "figures", "ping", "round_figures", "seen", "write_textfile"]
 
 PING_TIMEOUT = 10
 """Seconds."""
@@ -37,7 +38,10 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """One run in numbers. Times are UTC, ``seconds`` its length; failures and requests go by connection."""
+    """One run, or a round of many processes, in numbers. Times are UTC, ``seconds`` its length.
+
+    Failures and requests go by connection. Requests, and issues (None), are not known of a round.
+    """
 
     run: str
     exit_code: int
@@ -46,7 +50,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     seconds: float
     milestones: int
     status: dict[str, int]
-    issues: int
+    issues: int | None
     planned: int
     applied: int
     skipped: int
@@ -103,6 +107,32 @@ def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -
     )
 
 
+def round_figures(engine: Engine, ended: Ended, exit_code: int) -> Figures:
+    """The figures of a round that has ended with a code, from the store; failures are steps, and what came after."""
+    finished, current = engine.clock(), [one for one in engine.assess(keep=False) if one.current]
+    counted = Counter(one.health.status for one in current)
+    failed = Counter(ended.failed) + Counter(failure.connection for failure in engine.failures)
+    runs = engine.store.last_runs(_BACK + 2 * len(engine.sources))
+    told = [msgspec.json.decode(run.summary) for run in runs if run.started_at >= ended.since and run.summary]
+    written = {name: sum(one[name] for one in told) for name in ("planned", "applied", "refused")}
+    return Figures(
+        run=engine.run_id,
+        exit_code=exit_code,
+        started=ended.since,
+        finished=finished,
+        seconds=round((finished - ended.since).total_seconds(), 3),
+        milestones=len(current),
+        status={status.value: counted[status] for status in Status},
+        issues=None,
+        skipped=written["planned"] - written["applied"],
+        **written,
+        failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
+        requests={},
+        seen={one.connection: one.seen for one in seen(engine)},
+        succeeded=finished if exit_code == 0 else ended.good,
+    )
+
+
 def _good(run: Run) -> bool:
     if run.finished_at is None or not run.summary:
         return False
@@ -134,12 +164,14 @@ def write_textfile(path: Path, told: Figures, *, installation: str, version: str
         gauge("run_success_timestamp_seconds", "End of the last run without failures.", told.succeeded.timestamp())
     gauge("run_duration_seconds", "Length of the last run.", told.seconds)
     gauge("run_exit_code", "Exit code of the last run.", told.exit_code)
-    gauge("run_issues_read", "Issues that were new or changed.", told.issues)
+    if told.issues is not None:
+        gauge("run_issues_read", "Issues that were new or changed.", told.issues)
     gauge("milestones", "Milestones that run, by status.", told.status, "status")
     outcomes = {"planned": told.planned, "applied": told.applied, "skipped": told.skipped}
     gauge("run_writes", "Writes of the last run.", outcomes, "outcome")
     gauge("run_refused", "Refusals of the last run.", told.refused)
-    gauge("run_requests", "Requests of the last run.", told.requests, "connection")
+    if told.requests:
+        gauge("run_requests", "Requests of the last run.", told.requests, "connection")
     gauge("run_failures", "Failures of the last run.", told.failures, "connection")
     times = {name: at.timestamp() for name, at in told.seen.items() if at is not None}
     gauge("source_seen_timestamp_seconds", "Last time that a tracker was read to the end.", times, "connection")

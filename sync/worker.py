@@ -3,7 +3,9 @@
 What each task reads and writes: ``round`` the configuration only; it puts the others into the queue. ``pull`` asks one
 connection's tracker for one batch of its projects and stores what it says. ``write`` reads the whole store, since a
 forecast draws on every team's history, and observes and writes through one connection only. ``refresh`` does both for
-the projects of which a webhook said that they may have changed. ``recover`` and ``tidy`` look after the queue.
+the projects of which a webhook said that they may have changed. ``over`` follows each write-back and looks whether it
+was its round's last; then ``after`` does once, from the store, what follows the writes. ``recover`` and ``tidy`` look
+after the queue.
 
 A process that dies stops its heartbeat; ``recover`` puts its steps back. One that was paused for longer than that has
 lost them to others and ends itself when it wakes.
@@ -18,12 +20,12 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from procrastinate import App, JobContext
@@ -33,16 +35,20 @@ from procrastinate.jobs import Job, Status
 from sync.engine import Engine, Part
 from sync.orders import Order, Stopping, Work
 from sync.outcome import Failure
+from sync.over import Over
 from sync.rounds import HELD, PATIENCE, again, steps
 from sync.store import StoreError
 
 __all__ = ["Pulse", "Worker"]
 
 log = structlog.get_logger("milesync")
+T = TypeVar("T")
 
 FIRST = 600
 """Seconds within which a process that starts begins no round when another one did."""
 MINUTELY, DAILY = "* * * * *", "23 3 * * *"
+LOOK = 1.0
+"""Seconds between two looks at what is left to do."""
 KEPT = timedelta(days=7)
 """For how long the queue remembers what has been done."""
 
@@ -57,6 +63,10 @@ class AgainError(Exception):
 
 class FailedError(Exception):
     """A step failed in a way that the next round may not share; its reasons have been told."""
+
+
+class RefusedError(FailedError):
+    """What a step was to write is above the limits."""
 
 
 @dataclass
@@ -97,7 +107,9 @@ class Worker:
         recover: str = MINUTELY,
         abandon: Callable[[], None] = lambda: os._exit(1),
     ) -> None:
-        self.queue, self.work = queue, work
+        self.queue, self.work, self._rounds = queue, work, Over(queue, work.instance)
+        self.missed: set[str] = set()
+        """How steps ended here without their work done: ``failed``, ``refused``, ``crashed``; ``again``: one waits."""
         self._batch, self._concurrency = batch, concurrency
         self._heartbeat, self._stalled = heartbeat, stalled
         self._pulse, self._abandon = Pulse(stalled), abandon
@@ -128,6 +140,8 @@ class Worker:
             "pull": task("pull", pass_context=True)(self._pull),
             "write": task("write", pass_context=True)(self._write),
             "refresh": task("refresh", pass_context=True)(self._refresh),
+            "over": task("over")(self._over),
+            "after": task("after", pass_context=True)(self._after),
         }
 
     # --- tasks ------------------------------------------------------------------------------------------------------
@@ -135,14 +149,13 @@ class Worker:
     async def _begin(self) -> None:
         """Put the steps of a round into the queue; what still waits from the last one stays as it is."""
         since = self.work.clock().isoformat()
+        whole = not await self._rounds.behind()
         waiting = 0
         for step in steps(self.work.connections, self._batch):
-            given: dict[str, Any] = {"connection": step.connection, "since": since}
-            if step.projects:
-                given |= {"projects": list(step.projects)}
+            own: dict[str, Any] = {"projects": list(step.projects)} if step.projects else {"whole": whole}
             task = self._steps[step.name].configure(lock=step.lock, queueing_lock=step.queueing_lock)
             try:
-                await task.defer_async(**given)
+                await task.defer_async(connection=step.connection, since=since, **own)
             except queue_errors.AlreadyEnqueued:
                 waiting += 1
         log.info("round begun", connections=len(self.work.connections), still_waiting=waiting)
@@ -158,13 +171,16 @@ class Worker:
             log.info("pulled", issues=engine.pulled, requests=requests, failures=len(engine.failures))
             self._settle(tried, engine.failures, held=False)
 
-    def _write(self, context: JobContext, connection: str, since: str, tried: int = 0) -> None:
+    def _write(self, context: JobContext, connection: str, since: str, whole: bool = True, tried: int = 0) -> None:
         part = Part((connection,), datetime.fromisoformat(since))
-        with self._engine(context, part, writes=True) as engine:
-            started = engine.clock()
-            result = engine.write_back()
-            self.work.told(engine, result, started)
-            self._settle(tried, result.failures, held=result.held)
+        try:
+            with self._engine(context, part, writes=True) as engine:
+                started = engine.clock()
+                result = engine.write_back()
+                self.work.told(engine, result, started)
+                self._settle(tried, result.failures, held=result.held, refused=result.refused)
+        finally:
+            self._there(self._look({"connection": connection, "since": since, "whole": whole}))
 
     def _refresh(self, context: JobContext, connection: str, tried: int = 0) -> None:
         part = Part((connection,), self.work.clock())
@@ -173,7 +189,21 @@ class Worker:
             result = engine.refresh()
             if result is not None:
                 self.work.told(engine, result, started)
-                self._settle(tried, result.failures, held=result.held)
+                self._settle(tried, result.failures, held=result.held, refused=result.refused)
+
+    async def _look(self, given: Mapping[str, Any]) -> None:
+        if self.work.after is not None:
+            await self._rounds.look(self._steps["over"], given)
+
+    async def _over(self, since: str, whole: bool, **_: Any) -> None:
+        await self._rounds.followed(self._steps["after"], since, whole=whole)
+
+    def _after(self, context: JobContext, since: str, whole: bool, **_: Any) -> None:
+        if self.work.after is not None:
+            ended = self._there(self._rounds.ended(since, whole=whole))
+            with self._engine(context, None, writes=True) as engine:
+                if not self.work.after(engine, ended):
+                    raise FailedError
 
     async def _recover(self) -> None:
         """Put back what processes held that are gone. What has outlived several of them may be what kills them."""
@@ -181,11 +211,14 @@ class Worker:
         stalled = await jobs.get_stalled_jobs(queue=self.work.instance, seconds_since_heartbeat=self._stalled)
         for job in stalled:
             with suppress(queue_errors.ConnectorException):  # another process was faster
-                await jobs.finish_job(job, Status.FAILED, delete_job=False)
                 tried = _tried(job) + 1
+                back = job.task_name in self._steps and tried < PATIENCE
+                await jobs.finish_job(job, Status.ABORTED if back else Status.FAILED, delete_job=False)
                 log.warning("its process is gone", task=job.task_name, lock=job.lock, tried=tried)
-                if job.task_name in self._steps and tried < PATIENCE:
+                if back:
                     await self._put_back(job, self.work.clock(), tried)
+                elif job.task_name == "write":
+                    await self._look(job.task_kwargs)
         await jobs.prune_stalled_workers(self._stalled)
 
     async def _tidy(self) -> None:
@@ -209,7 +242,7 @@ class Worker:
     # --- one step ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _engine(self, context: JobContext, part: Part, *, writes: bool) -> Iterator[Engine]:
+    def _engine(self, context: JobContext, part: Part | None, *, writes: bool) -> Iterator[Engine]:
         """An engine for one step, with its run's id in every line of the log; exceptions become the queue's."""
         order = Order(
             run_id=uuid.uuid4().hex[:12],
@@ -233,8 +266,8 @@ class Worker:
                 outcome = self._again(context.job, self.work.clock() + HELD, str(problem), tried=1)
             except AgainError as told:
                 outcome = self._again(context.job, told.at, str(told), tried=1)
-            except FailedError:
-                outcome = "failed"
+            except FailedError as told:
+                outcome = "refused" if isinstance(told, RefusedError) else "failed"
                 raise
             except Exception:
                 outcome = "crashed"
@@ -244,7 +277,10 @@ class Worker:
                 if self._pulse.lost:
                     self._abandon()
                 requests = sum(made[0].requests.values()) if made else 0
+                self.missed |= {outcome} - {"done", "again"}
                 self.work.ended(context.job.task_name, order.connection, outcome, requests)
+            if outcome == "failed":
+                raise FailedError  # given up
 
     def _go_on(self, step: str, detail: str = "") -> None:  # noqa: ARG002 - the engine's progress
         """Called by the engine between two pages and before each write."""
@@ -261,12 +297,17 @@ class Worker:
         """Called in a step's thread: put it back. One that was tried too often waits for the next round."""
         tried += _tried(job)
         log.info("again", at=at.isoformat(), why=why, tried=tried)
-        if tried < 2 * PATIENCE:
-            assert self._loop is not None
-            asyncio.run_coroutine_threadsafe(self._put_back(job, at, tried), self._loop).result()
+        if tried >= 2 * PATIENCE:
+            return "failed"
+        self._there(self._put_back(job, at, tried))
         return "again"
 
-    def _settle(self, tried: int, failures: Sequence[Failure], *, held: bool) -> None:
+    def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        """Called in a step's thread: have something done by the event loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _settle(self, tried: int, failures: Sequence[Failure], *, held: bool, refused: Sequence[str] = ()) -> None:
         """Nothing, or the exception that says what comes next."""
         now = self.work.clock()
         at = again([failure.cause for failure in failures], tried + 1, now)
@@ -276,6 +317,8 @@ class Worker:
             raise AgainError(at, "another process is writing there" if held else failures[0].error)
         if failures:
             raise FailedError("; ".join(failure.error for failure in failures))
+        if refused:
+            raise RefusedError("; ".join(refused))
 
     # --- the process ------------------------------------------------------------------------------------------------
 
@@ -334,12 +377,13 @@ class Worker:
     async def _idle(self, then: Callable[[], None]) -> None:
         """Wait until nothing is under way, and nothing is due."""
         while True:
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK)
             jobs = self.queue.job_manager
             waiting = await jobs.list_jobs_async(queue=self.work.instance, status="todo")
             busy = await jobs.list_jobs_async(queue=self.work.instance, status="doing")
             now = self.work.clock()
             if not busy and all(job.scheduled_at and job.scheduled_at > now for job in waiting):
+                self.missed |= {"again" for job in waiting if _tried(job)}
                 return then()
 
     async def _beat(self) -> None:

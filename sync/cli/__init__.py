@@ -193,8 +193,7 @@ def run(
         outside.watched(engine) as started,
     ):
         result = engine.run()
-        report.made_anew(engine, settings)
-        told = digest.rows(digest.sent(engine, settings))
+        told = digest.rows(outside.followed(engine, settings))
         if as_json:
             print_json({**show.run_document(result, engine.requests), **({"digests": told} if told else {})})
         else:
@@ -204,7 +203,7 @@ def run(
         for reason in result.refused:
             tell_error(f"refused: {reason}")
         code = worst(REFUSED if result.refused else 0, told_failures(engine))
-        outside.finished(engine, settings, result, started, code)
+        outside.finished(engine, settings, outside.summed_up(engine, result, started, code))
     end(code)
 
 

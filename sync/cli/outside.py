@@ -1,4 +1,5 @@
-"""What a run does for those who are not watching: a summary in the log, metrics, a ping, and tidying up once a day.
+"""What a run or a round does for those who are not watching: pages, digests, a summary in the log, metrics, a ping,
+and tidying up once a day.
 
 None of it changes the exit code: a run that did its work has done it, whoever could not be told.
 """
@@ -17,14 +18,26 @@ from rich.text import Text
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync import sentences
+from sync.cli import digest, report
 from sync.cli.db import retention
-from sync.cli.options import ERROR
+from sync.cli.options import ERROR, PARTLY
+from sync.digest.telling import Outcome
 from sync.engine import Engine, Result
 from sync.log import secrets
-from sync.metrics import Figures, Seen, figures, ping, write_textfile
+from sync.metrics import Figures, Seen, figures, ping, round_figures, write_textfile
+from sync.orders import Ended
 from sync.store import Store, StoreError
 
-__all__ = ["finished", "seen_lines", "summed_up", "tidied", "watched"]
+__all__ = [
+    "finished",
+    "followed",
+    "round_ended",
+    "round_followed",
+    "seen_lines",
+    "summed_up",
+    "tidied",
+    "watched",
+]
 
 log = structlog.get_logger("milesync")
 
@@ -41,12 +54,17 @@ def watched(engine: Engine) -> Iterator[datetime]:
         raise
 
 
-def finished(engine: Engine, settings: Settings, result: Result, started: datetime, code: int) -> None:
-    """Everything that follows a run which ended with ``code``."""
-    told = summed_up(engine, result, started, code)
+def followed(engine: Engine, settings: Settings) -> list[Outcome]:
+    """What follows the writes of a run or a round: the report, then the digests that are due, which are returned."""
+    report.made_anew(engine, settings)
+    return digest.sent(engine, settings)
+
+
+def finished(engine: Engine, settings: Settings, told: Figures) -> None:
+    """Everything that follows a run or a round which ended with these figures."""
     _tidied(engine, settings)
     _counted(settings, told)
-    if code == 0:
+    if told.exit_code == 0:
         _pinged(settings)
 
 
@@ -55,6 +73,23 @@ def summed_up(engine: Engine, result: Result, started: datetime, code: int) -> F
     told = figures(engine, result, started, code)
     log.info("run finished", **_event(told))
     return told
+
+
+def round_ended(engine: Engine, settings: Settings, ended: Ended) -> bool:
+    """All that follows the writes of a round; whether it and the round went well."""
+    followed(engine, settings)
+    for failure in engine.failures:
+        log.warning("failed", error=failure.error)
+    told = round_figures(engine, ended, 0 if ended.well and not engine.failures else PARTLY)
+    log.info("round finished", **{name: value for name, value in _event(told).items() if value not in (None, {})})
+    finished(engine, settings, told)
+    return told.exit_code == 0
+
+
+def round_followed(settings: Settings) -> bool:
+    """Whether anybody wants to hear of a round."""
+    told = (settings.report_folder(), settings.textfile(), settings.ping.url)
+    return any(told) or any(one.digest for one in settings.audiences.values())
 
 
 def _event(told: Figures) -> dict[str, object]:

@@ -17,7 +17,7 @@ from sync import log
 from sync.cli import compose, outside
 from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, tell_error, worst
 from sync.engine import Engine, Result
-from sync.orders import Order, Work
+from sync.orders import Ended, Order, Work
 from sync.store import Store
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     )
     with compose.traced(settings):
         well = asyncio.run(process.run(once=once))
-    end(0 if well else ERROR)
+    missed = process.missed if once else set()
+    end(
+        0 if well else ERROR,
+        REFUSED if "refused" in missed else 0,
+        PARTLY if missed - {"refused"} else 0,
+    )
 
 
 def shown(settings: Settings) -> Live | None:
@@ -84,11 +89,15 @@ def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
             progress=order.progress,
             sleep=order.sleep,
             part=order.part,
+            offline=order.part is None,
         )
 
     def tidy() -> None:
         with Store.open(url, create=False, clock=compose.clock) as store:
             outside.tidied(store, settings)
+
+    def after(engine: Engine, ended: Ended) -> bool:
+        return outside.round_ended(engine, settings, ended)
 
     def told(engine: Engine, result: Result, started: datetime) -> None:
         for reason in result.refused:
@@ -104,6 +113,7 @@ def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
         engine=engine,
         clock=compose.clock,
         told=told,
+        after=after if outside.round_followed(settings) else None,
         tidy=tidy,
         ended=live.step if live is not None else lambda *_: None,
     )

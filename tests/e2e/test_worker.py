@@ -11,6 +11,18 @@ import pytest
 from tests import postgres
 from tests.e2e.commandline import milesync
 from tests.e2e.small import ours, served
+from tests.e2e.test_outside import SECRET, listening, lose, metrics, outlooks
+
+AFTERWARDS = """
+[report]
+out = "pages"
+[audiences.team]
+reads = ["gh:acme/app"]
+[audiences.team.digest]
+at = 00:00:00
+calendar = { weekend = [] }
+file = "digest-{day}.md"
+"""
 
 
 @pytest.fixture
@@ -26,17 +38,32 @@ def lines(stderr: str) -> list[dict[str, Any]]:
 
 
 def test_a_round_writes_once_and_the_next_one_nothing(tmp_path: Path, database: str) -> None:
-    environment = {"MILESYNC_DATABASE": database}
-    with served(tmp_path) as (world, config):
+    with served(tmp_path) as (world, config), listening() as listener:
+        environment = {"MILESYNC_DATABASE": database, "PING": listener.url}
+        outlooks(config)
+        config.write_text(config.read_text() + AFTERWARDS)
         first = milesync("worker", "--once", "--first-run", config=config, env=environment)
         assert first.returncode == 0, first.stderr
+        assert listener.heard == [SECRET], "once a round, not once a write-back"
+        assert len(list((tmp_path / "pages" / "m").glob("*.html"))) == 4, "the report"
+        assert len(list(tmp_path.glob("digest-*.md"))) == 1
+        applied = [one["applied"] for one in lines(first.stderr) if one["event"] == "run finished"]
+        assert metrics(config)["milesync_run_writes", "applied"] == sum(applied) > 0
         assert [len(ours(tracker)) for tracker in (world.github, world.gitlab)] == [1, 1]
         second = milesync("worker", "--once", config=config, env=environment)
         assert second.returncode == 0, second.stderr
         assert [len(ours(tracker)) for tracker in (world.github, world.gitlab)] == [1, 1]
-    told = lines(first.stderr)
-    written = [one for one in told if one["event"] == "written"]
-    ended = {one["run"]: one for one in told if one["event"] == "run finished"}
+        assert listener.heard == [SECRET] * 2
+        good = metrics(config)["milesync_run_success_timestamp_seconds", ""]
+        lose(world)
+        third = milesync("worker", "--once", config=config, env=environment)
+        assert third.returncode == 3, third.stderr
+        assert listener.heard == [SECRET] * 2, "the round did not go well"
+        assert metrics(config)["milesync_run_failures", "gl"] > 0
+        assert metrics(config)["milesync_run_success_timestamp_seconds", ""] == pytest.approx(good, abs=30)
+    events = lines(first.stderr)
+    written = [one for one in events if one["event"] == "written"]
+    ended = {one["run"]: one for one in events if one["event"] == "run finished"}
     assert written
     assert {one["run"] for one in written} == set(ended), "each write can be followed to its run"
     assert {one["connection"] for one in ended.values()} == {"gh", "gl"}

@@ -1,0 +1,138 @@
+"""What follows a round: once, after its last write-back, and told how the round went. Over a queue in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from unittest import mock
+
+import pytest
+from procrastinate import App
+from procrastinate.testing import InMemoryConnector
+
+from sync import worker
+from sync.connector import AuthError, UnreachableError
+from sync.engine import Engine
+from sync.orders import Ended, Order, Work
+from sync.outcome import Failure, Result
+from sync.worker import Worker
+
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+
+
+class Hand:
+    """An engine that only notes what it is asked for, with failures by connection."""
+
+    requests: dict[str, int] = {}  # noqa: RUF012
+    pulled = 0
+
+    def __init__(self, place: Place, order: Order) -> None:
+        self.place, self.name = place, order.connection
+        self.failures: list[Failure] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def clock(self) -> datetime:
+        return self.place.now
+
+    def pull(self) -> None:
+        cause = self.place.causes.get(self.name)
+        if cause:
+            self.failures = [Failure(self.name, "p", "no", cause)]
+
+    def write_back(self) -> Result:
+        self.place.noted.append(self.name)
+        return Result(refused=self.place.refused.get(self.name, []))
+
+
+class Place:
+    """A queue in memory and what happened."""
+
+    def __init__(self) -> None:
+        self.connector = InMemoryConnector()
+        self.now, self.step = NOW, timedelta(hours=1)
+        self.noted: list[str] = []
+        self.ended: list[Ended] = []
+        self.causes: dict[str, Exception] = {}
+        self.refused: dict[str, list[str]] = {}
+        self.well: Callable[[Ended], bool] = lambda ended: ended.well
+
+    def round(self) -> set[str]:
+        """One round by one process; how steps ended that were not done."""
+
+        def after(_: Engine, ended: Ended) -> bool:
+            self.noted.append("after")
+            self.ended.append(ended)
+            return self.well(ended)
+
+        def engine(order: Order) -> Any:
+            return Hand(self, order)
+
+        self.now += self.step
+        connections = dict.fromkeys(("gh", "gl", "jira"), ("p",))
+        work = Work("acme", connections, engine, lambda: self.now, after=after)
+        process = Worker(
+            App(connector=self.connector),
+            work,
+            schedule="0 0 1 1 *",
+            batch=1,
+            concurrency=3,
+            recover="0 0 1 1 *",
+        )
+        assert asyncio.run(process.run(once=True))
+        return process.missed
+
+
+@pytest.fixture
+def place() -> Any:
+    with mock.patch.object(worker, "LOOK", 0.02):
+        yield Place()
+
+
+def test_it_comes_once_a_round_after_all_write_backs(place: Place) -> None:
+    assert place.round() == place.round() == set()
+    for half in (place.noted[:4], place.noted[4:]):
+        assert sorted(half[:3]) == ["gh", "gl", "jira"]
+        assert half[3] == "after"
+    assert [one.well for one in place.ended] == [True, True]
+    assert [one.since for one in place.ended] == [NOW + timedelta(hours=n) for n in (1, 2)]
+
+
+def test_a_round_of_which_a_step_failed_is_told_so_with_the_last_good_one(place: Place) -> None:
+    place.round()
+    place.causes["gl"] = AuthError("gl")
+    assert place.round() == {"failed"}
+    assert (place.ended[1].well, place.ended[1].failed) == (False, {"gl": 1})
+    assert place.round() == {"failed"}
+    assert [one.good for one in place.ended] == [None, *[NOW + timedelta(hours=1)] * 2]
+    place.causes.clear()
+    assert place.round() == set()
+    assert place.ended[3].well
+
+
+def test_what_failed_after_the_writes_is_a_failure_too(place: Place) -> None:
+    place.well = lambda _: False
+    assert place.round() == {"failed"}
+    place.round()
+    assert [(one.well, one.good) for one in place.ended] == [(True, None)] * 2
+
+
+def test_a_refusal_makes_no_good_round(place: Place) -> None:
+    place.refused["gh"] = ["too many"]
+    assert place.round() == {"refused", "failed"}
+    assert not place.ended[0].well
+
+
+def test_a_round_without_a_connection_that_still_waits_is_no_good_one(place: Place) -> None:
+    place.now, place.step = datetime.now(UTC), timedelta(seconds=1)  # steps wait by the queue's own clock
+    place.causes["gl"] = UnreachableError("gl")
+    assert "again" in place.round()
+    place.causes.clear()
+    assert place.round() == {"again", "failed"}
+    assert not place.ended[-1].well
