@@ -13,7 +13,6 @@ import structlog
 
 from sync.assessment import Assessed
 from sync.model import Status, UnknownWhy
-from sync.site.milestone import picture
 from sync.together import Whole
 
 __all__ = ["MOST", "Picture", "pictures"]
@@ -37,6 +36,8 @@ def pictures(whole: Whole, about: Sequence[str], *, percent: bool = True) -> lis
 
     ``whole`` is what the audience may read. What cannot be drawn is left out: a mail never waits for its pictures.
     """
+    from sync.site.milestone import picture  # late: most runs send no mail
+
     by_uid = {one.uid: one for one in whole.milestones}
     made: list[Picture] = []
     for one in (by_uid[uid] for uid in about if uid in by_uid and _worth(by_uid[uid])):

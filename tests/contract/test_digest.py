@@ -34,6 +34,7 @@ from sync.digest.news import Standing, news
 from sync.digest.sentences import Speaker
 from sync.digest.telling import Milestones, Outcome, Receiver, State, previewed, told
 from sync.model import Status, UnknownWhy, Visibility
+from sync.site import milestone
 from sync.site.milestone import picture as picture_of
 from sync.store import Delivery
 from tests.digests import NOW as THEN
@@ -367,7 +368,7 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
         raise RuntimeError("no canvas")
 
     if trouble == "drawing":
-        monkeypatch.setattr(pictures, "picture", broken)
+        monkeypatch.setattr(milestone, "picture", broken)
     else:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
     place = Place(mail=mail(post))
