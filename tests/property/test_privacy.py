@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sync.also import Also
 from sync.assessment import Source
-from sync.model import Issue, Person, State, StatusCategory, Visibility
+from sync.desire import view
+from sync.markup import render
+from sync.model import Issue, JointMilestone, Markup, Person, State, StatusCategory, Visibility
 from sync.plan import Policy
+from sync.report import summary
+from sync.sentences import STATUS
 from tests.proof import TIMEOUT, full
+from tests.related import NOW as RELATED_NOW
+from tests.related import World as Related
+from tests.related import page as page_of
+from tests.related import running
 from tests.unit.test_engine import NOW, World, page
 
 pytestmark = TIMEOUT
@@ -89,3 +99,66 @@ def test_what_readers_may_not_see_changes_no_byte(one: list[Any], other: list[An
 def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
     seen = msgspec.structs.replace(page().issues[3], id="p1-50", key="#50", title="Seen by all")
     assert written((seen,), ()) != written((), ())
+
+
+# --- what a private source shares -------------------------------------------------------------------------------------
+
+SHARED = JointMilestone(name="Payments GA", members=(running("app"), running("api")))
+STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(one.capitalize() for one in STATUS.values())})
+FIGURES = re.compile(
+    rf"\d+ %|\*?\*?\d+ [A-Z][a-z][a-z] \d{{4}}\*?\*?|\((\d+ days? (early|late)|on the day)\)|\d+ days?|{STATUSES}"
+    r"|[✅⚠️🛑⏰🏁📅❔]+"
+)
+"""Status, probability and dates, in words and signs."""
+CONSTANT = (
+    "It also depends on work that is not shown here.",
+    "a milestone that it waits for is likely to be late",
+    "All of it done most likely on",
+    "one member cannot be forecast, so the whole cannot.",
+)
+"""Sentences that come and go with these."""
+
+
+def told(share: str, change: Callable[[Issue], Issue] = lambda issue: issue, **private: Any) -> str:
+    """The comment of a milestone that waits for a private one, and is joined with it."""
+    vault = page_of("api", **private)
+    vault = msgspec.structs.replace(vault, issues=tuple(change(issue) for issue in vault.issues))
+    world = Related(page_of("app"), vault, share=share)
+    whole = world.whole(SHARED, dependencies=[(running("api"), running("app"))])
+    (own,) = (one for one in whole.milestones if one.written == running("app"))
+    return render(summary(view(own, now=RELATED_NOW)), Markup.GITHUB, 65_000)
+
+
+def bare(comment: str) -> list[str]:
+    lines = [line for line in comment.splitlines() if line and not any(words in line for words in CONSTANT)]
+    return sorted(FIGURES.sub("", line).replace(",  likely in time", "").rstrip(" ,.:;*") for line in lines)
+
+
+states = {"still_open": st.integers(0, 10), "due": st.none() | st.dates(date(2026, 3, 16), date(2026, 8, 1))}
+unshrunk = [Phase.explicit, Phase.reuse, Phase.generate]
+
+
+@settings(max_examples=full(300, 8), deadline=None, phases=unshrunk)
+@given(st.fixed_dictionaries(states))
+def test_what_shares_nothing_changes_no_byte(private: dict[str, Any]) -> None:
+    assert told("none", **private) == told("none")
+
+
+@settings(max_examples=full(300, 8), deadline=None, phases=unshrunk)
+@given(st.fixed_dictionaries({**states, "late": st.booleans()}))
+def test_what_shares_aggregates_changes_status_probability_and_dates_only(private: dict[str, Any]) -> None:
+    assert bare(told("aggregate", **private)) == bare(told("aggregate"))
+
+
+@settings(max_examples=full(300, 8), deadline=None)
+@given(words, words, st.lists(words, max_size=2))
+def test_what_shares_aggregates_shares_no_word(title: str, name: str, labels: list[str]) -> None:
+    def renamed(issue: Issue) -> Issue:
+        people = (Person(name, name),)
+        return msgspec.structs.replace(issue, title=title, labels=tuple(labels), assignees=people)
+
+    assert told("aggregate", renamed) == told("aggregate")
+
+
+def test_these_figures_do_change() -> None:
+    assert told("aggregate", late=True, still_open=9) != told("aggregate")
