@@ -238,11 +238,12 @@ class Reader:
         if reply.data is None or opened is None:
             self._session.refuse(reply.errors, name)
             raise GoneError(self._session.name, name)
+        going_on = before is not None and before.name == opened.name_with_owner  # else all addresses have changed
         cursor = Cursor(
             asked=name,
             name=opened.name_with_owner,
             since=before.since if before else look.newest and look.newest - OVERLAP,
-            next=before.next if before else 1,
+            next=before.next if before and going_on else 1,
             more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
             swept=before.swept if before else self._sweeping.now(),
             rules=self._rules.digest(opened.name_with_owner),
