@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -131,6 +132,9 @@ def bare(file: Path, concurrency: int) -> None:
 def record(kind: str, url: str, concurrency: int, file: Path, *, plain: bool = False) -> None:
     """Pull once and write down every request."""
     import requests
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
     asked: list[dict[str, Any]] = []
     send = requests.Session.send
