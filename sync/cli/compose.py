@@ -19,6 +19,7 @@ from sync.also import Also
 from sync.assessment import Named, Rulebook, Source
 from sync.audience import Audience
 from sync.calendar import Calendar
+from sync.cli.options import lacking
 from sync.cli.readers import named
 from sync.connector import Connector, Setup
 from sync.database.lease import this_process
@@ -183,7 +184,7 @@ def traced(settings: Settings) -> AbstractContextManager[None]:
     try:
         exporter = otlp(endpoint) if endpoint else None
     except ImportError:
-        raise ConfigurationError(["traces.endpoint needs an extra: pip install 'milesync[traces]'"]) from None
+        raise ConfigurationError([lacking("traces.endpoint", "traces")]) from None
     return tracing(exporter, installation=settings.instance, version=version("milesync"))
 
 

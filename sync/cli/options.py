@@ -66,6 +66,11 @@ def tell_error(words: str) -> None:
     Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def lacking(what: str, extra: str) -> str:
+    """What to say where something needs libraries that are not installed."""
+    return f"{what} needs the extra `{extra}`: pip install 'milesync[{extra}]'"
+
+
 def worst(*codes: int) -> int:
     """The first of 1, 4, 3, 2 that holds, else 0."""
     return next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0)

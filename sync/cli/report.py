@@ -17,7 +17,7 @@ from config.settings import Settings
 from sync import log
 from sync.audience import EVERYBODY, Audience
 from sync.cli import show
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, lacking, moment, print_json
 from sync.cli.readers import reader
 from sync.cli.work import configured
 from sync.engine import Engine, Failure
@@ -84,7 +84,7 @@ def write(
     ``keep`` stores what a narrower audience is told, so that its next report knows what it was told before.
     """
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
-        raise typer.BadParameter("the report needs the extra `site`: pip install 'milesync[site]'")
+        raise typer.BadParameter(lacking("the report", "site"))
     from sync.site.build import build
     from sync.site.gather import gather
 

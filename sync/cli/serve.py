@@ -17,7 +17,7 @@ from config.errors import ConfigurationError
 from config.settings import Settings, load
 from sync import log
 from sync.cli import compose
-from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, tell_error
+from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, lacking, tell_error
 from sync.cli.worker import shown, work_of
 from sync.connector import Listener
 from sync.here import Here
@@ -41,7 +41,7 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
         from sync.serve import Door
     except ImportError:
-        tell_error("milesync serve needs an extra: pip install 'milesync[serve]'")
+        tell_error(lacking("milesync serve", "serve"))
         end(ERROR)
     url = compose.database(settings, os.environ)
     listening = _listening(settings, os.environ)
@@ -111,9 +111,7 @@ def _refreshing(settings: Settings, url: str, store: Store) -> Iterator[Callable
         try:
             from sync import queue
         except ImportError:
-            tell_error(
-                "on PostgreSQL milesync serve needs the workers' extra too: pip install 'milesync[serve,worker]'"
-            )
+            tell_error(lacking("milesync serve on PostgreSQL", "worker"))
             end(ERROR)
         queue.install(url)
         with queue.app(url, threads=True).open() as made:

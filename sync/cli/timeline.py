@@ -9,7 +9,7 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, moment, print_json, tell_error
+from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, lacking, moment, print_json, tell_error
 from sync.cli.work import configured
 from sync.markup.document import SIGNS, clean
 from sync.schedule import Entry, Schedule, icalendar, mermaid, schedule
@@ -39,7 +39,7 @@ def timeline(
         try:
             ics.write_bytes(icalendar(shown, settings.instance))
         except ImportError:
-            tell_error("iCalendar needs the extra timeline: pip install 'milesync[timeline]'")
+            tell_error(lacking("iCalendar", "timeline"))
             raise typer.Exit(ERROR) from None
         except OSError as problem:
             tell_error(str(problem))

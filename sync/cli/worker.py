@@ -15,7 +15,7 @@ import typer
 from config.settings import Settings, load
 from sync import log
 from sync.cli import compose, outside
-from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, tell_error, worst
+from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, lacking, tell_error, worst
 from sync.engine import Engine, Result
 from sync.orders import Ended, Order, Work
 from sync.store import Store
@@ -36,7 +36,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         from sync.queue import app, install, libpq
         from sync.worker import Worker
     except ImportError:
-        tell_error("milesync worker needs an extra: pip install 'milesync[worker]'")
+        tell_error(lacking("milesync worker", "worker"))
         end(ERROR)
     url = compose.database(settings, os.environ)
     libpq(url)  # refuses what is not PostgreSQL
@@ -71,7 +71,7 @@ def shown(settings: Settings) -> Live | None:
         from sync.live import Live
     except ImportError:
         if settings.metrics.listen:
-            tell_error("metrics.listen needs an extra: pip install 'milesync[metrics]'")
+            tell_error(lacking("metrics.listen", "metrics"))
             end(ERROR)
         return None
     return Live(installation=settings.instance, version=version("milesync"))
