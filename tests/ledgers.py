@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
 
 from sync.ledger import Container, Ledger
-from sync.model import Membership
+from sync.model import Issue, Membership, Person, State, StatusCategory
 
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -81,3 +84,21 @@ def releases(
             (container(f"{stream}-{n}", start, start + length, stream=stream, ended=start + length + 4), closed)
         )
     return found
+
+
+def open_issue(name: str, *, created: float, touched: float, **changes: Any) -> Issue:
+    """An open issue that somebody has, with its times in days from the origin; ``changes`` are fields of it."""
+    made = Issue(
+        id=name,
+        project="app",
+        key=name.upper(),
+        title="",
+        url=f"https://tracker.example/{name}",
+        state=State.OPEN,
+        raw_state="open",
+        category=StatusCategory.TODO,
+        created_at=day(created),
+        updated_at=day(touched),
+        assignees=(Person("p", "P"),),
+    )
+    return replace(made, **changes)

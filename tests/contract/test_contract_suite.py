@@ -8,14 +8,7 @@ import pytest
 
 from connectors.contract import ConnectorContract, Side
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
-from tests.contract.sandbox_side import Clock, SandboxSide
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
+from tests.contract.sandbox_side import SandboxSide
 
 
 class OverSandbox(ConnectorContract):

@@ -13,21 +13,14 @@ import pytest
 from config.settings import load
 from connectors.rules import Rule
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from sync.assessment import Reading, Rulebook, Source
 from sync.cli import compose
 from sync.model import EventKind, Issue, JointMilestone, Milestone, MilestoneKind
 from sync.store import Store
 from sync.together import relate
-from tests.contract.sandbox_side import Clock, SandboxSide
+from tests.contract.sandbox_side import SandboxSide
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
 
 
 @pytest.fixture(params=KINDS)

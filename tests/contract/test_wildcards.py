@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, World
-from sync.assessment import Rulebook, Source
-from sync.engine import Engine
+from connectors.sandbox.world import Fault
+from sync.assessment import Source
 from sync.outcome import Result
-from sync.plan import Limits
 from sync.store import Store
-from tests.contract.sandbox_side import Clock, SandboxSide
+from tests.contract.sandbox_side import SandboxSide
+from tests.engines import engine
 
 PATTERNS = {
     "github": ("acme/*", "acme/new"),
@@ -23,13 +21,6 @@ PATTERNS = {
     "jira": ("*", "NEW"),
     "jira-cloud": ("issuetype = Task ORDER BY updated", "NEW"),
 }
-_RUNS = count()
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
 
 
 @pytest.fixture(params=list(PATTERNS))
@@ -51,17 +42,7 @@ def store(side: SandboxSide) -> Iterator[Store]:
 def run(side: SandboxSide, store: Store) -> Result:
     pattern, _ = PATTERNS[side.tracker.kind]
     with closing(side.connect()) as connector:
-        engine = Engine(
-            sources=[Source(name="side", connector=connector, projects=(pattern,))],
-            store=store,
-            instance="acme",
-            clock=side.now,
-            rules=Rulebook(),
-            limits=Limits(),
-            run_id=f"run {next(_RUNS)}",
-            holder="here:1:1",
-        )
-        return engine.run()
+        return engine(Source(name="side", connector=connector, projects=(pattern,)), store, side.now).run()
 
 
 def projects(result: Result) -> set[str]:

@@ -26,11 +26,15 @@ from tests.e2e.small import ours, served
 SECRET = "a secret of the tests"
 
 
-def prepared(config: Path) -> str:
-    """A configuration whose GitHub connection takes webhooks; the address where it does."""
+def address() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        at = f"127.0.0.1:{free.getsockname()[1]}"
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def prepared(config: Path) -> str:
+    """A configuration whose GitHub connection takes webhooks; the address where it does."""
+    at = address()
     head, table, tail = config.read_text().partition("[connections.gh]\n")
     config.write_text(
         f'{head}{table}webhook_secret = {{ env = "HOOK" }}\n{tail}\n[serve]\nlisten = "{at}"\nsettle = 0\n'
@@ -65,6 +69,14 @@ def answers(at: str) -> bool:
         return requests.get(f"http://{at}/health", timeout=5).status_code == 200
     except requests.ConnectionError:
         return False
+
+
+def figures(at: str) -> dict[str, float]:
+    """What Prometheus reads there."""
+    answer = requests.get(f"http://{at}/metrics", timeout=5)
+    assert answer.status_code == 200
+    rows = (line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#"))
+    return {name: float(number) for name, _, number in rows}
 
 
 def knock(at: str, event: str, document: dict[str, Any], secret: str = SECRET) -> int:
@@ -112,7 +124,8 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
     log, other = tmp_path / "log", tmp_path / "other"
     environment = {"MILESYNC_DATABASE": database, "HOOK": SECRET}
     with served(tmp_path) as (world, config):
-        at = prepared(config)
+        at, watched = prepared(config), address()
+        config.write_text(f'{config.read_text()}\n[metrics]\nlisten = "{watched}"\n')
         with process(["worker", "--first-run"], config, log, **environment):
             until(lambda: log.read_text().count('"run finished"') == 2, log)  # the round of its start
             for one in list(world.github.projects["acme/app"].issues.values()):
@@ -121,6 +134,16 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
             with process(["serve"], config, other, **environment):
                 until(lambda: answers(at), other)
                 come_to_rest(at, log)
+                doors, works = figures(at), figures(watched)
+        assert {name.partition("{")[2]: number for name, number in doors.items() if "webhooks{" in name} == {
+            'outcome="forged"}': 1,
+            'outcome="elsewhere"}': 1,
+            'outcome="marked"}': 4,
+        }
+        assert works['milesync_steps_total{connection="gh",outcome="done",task="refresh"}'] == 4
+        assert works['milesync_writes_total{outcome="applied"}'] > 0
+        assert works['milesync_source_seen_timestamp_seconds{connection="gl"}'] > 0
+        assert SECRET not in str(doors | works)
         assert len(ours(world.github)) == 2, "the summary, and one word about the new status"
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Self
 
@@ -121,12 +119,3 @@ def work(job: Job) -> Result:
         holder=this_process(),
     ) as engine:
         return engine.run()
-
-
-def started(job: Job) -> BaseProcess:
-    """The job in a process that was forked from one without threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=work, args=(job,))
-    process.start()
-    return process

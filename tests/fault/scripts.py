@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ from sync.connector import (
     UnreachableError,
 )
 from sync.database.opening import open_engine
-from sync.engine import Engine
 from sync.marker import Marker, MarkerKind
 from sync.model import (
     Issue,
@@ -40,8 +38,9 @@ from sync.model import (
     Visibility,
 )
 from sync.outcome import Result
-from sync.plan import Limits, Policy
+from sync.plan import Policy
 from sync.store import Store
+from tests.engines import engine
 from tests.memory import MemoryTracker
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -236,7 +235,6 @@ class Blank:
         self._engine.dispose()
 
 
-_RUNS = itertools.count()
 _RULES = Rulebook()
 """One for all runs, as it keeps what its calendar has worked out."""
 
@@ -250,17 +248,7 @@ def run(connector: FaultyConnector, store: Store) -> Result:
         policy_of=lambda project: Policy.CREATE,
         zone=ZoneInfo("UTC"),
     )
-    engine = Engine(
-        sources=[source],
-        store=store,
-        instance="acme",
-        clock=connector.scene.clock,
-        rules=_RULES,
-        limits=Limits(),
-        run_id=f"run {next(_RUNS)}",
-        holder="here:1:1",
-    )
-    return engine.run()
+    return engine(source, store, connector.scene.clock, rules=_RULES).run()
 
 
 def check(scene: Scene) -> None:

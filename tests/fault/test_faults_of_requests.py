@@ -15,7 +15,7 @@ import pytest
 from connectors import http
 from connectors.contract import EVER, Taken
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import Fault
 from sync.connector import (
     AuthError,
     BusyError,
@@ -25,17 +25,11 @@ from sync.connector import (
     TrackerError,
     UnreachableError,
 )
-from tests.contract.sandbox_side import Clock, SandboxSide
+from tests.contract.sandbox_side import SandboxSide
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
 ISSUES = 230
 LOGIN = {"location": "https://login.example.org/sso?return=here"}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
 
 
 @pytest.fixture(params=KINDS)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
-from itertools import count
 from typing import Any
 
 import msgspec
@@ -16,15 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from connectors.contract import At, Trouble
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import Fault
 from sync.action import Target
-from sync.assessment import Rulebook, Source
+from sync.assessment import Source
 from sync.connector import Connector
-from sync.engine import Engine
 from sync.outcome import Result
-from sync.plan import Limits, Policy
+from sync.plan import Policy
 from sync.store import Store
-from tests.contract.sandbox_side import CREATES, Clock, SandboxSide
+from tests.contract.sandbox_side import CREATES, SandboxSide
+from tests.engines import engine
 from tests.fault.scripts import Blank, played
 from tests.fault.standing import check
 from tests.proof import TIMEOUT, Record, full
@@ -36,13 +34,6 @@ SCRIPTS = full(50, 3)
 pytestmark = TIMEOUT
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
-_RUNS = count()
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
 
 
 @pytest.fixture(params=KINDS)
@@ -65,17 +56,7 @@ def run(side: SandboxSide, store: Store, connector: Connector | None = None) -> 
     """One run of the engine with a connector of its own."""
     with closing(connector or side.connect()) as used:
         source = Source(name="side", connector=used, projects=(side.project,), policy_of=lambda _: Policy.CREATE)
-        engine = Engine(
-            sources=[source],
-            store=store,
-            instance="acme",
-            clock=side.now,
-            rules=Rulebook(),
-            limits=Limits(),
-            run_id=f"run {next(_RUNS)}",
-            holder="here:1:1",
-        )
-        return engine.run()
+        return engine(source, store, side.now).run()
 
 
 troubles: st.SearchStrategy[Trouble | None] = st.sampled_from([*Trouble, None])

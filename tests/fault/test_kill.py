@@ -17,7 +17,8 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from sync.model import Status
 from tests import postgres
-from tests.fault.killed import Job, started, work
+from tests.fault.forked import started
+from tests.fault.killed import Job, work
 from tests.fault.standing import check, markers
 from tests.proof import TIMEOUT, Record, full
 
@@ -90,7 +91,7 @@ def stage(request: pytest.FixtureRequest, sandbox: Sandbox, database: str, tmp_p
 def test_killed_at_a_boundary_of_a_first_run(stage: Stage, record_property: Record) -> None:
     for boundary in count(1, STRIDE[stage.database]):
         job = replace(stage.new(), boundary=boundary)
-        process = started(job)
+        process = started(work, job)
         process.join()
         if process.exitcode == 0:
             break
@@ -106,7 +107,7 @@ def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage, record_propert
         work(job)
         stage.overdue()
         job = replace(job, boundary=boundary, now=NOW + timedelta(hours=1))
-        process = started(job)
+        process = started(work, job)
         process.join()
         if process.exitcode == 0:
             break
@@ -125,7 +126,7 @@ def test_killed_at_any_moment(stage: Stage, record_property: Record) -> None:
             work(job)
             stage.overdue()
             job = replace(job, now=NOW + timedelta(hours=1))
-        process = started(job)
+        process = started(work, job)
         process.join(rng.uniform(0, 0.8))
         process.kill()
         process.join()
@@ -140,7 +141,7 @@ def test_of_many_runs_at_once_one_writes(stage: Stage, record_property: Record) 
     job = replace(stage.new(), diary=str(diary))
     work(replace(job, project=f"{stage.key}X"))  # the database is made, nothing more
     diary.unlink(missing_ok=True)
-    processes = [started(job) for _ in range(AT_ONCE)]
+    processes = [started(work, job) for _ in range(AT_ONCE)]
     for process in processes:
         process.join()
     assert {process.exitcode for process in processes} == {0}

@@ -21,8 +21,9 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from sync.queue import install
 from tests import postgres
+from tests.fault.forked import started
 from tests.fault.standing import check
-from tests.fault.working import STALLED, Shift, engine, started
+from tests.fault.working import STALLED, Shift, engine, serve
 
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 pytestmark = pytest.mark.timeout(1_200 if PROOF else 300)
@@ -76,13 +77,13 @@ class Staff:
 
     def __init__(self, shift: Shift) -> None:
         self.shift = shift
-        self.workers = [started(shift) for _ in range(PROCESSES)]
+        self.workers = [started(serve, shift) for _ in range(PROCESSES)]
 
     def kill(self, one: BaseProcess) -> None:
         """As the system does when memory runs out; another takes its place."""
         one.kill()
         one.join()
-        self.workers[self.workers.index(one)] = started(self.shift)
+        self.workers[self.workers.index(one)] = started(serve, self.shift)
 
     def writing(self) -> BaseProcess:
         """One that has just begun a write."""
@@ -135,7 +136,7 @@ def test_killed_and_paused_workers_end_where_one_would(
         os.kill(paused.pid, signal.SIGSTOP)
         held = time.monotonic()
         staff.workers.remove(paused)
-        staff.workers.append(started(shift))
+        staff.workers.append(started(serve, shift))
         for n in range(KILLS):
             if n < 2:
                 staff.kill(staff.writing())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -122,15 +120,6 @@ def serve(shift: Shift) -> None:
         recover="* * * * * *",
     )
     sys.exit(0 if asyncio.run(worker.run()) else 1)
-
-
-def started(shift: Shift) -> BaseProcess:
-    """A worker in a process that was forked from one without threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=serve, args=(shift,))
-    process.start()
-    return process
 
 
 def _now() -> datetime:

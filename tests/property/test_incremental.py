@@ -8,7 +8,7 @@ are compared in milestones that are still there, on GitHub where nobody renamed 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from random import Random
@@ -16,12 +16,12 @@ from random import Random
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, User, World
+from connectors.sandbox.world import Issue, User
 from sync import history
 from sync.model import Membership, Visibility, uid
 from sync.retained import retained
 from sync.store import Store
-from tests.contract.sandbox_side import Clock, SandboxSide
+from tests.contract.sandbox_side import SandboxSide
 from tests.proof import TIMEOUT, Record, full
 
 PARTS = full(4, 1)
@@ -31,12 +31,6 @@ EDITS = full(100, 6)
 pytestmark = TIMEOUT
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock())) as running:
-        yield running
 
 
 class Team:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from sync.attention import Attention, attention, candidates, usual_age, usual_shares
 from sync.ledger import days
-from sync.model import Issue, Person, State, StatusCategory
+from sync.model import Issue, StatusCategory
 from sync.past import Past
 from sync.rules import Rules
-from tests.ledgers import Stay, container, day, ledger
+from tests.ledgers import Stay, container, day, ledger, open_issue
 
 RULES = Rules()
 NOW = 50.0
-ADA = Person("a", "Ada")
 
 
-def issue(name: str, **changes: Any) -> Issue:
-    made = Issue(
-        id=name,
-        project="app",
-        key=name.upper(),
-        title="",
-        url=f"https://tracker.example/{name}",
-        state=State.OPEN,
-        raw_state="open",
-        category=StatusCategory.TODO,
-        created_at=day(0),
-        updated_at=day(NOW - 1),
-        assignees=(ADA,),
-    )
-    return replace(made, **changes)
+issue = partial(open_issue, created=0, touched=NOW - 1)
 
 
 def past(*stays: Stay, start: float = 0.0) -> Past:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,15 @@ from sync.model import (
     Confidence,
     Counts,
     Health,
-    Issue,
     LeverKind,
     Membership,
-    Person,
     ReasonKind,
-    State,
     Status,
     StatusCategory,
     UnknownWhy,
 )
 from sync.outlook import outlooks
-from tests.ledgers import Given, Stay, container, day, ledger, releases, stays
+from tests.ledgers import Given, Stay, container, day, ledger, open_issue, releases, stays
 
 PLAIN = Calendar.plain()
 RULES = Rules()
@@ -64,21 +62,7 @@ def _asked(function: Any, history: Ledger, at: float, rules: Rules, given: Mappi
     return function(history, ["now"] if function is assess else "now", day(at), rules=rules, **rest)
 
 
-def issue(name: str, **changes: Any) -> Issue:
-    made = Issue(
-        id=name,
-        project="app",
-        key=name.upper(),
-        title="",
-        url=f"https://tracker.example/{name}",
-        state=State.OPEN,
-        raw_state="open",
-        category=StatusCategory.TODO,
-        created_at=day(START),
-        updated_at=day(NOW - 1),
-        assignees=(Person("p", "P"),),
-    )
-    return replace(made, **changes)
+issue = partial(open_issue, created=START, touched=NOW - 1)
 
 
 def kinds(found: Sequence[Any]) -> list[Any]:

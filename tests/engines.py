@@ -1,0 +1,30 @@
+"""An engine as a test wants it: everything that does not matter there is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from sync.assessment import Rulebook, Source
+from sync.engine import Engine
+from sync.plan import Limits
+from sync.store import Store
+
+__all__ = ["engine"]
+
+_RUNS = count()
+
+
+def engine(source: Source, store: Store, clock: Callable[[], datetime], **given: Any) -> Engine:
+    """One of a run of its own. ``given`` takes the place of what would be filled in."""
+    filled: dict[str, Any] = {
+        "instance": "acme",
+        "rules": Rulebook(),
+        "limits": Limits(),
+        "run_id": f"run {next(_RUNS)}",
+        "holder": "here:1:1",
+        **given,
+    }
+    return Engine(sources=[source], store=store, clock=clock, **filled)
