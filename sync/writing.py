@@ -73,16 +73,19 @@ class Writer:
             for source, planned in actions:
                 if planned.milestone in given_up:
                     continue
-                if not lease.check():
-                    result.held = True
-                    result.refused.append(f"{source.name}: the right to write there was lost to another run")
-                    break
                 action = planned
                 if getattr(action, "issue", None) == "":
                     action = msgspec.structs.replace(action, issue=created[action.milestone])
                 self.progress("apply", f"{source.name}: {type(action).__name__}")
+                entry = self.store.begin(self.run_id, action)
+                if not lease.check():  # last of all, so that nothing but the request can be late
+                    lost = f"{source.name}: the right to write there was lost to another run"
+                    self.store.finish(entry, lost)
+                    result.held = True
+                    result.refused.append(lost)
+                    break
                 with span("write", action=type(action).__name__):
-                    receipt = self._write(source, action)
+                    receipt = self._send(source, action, entry)
                 if receipt is None:
                     given_up.add(action.milestone)
                     continue
@@ -96,9 +99,8 @@ class Writer:
             lease.release()
         return result
 
-    def _write(self, source: Source, action: Action) -> Receipt | None:
-        """One write between its two lines in the journal; None when it surely or possibly did not happen."""
-        entry = self.store.begin(self.run_id, action)
+    def _send(self, source: Source, action: Action, entry: int) -> Receipt | None:
+        """One write, and the second of its two lines in the journal; None when it surely or possibly did not happen."""
         try:
             receipt = source.connector.apply(action)
         except UncertainError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from unittest import mock
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_no_write_begins_after_the_lease_is_lost(scene: Scene, store: Store, kep
     result = engine(store, Robbed(scene)).run()
     assert len(scene.tracker.writes) == kept
     assert len(store.unfinished(SOURCE)) == 0
+    assert result.refused == [f"{SOURCE}: the right to write there was lost to another run"]
+
+
+def test_a_lease_that_is_lost_while_the_journal_is_written_stops_that_write(scene: Scene, store: Store) -> None:
+    begin = store.begin
+
+    def robbed(run_id: str, action: Action) -> int:
+        entry = begin(run_id, action)
+        assert store.acquire(SOURCE, "another", dead=lambda _: True) is not None
+        return entry
+
+    with mock.patch.object(store, "begin", robbed):
+        result = engine(store, FaultyConnector(scene)).run()
+    assert scene.tracker.writes == []
+    assert store.unfinished(SOURCE) == [], "the journal knows that it was not sent"
     assert result.refused == [f"{SOURCE}: the right to write there was lost to another run"]
 
 

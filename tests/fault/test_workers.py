@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from psutil import STATUS_STOPPED, Process
 from sqlalchemy import create_engine, text
 
 from connectors.sandbox.server import Sandbox
@@ -23,7 +23,7 @@ from sync.queue import install
 from tests import postgres
 from tests.fault.forked import started
 from tests.fault.standing import check
-from tests.fault.working import STALLED, Shift, engine, serve
+from tests.fault.working import MOMENT, STALLED, Shift, engine, serve
 
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 pytestmark = pytest.mark.timeout(1_200 if PROOF else 300)
@@ -72,6 +72,14 @@ def stands(world: World) -> bool:
     return True
 
 
+def suspended(one: BaseProcess) -> Process:
+    """The process, once it stands still."""
+    found = Process(one.pid)
+    found.suspend()
+    until(lambda: found.status() == STATUS_STOPPED)
+    return found
+
+
 class Staff:
     """The processes, and who of them is where."""
 
@@ -85,18 +93,32 @@ class Staff:
         one.join()
         self.workers[self.workers.index(one)] = started(serve, self.shift)
 
-    def writing(self) -> BaseProcess:
-        """One that has just begun a write."""
+    def writing(self) -> tuple[BaseProcess, float]:
+        """One that is about to begin a write, and since when it is."""
         seen = len(self.shift.lines())
-        found: list[BaseProcess] = []
+        found: list[tuple[BaseProcess, float]] = []
 
         def caught() -> bool:
-            pids = [line["pid"] for line in self.shift.lines()[seen:] if "write" in line]
-            found.extend(one for one in self.workers if pids and one.pid == pids[-1])
+            writes = [line for line in self.shift.lines()[seen:] if "write" in line]
+            found.extend((one, line["at"]) for line in writes[-1:] for one in self.workers if one.pid == line["pid"])
             return bool(found)
 
         until(caught)
         return found[0]
+
+    def pause(self) -> BaseProcess:
+        """Stop one that is about to begin a write and has not looked at its lease yet; another takes its place.
+
+        What is sent already lands whatever becomes of the sender, so one that may have sent goes on, and the next is
+        tried.
+        """
+        while True:
+            one, since = self.writing()
+            stopped = suspended(one)
+            if time.monotonic() < since + MOMENT:
+                self.workers[self.workers.index(one)] = started(serve, self.shift)
+                return one
+            stopped.resume()
 
     def stop(self) -> None:
         """Ask all of them to end, and see that they do so well."""
@@ -131,15 +153,11 @@ def test_killed_and_paused_workers_end_where_one_would(
     staff = Staff(shift)
     paused = staff.workers[0]
     try:
-        paused = staff.writing()
-        assert paused.pid is not None
-        os.kill(paused.pid, signal.SIGSTOP)
+        paused = staff.pause()
         held = time.monotonic()
-        staff.workers.remove(paused)
-        staff.workers.append(started(serve, shift))
         for n in range(KILLS):
             if n < 2:
-                staff.kill(staff.writing())
+                staff.kill(staff.writing()[0])
             else:
                 time.sleep(random.uniform(0, 0.5))
                 staff.kill(random.choice(staff.workers))
@@ -147,7 +165,7 @@ def test_killed_and_paused_workers_end_where_one_would(
         expire(database)
         until(lambda: stands(sandbox.world), 60)
         woken = time.monotonic()
-        os.kill(paused.pid, signal.SIGCONT)
+        Process(paused.pid).resume()
         paused.join(60)
         assert paused.exitcode == 1, "who has slept too long ends itself"
         staff.stop()

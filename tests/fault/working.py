@@ -50,15 +50,19 @@ class Shift:
         return [json.loads(line) for line in self.diary.read_text().splitlines()] if self.diary.exists() else []
 
 
+MOMENT = 0.05
+"""Seconds that each write waits between the journal and the last look at the lease."""
+
+
 class _Noted(Store):
-    """A store that notes each write as it begins, and takes its time so that one can be caught at it."""
+    """A store that notes each write as it is about to begin, and takes its time so that one can be caught at it."""
 
     shift: Shift
 
     def begin(self, run_id: str, action: Action) -> int:
         self.shift.note(write=type(action).__name__, milestone=action.milestone)
         entry = super().begin(run_id, action)
-        time.sleep(0.05)
+        time.sleep(MOMENT)
         return entry
 
 
