@@ -7,7 +7,7 @@ What Jira would refuse (an unknown field, a project that is not there, a time wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -34,13 +34,16 @@ class BadQueryError(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What a query is asked of: the projects that may be seen, the time, the asker's zone, the sense of statuses."""
+    """What a query is asked of: the projects that may be seen, the time, the asker's zone, the sense of statuses; the
+    keys that lead to another since.
+    """
 
     projects: tuple[Project, ...]
     now: datetime
     zone: ZoneInfo
     category: Callable[[str], str]
     find: Callable[[str], Row | None]
+    moved: Mapping[str, str]
 
 
 @dataclass
@@ -241,7 +244,10 @@ def _one_of(scope: Scope, name: str, values: list[str] | None) -> Clause:
 def _projects(scope: Scope, values: list[str]) -> Clause:
     chosen: dict[int, Project] = {}
     for value in values:
-        found = [p for p in scope.projects if value.lower() in (p.key.lower(), str(p.id), p.name.lower())]
+        key = scope.moved.get(value.upper(), value)
+        found = [
+            p for p in scope.projects if p.key.lower() == key.lower() or value.lower() in (str(p.id), p.name.lower())
+        ]
         if not found:
             raise BadQueryError(f"The value '{value}' does not exist for the field 'project'.")
         chosen.update((project.id, project) for project in found)

@@ -33,7 +33,7 @@ class Desk:
     def find(self, word: str) -> Row | None:
         """The issue of that id or key, if it may be seen."""
         key, _, number = word.upper().rpartition("-")
-        project = self.tracker.projects.get(key)
+        project = self.tracker.projects.get(self.tracker.moved.get(key, key))
         if project is not None and number.isdigit():
             issue = project.issues.get(int(number))
             return None if issue is None or project.hidden else (project, issue)
@@ -68,6 +68,7 @@ class Desk:
             wording.zone,
             wording.category_of,
             self.find,
+            self.tracker.moved,
         )
         try:
             return parse(jql, scope), scope

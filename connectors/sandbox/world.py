@@ -327,13 +327,14 @@ class Tracker:
     def move(
         self, project: Project, issue: Issue, milestones: list[int], actor: User, at: datetime | None = None
     ) -> None:
-        """Give the issue exactly these milestones, noting each that it leaves and each that it joins."""
+        """Give the issue just these milestones, noting each that it leaves and joins; a new order is no change."""
         for gone in [m for m in issue.milestones if m not in milestones]:
             known = project.milestones.get(gone)
             self.change(issue, "milestone", gone, None, actor, at, known.title if known else "")
         for added in [m for m in milestones if m not in issue.milestones]:
             self.change(issue, "milestone", None, added, actor, at, project.milestones[added].title)
-        issue.milestones = list(milestones)
+        stays = [m for m in issue.milestones if m in milestones]
+        issue.milestones = stays + [m for m in milestones if m not in stays]
 
     def close(
         self, issue: Issue, actor: User, at: datetime | None = None, *, status: str = "Done", resolution: str = ""

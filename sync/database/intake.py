@@ -5,7 +5,7 @@ Everything here happens inside the one transaction that its caller opened, and d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     events = _histories(connection, source, page, issues, known, touched)
     missing, unknown = _swept(connection, source, page.all_issues)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
+    _forget_blockers(connection, source, page.all_issues.keys() - unknown)
     _next_edition(connection, source, touched)
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
     cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
@@ -232,16 +233,43 @@ def _gone(connection: Connection, source: int, ids: Collection[str], at: datetim
 
 def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None:
     """What is gone blocks nothing any more; trackers take such a link away without updating the other end."""
-    table = schema.issue
     if not gone:
         return
-    columns = select(table.c.id, table.c.project, table.c.key, table.c.url, table.c.blocked_by)
+    table = schema.issue
+    columns = select(table.c.project, table.c.key, table.c.url)
     dead: set[tuple[str, str]] = set()
     for some in chunks(gone):
         for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(some))):
             dead |= {(row.project if row.key.startswith("#") else "", row.key), ("", row.url)}
+    _keep_blockers(connection, source, lambda home, key: ("", key) not in dead and (home, key) not in dead)
+
+
+def _forget_blockers(connection: Connection, source: int, whole: Collection[str]) -> None:
+    """In projects (ids) whose issues are all stored, a blocker that is not was deleted before it was ever read."""
+    if not whole:
+        return
+    project, issue = schema.project, schema.issue
+    names = select(project.c.id, project.c.key).where(project.c.source == source)
+    by_key = {row.key: row.id for row in connection.execute(names)}
+    there: set[tuple[str, str]] = set()
+    for some in chunks(whole):
+        mine = (issue.c.source == source) & issue.c.project.in_(some) & issue.c.deleted_at.is_(None)
+        keys = select(issue.c.project, issue.c.key).where(mine)
+        there.update((row.project, row.key) for row in connection.execute(keys))
+
+    def stands(home: str, key: str) -> bool:
+        place = home if key.startswith("#") else by_key.get(key.rpartition("-")[0])
+        return place not in whole or (place, key) in there
+
+    _keep_blockers(connection, source, stands)
+
+
+def _keep_blockers(connection: Connection, source: int, stands: Callable[[str, str], bool]) -> None:
+    """Keep of each issue's blockers those of which that holds, told the issue's project (id) and the blocker's key."""
+    table = schema.issue
+    columns = select(table.c.id, table.c.project, table.c.blocked_by)
     for row in connection.execute(columns.where(table.c.source == source, table.c.blocked_by != ())).all():
-        left = tuple(key for key in row.blocked_by if ("", key) not in dead and (row.project, key) not in dead)
+        left = tuple(key for key in row.blocked_by if stands(row.project, key))
         if left != row.blocked_by:
             one = (table.c.source == source) & (table.c.id == row.id)
             connection.execute(update(table).where(one).values(blocked_by=left))

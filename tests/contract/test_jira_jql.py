@@ -82,7 +82,7 @@ def test_what_a_query_finds(query: str, keys: str) -> None:
 def test_what_jira_would_refuse(query: str, said: str) -> None:
     tracker = world()
     wording = Wording(tracker)
-    scope = Scope(tuple(tracker.projects.values()), NOW, wording.zone, wording.category_of, Desk(tracker).find)
+    scope = Scope(tuple(tracker.projects.values()), NOW, wording.zone, wording.category_of, Desk(tracker).find, {})
     with pytest.raises(BadQueryError, match=said):
         parse(query, scope)
 
@@ -95,6 +95,13 @@ def test_an_answer_is_not_kept_past_a_change() -> None:
     assert {issue.key for _, issue in desk.rows(query)} == {"PAY-4", "PAY-1"}
     del tracker.projects["PAY"].issues[4]
     assert {issue.key for _, issue in desk.rows(query)} == {"PAY-1"}
+
+
+def test_a_former_key_still_finds_its_project_and_its_issues() -> None:
+    tracker = world()
+    tracker.rename(tracker.projects["PAY"], "MONEY")
+    found = Desk(tracker).rows("project = PAY AND key in (PAY-1, MONEY-4)")
+    assert {issue.key for _, issue in found} == {"MONEY-1", "MONEY-4"}
 
 
 # --- times ----------------------------------------------------------------------------------------------------------

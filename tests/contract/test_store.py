@@ -441,6 +441,23 @@ def test_what_is_gone_blocks_nothing_any_more(store: Store) -> None:
     }
 
 
+def test_a_blocker_that_a_sweep_does_not_find_blocks_nothing_even_if_it_was_never_read(store: Store) -> None:
+    waiting = issue("2", key="PAY-2", blocked_by=("PAY-1", "PAY-3", "APP-1", f"{SOURCE}/x"))
+    numbered = issue("4", project="q", blocked_by=("#1", "PAY-1"))
+    places = tuple(Project(id=n, key=key, name=key, url=f"{SOURCE}/{n}") for n, key in (("p", "PAY"), ("q", "APP")))
+    store.save(SOURCE, Page(projects=places, issues=(waiting, issue("3", key="PAY-3"), numbered)), T0)
+    store.save(SOURCE, Page(all_issues={"p": frozenset({"2", "3", "99"})}), T0 + DAY)
+    assert next(row for row in store.issues(SOURCE) if row.id == "2").blocked_by == waiting.blocked_by, (
+        "not all is read"
+    )
+    store.save(SOURCE, Page(all_issues={"p": frozenset({"2", "3"})}), T0 + DAY)
+    assert {row.id: row.blocked_by for row in store.issues(SOURCE)} == {
+        "2": ("PAY-3", "APP-1", f"{SOURCE}/x"),
+        "3": (),
+        "4": ("#1",),
+    }
+
+
 def test_a_gone_issue_comes_back_with_a_later_pull_only(store: Store) -> None:
     there = issue(milestones=("m",))
     store.save(SOURCE, Page(issues=(there,)), T0)
