@@ -48,7 +48,8 @@ R = TypeVar("R")
 ATTEMPTS = 4
 LONGEST_WAIT = 60.0
 """Seconds a read may wait for a rate limit before the connection stops and says when to come back."""
-
+LONGEST_LIMIT = timedelta(days=1)
+"""However far ahead a tracker says that it may be asked again, it is tried then."""
 
 LARGEST_BODY = 64 << 20
 """Bytes."""
@@ -111,10 +112,9 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
         return None
     status, said = response.status, response.said()
     detail = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-    limited = status == 429 or (
-        status == 403 and (response.headers.get("x-ratelimit-remaining") == "0" or "rate limit" in said.lower())
-    )
-    if limited:
+    told = response.headers
+    spent = told.get("x-ratelimit-remaining") == "0" or "retry-after" in told or "rate limit" in said.lower()
+    if status == 429 or (status == 403 and spent):
         return LimitedError(name, project, detail, until=_until(response.headers, now))
     if status == 401:
         return AuthError(name, project, detail)
@@ -129,19 +129,36 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
 
 
 def _until(headers: Mapping[str, str], now: datetime) -> datetime:
-    """When a limited client may come back: Retry-After (seconds or a date), else the reset, else in a minute."""
-    after = headers.get("retry-after", "")
-    if after.isdigit():
-        return now + timedelta(seconds=min(int(after), 86400))
-    if after:
-        try:
-            return max(now, parsedate_to_datetime(after).astimezone(UTC))
-        except ValueError:
-            pass
-    reset = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or ""
-    if reset.isdigit():
-        return max(now, min(datetime.fromtimestamp(int(reset), UTC), now + timedelta(days=1))) + timedelta(seconds=1)
-    return now + timedelta(seconds=60)
+    """When a limited client may come back: Retry-After (seconds or a date), else the reset, else in a minute.
+
+    Never before now, nor later than `LONGEST_LIMIT`, whatever a tracker or a proxy may have written.
+    """
+    after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
+    seconds = _number(after)
+    if seconds is not None:
+        return now + min(timedelta(seconds=seconds), LONGEST_LIMIT)
+    until = _moment(after)
+    if until is None:
+        at = _moment(reset or "")
+        until = min(at, now + LONGEST_LIMIT) + timedelta(seconds=1) if at else now + timedelta(seconds=60)
+    return max(now, min(until, now + LONGEST_LIMIT))
+
+
+def _number(text: str) -> int | None:
+    """A number of seconds or requests, None if it is none."""
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _moment(text: str) -> datetime | None:
+    """A time as trackers write it, in UTC: seconds since 1970 (or milliseconds), a mail's date, or ISO 8601 (Jira)."""
+    try:
+        if text.isdecimal():
+            number = int(text[:15])
+            return datetime.fromtimestamp(number / 1000 if number > 100_000_000_000 else number, UTC)
+        at = datetime.fromisoformat(text) if text[:4].isdecimal() else parsedate_to_datetime(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def clock_ahead(response: Response, now: datetime) -> timedelta | None:
@@ -155,12 +172,10 @@ def clock_ahead(response: Response, now: datetime) -> timedelta | None:
 def budget(response: Response, name: str) -> Budget | None:
     """What the rate-limit headers say is left; None without them."""
     told = {key.removeprefix("x-"): value for key, value in response.headers.items()}
-    limit, left = told.get("ratelimit-limit", ""), told.get("ratelimit-remaining", "")
-    if not (limit.isdigit() and left.isdigit()):
+    limit, left = _number(told.get("ratelimit-limit", "")), _number(told.get("ratelimit-remaining", ""))
+    if limit is None or left is None:
         return None
-    reset = told.get("ratelimit-reset", "")
-    at = datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() and len(reset) < 12 else None
-    return Budget(name=name, limit=int(limit), left=int(left), resets=at)
+    return Budget(name=name, limit=limit, left=left, resets=_moment(told.get("ratelimit-reset", "")))
 
 
 _building = threading.Lock()

@@ -69,6 +69,8 @@ def limits(kind: str, until: datetime, seconds: int) -> dict[str, Fault]:
         named["403 primary"] = Fault("status", status=403, headers=spent, body='{"message": "API rate limit exceeded"}')
         secondary = '{"message": "You have exceeded a secondary rate limit. Please wait."}'
         named["403 secondary"] = Fault("status", status=403, headers={"retry-after": str(seconds)}, body=secondary)
+        older = '{"message": "You have triggered an abuse detection mechanism."}'
+        named["403 of an older server"] = Fault("status", status=403, headers={"retry-after": str(seconds)}, body=older)
         points = '{"data": null, "errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
         named["GraphQL points"] = Fault("status", "graphql", status=200, headers=spent, body=points)
     if kind == "gitlab":
@@ -76,6 +78,8 @@ def limits(kind: str, until: datetime, seconds: int) -> dict[str, Fault]:
     if kind == "jira-cloud":
         told = {"retry-after": str(seconds), "ratelimit-reason": "jira-burst-based"}
         named["429 burst"] = Fault("status", status=429, headers=told)
+        quota = {"x-ratelimit-reset": f"{until:%Y-%m-%dT%H:%M:%SZ}", "ratelimit-reason": "jira-quota-tenant-based"}
+        named["429 quota"] = Fault("status", status=429, headers=quota)
     return named
 
 
