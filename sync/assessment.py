@@ -165,8 +165,9 @@ class Assessed:
 class Reading:
     """The store's rows as an audience may read them, read once for any number of questions about one time.
 
-    Sources share one history, so that a young team may learn from another's milestones of the same kind.
-    A replay takes no memory of earlier statuses, and uses nothing that is dated after ``at``.
+    Projects share one history, so that a young team may learn from another's milestones of the same kind; but public
+    ones learn from public ones only, as their forecasts would else tell how private ones fared. A replay takes no
+    memory of earlier statuses, and uses nothing that is dated after ``at``.
     """
 
     def __init__(
@@ -182,15 +183,16 @@ class Reading:
         self.at, self.book = at, book
         reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
         self._loaded = [_Loaded(store, source, at, audience, reported) for source in sources]
-        self.history = _Histories(self._loaded, book, at)
+        self._histories = _Histories(self._loaded, book, at)
+        self.ledger = self._histories.ledger
         named = {one.written(m): name for one in self._loaded for name, m in one.milestones.items()}
         self.members = {one.name: members(one, named) for one in book.joints}
         whole = {f"joint:{name}": found for name, (found, missing) in self.members.items() if not missing}
         self.scores = track_record(
-            store, self.history.ledger, book.rules.tolerance, at, whole, only_known=audience is not EVERYBODY
+            store, self.ledger, book.rules.tolerance, at, whole, only_known=audience is not EVERYBODY
         )
         self._memory = _Memory() if replay else _Memory.of(store, self.scores, audience, at)
-        self._given = [one.given(self._memory, at, book) for one in self._loaded]
+        self._rooms = [room for one in self._loaded for room in one.rooms(self._memory, at, book)]
 
     @property
     def previous(self) -> Mapping[str, Health]:
@@ -199,24 +201,29 @@ class Reading:
 
     def container(self, uid: str) -> Container:
         """A milestone as counting sees it. Raises KeyError."""
-        return self.history.ledger.containers[self.history.ledger.index[uid]]
+        return self.ledger.containers[self.ledger.index[uid]]
+
+    def history(self, source: Source, project: Project | None = None) -> tuple[Past, Rules]:
+        """What forecasts of a source's milestones learn from, with its rules; of one project, or without: of any."""
+        return self._histories(source.tolerance, public=project is not None and project.public)
 
     def assess(self) -> list[Assessed]:
         """The health of every milestone that the sources admit, in the order of their names."""
         made: list[Assessed] = []
-        for one, given in zip(self._loaded, self._given, strict=True):
-            past, rules = self.history(one.source)
-            names = [c.id for c in one.containers]
-            made += one.assessed(health.assess(past, names, self.at, rules=rules, **given), self._memory)
+        for room in self._rooms:
+            past, rules = self._histories(room.of.source.tolerance, public=room.public)
+            verdicts = health.assess(past, list(room.milestones), self.at, rules=rules, **room.given)
+            made += room.of.assessed(verdicts, self._memory)
         return sorted(made, key=lambda one: one.written)
 
     def explain(self, written: str) -> dict[str, Any] | None:
         """Every number behind the health of one milestone, by its written id; None when there is no such milestone."""
-        for one, given in zip(self._loaded, self._given, strict=True):
-            for name, milestone in one.milestones.items():
+        for room in self._rooms:
+            one = room.of
+            for name, milestone in room.milestones.items():
                 if one.written(milestone) == written:
-                    past, rules = self.history(one.source)
-                    found = health.explain(past, name, self.at, rules=rules, **given)
+                    past, rules = self._histories(one.source.tolerance, public=room.public)
+                    found = health.explain(past, name, self.at, rules=rules, **room.given)
                     notes = [note for note in one.due_dates.get(milestone.id, ()) if note.seen <= self.at]
                     return found | {"due_dates": msgspec.to_builtins(notes)}
         return None
@@ -231,7 +238,7 @@ def explain(
 
 def history_of(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> Ledger:
     """The history of every milestone that the sources admit, as it stands at a time."""
-    return Reading(store, sources, at, book, replay=True).history.ledger
+    return Reading(store, sources, at, book, replay=True).ledger
 
 
 def scores(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook) -> dict[str, StreamScore]:
@@ -240,24 +247,28 @@ def scores(store: Store, sources: Sequence[Source], at: datetime, book: Rulebook
 
 
 class _Histories:
-    """The common history, counted once for each tolerance in use, with the rules that hold for it.
+    """The common history, and what of it is public, counted once for each tolerance in use, with the rules that hold.
 
     The capacity dates' multipliers are those that this history itself teaches, the shipped ones while it is short.
     """
 
     def __init__(self, loaded: Sequence[_Loaded], book: Rulebook, at: datetime) -> None:
         containers = [c for one in loaded for c in one.containers]
-        self.ledger = ledger_of(containers, [one.stays for one in loaded])
+        public = [c for one in loaded for c in one.containers if one.project_of(c.id).public]
+        stays = [one.stays for one in loaded]
+        self.ledger = ledger_of(containers, stays)
+        self._public = self.ledger if len(public) == len(containers) else ledger_of(public, stays)
         self._book, self._at = book, at
-        self._made: dict[float, tuple[Past, Rules]] = {}
+        self._made: dict[tuple[int, float], tuple[Past, Rules]] = {}
 
-    def __call__(self, source: Source) -> tuple[Past, Rules]:
-        if source.tolerance not in self._made:
-            rules = msgspec.structs.replace(self._book.rules, tolerance=source.tolerance)
-            past = Past(self.ledger, rules)
+    def __call__(self, tolerance: float, *, public: bool) -> tuple[Past, Rules]:
+        ledger = self._public if public else self.ledger
+        if (id(ledger), tolerance) not in self._made:
+            rules = msgspec.structs.replace(self._book.rules, tolerance=tolerance)
+            past = Past(ledger, rules)
             own = own_multipliers(replayed(past), days(self._at), rules)
-            self._made[source.tolerance] = past, msgspec.structs.replace(rules, multipliers=own)
-        return self._made[source.tolerance]
+            self._made[id(ledger), tolerance] = past, msgspec.structs.replace(rules, multipliers=own)
+        return self._made[id(ledger), tolerance]
 
 
 @dataclass(frozen=True)
@@ -282,6 +293,18 @@ class _Memory:
             forecasts=earlier(store, audience.name, at),
             scores=scores,
         )
+
+
+@dataclass(frozen=True)
+class _Room:
+    """The milestones of a source (by uid) that anybody may read, or those that not everybody may, and what
+    `sync.health` wants to know beside the history.
+    """
+
+    of: _Loaded
+    public: bool
+    milestones: Mapping[str, Milestone]
+    given: Mapping[str, Any]
 
 
 class _Loaded:
@@ -354,24 +377,33 @@ class _Loaded:
         """The id that people write."""
         return f"{self.source.name}:{self.projects[milestone.project].key}{milestone.written}"
 
-    def given(self, memory: _Memory, at: datetime, book: Rulebook) -> dict[str, Any]:
-        """What `sync.health` wants to know beside the history."""
-        return {
-            "previous": memory.previous,
-            "issues": self.issues,
-            "members": self.open,
-            "counts": self.stays.counts(self.containers, at),
-            "scores": memory.scores,
-            "calendar": book.calendar,
-        }
+    def project_of(self, name: str) -> Project:
+        """The project of a milestone, by its uid."""
+        return self.projects[self.milestones[name].project]
+
+    def rooms(self, memory: _Memory, at: datetime, book: Rulebook) -> Iterator[_Room]:
+        """Its milestones, the public ones apart: nothing that is not public may enter what is told of them."""
+        counts = self.stays.counts(self.containers, at)
+        for public in (True, False):
+            mine = {name: one for name, one in self.milestones.items() if self.project_of(name).public is public}
+            if mine:
+                given = {
+                    "previous": memory.previous,
+                    "issues": self.issues,
+                    "members": {name: items for name, items in self.open.items() if name in mine},
+                    "counts": counts,
+                    "scores": memory.scores,
+                    "calendar": book.calendar,
+                }
+                yield _Room(self, public, mine, given)
 
     def assessed(self, verdicts: Mapping[str, Health], memory: _Memory) -> Iterator[Assessed]:
         """Each milestone with its health; where the project's data is stale, it is unknown, and says since when."""
         containers = {c.id: c for c in self.containers}
-        for name, milestone in self.milestones.items():
-            project = self.projects[milestone.project]
+        for name, verdict in verdicts.items():
+            milestone, project = self.milestones[name], self.project_of(name)
             where = (self.source.connector.source, project.key)
-            verdict, named = verdicts[name], self._named(milestone)
+            named = self._named(milestone)
             if where in memory.stale:
                 verdict = _stale(verdict, memory.previous.get(name), memory.stale[where])
             yield Assessed(

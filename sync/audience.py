@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sync.model import Project, Visibility, alike
+from sync.model import Project, alike
 
 __all__ = ["EVERYBODY", "PUBLIC", "Audience"]
 
@@ -29,9 +29,9 @@ class Audience:
         """Whether it may read a project of a connection, by its configured name."""
         written = f"{connection}:{project.key}"
         if self.name == PUBLIC:
-            return project.visibility is Visibility.PUBLIC
+            return project.public
         if self.reads is not None:
-            return project.visibility is Visibility.PUBLIC or _any_alike(written, self.reads)
+            return project.public or _any_alike(written, self.reads)
         return not self.name or self.name == written
 
     def shown(self, written: str) -> bool:

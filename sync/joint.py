@@ -136,7 +136,8 @@ def counted_once(members: Mapping[str, Sequence[str]]) -> dict[str, int]:
 def fates(ids: Sequence[str], drawn: Sequence[Curve], correlation: Floats | None = None) -> Floats:
     """Completion moments (days since 1970, infinite: not by the horizon) of each milestone: float64[m, `PATHS`].
 
-    The same ids and curves always give the same paths. ``correlation[m, m]`` is that of a Gaussian copula.
+    The same ids and curves always give the same paths, whatever ids come after. ``correlation[m, m]`` is that of a
+    Gaussian copula.
     """
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):
@@ -151,10 +152,19 @@ def _normal(name: str) -> Floats:
 
 
 def _root(correlation: Floats) -> Floats:
-    """A square root of the nearest matrix that can be a correlation: estimates pair by pair need not fit together."""
-    values, vectors = np.linalg.eigh(correlation)
-    root: Floats = vectors * np.sqrt(np.clip(values, 0.0, None))
-    root /= np.sqrt((root**2).sum(axis=1, keepdims=True))
+    """A lower triangular root of a matrix that can be a correlation, and this one where it can: estimates pair by pair
+    need not fit together. A row depends on those above it only, so that nobody's paths change by who comes after.
+    """
+    root = np.zeros_like(correlation)
+    left = np.ones(len(root))
+    """Of each row's length 1."""
+    for j in range(len(root)):
+        root[j, j] = edge = np.sqrt(left[j])
+        if edge > _TINY:
+            below = (correlation[j + 1 :, j] - root[j + 1 :, :j] @ root[j, :j]) / edge
+            most = np.sqrt(left[j + 1 :])
+            root[j + 1 :, j] = np.clip(below, -most, most)
+            left[j + 1 :] = np.maximum(left[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
     return root
 
 

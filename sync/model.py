@@ -151,6 +151,11 @@ class Project(Struct, frozen=True, kw_only=True):
     url: str
     visibility: Visibility = Visibility.UNKNOWN
 
+    @property
+    def public(self) -> bool:
+        """Whether anybody on the internet may read it."""
+        return self.visibility is Visibility.PUBLIC
+
 
 class Milestone(Struct, frozen=True, kw_only=True):
     """A tracker's own container with a date.

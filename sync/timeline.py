@@ -95,25 +95,25 @@ def order(dependencies: Iterable[Dependency]) -> list[str]:
         raise CircleError(error.args[1]) from None
 
 
-def acyclic(dependencies: Iterable[Dependency]) -> tuple[list[Dependency], list[CircleError]]:
-    """The dependencies without those from links that close a circle, and the circles that were found.
+def acyclic(firm: Sequence[Dependency], links: Sequence[Dependency]) -> tuple[list[Dependency], list[CircleError]]:
+    """All of ``firm``, with the links that close no circle, and the circles that were found.
 
     Issues of two milestones may well block each other; then neither milestone as a whole waits for the other. Raises
-    `CircleError` where the configuration alone makes one.
+    `CircleError` where the firm ones alone make one.
     """
-    kept, circles = list(dependencies), []
+    loose, circles = list(links), []
     while True:
         try:
-            order(kept)
+            order([*firm, *loose])
         except CircleError as circle:
             steps = set(zip(circle.ids, circle.ids[1:], strict=False))
-            opened = [one for one in kept if not (one.issues and (one.before, one.after) in steps)]
-            if len(opened) == len(kept):
+            opened = [one for one in loose if (one.before, one.after) not in steps]
+            if len(opened) == len(loose):
                 raise
-            kept = opened
+            loose = opened
             circles.append(circle)
         else:
-            return kept, circles
+            return [*firm, *loose], circles
 
 
 def propagate(

@@ -24,6 +24,7 @@ from sync.ledger import days
 from sync.model import Health, JointMilestone, Status
 from sync.nudges import Load
 from sync.outlook import Outlook
+from sync.past import Past
 from sync.timeline import CircleError, Dependency, Moved, Span
 from sync.whole import JointAssessed, Whole, as_seen, may_know, sees
 
@@ -51,9 +52,7 @@ class _Relations:
         self.open = {uid: _open(one, reading) if one.running else [] for uid, one in self.alone.items()}
         self.members = reading.members
         self.dependencies, self.circles = self._dependencies()
-        wanted = {uid for found, _ in self.members.values() for uid in found}
-        wanted |= {uid for d in self.dependencies for uid in (d.before, d.after)}
-        self.outlooks = self._outlooks(sorted(wanted))
+        self.outlooks = self._outlooks(self._wanted())
         self.curves = self._curves({})
         self.spans = {uid: Span(float(o.start[k]), float(o.due[k])) for uid, (o, k) in self.outlooks.items()}
 
@@ -67,14 +66,31 @@ class _Relations:
         told = [Dependency(before=b, after=a) for b, a in sorted(written) if b != a]
         linked = [d for d in self._links() if (d.before, d.after) not in written]
         try:
-            kept, circles = timeline.acyclic([*told, *linked])
+            public, circles = timeline.acyclic(told, [d for d in linked if self._all_public(d)])
         except CircleError as error:
             raise CircleError([self.alone[uid].written for uid in error.ids]) from None
+        kept, others = timeline.acyclic(public, [d for d in linked if not self._all_public(d)])
         within: dict[str, int] = defaultdict(int)
         for round_trip in circles:
             for uid in set(round_trip.ids):
                 within[uid] += 1
+        for round_trip in others:
+            for uid in set(round_trip.ids):
+                within[uid] += not self.alone[uid].project.public
         return kept, within
+
+    def _all_public(self, dependency: Dependency) -> bool:
+        return self.alone[dependency.before].project.public and self.alone[dependency.after].project.public
+
+    def _wanted(self) -> list[str]:
+        """The milestones whose paths are asked for: first those that are public and have no private reason for it.
+
+        The paths of each depend on who comes before it, so that what is private moves nothing that is public.
+        """
+        asked = {uid for found, _ in self.members.values() for uid in found}
+        asked |= {uid for d in self.dependencies if self._all_public(d) for uid in (d.before, d.after)}
+        wanted = asked | {uid for d in self.dependencies for uid in (d.before, d.after)}
+        return sorted(wanted, key=lambda uid: (not (uid in asked and self.alone[uid].project.public), uid))
 
     def _each(self, written: str) -> list[str]:
         name = written.removeprefix("joint:")
@@ -116,14 +132,17 @@ class _Relations:
     # --- paths --------------------------------------------------------------------------------------------------------
 
     def _outlooks(self, uids: Sequence[str]) -> dict[str, tuple[Outlook, int]]:
-        found: dict[str, tuple[Outlook, int]] = {}
-        for source in {id(self.alone[uid].source): self.alone[uid].source for uid in uids}.values():
-            mine = [uid for uid in uids if self.alone[uid].source is source]
-            past, _ = self.reading.history(source)
+        learnt = {uid: self._past(uid) for uid in uids}
+        place: dict[str, tuple[Outlook, int]] = {}
+        for past in {id(past): past for past in learnt.values()}.values():
+            mine = [uid for uid in uids if learnt[uid] is past]
             index = np.array([past.ledger.index[uid] for uid in mine], dtype=np.int64)
             outlook = Outlook(past, index, np.full(len(mine), self.now), self.calendar)
-            found |= {uid: (outlook, k) for k, uid in enumerate(mine)}
-        return found
+            place |= {uid: (outlook, k) for k, uid in enumerate(mine)}
+        return {uid: place[uid] for uid in uids}
+
+    def _past(self, uid: str) -> Past:
+        return self.reading.history(self.alone[uid].source, self.alone[uid].project)[0]
 
     def _curves(self, remaining: Mapping[str, int]) -> dict[str, Curve]:
         """The curve of each milestone that is done or can be forecast; ``remaining`` open items where not all count."""
@@ -143,10 +162,13 @@ class _Relations:
     def _paths(self, curves: Mapping[str, Curve]) -> dict[str, Floats]:
         if not curves:
             return {}
-        uids = sorted(curves)
+        uids = [uid for uid in self.outlooks if uid in curves]
+        paths = joint.fates(uids, [curves[uid] for uid in uids], self._togetherness(uids))
+        return dict(zip(uids, paths, strict=True))
+
+    def _togetherness(self, uids: Sequence[str]) -> Floats:
         past, _ = self.reading.history(self.alone[uids[0]].source)
-        together = joint.togetherness(past, [self.alone[uid].stream for uid in uids], self.now)
-        return dict(zip(uids, joint.fates(uids, [curves[uid] for uid in uids], together), strict=True))
+        return joint.togetherness(past, [self.alone[uid].stream for uid in uids], self.now)
 
     # --- the whole ----------------------------------------------------------------------------------------------------
 
@@ -167,7 +189,7 @@ class _Relations:
             milestones[uid] = replace(
                 one,
                 commitments=tuple(as_seen(made, one, unseen) for made in mine),
-                findings=self._findings(one, tuple(shared.get(uid, {}).values())),
+                findings=self._findings(one, shared.get(uid, {})),
                 criteria=coordination.criteria(one.milestone.description),
                 aggregate=unseen.get(uid, False),
                 loads=self._loads(one),
@@ -182,7 +204,7 @@ class _Relations:
 
     def _moved(self, uid: str, own: Mapping[str, Floats], moved: Moved) -> Health:
         one = self.alone[uid]
-        _, rules = self.reading.history(one.source)
+        _, rules = self.reading.history(one.source, one.project)
         horizon = max(self.curves[name].horizon for name in (uid, *moved.held[uid]))
         return moved_health(
             one.health,
@@ -244,9 +266,7 @@ class _Relations:
     def _correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         if not uids:
             return ()
-        past, _ = self.reading.history(self.alone[uids[0]].source)
-        matrix = joint.togetherness(past, [self.alone[uid].stream for uid in uids], self.now)
-        return tuple(tuple(round(float(value), 4) for value in row) for row in matrix)
+        return tuple(tuple(round(float(value), 4) for value in row) for row in self._togetherness(uids))
 
     # --- definitions --------------------------------------------------------------------------------------------------
 
@@ -293,7 +313,8 @@ class _Relations:
                     found[one.source.name, person.id].append((one, got))
         return found
 
-    def _findings(self, one: Assessed, shared: Sequence[int]) -> tuple[coordination.Finding, ...]:
+    def _findings(self, one: Assessed, shared: Mapping[str, int]) -> tuple[coordination.Finding, ...]:
+        """What its definition lacks. ``shared``: other milestones, and how many of its people each has."""
         if not one.running or one.health.status is Status.DONE:
             return ()
         return coordination.findings(
@@ -303,7 +324,7 @@ class _Relations:
             one.health.counts.total,
             owner=one.named.owner,
             calendar=self.calendar,
-            shared=shared,
+            shared=[count for other, count in shared.items() if sees(one, self.alone[other])],
             circular=self.circles.get(one.uid, 0),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sync.assessment import Assessed
-from sync.model import Health, JointMilestone, UnknownWhy, Visibility
+from sync.model import Health, JointMilestone, UnknownWhy
 from sync.timeline import Dependency, Moved, Span
 from sync.view import Commitment, Fellow
 
@@ -86,7 +86,7 @@ class Whole:
 def sees(reader: Assessed, other: Assessed) -> bool:
     """Whether everybody who reads one milestone's comment may read the other milestone."""
     same = reader.source.name == other.source.name and reader.project.id == other.project.id
-    return same or other.project.visibility is Visibility.PUBLIC
+    return same or other.project.public
 
 
 def may_know(reader: Assessed, other: Assessed) -> bool:

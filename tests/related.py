@@ -4,7 +4,7 @@ tested on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from sync.assessment import Reading, Rulebook, Source
@@ -35,22 +35,22 @@ def page(
     *,
     visibility: Visibility = Visibility.PROJECT,
     still_open: int = 4,
-    late: bool = False,
+    late: bool | Collection[int] = False,
     due: date | None = date(2026, 3, 29),
     description: str = "",
     blocked_by: Sequence[str] = (),
 ) -> Page:
     """Eight finished milestones of ten issues each, one after another, and a running one half-way to its due date.
 
-    ``late``: every earlier one was finished three weeks after its due date.
+    ``late``: every earlier one, or those of these numbers, were finished three weeks after their due date.
     """
     milestones, issues = [], []
     begun = NOW - timedelta(days=14 + 28 * PAST)
     for n in range(PAST + 1):
         running = n == PAST
         start, planned = begun + timedelta(days=28 * n), (begun + timedelta(days=28 * n + 28)).date()
-        name = f"{project}-m{n}"
-        over = start + timedelta(days=28 + (21 if late else 0))
+        name, slow = f"{project}-m{n}", late if isinstance(late, bool) else n in late
+        over = start + timedelta(days=28 + (21 if slow else 0))
         milestones.append(
             Milestone(
                 id=name,
@@ -69,7 +69,7 @@ def page(
             )
         )
         for k in range(10):
-            closed = start + timedelta(days=(2.5 if not late else 4.5) * (k + 1))
+            closed = start + timedelta(days=(4.5 if slow else 2.5) * (k + 1))
             if running:
                 closed = start + timedelta(days=k + 1)
             done = closed <= NOW and not (running and k >= 10 - still_open)
@@ -104,13 +104,25 @@ def _issue(
     )
 
 
-def running(project: str) -> str:
-    """The running milestone as people write it."""
-    return f"{project}:acme/{project}#{PAST + 1}"
+def beside(*pages: Page) -> Page:
+    """Several projects in one tracker."""
+    return Page(
+        projects=tuple(project for one in pages for project in one.projects),
+        milestones=tuple(milestone for one in pages for milestone in one.milestones),
+        issues=tuple(issue for one in pages for issue in one.issues),
+        cursors={project: cursor for one in pages for project, cursor in one.cursors.items()},
+        complete=frozenset().union(*(one.complete for one in pages)),
+        all_milestones=frozenset().union(*(one.all_milestones for one in pages)),
+    )
+
+
+def running(project: str, at: str = "") -> str:
+    """The running milestone as people write it; ``at``: the connection, where that has another name."""
+    return f"{at or project}:acme/{project}#{PAST + 1}"
 
 
 class World:
-    """Each project in a tracker and a connection of its own, named like the project."""
+    """Each page in a tracker and a connection of its own, named like its first project."""
 
     def __init__(self, *pages: Page, share: str = "none") -> None:
         self.store = Store.memory(lambda: NOW)
@@ -121,9 +133,10 @@ class World:
             tracker = MemoryTracker(lambda: NOW, pages=[one])
             connector = MemoryConnector(tracker, name=name, source=f"memory://{name}")
             self.trackers[name] = tracker
-            self.sources.append(Source(name=name, connector=connector, projects=(f"acme/{name}",), share=share))
+            keys = tuple(project.key for project in one.projects)
+            self.sources.append(Source(name=name, connector=connector, projects=keys, share=share))
             self.store.save(connector.source, one, NOW)
-            self.store.watch(name, connector.source, {name}, only=True)
+            self.store.watch(name, connector.source, {project.id for project in one.projects}, only=True)
 
     def whole(
         self,

@@ -207,7 +207,7 @@ def _tables(reading: Reading, ones: Sequence[Assessed]) -> Mapping[str, WhatIf]:
     for one in ones:
         if not _asks(one.health):
             continue
-        past, _ = reading.history(one.source)
+        past, _ = reading.history(one.source, one.project)
         (outlook,) = outlooks(past, [past.ledger.index[one.uid]], [reading.at], reading.book.calendar)
         table = what_if(outlook, 0, one.health.probability)
         if table is not None:

@@ -8,22 +8,23 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import Phase, given, settings
+import pytest
 from hypothesis import strategies as st
 
 from sync.also import Also
 from sync.assessment import Source
+from sync.connector import Page
 from sync.desire import view
 from sync.markup import render
 from sync.model import Issue, JointMilestone, Markup, Person, State, StatusCategory, Visibility
 from sync.plan import Policy
 from sync.report import summary
 from sync.sentences import STATUS
-from tests.proof import TIMEOUT, full
+from tests.proof import TIMEOUT, Record, full, tried
 from tests.related import NOW as RELATED_NOW
+from tests.related import PAST, beside, running
 from tests.related import World as Related
 from tests.related import page as page_of
-from tests.related import running
 from tests.unit.test_engine import NOW, World, page
 
 pytestmark = TIMEOUT
@@ -86,14 +87,17 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
     return told
 
 
+TWO = st.lists(privates, min_size=2, max_size=2)
 NOTHING = written((), ())
 
 
-@settings(max_examples=full(1_000, 10), deadline=None)
-@given(st.lists(privates, min_size=2, max_size=2), st.lists(privates, min_size=2, max_size=2))
-def test_what_readers_may_not_see_changes_no_byte(one: list[Any], other: list[Any]) -> None:
-    assert written(*one) == NOTHING
-    assert written(*other) == NOTHING
+@pytest.mark.proof
+def test_what_readers_may_not_see_changes_no_byte(record_property: Record) -> None:
+    def check(one: list[Any], other: list[Any]) -> None:
+        assert written(*one) == NOTHING
+        assert written(*other) == NOTHING
+
+    record_property("private inputs", tried(check, TWO, TWO, cases=full(1_000, 10), part=0))
 
 
 def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
@@ -135,30 +139,114 @@ def bare(comment: str) -> list[str]:
 
 
 states = {"still_open": st.integers(0, 10), "due": st.none() | st.dates(date(2026, 3, 16), date(2026, 8, 1))}
-unshrunk = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=full(300, 8), deadline=None, phases=unshrunk)
-@given(st.fixed_dictionaries(states))
-def test_what_shares_nothing_changes_no_byte(private: dict[str, Any]) -> None:
-    assert told("none", **private) == told("none")
+@pytest.mark.proof
+def test_what_shares_nothing_changes_no_byte(record_property: Record) -> None:
+    def check(private: dict[str, Any]) -> None:
+        assert told("none", **private) == told("none")
+
+    record_property("private inputs", tried(check, st.fixed_dictionaries(states), cases=full(300, 8), part=1))
 
 
-@settings(max_examples=full(300, 8), deadline=None, phases=unshrunk)
-@given(st.fixed_dictionaries({**states, "late": st.booleans()}))
-def test_what_shares_aggregates_changes_status_probability_and_dates_only(private: dict[str, Any]) -> None:
-    assert bare(told("aggregate", **private)) == bare(told("aggregate"))
+@pytest.mark.proof
+def test_what_shares_aggregates_changes_status_probability_and_dates_only(record_property: Record) -> None:
+    def check(private: dict[str, Any]) -> None:
+        assert bare(told("aggregate", **private)) == bare(told("aggregate"))
+
+    record_property(
+        "private inputs",
+        tried(check, st.fixed_dictionaries({**states, "late": st.booleans()}), cases=full(300, 8), part=2),
+    )
 
 
-@settings(max_examples=full(300, 8), deadline=None)
-@given(words, words, st.lists(words, max_size=2))
-def test_what_shares_aggregates_shares_no_word(title: str, name: str, labels: list[str]) -> None:
-    def renamed(issue: Issue) -> Issue:
-        people = (Person(name, name),)
-        return msgspec.structs.replace(issue, title=title, labels=tuple(labels), assignees=people)
+@pytest.mark.proof
+def test_what_shares_aggregates_shares_no_word(record_property: Record) -> None:
+    def check(title: str, name: str, labels: list[str]) -> None:
+        def renamed(issue: Issue) -> Issue:
+            people = (Person(name, name),)
+            return msgspec.structs.replace(issue, title=title, labels=tuple(labels), assignees=people)
 
-    assert told("aggregate", renamed) == told("aggregate")
+        assert told("aggregate", renamed) == told("aggregate")
+
+    record_property(
+        "private inputs", tried(check, words, words, st.lists(words, max_size=2), cases=full(300, 8), part=3)
+    )
 
 
 def test_these_figures_do_change() -> None:
     assert told("aggregate", late=True, still_open=9) != told("aggregate")
+
+
+# --- what is public, beside what is private ---------------------------------------------------------------------------
+
+PEOPLE = [Person(name, name) for name in ("ada", "ben", "eve", "kim")]
+KEYS = [f"acme/{project}#{10 * PAST + k}" for project in ("app", "lib", "vault", "safe") for k in (7, 8)]
+LATE = (1, 2, 5)
+
+
+running_issues = st.integers(10 * PAST, 10 * PAST + 9)
+hidden = st.fixed_dictionaries(
+    {
+        **states,
+        "late": st.just(LATE) | st.lists(st.integers(0, PAST - 1), unique=True),
+        "earlier": st.just(PAST) | st.integers(0, PAST),
+        "held": st.dictionaries(running_issues, st.sampled_from(PEOPLE)),
+        "blocked": st.dictionaries(running_issues, st.sampled_from(KEYS)),
+    }
+)
+"""A private project: how its earlier milestones fared, who works there, and what waits for what."""
+
+
+def secret(project: str, *, earlier: int, held: dict[int, Person], blocked: dict[int, str], **given: Any) -> Page:
+    """The project that is told of so; ``earlier``: how many of its earlier milestones there are."""
+    made = page_of(project, **given)
+    issues = (
+        msgspec.structs.replace(
+            issue,
+            assignees=(held[n],) if n in held else (),
+            blocked_by=(blocked[n],) if n in blocked and not issue.closed_at else (),
+        )
+        for n, issue in enumerate(made.issues)
+    )
+    return msgspec.structs.replace(made, milestones=made.milestones[PAST - earlier :], issues=tuple(issues))
+
+
+def busy(page: Page, **blocked_by: tuple[str, ...]) -> Page:
+    """Its open issues with owners, and what these issues wait for."""
+    issues = (
+        msgspec.structs.replace(
+            issue,
+            assignees=() if issue.closed_at else (PEOPLE[n % 2],),
+            blocked_by=blocked_by.get(issue.key.rpartition("#")[2], ()),
+        )
+        for n, issue in enumerate(page.issues)
+    )
+    return msgspec.structs.replace(page, issues=tuple(issues))
+
+
+def published(vault: Page, safe: Page) -> list[str]:
+    """Every comment on public milestones, with exact figures, beside private ones in the same tracker and elsewhere."""
+    app = busy(page_of("app", visibility=Visibility.PUBLIC, late=LATE), **{"87": ("acme/lib#88", "acme/vault#87")})
+    lib = busy(page_of("lib", visibility=Visibility.PUBLIC, late=LATE), **{"86": ("acme/safe#88",)})
+    world = Related(beside(vault, app), lib, safe)
+    vaulted, applied = running("vault"), running("app", at="vault")
+    joints = (
+        JointMilestone(name="Public", members=(applied, running("lib"))),
+        JointMilestone(name="Mixed", members=(running("safe"), running("lib"), vaulted)),
+    )
+    whole = world.whole(*joints, dependencies=[(vaulted, applied)])
+    seen = [one for one in whole.milestones if one.project.visibility is Visibility.PUBLIC]
+    exact = msgspec.json.encode([(one.health, one.commitments) for one in seen]).decode()
+    return [exact, *(render(summary(view(one, now=RELATED_NOW)), Markup.GITHUB, 65_000) for one in seen)]
+
+
+PLAIN = published(page_of("vault"), page_of("safe"))
+
+
+@pytest.mark.proof
+def test_nothing_private_changes_a_byte_of_what_is_public(record_property: Record) -> None:
+    def check(vault: dict[str, Any], safe: dict[str, Any]) -> None:
+        assert published(secret("vault", **vault), secret("safe", **safe)) == PLAIN
+
+    record_property("private inputs", tried(check, hidden, hidden, cases=full(1_000, 12), part=4))
