@@ -1,136 +1,29 @@
-"""What every database behind the store must do: SQLite in memory, SQLite in a file, PostgreSQL."""
+"""What every database behind the store must keep: rows, histories, what is gone."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from msgspec.structs import replace
-from sqlalchemy import Engine, inspect, text, update
 
 from sync import history
-from sync.action import CreateComment, CreateStatusIssue, MoveLabel, OurComment, Receipt, StatusIssue
 from sync.connector import Page
-from sync.database import schema
-from sync.database.opening import open_engine, unmigrated, upgrade, writing
 from sync.model import (
-    Basis,
-    Confidence,
-    Counts,
-    Dates,
     DueDate,
-    Event,
     EventKind,
-    Health,
-    Issue,
-    Lever,
-    LeverKind,
-    Milestone,
     MilestoneKind,
     Person,
     Project,
-    Reason,
-    ReasonKind,
     State,
-    Status,
     StatusCategory,
     Visibility,
 )
-from sync.plan import Marker, MarkerKind
-from sync.retained import retained
-from sync.selfscore import Outcome
-from sync.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
-from tests import postgres
+from sync.store import Store
+from tests.contract.stores import DAY, OTHER, SOURCE, T0, closed, event, everything, issue, milestone
 
-SOURCE = "https://tracker.test"
-OTHER = "https://tracker.test/second"
-DAY = timedelta(days=1)
-T0 = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-
-Opener = Callable[[], Store]
-
-
-def url_of(kind: str, folder: Path) -> str:
-    if kind == "memory":
-        return "sqlite://"
-    if kind == "sqlite":
-        return f"sqlite:///{folder / 'milesync.db'}"
-    found = postgres.database()
-    if found is None:
-        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
-    return found
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with Store.open(url_of(request.param, tmp_path), create=True, clock=lambda: T0) as opened:
-        yield opened
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database that several stores may open."""
-    return url_of(request.param, tmp_path)
-
-
-def issue(n: str = "1", **changes: Any) -> Issue:
-    fields: dict[str, Any] = {
-        "id": n,
-        "project": "p",
-        "key": f"#{n}",
-        "title": "Title",
-        "url": f"{SOURCE}/p/{n}",
-        "state": State.OPEN,
-        "raw_state": "open",
-        "category": StatusCategory.TODO,
-        "created_at": T0 - 10 * DAY,
-        "updated_at": T0,
-    }
-    return Issue(**fields | changes)
-
-
-def milestone(n: str = "m", **changes: Any) -> Milestone:
-    fields: dict[str, Any] = {
-        "id": n,
-        "project": "p",
-        "kind": MilestoneKind.MILESTONE,
-        "key": n,
-        "written": f"#{n}",
-        "title": f"Milestone {n}",
-        "url": f"{SOURCE}/m/{n}",
-        "state": State.OPEN,
-    }
-    return Milestone(**fields | changes)
-
-
-def closed(one: Issue, at: datetime) -> Issue:
-    return replace(one, state=State.CLOSED, closed_at=at, updated_at=at)
-
-
-def event(kind: EventKind, at: datetime, *, of: str = "1", **more: Any) -> Event:
-    return Event(issue=of, at=at, kind=kind, **more)
-
-
-def everything(store: Store) -> tuple[Any, ...]:
-    """All that can be read of a source."""
-    return (
-        store.projects(SOURCE),
-        store.milestones(deleted=True),
-        list(store.histories(SOURCE)),
-        store.due_dates(SOURCE),
-        store.titles(SOURCE),
-        store.cursors(SOURCE),
-    )
-
-
-# --- rows -------------------------------------------------------------------------------------------------------
+# --- rows ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_field_comes_back(store: Store) -> None:
@@ -290,7 +183,7 @@ def test_issues_of_a_milestone_are_all_that_were_ever_in_it(store: Store) -> Non
     assert list(store.issues(SOURCE, projects=[])) == []
 
 
-# --- history from our own pulls ---------------------------------------------------------------------------------
+# --- history from our own pulls -----------------------------------------------------------------------------------
 
 
 def test_changes_between_two_pulls_become_events(store: Store) -> None:
@@ -401,7 +294,7 @@ def test_every_title_ever_seen_is_kept(store: Store) -> None:
     assert store.titles(SOURCE) == {("p", "A"): [(T0, "m")], ("p", "B"): [(None, "n"), (T0, "m")]}
 
 
-# --- what is gone -----------------------------------------------------------------------------------------------
+# --- what is gone -------------------------------------------------------------------------------------------------
 
 
 def test_a_milestone_missing_from_a_full_list_is_gone_and_can_come_back(store: Store) -> None:
@@ -470,393 +363,7 @@ def test_a_gone_issue_comes_back_with_a_later_pull_only(store: Store) -> None:
     assert [one.kind for one in store.events(SOURCE)] == [EventKind.LEFT, EventKind.JOINED]
 
 
-# --- how pulls went ---------------------------------------------------------------------------------------------
-
-
-def test_stale_since_the_last_good_pull(store: Store) -> None:
-    store.note_pull(SOURCE, "good", T0, None)
-    store.note_pull(SOURCE, "bad", T0, None)
-    store.note_pull(SOURCE, "bad", T0 + DAY, "down")
-    store.note_pull(SOURCE, "bad", T0 + 2 * DAY, "still down")
-    store.note_pull(OTHER, "never", T0 + DAY, "no")
-    assert store.stale() == {(SOURCE, "bad"): T0, (OTHER, "never"): None}
-    store.note_pull(SOURCE, "bad", T0 + 3 * DAY, None)
-    assert store.stale() == {(OTHER, "never"): None}
-    assert store.pulled() == {(SOURCE, "good"): T0, (SOURCE, "bad"): T0 + 3 * DAY}
-
-
-# --- assessments ------------------------------------------------------------------------------------------------
-
-FULL = Health(
-    container="c",
-    at=T0,
-    status=Status.AT_RISK,
-    band=Status.OFF_TRACK,
-    since=T0 - DAY,
-    audience="team",
-    due=date(2026, 4, 1),
-    baseline=date(2026, 3, 1),
-    start=date(2026, 1, 1),
-    probability=0.4,
-    dates=Dates(p50=date(2026, 4, 2), p85=date(2026, 4, 9), p95=None, horizon=date(2027, 1, 1)),
-    counts=Counts(open=3, closed=2, removed=1, added=1),
-    reasons=(Reason(kind=ReasonKind.DUE_MOVED, effect=-0.5, values={"from": date(2026, 3, 1), "days": 31, "x": None}),),
-    levers=(
-        Lever(
-            kind=LeverKind.MOVE, probability=0.8, values={"to": date(2026, 4, 9), "text": "2026-04-09"}, items=("i",)
-        ),
-        Lever(kind=LeverKind.PACE, probability=None, values={"needed": 2.5}),
-    ),
-    confidence=Confidence.LOW,
-    basis=Basis(stream="s", survival=0.3),
-)
-
-
-def test_the_last_health_comes_back_whole_and_by_audience(store: Store) -> None:
-    later = replace(FULL, at=T0 + DAY, status=Status.ON_TRACK)
-    public = replace(FULL, audience="public", reasons=(), levers=())
-    store.save_health("run 1", [FULL, public])
-    store.save_health("run 2", [later])
-    assert store.last_health("team") == {"c": later}
-    assert store.last_health("public") == {"c": public}
-    assert store.last_health() == {}
-
-
-def test_a_late_older_health_is_not_the_last_one(store: Store) -> None:
-    store.save_health("run", [replace(FULL, at=T0 + DAY)])
-    store.save_health("run", [FULL])
-    store.save_health("run", [FULL])
-    assert store.last_health("team")["c"].at == T0 + DAY
-    assert len(list(store.forecasts())) == 2
-
-
-def test_what_was_last_said_in_each_week(store: Store) -> None:
-    thursday = datetime(2026, 1, 1, tzinfo=UTC)
-    days = (0, 1, 6, 7, 15, 20)
-    told = [replace(FULL, audience="", at=thursday + n * DAY, probability=0.3 + n / 100) for n in days]
-    store.save_health("run", [*told, replace(FULL, audience="public", at=thursday + 8 * DAY)])
-    found = store.weekly(thursday, thursday + 20 * DAY)
-    assert [(one.at - thursday).days for one in found["c"]] == [6, 7, 15]
-    assert [round(one.probability or 0, 2) for one in found["c"]] == [0.36, 0.37, 0.45]
-    assert [(one.at - thursday).days for one in store.weekly(thursday + 7 * DAY, thursday + 99 * DAY)["c"]] == [7, 20]
-
-
-def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
-    silent = replace(FULL, container="d", probability=None, dates=Dates(), basis=Basis(stream="t"))
-    store.save_health("run 1", [FULL, silent, replace(FULL, container="a")], {"a": "named"})
-    store.save_health("run 2", [replace(FULL, at=T0 + DAY)])
-    found = list(store.forecasts())
-    assert [(one.container, one.at, one.stream) for one in found] == [
-        ("a", T0, "named"),
-        ("c", T0, "s"),
-        ("c", T0 + DAY, "s"),
-    ]
-    assert (found[1].probability, found[1].start, found[1].due) == (0.4, FULL.start, FULL.due)
-    assert (found[1].p50, found[1].p85, found[1].p95) == (FULL.dates.p50, FULL.dates.p85, None)
-    assert [one.container for one in store.forecasts("named")] == ["a"]
-    store.save_outcomes({"c": Outcome(done=T0), "a": Outcome(dropped=True)})
-    store.save_outcomes({"c": Outcome(done=T0 + DAY)})
-    assert store.outcomes() == {"c": Outcome(done=T0 + DAY), "a": Outcome(dropped=True)}
-
-
-def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
-    risk = replace(FULL, audience="", status=Status.AT_RISK)
-    told = [
-        risk,
-        replace(risk, at=T0 + DAY, probability=0.5),
-        replace(risk, at=T0 + 2 * DAY, status=Status.ON_TRACK),
-        replace(risk, at=T0 + 3 * DAY, status=Status.ON_TRACK, due=None),
-        replace(risk, container="d", at=T0 + DAY),
-        replace(risk, audience="public", at=T0 + DAY),
-    ]
-    store.save_health("run", told)
-    assert store.said_at(T0 - DAY) == {}
-    before = store.said_at(T0 + DAY)
-    assert {name: (one.at, one.probability) for name, one in before.items()} == {
-        "c": (T0 + DAY, 0.5),
-        "d": (T0 + DAY, 0.4),
-    }
-    assert store.said_at(T0 + 9 * DAY)["c"].due is None
-    turns = store.turns()
-    assert [(one.at, one.status, one.due) for one in turns["c"]] == [
-        (T0, Status.AT_RISK, FULL.due),
-        (T0 + 2 * DAY, Status.ON_TRACK, FULL.due),
-        (T0 + 3 * DAY, Status.ON_TRACK, None),
-    ]
-    assert len(turns["d"]) == 1
-    assert store.said_at(T0, "public") == {}
-    assert len(store.turns("public")["c"]) == 1
-
-
-# --- observation and journal ------------------------------------------------------------------------------------
-
-UID = f"{SOURCE}/milestone/m"
-
-
-def marker(kind: MarkerKind, milestone: str = UID) -> str:
-    return Marker(instance="i", kind=kind, milestone=milestone).encode()
-
-
-def status_issue(**changes: Any) -> StatusIssue:
-    fields: dict[str, Any] = {
-        "issue": "#1",
-        "url": f"{SOURCE}/p/1",
-        "closed": False,
-        "labels": ("health/on-track",),
-        "comments": (),
-    }
-    return StatusIssue(**fields | changes)
-
-
-def comment(kind: MarkerKind) -> OurComment:
-    return OurComment(id="c1", marker=marker(kind), body="Body", created_at=T0, updated_at=T0)
-
-
-def test_the_last_observation_stands(store: Store) -> None:
-    store.save(SOURCE, Page(), T0)
-    seen = status_issue(comments=(comment(MarkerKind.TRANSITION),))
-    store.save_observed(UID, None, T0)
-    store.save_observed(UID, seen, T0 + DAY)
-    store.save_observed(f"{SOURCE}/milestone/n", None, T0)
-    assert store.observed() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
-
-
-def test_status_issues_are_known_from_the_journal(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue("9", key="#5"), issue("8", key="#5", project="q"), issue("7"))), T0)
-    action = CreateStatusIssue(milestone=UID, project="p", project_key="a/b", title="T", body="B", marker="{}")
-    entry = store.begin("run", action)
-    assert store.status_issues(SOURCE) == frozenset()
-    store.finish(entry, Receipt(issue="#5"))
-    assert store.status_issues(SOURCE) == {"9"}
-
-
-def test_status_issues_are_known_from_an_observation_by_their_marker(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue("1"), issue("2"))), T0)
-    named = status_issue(issue="#2", url=f"{SOURCE}/p/2")
-    store.save_observed(f"{SOURCE}/milestone/n", named, T0)
-    foreign = status_issue(marker=marker(MarkerKind.STATUS_ISSUE, "another milestone"))
-    store.save_observed(UID, foreign, T0)
-    assert store.status_issues(SOURCE) == frozenset()
-    store.save_observed(UID, status_issue(marker=marker(MarkerKind.STATUS_ISSUE)), T0)
-    store.save_observed(UID, None, T0 + DAY)
-    assert store.status_issues(SOURCE) == {"1"}
-
-
-def test_a_summary_once_posted_is_remembered(store: Store) -> None:
-    store.save(SOURCE, Page(), T0)
-    post = CreateComment(milestone=UID, project="p", project_key="k", issue="#1", body="B", marker="{}", summary=True)
-    store.finish(store.begin("run", replace(post, summary=False)), Receipt(id="1"))
-    store.finish(store.begin("run", post), "refused")
-    assert store.posted() == frozenset()
-    store.finish(store.begin("run", post), Receipt(id="1"))
-    assert store.posted() == {UID}
-    other = f"{SOURCE}/milestone/n"
-    text = Marker(instance="i", kind=MarkerKind.SUMMARY, milestone=other).encode()
-    store.save_observed(other, status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),)), T0)
-    store.save_observed(other, status_issue(), T0 + DAY)
-    assert store.posted() == {UID, other}
-
-
-def test_touched_is_what_the_pull_shows_changed(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue(updated_at=T0),)), T0)
-    assert store.touched(SOURCE, "#1", "p", T0 - DAY)
-    assert not store.touched(SOURCE, "#1", "p", T0)
-    assert not store.touched(SOURCE, "#1", "other", T0 - DAY)
-
-
-def test_what_was_begun_and_never_finished_is_known(store: Store) -> None:
-    for source in (SOURCE, OTHER):
-        store.save(source, Page(), T0)
-    move = MoveLabel(milestone=UID, project="p", project_key="k", issue="#1", add="a", remove=("b",))
-    elsewhere = replace(move, milestone=f"{OTHER}/milestone/m")
-    first, second = store.begin("run", move), store.begin("run", elsewhere)
-    third = store.begin("run", replace(move, add="c"))
-    assert [(e.n, e.action, e.run, e.begun_at) for e in store.unfinished(OTHER)] == [(second, elsewhere, "run", T0)]
-    assert [e.n for e in store.unfinished(SOURCE)] == [first, third]
-    store.finish(first, Receipt())
-    store.finish(third, "The tracker refused")
-    assert store.unfinished(SOURCE) == []
-
-
-def test_runs(store: Store) -> None:
-    store.start_run("a", T0)
-    store.start_run("b", T0 + DAY)
-    store.finish_run("a", '{"milestones": 1}', T0 + DAY)
-    assert [(r.id, r.started_at, r.finished_at, r.summary) for r in store.last_runs()] == [
-        ("b", T0 + DAY, None, None),
-        ("a", T0, T0 + DAY, '{"milestones": 1}'),
-    ]
-    assert [r.id for r in store.last_runs(1)] == ["b"]
-
-
-# --- the right to write -----------------------------------------------------------------------------------------
-
-
-def time_passes(store: Store, seconds: float) -> None:
-    """Move every lease into the past: the same as moving the database's clock forward."""
-    with store._engine.begin() as connection:
-        table = schema.lease
-        connection.execute(update(table).values(until=table.c.until - int(seconds * 1_000_000)))
-
-
-def test_one_holder_at_a_time_for_each_source(store: Store) -> None:
-    held = store.acquire(SOURCE, "host:1:1")
-    assert held is not None
-    assert store.acquire(SOURCE, "host:2:2") is None
-    assert store.acquire(SOURCE, "host:1:1") is None
-    assert store.acquire(OTHER, "host:2:2") is not None
-    assert held.check()
-    held.release()
-    assert not held.check()
-    assert store.acquire(SOURCE, "host:2:2") is not None
-
-
-def test_a_lease_runs_out_and_is_renewed_by_its_checks(store: Store) -> None:
-    held = store.acquire(SOURCE, "host:1:1")
-    assert held is not None
-    time_passes(store, 100)
-    assert held.check()  # more than half spent, so renewed
-    time_passes(store, 100)
-    assert held.check()
-    time_passes(store, 121)
-    assert not held.check()
-    assert not held.renew()
-    taken = store.acquire(SOURCE, "host:2:2")
-    assert taken is not None
-    assert taken.check()
-    assert not held.check()
-    held.close()  # gives nothing back that is not its own
-    assert taken.check()
-
-
-def test_the_same_holder_again_does_not_revive_its_lost_lease(store: Store) -> None:
-    lost = store.acquire(SOURCE, "host:1:1")
-    time_passes(store, 121)
-    again = store.acquire(SOURCE, "host:1:1")
-    assert lost is not None
-    assert again is not None
-    assert not lost.check()
-    assert again.check()
-
-
-def test_a_dead_holder_is_succeeded_at_once(store: Store) -> None:
-    held = store.acquire(SOURCE, "host:1:1")
-    assert store.acquire(SOURCE, "host:2:2", dead=lambda holder: False) is None
-    heir = store.acquire(SOURCE, "host:2:2", dead=lambda holder: holder == "host:1:1")
-    assert held is not None
-    assert heir is not None
-    assert not held.check()
-    assert heir.check()
-
-
-# --- opening ----------------------------------------------------------------------------------------------------
-
-
-def test_what_was_saved_is_there_after_opening_again(lasting: str) -> None:
-    with Store.open(lasting, create=True, clock=lambda: T0) as store:
-        store.save(SOURCE, Page(issues=(issue(),), cursors={"p": "1"}), T0)
-    with Store.open(lasting, create=False, clock=lambda: T0) as store:
-        assert list(store.issues(SOURCE)) == [issue()]
-        assert store.cursors(SOURCE) == {"p": "1"}
-
-
-def test_a_later_version_of_the_database_is_refused(lasting: str) -> None:
-    with Store.open(lasting, create=True, clock=lambda: T0) as store, store._engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(NewerDatabase, match="made by a later version"):
-        Store.open(lasting, create=True, clock=lambda: T0)
-
-
-def test_a_missing_file_is_not_made_unasked(tmp_path: Path) -> None:
-    path = tmp_path / "absent.db"
-    with pytest.raises(MissingDatabase, match="--first-run"):
-        Store.open(f"sqlite:///{path}", create=False, clock=lambda: T0)
-    assert not path.exists()
-    Store.open(f"sqlite:///{path}", create=True, clock=lambda: T0).close()
-    assert path.stat().st_mode & 0o077 == 0
-
-
-def test_a_file_without_tables_is_missing_too(tmp_path: Path) -> None:
-    (tmp_path / "empty.db").touch()
-    with pytest.raises(MissingDatabase):
-        Store.open(f"sqlite:///{tmp_path / 'empty.db'}", create=False, clock=lambda: T0)
-
-
-def test_an_empty_server_is_missing_too() -> None:
-    url = postgres.database(migrated=False)
-    if url is None:
-        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
-    with pytest.raises(MissingDatabase):
-        Store.open(url, create=False, clock=lambda: T0)
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("nonsense", "not a URL"),
-        ("mysql://x/y", "only SQLite and PostgreSQL|not a URL"),
-        ("postgresql://user:hunter2@127.0.0.1:1/x", "cannot be used"),
-        ("sqlite:////proc/no/such/folder/x.db", "cannot be used"),
-    ],
-)
-def test_an_unusable_url_is_explained_without_its_password(url: str, words: str) -> None:
-    with pytest.raises(UnusableDatabase, match=words) as caught:
-        Store.open(url, create=True, clock=lambda: T0)
-    assert "hunter2" not in str(caught.value)
-
-
-# --- the tables themselves --------------------------------------------------------------------------------------
-
-
-def test_the_revisions_add_up_to_the_tables(lasting: str, tmp_path: Path) -> None:
-    """A new database has its tables at once; one that grew by the revisions has the very same."""
-    made = _made(open_engine(lasting, create=True))
-    file = f"sqlite:///{tmp_path / 'grown.db'}"
-    with unmigrated(file if "sqlite" in lasting else str(postgres.database(migrated=False)), create=True) as engine:
-        with writing(engine) as connection:
-            upgrade(connection, "")
-        grown = _made(engine)
-    assert grown == made
-    assert made["difference"] == []
-
-
-_TABLES = {
-    "sqlite": ("SELECT name, wr, strict FROM pragma_table_list", "SELECT name, sql FROM sqlite_master WHERE sql > ''"),
-    "postgresql": ("SELECT tablename, '', '' FROM pg_tables", "SELECT indexname, indexdef FROM pg_indexes"),
-}
-
-
-def _made(engine: Engine) -> dict[str, Any]:
-    """All that a database says of its tables, whatever the order of their columns."""
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        found: dict[str, Any] = {"difference": compare_metadata(context, schema.METADATA)}
-        found["version"] = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
-        tables, indexes = _TABLES[engine.dialect.name]
-        found["tables"] = set(connection.execute(text(tables)).all())
-        found["indexes"] = {(name, sql) for name, sql in connection.execute(text(indexes)) if "CREATE TABLE" not in sql}
-        seen = inspect(connection)
-        for table in seen.get_table_names():
-            columns = {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)}
-            found[table] = columns, seen.get_pk_constraint(table)["constrained_columns"]
-    engine.dispose()
-    return found
-
-
-def test_the_newest_revision_is_the_one_the_code_expects() -> None:
-    folder = Path(schema.__file__).parents[1] / "migrations"
-    assert ScriptDirectory(str(folder)).get_heads() == [schema.HEAD]
-    assert all(re.fullmatch(r"\d{4}_\w+\.py|__init__\.py", file.name) for file in (folder / "versions").glob("*.py"))
-
-
-@pytest.mark.parametrize(
-    ("kind", "table"), [(Issue, schema.issue), (Milestone, schema.milestone), (Project, schema.project)]
-)
-def test_every_field_has_its_column(kind: Any, table: Any) -> None:
-    assert set(kind.__struct_fields__) == {c.name for c in table.columns} - {"source", "deleted_at"}
-
-
-# --- sweeps -----------------------------------------------------------------------------------------------------
+# --- sweeps -------------------------------------------------------------------------------------------------------
 
 
 def test_a_sweep_buries_what_is_missing_in_its_project_only(store: Store) -> None:
@@ -886,79 +393,16 @@ def test_a_sweep_has_what_came_back_read_again(store: Store) -> None:
     assert [row.milestones for row in store.issues(SOURCE)] == [issue().milestones]
 
 
-# --- what is made of the rows once -------------------------------------------------------------------------------
+# --- how pulls went -----------------------------------------------------------------------------------------------
 
 
-def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = retained(store, SOURCE, {"p"}, history.REMOVED, at, ()).stays
-    return {
-        container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
-    }
-
-
-class Unread(Store):
-    """The same store, whose issues are not to be read."""
-
-    def __init__(self, store: Store) -> None:
-        vars(self).update(vars(store))
-
-    def issues(self, *_: Any, **__: Any) -> Iterator[Issue]:
-        raise AssertionError("read again")
-
-
-def test_stays_are_made_once_for_what_stands_there(store: Store) -> None:
-    page = Page(
-        issues=(issue(milestones=("m",)), issue("2")),
-        milestones=(milestone(), milestone("n")),
-        histories={"1": (event(EventKind.JOINED, T0, milestone="m"),)},
-        cursors={"p": "1"},
-    )
-    store.save(SOURCE, page, T0)
-    first = known_stays(store)
-    assert set(first) == {"m"}
-    store.save(SOURCE, page, T0 + DAY)  # as an overlap reads it again
-    store.save(SOURCE, Page(cursors={"p": "2"}), T0 + DAY)
-    assert known_stays(Unread(store)) == first
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        Page(issues=(issue("2", milestones=("n",), updated_at=T0 + DAY),)),
-        Page(issues=(issue(milestones=("m",), visibility=Visibility.CONFIDENTIAL),)),
-        Page(histories={"1": (event(EventKind.JOINED, T0, milestone="n"),)}),
-        Page(milestones=(milestone("m", title="renamed"),)),
-        Page(milestones=(milestone("o"),)),
-        Page(gone=frozenset({"1"})),
-    ],
-)
-def test_stays_are_made_anew_when_anything_changed_that_they_are_made_of(store: Store, page: Page) -> None:
-    before = Page(issues=(issue(milestones=("m",)), issue("2")), milestones=(milestone(), milestone("n")))
-    store.save(SOURCE, before, T0)
-    known_stays(store)
-    store.save(SOURCE, page, T0 + DAY)
-    with pytest.raises(AssertionError, match="read again"):
-        known_stays(Unread(store))
-
-
-class Fixed(Store):
-    """The same store, which takes nothing in."""
-
-    def __init__(self, store: Store) -> None:
-        vars(self).update(vars(store))
-
-    def save_memos(self, *_: Any) -> None:
-        raise UnusableDatabase("db", "read only")
-
-
-def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
-    assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
-    assert store.memos(SOURCE, "", ["p"]) == {}
-
-
-def test_another_rule_makes_them_anew(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
-    known_stays(store)
-    with pytest.raises(AssertionError, match="read again"):
-        retained(Unread(store), SOURCE, {"p"}, {"other"}, T0, ())
+def test_stale_since_the_last_good_pull(store: Store) -> None:
+    store.note_pull(SOURCE, "good", T0, None)
+    store.note_pull(SOURCE, "bad", T0, None)
+    store.note_pull(SOURCE, "bad", T0 + DAY, "down")
+    store.note_pull(SOURCE, "bad", T0 + 2 * DAY, "still down")
+    store.note_pull(OTHER, "never", T0 + DAY, "no")
+    assert store.stale() == {(SOURCE, "bad"): T0, (OTHER, "never"): None}
+    store.note_pull(SOURCE, "bad", T0 + 3 * DAY, None)
+    assert store.stale() == {(OTHER, "never"): None}
+    assert store.pulled() == {(SOURCE, "good"): T0, (SOURCE, "bad"): T0 + 3 * DAY}

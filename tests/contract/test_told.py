@@ -12,7 +12,7 @@ from sync.database.upkeep import Retention
 from sync.digest.news import Told
 from sync.model import Status
 from sync.store import Delivery, LastTold, Store
-from tests.contract.test_store import url_of
+from tests.contract.stores import url_of
 
 T0 = datetime(2026, 11, 23, 8, tzinfo=UTC)
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)

@@ -1,0 +1,131 @@
+"""Opening a database: what is missing, too new or unusable is told, and the tables are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from sync.connector import Page
+from sync.database import schema
+from sync.database.opening import open_engine, unmigrated, upgrade, writing
+from sync.model import (
+    Issue,
+    Milestone,
+    Project,
+)
+from sync.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
+from tests import postgres
+from tests.contract.stores import SOURCE, T0, issue
+
+# --- opening ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_saved_is_there_after_opening_again(lasting: str) -> None:
+    with Store.open(lasting, create=True, clock=lambda: T0) as store:
+        store.save(SOURCE, Page(issues=(issue(),), cursors={"p": "1"}), T0)
+    with Store.open(lasting, create=False, clock=lambda: T0) as store:
+        assert list(store.issues(SOURCE)) == [issue()]
+        assert store.cursors(SOURCE) == {"p": "1"}
+
+
+def test_a_later_version_of_the_database_is_refused(lasting: str) -> None:
+    with Store.open(lasting, create=True, clock=lambda: T0) as store, store._engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerDatabase, match="made by a later version"):
+        Store.open(lasting, create=True, clock=lambda: T0)
+
+
+def test_a_missing_file_is_not_made_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "absent.db"
+    with pytest.raises(MissingDatabase, match="--first-run"):
+        Store.open(f"sqlite:///{path}", create=False, clock=lambda: T0)
+    assert not path.exists()
+    Store.open(f"sqlite:///{path}", create=True, clock=lambda: T0).close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_without_tables_is_missing_too(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(MissingDatabase):
+        Store.open(f"sqlite:///{tmp_path / 'empty.db'}", create=False, clock=lambda: T0)
+
+
+def test_an_empty_server_is_missing_too() -> None:
+    url = postgres.database(migrated=False)
+    if url is None:
+        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
+    with pytest.raises(MissingDatabase):
+        Store.open(url, create=False, clock=lambda: T0)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "not a URL"),
+        ("mysql://x/y", "only SQLite and PostgreSQL|not a URL"),
+        ("postgresql://user:hunter2@127.0.0.1:1/x", "cannot be used"),
+        ("sqlite:////proc/no/such/folder/x.db", "cannot be used"),
+    ],
+)
+def test_an_unusable_url_is_explained_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(UnusableDatabase, match=words) as caught:
+        Store.open(url, create=True, clock=lambda: T0)
+    assert "hunter2" not in str(caught.value)
+
+
+# --- the tables themselves ----------------------------------------------------------------------------------------
+
+
+def test_the_revisions_add_up_to_the_tables(lasting: str, tmp_path: Path) -> None:
+    """A new database has its tables at once; one that grew by the revisions has the very same."""
+    made = _made(open_engine(lasting, create=True))
+    file = f"sqlite:///{tmp_path / 'grown.db'}"
+    with unmigrated(file if "sqlite" in lasting else str(postgres.database(migrated=False)), create=True) as engine:
+        with writing(engine) as connection:
+            upgrade(connection, "")
+        grown = _made(engine)
+    assert grown == made
+    assert made["difference"] == []
+
+
+_TABLES = {
+    "sqlite": ("SELECT name, wr, strict FROM pragma_table_list", "SELECT name, sql FROM sqlite_master WHERE sql > ''"),
+    "postgresql": ("SELECT tablename, '', '' FROM pg_tables", "SELECT indexname, indexdef FROM pg_indexes"),
+}
+
+
+def _made(engine: Engine) -> dict[str, Any]:
+    """All that a database says of its tables, whatever the order of their columns."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found: dict[str, Any] = {"difference": compare_metadata(context, schema.METADATA)}
+        found["version"] = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        tables, indexes = _TABLES[engine.dialect.name]
+        found["tables"] = set(connection.execute(text(tables)).all())
+        found["indexes"] = {(name, sql) for name, sql in connection.execute(text(indexes)) if "CREATE TABLE" not in sql}
+        seen = inspect(connection)
+        for table in seen.get_table_names():
+            columns = {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)}
+            found[table] = columns, seen.get_pk_constraint(table)["constrained_columns"]
+    engine.dispose()
+    return found
+
+
+def test_the_newest_revision_is_the_one_the_code_expects() -> None:
+    folder = Path(schema.__file__).parents[1] / "migrations"
+    assert ScriptDirectory(str(folder)).get_heads() == [schema.HEAD]
+    assert all(re.fullmatch(r"\d{4}_\w+\.py|__init__\.py", file.name) for file in (folder / "versions").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [(Issue, schema.issue), (Milestone, schema.milestone), (Project, schema.project)]
+)
+def test_every_field_has_its_column(kind: Any, table: Any) -> None:
+    assert set(kind.__struct_fields__) == {c.name for c in table.columns} - {"source", "deleted_at"}
