@@ -16,7 +16,7 @@ import msgspec
 from connectors.github import wire
 from connectors.github.session import OWN, Session, TooHeavyError
 
-__all__ = ["AT_ONCE", "glances", "ids_there", "name_of"]
+__all__ = ["AT_ONCE", "glances", "issues_there", "name_of"]
 
 AT_ONCE = 50
 """Repositories in one request."""
@@ -34,7 +34,7 @@ _NAME = """query Name($owner: String!, $name: String!) {
 _THERE = """query There($owner: String!, $name: String!, $after: String) {
   repository(owner: $owner, name: $name) {
     issues(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: ASC}) {
-      pageInfo { hasNextPage endCursor } nodes { id }
+      pageInfo { hasNextPage endCursor } nodes { id number }
     }
   }
 }"""
@@ -87,7 +87,8 @@ def name_of(session: Session, name: str, project: str) -> str:
     return there.name_with_owner if there else name
 
 
-def ids_there(session: Session, name: str, project: str) -> frozenset[str]:
-    """The ids of all issues of a repository, a hundred a request. A deletion meanwhile hides no other."""
+def issues_there(session: Session, name: str, project: str) -> dict[str, int]:
+    """The numbers of all issues of a repository by id, a hundred a request. A deletion meanwhile hides no other."""
     owner, short = session.parts(name, project)
-    return frozenset(node.id for node in session.pages(_THERE, {"owner": owner, "name": short}, wire.Node, project))
+    there = session.pages(_THERE, {"owner": owner, "name": short}, wire.There, project)
+    return {issue.id: issue.number for issue in there}

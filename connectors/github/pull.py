@@ -27,7 +27,7 @@ import requests
 from msgspec import Struct
 
 from connectors.github import queries, rows, wire
-from connectors.github.glance import glances, ids_there, name_of
+from connectors.github.glance import glances, issues_there, name_of
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.http import Response, decode, decoder
 from connectors.rules import Rules
@@ -60,16 +60,17 @@ SPARSE = 2.0
 class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a repository's next pull goes on. ``asked`` is its configured name, ``name`` the one it goes by.
 
-    ``next`` is the number to go on from while a first reading by number is under way. ``probe`` and ``milestones``
-    hold ETags (the latter with the address of each page) and are set only when everything has been read. ``glance`` is
-    the sight under which nothing had changed, ``swept`` when all ids were last compared, ``rules`` tells the milestones
-    by rule apart that issues were read for.
+    ``next`` is the number to go on from while a first reading by number is under way, ``read`` how many issues it has
+    found. ``probe`` and ``milestones`` hold ETags (the latter with the address of each page) and are set only when
+    everything has been read. ``glance`` is the sight under which nothing had changed, ``swept`` when all ids were last
+    compared, ``rules`` tells the milestones by rule apart that issues were read for.
     """
 
     asked: str
     name: str
     since: datetime | None = None
     next: int = 0
+    read: int = 0
     more: tuple[str, ...] = ()
     probe: str = ""
     milestones: tuple[tuple[str, str], ...] = ()
@@ -111,7 +112,7 @@ class Reader:
     def _sweep(self, key: str, cursor: Cursor) -> Page:
         """Which issues are there; and whether under the same name, else the next pull reads their new addresses."""
         try:
-            there = ids_there(self._session, cursor.name, cursor.asked)
+            there = frozenset(issues_there(self._session, cursor.name, cursor.asked))
             same = name_of(self._session, cursor.name, cursor.asked) == cursor.name
         except OWN as error:
             return Page(failed={cursor.asked: error})
@@ -244,6 +245,7 @@ class Reader:
             name=opened.name_with_owner,
             since=before.since if before else look.newest and look.newest - OVERLAP,
             next=before.next if before and going_on else 1,
+            read=before.read if before and going_on else 0,
             more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
             swept=before.swept if before else self._sweeping.now(),
             rules=self._rules.digest(opened.name_with_owner),
@@ -256,26 +258,37 @@ class Reader:
             yield from self._changed(name, look, whole, project.id)
             return
         yield from _goals(look, project.id)
-        yield from self._numbered(name, cursor, project, highest)
+        yield from self._numbered(name, cursor, project, highest, opened.newest.total_count)
         # what was read before the break may have changed since: the next pull asks for that
         yield _last(project.id, cursor, msgspec.structs.replace(look, probe="") if before else look)
 
-    def _numbered(self, name: str, cursor: Cursor, project: Project, highest: int) -> Iterator[Page]:
+    def _numbered(self, name: str, cursor: Cursor, project: Project, highest: int, total: int) -> Iterator[Page]:
         """All issues, several requests at once, taken in order. The issue created last need not have the highest
-        number (imported and transferred ones keep their time), so reading goes on until nothing comes.
+        number (imported and transferred ones keep their time), so where some are still missing all are listed.
         """
+        made_here = [range(n, n + CHUNK) for n in range(cursor.next, highest + 1, CHUNK)]
+        at = cursor
+        for page, at in self._chunks(name, cursor, project, made_here):  # noqa: B007  # used after it
+            yield page
+        if at.read < total:
+            for page, _ in self._chunks(name, at, project, self._beyond(name, at)):
+                yield page
 
-        def read(first: int) -> tuple[wire.Item, ...]:
-            return self._items(name, cursor, range(first, first + CHUNK))
+    def _chunks(
+        self, name: str, cursor: Cursor, project: Project, chunks: Sequence[Sequence[int]]
+    ) -> Iterator[tuple[Page, Cursor]]:
+        """The issues of each chunk of numbers, and how far the reading has come with it."""
+        asked = self._session.caller.ahead(lambda numbers: self._items(name, cursor, numbers), chunks)
+        at = cursor
+        for chunk, items in zip(chunks, asked, strict=True):
+            at = msgspec.structs.replace(at, next=chunk[-1] + 1, read=at.read + len(items))
+            yield self._page(name, cursor, project, items, at), at
 
-        starts = range(cursor.next, highest + 1, CHUNK)
-        items: tuple[wire.Item, ...] = ()
-        for first, items in zip(starts, self._session.caller.ahead(read, starts), strict=True):
-            yield self._page(name, cursor, project, items, msgspec.structs.replace(cursor, next=first + CHUNK))
-        beyond = cursor.next + CHUNK * len(starts)
-        while any(item.number > highest for item in items):
-            items, beyond = read(beyond), beyond + CHUNK
-            yield self._page(name, cursor, project, items, msgspec.structs.replace(cursor, next=beyond))
+    def _beyond(self, name: str, cursor: Cursor) -> list[list[int]]:
+        """The numbers of issues that were not read yet, by chunks."""
+        there = issues_there(self._session, cursor.name, name).values()
+        beyond = sorted(number for number in there if number >= cursor.next)
+        return [beyond[i : i + CHUNK] for i in range(0, len(beyond), CHUNK)]
 
     def _items(self, name: str, cursor: Cursor, numbers: Sequence[int]) -> tuple[wire.Item, ...]:
         """The issues among these numbers; others are pull requests, or gone."""
@@ -413,7 +426,7 @@ def _goals(look: _Look, key: str) -> Iterator[Page]:
 
 def _last(key: str, cursor: Cursor, look: _Look) -> Page:
     """The end of a repository: only now may the next pull trust that what it knows is all there was."""
-    done = msgspec.structs.replace(cursor, next=0, probe=look.probe, milestones=look.etags, glance="")
+    done = msgspec.structs.replace(cursor, next=0, read=0, probe=look.probe, milestones=look.etags, glance="")
     return Page(complete=frozenset([key]), cursors={key: _encoded(done)})
 
 

@@ -49,6 +49,7 @@ __all__ = [
     "Repository",
     "Self",
     "StatusUpdate",
+    "There",
     "Thread",
     "Wire",
 ]
@@ -192,6 +193,13 @@ class Newest(Wire, frozen=True):
 class Numbered(Wire, frozen=True):
     """A number."""
 
+    number: int
+
+
+class There(Wire, frozen=True):
+    """That there is an issue."""
+
+    id: str
     number: int
 
 

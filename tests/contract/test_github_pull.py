@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -115,6 +116,25 @@ def test_imported_issues_have_high_numbers_and_old_times(there: Small, clock: Cl
         there.tracker.issue(there.place, f"Imported {n}", there.tracker.user("ada"), at=START - age, number=n)
     got = pulled(connected(there.tracker, clock))
     assert {issue.key for issue in got.issues.values()} >= {f"#{n}" for n in range(5, 251)}
+
+
+@pytest.mark.parametrize("broken_after", [3, 4, 99])
+def test_a_transferred_issue_beyond_all_that_were_made_here_is_read(
+    there: Small, clock: Clock, broken_after: int
+) -> None:
+    """It has the next number (pull requests took those before it) and keeps its time: nothing younger leads to it."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    for n in range(5, 201):
+        hub.issue(there.place, f"issue {n}", ada, number=n)
+    for n in (301, 420):
+        hub.issue(there.place, "transferred", ada, at=START - timedelta(days=9), number=n)
+    connector, got = connected(hub, clock), Taken()
+    got.take(islice(connector.pull(["acme/app"], {}), broken_after))
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert {issue.key for issue in got.issues.values()} >= {f"#{n}" for n in (5, 200, 301, 420)}
+    got.take(connector.pull(["acme/app"], got.cursors))
+    assert pulled(connector, cursors=got.cursors).issues == {}
+    assert got.complete == got.projects.keys()
 
 
 def test_mostly_pull_requests_are_read_by_cursor(there: Small, clock: Clock) -> None:
