@@ -11,7 +11,7 @@ from connectors.jira import jql
 from connectors.jira.search import first_keys
 from connectors.jira.session import OWN, Session, of_project
 from connectors.jira.wire import ProjectOf, Projects
-from sync.connector import GoneError, TrackerError
+from sync.connector import GoneError, MalformedError, TrackerError
 
 __all__ = ["named"]
 
@@ -86,8 +86,8 @@ def _listed(session: Session, keys: Sequence[str], *, everything: bool) -> list[
             page = session.read(Projects, "project/search", asked | {"startAt": start, "maxResults": _TOGETHER})
             listed += page.values
             start += len(page.values)
-            if not page.values:
-                break
+            if not page.values and not page.isLast:
+                raise MalformedError(session.name, "", "an empty page that promises more")
     return listed
 
 

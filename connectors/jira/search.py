@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -72,8 +72,6 @@ class Search:
         size = len(first.items) + len(first.bad)
         if size >= first.total:
             return first, None
-        if not size:
-            raise MalformedError(self._session.name, "", "a search promised issues and gave none")
         return first, self._offsets(where, first, size, _RESTARTS)
 
     def light(self, where: str) -> list[Item]:
@@ -109,6 +107,8 @@ class Search:
             starts = range(len(first.issues), first.total, len(first.issues) or 1)
             pages = [first, *self._session.caller.ahead(lambda start: self._id_page(where, start), starts)]
             if all(page.total >= first.total for page in pages):  # else a deletion moved others between the pages
+                if sum(len(page.issues) for page in pages) < first.total:
+                    raise MalformedError(self._session.name, "", "a search gave fewer issues than it counted")
                 return frozenset(decoder(_IdOnly).decode(raw).id for page in pages for raw in page.issues)
         raise BusyError(self._session.name, "", "issues kept vanishing while they were counted")
 
@@ -147,7 +147,7 @@ class Search:
         body: dict[str, Any] = {"jql": query, "startAt": start, "maxResults": size, "fields": self._fields}
         if history:
             body["expand"] = ["changelog"]
-        return self._session.read(Found, "search", body=body)
+        return _offset(self._session, body)
 
     def _offsets(self, where: str, first: Batch, size: int, restarts: int) -> Iterator[Batch]:
         """The pages after the first, a few at once.
@@ -272,7 +272,15 @@ def first_keys(session: Session, where: str) -> list[str]:
 
 def _ids_from(session: Session, where: str, start: int) -> Found:
     body = {"jql": where + ORDER, "startAt": start, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": ["created"]}
-    return session.read(Found, "search", body=body)
+    return _offset(session, body)
+
+
+def _offset(session: Session, body: Mapping[str, Any]) -> Found:
+    """A page of a search by offset. One that is empty before the end would pass for all there is."""
+    found = session.read(Found, "search", body=body)
+    if not found.issues and body["startAt"] < found.total:
+        raise MalformedError(session.name, "", "a search promised issues and gave none")
+    return found
 
 
 def by_token(session: Session, query: str, fields: Sequence[str], size: int) -> Iterator[Found]:

@@ -91,8 +91,10 @@ class Session:
                 project,
             )
             page = decode(response, Page[type_], self.name, project)  # type: ignore[valid-type]
+            if not page.values and not page.isLast:
+                raise MalformedError(self.name, project, "an empty page that promises more")
             yield from page.values
-            start, last = start + len(page.values), page.isLast or not page.values
+            start, last = start + len(page.values), page.isLast
 
     def get(self, address: str) -> Response:
         """Read one whole address with its headers. Raises a `TrackerError`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -236,6 +236,64 @@ def test_pages_that_never_end_are_noticed(issues: str) -> None:
         assert "repeat" in str(rest[-1].failed["PAY"])
         assert not any(page.complete for page in rest)
         assert sum(fault.times == 0 for fault in served.tracker.faults) <= 2
+
+
+EMPTY = '{"issues":[],"startAt":0,"maxResults":1000,"total":150}'
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_empty_page_in_mid_search_is_not_the_end(after: int) -> None:
+    with stand("jira") as served:
+        served.fill("PAY", 150)
+        served.tracker.faults.append(Fault("garbage", "/search", times=99, body=EMPTY, after=after))
+        state = pulled(served.connector(), ["PAY"])
+        assert isinstance(state.failed["PAY"], MalformedError)
+        assert state.complete == set()
+        served.tracker.faults.clear()
+        state.failed = {}
+        assert len(pulled(served.connector(), ["PAY"], state).issues) == 150
+
+
+@pytest.mark.parametrize(
+    "bodies", [[EMPTY], ['{"issues":[{"id":"1"},{"id":"2"}],"total":5}', '{"issues":[{"id":"3"}],"total":5}']]
+)
+def test_a_sweep_that_is_given_fewer_than_were_counted_buries_nobody(bodies: list[str]) -> None:
+    with stand("jira") as served:
+        served.fill("PAY", 5)
+        state = pulled(served.connector(), ["PAY"])
+        served.clock.on(days=8)
+        pages = served.connector().pull(["PAY"], state.cursors)
+        assert next(page for page in pages if page.complete)
+        served.tracker.faults += [Fault("garbage", "/search", body=body) for body in bodies]
+        [sweep] = pages
+        assert isinstance(sweep.failed["PAY"], MalformedError)
+        assert not sweep.all_issues
+
+
+def test_an_empty_list_of_what_a_query_finds_is_no_leaving() -> None:
+    with stand("jira") as served:
+        served.fill("PAY", 5)
+        rule = {"projects": "PAY", "sign": "?", "text": "priority = High"}
+        served.tracker.faults.append(Fault("garbage", "/search", body=EMPTY))
+        assert isinstance(pulled(served.connector(rules=[rule]), ["PAY"]).failed["PAY"], MalformedError)
+
+
+@pytest.mark.parametrize("path", ["board?", "/sprint"])
+def test_an_empty_page_of_boards_or_sprints_is_not_the_last(served: Stand, path: str) -> None:
+    project = served.tracker.projects["PAY"]
+    served.tracker.sprint(project, "Sprint 1", date(2026, 3, 2), date(2026, 3, 13))
+    body = '{"values":[],"isLast":false}'
+    served.tracker.faults.append(Fault("garbage", path, body=body))
+    state = pulled(served.connector(containers=["sprints"]), ["PAY"])
+    assert isinstance(state.failed["PAY"], MalformedError)
+    assert state.milestones == {}
+
+
+def test_an_empty_page_of_projects_is_not_the_last() -> None:
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 5)
+        served.tracker.faults.append(Fault("garbage", "project/search", body='{"values":[],"isLast":false}'))
+        assert isinstance(pulled(served.connector(), ["PA*"]).failed["PA*"], MalformedError)
 
 
 def test_a_redirect_is_not_followed(served: Stand) -> None:
