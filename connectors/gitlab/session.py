@@ -108,10 +108,13 @@ class Session:
             for answer in self.each(page, range(2, int(last) + 1)):
                 found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
             return found
-        number = 1
+        number, answer = 1, first
         while len(found) == number * PER_PAGE:
-            number += 1
-            found += decode(page(number), list[type_], self.name, project)  # type: ignore[valid-type]
+            number, before = number + 1, answer
+            answer = page(number)
+            if answer.body == before.body:
+                raise MalformedError(self.name, project, "its pages repeat")
+            found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
         return found
 
     def change(self, verb: str, path: str, project: str, body: Params | None = None, *, again: bool) -> Response:

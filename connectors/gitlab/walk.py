@@ -72,7 +72,7 @@ def walk(
         if window.ended:
             return
         if len(seen) == known:
-            raise MalformedError(session.name, project.key, "its pages repeat")
+            raise MalformedError(session.name, project.key, "its pages repeat, or are empty")
         window = _Window(session, project, since, window.border)
 
 
@@ -92,12 +92,12 @@ class _Window:
         """The pages in order, several read at once.
 
         A total that falls means that an issue was deleted and the others moved up, maybe over the edge between two
-        pages: the window then stops there.
+        pages: the window then stops there. So it does at a page that has fewer rows than were counted.
         """
         first = self._page(1)
         last = min(first.pages or WINDOW, WINDOW)
         total = first.total
-        for page in chain([first], self.session.ahead(self._page, range(2, last + 1))):
+        for number, page in enumerate(chain([first], self.session.ahead(self._page, range(2, last + 1)))):
             if page.total is not None and total is not None and page.total < total:
                 return
             total = page.total
@@ -105,7 +105,7 @@ class _Window:
             if page.rows:
                 self.border = page.rows[-1].created_at
             if len(page.rows) < PER_PAGE:
-                self.ended = True
+                self.ended = page.total is None or page.total <= number * PER_PAGE + len(page.rows)
                 return
         self.ended = first.pages is not None and first.pages <= WINDOW
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from connectors import http
 from connectors.sandbox.world import Fault
@@ -205,6 +206,41 @@ class TestReading:
         with pytest.raises(UnreachableError, match="timed out"):
             list(connector.pull(["acme/app"], {}))
         assert clock.now > begun
+
+    @pytest.mark.parametrize("path", ["/milestones", "/groups/acme/projects"])
+    def test_a_list_that_repeats_its_page_ends(self, side: Side, path: str) -> None:
+        project = side.filled("acme/app", 2)
+        for n in range(100):
+            side.tracker.milestone(project, f"m{n}")
+            side.tracker.project(f"acme/p{n}")
+        headers = {"PRIVATE-TOKEN": side.tracker.token}
+        base = f"{side.tracker.url}/api/v4"
+        url = f"{base}/projects/acme%2Fapp{path}" if path == "/milestones" else f"{base}{path}"
+        page = requests.get(f"{url}?per_page=100", headers=headers, timeout=5)
+        side.tracker.faults.append(Fault("garbage", path, times=999, body=page.text))
+        key = "acme/app" if path == "/milestones" else "acme/*"
+        pages = list(side.connect(concurrency=1).pull([key], {}))
+        assert "its pages repeat" in str(pages[-1].failed[key])
+        assert side.tracker.faults[0].times == 997
+
+    @pytest.mark.parametrize("after", [0, 2])
+    def test_an_empty_page_where_more_were_counted_is_not_the_end(self, side: Side, after: int) -> None:
+        side.filled("acme/app", 730)
+        counted = {"x-total": "730", "x-total-pages": "8"}
+        side.tracker.faults.append(Fault("status", "sort=asc", times=99, status=200, body="[]", headers=counted))
+        side.tracker.faults[0].after = after
+        pages = list(side.connect(history="none").pull(["acme/app"], {}))
+        assert "its pages repeat" in str(pages[-1].failed["acme/app"])
+        assert not any(page.complete for page in pages)
+
+    def test_a_sweep_that_is_given_fewer_than_were_counted_buries_nobody(self, side: Side) -> None:
+        side.filled("acme/app", 5)
+        connector = side.connect(history="none", sweep_days=0)
+        counted = {"x-total": "5", "x-total-pages": "1"}
+        side.tracker.faults.append(Fault("status", "sort=asc", times=99, status=200, body="[]", headers=counted))
+        pages = list(connector.pull(["acme/app"], {}))
+        assert "its pages repeat" in str(pages[-1].failed["acme/app"])
+        assert not any(page.all_issues for page in pages)
 
     def test_a_redirect_to_another_host_is_not_followed(self, side: Side) -> None:
         side.filled("acme/app", 2)
