@@ -31,6 +31,7 @@ class Discovery(Struct, frozen=True):
     me: User
     categories: dict[str, str] = {}
     sprint: str = ""
+    site: str = ""
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):

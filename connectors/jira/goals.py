@@ -112,7 +112,7 @@ class Goals(Struct):
                 continue
             for project, rule in pairs:
                 mine = tuple(sorted(one.id for one in found if one.key.rpartition("-")[0] == project.key))
-                made = rule.milestone(project_of(project, session.source))
+                made = rule.milestone(project_of(project, session.site))
                 self.milestones[project.id].append(made)
                 self.picked.setdefault(project.id, {})[made.id] = mine
 
@@ -139,7 +139,7 @@ class Goals(Struct):
         for item in items:
             keys[item.key] = item.id
             if item.fields.project.id in self.milestones:
-                self.milestones[item.fields.project.id].append(_epic(item, session.source))
+                self.milestones[item.fields.project.id].append(_epic(item, session.site))
         return keys
 
 
@@ -148,7 +148,7 @@ class Goals(Struct):
 
 def _versions(session: Session, project: ProjectOf) -> list[Milestone]:
     found = session.read(list[Version], f"project/{project.id}/versions", project=project.key)
-    return [milestone_of(version, project, session.source) for version in found]
+    return [milestone_of(version, project, session.site) for version in found]
 
 
 def _sprints(session: Session, project: ProjectOf) -> list[Milestone]:
@@ -174,7 +174,7 @@ def _sprint(sprint: Sprint, board: Board, project: ProjectOf, session: Session) 
         key=sprint.name,
         written=f"/sprint:{sprint.name}",
         title=sprint.name,
-        url=f"{session.source}/secure/RapidBoard.jspa?rapidView={board.id}&sprint={sprint.id}",
+        url=f"{session.site}/secure/RapidBoard.jspa?rapidView={board.id}&sprint={sprint.id}",
         state=State.CLOSED if done else State.OPEN,
         description=sprint.goal or "",
         start=_day(sprint.startDate, session.zone),
@@ -191,7 +191,7 @@ def _day(at: datetime | None, zone: ZoneInfo) -> date | None:
 # --- epics ----------------------------------------------------------------------------------------------------------
 
 
-def _epic(item: Item, source: str) -> Milestone:
+def _epic(item: Item, site: str) -> Milestone:
     """An epic. It is closed when its status is in the category done, or it is resolved."""
     fields: Any = item.fields
     done = fields.status.statusCategory.key == "done"
@@ -203,7 +203,7 @@ def _epic(item: Item, source: str) -> Milestone:
         key=item.key,
         written=f"/epic:{item.key}",
         title=fields.summary,
-        url=f"{source}/browse/{item.key}",
+        url=f"{site}/browse/{item.key}",
         state=State.CLOSED if ended else State.OPEN,
         due=fields.duedate,
         created_at=moment_of(fields.created),

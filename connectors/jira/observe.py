@@ -176,7 +176,7 @@ def _status_issue(session: Session, issue: Seen, thread: Sequence[tuple[Comment,
     marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
     return StatusIssue(
         issue=issue.key,
-        url=f"{session.source}/browse/{issue.key}",
+        url=f"{session.site}/browse/{issue.key}",
         closed=fields.resolutiondate is not None or fields.status.statusCategory.key == "done",
         labels=tuple(fields.labels or ()),
         comments=tuple(

@@ -106,7 +106,7 @@ def _changes(
         swept, picked = cursor.swept if cursor else sweeping.now(), goals.picked.get(project.id, {})
         good.append(_Progress(project, configured, cursor, swept, place, picked))
     yield Page(
-        projects=tuple(project_of(progress.project, session.source) for progress in good),
+        projects=tuple(project_of(progress.project, session.site) for progress in good),
         milestones=tuple(rows),
         all_milestones=frozenset(progress.project.id for progress in good),
         failed=failed,
@@ -258,7 +258,7 @@ class _Walk:
             item,
             None if batch.logs is None else batch.logs.get(item.id, []),
             self._categories,
-            self._session.source,
+            self._session.site,
             points=self._points,
             blocked_link=self._blocked,
             places=self._places,

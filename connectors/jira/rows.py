@@ -26,13 +26,13 @@ __all__ = ["blocked_by", "closing", "events_of", "issue_of", "milestone_of", "mo
 _CATEGORIES = {"indeterminate": StatusCategory.IN_PROGRESS, "done": StatusCategory.DONE}
 
 
-def project_of(wire: ProjectOf, source: str) -> Project:
+def project_of(wire: ProjectOf, site: str) -> Project:
     """A project. Whether anybody on the internet may read it is not told, so its visibility is its readers'."""
-    address = f"{source}/projects/{wire.key}"
+    address = f"{site}/projects/{wire.key}"
     return Project(id=wire.id, key=wire.key, name=wire.name, url=address, visibility=Visibility.PROJECT)
 
 
-def milestone_of(wire: Version, project: ProjectOf, source: str) -> Milestone:
+def milestone_of(wire: Version, project: ProjectOf, site: str) -> Milestone:
     """A version. It ended with its release date (the end of that day in UTC), if it is released."""
     return Milestone(
         id=wire.id,
@@ -41,7 +41,7 @@ def milestone_of(wire: Version, project: ProjectOf, source: str) -> Milestone:
         key=wire.name,
         written=f"/{wire.name}",
         title=wire.name,
-        url=f"{source}/projects/{project.key}/versions/{wire.id}",
+        url=f"{site}/projects/{project.key}/versions/{wire.id}",
         state=State.CLOSED if wire.released or wire.archived else State.OPEN,
         description=wire.description or "",
         start=wire.startDate,
@@ -128,7 +128,7 @@ def issue_of(
     wire: Item,
     histories: Sequence[History] | None,
     categories: Mapping[str, str],
-    source: str,
+    site: str,
     *,
     points: int,
     blocked_link: str,
@@ -156,7 +156,7 @@ def issue_of(
         project=fields.project.id,
         key=wire.key,
         title=fields.summary,
-        url=f"{source}/browse/{wire.key}",
+        url=f"{site}/browse/{wire.key}",
         state=State.OPEN if closed_at is None else State.CLOSED,
         raw_state=fields.status.name,
         category=_category(fields.status),

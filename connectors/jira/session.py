@@ -35,7 +35,9 @@ _PAGE = 50
 """Rows in a page of the Agile API."""
 _STANDS = timedelta(days=1)
 """How long what was found out about a Jira is believed."""
-_CLOUD_HOSTS = (".atlassian.net", ".jira.com", "api.atlassian.com")
+_GATEWAY = "api.atlassian.com"
+"""Where OAuth tokens and those with scopes are sent, with the site's id in the path; people cannot look there."""
+_CLOUD_HOSTS = (".atlassian.net", ".jira.com", _GATEWAY)
 _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
 _EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
@@ -160,7 +162,7 @@ class Session:
     def discover(self, *, history: bool) -> None:
         """Ask now, side by side, for what a pull will need: a failure here is the whole connection's."""
         self.cloud  # noqa: B018  # the addresses of the others depend on it
-        needed = ["custom", "me", *(["categories"] if history else [])]
+        needed = ["custom", "me", "site", *(["categories"] if history else [])]
         missing = [name for name in needed if name not in vars(self)]
         try:
             self.caller.each(lambda name: getattr(self, name), missing)
@@ -175,13 +177,14 @@ class Session:
             return
         self._found_at, self._recalled = known.at, True
         found = {"cloud": known.cloud, "custom": (known.points, known.epic, known.sprint), "me": known.me}
-        vars(self).update(found | ({"categories": dict(known.categories)} if known.categories else {}))
+        further = {"categories": dict(known.categories), "site": known.site}
+        vars(self).update(found | {name: value for name, value in further.items() if value})
 
     def found(self) -> Discovery:
         """What has been found out, to be recalled."""
         points, epic, sprint = self.custom
         categories = vars(self).get("categories", {})
-        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, categories, sprint)
+        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, categories, sprint, self.site)
 
     def renew(self) -> Mapping[str, str]:
         """Ask for the statuses again, if they were only recalled."""
@@ -211,6 +214,13 @@ class Session:
         except GoneError as problem:
             raise MalformedError(self.name, "", problem.detail) from None
         return decode(response, ServerInfo, self.name).deploymentType == "Cloud"
+
+    @cached_property
+    def site(self) -> str:
+        """The address under which people look at issues; it is not always ours, which is also our identity."""
+        if urlsplit(self.source).hostname != _GATEWAY:
+            return self.source
+        return normalised(self.read(ServerInfo, "serverInfo").baseUrl) or self.source
 
     def listed(self, option: str) -> tuple[str, ...]:
         """An option that holds a list; a single word is a list of one."""

@@ -45,6 +45,7 @@ class ServerInfo(Struct):
     """``/serverInfo``."""
 
     deploymentType: str = "Server"
+    baseUrl: str = ""
 
 
 class User(Struct):

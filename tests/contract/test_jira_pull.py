@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.jira import search
+from connectors.sandbox.world import Fault
 from sync.connector import GoneError
 from sync.model import EventKind, Person, State, StatusCategory, Visibility
 from tests.contract.jiras import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
@@ -348,6 +349,28 @@ def test_what_was_found_out_holds_for_the_same_connection_only(served: Stand, ot
     again = served.connector(**other)
     pulled(again, ["PAY"], state)
     assert "myself" in paths(served)[-again.requests :]
+
+
+def test_behind_the_gateway_of_oauth_links_lead_to_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.jira.session._GATEWAY", "127.0.0.1")
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 2)
+        body = '{"deploymentType":"Cloud","baseUrl":"https://Acme.atlassian.net/"}'
+        served.tracker.faults.append(Fault("garbage", "/rest/api/3/serverInfo", body=body))
+        first = served.connector(dialect="cloud")
+        state = pulled(first, ["PAY"])
+        site = "https://acme.atlassian.net"
+        addresses = {row.url.removesuffix(row.key) for row in state.issues.values()}
+        addresses |= {row.url.removesuffix(row.id) for row in state.milestones.values()}
+        assert addresses == {f"{site}/browse/", f"{site}/projects/PAY/versions/"}
+        assert [project.url for page in state.pages for project in page.projects] == [f"{site}/projects/PAY"]
+        assert first.source == served.tracker.url, "what is stored keeps its identity"
+        served.clock.on(minutes=5)
+        again = served.connector(dialect="cloud")
+        assert {row.url for row in pulled(again, ["PAY"], state).milestones.values()} <= {
+            f"{site}/projects/PAY/versions/{key}" for key in state.milestones
+        }
+        assert "serverInfo" not in paths(served)[-again.requests :], "it was found out"
 
 
 def test_the_token_cannot_be_read_from_a_cursor(served: Stand) -> None:
