@@ -106,8 +106,8 @@ class Engine:
     """What was observed before the assessment, and of which milestones."""
     _over: list[tuple[str, list[Mark]]] = field(default_factory=list)
     """Labels on items that may be forgotten, by tracker, since the matter of each is over."""
-    _terms: dict[str, int] = field(default_factory=dict)
-    """By source: how often the right to write there had been given when it was first observed."""
+    _terms: dict[str, int | None] = field(default_factory=dict)
+    """By source: how often the right to write there had been given when it was first observed; None: it was held."""
 
     def __enter__(self) -> Self:
         return self

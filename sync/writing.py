@@ -40,7 +40,8 @@ class Writer:
     """What the writes of a run share. ``holder`` names this process in leases.
 
     ``failed`` is told of what went wrong; ``left`` takes what a tracker would not let us take away or close, and why;
-    ``terms`` has, by source, how often the right to write there had been given when it was first observed.
+    ``terms`` has, by source, how often the right to write there had been given when it was first observed; None where
+    a run had it just then.
     """
 
     store: Store
@@ -50,7 +51,7 @@ class Writer:
     progress: Progress
     failed: Callable[[Source, str, Exception], None]
     left: list[str]
-    terms: dict[str, int]
+    terms: dict[str, int | None]
 
     def apply(self, actions: Sequence[tuple[Source, Action]]) -> Result:
         """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
@@ -61,7 +62,7 @@ class Writer:
             result.held = True
             result.refused.append(f"{first.name}: another run is writing there")
             return result
-        if lease.term != self.terms.get(lease.source, lease.term - 1) + 1:
+        if self.terms.get(lease.source, lease.term - 1) != lease.term - 1:
             lease.release()
             result.held = True
             result.refused.append(f"{first.name}: another run has written there since this plan was made")

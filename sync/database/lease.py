@@ -80,10 +80,15 @@ def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[
     return None if term is None else Lease(engine, n, source, holder, term)
 
 
-def term(engine: Engine, n: int) -> int:
-    """How often the lease of a source has been given; 0: never."""
+def term(engine: Engine, n: int, *, dead: Callable[[str], bool]) -> int | None:
+    """How often the lease of a source has been given; 0: never. None while a holder that is not `dead` has it."""
     with reading(engine) as connection:
-        return connection.scalar(select(table.c.term).where(table.c.source == n)) or 0
+        columns = select(table.c.term, table.c.holder, table.c.until > _now(engine)).where(table.c.source == n)
+        found = connection.execute(columns).one_or_none()
+    if found is None:
+        return 0
+    given, holder, held = found
+    return None if held and not dead(holder) else given
 
 
 def _now(engine: Engine) -> ColumnElement[int]:

@@ -220,9 +220,11 @@ class Written(Shelf):
         """The right to write to a source, or None while another holds it. `holder` comes from `this_process`."""
         return lease.acquire(self._engine, self._number(source), source, holder, dead=dead)
 
-    def term(self, source: str) -> int:
-        """How often the right to write to a source has been given: another number means that another run had it."""
-        return lease.term(self._engine, self._known(source))
+    def term(self, source: str, *, dead: Callable[[str], bool] = lease.is_dead) -> int | None:
+        """How often the right to write to a source has been given: another number means that another run had it. None
+        while one has it, as what it is about to write nobody can see yet.
+        """
+        return lease.term(self._engine, self._known(source), dead=dead)
 
 
 def _note_marks(connection: Connection, source: int, action: MarkItem, at: datetime) -> None:

@@ -64,3 +64,17 @@ def test_a_dead_holder_is_succeeded_at_once(store: Store) -> None:
     assert heir is not None
     assert not held.check()
     assert heir.check()
+
+
+def test_how_often_it_was_given_is_told_while_nobody_has_it(store: Store) -> None:
+    assert store.term(SOURCE) == 0
+    held = store.acquire(SOURCE, "host:1:1")
+    assert held is not None
+    assert store.term(SOURCE) is None
+    assert store.term(SOURCE, dead=lambda _: True) == held.term
+    assert store.term(OTHER) == 0
+    held.release()
+    assert store.term(SOURCE) == held.term
+    assert store.acquire(SOURCE, "host:2:2") is not None
+    time_passes(store, 121)
+    assert store.term(SOURCE) == held.term + 1

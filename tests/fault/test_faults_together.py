@@ -67,6 +67,27 @@ def test_a_plan_from_before_another_runs_writes_is_not_applied(scene: Scene, sto
     assert engine(store, FaultyConnector(scene)).run().plan.actions == ()
 
 
+def test_a_plan_made_while_another_run_was_writing_is_not_applied(scene: Scene, store: Store) -> None:
+    late = engine(store, FaultyConnector(scene), holder="here:2:1")
+    made: list[Result] = []
+
+    class Overtaken(FaultyConnector):
+        def apply(self, action: Action) -> Receipt:
+            if not made:
+                late.pull()
+                seen = late.assess()
+                made.append(Result(assessed=seen, plan=late.plan(seen)))
+            return super().apply(action)
+
+    engine(store, Overtaken(scene), holder="here:1:1").run()
+    (result,) = made
+    assert result.plan.actions, "it saw none of the writes that were under way"
+    late.apply_into(result)
+    assert result.written == []
+    assert result.refused == [f"{SOURCE}: another run has written there since this plan was made"]
+    check(scene)
+
+
 def test_a_run_may_apply_again_what_it_plans_again(scene: Scene, store: Store) -> None:
     run = engine(store, FaultyConnector(scene))
     run.run()
