@@ -142,12 +142,15 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     assert "likely by" in note.body
     assert note.body.count("<!-- milesync ") == 1
     assert run(config).document["writes"] == {"planned": 0, "applied": 0, "skipped": 0}
-    note.body = note.body.replace("likely by", "hardly by")
-    person = note.body
+    written, person = note.body, note.body.replace("likely by", "hardly by")
+    note.body = person
     run(config)
     done = milesync("retire", "--yes", "--json", "--config", str(config))
     assert done.code == 0, done.err
     assert [one.body for one in board.notes] == [person]
+    note.body = written
+    done = milesync("retire", "--yes", "--json", "--config", str(config))
+    assert (done.code, board.notes) == (0, []), done.err
 
 
 def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[World, Path]) -> None:

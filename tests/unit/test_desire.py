@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sync.action import Observed, OurComment, StatusIssue
 from sync.assessment import Assessed
-from sync.desire import desire
+from sync.desire import desire, last_marker
 from sync.desired import Desired
 from sync.marker import Marker, MarkerKind
 from sync.model import Dates, State, Status
@@ -143,3 +143,28 @@ def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(wo
             told.append(again.probability)
         want = again
     assert told == pytest.approx([0.55, 0.61, 0.66, 0.71], abs=0.011)
+
+
+def test_what_was_taken_out_and_what_was_reopened_are_named(world: World) -> None:
+    world.run()
+    world.now += timedelta(hours=2)
+    first = page()
+    again, two, three, away = first.issues
+    at = world.now - timedelta(hours=1)
+    again = replace(again, state=State.OPEN, raw_state="open", closed_at=None, updated_at=at)
+    away = replace(away, milestones=(), updated_at=at)
+    world.tracker.pages = [replace(first, issues=(again, two, three, away))]
+    world.run()
+    assert "**Removed** `#4` `Task 4`" in body(world)
+    assert "**Reopened** `#1` `Task 1`" in body(world)
+    assert "**Added**" not in body(world)
+
+
+def test_another_instances_summary_on_the_same_issue_is_not_taken_for_ours(world: World) -> None:
+    one = assessed(world)
+    stands = written(desire(one, None, posted=False, instance="acme", now=NOW), None)
+    (ours,) = stands.comments
+    theirs = replace(ours, id="theirs", marker=ours.marker.replace('"acme"', '"other"'))
+    both = replace(stands, comments=(theirs, ours))
+    assert last_marker(one.uid, both, "acme") == Marker.decode(ours.marker)
+    assert last_marker(one.uid, replace(stands, comments=(theirs,)), "acme") is None

@@ -246,3 +246,26 @@ def test_every_write_stands_in_the_journal_and_none_is_open(world: World) -> Non
     assert world.store.unfinished("memory://tracker") == []
     kinds = {type(action) for action in world.tracker.writes}
     assert {CreateStatusIssue, CreateComment} <= kinds
+
+
+def test_every_write_is_preceded_by_a_fresh_look(world: World) -> None:
+    """The pull does not show that a person closed the status issue, and the last observation still stands."""
+    world.run()
+    key, issue = next(iter(world.tracker.issues.items()))
+    world.tracker.issues[key] = msgspec.structs.replace(issue, closed=True)
+    world.tracker.pages = [page(closed=3)]
+    world.now += timedelta(hours=1)
+    result = world.run()
+    assert result.plan.actions == ()
+    assert [one.why for one in result.plan.skipped] == ["its status issue is closed, which mutes it"]
+
+
+@pytest.mark.parametrize("fields", [{"due": None}, {"state": State.CLOSED, "closed_at": NOW - timedelta(days=1)}])
+def test_no_status_issue_is_made_for_what_has_no_due_date_or_was_over_before_us(
+    world: World, fields: dict[str, Any]
+) -> None:
+    one = page(closed=4)
+    (milestone,) = one.milestones
+    world.tracker.pages = [msgspec.structs.replace(one, milestones=(msgspec.structs.replace(milestone, **fields),))]
+    assert world.run().written == []
+    assert world.tracker.issues == {}

@@ -4,8 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from sync.action import (
+    Action,
     Claim,
     CreateComment,
     CreateLabel,
@@ -154,6 +156,33 @@ def test_a_second_summary_of_ours_is_taken_away() -> None:
     there.issues[key] = msgspec.structs.replace(issue, comments=(double, *issue.comments))
     assert [a.comment for a in settle(there, want()).actions if isinstance(a, DeleteComment)] == ["99"]
     assert settle(there, want()).actions == ()
+
+
+def test_of_two_summaries_the_older_stays_however_they_are_listed() -> None:
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    (newer,) = issue.comments
+    older = msgspec.structs.replace(newer, id="older", created_at=NOW - timedelta(hours=1))
+    for listed in ((newer, older), (older, newer)):
+        there.issues[key] = msgspec.structs.replace(issue, comments=listed)
+        plan = settle(there, want())
+        assert [a.comment for a in plan.actions if isinstance(a, DeleteComment)] == [newer.id]
+        assert [comment.id for comment in there.issues[key].comments] == ["older"]
+
+
+def test_milestones_that_share_a_status_issue_leave_each_other_alone() -> None:
+    have = StatusIssue(issue="345", url="u", closed=False, labels=("health/on-track",), comments=())
+    there = tracker()
+    there.issues["345"] = have
+    second = want(milestone="memory://tracker/milestone/2", summary="the second")
+    for one in (want(), second):
+        seen = Observed(issues={one.milestone: there.issues["345"]}, labels={"p": frozenset({"health/on-track"})})
+        for action in reconcile([one], seen, instance="acme", now=NOW).actions:
+            there.do(action)
+    assert [comment.body for comment in there.issues["345"].comments] == ["summary on_track", "the second"]
+    seen = Observed(issues=dict.fromkeys((UID, second.milestone), there.issues["345"]))
+    assert reconcile([want(), second], seen, instance="acme", now=NOW).actions == ()
 
 
 def test_another_instance_is_left_alone() -> None:
@@ -339,6 +368,23 @@ def test_limits_by_number_and_by_share() -> None:
     assert not over_limits(many, Limits(share=0.0), 10)
 
 
+@pytest.mark.parametrize("what", ["creates", "updates", "deletes"])
+def test_each_sort_of_write_has_its_own_limits(what: str) -> None:
+    to = [{"milestone": str(n), "project": "p", "project_key": "k", "issue": "1"} for n in range(12)]
+    made: dict[str, list[Action]] = {
+        "creates": [CreateComment(**one, body="", marker="", summary=True) for one in to],
+        "updates": [UpdateComment(**one, comment="1", body="", marker="") for one in to],
+        "deletes": [DeleteComment(**one, comment="1") for one in to],
+    }
+    plan = Plan(actions=tuple(made[what]))
+    none: dict[str, int] = {what: 11}
+    assert [str(one) for one in over_limits(plan, Limits(**none), 24)] == [f"12 {what} planned, 11 allowed"]
+    found = over_limits(plan, Limits(creates=99, updates=99, deletes=99, share=0.25), 24)
+    assert [str(one) for one in found] == [f"12 milestones with {what} planned, 6 allowed"]
+    others = {sort: 0 for sort in made if sort != what}
+    assert over_limits(plan, Limits(**{what: 12}, **others), 24) == []
+
+
 def test_the_fingerprint_ignores_when_but_not_what() -> None:
     first = reconcile([want()], Observed(), instance="acme", now=NOW)
     later = reconcile([want()], Observed(), instance="acme", now=NOW + timedelta(hours=1))
@@ -466,6 +512,19 @@ def test_a_fingerprint_is_of_what_is_meant_not_of_its_wording_and_times() -> Non
     assert fingerprint([posted(meaning="another")]) != plain
     assert fingerprint([posted(baseline=date(2026, 4, 1))]) != plain
     assert fingerprint([posted(), posted()]) != plain
+
+
+def test_a_fingerprint_knows_the_words_of_a_transition() -> None:
+    there = tracker()
+    settle(there, want())
+
+    def told(words: str) -> list[Action]:
+        plan = reconcile(
+            [want(Status.AT_RISK, transition=lambda _: words)], there.seen([TARGET]), instance="acme", now=NOW
+        )
+        return [a for a in plan.actions if isinstance(a, CreateComment)]
+
+    assert fingerprint(told("one")) == fingerprint(told("one")) != fingerprint(told("another"))
 
 
 def test_one_that_could_not_be_read_stops_only_its_own_milestone() -> None:
