@@ -257,25 +257,26 @@ class Caller:
         """``work`` on every item, a few at once, in order; the first error ends it."""
         return list(self.ahead(work, items))
 
-    def ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Like `each`, while the results are taken: at most twice as many items are begun as can be worked on at once.
+    def ahead(self, work: Callable[[T], R], items: Iterable[T], most: int = 0) -> Iterator[R]:
+        """Like `each`, while the results are taken: at most ``most`` items are begun whose results were not, by default
+        twice as many as can be worked on at once.
 
         Whoever stops taking leaves what has not begun.
         """
         if self._concurrency < 2:
             yield from map(work, items)
             return
-        todo = iter(items)
+        todo, most = iter(items), max(2, most or 2 * self._concurrency)
         first = list(islice(todo, 2))
         if len(first) < 2:
             yield from map(work, first)
             return
-        with ThreadPoolExecutor(self._concurrency) as pool:
+        with ThreadPoolExecutor(min(most, self._concurrency)) as pool:
 
             def submit(item: T) -> Future[R]:
                 return pool.submit(copy_context().run, work, item)
 
-            begun = deque(submit(item) for item in chain(first, islice(todo, 2 * self._concurrency - 2)))
+            begun = deque(submit(item) for item in chain(first, islice(todo, most - 2)))
             try:
                 while begun:
                     yield begun.popleft().result()

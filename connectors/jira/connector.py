@@ -35,7 +35,7 @@ class JiraConnector:
         self._rules = Rules(setup.options)
         self.source = self._session.source
         self._writer = Writer(self._session)
-        self._concurrency, self._sweeping = setup.concurrency, Sweeping(setup)
+        self._sweeping = Sweeping(setup)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -50,7 +50,7 @@ class JiraConnector:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Read what changed since ``cursors``; a project is a key, a pattern such as ``PAY*``, or JQL: see `named`."""
-        return pull(self._session, self._sweeping, self._rules, self._concurrency, projects, cursors)
+        return pull(self._session, self._sweeping, self._rules, projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones afresh."""

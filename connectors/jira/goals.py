@@ -147,7 +147,9 @@ class Goals(Struct):
 
 
 def _versions(session: Session, project: ProjectOf) -> list[Milestone]:
-    found = session.read(list[Version], f"project/{project.id}/versions", project=project.key)
+    found = project.versions
+    if found is None:
+        found = session.read(list[Version], f"project/{project.id}/versions", project=project.key)
     return [milestone_of(version, project, session.site) for version in found]
 
 

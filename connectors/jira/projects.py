@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from connectors.jira import jql
 from connectors.jira.search import first_keys
@@ -16,7 +15,7 @@ from sync.connector import GoneError, MalformedError, TrackerError
 __all__ = ["named"]
 
 _TOGETHER = 50
-"""Keys in one request for projects."""
+"""Projects in a page of all."""
 _ORDERED = re.compile(r"\s+order\s+by\s+[^\"']*$", re.IGNORECASE)
 
 
@@ -26,9 +25,10 @@ def is_query(word: str) -> bool:
 
 
 def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
-    """The projects with the words that named them, and what failed. Several are asked for together.
+    """The projects with the words that named them, and what failed.
 
-    A query stands for every project in which it finds an issue now; all of that project is then read.
+    Those that are named by their keys are asked for one by one, which tells their versions, too; a pattern needs a list
+    of all. A query stands for every project in which it finds an issue now; all of that project is then read.
     """
     queries = [word for word in wanted if is_query(word)]
     patterns = [word for word in wanted if word not in queries and any(sign in word for sign in "*?[")]
@@ -43,14 +43,17 @@ def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf
     configured = {word.upper() for word in wanted}
     listed: list[ProjectOf] = []
     try:
-        if patterns or len(keys) > 1:
-            listed = _listed(session, keys, everything=bool(patterns))
+        if patterns:
+            listed = _listed(session)
     except OWN as problem:
         failed |= {pattern: of_project(problem, pattern) for pattern in patterns}
         patterns = []
     by_key = {project.key.upper(): project for project in listed}
-    for word in keys:
-        project = by_key.get(word.upper()) or _project(session, word)
+
+    def one(word: str) -> ProjectOf | TrackerError:
+        return by_key.get(word.upper()) or _project(session, word)
+
+    for word, project in zip(keys, session.caller.each(one, keys), strict=True):
         if not isinstance(project, TrackerError):
             found[project.id] = project, word
         elif word.upper() in configured or not isinstance(project, GoneError):
@@ -74,20 +77,16 @@ def _with_issues(session: Session, query: str) -> Iterator[str]:
         asked = f"({where}) AND NOT {jql.any_of('project', known)}"
 
 
-def _listed(session: Session, keys: Sequence[str], *, everything: bool) -> list[ProjectOf]:
+def _listed(session: Session) -> list[ProjectOf]:
     if not session.cloud:
         return session.read(list[ProjectOf], "project")
     listed: list[ProjectOf] = []
-    for n in range(0, 1 if everything else len(keys), _TOGETHER):
-        asked: dict[str, Any] = {} if everything else {"keys": keys[n : n + _TOGETHER]}
-        page = Projects([], isLast=False)
-        start = 0
-        while not page.isLast:
-            page = session.read(Projects, "project/search", asked | {"startAt": start, "maxResults": _TOGETHER})
-            listed += page.values
-            start += len(page.values)
-            if not page.values and not page.isLast:
-                raise MalformedError(session.name, "", "an empty page that promises more")
+    page = Projects([], isLast=False)
+    while not page.isLast:
+        page = session.read(Projects, "project/search", {"startAt": len(listed), "maxResults": _TOGETHER})
+        listed += page.values
+        if not page.values and not page.isLast:
+            raise MalformedError(session.name, "", "an empty page that promises more")
     return listed
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -49,7 +50,6 @@ def pull(
     session: Session,
     sweeping: Sweeping,
     rules: Rules,
-    concurrency: int,
     projects: Sequence[str],
     cursors: Mapping[str, str],
 ) -> Iterator[Page]:
@@ -57,12 +57,14 @@ def pull(
     known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.read(text))}
     session.recall(next((cursor.known for cursor in known.values() if cursor.known), None))
     history = bool(session.options.get("history", True))
-    session.discover(history=history)
-    search = Search(session, history=history, concurrency=concurrency)
+    session.cloud  # noqa: B018  # the addresses of all others depend on it
+    asked: list[Callable[[], Any]] = [lambda: session.discover(history=history), lambda: named(session, projects)]
+    _, (found, failed) = session.caller.each(lambda ask: ask(), asked)
+    search = Search(session, history=history)
     keys: dict[str, str] = {}
     done: set[str] = set()
     at: dict[str, str] = {}
-    for page in _changes(session, search, sweeping, rules, projects, known):
+    for page in _changes(session, search, sweeping, rules, found, failed, known):
         keys |= {project.id: project.key for project in page.projects}
         at |= page.cursors
         done |= page.complete
@@ -86,11 +88,11 @@ def _changes(
     search: Search,
     sweeping: Sweeping,
     rules: Rules,
-    projects: Sequence[str],
+    found: Sequence[tuple[ProjectOf, str]],
+    failed: dict[str, TrackerError],
     cursors: Mapping[str, Cursor],
 ) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues."""
-    found, failed = named(session, projects)
     goals = Goals.read(session, search, [project for project, _ in found], rules)
     good: list[_Progress] = []
     rows = []
@@ -133,12 +135,12 @@ class _Walk:
         """The pages; the last one completes the projects that did not fail."""
         where = self._where()
         try:
-            first, rest = self._search.begin(where)
-            self._place(first)
-            high = self._search.newest(where) if rest is not None else None
+            changes = all(p.cursor is not None and p.cursor.created is None for p in self._by_id.values())
+            begun = self._search.latest(where) if changes else self._search.begin(where)
+            self._place(begun.first)
             for progress in self._by_id.values():
-                progress.at = _end(progress, high, first.items)
-            yield from self._walked(first, rest)
+                progress.at = _end(progress, begun.high, begun.first.items)
+            yield from self._walked(begun.first, begun.rest)
         except OWN as problem:
             lost = {}
             for progress in self._running():
@@ -147,19 +149,20 @@ class _Walk:
             yield Page(failed=lost)
 
     def _walked(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
-        news = [item for item in first.items if self._is_new(item)]
-        logs = self._search.histories(news)
-        page = self._page(Batch(news, logs, first.bad), all_items=first.items)
-        yield from self._waiting(news)
-        yield from self._come_and_gone()
         if rest is None:
+            news = [item for item in first.items if self._is_new(item)]
+            page = self._page(Batch(news, self._search.histories(news), first.bad), all_items=first.items)
+            yield from self._waiting(news)
+            yield from self._come_and_gone()
             yield self._finished(page)
             return
-        yield self._under_way(page, first)
+        yield from self._come_and_gone()
         for batch in rest:
             self._place(batch)
-            yield self._under_way(self._page(batch, all_items=batch.items), batch)
-            yield from self._waiting(batch.items)
+            news = [item for item in batch.items if self._is_new(item)]
+            page = self._page(Batch(news, batch.logs, batch.bad), all_items=batch.items)
+            yield from self._waiting(news)
+            yield self._under_way(page, batch)
         yield self._finished(Page())
 
     def _waiting(self, changed: Sequence[Item]) -> Iterator[Page]:
@@ -184,7 +187,7 @@ class _Walk:
                 yield from self._again(name, wanted[n : n + _AGAIN])
         elif wanted:
             try:
-                batch, _ = self._search.begin(jql.any_of(name, wanted))
+                batch = self._search.begin(jql.any_of(name, wanted)).first
             except RefusedError:
                 half = len(wanted) // 2
                 for part in (wanted[:half], wanted[half:]) if half else ():

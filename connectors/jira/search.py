@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,14 +17,14 @@ from connectors.jira import jql
 from connectors.jira.rows import moment_of
 from connectors.jira.session import Session
 from connectors.jira.wire import Changelogs, Found, History, Item, KeyOnly, issue_type
-from sync.connector import BusyError, MalformedError
+from sync.connector import BusyError, MalformedError, RefusedError
 
-__all__ = ["ORDER", "Batch", "Search", "by_token", "first_keys"]
+__all__ = ["ORDER", "Batch", "Begun", "Search", "by_token", "first_keys"]
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 ORDER = " ORDER BY created ASC, key ASC"
+_LATEST = " ORDER BY updated DESC, key ASC"
 # fmt: off
 _FIELDS = (
     "summary", "status", "project", "created", "updated", "issuetype", "priority",
@@ -35,6 +35,8 @@ _FIELDS = (
 _LOGGED = ("fixVersions", "status", "resolution")
 _PAGE, _PAGE_WITHOUT_HISTORY, _IDS, _BULK, _LOGS = 100, 1000, 5000, 100, 1000
 _RESTARTS = 5
+_PAGES_AHEAD = 3
+"""Large pages that are in memory at once: storing one takes longer than reading the next."""
 
 
 class Batch(Struct, frozen=True):
@@ -46,11 +48,23 @@ class Batch(Struct, frozen=True):
     total: int = 0
 
 
+class Begun(Struct, frozen=True):
+    """The beginning of a walk. On Cloud ``first`` comes without histories: see `Search.histories`.
+
+    ``high`` is the last update that there was when several requests began, None where there was but one. ``rest`` goes
+    through all issues, the first ones included; None when those were all.
+    """
+
+    first: Batch
+    high: datetime | None = None
+    rest: Iterator[Batch] | None = None
+
+
 class Search:
     """Searches of one connection; ``history`` says whether change logs are read."""
 
-    def __init__(self, session: Session, *, history: bool, concurrency: int) -> None:
-        self._session, self.history, self._concurrency = session, history, concurrency
+    def __init__(self, session: Session, *, history: bool) -> None:
+        self._session, self.history = session, history
         points, epic, sprint = session.custom
         wanted = session.listed("containers")
         self._item = decoder(issue_type(points, epic, sprint))
@@ -59,20 +73,47 @@ class Search:
         self._fields += self._logged[len(_LOGGED) :]
         self._all_changes = "epics" in wanted
 
-    def begin(self, where: str) -> tuple[Batch, Iterator[Batch] | None]:
-        """The first issues, oldest first, and the walk through the rest (None when that was all).
-
-        On Cloud the first batch comes without histories: see `histories`. Issues may come more than once.
-        """
+    def begin(self, where: str) -> Begun:
+        """The first issues, oldest first, and the walk through all. Issues may come more than once."""
         if self._session.cloud:
             found = next(by_token(self._session, where + ORDER, self._fields, _PAGE))
             first = self._batch(found, None)
-            return first, self._bulk(where, {item.id for item in first.items}) if found.nextPageToken else None
+            if not found.nextPageToken:
+                return Begun(first)
+            pages = self._ids(where)
+            asked: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
+            high, ids = self._session.caller.each(lambda ask: ask(), asked)
+            return Begun(first, high, self._bulk(first, chain([ids], pages)))
         first = self._offset_page(where, 0)
         size = len(first.items) + len(first.bad)
         if size >= first.total:
-            return first, None
-        return first, self._offsets(where, first, size, _RESTARTS)
+            return Begun(first)
+        rest = chain([self._with_logs(first)], self._offsets(where, first, size, _RESTARTS))
+        return Begun(first, self.newest(where), rest)
+
+    def latest(self, where: str) -> Begun:
+        """Like `begin`, for what changed since: on Cloud those that were updated last come first.
+
+        Two pages of them hold all there is of most pulls. The second leaves out what stood in the first, so that
+        nothing slips from one to the other when an issue is deleted in between.
+        """
+        if not self._session.cloud:
+            return self.begin(where)
+        found = next(by_token(self._session, where + _LATEST, self._fields, _PAGE))
+        first = self._batch(found, None)
+        if not found.nextPageToken:
+            return Begun(first)
+        high = max((moment_of(item.fields.updated) for item in first.items), default=None)
+        others = f"({where}) AND NOT {jql.any_of('id', [item.id for item in first.items])}"
+        try:
+            more = next(by_token(self._session, others + _LATEST, self._fields, _PAGE))
+        except RefusedError:  # one of them is gone
+            more = Found([])
+        if not more.issues:  # though others were promised
+            return Begun(first, high, self._bulk(first, self._ids(where)))
+        second = self._batch(more, None)
+        both = Batch(first.items + second.items, None, first.bad | second.bad)
+        return Begun(both, high, self._bulk(both, self._ids(where)) if more.nextPageToken else None)
 
     def light(self, where: str) -> list[Item]:
         """These issues, without histories."""
@@ -101,7 +142,7 @@ class Search:
     def ids(self, where: str) -> frozenset[str]:
         """The ids of all these issues. Raises `BusyError` where others vanish whenever it is tried."""
         if self._session.cloud:
-            return frozenset(self._ids(where))
+            return frozenset(chain.from_iterable(self._ids(where)))
         for _ in range(_RESTARTS):
             first = self._id_page(where, 0)
             starts = range(len(first.issues), first.total, len(first.issues) or 1)
@@ -156,10 +197,10 @@ class Search:
         the total; then the walk goes on from the last creation that it has seen for sure.
         """
         total, at, last = first.total, size, first
+        most = 0 if self.history else _PAGES_AHEAD
         while at < total:
-            for page in _ahead(
-                lambda start: self._offset_page(where, start), range(at, total, size), self._concurrency
-            ):
+            starts = range(at, total, size)
+            for page in self._session.caller.ahead(lambda start: self._offset_page(where, start), starts, most):
                 if page.total < total:
                     yield from self._again(where, last, restarts)
                     return
@@ -182,28 +223,27 @@ class Search:
 
     # --- Cloud ----------------------------------------------------------------------------------------------------
 
-    def _ids(self, where: str) -> Iterator[str]:
+    def _ids(self, where: str) -> Iterator[list[str]]:
         """Ids alone come 5,000 at a time."""
         for found in by_token(self._session, where + ORDER, ["id"], _IDS):
-            for raw in found.issues:
-                yield decoder(_IdOnly).decode(raw).id
+            yield [decoder(_IdOnly).decode(raw).id for raw in found.issues]
 
-    def _bulk(self, where: str, known: set[str]) -> Iterator[Batch]:
-        """All but the known issues, in groups; each group's histories and issues are asked for side by side."""
-        ids = (number for number in self._ids(where) if number not in known)
+    def _bulk(self, first: Batch, ids: Iterator[list[str]]) -> Iterator[Batch]:
+        """All issues, the first ones first, in groups; what is asked about each is asked side by side."""
+        known = dict.fromkeys(item.id for item in first.items)
+        found = (number for page in _one_ahead(ids) for number in page if number not in known)
         tasks: Iterator[tuple[str, list[str]]] = (
             task
-            for group in _chunks(ids, _LOGS)
+            for group in _chunks(chain(known, found), _LOGS)
             for task in (
                 *([("logs", group)] if self.history else []),
-                *(("issues", part) for part in _chunks(group, _BULK)),
+                *(("issues", part) for part in _chunks((one for one in group if one not in known), _BULK)),
                 ("end", []),
             )
         )
-        items: list[Item] = []
-        bad: dict[str, MalformedError] = {}
+        items, bad = list(first.items), dict(first.bad)
         logs: dict[str, list[History]] | None = None
-        for answer in _ahead(self._task, tasks, self._concurrency):
+        for answer in self._session.caller.ahead(self._task, tasks):
             if isinstance(answer, Batch):
                 items += answer.items
                 bad |= answer.bad
@@ -309,17 +349,10 @@ def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-def _ahead(work: Callable[[T], R], things: Iterable[T], most: int) -> Iterator[R]:
-    """``work`` on each, at most ``most`` under way at once, in order; no more is kept than is under way."""
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(max(1, most)) as pool:
-        try:
-            for thing in things:
-                if len(waiting) >= most:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(work, thing))
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+def _one_ahead(things: Iterator[T]) -> Iterator[T]:
+    """Each thing, while the next one is being made."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(copy_context().run, lambda: next(things, None))
+        while (thing := coming.result()) is not None:
+            coming = pool.submit(copy_context().run, lambda: next(things, None))
+            yield thing

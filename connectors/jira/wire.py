@@ -92,21 +92,6 @@ class Field(Struct):
     schema: FieldSchema | None = None
 
 
-class ProjectOf(Struct):
-    """A project."""
-
-    id: str
-    key: str
-    name: str = ""
-
-
-class Projects(Struct):
-    """A page of ``/project/search``."""
-
-    values: list[ProjectOf]
-    isLast: bool = True
-
-
 class Page(Struct, Generic[T]):
     """A page of the Agile API."""
 
@@ -144,6 +129,22 @@ class Version(Struct):
     description: str | None = None
     startDate: date | None = None
     releaseDate: date | None = None
+
+
+class ProjectOf(Struct):
+    """A project; one that was asked for by itself has its versions, too."""
+
+    id: str
+    key: str
+    name: str = ""
+    versions: list[Version] | None = None
+
+
+class Projects(Struct):
+    """A page of ``/project/search``."""
+
+    values: list[ProjectOf]
+    isLast: bool = True
 
 
 # --- issues ---------------------------------------------------------------------------------------------------------

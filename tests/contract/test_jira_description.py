@@ -127,7 +127,7 @@ def use_all(made: Stand) -> None:
     version.start = version.due
     connector = made.connector()
     state = pulled(connector, ["PAY"])
-    pulled(connector, ["PAY", "WEB"], state)
+    pulled(connector, ["PAY", "W*"], state)
     where: dict[str, Any] = {"milestone": "u/milestone/1", "project": str(project.id), "project_key": "PAY"}
     marker = '{"kind":"status_issue","milestone":"u/milestone/1"}'
     issue = connector.apply(CreateStatusIssue(**where, title="t", body=made.body("b"), marker=marker)).issue

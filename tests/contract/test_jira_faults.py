@@ -69,7 +69,7 @@ def test_nobody_at_that_address(served: Stand) -> None:
     served.tracker.faults.append(Fault("reset", times=99))
     with pytest.raises(UnreachableError):
         pulled(connector, ["PAY"])
-    assert len(served.slept) in (3, 6, 9)  # three requests go side by side; not all may have begun
+    assert len(served.slept) in (3, 6, 9, 12)  # four requests go side by side; not all may have begun
 
 
 def test_a_server_that_is_no_jira(served: Stand) -> None:
@@ -132,7 +132,7 @@ def test_a_project_that_may_not_be_seen_is_gone(served: Stand) -> None:
 def test_a_project_whose_versions_cannot_be_read_fails_alone(served: Stand, fault: str) -> None:
     number = served.tracker.projects["WEB"].id
     served.tracker.faults.append(Fault(fault, f"/{number}/versions", times=9))
-    state = pulled(served.connector(), ["PAY", "WEB"])
+    state = pulled(served.connector(), ["PAY", "W*"])
     if fault == "empty":  # an empty list is what a project without versions answers
         assert len(state.issues) == 10
         return
@@ -140,6 +140,25 @@ def test_a_project_whose_versions_cannot_be_read_fails_alone(served: Stand, faul
     assert set(state.failed) == {"WEB"}
     assert isinstance(state.failed["WEB"], MalformedError)
     assert str(state.failed["WEB"]).startswith("jj: WEB: ")
+
+
+@pytest.mark.parametrize("versions", ["1", '[{"id":1}]'])
+def test_a_project_that_tells_its_versions_wrongly_fails_alone(served: Stand, versions: str) -> None:
+    body = f'{{"id":"{served.tracker.projects["WEB"].id}","key":"WEB","versions":{versions}}}'
+    served.tracker.faults.append(Fault("garbage", "/project/WEB", body=body))
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    assert {issue.key[:3] for issue in state.issues.values()} == {"PAY"}
+    assert set(state.failed) == {"WEB"}
+    assert isinstance(state.failed["WEB"], MalformedError)
+
+
+def test_a_project_that_does_not_tell_its_versions_is_asked_for_them(served: Stand) -> None:
+    number = served.tracker.projects["WEB"].id
+    served.tracker.faults.append(Fault("garbage", "/project/WEB", body=f'{{"id":"{number}","key":"WEB"}}'))
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    assert not state.failed
+    assert {one.project for one in state.milestones.values()} == state.complete
+    assert any(one.project == str(number) for one in state.milestones.values())
 
 
 def test_a_list_of_projects_that_cannot_be_read_is_asked_for_one_by_one(served: Stand) -> None:
@@ -220,22 +239,18 @@ def test_cloud_has_no_more_search_by_offset() -> None:
             pulled(served.connector(dialect="dc"), ["PAY"])
 
 
-@pytest.mark.parametrize("issues", ['[{"id":"1"}]', "[]"], ids=["the same token", "empty pages"])
+@pytest.mark.parametrize("issues", ['[{"id":"1","key":"WEB-1"}]', "[]"], ids=["the same token", "empty pages"])
 def test_pages_that_never_end_are_noticed(issues: str) -> None:
     with stand("jira-cloud") as served:
         served.fill("PAY", 150)
-        connector = served.connector()
-        pages = connector.pull(["PAY"], {})
-        next(pages)
-        next(pages)
         tokens = ["again"] * 9 if issues != "[]" else [str(n) for n in range(9)]
         bodies = [f'{{"issues":{issues},"nextPageToken":"{token}"}}' for token in tokens]
-        served.tracker.faults += [Fault("garbage", "search/jql", body=body) for body in bodies]
-        rest = list(pages)
+        served.tracker.faults += [Fault("garbage", "search/jql", body=body, after=1) for body in bodies]
+        rest = list(served.connector().pull(["PAY"], {}))
         assert isinstance(rest[-1].failed["PAY"], MalformedError)
         assert "repeat" in str(rest[-1].failed["PAY"])
         assert not any(page.complete for page in rest)
-        assert sum(fault.times == 0 for fault in served.tracker.faults) <= 2
+        assert sum(fault.times == 0 for fault in served.tracker.faults) <= 1 + 2, "the newest, and twice the ids"
 
 
 EMPTY = '{"issues":[],"startAt":0,"maxResults":1000,"total":150}'
