@@ -33,7 +33,7 @@ from sync.desired import Desired, Plan, Policy
 from sync.desired import merged as _plans
 from sync.itemlabels import marked
 from sync.ledger import Ledger
-from sync.model import Status, UnknownWhy
+from sync.model import Status, UnknownWhy, alike
 from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.pages import Pages
 from sync.plan import Limits, over_limits, reconcile
@@ -143,8 +143,8 @@ class Engine:
         cursors = self.store.cursors(connector.source)
         keys = {project.id: project.key for project in self.store.projects(connector.source)}
         projects = source.projects if self.part is None or self.part.projects is None else self.part.projects
-        seen: set[str] = set()
-        failed: set[str] = set()
+        seen, read = set[str](), set[str]()
+        failed: dict[str, TrackerError] = {}
         try:
             for page in connector.pull(projects, cursors):
                 self.store.save(connector.source, page, now)
@@ -154,9 +154,10 @@ class Engine:
                 self.progress("pull", f"{source.name}: {self.pulled} issues")
                 self.went_through |= bool(page.complete)
                 for project in page.complete:
+                    read.add(keys.get(project, project))
                     self.store.note_pull(connector.source, keys.get(project, project), now, None)
                 for project, error in page.failed.items():
-                    failed.add(project)
+                    failed[project] = error
                     self._failed(source, project, error)
                     self.store.note_pull(connector.source, project, now, str(error))
             self.store.watch(source.name, connector.source, seen, only=not failed and self.part is None)
@@ -164,6 +165,11 @@ class Engine:
             for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(projects):
                 if word not in failed:
                     self.store.note_pull(connector.source, word, now, None)
+            known = {keys[id_] for id_ in self.store.watched(source.name, connector.source) & keys.keys()}
+            for word, problem in failed.items():
+                unread = known - read - failed.keys() - self._read_since(source) if word not in known else set()
+                for project in _led_to(word, unread, source.projects):
+                    self.store.note_pull(connector.source, project, now, str(problem))
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=source.name)
@@ -484,6 +490,17 @@ class Engine:
         self.apply_into(result)
         self.store.finish_run(self.run_id, result.summary())
         return result
+
+
+def _led_to(word: str, unread: Collection[str], words: Sequence[str]) -> set[str]:
+    """Those of the projects (by key) that could not be read because a configured word led nowhere: what it stands for,
+    and what none says plainly, as a number, a query or a former name may have led there.
+    """
+
+    def plain(key: str, word: str) -> bool:
+        return alike(key, word) or key.startswith(f"{word}/")
+
+    return {key for key in unread if plain(key, word) or not any(plain(key, one) for one in words)}
 
 
 def _merged(first: Observed, second: Observed) -> Observed:

@@ -10,6 +10,7 @@ import pytest
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
 from sync.assessment import Source
+from sync.model import UnknownWhy
 from sync.outcome import Result
 from sync.store import Store
 from tests.contract.sandbox_side import SandboxSide
@@ -53,6 +54,7 @@ def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: Sandbox
     _, new = PATTERNS[side.tracker.kind]
     result = run(side, store)
     assert projects(result) == {side.project, side.other}
+    assert UnknownWhy.STALE not in {one.health.unknown for one in result.assessed}
     made = side.tracker.project(new)
     goal = side.tracker.milestone(made, "2.0")
     side.tracker.issue(made, "fresh", side.people, milestones=[goal.id])
@@ -78,9 +80,40 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     assert broken.failures
     assert any(key == pattern for _, key in store.stale())
     assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
+    assert {one.health.unknown for one in broken.assessed} == {UnknownWhy.STALE}, "and not taken for what stands"
     side.tracker.faults.clear()
     side.pass_time(3600)
     result = run(side, store)
     assert result.failures == []
     assert store.stale() == {}
     assert projects(result) == {side.project, side.other}
+    assert UnknownWhy.STALE not in {one.health.unknown for one in result.assessed}
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(sandbox: Sandbox, kind: str) -> None:
+    """Its key is another word than the one that failed."""
+    side = SandboxSide.of(sandbox.world, kind)
+    for place in (side.place, side.elsewhere):
+        goal = side.tracker.milestone(place, "1.0")
+        side.tracker.issue(place, "one", side.people, milestones=[goal.id])
+    side.pass_time(3600)
+    word = side.project if kind == "github" else str(side.place.id)
+    if kind == "github":
+        side.tracker.rename(side.place, "acme/renamed")
+
+    def verdicts(store: Store) -> dict[str, bool]:
+        with closing(side.connect()) as connector:
+            source = Source(name="side", connector=connector, projects=(word, side.other))
+            made = engine(source, store, side.now).run().assessed
+        side.pass_time(3600)
+        return {one.project.key: one.health.unknown is UnknownWhy.STALE for one in made}
+
+    with Store.memory(side.now) as store:
+        assert verdicts(store) == {side.place.key: False, side.other: False}
+        path = f"/repos/{side.place.key}/" if kind == "github" else f"/projects/{word}"
+        side.tracker.faults.append(Fault("status", path, times=99, status=500))
+        assert verdicts(store) == {side.place.key: True, side.other: False}
+        side.tracker.faults.clear()
+        assert verdicts(store) == {side.place.key: False, side.other: False}
+        assert store.stale() == {}
