@@ -97,6 +97,9 @@ class Also(Table):
         pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*/[1-9][0-9]*)?$",
         description="GitHub: project board for a status update of each milestone, OWNER/NUMBER: acme/7; none: nowhere",
     )
+    picture: bool = Field(
+        default=False, description="Jira: the burn-up as a picture on the status issue; needs the extra site"
+    )
 
 
 class ProjectRules(Table):

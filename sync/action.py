@@ -13,6 +13,8 @@ __all__ = [
     "Action",
     "AnyAction",
     "Asked",
+    "Attach",
+    "Attached",
     "Board",
     "BoardUpdate",
     "Claim",
@@ -22,6 +24,8 @@ __all__ = [
     "CreateStatusIssue",
     "DeleteComment",
     "Describe",
+    "Detach",
+    "Files",
     "MarkItem",
     "MoveLabel",
     "Observed",
@@ -43,7 +47,8 @@ __all__ = [
 class Target(Struct, frozen=True, kw_only=True):
     """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet.
 
-    ``boards`` are the project boards (``acme/7``) on which a status update of it may stand.
+    ``boards`` are the project boards (``acme/7``) on which a status update of it may stand; ``attaching`` asks whether
+    files can be attached.
     """
 
     milestone: str
@@ -51,6 +56,7 @@ class Target(Struct, frozen=True, kw_only=True):
     project_key: str
     issue: str = ""
     boards: tuple[str, ...] = ()
+    attaching: bool = False
 
 
 class OurComment(Struct, frozen=True, kw_only=True):
@@ -118,12 +124,28 @@ class Board(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Attached(Struct, frozen=True, kw_only=True):
+    """A file on an issue that our own account uploaded."""
+
+    id: str
+    name: str
+    created_at: datetime
+
+
+class Files(Struct, frozen=True, kw_only=True):
+    """Our files on an issue. ``why`` says in a few words why none can be added, empty where it can or nobody asked."""
+
+    ours: tuple[Attached, ...] = ()
+    why: str = ""
+
+
 class StatusIssue(Struct, frozen=True, kw_only=True):
     """A status issue as it stands: fresh labels, our comments and what people ask, from every page of the thread.
 
     ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
     ``claims`` are comments of other accounts that carry a marker. ``health`` is the tracker's own health status, empty
-    for none, None where the tracker knows no such thing. ``boards`` are those that the target named.
+    for none, None where the tracker knows no such thing. ``boards`` are those that the target named. ``files`` are
+    ours, None where the tracker has no such thing.
     """
 
     issue: str
@@ -137,6 +159,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...] = ()
     health: str | None = None
     boards: tuple[Board, ...] = ()
+    files: Files | None = None
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -244,6 +267,26 @@ class TellBoard(Action, frozen=True, kw_only=True, tag=True):
     marker: str = ""
 
 
+class Attach(Action, frozen=True, kw_only=True, tag=True):
+    """Upload a picture (PNG) to an issue under this name; ``again``: in place of one that goes after it. ``content`` is
+    drawn at the last moment, and no plan or journal holds it.
+    """
+
+    issue: str
+    name: str
+    again: bool = False
+    content: bytes = b""
+
+
+class Detach(Action, frozen=True, kw_only=True, tag=True):
+    """Take a file of ours (id) off an issue; ``superseded``: another one tells the same, or more."""
+
+    issue: str
+    file: str
+    name: str
+    superseded: bool = False
+
+
 class CreateComment(Action, frozen=True, kw_only=True, tag=True):
     """Post a comment: the summary (once) or a transition."""
 
@@ -288,6 +331,8 @@ AnyAction = (
     | Describe
     | SetHealth
     | TellBoard
+    | Attach
+    | Detach
     | CreateComment
     | UpdateComment
     | DeleteComment
@@ -308,15 +353,17 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 def notifies(action: Action, receipt: Receipt) -> bool:
-    """Whether this write has sent people a notification: new comments and issues do, rewritings and labels do not."""
+    """Whether this write has sent people a notification: new comments and issues do, and files that come or go;
+    rewritings and labels do not.
+    """
     return receipt.loud or (
-        isinstance(action, CreateComment | CreateStatusIssue | CloseIssue)
+        isinstance(action, CreateComment | CreateStatusIssue | CloseIssue | Attach | Detach)
         or (isinstance(action, TellBoard) and not action.update)
     )
 
 
 def may_be_refused(action: Action) -> bool:
     """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue | Describe | SetHealth | TellBoard) or (
+    return isinstance(action, CloseIssue | Describe | SetHealth | TellBoard | Attach | Detach) or (
         isinstance(action, DeleteComment) and (action.claimed or action.superseded)
     )

@@ -54,6 +54,7 @@ class Also(Struct, frozen=True, kw_only=True):
     description: bool = False
     health_status: bool = False
     project_status: str = ""
+    picture: bool = False
 
 
 class Mark(Struct, frozen=True, kw_only=True):

@@ -93,6 +93,10 @@ class Source:
     named: Mapping[str, Named] = field(default_factory=dict)
     also_of: Callable[[str], Also] = _nothing_more
 
+    def attaches(self, project: str) -> bool:
+        """Whether pictures are asked for in a project, and its tracker takes files."""
+        return self.connector.capabilities.files and self.also_of(project).picture
+
 
 @dataclass(frozen=True)
 class Rulebook:

@@ -16,6 +16,8 @@ from msgspec import Struct, field
 from sync.action import (
     Action,
     Asked,
+    Attach,
+    Attached,
     Board,
     BoardUpdate,
     Claim,
@@ -25,6 +27,8 @@ from sync.action import (
     CreateStatusIssue,
     DeleteComment,
     Describe,
+    Detach,
+    Files,
     MarkItem,
     MoveLabel,
     Observed,
@@ -45,6 +49,8 @@ from sync.model import DueDate, Event, Issue, Markup, Milestone, Project
 __all__ = [
     "Action",
     "Asked",
+    "Attach",
+    "Attached",
     "AuthError",
     "Board",
     "BoardUpdate",
@@ -59,8 +65,10 @@ __all__ = [
     "CreateStatusIssue",
     "DeleteComment",
     "Describe",
+    "Detach",
     "Examination",
     "Examiner",
+    "Files",
     "ForgedError",
     "GoneError",
     "Heard",
@@ -168,6 +176,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     `described` is how long (in UTF-8 bytes) a milestone's description may get; 0: it is not ours to write.
     `health`: issues have a health status of the tracker's own, at least under some licence.
     `boards`: there are project boards with status updates, on which an update of ours may stand.
+    `files`: files can be attached to issues, and taken away again.
     `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
     cannot differ in case alone (GitHub).
     """
@@ -179,6 +188,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     described: int = 0
     health: bool = False
     boards: bool = False
+    files: bool = False
     labels_are_made: bool = True
     labels_any_case: bool = False
 

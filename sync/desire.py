@@ -41,6 +41,9 @@ def desire(
     described: bool = False,
     health_set: str | None = None,
     boards_told: frozenset[str] = frozenset(),
+    picture: str | None = None,
+    undrawn: str = "",
+    pictured: frozenset[str] = frozenset(),
     instance: str,
     now: datetime,
     quiet: bool = False,
@@ -50,7 +53,8 @@ def desire(
 ) -> Desired:
     """What should stand there for one milestone, given what stands there now. Pure. On ``quiet`` days no transition is
     told. ``posted`` and ``described`` say that a summary, and lines in the milestone's description, stood there once;
-    ``health_set`` is the tracker's own health status that we set last, ``boards_told`` where we posted a status update.
+    ``health_set`` is the tracker's own health status that we set last, ``boards_told`` where we posted a status update;
+    ``picture``, ``undrawn`` and ``pictured`` are those of `Desired`.
     ``record`` is that of a milestone which is done; ``page`` the address of its page in the report; ``nudging`` are the
     rules for reminders.
     """
@@ -106,6 +110,9 @@ def desire(
         board=board_for(one),
         told=told_on(one, _settled(shown, last), have),
         boards_told=boards_told,
+        picture=picture,
+        undrawn=undrawn,
+        pictured=pictured,
         visibility=one.project.visibility,
         stale=stale,
         quiet=quiet,

@@ -75,6 +75,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``health_set`` is what we set last.
     ``board`` is the project board on which a status update of it should stand (empty: none), None where there are no
     boards; ``told`` is its body, ``boards_told`` where we have posted one. ``visibility`` is that of its project.
+    ``picture`` is a digest of what the picture of its burn-up should tell (empty: none), None where that is not ours to
+    say; ``undrawn`` says why it cannot be drawn, ``pictured`` which ones (`sync.picture`) we have attached.
     ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
     ``understood`` and ``ignored`` count them.
     """
@@ -112,6 +114,9 @@ class Desired(Struct, frozen=True, kw_only=True):
     board: str | None = None
     told: str = ""
     boards_told: frozenset[str] = frozenset()
+    picture: str | None = None
+    undrawn: str = ""
+    pictured: frozenset[str] = frozenset()
     visibility: Visibility = Visibility.UNKNOWN
     stale: bool = False
     quiet: bool = False

@@ -31,6 +31,7 @@ from sync.database.schema import Made
 from sync.desire import desire
 from sync.desired import Desired, Plan, Policy
 from sync.desired import merged as _plans
+from sync.drawing import drawn, to_draw
 from sync.itemlabels import marked
 from sync.ledger import Ledger
 from sync.model import Status, UnknownWhy, alike
@@ -304,8 +305,8 @@ class Engine:
             if one is None or now - at >= SWEEP:
                 continue
             origin = one.source.connector.source
-            if issue is not None and any(board.why for board in issue.boards):
-                continue  # what could not be read may be put right at any time
+            if issue is not None and any(one.why for one in (*issue.boards, *([issue.files] if issue.files else ()))):
+                continue  # what could not be used may be put right at any time
             if issue is None or not self.store.touched(origin, issue.issue, one.project.id, at):
                 found[uid] = issue
         return found
@@ -345,6 +346,7 @@ class Engine:
             project_key=one.project.key,
             issue=issue,
             boards=tuple(sorted(boards)) if one.source.connector.capabilities.boards else (),
+            attaching=one.source.attaches(one.project.key),
         )
 
     def _reconcile(self, managed: Sequence[Assessed], known: Mapping[str, StatusIssue | None], seen: Observed) -> Plan:
@@ -371,6 +373,7 @@ class Engine:
         """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
         now = self.clock()
         described, healths, boards = self.store.posted(Made.DESCRIPTION), self.store.healths(), self.store.boards()
+        pictures = self.store.pictures()
         records = self.store.records([one.uid for one in managed if one.health.status is Status.DONE])
         return [
             desire(
@@ -380,6 +383,8 @@ class Engine:
                 described=one.uid in described,
                 health_set=healths.get(one.uid),
                 boards_told=boards.get(one.uid, frozenset()),
+                **to_draw(one),
+                pictured=pictures.get(one.uid, frozenset()),
                 instance=self.instance,
                 now=now,
                 quiet=self.rules.quiet(now, one.source.zone),
@@ -403,7 +408,8 @@ class Engine:
         """Do the result's planned writes, as far as the policies allow, noting each; a refusal ends it."""
         for origin, ended in self._over:
             self.store.forget_marks(origin, ended)
-        owner = {one.uid: one.source for one in result.assessed}
+        by_uid = {one.uid: one for one in result.assessed}
+        owner = {uid: one.source for uid, one in by_uid.items()}
         allowed = [
             action
             for action in result.plan.actions
@@ -423,6 +429,7 @@ class Engine:
             run_id=self.run_id,
             holder=self.holder,
             progress=self.progress,
+            draw=lambda uid: drawn(by_uid[uid]),
             failed=self._failed,
             left=self.left,
             terms=self._terms,

@@ -21,6 +21,7 @@ from sync.marker import Marker, MarkerKind
 from sync.model import Status
 from sync.outcome import Failure
 from sync.ownership import Standing, adoption, retirement
+from sync.picture import detaching
 from sync.plan import claimed
 
 __all__ = ["Inheritance", "adopt", "inheritance", "retire"]
@@ -128,6 +129,7 @@ def retire(engine: Engine, assessed: Sequence[Assessed]) -> tuple[Plan, list[str
     ]
     plans = [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]
     rest = [*_undescribed(engine, assessed), _unset(engine, assessed, seen), *_untold(engine, assessed, seen)]
+    rest += _undrawn(engine, assessed, seen)
     told = engine.store.boards()
     lost += [
         f"{issue.url}: {board.why}"
@@ -186,3 +188,14 @@ def _untold(engine: Engine, assessed: Sequence[Assessed], seen: Observed) -> Ite
         if issue is not None:
             to = {"milestone": one.uid, "project": one.project.id, "project_key": one.project.key}
             yield untelling(issue, to, engine.instance)
+
+
+def _undrawn(engine: Engine, assessed: Sequence[Assessed], seen: Observed) -> Iterator[Plan]:
+    """Take our pictures off the status issues; several milestones may share one."""
+    done = set[tuple[str, str]]()
+    for one in assessed:
+        issue = seen.issues.get(one.uid)
+        if issue is not None and (one.source.connector.source, issue.issue) not in done:
+            done.add((one.source.connector.source, issue.issue))
+            to = {"milestone": one.uid, "project": one.project.id, "project_key": one.project.key}
+            yield detaching(issue, to, engine.instance)

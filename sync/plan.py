@@ -21,6 +21,8 @@ it is done, for the first time   the closing comment takes the place of that tra
 issues ask for their owners      one reminder, rewritten in place; posted anew (the old one goes) at its cadence only,
                                  and taken away when nothing is asked any more
 no update on the project board   post it where that is asked for; rewrite it in place (`sync.board`)
+no picture, or one that tells    attach it where that is asked for, then take the old one away; once a day at most
+something else                   (`sync.picture`)
 ===============================  ==========================================================================
 """
 
@@ -36,12 +38,14 @@ from msgspec import Struct
 
 from sync.action import (
     Action,
+    Attach,
     Claim,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     Describe,
+    Detach,
     MoveLabel,
     Observed,
     OurComment,
@@ -55,6 +59,7 @@ from sync.desired import LABELS, Desired, People, Plan, Policy, Skipped, label_n
 from sync.fence import fence_in
 from sync.marker import Marker, MarkerKind, digest
 from sync.model import Status
+from sync.picture import attaching
 
 __all__ = [
     "LABELS",
@@ -162,8 +167,9 @@ class _One:
         if not want.stale and skipped != ADOPT:
             actions += [*self._describe(), *self._set_health(first=bool(actions) and self.have is None)]
             tell, unsaid = telling(want, self.have, self.instance)
-            actions += tell  # last, as what a tracker refuses ends its milestone's writes
-            skipped = skipped or self._no_health() or unsaid
+            pictures, undone = attaching(want, self.have, self.instance, self.now)
+            actions += [*tell, *pictures]  # last, as what a tracker refuses ends its milestone's writes
+            skipped = skipped or self._no_health() or unsaid or undone
         people = People(
             understood=want.understood,
             ignored=want.ignored,
@@ -426,8 +432,10 @@ def over_limits(plan: Plan, limits: Limits, milestones: int) -> list[Refusal]:
 
 
 def _sort(action: Action) -> str:
-    if isinstance(action, DeleteComment):
+    if isinstance(action, DeleteComment | Detach):
         return "updates" if action.superseded else "deletes"
+    if isinstance(action, Attach):
+        return "updates" if action.again else "creates"
     if isinstance(action, TellBoard):
         return "deletes" if not action.body else "updates" if action.update else "creates"
     return "creates" if isinstance(action, CreateStatusIssue | CreateComment | CreateLabel) else "updates"

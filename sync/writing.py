@@ -11,9 +11,11 @@ import structlog
 
 from sync.action import (
     Action,
+    Attach,
     CreateLabel,
     CreateStatusIssue,
     Describe,
+    Detach,
     MarkItem,
     MoveLabel,
     Receipt,
@@ -27,6 +29,7 @@ from sync.assessment import Source
 from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.marker import Marker
 from sync.outcome import Progress, Result, Written
+from sync.picture import Name
 from sync.store import Store
 from sync.traces import span
 
@@ -39,9 +42,9 @@ log = structlog.get_logger("milesync")
 class Writer:
     """What the writes of a run share. ``holder`` names this process in leases.
 
-    ``failed`` is told of what went wrong; ``left`` takes what a tracker would not let us take away or close, and why;
-    ``terms`` has, by source, how often the right to write there had been given when it was first observed; None where
-    a run had it just then.
+    ``draw`` makes the picture (PNG) of a milestone (uid), or nothing. ``failed`` is told of what went wrong; ``left``
+    takes what a tracker would not let us take away or close, and why; ``terms`` has, by source, how often the right to
+    write there had been given when it was first observed; None where a run had it just then.
     """
 
     store: Store
@@ -49,6 +52,7 @@ class Writer:
     run_id: str
     holder: str
     progress: Progress
+    draw: Callable[[str], bytes]
     failed: Callable[[Source, str, Exception], None]
     left: list[str]
     terms: dict[str, int | None]
@@ -78,6 +82,10 @@ class Writer:
                 if getattr(action, "issue", None) == "":
                     action = msgspec.structs.replace(action, issue=created[action.milestone])
                 self.progress("apply", f"{source.name}: {type(action).__name__}")
+                content = self.draw(action.milestone) if isinstance(action, Attach) else b""
+                if isinstance(action, Attach) and not content:
+                    given_up.add(action.milestone)
+                    continue
                 entry = self.store.begin(self.run_id, action)
                 if not lease.check():  # last of all, so that nothing but the request can be late
                     lost = f"{source.name}: the right to write there was lost to another run"
@@ -86,7 +94,7 @@ class Writer:
                     result.refused.append(lost)
                     break
                 with span("write", action=type(action).__name__):
-                    receipt = self._send(source, action, entry)
+                    receipt = self._send(source, action, entry, content)
                 if receipt is None:
                     given_up.add(action.milestone)
                     continue
@@ -100,10 +108,11 @@ class Writer:
             lease.release()
         return result
 
-    def _send(self, source: Source, action: Action, entry: int) -> Receipt | None:
+    def _send(self, source: Source, action: Action, entry: int, content: bytes = b"") -> Receipt | None:
         """One write, and the second of its two lines in the journal; None when it surely or possibly did not happen."""
+        whole = msgspec.structs.replace(action, content=content) if isinstance(action, Attach) else action
         try:
-            receipt = source.connector.apply(action)
+            receipt = source.connector.apply(whole)
         except UncertainError as error:
             found = self._look_up(source, action)
             self.store.finish(entry, found or str(error))
@@ -148,6 +157,8 @@ class Writer:
             return Receipt(issue=seen.issue) if seen else None
         if isinstance(action, TellBoard):
             return _told(action, seen)
+        if isinstance(action, Attach | Detach):
+            return _filed(action, seen)
         if isinstance(action, MoveLabel):
             labels = set(map(fold, seen.labels))
             moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
@@ -167,6 +178,7 @@ class Writer:
                 project_key=w.action.project_key,
                 issue=w.receipt.issue,
                 boards=_boards(source, w.action, told.get(uid, ())),
+                attaching=source.attaches(w.action.project_key),
             )
             for uid, w in touched.items()
         ]
@@ -196,3 +208,12 @@ def _told(action: TellBoard, seen: StatusIssue) -> Receipt | None:
         return Receipt(id=action.update, issue=seen.issue) if gone else None
     same = [one for one in board.updates if one.marker == action.marker]
     return Receipt(id=same[0].id, issue=seen.issue) if same else None
+
+
+def _filed(action: Attach | Detach, seen: StatusIssue) -> Receipt | None:
+    """Whether a file is there that was to come, or is not that was to go."""
+    ours = seen.files.ours if seen.files else ()
+    if isinstance(action, Detach):
+        return Receipt(id=action.file, issue=seen.issue) if all(one.id != action.file for one in ours) else None
+    same = [one for one in ours if Name.read(one.name) == Name.read(action.name)]
+    return Receipt(id=same[-1].id, issue=seen.issue) if same else None

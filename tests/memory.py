@@ -11,12 +11,16 @@ import msgspec
 
 from sync.action import (
     Action,
+    Attach,
+    Attached,
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     Describe,
+    Detach,
+    Files,
     MarkItem,
     MoveLabel,
     Observed,
@@ -54,7 +58,13 @@ class MemoryTracker:
             case CreateStatusIssue(labels=labels, marker=marker):
                 key = str(next(self.ids))
                 self.issues[key] = StatusIssue(
-                    issue=key, url=f"memory:{key}", closed=False, labels=labels, comments=(), marker=marker
+                    issue=key,
+                    url=f"memory:{key}",
+                    closed=False,
+                    labels=labels,
+                    comments=(),
+                    marker=marker,
+                    files=Files(),
                 )
                 return Receipt(issue=key)
             case MoveLabel(issue=key, add=add, remove=remove):
@@ -95,7 +105,19 @@ class MemoryTracker:
                 self._set(key, comments=tuple(c for c in there.comments if c.id != comment))
                 self._set(key, claims=tuple(c for c in there.claims if c.id != comment))
                 return Receipt(id=comment, issue=key)
-        raise AssertionError(action)
+        return self._file(action)
+
+    def _file(self, action: Action) -> Receipt:
+        if not isinstance(action, Attach | Detach):
+            raise TypeError(action)
+        key, files = action.issue, self.issues[action.issue].files or Files()
+        if isinstance(action, Detach):
+            kept = tuple(one for one in files.ours if one.id != action.file)
+            self._set(key, files=msgspec.structs.replace(files, ours=kept))
+            return Receipt(id=action.file, issue=key)
+        made = Attached(id=str(next(self.ids)), name=action.name, created_at=self.clock())
+        self._set(key, files=msgspec.structs.replace(files, ours=(*files.ours, made)))
+        return Receipt(id=made.id, issue=key)
 
     def _describe(self, action: Describe) -> None:
         for n, page in enumerate(self.pages):

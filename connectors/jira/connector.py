@@ -41,7 +41,9 @@ class JiraConnector:
     def capabilities(self) -> Capabilities:
         """ADF on Cloud, wiki markup on Data Center; which of them it is may take one request."""
         markup = Markup.ADF if self._session.cloud else Markup.WIKI
-        return Capabilities(markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False, described=_DESCRIBED)
+        return Capabilities(
+            markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False, described=_DESCRIBED, files=True
+        )
 
     @property
     def requests(self) -> int:

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct, field
 
 from connectors.http import budget, clock_ahead, decode
+from connectors.jira.files import OFF, RIGHTS, enabled
 from connectors.jira.projects import named
 from connectors.jira.session import OWN, Session
-from connectors.jira.wire import ProjectOf, User
+from connectors.jira.wire import Permissions, ProjectOf, User
 from sync.connector import (
     AuthError,
     Examination,
@@ -39,8 +40,8 @@ _NEEDS: Mapping[str, Need] = {
 _OURS_TO_SET = ("project", "issuetype", "summary", "description", "labels")
 """What a new status issue is given anyway."""
 _EVENTS = ("jira:issue_created", "jira:issue_updated", "comment_created", "comment_updated")
-_DESCRIBING = {"ADMINISTER_PROJECTS": Need.UPDATE}
-"""What a version's description needs."""
+_ALSO = {"description": ("ADMINISTER_PROJECTS",), "picture": RIGHTS}
+"""What each thing that may be written beside label and comment needs."""
 
 
 class _Wire(Struct, rename="camel"):
@@ -49,15 +50,6 @@ class _Wire(Struct, rename="camel"):
 
 class _Site(_Wire):
     version: str = ""
-
-
-class _Permission(_Wire):
-    name: str = ""
-    have_permission: bool = False
-
-
-class _Permissions(_Wire):
-    permissions: dict[str, _Permission]
 
 
 class _Type(_Wire):
@@ -109,7 +101,8 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     answer = session.get(session.address("myself"))
     me = decode(answer, User, session.name)
     found, failed = named(session, projects)
-    seen = session.caller.each(lambda pair: _project(session, pair[0]), found)
+    attaching = "picture" not in session.listed("also") or enabled(session)
+    seen = session.caller.each(lambda pair: _project(session, pair[0], attaching=attaching), found)
     triggers, unread = _webhooks(session)
     expires, unknown = _expiry(session)
     return Examination(
@@ -131,18 +124,22 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
 # --- a project -----------------------------------------------------------------------------------------------------
 
 
-def _project(session: Session, project: ProjectOf) -> _Seen | TrackerError:
+def _project(session: Session, project: ProjectOf, *, attaching: bool) -> _Seen | TrackerError:
     seen = _Seen()
+    if not attaching:
+        remedy = "switch them on, or also.picture off"
+        seen.obstacles.append(Obstacle(project=project.key, words=OFF, need=Need.UPDATE, remedy=remedy))
     try:
-        needs = {**_NEEDS, **(_DESCRIBING if "description" in session.listed("also") else {})}
+        more = [right for what in session.listed("also") for right in _ALSO.get(what, ())]
+        needs = {**_NEEDS, **dict.fromkeys(more, Need.UPDATE)}
         asked = {"projectKey": project.key, "permissions": ",".join(needs)}
-        held = session.read(_Permissions, "mypermissions", asked, project=project.key).permissions
+        held = session.read(Permissions, "mypermissions", asked, project=project.key).permissions
     except OWN as problem:
         return problem
     for key, need in needs.items():
         one = held.get(key)
         name = (one.name if one else "") or key.replace("_", " ").title()
-        seen.rights.append(Right(project=project.key, name=name, need=need, held=one.have_permission if one else None))
+        seen.rights.append(Right(project=project.key, name=name, need=need, held=one.havePermission if one else None))
     try:
         seen.obstacles += _form(session, project)
     except OWN:

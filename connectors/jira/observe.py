@@ -10,8 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from connectors.http import decoder
 from connectors.jira import jql
+from connectors.jira.files import files_of, hindrances
 from connectors.jira.rows import moment_of
 from connectors.jira.search import ORDER, by_token
 from connectors.jira.session import OWN, Session
@@ -62,12 +65,15 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
     threads = {issue.id: issue for issue in chosen.values()}
     comments = dict(zip(threads, session.caller.each(lambda i: _comments(session, i), threads.values()), strict=True))
     issues: dict[str, StatusIssue] = {}
+    why = hindrances(session, targets)
+    where = {target.milestone: target.project_key for target in targets if target.attaching}
     for milestone, issue in chosen.items():
         thread = comments[issue.id]
         if isinstance(thread, TrackerError):
             failed[milestone] = thread
         else:
-            issues[milestone] = _status_issue(session, issue, thread)
+            files = files_of(session, issue.fields.attachment, why.get(where.get(milestone, ""), ""))
+            issues[milestone] = msgspec.structs.replace(_status_issue(session, issue, thread), files=files)
     lost = {target.milestone for target in targets} - issues.keys() - failed.keys()
     return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in lost & claims.keys()})
 
@@ -111,7 +117,7 @@ def _by_offset(session: Session, query: str) -> Iterator[Found]:
 
 
 def _seen(session: Session, key: str) -> Seen | TrackerError:
-    asked = {"fields": "status,labels,resolutiondate,creator,security", "properties": PROPERTY}
+    asked = {"fields": "status,labels,resolutiondate,creator,security,attachment", "properties": PROPERTY}
     try:
         return session.read(Seen, f"issue/{key}", asked, project=key.rpartition("-")[0])
     except OWN as problem:

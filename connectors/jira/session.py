@@ -111,11 +111,19 @@ class Session:
             lambda: self._send(verb, address, query, body), project, repeatable=verb in ("PUT", "DELETE")
         )
 
+    def upload(self, path: str, name: str, content: bytes, *, project: str = "") -> Response:
+        """Attach a picture (PNG); it is sent once. Raises a `TrackerError`."""
+        address = self.address(path)
+        file = {"file": (name, content, "image/png")}
+        # without a type of its own, the form gets that of a form; Jira takes no form without the other header
+        headers = {"Content-Type": None, "X-Atlassian-Token": "no-check"}
+        return self.caller.write(lambda: self._send("POST", address, None, None, files=file, headers=headers), project)
+
     def address(self, path: str) -> str:
         """The address of a resource in this dialect's API."""
         return f"{self.source}/rest/api/{'3' if self.cloud else '2'}/{path}"
 
-    def _send(self, verb: Verb, address: str, query: Query | None, body: Body | None) -> Response:
+    def _send(self, verb: Verb, address: str, query: Query | None, body: Body | None, **more: Any) -> Response:
         with self._client() as client:
             # The SDK's own session raises before status and headers can be seen, so its parent sends. A redirect is
             # not followed: it would turn a POST into a GET, and mostly leads to a login page.
@@ -129,6 +137,7 @@ class Session:
                 verify=self.options.get("ca_file"),
                 allow_redirects=False,
                 stream=True,
+                **more,
             )
             with answer:
                 content = body_of(answer, self._clock)

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 __all__ = [
+    "Attachment",
+    "AttachmentSettings",
     "Board",
     "Change",
     "Changelogs",
@@ -24,6 +26,8 @@ __all__ = [
     "Item",
     "KeyOnly",
     "Page",
+    "Permission",
+    "Permissions",
     "ProjectOf",
     "Projects",
     "Property",
@@ -298,6 +302,34 @@ class Property(Struct):
     value: Any = None
 
 
+class Attachment(Struct):
+    """A file on an issue."""
+
+    id: str
+    filename: str
+    created: datetime
+    author: User | None = None
+
+
+class AttachmentSettings(Struct):
+    """``/attachment/meta``."""
+
+    enabled: bool = True
+
+
+class Permission(Struct):
+    """A permission, and whether the account has it."""
+
+    name: str = ""
+    havePermission: bool = False
+
+
+class Permissions(Struct):
+    """``/mypermissions``, by key."""
+
+    permissions: dict[str, Permission]
+
+
 class SeenFields(Struct, kw_only=True):
     """What matters of a status issue."""
 
@@ -306,6 +338,7 @@ class SeenFields(Struct, kw_only=True):
     resolutiondate: datetime | None = None
     creator: User | None = None
     security: IdOf | None = None
+    attachment: list[Attachment] | None = None
 
 
 class Seen(Struct):

@@ -8,17 +8,20 @@ from contextlib import suppress
 from typing import Any
 
 from connectors.http import Response, decode
+from connectors.jira.files import put_file
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
 from connectors.jira.wire import Created, Transitions, Version
 from sync.connector import (
     Action,
+    Attach,
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     Describe,
+    Detach,
     GoneError,
     MalformedError,
     MarkItem,
@@ -59,6 +62,8 @@ class Writer:
                 return self._describe(action)
             case CloseIssue(issue=issue):
                 return self._close(issue, action.project_key)
+            case Attach() | Detach():
+                return put_file(self._session, action)
             case CreateStatusIssue():
                 return self._create_issue(action)
             case CreateComment(issue=issue):

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, paged, read
+from connectors.sandbox.jira_files import Files
 from connectors.sandbox.jira_issues import Issues
 from connectors.sandbox.jira_rights import allowed, create_fields, create_types, permissions, tokens, webhooks
 from connectors.sandbox.jira_search import Desk
@@ -44,7 +45,7 @@ class _Jira:
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
         self.desk = Desk(tracker)
-        self.issues = Issues(tracker, self.desk)
+        self.issues, self.files = Issues(tracker, self.desk), Files(tracker, self.desk)
         self.window: datetime | None = None
 
     def routes(self) -> list[Route]:
@@ -79,6 +80,9 @@ class _Jira:
             ("GET", "issue/{issue}/properties/{property}", issues.get_property),
             ("PUT", "issue/{issue}/properties/{property}", issues.put_property),
             ("DELETE", "issue/{issue}/properties/{property}", issues.delete_property),
+            ("POST", "issue/{issue}/attachments", self.files.attach),
+            ("GET", "attachment/meta", self.files.meta),
+            ("DELETE", "attachment/{attachment}", self.files.detach),
             ("GET", "issue/{issue}/comment", issues.list_comments),
             ("POST", "issue/{issue}/comment", issues.add_comment),
             ("GET", "issue/{issue}/comment/{comment}", issues.show_comment),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 
 import msgspec
@@ -25,12 +27,16 @@ class RefusedByJiraError(Exception):
 
 
 class Ask(Struct, frozen=True):
-    """One request: the words of its path, its query, its JSON object (empty without one)."""
+    """One request: the words of its path, its query, its JSON object (empty without one); of a form its ``files``, each
+    with its name. ``token`` is what its header ``X-Atlassian-Token`` says.
+    """
 
     method: str
     path: Mapping[str, str]
     query: QueryParams
     body: Json
+    files: tuple[tuple[str, bytes], ...] = ()
+    token: str = ""
 
     def listed(self) -> Json:
         """A GET's parameters in the shape of a POST's body."""
@@ -38,7 +44,11 @@ class Ask(Struct, frozen=True):
 
 
 def read(request: Request, raw: bytes) -> Ask:
-    """A request with its body. Raises `RefusedByJiraError` for one that is no JSON object."""
+    """A request with its body. Raises `RefusedByJiraError` for one that is neither a JSON object nor a form."""
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/form-data"):
+        token = request.headers.get("x-atlassian-token", "")
+        return Ask(request.method, request.path_params, request.query_params, {}, tuple(_files(kind, raw)), token)
     body: Any = {}
     if raw:
         try:
@@ -48,6 +58,15 @@ def read(request: Request, raw: bytes) -> Ask:
     if not isinstance(body, dict):
         raise RefusedByJiraError(400, "Invalid request payload. Refer to the REST API documentation and try again.")
     return Ask(request.method, request.path_params, request.query_params, body)
+
+
+def _files(kind: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The parts of a form that are called ``file``."""
+    form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + raw)
+    for part in form.iter_parts():
+        if part.get_param("name", header="content-disposition") == "file":
+            content = part.get_payload(decode=True)
+            yield part.get_filename() or "", content if isinstance(content, bytes) else b""
 
 
 def whole(value: Any, otherwise: int) -> int:

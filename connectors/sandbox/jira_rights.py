@@ -7,7 +7,7 @@ from typing import Any
 from connectors.sandbox.jira_ask import Ask, RefusedByJiraError, names
 from connectors.sandbox.world import Project, Tracker, User
 
-__all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "permissions", "tokens", "webhooks"]
+__all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "held", "permissions", "tokens", "webhooks"]
 
 Json = dict[str, Any]
 PERMISSIONS = {
@@ -17,6 +17,8 @@ PERMISSIONS = {
     "ADD_COMMENTS": "Add Comments",
     "EDIT_OWN_COMMENTS": "Edit Own Comments",
     "DELETE_OWN_COMMENTS": "Delete Own Comments",
+    "CREATE_ATTACHMENTS": "Create Attachments",
+    "DELETE_OWN_ATTACHMENTS": "Delete Own Attachments",
     "ADMINISTER_PROJECTS": "Administer Projects",
 }
 _READS = ("BROWSE_PROJECTS",)
@@ -42,14 +44,15 @@ def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
     return {
         "permissions": {
             key: {"id": str(n), "key": key, "name": PERMISSIONS[key], "type": "PROJECT"}
-            | {"havePermission": _held(project, key)}
+            | {"havePermission": held(project, key)}
             for n, key in enumerate(PERMISSIONS)
             if not cloud or key in asked
         }
     }
 
 
-def _held(project: Project, key: str) -> bool:
+def held(project: Project, key: str) -> bool:
+    """Whether the account has a permission in a project."""
     if key == "ADMINISTER_PROJECTS":
         return project.admin
     return key not in project.denied and (key in _READS or not project.read_only)
@@ -73,7 +76,7 @@ def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
 def create_types(tracker: Tracker, project: Project) -> Json:
     """The types of issue that may be made in a project; none without the right to."""
     shown = [{"id": number, "name": name, "subtask": False} for number, name in _TYPES.items()]
-    return _listed(tracker, "issueTypes", shown if _held(project, "CREATE_ISSUES") else [])
+    return _listed(tracker, "issueTypes", shown if held(project, "CREATE_ISSUES") else [])
 
 
 def create_fields(tracker: Tracker, project: Project, type_: str) -> Json:

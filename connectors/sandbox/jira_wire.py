@@ -10,7 +10,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.jira_jql import Row
-from connectors.sandbox.world import Change, Comment, Issue, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Change, Comment, File, Issue, Milestone, Project, Tracker, User
 
 __all__ = ["CATEGORIES", "EPIC_LINK", "POINTS", "SPRINT", "STATUSES", "Wording", "plain", "text_number"]
 
@@ -94,6 +94,7 @@ class Wording:
             "security": lambda row: (
                 {"id": "10100", "name": "Staff", "description": ""} if row[1].confidential else None
             ),
+            "attachment": lambda row: [self.attachment(file) for file in row[1].files],
             "comment": lambda row: self.comments(row[1], row[1].comments, 0, len(row[1].comments), expand=""),
             POINTS[self.cloud]: lambda row: row[1].points,
             SPRINT: self.sprints,
@@ -408,6 +409,20 @@ class Wording:
             shown["fieldId"] = number
         shown |= {"from": old[0] if old else None, "fromString": old[1] if old else None}
         return shown | {"to": new[0] if new else None, "toString": new[1] if new else None}
+
+    def attachment(self, file: File) -> Json:
+        """A file on an issue. Its content stands at an address that this sandbox does not serve."""
+        place = f"attachment/content/{file.id}" if self.cloud else ""
+        return {
+            "self": self.address(f"attachment/{file.id}"),
+            "id": str(file.id),
+            "filename": file.name,
+            "author": self.user(file.author),
+            "created": self.time(file.created),
+            "size": len(file.content),
+            "mimeType": "image/png" if file.name.endswith(".png") else "application/octet-stream",
+            "content": self.address(place) if place else f"{self.tracker.url}/secure/attachment/{file.id}/{file.name}",
+        }
 
     # --- comments -------------------------------------------------------------------------------------------------
 

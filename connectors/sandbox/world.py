@@ -15,7 +15,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-__all__ = ["Change", "Comment", "Fault", "Hook", "Issue", "Label", "Milestone", "Project", "Tracker", "User", "World"]
+__all__ = [
+    "Change",
+    "Comment",
+    "Fault",
+    "File",
+    "Hook",
+    "Issue",
+    "Label",
+    "Milestone",
+    "Project",
+    "Tracker",
+    "User",
+    "World",
+]
 
 
 @dataclass(slots=True)
@@ -90,6 +103,17 @@ class Milestone:
 
 
 @dataclass(slots=True)
+class File:
+    """A file attached to an issue."""
+
+    id: int
+    name: str
+    author: User
+    created: datetime
+    content: bytes
+
+
+@dataclass(slots=True)
 class Issue:
     """An issue or (``pull``) pull request. ``status`` is the raw state on Jira's board; ``closed`` None = open."""
 
@@ -124,6 +148,7 @@ class Issue:
     parent: str = ""
     due: date | None = None
     remaining: int | None = None
+    files: list[File] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -236,6 +261,8 @@ class Tracker:
         """What the token may do; None: its kind has no scopes."""
         self.expires: datetime | None = None
         """When the token ends, where the tracker tells."""
+        self.attaching = True
+        """Whether attachments are switched on (Jira)."""
         self.premium = True
         """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
         self.moved: dict[str, str] = {}
@@ -429,6 +456,18 @@ class Tracker:
         """Rewrite a comment."""
         comment.body, comment.updated = body, at or self.world.clock()
         issue.updated = max(issue.updated, comment.updated)
+
+    def attach(self, issue: Issue, name: str, content: bytes, author: User) -> File:
+        """Attach a file; that is a change of the issue's history."""
+        made = File(self.world.next_id(), name, author, self.world.clock(), content)
+        issue.files.append(made)
+        self.change(issue, "attachment", None, name, author, made.created, "")
+        return made
+
+    def detach(self, issue: Issue, file: File, actor: User) -> None:
+        """Take a file away."""
+        issue.files.remove(file)
+        self.change(issue, "attachment", file.name, None, actor, None, "")
 
     def find_comment(self, comment_id: int) -> tuple[Project, Issue, Comment] | None:
         """A comment by id, with where it stands."""

@@ -14,17 +14,20 @@ from rich.tree import Tree
 from sync import sentences
 from sync.action import (
     Action,
+    Attach,
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     Describe,
+    Detach,
     MarkItem,
     MoveLabel,
     RemoveLabel,
     SetHealth,
     TellBoard,
+    UpdateComment,
 )
 from sync.assessment import Assessed
 from sync.desired import People, Plan
@@ -194,6 +197,21 @@ def _told(action: Action) -> tuple[str, str]:
             return "~", f"label {action.add} on {where}{took}"
         case CreateComment():
             return "+", f"{_kind(action)} comment on {where}"
+        case RemoveLabel():
+            return "-", f"label {', '.join(action.labels)} from {where}"
+        case DeleteComment():
+            return "-", f"{'the former account’s' if action.claimed else 'our'} comment on {where}"
+        case CloseIssue():
+            return "-", f"status issue {where}, closed"
+        case UpdateComment():
+            return "~", f"{_kind(action)} comment on {where}"
+        case _:
+            return _told_beside(action, where)
+
+
+def _told_beside(action: Action, where: str) -> tuple[str, str]:
+    """What is written beside label and comment."""
+    match action:
         case MarkItem(add=add, remove=remove):
             parts = [f"label {', '.join(add)}"] if add else []
             parts += [f"remove {', '.join(remove)}"] if remove else []
@@ -204,14 +222,12 @@ def _told(action: Action) -> tuple[str, str]:
             return "~", f"health status {value.replace('_', ' ') or 'none'} on {where}"
         case TellBoard(board=board, update=update, body=body):
             return ("-" if not body else "~" if update else "+"), f"our status update on the board {board}"
-        case RemoveLabel():
-            return "-", f"label {', '.join(action.labels)} from {where}"
-        case DeleteComment():
-            return "-", f"{'the former account’s' if action.claimed else 'our'} comment on {where}"
-        case CloseIssue():
-            return "-", f"status issue {where}, closed"
+        case Attach(again=again):
+            return ("~" if again else "+"), f"our picture of the burn-up on {where}"
+        case Detach(superseded=superseded):
+            return "-", f"our {'former ' if superseded else ''}picture of the burn-up on {where}"
         case _:
-            return "~", f"{_kind(action)} comment on {where}"
+            raise TypeError(f"no words for {type(action).__name__}")
 
 
 def _kind(action: Action) -> str:

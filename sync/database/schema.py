@@ -58,6 +58,7 @@ class Made(StrEnum):
     DESCRIPTION = "description"
     HEALTH = "health"
     BOARD = "board"
+    PICTURE = "picture"
 
 
 class Delivery(StrEnum):

@@ -13,9 +13,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sync.action import (
     Action,
     AnyAction,
+    Attach,
     CreateComment,
     CreateStatusIssue,
     Describe,
+    Detach,
     MarkItem,
     Receipt,
     SetHealth,
@@ -30,6 +32,7 @@ from sync.database.rows import chunks, upsert
 from sync.database.schema import Made
 from sync.database.shelf import Shelf
 from sync.marker import Marker, MarkerKind
+from sync.picture import Name
 
 __all__ = ["Entry", "Run", "Written"]
 
@@ -115,7 +118,9 @@ class Written(Shelf):
                 if isinstance(action, SetHealth):
                     _forget_health(connection, action.milestone)
                 if isinstance(action, TellBoard) and not action.body:
-                    _forget_board(connection, action)
+                    _forget_place(connection, action.milestone, Made.BOARD, action.board)
+                if isinstance(action, Detach) and not action.superseded and (name := Name.read(action.name)):
+                    _forget_place(connection, action.milestone, Made.PICTURE, name.stem)
                 upsert(connection, schema.made, _made(row.source, action, outcome))
                 if isinstance(action, MarkItem):
                     _note_marks(connection, row.source, action, values["finished_at"])
@@ -195,8 +200,15 @@ class Written(Shelf):
 
     def boards(self) -> dict[str, frozenset[str]]:
         """The project boards on which we posted a status update, by milestone uid, whether it still stands or not."""
+        return self._places(Made.BOARD)
+
+    def pictures(self) -> dict[str, frozenset[str]]:
+        """The stems (`sync.picture`) of the pictures that we attached, by milestone uid, there still or not."""
+        return self._places(Made.PICTURE)
+
+    def _places(self, what: Made) -> dict[str, frozenset[str]]:
         made, found = schema.made, dict[str, frozenset[str]]()
-        for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == Made.BOARD)):
+        for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == what)):
             found[row.milestone] = found.get(row.milestone, frozenset()) | {row.issue}
         return found
 
@@ -249,9 +261,9 @@ def _forget_health(connection: Connection, milestone: str) -> None:
     connection.execute(delete(made).where(made.c.milestone == milestone, made.c.what == Made.HEALTH))
 
 
-def _forget_board(connection: Connection, action: TellBoard) -> None:
+def _forget_place(connection: Connection, milestone: str, what: Made, place: str) -> None:
     made = schema.made
-    mine = (made.c.milestone == action.milestone) & (made.c.what == Made.BOARD) & (made.c.issue == action.board)
+    mine = (made.c.milestone == milestone) & (made.c.what == what) & (made.c.issue == place)
     connection.execute(delete(made).where(mine))
 
 
@@ -273,6 +285,8 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
         return [_own(source, action.milestone, Made.DESCRIPTION)]
     if isinstance(action, TellBoard) and action.body:
         return [_own(source, action.milestone, Made.BOARD, issue=action.board)]
+    if isinstance(action, Attach) and (name := Name.read(action.name)):
+        return [_own(source, action.milestone, Made.PICTURE, issue=name.stem)]
     return []
 
 
@@ -281,7 +295,9 @@ def _found(source: int, milestone: str, seen: StatusIssue) -> list[dict[str, Any
     marks = [(seen.marker, seen), *((comment.marker, None) for comment in seen.comments)]
     whats = {MarkerKind.STATUS_ISSUE: Made.STATUS_ISSUE, MarkerKind.SUMMARY: Made.SUMMARY}
     boards = [_own(source, milestone, Made.BOARD, issue=board.name) for board in seen.boards if board.updates]
-    return boards + [
+    names = {name.stem for one in (seen.files.ours if seen.files else ()) if (name := Name.read(one.name))}
+    pictures = [_own(source, milestone, Made.PICTURE, issue=stem) for stem in sorted(names)]
+    return [*boards, *pictures] + [
         _own(source, milestone, whats[marker.kind], issue=own.issue if own else "", url=own.url if own else "")
         for text, own in marks
         if (marker := Marker.decode(text)) and marker.milestone == milestone and marker.kind in whats

@@ -59,10 +59,11 @@ class BurnUp(Struct, frozen=True, kw_only=True):
     p95: date | None = None
 
 
-def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True) -> Spec:
+def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bool = False) -> Spec:
     """Scope and done as steps, the fan from today to the forecast dates, due date and baseline.
 
-    Without ``percent`` the forecast dates are points without a name, for readers who want no percentages.
+    Without ``percent`` the forecast dates are points without a name, for readers who want no percentages. ``dated``
+    names today by its date, for what is looked at later.
     """
     points = chart.points
     last = points[-1]
@@ -100,7 +101,7 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True) -> Spec:
             y,
             "scope",
         ),
-        *_rules(chart, first, until, x, width),
+        *_rules(chart, first, until, x, width, day(chart.today) if dated else "today"),
         *_labels(chart, last, shown, x, y, width, percent=percent),
     ]
     return _spec(layers, width, 300 if width >= WIDE else 260)
@@ -134,9 +135,9 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
     return made
 
 
-def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int) -> list[Spec]:
+def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int, today: str) -> list[Spec]:
     """Upright lines: today, the due date, and the first one where it differs. Each says what it is."""
-    told = [("closed" if chart.over else "today", chart.today, _INK["soft"], [2, 3])]
+    told = [("closed" if chart.over else today, chart.today, _INK["soft"], [2, 3])]
     if chart.due is not None:
         told.append(("due", chart.due, _INK["due"], [1, 0]))
     if chart.baseline is not None and chart.baseline != chart.due:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from sync import report
 from sync.action import StatusIssue
@@ -30,7 +33,7 @@ from sync.site.whatif import WhatIf
 from sync.store import Said
 from sync.view import Point, View
 
-__all__ = ["POINTS", "Page", "Past", "Waiting", "burn_up_of", "page", "picture", "turned"]
+__all__ = ["POINTS", "Page", "Past", "Waiting", "burn_up_of", "page", "picture", "told", "turned"]
 
 POINTS = 90
 """Days of the burn-up that are drawn at most."""
@@ -201,7 +204,26 @@ def picture(one: Assessed, *, percent: bool = True) -> bytes | None:
     Without ``percent`` it names no percentages.
     """
     chart = burn_up_of(one)
-    return None if chart is None else charts.png(charts.burn_up(chart, percent=percent))
+    return None if chart is None else charts.png(charts.burn_up(chart, percent=percent, dated=True))
+
+
+def told(one: Assessed) -> str:
+    """A digest (12 hex digits) of what the picture tells; empty when there is nothing to draw.
+
+    That days go by tells nothing new, so a day counts only if a line moved on it, and a date of the forecast, which
+    wanders from day to day, by its week.
+    """
+    chart = burn_up_of(one)
+    if chart is None:
+        return ""
+    first = chart.points[0].on
+    days = [first + timedelta(days=n) for n in range((chart.today - first).days + 1)]
+    levels = list(burnup(one.stays, days, one.source.zone))
+    moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
+    weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
+    last = chart.points[-1]
+    said = (levels[0], moves, last.done, last.scope, chart.over, chart.due, chart.baseline, weeks)
+    return hashlib.blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()
 
 
 def _pull(one: Assessed, offer: Lever) -> Pull:

@@ -302,6 +302,17 @@ def test_a_versions_description_takes_a_right_that_is_asked_for_only_then(world:
     assert lacking(examined(tracker, also=["description"])) == set()
 
 
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_a_picture_takes_rights_and_attachments_that_are_asked_for_only_then(world: World, kind: str) -> None:
+    tracker = next(one for one in world.trackers if one.kind == kind)
+    assert lacking(examined(tracker, also=["picture"])) == set()
+    place(tracker).denied, tracker.attaching = {"DELETE_OWN_ATTACHMENTS"}, False
+    assert (lacking(examined(tracker)), examined(tracker).obstacles) == (set(), ())
+    told = examined(tracker, also=["picture"])
+    assert lacking(told) == {(place(tracker).key, "Delete Own Attachments", Need.UPDATE)}
+    assert [one.words for one in told.obstacles] == ["attachments are switched off in Jira"]
+
+
 def test_webhooks_of_a_jira_site_are_for_its_administrators(world: World) -> None:
     place(world.jira).hooks = [Hook("https://hooks.example.org/x", ("jira:issue_updated", "comment_created"))]
     assert "webhooks (for administrators of the site only)" in {one.what for one in examined(world.jira).unread}

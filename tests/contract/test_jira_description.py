@@ -1,9 +1,9 @@
 """Every exchange between the Jira connector and the sandbox, held against Atlassian's own description of the API.
 
-No description covers ``POST /issue/bulkfetch``, ``/user/permission/search`` and the properties of comments (not in
-these files), ``serverInfo`` of the other version, and Data Center as such, for which Cloud's v2 is the nearest there
-is. Evened out before: times with ``+0000`` instead of ``+00:00``, and null for an empty side of a change, both of
-which the real Jira sends.
+No description covers ``POST /issue/bulkfetch``, ``/user/permission/search``, ``/mypermissions``, attachments and the
+properties of comments (not in these files), ``serverInfo`` of the other version, and Data Center as such, for which
+Cloud's v2 is the nearest there is. Evened out before: times with ``+0000`` instead of ``+00:00``, and null for an empty
+side of a change, both of which the real Jira sends.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAP
 from openapi_core.templating.paths.exceptions import PathError
 
 from sync.connector import (
+    Attach,
     CloseIssue,
     CreateComment,
     CreateStatusIssue,
     DeleteComment,
+    Detach,
     MoveLabel,
     RemoveLabel,
     Target,
@@ -34,9 +36,11 @@ from tests.contract.jiras import DIALECTS, Stand, pulled, stand
 
 SPEC = Path(__file__).parents[3] / "shared" / "spec"
 FILES = {"jira": "jira-cloud-v2.trim.json", "jira-cloud": "jira-cloud-v3.trim.json"}
+FILES_OF = ("GET {}/attachment/meta", "GET {}/mypermissions", "POST {}/issue/*/attachments", "DELETE {}/attachment/*")
 UNCOVERED = {
-    "jira": {"GET /rest/api/2/user/permission/search"},
+    "jira": {*(path.format("/rest/api/2") for path in FILES_OF), "GET /rest/api/2/user/permission/search"},
     "jira-cloud": {
+        *(path.format("/rest/api/3") for path in FILES_OF),
         "GET /rest/api/2/serverInfo",
         "GET /rest/api/3/user/permission/search",
         "POST /rest/api/3/issue/bulkfetch",
@@ -137,7 +141,10 @@ def use_all(made: Stand) -> None:
     connector.apply(MoveLabel(**asked, add="health/at-risk", remove=("health/on-track",)))
     project.admin, project.members["ada"] = True, "write"
     made.tracker.comment(project.issues[131], ada, "/milesync refresh")
-    seen = connector.observe([Target(**where)]).issues["u/milestone/1"]
+    connector.apply(Attach(**asked, name="milesync.png", content=b"PNG"))
+    seen = connector.observe([Target(**where, attaching=True)]).issues["u/milestone/1"]
+    assert seen.files is not None
+    connector.apply(Detach(**asked, file=seen.files.ours[0].id, name=seen.files.ours[0].name))
     assert [one.may_write for one in seen.asked] == [True]
     connector.apply(DeleteComment(**asked, comment=posted))
     connector.apply(RemoveLabel(**asked, labels=("health/at-risk",)))

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
+from sync.action import Attach
 from sync.also import Also
 from sync.assessment import Source
 from sync.connector import Page
@@ -65,13 +66,14 @@ privates = st.lists(st.integers(0, 6), unique=True, max_size=7).flatmap(
 def written(*stages: tuple[Issue, ...]) -> list[bytes]:
     """Every action of a run for each stage of the private issues, with all that is optional asked for."""
     world = World()
+    world.connector.capabilities = msgspec.structs.replace(world.connector.capabilities, files=True)
     told = []
     source = Source(
         name="memory",
         connector=world.connector,
         projects=("acme/app",),
         policy_of=lambda _: Policy.CREATE,
-        also_of=lambda _: Also(item_labels=True, description=True),
+        also_of=lambda _: Also(item_labels=True, description=True, picture=True),
     )
     seen: dict[str, Any] = {}
     for hidden in stages:
@@ -83,12 +85,14 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
         assert result.failures == []
         told.append(msgspec.json.encode([one.action for one in result.written]))
         told.append(result.summary().encode())
+        told += [one.content for one in world.tracker.writes if isinstance(one, Attach)]
         world.now += timedelta(hours=30)
     return told
 
 
 TWO = st.lists(privates, min_size=2, max_size=2)
 NOTHING = written((), ())
+assert any(told.startswith(b"\x89PNG") for told in NOTHING)
 
 
 @pytest.mark.proof
