@@ -25,7 +25,7 @@ from sync.action import (
     Target,
 )
 from sync.also import Mark
-from sync.assessment import Assessed, Reading, Rulebook, Source, explain, history_of, scores
+from sync.assessment import Assessed, Rulebook, Source
 from sync.connector import TrackerError
 from sync.database.schema import Made
 from sync.desire import desire
@@ -38,6 +38,7 @@ from sync.model import Status, UnknownWhy, alike
 from sync.outcome import Failure, Progress, Result, Written, silent
 from sync.pages import Pages
 from sync.plan import Limits, over_limits, reconcile
+from sync.reading import Reading, explain, history_of, scores
 from sync.recall import recalled
 from sync.review import frozen
 from sync.selfscore import StreamScore

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync import coordination, history, joint, nudges, timeline
-from sync.assessment import Assessed, Reading
+from sync.assessment import Assessed
 from sync.calendar import end_of_day
 from sync.joint import Curve
 from sync.jointhealth import joint_health, moved_health
@@ -25,6 +25,7 @@ from sync.model import Health, JointMilestone, Status
 from sync.nudges import Load
 from sync.outlook import Outlook
 from sync.past import Past
+from sync.reading import Reading
 from sync.timeline import CircleError, Dependency, Moved, Span
 from sync.whole import JointAssessed, Whole, as_seen, may_know, sees
 

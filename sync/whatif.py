@@ -14,8 +14,9 @@ from datetime import date, datetime
 import msgspec
 
 from sync import history
-from sync.assessment import Assessed, Reading, Rulebook, Source
+from sync.assessment import Assessed, Rulebook, Source
 from sync.model import DueDate, Event, EventKind, Health, Issue, Milestone
+from sync.reading import Reading
 from sync.store import Store
 from sync.together import Whole, relate
 

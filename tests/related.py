@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sync.assessment import Reading, Rulebook, Source
+from sync.assessment import Rulebook, Source
 from sync.calendar import Calendar
 from sync.connector import Page
 from sync.forecast import Rules
@@ -21,6 +21,7 @@ from sync.model import (
     StatusCategory,
     Visibility,
 )
+from sync.reading import Reading
 from sync.store import Store
 from sync.together import Whole, relate
 from tests.memory import MemoryConnector, MemoryTracker

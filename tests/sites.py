@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from sync.assessment import Reading, Rulebook, Source
+from sync.assessment import Rulebook, Source
 from sync.audience import EVERYBODY, Audience
 from sync.connector import Page, TrackerError
 from sync.engine import Engine
@@ -26,6 +26,7 @@ from sync.model import (
     Visibility,
 )
 from sync.plan import Limits
+from sync.reading import Reading
 from sync.site.gather import Contents, gather
 from sync.store import Store
 from tests.memory import MemoryConnector, MemoryTracker

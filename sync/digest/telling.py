@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sync.assessment import Reading, Rulebook, Source
+from sync.assessment import Rulebook, Source
 from sync.audience import Audience
 from sync.digest.channels import Channel
 from sync.digest.days import Rhythm
@@ -19,6 +19,7 @@ from sync.digest.news import Standing, Told, news
 from sync.digest.pictures import pictures
 from sync.digest.sentences import Speaker
 from sync.model import UnknownWhy
+from sync.reading import Reading
 from sync.store import Delivery, LastTold, Store
 from sync.together import Whole, relate
 

@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from sync.action import StatusIssue
-from sync.assessment import Assessed, Reading, Rulebook, Source
+from sync.assessment import Assessed, Rulebook, Source
 from sync.audience import EVERYBODY, Audience
 from sync.model import Health, Status
 from sync.outlook import outlooks
 from sync.pages import has_page
+from sync.reading import Reading
 from sync.site.jointpage import JointPage, joint_page
 from sync.site.milestone import Page, Waiting, page
 from sync.site.rows import Change, Row, Span, changes, joint_row, row, said, span, worst_first

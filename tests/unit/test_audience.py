@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sync.assessment import Reading, Rulebook
+from sync.assessment import Rulebook
 from sync.audience import EVERYBODY, PUBLIC, Audience
 from sync.model import Health, JointMilestone, Project, Visibility
+from sync.reading import Reading
 from sync.together import relate
 from tests.related import NOW, RULES, World, page, running
 

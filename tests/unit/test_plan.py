@@ -370,7 +370,9 @@ def test_limits_by_number_and_by_share() -> None:
 
 @pytest.mark.parametrize("what", ["creates", "updates", "deletes"])
 def test_each_sort_of_write_has_its_own_limits(what: str) -> None:
-    to = [{"milestone": str(n), "project": "p", "project_key": "k", "issue": "1"} for n in range(12)]
+    to: list[dict[str, Any]] = [
+        {"milestone": str(n), "project": "p", "project_key": "k", "issue": "1"} for n in range(12)
+    ]
     made: dict[str, list[Action]] = {
         "creates": [CreateComment(**one, body="", marker="", summary=True) for one in to],
         "updates": [UpdateComment(**one, comment="1", body="", marker="") for one in to],

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sync.assessment import Assessed, Reading, Rulebook
+from sync.assessment import Assessed, Rulebook
 from sync.calendar import Calendar
 from sync.connector import Page
 from sync.coordination import FindingKind
@@ -18,6 +18,7 @@ from sync.joint import PATHS
 from sync.markup import render
 from sync.model import JointMilestone, Markup, Person, ReasonKind, State, Status, UnknownWhy, Visibility
 from sync.nudges import Nudging
+from sync.reading import Reading
 from sync.report import summary
 from sync.selfscore import StreamScore
 from sync.timeline import CircleError

@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from sync.assessment import Reading, Rulebook
+from sync.assessment import Rulebook
 from sync.calendar import Calendar
 from sync.model import Health, JointMilestone, Status
+from sync.reading import Reading
 from sync.together import relate
 from sync.whatif import Answer, Question, whatif
 from tests.related import NOW, RULES, World, page, running
