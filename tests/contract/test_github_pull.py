@@ -253,6 +253,18 @@ def test_two_changes_in_one_second_are_both_seen(there: Small, clock: Clock) -> 
     assert pulled(connector, cursors=first.cursors).issue(1).state is State.CLOSED
 
 
+def test_what_shows_late_with_an_earlier_time_is_not_lost(there: Small, clock: Clock) -> None:
+    """GitHub answers from copies that may lag behind each other."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    late = hub.issue(there.place, "late", ada)
+    clock.pass_(hours=1)
+    hub.issue(there.place, "newest", ada)
+    connector = connected(hub, clock)
+    first = pulled(connector)
+    hub.close(late, ada, clock.now - timedelta(seconds=90))
+    assert pulled(connector, cursors=first.cursors).issue(late.number).state is State.CLOSED
+
+
 def test_a_milestone_alone_may_change_or_go(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock)
     first = pulled(connector)
