@@ -47,6 +47,7 @@ __all__ = [
 class Target(Struct, frozen=True, kw_only=True):
     """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet.
 
+    ``instance`` is the installation that asks: it finds the status issues that it made, and no other's (empty: any).
     ``boards`` are the project boards (``acme/7``) on which a status update of it may stand; ``attaching`` asks whether
     files can be attached.
     """
@@ -55,6 +56,7 @@ class Target(Struct, frozen=True, kw_only=True):
     project: str
     project_key: str
     issue: str = ""
+    instance: str = ""
     boards: tuple[str, ...] = ()
     attaching: bool = False
 

@@ -43,7 +43,7 @@ from sync.action import (
 )
 from sync.commands import command_lines
 from sync.fence import NotThereError, put
-from sync.marker import find_marker, with_marker
+from sync.marker import find_marker, status_issue_of, with_marker
 from sync.model import DueDate, Event, Issue, Markup, Milestone, Project
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "command_lines",
     "find_marker",
     "put",
+    "status_issue_of",
     "with_marker",
 ]
 

@@ -346,6 +346,7 @@ class Engine:
             project=one.project.id,
             project_key=one.project.key,
             issue=issue,
+            instance=self.instance,
             boards=tuple(sorted(boards)) if one.source.connector.capabilities.boards else (),
             attaching=one.source.attaches(one.project.key),
         )

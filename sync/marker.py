@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sync.action import Target
 from sync.model import Replan, Status
 
-__all__ = ["Marker", "MarkerKind", "Told", "canonical", "digest", "find_marker", "with_marker"]
+__all__ = ["Marker", "MarkerKind", "Told", "canonical", "digest", "find_marker", "status_issue_of", "with_marker"]
 
 _MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
 
@@ -102,6 +103,15 @@ def find_marker(body: str) -> str:
     """The last marker in a Markdown body, or an empty text. Whether its author is us is the caller's question."""
     found = _MARKER.findall(body)
     return str(found[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if found else ""
+
+
+def status_issue_of(text: str, targets: Mapping[str, Target]) -> Target | None:
+    """The target (by milestone uid) whose status issue bears this marker; None when it is none's. Whether its author is
+    us is the caller's question.
+    """
+    marker = Marker.decode(text)
+    target = targets.get(marker.milestone) if marker is not None and marker.kind is MarkerKind.STATUS_ISSUE else None
+    return target if target is not None and marker is not None and target.instance in ("", marker.instance) else None
 
 
 def digest(body: str) -> str:

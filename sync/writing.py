@@ -135,11 +135,13 @@ class Writer:
         if isinstance(action, MarkItem | Describe):
             return None
         issue = getattr(action, "issue", "")
+        wanted = Marker.decode(getattr(action, "marker", ""))
         target = Target(
             milestone=action.milestone,
             project=action.project,
             project_key=action.project_key,
             issue=issue,
+            instance=wanted.instance if wanted is not None else "",
             boards=(action.board,) if isinstance(action, TellBoard) else (),
         )
         try:
@@ -163,7 +165,6 @@ class Writer:
             labels = set(map(fold, seen.labels))
             moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
             return Receipt(issue=seen.issue) if moved else None
-        wanted = Marker.decode(getattr(action, "marker", ""))
         same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
         return Receipt(id=same[0].id, issue=seen.issue) if same else None
 

@@ -32,9 +32,8 @@ from sync.action import (
     Target,
     UpdateComment,
 )
-from sync.connector import Capabilities, Page, TrackerError, UncertainError, put
+from sync.connector import Capabilities, Page, TrackerError, UncertainError, put, status_issue_of
 from sync.model import Markup
-from sync.plan import Marker
 
 
 @dataclass
@@ -156,8 +155,7 @@ class MemoryTracker:
         found: dict[str, StatusIssue] = {}
         for target in targets:
             for issue in self.issues.values():
-                marker = Marker.decode(issue.marker)
-                mine = marker is not None and marker.milestone == target.milestone
+                mine = status_issue_of(issue.marker, {target.milestone: target}) is not None
                 if issue.issue == target.issue or (not target.issue and mine):
                     found[target.milestone] = issue
         return Observed(issues=found, labels={target.project: frozenset(self.labels) for target in targets})

@@ -194,9 +194,13 @@ def take(pages: Iterable[Page], so_far: Taken | None = None) -> Taken:
     return taken
 
 
+INSTANCE = "contract"
+"""The installation that the suite stands for."""
+
+
 def marker(milestone: str, kind: str, **more: Any) -> str:
     """A marker of one line, as the planner makes them."""
-    return json.dumps({"v": 1, "instance": "contract", "kind": kind, "milestone": milestone, **more})
+    return json.dumps({"v": 1, "instance": INSTANCE, "kind": kind, "milestone": milestone, **more})
 
 
 class Contract:
@@ -223,7 +227,7 @@ class Contract:
         milestone = taken.milestone(title)
         project = taken.projects[milestone.project]
         name = uid(connector.source, "milestone", milestone.id)
-        return Target(milestone=name, project=project.id, project_key=project.key)
+        return Target(milestone=name, project=project.id, project_key=project.key, instance=INSTANCE)
 
     @staticmethod
     def about(target: Target) -> Mapping[str, Any]:

@@ -106,6 +106,14 @@ class WritingContract(Contract):
         assert not observed.issues
         assert not observed.failed
 
+    def test_another_instances_is_not_found(self, connector: Connector, side: Side) -> None:
+        """So that two installations that share an account never move each other's label."""
+        target = self.open(connector, side)
+        unknown = msgspec.structs.replace(target, issue="")
+        other = connector.observe([msgspec.structs.replace(unknown, instance="another")])
+        assert (other.issues, other.failed, other.claims) == ({}, {}, {})
+        assert self.seen(connector, msgspec.structs.replace(unknown, instance="")).issue == target.issue
+
     def test_of_two_the_older_counts(self, connector: Connector, side: Side) -> None:
         """So that two runs that made one each agree."""
         first = self.open(connector, side)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from urllib.parse import quote
 
@@ -19,9 +18,9 @@ from msgspec import Struct
 from connectors.github import rows, wire
 from connectors.github.boards import Boards
 from connectors.github.session import OWN, Session, TooHeavyError
-from connectors.http import decode, decoder
+from connectors.http import decode
 from sync.action import Asked, Claim, Observed, OurComment, StatusIssue, Target
-from sync.connector import MalformedError, RefusedError, TrackerError, command_lines, find_marker
+from sync.connector import MalformedError, RefusedError, TrackerError, command_lines, find_marker, status_issue_of
 
 __all__ = ["Observer"]
 
@@ -62,13 +61,6 @@ class _Place(Struct, frozen=True):
     target: Target
     repository: str
     number: int
-
-
-class _Marker(Struct, frozen=True):
-    """As much of a marker as finding an issue needs."""
-
-    kind: str
-    milestone: str
 
 
 @cache
@@ -139,7 +131,7 @@ class Observer:
             places = [_Place(t, *rows.place_of(t.issue, repository)) for t in targets if t.issue]
             lost = {t.milestone: t for t in targets if not t.issue}
             if lost:
-                found, others = self._marked(repository, asked)
+                found, others = self._marked(repository, asked, lost)
                 places += [_Place(t, repository, found[uid]) for uid, t in lost.items() if uid in found]
                 claims = {uid: others[uid] for uid in lost if uid in others and uid not in found}
         except OWN as error:
@@ -148,22 +140,24 @@ class Observer:
             return RefusedError(self._session.name, repository, "an issue is written owner/name#12")
         return names, places, claims
 
-    def _marked(self, repository: str, asked: Mapping[str, str]) -> tuple[dict[str, int], dict[str, Claim]]:
+    def _marked(
+        self, repository: str, asked: Mapping[str, str], lost: Mapping[str, Target]
+    ) -> tuple[dict[str, int], dict[str, Claim]]:
         """By milestone uid, the oldest issue whose marker says that it carries its status: ours, and another's."""
         variables = {**asked, "labels": self._status_labels[:1]}
         found: dict[str, int] = {}
         claims: dict[str, Claim] = {}
         for one in self._session.pages(_LABELLED, variables, wire.Candidate, repository):
             text = find_marker(one.body)
-            marker = _decoded(text)
-            if marker is None or marker.kind != "status_issue":
+            target = status_issue_of(text, lost)
+            if target is None:
                 continue
             if one.viewer_did_author:
-                found.setdefault(marker.milestone, one.number)
+                found.setdefault(target.milestone, one.number)
             else:
                 key = rows.key_of(one.number)
                 claim = Claim(id=key, author=_login(one.author), marker=text, issue=key)
-                claims.setdefault(marker.milestone, claim)
+                claims.setdefault(target.milestone, claim)
         return found, claims
 
     # --- what they say -------------------------------------------------------------------------------------------
@@ -276,9 +270,3 @@ def _ours(comments: Iterable[wire.Comment]) -> Iterator[OurComment]:
                 created_at=comment.created_at,
                 updated_at=comment.updated_at,
             )
-
-
-def _decoded(text: str) -> _Marker | None:
-    with suppress(msgspec.DecodeError):
-        return decoder(_Marker).decode(text)
-    return None

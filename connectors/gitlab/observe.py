@@ -6,7 +6,6 @@ are not heard, since what they say would be shown to every reader of the issue.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from sync.connector import (
     TrackerError,
     command_lines,
     find_marker,
+    status_issue_of,
 )
 from sync.model import Visibility
 
@@ -147,12 +147,13 @@ class Observer:
         for label in self.status_labels:
             params: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
             for issue in self.session.rows(wire.Issue, path, key, order_by="created_at", **params):
-                target = sought.get(_milestone_of(issue))
+                text = find_marker(issue.description or "")
+                target = status_issue_of(text, sought)
                 if target is not None and self._ours(issue.author):
                     found.setdefault(target, issue)
                 elif target is not None:
-                    key, text = issue.references.full, find_marker(issue.description or "")
-                    claim = Claim(id=key, author=_login(issue.author), marker=text, issue=key)
+                    made = issue.references.full
+                    claim = Claim(id=made, author=_login(issue.author), marker=text, issue=made)
                     claims.setdefault(target.milestone, claim)
         for target in found:
             claims.pop(target.milestone, None)
@@ -247,14 +248,3 @@ class Observer:
 
 def _login(author: wire.User | None) -> str:
     return author.username if author else ""
-
-
-def _milestone_of(issue: wire.Issue) -> str:
-    """The milestone that a status issue's marker names, or an empty text."""
-    try:
-        marker = json.loads(find_marker(issue.description or ""))
-    except ValueError:
-        return ""
-    if not isinstance(marker, dict) or marker.get("kind") != "status_issue":
-        return ""
-    return str(marker.get("milestone", ""))

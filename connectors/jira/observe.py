@@ -20,7 +20,7 @@ from connectors.jira.search import ORDER, by_token
 from connectors.jira.session import OWN, Session
 from connectors.jira.spoken import lines_of
 from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen, User
-from sync.connector import Asked, Claim, Observed, OurComment, StatusIssue, Target, TrackerError
+from sync.connector import Asked, Claim, Observed, OurComment, StatusIssue, Target, TrackerError, status_issue_of
 from sync.model import Visibility
 
 __all__ = ["PROPERTY", "marker_in", "observe", "status_labels"]
@@ -54,7 +54,8 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
     named = [target.issue for target in targets if target.issue]
     keys = list(dict.fromkeys([*named, *candidates]))
     seen = dict(zip(keys, session.caller.each(lambda key: _seen(session, key), keys), strict=True))
-    owned, claims = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)])
+    lost = {target.milestone: target for target in targets if not target.issue}
+    owned, claims = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)], lost)
     chosen: dict[str, Seen] = {}
     for target in targets:
         issue = seen.get(target.issue) if target.issue else owned.get(target.milestone)
@@ -74,8 +75,8 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
         else:
             files = files_of(session, issue.fields.attachment, why.get(where.get(milestone, ""), ""))
             issues[milestone] = msgspec.structs.replace(_status_issue(session, issue, thread), files=files)
-    lost = {target.milestone for target in targets} - issues.keys() - failed.keys()
-    return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in lost & claims.keys()})
+    absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
+    return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in absent & claims.keys()})
 
 
 def _candidates(session: Session, targets: Sequence[Target], failed: dict[str, TrackerError]) -> list[str]:
@@ -124,7 +125,9 @@ def _seen(session: Session, key: str) -> Seen | TrackerError:
         return problem
 
 
-def _by_milestone(session: Session, issues: Sequence[Seen]) -> tuple[dict[str, Seen], dict[str, Claim]]:
+def _by_milestone(
+    session: Session, issues: Sequence[Seen], lost: Mapping[str, Target]
+) -> tuple[dict[str, Seen], dict[str, Claim]]:
     """The status issue of each milestone uid: made by us, with a marker that says so; of several the oldest. Then
     those that another account made.
     """
@@ -132,17 +135,15 @@ def _by_milestone(session: Session, issues: Sequence[Seen]) -> tuple[dict[str, S
     claims: dict[str, Claim] = {}
     for issue in sorted(issues, key=lambda one: int(one.id) if one.id.isdigit() else 0):
         text, author = marker_in(issue.properties), issue.fields.creator
-        try:
-            marker = json.loads(text or "null")
-        except ValueError:
+        target = status_issue_of(text, lost)
+        if target is None:
             continue
-        if not isinstance(marker, dict) or marker.get("kind") != "status_issue":
-            continue
-        milestone = str(marker.get("milestone"))
         if _is_us(session, author):
-            found.setdefault(milestone, issue)
+            found.setdefault(target.milestone, issue)
         else:
-            claims.setdefault(milestone, Claim(id=issue.key, author=_login(author), marker=text, issue=issue.key))
+            claims.setdefault(
+                target.milestone, Claim(id=issue.key, author=_login(author), marker=text, issue=issue.key)
+            )
     return found, claims
 
 

@@ -9,7 +9,6 @@ History is left to milesync: where a connector tells none, the store notes what 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -48,6 +47,7 @@ from sync.connector import (
     UpdateComment,
     command_lines,
     find_marker,
+    status_issue_of,
     with_marker,
 )
 from sync.model import Issue, Markup, Milestone, MilestoneKind, Person, Project, State, StatusCategory, Visibility
@@ -170,12 +170,13 @@ class Linear:
         labels: dict[str, frozenset[str]] = {}
         claims: dict[str, Claim] = {}
         marked: dict[str, dict[str, Json]] = {}
+        sought = {target.milestone: target for target in targets}
         for target in targets:
             key = target.project_key
             try:
                 if target.project not in labels:
                     labels[target.project] = frozenset(self._labels(key))
-                    marked[target.project] = self._marked(target)
+                    marked[target.project] = self._marked(target, sought)
                 there = marked[target.project].get(target.milestone)
                 if target.issue:
                     issues[target.milestone] = self._status_issue(target.issue, key)
@@ -190,15 +191,15 @@ class Linear:
     def _labels(self, key: str) -> dict[str, str]:
         return {one["name"]: one["id"] for page in self._pages("Labels", key) for one in page}
 
-    def _marked(self, target: Target) -> dict[str, Json]:
+    def _marked(self, target: Target, sought: Mapping[str, Target]) -> dict[str, Json]:
         """By milestone, the oldest issue whose marker names it: of ours, or else of another account."""
         pages = self._pages("Marked", target.project_key, project=target.project, label="milestone-status")
         rows = sorted((one for page in pages for one in page), key=lambda one: one["creator"]["id"] != self._me)
         found: dict[str, Json] = {}
         for one in rows:
-            known = json.loads(find_marker(one["description"]) or "{}")
-            if known.get("kind") == "status_issue":
-                found.setdefault(known["milestone"], one)
+            known = status_issue_of(find_marker(one["description"]), sought)
+            if known is not None:
+                found.setdefault(known.milestone, one)
         return found
 
     def _status_issue(self, identifier: str, key: str) -> StatusIssue:

@@ -11,6 +11,7 @@ from sync import handover
 from sync.action import CreateComment, DeleteComment, MoveLabel
 from sync.assessment import Named
 from sync.outcome import Result
+from sync.store import Store
 from tests.contract.people_side import DIALECTS, Team, team
 
 
@@ -177,6 +178,34 @@ def test_a_half_done_label_move_is_healed(there: Team, half: str) -> None:
 
 
 # --- another account, and the end ------------------------------------------------------------------------------------
+
+
+def test_two_instances_with_one_account_never_fight(there: Team) -> None:
+    """Each has a status issue of its own, also where they see things differently."""
+    there.run()
+    ours = there.issue
+    before = sorted(ours.labels), [str(comment.body) for comment in ours.comments]
+    with Store.memory(there.clock) as store:
+
+        def other() -> Result:
+            engine = there.engine()
+            engine.instance, engine.store = "other", store
+            engine.clock = lambda: there.clock().replace(day=25)
+            return engine.run()
+
+        assert "CreateStatusIssue" in kinds(other())
+        assert other().written == []
+        assert there.run().written == []
+    assert (sorted(ours.labels), [str(comment.body) for comment in ours.comments]) == before
+    (theirs,) = (i for i in there.project.issues.values() if not i.milestones and i is not ours)
+    assert there.label("overdue") in theirs.labels
+    assert there.label("overdue") not in ours.labels
+
+    engine, assessed = there.looked()
+    engine.apply_into(Result(assessed=assessed, plan=handover.retire(engine, assessed)[0]))
+    assert ours.closed is not None
+    assert theirs.closed is None
+    assert len(theirs.comments) == 1
 
 
 def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: Team) -> None:
