@@ -40,11 +40,12 @@ class Since:
 
 @dataclass(frozen=True)
 class Stale:
-    """A project whose last pull failed: what is shown of it is unknown since then."""
+    """A project, or a word of the configuration, whose last pull failed: what is shown of it is unknown since its last
+    full reading; None when there never was one.
+    """
 
     name: str
-    since: datetime
-    read_at: datetime | None
+    since: datetime | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def gather(
             _since(store, sources, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
-        stale=_stale(assessed),
+        stale=() if replay else _stale(store, sources, audience),
         oldest=min((one.read_at for one in assessed if one.read_at), default=None),
         pages=tuple(_pages(store, reading, whole, paged, turns, kept, audience)),
         joint_pages=tuple(joint_page(one, line, turns.get(one.written, ())) for one, line in whole_ones),
@@ -129,15 +130,18 @@ def _whole_ones(joints: Sequence[JointAssessed], audience: Audience) -> list[Joi
     return [one for one in joints if audience.shown(one.written) and not (audience.name and one.missing)]
 
 
-def _stale(assessed: Sequence[Assessed]) -> tuple[Stale, ...]:
-    found = {
-        f"{one.source.name}:{one.project.key}": Stale(
-            f"{one.source.name}:{one.project.key}", one.health.stale_since, one.read_at
-        )
-        for one in assessed
-        if one.health.stale_since is not None
-    }
-    return tuple(found[name] for name in sorted(found))
+def _stale(store: Store, sources: Sequence[Source], audience: Audience) -> tuple[Stale, ...]:
+    """What could not be read, also where nothing is known of it. An audience is told of projects that it may read only:
+    of what was never read nobody knows who may.
+    """
+    failed, found = store.stale(), set[tuple[str, datetime | None]]()
+    for source in sources:
+        origin = source.connector.source
+        watched = store.watched(source.name, origin)
+        known = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
+        named = known.union(source.projects) if audience is EVERYBODY else known
+        found |= {(f"{source.name}:{key}", failed[origin, key]) for key in named if (origin, key) in failed}
+    return tuple(Stale(name, since) for name, since in sorted(found, key=lambda one: one[0]))
 
 
 def _turns(store: Store, reading: Reading, audience: Audience) -> dict[str, list[Said]]:

@@ -182,6 +182,7 @@ def test_each_link_within_the_report_leads_somewhere(report: Report) -> None:
 
 def test_the_numbers_are_those_of_status_to_the_digit(browser: Any, report: Report) -> None:
     told = {row["id"]: row for row in json.loads((report.out / "status.json").read_text())["milestones"]}
+    counts = {row.written: row.health.counts for row in report.made.rows}
     with visit(browser, report.out, "index.html") as page:
         shown = page.evaluate("""[...document.querySelectorAll('#milestones tbody tr')].map(row => ({
             id: row.querySelector('.id').textContent, status: row.dataset.s,
@@ -193,6 +194,8 @@ def test_the_numbers_are_those_of_status_to_the_digit(browser: Any, report: Repo
         assert row["status"] == want["status"]
         assert (None if row["p"] is None else float(row["p"])) == want["probability"]
         assert (row["p50"] or None, row["due"] or None) == (want["p50"], want["due"])
+        assert row["done"] == f"{counts[row['id']].done}/{counts[row['id']].total}"
+        assert (counts[row["id"]].open, counts[row["id"]].closed) == (want["open"], want["closed"])
 
 
 def test_the_numbers_on_each_page_are_those_too(browser: Any, report: Report) -> None:
@@ -454,6 +457,18 @@ HOSTILE = (
     *("</title><script>alert(1)</script>", "{{ 7*7 }}{% raw %}", "</td></tr></table>", "' onmouseover='alert(1)"),
     "".join(PARTS).replace("\ud800", ""),  # no tracker's JSON decodes to half a character
 )
+
+
+def test_a_source_that_was_never_read_is_told_at_the_top_too(tmp_path: Path) -> None:
+    """Nothing is known of it, so no milestone of its own could tell; nor who may read it."""
+    with installation(small(), stale="gl", daily=False) as engine:
+        report = Report(contents(engine), tmp_path / "all")
+        public = Report(contents(engine, Audience("public")), tmp_path / "public")
+    whole, narrow = ((one.out / "index.html").read_text() for one in (report, public))
+    assert "<bdi>gl:acme/api</bdi>: never read in full yet" in whole
+    assert "Every source answered" not in whole + narrow
+    assert "acme/api" not in narrow
+    assert "All that is shown here could be read." in narrow
 
 
 def test_a_hostile_world_is_text(browser: Any, tmp_path: Path) -> None:
