@@ -8,9 +8,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select, true
+from sqlalchemy import Connection, Dialect, Engine, Row, Table, bindparam, func, select, true
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
+
+from sync.database.schema import Bound
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -61,28 +64,40 @@ def upsert(
     keys = tuple(key) or tuple(column.name for column in table.primary_key)
     once = rows
     if len(rows) > 1:
-        once = list({tuple(row[name] for name in keys): row for row in rows}.values())
+        once = list(dict(zip(map(itemgetter(*keys), rows), rows, strict=True)).values())
+    columns = {name: [row[name] for row in once] for name in names}
     if connection.dialect.name == "postgresql":
         statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)
-        connection.execute(statement, {name: [row[name] for row in once] for name in names})
+        connection.execute(statement, {name: _bound(table, name, column) for name, column in columns.items()})
         return
     sql, prepare = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
-    columns = [[row[name] if one is None else one(row[name]) for row in once] for name, one in prepare.items()]
-    connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+    bound = [columns[name] if ready is None else ready(columns[name]) for name, ready in prepare.items()]
+    connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
+
+
+def _bound(table: Table, name: str, values: list[Any]) -> list[Any]:
+    kind = table.c[name].type
+    return kind.bound(values) if isinstance(kind, Bound) else values
 
 
 @cache
 def _upsert_of_rows(
     table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
-) -> tuple[str, dict[str, Callable[[Any], Any] | None]]:
-    """SQLite's statement for a row, and what makes its value of each column's: a pull has a hundred thousand values,
-    and by way of a statement's parameters each costs ten times as much.
+) -> tuple[str, dict[str, Callable[[list[Any]], list[Any]] | None]]:
+    """SQLite's statement for a row, and what makes each column's values ready: a pull has hundreds of thousands, and by
+    way of a statement's parameters each costs ten times as much.
     """
     dialect = sqlite.dialect()
     statement = _on_conflict(sqlite.insert(table), table, names, keys, keep=keep, newer=newer)
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    order = compiled.positiontup or ()
-    return str(compiled), {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order}
+    return str(compiled), {name: _ready(table.c[name].type, dialect) for name in compiled.positiontup or ()}
+
+
+def _ready(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[list[Any]], list[Any]] | None:
+    if isinstance(kind, Bound):
+        return kind.bound
+    one = kind.dialect_impl(dialect).bind_processor(dialect)
+    return None if one is None else lambda values: list(map(one, values))
 
 
 @cache
@@ -92,7 +107,9 @@ def _upsert_of_columns(
     """PostgreSQL's: one statement with a column of values each; a statement per row costs ten times as much there."""
     from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
 
-    arrays = (postgresql.ARRAY(table.c[name].type, dimensions=1) for name in names)
+    kinds = (table.c[name].type for name in names)
+    plain = (kind.impl_instance if isinstance(kind, Bound) else kind for kind in kinds)  # the values are ready
+    arrays = (postgresql.ARRAY(kind, dimensions=1) for kind in plain)
     columns = (func.unnest(bindparam(name, type_=array)) for name, array in zip(names, arrays, strict=True))
     statement = postgresql.insert(table).from_select(list(names), select(*columns))
     return _on_conflict(statement, table, names, keys, keep=keep, newer=newer)
