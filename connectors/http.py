@@ -38,7 +38,18 @@ from sync.connector import (
 )
 from sync.traces import span
 
-__all__ = ["Caller", "EndlessError", "Response", "body_of", "budget", "clock_ahead", "decode", "decoder", "error_of"]
+__all__ = [
+    "Caller",
+    "EndlessError",
+    "Response",
+    "body_of",
+    "budget",
+    "clock_ahead",
+    "decode",
+    "decoder",
+    "error_of",
+    "settled",
+]
 
 log = structlog.get_logger("milesync")
 
@@ -85,6 +96,17 @@ def body_of(answer: requests.Response, clock: Callable[[], datetime]) -> bytes:
         raise
     answer._content, answer._content_consumed = bytes(content), True  # type: ignore[attr-defined]  # noqa: SLF001
     return answer.content
+
+
+def settled(session: requests.Session, address: str, ca_file: str | None) -> str | bool:
+    """Have a session that asks one host go by the environment's proxies and certificates as they are now; else requests
+    looks through the environment twice for each request.
+
+    Gives by what certificates are checked: ``ca_file`` before all.
+    """
+    found: dict[str, Any] = dict(session.merge_environment_settings(address, {}, None, ca_file or True, None))
+    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
+    return session.verify
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -49,13 +49,13 @@ class Pace:
         finally:
             with self._free:
                 self._running -= 1
-                self._free.notify_all()
+                self._free.notify()
 
     def well(self) -> None:
         """A request was answered well."""
         with self._free:
             self._allowed = min(self._most, self._allowed + 1 / self._allowed)
-            self._free.notify_all()
+            self._free.notify()
 
     def slow(self, time: int) -> None:
         """A request that began at ``time`` (see `one`) met a limit or a fault."""

@@ -19,7 +19,7 @@ from github import Auth, Github, GithubException
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
 from connectors.github.wire import Failure, PageInfo, Pages, Reply
-from connectors.http import Caller, Response, body_of, decode
+from connectors.http import Caller, Response, body_of, decode, settled
 from sync.connector import (
     BusyError,
     GoneError,
@@ -60,6 +60,7 @@ class _Client:
         self._connection = kind(
             address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1, verify=verify
         )
+        self._connection.verify = settled(self._connection.session, setup.url, setup.options.get("ca_file"))
         self._connection.session.hooks["response"] += [self._redirected, self._read]
         self._clock, self._counted = setup.clock, counted
         self._requester = Github(

@@ -8,7 +8,7 @@ an overlap), since whatever is edited during the walk is newer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -173,19 +173,25 @@ def _newest(session: Session, path: str, key: str, since: datetime | None, few: 
 
 
 def _head(session: Session, project: Project, cursor: Cursor, shared: _Newest | None) -> _Head | TrackerError:
-    path = f"/projects/{project.id}"
+    path, since = f"/projects/{project.id}", cursor.since
+    newest: _Newest | None = None
+    if cursor.created is not None:
+        newest = _Newest()
+    elif shared is not None and shared.whole and since is not None:
+        mine = [i for i in shared.rows if str(i.project_id) == project.id and i.updated_at >= since]
+        newest = _Newest(mine, whole=True)
+    asked: list[Callable[[], Any]] = [
+        lambda: session.rows(wire.Milestone, f"{path}/milestones", project.key, include_ancestors="true"),
+        lambda: newest or _newest(session, f"{path}/issues", project.key, since),
+    ]
     try:
-        milestones = session.rows(wire.Milestone, f"{path}/milestones", project.key, include_ancestors="true")
-        if cursor.created is not None:
-            return _Head(milestones, _Newest(), cursor.upto)
-        if shared is not None and shared.whole and cursor.since is not None:
-            mine = [i for i in shared.rows if str(i.project_id) == project.id and i.updated_at >= cursor.since]
-            return _Head(milestones, _Newest(mine, whole=True), shared.upto)
-        newest = _newest(session, f"{path}/issues", project.key, cursor.since)
+        milestones, read = session.each(lambda ask: ask(), asked)
     except OWN_FAILURES as problem:
         return problem
-    seen = [upto for upto in (newest.upto, shared.upto if shared else None) if upto is not None]
-    return _Head(milestones, newest, max(seen, default=None))
+    if cursor.created is not None:
+        return _Head(milestones, read, cursor.upto)
+    seen = [upto for upto in (read.upto, shared.upto if shared else None) if upto is not None]
+    return _Head(milestones, read, max(seen, default=None))
 
 
 # --- one project ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
-from connectors.http import Caller, Response, body_of, decode
+from connectors.http import Caller, Response, body_of, decode, settled
 from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup
 
 __all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "TooHeavyError", "source_of"]
@@ -149,10 +149,10 @@ class Session:
             oauth_token=None if "job_token" in secrets else secrets.get("token"),
             job_token=secrets.get("job_token"),
             timeout=self._setup.timeout,
-            ssl_verify=self._setup.options.get("ca_file") or True,
             user_agent="milesync",
             keep_base_url=True,
         )
+        client.ssl_verify = settled(client.session, self.source, self._setup.options.get("ca_file"))
         client.session.hooks["response"] += [client.heard, self._stay]
         return client
 

@@ -16,7 +16,7 @@ import jira
 import msgspec
 import requests
 
-from connectors.http import Caller, Response, body_of, decode
+from connectors.http import Caller, Response, body_of, decode, settled
 from connectors.jira.cursor import Discovery
 from connectors.jira.wire import Field, Page, ServerInfo, StatusOf, User
 from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup, TrackerError
@@ -134,7 +134,6 @@ class Session:
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
                 timeout=self._timeout,
-                verify=self.options.get("ca_file"),
                 allow_redirects=False,
                 stream=True,
                 **more,
@@ -157,7 +156,9 @@ class Session:
     def _new_client(self) -> jira.JIRA:
         token, email = self._secrets.get("token", ""), self._secrets.get("email", "")
         auth: dict[str, Any] = {"basic_auth": (email, token)} if email else {"token_auth": token}
-        return jira.JIRA(self.source, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
+        client = jira.JIRA(self.source, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
+        settled(client._session, self.source, self.options.get("ca_file"))  # noqa: SLF001
+        return client
 
     def close(self) -> None:
         """Give back connections."""
