@@ -100,7 +100,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class BoardUpdate(Struct, frozen=True, kw_only=True):
-    """A status update on a project board that we wrote: its author is us **and** it carries a marker.
+    """A status update on a project board that carries a marker: ours, where its author is us too.
 
     ``status`` is the board's own word in small letters (``on_track``), empty for none.
     """
@@ -110,19 +110,20 @@ class BoardUpdate(Struct, frozen=True, kw_only=True):
     body: str
     marker: str
     created_at: datetime
+    author: str = ""
 
 
 class Board(Struct, frozen=True, kw_only=True):
     """A project board, by its written name (``acme/7``), with our updates for one milestone.
 
-    ``public``: everybody may read it. ``claims`` are the markers in what other accounts wrote. ``why`` says in a few
-    words why it cannot be used, empty where it can.
+    ``public``: everybody may read it. ``claims`` are those of other accounts. ``why`` says in a few words why it
+    cannot be used, empty where it can.
     """
 
     name: str
     public: bool = False
     updates: tuple[BoardUpdate, ...] = ()
-    claims: tuple[str, ...] = ()
+    claims: tuple[BoardUpdate, ...] = ()
     why: str = ""
 
 

@@ -7,15 +7,17 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from sync.action import Board, BoardUpdate, StatusIssue, TellBoard
 from sync.desired import Desired, Plan, Skipped
 from sync.marker import Marker, MarkerKind, digest
 from sync.model import Status, Visibility
 
-__all__ = ["BOARD", "EDITED", "telling", "untelling"]
+__all__ = ["ADOPT", "BOARD", "EDITED", "inherited", "taking_over", "telling", "untelling"]
 
 BOARD: Mapping[Status, str] = {
     Status.ON_TRACK: "on_track",
@@ -29,6 +31,7 @@ BOARD: Mapping[Status, str] = {
 """A board's own word for each status; of what is not forecast a board can only say that it is inactive."""
 
 EDITED = "a person edited its status update on the board, which stays"
+ADOPT = "another account wrote its status update on the board; `milesync adopt` takes it over"
 
 
 def telling(want: Desired, have: StatusIssue | None, instance: str) -> tuple[tuple[TellBoard, ...], str]:
@@ -50,8 +53,8 @@ def telling(want: Desired, have: StatusIssue | None, instance: str) -> tuple[tup
     if wide and not board.why:
         return (*away, *_away(board, to, instance)), wide
     why = board.why
-    if not why and not marked and any(_of(text, want.milestone, instance) for text in board.claims):
-        why = "another account wrote its status update on the board"
+    if not why and not marked and _claimed(board, want.milestone, instance):
+        why = ADOPT
     if why:
         return tuple(away), why
     text = Marker(
@@ -67,6 +70,32 @@ def telling(want: Desired, have: StatusIssue | None, instance: str) -> tuple[tup
     if (marker.body, first.status) != (digest(want.told), status):
         away.append(TellBoard(**tell, update=first.id))
     return tuple(away), ""
+
+
+def taking_over(want: Desired, have: StatusIssue, instance: str, accounts: Collection[str]) -> Plan:
+    """Take away what these accounts posted for us before, then post anew: in this order, since whoever may not take it
+    away leaves it at that, and what is lost in between is posted by the next run. What a person edited stays.
+    """
+    to = {k: getattr(want, k) for k in ("milestone", "project", "project_key")} | {"issue": have.issue}
+    old = [
+        (board.name, *pair)
+        for board in have.boards
+        for pair in _claimed(board, want.milestone, instance)
+        if pair[0].author in accounts
+    ]
+    if not old:
+        return Plan()
+    if any(_edited(one, marker) for _, one, marker in old):
+        return Plan(skipped=(Skipped(want.milestone, EDITED),))
+    away = [TellBoard(**to, board=name, update=one.id) for name, one, _ in old]
+    free = tuple(replace(board, claims=()) for board in have.boards)
+    tell, unsaid = telling(replace(want, boards_told=frozenset()), replace(have, boards=free), instance)
+    return Plan(actions=(*away, *tell), skipped=(Skipped(want.milestone, unsaid),) if unsaid else ())
+
+
+def inherited(issue: StatusIssue, milestone: str, instance: str) -> list[BoardUpdate]:
+    """What other accounts posted for a milestone with our instance's marker."""
+    return [one for board in issue.boards for one, _ in _claimed(board, milestone, instance)]
 
 
 def untelling(issue: StatusIssue, to: Mapping[str, str], instance: str) -> Plan:
@@ -90,8 +119,17 @@ def _too_wide(board: Board, want: Desired, have: StatusIssue) -> str:
 
 def _marked(board: Board, milestone: str, instance: str) -> list[tuple[BoardUpdate, Marker]]:
     """Our updates for this milestone, the oldest first."""
-    read = ((one, _of(one.marker, milestone, instance)) for one in board.updates)
-    return sorted(((one, marker) for one, marker in read if marker), key=lambda pair: pair[0].created_at)
+    return sorted(_bearing(board.updates, milestone, instance), key=lambda pair: pair[0].created_at)
+
+
+def _claimed(board: Board, milestone: str, instance: str) -> list[tuple[BoardUpdate, Marker]]:
+    """Those of other accounts that bear the same marker."""
+    return list(_bearing(board.claims, milestone, instance))
+
+
+def _bearing(updates: Iterable[BoardUpdate], milestone: str, instance: str) -> Iterator[tuple[BoardUpdate, Marker]]:
+    read = ((one, _of(one.marker, milestone, instance)) for one in updates)
+    return ((one, marker) for one, marker in read if marker)
 
 
 def _of(text: str, milestone: str, instance: str) -> Marker | None:

@@ -328,7 +328,7 @@ class Engine:
         self._terms.setdefault(source.connector.source, self.store.term(source.connector.source))
         told = self.store.boards()
         try:
-            found = source.connector.observe([self._target(one, told.get(one.uid, ())) for one in wanted])
+            found = source.connector.observe([self.target(one, told.get(one.uid, ())) for one in wanted])
         except TrackerError as error:
             self._failed(source, "", error)
             return Observed(failed={one.uid: error for one in wanted})
@@ -337,7 +337,8 @@ class Engine:
                 self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
         return found
 
-    def _target(self, one: Assessed, told: Iterable[str]) -> Target:
+    def target(self, one: Assessed, told: Iterable[str]) -> Target:
+        """What is observed of a milestone; ``told`` are the boards on which it has been posted."""
         known = self.store.observed().get(one.uid)
         issue = one.report_on or (known[0].issue if known and known[0] else "")
         boards = {one.source.also_of(one.project.key).project_status, *told} - {""}

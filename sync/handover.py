@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from sync.action import Claim, Describe, Observed, SetHealth, Target
+import msgspec
+
+from sync.action import BoardUpdate, Claim, Describe, Observed, SetHealth
 from sync.assessment import Assessed
-from sync.board import untelling
+from sync.board import inherited, untelling
 from sync.connector import TrackerError
 from sync.desired import Plan, Skipped, label_name, merged
 from sync.engine import Engine
@@ -29,18 +31,22 @@ __all__ = ["Inheritance", "adopt", "inheritance", "retire"]
 
 @dataclass(frozen=True)
 class Inheritance:
-    """What other accounts left with our instance's marker: status issues and summaries, as they stand."""
+    """What other accounts left with our instance's marker, as it stands: status issues, summaries, status updates on
+    project boards.
+    """
 
     seen: Observed
     issues: tuple[tuple[Assessed, Claim], ...]
     summaries: tuple[tuple[Assessed, Claim], ...]
+    updates: tuple[tuple[Assessed, BoardUpdate], ...]
 
     @property
     def accounts(self) -> dict[str, int]:
         """How many of these each account wrote; most of all first."""
         found: dict[str, int] = {}
-        for _, claim in (*self.issues, *self.summaries):
-            found[claim.author] = found.get(claim.author, 0) + 1
+        texts: list[Claim | BoardUpdate] = [text for _, text in (*self.issues, *self.summaries)]
+        for text in (*texts, *(update for _, update in self.updates)):
+            found[text.author] = found.get(text.author, 0) + 1
         return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -62,16 +68,22 @@ def inheritance(engine: Engine, assessed: Sequence[Assessed]) -> Inheritance:
         for claim in issue.claims
         if claimed(claim, instance, one.uid, MarkerKind.SUMMARY)
     ]
+    updates = [
+        (one, update)
+        for one in managed
+        if (issue := stand.get(one.uid)) is not None
+        for update in inherited(issue, one.uid, instance)
+    ]
     whole = Observed(issues=stand, failed=seen.failed, labels=seen.labels)
-    return Inheritance(whole, tuple(issues), tuple(summaries))
+    return Inheritance(whole, tuple(issues), tuple(summaries), tuple(updates))
 
 
 def _followed(engine: Engine, issues: Sequence[tuple[Assessed, Claim]]) -> Observed:
     """The threads of the status issues that are claimed."""
-    found = Observed()
+    found, told = Observed(), engine.store.boards()
     for source in engine.sources:
         targets = [
-            Target(milestone=one.uid, project=one.project.id, project_key=one.project.key, issue=claim.issue)
+            msgspec.structs.replace(engine.target(one, told.get(one.uid, ())), issue=claim.issue)
             for one, claim in issues
             if one.source is source
         ]

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from sync.action import Action, Claim, CloseIssue, DeleteComment, Observed, OurComment, RemoveLabel, StatusIssue
+from sync.board import taking_over
 from sync.desired import Desired, Plan, Skipped, merged
 from sync.marker import Marker, MarkerKind
 from sync.plan import claimed, edited, first_summary, ours
@@ -19,7 +20,8 @@ __all__ = ["Standing", "adoption", "retirement"]
 def adoption(
     desired: Iterable[Desired], observed: Observed, *, instance: str, now: datetime, accounts: Collection[str]
 ) -> Plan:
-    """A new summary for each that one of these accounts wrote for us before, which is then taken away.
+    """A new summary for each that one of these accounts wrote for us before, which is then taken away; and so for its
+    status updates on project boards.
 
     One that a person has edited since stays, and no second one is made beside it. What bears our marker and is of no
     such account is somebody's copy: it is left alone, and does not stand in the way of ours any longer.
@@ -29,12 +31,16 @@ def adoption(
         have = observed.issues.get(want.milestone)
         kind = MarkerKind.SUMMARY
         claims = [c for c in (have.claims if have else ()) if claimed(c, instance, want.milestone, kind)]
-        if have is None or not claims:
+        if have is None:
+            continue
+        board = Plan() if _silent(want, have) else taking_over(want, have, instance, accounts)
+        if not claims:
+            made.append(board)
             continue
         old = [claim for claim in claims if claim.author in accounts]
         why = _why_not(want, have, old)
         if why:
-            made.append(Plan(skipped=(Skipped(want.milestone, why),)))
+            made += [Plan(skipped=(Skipped(want.milestone, why),)), board]
             continue
         mine = [marker for _, marker in ours(have.comments, instance, want.milestone) if marker.kind is kind]
         first: list[Action] = [] if mine else [first_summary(want, have, instance=instance, now=now)]
@@ -49,18 +55,20 @@ def adoption(
             )
             for claim in old
         ]
-        made.append(Plan(actions=(*first, *taken)))
+        made += [Plan(actions=(*first, *taken)), board]
     return merged(made)
 
 
-def _why_not(want: Desired, have: StatusIssue, old: Iterable[Claim]) -> str:
+def _silent(want: Desired, have: StatusIssue) -> str:
     if have.closed or want.muted:
         return "it is muted"
-    if want.stale:
-        return "its data is stale"
+    return "its data is stale" if want.stale else ""
+
+
+def _why_not(want: Desired, have: StatusIssue, old: Iterable[Claim]) -> str:
     if any((marker := Marker.decode(claim.marker)) and edited(claim.body, marker) for claim in old):
-        return "a person edited the former account's summary, which stays"
-    return ""
+        return _silent(want, have) or "a person edited the former account's summary, which stays"
+    return _silent(want, have)
 
 
 class Standing(Struct, frozen=True, kw_only=True):

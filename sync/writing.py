@@ -205,7 +205,7 @@ def _told(action: TellBoard, seen: StatusIssue) -> Receipt | None:
     if board is None:
         return None
     if not action.body:
-        gone = all(one.id != action.update for one in board.updates)
+        gone = all(one.id != action.update for one in (*board.updates, *board.claims))
         return Receipt(id=action.update, issue=seen.issue) if gone else None
     same = [one for one in board.updates if one.marker == action.marker]
     return Receipt(id=same[0].id, issue=seen.issue) if same else None

@@ -54,7 +54,7 @@ class Boards:
         return msgspec.structs.replace(
             board,
             updates=tuple(one for one in board.updates if _about(one.marker) == milestone),
-            claims=tuple(text for text in board.claims if _about(text) == milestone),
+            claims=tuple(one for one in board.claims if _about(one.marker) == milestone),
         )
 
     def apply(self, action: TellBoard) -> Receipt:
@@ -96,7 +96,7 @@ class Boards:
         asked: dict[str, object] = {"owner": owner, "number": int(number)}
         seen = set[str]()
         updates: list[BoardUpdate] = []
-        claims: list[str] = []
+        claims: list[BoardUpdate] = []
         while True:
             reply = self._session.query(_BOARD, asked, wire.BoardAnswer, name)
             self._session.refuse(reply.errors, name)
@@ -108,7 +108,7 @@ class Boards:
                 if marker and _by(one.creator, reply.data.viewer):
                     updates.append(_update(one, marker))
                 elif marker:
-                    claims.append(marker)
+                    claims.append(_update(one, marker))
             if not board.status_updates.page_info.has_next_page:
                 return board.id, Board(name=name, public=board.public, updates=tuple(updates), claims=tuple(claims))
             asked["after"] = self._session.onward(board.status_updates.page_info, seen, name)
@@ -116,7 +116,10 @@ class Boards:
 
 def _update(one: wire.StatusUpdate, marker: str) -> BoardUpdate:
     status = (one.status or "").lower()
-    return BoardUpdate(id=one.id, status=status, body=one.body or "", marker=marker, created_at=one.created_at)
+    author = one.creator.login if one.creator else ""
+    return BoardUpdate(
+        id=one.id, status=status, body=one.body or "", marker=marker, created_at=one.created_at, author=author
+    )
 
 
 def _by(creator: wire.Creator | None, viewer: wire.Creator) -> bool:

@@ -34,7 +34,8 @@ def adopt(
 ) -> None:
     """Take over what another account wrote for this instance, after a change of token. Shows it first.
 
-    A new summary is posted by the present account, the former one's is taken away where that is allowed.
+    A new summary is posted by the present account, the former one's is taken away where that is allowed; so is its
+    status update on a project board.
     """
     with configured(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
         engine.pull()
@@ -46,7 +47,11 @@ def adopt(
         plan = handover.adopt(engine, assessed, left, accounts, remember=yes)
         found = [
             {"account": claim.author, "milestone": one.written, "what": what}
-            for what, claims in (("status issue", left.issues), ("summary", left.summaries))
+            for what, claims in (
+                ("status issue", left.issues),
+                ("summary", left.summaries),
+                ("status update", left.updates),
+            )
             for one, claim in claims
         ]
         if not as_json:

@@ -80,7 +80,7 @@ def test_only_author_and_marker_make_it_ours_on_every_page(place: Place) -> None
     place.board.notes += [*forged, *chatter, *unmarked, *elsewhere]
     board = place.seen()
     assert [one.body for one in board.updates] == [ours.body]
-    assert board.claims == (place.mark,) * 3
+    assert [(one.marker, one.author, one.status) for one in board.claims] == [(place.mark, "ada", "on_track")] * 3
     assert not board.public
 
 

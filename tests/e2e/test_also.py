@@ -153,6 +153,30 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     assert (done.code, board.notes) == (0, []), done.err
 
 
+def test_after_a_change_of_token_adopt_takes_over_the_boards_too(there: tuple[World, Path]) -> None:
+    world, config = there
+    config.write_text(only_these(config.read_text(), ["gh"]))
+    config.write_text(config.read_text() + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    world.github.scopes = ("repo", "project")
+    board = world.github.board("acme/7", public=True)
+    run(config, "--first-run")
+    run(config)
+    (former,) = board.notes
+    world.github.bot.bot = False
+    world.github.bot = world.github.user("new-bot", "New Bot", bot=True)
+    run(config)
+    assert board.notes == [former], "nothing is posted beside it"
+    looked = milesync("adopt", "--json", "--config", str(config))
+    found = [(row["account"], row["what"]) for row in looked.document["found"]]
+    assert (former.creator.login, "status update") in found
+    done = milesync("adopt", "--yes", "--json", "--config", str(config))
+    assert done.code == 0, done.err
+    (ours,) = board.notes
+    assert (ours.creator, ours.status) == (world.github.bot, former.status)
+    again = run(config).document
+    assert (again["writes"]["planned"], board.notes) == (0, [ours])
+
+
 def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[World, Path]) -> None:
     world, config = there
     world.github.scopes = ("repo", "project")

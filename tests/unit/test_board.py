@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.action import Board, BoardUpdate, Receipt, StatusIssue, TellBoard
-from sync.board import BOARD, EDITED, telling, untelling
+from sync.action import Board, BoardUpdate, Observed, Receipt, StatusIssue, TellBoard
+from sync.board import ADOPT, BOARD, EDITED, telling, untelling
 from sync.connector import Capabilities
 from sync.model import Markup, Status, Visibility
+from sync.ownership import adoption
 from sync.plan import Limits, Plan, fingerprint, over_limits
 from tests.unit.test_engine import World
 from tests.unit.test_fence import Describing
@@ -162,8 +163,56 @@ def test_a_board_that_cannot_be_used_is_told_and_another_accounts_text_is_left()
     assert there.settle() == ([], "the board acme/7 is not there")
     there.set(why="")
     (made,), _ = there.settle()
-    there.set(updates=(), claims=(made.marker,))
-    assert there.settle() == ([], "another account wrote its status update on the board")
+    assert made.body
+    there.set(updates=(), claims=there.board.updates)
+    assert there.settle() == ([], ADOPT)
+
+
+def left_by(author: str) -> tuple[There, BoardUpdate]:
+    """A board with an update that we wrote with another account's token."""
+    there = There()
+    there.settle()
+    (ours,) = there.board.updates
+    theirs = msgspec.structs.replace(ours, id="77", author=author)
+    there.set(updates=(), claims=(theirs,))
+    return there, theirs
+
+
+def adopted(there: There, accounts: tuple[str, ...] = ("former",), **fields: Any) -> Plan:
+    have = msgspec.structs.replace(ISSUE, boards=(there.board,))
+    asked = {"board": "acme/7", "told": "It is at_risk", "boards_told": frozenset({"acme/7"})}
+    wanted = want(Status.AT_RISK, **(asked | {"visibility": Visibility.PUBLIC} | fields))
+    seen = Observed(issues={UID: have})
+    return adoption([wanted], seen, instance="acme", now=NOW, accounts=accounts)
+
+
+def told(plan: Plan) -> list[tuple[str, bool]]:
+    return [(one.update, bool(one.body)) for one in plan.actions if isinstance(one, TellBoard)]
+
+
+def test_a_former_accounts_goes_and_ours_comes_though_the_store_says_it_was_posted() -> None:
+    there, _ = left_by("former")
+    plan = adopted(there)
+    assert (told(plan), plan.skipped) == ([("77", False), ("", True)], ())
+    assert told(adopted(there, board="")) == [("77", False)], "not asked for any more"
+    assert told(adopted(there, ("somebody else",))) == []
+    there.set(public=True)
+    narrow = adopted(there, visibility=Visibility.PROJECT)
+    assert (told(narrow), len(narrow.skipped)) == ([("77", False)], 1)
+
+
+@pytest.mark.parametrize("change", [{"body": "I say otherwise"}, {"status": "on_track"}])
+def test_what_a_person_edited_of_a_former_accounts_stays(change: dict[str, str]) -> None:
+    there, theirs = left_by("former")
+    there.set(claims=(msgspec.structs.replace(theirs, **change),))
+    plan = adopted(there)
+    assert (plan.actions, [one.why for one in plan.skipped]) == ((), [EDITED])
+
+
+@pytest.mark.parametrize("fields", [{"muted": True}, {"stale": True}])
+def test_nothing_of_a_muted_or_stale_milestone_is_adopted(fields: dict[str, Any]) -> None:
+    there, _ = left_by("former")
+    assert adopted(there, **fields).actions == ()
 
 
 def test_another_instance_is_nobody_to_us() -> None:
