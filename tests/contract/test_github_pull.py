@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from connectors.github import queries, rows, wire
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
 from sync.connector import AuthError, BusyError, GoneError, LimitedError, MalformedError, RefusedError, UnreachableError
@@ -86,6 +87,21 @@ def test_a_private_repository_is_not_public(there: Small, clock: Clock) -> None:
     there.place.private = True
     got = pulled(connected(there.tracker, clock))
     assert {issue.visibility for issue in got.issues.values()} == {Visibility.PROJECT}
+
+
+def test_what_only_an_enterprise_may_read_is_not_public() -> None:
+    assert [rows.visibility(word) for word in ("PUBLIC", "INTERNAL", "PRIVATE", "new")] == [
+        Visibility.PUBLIC,
+        *[Visibility.PROJECT] * 3,
+    ]
+
+
+def test_duplicates_are_asked_for_where_the_server_tells_them() -> None:
+    """Else they come as completed work."""
+    told = queries.extras([wire.Field("stateReason", (wire.Argument("enableDuplicate"),))])
+    for document in (queries.changed, lambda more: queries.numbered(1, more)):
+        assert "stateReason(enableDuplicate: true)" in document(told)
+        assert "enableDuplicate" not in document(queries.extras([wire.Field("stateReason")]))
 
 
 def test_hostile_titles_come_as_they_are(there: Small, clock: Clock) -> None:

@@ -12,7 +12,8 @@ from random import Random
 import pytest
 import requests
 
-from connectors.gitlab import walk
+from connectors.gitlab import walk, wire
+from connectors.gitlab.rows import project_of
 from connectors.sandbox import gitlab_pages
 from connectors.sandbox.world import Issue, Milestone, Project, Tracker
 from sync.model import Person, State, StatusCategory, Visibility
@@ -85,6 +86,13 @@ class TestRows:
             "shut secret": "confidential",
         }
         assert sorted(p.visibility.value for p in got.projects.values()) == ["project", "project", "public"]
+
+    @pytest.mark.parametrize("issues", ["private", "disabled", ""])
+    def test_a_public_project_whose_issues_are_for_members_is_not_public(self, issues: str) -> None:
+        told = wire.Project(1, "App", "acme/app", "https://x", "public", "enabled")
+        assert project_of(told).visibility is Visibility.PUBLIC
+        told.issues_access_level = issues
+        assert project_of(told).visibility is Visibility.PROJECT
 
     def test_moved_and_duplicate_are_not_finished_work(self, side: Side) -> None:
         tracker, project, _ = team(side)

@@ -116,8 +116,10 @@ def test_what_passes_is_not_noticed(side: SandboxSide, fault: Fault, after: int)
 
 def test_an_answer_that_takes_too_long_is_asked_for_again(side: SandboxSide) -> None:
     side.tracker.faults.append(Fault("slow", headers={"seconds": "1.3"}))
+    before = side.now()
     taken, errors = pull(side, timeout=1)
     assert errors == []
+    assert side.now() > before, "it was given up, and some time later asked again"
     assert len(taken.titles()) == ISSUES
 
 
@@ -139,6 +141,16 @@ def test_a_limit_that_does_not_say_how_long_is_a_minute(side: SandboxSide) -> No
     assert errors == []
     assert len(taken.titles()) == ISSUES
     assert timedelta(seconds=59) <= side.now() - before <= timedelta(seconds=90)
+
+
+def test_no_more_requests_begin_in_a_minute_than_are_allowed(side: SandboxSide) -> None:
+    side.options["requests_a_minute"] = 2
+    before, asked = side.now(), side.requests()
+    taken, errors = pull(side)
+    assert errors == []
+    assert len(taken.titles()) == ISSUES
+    minutes = (side.requests() - asked - 1) // 2
+    assert side.now() - before >= timedelta(minutes=minutes) > timedelta(0)
 
 
 # --- what stays -----------------------------------------------------------------------------------------------------
