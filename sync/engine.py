@@ -334,7 +334,7 @@ class Engine:
             return Observed(failed={one.uid: error for one in wanted})
         for one in wanted:
             if one.uid not in found.failed:
-                self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock())
+                self.store.save_observed(one.uid, found.issues.get(one.uid), self.clock(), self.instance)
         return found
 
     def target(self, one: Assessed, told: Iterable[str]) -> Target:
@@ -428,6 +428,7 @@ class Engine:
             trackers.setdefault(source.connector.source, []).append((source, action))
         writer = Writer(
             store=self.store,
+            instance=self.instance,
             clock=self.clock,
             run_id=self.run_id,
             holder=self.holder,

@@ -106,7 +106,7 @@ def adopt(
         for one, _ in left.issues:
             issue = seen.issues.get(one.uid)
             if one.uid in mine and issue is not None:
-                engine.store.adopt(one.uid, one.project.id, issue, engine.clock())
+                engine.store.adopt(one.uid, one.project.id, issue, engine.clock(), engine.instance)
     desired = engine.desired([one for one in assessed if one.current], seen, ())
     return adoption(desired, seen, instance=engine.instance, now=engine.clock(), accounts=accounts)
 

@@ -48,6 +48,7 @@ class Writer:
     """
 
     store: Store
+    instance: str
     clock: Callable[[], datetime]
     run_id: str
     holder: str
@@ -135,13 +136,12 @@ class Writer:
         if isinstance(action, MarkItem | Describe):
             return None
         issue = getattr(action, "issue", "")
-        wanted = Marker.decode(getattr(action, "marker", ""))
         target = Target(
             milestone=action.milestone,
             project=action.project,
             project_key=action.project_key,
             issue=issue,
-            instance=wanted.instance if wanted is not None else "",
+            instance=self.instance,
             boards=(action.board,) if isinstance(action, TellBoard) else (),
         )
         try:
@@ -165,6 +165,7 @@ class Writer:
             labels = set(map(fold, seen.labels))
             moved = fold(action.add) in labels and labels.isdisjoint(map(fold, action.remove))
             return Receipt(issue=seen.issue) if moved else None
+        wanted = Marker.decode(getattr(action, "marker", ""))
         same = [c for c in seen.comments if wanted is not None and Marker.decode(c.marker) == wanted]
         return Receipt(id=same[0].id, issue=seen.issue) if same else None
 
@@ -190,7 +191,7 @@ class Writer:
         except TrackerError:
             return
         for uid, issue in seen.issues.items():
-            self.store.save_observed(uid, issue, self.clock())
+            self.store.save_observed(uid, issue, self.clock(), self.instance)
 
 
 def _boards(source: Source, action: Action, told: Iterable[str]) -> tuple[str, ...]:

@@ -136,22 +136,24 @@ class Written(Shelf):
 
     # --- observation --------------------------------------------------------------------------------------------
 
-    def save_observed(self, milestone: str, seen: StatusIssue | None, at: datetime) -> None:
-        """Keep how the status issue of a milestone (uid) stood at `at`; None: it has none."""
+    def save_observed(self, milestone: str, seen: StatusIssue | None, at: datetime, instance: str = "") -> None:
+        """Keep how the status issue of a milestone (uid) stood at `at`; None: it has none. Of what stands there only
+        the texts of ``instance`` are remembered as made by us (empty: of any).
+        """
         n = self._source_of(milestone)
         body = None if seen is None else _JSON.encode(seen).decode()
         with writing(self._engine) as connection:
             upsert(connection, schema.observed, [{"source": n, "milestone": milestone, "at": at, "body": body}])
             if seen is not None:
-                upsert(connection, schema.made, _found(n, milestone, seen))
+                upsert(connection, schema.made, _found(n, milestone, seen, instance))
 
-    def adopt(self, milestone: str, project: str, seen: StatusIssue, at: datetime) -> None:
+    def adopt(self, milestone: str, project: str, seen: StatusIssue, at: datetime, instance: str = "") -> None:
         """Keep that the status issue of a milestone, which another account opened, is ours from now on."""
         n = self._source_of(milestone)
         own = _own(n, milestone, Made.STATUS_ISSUE, project=project, issue=seen.issue, url=seen.url)
         with writing(self._engine) as connection:
             upsert(connection, schema.made, [own])
-        self.save_observed(milestone, seen, at)
+        self.save_observed(milestone, seen, at, instance)
 
     def opened(self) -> frozenset[tuple[str, str]]:
         """Milestone uid and key of each status issue that milesync opened or adopted."""
@@ -290,18 +292,27 @@ def _made(source: int, action: Action, receipt: Receipt) -> list[dict[str, Any]]
     return []
 
 
-def _found(source: int, milestone: str, seen: StatusIssue) -> list[dict[str, Any]]:
+def _found(source: int, milestone: str, seen: StatusIssue, instance: str) -> list[dict[str, Any]]:
     """What an observation shows of our own, by its markers: so it is known again after the database was lost."""
     marks = [(seen.marker, seen), *((comment.marker, None) for comment in seen.comments)]
     whats = {MarkerKind.STATUS_ISSUE: Made.STATUS_ISSUE, MarkerKind.SUMMARY: Made.SUMMARY}
-    boards = [_own(source, milestone, Made.BOARD, issue=board.name) for board in seen.boards if board.updates]
+    boards = [
+        _own(source, milestone, Made.BOARD, issue=board.name)
+        for board in seen.boards
+        if any(_by(Marker.decode(update.marker), instance) for update in board.updates)
+    ]
     names = {name.stem for one in (seen.files.ours if seen.files else ()) if (name := Name.read(one.name))}
     pictures = [_own(source, milestone, Made.PICTURE, issue=stem) for stem in sorted(names)]
     return [*boards, *pictures] + [
         _own(source, milestone, whats[marker.kind], issue=own.issue if own else "", url=own.url if own else "")
         for text, own in marks
         if (marker := Marker.decode(text)) and marker.milestone == milestone and marker.kind in whats
+        if _by(marker, instance)
     ]
+
+
+def _by(marker: Marker | None, instance: str) -> bool:
+    return marker is not None and instance in ("", marker.instance)
 
 
 def _own(

@@ -208,6 +208,22 @@ def test_two_instances_with_one_account_never_fight(there: Team) -> None:
     assert len(theirs.comments) == 1
 
 
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_instances_that_report_on_one_issue_each_keep_a_summary_there(kind: str) -> None:
+    """Another instance's text is no memory of ours: what never stood there was not deleted."""
+    with team(kind) as there, Store.memory(there.clock) as store:
+        ada = there.tracker.user("ada")
+        named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["milestone-status"])
+        more = {"named": {"PAY/v1": Named(report_on=named.key)}}
+        there.run(**more)
+        for _ in range(2):
+            engine = there.engine(**more)
+            engine.instance, engine.store = "other", store
+            engine.run()
+        assert len(there.texts()) == 2
+        assert there.run(**more).written == []
+
+
 def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: Team) -> None:
     there.run()
     old = list(there.issue.comments)

@@ -7,7 +7,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sync.action import CreateComment, CreateStatusIssue, MoveLabel, OurComment, Receipt, StatusIssue
+from sync.action import (
+    Board,
+    BoardUpdate,
+    CreateComment,
+    CreateStatusIssue,
+    MoveLabel,
+    OurComment,
+    Receipt,
+    StatusIssue,
+)
 from sync.connector import Page
 from sync.model import (
     Basis,
@@ -196,6 +205,20 @@ def test_a_summary_once_posted_is_remembered(store: Store) -> None:
     store.save_observed(other, status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),)), T0)
     store.save_observed(other, status_issue(), T0 + DAY)
     assert store.posted() == {UID, other}
+
+
+def test_another_instances_texts_are_none_that_we_made(store: Store) -> None:
+    text = Marker(instance="other", kind=MarkerKind.SUMMARY, milestone=UID).encode()
+    update = BoardUpdate(id="1", status="on_track", body="B", created_at=T0, marker=text)
+    boards = (Board(name="acme/7", updates=(update,)),)
+    seen = status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),), boards=boards)
+    store.save(SOURCE, Page(), T0)
+    store.save_observed(UID, seen, T0, "ours")
+    assert store.posted() == frozenset()
+    assert store.boards() == {}
+    store.save_observed(UID, seen, T0, "other")
+    assert store.posted() == {UID}
+    assert store.boards() == {UID: frozenset({"acme/7"})}
 
 
 def test_touched_is_what_the_pull_shows_changed(store: Store) -> None:
