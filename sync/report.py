@@ -237,7 +237,7 @@ def _dated(value: date | None, horizon: date | None, due: date | None, word: str
 def _about(value: date | None, horizon: date | None) -> str:
     if value is not None:
         return f"on {day(value)}"
-    return f"not within {day(horizon)}" if horizon else "at a date nobody can tell yet"
+    return f"only after {day(horizon)}" if horizon else "at a date nobody can tell yet"
 
 
 def _moves(view: View) -> Iterable[Line]:

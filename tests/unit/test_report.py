@@ -49,7 +49,7 @@ def test_the_verdict_says_dates_against_due_date_and_baseline() -> None:
 def test_a_date_beyond_the_horizon_is_no_date() -> None:
     dates = Dates(p50=None, p85=None, horizon=date(2027, 6, 1))
     said = text(summary(view(health(Status.OFF_TRACK, 0.1, dates=dates))))
-    assert "Most likely done not within 1 Jun 2027; with 85 % certainty not within 1 Jun 2027." in said
+    assert "Most likely done only after 1 Jun 2027; with 85 % certainty only after 1 Jun 2027." in said
 
 
 @pytest.mark.parametrize("p", [0.0001, 0.004, 0.5, 0.997, 0.99999])
