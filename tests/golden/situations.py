@@ -128,6 +128,7 @@ def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Vie
         due_dates=(DueDate(datetime(2026, 10, 1, tzinfo=UTC), made.baseline),),
         sources=(Seen(name="gh", at=NOW - timedelta(minutes=4)),),
         points=burn_up(made.counts),
+        commands=True,
     )
     return replace(plain, **changes)
 
@@ -202,7 +203,6 @@ def at_risk() -> View:
         ),
         calibration="Of 12 settled forecasts that said 60 to 80 %, 9 came true.",
         budget=Budget(estimate=120 * 3600, spent=96 * 3600, remaining=40 * 3600, items=20),
-        commands=True,
     )
 
 
