@@ -1,7 +1,7 @@
 """The command: ``milesync``, and ``python -m sync``.
 
-It begins where nothing is imported yet, so that the garbage collector does not look through all that start-up makes:
-that took a third of a second of a run that finds nothing changed.
+It begins where nothing is imported yet and ends where nothing is needed any more, so that the garbage collector does
+not look through all that start-up makes: that took a third of a second of a run that finds nothing changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ def main() -> NoReturn:
     gc.freeze()
     gc.set_threshold(_OFTEN)
     gc.enable()
-    run()
+    try:
+        run()
+    finally:
+        gc.freeze()  # the interpreter looks for garbage again as it ends, and everything is
 
 
 if __name__ == "__main__":

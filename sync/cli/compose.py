@@ -23,6 +23,7 @@ from sync.cli.options import lacking
 from sync.cli.readers import named
 from sync.connector import Connector, Setup
 from sync.database.lease import this_process
+from sync.database.upkeep import Retention
 from sync.engine import Engine, Part, Progress
 from sync.forecast import Rules
 from sync.log import secrets
@@ -33,7 +34,19 @@ from sync.plan import Limits, Policy
 from sync.store import Store
 from sync.traces import otlp, tracing
 
-__all__ = ["alone", "calendar", "clock", "database", "engine", "for_targets", "needed", "sources", "traced", "weekday"]
+__all__ = [
+    "alone",
+    "calendar",
+    "clock",
+    "database",
+    "engine",
+    "for_targets",
+    "needed",
+    "retention",
+    "sources",
+    "traced",
+    "weekday",
+]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -228,6 +241,12 @@ def rulebook(settings: Settings) -> Rulebook:
             review=frozenset(word.lower() for word in settings.people.review),
         ),
     )
+
+
+def retention(settings: Settings) -> Retention:
+    """What is kept, as configured."""
+    kept = settings.retention
+    return Retention(every=kept.every, daily=kept.daily, journal=kept.journal)
 
 
 def calendar(days: DaysOff) -> Calendar:

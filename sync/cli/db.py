@@ -21,9 +21,8 @@ from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_j
 from sync.database import takeout, upkeep
 from sync.database.opening import open_engine
 from sync.database.schema import HEAD
-from sync.database.upkeep import Retention
 
-__all__ = ["app", "retention"]
+__all__ = ["app"]
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 
@@ -122,7 +121,7 @@ def forget(
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        taken = upkeep.tidy(engine, compose.clock(), retention(settings))
+        taken = upkeep.tidy(engine, compose.clock(), compose.retention(settings))
         before, after = upkeep.vacuum(engine)
     if as_json:
         print_json({**_numbers(taken), "bytes_before": before, "bytes": after})
@@ -132,12 +131,6 @@ def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
             f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now.",
             highlight=False,
         )
-
-
-def retention(settings: Settings) -> Retention:
-    """What is kept, as configured."""
-    kept = settings.retention
-    return Retention(every=kept.every, daily=kept.daily, journal=kept.journal)
 
 
 def _numbers(counts: upkeep.Tidied | takeout.Forgotten) -> dict[str, int]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 from rich.text import Text
@@ -18,10 +19,8 @@ from rich.text import Text
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync import sentences
-from sync.cli import digest, report
-from sync.cli.db import retention
+from sync.cli import compose
 from sync.cli.options import ERROR, PARTLY
-from sync.digest.telling import Outcome
 from sync.engine import Engine, Result
 from sync.log import secrets
 from sync.metrics import Figures, Seen, figures, ping, round_figures, write_textfile
@@ -54,10 +53,20 @@ def watched(engine: Engine) -> Iterator[datetime]:
         raise
 
 
-def followed(engine: Engine, settings: Settings) -> list[Outcome]:
-    """What follows the writes of a run or a round: the report, then the digests that are due, which are returned."""
-    report.made_anew(engine, settings)
-    return digest.sent(engine, settings)
+def followed(engine: Engine, settings: Settings) -> list[dict[str, Any]]:
+    """What follows the writes of a run or a round: the report, then the digests that are due. What became of these.
+
+    Neither is loaded where nobody wants it.
+    """
+    if settings.report_folder() is not None:
+        from sync.cli import report
+
+        report.made_anew(engine, settings)
+    if any(one.digest for one in settings.audiences.values()):
+        from sync.cli import digest
+
+        return digest.rows(digest.sent(engine, settings))
+    return []
 
 
 def finished(engine: Engine, settings: Settings, told: Figures) -> None:
@@ -110,7 +119,7 @@ def _tidied(engine: Engine, settings: Settings) -> None:
 
 def tidied(store: Store, settings: Settings) -> None:
     """Forget what is too old. Raises a `StoreError`."""
-    taken = store.tidy(retention(settings))
+    taken = store.tidy(compose.retention(settings))
     log.info("tidied", assessments=taken.assessments, runs=taken.runs, writes=taken.writes)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any
 
-import typer
 import typer.main
 
 from sync import cli
@@ -29,21 +27,11 @@ Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAN
 
 def reference() -> str:
     """The page, as Markdown."""
-    commands = {**getattr(typer.main.get_command(cli.app), "commands", {}), **_late()}
+    commands = getattr(typer.main.get_command(cli.application(cli.commands())), "commands", {})
     lines = [_HEAD]
     for name in sorted(commands):
         lines += _section(f"milesync {name}", commands[name])
     return "\n".join(lines)
-
-
-def _late() -> dict[str, Any]:
-    """The commands that other packages bring."""
-    found = {}
-    for point in entry_points(group="milesync.commands"):
-        alone = typer.Typer(add_completion=False)
-        alone.command(point.name)(point.load())
-        found[point.name] = typer.main.get_command(alone)
-    return found
 
 
 def _section(words: str, command: Any) -> Iterator[str]:

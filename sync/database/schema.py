@@ -18,6 +18,8 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
+    Connection,
     Date,
     Dialect,
     Float,
@@ -30,6 +32,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy import event as events
 
 from sync.model import EventKind, MilestoneKind, Person, State, Status, StatusCategory, Visibility
 
@@ -162,6 +165,21 @@ def _table(name: str, key: tuple[str, ...], *columns: Column[Any] | Index) -> Ta
 
 def _source() -> Column[int]:
     return Column("source", Integer, nullable=False)
+
+
+def _partial(index: Index, where: ColumnElement[bool] | Column[bool]) -> None:
+    """Have an index hold these rows only.
+
+    PostgreSQL is told when tables are made there: naming its options imports its dialect, which takes a while, and few
+    have it.
+    """
+    index.dialect_options["sqlite"]["where"] = where
+
+    def tell(_: MetaData, connection: Connection, **_settings: Any) -> None:
+        if connection.dialect.name == "postgresql":
+            index.dialect_options["postgresql"]["where"] = where
+
+    events.listen(METADATA, "before_create", tell)
 
 
 source = Table(
@@ -320,12 +338,9 @@ event = _table(
     Column("actor_id", Foreign),
     Column("actor_name", Foreign),
 )
-Index(
-    "ix_event_title",
-    event.c.source,
-    event.c.milestone_title,
-    sqlite_where=(event.c.milestone == "") & (event.c.milestone_title != ""),
-    postgresql_where=(event.c.milestone == "") & (event.c.milestone_title != ""),
+_partial(
+    Index("ix_event_title", event.c.source, event.c.milestone_title),
+    (event.c.milestone == "") & (event.c.milestone_title != ""),
 )
 
 edition = _table(
@@ -377,7 +392,7 @@ health = Table(
     Column("latest", Boolean, nullable=False),
     Column("body", Text, nullable=False),
 )
-Index("ix_health_latest", health.c.latest, sqlite_where=health.c.latest, postgresql_where=health.c.latest)
+_partial(Index("ix_health_latest", health.c.latest), health.c.latest)
 Index("ix_health_stream", health.c.stream, health.c.at)
 
 outcome = _table(
@@ -443,12 +458,7 @@ journal = Table(
     Column("receipt", Text),
     Column("error", Foreign),
 )
-Index(
-    "ix_journal_unfinished",
-    journal.c.source,
-    sqlite_where=journal.c.finished_at.is_(None),
-    postgresql_where=journal.c.finished_at.is_(None),
-)
+_partial(Index("ix_journal_unfinished", journal.c.source), journal.c.finished_at.is_(None))
 
 telling = _table(
     "telling",

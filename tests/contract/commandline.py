@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 import typer.main
@@ -19,14 +18,10 @@ GROUPS = ("db",)
 @cache
 def commands() -> Mapping[str, frozenset[str]]:
     """The flags of each command, those from entry points too."""
-    from sync.cli import app  # here, so that files are still read when the program is broken
+    from sync import cli  # here, so that files are still read when the program is broken
 
-    found = {name: _flags(command) for name, command in getattr(typer.main.get_command(app), "commands", {}).items()}
-    late = typer.Typer()
-    for point in entry_points(group="milesync.commands"):
-        late.command(point.name)(point.load())
-    more = getattr(typer.main.get_command(late), "commands", {})
-    return {**{name: _flags(command) for name, command in more.items()}, **found}
+    found = getattr(typer.main.get_command(cli.application(cli.commands())), "commands", {})
+    return {name: _flags(command) for name, command in found.items()}
 
 
 def _flags(command: Any) -> frozenset[str]:
