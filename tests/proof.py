@@ -80,9 +80,10 @@ class Tally:
     """The cases that did not pass."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of one case."""
+        """One phase of one case. What did not pass is told at once, as the rest may take half an hour."""
         if not report.passed:
             self.missing.append(f"{report.nodeid} ({report.outcome})")
+            print("", self.missing[-1], report.longreprtext, sep="\n", flush=True)
         elif report.when == "call":
             self.passed += 1
             row = self.rows[report.nodeid.partition("[")[0]]
