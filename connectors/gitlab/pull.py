@@ -52,10 +52,11 @@ class _Together(Struct, frozen=True):
 
 
 class _Newest(Struct, frozen=True):
-    """The newest updates of a project or group; ``whole`` if these are all."""
+    """The newest updates of a project or group; ``whole`` if these are all, else there are ``pages`` (1: not known)."""
 
     rows: list[wire.Issue] = []
     whole: bool = False
+    pages: int = 1
 
     @property
     def upto(self) -> datetime | None:
@@ -169,7 +170,7 @@ def _newest(session: Session, path: str, key: str, since: datetime | None, few: 
             return _Newest(rows, whole=True)
         if pages is None or pages > few:
             break
-    return _Newest(rows)
+    return _Newest(rows, pages=pages or 1)
 
 
 def _head(session: Session, project: Project, cursor: Cursor, shared: _Newest | None) -> _Head | TrackerError:
@@ -223,7 +224,7 @@ class _Reader:
         if upto is not None and not newest.whole:
             since, created = self.cursor.since, self.cursor.created
             asks = self.options.history != "none"
-            walked = walk(self.session, self.project, since, created, SOME_TOLD if asks else SOME)
+            walked = walk(self.session, self.project, since, created, SOME_TOLD if asks else SOME, newest.pages)
             each = self.session.ahead if asks else map  # rows that are asked nothing more need not wait in memory
             for rows, told in each(lambda rows: (rows, self._told(rows)), walked):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)

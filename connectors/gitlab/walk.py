@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -49,14 +48,16 @@ class _Read(Struct):
 
 
 def walk(
-    session: Session, project: Project, since: datetime | None, created: datetime | None, some: int
+    session: Session, project: Project, since: datetime | None, created: datetime | None, some: int, pages: int = 1
 ) -> Iterator[list[wire.Issue]]:
     """Issues updated at or after ``since`` and created at or after ``created``, each once, in batches of ``some``.
+
+    ``pages`` is how many there were a moment ago, as far as that is known: they are asked for at once.
 
     Raises `MalformedError` when the list goes round in circles.
     """
     seen: set[int] = set()
-    window: _Window | None = _Window(session, project, since, created)
+    window: _Window | None = _Window(session, project, since, created, pages)
     while window is not None:
         known = len(seen)
         batch: list[wire.Issue] = []
@@ -79,8 +80,10 @@ def walk(
 class _Window:
     """Up to `WINDOW` pages from one moment of creation on; afterwards ``ended`` or to be continued at ``border``."""
 
-    def __init__(self, session: Session, project: Project, since: datetime | None, border: datetime | None) -> None:
-        self.session, self.project, self.border = session, project, border
+    def __init__(
+        self, session: Session, project: Project, since: datetime | None, border: datetime | None, known: int = 1
+    ) -> None:
+        self.session, self.project, self.border, self.known = session, project, border, min(known, WINDOW)
         self.asked: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **EVERY}
         if since is not None:
             self.asked["updated_after"] = text_of(since)
@@ -94,20 +97,28 @@ class _Window:
         A total that falls means that an issue was deleted and the others moved up, maybe over the edge between two
         pages: the window then stops there. So it does at a page that has fewer rows than were counted.
         """
-        first = self._page(1)
-        last = min(first.pages or WINDOW, WINDOW)
-        total = first.total
-        for number, page in enumerate(chain([first], self.session.ahead(self._page, range(2, last + 1)))):
+        total: int | None = None
+        counted: int | None = None
+        for number, page in enumerate(self._read()):
             if page.total is not None and total is not None and page.total < total:
                 return
-            total = page.total
+            total, counted = page.total, page.pages
             yield page.rows
             if page.rows:
                 self.border = page.rows[-1].created_at
             if len(page.rows) < PER_PAGE:
                 self.ended = page.total is None or page.total <= number * PER_PAGE + len(page.rows)
                 return
-        self.ended = first.pages is not None and first.pages <= WINDOW
+        self.ended = counted is not None and counted <= WINDOW
+
+    def _read(self) -> Iterator[_Read]:
+        """The pages that are known, then those beyond."""
+        counted: int | None = None
+        for page in self.session.ahead(self._page, range(1, self.known + 1)):
+            counted = page.pages
+            yield page
+        last = min(counted or WINDOW, WINDOW)
+        yield from self.session.ahead(self._page, range(self.known + 1, last + 1))
 
     def _page(self, number: int) -> _Read:
         path = f"/projects/{self.project.id}/issues"
