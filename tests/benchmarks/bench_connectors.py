@@ -9,10 +9,15 @@ ratios within one run mean anything. Nothing is asserted.
 
 * bare: the very requests of our first pull, sent by plain threads that read the bytes and drop them
 * pull: ``milesync pull`` into a new database, with histories
-* bare plain, pull plain: the same two without histories, where a setting leaves them out: what the naive loop reads
+* bare plain, pull plain: the same two without histories, where a setting leaves them out
 * quiet: ``milesync run`` when nothing changed: pull, assess, plan, apply
 * 1 %: ``milesync pull`` when one issue in a hundred changed
-* naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise
+* naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise. It reads no history, so it stands
+  beside ``pull plain``, and on GitHub, which has no such setting, beside ``pull``
+* naive histories: the same loop with histories, beside ``pull``. Jira's search tells them with the issues, if asked;
+  the others' SDKs ask issue by issue, and 200 issues are enough to see what that means
+
+Each command but ours is run twice, and the second time counts: then the server knows what it will be asked.
 """
 
 from __future__ import annotations
@@ -29,12 +34,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
-ROWS = ("bare", "pull", "plain", "quiet", "change", "naive")
+ROWS = ("bare", "pull", "plain", "quiet", "change", "naive", "histories")
+FEW = 200
+"""Issues whose histories are asked for one by one."""
 PLAIN: dict[str, dict[str, Any]] = {
     "gitlab": {"history": "none"},
     "jira": {"history": False},
@@ -174,47 +182,56 @@ def connected(kind: str, url: str, concurrency: int, options: dict[str, Any] | N
     return import_module(f"connectors.{kind.partition('-')[0]}").connect(setup)
 
 
-def naive(kind: str, url: str) -> None:
+def naive(kind: str, url: str, *, histories: bool) -> None:
     """The loop that everybody writes first."""
-    loops: dict[str, Callable[[str], int]] = {
+    loops: dict[str, Callable[[str, bool], int]] = {
         "github": _naive_github,
         "gitlab": _naive_gitlab,
         "jira": _naive_jira,
         "jira-cloud": _naive_cloud,
     }
-    loops[kind](url)
+    loops[kind](url, histories)
 
 
-def _naive_github(url: str) -> int:
+def _naive_github(url: str, histories: bool) -> int:
     from github import Auth, Github
 
     repository = Github(auth=Auth.Token("sandbox"), base_url=url, per_page=100).get_repo("acme/app")
-    return sum(issue.state == "open" for issue in repository.get_issues(state="all"))
+    issues = repository.get_issues(state="all")
+    if histories:
+        return sum(len(list(issue.get_events())) for issue in islice(issues, FEW))
+    return sum(issue.state == "open" for issue in issues)
 
 
-def _naive_gitlab(url: str) -> int:
+def _naive_gitlab(url: str, histories: bool) -> int:
     import gitlab
 
     project = gitlab.Gitlab(url, private_token="sandbox").projects.get("acme/app")
-    return sum(issue.state == "opened" for issue in project.issues.list(scope="all", iterator=True, per_page=100))
+    issues = project.issues.list(scope="all", iterator=True, per_page=100)
+    if histories:
+        logs = ((one.resourcemilestoneevents, one.resourcestateevents) for one in islice(issues, FEW))
+        return sum(len(list(log.list(iterator=True))) for both in logs for log in both)
+    return sum(issue.state == "opened" for issue in issues)
 
 
-def _naive_jira(url: str) -> int:
+def _naive_jira(url: str, histories: bool) -> int:
     import jira
 
     client = jira.JIRA(url, token_auth="sandbox")
+    expand = "changelog" if histories else None
     found, start = 0, 0
-    while issues := client.search_issues("project = APP ORDER BY key", startAt=start, maxResults=100):
+    while issues := client.search_issues("project = APP ORDER BY key", startAt=start, maxResults=100, expand=expand):
         found += sum(issue.fields.resolution is None for issue in issues)
         start += len(issues)
     return found
 
 
-def _naive_cloud(url: str) -> int:
+def _naive_cloud(url: str, histories: bool) -> int:
     import jira
 
     client = jira.JIRA(url, basic_auth=(SECRETS["JIRA_EMAIL"], "sandbox"), options={"rest_api_version": "3"})
-    issues = client.enhanced_search_issues("project = APP ORDER BY key", maxResults=0)
+    expand = "changelog" if histories else None
+    issues = client.enhanced_search_issues("project = APP ORDER BY key", maxResults=0, expand=expand)
     return sum(issue.fields.resolution is None for issue in issues)
 
 
@@ -246,19 +263,21 @@ def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequen
         def fetch(word: str) -> list[str]:
             asked = folder / f"{word}.json"
             subprocess.run([*me, "--record", kind, server.url, str(concurrency), str(asked), word], check=True)
-            command = [*me, "--bare", str(asked), str(concurrency)]
+            return [*me, "--bare", str(asked), str(concurrency)]
+
+        def again(command: list[str]) -> Cost:
             measured(server, command)  # the server has seen everything once
-            return command
+            return measured(server, command)
 
         place = configured(folder, server, concurrency, "create")
         elsewhere: list[str] = []
         command = fetch("full")
-        yield "bare", measured(server, command)
+        yield "bare", again(command)
         if "pull" in rows:
             yield "pull", measured(server, [*ours, "pull", *place])
             yield "bare again", measured(server, command)
         if "plain" in rows and kind in PLAIN:
-            yield "bare plain", measured(server, fetch("plain"))
+            yield "bare plain", again(fetch("plain"))
             elsewhere = configured(folder / "plain", server, concurrency, "create", plain=True)
             yield "pull plain", measured(server, [*ours, "pull", *elsewhere])
         if "quiet" in rows:
@@ -271,7 +290,9 @@ def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequen
             if elsewhere:
                 yield "1 % plain", measured(server, [*ours, "pull", *elsewhere])
         if "naive" in rows:
-            yield "naive", measured(server, [*me, "--naive", kind, server.url])
+            yield "naive", again([*me, "--naive", kind, server.url, "none"])
+        if "histories" in rows:
+            yield "naive histories", again([*me, "--naive", kind, server.url, "histories"])
 
 
 def main() -> None:
@@ -282,7 +303,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
-    for name, count in (("--bare", 2), ("--record", 5), ("--naive", 2)):
+    for name, count in (("--bare", 2), ("--record", 5), ("--naive", 3)):
         parser.add_argument(name, nargs=count, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.bare:
@@ -291,16 +312,17 @@ def main() -> None:
         kind, url, concurrency, file, word = given.record
         record(kind, url, int(concurrency), Path(file), plain=word == "plain")
     elif given.naive:
-        naive(*given.naive)
+        kind, url, word = given.naive
+        naive(kind, url, histories=word == "histories")
     else:
         print(f"{given.issues} issues, 40 milestones, {given.latency * 1000:.0f} ms, {given.concurrency} at once")
-        print(f"{'':22}{'wall s':>8}{'x bare':>8}{'CPU s':>8}{'peak MB':>9}{'requests':>10}{'read MB':>9}")
+        print(f"{'':27}{'wall s':>8}{'x bare':>8}{'CPU s':>8}{'peak MB':>9}{'requests':>10}{'read MB':>9}")
         for kind in given.only:
             first = 0.0
             for what, cost in table(kind, given.issues, given.latency, given.concurrency, given.rows):
                 first = first or cost.wall
                 print(
-                    f"{kind + ' ' + what:22}{cost.wall:8.2f}{cost.wall / first:8.2f}{cost.cpu:8.2f}{cost.peak:9.0f}"
+                    f"{kind + ' ' + what:27}{cost.wall:8.2f}{cost.wall / first:8.2f}{cost.cpu:8.2f}{cost.peak:9.0f}"
                     f"{cost.requests:10}{cost.read:9.1f}",
                     flush=True,
                 )
