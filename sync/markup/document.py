@@ -203,9 +203,13 @@ def _harmless(character: str) -> str:
 
 
 def merged(line: Line) -> Line:
-    """The line with neighbouring words joined and nothing blank at its ends, so that its start can be judged."""
+    """The line with neighbouring words joined and nothing blank at its ends, so that its start can be judged.
+
+    A link to no address of the web is words.
+    """
     parts: list[Inline] = []
-    for part in line:
+    for one in line:
+        part = one.text if isinstance(one, Link) and not is_plain_url(one.url) else one
         if isinstance(part, str) and parts and isinstance(parts[-1], str):
             parts[-1] += part
         else:

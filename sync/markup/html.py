@@ -24,7 +24,6 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
-    is_plain_url,
     merged,
 )
 
@@ -76,7 +75,7 @@ def _inline(part: Inline) -> str:
             return _literal(text)
         case Link(text, url):
             words = escape(clean(text))
-            return f'<a href="{escape(url)}">{words}</a>' if is_plain_url(url) else words
+            return f'<a href="{escape(url)}">{words}</a>'
         case Sign(status):
             return SIGNS[status]
         case Item(key, title, _):

@@ -27,7 +27,6 @@ from sync.markup.document import (
     Table,
     clean,
     is_ours,
-    is_plain_url,
     merged,
 )
 
@@ -112,7 +111,7 @@ def _inline(part: Inline, links: bool) -> str:
             return _code(text)
         case Link(text, url):
             words = text if is_ours(text) else _code(text)
-            return f"[{words}]({url})" if is_plain_url(url) else words
+            return f"[{words}]({url})"
         case Sign(status):
             return SIGNS[status]
         case Mention(_, login, name):

@@ -28,7 +28,6 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
-    is_plain_url,
     merged,
 )
 from sync.model import Status
@@ -87,7 +86,7 @@ def _inline(part: Inline) -> str:
         case Foreign(text) | Mention(_, _, text):  # Data Center mentions by a login that it does not tell us
             return _literal(text)
         case Link(text, url):
-            return f"[{_words(text)}|{url}]" if is_ours(text) and is_plain_url(url) else _words(text)
+            return f"[{_words(text)}|{url}]" if is_ours(text) else _words(text)
         case Sign(status):
             return _SIGNS[status]
         case Item(key, title, _):

@@ -238,3 +238,12 @@ def test_an_address_that_a_markup_could_misread_leaves_only_words(url: str) -> N
         assert "](" not in body
         assert "|" not in body
     assert "<a" not in html(paragraph(Link("more", url)))
+
+
+@pytest.mark.parametrize("markup", list(Markup))
+def test_a_link_to_no_address_of_the_web_is_words_also_at_the_start_of_a_line(markup: Markup) -> None:
+    shown = [
+        render(paragraph(part, " and more"), markup, WIDE)
+        for part in (Link("    words", "javascript:alert(1)"), "    words")
+    ]
+    assert shown[0] == shown[1]
