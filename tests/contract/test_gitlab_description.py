@@ -20,6 +20,7 @@ import requests
 from graphql import build_schema, parse, validate
 from jsonschema import Draft202012Validator, FormatChecker
 
+from connectors.contract.side import marker as marker_of
 from connectors.gitlab.activity import LINKS, QUERY, QUERY_WITH_LINKS
 from connectors.gitlab.write import SET_HEALTH
 from connectors.sandbox.world import Project
@@ -192,7 +193,7 @@ def exercise(side: Side, project: Project) -> None:
     got.pull(connector, "acme/*").pull(connector, "acme/*")
     assert got.failed == {}
     to: dict[str, Any] = {"milestone": "m", "project": str(project.id), "project_key": project.key}
-    marker = '{"kind":"status_issue","milestone":"m"}'
+    marker = marker_of("m", "status_issue")
     connector.apply(CreateLabel(**to, label="health::on-track", colour="0e8a16", description="Milestone health"))
     key = connector.apply(
         CreateStatusIssue(**to, title="H", body="B", marker=marker, labels=("milestone-status",))

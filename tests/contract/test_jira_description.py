@@ -20,6 +20,7 @@ from openapi_core import OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.templating.paths.exceptions import PathError
 
+from connectors.contract.side import marker as marker_of
 from sync.connector import (
     Attach,
     CloseIssue,
@@ -133,7 +134,7 @@ def use_all(made: Stand) -> None:
     state = pulled(connector, ["PAY"])
     pulled(connector, ["PAY", "W*"], state)
     where: dict[str, Any] = {"milestone": "u/milestone/1", "project": str(project.id), "project_key": "PAY"}
-    marker = '{"kind":"status_issue","milestone":"u/milestone/1"}'
+    marker = marker_of("u/milestone/1", "status_issue")
     issue = connector.apply(CreateStatusIssue(**where, title="t", body=made.body("b"), marker=marker)).issue
     asked = {**where, "issue": issue}
     posted = connector.apply(CreateComment(**asked, body=made.body("one"), marker="{}", summary=True)).id
