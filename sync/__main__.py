@@ -11,7 +11,7 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
-_OFTEN = 50_000
+_OFTEN = 100_000
 """After how many new objects the collector looks through them: a pull makes many, and hardly any of them in cycles."""
 
 

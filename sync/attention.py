@@ -13,6 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.model import Issue, StatusCategory
+from sync.odds import quantiles
 from sync.past import Past
 
 __all__ = ["Attention", "attention", "candidates", "usual_age", "usual_shares"]
@@ -92,7 +93,7 @@ def usual_age(past: Past, stream: int, at: float) -> float:
         done = (closed <= at) & (closed > joined)
         ages.append((closed - joined)[done])
     together = np.concatenate(ages) if ages else np.zeros(0)
-    return float(np.quantile(together, past.rules.straggler_quantile)) if len(together) else float("inf")
+    return float(quantiles(together, past.rules.straggler_quantile)) if len(together) else float("inf")
 
 
 def usual_shares(issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.calendar import Calendar
-from sync.odds import beta_prime_quantile
+from sync.odds import beta_prime_quantile, quantiles
 from sync.past import Past
 from sync.rules import Rules
 
@@ -95,7 +95,7 @@ def learnt(scaled: Floats, rules: Rules) -> tuple[float, float, float]:
     if count < rules.multipliers_least:
         return rules.multipliers
     weight = count / (count + rules.multipliers_weight)
-    own = np.quantile(scaled, QUANTILES)
+    own = quantiles(scaled, QUANTILES)
     low, middle, high = (
         float(weight * mine + (1 - weight) * shipped) for mine, shipped in zip(own, rules.multipliers, strict=True)
     )

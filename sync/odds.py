@@ -1,6 +1,7 @@
 """Probabilities, log-odds, and the distributions that the forecast asks about.
 
-Own lines instead of `scipy.special`'s, whose import takes longer than many a command; the tests hold them to it.
+Own lines instead of `scipy.special`'s, whose import takes longer than many a command, and of `numpy.quantile`, which
+imports masked arrays; the tests hold them to these.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score"]
+__all__ = ["beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score", "quantiles"]
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,16 @@ def logit(p: ArrayLike) -> Any:
 def expit(x: ArrayLike) -> Any:
     """The probabilities of log-odds: float64, a number for a number."""
     return np.exp(-np.logaddexp(0.0, -np.asarray(x, dtype=np.float64)))
+
+
+def quantiles(values: ArrayLike, at: ArrayLike) -> Floats:
+    """The quantiles of values (at least one, none NaN) at levels from 0 to 1, linear between two of them."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    place = np.asarray(at, dtype=np.float64) * (len(ordered) - 1)
+    low = place.astype(np.int64)
+    below, above, share = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)], place - low
+    step = above - below
+    return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
 
 def log_gamma(x: ArrayLike) -> Floats:

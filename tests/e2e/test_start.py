@@ -13,6 +13,7 @@ NEEDLESS = (
     "jinja2",
     "jira",
     "matplotlib",
+    "numpy.ma",
     "opentelemetry",
     "psycopg",
     "scipy",

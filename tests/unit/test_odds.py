@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sync.odds import beta_prime_quantile, expit, log_gamma, logit, normal_score
+from sync.odds import beta_prime_quantile, expit, log_gamma, logit, normal_score, quantiles
 
 CHANCES = np.concatenate([np.linspace(0.0, 1.0, 1001), 10.0 ** np.arange(-300, 0), 1 - 10.0 ** np.arange(-15, 0)])
 ODDS = np.concatenate([np.linspace(-40.0, 40.0, 1001), [-np.inf, -1e4, -700.0, 0.0, 700.0, 1e4, np.inf]])
@@ -29,6 +29,14 @@ def test_the_gamma_function_and_the_normal_are_scipys() -> None:
     assert log_gamma(0.0) == np.inf
     p = np.linspace(0.0005, 0.9995, 999)
     assert normal_score(p) == pytest.approx(special.ndtri(p), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20, 1000])
+def test_quantiles_are_numpys_to_the_last_bit(count: int) -> None:
+    values = np.random.default_rng(count).lognormal(size=count)
+    levels = np.concatenate([np.linspace(0, 1, 101), [0.85, 0.95, 1 - 1e-16]])
+    assert quantiles(values, levels).tolist() == np.quantile(values, levels).tolist()
+    assert float(quantiles(values, 0.85)) == np.quantile(values, 0.85)
 
 
 @pytest.mark.parametrize("q", [0.5, 0.85, 0.95])
