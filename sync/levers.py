@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,7 @@ def _pace(outlook: Outlook, k: int) -> Lever:
         None,
         (),
         needed=round(needed, 1),
-        median=round(float(np.median(by_week)), 1),
+        median=round(median(by_week.tolist()), 1),
         reached=int(np.count_nonzero(by_week >= needed)),
         weeks=len(by_week),
     )
