@@ -327,10 +327,10 @@ def test_a_pull_that_is_broken_off_goes_on_and_loses_nothing(there: Small, clock
     pages.close()  # type: ignore[attr-defined]
     clock.pass_(hours=1)
     there.tracker.close(there.plain, ada)
-    seen, sent = len(got.issues), connector.requests
-    got.take(connector.pull(["acme/app"], got.cursors))
-    assert connector.requests - sent <= 3 + 4 - seen // 100, "what was stored is not read again"
-    got.take(connector.pull(["acme/app"], got.cursors))
+    seen, again = len(got.issues), connected(there.tracker, clock)  # the first one's last requests may be under way
+    got.take(again.pull(["acme/app"], got.cursors))
+    assert again.requests <= 3 + 4 - seen // 100, "what was stored is not read again"
+    got.take(again.pull(["acme/app"], got.cursors))
     assert {i.key: i.state for i in got.issues.values()} == {
         i.key: i.state for i in pulled(connected(there.tracker, clock)).issues.values()
     }
