@@ -1,18 +1,14 @@
-"""What an assessment is made from and what it is: the configured sources, the rules, a milestone with its health."""
+"""What an assessment is made from and what it is: the rules, and a milestone with its health."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sync import history
-from sync.also import Also
 from sync.calendar import Calendar
-from sync.connector import Connector
 from sync.coordination import Criteria, Finding
-from sync.forecast import Rules
 from sync.model import (
     DueDate,
     Health,
@@ -23,62 +19,11 @@ from sync.model import (
     Project,
 )
 from sync.nudges import Load, Nudging
-from sync.plan import Policy
+from sync.rules import Rules
+from sync.source import Named, Source
 from sync.view import Commitment, Forecast
 
-__all__ = ["Assessed", "Named", "Rulebook", "Source"]
-
-
-@dataclass(frozen=True)
-class Named:
-    """What people said about one milestone in the configuration."""
-
-    report_on: str = ""
-    start: date | None = None
-    owner: str = ""
-
-
-def _plan_only(_project: str) -> Policy:
-    return Policy.PLAN
-
-
-def _nothing_more(_project: str) -> Also:
-    return Also()
-
-
-def _every_title(_project: str, _title: str) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Source:
-    """A configured connection, ready to use.
-
-    ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
-    ``ignored`` are types (in lower case) whose issues are no items: umbrellas such as epics, or sub-tasks.
-    ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
-    probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
-    looked after there, ``also_of`` what is written beside label and comment.
-    """
-
-    name: str
-    connector: Connector
-    projects: tuple[str, ...]
-    policy_of: Callable[[str], Policy] = _plan_only
-    admits: Callable[[str, str], bool] = _every_title
-    labels: tuple[str, ...] = ("milestone-status",)
-    prefix: str = "health"
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    removed: frozenset[str] = history.REMOVED
-    ignored: frozenset[str] = frozenset()
-    tolerance: float = 0.0
-    share: str = "none"
-    named: Mapping[str, Named] = field(default_factory=dict)
-    also_of: Callable[[str], Also] = _nothing_more
-
-    def attaches(self, project: str) -> bool:
-        """Whether pictures are asked for in a project, and its tracker takes files."""
-        return self.connector.capabilities.files and self.also_of(project).picture
+__all__ = ["Assessed", "Rulebook"]
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,16 @@
-"""Days: when a due day ends, which days are worked, and how much work a day carries.
-
-All three trackers store a due date without a useful time: GitHub midnight Pacific, meaning the UTC date of that
-moment; GitLab and Jira a plain date. Whatever is due today is not overdue, so the due moment is the end of that day in
-the project's time zone (`end_of_day`).
-"""
+"""Which days are worked, and how much work a day carries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LOOK_AHEAD", "Calendar", "due_date", "end_of_day"]
+__all__ = ["LOOK_AHEAD", "Calendar"]
 
 LOOK_AHEAD = 3653
 """How many days ahead work is counted: ten years. No forecast reaches so far."""
@@ -24,39 +19,8 @@ Floats = NDArray[np.float64]
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_ORDINAL = date.max.toordinal()
 _UTC = ZoneInfo("UTC")
-_LAST = datetime.max.replace(tzinfo=UTC)
-_FIRST = datetime.min.replace(tzinfo=UTC)
 _FIRST_DAY, _LAST_DAY = 2.0 - _EPOCH, float(_LAST_ORDINAL - _EPOCH)
 _HOLIDAY_YEARS = range(1900, 2101)  # outside, country calendars are guesses or fail to compute
-
-
-def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The UTC moment at which ``day`` ends in ``zone``: the first moment of the next day there.
-
-    On days when clocks change this is 23 or 25 hours after its beginning. At the ends of the calendar (years 1 and
-    9999), where the moment has no UTC date, it is the first or last representable one; nothing is raised.
-    """
-    if day >= date.max:
-        return _LAST
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
-    try:
-        return midnight.astimezone(UTC)
-    except OverflowError:
-        return _FIRST  # the end of the last day but one has a UTC date in every zone
-
-
-def due_date(value: datetime | date | str | None) -> date | None:
-    """A tracker's due date as it is meant: a date stays, a moment (GitHub ``due_on``) gives its UTC date.
-
-    Text is read as ISO 8601; None and empty text give None. Raises ValueError on text that is no date.
-    """
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is None else value.astimezone(UTC)).date()
-    return value
 
 
 class Calendar:

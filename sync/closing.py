@@ -1,28 +1,21 @@
-"""The record of a milestone that is done: what was planned, what came, what was forecast, whom to thank, what to ask.
-
-It is made once, when a milestone that milesync has watched is first seen done, and kept as it was then: whatever a
-tracker says later, or a reopening, changes nothing in it. People are named for having closed something, never counted,
-compared or timed.
-"""
+"""How the closing record of a milestone that is done comes about."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from enum import StrEnum
-from itertools import pairwise
+from datetime import date, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from sync.calendar import end_of_day
 from sync.coordination import Criteria
+from sync.dates import end_of_day
 from sync.history import is_member
-from sync.model import Counts, DueDate, Event, EventKind, Health, Issue, Membership, Milestone, Person
+from sync.model import DueDate, Event, EventKind, Health, Issue, Membership, Milestone, Person
+from sync.record import Question, QuestionKind, Record, Told
 
-__all__ = ["Question", "QuestionKind", "Record", "Told", "forgotten", "freeze"]
+__all__ = ["freeze"]
 
 QUESTIONS = 3
 SHOWN = 6
@@ -32,85 +25,6 @@ SURE, DOUBTFUL = 0.7, 0.35
 GROWTH, SLOW_DAYS, LATE_SHARE, LATE_PART = 0.2, 14.0, 0.4, 0.2
 
 _UTC = ZoneInfo("UTC")
-
-
-class QuestionKind(StrEnum):
-    """What a review should talk about, in the order in which it is asked."""
-
-    LEFT_OPEN = "left_open"
-    CRITERIA = "criteria"
-    UNFORESEEN = "unforeseen"
-    TURNED = "turned"
-    GREW = "grew"
-    SLIPPED = "slipped"
-    HELD_UP = "held_up"
-    RUSH = "rush"
-    CUT = "cut"
-    KEEP = "keep"
-    CHANGE = "change"
-    NEXT = "next"
-
-
-class Question(Struct, frozen=True, kw_only=True):
-    """One question: the figures and the day of its sentence, and the issue (key, title, address) that it is about."""
-
-    kind: QuestionKind
-    count: int = 0
-    of: int = 0
-    days: int = 0
-    probability: float | None = None
-    day: date | None = None
-    item: tuple[str, str, str] | None = None
-
-
-class Told(Struct, frozen=True, kw_only=True):
-    """What was published at a time (UTC)."""
-
-    at: datetime
-    due: date | None = None
-    probability: float | None = None
-    p50: date | None = None
-    p85: date | None = None
-
-
-class Record(Struct, frozen=True, kw_only=True):
-    """The closing record of one milestone. ``at`` is when it was made (UTC); days are those of the project's zone.
-
-    ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
-    milestone where work was left open). ``began`` items were in it at the end of its first day, ``joined`` came later,
-    ``left`` went and did not come back. ``estimate`` and ``spent`` are seconds, over the items that it held in the end.
-    ``slips`` are the due dates as they were seen, oldest first, without who moved them; ``told`` the forecasts kept.
-    """
-
-    container: str
-    at: datetime
-    title: str
-    done: date
-    start: date | None = None
-    baseline: date | None = None
-    due: date | None = None
-    counts: Counts = Counts()
-    began: int = 0
-    joined: int = 0
-    left: int = 0
-    estimate: int = 0
-    spent: int = 0
-    criteria: Criteria = Criteria()
-    slips: tuple[DueDate, ...] = ()
-    told: tuple[Told, ...] = ()
-    thanks: tuple[Person, ...] = ()
-    questions: tuple[Question, ...] = ()
-
-    @property
-    def grown(self) -> float:
-        """Scope that joined after the start, as a share of what was there before."""
-        return self.joined / max(1, self.began)
-
-    @property
-    def moves(self) -> int:
-        """How often the due date moved."""
-        known = [one.due for one in self.slips if one.due is not None]
-        return sum(a != b for a, b in pairwise(known))
 
 
 def freeze(
@@ -279,9 +193,3 @@ def _rush(record: Record, members: Sequence[Membership]) -> Iterable[Question]:
     late = sum(day > edge for day in closed)
     if len(closed) >= 5 and late >= LATE_SHARE * len(closed):
         yield Question(kind=QuestionKind.RUSH, count=late, of=len(closed))
-
-
-def forgotten(record: Record, person: str, nobody: Person) -> Record:
-    """The record without one person (by id)."""
-    kept = {nobody if one.id == person else one for one in record.thanks}
-    return replace(record, thanks=tuple(sorted(kept, key=lambda one: (one.name.casefold(), one.id))))

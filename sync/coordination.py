@@ -21,11 +21,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from sync.calendar import Calendar
 from sync.model import Issue, Milestone, Value
+
+if TYPE_CHECKING:
+    from sync.calendar import Calendar
 
 __all__ = ["Criteria", "Finding", "FindingKind", "criteria", "findings", "overlaps"]
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sync.calendar import end_of_day
+from sync.dates import end_of_day
 from sync.ledger import Container, Ledger
 from sync.model import Membership
 

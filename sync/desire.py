@@ -10,7 +10,6 @@ import msgspec
 from sync import report
 from sync.action import StatusIssue
 from sync.assessment import Assessed
-from sync.closing import Record
 from sync.commands import heard
 from sync.description import board_for, description_of, health_for, lines_for, told_on
 from sync.desired import Desired, label_name
@@ -22,6 +21,7 @@ from sync.markup import render
 from sync.markup.document import Document
 from sync.model import Health, Issue, State, Status
 from sync.nudges import Nudging, Want, wants
+from sync.record import Record
 from sync.reminder import named, reminder
 
 __all__ = ["desire", "last_marker", "view"]

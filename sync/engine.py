@@ -6,15 +6,12 @@ Each step is one method and can be run alone. Connections are pulled side by sid
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
-import structlog
 
 from sync.action import (
     Action,
@@ -25,7 +22,7 @@ from sync.action import (
     Target,
 )
 from sync.also import Mark
-from sync.assessment import Assessed, Rulebook, Source
+from sync.assessment import Assessed, Rulebook
 from sync.connector import TrackerError
 from sync.database.schema import Made
 from sync.desire import desire
@@ -34,25 +31,23 @@ from sync.desired import merged as _plans
 from sync.drawing import drawn, to_draw
 from sync.itemlabels import marked
 from sync.ledger import Ledger
-from sync.model import Status, UnknownWhy, alike
-from sync.outcome import Failure, Progress, Result, Written, silent
+from sync.model import Status, UnknownWhy
+from sync.outcome import Progress, Result, silent
 from sync.pages import Pages
+from sync.parallel import side_by_side
 from sync.plan import Limits, over_limits, reconcile
+from sync.pulling import Part, Puller, asked
 from sync.reading import Reading, explain, history_of, scores
 from sync.recall import recalled
 from sync.review import frozen
 from sync.selfscore import StreamScore
+from sync.source import Source
 from sync.store import Store
 from sync.together import JointAssessed, Whole, relate
 from sync.traces import span
 from sync.writing import Writer
 
-__all__ = ["Engine", "Failure", "Part", "Progress", "Result", "Written"]
-
-log = structlog.get_logger("milesync")
-
-T = TypeVar("T")
-R = TypeVar("R")
+__all__ = ["Engine"]
 
 SWEEP = timedelta(days=1)
 """How long the last observation of a status issue stands when nothing tells that it changed."""
@@ -60,19 +55,6 @@ SWEEP = timedelta(days=1)
 
 UNREAD = timedelta(days=1)
 """How long a project stays in view that no part of a round has read: nobody knows whether another one still will."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A share of a round that others do the rest of: the connections whose trackers are asked and written to.
-
-    ``since`` is when the round began (UTC): what others have read after that stands. ``projects``, as configured, are
-    those to read; None: all.
-    """
-
-    connections: Collection[str]
-    since: datetime
-    projects: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -94,12 +76,10 @@ class Engine:
     part: Part | None = None
     pages: Pages | None = None
     """The report, where it is published: comments link to its pages."""
-    failures: list[Failure] = field(default_factory=list)
+    puller: Puller | None = None
+    """What reads the trackers, where it is there already; it has the same sources, store, clock and progress."""
     left: list[str] = field(default_factory=list)
     """What a tracker would not let us take away or close, and why."""
-    pulled: int = 0
-    went_through: bool = False
-    """Whether at least one project was read to the end."""
     whole: Whole | None = None
     """What was assessed last, with the joint milestones and what waits for what."""
     _answering: set[str] | None = None
@@ -111,87 +91,44 @@ class Engine:
     _terms: dict[str, int | None] = field(default_factory=dict)
     """By source: how often the right to write there had been given when it was first observed; None: it was held."""
 
+    def __post_init__(self) -> None:
+        self._puller = self.puller or Puller(self.sources, self.store, self.clock, self.progress)
+        self.failures = self._puller.failures
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
     ) -> None:
-        for source in self.sources:
-            source.connector.close()
-        self.store.close()
+        self._puller.close()
+
+    @property
+    def pulled(self) -> int:
+        """Issues pulled so far."""
+        return self._puller.pulled
+
+    @property
+    def went_through(self) -> bool:
+        """Whether at least one project was read to the end."""
+        return self._puller.went_through
 
     @property
     def requests(self) -> dict[str, int]:
         """Requests sent so far, by connection."""
-        return {source.name: source.connector.requests for source in self.sources}
+        return self._puller.requests
 
     @property
     def asked(self) -> list[Source]:
         """The sources whose trackers are asked."""
-        return [s for s in self.sources if self.part is None or s.name in self.part.connections]
+        return asked(self.sources, self.part)
 
     # --- pull ------------------------------------------------------------------------------------------------------
 
     @span("pull")
     def pull(self) -> None:
         """Bring the store up to date, every connection at once."""
-        self._side_by_side(self._pull_one, self.asked, [source.name for source in self.asked])
-
-    def _pull_one(self, source: Source) -> None:
-        """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
-        connector, now = source.connector, self.clock()
-        self.progress("pull", source.name)
-        cursors = self.store.cursors(connector.source)
-        keys = {project.id: project.key for project in self.store.projects(connector.source)}
-        projects = source.projects if self.part is None or self.part.projects is None else self.part.projects
-        seen, read = set[str](), set[str]()
-        failed: dict[str, TrackerError] = {}
-        try:
-            for page in connector.pull(projects, cursors):
-                self.store.save(connector.source, page, now)
-                keys |= {project.id: project.key for project in page.projects}
-                seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
-                self.pulled += len(page.issues)
-                self.progress("pull", f"{source.name}: {self.pulled} issues")
-                self.went_through |= bool(page.complete)
-                for project in page.complete:
-                    read.add(keys.get(project, project))
-                    self.store.note_pull(connector.source, keys.get(project, project), now, None)
-                for project, error in page.failed.items():
-                    failed[project] = error
-                    self._failed(source, project, error)
-                    self.store.note_pull(connector.source, project, now, str(error))
-            self.store.watch(source.name, connector.source, seen, only=not failed and self.part is None)
-            # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
-            for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(projects):
-                if word not in failed:
-                    self.store.note_pull(connector.source, word, now, None)
-            known = {keys[id_] for id_ in self.store.watched(source.name, connector.source) & keys.keys()}
-            for word, problem in failed.items():
-                unread = known - read - failed.keys() - self._read_since(source) if word not in known else set()
-                for project in _led_to(word, unread, source.projects):
-                    self.store.note_pull(connector.source, project, now, str(problem))
-        except Exception as error:
-            if not isinstance(error, TrackerError):
-                log.exception("the connector failed", connection=source.name)
-            self._failed(source, "", error)
-            self.store.watch(source.name, connector.source, seen, only=False)
-            watched = self.store.watched(source.name, connector.source)
-            for project in {*projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
-                self.store.note_pull(connector.source, project, now, str(error))
-
-    def _read_since(self, source: Source) -> set[str]:
-        """Keys of the projects of a source that others have read to the end in this round."""
-        if self.part is None:
-            return set()
-        origin, since = source.connector.source, self.part.since
-        return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
-
-    def _failed(self, source: Source, project: str, error: Exception) -> None:
-        words = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
-        log.warning("failed", connection=source.name, project=project, error=words)
-        self.failures.append(Failure(source.name, project, words, error))
+        self._puller.run(self.part)
 
     # --- assess ----------------------------------------------------------------------------------------------------
 
@@ -292,7 +229,7 @@ class Engine:
                     source.connector.capabilities  # noqa: B018 - asking is the point
                 except TrackerError as error:
                     if not any(failure.connection == source.name for failure in self.failures):
-                        self._failed(source, "", error)
+                        self._puller.failed(source, "", error)
                 else:
                     self._answering.add(source.name)
         return self._answering
@@ -319,7 +256,7 @@ class Engine:
         seen = Observed()
         shares = [share for share in shares if share[1]]
         names = [source.name for source, _ in shares]
-        for found in self._side_by_side(lambda share: self._observe_one(*share), shares, names):
+        for found in side_by_side(lambda share: self._observe_one(*share), shares, names):
             seen = _merged(seen, found)
         return seen
 
@@ -330,7 +267,7 @@ class Engine:
         try:
             found = source.connector.observe([self.target(one, told.get(one.uid, ())) for one in wanted])
         except TrackerError as error:
-            self._failed(source, "", error)
+            self._puller.failed(source, "", error)
             return Observed(failed={one.uid: error for one in wanted})
         for one in wanted:
             if one.uid not in found.failed:
@@ -434,29 +371,15 @@ class Engine:
             holder=self.holder,
             progress=self.progress,
             draw=lambda uid: drawn(by_uid[uid]),
-            failed=self._failed,
+            failed=self._puller.failed,
             left=self.left,
             terms=self._terms,
         )
         names = [actions[0][0].name for actions in trackers.values()]
-        for share in self._side_by_side(writer.apply, list(trackers.values()), names):
+        for share in side_by_side(writer.apply, list(trackers.values()), names):
             result.written += share.written
             result.refused += share.refused
             result.held |= share.held
-
-    @staticmethod
-    def _side_by_side(work: Callable[[T], R], items: Sequence[T], names: Sequence[str]) -> list[R]:
-        """Connections wait on their own trackers, never on each other's."""
-
-        def within(name: str, item: T) -> R:
-            with span("connection", connection=name):
-                return work(item)
-
-        if not items:
-            return []
-        with ThreadPoolExecutor(len(items)) as pool:
-            contexts = [copy_context() for _ in items]  # lines of the log and spans stay within the run's
-            return list(pool.map(lambda context, *one: context.run(within, *one), contexts, names, items))
 
     # --- run -------------------------------------------------------------------------------------------------------
 
@@ -501,17 +424,6 @@ class Engine:
         self.apply_into(result)
         self.store.finish_run(self.run_id, result.summary())
         return result
-
-
-def _led_to(word: str, unread: Collection[str], words: Sequence[str]) -> set[str]:
-    """Those of the projects (by key) that could not be read because a configured word led nowhere: what it stands for,
-    and what none says plainly, as a number, a query or a former name may have led there.
-    """
-
-    def plain(key: str, word: str) -> bool:
-        return alike(key, word) or key.startswith(f"{word}/")
-
-    return {key for key in unread if plain(key, word) or not any(plain(key, one) for one in words)}
 
 
 def _merged(first: Observed, second: Observed) -> Observed:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from itertools import pairwise
 
-from sync.closing import Question, QuestionKind, Record, Told
 from sync.markup.document import (
     Bullets,
     Document,
@@ -21,6 +20,7 @@ from sync.markup.document import (
     Table,
 )
 from sync.model import Person, Status
+from sync.record import Question, QuestionKind, Record, Told
 from sync.sentences import against, day, percent, plural
 
 __all__ = ["farewell", "question"]

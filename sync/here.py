@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from sync.engine import Part
 from sync.orders import Order, Stopping, Work
+from sync.pulling import Part
 from sync.rounds import HELD, again
 from sync.store import Store, StoreError
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sync.calendar import end_of_day
+from sync.dates import end_of_day
 from sync.ledger import Container
 from sync.model import (
     Counts,
@@ -35,9 +35,9 @@ from sync.model import (
     State,
     uid,
 )
+from sync.rules import REMOVED
 
 __all__ = [
-    "REMOVED",
     "Titles",
     "burnup",
     "containers",
@@ -48,16 +48,6 @@ __all__ = [
     "merged_counts",
     "stays",
 ]
-
-REMOVED = frozenset(
-    {
-        *("not_planned", "duplicate"),
-        *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),
-        *("not a bug", "not our bug", "needs more info", "works as designed", "obsolete", "abandoned", "cancelled"),
-        *("canceled", "moved"),
-    }
-)
-"""Lower-cased resolutions that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""
 
 Titles = Mapping[tuple[str, str], Sequence[tuple[datetime | None, str]]]
 """Which milestones have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""

@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from sync.engine import Engine, Result
 from sync.model import Status
-from sync.orders import Ended
 from sync.store import Run
+
+if TYPE_CHECKING:
+    from sync.engine import Engine
+    from sync.orders import Ended
+    from sync.outcome import Result
 
 __all__ = ["Figures", "Seen", "figures", "ping", "round_figures", "seen", "write_textfile"]
 

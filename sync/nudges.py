@@ -16,11 +16,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from sync.calendar import Calendar
 from sync.model import Issue, Person
+
+if TYPE_CHECKING:
+    from sync.calendar import Calendar
 
 __all__ = ["Held", "Load", "Nudging", "Trouble", "Want", "overcommitted", "unreviewed", "wants"]
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sync.engine import Engine, Part
+from sync.engine import Engine
 from sync.outcome import Progress, Result
+from sync.pulling import Part
 
 __all__ = ["Ended", "Order", "Stopping", "Work"]
 

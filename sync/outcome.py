@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from sync.action import Action, Receipt, notifies
-from sync.assessment import Assessed
 from sync.desired import Plan
+
+if TYPE_CHECKING:
+    from sync.assessment import Assessed
 
 __all__ = ["Failure", "Progress", "Result", "Written", "silent"]
 

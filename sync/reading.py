@@ -11,7 +11,7 @@ import msgspec
 
 from sync import health, history
 from sync.also import untouched
-from sync.assessment import Assessed, Named, Rulebook, Source
+from sync.assessment import Assessed, Rulebook
 from sync.audience import EVERYBODY, Audience
 from sync.capacity_replay import own_multipliers
 from sync.capacity_replay import replay as replayed
@@ -30,6 +30,7 @@ from sync.model import (
 )
 from sync.retained import Details, counted, retained
 from sync.selfscore import StreamScore
+from sync.source import Named, Source
 from sync.stays import ledger_of
 from sync.store import Store
 from sync.track_record import earlier, told, track_record

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sync.assessment import Assessed
-from sync.closing import Record, freeze
+from sync.closing import freeze
 from sync.model import Status
+from sync.record import Record
 from sync.store import Store
 
 __all__ = ["frozen"]

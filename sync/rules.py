@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Rules"]
+__all__ = ["REMOVED", "Rules"]
+
+REMOVED = frozenset(
+    {
+        *("not_planned", "duplicate"),
+        *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),
+        *("not a bug", "not our bug", "needs more info", "works as designed", "obsolete", "abandoned", "cancelled"),
+        *("canceled", "moved"),
+    }
+)
+"""Lower-cased resolutions that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""
 
 
 class Rules(Struct, frozen=True, kw_only=True):

@@ -16,42 +16,17 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.ledger import Ledger, days, moment
+from sync.published import Outcome, Published
 from sync.rules import Rules
 from sync.scoring import brier, calibration_error
 
-__all__ = ["Outcome", "Published", "StreamScore", "sentence", "settle", "stream_scores", "under_calibration"]
+__all__ = ["StreamScore", "sentence", "settle", "stream_scores", "under_calibration"]
 
 Floats = NDArray[np.float64]
 
 CHECKS = (0.25, 0.5, 0.75)
 WINDOW = 60
 SETTLED = timedelta(days=1)
-
-
-class Published(Struct, frozen=True, kw_only=True):
-    """A forecast as it was published. ``due`` is the due moment then, ``p85`` the date given with 85 % (its end, UTC).
-
-    ``start`` is the milestone's start as then known. ``probability`` is None where none was published, ``p85`` where no
-    date was. Moments are in UTC.
-    """
-
-    container: str
-    stream: str
-    at: datetime
-    start: datetime
-    due: datetime
-    probability: float | None = None
-    p85: date | None = None
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """When a milestone was done (UTC), by the meaning of done that its forecasts had; None: not yet.
-
-    ``dropped`` says that it ceased without being done (deleted, or emptied), so that nothing can be said of it.
-    """
-
-    done: datetime | None = None
-    dropped: bool = False
 
 
 class StreamScore(Struct, frozen=True, kw_only=True):

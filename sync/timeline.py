@@ -18,8 +18,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from sync.circle import CircleError
+
 __all__ = [
-    "CircleError",
     "Dependency",
     "Moved",
     "Span",
@@ -32,14 +33,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-
-class CircleError(ValueError):
-    """Milestones that wait for each other in a circle; ``ids`` names it, the first again at the end."""
-
-    def __init__(self, ids: Sequence[str]) -> None:
-        super().__init__(f"a circle of dependencies: {' → '.join(ids)}")
-        self.ids = tuple(ids)
 
 
 class Dependency(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from sync import coordination, history, joint, nudges, timeline
 from sync.assessment import Assessed
-from sync.calendar import end_of_day
+from sync.circle import CircleError
+from sync.dates import end_of_day
 from sync.joint import Curve
 from sync.jointhealth import joint_health, moved_health
 from sync.ledger import days
@@ -26,7 +27,7 @@ from sync.nudges import Load
 from sync.outlook import Outlook
 from sync.past import Past
 from sync.reading import Reading
-from sync.timeline import CircleError, Dependency, Moved, Span
+from sync.timeline import Dependency, Moved, Span
 from sync.whole import JointAssessed, Whole, as_seen, may_know, sees
 
 __all__ = ["JointAssessed", "Whole", "relate"]

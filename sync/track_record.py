@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sync.calendar import end_of_day
 from sync.database.assessed import Forecast
+from sync.dates import end_of_day
 from sync.ledger import Ledger
-from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores
+from sync.published import Outcome, Published
+from sync.selfscore import StreamScore, sentence, settle, stream_scores
 from sync.store import Store
 from sync.view import Forecast as Told
 

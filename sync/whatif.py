@@ -14,9 +14,10 @@ from datetime import date, datetime
 import msgspec
 
 from sync import history
-from sync.assessment import Assessed, Rulebook, Source
+from sync.assessment import Assessed, Rulebook
 from sync.model import DueDate, Event, EventKind, Health, Issue, Milestone
 from sync.reading import Reading
+from sync.source import Source
 from sync.store import Store
 from sync.together import Whole, relate
 

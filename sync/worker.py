@@ -32,10 +32,11 @@ from procrastinate import App, JobContext
 from procrastinate import exceptions as queue_errors
 from procrastinate.jobs import Job, Status
 
-from sync.engine import Engine, Part
+from sync.engine import Engine
 from sync.orders import Order, Stopping, Work
 from sync.outcome import Failure
 from sync.over import Over
+from sync.pulling import Part
 from sync.rounds import HELD, PATIENCE, again, steps
 from sync.store import StoreError
 

@@ -25,11 +25,11 @@ from sync.action import (
     TellBoard,
     may_be_refused,
 )
-from sync.assessment import Source
 from sync.connector import RefusedError, TrackerError, UncertainError
 from sync.marker import Marker
 from sync.outcome import Progress, Result, Written
 from sync.picture import Name
+from sync.source import Source
 from sync.store import Store
 from sync.traces import span
 

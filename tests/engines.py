@@ -7,9 +7,10 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.engine import Engine
 from sync.plan import Limits
+from sync.source import Source
 from sync.store import Store
 
 __all__ = ["engine"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.calendar import Calendar
 from sync.connector import Page
 from sync.forecast import Rules
@@ -22,6 +22,7 @@ from sync.model import (
     Visibility,
 )
 from sync.reading import Reading
+from sync.source import Source
 from sync.store import Store
 from sync.together import Whole, relate
 from tests.memory import MemoryConnector, MemoryTracker

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.audience import EVERYBODY, Audience
 from sync.connector import Page, TrackerError
 from sync.engine import Engine
@@ -28,6 +28,7 @@ from sync.model import (
 from sync.plan import Limits
 from sync.reading import Reading
 from sync.site.gather import Contents, gather
+from sync.source import Source
 from sync.store import Store
 from tests.memory import MemoryConnector, MemoryTracker
 

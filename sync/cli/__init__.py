@@ -15,9 +15,9 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
+from sync.circle import CircleError
 from sync.cli.options import ERROR, tell_error
 from sync.store import StoreError
-from sync.timeline import CircleError
 
 __all__ = ["application", "commands", "main"]
 
@@ -26,10 +26,10 @@ _OURS = tuple(
     EntryPoint(name, f"sync.cli.{where}", _GROUP)
     for name, where in (
         ("check", "steps:check"),
-        ("pull", "steps:pull"),
+        ("pull", "scheduled:pull"),
         ("plan", "steps:plan"),
         ("status", "looking:status"),
-        ("run", "steps:run"),
+        ("run", "scheduled:run"),
         ("apply", "steps:apply"),
         ("explain", "looking:explain"),
         ("backtest", "looking:backtest"),

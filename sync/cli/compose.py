@@ -1,4 +1,7 @@
-"""From the settings to an engine: the only place that knows configuration, connectors and store together."""
+"""From the settings to connectors and store: the only place that knows the three together.
+
+Nothing here knows the forecast: see `sync.cli.engines`.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +17,29 @@ from zoneinfo import ZoneInfo
 from config import checks
 from config.errors import ConfigurationError
 from config.settings import Connection, Milestone, Settings
-from config.tables import DaysOff, Joint
+from config.tables import Joint
 from sync.also import Also
-from sync.assessment import Named, Rulebook, Source
-from sync.audience import Audience
-from sync.calendar import Calendar
 from sync.cli.options import lacking
-from sync.cli.readers import named
 from sync.connector import Connector, Setup
-from sync.database.lease import this_process
 from sync.database.upkeep import Retention
-from sync.engine import Engine, Part, Progress
-from sync.forecast import Rules
+from sync.desired import Policy
 from sync.log import secrets
-from sync.model import JointMilestone
-from sync.nudges import Nudging
-from sync.pages import Pages
-from sync.plan import Limits, Policy
+from sync.outcome import Progress
+from sync.pulling import Puller
+from sync.source import Named, Source
 from sync.store import Store
 from sync.traces import otlp, tracing
 
 __all__ = [
     "alone",
-    "calendar",
     "clock",
     "database",
-    "engine",
-    "for_targets",
     "needed",
+    "puller",
     "retention",
     "sources",
     "traced",
-    "weekday",
 ]
-
-_VARIABLES: Mapping[str, tuple[str, str, str]] = {
-    "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
-    "gitlab": ("GITLAB_TOKEN", "GITLAB_URL", "https://gitlab.com"),
-    "jira": ("JIRA_TOKEN", "JIRA_URL", ""),
-}
-_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def clock() -> datetime:
@@ -147,40 +133,26 @@ def _named(milestones: Sequence[Milestone], name: str) -> dict[str, Named]:
     }
 
 
-def engine(
+def puller(
     settings: Settings,
     environ: Mapping[str, str],
     *,
     create: bool,
-    run_id: str,
     progress: Progress,
     offline: bool = False,
     sleep: Callable[[float], None] = time.sleep,
-    part: Part | None = None,
-) -> Engine:
-    """An engine over the configured store. ``create`` lets it make a missing database; ``offline`` needs no secrets."""
+) -> Puller:
+    """What reads the configured trackers into the configured store. ``create`` lets it make a missing database;
+    ``offline`` needs no secrets.
+    """
     if offline:
         environ = {**dict.fromkeys(needed(settings), "-"), **environ}
     url = database(settings, environ)
-    limits = settings.limits
-    return Engine(
+    return Puller(
         sources=sources(settings, environ, sleep),
         store=Store.open(url, create=create, clock=clock),
-        instance=settings.instance,
         clock=clock,
-        rules=rulebook(settings),
-        limits=Limits(
-            creates=limits.creates,
-            updates=limits.updates,
-            deletes=limits.deletes,
-            share=limits.share,
-            floor=limits.floor,
-        ),
-        run_id=run_id,
-        holder=this_process(),
         progress=progress,
-        part=part,
-        pages=_pages(settings),
     )
 
 
@@ -206,103 +178,13 @@ def alone(settings: Settings, connection: str) -> Settings:
     return settings.model_copy(update={"connections": {connection: settings.connections[connection]}})
 
 
-def _pages(settings: Settings) -> Pages | None:
-    """Where the report is published, if it is."""
-    told = settings.report
-    audience = named(settings).get(told.audience, Audience(told.audience))
-    return Pages(told.base_url, audience) if told.base_url else None
-
-
 def needed(settings: Settings) -> set[str]:
     """The variables that hold tokens; a command that asks no tracker does not need them."""
     found = (getattr(one, field) for one in settings.connections.values() for field in ("token", "email"))
     return {one.env for one in found if getattr(one, "env", None)}
 
 
-def rulebook(settings: Settings) -> Rulebook:
-    """Rules and calendar as configured."""
-    rules, days = settings.rules, settings.calendar
-    return Rulebook(
-        Rules(
-            tolerance=rules.tolerance,
-            on_track=rules.on_track,
-            at_risk=rules.off_track,
-            margin=rules.margin,
-            target=rules.target,
-        ),
-        calendar(days),
-        keep_quiet=days.quiet,
-        joints=tuple(
-            JointMilestone(name=one.name, members=one.members, owner=one.owner, due=one.due) for one in settings.joint
-        ),
-        dependencies=tuple((one.before, one.after) for one in settings.dependency),
-        nudging=Nudging(
-            **{name: getattr(settings.people, name) for name in Nudging.__struct_fields__ if name != "review"},
-            review=frozenset(word.lower() for word in settings.people.review),
-        ),
-    )
-
-
 def retention(settings: Settings) -> Retention:
     """What is kept, as configured."""
     kept = settings.retention
     return Retention(every=kept.every, daily=kept.daily, journal=kept.journal)
-
-
-def calendar(days: DaysOff) -> Calendar:
-    """Days without work as configured."""
-    country, _, subdivision = days.country.partition("-")
-    return Calendar(
-        weekend=map(weekday, days.weekend),
-        country=country,
-        subdivision=subdivision,
-        off=days.days_off,
-    )
-
-
-def weekday(name: str) -> int:
-    """A day of the week by its ISO number: Monday is 1."""
-    return _WEEK.index(name) + 1
-
-
-def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
-    """An engine for `check`: no configuration, a store in memory, nothing written. Raises `ConfigurationError`."""
-    wanted: dict[str, list[str]] = {}
-    errors: list[str] = []
-    for target in targets:
-        kind, _, project = target.partition(":")
-        if kind not in _VARIABLES or not project:
-            errors.append(f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY")
-        else:
-            wanted.setdefault(kind, []).append(project)
-    for kind in wanted:
-        token, address, default = _VARIABLES[kind]
-        errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
-        try:
-            checks.url(environ.get(address) or default)
-        except ValueError as problem:
-            errors.append(f"{address}: {problem}")
-    if errors:
-        raise ConfigurationError(errors)
-    return Engine(
-        sources=[_checked(kind, projects, environ) for kind, projects in wanted.items()],
-        store=Store.memory(clock),
-        instance="check",
-        clock=clock,
-        rules=Rulebook(),
-        limits=Limits(),
-        run_id=run_id,
-        holder=this_process(),
-        progress=progress,
-    )
-
-
-def _checked(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Source:
-    token, address, default = _VARIABLES[kind]
-    secret = {"token": environ[token]}
-    if kind == "jira" and environ.get("JIRA_EMAIL"):
-        secret["email"] = environ["JIRA_EMAIL"]
-    secrets.register(environ[token])
-    url = checks.url(environ.get(address) or default)
-    setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
-    return Source(name=kind, connector=connect(kind, setup), projects=tuple(projects))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from config.settings import Policy, Settings
 from sync.audience import Audience
-from sync.cli import compose
+from sync.cli import engines
 from sync.cli.options import DEFAULT, REFUSED, AsOf, Config, Json, Verbose, end, moment, print_json, tell_error
 from sync.cli.readers import named
 from sync.cli.work import configured
@@ -118,8 +118,8 @@ def _receivers(settings: Settings, names: Iterable[str], where: Milestones) -> I
         one = settings.audiences[name].digest
         assert one is not None
         zone = ZoneInfo(one.timezone)
-        calendar = compose.calendar(one.calendar) if one.calendar else where.book.calendar
-        weekday = compose.weekday(one.weekday) if one.every == "week" else None
+        calendar = engines.calendar(one.calendar) if one.calendar else where.book.calendar
+        weekday = engines.weekday(one.weekday) if one.every == "week" else None
         rhythm = Rhythm(calendar, zone, one.at, weekday)
         channels: dict[str, Channel] = {
             channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in one.channels

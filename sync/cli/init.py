@@ -17,7 +17,7 @@ from config import checks
 from config.errors import ConfigurationError
 from config.settings import load
 from config.tables import NAME
-from sync.cli import compose, show
+from sync.cli import compose, engines, show
 from sync.cli.doctor import connection_findings, table
 from sync.cli.options import DEFAULT, ERROR, Config, Verbose, end
 from sync.cli.work import told_failures, working
@@ -212,10 +212,11 @@ def _first_check(config: Path, talk: _Talk, *, verbose: bool) -> int:
         return 0
     with (
         working(verbose=verbose, as_json=False) as (run_id, shown),
-        compose.engine(settings, environ, create=True, run_id=run_id, progress=shown) as engine,
+        compose.puller(settings, environ, create=True, progress=shown) as puller,
     ):
+        engine = engines.engine(settings, puller, run_id=run_id)
         engine.pull()
-        code = told_failures(engine)
+        code = told_failures(puller)
         if code != ERROR:
             talk.console.print(show.milestones(engine.assess(keep=False)))
     talk.say("")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from rich.text import Text
@@ -21,11 +21,14 @@ from config.settings import Settings
 from sync import sentences
 from sync.cli import compose
 from sync.cli.options import ERROR, PARTLY
-from sync.engine import Engine, Result
 from sync.log import secrets
 from sync.metrics import Figures, Seen, figures, ping, round_figures, write_textfile
-from sync.orders import Ended
 from sync.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from sync.engine import Engine
+    from sync.orders import Ended
+    from sync.outcome import Result
 
 __all__ = [
     "finished",

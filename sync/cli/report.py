@@ -20,8 +20,9 @@ from sync.cli import show
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, lacking, moment, print_json
 from sync.cli.readers import reader
 from sync.cli.work import configured
-from sync.engine import Engine, Failure
+from sync.engine import Engine
 from sync.model import UnknownWhy
+from sync.outcome import Failure
 from sync.sentences import plural
 
 if TYPE_CHECKING:

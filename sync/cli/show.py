@@ -30,10 +30,11 @@ from sync.action import (
     UpdateComment,
 )
 from sync.assessment import Assessed
+from sync.cli.work import failure_rows
 from sync.desired import People, Plan
-from sync.engine import Failure, Result, Written
 from sync.marker import Marker
 from sync.model import Health, Status, UnknownWhy
+from sync.outcome import Result, Written
 from sync.selfscore import StreamScore, sentence
 from sync.together import JointAssessed
 
@@ -252,11 +253,6 @@ def written_rows(written: Iterable[Written], assessed: Sequence[Assessed]) -> li
         }
         for w in written
     ]
-
-
-def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
-    """What went wrong, as other programs read it."""
-    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
 
 
 def error_rows(result: Result) -> list[dict[str, str]]:

@@ -1,6 +1,4 @@
-"""`milesync pull`, `plan`, `run` and `apply`: the steps, as a schedule or a person calls them; and `check`, which takes
-the first two without a configuration.
-"""
+"""`milesync plan` and `apply`: the steps, as a person calls them; and `check`, which needs no configuration."""
 
 from __future__ import annotations
 
@@ -13,28 +11,27 @@ import typer
 from rich.console import Console
 
 from sync.assessment import Assessed
-from sync.cli import compose, outside, show
+from sync.cli import engines, show
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
     REFUSED,
     AsOf,
     Config,
-    FirstRun,
     Json,
     Verbose,
     end,
     moment,
     print_json,
     tell_error,
-    worst,
 )
-from sync.cli.work import configured, told_failures, working
-from sync.engine import Engine, Result
+from sync.cli.work import configured, failure_rows, told_failures, working
+from sync.engine import Engine
+from sync.outcome import Result
 from sync.plan import Plan, fingerprint
 from sync.savedplan import SavedPlan
 
-__all__ = ["apply", "check", "plan", "pull", "run"]
+__all__ = ["apply", "check", "plan"]
 
 
 def check(
@@ -47,24 +44,12 @@ def check(
     at = moment(as_of)
     with (
         working(verbose=verbose, as_json=as_json) as (run_id, shown),
-        compose.for_targets(targets, os.environ, run_id, shown) as engine,
+        engines.for_targets(targets, os.environ, run_id, shown) as engine,
     ):
         engine.pull()
         code = told_failures(engine)
         _all_or_current(engine.assess(at, keep=False), engine, None, as_json=as_json)
         end(code)
-
-
-def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Bring the store up to date with the trackers."""
-    with configured(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
-        engine.pull()
-        if as_json:
-            errors = show.failure_rows(engine.failures)
-            print_json({"issues": engine.pulled, "requests": engine.requests, "errors": errors})
-        else:
-            Console().print(f"{engine.pulled} issues pulled with {sum(engine.requests.values())} requests.")
-        end(told_failures(engine))
 
 
 def plan(
@@ -84,32 +69,6 @@ def plan(
             SavedPlan.of(engine.instance, engine.clock(), made.actions).save(out)
         _all_or_current(assessed, engine, made, as_json=as_json)
         end(told_failures(engine), CHANGES if made.actions else 0)
-
-
-def run(
-    config: Config = DEFAULT,
-    first_run: FirstRun = False,
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Pull, assess, plan, and write what the policy allows. This is what a schedule calls."""
-    with (
-        configured(config, verbose=verbose, as_json=as_json, create=first_run) as (engine, settings),
-        outside.watched(engine) as started,
-    ):
-        result = engine.run()
-        told = outside.followed(engine, settings)
-        if as_json:
-            print_json({**show.run_document(result, engine.requests), **({"digests": told} if told else {})})
-        else:
-            console = Console()
-            console.print(show.milestones(result.assessed, engine.joints))
-            console.print(show.summary_line(result))
-        for reason in result.refused:
-            tell_error(f"refused: {reason}")
-        code = worst(REFUSED if result.refused else 0, told_failures(engine))
-        outside.finished(engine, settings, outside.summed_up(engine, result, started, code))
-    end(code)
 
 
 def apply(
@@ -145,7 +104,7 @@ def _all_or_current(assessed: Sequence[Assessed], engine: Engine, plan: Plan | N
         if plan is not None:
             document["actions"] = show.plan_rows(plan)
             document["fingerprint"] = fingerprint(plan.actions)
-        document["errors"] = show.failure_rows(engine.failures)
+        document["errors"] = failure_rows(engine.failures)
         print_json(document)
         return
     console = Console()

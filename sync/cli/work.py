@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -16,9 +17,13 @@ from sync import log
 from sync.cli import compose
 from sync.cli.options import ERROR, PARTLY, tell_error
 from sync.cli.progress import Shown
-from sync.engine import Engine
+from sync.outcome import Failure
+from sync.pulling import Puller
 
-__all__ = ["configured", "told_failures", "working"]
+if TYPE_CHECKING:
+    from sync.engine import Engine
+
+__all__ = ["configured", "failure_rows", "reading", "told_failures", "working"]
 
 
 @contextmanager
@@ -33,22 +38,43 @@ def working(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, Shown]]:
 
 @contextmanager
 def configured(
-    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False
+    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False, ahead: bool = False
 ) -> Iterator[tuple[Engine, Settings]]:
-    """The configured engine, closed at the end."""
+    """The configured engine, closed at the end. ``ahead`` asks the trackers before it is there."""
     settings = load(config, os.environ)
     with (
         compose.traced(settings),
         working(verbose=verbose, as_json=as_json) as (run_id, shown),
-        compose.engine(settings, os.environ, create=create, run_id=run_id, progress=shown, offline=offline) as engine,
+        compose.puller(settings, os.environ, create=create, progress=shown, offline=offline) as puller,
     ):
-        yield engine, settings
+        if ahead and not settings.traces.endpoint:  # a span that began before its run's would stand alone
+            puller.begin()
+        from sync.cli import engines  # late: loading it takes longer than a tracker needs to answer
+
+        yield engines.engine(settings, puller, run_id=run_id), settings
 
 
-def told_failures(engine: Engine) -> int:
+@contextmanager
+def reading(config: Path, *, verbose: bool, as_json: bool) -> Iterator[Puller]:
+    """What reads the configured trackers, closed at the end; nothing of the forecast is loaded."""
+    settings = load(config, os.environ)
+    with (
+        compose.traced(settings),
+        working(verbose=verbose, as_json=as_json) as (_, shown),
+        compose.puller(settings, os.environ, create=True, progress=shown) as puller,
+    ):
+        yield puller
+
+
+def told_failures(of: Engine | Puller) -> int:
     """0, or 3 when a part failed, or 1 when nothing went through; each failure is told."""
-    for failure in engine.failures:
+    for failure in of.failures:
         tell_error(failure.error)
-    if not engine.failures:
+    if not of.failures:
         return 0
-    return PARTLY if engine.went_through else ERROR
+    return PARTLY if of.went_through else ERROR
+
+
+def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """What went wrong, as other programs read it."""
+    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]

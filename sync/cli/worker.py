@@ -14,10 +14,11 @@ import typer
 
 from config.settings import Settings, load
 from sync import log
-from sync.cli import compose, outside
+from sync.cli import compose, engines, outside
 from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, lacking, tell_error, worst
-from sync.engine import Engine, Result
+from sync.engine import Engine
 from sync.orders import Ended, Order, Work
+from sync.outcome import Result
 from sync.store import Store
 
 if TYPE_CHECKING:
@@ -81,16 +82,16 @@ def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
     """What a process that works for ever needs, as configured."""
 
     def engine(order: Order) -> Engine:
-        return compose.engine(
-            settings if order.writes else compose.alone(settings, order.connection),
+        wanted = settings if order.writes else compose.alone(settings, order.connection)
+        puller = compose.puller(
+            wanted,
             os.environ,
             create=False,
-            run_id=order.run_id,
             progress=order.progress,
             sleep=order.sleep,
-            part=order.part,
             offline=order.part is None,
         )
+        return engines.engine(wanted, puller, run_id=order.run_id, part=order.part)
 
     def tidy() -> None:
         with Store.open(url, create=False, clock=compose.clock) as store:

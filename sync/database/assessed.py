@@ -15,7 +15,7 @@ from sync.database.opening import writing
 from sync.database.rows import chunks, upsert
 from sync.database.shelf import Shelf
 from sync.model import Health, Lever, Reason, Status
-from sync.selfscore import Outcome
+from sync.published import Outcome
 
 __all__ = ["Assessed", "Forecast", "Said"]
 

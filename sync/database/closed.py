@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable
 import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
-from sync.closing import Record, Told, forgotten
 from sync.database import schema
 from sync.database.opening import writing
 from sync.database.rows import chunks, upsert
 from sync.database.shelf import Shelf
 from sync.model import Person, Status
+from sync.record import Record, Told, forgotten
 
 __all__ = ["Closed", "forget_in"]
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.audience import Audience
 from sync.digest.channels import Channel
 from sync.digest.days import Rhythm
@@ -20,6 +20,7 @@ from sync.digest.pictures import pictures
 from sync.digest.sentences import Speaker
 from sync.model import UnknownWhy
 from sync.reading import Reading
+from sync.source import Source
 from sync.store import Delivery, LastTold, Store
 from sync.together import Whole, relate
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sync.action import StatusIssue
-from sync.assessment import Assessed, Rulebook, Source
+from sync.assessment import Assessed, Rulebook
 from sync.audience import EVERYBODY, Audience
 from sync.model import Health, Status
 from sync.outlook import outlooks
@@ -22,6 +22,7 @@ from sync.site.milestone import Page, Waiting, page
 from sync.site.rows import Change, Row, Span, changes, joint_row, row, said, span, worst_first
 from sync.site.track import Promise, Replayed, promises, replayed
 from sync.site.whatif import WhatIf, what_if
+from sync.source import Source
 from sync.store import Said, Store
 from sync.together import JointAssessed, Whole, relate
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sync.calendar import end_of_day
+from sync.dates import end_of_day
 from sync.history import is_member, is_open
 from sync.markup.document import clean
 from sync.model import Health, Status

@@ -14,7 +14,6 @@ import msgspec
 from sync import report
 from sync.action import StatusIssue
 from sync.assessment import Assessed
-from sync.closing import Record
 from sync.desire import view
 from sync.details import flagged
 from sync.farewell import farewell
@@ -23,6 +22,7 @@ from sync.markup.document import Document, clean
 from sync.markup.html import html
 from sync.model import Health, Issue, Lever, Membership, Reason, Status
 from sync.plan import Marker, MarkerKind
+from sync.record import Record
 from sync.selfscore import StreamScore
 from sync.sentences import STATUS, against, day, lever, plural, reason
 from sync.site import charts

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sync.calendar import Calendar
 from sync.ledger import days
 from sync.past import Past
+from sync.published import Outcome
 from sync.replay import allowed, outcomes, questions, tell
 from sync.scoring import Bin, brier, reliability
-from sync.selfscore import Outcome, StreamScore, settle
+from sync.selfscore import StreamScore, settle
 
 __all__ = ["Promise", "Replayed", "promises", "replayed"]
 

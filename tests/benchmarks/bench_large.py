@@ -126,9 +126,10 @@ class Silent:
 
 def run(database: Path) -> None:
     """One run of the engine."""
-    from sync.assessment import Rulebook, Source
+    from sync.assessment import Rulebook
     from sync.engine import Engine
     from sync.plan import Limits
+    from sync.source import Source
     from sync.store import Store
 
     source = Source(name="x", connector=Silent(), projects=("acme/*",))  # type: ignore[arg-type]

@@ -11,13 +11,14 @@ from typing import Any
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker, World
-from sync.assessment import Assessed, Rulebook, Source
+from sync.assessment import Assessed, Rulebook
 from sync.calendar import Calendar
 from sync.connector import Connector, Setup
 from sync.desired import Policy
 from sync.engine import Engine
 from sync.outcome import Result
 from sync.plan import Limits
+from sync.source import Source
 from sync.store import Store
 
 DIALECTS = ("github", "gitlab", "jira", "jira-cloud")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from connectors.sandbox.world import Fault
 from sync import handover
 from sync.action import CreateComment, DeleteComment, MoveLabel
-from sync.assessment import Named
 from sync.outcome import Result
+from sync.source import Named
 from sync.store import Store
 from tests.contract.people_side import DIALECTS, Team, team
 
@@ -189,9 +190,7 @@ def test_two_instances_with_one_account_never_fight(there: Team) -> None:
 
         def other() -> Result:
             engine = there.engine()
-            engine.instance, engine.store = "other", store
-            engine.clock = lambda: there.clock().replace(day=25)
-            return engine.run()
+            return replace(engine, instance="other", store=store, clock=lambda: there.clock().replace(day=25)).run()
 
         assert "CreateStatusIssue" in kinds(other())
         assert other().written == []
@@ -217,9 +216,7 @@ def test_instances_that_report_on_one_issue_each_keep_a_summary_there(kind: str)
         more = {"named": {"PAY/v1": Named(report_on=named.key)}}
         there.run(**more)
         for _ in range(2):
-            engine = there.engine(**more)
-            engine.instance, engine.store = "other", store
-            engine.run()
+            replace(there.engine(**more), instance="other", store=store).run()
         assert len(there.texts()) == 2
         assert there.run(**more).written == []
 

@@ -13,10 +13,11 @@ import pytest
 from config.settings import load
 from connectors.rules import Rule
 from connectors.sandbox.server import Sandbox
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.cli import compose
 from sync.model import EventKind, Issue, JointMilestone, Milestone, MilestoneKind
 from sync.reading import Reading
+from sync.source import Source
 from sync.store import Store
 from sync.together import relate
 from tests.contract.sandbox_side import SandboxSide

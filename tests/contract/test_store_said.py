@@ -31,7 +31,7 @@ from sync.model import (
     Status,
 )
 from sync.plan import Marker, MarkerKind
-from sync.selfscore import Outcome
+from sync.published import Outcome
 from sync.store import Store
 from tests.contract.stores import DAY, OTHER, SOURCE, T0, issue
 

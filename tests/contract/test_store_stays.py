@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync import history
+from sync import rules
 from sync.connector import Page
 from sync.model import (
     EventKind,
@@ -21,7 +21,7 @@ from tests.contract.stores import DAY, SOURCE, T0, event, issue, milestone
 
 
 def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = retained(store, SOURCE, {"p"}, history.REMOVED, at, ()).stays
+    made = retained(store, SOURCE, {"p"}, rules.REMOVED, at, ()).stays
     return {
         container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
     }

@@ -9,9 +9,9 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
-from sync.assessment import Source
 from sync.model import UnknownWhy
 from sync.outcome import Result
+from sync.source import Source
 from sync.store import Store
 from tests.contract.sandbox_side import SandboxSide
 from tests.engines import engine

@@ -30,10 +30,11 @@ from PIL import Image, ImageChops, ImageStat
 from sync.assessment import Assessed
 from sync.audience import Audience
 from sync.cli import show
-from sync.closing import Told, freeze
+from sync.closing import freeze
 from sync.engine import Engine
 from sync.model import Status
 from sync.pages import has_page
+from sync.record import Told
 from sync.site.gather import Contents
 from sync.together import relate
 from tests.e2e.commandline import sandbox

@@ -29,15 +29,27 @@ NEEDLESS = (
 )
 
 
+FORECAST = ("numpy", "statistics", "sync.engine", "sync.forecast", "sync.history")
+"""What assesses: to read trackers nothing of it is needed."""
+
+
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """The modules of the second of two runs, on GitHub and GitLab with SQLite."""
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The modules of the second of two runs, and of a pull, on GitHub and GitLab with SQLite; as they were loaded."""
     with served(tmp_path_factory.mktemp("run")) as (_, config):
         assert milesync("run", "--first-run", config=config).returncode == 0
-        again = milesync("run", config=config, env={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert again.returncode == 0, again.stderr
-    lines = (line.rpartition("|") for line in again.stderr.splitlines() if line.startswith("import time:"))
-    return frozenset(name.strip() for _, _, name in lines)
+        told = {word: milesync(word, config=config, env={"PYTHONPROFILEIMPORTTIME": "1"}) for word in ("run", "pull")}
+    found = {}
+    for word, again in told.items():
+        assert again.returncode == 0, again.stderr
+        lines = (line.rpartition("|") for line in again.stderr.splitlines() if line.startswith("import time:"))
+        found[word] = [name.strip() for _, _, name in lines]
+    return found
+
+
+@pytest.fixture(scope="module")
+def loaded(both: dict[str, list[str]]) -> frozenset[str]:
+    return frozenset(both["run"])
 
 
 def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
@@ -52,3 +64,14 @@ def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
 @pytest.mark.parametrize("name", NEEDLESS)
 def test_a_run_loads_nothing_that_only_others_need(name: str, loaded: frozenset[str]) -> None:
     assert [one for one in sorted(loaded) if one == name or one.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("name", [*NEEDLESS, *FORECAST])
+def test_a_pull_loads_nothing_of_the_forecast(name: str, both: dict[str, list[str]]) -> None:
+    assert [one for one in both["pull"] if one == name or one.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("name", FORECAST)
+def test_a_run_asks_the_trackers_before_it_loads_the_forecast(name: str, both: dict[str, list[str]]) -> None:
+    order = both["run"]
+    assert order.index("connectors.gitlab.session") < order.index(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from sync.action import Action, Receipt
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.cli.compose import connect
 from sync.connector import Setup
 from sync.database import lease
@@ -21,6 +21,7 @@ from sync.database.lease import Lease, this_process
 from sync.engine import Engine
 from sync.outcome import Result
 from sync.plan import Limits, Policy
+from sync.source import Source
 from sync.store import Store
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import Connection
 
 from sync.action import Action, CreateComment, CreateStatusIssue, Observed, Receipt, StatusIssue, Target, UpdateComment
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.connector import (
     BusyError,
     Capabilities,
@@ -39,6 +39,7 @@ from sync.model import (
 )
 from sync.outcome import Result
 from sync.plan import Policy
+from sync.source import Source
 from sync.store import Store
 from tests.engines import engine
 from tests.memory import MemoryTracker

@@ -16,10 +16,10 @@ from connectors.contract import At, Trouble
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
 from sync.action import Target
-from sync.assessment import Source
 from sync.connector import Connector
 from sync.outcome import Result
 from sync.plan import Policy
+from sync.source import Source
 from sync.store import Store
 from tests.contract.sandbox_side import CREATES, SandboxSide
 from tests.engines import engine

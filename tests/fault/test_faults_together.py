@@ -9,12 +9,13 @@ from unittest import mock
 import pytest
 
 from sync.action import Action, Observed, Receipt, Target
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.connector import Page
 from sync.database import lease
 from sync.engine import Engine
 from sync.outcome import Result
 from sync.plan import Limits, Policy
+from sync.source import Source
 from sync.store import Store
 from tests.fault.scripts import SOURCE, FaultyConnector, Scene, check
 

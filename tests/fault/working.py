@@ -13,16 +13,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sync.pulling import Part
+
 from sync.action import Action
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.cli.compose import connect
 from sync.connector import Setup
 from sync.database.lease import this_process
-from sync.engine import Engine, Part
+from sync.engine import Engine
 from sync.orders import Order, Work
 from sync.outcome import silent
 from sync.plan import Limits, Policy
 from sync.queue import app
+from sync.source import Source
 from sync.store import Store
 from sync.worker import Worker
 

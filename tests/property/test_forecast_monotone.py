@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.calendar import Calendar, end_of_day
+from sync.calendar import Calendar
+from sync.dates import end_of_day
 from sync.forecast import Forecast, Past, Rules, forecast
 from sync.health import assess, explain
 from sync.ledger import Container, Ledger, moment

@@ -17,7 +17,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User
-from sync import history
+from sync import history, rules
 from sync.model import Membership, Visibility, uid
 from sync.retained import retained
 from sync.store import Store
@@ -168,7 +168,7 @@ class Forgetful(Store):
 def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
-    kept, anew = (retained(one, source, projects, history.REMOVED, at, ()) for one in (store, Forgetful(store)))
+    kept, anew = (retained(one, source, projects, rules.REMOVED, at, ()) for one in (store, Forgetful(store)))
     assert kept.stays.encode() == anew.stays.encode()
     assert kept.estimated == anew.estimated
 
@@ -180,7 +180,7 @@ def stays(store: Store, source: str, side: SandboxSide, issues: set[str]) -> lis
         [event for event in store.events(source) if event.issue in issues],
         store.titles(source),
         source=source,
-        removed=history.REMOVED,
+        removed=rules.REMOVED,
         at=side.now() + timedelta(days=1),
     )
     return sorted(made, key=lambda one: (one.container, one.item, one.joined))

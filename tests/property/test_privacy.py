@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from sync.action import Attach
 from sync.also import Also
-from sync.assessment import Source
 from sync.connector import Page
 from sync.desire import view
 from sync.markup import render
@@ -21,6 +20,7 @@ from sync.model import Issue, JointMilestone, Markup, Person, State, StatusCateg
 from sync.plan import Policy
 from sync.report import summary
 from sync.sentences import STATUS
+from sync.source import Source
 from tests.proof import TIMEOUT, Record, full, tried
 from tests.related import NOW as RELATED_NOW
 from tests.related import PAST, beside, running

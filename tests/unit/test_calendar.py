@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from sync.calendar import LOOK_AHEAD, Calendar, due_date, end_of_day
+from sync.calendar import LOOK_AHEAD, Calendar
+from sync.dates import end_of_day
 from sync.ledger import days
 
 BERLIN, PACIFIC, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Los_Angeles"), ZoneInfo("Pacific/Apia")
@@ -35,27 +36,6 @@ def test_the_ends_of_the_calendar_do_not_raise(zone: ZoneInfo) -> None:
     assert end_of_day(date.max, zone) == datetime.max.replace(tzinfo=UTC)
     assert end_of_day(date(9999, 12, 30), zone).year == 9999
     assert end_of_day(date.min, zone).tzinfo is end_of_day(date(2024, 1, 1), zone).tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("2024-05-01T07:00:00Z", date(2024, 5, 1)),  # GitHub: midnight Pacific, summer
-        ("2024-12-01T08:00:00Z", date(2024, 12, 1)),  # and winter
-        ("2024-05-01", date(2024, 5, 1)),
-        (date(2024, 5, 1), date(2024, 5, 1)),
-        (datetime(2024, 5, 1, 0, 30, tzinfo=BERLIN), date(2024, 4, 30)),
-        (None, None),
-        ("", None),
-    ],
-)
-def test_a_trackers_due_date_is_the_day_it_means(given: datetime | date | str | None, meant: date | None) -> None:
-    assert due_date(given) == meant
-
-
-def test_a_due_date_that_is_no_date_is_an_error() -> None:
-    with pytest.raises(ValueError, match="soon"):
-        due_date("soon")
 
 
 def test_weekends_holidays_and_days_off_are_not_worked() -> None:

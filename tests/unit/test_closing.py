@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.closing import Question, QuestionKind, Record, Told, forgotten, freeze
+from sync.closing import freeze
 from sync.coordination import Criteria
 from sync.farewell import farewell, question
 from sync.goodnews import good_news
@@ -27,6 +27,7 @@ from sync.model import (
     Status,
     StatusCategory,
 )
+from sync.record import Question, QuestionKind, Record, Told, forgotten
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADA, LIN, BOT = Person("u1", "Ada"), Person("u2", "Lin"), Person("u3", "merge[bot]")

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from sync.action import CreateComment, CreateStatusIssue
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.connector import BusyError, Page, RefusedError, UnreachableError
-from sync.engine import Engine, Result
+from sync.engine import Engine
 from sync.model import Issue, Milestone, MilestoneKind, Project, State, Status, StatusCategory, Visibility
+from sync.outcome import Result
 from sync.plan import Limits, Policy
+from sync.source import Source
 from sync.store import Store
 from tests.memory import MemoryConnector, MemoryTracker
 

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from sync.action import Describe
 from sync.also import Also
-from sync.assessment import Source
 from sync.engine import Engine
 from sync.fence import NotThereError, fence_in, fenced, put
 from sync.handover import retire
 from sync.outcome import Result
 from sync.plan import Policy
+from sync.source import Source
 from tests.unit.test_engine import World
 
 UID = "memory://tracker/milestone/p1-m"

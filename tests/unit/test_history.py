@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.history import REMOVED, Titles, burnup, containers, counts, is_member, is_open, memberships, merged_counts
+from sync.history import Titles, burnup, containers, counts, is_member, is_open, memberships, merged_counts
 from sync.ledger import Container
 from sync.model import (
     DueDate,
@@ -23,6 +23,7 @@ from sync.model import (
     State,
     StatusCategory,
 )
+from sync.rules import REMOVED
 
 SOURCE = "https://tracker.test"
 UTC_ZONE = ZoneInfo("UTC")

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from sync.action import CreateLabel, MarkItem
 from sync.also import Also, untouched
-from sync.assessment import Assessed, Source
+from sync.assessment import Assessed
 from sync.engine import Engine
 from sync.handover import retire
 from sync.model import Person, Reason, ReasonKind, State
 from sync.outcome import Result
 from sync.plan import Policy
+from sync.source import Source
 from tests.unit.test_engine import NOW, World
 
 ON = Also(item_labels=True)

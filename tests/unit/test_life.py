@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from sync.action import CreateComment
-from sync.assessment import Rulebook, Source
+from sync.assessment import Rulebook
 from sync.calendar import Calendar
 from sync.connector import Page
-from sync.engine import Engine, Result
+from sync.engine import Engine
 from sync.marker import Marker, MarkerKind
 from sync.model import (
     Event,
@@ -28,7 +28,9 @@ from sync.model import (
     Visibility,
 )
 from sync.nudges import Nudging
+from sync.outcome import Result
 from sync.plan import Limits, Policy
+from sync.source import Source
 from sync.store import Store
 from tests.memory import MemoryConnector, MemoryTracker
 

@@ -11,14 +11,15 @@ import pytest
 from sync import drawing
 from sync.action import Attach, Attached, Detach, Files, Receipt, StatusIssue, notifies
 from sync.also import Also
-from sync.assessment import Assessed, Source
+from sync.assessment import Assessed
 from sync.connector import Capabilities, RefusedError, UncertainError, UnreachableError
-from sync.engine import Result
 from sync.handover import retire
 from sync.model import Health, Markup
+from sync.outcome import Result
 from sync.picture import RHYTHM, Name, attaching, detaching
 from sync.plan import Limits, Plan, Policy, fingerprint, over_limits
 from sync.site.milestone import burn_up_of, told
+from sync.source import Source
 from tests.unit.test_engine import NOW, World
 from tests.unit.test_plan import TARGET, UID, want
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from sync.ledger import Container, Ledger
 from sync.model import Membership
+from sync.published import Outcome, Published
 from sync.rules import Rules
-from sync.selfscore import Outcome, Published, StreamScore, sentence, settle, stream_scores, under_calibration
+from sync.selfscore import StreamScore, sentence, settle, stream_scores, under_calibration
 
 RULES = Rules()
 DAY = timedelta(days=1)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sync import joint, timeline
+from sync.circle import CircleError
 from sync.joint import Curve
-from sync.timeline import CircleError, Dependency, Span
+from sync.timeline import Dependency, Span
 
 NOW = 100.0
 NAN = float("nan")

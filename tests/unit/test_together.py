@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sync.assessment import Assessed, Rulebook
 from sync.calendar import Calendar
+from sync.circle import CircleError
 from sync.connector import Page
 from sync.coordination import FindingKind
 from sync.desire import view
@@ -21,7 +22,6 @@ from sync.nudges import Nudging
 from sync.reading import Reading
 from sync.report import summary
 from sync.selfscore import StreamScore
-from sync.timeline import CircleError
 from sync.together import JointAssessed, Whole, relate
 from tests.related import NOW, RULES, World, page, running
 

@@ -1,0 +1,31 @@
+"""When what is due on a day is due.
+
+All three trackers store a due date without a useful time: GitHub midnight Pacific, meaning the UTC date of that
+moment; GitLab and Jira a plain date. Whatever is due today is not overdue, so the due moment is the end of that day in
+the project's time zone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+__all__ = ["end_of_day"]
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The UTC moment at which ``day`` ends in ``zone``: the first moment of the next day there.
+
+    On days when clocks change this is 23 or 25 hours after its beginning. At the ends of the calendar (years 1 and
+    9999), where the moment has no UTC date, it is the first or last representable one; nothing is raised.
+    """
+    if day >= date.max:
+        return _LAST
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+    try:
+        return midnight.astimezone(UTC)
+    except OverflowError:
+        return _FIRST  # the end of the last day but one has a UTC date in every zone
