@@ -96,12 +96,13 @@ assert any(told.startswith(b"\x89PNG") for told in NOTHING)
 
 
 @pytest.mark.proof
-def test_what_readers_may_not_see_changes_no_byte(record_property: Record) -> None:
+@pytest.mark.parametrize("part", range(full(4, 1)))
+def test_what_readers_may_not_see_changes_no_byte(part: int, record_property: Record) -> None:
     def check(one: list[Any], other: list[Any]) -> None:
         assert written(*one) == NOTHING
         assert written(*other) == NOTHING
 
-    record_property("private inputs", tried(check, TWO, TWO, cases=full(1_000, 10), part=0))
+    record_property("private inputs", tried(check, TWO, TWO, cases=full(250, 10), part=part))
 
 
 def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
@@ -114,7 +115,8 @@ def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
 SHARED = JointMilestone(name="Payments GA", members=(running("app"), running("api")))
 STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(one.capitalize() for one in STATUS.values())})
 FIGURES = re.compile(
-    rf"\d+ %|\*?\*?\d+ [A-Z][a-z][a-z] \d{{4}}\*?\*?|\((\d+ days? (early|late)|on the day)\)|\d+ days?|{STATUSES}"
+    r"((on|by|only after) )?\*?\*?\d+ [A-Z][a-z][a-z] \d{4}\*?\*?|at a date nobody can tell yet"
+    rf"|\d+ %|\((\d+ days? (early|late)|on the day)\)|\d+ days?|{STATUSES}"
     r"|[✅⚠️🛑⏰🏁📅❔]+"
 )
 """Status, probability and dates, in words and signs."""
@@ -139,7 +141,8 @@ def told(share: str, change: Callable[[Issue], Issue] = lambda issue: issue, **p
 
 def bare(comment: str) -> list[str]:
     lines = [line for line in comment.splitlines() if line and not any(words in line for words in CONSTANT)]
-    return sorted(FIGURES.sub("", line).replace(",  likely in time", "").rstrip(" ,.:;*") for line in lines)
+    shorn = (" ".join(FIGURES.sub("", line).split()) for line in lines)
+    return sorted(line.replace(", likely in time", "").replace(" ;", ";").rstrip(" ,.:;*") for line in shorn)
 
 
 states = {"still_open": st.integers(0, 10), "due": st.none() | st.dates(date(2026, 3, 16), date(2026, 8, 1))}
