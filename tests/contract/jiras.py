@@ -51,7 +51,7 @@ class Stand:
     made: list[Connector] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
-    def connector(self, *, token: str = "sandbox", **options: Any) -> Connector:
+    def connector(self, *, token: str = "sandbox", concurrency: int = 6, **options: Any) -> Connector:
         """A connector to it; nothing ever sleeps."""
         secrets = {"token": token}
         if self.tracker.kind == "jira-cloud":
@@ -63,6 +63,7 @@ class Stand:
             clock=self.clock,
             sleep=self.slept.append,
             options=options,
+            concurrency=concurrency,
         )
         self.made.append(connect(setup))
         return self.made[-1]
