@@ -42,6 +42,7 @@ __all__ = [
     "Caller",
     "EndlessError",
     "Response",
+    "attempt",
     "body_of",
     "budget",
     "clock_ahead",
@@ -226,6 +227,16 @@ def decode(response: Response, type_: type[T], name: str, project: str = "") -> 
         head = start.decode("latin-1") if isinstance(start, bytes) else start
         detail = "HTML instead of JSON" if head.startswith("<") else str(problem)
         raise MalformedError(name, project, detail) from None
+
+
+def attempt(ask: Callable[[], T]) -> Future[T]:
+    """Ask before it is known whether the answer will be needed: a `TrackerError` is raised to whoever takes it."""
+    asked = Future[T]()
+    try:
+        asked.set_result(ask())
+    except TrackerError as problem:
+        asked.set_exception(problem)
+    return asked
 
 
 class Caller:

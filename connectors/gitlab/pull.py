@@ -9,7 +9,9 @@ an overlap), since whatever is edited during the walk is newer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +23,7 @@ from connectors.gitlab.history import Asked, Histories, Told, could_tell
 from connectors.gitlab.rows import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
 from connectors.gitlab.walk import COUNTED, EVERY, counted_pages, text_of, walk
-from connectors.http import decode
+from connectors.http import attempt, decode
 from connectors.rules import Rules
 from connectors.sweep import Sweeping
 from sync.connector import GoneError, Page, TrackerError
@@ -78,7 +80,16 @@ class _Head(Struct, frozen=True):
 def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
     """See `Connector.pull`. A key is a project's path or number, or a group's path, with ``/*`` or without."""
     single, groups, order = _Together([]), list[_Together](), list[str]()
-    for key, answer in zip(keys, session.each(lambda key: _resolve(session, key), keys), strict=True):
+    before = {number: Cursor.decode(text) for number, text in cursors.items()}
+    likely = _likely(keys[: 2 * session.concurrency], before)
+
+    def head_of(number: str) -> Future[_Head | TrackerError]:
+        return attempt(lambda: _head(session, number, likely[number], before[number]))
+
+    asked: list[Callable[[], Any]] = [partial(_resolve, session, key) for key in keys]
+    asked += [partial(head_of, number) for number in likely]
+    answers = session.each(lambda ask: ask(), asked)
+    for key, answer in zip(keys, answers[: len(keys)], strict=True):
         if isinstance(answer, TrackerError):
             yield Page(failed={key: answer})
             order += [] if isinstance(answer, GoneError) else [key]
@@ -91,14 +102,28 @@ def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mappi
         else:
             single.projects.extend(new)
     paths = {project.id: project.key for some in (single, *groups) for project in some.projects}
-    at = {key: Cursor.decode(text).of(_place(options, paths.get(key, ""))) for key, text in cursors.items()}
+    at = {number: cursor.of(_place(options, paths.get(number, ""))) for number, cursor in before.items()}
+    heads = dict(zip(likely, answers[len(keys) :], strict=True))
+    ahead = {number: head for number, head in heads.items() if at[number] is before[number]}
     for some in (single, *groups):
-        yield from _pull_together(session, options, some, at, order)
+        yield from _pull_together(session, options, some, at, ahead, order)
 
 
 def _place(options: Options, path: str) -> str:
     """What a cursor is good for: a project's path, and the rules by which its issues were read."""
     return f"{path} {options.rules.digest(path)}".strip()
+
+
+def _likely(keys: Sequence[str], before: Mapping[str, Cursor]) -> dict[str, str]:
+    """The projects that these keys named when they were last read: id -> path.
+
+    Their heads are asked for, by id, while the keys are looked up. Those of projects that turn out to be renamed, or
+    not to be what the key names, are passed over; of the others the very same was to be asked, so that even a failure
+    is what it would have been.
+    """
+    paths = {number: cursor.place.partition(" ")[0] for number, cursor in before.items() if cursor.place}
+    named = [[number for number, path in paths.items() if key in (number, path)] for key in keys]
+    return {number: paths[number] for number, *others in filter(None, named) if not others}
 
 
 def _resolve(session: Session, key: str) -> _Together | TrackerError:
@@ -128,14 +153,24 @@ def _group(session: Session, key: str, path: str) -> _Together:
 
 
 def _pull_together(
-    session: Session, options: Options, together: _Together, at: Mapping[str, Cursor], order: Sequence[str]
+    session: Session,
+    options: Options,
+    together: _Together,
+    at: Mapping[str, Cursor],
+    ahead: Mapping[str, Future[_Head | TrackerError]],
+    order: Sequence[str],
 ) -> Iterator[Page]:
+    """What these projects have; ``ahead`` are the heads that have been asked for already."""
     shared = _shared(session, together, at)
+
+    def head_of(project: Project) -> _Head | TrackerError:
+        asked, cursor = ahead.get(project.id), at.get(project.id, Cursor())
+        return asked.result() if asked else _head(session, project.id, project.key, cursor, shared)
+
     width = 2 * session.concurrency
     for start in range(0, len(together.projects), width):
         some = together.projects[start : start + width]
-        heads = session.each(lambda project: _head(session, project, at.get(project.id, Cursor()), shared), some)
-        for project, head in zip(some, heads, strict=True):
+        for project, head in zip(some, session.each(head_of, some), strict=True):
             try:
                 if isinstance(head, TrackerError):
                     raise head
@@ -173,17 +208,19 @@ def _newest(session: Session, path: str, key: str, since: datetime | None, few: 
     return _Newest(rows, pages=pages or 1)
 
 
-def _head(session: Session, project: Project, cursor: Cursor, shared: _Newest | None) -> _Head | TrackerError:
-    path, since = f"/projects/{project.id}", cursor.since
+def _head(
+    session: Session, number: str, key: str, cursor: Cursor, shared: _Newest | None = None
+) -> _Head | TrackerError:
+    path, since = f"/projects/{number}", cursor.since
     newest: _Newest | None = None
     if cursor.created is not None:
         newest = _Newest()
     elif shared is not None and shared.whole and since is not None:
-        mine = [i for i in shared.rows if str(i.project_id) == project.id and i.updated_at >= since]
+        mine = [i for i in shared.rows if str(i.project_id) == number and i.updated_at >= since]
         newest = _Newest(mine, whole=True)
     asked: list[Callable[[], Any]] = [
-        lambda: session.rows(wire.Milestone, f"{path}/milestones", project.key, include_ancestors="true"),
-        lambda: newest or _newest(session, f"{path}/issues", project.key, since),
+        lambda: session.rows(wire.Milestone, f"{path}/milestones", key, include_ancestors="true"),
+        lambda: newest or _newest(session, f"{path}/issues", key, since),
     ]
     try:
         milestones, read = session.each(lambda ask: ask(), asked)

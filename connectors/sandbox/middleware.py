@@ -31,6 +31,7 @@ class Wire:
     ) -> None:
         self.app, self.tracker, self.authorised, self.refuse = app, tracker, authorised, refuse
         self.lag = Lag(tracker)
+        self.gathered = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,6 +84,14 @@ class Wire:
             raise ConnectionResetError
         if fault.kind == "endless":
             await _endless(receive, send)
+            return
+        if fault.kind == "gather":
+            gathered = self.gathered
+            if fault.times == 0:
+                self.gathered = asyncio.Event()
+                gathered.set()
+            await gathered.wait()
+            await self.app(scope, receive, send)
             return
         if fault.kind == "slow":
             await asyncio.sleep(float(fault.headers.get("seconds", "5")))

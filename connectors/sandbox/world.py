@@ -202,8 +202,9 @@ class Project:
 class Fault:
     """What the next matching requests meet: ``kind`` is one of status, html, refuse (the connection breaks before the
     answer), reset (in its middle), drop (does the work, then drops the answer), late (does the work, then answers with
-    the status), stale (reads what stood some seconds ago, see `lag`), truncate, slow, endless, empty, garbage;
-    ``match`` is looked for in "METHOD path"; ``times`` counts down, once ``after`` requests have passed.
+    the status), stale (reads what stood some seconds ago, see `lag`), truncate, slow, endless, empty, garbage, gather
+    (no answer before all ``times`` requests have come); ``match`` is looked for in "METHOD path"; ``times`` counts
+    down, once ``after`` requests have passed.
     """
 
     kind: str
