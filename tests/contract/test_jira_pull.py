@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -185,13 +186,14 @@ def test_many_changes_at_once(served: Stand) -> None:
 def test_several_projects_in_one_query(served: Stand) -> None:
     for key in ("AA", "BB", "CC", "OR"):
         served.fill(key, 3)
-    connector = served.connector(dialect="cloud" if served.tracker.kind == "jira-cloud" else "dc")
+    cloud = served.tracker.kind == "jira-cloud"
+    connector = served.connector(dialect="cloud" if cloud else "dc")
     state = pulled(connector, ["AA", "BB", "CC", "OR"])
     assert {issue.key for issue in state.issues.values()} >= {"AA-1", "BB-2", "CC-3", "OR-1"}
     assert len(state.complete) == 4
-    assert sum(path.startswith("search") for path in paths(served)) == 1
+    assert sum(path.startswith("search") for path in paths(served)) == (3 if cloud else 1)
     discovery = {"field", "status", "myself"}
-    assert len([path for path in paths(served) if path not in discovery]) <= 4 + 3
+    assert len([path for path in paths(served) if path not in discovery]) <= 4 + (4 if cloud else 3)
 
 
 def test_patterns_name_projects(served: Stand) -> None:
@@ -271,6 +273,16 @@ def test_requests_of_a_large_first_pull_on_cloud() -> None:
         assert len(pulled(connector, ["PAY"]).issues) == 5400
         discovery = sum(path in ("field", "status", "myself") for path in paths(served))
         assert connector.requests - discovery <= 54 + 2 + 3
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 230])
+def test_requests_of_a_first_pull_on_cloud(count: int) -> None:
+    with stand("jira-cloud") as served:
+        served.fill("PAY", count)
+        connector = served.connector(history=False)
+        assert len(pulled(connector, ["PAY"]).issues) == count
+        discovery = sum(path in ("field", "status", "myself") for path in paths(served))
+        assert connector.requests - discovery <= math.ceil(count / 100) + math.ceil(count / 5000) + 3
 
 
 @pytest.mark.parametrize(("changed", "most"), [(80, 2), (100, 3), (180, 3), (250, 5), (450, 7)])
