@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, structs
 
+from connectors.http import attempt
 from connectors.jira import jql
 from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.goals import Goals, due_dates
 from connectors.jira.places import Places, epic_id
 from connectors.jira.projects import named
 from connectors.jira.rows import blocked_by, issue_of, moment_of, project_of
-from connectors.jira.search import Batch, Search
+from connectors.jira.search import Batch, Begun, Search
 from connectors.jira.session import OWN, Session, of_project
 from connectors.jira.wire import IdOf, Item, ProjectOf
 from connectors.rules import Rules
@@ -58,13 +60,18 @@ def pull(
     session.recall(next((cursor.known for cursor in known.values() if cursor.known), None))
     history = bool(session.options.get("history", True))
     session.cloud  # noqa: B018  # the addresses of all others depend on it
-    asked: list[Callable[[], Any]] = [lambda: session.discover(history=history), lambda: named(session, projects)]
-    _, (found, failed) = session.caller.each(lambda ask: ask(), asked)
+    likely = {} if session.missing(history=history) else _likely(rules, projects[:_TOGETHER], known)
+    asked: list[Callable[[], Any]] = [
+        lambda: session.discover(history=history),
+        lambda: named(session, projects),
+        lambda: _ahead(session, Search(session, history=history), likely) if likely else {},
+    ]
+    _, (found, failed), ahead = session.caller.each(lambda ask: ask(), asked)
     search = Search(session, history=history)
     keys: dict[str, str] = {}
     done: set[str] = set()
     at: dict[str, str] = {}
-    for page in _changes(session, search, sweeping, rules, found, failed, known):
+    for page in _changes(session, search, sweeping, rules, found, failed, known, ahead):
         keys |= {project.id: project.key for project in page.projects}
         at |= page.cursors
         done |= page.complete
@@ -72,6 +79,46 @@ def pull(
     ended = {project: cursor for project in sorted(done) if (cursor := Cursor.read(at.get(project, "")))}
     due = [(project, keys[project], cursor) for project, cursor in ended.items() if sweeping.due(cursor.swept)]
     yield from session.caller.ahead(lambda one: _sweep(search, sweeping, *one), due)
+
+
+def _place(rules: Rules, key: str) -> str:
+    """What a cursor is good for: a project's key, and the rules by which its issues were read."""
+    return f"{key} {rules.digest(key)}".strip()
+
+
+def _likely(rules: Rules, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
+    """The cursors of the projects that these keys named when they were last read; none where one is not certain."""
+    by_place: dict[str, list[Cursor]] = {}
+    for cursor in known.values():
+        by_place.setdefault(cursor.place, []).append(cursor)
+    mine = [by_place.get(_place(rules, key), []) for key in keys]
+    return {key: some[0] for key, some in zip(keys, mine, strict=True)} if all(len(some) == 1 for some in mine) else {}
+
+
+def _ahead(session: Session, search: Search, cursors: Mapping[str, Cursor]) -> Mapping[str, Future[Begun]]:
+    """The beginning of a walk, by its query, which is asked for while the projects are looked up.
+
+    If they are other ones by now the query is another, too, and this answer is passed over; else the very same was to
+    be asked, so that even a failure is what it would have been.
+    """
+    where = _where(session, cursors)
+    return {where: attempt(lambda: _begin(search, where, cursors))}
+
+
+def _where(session: Session, cursors: Mapping[str, Cursor | None]) -> str:
+    """The query for what is to be read of projects, by key."""
+    everything = [key for key, cursor in cursors.items() if cursor is None]
+    parts = [jql.any_of("project", everything)] if everything else []
+    for key, cursor in cursors.items():
+        if cursor is not None:
+            name, at = ("created", cursor.created) if cursor.created else ("updated", cursor.at - OVERLAP)
+            parts.append(f"project = {jql.literal(key)} AND {jql.since(name, at, session.zone)}")
+    return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts)
+
+
+def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> Begun:
+    changes = all(cursor is not None and cursor.created is None for cursor in cursors.values())
+    return search.latest(where) if changes else search.begin(where)
 
 
 def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: Cursor) -> Page:
@@ -91,6 +138,7 @@ def _changes(
     found: Sequence[tuple[ProjectOf, str]],
     failed: dict[str, TrackerError],
     cursors: Mapping[str, Cursor],
+    ahead: Mapping[str, Future[Begun]],
 ) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues."""
     goals = Goals.read(session, search, [project for project, _ in found], rules)
@@ -102,7 +150,7 @@ def _changes(
             continue
         rows += goals.milestones[project.id]
         cursor = cursors.get(project.id)
-        place = f"{project.key} {rules.digest(project.key)}".strip()
+        place = _place(rules, project.key)
         if cursor is not None and cursor.place != place and (cursor.place or " " in place):
             cursor = None
         swept, picked = cursor.swept if cursor else sweeping.now(), goals.picked.get(project.id, {})
@@ -114,7 +162,7 @@ def _changes(
         failed=failed,
     )
     for n in range(0, len(good), _TOGETHER):
-        yield from _Walk(session, search, goals.places, good[n : n + _TOGETHER]).pages()
+        yield from _Walk(session, search, goals.places, good[n : n + _TOGETHER], ahead).pages()
 
 
 # --- issues -----------------------------------------------------------------------------------------------------
@@ -123,8 +171,15 @@ def _changes(
 class _Walk:
     """The issues of some projects, together: what changed for those with a cursor, everything for the others."""
 
-    def __init__(self, session: Session, search: Search, places: Places, projects: Sequence[_Progress]) -> None:
-        self._session, self._search, self._places = session, search, places
+    def __init__(
+        self,
+        session: Session,
+        search: Search,
+        places: Places,
+        projects: Sequence[_Progress],
+        ahead: Mapping[str, Future[Begun]],
+    ) -> None:
+        self._session, self._search, self._places, self._ahead = session, search, places, ahead
         self._by_id = {progress.project.id: progress for progress in projects}
         self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
@@ -133,10 +188,10 @@ class _Walk:
 
     def pages(self) -> Iterator[Page]:
         """The pages; the last one completes the projects that did not fail."""
-        where = self._where()
+        cursors = {key: progress.cursor for key, progress in self._by_key.items()}
+        where = _where(self._session, cursors)
         try:
-            changes = all(p.cursor is not None and p.cursor.created is None for p in self._by_id.values())
-            begun = self._search.latest(where) if changes else self._search.begin(where)
+            begun = self._ahead[where].result() if where in self._ahead else _begin(self._search, where, cursors)
             self._place(begun.first)
             for progress in self._by_id.values():
                 progress.at = _end(progress, begun.high, begun.first.items)
@@ -202,17 +257,6 @@ class _Walk:
             progress = self._by_key.get(item.key.rpartition("-")[0])
             if progress is not None and item.fields.project.id not in self._by_id:
                 item.fields.project = IdOf(progress.project.id)
-
-    def _where(self) -> str:
-        everything = [p.project.key for p in self._by_id.values() if p.cursor is None]
-        parts = [jql.any_of("project", everything)] if everything else []
-        for progress in self._by_id.values():
-            cursor = progress.cursor
-            if cursor is not None:
-                name, at = ("created", cursor.created) if cursor.created else ("updated", cursor.at - OVERLAP)
-                since = jql.since(name, at, self._session.zone)
-                parts.append(f"project = {jql.literal(progress.project.key)} AND {since}")
-        return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts)
 
     def _is_new(self, item: Item) -> bool:
         progress = self._by_id.get(item.fields.project.id)

@@ -169,11 +169,15 @@ class Session:
 
     # --- asked once -----------------------------------------------------------------------------------------------
 
+    def missing(self, *, history: bool) -> list[str]:
+        """What a pull will need and nobody asked for yet."""
+        needed = ["cloud", "custom", "me", "site", *(["categories"] if history else [])]
+        return [name for name in needed if name not in vars(self)]
+
     def discover(self, *, history: bool) -> None:
-        """Ask now, side by side, for what a pull will need: a failure here is the whole connection's."""
+        """Ask now, side by side, for what is missing: a failure here is the whole connection's."""
         self.cloud  # noqa: B018  # the addresses of the others depend on it
-        needed = ["custom", "me", "site", *(["categories"] if history else [])]
-        missing = [name for name in needed if name not in vars(self)]
+        missing = self.missing(history=history)
         try:
             self.caller.each(lambda name: getattr(self, name), missing)
         except GoneError as problem:
