@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sync.pulling import Part
-
 from sync.action import Action
 from sync.assessment import Rulebook
 from sync.cli.compose import connect
@@ -24,6 +22,7 @@ from sync.engine import Engine
 from sync.orders import Order, Work
 from sync.outcome import silent
 from sync.plan import Limits, Policy
+from sync.pulling import Part
 from sync.queue import app
 from sync.source import Source
 from sync.store import Store
