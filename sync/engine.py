@@ -125,7 +125,6 @@ class Engine:
 
     # --- pull ------------------------------------------------------------------------------------------------------
 
-    @span("pull")
     def pull(self) -> None:
         """Bring the store up to date, every connection at once."""
         self._puller.run(self.part)

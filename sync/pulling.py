@@ -21,6 +21,7 @@ from sync.outcome import Failure, Progress, silent
 from sync.parallel import side_by_side
 from sync.source import Source
 from sync.store import Store
+from sync.traces import span
 
 __all__ = ["Part", "Puller", "asked"]
 
@@ -94,6 +95,7 @@ class Puller:
         pool.shutdown(wait=False)
         wait([self._begun], HEAD_START)
 
+    @span("pull")
     def run(self, part: Part | None = None) -> None:
         """Bring the store up to date, or wait for that which has begun. What failed is in `failures`."""
         if self._begun is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 
 from sync import log
+from sync.outcome import Failure
 
 __all__ = [
     "CHANGES",
@@ -24,6 +26,7 @@ __all__ = [
     "Json",
     "Verbose",
     "end",
+    "failure_rows",
     "moment",
     "print_json",
     "tell_error",
@@ -59,6 +62,11 @@ def print_json(document: Any) -> None:
     """One document on standard output, without secrets."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     typer.echo(log.secrets.redact(text))
+
+
+def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """What went wrong, as other programs read it."""
+    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
 
 
 def tell_error(words: str) -> None:

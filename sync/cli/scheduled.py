@@ -9,15 +9,27 @@ from __future__ import annotations
 from rich.console import Console
 
 from sync.cli import outside
-from sync.cli.options import DEFAULT, REFUSED, Config, FirstRun, Json, Verbose, end, print_json, tell_error, worst
-from sync.cli.work import configured, failure_rows, reading, told_failures
+from sync.cli.options import (
+    DEFAULT,
+    REFUSED,
+    Config,
+    FirstRun,
+    Json,
+    Verbose,
+    end,
+    failure_rows,
+    print_json,
+    tell_error,
+    worst,
+)
+from sync.cli.work import configured, reading, told_failures
 
 __all__ = ["pull", "run"]
 
 
 def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Bring the store up to date with the trackers."""
-    with reading(config, verbose=verbose, as_json=as_json) as puller:
+    with reading(config, verbose=verbose, as_json=as_json) as (puller, _, _):
         puller.run()
         if as_json:
             errors = failure_rows(puller.failures)

@@ -30,7 +30,7 @@ from sync.action import (
     UpdateComment,
 )
 from sync.assessment import Assessed
-from sync.cli.work import failure_rows
+from sync.cli.options import failure_rows
 from sync.desired import People, Plan
 from sync.marker import Marker
 from sync.model import Health, Status, UnknownWhy

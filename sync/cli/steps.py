@@ -21,11 +21,12 @@ from sync.cli.options import (
     Json,
     Verbose,
     end,
+    failure_rows,
     moment,
     print_json,
     tell_error,
 )
-from sync.cli.work import configured, failure_rows, told_failures, working
+from sync.cli.work import configured, told_failures, working
 from sync.engine import Engine
 from sync.outcome import Result
 from sync.plan import Plan, fingerprint

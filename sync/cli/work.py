@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,12 @@ from sync import log
 from sync.cli import compose
 from sync.cli.options import ERROR, PARTLY, tell_error
 from sync.cli.progress import Shown
-from sync.outcome import Failure
 from sync.pulling import Puller
 
 if TYPE_CHECKING:
     from sync.engine import Engine
 
-__all__ = ["configured", "failure_rows", "reading", "told_failures", "working"]
+__all__ = ["configured", "reading", "told_failures", "working"]
 
 
 @contextmanager
@@ -37,33 +36,31 @@ def working(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, Shown]]:
 
 
 @contextmanager
-def configured(
-    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False, ahead: bool = False
-) -> Iterator[tuple[Engine, Settings]]:
-    """The configured engine, closed at the end. ``ahead`` asks the trackers before it is there."""
+def reading(
+    config: Path, *, verbose: bool, as_json: bool, create: bool = True, offline: bool = False
+) -> Iterator[tuple[Puller, Settings, str]]:
+    """What reads the configured trackers, closed at the end, and the run's id. Nothing of the forecast is loaded."""
     settings = load(config, os.environ)
     with (
         compose.traced(settings),
         working(verbose=verbose, as_json=as_json) as (run_id, shown),
         compose.puller(settings, os.environ, create=create, progress=shown, offline=offline) as puller,
     ):
+        yield puller, settings, run_id
+
+
+@contextmanager
+def configured(
+    config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False, ahead: bool = False
+) -> Iterator[tuple[Engine, Settings]]:
+    """The configured engine, closed at the end. ``ahead`` asks the trackers before it is there."""
+    opened = reading(config, verbose=verbose, as_json=as_json, create=create, offline=offline)
+    with opened as (puller, settings, run_id):
         if ahead and not settings.traces.endpoint:  # a span that began before its run's would stand alone
             puller.begin()
         from sync.cli import engines  # late: loading it takes longer than a tracker needs to answer
 
         yield engines.engine(settings, puller, run_id=run_id), settings
-
-
-@contextmanager
-def reading(config: Path, *, verbose: bool, as_json: bool) -> Iterator[Puller]:
-    """What reads the configured trackers, closed at the end; nothing of the forecast is loaded."""
-    settings = load(config, os.environ)
-    with (
-        compose.traced(settings),
-        working(verbose=verbose, as_json=as_json) as (_, shown),
-        compose.puller(settings, os.environ, create=True, progress=shown) as puller,
-    ):
-        yield puller
 
 
 def told_failures(of: Engine | Puller) -> int:
@@ -73,8 +70,3 @@ def told_failures(of: Engine | Puller) -> int:
     if not of.failures:
         return 0
     return PARTLY if of.went_through else ERROR
-
-
-def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
-    """What went wrong, as other programs read it."""
-    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]

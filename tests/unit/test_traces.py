@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sync.connector import RefusedError
+from sync.pulling import Puller
 from sync.traces import span, tracing
 from tests.unit.test_engine import World
 
@@ -42,6 +43,15 @@ def test_a_run_is_one_trace_of_steps_connections_and_writes(told: InMemorySpanEx
         ("apply", "connection"),
         ("connection", "write"),
     }
+
+
+def test_a_pull_alone_is_a_trace_too(told: InMemorySpanExporter) -> None:
+    engine = World().engine()
+    with tracing(told, installation="acme", version="1"):
+        Puller(engine.sources, engine.store, engine.clock).run()
+    connection, pull = told.get_finished_spans()
+    assert (connection.name, pull.name, pull.parent) == ("connection", "pull", None)
+    assert connection.parent == pull.context
 
 
 def test_no_word_of_a_tracker_and_no_error_is_in_a_trace(told: InMemorySpanExporter) -> None:
