@@ -242,7 +242,7 @@ class _Walk:
                 yield from self._again(name, wanted[n : n + _AGAIN])
         elif wanted:
             try:
-                batch = self._search.first(jql.any_of(name, wanted))
+                batch = self._search.begin(jql.any_of(name, wanted)).first
             except RefusedError:
                 half = len(wanted) // 2
                 for part in (wanted[:half], wanted[half:]) if half else ():

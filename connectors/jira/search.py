@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from connectors.http import attempt, decoder
+from connectors.http import decoder
 from connectors.jira import jql
 from connectors.jira.rows import moment_of
 from connectors.jira.session import Session
@@ -51,7 +51,7 @@ class Batch(Struct, frozen=True):
 class Begun(Struct, frozen=True):
     """The beginning of a walk. On Cloud ``first`` comes without histories: see `Search.histories`.
 
-    ``high`` is the last update that there was when several requests began, None where one told all. ``rest`` goes
+    ``high`` is the last update that there was when several requests began, None where there was but one. ``rest`` goes
     through all issues, the first ones included; None when those were all.
     """
 
@@ -73,14 +73,16 @@ class Search:
         self._fields += self._logged[len(_LOGGED) :]
         self._all_changes = "epics" in wanted
 
-    def first(self, where: str) -> Batch:
-        """The first of these issues, oldest first: a hundred, or all."""
-        return self._token_page(where + ORDER)[0] if self._session.cloud else self._offset_page(where, 0)
-
     def begin(self, where: str) -> Begun:
         """The first issues, oldest first, and the walk through all. Issues may come more than once."""
         if self._session.cloud:
-            return self._begin_by_token(where)
+            first, others_follow = self._token_page(where + ORDER)
+            if not others_follow:
+                return Begun(first)
+            pages = self._ids(where)
+            asked: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
+            high, ids = self._session.caller.each(lambda ask: ask(), asked)
+            return Begun(first, high, self._bulk(first, chain([ids], pages)))
         first = self._offset_page(where, 0)
         size = len(first.items) + len(first.bad)
         if size >= first.total:
@@ -218,23 +220,6 @@ class Search:
         return Batch(batch.items, self.histories(batch.items), batch.bad, batch.total)
 
     # --- Cloud ----------------------------------------------------------------------------------------------------
-
-    def _begin_by_token(self, where: str) -> Begun:
-        """Only the first page tells whether there are others, so what a walk needs is asked for beside it, and passed
-        over where that page is all.
-
-        A change that none of these requests saw was made after they began, so it is later than ``high`` less the time
-        that they took. The next pull goes further back than that: see `connectors.jira.cursor.OVERLAP`.
-        """
-        pages = self._ids(where)
-        asked: list[Callable[[], Any]] = [
-            lambda: self._token_page(where + ORDER),
-            lambda: self.newest(where),
-            lambda: next(pages),
-        ]
-        page, high, ids = self._session.caller.each(attempt, asked)
-        first, more = page.result()
-        return Begun(first, high.result(), self._bulk(first, chain([ids.result()], pages))) if more else Begun(first)
 
     def _token_page(self, query: str) -> tuple[Batch, bool]:
         """The first page, and whether there are more."""

@@ -1,5 +1,5 @@
-"""What a Jira is asked at once: what changed beside the projects that are looked up, and on Cloud all that a walk
-begins with. No answer is believed of a project that the key does not name any more.
+"""What a Jira is asked at once: what changed beside the projects that are looked up. No answer is believed of
+a project that the key does not name any more.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_a_first_pull_that_was_cut_off_goes_on_at_once(served: Stand) -> None:
         if state.cursors:
             break
     assert not state.complete
-    with at_once(served, 4 if served.tracker.kind == "jira-cloud" else 2):
+    with at_once(served, 2):
         pulled(connector, ["PAY"], state)
     assert the_same(state, served, "PAY")
 
@@ -149,7 +149,7 @@ def test_a_project_more(served: Stand) -> None:
     served.tracker.log.clear()
     pulled(served.connector(), ["PAY", "WEB"], state)
     assert len(state.issues) == 10
-    assert searches(served) == (3 if served.tracker.kind == "jira-cloud" else 1)
+    assert searches(served) == 1
 
 
 def test_issues_chosen_by_other_rules(served: Stand) -> None:
@@ -205,32 +205,6 @@ def test_a_token_that_expired_ends_the_connection(served: Stand) -> None:
 
 
 # --- a walk on Cloud ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [5, 230])
-def test_what_a_walk_begins_with_is_asked_at_once(count: int) -> None:
-    with stand("jira-cloud") as served:
-        served.fill("PAY", count)
-        with at_once(served, 3, "/search/jql"):
-            state = pulled(served.connector(), ["PAY"])
-        assert len(state.issues) == count
-        assert searches(served) == 3
-        connector = served.connector()
-        pulled(connector, ["PAY"], again(state))
-        assert connector.requests == 2
-
-
-@pytest.mark.parametrize("after", [1, 2])
-@pytest.mark.parametrize("count", [5, 230])
-def test_a_failure_of_what_only_a_longer_walk_needs(count: int, after: int) -> None:
-    with stand("jira-cloud") as served:
-        served.fill("PAY", count)
-        served.tracker.faults.append(Fault("status", "/search/jql", status=400, after=after))
-        state = pulled(served.connector(concurrency=1), ["PAY"])
-        assert {key: type(problem) for key, problem in state.failed.items()} == (
-            {"PAY": RefusedError} if count > 100 else {}
-        )
-        assert len(state.complete) == (count < 100)
 
 
 def test_a_few_issues_take_one_search() -> None:

@@ -91,7 +91,7 @@ def test_a_passing_fault_is_waited_out(served: Stand, fault: str) -> None:
 
 def test_a_limit_is_waited_out_as_long_as_asked(served: Stand) -> None:
     served.tracker.faults.append(Fault("status", "search", status=429, headers={"Retry-After": "17"}))
-    assert len(pulled(served.connector(concurrency=1), ["PAY"]).issues) == 5
+    assert len(pulled(served.connector(), ["PAY"]).issues) == 5
     assert served.slept == [17.0]
 
 
@@ -246,7 +246,7 @@ def test_pages_that_never_end_are_noticed(issues: str) -> None:
         tokens = ["again"] * 9 if issues != "[]" else [str(n) for n in range(9)]
         bodies = [f'{{"issues":{issues},"nextPageToken":"{token}"}}' for token in tokens]
         served.tracker.faults += [Fault("garbage", "search/jql", body=body, after=1) for body in bodies]
-        rest = list(served.connector(concurrency=1).pull(["PAY"], {}))
+        rest = list(served.connector().pull(["PAY"], {}))
         assert isinstance(rest[-1].failed["PAY"], MalformedError)
         assert "repeat" in str(rest[-1].failed["PAY"])
         assert not any(page.complete for page in rest)
