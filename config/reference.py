@@ -41,7 +41,7 @@ Paths are relative to the configuration's folder.
 _WORDS = {"string": "text", "object": "table", "integer": "whole number", "boolean": "true or false"}
 _PLACES = {
     "Settings": ("The whole file", ""),
-    "Connection": ("Connections", "`[connections.NAME]`"),
+    "ConnectionSettings": ("Connections", "`[connections.NAME]`"),
     "Filter": ("Which milestones", "`milestones = { ... }` of a connection or a project"),
     "StatusIssue": ("Status issues", "`status_issue = { ... }` of a connection"),
     "Also": ("More places", "`also = { ... }` of a connection or a project: see the how-to *more places*"),

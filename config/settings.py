@@ -12,15 +12,15 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from config import checks
-from config.audiences import Audience
+from config import validators as checks
+from config.audience_tables import Audience
 from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
 from config.tables import (
     NAME,
     Also,
     Calendar,
-    Connection,
+    ConnectionSettings,
     Dependency,
     Joint,
     Limits,
@@ -38,7 +38,7 @@ from config.tables import (
     Worker,
 )
 
-__all__ = ["SECRETS", "Connection", "Milestone", "Policy", "Settings", "load", "schema"]
+__all__ = ["SECRETS", "ConnectionSettings", "Milestone", "Policy", "Settings", "load", "schema"]
 
 
 SECRETS = ("token", "email", "private_key", "job_token")
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     database: Text = Field(
         default="sqlite:///milesync.db", validate_default=True, description="sqlite:///FILE or postgresql://HOST/NAME"
     )
-    connections: Annotated[dict[str, Connection], Field(min_length=1)] = Field(
+    connections: Annotated[dict[str, ConnectionSettings], Field(min_length=1)] = Field(
         description="the trackers, by your names"
     )
     milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
 
     @field_validator("connections")
     @classmethod
-    def _names(cls, value: dict[str, Connection]) -> dict[str, Connection]:
+    def _names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
         checks.connection_names(value)
         return value
 
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         """The names of what is written beside label and comment in any project of a connection."""
         ours = self.connections[connection]
         asked = [ours.also, *(rules.also for rules in ours.project.values() if rules.also)]
-        return {name for one in asked for name, value in one.model_dump().items() if value}
+        return {name for also in asked for name, value in also.model_dump().items() if value}
 
     def tolerance_for(self, connection: str) -> float:
         """Share of a milestone that may be left over and still count as done."""
@@ -229,9 +229,9 @@ class Settings(BaseSettings):
     def webhook_secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
         """The secrets of the connections that take webhooks, read now. Raises `ConfigurationError`."""
         places = [
-            (("connections", name, "webhook_secret"), one.webhook_secret)
-            for name, one in self.connections.items()
-            if one.webhook_secret is not None
+            (("connections", name, "webhook_secret"), connection.webhook_secret)
+            for name, connection in self.connections.items()
+            if connection.webhook_secret is not None
         ]
         found = self._read(places, environ)
         return {where[1]: secret for (where, _), secret in zip(places, found, strict=True)}
@@ -250,7 +250,7 @@ class Settings(BaseSettings):
         return found
 
     @staticmethod
-    def _rules(connection: Connection, project: str) -> ProjectRules | None:
+    def _rules(connection: ConnectionSettings, project: str) -> ProjectRules | None:
         exact = connection.project.get(project)
         return exact or next((rules for p, rules in connection.project.items() if fnmatchcase(project, p)), None)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from config import checks
+from config import validators as checks
 from config.secret import Secret, Text
 from config.table import Table
 
@@ -18,7 +18,7 @@ __all__ = [
     "NAME",
     "Also",
     "Calendar",
-    "Connection",
+    "ConnectionSettings",
     "DaysOff",
     "Dependency",
     "Filter",
@@ -110,7 +110,7 @@ class ProjectRules(Table):
     also: Also | None = Field(default=None, description="what else is written here, in place of the connection's also")
 
 
-class Connection(Table):
+class ConnectionSettings(Table):
     """One tracker with one set of credentials."""
 
     type: str = Field(description="github, gitlab, jira, or the name of an installed plugin")

@@ -1,1 +1,1 @@
-"""Connectors: each tracker behind the seam of `sync.connector`."""
+"""Connectors: each tracker behind the seam of `sync.tracker.protocol`."""

@@ -34,14 +34,14 @@ def audit(lock: Path, words: Sequence[str] = ()) -> tuple[int, str]:
 def judge(found: Sequence[dict[str, Any]]) -> tuple[int, str]:
     """What the report of `pip-audit` means for all of the packages together."""
     vulnerable = [
-        f"{one['name']} {one['version']}: {vulnerability['id']}"
+        f"{row['name']} {row['version']}: {vulnerability['id']}"
         + "".join(f", fixed in {version}" for version in vulnerability.get("fix_versions", [])[:1])
-        for one in found
-        for vulnerability in one.get("vulns", [])
+        for row in found
+        for vulnerability in row.get("vulns", [])
     ]
-    skipped = [f"{one['name']}: {one['skip_reason']}" for one in found if "skip_reason" in one]
+    skipped = [f"{row['name']}: {row['skip_reason']}" for row in found if "skip_reason" in row]
     if vulnerable:
-        return 1, "\n".join(["vulnerable:", *vulnerable, *(f"not audited: {one}" for one in skipped)])
+        return 1, "\n".join(["vulnerable:", *vulnerable, *(f"not audited: {name}" for name in skipped)])
     if skipped or not found:
         return 2, "\n".join([f"not audited: {len(skipped)} of {len(found)} packages", *skipped])
     return 0, f"clean: {len(found)} packages audited, no known vulnerability"

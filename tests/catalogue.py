@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po, write_po
 
 from sync.digest.language import DOMAIN, LANGUAGES, LOCALE
 
-SOURCES = LOCALE.parent / "digest"
+SOURCES = LOCALE.parent
 TEMPLATE = LOCALE / f"{DOMAIN}.pot"
 
 

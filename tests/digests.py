@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sync.digest.news import Standing, Told
-from sync.model import Counts, Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.digest.changes import MilestoneState
+from sync.model.digest import LastSent
+from sync.model.health import Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.membership import Counts
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 DUE = date(2026, 12, 12)
@@ -25,20 +27,20 @@ def health(
     return Health(container="", at=NOW, status=status, band=status, since=NOW, probability=p, **given)
 
 
-def standing(name: str, found: Health, **more: Any) -> Standing:
+def standing(name: str, found: Health, **more: Any) -> MilestoneState:
     """A milestone of project ``acme/<name>``."""
-    return Standing(uid=name, **{"title": name.capitalize(), "project": f"acme/{name}", "health": found, **more})
+    return MilestoneState(uid=name, **{"title": name.capitalize(), "project": f"acme/{name}", "health": found, **more})
 
 
-def steady(name: str = "web", **more: Any) -> Standing:
+def steady(name: str = "web", **more: Any) -> MilestoneState:
     """One that is on track."""
     return standing(name, health(Status.ON_TRACK, 0.9, date(2026, 12, 1), date(2026, 12, 9), **more))
 
 
-STEADY = Told(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(2026, 12, 9))
+STEADY = LastSent(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(2026, 12, 9))
 
 
-def everything() -> tuple[list[Standing], dict[str, Told]]:
+def everything() -> tuple[list[MilestoneState], dict[str, LastSent]]:
     """Milestones of every kind, and what was told of them three days ago."""
     off = health(Status.OFF_TRACK, 0.12, date(2026, 12, 30), date(2027, 1, 14), reasons=(SLOW,), levers=WAYS)
     risk = health(Status.AT_RISK, 0.62, date(2026, 12, 10), date(2026, 12, 20), reasons=(SLOW,), levers=WAYS[:1])
@@ -57,14 +59,14 @@ def everything() -> tuple[list[Standing], dict[str, Told]]:
         standing("undated", health(Status.NO_DUE_DATE, due=None)),
     ]
     told = {
-        "payments": Told(status=Status.AT_RISK, due=DUE, p85=date(2026, 12, 22)),
-        "app": Told(status=Status.ON_TRACK, due=date(2026, 11, 30), p85=date(2026, 12, 15)),
-        "old": Told(status=Status.ON_TRACK, due=DUE),
+        "payments": LastSent(status=Status.AT_RISK, due=DUE, p85=date(2026, 12, 22)),
+        "app": LastSent(status=Status.ON_TRACK, due=date(2026, 11, 30), p85=date(2026, 12, 15)),
+        "old": LastSent(status=Status.ON_TRACK, due=DUE),
         "web": STEADY,
         "docs": STEADY,
-        "ops": Told(status=Status.OVERDUE, due=date(2026, 11, 12), p85=date(2027, 1, 30), asked=date(2026, 11, 20)),
-        "search": Told(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(2026, 12, 29)),
+        "ops": LastSent(status=Status.OVERDUE, due=date(2026, 11, 12), p85=date(2027, 1, 30), asked=date(2026, 11, 20)),
+        "search": LastSent(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(2026, 12, 29)),
         "gone": STEADY,
-        "undated": Told(status=Status.ON_TRACK, due=DUE),
+        "undated": LastSent(status=Status.ON_TRACK, due=DUE),
     }
     return found, told

@@ -7,22 +7,22 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from sync.assessment import Rulebook
-from sync.engine import Engine
-from sync.plan import Limits
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessmentRules
+from sync.engine.engine import Engine
+from sync.plan.limits import Limits
+from sync.store.store import Store
+from sync.tracker.connection import Connection
 
 __all__ = ["engine"]
 
 _RUNS = count()
 
 
-def engine(source: Source, store: Store, clock: Callable[[], datetime], **given: Any) -> Engine:
+def engine(source: Connection, store: Store, clock: Callable[[], datetime], **given: Any) -> Engine:
     """One of a run of its own. ``given`` takes the place of what would be filled in."""
     filled: dict[str, Any] = {
         "instance": "acme",
-        "rules": Rulebook(),
+        "rules": AssessmentRules(),
         "limits": Limits(),
         "run_id": f"run {next(_RUNS)}",
         "holder": "here:1:1",

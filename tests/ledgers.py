@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sync.ledger import Container, Ledger
-from sync.model import Issue, Membership, Person, State, StatusCategory
+from sync.history.ledger import Ledger
+from sync.model.membership import Container, Membership
+from sync.model.tracker_data import Issue, Person, State, StatusCategory
 
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -9,31 +9,27 @@ from datetime import datetime
 
 import msgspec
 
-from sync.action import (
+from sync.model.tracker_data import Markup
+from sync.tracker.actions import (
     Action,
     Attach,
-    Attached,
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    Describe,
     Detach,
-    Files,
-    MarkItem,
+    LabelItem,
     MoveLabel,
-    Observed,
-    OurComment,
     Receipt,
     RemoveLabel,
-    SetHealth,
-    StatusIssue,
-    Target,
+    SetNativeHealth,
     UpdateComment,
+    UpdateDescription,
 )
-from sync.connector import Capabilities, Page, TrackerError, UncertainError, put, status_issue_of
-from sync.model import Markup
+from sync.tracker.errors import TrackerError, UncertainError
+from sync.tracker.observed import Attached, Files, Observed, OurComment, StatusIssue, Target
+from sync.tracker.protocol import Capabilities, Page, replace_block, status_issue_of
 
 
 @dataclass
@@ -73,13 +69,13 @@ class MemoryTracker:
             case RemoveLabel(issue=key, labels=gone):
                 self._set(key, labels=tuple(name for name in self.issues[key].labels if name not in gone))
                 return Receipt(issue=key)
-            case SetHealth(issue=key, value=value):
+            case SetNativeHealth(issue=key, value=value):
                 self._set(key, health=value)
                 return Receipt(issue=key)
-            case Describe():
+            case UpdateDescription():
                 self._describe(action)
                 return Receipt()
-            case MarkItem(issue=key):
+            case LabelItem(issue=key):
                 self._mark(action)
                 return Receipt(issue=key)
             case CloseIssue(issue=key):
@@ -111,39 +107,39 @@ class MemoryTracker:
             raise TypeError(action)
         key, files = action.issue, self.issues[action.issue].files or Files()
         if isinstance(action, Detach):
-            kept = tuple(one for one in files.ours if one.id != action.file)
+            kept = tuple(attached for attached in files.ours if attached.id != action.file)
             self._set(key, files=msgspec.structs.replace(files, ours=kept))
             return Receipt(id=action.file, issue=key)
         made = Attached(id=str(next(self.ids)), name=action.name, created_at=self.clock())
         self._set(key, files=msgspec.structs.replace(files, ours=(*files.ours, made)))
         return Receipt(id=made.id, issue=key)
 
-    def _describe(self, action: Describe) -> None:
+    def _describe(self, action: UpdateDescription) -> None:
         for n, page in enumerate(self.pages):
             milestones = tuple(
                 msgspec.structs.replace(
-                    one,
-                    description=put(one.description, action.lines, action.instance, action.was),
+                    milestone,
+                    description=replace_block(milestone.description, action.lines, action.instance, action.was),
                     updated_at=self.clock(),
                 )
-                if one.id == action.native
-                else one
-                for one in page.milestones
+                if milestone.id == action.native
+                else milestone
+                for milestone in page.milestones
             )
             self.pages[n] = msgspec.structs.replace(page, milestones=milestones)
 
-    def _mark(self, action: MarkItem) -> None:
+    def _mark(self, action: LabelItem) -> None:
         """The labels of an item, in the pages that the next pull reads."""
         for n, page in enumerate(self.pages):
             issues = tuple(
                 msgspec.structs.replace(
-                    one,
-                    labels=(*(name for name in one.labels if name not in action.remove), *action.add),
+                    issue,
+                    labels=(*(name for name in issue.labels if name not in action.remove), *action.add),
                     updated_at=self.clock(),
                 )
-                if one.id == action.item
-                else one
-                for one in page.issues
+                if issue.id == action.item
+                else issue
+                for issue in page.issues
             )
             self.pages[n] = msgspec.structs.replace(page, issues=issues)
 

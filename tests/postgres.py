@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from sync.database.opening import open_engine
+from sync.store.database import open_engine
 
 _NUMBER = count()
 _TEMPLATE = "template_migrated"

@@ -7,24 +7,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sync.assessment import Rulebook
-from sync.calendar import Calendar
-from sync.connector import Page
-from sync.forecast import Rules
-from sync.model import (
-    Issue,
-    JointMilestone,
-    Milestone,
-    MilestoneKind,
-    Project,
-    State,
-    StatusCategory,
-    Visibility,
-)
-from sync.reading import Reading
-from sync.source import Source
-from sync.store import Store
-from sync.together import Whole, relate
+from sync.assess.milestone import AssessmentRules
+from sync.assess.portfolio import Portfolio
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
+from sync.forecast.parameters import Rules
+from sync.history.calendar import Calendar
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Issue, Milestone, MilestoneKind, Project, State, StatusCategory, Visibility
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Page
 from tests.memory import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -129,14 +122,14 @@ class World:
     def __init__(self, *pages: Page, share: str = "none") -> None:
         self.store = Store.memory(lambda: NOW)
         self.trackers: dict[str, MemoryTracker] = {}
-        self.sources: list[Source] = []
+        self.sources: list[Connection] = []
         for one in pages:
             name = one.projects[0].id
             tracker = MemoryTracker(lambda: NOW, pages=[one])
             connector = MemoryConnector(tracker, name=name, source=f"memory://{name}")
             self.trackers[name] = tracker
             keys = tuple(project.key for project in one.projects)
-            self.sources.append(Source(name=name, connector=connector, projects=keys, share=share))
+            self.sources.append(Connection(name=name, connector=connector, projects=keys, share=share))
             self.store.save(connector.source, one, NOW)
             self.store.watch(name, connector.source, {project.id for project in one.projects}, only=True)
 
@@ -147,7 +140,7 @@ class World:
         at: datetime = NOW,
         calendar: Calendar | None = None,
         replay: bool = True,
-    ) -> Whole:
+    ) -> Portfolio:
         """Everything; unless told otherwise, as a replay."""
-        book = Rulebook(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
-        return relate(Reading(self.store, self.sources, at, book, replay=replay))
+        book = AssessmentRules(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
+        return build_portfolio(Snapshot(self.store, self.sources, at, book, replay=replay))

@@ -132,21 +132,21 @@ def main() -> None:
     share = PROJECTS // TOKENS
     print("| tracker | requests a token, first | quiet | read alone, first (min) | quiet (min) |")
     print("|---|--:|--:|--:|--:|")
-    for one in TRACKERS:
-        numbers = [ceil(share * one.first), ceil(share * one.quiet)]
-        times = [reading(one, one.first) / MINUTE, reading(one, one.quiet) / MINUTE]
-        print(f"| {one.name} | {numbers[0]} | {numbers[1]} | {times[0]:.1f} | {times[1]:.1f} |")
+    for tracker in TRACKERS:
+        numbers = [ceil(share * tracker.first), ceil(share * tracker.quiet)]
+        times = [reading(tracker, tracker.first) / MINUTE, reading(tracker, tracker.quiet) / MINUTE]
+        print(f"| {tracker.name} | {numbers[0]} | {numbers[1]} | {times[0]:.1f} | {times[1]:.1f} |")
     columns = ["tracker", "hosts", "first round, nothing written (min)", "first round, 4 writes a project (min)"]
     print("\n| " + " | ".join([*columns, "quiet (min)"]) + " |")
     print("|---|--:|--:|--:|--:|")
-    for one in TRACKERS:
+    for tracker in TRACKERS:
         for hosts in (1, 4, 13):
             figures = [
-                minutes(one, hosts, first=True, writes=0),
-                minutes(one, hosts, first=True, writes=4 * share),
-                minutes(one, hosts, first=False, writes=0),
+                minutes(tracker, hosts, first=True, writes=0),
+                minutes(tracker, hosts, first=True, writes=4 * share),
+                minutes(tracker, hosts, first=False, writes=0),
             ]
-            print(f"| {one.name} | {hosts} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |")
+            print(f"| {tracker.name} | {hosts} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |")
 
 
 if __name__ == "__main__":

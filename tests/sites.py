@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from sync.assessment import Rulebook
-from sync.audience import EVERYBODY, Audience
-from sync.connector import Page, TrackerError
-from sync.engine import Engine
-from sync.model import (
+from sync.assess.milestone import AssessmentRules
+from sync.assess.snapshot import Snapshot
+from sync.engine.engine import Engine
+from sync.model.audience import EVERYBODY, Audience
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import (
     DueDate,
     Event,
     EventKind,
     Issue,
-    JointMilestone,
     Milestone,
     MilestoneKind,
     Person,
@@ -25,11 +25,12 @@ from sync.model import (
     StatusCategory,
     Visibility,
 )
-from sync.plan import Limits
-from sync.reading import Reading
-from sync.site.gather import Contents, gather
-from sync.source import Source
-from sync.store import Store
+from sync.plan.limits import Limits
+from sync.site.contents import Contents, gather
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.errors import TrackerError
+from sync.tracker.protocol import Page
 from tests.memory import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
@@ -160,13 +161,13 @@ def installation(
         tracker = MemoryTracker(lambda: clock[0], pages=list(held))
         connector = MemoryConnector(tracker, name, f"memory://{name}")
         projects = tuple(one.key for page in held for one in page.projects)
-        sources.append(Source(name=name, connector=connector, projects=projects))
+        sources.append(Connection(name=name, connector=connector, projects=projects))
     with Engine(
         sources=sources,
         store=Store.memory(lambda: clock[0]),
         instance="test",
         clock=lambda: clock[0],
-        rules=Rulebook(joints=joints, dependencies=dependencies),
+        rules=AssessmentRules(joints=joints, dependencies=dependencies),
         limits=Limits(),
         run_id="run",
         holder="test",
@@ -182,8 +183,8 @@ def installation(
         yield engine
 
 
-def reading(engine: Engine) -> Reading:
-    return Reading(engine.store, engine.sources, NOW, engine.rules)
+def reading(engine: Engine) -> Snapshot:
+    return Snapshot(engine.store, engine.sources, NOW, engine.rules)
 
 
 def contents(engine: Engine, audience: Audience = EVERYBODY) -> Contents:

@@ -2,24 +2,27 @@
 
 Settings: ``url`` is that of the API (``https://api.github.com``, ``https://HOST/api/v3``); the secret is ``token``, or
 ``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The options ``sweep_days`` and
-``rules`` are `connectors.sweep`'s and `connectors.rules`'.
+``rules`` are `connectors.shared.deletion_sweep`'s and `connectors.shared.rule_milestones`'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors.github.examine import examine
+from connectors.github.apply import Writer
 from connectors.github.observe import Observer
+from connectors.github.preflight import examine
 from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.webhook import heard
-from connectors.github.write import Writer
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.action import Action, Observed, Receipt, Target
-from sync.connector import Capabilities, Connector, Examination, Heard, Page, Setup
-from sync.model import Markup
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.tracker_data import Markup
+from sync.tracker.actions import Action, Receipt
+from sync.tracker.observed import Observed, Target
+from sync.tracker.preflight import Examination
+from sync.tracker.protocol import Capabilities, Connector, Page, Setup
+from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["GitHub", "connect"]
 
@@ -28,7 +31,7 @@ BODY_LIMIT = 65_000
 
 
 class GitHub:
-    """One GitHub through one set of credentials. Implements `sync.connector.Connector`."""
+    """One GitHub through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
     capabilities = Capabilities(
         markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, described=BODY_LIMIT, boards=True
@@ -38,8 +41,8 @@ class GitHub:
         self.name, self.source = setup.name, setup.url.rstrip("/")
         self._clock = setup.clock
         self._session = Session(setup)
-        self._rules = Rules(setup.options, any_case=True)
-        self._reader = Reader(self._session, Sweeping(setup), self._rules)
+        self._rules = RuleMilestones(setup.options, any_case=True)
+        self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
 
@@ -57,16 +60,16 @@ class GitHub:
         return self._observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
-        """Do one change. Raises `sync.connector.UncertainError` when the answer to a creation was lost."""
+        """Do one change. Raises `sync.tracker.protocol.UncertainError` when the answer to a creation was lost."""
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.connector.Examiner`."""
+        """See `sync.tracker.protocol.Examiner`."""
         names, failed = self._reader.named(projects)
         return examine(self._session, names, failed, self._clock)
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
-        """See `sync.connector.Listener`."""
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+        """See `sync.tracker.protocol.Listener`."""
         return heard(headers, body, secret)
 
     def close(self) -> None:

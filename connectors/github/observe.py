@@ -15,12 +15,14 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from connectors.github import rows, wire
-from connectors.github.boards import Boards
+from connectors.github import api_types as wire
+from connectors.github import normalize as rows
+from connectors.github.project_boards import Boards
 from connectors.github.session import OWN, Session, TooHeavyError
-from connectors.http import decode
-from sync.action import Asked, Claim, Observed, OurComment, StatusIssue, Target
-from sync.connector import MalformedError, RefusedError, TrackerError, command_lines, find_marker, status_issue_of
+from connectors.shared.responses import decode
+from sync.tracker.errors import MalformedError, RefusedError, TrackerError
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
+from sync.tracker.protocol import command_lines, find_marker, status_issue_of
 
 __all__ = ["Observer"]
 
@@ -147,16 +149,16 @@ class Observer:
         variables = {**asked, "labels": self._status_labels[:1]}
         found: dict[str, int] = {}
         claims: dict[str, Claim] = {}
-        for one in self._session.pages(_LABELLED, variables, wire.Candidate, repository):
-            text = find_marker(one.body)
+        for candidate in self._session.pages(_LABELLED, variables, wire.Candidate, repository):
+            text = find_marker(candidate.body)
             target = status_issue_of(text, lost)
             if target is None:
                 continue
-            if one.viewer_did_author:
-                found.setdefault(target.milestone, one.number)
+            if candidate.viewer_did_author:
+                found.setdefault(target.milestone, candidate.number)
             else:
-                key = rows.key_of(one.number)
-                claim = Claim(id=key, author=_login(one.author), marker=text, issue=key)
+                key = rows.key_of(candidate.number)
+                claim = Claim(id=key, author=_login(candidate.author), marker=text, issue=key)
                 claims.setdefault(target.milestone, claim)
         return found, claims
 
@@ -218,7 +220,7 @@ class Observer:
 
     # --- what people ask -----------------------------------------------------------------------------------------
 
-    def _asked(self, repository: str, comments: Iterable[wire.Comment]) -> Iterator[Asked]:
+    def _asked(self, repository: str, comments: Iterable[wire.Comment]) -> Iterator[CommandComment]:
         for comment in comments:
             lines = command_lines(comment.body)
             by_us = comment.viewer_did_author
@@ -226,7 +228,7 @@ class Observer:
                 continue
             login = _login(comment.author)
             insider = comment.author_association in _INSIDERS
-            yield Asked(
+            yield CommandComment(
                 id=comment.id,
                 author=login,
                 name=login,

@@ -7,7 +7,7 @@ nothing changed        the newest changes and the milestones, both conditional: 
 something changed      GraphQL: issues updated since the cursor, oldest change first
 no cursor              GraphQL: all numbers, a hundred a request, several at once; if most of them are pull
                        requests, issues by cursor instead
-many repositories      a glance at fifty in a request first; see `connectors.github.glance`
+many repositories      a glance at fifty in a request first; see `connectors.github.batch_probe`
 once a week            the ids of all issues: what is missing is gone
 =====================  ====================================================================================
 
@@ -17,7 +17,6 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -26,14 +25,18 @@ import msgspec
 import requests
 from msgspec import Struct
 
-from connectors.github import queries, rows, wire
-from connectors.github.glance import glances, issues_there, name_of
+from connectors.github import api_types as wire
+from connectors.github import normalize as rows
+from connectors.github import queries
+from connectors.github.batch_probe import issues_there, name_of, probe_many
+from connectors.github.cursor import Cursor, _decoded, _encoded
 from connectors.github.session import OWN, Session, TooHeavyError
-from connectors.http import Response, decode, decoder
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.connector import BusyError, GoneError, MalformedError, Page, TrackerError
-from sync.model import Project
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.responses import Response, decode
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.tracker_data import Project
+from sync.tracker.errors import BusyError, GoneError, MalformedError, TrackerError
+from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
 
@@ -57,28 +60,6 @@ SPARSE = 2.0
 """Issues are read by number while there are at most this many numbers to an issue."""
 
 
-class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a repository's next pull goes on. ``asked`` is its configured name, ``name`` the one it goes by.
-
-    ``next`` is the number to go on from while a first reading by number is under way, ``read`` how many issues it has
-    found. ``probe`` and ``milestones`` hold ETags (the latter with the address of each page) and are set only when
-    everything has been read. ``glance`` is the sight under which nothing had changed, ``swept`` when all ids were last
-    compared, ``rules`` tells the milestones by rule apart that issues were read for.
-    """
-
-    asked: str
-    name: str
-    since: datetime | None = None
-    next: int = 0
-    read: int = 0
-    more: tuple[str, ...] = ()
-    probe: str = ""
-    milestones: tuple[tuple[str, str], ...] = ()
-    glance: str = ""
-    swept: datetime | None = None
-    rules: str = ""
-
-
 class _Look(Struct, frozen=True, kw_only=True):
     """What a cheap look at a repository showed. ``milestones`` is None when they are as they were.
 
@@ -96,7 +77,7 @@ class _Look(Struct, frozen=True, kw_only=True):
 class Reader:
     """Pulls repositories through a session."""
 
-    def __init__(self, session: Session, sweeping: Sweeping, rules: Rules) -> None:
+    def __init__(self, session: Session, sweeping: SweepSchedule, rules: RuleMilestones) -> None:
         self._session, self._sweeping, self._rules = session, sweeping, rules
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
@@ -128,7 +109,7 @@ class Reader:
         }
         names, failed = self.named(projects)
         goes_by = {name: known[name][1].name for name in names if name in known and not known[name][1].next}
-        sights = glances(self._session, goes_by) if len(goes_by) > FEW else {}
+        sights = probe_many(self._session, goes_by) if len(goes_by) > FEW else {}
         quiet = [name for name, sight in sights.items() if known[name][1].glance == sight]
         rest = [name for name in names if name not in quiet]
         seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), rest)
@@ -164,9 +145,9 @@ class Reader:
         return list(names), failed
 
     def _owned(self, owner: str, project: str) -> Iterator[str]:
-        for one in self._session.pages(queries.REPOSITORIES, {"owner": owner}, wire.Owned, project):
-            if one.has_issues_enabled and not one.is_archived:
-                yield one.name_with_owner
+        for owned in self._session.pages(queries.REPOSITORIES, {"owner": owner}, wire.Owned, project):
+            if owned.has_issues_enabled and not owned.is_archived:
+                yield owned.name_with_owner
 
     def _look(self, name: str, known: tuple[str, Cursor] | None) -> _Look | TrackerError:
         """Two conditional requests: the newest changes, and the milestones. Its own errors are its answer."""
@@ -252,7 +233,7 @@ class Reader:
         )
         project = rows.project(opened)
         yield Page(projects=(project,))
-        highest = max((one.number for one in opened.newest.nodes), default=0)
+        highest = max((numbered.number for numbered in opened.newest.nodes), default=0)
         if highest > SPARSE * opened.newest.total_count + CHUNK:
             whole = msgspec.structs.replace(cursor, since=None, next=0)
             yield from self._changed(name, look, whole, project.id)
@@ -366,8 +347,8 @@ class Reader:
         """The issues here that these block: whether they are blocked changes without their being updated."""
         if cursor.since is None:  # then everything is read
             return ()
-        blocked = [one for item in items if item.blocking for one in item.blocking.seen]
-        there = {one.number for one in blocked if one.repository.name_with_owner == project.key}
+        blocked = [reference for item in items if item.blocking for reference in item.blocking.seen]
+        there = {reference.number for reference in blocked if reference.repository.name_with_owner == project.key}
         numbers = sorted(there - {item.number for item in items})
         chunks = [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
         return tuple(item for chunk in chunks for item in self._items(name, cursor, chunk))
@@ -434,14 +415,3 @@ def _next(answer: Response) -> str:
     """The address of the next page, from the Link header."""
     links = requests.utils.parse_header_links(answer.headers.get("link", ""))
     return next((str(link["url"]) for link in links if link.get("rel") == "next"), "")
-
-
-def _encoded(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()
-
-
-def _decoded(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
-    """Cursors that this version can read; the others' repositories are read anew."""
-    for key, text in cursors.items():
-        with suppress(msgspec.DecodeError):
-            yield key, decoder(Cursor).decode(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cache
 
-from connectors.github.wire import Field
+from connectors.github.api_types import Field
 
 __all__ = ["OPEN", "REPOSITORIES", "changed", "extras", "later", "numbered"]
 

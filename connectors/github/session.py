@@ -18,16 +18,11 @@ import requests
 from github import Auth, Github, GithubException
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
-from connectors.github.wire import Failure, PageInfo, Pages, Reply
-from connectors.http import Caller, Response, body_of, decode, settled
-from sync.connector import (
-    BusyError,
-    GoneError,
-    MalformedError,
-    RefusedError,
-    Setup,
-    UncertainError,
-)
+from connectors.github.api_types import Failure, PageInfo, Pages, Reply
+from connectors.shared.http import Caller, pin_environment
+from connectors.shared.responses import Response, body_of, decode
+from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.protocol import Setup
 
 __all__ = ["OWN", "Session", "TooHeavyError"]
 
@@ -60,7 +55,7 @@ class _Client:
         self._connection = kind(
             address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1, verify=verify
         )
-        self._connection.verify = settled(self._connection.session, setup.url, setup.options.get("ca_file"))
+        self._connection.verify = pin_environment(self._connection.session, setup.url, setup.options.get("ca_file"))
         self._connection.session.hooks["response"] += [self._redirected, self._read]
         self._clock, self._counted = setup.clock, counted
         self._requester = Github(

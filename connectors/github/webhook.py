@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from connectors.webhook import named, signed
-from sync.connector import Heard
+from connectors.shared.webhooks import named, signed
+from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["heard"]
 
@@ -22,8 +22,8 @@ class _Body(msgspec.Struct):
     repository: _Repository = msgspec.field(default_factory=_Repository)
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
-    """See `sync.connector.Listener`."""
+def heard(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    """See `sync.tracker.protocol.Listener`."""
     signed(headers.get("x-hub-signature-256", ""), body, secret)
     said = named(body, _Body)
-    return Heard(project=said.repository.full_name, matters=headers.get("x-github-event", "") in _EVENTS)
+    return WebhookEvent(project=said.repository.full_name, matters=headers.get("x-github-event", "") in _EVENTS)

@@ -1,7 +1,8 @@
 """GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
 
 Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
-``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.sweep`), ``rules`` (see `connectors.rules`).
+``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.shared.deletion_sweep`), ``rules`` (see
+`connectors.shared.rule_milestones`).
 Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
 """
 
@@ -9,28 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors.gitlab.examine import examine
-from connectors.gitlab.history import HISTORY
+from connectors.gitlab.apply import Writer
+from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
+from connectors.gitlab.preflight import examine
 from connectors.gitlab.pull import Options, pull
 from connectors.gitlab.session import Session
 from connectors.gitlab.webhook import heard
-from connectors.gitlab.write import Writer
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.connector import (
-    Action,
-    Capabilities,
-    Connector,
-    Examination,
-    Heard,
-    Markup,
-    Observed,
-    Page,
-    Receipt,
-    Setup,
-    Target,
-)
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.tracker.preflight import Examination
+from sync.tracker.protocol import Action, Capabilities, Connector, Markup, Observed, Page, Receipt, Setup, Target
+from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["GitLab", "connect"]
 
@@ -57,8 +48,8 @@ class GitLab:
             described=BODY_LIMIT,
             health=True,
         )
-        self._rules = Rules(setup.options)
-        self._options = Options(Sweeping(setup), self._rules, history, frozenset(labels))
+        self._rules = RuleMilestones(setup.options)
+        self._options = Options(SweepSchedule(setup), self._rules, history, frozenset(labels))
         self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
 
     def __repr__(self) -> str:
@@ -82,11 +73,11 @@ class GitLab:
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.connector.Examiner`."""
+        """See `sync.tracker.protocol.Examiner`."""
         return examine(self._session, projects, self._clock)
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
-        """See `sync.connector.Listener`."""
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+        """See `sync.tracker.protocol.Listener`."""
         return heard(headers, body, secret, self._clock())
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from connectors.gitlab import wire
-from connectors.http import decoder
+from connectors.gitlab import api_types as wire
+from connectors.shared.responses import decoder
 
 __all__ = ["OVERLAP", "Cursor"]
 

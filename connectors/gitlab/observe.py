@@ -13,24 +13,23 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
-from connectors.gitlab import wire
-from connectors.gitlab.rows import project_of, visibility_of
+from connectors.gitlab import api_types as wire
+from connectors.gitlab.normalize import project_of, visibility_of
 from connectors.gitlab.session import OWN_FAILURES, Session
-from connectors.http import decode
-from sync.connector import (
-    Asked,
+from connectors.shared.responses import decode
+from sync.model.tracker_data import Visibility
+from sync.tracker.errors import GoneError, TrackerError
+from sync.tracker.protocol import (
     Claim,
-    GoneError,
+    CommandComment,
     Observed,
     OurComment,
     StatusIssue,
     Target,
-    TrackerError,
     command_lines,
     find_marker,
     status_issue_of,
 )
-from sync.model import Visibility
 
 __all__ = ["Observer", "place"]
 
@@ -200,7 +199,7 @@ class Observer:
             ),
         )
 
-    def _asked(self, key: str, project: int, note: wire.Note) -> Asked | None:
+    def _asked(self, key: str, project: int, note: wire.Note) -> CommandComment | None:
         """What a person asks in a note. GitLab leaves it in the text: it knows no quick action of that name."""
         lines, author = command_lines(note.body), note.author
         by_us = self._ours(author)
@@ -208,7 +207,7 @@ class Observer:
             return None
         if author is None or note.created_at is None:
             return None
-        return Asked(
+        return CommandComment(
             id=str(note.id),
             author=str(author.id),
             name=author.name or author.username,

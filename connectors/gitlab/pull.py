@@ -2,7 +2,8 @@
 
 A project's first request for issues asks for the newest updates (one request for all projects of a group that are
 pulled together). If a few pages hold all that changed, that is the end. Else the rows are walked in the order of
-creation (`connectors.gitlab.walk`). The newest update seen by the first request is where the next pull begins (less
+creation (`connectors.gitlab.issue_pages`). The newest update seen by the first request is where the next pull begins
+(less
 an overlap), since whatever is edited during the walk is newer.
 """
 
@@ -17,17 +18,19 @@ from urllib.parse import quote
 
 from msgspec import Struct, structs
 
-from connectors.gitlab import wire
+from connectors.gitlab import api_types as wire
 from connectors.gitlab.cursor import OVERLAP, Cursor
-from connectors.gitlab.history import Asked, Histories, Told, could_tell
-from connectors.gitlab.rows import issue_of, milestone_of, project_of
+from connectors.gitlab.history_rest import Asked, Histories, Told, could_tell
+from connectors.gitlab.issue_pages import COUNTED, EVERY, counted_pages, text_of, walk
+from connectors.gitlab.normalize import issue_of, milestone_of, project_of
 from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
-from connectors.gitlab.walk import COUNTED, EVERY, counted_pages, text_of, walk
-from connectors.http import attempt, decode
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.connector import GoneError, Page, TrackerError
-from sync.model import Issue, Project
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.http import attempt
+from connectors.shared.responses import decode
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.tracker_data import Issue, Project
+from sync.tracker.errors import GoneError, TrackerError
+from sync.tracker.protocol import Page
 
 __all__ = ["Options", "pull"]
 
@@ -40,8 +43,8 @@ SOME, SOME_TOLD = 250, 100
 class Options(Struct, frozen=True):
     """The settings that a pull knows: see `HISTORY`; labels by which our own status issues are told."""
 
-    sweeping: Sweeping
-    rules: Rules
+    sweeping: SweepSchedule
+    rules: RuleMilestones
     history: str = "full"
     status_labels: frozenset[str] = frozenset()
 
@@ -318,7 +321,7 @@ class _Reader:
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=self.first)]
         told = self.histories.tell([Asked.of(i, issues[i.id]) for i in asked])
-        blocked = {one.issue: one.blocked_by for one in told}
+        blocked = {forecast.issue: forecast.blocked_by for forecast in told}
         return [_blocked(issue, blocked) for issue in issues.values()], told
 
     def _page(self, read: tuple[list[Issue], list[Told]], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:

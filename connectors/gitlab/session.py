@@ -1,4 +1,4 @@
-"""Talking to one GitLab: python-gitlab carries the bytes, everything else is `connectors.http`'s.
+"""Talking to one GitLab: python-gitlab carries the bytes, everything else is `connectors.shared.http`'s.
 
 The SDK's retries, sleeps and object layer are off. Each request takes an idle client and gives it back, so that no
 client serves two threads at once and connections are kept.
@@ -17,8 +17,10 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
-from connectors.http import Caller, Response, body_of, decode, settled
-from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup
+from connectors.shared.http import Caller, pin_environment
+from connectors.shared.responses import Response, body_of, decode
+from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
+from sync.tracker.protocol import Setup
 
 __all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "TooHeavyError", "source_of"]
 
@@ -152,7 +154,7 @@ class Session:
             user_agent="milesync",
             keep_base_url=True,
         )
-        client.ssl_verify = settled(client.session, self.source, self._setup.options.get("ca_file"))
+        client.ssl_verify = pin_environment(client.session, self.source, self._setup.options.get("ca_file"))
         client.session.hooks["response"] += [client.heard, self._stay]
         return client
 

@@ -10,8 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.webhook import SIGNING, named, same, standard
-from sync.connector import ForgedError, Heard
+from connectors.shared.webhooks import SIGNING, named, same, standard
+from sync.tracker.webhook import ForgedError, WebhookEvent
 
 __all__ = ["heard"]
 
@@ -33,8 +33,8 @@ class _Body(msgspec.Struct):
     group: _Group | None = None
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Heard:
-    """See `sync.connector.Listener`."""
+def heard(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> WebhookEvent:
+    """See `sync.tracker.protocol.Listener`."""
     if "webhook-signature" in headers or secret.startswith(SIGNING):
         standard(headers, body, secret, now)
     elif not same(headers.get("x-gitlab-token", ""), secret):
@@ -42,4 +42,4 @@ def heard(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -
     said = named(body, _Body)
     project = said.project.path_with_namespace if said.project else ""
     group = (said.group.full_path or said.group.group_full_path) if said.group else ""
-    return Heard(project=project or group, matters=said.object_kind in _KINDS)
+    return WebhookEvent(project=project or group, matters=said.object_kind in _KINDS)

@@ -13,13 +13,13 @@ blocked_link      what the link type says on the blocked side, default ``is bloc
 containers        what is a milestone: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``
 epic_types        issue types that are epics, default ``["Epic"]``
 history           false: read no change logs (1,000 issues a request on Data Center instead of 100)
-rules             see `connectors.rules`
-sweep_days        see `connectors.sweep`
+rules             see `connectors.shared.rule_milestones`
+sweep_days        see `connectors.shared.deletion_sweep`
 ================  ==========================================================================================
 """
 
 from connectors.jira.connector import JiraConnector
-from sync.connector import Connector, Setup
+from sync.tracker.protocol import Connector, Setup
 
 __all__ = ["connect"]
 

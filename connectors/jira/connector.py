@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from connectors.jira.examine import examine
-from connectors.jira.goals import kinds
+from connectors.jira.apply import Writer
+from connectors.jira.milestones import kinds
 from connectors.jira.observe import observe
+from connectors.jira.preflight import examine
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
 from connectors.jira.webhook import heard
-from connectors.jira.write import Writer
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.connector import Action, Capabilities, Examination, Heard, Markup, Observed, Page, Receipt, Setup, Target
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.tracker.preflight import Examination
+from sync.tracker.protocol import Action, Capabilities, Markup, Observed, Page, Receipt, Setup, Target
+from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["JiraConnector"]
 
@@ -26,16 +28,16 @@ _BODY_LIMIT = 30_000
 
 
 class JiraConnector:
-    """One Jira through one set of credentials; see `sync.connector.Connector`."""
+    """One Jira through one set of credentials; see `sync.tracker.protocol.Connector`."""
 
     def __init__(self, setup: Setup) -> None:
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
         kinds(self._session.listed("containers"))
-        self._rules = Rules(setup.options)
+        self._rules = RuleMilestones(setup.options)
         self.source = self._session.source
         self._writer = Writer(self._session)
-        self._sweeping = Sweeping(setup)
+        self._sweeping = SweepSchedule(setup)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -63,11 +65,11 @@ class JiraConnector:
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.connector.Examiner`."""
+        """See `sync.tracker.protocol.Examiner`."""
         return examine(self._session, projects, self._clock)
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
-        """See `sync.connector.Listener`."""
+    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+        """See `sync.tracker.protocol.Listener`."""
         return heard(headers, body, secret)
 
     def close(self) -> None:

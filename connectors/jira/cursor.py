@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct, structs
 
-from connectors.http import decoder
-from connectors.jira.wire import User
+from connectors.jira.api_types import User
+from connectors.shared.responses import decoder
 
 __all__ = ["OVERLAP", "Cursor", "Discovery"]
 

@@ -12,16 +12,17 @@ from typing import Any
 
 import msgspec
 
-from connectors.http import decoder
 from connectors.jira import jql
-from connectors.jira.files import files_of, hindrances
-from connectors.jira.rows import moment_of
+from connectors.jira.api_types import Comment, Comments, Found, KeyOnly, Property, Seen, User
+from connectors.jira.attachments import files_of, hindrances
+from connectors.jira.comment_text import lines_of
+from connectors.jira.normalize import moment_of
 from connectors.jira.search import ORDER, by_token
 from connectors.jira.session import OWN, Session
-from connectors.jira.spoken import lines_of
-from connectors.jira.wire import Comment, Comments, Found, KeyOnly, Property, Seen, User
-from sync.connector import Asked, Claim, Observed, OurComment, StatusIssue, Target, TrackerError, status_issue_of
-from sync.model import Visibility
+from connectors.shared.responses import decoder
+from sync.model.tracker_data import Visibility
+from sync.tracker.errors import TrackerError
+from sync.tracker.protocol import Claim, CommandComment, Observed, OurComment, StatusIssue, Target, status_issue_of
 
 __all__ = ["PROPERTY", "marker_in", "observe", "status_labels"]
 
@@ -48,7 +49,7 @@ def marker_in(properties: Mapping[str, Any] | Sequence[Property] | None) -> str:
 
 
 def observe(session: Session, targets: Sequence[Target]) -> Observed:
-    """See `sync.connector.Connector.observe`. Jira makes labels by itself, so none are listed."""
+    """See `sync.tracker.protocol.Connector.observe`. Jira makes labels by itself, so none are listed."""
     failed: dict[str, TrackerError] = {}
     candidates = _candidates(session, [target for target in targets if not target.issue], failed)
     named = [target.issue for target in targets if target.issue]
@@ -133,7 +134,7 @@ def _by_milestone(
     """
     found: dict[str, Seen] = {}
     claims: dict[str, Claim] = {}
-    for issue in sorted(issues, key=lambda one: int(one.id) if one.id.isdigit() else 0):
+    for issue in sorted(issues, key=lambda seen: int(seen.id) if seen.id.isdigit() else 0):
         text, author = marker_in(issue.properties), issue.fields.creator
         target = status_issue_of(text, lost)
         if target is None:
@@ -208,7 +209,7 @@ def _status_issue(session: Session, issue: Seen, thread: Sequence[tuple[Comment,
     )
 
 
-def _asked(session: Session, issue: Seen, comments: Sequence[tuple[Comment, bool]]) -> Iterator[Asked]:
+def _asked(session: Session, issue: Seen, comments: Sequence[tuple[Comment, bool]]) -> Iterator[CommandComment]:
     """What people ask in this thread; each author's right is asked for once."""
     writers: dict[str, bool] = {}
     for comment, by_us in comments:
@@ -217,7 +218,7 @@ def _asked(session: Session, issue: Seen, comments: Sequence[tuple[Comment, bool
             continue
         if author.id not in writers:
             writers[author.id] = by_us or _may_write(session, issue.key, author)
-        yield Asked(
+        yield CommandComment(
             id=comment.id,
             author=author.id,
             name=author.displayName or _login(author),

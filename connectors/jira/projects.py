@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from connectors.jira import jql
+from connectors.jira.api_types import ProjectOf, Projects
 from connectors.jira.search import first_keys
 from connectors.jira.session import OWN, Session, of_project
-from connectors.jira.wire import ProjectOf, Projects
-from sync.connector import GoneError, MalformedError, TrackerError
+from sync.tracker.errors import GoneError, MalformedError, TrackerError
 
 __all__ = ["named"]
 

@@ -9,20 +9,21 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from connectors.http import attempt
 from connectors.jira import jql
+from connectors.jira.api_types import IdOf, Item, ProjectOf
 from connectors.jira.cursor import OVERLAP, Cursor
-from connectors.jira.goals import Goals, due_dates
-from connectors.jira.places import Places, epic_id
+from connectors.jira.issue_milestones import MilestoneFields, epic_id
+from connectors.jira.milestones import MilestoneReader, due_dates
+from connectors.jira.normalize import blocked_by, issue_of, moment_of, project_of
 from connectors.jira.projects import named
-from connectors.jira.rows import blocked_by, issue_of, moment_of, project_of
 from connectors.jira.search import Batch, Begun, Search
 from connectors.jira.session import OWN, Session, of_project
-from connectors.jira.wire import IdOf, Item, ProjectOf
-from connectors.rules import Rules
-from connectors.sweep import Sweeping
-from sync.connector import Page, RefusedError, TrackerError
-from sync.model import DueDate, Event, Issue
+from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.http import attempt
+from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.tracker_data import DueDate, Event, Issue
+from sync.tracker.errors import RefusedError, TrackerError
+from sync.tracker.protocol import Page
 
 __all__ = ["pull"]
 
@@ -50,12 +51,12 @@ class _Progress(Struct):
 
 def pull(
     session: Session,
-    sweeping: Sweeping,
-    rules: Rules,
+    sweeping: SweepSchedule,
+    rules: RuleMilestones,
     projects: Sequence[str],
     cursors: Mapping[str, str],
 ) -> Iterator[Page]:
-    """Everything that changed, then the sweeps that are due. See `sync.connector.Connector.pull`."""
+    """Everything that changed, then the sweeps that are due. See `sync.tracker.protocol.Connector.pull`."""
     known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.read(text))}
     session.recall(next((cursor.known for cursor in known.values() if cursor.known), None))
     history = bool(session.options.get("history", True))
@@ -81,12 +82,12 @@ def pull(
     yield from session.caller.ahead(lambda one: _sweep(search, sweeping, *one), due)
 
 
-def _place(rules: Rules, key: str) -> str:
+def _place(rules: RuleMilestones, key: str) -> str:
     """What a cursor is good for: a project's key, and the rules by which its issues were read."""
     return f"{key} {rules.digest(key)}".strip()
 
 
-def _likely(rules: Rules, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
+def _likely(rules: RuleMilestones, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
     """The cursors of the projects that these keys named when they were last read; none where one is not certain."""
     by_place: dict[str, list[Cursor]] = {}
     for cursor in known.values():
@@ -121,7 +122,7 @@ def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> 
     return search.latest(where) if changes else search.begin(where)
 
 
-def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: Cursor) -> Page:
+def _sweep(search: Search, sweeping: SweepSchedule, project: str, key: str, cursor: Cursor) -> Page:
     try:
         ids = search.ids(jql.any_of("project", [key]))
     except OWN as problem:
@@ -133,15 +134,15 @@ def _sweep(search: Search, sweeping: Sweeping, project: str, key: str, cursor: C
 def _changes(
     session: Session,
     search: Search,
-    sweeping: Sweeping,
-    rules: Rules,
+    sweeping: SweepSchedule,
+    rules: RuleMilestones,
     found: Sequence[tuple[ProjectOf, str]],
     failed: dict[str, TrackerError],
     cursors: Mapping[str, Cursor],
     ahead: Mapping[str, Future[Begun]],
 ) -> Iterator[Page]:
     """First one page with all projects and versions, then the issues."""
-    goals = Goals.read(session, search, [project for project, _ in found], rules)
+    goals = MilestoneReader.read(session, search, [project for project, _ in found], rules)
     good: list[_Progress] = []
     rows = []
     for project, configured in found:
@@ -175,7 +176,7 @@ class _Walk:
         self,
         session: Session,
         search: Search,
-        places: Places,
+        places: MilestoneFields,
         projects: Sequence[_Progress],
         ahead: Mapping[str, Future[Begun]],
     ) -> None:

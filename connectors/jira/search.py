@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from connectors.http import decoder
 from connectors.jira import jql
-from connectors.jira.rows import moment_of
+from connectors.jira.api_types import Changelogs, Found, History, Item, KeyOnly, issue_type
+from connectors.jira.normalize import moment_of
 from connectors.jira.session import Session
-from connectors.jira.wire import Changelogs, Found, History, Item, KeyOnly, issue_type
-from sync.connector import BusyError, MalformedError, RefusedError
+from connectors.shared.responses import decoder
+from sync.tracker.errors import BusyError, MalformedError, RefusedError
 
 __all__ = ["ORDER", "Batch", "Begun", "Search", "by_token", "first_keys"]
 
@@ -240,7 +240,7 @@ class Search:
             for group in _chunks(chain(known, found), _LOGS)
             for task in (
                 *([("logs", group)] if self.history else []),
-                *(("issues", part) for part in _chunks((one for one in group if one not in known), _BULK)),
+                *(("issues", part) for part in _chunks((name for name in group if name not in known), _BULK)),
                 ("end", []),
             )
         )

@@ -16,10 +16,12 @@ import jira
 import msgspec
 import requests
 
-from connectors.http import Caller, Response, body_of, decode, settled
+from connectors.jira.api_types import Field, Page, ServerInfo, StatusOf, User
 from connectors.jira.cursor import Discovery
-from connectors.jira.wire import Field, Page, ServerInfo, StatusOf, User
-from sync.connector import BusyError, GoneError, MalformedError, RefusedError, Setup, TrackerError
+from connectors.shared.http import Caller, pin_environment
+from connectors.shared.responses import Response, body_of, decode
+from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, TrackerError
+from sync.tracker.protocol import Setup
 
 __all__ = ["OWN", "Session", "normalised", "of_project"]
 
@@ -157,7 +159,7 @@ class Session:
         token, email = self._secrets.get("token", ""), self._secrets.get("email", "")
         auth: dict[str, Any] = {"basic_auth": (email, token)} if email else {"token_auth": token}
         client = jira.JIRA(self.source, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
-        settled(client._session, self.source, self.options.get("ca_file"))  # noqa: SLF001
+        pin_environment(client._session, self.source, self.options.get("ca_file"))  # noqa: SLF001
         return client
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from connectors.webhook import named, signed
-from sync.connector import Heard
+from connectors.shared.webhooks import named, signed
+from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["heard"]
 
@@ -26,8 +26,8 @@ class _Body(msgspec.Struct):
     issue: _Issue = msgspec.field(default_factory=_Issue)
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str) -> Heard:
-    """See `sync.connector.Listener`."""
+def heard(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    """See `sync.tracker.protocol.Listener`."""
     signed(headers.get("x-hub-signature", ""), body, secret)
     said = named(body, _Body)
-    return Heard(project=said.issue.key.rpartition("-")[0], matters=said.webhookEvent.startswith(_EVENTS))
+    return WebhookEvent(project=said.issue.key.rpartition("-")[0], matters=said.webhookEvent.startswith(_EVENTS))

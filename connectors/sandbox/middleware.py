@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.sandbox.lag import Lag
+from connectors.sandbox.stale_lists import Lag
 from connectors.sandbox.world import Fault, Tracker
 
 __all__ = ["Wire", "wired"]

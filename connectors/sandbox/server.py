@@ -23,7 +23,7 @@ _MODULES = {"github": "github", "gitlab": "gitlab", "jira": "jira", "jira-cloud"
 
 def application(tracker: Tracker) -> ASGIApp:
     """The web application that shows a tracker in its own words."""
-    made: ASGIApp = import_module(f"connectors.sandbox.{_MODULES[tracker.kind]}").application(tracker)
+    made: ASGIApp = import_module(f"connectors.sandbox.{_MODULES[tracker.kind]}.app").application(tracker)
     return made
 
 

@@ -15,9 +15,9 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
-from sync.circle import CircleError
 from sync.cli.options import ERROR, tell_error
-from sync.store import StoreError
+from sync.model.errors import DependencyCycleError
+from sync.store.store import StoreError
 
 __all__ = ["application", "commands", "main"]
 
@@ -25,14 +25,14 @@ _GROUP = "milesync.commands"
 _OURS = tuple(
     EntryPoint(name, f"sync.cli.{where}", _GROUP)
     for name, where in (
-        ("check", "steps:check"),
-        ("pull", "scheduled:pull"),
-        ("plan", "steps:plan"),
-        ("status", "looking:status"),
-        ("run", "scheduled:run"),
-        ("apply", "steps:apply"),
-        ("explain", "looking:explain"),
-        ("backtest", "looking:backtest"),
+        ("check", "plan:check"),
+        ("pull", "run:pull"),
+        ("plan", "plan:plan"),
+        ("status", "inspect:status"),
+        ("run", "run:run"),
+        ("apply", "plan:apply"),
+        ("explain", "inspect:explain"),
+        ("backtest", "inspect:backtest"),
         ("doctor", "doctor:doctor"),
         ("init", "init:init"),
         ("report", "report:report"),
@@ -52,7 +52,7 @@ def main() -> NoReturn:
     """Run the command line and exit. The library's code for bad usage, 2, becomes 1: 2 is ours for changes."""
     try:
         code = application(_asked_for(sys.argv[1:2]))(standalone_mode=False)
-    except (ConfigurationError, StoreError, CircleError) as problem:
+    except (ConfigurationError, StoreError, DependencyCycleError) as problem:
         tell_error(str(problem))
         code = ERROR
     except TyperException as problem:

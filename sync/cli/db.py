@@ -15,12 +15,13 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from config.settings import Settings, load
-from sync import log
-from sync.cli import compose
+from sync.cli import wiring as compose
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_json, tell_error
-from sync.database import takeout, upkeep
-from sync.database.opening import open_engine
-from sync.database.schema import HEAD
+from sync.store import export as takeout
+from sync.store import maintenance as upkeep
+from sync.store.database import open_engine
+from sync.store.tables import HEAD
+from sync.telemetry import log
 
 __all__ = ["app"]
 
@@ -96,14 +97,14 @@ def forget(
     with _engine(config, verbose=verbose) as (engine, settings):
         people = takeout.known(engine, user)
         if connection:
-            people = [one for one in people if one.source == _source(settings, connection)]
+            people = [known for known in people if known.source == _source(settings, connection)]
         if not people:
             raise typer.BadParameter("nobody here has this id or display name")
-        if len({(one.source, one.id) for one in people}) > 1 and not every:
-            listed = "\n".join(f"  {one.id} at {one.source} ({one.name})" for one in people)
+        if len({(known.source, known.id) for known in people}) > 1 and not every:
+            listed = "\n".join(f"  {known.id} at {known.source} ({known.name})" for known in people)
             raise typer.BadParameter(f"several are meant; name one by id, a tracker, or --all:\n{listed}")
-        done = [(one, takeout.forget(engine, one)) for one in people]
-    rows = [{"id": one.id, "source": one.source, **_numbers(gone)} for one, gone in done]
+        done = [(known, takeout.forget(engine, known)) for known in people]
+    rows = [{"id": known.id, "source": known.source, **_numbers(gone)} for known, gone in done]
     if as_json:
         print_json({"forgotten": rows})
         return
@@ -121,7 +122,7 @@ def forget(
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        taken = upkeep.tidy(engine, compose.clock(), compose.retention(settings))
+        taken = upkeep.prune(engine, compose.clock(), compose.retention(settings))
         before, after = upkeep.vacuum(engine)
     if as_json:
         print_json({**_numbers(taken), "bytes_before": before, "bytes": after})
@@ -133,7 +134,7 @@ def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         )
 
 
-def _numbers(counts: upkeep.Tidied | takeout.Forgotten) -> dict[str, int]:
+def _numbers(counts: upkeep.PruneCounts | takeout.ErasureCounts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in counts.__struct_fields__}
 
 

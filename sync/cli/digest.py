@@ -14,19 +14,19 @@ from rich.console import Console
 from rich.text import Text
 
 from config.settings import Policy, Settings
-from sync.audience import Audience
-from sync.cli import engines
+from sync.cli import engine_factory as engines
+from sync.cli.audiences import named
 from sync.cli.options import DEFAULT, REFUSED, AsOf, Config, Json, Verbose, end, moment, print_json, tell_error
-from sync.cli.readers import named
-from sync.cli.work import configured
+from sync.cli.session import configured
+from sync.digest.cadence import Cadence
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.days import Rhythm
 from sync.digest.language import language
-from sync.digest.sentences import Speaker
-from sync.digest.telling import Milestones, Outcome, Receiver, State, previewed, told
-from sync.engine import Engine
-from sync.log import secrets
-from sync.markup.quiet import text_letter
+from sync.digest.phrases import Speaker
+from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
+from sync.engine.engine import Engine
+from sync.markup.message import text_message
+from sync.model.audience import Audience
+from sync.telemetry.log import secrets
 
 __all__ = ["digest", "rows", "sent"]
 
@@ -58,11 +58,11 @@ def digest(
         if send and settings.overall_policy() is Policy.PLAN:
             tell_error("refused: the policy is plan, so nothing is sent")
             end(REFUSED)
-        where = Milestones(engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None)
+        where = PortfolioSource(engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None)
         made = [
             outcome
-            for one in _receivers(settings, chosen, where)
-            for outcome in (told(where, one, engine.run_id) if send else previewed(where, one))
+            for receiver in _receivers(settings, chosen, where)
+            for outcome in (send_due(where, receiver, engine.run_id) if send else preview(where, receiver))
         ]
         if as_json:
             print_json({"digests": rows(made)})
@@ -71,15 +71,15 @@ def digest(
         _tell_failures(made)
 
 
-def sent(engine: Engine, settings: Settings) -> list[Outcome]:
+def sent(engine: Engine, settings: Settings) -> list[SendOutcome]:
     """Send what is due at the end of a run, where the policy lets it. Whatever happens, the run has done its work."""
     if settings.overall_policy() is Policy.PLAN:
         return []
-    made: list[Outcome] = []
+    made: list[SendOutcome] = []
     try:
-        where = Milestones(engine.store, engine.sources, engine.rules, engine.clock())
-        for one in _receivers(settings, _chosen(settings, []), where):
-            made += told(where, one, engine.run_id)
+        where = PortfolioSource(engine.store, engine.sources, engine.rules, engine.clock())
+        for receiver in _receivers(settings, _chosen(settings, []), where):
+            made += send_due(where, receiver, engine.run_id)
     except Exception:
         log.exception("the digests were not all made")
         tell_error("the digests were not all made; the log says why")
@@ -87,24 +87,24 @@ def sent(engine: Engine, settings: Settings) -> list[Outcome]:
     return made
 
 
-def rows(made: Iterable[Outcome]) -> list[dict[str, Any]]:
+def rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
     """What became of each channel, as other programs read it."""
     return [
         {
-            "audience": one.audience,
-            "channel": one.channel,
-            "state": one.state,
-            "day": one.day,
-            "subject": one.letter.subject if one.letter else "",
-            "text": text_letter(one.letter.document) if one.letter else "",
-            "error": one.words,
+            "audience": outcome.audience,
+            "channel": outcome.channel,
+            "state": outcome.state,
+            "day": outcome.day,
+            "subject": outcome.message.subject if outcome.message else "",
+            "text": text_message(outcome.message.document) if outcome.message else "",
+            "error": outcome.words,
         }
-        for one in made
+        for outcome in made
     ]
 
 
 def _chosen(settings: Settings, wanted: list[str]) -> list[str]:
-    known = [name for name, one in settings.audiences.items() if one.digest]
+    known = [name for name, audience in settings.audiences.items() if audience.digest]
     for name in wanted:
         if name not in known:
             there = f"there is {', '.join(known)}" if known else "the configuration has no [audiences.NAME.digest]"
@@ -112,7 +112,7 @@ def _chosen(settings: Settings, wanted: list[str]) -> list[str]:
     return wanted or known
 
 
-def _receivers(settings: Settings, names: Iterable[str], where: Milestones) -> Iterator[Receiver]:
+def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource) -> Iterator[Receiver]:
     audiences = named(settings)
     for name in names:
         one = settings.audiences[name].digest
@@ -120,7 +120,7 @@ def _receivers(settings: Settings, names: Iterable[str], where: Milestones) -> I
         zone = ZoneInfo(one.timezone)
         calendar = engines.calendar(one.calendar) if one.calendar else where.book.calendar
         weekday = engines.weekday(one.weekday) if one.every == "week" else None
-        rhythm = Rhythm(calendar, zone, one.at, weekday)
+        rhythm = Cadence(calendar, zone, one.at, weekday)
         channels: dict[str, Channel] = {
             channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in one.channels
         }
@@ -141,32 +141,34 @@ def _address(settings: Settings, audience: str, channel: str) -> str:
 # --- what a person sees -----------------------------------------------------------------------------------------------
 
 _STATES = {
-    State.NEWS: "",
-    State.QUIET: "nothing to say",
-    State.NOT_DUE: "not due today",
-    State.TOLD: "has had its message",
-    State.SENT: "sent",
-    State.REFUSED: "not sent",
-    State.UNSURE: "perhaps sent",
+    SendState.NEWS: "",
+    SendState.QUIET: "nothing to say",
+    SendState.NOT_DUE: "not due today",
+    SendState.TOLD: "has had its message",
+    SendState.SENT: "sent",
+    SendState.REFUSED: "not sent",
+    SendState.UNSURE: "perhaps sent",
 }
 
 
-def _lines(made: Iterable[Outcome]) -> Iterator[Text]:
+def _lines(made: Iterable[SendOutcome]) -> Iterator[Text]:
     last = None
-    for one in made:
-        over = f" over {one.channel}" if one.channel else ""
-        state = f": {_STATES[one.state]}" if _STATES[one.state] else ""
-        yield Text(f"To {one.audience}{over}{state}", style="bold")
-        text = text_letter(one.letter.document) if one.letter else ""
-        if one.letter is not None and one.state is State.NEWS and text != last:
-            yield Text(f"\n{one.letter.subject}\n\n{text}\n")
+    for outcome in made:
+        over = f" over {outcome.channel}" if outcome.channel else ""
+        state = f": {_STATES[outcome.state]}" if _STATES[outcome.state] else ""
+        yield Text(f"To {outcome.audience}{over}{state}", style="bold")
+        text = text_message(outcome.message.document) if outcome.message else ""
+        if outcome.message is not None and outcome.state is SendState.NEWS and text != last:
+            yield Text(f"\n{outcome.message.subject}\n\n{text}\n")
         last = text or last
     if last is None and not made:
         yield Text("No audience has a digest; see [audiences.NAME.digest] in the configuration.")
 
 
-def _tell_failures(made: Iterable[Outcome]) -> None:
-    for one in made:
-        if one.words:
-            log.warning("digest", audience=one.audience, channel=one.channel, state=one.state, error=one.words)
-            tell_error(f"digest to {one.audience} over {one.channel}: {one.words}")
+def _tell_failures(made: Iterable[SendOutcome]) -> None:
+    for outcome in made:
+        if outcome.words:
+            log.warning(
+                "digest", audience=outcome.audience, channel=outcome.channel, state=outcome.state, error=outcome.words
+            )
+            tell_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.words}")

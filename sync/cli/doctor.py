@@ -16,15 +16,15 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from config.errors import ConfigurationError
-from config.settings import Connection, Settings, load
-from sync import log
-from sync.cli import compose
+from config.settings import ConnectionSettings, Settings, load
+from sync.cli import wiring as compose
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_json
-from sync.database.upkeep import Condition, condition
 from sync.digest.channels import misunderstood
-from sync.doctor import Finding, Level, Patient, examined, of_clock, well
-from sync.plan import Policy
-from sync.store import MissingDatabase, StoreError
+from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, is_ok, of_clock
+from sync.model.policy import Policy
+from sync.store.maintenance import Condition, condition
+from sync.store.store import MissingDatabase, StoreError
+from sync.telemetry import log
 
 __all__ = ["connection_findings", "doctor", "table"]
 
@@ -48,36 +48,38 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         found = [_wrong(line) for line in problem.errors]
     else:
         words = f"{config} is in order; policy {settings.policy}"
-        found = [Finding(area="configuration", level=Level.OK, words=words), *_everything(settings, os.environ)]
+        found = [DoctorFinding(area="configuration", level=Level.OK, words=words), *_everything(settings, os.environ)]
     if as_json:
-        rows = [{name: getattr(one, name) for name in one.__struct_fields__} for one in found]
-        print_json({"ok": well(found), "milesync": version("milesync"), "findings": rows})
+        rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in found]
+        print_json({"ok": is_ok(found), "milesync": version("milesync"), "findings": rows})
     else:
         Console().print(table(found), soft_wrap=True)
-    end(0 if well(found) else ERROR)
+    end(0 if is_ok(found) else ERROR)
 
 
-def table(findings: Iterable[Finding]) -> RenderableType:
+def table(findings: Iterable[DoctorFinding]) -> RenderableType:
     """The findings by area, each with its sign and, below it, what to do."""
     lines: list[Text] = []
     every = list(findings)
-    for area, group in groupby(every, key=lambda one: one.area):
+    for area, group in groupby(every, key=lambda finding: finding.area):
         lines.append(Text(log.secrets.redact(area), style="bold"))
-        for one in group:
-            sign, colour = _SIGNS[one.level]
-            words = log.secrets.redact(one.words)
-            lines.append(Text.assemble("  ", (sign, colour), " ", (words, colour if one.level is Level.ERROR else "")))
-            if one.remedy:
-                lines.append(Text(f"      → {one.remedy}", style="dim"))
-    worst = "Nothing stands in the way." if well(every) else "Something would fail: see the lines with ✘."
-    return Group(*lines, Text(f"\n{worst}", style="green" if well(every) else "red"))
+        for finding in group:
+            sign, colour = _SIGNS[finding.level]
+            words = log.secrets.redact(finding.words)
+            lines.append(
+                Text.assemble("  ", (sign, colour), " ", (words, colour if finding.level is Level.ERROR else ""))
+            )
+            if finding.remedy:
+                lines.append(Text(f"      → {finding.remedy}", style="dim"))
+    worst = "Nothing stands in the way." if is_ok(every) else "Something would fail: see the lines with ✘."
+    return Group(*lines, Text(f"\n{worst}", style="green" if is_ok(every) else "red"))
 
 
-def _wrong(line: str) -> Finding:
-    return Finding(area="configuration", level=Level.ERROR, words=line, remedy="docs/reference/configuration.md")
+def _wrong(line: str) -> DoctorFinding:
+    return DoctorFinding(area="configuration", level=Level.ERROR, words=line, remedy="docs/reference/configuration.md")
 
 
-def _everything(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _everything(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     yield from _database(settings, environ)
     yield from _outside(settings, environ)
     with ThreadPoolExecutor(len(settings.connections)) as pool:
@@ -85,15 +87,17 @@ def _everything(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
             yield from found
 
 
-def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[Finding]:
+def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[DoctorFinding]:
     """One connection by itself, so that a missing secret of another hides nothing."""
-    one: Connection = settings.connections[name]
-    alone = settings.model_copy(update={"connections": {name: one}})
+    connection: ConnectionSettings = settings.connections[name]
+    alone = settings.model_copy(update={"connections": {name: connection}})
     try:
         (source,) = compose.sources(alone, environ)
     except ConfigurationError as problem:
-        return [Finding(area=name, level=Level.ERROR, words=line) for line in problem.errors]
-    patient = Patient(name, source.connector, one.projects, lambda key: Policy(settings.policy_for(name, key)))
+        return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in problem.errors]
+    patient = ConnectionCheck(
+        name, source.connector, connection.projects, lambda key: Policy(settings.policy_for(name, key))
+    )
     try:
         return examined(patient, compose.clock)
     finally:
@@ -103,7 +107,7 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
 # --- the database ---------------------------------------------------------------------------------------------------
 
 
-def _database(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _database(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     try:
         url = settings.database_url(environ).get_secret_value()
         stands = condition(url)
@@ -116,7 +120,7 @@ def _database(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findin
     yield from _stands(stands)
 
 
-def _to_be_made(url: str) -> Iterator[Finding]:
+def _to_be_made(url: str) -> Iterator[DoctorFinding]:
     """SQLite without its file yet."""
     folder = Path(url.removeprefix("sqlite:///")).parent
     if folder.is_dir() and os.access(folder, os.W_OK):
@@ -126,7 +130,7 @@ def _to_be_made(url: str) -> Iterator[Finding]:
         yield _about(Level.ERROR, "its folder is missing or cannot be written", f"make {folder} for this account")
 
 
-def _stands(stands: Condition) -> Iterator[Finding]:
+def _stands(stands: Condition) -> Iterator[DoctorFinding]:
     size = f"{stands.size / 2**20:.1f} MiB"
     yield _about(Level.OK, f"{stands.server} at {stands.where}, {size}")
     if stands.problem:
@@ -149,43 +153,43 @@ def _stands(stands: Condition) -> Iterator[Finding]:
         yield from of_clock("database", stands.clock - compose.clock())
 
 
-def _about(level: Level, words: str, remedy: str = "") -> Finding:
-    return Finding(area="database", level=level, words=words, remedy=remedy)
+def _about(level: Level, words: str, remedy: str = "") -> DoctorFinding:
+    return DoctorFinding(area="database", level=level, words=words, remedy=remedy)
 
 
 # --- who is told ----------------------------------------------------------------------------------------------------
 
 
-def _outside(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _outside(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     textfile = settings.textfile()
     if textfile is not None:
         found: dict[str, Any] = {"area": "metrics", "level": Level.ERROR}
         if find_spec("prometheus_client") is None:
-            yield Finding(**found, words="the extra is not installed", remedy="install milesync[metrics]")
+            yield DoctorFinding(**found, words="the extra is not installed", remedy="install milesync[metrics]")
         elif not (textfile.parent.is_dir() and os.access(textfile.parent, os.W_OK)):
-            yield Finding(**found, words=f"{textfile.parent} is missing or cannot be written", remedy="make it")
+            yield DoctorFinding(**found, words=f"{textfile.parent} is missing or cannot be written", remedy="make it")
         else:
-            yield Finding(area="metrics", level=Level.OK, words=f"{textfile} after each run")
+            yield DoctorFinding(area="metrics", level=Level.OK, words=f"{textfile} after each run")
     try:
         if settings.ping_url(environ) is not None:
-            yield Finding(area="ping", level=Level.OK, words="after each good run; it was not called now")
+            yield DoctorFinding(area="ping", level=Level.OK, words="after each good run; it was not called now")
     except ConfigurationError as problem:
-        yield Finding(area="ping", level=Level.ERROR, words=str(problem))
+        yield DoctorFinding(area="ping", level=Level.ERROR, words=str(problem))
     for audience, channel in [
         (a, c) for a, one in settings.audiences.items() if one.digest for c in one.digest.channels
     ]:
         yield _channel(settings, audience, channel, environ)
 
 
-def _channel(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> Finding:
+def _channel(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
     """Whether a channel's address can be read and understood; nothing is sent."""
     area = f"digest to {audience} over {name}"
     try:
         address = settings.channel(audience, name, environ).get_secret_value()
     except ConfigurationError as problem:
-        return Finding(area=area, level=Level.ERROR, words=str(problem))
+        return DoctorFinding(area=area, level=Level.ERROR, words=str(problem))
     log.secrets.register(address)
     wrong = misunderstood(address)
     if wrong:
-        return Finding(area=area, level=Level.ERROR, words=wrong)
-    return Finding(area=area, level=Level.OK, words="the address is understood; nothing was sent now")
+        return DoctorFinding(area=area, level=Level.ERROR, words=wrong)
+    return DoctorFinding(area=area, level=Level.OK, words="the address is understood; nothing was sent now")

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sync import handover, sentences
-from sync.assessment import Assessed
-from sync.cli import show
+from sync.assess.milestone import AssessedMilestone
+from sync.cli import output as show
 from sync.cli.options import CHANGES, DEFAULT, REFUSED, Config, Json, Verbose, end, print_json, tell_error
-from sync.cli.work import configured, told_failures
-from sync.desired import Plan
-from sync.engine import Engine
-from sync.outcome import Result
+from sync.cli.session import configured, told_failures
+from sync.engine import handover
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.plan.desired import Plan
+from sync.report import phrases as sentences
 
 __all__ = ["adopt", "retire"]
 
@@ -40,19 +41,19 @@ def adopt(
     with configured(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
         engine.pull()
         assessed = engine.assess(keep=False)
-        left = handover.inheritance(engine, assessed)
+        left = handover.find_claims(engine, assessed)
         accounts = former or list(left.accounts)
         if yes and not former and len(accounts) > 1:
             raise typer.BadParameter(f"{', '.join(accounts)} wrote there: say with --from which of them was ours")
         plan = handover.adopt(engine, assessed, left, accounts, remember=yes)
         found = [
-            {"account": claim.author, "milestone": one.written, "what": what}
+            {"account": claim.author, "milestone": milestone.written, "what": what}
             for what, claims in (
                 ("status issue", left.issues),
                 ("summary", left.summaries),
                 ("status update", left.updates),
             )
-            for one, claim in claims
+            for milestone, claim in claims
         ]
         if not as_json:
             for account, count in left.accounts.items():
@@ -79,7 +80,7 @@ def _every_title(_project: str, _title: str) -> bool:
 
 
 def _carry_out(
-    engine: Engine, assessed: Sequence[Assessed], plan: Plan, *, yes: bool, as_json: bool, more: dict[str, Any]
+    engine: Engine, assessed: Sequence[AssessedMilestone], plan: Plan, *, yes: bool, as_json: bool, more: dict[str, Any]
 ) -> None:
     """Do the plan, or only show it, and tell what came of it."""
     result = Result(assessed=list(assessed), plan=plan, failures=engine.failures)
@@ -92,7 +93,7 @@ def _carry_out(
             "done": yes,
             **more,
             "actions": show.plan_rows(plan),
-            "skipped": [{"milestone": one.milestone, "why": one.why} for one in plan.skipped],
+            "skipped": [{"milestone": skipped.milestone, "why": skipped.why} for skipped in plan.skipped],
             "written": show.written_rows(result.written, assessed),
             "notifications": result.notifications,
             "left": engine.left,

@@ -13,16 +13,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from config import checks
+from config import validators as checks
 from config.errors import ConfigurationError
 from config.settings import load
 from config.tables import NAME
-from sync.cli import compose, engines, show
+from sync.cli import engine_factory as engines
+from sync.cli import output as show
+from sync.cli import wiring as compose
+from sync.cli.config_template import Answers, Asked, written
 from sync.cli.doctor import connection_findings, table
 from sync.cli.options import DEFAULT, ERROR, Config, Verbose, end
-from sync.cli.work import told_failures, working
-from sync.cli.written import Answers, Asked, written
-from sync.doctor import Level
+from sync.cli.session import told_failures, working
+from sync.engine.doctor import Level
 
 __all__ = ["init"]
 
@@ -56,7 +58,7 @@ def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     instance = talk.ask("Name of this installation, for example your team's; it is never changed", folder, _named)
     answers = Answers(instance=instance)
     while True:
-        answers.trackers.append(_tracker(talk, {one.name for one in answers.trackers}, config))
+        answers.trackers.append(_tracker(talk, {answer.name for answer in answers.trackers}, config))
         if not typer.confirm("Another tracker?", default=False):
             break
     for policy, meaning in _POLICIES.items():
@@ -65,7 +67,7 @@ def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     _write(config, written(answers), talk.environ)
     talk.say(f"\n{config} is written.\n")
     code = _first_check(config, talk, verbose=verbose)
-    exports = sorted({one.variable for one in answers.trackers} - os.environ.keys())
+    exports = sorted({answer.variable for answer in answers.trackers} - os.environ.keys())
     for variable in exports:
         talk.say(f"Put the token into the environment where milesync runs: export {variable}=...")
     talk.say("Next: `milesync doctor` tells what would fail, `milesync plan` what would be written.")
@@ -99,39 +101,39 @@ def _tracker(talk: _Talk, taken: set[str], config: Path) -> Asked:
     kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
     name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in taken)
     what = "Address of its API" if kind == "github" else "Its address"
-    one = Asked(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], checks.url))
-    if kind == "jira" and one.url.endswith(".atlassian.net"):
-        one.email = talk.ask("E-mail of the account whose API token it is", "", _an_email)
+    answer = Asked(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], checks.url))
+    if kind == "jira" and answer.url.endswith(".atlassian.net"):
+        answer.email = talk.ask("E-mail of the account whose API token it is", "", _an_email)
     variable = f"{kind.upper()}_TOKEN" + name.removeprefix(_SHORT[kind])
     while True:
-        one.variable = talk.ask("Environment variable that holds the token", variable, _a_variable)
-        _token(talk, one)
-        one.projects = _projects(talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _listed(kind)))
-        if not talk.environ.get(one.variable) or _tested(talk, one, config):
-            return one
+        answer.variable = talk.ask("Environment variable that holds the token", variable, _a_variable)
+        _token(talk, answer)
+        answer.projects = _projects(talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _listed(kind)))
+        if not talk.environ.get(answer.variable) or _tested(talk, answer, config):
+            return answer
         if typer.confirm("Keep these answers all the same?", default=False):
-            return one
-        if one.variable not in os.environ:
-            del talk.environ[one.variable]
+            return answer
+        if answer.variable not in os.environ:
+            del talk.environ[answer.variable]
 
 
-def _token(talk: _Talk, one: Asked) -> None:
+def _token(talk: _Talk, answer: Asked) -> None:
     """Have a token to test with, if there is to be one."""
-    if talk.environ.get(one.variable):
+    if talk.environ.get(answer.variable):
         return
-    talk.say(f"{one.variable} is not set here. The token needs: {_RIGHTS[one.kind]}.")
+    talk.say(f"{answer.variable} is not set here. The token needs: {_RIGHTS[answer.kind]}.")
     words = "Paste one to test with now (it is not kept), or press Enter to go on without"
     token = str(typer.prompt(words, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
     if token:
-        talk.environ[one.variable] = token
+        talk.environ[answer.variable] = token
 
 
-def _tested(talk: _Talk, one: Asked, config: Path) -> bool:
+def _tested(talk: _Talk, answer: Asked, config: Path) -> bool:
     """Look at the tracker as `milesync doctor` does, and show it."""
     draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
     try:
-        draft.write_text(written(Answers(instance="draft", trackers=[one])), encoding="utf-8")
-        found = connection_findings(load(draft, {}), one.name, talk.environ)
+        draft.write_text(written(Answers(instance="draft", trackers=[answer])), encoding="utf-8")
+        found = connection_findings(load(draft, {}), answer.name, talk.environ)
     except ConfigurationError as problem:
         talk.say(str(problem).replace(str(draft), str(config)))
         return False

@@ -11,8 +11,8 @@ import msgspec
 import typer
 from rich.console import Console
 
-from sync import log
-from sync.outcome import Failure
+from sync.pull.progress import Failure
+from sync.telemetry import log
 
 __all__ = [
     "CHANGES",

@@ -40,8 +40,8 @@ def _section(words: str, command: Any) -> Iterator[str]:
         for name in sorted(inner):
             yield from _section(f"{words} {name}", inner[name])
         return
-    given = [one for one in command.params if one.param_type_name == "argument"]
-    flags = [one for one in command.params if one.param_type_name == "option"]
+    given = [param for param in command.params if param.param_type_name == "argument"]
+    flags = [param for param in command.params if param.param_type_name == "option"]
     yield f"## {' '.join([words, *map(_argument, given)])}"
     yield ""
     yield inspect.cleandoc(command.help or "")

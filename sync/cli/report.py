@@ -14,19 +14,19 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from config.settings import Settings
-from sync import log
-from sync.audience import EVERYBODY, Audience
-from sync.cli import show
+from sync.cli import output as show
+from sync.cli.audiences import reader
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, lacking, moment, print_json
-from sync.cli.readers import reader
-from sync.cli.work import configured
-from sync.engine import Engine
-from sync.model import UnknownWhy
-from sync.outcome import Failure
-from sync.sentences import plural
+from sync.cli.session import configured
+from sync.engine.engine import Engine
+from sync.model.audience import EVERYBODY, Audience
+from sync.model.health import UnknownWhy
+from sync.pull.progress import Failure
+from sync.report.phrases import plural
+from sync.telemetry import log
 
 if TYPE_CHECKING:
-    from sync.site.gather import Contents
+    from sync.site.contents import Contents
 
 __all__ = ["made_anew", "report", "write"]
 
@@ -87,7 +87,7 @@ def write(
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
         raise typer.BadParameter(lacking("the report", "site"))
     from sync.site.build import build
-    from sync.site.gather import gather
+    from sync.site.contents import gather
 
     contents = gather(engine.store, engine.sources, at or engine.clock(), engine.rules, audience, replay=at is not None)
     data = msgspec.json.format(
@@ -100,7 +100,11 @@ def write(
 
 
 def _keep(engine: Engine, contents: Contents, audience: str) -> None:
-    fresh = [one for one in contents.assessed if one.current and one.health.unknown is not UnknownWhy.STALE]
-    healths = [one.health for one in fresh] + [one.health for one in contents.joints if not one.stale]
+    fresh = [
+        milestone
+        for milestone in contents.assessed
+        if milestone.current and milestone.health.unknown is not UnknownWhy.STALE
+    ]
+    healths = [milestone.health for milestone in fresh] + [joint.health for joint in contents.joints if not joint.stale]
     told = [msgspec.structs.replace(health, audience=audience) for health in healths]
-    engine.store.save_health(engine.run_id, told, {one.uid: one.stream for one in fresh})
+    engine.store.save_health(engine.run_id, told, {milestone.uid: milestone.stream for milestone in fresh})

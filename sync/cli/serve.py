@@ -15,16 +15,16 @@ import structlog
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load
-from sync import log
-from sync.cli import compose
+from sync.cli import wiring as compose
 from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, lacking, tell_error
 from sync.cli.worker import shown, work_of
-from sync.connector import Listener
-from sync.here import Here
-from sync.store import Store, StoreError
+from sync.store.store import Store, StoreError
+from sync.telemetry import log
+from sync.tracker.webhook import WebhookListener
+from sync.worker.in_process import InProcessRefresher
 
 if TYPE_CHECKING:
-    from sync.serve import Listening
+    from sync.worker.webhooks import WebhookEndpoint
 
 __all__ = ["serve"]
 
@@ -39,7 +39,7 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
     try:
         import uvicorn
 
-        from sync.serve import Door
+        from sync.worker.webhooks import WebhookApp
     except ImportError:
         tell_error(lacking("milesync serve", "serve"))
         end(ERROR)
@@ -65,7 +65,7 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
         live = shown(settings)
         metrics = figures if live is not None else None
-        door = Door(listening, mark, healthy=healthy, clock=compose.clock, metrics=metrics)
+        door = WebhookApp(listening, mark, healthy=healthy, clock=compose.clock, metrics=metrics)
         host, _, port = settings.serve.listen.rpartition(":")
         for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
             signal.signal(number, lambda *_: None)
@@ -83,9 +83,9 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
         )
 
 
-def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, Listening]:
+def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:
     """The connections that have a secret for webhooks, each with its tracker's ear."""
-    from sync.serve import Listening
+    from sync.worker.webhooks import WebhookEndpoint
 
     secrets = settings.webhook_secrets(environ)
     if not secrets:
@@ -94,9 +94,9 @@ def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, List
     found, errors = {}, []
     for source in compose.sources(settings, environ):
         if source.name in secrets:
-            if isinstance(source.connector, Listener):
+            if isinstance(source.connector, WebhookListener):
                 secret = secrets[source.name].get_secret_value()
-                found[source.name] = Listening(source.connector.heard, secret, source.projects)
+                found[source.name] = WebhookEndpoint(source.connector.heard, secret, source.projects)
             else:
                 errors.append(f"connections.{source.name}: this type of tracker has no webhooks here")
     if errors:
@@ -109,7 +109,7 @@ def _refreshing(settings: Settings, url: str, store: Store) -> Iterator[Callable
     """What has a connection refreshed: the workers' queue, or a thread of this process that looks for itself."""
     if url.startswith("postgresql"):
         try:
-            from sync import queue
+            from sync.worker import queue
         except ImportError:
             tell_error(lacking("milesync serve on PostgreSQL", "worker"))
             end(ERROR)
@@ -117,7 +117,7 @@ def _refreshing(settings: Settings, url: str, store: Store) -> Iterator[Callable
         with queue.app(url, threads=True).open() as made:
             yield lambda name: queue.refresh(made, settings.instance, name, after=settings.serve.settle)
         return
-    here = Here(store, work_of(settings, url), settle=timedelta(seconds=settings.serve.settle))
+    here = InProcessRefresher(store, work_of(settings, url), settle=timedelta(seconds=settings.serve.settle))
     thread = threading.Thread(target=here.run, name="refresh")
     thread.start()
     try:

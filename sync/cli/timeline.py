@@ -10,10 +10,10 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, lacking, moment, print_json, tell_error
-from sync.cli.work import configured
+from sync.cli.session import configured
 from sync.markup.document import SIGNS, clean
-from sync.schedule import Entry, Schedule, icalendar, mermaid, schedule
-from sync.sentences import STATUS, against, day, percent, plural
+from sync.report.phrases import STATUS, against, day, percent, plural
+from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
 
 __all__ = ["timeline"]
 
@@ -54,8 +54,8 @@ def timeline(
 
 def _listed(shown: Schedule) -> Group:
     lines: list[Text] = []
-    for one in shown.milestones:
-        lines += _entry(one, critical=one.id in shown.critical)
+    for entry in shown.milestones:
+        lines += _entry(entry, critical=entry.id in shown.critical)
     if shown.critical:
         lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, shown.critical))))
     else:
@@ -63,21 +63,23 @@ def _listed(shown: Schedule) -> Group:
     return Group(*lines)
 
 
-def _entry(one: Entry, *, critical: bool) -> list[Text]:
-    due = day(one.due) if one.due else "no due date"
-    odds = "" if one.probability is None else f", {percent(one.probability)} likely"
-    name = one.id if one.title in one.id else f"{one.id} ({one.title})"
-    lines = [Text(f"{SIGNS[one.status]} {due}  {clean(name)}", style="bold" if critical else "")]
-    notes = [f"{STATUS[one.status]}{odds}"]
-    if one.p85 is not None:
-        notes.append(f"with 85 % certainty by {day(one.p85)}{f' ({against(one.p85, one.due)})' if one.due else ''}")
+def _entry(entry: TimelineEntry, *, critical: bool) -> list[Text]:
+    due = day(entry.due) if entry.due else "no due date"
+    odds = "" if entry.probability is None else f", {percent(entry.probability)} likely"
+    name = entry.id if entry.title in entry.id else f"{entry.id} ({entry.title})"
+    lines = [Text(f"{SIGNS[entry.status]} {due}  {clean(name)}", style="bold" if critical else "")]
+    notes = [f"{STATUS[entry.status]}{odds}"]
+    if entry.p85 is not None:
+        notes.append(
+            f"with 85 % certainty by {day(entry.p85)}{f' ({against(entry.p85, entry.due)})' if entry.due else ''}"
+        )
     lines.append(Text(f"    {'; '.join(notes)}", style="dim"))
-    if one.members:
-        lines.append(Text(f"    made of {', '.join(map(clean, one.members))}", style="dim"))
-    for wait in one.after:
+    if entry.members:
+        lines.append(Text(f"    made of {', '.join(map(clean, entry.members))}", style="dim"))
+    for wait in entry.after:
         why = f" ({plural(wait.issues, 'blocked issue')})" if wait.issues else ""
         share = f", sets its date with {percent(wait.sets_the_date)}" if wait.sets_the_date else ""
         lines.append(Text(f"    waits for {clean(wait.id)}{why}{share}", style="dim"))
-    if round(one.days_lost):
-        lines.append(Text(f"    loses {plural(round(one.days_lost), 'day')} to what it waits for", style="dim"))
+    if round(entry.days_lost):
+        lines.append(Text(f"    loses {plural(round(entry.days_lost), 'day')} to what it waits for", style="dim"))
     return lines

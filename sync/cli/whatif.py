@@ -9,12 +9,12 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from sync import whatif as question
+from sync.assess import whatif as question
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
-from sync.cli.work import configured
+from sync.cli.session import configured
 from sync.markup.document import SIGNS, clean
-from sync.model import Health, Status
-from sync.sentences import STATUS, day, percent
+from sync.model.health import Health, Status
+from sync.report.phrases import STATUS, day, percent
 
 __all__ = ["whatif"]
 
@@ -39,11 +39,11 @@ def whatif(
     verbose: Verbose = False,
 ) -> None:
     """Show what a change would do to a milestone, from the store; nothing is written anywhere."""
-    asked = question.Question(
+    asked = question.Scenario(
         milestone,
         drop=tuple(drop or ()),
         due=_date(due) if due else None,
-        days_off=tuple(_date(one) for one in add_holiday or ()),
+        days_off=tuple(_date(name) for name in add_holiday or ()),
     )
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         at = moment(as_of)
@@ -66,7 +66,7 @@ def _date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date such as 2026-03-15") from None
 
 
-def _document(asked: question.Question, answer: question.Answer) -> dict[str, Any]:
+def _document(asked: question.Scenario, answer: question.Answer) -> dict[str, Any]:
     return {
         "id": asked.written,
         "dropped": [issue.key for issue in answer.dropped],
@@ -95,7 +95,7 @@ def _row(health: Health) -> dict[str, Any]:
     }
 
 
-def _shown(asked: question.Question, answer: question.Answer) -> Group:
+def _shown(asked: question.Scenario, answer: question.Answer) -> Group:
     rows = [("", "before", "after"), *zip(_NAMES, _cells(answer.before), _cells(answer.after), strict=True)]
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     lines = [Text(clean(asked.written), style="bold")]

@@ -13,16 +13,18 @@ import structlog
 import typer
 
 from config.settings import Settings, load
-from sync import log
-from sync.cli import compose, engines, outside
+from sync.cli import after_run as outside
+from sync.cli import engine_factory as engines
+from sync.cli import wiring as compose
 from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, lacking, tell_error, worst
-from sync.engine import Engine
-from sync.orders import Ended, Order, Work
-from sync.outcome import Result
-from sync.store import Store
+from sync.engine.engine import Engine
+from sync.engine.result import Result, RoundResult
+from sync.store.store import Store
+from sync.telemetry import log
+from sync.worker.job import JobEnvironment, JobSpec
 
 if TYPE_CHECKING:
-    from sync.live import Live
+    from sync.worker.prometheus import PrometheusExporter
 
 __all__ = ["shown", "work_of", "worker"]
 
@@ -34,8 +36,8 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     settings = load(config, os.environ)
     log.configure(sys.stderr, verbose=verbose)
     try:
-        from sync.queue import app, install, libpq
-        from sync.worker import Worker
+        from sync.worker.queue import app, install, libpq
+        from sync.worker.worker import Worker
     except ImportError:
         tell_error(lacking("milesync worker", "worker"))
         end(ERROR)
@@ -66,22 +68,22 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     )
 
 
-def shown(settings: Settings) -> Live | None:
+def shown(settings: Settings) -> PrometheusExporter | None:
     """What shows figures for Prometheus. Ends the program when they are wanted and the extra is missing."""
     try:
-        from sync.live import Live
+        from sync.worker.prometheus import PrometheusExporter
     except ImportError:
         if settings.metrics.listen:
             tell_error(lacking("metrics.listen", "metrics"))
             end(ERROR)
         return None
-    return Live(installation=settings.instance, version=version("milesync"))
+    return PrometheusExporter(installation=settings.instance, version=version("milesync"))
 
 
-def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
+def work_of(settings: Settings, url: str, live: PrometheusExporter | None = None) -> JobEnvironment:
     """What a process that works for ever needs, as configured."""
 
-    def engine(order: Order) -> Engine:
+    def engine(order: JobSpec) -> Engine:
         wanted = settings if order.writes else compose.alone(settings, order.connection)
         puller = compose.puller(
             wanted,
@@ -97,7 +99,7 @@ def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
         with Store.open(url, create=False, clock=compose.clock) as store:
             outside.tidied(store, settings)
 
-    def after(engine: Engine, ended: Ended) -> bool:
+    def after(engine: Engine, ended: RoundResult) -> bool:
         return outside.round_ended(engine, settings, ended)
 
     def told(engine: Engine, result: Result, started: datetime) -> None:
@@ -108,9 +110,9 @@ def work_of(settings: Settings, url: str, live: Live | None = None) -> Work:
         if live is not None:
             live.wrote_back(figures)
 
-    return Work(
+    return JobEnvironment(
         instance=settings.instance,
-        connections={name: one.projects for name, one in settings.connections.items()},
+        connections={name: connection.projects for name, connection in settings.connections.items()},
         engine=engine,
         clock=compose.clock,
         told=told,

@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from sync.digest.letter import Letter, more
-from sync.digest.pictures import Picture
-from sync.digest.sentences import Speaker
-from sync.markup.quiet import fitted, html_letter, text_letter
-from sync.store import Delivery
+from sync.digest.attachments import Picture
+from sync.digest.message import Message, more
+from sync.digest.phrases import Speaker
+from sync.markup.message import fitted, html_message, text_message
+from sync.store.store import Delivery
 
 __all__ = ["AppriseChannel", "Channel", "FileChannel", "Sent", "misunderstood"]
 
@@ -60,7 +60,7 @@ class Sent:
 class Channel(Protocol):
     """A way to an audience."""
 
-    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
+    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
         """Send it once, with what is ``drawn`` where pictures belong to it."""
         ...
 
@@ -71,14 +71,14 @@ class FileChannel:
 
     path: Path
 
-    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:  # noqa: ARG002 - words only
+    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:  # noqa: ARG002 - words only
         """Write it whole or not at all."""
         if self.path.suffix == ".html":
             text = _PAGE.format(
-                language=speaker.language.name, title=escape(letter.subject), body=html_letter(letter.document)
+                language=speaker.language.name, title=escape(letter.subject), body=html_message(letter.document)
             )
         else:
-            text = f"{letter.subject}\n\n{text_letter(letter.document)}\n"
+            text = f"{letter.subject}\n\n{text_message(letter.document)}\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(f".{self.path.name}.new")
@@ -95,7 +95,7 @@ class AppriseChannel:
 
     address: Callable[[], str]
 
-    def send(self, letter: Letter, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
+    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
         """Send it in the form that the service shows best, within its limit; pictures go with mails only."""
         try:
             import apprise
@@ -137,9 +137,9 @@ def _files(pictures: Sequence[Picture]) -> Iterator[list[str]]:
         paths = []
         try:
             place = Path(stack.enter_context(TemporaryDirectory(prefix="milesync-"))) if pictures else Path()
-            for one in pictures:
-                (place / one.name).write_bytes(one.png)
-                paths.append(str(place / one.name))
+            for picture in pictures:
+                (place / picture.name).write_bytes(picture.png)
+                paths.append(str(place / picture.name))
         except OSError as problem:
             log.warning("the mail goes without its pictures", error=problem.strerror)
             paths.clear()
@@ -176,11 +176,11 @@ def _asset(apprise: Any) -> Any:
     )
 
 
-def _body(service: Any, letter: Letter, speaker: Speaker) -> tuple[str, str]:
+def _body(service: Any, letter: Message, speaker: Speaker) -> tuple[str, str]:
     """HTML for services whose own form it is (mail), else plain text; no longer than the service takes."""
     forms = service.notify_format
     first = forms if isinstance(forms, str) else next(iter(forms))
-    form, write = ("html", html_letter) if str(getattr(first, "value", first)) == "html" else ("text", text_letter)
+    form, write = ("html", html_message) if str(getattr(first, "value", first)) == "html" else ("text", text_message)
     limit = service.body_maxlen - (len(letter.subject) + 10 if service.title_maxlen <= 0 else 0)
     return form, fitted(letter.document, limit, write, lambda n: more(n, speaker))
 

@@ -12,9 +12,9 @@ from pathlib import Path
 __all__ = ["DOMAIN", "LANGUAGES", "LOCALE", "Language", "language"]
 
 DOMAIN = "milesync"
-LOCALE = Path(__file__).parents[1] / "locale"
+LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "de")
-"""English is what stands in the code; each other one is a catalogue in `sync/locale`."""
+"""English is what stands in the code; each other one is a catalogue in `sync/digest/locale`."""
 
 
 class Language:
@@ -28,9 +28,9 @@ class Language:
         """The text in this language."""
         return self._catalogue.gettext(text).format(**values)
 
-    def many(self, one: str, several: str, n: int, **values: object) -> str:
+    def many(self, name: str, several: str, n: int, **values: object) -> str:
         """The form of a text that fits ``n`` things; ``{n}`` is their number."""
-        return self._catalogue.ngettext(one, several, n).format(n=n, **values)
+        return self._catalogue.ngettext(name, several, n).format(n=n, **values)
 
     def day(self, value: date) -> str:
         """12 Dec 2026."""

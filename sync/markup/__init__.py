@@ -11,7 +11,7 @@ from sync.markup.adf import adf
 from sync.markup.document import Bullets, Document, Lines, Section
 from sync.markup.markdown import markdown
 from sync.markup.wiki import wiki
-from sync.model import Markup
+from sync.model.tracker_data import Markup
 
 __all__ = ["SHORTEST", "render"]
 

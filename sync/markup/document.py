@@ -12,7 +12,7 @@ import unicodedata
 
 from msgspec import Struct
 
-from sync.model import Status
+from sync.model.health import Status
 
 __all__ = [
     "SIGNS",

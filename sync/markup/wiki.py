@@ -30,7 +30,7 @@ from sync.markup.document import (
     is_ours,
     merged,
 )
-from sync.model import Status
+from sync.model.health import Status
 
 __all__ = ["wiki"]
 

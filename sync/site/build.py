@@ -19,13 +19,13 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sync.forecast.track_record import sentence
 from sync.markup.document import clean
-from sync.model import Status
-from sync.selfscore import sentence
-from sync.sentences import STATUS, capital, day, minute, percent, plural
-from sync.site import charts
-from sync.site.gather import Contents
-from sync.site.rows import ORDER, SIGN
+from sync.model.health import Status
+from sync.report import charts
+from sync.report.phrases import STATUS, capital, day, minute, percent, plural
+from sync.site.contents import Contents
+from sync.site.portfolio import ORDER, SIGN
 
 __all__ = ["Built", "build"]
 
@@ -100,10 +100,10 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
     calibration = templates.get_template("calibration.html.j2")
     yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=drawn))
     milestone = templates.get_template("milestone.html.j2")
-    for one in contents.pages:
-        yield one.row.page.replace(".html", ".json"), _data(one.explained)
-        drawings = _burn_up(one.chart)
-        yield one.row.page, _page(milestone.render(**shared, root="../", it=one, charts=drawings, span=contents.span))
+    for page in contents.pages:
+        yield page.row.page.replace(".html", ".json"), _data(page.explained)
+        drawings = _burn_up(page.chart)
+        yield page.row.page, _page(milestone.render(**shared, root="../", it=page, charts=drawings, span=contents.span))
     joint = templates.get_template("joint.html.j2")
     for whole in contents.joint_pages:
         yield whole.row.page.replace(".html", ".json"), _data(whole.explained)

@@ -16,10 +16,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from sync.calendar import Calendar
-from sync.forecast import Past, Rules, forecast
-from sync.health import assess
-from sync.ledger import Container, Ledger, days, moment
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import forecast
+from sync.health.assess import assess
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger, days, moment
+from sync.model.membership import Container
 
 EACH, IN_STREAM = 100, 20
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -64,7 +67,7 @@ def measure(milestones: int) -> dict[str, float]:
         figures[f"{name}_s"] = round(time.perf_counter() - begun, 2)
         figures[f"{name}_forecasts"] = sum(h.probability is not None for h in found.values())
     begun = time.perf_counter()
-    past = Past(ledger, rules)
+    past = HistoryTables(ledger, rules)
     figures["count_s"] = round(time.perf_counter() - begun, 2)
     halfway = [moment(v) for v in (ledger.start + ledger.due) / 2]
     begun = time.perf_counter()

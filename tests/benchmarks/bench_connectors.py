@@ -134,10 +134,10 @@ def bare(file: Path, concurrency: int) -> None:
     asked = json.loads(file.read_text())
     pool = urllib3.PoolManager(maxsize=concurrency)
 
-    def send(one: dict[str, Any]) -> int:
-        body = one["body"]
+    def send(row: dict[str, Any]) -> int:
+        body = row["body"]
         answer = pool.request(
-            one["method"], one["url"], headers=one["headers"], body=body and body.encode(), retries=False
+            row["method"], row["url"], headers=row["headers"], body=body and body.encode(), retries=False
         )
         return len(answer.data)
 
@@ -175,7 +175,7 @@ def connected(kind: str, url: str, concurrency: int, options: dict[str, Any] | N
     from datetime import UTC, datetime
     from importlib import import_module
 
-    from sync.connector import Setup
+    from sync.tracker.protocol import Setup
 
     secrets = {"token": "sandbox"} | ({"email": SECRETS["JIRA_EMAIL"]} if kind == "jira-cloud" else {})
     setup = Setup(
@@ -217,7 +217,7 @@ def _naive_gitlab(url: str, histories: bool) -> int:
     project = gitlab.Gitlab(url, private_token="sandbox").projects.get("acme/app")
     issues = project.issues.list(scope="all", iterator=True, per_page=100)
     if histories:
-        logs = ((one.resourcemilestoneevents, one.resourcestateevents) for one in islice(issues, FEW))
+        logs = ((item.resourcemilestoneevents, item.resourcestateevents) for item in islice(issues, FEW))
         return sum(len(list(log.list(iterator=True))) for both in logs for log in both)
     return sum(issue.state == "opened" for issue in issues)
 

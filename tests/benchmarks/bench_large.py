@@ -26,9 +26,9 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 def build(database: Path, projects: int) -> None:
     """Fill a database, project by project, as pulls would."""
-    from sync.connector import Page
-    from sync.model import Project, Visibility
-    from sync.store import Store
+    from sync.model.tracker_data import Project, Visibility
+    from sync.store.store import Store
+    from sync.tracker.protocol import Page
 
     rng = Random(7)
     with Store.open(f"sqlite:///{database}", create=True, clock=lambda: NOW) as store:
@@ -43,8 +43,8 @@ def build(database: Path, projects: int) -> None:
 
 
 def _pages(rng: Random, project: str, key: str) -> Iterator:  # type: ignore[type-arg]
-    from sync.connector import Page
-    from sync.model import Event, EventKind, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
+    from sync.model.tracker_data import Event, EventKind, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
+    from sync.tracker.protocol import Page
 
     first = NOW - timedelta(days=14 * MILESTONES + 6)
     for m in range(MILESTONES):
@@ -103,20 +103,20 @@ class Silent:
     source, requests = SOURCE, 0
 
     def __init__(self) -> None:
-        from sync.connector import Capabilities
-        from sync.model import Markup
+        from sync.model.tracker_data import Markup
+        from sync.tracker.protocol import Capabilities
 
         self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000)
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator:  # type: ignore[type-arg]
         """One page that says so."""
-        from sync.connector import Page
+        from sync.tracker.protocol import Page
 
         yield Page(complete=frozenset(cursors))
 
     def observe(self, targets: Sequence[object]) -> object:
         """No status issue anywhere."""
-        from sync.action import Observed
+        from sync.tracker.observed import Observed
 
         return Observed()
 
@@ -126,26 +126,26 @@ class Silent:
 
 def run(database: Path) -> None:
     """One run of the engine."""
-    from sync.assessment import Rulebook
-    from sync.engine import Engine
-    from sync.plan import Limits
-    from sync.source import Source
-    from sync.store import Store
+    from sync.assess.milestone import AssessmentRules
+    from sync.engine.engine import Engine
+    from sync.plan.limits import Limits
+    from sync.store.store import Store
+    from sync.tracker.connection import Connection
 
-    source = Source(name="x", connector=Silent(), projects=("acme/*",))  # type: ignore[arg-type]
+    source = Connection(name="x", connector=Silent(), projects=("acme/*",))  # type: ignore[arg-type]
     store = Store.open(f"sqlite:///{database}", create=False, clock=lambda: datetime.now(UTC))
     with Engine(
         sources=[source],
         store=store,
         instance="bench",
         clock=lambda: datetime.now(UTC),
-        rules=Rulebook(),
+        rules=AssessmentRules(),
         limits=Limits(),
         run_id=os.urandom(4).hex(),
         holder="bench",
     ) as engine:
         result = engine.run()
-    current = sum(one.current for one in result.assessed)
+    current = sum(milestone.current for milestone in result.assessed)
     print(f"{len(result.assessed)} milestones, {current} of them running; {len(result.failures)} failures")
 
 

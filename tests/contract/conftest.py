@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.store import Store
+from sync.store.store import Store
 from tests.contract.stores import T0, url_of
 
 

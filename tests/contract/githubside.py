@@ -13,8 +13,9 @@ from connectors.sandbox.world import Issue as Ticket
 from connectors.sandbox.world import Milestone as Goal
 from connectors.sandbox.world import Project as Place
 from connectors.sandbox.world import Tracker, World
-from sync.connector import Connector, Page, Setup, Target, TrackerError
-from sync.model import DueDate, Event, Issue, Milestone, Project, uid
+from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Project, uid
+from sync.tracker.errors import TrackerError
+from sync.tracker.protocol import Connector, Page, Setup, Target
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -127,21 +128,21 @@ def small(world: World, clock: Clock) -> Small:
     hub = anew(world, clock)
     ada, ben = hub.user("ada"), hub.user("ben")
     place = hub.project("acme/app", "App")
-    one = hub.milestone(place, "v1", due=date(2026, 4, 1), description="first")
+    milestone = hub.milestone(place, "v1", due=date(2026, 4, 1), description="first")
     two = hub.milestone(place, "v2")
-    moved = hub.issue(place, "moves", ada, assignees=[ben], milestones=[one.id])
+    moved = hub.issue(place, "moves", ada, assignees=[ben], milestones=[milestone.id])
     done = hub.issue(place, "closes", ben)
     plain = hub.issue(place, "nothing happens", ada)
     pull = hub.issue(place, "a pull request", ada, pull=True)
     clock.pass_(days=1)
     hub.move(place, moved, [two.id], ada)
-    hub.move(place, done, [one.id], ben)
+    hub.move(place, done, [milestone.id], ben)
     clock.pass_(days=1)
     hub.close(done, ben, resolution="not_planned")
     moved.blocked_by = [plain.number, done.number]
     hub.close_milestone(place, two)
     clock.pass_(days=1)
-    return Small(hub, place, one, two, moved, done, plain, pull)
+    return Small(hub, place, milestone, two, moved, done, plain, pull)
 
 
 def target(connector: Connector, small: Small, goal: Goal, issue: str = "") -> Target:

@@ -11,9 +11,10 @@ from typing import Any
 from connectors.gitlab import GitLab
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Project, Tracker, World
-from sync.connector import Page, Setup, TrackerError
-from sync.model import Event, Issue, Milestone
-from sync.model import Project as ProjectRow
+from sync.model.tracker_data import Event, Issue, Milestone
+from sync.model.tracker_data import Project as ProjectRow
+from sync.tracker.errors import TrackerError
+from sync.tracker.protocol import Page, Setup
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker, World
-from sync.assessment import Assessed, Rulebook
-from sync.calendar import Calendar
-from sync.connector import Connector, Setup
-from sync.desired import Policy
-from sync.engine import Engine
-from sync.outcome import Result
-from sync.plan import Limits
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.history.calendar import Calendar
+from sync.model.policy import Policy
+from sync.plan.limits import Limits
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Connector, Setup
 
 DIALECTS = ("github", "gitlab", "jira", "jira-cloud")
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -104,11 +104,11 @@ class Team:
             **more,
         }
         return Engine(
-            sources=[Source(name="x", connector=self.connector(), **fields)],
+            sources=[Connection(name="x", connector=self.connector(), **fields)],
             store=self.store,
             instance=INSTANCE,
             clock=self.clock,
-            rules=Rulebook(calendar=Calendar(quiet_weeks=()), keep_quiet=self.keep_quiet),
+            rules=AssessmentRules(calendar=Calendar(quiet_weeks=()), keep_quiet=self.keep_quiet),
             limits=Limits(),
             run_id=f"run{self.rounds}",
             holder="test",
@@ -122,7 +122,7 @@ class Team:
         assert result.refused == []
         return result
 
-    def looked(self) -> tuple[Engine, list[Assessed]]:
+    def looked(self) -> tuple[Engine, list[AssessedMilestone]]:
         """An engine that has pulled and assessed."""
         engine = self.engine()
         engine.pull()

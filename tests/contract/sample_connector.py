@@ -18,39 +18,46 @@ import msgspec
 import requests
 from msgspec import Struct
 
-from connectors.http import Caller, Response, decode
-from sync.connector import (
+from connectors.shared.http import Caller
+from connectors.shared.responses import Response, decode
+from sync.model.tracker_data import (
+    Issue,
+    Markup,
+    Milestone,
+    MilestoneKind,
+    Person,
+    Project,
+    State,
+    StatusCategory,
+    Visibility,
+)
+from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError, UncertainError
+from sync.tracker.protocol import (
     Action,
-    Asked,
     Capabilities,
     Claim,
+    CommandComment,
     Connector,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    GoneError,
-    MalformedError,
-    MarkItem,
+    LabelItem,
     MoveLabel,
     Observed,
     OurComment,
     Page,
     Receipt,
-    RefusedError,
     RemoveLabel,
     Setup,
     StatusIssue,
     Target,
-    TrackerError,
-    UncertainError,
     UpdateComment,
     command_lines,
     find_marker,
     status_issue_of,
     with_marker,
 )
-from sync.model import Issue, Markup, Milestone, MilestoneKind, Person, Project, State, StatusCategory, Visibility
 
 OWN = (GoneError, MalformedError, RefusedError)
 CATEGORY = {"started": StatusCategory.IN_PROGRESS, "completed": StatusCategory.DONE, "canceled": StatusCategory.DONE}
@@ -80,7 +87,7 @@ class Cursor(Struct):
 
 
 class Linear:
-    """One workspace. Implements `sync.connector.Connector`; a project is a Linear project's slug."""
+    """One workspace. Implements `sync.tracker.protocol.Connector`; a project is a Linear project's slug."""
 
     capabilities = Capabilities(markup=Markup.GITHUB, body_limit=50_000, history=False)
 
@@ -189,17 +196,17 @@ class Linear:
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, key: str) -> dict[str, str]:
-        return {one["name"]: one["id"] for page in self._pages("Labels", key) for one in page}
+        return {row["name"]: row["id"] for page in self._pages("Labels", key) for row in page}
 
     def _marked(self, target: Target, sought: Mapping[str, Target]) -> dict[str, Json]:
         """By milestone, the oldest issue whose marker names it: of ours, or else of another account."""
         pages = self._pages("Marked", target.project_key, project=target.project, label="milestone-status")
-        rows = sorted((one for page in pages for one in page), key=lambda one: one["creator"]["id"] != self._me)
+        rows = sorted((row for page in pages for row in page), key=lambda row: row["creator"]["id"] != self._me)
         found: dict[str, Json] = {}
-        for one in rows:
-            known = status_issue_of(find_marker(one["description"]), sought)
+        for row in rows:
+            known = status_issue_of(find_marker(row["description"]), sought)
             if known is not None:
-                found.setdefault(known.milestone, one)
+                found.setdefault(known.milestone, row)
         return found
 
     def _status_issue(self, identifier: str, key: str) -> StatusIssue:
@@ -213,24 +220,35 @@ class Linear:
             comments=tuple(self._ours(comments)),
             marker=find_marker(row["description"]) if row["creator"]["id"] == self._me else "",
             asked=tuple(self._asked(comments)),
-            claims=tuple(_claim(one) for one in comments if one["user"]["id"] != self._me and find_marker(one["body"])),
+            claims=tuple(
+                _claim(comment)
+                for comment in comments
+                if comment["user"]["id"] != self._me and find_marker(comment["body"])
+            ),
         )
 
     def _ours(self, comments: Sequence[Json]) -> Iterator[OurComment]:
-        for one in comments:
-            marker = find_marker(one["body"]) if one["user"]["id"] == self._me else ""
+        for comment in comments:
+            marker = find_marker(comment["body"]) if comment["user"]["id"] == self._me else ""
             if marker:
-                made, changed = datetime.fromisoformat(one["createdAt"]), datetime.fromisoformat(one["updatedAt"])
-                yield OurComment(id=one["id"], marker=marker, body=one["body"], created_at=made, updated_at=changed)
+                made, changed = (
+                    datetime.fromisoformat(comment["createdAt"]),
+                    datetime.fromisoformat(comment["updatedAt"]),
+                )
+                yield OurComment(
+                    id=comment["id"], marker=marker, body=comment["body"], created_at=made, updated_at=changed
+                )
 
-    def _asked(self, comments: Sequence[Json]) -> Iterator[Asked]:
+    def _asked(self, comments: Sequence[Json]) -> Iterator[CommandComment]:
         """Commands. The tracker does not tell who may write, so only our own account does."""
-        for one in comments:
-            lines, user = command_lines(one["body"]), one["user"]
+        for comment in comments:
+            lines, user = command_lines(comment["body"]), comment["user"]
             ours = user["id"] == self._me
-            if lines and not (ours and find_marker(one["body"])):
-                at = datetime.fromisoformat(one["updatedAt"])
-                yield Asked(id=one["id"], author=user["id"], name=user["name"], may_write=ours, at=at, text=lines)
+            if lines and not (ours and find_marker(comment["body"])):
+                at = datetime.fromisoformat(comment["updatedAt"])
+                yield CommandComment(
+                    id=comment["id"], author=user["id"], name=user["name"], may_write=ours, at=at, text=lines
+                )
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -262,7 +280,7 @@ class Linear:
                 gone = [ids[name] for name in names if name in ids]
                 self._change("IssueUpdate", key, again=True, id=issue, added=[], removed=gone)
                 return Receipt(issue=issue)
-            case MarkItem(issue=issue, add=add, remove=remove):
+            case LabelItem(issue=issue, add=add, remove=remove):
                 ids = self._labels(key)
                 gone = [ids[name] for name in remove if name in ids]
                 self._change("IssueUpdate", key, again=True, id=issue, added=[ids[n] for n in add], removed=gone)

@@ -12,20 +12,20 @@ from typing import Any
 import requests
 from requests.adapters import BaseAdapter
 
-from connectors.contract import At, Trouble
-from sync.connector import Connector, Setup, with_marker
+from connectors.testing import AppliesTo, InjectedFault
+from sync.tracker.protocol import Connector, Setup, with_marker
 from tests.contract.sample_connector import connect
 
 Json = dict[str, Any]
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 URL = "https://linear.invalid"
 STATUS = {
-    Trouble.UNAUTHORISED: 401,
-    Trouble.FORBIDDEN: 403,
-    Trouble.LIMITED: 429,
-    Trouble.BUSY: 502,
-    Trouble.HTML: 200,
-    Trouble.LATE: 502,
+    InjectedFault.UNAUTHORISED: 401,
+    InjectedFault.FORBIDDEN: 403,
+    InjectedFault.LIMITED: 429,
+    InjectedFault.BUSY: 502,
+    InjectedFault.HTML: 200,
+    InjectedFault.LATE: 502,
 }
 
 
@@ -44,8 +44,8 @@ class Workspace(BaseAdapter):
     comments: dict[str, Json] = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    trouble: Trouble | None = None
-    at: At = At.ANY
+    trouble: InjectedFault | None = None
+    at: AppliesTo = AppliesTo.ANY
     times: int = 0
     retry_after: int | None = None
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -84,15 +84,15 @@ class Workspace(BaseAdapter):
         operation, variables = asked["operationName"], asked["variables"]
         self.asked.append(operation)
         creates = operation in ("IssueCreate", "CommentCreate")
-        met = self.trouble if self.times > 0 and (self.at is At.ANY or creates) else None
+        met = self.trouble if self.times > 0 and (self.at is AppliesTo.ANY or creates) else None
         if met is None:
             return self._answer(request, 200, self._done(operation, variables))
         self.times -= 1
-        if met in (Trouble.LOST, Trouble.LATE):
+        if met in (InjectedFault.LOST, InjectedFault.LATE):
             self._done(operation, variables)
-        if met in (Trouble.LOST, Trouble.RESET):
+        if met in (InjectedFault.LOST, InjectedFault.RESET):
             raise requests.exceptions.ConnectionError("the connection broke")
-        body = "<!DOCTYPE html><h1>Welcome</h1>" if met is Trouble.HTML else {"message": "no"}
+        body = "<!DOCTYPE html><h1>Welcome</h1>" if met is InjectedFault.HTML else {"message": "no"}
         return self._answer(request, STATUS[met], body)
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class Workspace(BaseAdapter):
 
 
 class SampleSide:
-    """See `connectors.contract.Side`."""
+    """See `connectors.testing.Side`."""
 
     project, other, page, secret, several = "app", "web", 50, "lin_not_a_real_token", False
 
@@ -262,7 +262,9 @@ class SampleSide:
     def writes(self) -> int:
         return sum(name.endswith(("Create", "Update", "Delete")) for name in self.there.asked)
 
-    def meet(self, trouble: Trouble, at: At = At.ANY, times: int = 1, retry_after: int | None = None) -> None:
+    def meet(
+        self, trouble: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
+    ) -> None:
         self.there.trouble, self.there.at, self.there.times, self.there.retry_after = trouble, at, times, retry_after
 
     def _place(self, slug: str = "") -> str:

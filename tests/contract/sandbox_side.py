@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from connectors.contract import At, Trouble
 from connectors.sandbox.world import Fault, Issue, Label, Milestone, Project, Tracker, World
-from sync.cli.compose import connect
-from sync.connector import Connector, Setup, with_marker
+from connectors.testing import AppliesTo, InjectedFault
+from sync.cli.wiring import connect
+from sync.tracker.protocol import Connector, Setup, with_marker
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PROJECTS = {
@@ -26,14 +26,14 @@ CREATES = {
     "jira-cloud": "POST /rest/api/3/issue",
 }
 FAULTS = {
-    Trouble.UNAUTHORISED: ("status", 401),
-    Trouble.FORBIDDEN: ("status", 403),
-    Trouble.LIMITED: ("status", 429),
-    Trouble.BUSY: ("status", 502),
-    Trouble.HTML: ("html", 200),
-    Trouble.RESET: ("reset", 200),
-    Trouble.LOST: ("drop", 200),
-    Trouble.LATE: ("late", 502),
+    InjectedFault.UNAUTHORISED: ("status", 401),
+    InjectedFault.FORBIDDEN: ("status", 403),
+    InjectedFault.LIMITED: ("status", 429),
+    InjectedFault.BUSY: ("status", 502),
+    InjectedFault.HTML: ("html", 200),
+    InjectedFault.RESET: ("reset", 200),
+    InjectedFault.LOST: ("drop", 200),
+    InjectedFault.LATE: ("late", 502),
 }
 
 
@@ -49,7 +49,7 @@ class Clock:
 
 @dataclass
 class SandboxSide:
-    """One tracker of a served world, emptied; see `connectors.contract.Side`."""
+    """One tracker of a served world, emptied; see `connectors.testing.Side`."""
 
     tracker: Tracker
     clock: Clock
@@ -179,12 +179,14 @@ class SandboxSide:
     def writes(self) -> int:
         return len(self.tracker.writes)
 
-    def meet(self, trouble: Trouble, at: At = At.ANY, times: int = 1, retry_after: int | None = None) -> None:
+    def meet(
+        self, trouble: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
+    ) -> None:
         kind, status = FAULTS[trouble]
         self.tracker.faults.clear()
         if times:
             headers = {} if retry_after is None else {"retry-after": str(retry_after)}
-            match = CREATES[self.tracker.kind] if at is At.CREATE else ""
+            match = CREATES[self.tracker.kind] if at is AppliesTo.CREATE else ""
             self.tracker.faults.append(Fault(kind, match, times=times, status=status, headers=headers))
 
     # --- by title ----------------------------------------------------------------------------------------------------

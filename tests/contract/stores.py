@@ -9,16 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sync.model import (
-    Event,
-    EventKind,
-    Issue,
-    Milestone,
-    MilestoneKind,
-    State,
-    StatusCategory,
-)
-from sync.store import Store
+from sync.model.tracker_data import Event, EventKind, Issue, Milestone, MilestoneKind, State, StatusCategory
+from sync.store.store import Store
 from tests import postgres
 
 SOURCE = "https://tracker.test"
@@ -68,8 +60,8 @@ def milestone(n: str = "m", **changes: Any) -> Milestone:
     return Milestone(**fields | changes)
 
 
-def closed(one: Issue, at: datetime) -> Issue:
-    return replace(one, state=State.CLOSED, closed_at=at, updated_at=at)
+def closed(item: Issue, at: datetime) -> Issue:
+    return replace(item, state=State.CLOSED, closed_at=at, updated_at=at)
 
 
 def event(kind: EventKind, at: datetime, *, of: str = "1", **more: Any) -> Event:

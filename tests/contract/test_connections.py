@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sync.connector import Connector, Setup, TrackerError, UnreachableError
+from sync.tracker.errors import TrackerError, UnreachableError
+from sync.tracker.protocol import Connector, Setup
 
 KINDS = ("github", "gitlab", "jira")
 

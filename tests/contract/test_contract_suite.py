@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.contract import ConnectorContract, Side
 from connectors.sandbox.server import Sandbox
+from connectors.testing import ConnectorContract, Side
 from tests.contract.sandbox_side import SandboxSide
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError
-from connectors.contract import ConnectorContract, Side
-from sync.cli.compose import connect
-from sync.connector import Setup
+from connectors.testing import ConnectorContract, Side
+from sync.cli.wiring import connect
+from sync.tracker.protocol import Setup
 from tests.contract.sample_connector import Linear
 from tests.contract.sample_tracker import URL, SampleSide
 

@@ -176,16 +176,16 @@ def test_kubernetes_runs_with_the_least_rights(name: str) -> None:
     for manifest in documents(name):
         if manifest["kind"] == "PersistentVolumeClaim":
             continue
-        one = container(manifest)
+        row = container(manifest)
         spec = manifest["spec"].get("jobTemplate", manifest)["spec"]["template"]["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["automountServiceAccountToken"] is False
-        assert one["securityContext"]["readOnlyRootFilesystem"] is True
-        assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-        assert not one["image"].endswith(":latest")
-        mounts = {mount["name"]: mount["mountPath"] for mount in one["volumeMounts"]}
+        assert row["securityContext"]["readOnlyRootFilesystem"] is True
+        assert row["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert not row["image"].endswith(":latest")
+        mounts = {mount["name"]: mount["mountPath"] for mount in row["volumeMounts"]}
         assert mounts.keys() == {volume["name"] for volume in spec["volumes"]}
-        assert one["env"][0]["value"] == f"sqlite:///{mounts['data']}/milesync.db"
+        assert row["env"][0]["value"] == f"sqlite:///{mounts['data']}/milesync.db"
 
 
 def test_kubernetes_never_runs_two_at_once_and_the_first_run_is_the_same_but_for_its_flag() -> None:
@@ -204,12 +204,12 @@ def test_kubernetes_never_runs_two_at_once_and_the_first_run_is_the_same_but_for
 def test_workers_run_with_the_least_rights_and_end_in_peace() -> None:
     worker, serve, service = documents("kubernetes-worker.yaml")
     for manifest in (worker, serve):
-        spec, one = manifest["spec"]["template"]["spec"], container(manifest)
+        spec, row = manifest["spec"]["template"]["spec"], container(manifest)
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["automountServiceAccountToken"] is False
-        assert one["securityContext"]["readOnlyRootFilesystem"] is True
-        assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-        assert {m["name"] for m in one["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+        assert row["securityContext"]["readOnlyRootFilesystem"] is True
+        assert row["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {m["name"] for m in row["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
         assert manifest["spec"]["selector"]["matchLabels"] == manifest["spec"]["template"]["metadata"]["labels"]
     assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
     assert service["spec"]["selector"] == serve["spec"]["selector"]["matchLabels"]

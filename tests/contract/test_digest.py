@@ -21,22 +21,23 @@ from msgspec import structs
 from PIL import Image
 from structlog.testing import capture_logs
 
-from sync.assessment import Rulebook
-from sync.audience import Audience
-from sync.calendar import Calendar
-from sync.connector import Page
-from sync.digest import pictures
+from sync.assess.milestone import AssessmentRules
+from sync.digest import attachments as pictures
+from sync.digest.cadence import Cadence
+from sync.digest.changes import MilestoneState, changes_since
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.days import Rhythm
 from sync.digest.language import language
-from sync.digest.letter import letter
-from sync.digest.news import Standing, news
-from sync.digest.sentences import Speaker
-from sync.digest.telling import Milestones, Outcome, Receiver, State, previewed, told
-from sync.model import Status, UnknownWhy, Visibility
-from sync.site import milestone
-from sync.site.milestone import picture as picture_of
-from sync.store import Delivery
+from sync.digest.message import compose
+from sync.digest.phrases import Speaker
+from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
+from sync.history.calendar import Calendar
+from sync.model.audience import Audience
+from sync.model.health import Status, UnknownWhy
+from sync.model.tracker_data import Visibility
+from sync.report import burnup
+from sync.report.burnup import picture as picture_of
+from sync.store.store import Delivery
+from sync.tracker.protocol import Page
 from tests.digests import NOW as THEN
 from tests.digests import everything, health, standing
 from tests.postbox import Chat, Post, serving
@@ -65,18 +66,18 @@ class Place:
     def __init__(self, **channels: Channel | str) -> None:
         self.world = World(page("app"))
         ways = {name: way if not isinstance(way, str) else over(way) for name, way in channels.items()}
-        rhythm = Rhythm(Calendar.plain(), UTC)
+        rhythm = Cadence(Calendar.plain(), UTC)
         self.receiver = Receiver(AUDIENCE, rhythm, Speaker(language("en")), ways)
 
-    def where(self, at: datetime = NOW) -> Milestones:
-        return Milestones(self.world.store, self.world.sources, Rulebook(RULES), at)
+    def where(self, at: datetime = NOW) -> PortfolioSource:
+        return PortfolioSource(self.world.store, self.world.sources, AssessmentRules(RULES), at)
 
-    def told(self, at: datetime = NOW) -> dict[str, Outcome]:
+    def told(self, at: datetime = NOW) -> dict[str, SendOutcome]:
         self.world.store._clock = lambda: at
-        return {one.channel: one for one in told(self.where(at), self.receiver, "run")}
+        return {outcome.channel: outcome for outcome in send_due(self.where(at), self.receiver, "run")}
 
-    def states(self, at: datetime = NOW) -> dict[str, State]:
-        return {name: one.state for name, one in self.told(at).items()}
+    def states(self, at: datetime = NOW) -> dict[str, SendState]:
+        return {name: outcome.state for name, outcome in self.told(at).items()}
 
     def rename(self) -> None:
         """Another page of the same tracker: the milestone is due later."""
@@ -99,37 +100,37 @@ def closed_port() -> int:
 
 def test_it_is_sent_once_and_then_only_what_is_new(chat: Chat, tmp_path: Path) -> None:
     place = Place(chat=f"json://{chat.address}/hook", file=FileChannel(tmp_path / "digest.md"))
-    assert place.states() == {"chat": State.SENT, "file": State.SENT}
-    assert place.states() == {"chat": State.TOLD, "file": State.TOLD}
-    assert place.states(NOW + DAY) == {"chat": State.QUIET, "file": State.QUIET}
+    assert place.states() == {"chat": SendState.SENT, "file": SendState.SENT}
+    assert place.states() == {"chat": SendState.TOLD, "file": SendState.TOLD}
+    assert place.states(NOW + DAY) == {"chat": SendState.QUIET, "file": SendState.QUIET}
     assert len(chat.heard) == 1
     (sent,) = chat.bodies
     assert sent["title"] == "Milestones: 1 milestone"
     assert "Release 9 (acme/app)" in sent["message"]
     assert (tmp_path / "digest.md").read_text("utf-8") == f"{sent['title']}\n\n{sent['message']}\n"
     place.rename()
-    assert place.states(NOW + 2 * DAY) == {"chat": State.SENT, "file": State.SENT}
+    assert place.states(NOW + 2 * DAY) == {"chat": SendState.SENT, "file": SendState.SENT}
     assert "The due date moved from 29 Mar 2026 to 24 Apr 2026." in chat.bodies[1]["message"]
 
 
 def test_before_its_time_and_on_days_off_nothing_is_sent(chat: Chat) -> None:
     place = Place(chat=f"json://{chat.address}/hook")
-    idle = Rhythm(Calendar(weekend=(6, 7)), UTC)
+    idle = Cadence(Calendar(weekend=(6, 7)), UTC)
     place.receiver = replace(place.receiver, rhythm=idle)
     assert NOW.isoweekday() == 7
-    assert place.states() == {"chat": State.NOT_DUE}
-    assert place.states(NOW + DAY) == {"chat": State.SENT}
+    assert place.states() == {"chat": SendState.NOT_DUE}
+    assert place.states(NOW + DAY) == {"chat": SendState.SENT}
 
 
 def test_looking_sends_and_notes_nothing(chat: Chat) -> None:
     place = Place(chat=f"json://{chat.address}/hook")
     for _ in range(2):
-        (seen,) = previewed(place.where(), place.receiver)
-        assert (seen.state, seen.day) == (State.NEWS, NOW.date())
+        (seen,) = preview(place.where(), place.receiver)
+        assert (seen.state, seen.day) == (SendState.NEWS, NOW.date())
     assert chat.heard == []
-    assert place.states() == {"chat": State.SENT}
-    (seen,) = previewed(place.where(), place.receiver)
-    assert seen.state is State.QUIET
+    assert place.states() == {"chat": SendState.SENT}
+    (seen,) = preview(place.where(), place.receiver)
+    assert seen.state is SendState.QUIET
 
 
 # --- channels that fail -----------------------------------------------------------------------------------------------
@@ -141,9 +142,9 @@ def test_what_was_refused_is_sent_by_the_next_run(chat: Chat, answer: int) -> No
     place = Place(chat=f"json://{chat.address}/hook")
     for _ in range(2):
         found = place.told()["chat"]
-        assert (found.state, f"{answer}" in found.words) == (State.REFUSED, True)
-    assert place.states() == {"chat": State.SENT}
-    assert place.states() == {"chat": State.TOLD}
+        assert (found.state, f"{answer}" in found.words) == (SendState.REFUSED, True)
+    assert place.states() == {"chat": SendState.SENT}
+    assert place.states() == {"chat": SendState.TOLD}
     assert len(chat.heard) == 1
 
 
@@ -151,14 +152,17 @@ def test_one_that_cannot_be_reached_delays_no_other_and_is_tried_again(chat: Cha
     port = closed_port()
     place = Place(dead=f"json://127.0.0.1:{port}/hook", chat=f"json://{chat.address}/hook")
     first = place.told()
-    assert {name: one.state for name, one in first.items()} == {"dead": State.REFUSED, "chat": State.SENT}
+    assert {name: outcome.state for name, outcome in first.items()} == {
+        "dead": SendState.REFUSED,
+        "chat": SendState.SENT,
+    }
     assert "cannot be reached" in first["dead"].words
-    assert place.states() == {"dead": State.REFUSED, "chat": State.TOLD}
+    assert place.states() == {"dead": SendState.REFUSED, "chat": SendState.TOLD}
     place.receiver = replace(
         place.receiver, channels={**place.receiver.channels, "dead": over(f"json://{chat.address}/2")}
     )
     place.rename()
-    assert place.states(NOW + DAY) == {"dead": State.SENT, "chat": State.SENT}
+    assert place.states(NOW + DAY) == {"dead": SendState.SENT, "chat": SendState.SENT}
     bodies = {path: body["message"] for (path, _), body in zip(chat.heard, chat.bodies, strict=True)}
     assert "first message" in bodies["/2"]  # it was never told anything
     assert "The due date moved" in bodies["/hook"]
@@ -169,16 +173,16 @@ def test_what_may_have_arrived_is_never_sent_again(chat: Chat, answer: str) -> N
     chat.answers = [answer]
     place = Place(chat=f"json://{chat.address}/hook?rto=0.1")
     found = place.told()["chat"]
-    assert found.state is State.UNSURE
+    assert found.state is SendState.UNSURE
     assert "not sent again" in found.words
-    assert place.states() == {"chat": State.TOLD}
-    assert place.states(NOW + DAY) == {"chat": State.QUIET}
+    assert place.states() == {"chat": SendState.TOLD}
+    assert place.states(NOW + DAY) == {"chat": SendState.QUIET}
     assert len(chat.heard) == 1
 
 
 def test_a_slow_channel_is_waited_for(chat: Chat) -> None:
     chat.answers = ["slow"]
-    assert Place(chat=f"json://{chat.address}/hook").states() == {"chat": State.SENT}
+    assert Place(chat=f"json://{chat.address}/hook").states() == {"chat": SendState.SENT}
 
 
 def test_killed_between_sending_and_noting_it_is_not_sent_again(chat: Chat) -> None:
@@ -194,8 +198,8 @@ def test_killed_between_sending_and_noting_it_is_not_sent_again(chat: Chat) -> N
     with pytest.raises(Killed):
         place.told()
     place.receiver = replace(place.receiver, channels={"chat": over(f"json://{chat.address}/hook")})
-    assert place.states() == {"chat": State.TOLD}
-    assert place.states(NOW + DAY) == {"chat": State.QUIET}
+    assert place.states() == {"chat": SendState.TOLD}
+    assert place.states(NOW + DAY) == {"chat": SendState.QUIET}
     assert len(chat.heard) == 1
 
 
@@ -210,8 +214,8 @@ def test_a_secret_that_is_not_there_or_no_address_concerns_that_channel_only(cha
         chat=f"json://{chat.address}/h",
     )
     found = place.told()
-    assert {name: one.state for name, one in found.items()} == {
-        "gone": State.REFUSED, "odd": State.REFUSED, "bad": State.REFUSED, "chat": State.SENT,
+    assert {name: outcome.state for name, outcome in found.items()} == {
+        "gone": SendState.REFUSED, "odd": SendState.REFUSED, "bad": SendState.REFUSED, "chat": SendState.SENT,
     }  # fmt: skip
     assert "HOOK" in found["gone"].words
     assert "c4nary" not in repr(found)
@@ -220,15 +224,15 @@ def test_a_secret_that_is_not_there_or_no_address_concerns_that_channel_only(cha
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     found = Place(chat="json://127.0.0.1/").told()["chat"]
-    assert (found.state, "pip install 'milesync[digest]'" in found.words) == (State.REFUSED, True)
+    assert (found.state, "pip install 'milesync[digest]'" in found.words) == (SendState.REFUSED, True)
 
 
 def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "in the way").write_text("")
     place = Place(file=FileChannel(tmp_path / "in the way" / "digest.md"))
-    assert place.states() == {"file": State.REFUSED}
+    assert place.states() == {"file": SendState.REFUSED}
     (tmp_path / "in the way").unlink()
-    assert place.states() == {"file": State.SENT}
+    assert place.states() == {"file": SendState.SENT}
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------
@@ -241,7 +245,7 @@ def mail(post: Post, to: str = "board@example.org") -> str:
 def test_a_mail_has_the_message_as_a_page_and_as_text(post: Post) -> None:
     place = Place(mail=mail(post))
     place.receiver = replace(place.receiver, speaker=Speaker(language("de"), "words"))
-    assert place.states() == {"mail": State.SENT}
+    assert place.states() == {"mail": SendState.SENT}
     (found,) = post.mails
     assert found["Subject"] == "Meilensteine: 1 Meilenstein"
     assert found["To"] == "board@example.org"
@@ -254,9 +258,9 @@ def test_a_mail_has_the_message_as_a_page_and_as_text(post: Post) -> None:
 def test_a_mail_that_the_server_refuses_is_tried_again(post: Post) -> None:
     post.refused = {b"board@"}
     place = Place(mail=mail(post))
-    assert place.states() == {"mail": State.REFUSED}
+    assert place.states() == {"mail": SendState.REFUSED}
     post.refused.clear()
-    assert place.states() == {"mail": State.SENT}
+    assert place.states() == {"mail": SendState.SENT}
     assert len(post.mails) == 1
 
 
@@ -264,16 +268,16 @@ def test_a_mail_that_reached_only_some_is_not_sent_again(post: Post) -> None:
     post.refused = {b"two@"}
     place = Place(mail=mail(post, "one@example.org,two@example.org"))
     found = place.told()["mail"]
-    assert (found.state, "only a part" in found.words) == (State.UNSURE, True)
+    assert (found.state, "only a part" in found.words) == (SendState.UNSURE, True)
     post.refused.clear()
-    assert place.states() == {"mail": State.TOLD}
+    assert place.states() == {"mail": SendState.TOLD}
     assert [str(one["To"]) for one in post.mails] == ["one@example.org"]
 
 
 def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
     place = Place(mail=f"mailto://127.0.0.1:{closed_port()}?from=a@example.org&to=b@example.org,c@example.org")
-    assert place.states() == {"mail": State.REFUSED}
-    assert place.states() == {"mail": State.REFUSED}
+    assert place.states() == {"mail": SendState.REFUSED}
+    assert place.states() == {"mail": SendState.REFUSED}
 
 
 def crowd(*hidden: Page, secret: bool = False) -> Place:
@@ -299,7 +303,7 @@ def _renamed(one: Page) -> Page:
 
 
 def attached(mail: Any) -> dict[str, bytes]:
-    return {str(one.get_filename()): one.get_content() for one in mail.iter_attachments()}
+    return {str(attachment.get_filename()): attachment.get_content() for attachment in mail.iter_attachments()}
 
 
 def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may_read_them(
@@ -310,7 +314,7 @@ def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may
     ways = {"mail": over(mail(post, "one@example.org,two@example.org")), "chat": over(f"json://{chat.address}/hook")}
     place.receiver = replace(place.receiver, channels=ways)
     found = place.told()
-    assert {name: one.state for name, one in found.items()} == {"mail": State.SENT, "chat": State.SENT}
+    assert {name: outcome.state for name, outcome in found.items()} == {"mail": SendState.SENT, "chat": SendState.SENT}
     first, second = map(attached, post.mails)
     assert first == second
     assert list(first) == ["1-release-8.png", "2-release-9.png", "3-b-evilgnp-exe-b.png"]
@@ -321,7 +325,7 @@ def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may
     assert set(chat.bodies[0]) >= {"title", "message"}
     assert not chat.bodies[0].get("attachments")
     whole = crowd().where().whole(place.receiver.audience)  # without what the audience may not read
-    late = {one.milestone.title: one for one in whole.milestones if one.project.id == "app"}
+    late = {assessed.milestone.title: assessed for assessed in whole.milestones if assessed.project.id == "app"}
     assert first["1-release-8.png"] == picture_of(late["Release 8"])
     assert first["2-release-9.png"] == picture_of(late["Release 9"])
 
@@ -329,9 +333,9 @@ def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may
 def test_a_mail_carries_no_burn_up_of_what_it_does_not_tell_of(post: Post) -> None:
     place = Place(mail=mail(post))
     place.world = World(page("app"), page("bob", visibility=Visibility.PUBLIC))
-    assert place.states() == {"mail": State.SENT}
+    assert place.states() == {"mail": SendState.SENT}
     place.rename()
-    assert place.states(NOW + DAY) == {"mail": State.SENT}
+    assert place.states(NOW + DAY) == {"mail": SendState.SENT}
     assert [len(attached(one)) for one in post.mails] == [2, 1]
 
 
@@ -340,10 +344,10 @@ def test_a_mail_to_readers_of_words_names_no_percentages_in_its_picture(post: Po
     for style in ("numbers", "words"):
         place = Place(mail=mail(post))
         place.receiver = replace(place.receiver, speaker=Speaker(language("en"), style))
-        assert place.states() == {"mail": State.SENT}
+        assert place.states() == {"mail": SendState.SENT}
         sent.append(attached(post.mails[-1])["1-release-9.png"])
-        (one,) = place.where().whole(AUDIENCE).milestones[-1:]
-        assert sent[-1] == picture_of(one, percent=style == "numbers")
+        (assessed,) = place.where().whole(AUDIENCE).milestones[-1:]
+        assert sent[-1] == picture_of(assessed, percent=style == "numbers")
     assert sent[0] != sent[1]
 
 
@@ -354,10 +358,10 @@ def test_without_what_draws_a_mail_goes_without_pictures_and_that_is_said_once(
     monkeypatch.setattr(pictures, "find_spec", lambda _: None)
     with capture_logs() as logs:
         for _ in range(2):
-            assert Place(mail=mail(post)).states() == {"mail": State.SENT}
+            assert Place(mail=mail(post)).states() == {"mail": SendState.SENT}
     pictures._able.cache_clear()
     assert [attached(one) for one in post.mails] == [{}, {}]
-    assert ["milesync[site]" in one["event"] for one in logs] == [True]
+    assert ["milesync[site]" in log["event"] for log in logs] == [True]
 
 
 @pytest.mark.parametrize("trouble", ["drawing", "writing"])
@@ -368,23 +372,23 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
         raise RuntimeError("no canvas")
 
     if trouble == "drawing":
-        monkeypatch.setattr(milestone, "picture", broken)
+        monkeypatch.setattr(burnup, "picture", broken)
     else:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
     place = Place(mail=mail(post))
     with capture_logs() as logs:
-        assert place.states() == {"mail": State.SENT}
-    assert place.states() == {"mail": State.TOLD}
+        assert place.states() == {"mail": SendState.SENT}
+    assert place.states() == {"mail": SendState.TOLD}
     assert [attached(one) for one in post.mails] == [{}]
     assert len(logs) == 1
 
 
 def test_of_missing_data_nothing_is_drawn() -> None:
     whole = Place().where().whole(AUDIENCE)
-    one = whole.milestones[-1]
-    stale = replace(one, health=structs.replace(one.health, unknown=UnknownWhy.STALE))
-    assert len(pictures.pictures(whole, [one.uid])) == 1
-    assert pictures.pictures(replace(whole, milestones=(stale,)), [one.uid]) == []
+    assessed = whole.milestones[-1]
+    stale = replace(assessed, health=structs.replace(assessed.health, unknown=UnknownWhy.STALE))
+    assert len(pictures.pictures(whole, [assessed.uid])) == 1
+    assert pictures.pictures(replace(whole, milestones=(stale,)), [assessed.uid]) == []
 
 
 # --- foreign text does nothing ----------------------------------------------------------------------------------------
@@ -450,15 +454,15 @@ def test_foreign_text_does_nothing_in_any_service(monkeypatch: pytest.MonkeyPatc
     assert "evil․example" in said
 
 
-def _hostile() -> list[Standing]:
+def _hostile() -> list[MilestoneState]:
     return [standing(f"m{n}", health(Status.ON_TRACK), title=title) for n, title in enumerate(HOSTILE)]
 
 
-def _letter(found: list[Standing]) -> tuple[Any, Speaker]:
-    made = news(found, {}, None, THEN)
+def _letter(found: list[MilestoneState]) -> tuple[Any, Speaker]:
+    made = changes_since(found, {}, None, THEN)
     assert made is not None
     speaker = Speaker(language("en"))
-    return letter(made, speaker), speaker
+    return compose(made, speaker), speaker
 
 
 class _Tags(HTMLParser):
@@ -493,9 +497,9 @@ def test_a_long_message_keeps_the_limit_of_its_service(monkeypatch: pytest.Monke
 
 def test_everything_arrives_in_every_language(chat: Chat) -> None:
     found, before = everything()
-    made = news(found, before, THEN - 3 * DAY, THEN)
+    made = changes_since(found, before, THEN - 3 * DAY, THEN)
     assert made is not None
     for name in ("en", "de"):
         speaker = Speaker(language(name))
-        assert over(f"json://{chat.address}/").send(letter(made, speaker), speaker).delivery is Delivery.SENT
+        assert over(f"json://{chat.address}/").send(compose(made, speaker), speaker).delivery is Delivery.SENT
     assert "Möglichkeiten" in chat.bodies[1]["message"]

@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from config import load
-from sync.rules import Rules
+from sync.forecast.parameters import Rules
+from sync.tracker import errors
 from tests.contract.commandline import commands, unknown_words
 
 ROOT = Path(__file__).parents[2]
@@ -174,12 +175,12 @@ def test_every_message_that_is_explained_is_one_that_the_program_says() -> None:
 
 
 def test_every_error_of_a_tracker_or_of_the_store_is_explained() -> None:
-    from sync import connector, store
+    from sync.store import database
 
     page = text("docs/how-to/troubleshoot.md")
     kinds = [
         kind
-        for module, base in ((connector, connector.TrackerError), (store, store.StoreError))
+        for module, base in ((errors, errors.TrackerError), (database, database.StoreError))
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, base) and kind is not base
     ]

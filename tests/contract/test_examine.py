@@ -13,7 +13,9 @@ from connectors.gitlab import connect as gitlab
 from connectors.jira import connect as jira
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Hook, Project, Tracker, World
-from sync.connector import AuthError, Connector, Examination, Examiner, GoneError, Need, Setup
+from sync.tracker.errors import AuthError, GoneError
+from sync.tracker.preflight import Examination, Examiner, Need
+from sync.tracker.protocol import Connector, Setup
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 CONNECT: dict[str, Callable[[Setup], Connector]] = {
@@ -128,11 +130,11 @@ def test_the_expiry_of_a_token_where_the_tracker_tells(world: World, kind: str) 
     tracker.expires = datetime(2026, 3, 9, tzinfo=UTC)
     told = examined(tracker)
     assert told.expires == tracker.expires
-    assert not any("expiry" in one.what for one in told.unread)
+    assert not any("expiry" in unread.what for unread in told.unread)
 
 
 def test_the_expiry_that_cloud_does_not_tell_is_named_as_not_seen(world: World) -> None:
-    assert "the expiry of the token" in {one.what for one in examined(world.cloud).unread}
+    assert "the expiry of the token" in {unread.what for unread in examined(world.cloud).unread}
 
 
 # --- GitHub -------------------------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def test_github_scopes(world: World, scopes: tuple[str, ...] | None, private: bo
     told = examined(world.github)
     assert told.scopes == scopes
     assert [right.held for right in told.rights if right.name == "Issues: write"] == [held]
-    assert (scopes is None) == ("the permissions of this kind of token" in {one.what for one in told.unread})
+    assert (scopes is None) == ("the permissions of this kind of token" in {unread.what for unread in told.unread})
 
 
 @pytest.mark.parametrize(("scopes", "held"), [(("repo",), False), (("repo", "project"), True), (None, None)])
@@ -203,11 +205,11 @@ def test_webhooks_and_workflows_of_github_that_we_would_set_off(world: World) ->
         "notes.md": "on: issues",
     }
     told = examined(world.github)
-    assert {one.what for one in told.unread} == {"its webhooks (for its administrators only)"}
-    assert [one.words for one in told.triggers] == ["the workflow triage.yml (issues)"]
+    assert {unread.what for unread in told.unread} == {"its webhooks (for its administrators only)"}
+    assert [trigger.words for trigger in told.triggers] == ["the workflow triage.yml (issues)"]
     repository.admin = True
     told = examined(world.github)
-    assert [one.words for one in told.triggers] == [
+    assert [trigger.words for trigger in told.triggers] == [
         "the webhook to hooks.example.org (issues)",
         "the webhook to all.example.org (issues, issue_comment, label)",
         "the workflow triage.yml (issues)",
@@ -240,7 +242,7 @@ def test_a_gitlab_token_that_is_not_listed_is_not_known_to_lack_scopes(world: Wo
     world.gitlab.faults.append(Fault("status", "personal_access_tokens", status=401))
     told = examined(world.gitlab)
     assert told.scopes is None
-    assert "scopes and expiry of this kind of token" in {one.what for one in told.unread}
+    assert "scopes and expiry of this kind of token" in {unread.what for unread in told.unread}
     assert lacking(told) == set()
 
 
@@ -254,11 +256,11 @@ def test_a_groups_projects_are_told_apart_by_role(world: World) -> None:
 def test_webhooks_and_obstacles_of_gitlab(world: World) -> None:
     project = place(world.gitlab)
     project.hooks = [Hook("https://hooks.example.org/x", ("note",)), Hook("https://ci.example.org/x", ("push",))]
-    assert {one.what for one in examined(world.gitlab).unread} == {"its webhooks (for its maintainers only)"}
+    assert {unread.what for unread in examined(world.gitlab).unread} == {"its webhooks (for its maintainers only)"}
     project.admin = project.issues_off = project.archived = True
     told = examined(world.gitlab)
-    assert [one.words for one in told.triggers] == ["the webhook to hooks.example.org (note)"]
-    assert {one.words for one in told.obstacles} == {"issues are turned off", "the project is archived"}
+    assert [trigger.words for trigger in told.triggers] == ["the webhook to hooks.example.org (note)"]
+    assert {obstacle.words for obstacle in told.obstacles} == {"issues are turned off", "the project is archived"}
 
 
 # --- Jira ---------------------------------------------------------------------------------------------------------
@@ -310,20 +312,22 @@ def test_a_picture_takes_rights_and_attachments_that_are_asked_for_only_then(wor
     assert (lacking(examined(tracker)), examined(tracker).obstacles) == (set(), ())
     told = examined(tracker, also=["picture"])
     assert lacking(told) == {(place(tracker).key, "Delete Own Attachments", Need.UPDATE)}
-    assert [one.words for one in told.obstacles] == ["attachments are switched off in Jira"]
+    assert [obstacle.words for obstacle in told.obstacles] == ["attachments are switched off in Jira"]
 
 
 def test_webhooks_of_a_jira_site_are_for_its_administrators(world: World) -> None:
     place(world.jira).hooks = [Hook("https://hooks.example.org/x", ("jira:issue_updated", "comment_created"))]
-    assert "webhooks (for administrators of the site only)" in {one.what for one in examined(world.jira).unread}
+    assert "webhooks (for administrators of the site only)" in {unread.what for unread in examined(world.jira).unread}
     place(world.jira).admin = True
     told = examined(world.jira)
-    assert [one.words for one in told.triggers] == ["the webhook to hooks.example.org (issue_updated, comment_created)"]
-    assert {one.what for one in told.unread} == {"automation rules"}
+    assert [trigger.words for trigger in told.triggers] == [
+        "the webhook to hooks.example.org (issue_updated, comment_created)"
+    ]
+    assert {unread.what for unread in told.unread} == {"automation rules"}
 
 
 def test_the_clock_of_a_tracker_that_is_an_hour_ahead() -> None:
-    from connectors.http import Response, budget, clock_ahead
+    from connectors.shared.responses import Response, budget, clock_ahead
 
     answer = Response(200, {"date": "Mon, 02 Mar 2026 10:30:00 GMT"}, b"")
     assert clock_ahead(answer, NOW) == timedelta(hours=1)

@@ -11,8 +11,9 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Board, Fault, World
-from sync.connector import Board as Seen
-from sync.connector import BoardUpdate, Connector, RefusedError, Target, TellBoard, UncertainError
+from sync.tracker.errors import RefusedError, UncertainError
+from sync.tracker.protocol import Board as Seen
+from sync.tracker.protocol import BoardUpdate, Connector, PostBoardUpdate, Target
 from tests.contract.githubside import Clock, Small, connected, marker, small, target
 
 
@@ -33,7 +34,9 @@ class Place:
         """Post, rewrite or take away."""
         about: dict[str, Any] = {"milestone": self.target.milestone, "project": "p", "project_key": "acme/app"}
         made = self.connector.apply(
-            TellBoard(**about, issue="#1", board="acme/7", update=update, status=status, body=body, marker=self.mark)
+            PostBoardUpdate(
+                **about, issue="#1", board="acme/7", update=update, status=status, body=body, marker=self.mark
+            )
         )
         return made.id
 
@@ -79,8 +82,10 @@ def test_only_author_and_marker_make_it_ours_on_every_page(place: Place) -> None
     elsewhere = [noted(ours, body=f"x\n\n<!-- milesync {marker('other', 'board')} -->")]
     place.board.notes += [*forged, *chatter, *unmarked, *elsewhere]
     board = place.seen()
-    assert [one.body for one in board.updates] == [ours.body]
-    assert [(one.marker, one.author, one.status) for one in board.claims] == [(place.mark, "ada", "on_track")] * 3
+    assert [update.body for update in board.updates] == [ours.body]
+    assert [(update.marker, update.author, update.status) for update in board.claims] == [
+        (place.mark, "ada", "on_track")
+    ] * 3
     assert not board.public
 
 

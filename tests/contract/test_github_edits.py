@@ -42,7 +42,7 @@ def edit(there: Small, clock: Clock, rng: Random) -> None:
         case 7:
             issue.title, issue.updated = f"renamed {rng.random()}", clock.now
         case 8:
-            issues = [number for number, one in place.issues.items() if not one.pull]
+            issues = [number for number, item in place.issues.items() if not item.pull]
             issue.blocked_by, issue.updated = [rng.choice(issues)], clock.now
         case 9:
             goal.title, goal.updated = f"goal {rng.random()}", clock.now

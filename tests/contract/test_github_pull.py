@@ -13,11 +13,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors.github import queries, rows, wire
+from connectors.github import api_types as wire
+from connectors.github import normalize as rows
+from connectors.github import queries
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
-from sync.connector import AuthError, BusyError, GoneError, LimitedError, MalformedError, RefusedError, UnreachableError
-from sync.model import MilestoneKind, State, StatusCategory, Visibility
+from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
+from sync.tracker.errors import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    UnreachableError,
+)
 from tests.contract.githubside import START, Clock, Small, Taken, connected, pulled, small
 
 
@@ -49,9 +59,15 @@ def test_everything_of_a_repository(there: Small, clock: Clock) -> None:
     assert (project.key, project.name, project.visibility) == ("acme/app", "app", Visibility.PUBLIC)
     assert got.complete == {project.id}
     assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3"}, "a pull request is no item of work"
-    one, two = (got.milestones[f"MI_kw{goal.id}"] for goal in (there.one, there.two))
-    assert (one.key, one.written, one.title, one.due, one.state) == ("1", "#1", "v1", date(2026, 4, 1), State.OPEN)
-    assert (one.kind, one.description, one.start) == (MilestoneKind.MILESTONE, "first", None)
+    milestone, two = (got.milestones[f"MI_kw{goal.id}"] for goal in (there.one, there.two))
+    assert (milestone.key, milestone.written, milestone.title, milestone.due, milestone.state) == (
+        "1",
+        "#1",
+        "v1",
+        date(2026, 4, 1),
+        State.OPEN,
+    )
+    assert (milestone.kind, milestone.description, milestone.start) == (MilestoneKind.MILESTONE, "first", None)
     assert (two.due, two.state, two.closed_at) == (None, State.CLOSED, START + timedelta(days=2))
 
 

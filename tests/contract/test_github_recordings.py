@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from connectors.github import rows, wire
-from connectors.http import Response, budget, clock_ahead, decode, error_of
-from sync.connector import AuthError, GoneError, LimitedError, RefusedError, TrackerError
-from sync.model import State
+from connectors.github import api_types as wire
+from connectors.github import normalize as rows
+from connectors.shared.responses import Response, budget, clock_ahead, decode, error_of
+from sync.model.tracker_data import State
+from sync.tracker.errors import AuthError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.downloads import fetched
 
 VERSION = "2.10.0"
@@ -76,8 +77,8 @@ def _good(recorded: list[Exchange], verb: str, path: str) -> Iterator[Exchange]:
             yield one
 
 
-def _as(one: Exchange, row: dict[str, Any]) -> Response:
-    return Response(200, one.answer.headers, msgspec.json.encode(row))
+def _as(exchange: Exchange, row: dict[str, Any]) -> Response:
+    return Response(200, exchange.answer.headers, msgspec.json.encode(row))
 
 
 REPOSITORY = "/repos/[^/]+/[^/]+"

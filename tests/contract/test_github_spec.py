@@ -34,22 +34,22 @@ from requests.adapters import HTTPAdapter
 from connectors.github import queries
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from sync.connector import (
+from sync.tracker.protocol import (
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
+    PostBoardUpdate,
     RemoveLabel,
-    TellBoard,
     UpdateComment,
 )
 from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
 OPENAPI, SDL = SPEC / "github.api.github.com.trim.json", SPEC / "github_schema.graphql.gz"
-SANDBOX = Path(__file__).parents[2] / "connectors" / "sandbox" / "github.graphql"
+SANDBOX = Path(__file__).parents[2] / "connectors" / "sandbox" / "github" / "schema.graphql"
 
 pytestmark = [
     pytest.mark.shared,
@@ -129,12 +129,12 @@ def _live(there: Small, clock: Clock) -> None:
     there.tracker.board("acme/7")
     there.tracker.scopes = ("repo", "project")
     tell: dict[str, Any] = {**to, "issue": made.issue, "board": "acme/7", "status": "on_track"}
-    told = connector.apply(TellBoard(**tell, body="x", marker=marker(wanted.milestone, "board")))
-    connector.apply(TellBoard(**tell, body="y", marker=marker(wanted.milestone, "board"), update=told.id))
+    told = connector.apply(PostBoardUpdate(**tell, body="x", marker=marker(wanted.milestone, "board")))
+    connector.apply(PostBoardUpdate(**tell, body="y", marker=marker(wanted.milestone, "board"), update=told.id))
     there.tracker.boards["acme/7"].notes *= 101
     connector.observe([msgspec.structs.replace(wanted, boards=("acme/7",))])
     del there.tracker.boards["acme/7"].notes[1:]
-    connector.apply(TellBoard(**tell, update=told.id))
+    connector.apply(PostBoardUpdate(**tell, update=told.id))
     for n in range(101):
         there.tracker.comment(there.place.issues[5], there.tracker.user("ada"), f"chatter {n}")
     there.place.members["ben"] = "maintain"
@@ -278,8 +278,8 @@ def _strange(mine: Any, theirs: Any) -> Iterator[str]:
         yield from (f"{mine.name}.{name}" for name in needed - mine.fields.keys())
         yield from _differing(mine.name, mine.fields, theirs.fields)
     elif isinstance(mine, GraphQLObjectType | GraphQLInterfaceType):
-        known = {one.name for one in theirs.interfaces}
-        yield from (f"{mine.name}: {one.name}" for one in mine.interfaces if one.name not in known)
+        known = {interface.name for interface in theirs.interfaces}
+        yield from (f"{mine.name}: {interface.name}" for interface in mine.interfaces if interface.name not in known)
         yield from _differing(mine.name, mine.fields, theirs.fields)
         for name in mine.fields.keys() & theirs.fields.keys():
             yield from _differing(f"{mine.name}.{name}", mine.fields[name].args, theirs.fields[name].args)

@@ -9,18 +9,13 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Issue, World
-from sync.connector import (
-    AuthError,
+from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, RefusedError, UncertainError
+from sync.tracker.protocol import (
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    GoneError,
-    LimitedError,
-    MalformedError,
     MoveLabel,
-    RefusedError,
-    UncertainError,
     UpdateComment,
     with_marker,
 )

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.sandbox.world import Fault, Project
-from sync.connector import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
+from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.gitlab_side import Mirror, Side, failing, requests_of, served
 
 

@@ -20,11 +20,11 @@ import requests
 from graphql import build_schema, parse, validate
 from jsonschema import Draft202012Validator, FormatChecker
 
-from connectors.contract.side import marker as marker_of
-from connectors.gitlab.activity import LINKS, QUERY, QUERY_WITH_LINKS
-from connectors.gitlab.write import SET_HEALTH
+from connectors.gitlab.apply import SET_HEALTH
+from connectors.gitlab.history_graphql import LINKS, QUERY, QUERY_WITH_LINKS
 from connectors.sandbox.world import Project
-from sync.connector import (
+from connectors.testing.tracker_side import marker as marker_of
+from sync.tracker.protocol import (
     CloseIssue,
     CreateComment,
     CreateLabel,

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from connectors import http
 from connectors.sandbox.world import Fault
-from sync.connector import (
+from connectors.shared import responses
+from sync.tracker.errors import (
     AuthError,
     BusyError,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
     GoneError,
     LimitedError,
     MalformedError,
@@ -26,6 +23,7 @@ from sync.connector import (
     UncertainError,
     UnreachableError,
 )
+from sync.tracker.protocol import CreateComment, CreateLabel, CreateStatusIssue
 from tests.contract.gitlab_side import Mirror, Side, failing, served
 
 SECRET = "sandbox"
@@ -39,7 +37,7 @@ def side() -> Iterator[Side]:
 
 def altered(side: Side, **changes: Any) -> str:
     """The issue list with its first issue changed: a field set, or left out (`...`)."""
-    from connectors.sandbox.gitlab_view import View
+    from connectors.sandbox.gitlab.views import View
 
     project = next(iter(side.tracker.projects.values()))
     view = View(side.tracker)
@@ -193,7 +191,7 @@ class TestReading:
         assert 20 <= sum(side.slept) <= 22
 
     def test_a_body_without_end_is_not_read_to_the_end(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http, "LARGEST_BODY", 1 << 20)
+        monkeypatch.setattr(responses, "LARGEST_BODY", 1 << 20)
         side.filled("acme/app", 2)
         side.tracker.faults.append(failing("/issues", 200, body="[" + " " * (2 << 20) + "]"))
         got = Mirror().pull(side.connect(), "acme/app")

@@ -12,11 +12,12 @@ from random import Random
 import pytest
 import requests
 
-from connectors.gitlab import walk, wire
-from connectors.gitlab.rows import project_of
-from connectors.sandbox import gitlab_pages
+from connectors.gitlab import api_types as wire
+from connectors.gitlab import issue_pages as walk
+from connectors.gitlab.normalize import project_of
+from connectors.sandbox.gitlab import pagination as gitlab_pages
 from connectors.sandbox.world import Issue, Milestone, Project, Tracker
-from sync.model import Person, State, StatusCategory, Visibility
+from sync.model.tracker_data import Person, State, StatusCategory, Visibility
 from tests.contract.gitlab_side import Clock, Mirror, Side, failing, kinds, requests_of, served
 
 
@@ -601,8 +602,8 @@ class TestGroups:
             tracker.issue(project, "Part", tracker.user("ada"), milestones=[shared.id])
         got = Mirror().pull(side.connect(), *keys)
         owners = {row.title: row.project for row in got.milestones.values()}
-        one, two = str(projects[0].id), str(projects[1].id)
-        assert owners == {"Launch": one, "Web launch": one, "Two only": two}
+        name, two = str(projects[0].id), str(projects[1].id)
+        assert owners == {"Launch": name, "Web launch": name, "Two only": two}
         assert {row.milestones for row in got.issues.values()} == {(str(shared.id),)}
         assert got.milestones[str(shared.id)].url.endswith("/groups/acme/-/milestones/1")
         tracker.faults += [failing("acme/web/one", 502)]

@@ -11,21 +11,20 @@ import requests
 
 from connectors.gitlab import GitLab
 from connectors.sandbox.world import Comment, Issue, Milestone, Project
-from sync.action import Action
-from sync.connector import (
+from sync.model.tracker_data import Visibility, uid
+from sync.tracker.actions import Action
+from sync.tracker.errors import GoneError, RefusedError
+from sync.tracker.protocol import (
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    GoneError,
     MoveLabel,
-    RefusedError,
     StatusIssue,
     Target,
     UpdateComment,
     with_marker,
 )
-from sync.model import Visibility, uid
 from tests.contract.gitlab_side import Side, failing, served
 
 KEY = "acme/web/shop"

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.jira import connect
-from sync.connector import Connector, CreateComment, Setup, Target, UpdateComment
-from sync.model import State, StatusCategory
+from sync.model.tracker_data import State, StatusCategory
+from sync.tracker.protocol import Connector, CreateComment, Setup, Target, UpdateComment
 from tests.contract.downloads import fetched
 from tests.contract.jiras import pulled
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.sandbox.world import Fault
-from sync.connector import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
+from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.jiras import DIALECTS, Pulled, Stand, pulled, stand
 
 

@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from connectors.jira.places import Places
-from connectors.jira.wire import Change
+from connectors.jira.api_types import Change
+from connectors.jira.issue_milestones import MilestoneFields
 from connectors.sandbox.world import Fault, Issue, Project
-from sync.connector import RefusedError
-from sync.model import DueDate, MilestoneKind, State
+from sync.model.tracker_data import DueDate, MilestoneKind, State
+from sync.tracker.errors import RefusedError
 from tests.contract.jiras import DIALECTS, START, Stand, native, pulled, stand
 
 ALL = ["versions", "sprints", "epics"]
@@ -119,11 +119,11 @@ def test_the_sprint_field_in_both_ways(field: object, expected: tuple[str, ...])
         fixVersions = None  # noqa: N815  # Jira's name
         parent, epic, sprints = None, None, field
 
-    assert Places(sprints=True).now(Fields) == expected
+    assert MilestoneFields(sprints=True).now(Fields) == expected
 
 
 def test_a_change_of_something_else_is_no_move() -> None:
-    places = Places(sprints=True, sprint="customfield_1", epics={"PAY-1": "10"}, epic_ids=frozenset({"10"}))
+    places = MilestoneFields(sprints=True, sprint="customfield_1", epics={"PAY-1": "10"}, epic_ids=frozenset({"10"}))
     for change in (
         Change(field="summary", from_="1", to="2"),
         Change(field="Sprint", from_="1, 2", to="3, 2"),

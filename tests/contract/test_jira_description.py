@@ -20,8 +20,8 @@ from openapi_core import OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.templating.paths.exceptions import PathError
 
-from connectors.contract.side import marker as marker_of
-from sync.connector import (
+from connectors.testing.tracker_side import marker as marker_of
+from sync.tracker.protocol import (
     Attach,
     CloseIssue,
     CreateComment,
@@ -146,7 +146,7 @@ def use_all(made: Stand) -> None:
     seen = connector.observe([Target(**where, attaching=True)]).issues["u/milestone/1"]
     assert seen.files is not None
     connector.apply(Detach(**asked, file=seen.files.ours[0].id, name=seen.files.ours[0].name))
-    assert [one.may_write for one in seen.asked] == [True]
+    assert [comment.may_write for comment in seen.asked] == [True]
     connector.apply(DeleteComment(**asked, comment=posted))
     connector.apply(RemoveLabel(**asked, labels=("health/at-risk",)))
     connector.apply(CloseIssue(**asked))

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.sandbox.jira_wire import Wording
+from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.world import Fault
-from sync.connector import (
-    AuthError,
-    BusyError,
-    GoneError,
-    LimitedError,
-    MalformedError,
-    UnreachableError,
-)
+from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, MalformedError, UnreachableError
 from tests.contract.jiras import DIALECTS, Stand, pulled, stand
 
 
@@ -157,8 +150,8 @@ def test_a_project_that_does_not_tell_its_versions_is_asked_for_them(served: Sta
     served.tracker.faults.append(Fault("garbage", "/project/WEB", body=f'{{"id":"{number}","key":"WEB"}}'))
     state = pulled(served.connector(), ["PAY", "WEB"])
     assert not state.failed
-    assert {one.project for one in state.milestones.values()} == state.complete
-    assert any(one.project == str(number) for one in state.milestones.values())
+    assert {milestone.project for milestone in state.milestones.values()} == state.complete
+    assert any(milestone.project == str(number) for milestone in state.milestones.values())
 
 
 def test_a_list_of_projects_that_cannot_be_read_is_asked_for_one_by_one(served: Stand) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.jira import jql
-from connectors.sandbox.jira_jql import BadQueryError, Scope, parse
-from connectors.sandbox.jira_search import Desk
-from connectors.sandbox.jira_wire import Wording
+from connectors.sandbox.jira.jql import BadQueryError, Scope, parse
+from connectors.sandbox.jira.search import Desk
+from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.world import Project, Tracker, World
 
 NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)

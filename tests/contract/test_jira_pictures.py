@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from connectors.sandbox.world import Fault, Issue
-from sync.connector import Attach, Attached, Detach, Files, RefusedError, Target, UncertainError
+from sync.tracker.errors import RefusedError, UncertainError
+from sync.tracker.protocol import Attach, Attached, Detach, Files, Target
 from tests.contract.jiras import DIALECTS, Stand, stand
 
 NAME = "milesync-burn-up-acme-0123abcd-0123456789ab.png"

@@ -11,8 +11,8 @@ import pytest
 
 from connectors.jira import search
 from connectors.sandbox.world import Fault
-from sync.connector import GoneError
-from sync.model import EventKind, Person, State, StatusCategory, Visibility
+from sync.model.tracker_data import EventKind, Person, State, StatusCategory, Visibility
+from sync.tracker.errors import GoneError
 from tests.contract.jiras import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
 
 
@@ -99,9 +99,9 @@ def test_a_version_ends_with_its_release_date(served: Stand) -> None:
 def test_history_to_day_one(served: Stand) -> None:
     tracker, clock = served.tracker, served.clock
     project = tracker.project("PAY", created=START)
-    one, two = tracker.milestone(project, "1"), tracker.milestone(project, "2")
+    milestone, two = tracker.milestone(project, "1"), tracker.milestone(project, "2")
     ada = tracker.user("ada", "Ada Fox")
-    issue = tracker.issue(project, "moves", ada, milestones=[one.id])
+    issue = tracker.issue(project, "moves", ada, milestones=[milestone.id])
     moved, closed, reopened = clock.on(days=1), clock.on(days=1), clock.on(days=1)
     tracker.move(project, issue, [two.id], ada, moved)
     tracker.close(issue, ada, closed)
@@ -109,7 +109,7 @@ def test_history_to_day_one(served: Stand) -> None:
     state = pulled(served.connector(), ["PAY"])
     events = state.events[native(issue)]
     assert [(e.kind, e.at, e.milestone, e.milestone_title) for e in events] == [
-        (EventKind.LEFT, moved, str(one.id), "1"),
+        (EventKind.LEFT, moved, str(milestone.id), "1"),
         (EventKind.JOINED, moved, str(two.id), "2"),
         (EventKind.CLOSED, closed, "", ""),
         (EventKind.REOPENED, reopened, "", ""),
@@ -328,10 +328,10 @@ def test_a_deletion_among_what_changed_loses_nothing(changed: int, lost: int, mo
 
 
 def test_an_issue_moves_between_projects(served: Stand) -> None:
-    one, two = served.fill("AA", 3), served.fill("BB", 1)
+    project, two = served.fill("AA", 3), served.fill("BB", 1)
     connector = served.connector()
     state = pulled(connector, ["AA", "BB"])
-    moved = one.issues.pop(2)
+    moved = project.issues.pop(2)
     moved.number, moved.key, moved.updated = 2, "BB-2", served.clock.on(minutes=5)
     moved.milestones = []
     two.issues[2] = moved

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.jira.api_types import History, issue_type
 from connectors.jira.cursor import Cursor
-from connectors.jira.rows import issue_of, moment_of
-from connectors.jira.wire import History, issue_type
-from sync.model import Event, EventKind, Issue, State
+from connectors.jira.normalize import issue_of, moment_of
+from sync.model.tracker_data import Event, EventKind, Issue, State
 
 BORN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 CATEGORIES = {"1": "new", "2": "indeterminate", "5": "done", "6": "done"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox import titanium
-from sync.model import EventKind, State
+from connectors.sandbox import real_history as titanium
+from sync.model.tracker_data import EventKind, State
 from tests.contract.jiras import Pulled, Stand, pulled, stand
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

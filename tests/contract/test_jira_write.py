@@ -9,22 +9,24 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.world import Fault, Issue, Project
-from sync.connector import (
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.tracker_data import uid
+from sync.plan.desired import Desired, label_name
+from sync.plan.reconcile import reconcile
+from sync.tracker.errors import GoneError, RefusedError, UncertainError
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.protocol import (
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    GoneError,
     Markup,
     MoveLabel,
     Observed,
-    RefusedError,
     Target,
-    UncertainError,
     UpdateComment,
 )
-from sync.model import Status, uid
-from sync.plan import Desired, Marker, MarkerKind, Policy, label_name, reconcile
 from tests.contract.jiras import DIALECTS, HOSTILE, Stand, pulled, stand
 
 WANTED = "https://jira.example.org/milestone/10001"
@@ -173,14 +175,14 @@ def test_a_comment_comes_back_as_it_was_sent(served: Stand, project: Project) ->
     issue = created(served, project)
     number = comment(served, project, issue, HOSTILE[0] + HOSTILE[3])
     before = seen(served, project).issues[WANTED].comments
-    assert [(one.id, one.marker) for one in before] == [(number, marker(MarkerKind.SUMMARY))]
+    assert [(note.id, note.marker) for note in before] == [(number, marker(MarkerKind.SUMMARY))]
     assert before[0].body == served.body(HOSTILE[0] + HOSTILE[3])
     served.clock.on(hours=1)
     newer = Marker(instance="acme", kind=MarkerKind.SUMMARY, milestone=WANTED, meaning="2").encode()
     update = UpdateComment(**at(project), issue=issue.key, comment=number, body=served.body("new"), marker=newer)
     served.made[-1].apply(update)
     after = seen(served, project).issues[WANTED].comments
-    assert [(one.id, one.marker, one.body) for one in after] == [(number, newer, served.body("new"))]
+    assert [(note.id, note.marker, note.body) for note in after] == [(number, newer, served.body("new"))]
     assert after[0].updated_at > after[0].created_at
     served.made[-1].apply(DeleteComment(**at(project), issue=issue.key, comment=number))
     served.made[-1].apply(DeleteComment(**at(project), issue=issue.key, comment=number))
@@ -195,7 +197,7 @@ def test_ours_are_found_in_a_thread_of_250(served: Stand, project: Project) -> N
     for n in range(124):
         served.tracker.comment(issue, ada, f"talk {n}", served.clock.on(seconds=1))
     last = comment(served, project, issue, "now worse", summary=False)
-    assert [one.id for one in seen(served, project).issues[WANTED].comments] == [middle, last]
+    assert [note.id for note in seen(served, project).issues[WANTED].comments] == [middle, last]
 
 
 def test_our_own_comment_without_a_marker_is_not_ours(served: Stand, project: Project) -> None:
@@ -208,7 +210,7 @@ def test_a_marker_that_the_server_left_out_is_set_by_itself(served: Stand, proje
     served.tracker.ignores_properties = True
     issue = created(served, project)
     number = comment(served, project, issue)
-    assert [one.id for one in seen(served, project).issues[WANTED].comments] == [number]
+    assert [event.id for event in seen(served, project).issues[WANTED].comments] == [number]
     newer = marker(MarkerKind.TRANSITION)
     update = UpdateComment(**at(project), issue=issue.key, comment=number, body=served.body("new"), marker=newer)
     served.made[-1].apply(update)

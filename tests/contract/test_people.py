@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from connectors.sandbox.world import Fault
-from sync import handover
-from sync.action import CreateComment, DeleteComment, MoveLabel
-from sync.outcome import Result
-from sync.source import Named
-from sync.store import Store
+from sync.engine import handover
+from sync.engine.result import Result
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, DeleteComment, MoveLabel
+from sync.tracker.connection import MilestoneOverrides
 from tests.contract.people_side import DIALECTS, Team, team
 
 
@@ -23,7 +23,7 @@ def there(request: pytest.FixtureRequest) -> Iterator[Team]:
 
 
 def kinds(result: Result) -> list[str]:
-    return [type(one.action).__name__ for one in result.written]
+    return [type(action.action).__name__ for action in result.written]
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_a_half_done_label_move_is_healed(there: Team, half: str) -> None:
     add, remove = {"both": ([wrong], []), "neither": ([], [right]), "wrong": ([wrong], [right])}[half]
     there.tracker.label(issue, add, remove, bot, there.clock.on(minutes=1))
     healed = there.run()
-    assert [type(one.action) for one in healed.written] == [MoveLabel]
+    assert [type(action.action) for action in healed.written] == [MoveLabel]
     assert there.health_labels == [right]
     assert "bug" in issue.labels
     assert there.run().written == []
@@ -213,7 +213,7 @@ def test_instances_that_report_on_one_issue_each_keep_a_summary_there(kind: str)
     with team(kind) as there, Store.memory(there.clock) as store:
         ada = there.tracker.user("ada")
         named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["milestone-status"])
-        more = {"named": {"PAY/v1": Named(report_on=named.key)}}
+        more = {"named": {"PAY/v1": MilestoneOverrides(report_on=named.key)}}
         there.run(**more)
         for _ in range(2):
             replace(there.engine(**more), instance="other", store=store).run()
@@ -229,11 +229,11 @@ def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: 
     there.loses_database()
     blocked = there.run()
     assert blocked.written == []
-    assert any("milesync adopt" in one.why for one in blocked.plan.skipped)
+    assert any("milesync adopt" in skipped.why for skipped in blocked.plan.skipped)
     assert len([i for i in there.project.issues.values() if not i.milestones]) == 1
 
     engine, assessed = there.looked()
-    left = handover.inheritance(engine, assessed)
+    left = handover.find_claims(engine, assessed)
     (account,) = left.accounts
     if there.tracker.kind != "jira-cloud":
         assert account == former
@@ -290,16 +290,16 @@ def test_retire_leaves_what_a_person_edited(there: Team) -> None:
     engine, assessed = there.looked()
     plan, _ = handover.retire(engine, assessed)
     assert not [action for action in plan.actions if isinstance(action, DeleteComment)]
-    assert ["edited" in one.why for one in plan.skipped] == [True]
+    assert ["edited" in skipped.why for skipped in plan.skipped] == [True]
 
 
 def test_retire_on_an_issue_that_people_named_leaves_it_open() -> None:
     with team("jira") as there:
         ada = there.tracker.user("ada")
         named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["health/custom"])
-        there.run(named={"PAY/v1": Named(report_on=named.key)})
+        there.run(named={"PAY/v1": MilestoneOverrides(report_on=named.key)})
         assert len(there.texts()) == 1
-        engine = there.engine(named={"PAY/v1": Named(report_on=named.key)})
+        engine = there.engine(named={"PAY/v1": MilestoneOverrides(report_on=named.key)})
         engine.pull()
         assessed = engine.assess(keep=False)
         plan, _ = handover.retire(engine, assessed)

@@ -33,7 +33,7 @@ def marked() -> set[str]:
         found |= {
             f"{name}::{test.name}"
             for test in tests
-            if whole or any("pytest.mark.proof" in ast.unparse(one) for one in test.decorator_list)
+            if whole or any("pytest.mark.proof" in ast.unparse(expr) for expr in test.decorator_list)
         }
     return found
 

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from config.settings import load
-from connectors.rules import Rule
 from connectors.sandbox.server import Sandbox
-from sync.assessment import Rulebook
-from sync.cli import compose
-from sync.model import EventKind, Issue, JointMilestone, Milestone, MilestoneKind
-from sync.reading import Reading
-from sync.source import Source
-from sync.store import Store
-from sync.together import relate
+from connectors.shared.rule_milestones import Rule
+from sync.assess.milestone import AssessmentRules
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
+from sync.cli import wiring as compose
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import EventKind, Issue, Milestone, MilestoneKind
+from sync.store.store import Store
+from sync.tracker.connection import Connection
 from tests.contract.sandbox_side import SandboxSide
 
 KINDS = ("github", "gitlab", "jira", "jira-cloud")
@@ -163,11 +164,13 @@ def test_it_is_a_member_of_a_joint_milestone(side: SandboxSide, store: Store) ->
     connector = side.made[-1]
     store.watch("x", connector.source, {p.id for p in store.projects(connector.source)}, only=True)
     joint = JointMilestone(name="Launch", members=("x:*~launch",))
-    source = Source(name="x", connector=connector, projects=(side.project, side.other), admits=lambda *_: False)
-    reading = Reading(store, [source], side.now(), Rulebook(joints=(joint,)))
-    whole = relate(reading)
+    source = Connection(name="x", connector=connector, projects=(side.project, side.other), admits=lambda *_: False)
+    reading = Snapshot(store, [source], side.now(), AssessmentRules(joints=(joint,)))
+    whole = build_portfolio(reading)
     [made] = whole.joints
-    assert [one.written for one in made.members] == [f"x:{side.project}~launch"], "not where nothing carries the label"
+    assert [milestone.written for milestone in made.members] == [f"x:{side.project}~launch"], (
+        "not where nothing carries the label"
+    )
     assert made.missing == ()
     assert sum(made.counted.values()) == 1
 
@@ -182,7 +185,7 @@ def test_the_configuration_gives_each_connection_its_rules(tmp_path: Path) -> No
         'members = ["gh:acme/app#12", "gh:acme/*~launch", "jj:*?due < 7d", "jj:PAY~launch"]\n'
     )
     environ = {"GITHUB_TOKEN": "a", "JIRA_TOKEN": "b"}
-    made = {one.name: one.connector for one in compose.sources(load(file, environ), environ)}
+    made = {connection.name: connection.connector for connection in compose.sources(load(file, environ), environ)}
     told = {name: connector._rules._rules for name, connector in made.items()}  # type: ignore[attr-defined]
     due = date(2026, 6, 1)
     assert told["gh"] == [Rule("acme/*", "~", "launch", due)]

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sync import history
-from sync.connector import Page
-from sync.model import (
+from sync.history import memberships as history
+from sync.model.tracker_data import (
     DueDate,
     EventKind,
     MilestoneKind,
@@ -20,7 +19,8 @@ from sync.model import (
     StatusCategory,
     Visibility,
 )
-from sync.store import Store
+from sync.store.store import Store
+from sync.tracker.protocol import Page
 from tests.contract.stores import DAY, OTHER, SOURCE, T0, closed, event, everything, issue, milestone
 
 # --- rows ---------------------------------------------------------------------------------------------------------
@@ -87,8 +87,8 @@ def test_text_that_a_database_cannot_hold_is_replaced(store: Store) -> None:
 def test_sources_are_apart(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(),), cursors={"p": "1"}, milestones=(milestone(),)), T0)
     store.save(OTHER, Page(issues=(issue(title="Other"),), cursors={"p": "2"}), T0)
-    assert [one.title for one in store.issues(SOURCE)] == ["Title"]
-    assert [one.title for one in store.issues(OTHER)] == ["Other"]
+    assert [item.title for item in store.issues(SOURCE)] == ["Title"]
+    assert [item.title for item in store.issues(OTHER)] == ["Other"]
     store.drop_cursors(SOURCE)
     assert (store.cursors(SOURCE), store.cursors(OTHER)) == ({}, {"p": "2"})
     assert store.milestones(OTHER) == []
@@ -151,12 +151,12 @@ def test_rows_and_cursors_are_stored_together_or_not_at_all(store: Store) -> Non
 
 def test_large_pages_and_reads_in_batches(store: Store) -> None:
     many = tuple(issue(f"{n:05}", project=f"p{n % 2}", milestones=(f"m{n % 3}",)) for n in range(2_500))
-    told = {one.id: (event(EventKind.JOINED, T0, of=one.id, milestone=one.milestones[0]),) for one in many}
+    told = {item.id: (event(EventKind.JOINED, T0, of=item.id, milestone=item.milestones[0]),) for item in many}
     store.save(SOURCE, Page(issues=many, histories=told), T0)
     assert list(store.issues(SOURCE)) == list(many)
-    assert [one.issue for one in store.events(SOURCE)] == [one.id for one in many]
-    assert [one.id for one in store.issues(SOURCE, projects=["p1"])] == [f"{n:05}" for n in range(1, 2_500, 2)]
-    assert [one.id for one in store.issues(SOURCE, milestones=["m2"])] == [f"{n:05}" for n in range(2, 2_500, 3)]
+    assert [one.issue for one in store.events(SOURCE)] == [item.id for item in many]
+    assert [item.id for item in store.issues(SOURCE, projects=["p1"])] == [f"{n:05}" for n in range(1, 2_500, 2)]
+    assert [item.id for item in store.issues(SOURCE, milestones=["m2"])] == [f"{n:05}" for n in range(2, 2_500, 3)]
 
 
 def test_issues_of_a_milestone_are_all_that_were_ever_in_it(store: Store) -> None:
@@ -177,7 +177,7 @@ def test_issues_of_a_milestone_are_all_that_were_ever_in_it(store: Store) -> Non
     )
     store.save(SOURCE, page, T0)
     store.save(SOURCE, Page(milestones=(milestone("m", title="Beta 2"),)), T0)
-    assert [one.id for one in store.issues(SOURCE, milestones=["m"])] == ["left by id", "left by title", "now"]
+    assert [item.id for item in store.issues(SOURCE, milestones=["m"])] == ["left by id", "left by title", "now"]
     assert len(list(store.events(SOURCE, milestones=["m"]))) == 2
     assert list(store.issues(SOURCE, milestones=[])) == []
     assert list(store.issues(SOURCE, projects=[])) == []
@@ -199,7 +199,7 @@ def test_changes_between_two_pulls_become_events(store: Store) -> None:
         event(EventKind.CLOSED, T0 + DAY),
         event(EventKind.REOPENED, T0 + 3 * DAY),
     ]
-    assert [one.id for one in store.issues(SOURCE, milestones=["a"])] == ["1"]
+    assert [item.id for item in store.issues(SOURCE, milestones=["a"])] == ["1"]
 
 
 def test_a_new_estimate_is_noted_also_where_the_tracker_tells_the_history(store: Store) -> None:
@@ -278,7 +278,7 @@ def test_a_due_date_was_moved_between_two_pulls_or_by_whom_the_tracker_names(sto
     assert (second.after, second.seen) == (T0 + timedelta(minutes=1), T0 + DAY)
     ada = Person("7", "Ada")
     store.save(SOURCE, Page(due_dates={"n": (DueDate(T0, date(2026, 1, 1)), DueDate(T0 + DAY, None, ada))}), T0)
-    assert [one.by for one in store.due_dates(SOURCE)["n"]] == [None, ada]
+    assert [due_date.by for due_date in store.due_dates(SOURCE)["n"]] == [None, ada]
 
 
 def test_earlier_due_dates_that_the_tracker_tells_come_first(store: Store) -> None:
@@ -302,11 +302,11 @@ def test_a_milestone_missing_from_a_full_list_is_gone_and_can_come_back(store: S
     store.save(SOURCE, Page(milestones=(stays_, goes, foreign)), T0)
     listing = Page(milestones=(stays_,), all_milestones=frozenset({"p"}))
     store.save(SOURCE, listing, T0 + DAY)
-    assert [one.id for _, one in store.milestones()] == ["c", "a"]
-    assert [one.id for _, one in store.milestones(deleted=True)] == ["c", "a", "b"]
+    assert [assessed.id for _, assessed in store.milestones()] == ["c", "a"]
+    assert [assessed.id for _, assessed in store.milestones(deleted=True)] == ["c", "a", "b"]
     assert ("p", "Milestone b") in store.titles(SOURCE)
     store.save(SOURCE, Page(milestones=(goes,)), T0 + 2 * DAY)
-    assert [one.id for _, one in store.milestones()] == ["c", "a", "b"]
+    assert [assessed.id for _, assessed in store.milestones()] == ["c", "a", "b"]
 
 
 def test_a_gone_issue_leaves_its_milestones_but_keeps_its_past(store: Store) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from sync.database import schema
-from sync.store import Store
+from sync.store import tables as schema
+from sync.store.store import Store
 from tests.contract.stores import OTHER, SOURCE
 
 

@@ -12,15 +12,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from sync.connector import Page
-from sync.database import schema
-from sync.database.opening import open_engine, unmigrated, upgrade, writing
-from sync.model import (
-    Issue,
-    Milestone,
-    Project,
-)
-from sync.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
+from sync.model.tracker_data import Issue, Milestone, Project
+from sync.store import tables as schema
+from sync.store.database import open_engine, unmigrated, upgrade, writing
+from sync.store.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
+from sync.tracker.protocol import Page
 from tests import postgres
 from tests.contract.stores import SOURCE, T0, issue
 
@@ -119,7 +115,7 @@ def _made(engine: Engine) -> dict[str, Any]:
 
 
 def test_the_newest_revision_is_the_one_the_code_expects() -> None:
-    folder = Path(schema.__file__).parents[1] / "migrations"
+    folder = Path(schema.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_heads() == [schema.HEAD]
     assert all(re.fullmatch(r"\d{4}_\w+\.py|__init__\.py", file.name) for file in (folder / "versions").glob("*.py"))
 

@@ -7,32 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sync.action import (
-    Board,
-    BoardUpdate,
-    CreateComment,
-    CreateStatusIssue,
-    MoveLabel,
-    OurComment,
-    Receipt,
-    StatusIssue,
-)
-from sync.connector import Page
-from sync.model import (
-    Basis,
-    Confidence,
-    Counts,
-    Dates,
-    Health,
-    Lever,
-    LeverKind,
-    Reason,
-    ReasonKind,
-    Status,
-)
-from sync.plan import Marker, MarkerKind
-from sync.published import Outcome
-from sync.store import Store
+from sync.model.health import Basis, Confidence, Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status
+from sync.model.membership import Counts
+from sync.model.published import Outcome
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, Receipt
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
+from sync.tracker.protocol import Page
 from tests.contract.stores import DAY, OTHER, SOURCE, T0, issue
 
 # --- assessments --------------------------------------------------------------------------------------------------
@@ -86,9 +68,12 @@ def test_what_was_last_said_in_each_week(store: Store) -> None:
     told = [replace(FULL, audience="", at=thursday + n * DAY, probability=0.3 + n / 100) for n in days]
     store.save_health("run", [*told, replace(FULL, audience="public", at=thursday + 8 * DAY)])
     found = store.weekly(thursday, thursday + 20 * DAY)
-    assert [(one.at - thursday).days for one in found["c"]] == [6, 7, 15]
-    assert [round(one.probability or 0, 2) for one in found["c"]] == [0.36, 0.37, 0.45]
-    assert [(one.at - thursday).days for one in store.weekly(thursday + 7 * DAY, thursday + 99 * DAY)["c"]] == [7, 20]
+    assert [(summary.at - thursday).days for summary in found["c"]] == [6, 7, 15]
+    assert [round(summary.probability or 0, 2) for summary in found["c"]] == [0.36, 0.37, 0.45]
+    assert [(summary.at - thursday).days for summary in store.weekly(thursday + 7 * DAY, thursday + 99 * DAY)["c"]] == [
+        7,
+        20,
+    ]
 
 
 def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
@@ -96,14 +81,14 @@ def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
     store.save_health("run 1", [FULL, silent, replace(FULL, container="a")], {"a": "named"})
     store.save_health("run 2", [replace(FULL, at=T0 + DAY)])
     found = list(store.forecasts())
-    assert [(one.container, one.at, one.stream) for one in found] == [
+    assert [(forecast.container, forecast.at, forecast.stream) for forecast in found] == [
         ("a", T0, "named"),
         ("c", T0, "s"),
         ("c", T0 + DAY, "s"),
     ]
     assert (found[1].probability, found[1].start, found[1].due) == (0.4, FULL.start, FULL.due)
     assert (found[1].p50, found[1].p85, found[1].p95) == (FULL.dates.p50, FULL.dates.p85, None)
-    assert [one.container for one in store.forecasts("named")] == ["a"]
+    assert [forecast.container for forecast in store.forecasts("named")] == ["a"]
     store.save_outcomes({"c": Outcome(done=T0), "a": Outcome(dropped=True)})
     store.save_outcomes({"c": Outcome(done=T0 + DAY)})
     assert store.outcomes() == {"c": Outcome(done=T0 + DAY), "a": Outcome(dropped=True)}
@@ -122,13 +107,13 @@ def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
     store.save_health("run", told)
     assert store.said_at(T0 - DAY) == {}
     before = store.said_at(T0 + DAY)
-    assert {name: (one.at, one.probability) for name, one in before.items()} == {
+    assert {name: (summary.at, summary.probability) for name, summary in before.items()} == {
         "c": (T0 + DAY, 0.5),
         "d": (T0 + DAY, 0.4),
     }
     assert store.said_at(T0 + 9 * DAY)["c"].due is None
     turns = store.turns()
-    assert [(one.at, one.status, one.due) for one in turns["c"]] == [
+    assert [(summary.at, summary.status, summary.due) for summary in turns["c"]] == [
         (T0, Status.AT_RISK, FULL.due),
         (T0 + 2 * DAY, Status.ON_TRACK, FULL.due),
         (T0 + 3 * DAY, Status.ON_TRACK, None),

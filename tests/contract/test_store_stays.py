@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
-from sync import rules
-from sync.connector import Page
-from sync.model import (
-    EventKind,
-    Issue,
-    Visibility,
-)
-from sync.retained import retained
-from sync.store import Store, UnusableDatabase
+from sync.assess.membership_cache import load_memberships
+from sync.model import tracker_data
+from sync.model.tracker_data import EventKind, Issue, Visibility
+from sync.store.store import Store, UnusableDatabase
+from sync.tracker.protocol import Page
 from tests.contract.stores import DAY, SOURCE, T0, event, issue, milestone
 
 
 def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = retained(store, SOURCE, {"p"}, rules.REMOVED, at, ()).stays
+    made = load_memberships(store, SOURCE, {"p"}, tracker_data.REMOVED, at, ()).stays
     return {
         container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
     }
@@ -92,4 +88,4 @@ def test_another_rule_makes_them_anew(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
     with pytest.raises(AssertionError, match="read again"):
-        retained(Unread(store), SOURCE, {"p"}, {"other"}, T0, ())
+        load_memberships(Unread(store), SOURCE, {"p"}, {"other"}, T0, ())

@@ -111,8 +111,8 @@ def test_the_list_names_every_package_with_version_and_hashes(tmp_path: Path) ->
     listed = json.loads((tmp_path / "sbom.json").read_text(encoding="utf-8"))
     assert listed["bomFormat"] == "CycloneDX"
     assert listed["metadata"]["component"]["name"] == "milesync"
-    assert {(one["name"], one["version"]) for one in listed["components"]} == locked(LOCKS[0])
-    assert all(one["externalReferences"][0]["hashes"] for one in listed["components"])
+    assert {(component["name"], component["version"]) for component in listed["components"]} == locked(LOCKS[0])
+    assert all(component["externalReferences"][0]["hashes"] for component in listed["components"])
 
 
 # --- the audit --------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_the_wheel_installs_and_runs_alone(isolated: Path, tmp_path: Path) -> No
 
 def test_its_types_are_seen_by_those_who_build_on_it(isolated: Path, tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(
-        "from sync.connector import Capabilities\nfrom sync.model import Issue\n\n"
+        "from sync.tracker.protocol import Capabilities\nfrom sync.model.tracker_data import Issue\n\n"
         "def titles(issues: list[Issue]) -> list[str]:\n    return [issue.title for issue in issues]\n\n"
         "def wrong(issue: Issue) -> int:\n    return issue.title\n"
     )

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sync.database.upkeep import Retention
-from sync.digest.news import Told
-from sync.model import Status
-from sync.store import Delivery, LastTold, Store
+from sync.model.digest import LastSent
+from sync.model.health import Status
+from sync.store.maintenance import Retention
+from sync.store.store import Delivery, LastDigest, Store
 from tests.contract.stores import url_of
 
 T0 = datetime(2026, 11, 23, 8, tzinfo=UTC)
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
-ONE = {"a": Told(status=Status.AT_RISK, due=MONDAY, probability=0.5, p85=TUESDAY, asked=MONDAY)}
-TWO = {"a": Told(status=Status.DONE, ended=True), "b": Told(status=Status.ON_TRACK, silent=True)}
+ONE = {"a": LastSent(status=Status.AT_RISK, due=MONDAY, probability=0.5, p85=TUESDAY, asked=MONDAY)}
+TWO = {"a": LastSent(status=Status.DONE, ended=True), "b": LastSent(status=Status.ON_TRACK, silent=True)}
 
 
 class Shared:
@@ -38,15 +38,15 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
 
 def test_what_was_told_is_known_until_more_is_told(shared: Shared) -> None:
     store = shared.one
-    assert store.last_told("board", "chat") == LastTold(None, {})
+    assert store.last_told("board", "chat") == LastDigest(None, {})
     for day, told in ((MONDAY, ONE), (TUESDAY, TWO)):
         message = store.begin_telling("run", "board", "chat", day, told)
         assert message is not None
         store.end_telling(message, Delivery.SENT)
-        assert shared.two.last_told("board", "chat") == LastTold(shared.now, told)
+        assert shared.two.last_told("board", "chat") == LastDigest(shared.now, told)
         shared.now += timedelta(days=1)
-    assert store.last_told("board", "mail") == LastTold(None, {})
-    assert store.last_told("team", "chat") == LastTold(None, {})
+    assert store.last_told("board", "mail") == LastDigest(None, {})
+    assert store.last_told("team", "chat") == LastDigest(None, {})
 
 
 @pytest.mark.parametrize("delivery", [None, *Delivery])
@@ -60,7 +60,7 @@ def test_how_it_ended_says_what_is_known_and_what_comes_next(shared: Shared, del
     if delivery is not None:  # else it was killed meanwhile
         shared.one.end_telling(message, delivery, "words")
     arrived = delivery in (None, Delivery.SENT, Delivery.UNSURE)
-    assert shared.two.last_told("board", "chat") == (LastTold(shared.now, TWO) if arrived else LastTold(T0, ONE))
+    assert shared.two.last_told("board", "chat") == (LastDigest(shared.now, TWO) if arrived else LastDigest(T0, ONE))
     again = delivery is Delivery.REFUSED
     assert shared.two.to_be_told("board", "chat", TUESDAY) is again
     assert (shared.two.begin_telling("run", "board", "chat", TUESDAY, TWO) is not None) is again
@@ -88,5 +88,5 @@ def test_tidying_keeps_what_was_told_last(shared: Shared) -> None:
     kept = shared.one.last_told("board", "chat")
     shared.now += timedelta(days=400)
     shared.one.tidy(Retention())
-    assert shared.one.last_told("board", "chat") == kept == LastTold(T0 + timedelta(days=2), ONE)
+    assert shared.one.last_told("board", "chat") == kept == LastDigest(T0 + timedelta(days=2), ONE)
     assert shared.one.to_be_told("board", "chat", MONDAY)

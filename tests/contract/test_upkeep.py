@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, text
 
-from sync.action import Asked, CreateComment, Receipt, StatusIssue
-from sync.connector import Page
-from sync.database import schema
-from sync.database.opening import MissingDatabase, UnusableDatabase, open_engine, writing
-from sync.database.takeout import Known, export, forget, known
-from sync.database.upkeep import Retention, checked, condition, opened, tidy, vacuum
-from sync.model import Event, EventKind, Issue, Person, State, Status, StatusCategory
-from sync.store import Store
+from sync.model.health import Status
+from sync.model.tracker_data import Event, EventKind, Issue, Person, State, StatusCategory
+from sync.store import tables as schema
+from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, writing
+from sync.store.export import Known, export, forget, known
+from sync.store.maintenance import Retention, checked, condition, opened, prune, vacuum
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, Receipt
+from sync.tracker.observed import CommandComment, StatusIssue
+from sync.tracker.protocol import Page
 from tests import postgres
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -146,7 +148,7 @@ def test_an_empty_database_and_one_of_another_version(kind: str, tmp_path: Path)
 def test_a_good_database_has_no_problems_and_its_rows_are_counted(store: Store, engine: Engine) -> None:
     filled(store)
     with writing(engine) as connection:
-        own = {"source": 1, "milestone": "m", "what": schema.Made.SUMMARY, "project": "", "issue": "", "url": ""}
+        own = {"source": 1, "milestone": "m", "what": schema.OwnContent.SUMMARY, "project": "", "issue": "", "url": ""}
         connection.execute(insert(schema.made), [own])
     found = checked(engine)
     assert found.problems == []
@@ -214,7 +216,7 @@ def test_all_is_kept_at_first_then_the_last_of_a_day_then_of_a_week(engine: Engi
     now = monday + timedelta(hours=12)
     hours = [monday - 28 * DAY + timedelta(hours=6 * n) for n in range(28 * 4)]  # four weeks, four a day
     assessed(engine, "m", *((at, Status.ON_TRACK, None) for at in hours))
-    taken = tidy(engine, now, KEPT)
+    taken = prune(engine, now, KEPT)
     left = times(engine)
     assert len(hours) - len(left) == taken.assessments
     young = [at for at in hours if at >= now - 2 * DAY]
@@ -222,7 +224,7 @@ def test_all_is_kept_at_first_then_the_last_of_a_day_then_of_a_week(engine: Engi
     # The oldest turned from nothing; Sundays at 18:00 end a week.
     old = [at for at in hours if at < now - 10 * DAY and (at == hours[0] or (at.weekday() == 6 and at.hour == 18))]
     assert left == sorted({*young, *middle, *old})
-    assert tidy(engine, now, KEPT).assessments == 0
+    assert prune(engine, now, KEPT).assessments == 0
 
 
 def test_what_turned_and_what_is_last_always_stays(engine: Engine) -> None:
@@ -239,7 +241,7 @@ def test_what_turned_and_what_is_last_always_stays(engine: Engine) -> None:
         (base + timedelta(minutes=8), Status.AT_RISK, None),
     ]
     assessed(engine, "m", *rows)
-    tidy(engine, NOW, KEPT)
+    prune(engine, NOW, KEPT)
     assert [at.minute - base.minute for at in times(engine)] == [1, 3, 4, 6, 8]
 
 
@@ -256,7 +258,7 @@ def test_thinning_changes_no_turn_and_no_end_of_a_week(engine: Engine, url: str,
         turned, before = store.turns(), {day: store.said_at(NOW - day * DAY) for day in range(41)}
         weeks = [datetime(2026, 3, 2, tzinfo=UTC) - 7 * n * DAY - timedelta(microseconds=1) for n in range(6)]
         ends = [store.said_at(at) for at in weeks]
-        assert tidy(engine, NOW, KEPT).assessments > 100
+        assert prune(engine, NOW, KEPT).assessments > 100
         assert store.turns() == turned
         assert [store.said_at(at) for at in weeks] == ends
         assert {day: {c: said.status for c, said in store.said_at(NOW - day * DAY).items()} for day in before} == {
@@ -272,7 +274,7 @@ def test_old_runs_and_finished_writes_go_and_unfinished_ones_stay(store: Store, 
     store.finish(done, Receipt(id="9", issue="1"))
     with writing(engine) as connection:
         connection.execute(text("UPDATE journal SET begun_at = 0"))
-    taken = tidy(engine, NOW, KEPT)
+    taken = prune(engine, NOW, KEPT)
     assert (taken.runs, taken.writes) == (2, 1)
     assert {run.id for run in store.last_runs()} == {"r0", "r1"}
     assert [entry.n for entry in store.unfinished(HERE)] == [begun]
@@ -282,7 +284,7 @@ def test_vacuum_gives_space_back(engine: Engine, url: str) -> None:
     with writing(engine) as connection:
         rows = [{"id": f"{n}", "started_at": NOW - 99 * DAY, "summary": "x" * 1000} for n in range(2000)]
         connection.execute(insert(schema.run), rows)
-    assert tidy(engine, NOW, KEPT).runs == 2000
+    assert prune(engine, NOW, KEPT).runs == 2000
     before, after = vacuum(engine)
     assert after < before
     assert condition(url).problem == ""
@@ -338,7 +340,7 @@ def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, 
         closed=False,
         labels=(),
         comments=(),
-        asked=(Asked(id="1", author="u1", name="Ada Fox", may_write=True, at=NOW, text="/milesync mute"),),
+        asked=(CommandComment(id="1", author="u1", name="Ada Fox", may_write=True, at=NOW, text="/milesync mute"),),
     )
     store.save_observed(f"{HERE}/milestone/m", seen, NOW)
     store.save_observed(f"{HERE}/milestone/n", None, NOW)
@@ -350,7 +352,7 @@ def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, 
     left = (tmp_path / "left.jsonl").read_text()
     assert '"u1"' not in left
     assert left.count("Ada Fox") == 1, "the one of the other tracker"
-    assert [one.assignees for one in store.issues(HERE)] == [(Person("forgotten", ""), BEN), (BEN,)]
-    assert [one.actor for one in store.events(HERE)] == [Person("forgotten", ""), BEN]
+    assert [item.assignees for item in store.issues(HERE)] == [(Person("forgotten", ""), BEN), (BEN,)]
+    assert [event.actor for event in store.events(HERE)] == [Person("forgotten", ""), BEN]
     assert checked(engine).problems == []
     assert forget(engine, Known(HERE, "u1", "Ada Fox")).events == 0

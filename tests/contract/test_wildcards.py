@@ -9,10 +9,10 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
-from sync.model import UnknownWhy
-from sync.outcome import Result
-from sync.source import Source
-from sync.store import Store
+from sync.engine.result import Result
+from sync.model.health import UnknownWhy
+from sync.store.store import Store
+from sync.tracker.connection import Connection
 from tests.contract.sandbox_side import SandboxSide
 from tests.engines import engine
 
@@ -43,18 +43,18 @@ def store(side: SandboxSide) -> Iterator[Store]:
 def run(side: SandboxSide, store: Store) -> Result:
     pattern, _ = PATTERNS[side.tracker.kind]
     with closing(side.connect()) as connector:
-        return engine(Source(name="side", connector=connector, projects=(pattern,)), store, side.now).run()
+        return engine(Connection(name="side", connector=connector, projects=(pattern,)), store, side.now).run()
 
 
 def projects(result: Result) -> set[str]:
-    return {one.project.key for one in result.assessed}
+    return {milestone.project.key for milestone in result.assessed}
 
 
 def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: SandboxSide, store: Store) -> None:
     _, new = PATTERNS[side.tracker.kind]
     result = run(side, store)
     assert projects(result) == {side.project, side.other}
-    assert UnknownWhy.STALE not in {one.health.unknown for one in result.assessed}
+    assert UnknownWhy.STALE not in {milestone.health.unknown for milestone in result.assessed}
     made = side.tracker.project(new)
     goal = side.tracker.milestone(made, "2.0")
     side.tracker.issue(made, "fresh", side.people, milestones=[goal.id])
@@ -80,14 +80,16 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     assert broken.failures
     assert any(key == pattern for _, key in store.stale())
     assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
-    assert {one.health.unknown for one in broken.assessed} == {UnknownWhy.STALE}, "and not taken for what stands"
+    assert {milestone.health.unknown for milestone in broken.assessed} == {UnknownWhy.STALE}, (
+        "and not taken for what stands"
+    )
     side.tracker.faults.clear()
     side.pass_time(3600)
     result = run(side, store)
     assert result.failures == []
     assert store.stale() == {}
     assert projects(result) == {side.project, side.other}
-    assert UnknownWhy.STALE not in {one.health.unknown for one in result.assessed}
+    assert UnknownWhy.STALE not in {milestone.health.unknown for milestone in result.assessed}
 
 
 @pytest.mark.parametrize("kind", ["github", "gitlab"])
@@ -104,10 +106,10 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
 
     def verdicts(store: Store) -> dict[str, bool]:
         with closing(side.connect()) as connector:
-            source = Source(name="side", connector=connector, projects=(word, side.other))
+            source = Connection(name="side", connector=connector, projects=(word, side.other))
             made = engine(source, store, side.now).run().assessed
         side.pass_time(3600)
-        return {one.project.key: one.health.unknown is UnknownWhy.STALE for one in made}
+        return {milestone.project.key: milestone.health.unknown is UnknownWhy.STALE for milestone in made}
 
     with Store.memory(side.now) as store:
         assert verdicts(store) == {side.place.key: False, side.other: False}

@@ -16,7 +16,8 @@ from unittest import mock
 
 import structlog
 
-from sync import cli, log
+from sync import cli
+from sync.telemetry import log
 from tests.e2e.commandline import ENVIRONMENT
 
 __all__ = ["Done", "milesync"]

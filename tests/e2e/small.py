@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from connectors.sandbox.commands import configuration
+from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 

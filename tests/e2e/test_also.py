@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox.commands import configuration
+from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from tests.e2e.commandline import only_these
@@ -86,7 +86,7 @@ def test_the_items_that_a_reason_names_are_labelled_over_each_api(there: tuple[W
 def test_the_milestones_own_descriptions_tell_the_verdict(there: tuple[World, Path]) -> None:
     world, config = there
     for tracker, key in _projects(world):
-        last = max(tracker.projects[key].milestones.values(), key=lambda one: one.number)
+        last = max(tracker.projects[key].milestones.values(), key=lambda milestone: milestone.number)
         last.description = "What it is for."
     asks(config, "description")
 

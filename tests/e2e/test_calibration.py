@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from sync.model import Dates
-from sync.store import Store
+from sync.model.health import Dates
+from sync.store.store import Store
 from tests.e2e.commandline import milesync
 from tests.e2e.small import served
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.world import World
-from sync.database import schema
+from sync.store import tables as schema
 from tests.e2e.inprocess import milesync
 from tests.e2e.small import served
 

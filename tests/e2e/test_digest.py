@@ -109,7 +109,7 @@ def test_the_doctor_looks_at_the_channels_and_sends_nothing(config: Path, chat: 
         (" ", "the environment variable TEAM_CHAT is not set"),
     ):
         done = milesync("doctor", "--json", "--config", str(config), env={"TEAM_CHAT": address})
-        (found,) = [one for one in done.document["findings"] if one["area"] == "digest to team over chat"]
+        (found,) = [finding for finding in done.document["findings"] if finding["area"] == "digest to team over chat"]
         assert words in found["words"]
         assert SECRET not in done.out + done.err
     assert chat.heard == []

@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from connectors.sandbox.commands import configuration
-from connectors.sandbox.seed import demo_world
+from connectors.sandbox.cli import configuration
+from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
 from tests.contract.test_docs import PAGES, calls
 from tests.e2e.inprocess import milesync

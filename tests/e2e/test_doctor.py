@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.world import World
-from sync.store import Store
+from sync.store.store import Store
 from tests.e2e.inprocess import Done, milesync
 from tests.e2e.small import served
 from tests.postgres import database
@@ -44,14 +44,14 @@ def doctor(config: Path, **env: str | None) -> Done:
 
 
 def errors(done: Done) -> list[tuple[str, str]]:
-    return [(one["area"], one["words"]) for one in done.document["findings"] if one["level"] == "error"]
+    return [(finding["area"], finding["words"]) for finding in done.document["findings"] if finding["level"] == "error"]
 
 
 def test_where_all_is_well_it_says_so_and_writes_nothing(place: Place) -> None:
     world, config = place
     done = doctor(config)
     assert (done.code, errors(done)) == (0, [])
-    assert {one["area"] for one in done.document["findings"]} == {"configuration", "database", "gh", "gl"}
+    assert {finding["area"] for finding in done.document["findings"]} == {"configuration", "database", "gh", "gl"}
     assert [tracker.writes for tracker in world.trackers] == [[], [], [], []]
     assert not config.with_name("milesync.db").exists()
 
@@ -73,7 +73,7 @@ def test_a_missing_secret_hides_no_other_connection(place: Place) -> None:
     assert [area for area, _ in found] == ["gh", "gl"]
     assert "GITHUB_TOKEN is not set" in found[0][1]
     assert found[1] == ("gl", "missing: the role Planner or Reporter on acme/api")
-    assert any("ends soon" in one["words"] for one in doctor(config).document["findings"])
+    assert any("ends soon" in finding["words"] for finding in doctor(config).document["findings"])
 
 
 def test_a_configuration_with_mistakes_is_told_line_by_line(tmp_path: Path) -> None:
@@ -95,7 +95,9 @@ def test_a_token_that_is_refused_names_the_connection_and_shows_no_token(place: 
 
 
 def about_database(done: Done) -> list[tuple[str, str]]:
-    return [(one["level"], one["words"]) for one in done.document["findings"] if one["area"] == "database"]
+    return [
+        (finding["level"], finding["words"]) for finding in done.document["findings"] if finding["area"] == "database"
+    ]
 
 
 def made(config: Path) -> Path:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from connectors.sandbox.seed import demo_world
+from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import PORTS, Sandbox
 from tests.e2e.commandline import milesync
 

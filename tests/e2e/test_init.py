@@ -32,7 +32,7 @@ def world(running: World) -> World:
 
 def init(folder: Path, *answers: str, env: dict[str, str | None] | None = None) -> Done:
     config = folder / "milesync.toml"
-    done = milesync("init", "--config", str(config), typed="".join(f"{one}\n" for one in answers), env=env)
+    done = milesync("init", "--config", str(config), typed="".join(f"{answer}\n" for answer in answers), env=env)
     left = [path.name for path in folder.iterdir()]
     assert left == (["milesync.toml"] if config.exists() else []), "no draft, no database"
     return done

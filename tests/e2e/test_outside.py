@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.sandbox.world import World
-from sync.store import Store
+from sync.store.store import Store
 from tests.e2e.inprocess import Done, milesync
 from tests.e2e.small import served
 
@@ -186,7 +186,7 @@ def test_a_run_that_dies_says_so_in_its_event(place: Place, monkeypatch: pytest.
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("sync.engine.Engine.plan", broken)
+    monkeypatch.setattr("sync.engine.engine.Engine.plan", broken)
     done = run(config)
     assert done.code == 1
     told = event(done)
@@ -211,7 +211,7 @@ def test_status_tells_when_each_tracker_was_last_seen(place: Place) -> None:
     lose(world)
     assert run(config).code == 3
     done = milesync("status", "--json", "--config", str(config))
-    sources = {one["connection"]: one for one in done.document["sources"]}
+    sources = {source["connection"]: source for source in done.document["sources"]}
     assert sources.keys() == {"gh", "gl"}
     assert sources["gh"]["seen"] > sources["gl"]["seen"]
     assert sources["gh"]["stale"] == {}
@@ -228,6 +228,6 @@ def test_a_source_that_was_never_read(place: Place) -> None:
     lose(world)
     assert run(config).code == 3
     done = milesync("status", "--json", "--config", str(config))
-    never = next(one for one in done.document["sources"] if one["connection"] == "gl")
+    never = next(source for source in done.document["sources"] if source["connection"] == "gl")
     assert (never["seen"], never["stale"]) == (None, {"acme/api": None})
     assert "gl: last read never" in milesync("status", "--config", str(config)).out

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from connectors.sandbox.commands import configuration
+from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, File, Project, Tracker, World
 from tests.e2e.inprocess import Done, milesync
@@ -68,12 +68,12 @@ class There:
     def age(self, file: File) -> None:
         """Let a file be a day older, and the status issue be looked at again."""
         file.created -= timedelta(days=1)
-        issue = next(one for one in self.project.issues.values() if file in one.files)
+        issue = next(item for item in self.project.issues.values() if file in item.files)
         self.tracker.comment(issue, self.tracker.user("ada"), "I see.")
 
     def finish_one(self) -> None:
         """A person finishes an issue of the running version."""
-        issue = next(one for one in self.project.issues.values() if one.closed is None and one.milestones)
+        issue = next(item for item in self.project.issues.values() if item.closed is None and item.milestones)
         self.tracker.close(issue, self.tracker.user("ada"))
 
 
@@ -116,7 +116,7 @@ def test_a_lost_answer_leaves_one_and_what_a_person_deletes_stays_away(there: Th
     there.run()
     assert len(there.files) == 1
     assert there.run()["writes"]["planned"] == 0
-    issue = next(one for one in there.project.issues.values() if one.files)
+    issue = next(item for item in there.project.issues.values() if item.files)
     there.tracker.detach(issue, issue.files[0], there.tracker.user("ada"))
     there.finish_one()
     there.run()

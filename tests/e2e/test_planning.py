@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.joint import PATHS
+from sync.forecast.joint import PATHS
 from tests.e2e.commandline import milesync
 from tests.e2e.small import ours, served
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.store import Store
+from sync.store.store import Store
 from tests.e2e.commandline import milesync
 from tests.e2e.small import ours, served
 

@@ -128,9 +128,9 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
         config.write_text(f'{config.read_text()}\n[metrics]\nlisten = "{watched}"\n')
         with process(["worker", "--first-run"], config, log, **environment):
             until(lambda: log.read_text().count('"run finished"') == 2, log)  # the round of its start
-            for one in list(world.github.projects["acme/app"].issues.values()):
-                if one.closed is None and one.title.startswith("Task"):
-                    world.github.close(one, world.github.bot, datetime.now(UTC), resolution="completed")
+            for issue in list(world.github.projects["acme/app"].issues.values()):
+                if issue.closed is None and issue.title.startswith("Task"):
+                    world.github.close(issue, world.github.bot, datetime.now(UTC), resolution="completed")
             with process(["serve"], config, other, **environment):
                 until(lambda: answers(at), other)
                 come_to_rest(at, log)

@@ -27,16 +27,16 @@ import msgspec
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from sync.assessment import Assessed
-from sync.audience import Audience
-from sync.cli import show
-from sync.closing import freeze
-from sync.engine import Engine
-from sync.model import Status
-from sync.pages import has_page
-from sync.record import Told
-from sync.site.gather import Contents
-from sync.together import relate
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.relations import build_portfolio
+from sync.cli import output as show
+from sync.engine.engine import Engine
+from sync.health.closing import freeze
+from sync.model.audience import Audience
+from sync.model.closing import Told
+from sync.model.health import Status
+from sync.report.page_links import has_page
+from sync.site.contents import Contents
 from tests.e2e.commandline import sandbox
 from tests.e2e.inprocess import milesync
 from tests.property.hostile import PARTS
@@ -145,7 +145,7 @@ def names(report: Report) -> dict[str, str]:
 
 def _with_record(engine: Engine) -> str:
     """Give a milestone that ended lately a closing record, as the run that saw it end does; its uid."""
-    done = next(one for one in relate(reading(engine)).milestones if page_stays(one))
+    done = next(milestone for milestone in build_portfolio(reading(engine)).milestones if page_stays(milestone))
     told = [Told(at=NOW - timedelta(days=40), probability=0.4), Told(at=NOW - timedelta(days=30), probability=0.8)]
     engine.store.save_records(
         [freeze(done.health, done.milestone, done.stays, done.issues, (), done.due_dates, told, criteria=done.criteria)]
@@ -153,9 +153,9 @@ def _with_record(engine: Engine) -> str:
     return done.uid
 
 
-def page_stays(one: Assessed) -> bool:
+def page_stays(milestone: AssessedMilestone) -> bool:
     """Whether it is over, and has a page all the same."""
-    return not one.running and has_page(one.running, one.milestone.closed_at, NOW)
+    return not milestone.running and has_page(milestone.running, milestone.milestone.closed_at, NOW)
 
 
 # --- every page -----------------------------------------------------------------------------------------------------

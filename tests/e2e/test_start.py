@@ -20,16 +20,16 @@ NEEDLESS = (
     "sqlalchemy.dialects.postgresql",
     "sync.cli.digest",
     "sync.cli.report",
-    "sync.database.takeout",
+    "sync.store.export",
     "sync.digest.channels",
-    "sync.doctor",
-    "sync.handover",
+    "sync.engine.doctor",
+    "sync.engine.handover",
     "sync.site",
-    "sync.whatif",
+    "sync.assess.whatif",
 )
 
 
-FORECAST = ("numpy", "statistics", "sync.engine", "sync.forecast", "sync.history")
+FORECAST = ("numpy", "statistics", "sync.engine.engine", "sync.forecast.pooled", "sync.history.memberships")
 """What assesses: to read trackers nothing of it is needed."""
 
 
@@ -57,7 +57,7 @@ def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
         "connectors.github.session",
         "connectors.gitlab.session",
         "sqlalchemy.dialects.sqlite",
-        "sync.cli.outside",
+        "sync.cli.after_run",
     } <= loaded
 
 

@@ -47,7 +47,7 @@ def test_a_round_writes_once_and_the_next_one_nothing(tmp_path: Path, database: 
         assert listener.heard == [SECRET], "once a round, not once a write-back"
         assert len(list((tmp_path / "pages" / "m").glob("*.html"))) == 4, "the report"
         assert len(list(tmp_path.glob("digest-*.md"))) == 1
-        applied = [one["applied"] for one in lines(first.stderr) if one["event"] == "run finished"]
+        applied = [line["applied"] for line in lines(first.stderr) if line["event"] == "run finished"]
         assert metrics(config)["milesync_run_writes", "applied"] == sum(applied) > 0
         assert [len(ours(tracker)) for tracker in (world.github, world.gitlab)] == [1, 1]
         second = milesync("worker", "--once", config=config, env=environment)
@@ -62,12 +62,12 @@ def test_a_round_writes_once_and_the_next_one_nothing(tmp_path: Path, database: 
         assert metrics(config)["milesync_run_failures", "gl"] > 0
         assert metrics(config)["milesync_run_success_timestamp_seconds", ""] == pytest.approx(good, abs=30)
     events = lines(first.stderr)
-    written = [one for one in events if one["event"] == "written"]
-    ended = {one["run"]: one for one in events if one["event"] == "run finished"}
+    written = [event for event in events if event["event"] == "written"]
+    ended = {event["run"]: event for event in events if event["event"] == "run finished"}
     assert written
-    assert {one["run"] for one in written} == set(ended), "each write can be followed to its run"
-    assert {one["connection"] for one in ended.values()} == {"gh", "gl"}
-    assert [one["applied"] for one in lines(second.stderr) if one["event"] == "run finished"] == [0, 0]
+    assert {row["run"] for row in written} == set(ended), "each write can be followed to its run"
+    assert {row["connection"] for row in ended.values()} == {"gh", "gl"}
+    assert [line["applied"] for line in lines(second.stderr) if line["event"] == "run finished"] == [0, 0]
 
 
 def test_a_database_that_is_not_there_is_not_made_by_accident(tmp_path: Path, database: str) -> None:

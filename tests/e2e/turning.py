@@ -17,7 +17,7 @@ import urllib3.util.connection
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, Milestone, Project, World
-from sync.cli import compose
+from sync.cli import wiring as compose
 from tests.e2e.inprocess import Done, milesync
 
 START = datetime(2026, 2, 2, 9, tzinfo=UTC)

@@ -12,17 +12,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from sync.action import Action, Receipt
-from sync.assessment import Rulebook
-from sync.cli.compose import connect
-from sync.connector import Setup
-from sync.database import lease
-from sync.database.lease import Lease, this_process
-from sync.engine import Engine
-from sync.outcome import Result
-from sync.plan import Limits, Policy
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessmentRules
+from sync.cli.wiring import connect
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.model.policy import Policy
+from sync.plan.limits import Limits
+from sync.store import lease
+from sync.store.lease import Lease, this_process
+from sync.store.store import Store
+from sync.tracker.actions import Action, Receipt
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Setup
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 
@@ -103,7 +104,7 @@ def work(job: Job) -> Result:
         sleep=lambda _: None,
         concurrency=2,
     )
-    source = Source(
+    source = Connection(
         name=job.kind,
         connector=connect(kind, setup),
         projects=(job.project,),
@@ -114,7 +115,7 @@ def work(job: Job) -> Result:
         store=Stopped.for_(job),
         instance="acme",
         clock=lambda: job.now,
-        rules=Rulebook(),
+        rules=AssessmentRules(),
         limits=Limits(),
         run_id=f"{job.run} {os.getpid()} {time.monotonic_ns()}",
         holder=this_process(),

@@ -12,35 +12,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
-from sqlalchemy import Connection
+from sqlalchemy import Connection as SqlConnection
 
-from sync.action import Action, CreateComment, CreateStatusIssue, Observed, Receipt, StatusIssue, Target, UpdateComment
-from sync.assessment import Rulebook
-from sync.connector import (
-    BusyError,
-    Capabilities,
-    LimitedError,
-    Page,
-    UncertainError,
-    UnreachableError,
-)
-from sync.database.opening import open_engine
-from sync.marker import Marker, MarkerKind
-from sync.model import (
-    Issue,
-    Markup,
-    Milestone,
-    MilestoneKind,
-    Project,
-    State,
-    Status,
-    StatusCategory,
-    Visibility,
-)
-from sync.outcome import Result
-from sync.plan import Policy
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessmentRules
+from sync.engine.result import Result
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.tracker_data import Issue, Markup, Milestone, MilestoneKind, Project, State, StatusCategory, Visibility
+from sync.store.database import open_engine
+from sync.store.store import Store
+from sync.tracker.actions import Action, CreateComment, CreateStatusIssue, Receipt, UpdateComment
+from sync.tracker.connection import Connection
+from sync.tracker.errors import BusyError, LimitedError, UncertainError, UnreachableError
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.observed import Observed, StatusIssue, Target
+from sync.tracker.protocol import Capabilities, Page
 from tests.engines import engine
 from tests.memory import MemoryTracker
 
@@ -225,7 +211,7 @@ class Blank:
         return Store(self._engine, clock)
 
     @staticmethod
-    def _held(connection: Connection) -> sqlite3.Connection:
+    def _held(connection: SqlConnection) -> sqlite3.Connection:
         held = connection.connection.driver_connection
         assert isinstance(held, sqlite3.Connection)
         return held
@@ -236,13 +222,13 @@ class Blank:
         self._engine.dispose()
 
 
-_RULES = Rulebook()
+_RULES = AssessmentRules()
 """One for all runs, as it keeps what its calendar has worked out."""
 
 
 def run(connector: FaultyConnector, store: Store) -> Result:
     """One run of the engine, as a process of its own would do it."""
-    source = Source(
+    source = Connection(
         name="memory",
         connector=connector,
         projects=("acme/app",),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from connectors.sandbox.world import Tracker
-from sync.marker import Marker, MarkerKind, find_marker
+from sync.tracker.marker import Marker, MarkerKind, find_marker
 from tests.fault.scripts import TELLING
 
 __all__ = ["check", "markers"]
@@ -38,6 +38,6 @@ def check(tracker: Tracker, milestones: int) -> Sequence[Marker]:
     assert len(closed) == len(set(closed)), f"closed twice: {closed}"
     for summary in (marker for marker in found if marker.kind is MarkerKind.SUMMARY):
         said = [marker.status for marker in transitions if marker.milestone == summary.milestone]
-        assert all(one is not other for one, other in pairwise(said)), f"told twice: {said}"
+        assert all(status is not other for status, other in pairwise(said)), f"told twice: {said}"
         assert not said or said[-1] is summary.status
     return transitions

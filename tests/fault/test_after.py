@@ -12,12 +12,13 @@ import pytest
 from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 
-from sync import worker
-from sync.connector import AuthError, UnreachableError
-from sync.engine import Engine
-from sync.orders import Ended, Order, Work
-from sync.outcome import Failure, Result
-from sync.worker import Worker
+from sync.engine.engine import Engine
+from sync.engine.result import Result, RoundResult
+from sync.pull.progress import Failure
+from sync.tracker.errors import AuthError, UnreachableError
+from sync.worker import worker
+from sync.worker.job import JobEnvironment, JobSpec
+from sync.worker.worker import Worker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ class Hand:
     requests: dict[str, int] = {}  # noqa: RUF012
     pulled = 0
 
-    def __init__(self, place: Place, order: Order) -> None:
+    def __init__(self, place: Place, order: JobSpec) -> None:
         self.place, self.name = place, order.connection
         self.failures: list[Failure] = []
 
@@ -58,25 +59,25 @@ class Place:
         self.connector = InMemoryConnector()
         self.now, self.step = NOW, timedelta(hours=1)
         self.noted: list[str] = []
-        self.ended: list[Ended] = []
+        self.ended: list[RoundResult] = []
         self.causes: dict[str, Exception] = {}
         self.refused: dict[str, list[str]] = {}
-        self.well: Callable[[Ended], bool] = lambda ended: ended.well
+        self.well: Callable[[RoundResult], bool] = lambda ended: ended.well
 
     def round(self) -> set[str]:
         """One round by one process; how steps ended that were not done."""
 
-        def after(_: Engine, ended: Ended) -> bool:
+        def after(_: Engine, ended: RoundResult) -> bool:
             self.noted.append("after")
             self.ended.append(ended)
             return self.well(ended)
 
-        def engine(order: Order) -> Any:
+        def engine(order: JobSpec) -> Any:
             return Hand(self, order)
 
         self.now += self.step
         connections = dict.fromkeys(("gh", "gl", "jira"), ("p",))
-        work = Work("acme", connections, engine, lambda: self.now, after=after)
+        work = JobEnvironment("acme", connections, engine, lambda: self.now, after=after)
         process = Worker(
             App(connector=self.connector),
             work,
@@ -100,8 +101,8 @@ def test_it_comes_once_a_round_after_all_write_backs(place: Place) -> None:
     for half in (place.noted[:4], place.noted[4:]):
         assert sorted(half[:3]) == ["gh", "gl", "jira"]
         assert half[3] == "after"
-    assert [one.well for one in place.ended] == [True, True]
-    assert [one.since for one in place.ended] == [NOW + timedelta(hours=n) for n in (1, 2)]
+    assert [result.well for result in place.ended] == [True, True]
+    assert [result.since for result in place.ended] == [NOW + timedelta(hours=n) for n in (1, 2)]
 
 
 def test_a_round_of_which_a_step_failed_is_told_so_with_the_last_good_one(place: Place) -> None:
@@ -110,7 +111,7 @@ def test_a_round_of_which_a_step_failed_is_told_so_with_the_last_good_one(place:
     assert place.round() == {"failed"}
     assert (place.ended[1].well, place.ended[1].failed) == (False, {"gl": 1})
     assert place.round() == {"failed"}
-    assert [one.good for one in place.ended] == [None, *[NOW + timedelta(hours=1)] * 2]
+    assert [result.good for result in place.ended] == [None, *[NOW + timedelta(hours=1)] * 2]
     place.causes.clear()
     assert place.round() == set()
     assert place.ended[3].well
@@ -120,7 +121,7 @@ def test_what_failed_after_the_writes_is_a_failure_too(place: Place) -> None:
     place.well = lambda _: False
     assert place.round() == {"failed"}
     place.round()
-    assert [(one.well, one.good) for one in place.ended] == [(True, None)] * 2
+    assert [(result.well, result.good) for result in place.ended] == [(True, None)] * 2
 
 
 def test_a_refusal_makes_no_good_round(place: Place) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from sync.action import Action, Receipt
+from sync.tracker.actions import Action, Receipt
 from tests.fault.scripts import SOURCE, TELLING, Blank, FaultyConnector, Scene, check, played, run
 from tests.proof import TIMEOUT, Record, full
 

@@ -12,11 +12,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from connectors import http
-from connectors.contract import EVER, Taken
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
-from sync.connector import (
+from connectors.shared import responses
+from connectors.testing import EVER, Collected
+from sync.tracker.errors import (
     AuthError,
     BusyError,
     LimitedError,
@@ -44,9 +44,11 @@ def side(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[SandboxSi
         connector.close()
 
 
-def pull(side: SandboxSide, so_far: Taken | None = None, *, timeout: int = 5) -> tuple[Taken, list[TrackerError]]:
+def pull(
+    side: SandboxSide, so_far: Collected | None = None, *, timeout: int = 5
+) -> tuple[Collected, list[TrackerError]]:
     """A pull by a new connector, and the errors with which it ended."""
-    taken, connector = so_far or Taken(), side.connect(timeout=timeout)
+    taken, connector = so_far or Collected(), side.connect(timeout=timeout)
     cursors = dict(taken.cursors)
     taken.pages, taken.complete, taken.failed = [], set(), {}
     try:
@@ -177,7 +179,7 @@ def test_no_more_requests_begin_in_a_minute_than_are_allowed(side: SandboxSide) 
 def test_what_stays_ends_the_pull_and_the_next_one_goes_on(
     side: SandboxSide, fault: Fault, kinds: tuple[type[TrackerError], ...], after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "LARGEST_BODY", 1 << 20)
+    monkeypatch.setattr(responses, "LARGEST_BODY", 1 << 20)
     side.tracker.faults.append(Fault(fault.kind, "", EVER, fault.status, dict(fault.headers), fault.body, after))
     taken, errors = pull(side)
     if not (after and taken.complete):  # some dialects need no more requests than that

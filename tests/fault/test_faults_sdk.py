@@ -12,15 +12,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from connectors.contract import At, Trouble
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
-from sync.action import Target
-from sync.connector import Connector
-from sync.outcome import Result
-from sync.plan import Policy
-from sync.source import Source
-from sync.store import Store
+from connectors.testing import AppliesTo, InjectedFault
+from sync.engine.result import Result
+from sync.model.policy import Policy
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.observed import Target
+from sync.tracker.protocol import Connector
 from tests.contract.sandbox_side import CREATES, SandboxSide
 from tests.engines import engine
 from tests.fault.scripts import Blank, played
@@ -55,11 +55,11 @@ def filled(sandbox: Sandbox, kind: str) -> SandboxSide:
 def run(side: SandboxSide, store: Store, connector: Connector | None = None) -> Result:
     """One run of the engine with a connector of its own."""
     with closing(connector or side.connect()) as used:
-        source = Source(name="side", connector=used, projects=(side.project,), policy_of=lambda _: Policy.CREATE)
+        source = Connection(name="side", connector=used, projects=(side.project,), policy_of=lambda _: Policy.CREATE)
         return engine(source, store, side.now).run()
 
 
-troubles: st.SearchStrategy[Trouble | None] = st.sampled_from([*Trouble, None])
+troubles: st.SearchStrategy[InjectedFault | None] = st.sampled_from([*InjectedFault, None])
 """None: lists lag."""
 edits = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.sets(st.integers(0, 2))), min_size=1, max_size=2)
 """Which milestone becomes overdue or is ahead of its date again, and which of its items are closed or reopened."""
@@ -83,13 +83,13 @@ class Script(RuleBasedStateMachine):
     @rule(
         edits=edits,
         trouble=troubles,
-        at=st.sampled_from(At),
+        at=st.sampled_from(AppliesTo),
         times=st.integers(1, 4),
         wait=st.sampled_from((None, 5, 7200)),
         gap=gaps,
     )
     def a_run_meets(
-        self, edits: Any, trouble: Trouble | None, at: At, times: int, wait: int | None, gap: timedelta
+        self, edits: Any, trouble: InjectedFault | None, at: AppliesTo, times: int, wait: int | None, gap: timedelta
     ) -> None:
         self._people(edits)
         if trouble is None:
@@ -177,7 +177,10 @@ def test_a_list_that_lags_shows_what_stood_before_the_writes_of_the_last_seconds
     side.tracker.faults.append(lags)
     with Store.memory(side.now) as store, closing(side.connect()) as connector:
         assessed = run(side, store).assessed
-        targets = [Target(milestone=one.uid, project=one.project.id, project_key=one.project.key) for one in assessed]
+        targets = [
+            Target(milestone=milestone.uid, project=milestone.project.id, project_key=milestone.project.key)
+            for milestone in assessed
+        ]
         fresh = connector.observe(targets).issues
         assert [len(issue.comments) for issue in fresh.values()] == [1, 1]
         lags.after = 0

@@ -8,15 +8,17 @@ from unittest import mock
 
 import pytest
 
-from sync.action import Action, Observed, Receipt, Target
-from sync.assessment import Rulebook
-from sync.connector import Page
-from sync.database import lease
-from sync.engine import Engine
-from sync.outcome import Result
-from sync.plan import Limits, Policy
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessmentRules
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.model.policy import Policy
+from sync.plan.limits import Limits
+from sync.store import lease
+from sync.store.store import Store
+from sync.tracker.actions import Action, Receipt
+from sync.tracker.connection import Connection
+from sync.tracker.observed import Observed, Target
+from sync.tracker.protocol import Page
 from tests.fault.scripts import SOURCE, FaultyConnector, Scene, check
 
 
@@ -24,13 +26,15 @@ def engine(store: Store, *connectors: FaultyConnector, holder: str = "here:1:1")
     """An engine over these connections; their names are those of their sources."""
     return Engine(
         sources=[
-            Source(name=one.source, connector=one, projects=("acme/app",), policy_of=lambda _: Policy.CREATE)
-            for one in connectors
+            Connection(
+                name=connector.source, connector=connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
+            )
+            for connector in connectors
         ],
         store=store,
         instance="acme",
         clock=connectors[0].scene.clock,
-        rules=Rulebook(),
+        rules=AssessmentRules(),
         limits=Limits(),
         run_id=f"run of {holder}",
         holder=holder,

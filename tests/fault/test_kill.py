@@ -15,7 +15,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
-from sync.model import Status
+from sync.model.health import Status
 from tests import postgres
 from tests.fault.forked import started
 from tests.fault.killed import Job, work

@@ -1,4 +1,5 @@
-"""How a connection paces itself, and bodies that drip or never end: `connectors.pace`, `connectors.http`."""
+"""How a connection paces itself, and bodies that drip or never end: `connectors.shared.concurrency`,
+`connectors.shared.http`."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from connectors import http
-from connectors.http import Caller, Response
-from connectors.pace import Pace
 from connectors.sandbox.world import Fault
-from sync.connector import Connector, LimitedError, MalformedError, Setup, UnreachableError
+from connectors.shared import responses
+from connectors.shared.concurrency import ConcurrencyLimiter
+from connectors.shared.http import Caller
+from connectors.shared.responses import Response
+from sync.tracker.errors import LimitedError, MalformedError, UnreachableError
+from sync.tracker.protocol import Connector, Setup
 from tests.contract.gitlab_side import served
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -44,7 +47,7 @@ def setup(clock: Clock, **more: Any) -> Setup:
 
 
 def test_it_halves_at_a_fault_and_grows_back_by_one_a_round() -> None:
-    pace = Pace(8, Clock(), Clock().sleep)
+    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
     with pace.one() as time:
         pace.slow(time)
     assert pace.allowed == 4
@@ -59,7 +62,7 @@ def test_it_halves_at_a_fault_and_grows_back_by_one_a_round() -> None:
 
 
 def test_faults_of_one_moment_count_once() -> None:
-    pace = Pace(8, Clock(), Clock().sleep)
+    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
     with pace.one() as first, pace.one() as second, pace.one() as third:
         for time in (first, second, third):
             pace.slow(time)
@@ -71,7 +74,7 @@ def test_faults_of_one_moment_count_once() -> None:
 
 
 def test_what_is_left_of_a_budget_is_not_overrun() -> None:
-    pace = Pace(8, Clock(), Clock().sleep)
+    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
     pace.narrow(3)
     assert pace.allowed == 3
     pace.narrow(0)
@@ -182,7 +185,7 @@ def test_a_body_that_drips_is_ended_in_time(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["github", "gitlab", "jira", "jira-cloud"])
 def test_a_body_that_never_ends_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGEST_BODY", 1 << 16)
+    monkeypatch.setattr(responses, "LARGEST_BODY", 1 << 16)
     with dripping(b" " * 5000) as url:
         connector = _connected(kind, url, Clock())
         try:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from sync.connector import Page
-from sync.database import lease
-from sync.model import Project
-from sync.store import Store, StoreError, UnusableDatabase, this_process
+from sync.model.tracker_data import Project
+from sync.store import lease
+from sync.store.store import Store, StoreError, UnusableDatabase, this_process
+from sync.tracker.protocol import Page
 from tests import postgres
 
 SOURCE = "https://tracker.test"
@@ -41,7 +41,7 @@ class Child:
     """A process of ours that runs some code on a store; it says a line when it is where we want it."""
 
     def __init__(self, code: str, *arguments: str) -> None:
-        start = "import sys\nfrom datetime import UTC, datetime\nfrom sync.store import Store, this_process\n"
+        start = "import sys\nfrom datetime import UTC, datetime\nfrom sync.store.store import Store, this_process\n"
         start += "T0 = datetime(2026, 3, 1, tzinfo=UTC)\n"
         start += "store = Store.open(sys.argv[1], create=True, clock=lambda: T0)\n"
         root = Path(__file__).parents[2]
@@ -74,8 +74,8 @@ class Child:
 
 
 SAVING = """
-from sync.connector import Page
-from sync.model import Project
+from sync.tracker.protocol import Page
+from sync.model.tracker_data import Project
 for n in range(1, 10**9):
     project = Project(id="p", key=f"k{n}", name="", url="")
     store.save("https://tracker.test", Page(projects=(project,), cursors={"p": str(n)}), T0)
@@ -127,7 +127,7 @@ def test_one_of_many_that_want_a_lease_at_once_gets_it(url: str) -> None:
 def test_one_heir_of_a_dead_holder(url: str) -> None:
     with Store.open(url, create=True, clock=clock) as store, ThreadPoolExecutor(16) as pool:
         assert store.acquire(SOURCE, "dead") is not None
-        heirs = pool.map(lambda n: store.acquire(SOURCE, f"heir {n}", dead=lambda one: one == "dead"), range(50))
+        heirs = pool.map(lambda n: store.acquire(SOURCE, f"heir {n}", dead=lambda name: name == "dead"), range(50))
         assert len([heir for heir in heirs if heir is not None]) == 1
 
 

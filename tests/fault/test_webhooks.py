@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from connectors.github.webhook import heard
-from sync import serve
-from sync.database.opening import UnusableDatabase
-from sync.serve import LARGEST, Door, Listening
+from sync.store.database import UnusableDatabase
+from sync.worker import webhooks as serve
+from sync.worker.webhooks import LARGEST, WebhookApp, WebhookEndpoint
 
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 MANY = 100_000 if PROOF else 2_000
@@ -32,8 +32,8 @@ class Knocker:
 
     def __init__(self, mark: Callable[[str, Collection[str]], None] | None = None) -> None:
         self.marked: list[tuple[str, tuple[str, ...]]] = []
-        listening = {"gh": Listening(heard, SECRET, ("acme/app", "acme/web"))}
-        self.door = Door(listening, mark or self._mark, healthy=lambda: True, clock=lambda: NOW)
+        listening = {"gh": WebhookEndpoint(heard, SECRET, ("acme/app", "acme/web"))}
+        self.door = WebhookApp(listening, mark or self._mark, healthy=lambda: True, clock=lambda: NOW)
 
     def _mark(self, connection: str, projects: Collection[str]) -> None:
         self.marked.append((connection, tuple(projects)))
@@ -73,8 +73,8 @@ def issue(n: int = 1, project: str = "acme/app") -> dict[str, Any]:
 
 def test_a_signed_request_marks_its_project_and_nothing_else() -> None:
     async def knocks() -> list[int]:
-        one = {**issue(), "projects": ["acme/web"], "changes": {"repository": "acme/web"}}
-        return [await knocker.signed(one), await knocker.signed(issue(2, "somebody/else"))]
+        row = {**issue(), "projects": ["acme/web"], "changes": {"repository": "acme/web"}}
+        return [await knocker.signed(row), await knocker.signed(issue(2, "somebody/else"))]
 
     knocker = Knocker()
     assert asyncio.run(knocks()) == [202, 202]

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from sync.queue import install
+from sync.worker.queue import install
 from tests import postgres
 from tests.fault.forked import started
 from tests.fault.standing import check
@@ -72,9 +72,9 @@ def stands(world: World) -> bool:
     return True
 
 
-def suspended(one: BaseProcess) -> Process:
+def suspended(process: BaseProcess) -> Process:
     """The process, once it stands still."""
-    found = Process(one.pid)
+    found = Process(process.pid)
     found.suspend()
     until(lambda: found.status() == STATUS_STOPPED)
     return found
@@ -87,11 +87,11 @@ class Staff:
         self.shift = shift
         self.workers = [started(serve, shift) for _ in range(PROCESSES)]
 
-    def kill(self, one: BaseProcess) -> None:
+    def kill(self, process: BaseProcess) -> None:
         """As the system does when memory runs out; another takes its place."""
-        one.kill()
-        one.join()
-        self.workers[self.workers.index(one)] = started(serve, self.shift)
+        process.kill()
+        process.join()
+        self.workers[self.workers.index(process)] = started(serve, self.shift)
 
     def writing(self) -> tuple[BaseProcess, float]:
         """One that is about to begin a write, and since when it is."""
@@ -100,7 +100,9 @@ class Staff:
 
         def caught() -> bool:
             writes = [line for line in self.shift.lines()[seen:] if "write" in line]
-            found.extend((one, line["at"]) for line in writes[-1:] for one in self.workers if one.pid == line["pid"])
+            found.extend(
+                (process, line["at"]) for line in writes[-1:] for process in self.workers if process.pid == line["pid"]
+            )
             return bool(found)
 
         until(caught)
@@ -113,20 +115,20 @@ class Staff:
         tried.
         """
         while True:
-            one, since = self.writing()
-            stopped = suspended(one)
+            process, since = self.writing()
+            stopped = suspended(process)
             if time.monotonic() < since + MOMENT:
-                self.workers[self.workers.index(one)] = started(serve, self.shift)
-                return one
+                self.workers[self.workers.index(process)] = started(serve, self.shift)
+                return process
             stopped.resume()
 
     def stop(self) -> None:
         """Ask all of them to end, and see that they do so well."""
-        for one in self.workers:
-            one.terminate()
-        for one in self.workers:
-            one.join(60)
-        assert [one.exitcode for one in self.workers] == [0] * PROCESSES
+        for process in self.workers:
+            process.terminate()
+        for process in self.workers:
+            process.join(60)
+        assert [process.exitcode for process in self.workers] == [0] * PROCESSES
 
 
 def expire(database: str) -> None:
@@ -170,8 +172,8 @@ def test_killed_and_paused_workers_end_where_one_would(
         assert paused.exitcode == 1, "who has slept too long ends itself"
         staff.stop()
     finally:
-        for one in (paused, *staff.workers):
-            one.kill()
+        for process in (paused, *staff.workers):
+            process.kill()
     record_property("kills", KILLS)
     lines = shift.lines()
     late = [line for line in lines if line["pid"] == paused.pid and line["at"] > woken]

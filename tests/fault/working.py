@@ -13,20 +13,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sync.action import Action
-from sync.assessment import Rulebook
-from sync.cli.compose import connect
-from sync.connector import Setup
-from sync.database.lease import this_process
-from sync.engine import Engine
-from sync.orders import Order, Work
-from sync.outcome import silent
-from sync.plan import Limits, Policy
-from sync.pulling import Part
-from sync.queue import app
-from sync.source import Source
-from sync.store import Store
-from sync.worker import Worker
+from sync.assess.milestone import AssessmentRules
+from sync.cli.wiring import connect
+from sync.engine.engine import Engine
+from sync.model.policy import Policy
+from sync.plan.limits import Limits
+from sync.pull.progress import silent
+from sync.pull.pull import Share
+from sync.store.lease import this_process
+from sync.store.store import Store
+from sync.tracker.actions import Action
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Setup
+from sync.worker.job import JobEnvironment, JobSpec
+from sync.worker.queue import app
+from sync.worker.worker import Worker
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 STALLED = 2.0
@@ -82,22 +83,22 @@ class _NotedEngine(Engine):
             self.shift.note(connection=name, began=self.began)
 
 
-def engine(shift: Shift, run_id: str, part: Part | None = None, progress: Any = silent) -> Engine:
-    """An engine over all connections, as `sync.cli.compose` makes one."""
+def engine(shift: Shift, run_id: str, part: Share | None = None, progress: Any = silent) -> Engine:
+    """An engine over all connections, as `sync.cli.wiring` makes one."""
 
-    def source(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Source:
+    def source(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Connection:
         secrets = SECRETS if kind == "jira" else {"token": SECRETS["token"]}
         setup = Setup(name=name, url=url, secrets=secrets, clock=_now, sleep=lambda _: None, concurrency=2)
-        return Source(name, connect(kind, setup), projects, policy_of=lambda _: Policy.CREATE)
+        return Connection(name, connect(kind, setup), projects, policy_of=lambda _: Policy.CREATE)
 
     store = _Noted.open(shift.database, create=False, clock=_now)
     store.shift = shift
     made = _NotedEngine(
-        sources=[source(name, *one) for name, one in shift.connections.items()],
+        sources=[source(name, *connection) for name, connection in shift.connections.items()],
         store=store,
         instance="acme",
         clock=_now,
-        rules=Rulebook(),
+        rules=AssessmentRules(),
         limits=Limits(creates=1000, updates=1000),
         run_id=run_id,
         holder=this_process(),
@@ -111,10 +112,12 @@ def engine(shift: Shift, run_id: str, part: Part | None = None, progress: Any = 
 def serve(shift: Shift) -> None:
     """Work until told to stop."""
 
-    def ordered(order: Order) -> Engine:
+    def ordered(order: JobSpec) -> Engine:
         return engine(shift, order.run_id, order.part, order.progress)
 
-    work = Work("acme", {name: one[2] for name, one in shift.connections.items()}, ordered, _now)
+    work = JobEnvironment(
+        "acme", {name: connection[2] for name, connection in shift.connections.items()}, ordered, _now
+    )
     worker = Worker(
         app(shift.database),
         work,

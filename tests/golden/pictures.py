@@ -16,9 +16,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from PIL import Image, ImageChops
 
-from sync.connector import Markup
 from sync.markup import render
-from sync.report import summary
+from sync.report.summary import summary
+from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS
 
 STYLE = """

@@ -6,30 +6,26 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
-from sync.coordination import Criteria, Finding, FindingKind
-from sync.marker import Told
-from sync.model import (
+from sync.model.definition import Criteria, Finding, FindingKind
+from sync.model.health import (
     Basis,
     Confidence,
-    Counts,
     Dates,
-    DueDate,
     Health,
-    Issue,
     Lever,
     LeverKind,
-    Milestone,
-    MilestoneKind,
-    Person,
+    Override,
     Reason,
     ReasonKind,
     Replan,
-    State,
     Status,
-    StatusCategory,
     UnknownWhy,
 )
-from sync.report import Budget, Changes, Commitment, Fellow, Forecast, Override, Point, Seen, View
+from sync.model.joint import Commitment, OtherMember
+from sync.model.membership import Counts
+from sync.model.published import Forecast, Told
+from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
+from sync.report.view import Budget, Changes, Point, SourceFreshness, View
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 DUE = date(2026, 12, 12)
@@ -122,11 +118,11 @@ def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Vie
         health=made,
         milestone=milestone(due=made.due),
         project="acme/app",
-        items={one.id: one for one in issues},
-        open=tuple(one.id for one in issues if one.state is State.OPEN),
+        items={item.id: item for item in issues},
+        open=tuple(item.id for item in issues if item.state is State.OPEN),
         owners=("Ada",),
         due_dates=(DueDate(datetime(2026, 10, 1, tzinfo=UTC), made.baseline),),
-        sources=(Seen(name="gh", at=NOW - timedelta(minutes=4)),),
+        sources=(SourceFreshness(name="gh", at=NOW - timedelta(minutes=4)),),
         points=burn_up(made.counts),
         commands=True,
     )
@@ -310,7 +306,7 @@ def five_hundred() -> View:
         counts=Counts(open=500, closed=1200, removed=40, added=310, added_week=60),
         levers=(Lever(kind=LeverKind.CUT, probability=0.8, values={"count": 190, "of": 500}, items=("1003", "1006")),),
     )
-    added = tuple(one.id for one in issues[:60])
+    added = tuple(item.id for item in issues[:60])
     return view(made, issues, changes=Changes(since=NOW - timedelta(days=7), added=added, reopened=("1100", "1101")))
 
 
@@ -347,8 +343,8 @@ def hostile() -> View:
         milestone=milestone(HOSTILE[0]),
         project="/close @acme",
         owners=HOSTILE[:2],
-        changes=Changes(since=NOW, added=tuple(one.id for one in issues)),
-        sources=(Seen(name=HOSTILE[3], stale_since=NOW),),
+        changes=Changes(since=NOW, added=tuple(item.id for item in issues)),
+        sources=(SourceFreshness(name=HOSTILE[3], stale_since=NOW),),
         override=Override(status=Status.ON_TRACK, by=HOSTILE[0], because=HOSTILE[3]),
     )
 
@@ -382,8 +378,8 @@ def source_down() -> View:
         made,
         (issue(111), issue(112)),
         sources=(
-            Seen(name="gh", at=NOW - timedelta(minutes=4)),
-            Seen(name="payments-jira", at=NOW - timedelta(hours=26), stale_since=NOW - timedelta(hours=26)),
+            SourceFreshness(name="gh", at=NOW - timedelta(minutes=4)),
+            SourceFreshness(name="payments-jira", at=NOW - timedelta(hours=26), stale_since=NOW - timedelta(hours=26)),
         ),
     )
 
@@ -401,20 +397,20 @@ def joint() -> View:
         due=date(2026, 12, 19),
         status=Status.UNKNOWN,
         fellows=(
-            Fellow(
+            OtherMember(
                 key="acme/api%2.0",
                 title="2.0",
                 status=Status.ON_TRACK,
                 url="https://gitlab.com/acme/api/-/milestones/4",
             ),
-            Fellow(
+            OtherMember(
                 key="PAY/2.0",
                 title="2.0",
                 status=Status.NO_DUE_DATE,
                 url="https://acme.atlassian.net/projects/PAY/versions/1",
             ),
         ),
-        blind=(Fellow(key="PAY/2.0", title="2.0", status=Status.NO_DUE_DATE), None),
+        blind=(OtherMember(key="PAY/2.0", title="2.0", status=Status.NO_DUE_DATE), None),
         hidden=True,
     )
     likely = Commitment(
@@ -425,7 +421,7 @@ def joint() -> View:
         p50=date(2026, 12, 14),
         p85=date(2027, 1, 12),
         fellows=(
-            Fellow(
+            OtherMember(
                 key="acme/web#3", title="Web 2.0", status=Status.AT_RISK, url="https://github.com/acme/web/milestone/3"
             ),
         ),

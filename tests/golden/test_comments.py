@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sync.connector import Markup
 from sync.markup import render
-from sync.report import summary
+from sync.report.summary import summary
+from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS
 
 COMMENTS = Path(__file__).parent / "comments"

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from sync.calendar import Calendar
-from sync.health import explain
-from sync.ledger import Ledger
-from sync.past import Past
-from sync.rules import Rules
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.health.assess import explain
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger
 from tests.ledgers import Given, Stay, container, day, ledger
 
 NUMBERS = Path(__file__).parent / "forecasts.json"
@@ -58,7 +58,14 @@ def one(draw: random.Random, begin: float, length: float, late: int) -> Stay:
 
 def told(history: Ledger, name: str, calendar: Calendar, rules: Rules) -> dict[str, Any]:
     given = explain(
-        Past(history, rules), name, day(NOW), previous={}, issues={}, members={}, rules=rules, calendar=calendar
+        HistoryTables(history, rules),
+        name,
+        day(NOW),
+        previous={},
+        issues={},
+        members={},
+        rules=rules,
+        calendar=calendar,
     )
     del given["history"]["milestones"]
     return dict(flat({key: value for key, value in given.items() if key not in LEFT_OUT}))

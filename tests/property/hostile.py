@@ -15,10 +15,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from msgspec.structs import replace
 
-from sync.connector import find_marker
 from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Strong, Table
-from sync.model import Person, Status
-from sync.report import Override, Seen, View
+from sync.model.health import Override, Status
+from sync.model.tracker_data import Person
+from sync.report.view import SourceFreshness, View
+from sync.tracker.protocol import find_marker
 from tests.golden.situations import NOW, SITUATIONS
 
 PARTS = (
@@ -258,16 +259,16 @@ def attacked(random: Random) -> View:
 
     items = {
         uid: replace(
-            one,
+            issue,
             key=any_text(),
             title=any_text(),
-            url=random.choice((one.url, one.url + any_text(), any_text())),
+            url=random.choice((issue.url, issue.url + any_text(), any_text())),
             labels=(any_text(),),
             raw_state=any_text(),
-            assignees=tuple(Person(any_text(), any_text()) for _ in one.assignees),
-            blocked_by=tuple(any_text() for _ in one.blocked_by),
+            assignees=tuple(Person(any_text(), any_text()) for _ in issue.assignees),
+            blocked_by=tuple(any_text() for _ in issue.blocked_by),
         )
-        for uid, one in list(view.items.items())[:20]
+        for uid, issue in list(view.items.items())[:20]
     }
     return replace(
         view,
@@ -275,7 +276,10 @@ def attacked(random: Random) -> View:
         milestone=replace(view.milestone, title=any_text(), key=any_text(), description=any_text()),
         project=any_text(),
         owners=tuple(any_text() for _ in range(random.randrange(3))),
-        sources=(Seen(name=any_text(), at=NOW), Seen(name=any_text(), stale_since=NOW - timedelta(days=1))),
+        sources=(
+            SourceFreshness(name=any_text(), at=NOW),
+            SourceFreshness(name=any_text(), stale_since=NOW - timedelta(days=1)),
+        ),
         calibration=any_text(),
         override=Override(status=Status.DONE, by=any_text(), because=any_text()),
         commands=True,

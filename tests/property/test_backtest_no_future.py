@@ -11,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sync import backtest, capacity_replay, replay
-from sync.calendar import Calendar
-from sync.csvhistory import read_history
-from sync.forecast import Past, Rules
-from sync.ledger import Container, Ledger, moment
-from sync.selfscore import settle
+from sync.backtest import questions as replay
+from sync.backtest import run as backtest
+from sync.backtest.csv_history import read_history
+from sync.forecast import throughput_calibration as capacity_replay
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.track_record import outcomes_of
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger, moment
+from sync.model.membership import Container
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "titanium"
 PLAIN = Calendar.plain()
@@ -84,7 +88,7 @@ def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questio
 
 
 def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, backtest.Answers]:
-    past = Past(ledger, Rules(tolerance=tolerance))
+    past = HistoryTables(ledger, Rules(tolerance=tolerance))
     told, made = replay.tell(past, asked, PLAIN)
     return told, backtest.answers(past, told, made)
 
@@ -130,8 +134,8 @@ def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tu
 @given(seed=st.integers(0, 2**32 - 1), tolerance=st.sampled_from([0.0, 0.1, 0.2]))
 def test_history_scoring_and_service_mean_the_same_by_done(seed: int, tolerance: float) -> None:
     ledger = history(seed, 20, messy=True)
-    became, past = replay.outcomes(ledger, tolerance, np.inf), Past(ledger, Rules(tolerance=tolerance))
-    ends = settle(ledger, tolerance, moment(FIRST + 10_000))
+    became, past = replay.outcomes(ledger, tolerance, np.inf), HistoryTables(ledger, Rules(tolerance=tolerance))
+    ends = outcomes_of(ledger, tolerance, moment(FIRST + 10_000))
     assert became.known.tolist() == past.usable.tolist()
     for i in np.flatnonzero(became.known):
         hit, end = bool(became.hit[i]), ends[ledger.containers[i].id]
@@ -146,7 +150,7 @@ def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, shar
     ledger = history(seed, 40, messy=True)
     cut = FIRST + share * 200
     rules = Rules(multipliers_least=5)
-    knowing, blind = (capacity_replay.replay(Past(one, rules)) for one in (ledger, blanked(ledger, cut)))
+    knowing, blind = (capacity_replay.replay(HistoryTables(one, rules)) for one in (ledger, blanked(ledger, cut)))
     last = min(cut, float(blind.at.max(initial=-np.inf)))  # a month without any closure yet is not asked about
     told, told_blind = ({k: v for k, v in entries(one).items() if k[1] <= last} for one in (knowing, blind))
     assert told_blind == told

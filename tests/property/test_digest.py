@@ -10,17 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from sync.assessment import Rulebook
-from sync.audience import Audience
-from sync.calendar import Calendar
-from sync.digest.days import Rhythm
+from sync.assess.milestone import AssessmentRules
+from sync.digest.cadence import Cadence
+from sync.digest.changes import MilestoneState, changes_since
 from sync.digest.language import language
-from sync.digest.letter import letter
-from sync.digest.news import Standing, Told, news
-from sync.digest.sentences import Speaker
-from sync.digest.telling import Milestones, Outcome, Receiver, previewed
-from sync.markup.quiet import quiet, text_letter
-from sync.model import Dates, JointMilestone, Status, Visibility
+from sync.digest.message import compose
+from sync.digest.phrases import Speaker
+from sync.digest.send import PortfolioSource, Receiver, SendOutcome, preview
+from sync.history.calendar import Calendar
+from sync.markup.message import quiet, text_message
+from sync.model.audience import Audience
+from sync.model.digest import LastSent
+from sync.model.health import Dates, Status
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Visibility
 from tests.digests import NOW as THEN
 from tests.digests import health, standing
 from tests.property.hostile import PARTS
@@ -33,11 +36,11 @@ JOINTS = (
 WAITS = ((running("vault"), running("app")),)
 
 
-def _digest(world: World) -> list[Outcome]:
-    where = Milestones(world.store, world.sources, Rulebook(RULES, joints=JOINTS, dependencies=WAITS), NOW)
+def _digest(world: World) -> list[SendOutcome]:
+    where = PortfolioSource(world.store, world.sources, AssessmentRules(RULES, joints=JOINTS, dependencies=WAITS), NOW)
     audience = Audience("board", ("app:*", "web:*"))
-    rhythm = Rhythm(Calendar.plain(), ZoneInfo("UTC"))
-    return list(previewed(where, Receiver(audience, rhythm, Speaker(language("en")), {})))
+    rhythm = Cadence(Calendar.plain(), ZoneInfo("UTC"))
+    return list(preview(where, Receiver(audience, rhythm, Speaker(language("en")), {})))
 
 
 @settings(max_examples=8, deadline=None)
@@ -60,12 +63,14 @@ def test_a_digest_depends_only_on_what_its_audience_may_read(
         world = World(
             page("app"), page("web", visibility=Visibility.PUBLIC), vault, share="aggregate" if shared else "none"
         )
-        world.store.save_health("run", [one.health for one in world.whole().milestones if one.project.id == "vault"])
+        world.store.save_health(
+            "run", [milestone.health for milestone in world.whole().milestones if milestone.project.id == "vault"]
+        )
         told.append(_digest(world))
     assert told[0] == told[1]
-    (one,) = told[0]
-    assert one.letter is not None
-    words = text_letter(one.letter.document)
+    (outcome,) = told[0]
+    assert outcome.message is not None
+    words = text_message(outcome.message.document)
     assert "Seen: " in words
     assert "Half seen" not in words
     assert "vault" not in words
@@ -91,19 +96,19 @@ _STANDINGS = st.lists(
         st.none() | st.floats(0.01, 0.99),
         st.none() | st.integers(0, 90),
     ),
-    unique_by=lambda one: one.uid,
+    unique_by=lambda milestone: milestone.uid,
 )
 
 
 @given(st.lists(_STANDINGS, min_size=1, max_size=6))
-def test_what_is_told_is_noted_so_that_the_same_is_no_news(weeks: list[list[Standing]]) -> None:
-    told: dict[str, Told] = {}
+def test_what_is_told_is_noted_so_that_the_same_is_no_news(weeks: list[list[MilestoneState]]) -> None:
+    told: dict[str, LastSent] = {}
     since = None
     for n, found in enumerate(weeks):
         at = THEN + timedelta(days=n)
-        made = news(found, told, since, at)
+        made = changes_since(found, told, since, at)
         if made is not None:
             assert all(entry.turns or entry.decide for entry in made.entries)
-            assert letter(made, Speaker(language("de"), "words")).subject
+            assert compose(made, Speaker(language("de"), "words")).subject
             told, since = dict(made.told), at
-        assert news(found, told, since, at) is None
+        assert changes_since(found, told, since, at) is None

@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.calendar import Calendar
-from sync.dates import end_of_day
-from sync.forecast import Forecast, Past, Rules, forecast
-from sync.health import assess, explain
-from sync.ledger import Container, Ledger, moment
-from sync.model import Membership, Status
-from sync.outlook import Outlook, outlooks
+from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import Forecast, forecast
+from sync.health.assess import assess, explain
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger, moment
+from sync.model.dates import end_of_day
+from sync.model.health import Status
+from sync.model.membership import Container, Membership
 from tests.ledgers import Given, Stay, container, day, ledger, stays
 
 PLAIN = Calendar.plain()
@@ -67,9 +70,11 @@ def running(draw: st.DrawFn) -> tuple[float, float, list[Stay], float]:
     return start, start + length, given_, at
 
 
-def look(past: list[Given], start: float, due: float, items: list[Stay], at: float, calendar: Calendar) -> Outlook:
+def look(
+    past: list[Given], start: float, due: float, items: list[Stay], at: float, calendar: Calendar
+) -> ForecastBatch:
     history = ledger([*past, (container("now", start, due), items)])
-    (found,) = outlooks(Past(history, STRICT), [len(past)], [day(at)], calendar)
+    (found,) = forecast_batches(HistoryTables(history, STRICT), [len(past)], [day(at)], calendar)
     return found
 
 
@@ -280,7 +285,7 @@ def test_a_date_before_the_due_date_is_never_surer_than_the_due_date(
     start, due, items, at = now
     history = ledger([*past, (container("now", start, due), items)])
     index = [history.index["now"]]
-    (told,) = forecast(Past(history, STRICT), index, moment(at), STRICT, PLAIN)
+    (told,) = forecast(HistoryTables(history, STRICT), index, moment(at), STRICT, PLAIN)
     last_day = moment(due).date()
     for level, date_ in ((0.50, told.dates.p50), (0.85, told.dates.p85), (0.95, told.dates.p95)):
         if told.p is not None and date_ is not None and date_ < last_day:

@@ -17,10 +17,12 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User
-from sync import history, rules
-from sync.model import Membership, Visibility, uid
-from sync.retained import retained
-from sync.store import Store
+from sync.assess.membership_cache import load_memberships
+from sync.history import memberships as history
+from sync.model import tracker_data
+from sync.model.membership import Membership
+from sync.model.tracker_data import Visibility, uid
+from sync.store.store import Store
 from tests.contract.sandbox_side import SandboxSide
 from tests.proof import TIMEOUT, Record, full
 
@@ -93,7 +95,7 @@ class Team:
 
     def block(self, issue: Issue) -> None:
         """Let up to two others block it, or none."""
-        others = [n for n, one in self.place.issues.items() if one is not issue and not one.pull]
+        others = [n for n, item in self.place.issues.items() if item is not issue and not item.pull]
         self.hub.block(self.place, issue, self.rng.sample(others, min(len(others), self.rng.randint(0, 2))))
 
     def transfer(self, issue: Issue, who: User) -> None:
@@ -109,8 +111,8 @@ class Team:
         if not self.side.several:
             return
         sprints = list(self.place.sprints.values())
-        running = [one for one in sprints if one.closed is None]
-        epics = [one for one in self.place.issues.values() if one.type == "Epic" and one is not issue]
+        running = [milestone for milestone in sprints if milestone.closed is None]
+        epics = [item for item in self.place.issues.values() if item.type == "Epic" and item is not issue]
         match self.rng.randrange(4):
             case 0 if running and len(running) > 1:
                 running[0].closed = self.side.now()
@@ -168,7 +170,9 @@ class Forgetful(Store):
 def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
-    kept, anew = (retained(one, source, projects, rules.REMOVED, at, ()) for one in (store, Forgetful(store)))
+    kept, anew = (
+        load_memberships(one, source, projects, tracker_data.REMOVED, at, ()) for one in (store, Forgetful(store))
+    )
     assert kept.stays.encode() == anew.stays.encode()
     assert kept.estimated == anew.estimated
 
@@ -180,10 +184,10 @@ def stays(store: Store, source: str, side: SandboxSide, issues: set[str]) -> lis
         [event for event in store.events(source) if event.issue in issues],
         store.titles(source),
         source=source,
-        removed=rules.REMOVED,
+        removed=tracker_data.REMOVED,
         at=side.now() + timedelta(days=1),
     )
-    return sorted(made, key=lambda one: (one.container, one.item, one.joined))
+    return sorted(made, key=lambda membership: (membership.container, membership.item, membership.joined))
 
 
 def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:

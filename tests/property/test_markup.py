@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.connector import Markup
 from sync.markup import SHORTEST, render
 from sync.markup.document import (
     Block,
@@ -32,8 +31,9 @@ from sync.markup.document import (
 )
 from sync.markup.html import html
 from sync.markup.terminal import terminal
-from sync.model import Status
-from sync.report import status_issue_body, status_issue_title, summary, transition
+from sync.model.health import Status
+from sync.report.summary import status_issue_body, status_issue_title, summary, transition
+from sync.tracker.protocol import Markup
 from tests.golden.situations import issue, milestone
 from tests.proof import TIMEOUT, Record, full, tried
 from tests.property import hostile
@@ -153,8 +153,8 @@ def test_a_body_under_its_limit_is_still_whole(part: int, record_property: Recor
 
 
 @given(st.text(), st.text())
-def test_cleaned_text_is_one_quiet_line_and_stays_as_it_is(one: str, two: str) -> None:
-    shown = clean(one + two)
+def test_cleaned_text_is_one_quiet_line_and_stays_as_it_is(name: str, two: str) -> None:
+    shown = clean(name + two)
     assert clean(shown) == shown
     hostile.assert_lines_are_quiet("x" + shown)
 
@@ -210,7 +210,7 @@ def test_the_checks_find_what_they_look_for() -> None:
 
 
 def test_an_item_on_github_keeps_its_way_there() -> None:
-    one = issue(12)
-    line: Line = (Item("#12", one.title, one.url),)
+    item = issue(12)
+    line: Line = (Item("#12", item.title, item.url),)
     body = render(Document((Section(title="", blocks=(Lines((line,)),), weight=1),)), Markup.GITHUB, WIDE)
-    assert body == f"[`#12`](https://redirect.github.com/acme/app/issues/12) `{one.title}`"
+    assert body == f"[`#12`](https://redirect.github.com/acme/app/issues/12) `{item.title}`"

@@ -9,19 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.action import (
-    Action,
-    Claim,
-    CreateLabel,
-    DeleteComment,
-    OurComment,
-    StatusIssue,
-    Target,
-    UpdateComment,
-)
-from sync.marker import digest
-from sync.model import Status
-from sync.plan import Desired, Marker, MarkerKind, Policy, label_name, reconcile
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.plan.desired import Desired, label_name
+from sync.plan.reconcile import reconcile
+from sync.tracker.actions import Action, CreateLabel, DeleteComment, UpdateComment
+from sync.tracker.marker import Marker, MarkerKind, body_hash
+from sync.tracker.observed import Claim, OurComment, StatusIssue, Target
 from tests.memory import MemoryTracker
 from tests.proof import TIMEOUT, Record, full, tried
 
@@ -87,7 +81,7 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
             status=draw(statuses),
             since=draw(times),
             meaning=draw(words),
-            body=draw(st.sampled_from(["", digest("a"), digest("b")])),
+            body=draw(st.sampled_from(["", body_hash("a"), body_hash("b")])),
             written=draw(times),
             changed=draw(st.none() | times),
         )
@@ -122,7 +116,7 @@ def settles(world: tuple[list[Desired], MemoryTracker]) -> None:
         c.id: c
         for issue in tracker.issues.values()
         for c in issue.comments
-        if (marker := Marker.decode(c.marker)) and marker.body not in ("", digest(c.body))
+        if (marker := Marker.decode(c.marker)) and marker.body not in ("", body_hash(c.body))
     }
     asked = any(one.refresh for one in desired)
     made: dict[str, str] = {}

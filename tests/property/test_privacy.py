@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from sync.action import Attach
-from sync.also import Also
-from sync.connector import Page
-from sync.desire import view
 from sync.markup import render
-from sync.model import Issue, JointMilestone, Markup, Person, State, StatusCategory, Visibility
-from sync.plan import Policy
-from sync.report import summary
-from sync.sentences import STATUS
-from sync.source import Source
+from sync.model.joint import JointMilestone
+from sync.model.policy import OptionalOutputs, Policy
+from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory, Visibility
+from sync.report.phrases import STATUS
+from sync.report.summary import summary
+from sync.report.view import view
+from sync.tracker.actions import Attach
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Page
 from tests.proof import TIMEOUT, Record, full, tried
 from tests.related import NOW as RELATED_NOW
 from tests.related import PAST, beside, running
@@ -44,7 +44,7 @@ def private(draw: st.DrawFn, number: int) -> Issue:
         key=f"#{number}",
         title=draw(words),
         labels=tuple(draw(st.lists(words, max_size=2))),
-        assignees=tuple(Person(one, one) for one in draw(st.lists(words, max_size=2))),
+        assignees=tuple(Person(name, name) for name in draw(st.lists(words, max_size=2))),
         state=State.CLOSED if closed else State.OPEN,
         category=StatusCategory.DONE if closed else StatusCategory.TODO,
         closed_at=closed,
@@ -68,24 +68,24 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
     world = World()
     world.connector.capabilities = msgspec.structs.replace(world.connector.capabilities, files=True)
     told = []
-    source = Source(
+    source = Connection(
         name="memory",
         connector=world.connector,
         projects=("acme/app",),
         policy_of=lambda _: Policy.CREATE,
-        also_of=lambda _: Also(item_labels=True, description=True, picture=True),
+        also_of=lambda _: OptionalOutputs(item_labels=True, description=True, picture=True),
     )
     seen: dict[str, Any] = {}
     for hidden in stages:
         first = world.tracker.pages[0]
-        seen |= {one.id: one for one in hidden}
-        public = tuple(one for one in first.issues if one.visibility is Visibility.PROJECT)
+        seen |= {issue.id: issue for issue in hidden}
+        public = tuple(issue for issue in first.issues if issue.visibility is Visibility.PROJECT)
         world.tracker.pages = [msgspec.structs.replace(first, issues=(*public, *seen.values()))]
         result = world.run(source)
         assert result.failures == []
-        told.append(msgspec.json.encode([one.action for one in result.written]))
+        told.append(msgspec.json.encode([action.action for action in result.written]))
         told.append(result.summary().encode())
-        told += [one.content for one in world.tracker.writes if isinstance(one, Attach)]
+        told += [action.content for action in world.tracker.writes if isinstance(action, Attach)]
         world.now += timedelta(hours=30)
     return told
 
@@ -113,7 +113,7 @@ def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
 # --- what a private source shares -------------------------------------------------------------------------------------
 
 SHARED = JointMilestone(name="Payments GA", members=(running("app"), running("api")))
-STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(one.capitalize() for one in STATUS.values())})
+STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(statu.capitalize() for statu in STATUS.values())})
 FIGURES = re.compile(
     r"((on|by|only after) )?\*?\*?\d+ [A-Z][a-z][a-z] \d{4}\*?\*?|at a date nobody can tell yet"
     rf"|\d+ %|\((\d+ days? (early|late)|on the day)\)|\d+ days?|{STATUSES}"
@@ -135,7 +135,7 @@ def told(share: str, change: Callable[[Issue], Issue] = lambda issue: issue, **p
     vault = msgspec.structs.replace(vault, issues=tuple(change(issue) for issue in vault.issues))
     world = Related(page_of("app"), vault, share=share)
     whole = world.whole(SHARED, dependencies=[(running("api"), running("app"))])
-    (own,) = (one for one in whole.milestones if one.written == running("app"))
+    (own,) = (milestone for milestone in whole.milestones if milestone.written == running("app"))
     return render(summary(view(own, now=RELATED_NOW)), Markup.GITHUB, 65_000)
 
 
@@ -243,9 +243,9 @@ def published(vault: Page, safe: Page) -> list[str]:
         JointMilestone(name="Mixed", members=(running("safe"), running("lib"), vaulted)),
     )
     whole = world.whole(*joints, dependencies=[(vaulted, applied)])
-    seen = [one for one in whole.milestones if one.project.visibility is Visibility.PUBLIC]
-    exact = msgspec.json.encode([(one.health, one.commitments) for one in seen]).decode()
-    return [exact, *(render(summary(view(one, now=RELATED_NOW)), Markup.GITHUB, 65_000) for one in seen)]
+    seen = [milestone for milestone in whole.milestones if milestone.project.visibility is Visibility.PUBLIC]
+    exact = msgspec.json.encode([(milestone.health, milestone.commitments) for milestone in seen]).decode()
+    return [exact, *(render(summary(view(milestone, now=RELATED_NOW)), Markup.GITHUB, 65_000) for milestone in seen)]
 
 
 PLAIN = published(page_of("vault"), page_of("safe"))

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sync.audience import Audience
-from sync.cli import show
-from sync.connector import Page
-from sync.model import JointMilestone, Visibility
+from sync.cli import output as show
+from sync.model.audience import Audience
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Visibility
+from sync.tracker.protocol import Page
 from tests.sites import contents, installation, project, series
 
 build: Any = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`").build

@@ -8,10 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import history
-from sync.ledger import Container, Ledger
-from sync.model import Counts, Issue, Membership, State, StatusCategory
-from sync.stays import Stays, ledger_of
+from sync.history import counting
+from sync.history import memberships as history
+from sync.history.ledger import Ledger
+from sync.history.membership_table import MembershipTable, ledger_of
+from sync.model.membership import Container, Counts, Membership
+from sync.model.tracker_data import Issue, State, StatusCategory
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 12).map(lambda n: T0 + timedelta(days=n, microseconds=n))
@@ -54,14 +56,14 @@ def containers(start: datetime | None) -> list[Container]:
 def test_columns_count_as_objects_do(
     rows: list[tuple[Membership, datetime]], at: datetime, start: datetime | None
 ) -> None:
-    stays = Stays.decode(Stays.of(rows).encode()).as_of(at)
+    stays = MembershipTable.decode(MembershipTable.of(rows).encode()).as_of(at)
     objects = known(rows, at)
     by = {name: [stay for stay in objects if stay.container == name] for name in "abcd"}
     assert {name: list(some) for name, some in stays.by_container().items()} == {n: s for n, s in by.items() if s}
-    opened = {name: [stay.item for stay in some if history.is_open(stay, at)] for name, some in by.items()}
+    opened = {name: [stay.item for stay in some if counting.is_open(stay, at)] for name, some in by.items()}
     assert stays.open_items(at) == {name: some for name, some in opened.items() if some}
     every = containers(start)
-    assert stays.counts(every, at) == {c.id: history.counts(c, by[c.id], at) for c in every}
+    assert stays.counts(every, at) == {c.id: counting.counts(c, by[c.id], at) for c in every}
     mine, theirs = ledger_of(every, [stays]), Ledger.of(every, objects)
     assert mine.offsets.tolist() == theirs.offsets.tolist()
     for name in ("joined", "left", "closed"):
@@ -73,17 +75,19 @@ def test_columns_count_as_objects_do(
 def test_parts_are_put_together_and_taken_out(
     first: list[tuple[Membership, datetime]], second: list[tuple[Membership, datetime]], out: set[str]
 ) -> None:
-    both = Stays.joined_up([Stays.of(first), Stays.of(second)]).without(out)
+    both = MembershipTable.joined_up([MembershipTable.of(first), MembershipTable.of(second)]).without(out)
     rows = [stay for stay, _ in (*first, *second) if stay.item not in out]
 
     def of(container: str) -> list[Membership]:
         return [stay for stay in rows if stay.container == container]
 
     named = both.named("x/", "y/").by_container()
-    seen = [(one.container, one.item, one.joined) for stays in named.values() for one in stays]
+    seen = [
+        (membership.container, membership.item, membership.joined) for stays in named.values() for membership in stays
+    ]
     assert seen == [(f"x/{s.container}", f"y/{s.item}", s.joined) for c in both.containers for s in of(c)]
     nothing = Counts(open=0, closed=0, removed=0, added=0, added_week=0)
-    assert Stays.joined_up([]).counts(containers(None), T0) == dict.fromkeys("abd", nothing)
+    assert MembershipTable.joined_up([]).counts(containers(None), T0) == dict.fromkeys("abd", nothing)
 
 
 def test_what_was_closed_when_it_was_first_seen_is_known_only_from_its_making_on() -> None:
@@ -94,5 +98,5 @@ def test_what_was_closed_when_it_was_first_seen_is_known_only_from_its_making_on
         created_at=made, updated_at=made, milestones=("m",),
     )  # fmt: skip
     (stay,) = history.stays(issue, [], TITLES, source="")
-    assert Stays.of([(stay, made)]).as_of(T0).open_items(T0) == {}
+    assert MembershipTable.of([(stay, made)]).as_of(T0).open_items(T0) == {}
     assert list(history.stays(issue, [], TITLES, source="", at=T0)) == []

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.past import Timeline
+from sync.forecast.history_tables import SortedEvents
 
 GROUPS = 4
 TIMES = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, np.inf])
@@ -19,7 +19,7 @@ def test_what_lies_before_a_moment(
 ) -> None:
     group, time = (np.array([entry[n] for entry in entries], dtype=kind) for n, kind in ((0, np.int64), (1, float)))
     where, moment = (np.array([one[n] for one in asked], dtype=kind) for n, kind in ((0, np.int64), (1, float)))
-    line = Timeline(group, time, GROUPS)
+    line = SortedEvents(group, time, GROUPS)
     expected = [
         sum(g < which or (g == which and (t < at or (inclusive and t == at))) for g, t in entries)
         for which, at in asked

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sync.attention import Attention, attention, candidates, usual_age, usual_shares
-from sync.ledger import days
-from sync.model import Issue, StatusCategory
-from sync.past import Past
-from sync.rules import Rules
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.health.attention import Attention, attention, candidates, usual_age, usual_shares
+from sync.history.ledger import days
+from sync.model.tracker_data import Issue, StatusCategory
 from tests.ledgers import Stay, container, day, ledger, open_issue
 
 RULES = Rules()
@@ -22,12 +22,12 @@ NOW = 50.0
 issue = partial(open_issue, created=0, touched=NOW - 1)
 
 
-def past(*stays: Stay, start: float = 0.0) -> Past:
-    return Past(ledger([(container("c", start, 60.0), stays)]), RULES)
+def past(*stays: Stay, start: float = 0.0) -> HistoryTables:
+    return HistoryTables(ledger([(container("c", start, 60.0), stays)]), RULES)
 
 
-def found(history: Past, *issues: Issue, oldest: float = 40.0) -> Attention:
-    known = {one.id: one for one in issues}
+def found(history: HistoryTables, *issues: Issue, oldest: float = 40.0) -> Attention:
+    known = {issue.id: issue for issue in issues}
     return attention(history, 0, days(day(NOW)), day(NOW), known, [*known, "c/item/9"], oldest)
 
 
@@ -62,7 +62,9 @@ def test_the_usual_age_is_that_of_finished_items() -> None:
     """Ages 1 to 20; the 21st is closed later than now, the last before it joined, one is of another stream."""
     finished: list[Stay] = [(NOW - n, NOW) for n in range(1, 21)]
     other = (container("o", 0.0, 60.0, stream="other"), [(0.0, 45.0)])
-    history = Past(ledger([(container("c", 0.0, 60.0), [*finished, (0.0, NOW + 1), (NOW - 2, NOW - 3)]), other]), RULES)
+    history = HistoryTables(
+        ledger([(container("c", 0.0, 60.0), [*finished, (0.0, NOW + 1), (NOW - 2, NOW - 3)]), other]), RULES
+    )
     names = history.ledger.streams
     at = days(day(NOW))
     assert usual_age(history, names.index("app/Release"), at) == pytest.approx(1 + 0.85 * 19)
@@ -71,7 +73,9 @@ def test_the_usual_age_is_that_of_finished_items() -> None:
 
 
 def test_usual_shares_are_of_all_open_items_once() -> None:
-    issues = {one.id: one for one in (issue("a", assignees=()), issue("b"), issue("c", blocked_by=("X",)), issue("d"))}
+    issues = {
+        item.id: item for item in (issue("a", assignees=()), issue("b"), issue("c", blocked_by=("X",)), issue("d"))
+    }
     assert usual_shares(issues, {"m": ["a", "b", "c"], "n": ["a", "d", "unknown"]}) == (0.25, 0.25)
     assert usual_shares(issues, {"m": ["a"], "n": ["a", "c"]}) == (0.5, 0.5)
     assert usual_shares(issues, {"m": ["unknown"]}) == (0.0, 0.0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sync.assessment import Rulebook
-from sync.audience import EVERYBODY, PUBLIC, Audience
-from sync.model import Health, JointMilestone, Project, Visibility
-from sync.reading import Reading
-from sync.together import relate
+from sync.assess.milestone import AssessmentRules
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
+from sync.model.audience import EVERYBODY, PUBLIC, Audience
+from sync.model.health import Health
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Project, Visibility
 from tests.related import NOW, RULES, World, page, running
 
 BOTH = JointMilestone(name="Payments GA", members=(running("app"), running("vault")))
@@ -34,7 +36,7 @@ def _project(key: str, visibility: Visibility = Visibility.PROJECT) -> Project:
 def test_who_may_read_what(audience: Audience, seen: set[str]) -> None:
     projects = {name: _project(name[3:]) for name in ("gh:acme/app", "gh:acme/web", "gl:acme/app")}
     projects["gl:open"] = _project("open", Visibility.PUBLIC)
-    assert {name for name, one in projects.items() if audience.sees(name[:2], one)} == seen
+    assert {name for name, project in projects.items() if audience.sees(name[:2], project)} == seen
 
 
 def test_what_is_shown_is_named_letter_by_letter_or_by_a_star() -> None:
@@ -45,22 +47,24 @@ def test_what_is_shown_is_named_letter_by_letter_or_by_a_star() -> None:
     assert not audience.shown("joint:Payments GA 2")
 
 
-def _reading(world: World, audience: Audience) -> Reading:
-    book = Rulebook(RULES, joints=(BOTH,), dependencies=((running("vault"), running("app")),))
-    return Reading(world.store, world.sources, NOW, book, audience=audience)
+def _reading(world: World, audience: Audience) -> Snapshot:
+    book = AssessmentRules(RULES, joints=(BOTH,), dependencies=((running("vault"), running("app")),))
+    return Snapshot(world.store, world.sources, NOW, book, audience=audience)
 
 
-def _told(reading: Reading) -> dict[str, Health]:
-    return {one.written: one.health for one in relate(reading).milestones}
+def _told(reading: Snapshot) -> dict[str, Health]:
+    return {milestone.written: milestone.health for milestone in build_portfolio(reading).milestones}
 
 
 def _published(world: World, **probability: float) -> None:
     """What comments said of each project's milestones when they began, so that there is a record to learn from."""
     healths = [
-        msgspec.structs.replace(one.health, probability=probability[one.project.id], at=one.milestone.created_at or NOW)
-        for one in world.whole().milestones
+        msgspec.structs.replace(
+            milestone.health, probability=probability[milestone.project.id], at=milestone.milestone.created_at or NOW
+        )
+        for milestone in world.whole().milestones
     ]
-    world.store.save_health("run", healths, {one.container: "memory://vault/project/vault" for one in healths})
+    world.store.save_health("run", healths, {health.container: "memory://vault/project/vault" for health in healths})
 
 
 def test_what_an_audience_may_not_read_leaves_no_trace() -> None:
@@ -84,12 +88,14 @@ def test_what_was_said_to_another_audience_is_no_record_of_the_comments() -> Non
         world = World(page("app"))
         _published(world, app=0.5)
         more = [
-            msgspec.structs.replace(one.health, audience=name, probability=0.01, at=one.milestone.created_at or NOW)
-            for one in world.whole().milestones
+            msgspec.structs.replace(
+                milestone.health, audience=name, probability=0.01, at=milestone.milestone.created_at or NOW
+            )
+            for milestone in world.whole().milestones
             for name in audiences
         ]
         world.store.save_health("run", more)
-        return Reading(world.store, world.sources, NOW, Rulebook(RULES)).scores
+        return Snapshot(world.store, world.sources, NOW, AssessmentRules(RULES)).scores
 
     assert scored()
     assert scored() == scored("board")

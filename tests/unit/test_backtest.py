@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sync import backtest, backtest_labels, backtest_view, replay
-from sync.ledger import Container, Ledger
-from sync.model import Membership, Status
+from sync.backtest import console as backtest_view
+from sync.backtest import label_stability as backtest_labels
+from sync.backtest import questions as replay
+from sync.backtest import run as backtest
+from sync.history.ledger import Ledger
+from sync.model.health import Status
+from sync.model.membership import Container, Membership
 
 DAY = timedelta(days=1)
 START = datetime(2022, 1, 3, tzinfo=UTC)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import nbinom
 
-from sync import baselines
-from sync.ledger import Container, Ledger, days
-from sync.model import Membership
+from sync.backtest import baselines
+from sync.history.ledger import Ledger, days
+from sync.model.membership import Container, Membership
 
 DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

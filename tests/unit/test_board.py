@@ -7,12 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.action import Board, BoardUpdate, Observed, Receipt, StatusIssue, TellBoard
-from sync.board import ADOPT, BOARD, EDITED, telling, untelling
-from sync.connector import Capabilities
-from sync.model import Markup, Status, Visibility
-from sync.ownership import adoption
-from sync.plan import Limits, Plan, fingerprint, over_limits
+from sync.model.health import Status
+from sync.model.tracker_data import Markup, Visibility
+from sync.plan.board_status import ADOPT, BOARD, EDITED, plan_board_update, remove_board_updates
+from sync.plan.desired import Plan
+from sync.plan.fingerprint import fingerprint
+from sync.plan.limits import Limits, over_limits
+from sync.plan.ownership import adoption
+from sync.tracker.actions import PostBoardUpdate, Receipt
+from sync.tracker.observed import Board, BoardUpdate, Observed, StatusIssue
+from sync.tracker.protocol import Capabilities
 from tests.unit.test_engine import World
 from tests.unit.test_fence import Describing
 from tests.unit.test_plan import NOW, TARGET, UID, want
@@ -26,7 +30,9 @@ class There:
     def __init__(self, *, public: bool = False, name: str = "acme/7") -> None:
         self.board, self.told, self.n = Board(name=name, public=public), set[str](), 0
 
-    def settle(self, status: Status = Status.AT_RISK, text: str = "", **fields: Any) -> tuple[list[TellBoard], str]:
+    def settle(
+        self, status: Status = Status.AT_RISK, text: str = "", **fields: Any
+    ) -> tuple[list[PostBoardUpdate], str]:
         """What is done, with that done, and what is skipped."""
         values = {
             "board": "acme/7",
@@ -36,14 +42,14 @@ class There:
             **fields,
         }
         have = msgspec.structs.replace(ISSUE, boards=(self.board,))
-        made, why = telling(want(status, **values), have, "acme")
-        for one in made:
-            self.do(one)
+        made, why = plan_board_update(want(status, **values), have, "acme")
+        for action in made:
+            self.do(action)
         return list(made), why
 
-    def do(self, action: TellBoard) -> None:
+    def do(self, action: PostBoardUpdate) -> None:
         """Post, rewrite or take away."""
-        kept = [one for one in self.board.updates if one.id != action.update]
+        kept = [update for update in self.board.updates if update.id != action.update]
         if action.body:
             self.n += 1
             self.told.add(action.board)
@@ -66,7 +72,7 @@ class There:
 
     def edit(self, **fields: Any) -> None:
         """Change what stands there, as a person does."""
-        self.set(updates=tuple(msgspec.structs.replace(one, **fields) for one in self.board.updates))
+        self.set(updates=tuple(msgspec.structs.replace(update, **fields) for update in self.board.updates))
 
 
 def test_it_is_posted_once_and_rewritten_in_place() -> None:
@@ -94,8 +100,8 @@ def test_what_a_person_edited_stays_and_that_is_told(change: dict[str, str]) -> 
     assert there.settle(board="") == ([], "")
     have = msgspec.structs.replace(ISSUE, boards=(there.board,))
     to = {"milestone": UID, "project": TARGET.project, "project_key": TARGET.project_key}
-    plan = untelling(have, to, "acme")
-    assert (plan.actions, [one.why for one in plan.skipped]) == ((), [EDITED])
+    plan = remove_board_updates(have, to, "acme")
+    assert (plan.actions, [skipped.why for skipped in plan.skipped]) == ((), [EDITED])
 
 
 def test_what_a_person_took_away_is_not_posted_again() -> None:
@@ -118,14 +124,17 @@ def test_another_board_gets_its_own_and_the_first_is_cleared() -> None:
     there = There()
     there.settle()
     made, _ = there.settle(board="acme/8")
-    assert [(one.board, one.update, bool(one.body)) for one in made] == [("acme/7", "1", False), ("acme/8", "", True)]
+    assert [(action.board, action.update, bool(action.body)) for action in made] == [
+        ("acme/7", "1", False),
+        ("acme/8", "", True),
+    ]
 
 
 def test_of_two_the_older_is_kept() -> None:
     there = There()
     there.settle()
-    (one,) = there.board.updates
-    there.set(updates=(one, msgspec.structs.replace(one, id="9")))
+    (update,) = there.board.updates
+    there.set(updates=(update, msgspec.structs.replace(update, id="9")))
     made, _ = there.settle()
     assert [(action.update, action.body) for action in made] == [("9", "")]
 
@@ -142,9 +151,9 @@ def test_a_public_board_is_told_only_what_everybody_may_read(milestone: Visibili
     board = Board(name="acme/7", public=True)
     have = msgspec.structs.replace(ISSUE, boards=(board,), visibility=issue)
     asked = want(board="acme/7", told="x", visibility=milestone)
-    assert telling(asked, have, "acme") == ((), "the board acme/7 is public, and the milestone is not")
+    assert plan_board_update(asked, have, "acme") == ((), "the board acme/7 is public, and the milestone is not")
     private = msgspec.structs.replace(have, boards=(Board(name="acme/7"),))
-    assert len(telling(asked, private, "acme")[0]) == 1
+    assert len(plan_board_update(asked, private, "acme")[0]) == 1
 
 
 def test_it_goes_from_a_board_that_became_public() -> None:
@@ -187,7 +196,7 @@ def adopted(there: There, accounts: tuple[str, ...] = ("former",), **fields: Any
 
 
 def told(plan: Plan) -> list[tuple[str, bool]]:
-    return [(one.update, bool(one.body)) for one in plan.actions if isinstance(one, TellBoard)]
+    return [(action.update, bool(action.body)) for action in plan.actions if isinstance(action, PostBoardUpdate)]
 
 
 def test_a_former_accounts_goes_and_ours_comes_though_the_store_says_it_was_posted() -> None:
@@ -206,7 +215,7 @@ def test_what_a_person_edited_of_a_former_accounts_stays(change: dict[str, str])
     there, theirs = left_by("former")
     there.set(claims=(msgspec.structs.replace(theirs, **change),))
     plan = adopted(there)
-    assert (plan.actions, [one.why for one in plan.skipped]) == ((), [EDITED])
+    assert (plan.actions, [skipped.why for skipped in plan.skipped]) == ((), [EDITED])
 
 
 @pytest.mark.parametrize("fields", [{"muted": True}, {"stale": True}])
@@ -223,12 +232,12 @@ def test_another_instance_is_nobody_to_us() -> None:
     there.told.clear()
     (own,), _ = there.settle()
     assert own.update == ""
-    assert sorted(one.marker for one in there.board.updates) == sorted([foreign, made.marker])
+    assert sorted(update.marker for update in there.board.updates) == sorted([foreign, made.marker])
 
 
 def test_there_is_none_before_the_status_issue_and_none_where_there_are_no_boards() -> None:
-    assert telling(want(board="acme/7", told="x"), None, "acme") == ((), "")
-    assert telling(want(board=None), ISSUE, "acme") == ((), "")
+    assert plan_board_update(want(board="acme/7", told="x"), None, "acme") == ((), "")
+    assert plan_board_update(want(board=None), ISSUE, "acme") == ((), "")
 
 
 def test_limits_count_it_and_a_saved_plan_knows_it() -> None:
@@ -238,7 +247,7 @@ def test_limits_count_it_and_a_saved_plan_knows_it() -> None:
     gone = msgspec.structs.replace(rewritten, body="", marker="")
     plan = Plan(actions=(made, rewritten, gone))
     none = Limits(creates=0, updates=0, deletes=0)
-    assert [(one.what, one.planned) for one in over_limits(plan, none, 1)] == [
+    assert [(refusal.what, refusal.planned) for refusal in over_limits(plan, none, 1)] == [
         ("creates", 1),
         ("updates", 1),
         ("deletes", 1),

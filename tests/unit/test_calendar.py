@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from sync.calendar import LOOK_AHEAD, Calendar
-from sync.dates import end_of_day
-from sync.ledger import days
+from sync.history.calendar import LOOK_AHEAD, Calendar
+from sync.history.ledger import days
+from sync.model.dates import end_of_day
 
 BERLIN, PACIFIC, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Los_Angeles"), ZoneInfo("Pacific/Apia")
 

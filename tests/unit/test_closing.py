@@ -5,29 +5,27 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.closing import freeze
-from sync.coordination import Criteria
-from sync.farewell import farewell, question
-from sync.goodnews import good_news
+from sync.health.closing import freeze
 from sync.markup import render
 from sync.markup.document import Item, is_ours
-from sync.model import (
-    Counts,
+from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, Told, without_person
+from sync.model.definition import Criteria
+from sync.model.health import Health, Status
+from sync.model.membership import Counts, Membership
+from sync.model.tracker_data import (
     DueDate,
     Event,
     EventKind,
-    Health,
     Issue,
     Markup,
-    Membership,
     Milestone,
     MilestoneKind,
     Person,
     State,
-    Status,
     StatusCategory,
 )
-from sync.record import Question, QuestionKind, Record, Told, forgotten
+from sync.report.closing_comment import closing_comment, question
+from sync.report.good_news import good_news
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADA, LIN, BOT = Person("u1", "Ada"), Person("u2", "Lin"), Person("u3", "merge[bot]")
@@ -95,15 +93,15 @@ def made(
     *,
     events: tuple[Event, ...] = (),
     **h: object,
-) -> Record:
+) -> ClosingRecord:
     stays = stays or [stay(n, 3.0 * n) for n in range(1, 6)]
     issues = {f"s/i{n}": issue(n, ADA if n % 2 else LIN) for n in range(1, 30)}
     slips = (DueDate(START, date(2026, 3, 30)), DueDate(day(20), date(2026, 4, 6)))
     return freeze(health(**h), milestone(), stays, issues, events, slips, told or [], criteria=Criteria())
 
 
-def kinds(record: Record) -> list[QuestionKind]:
-    return [one.kind for one in record.questions]
+def kinds(record: ClosingRecord) -> list[ReviewQuestionKind]:
+    return [result.kind for result in record.questions]
 
 
 def test_done_is_the_day_of_the_last_closure_and_that_of_the_milestone_where_work_was_left() -> None:
@@ -124,7 +122,7 @@ def test_who_closed_is_thanked_by_name_and_whose_item_it_was_where_a_program_did
 
 
 def test_a_record_counts_nobody() -> None:
-    body = render(farewell(made()), Markup.GITHUB, 65_000)
+    body = render(closing_comment(made()), Markup.GITHUB, 65_000)
     assert "Thanks to all who closed its issues: `Ada`, `Lin`." in body
 
 
@@ -132,29 +130,29 @@ def test_always_three_questions_and_those_of_what_happened_first() -> None:
     assert len(made().questions) == 3
     grown = made([stay(1, 3), stay(2, 3), stay(3, 9, joined=4), stay(4, 9, joined=5)])
     assert (grown.began, grown.joined, grown.left) == (2, 2, 0)
-    assert kinds(grown)[:2] == [QuestionKind.GREW, QuestionKind.SLIPPED]
+    assert kinds(grown)[:2] == [ReviewQuestionKind.GREW, ReviewQuestionKind.SLIPPED]
     quiet = freeze(health(baseline=date(2026, 4, 6)), milestone(), [], {}, (), (), (), criteria=Criteria())
-    assert kinds(quiet) == [QuestionKind.KEEP, QuestionKind.CHANGE, QuestionKind.NEXT]
+    assert kinds(quiet) == [ReviewQuestionKind.KEEP, ReviewQuestionKind.CHANGE, ReviewQuestionKind.NEXT]
 
 
 def test_a_forecast_that_was_wrong_is_asked_about() -> None:
     sure = Told(at=day(5), due=date(2026, 3, 10), probability=0.8)
     asked = made(told=[sure]).questions[0]
-    assert asked == Question(kind=QuestionKind.UNFORESEEN, probability=0.8, day=day(5).date(), days=7)
+    assert asked == ReviewQuestion(kind=ReviewQuestionKind.UNFORESEEN, probability=0.8, day=day(5).date(), days=7)
     doubtful = Told(at=day(5), due=date(2026, 3, 20), probability=0.2)
-    assert made(told=[doubtful]).questions[0].kind is QuestionKind.TURNED
+    assert made(told=[doubtful]).questions[0].kind is ReviewQuestionKind.TURNED
     right = Told(at=day(5), due=date(2026, 3, 20), probability=0.8)
-    assert {QuestionKind.UNFORESEEN, QuestionKind.TURNED}.isdisjoint(kinds(made(told=[right])))
+    assert {ReviewQuestionKind.UNFORESEEN, ReviewQuestionKind.TURNED}.isdisjoint(kinds(made(told=[right])))
 
 
 def test_what_was_left_and_what_took_long_is_asked_about() -> None:
     left = freeze(health(counts=Counts(open=2, closed=3)), milestone(), [], {}, (), (), (), criteria=Criteria(1, 3))
-    assert kinds(left)[:2] == [QuestionKind.LEFT_OPEN, QuestionKind.CRITERIA]
+    assert kinds(left)[:2] == [ReviewQuestionKind.LEFT_OPEN, ReviewQuestionKind.CRITERIA]
     slow = made([stay(1, 2), stay(2, 3), stay(3, 4), stay(4, 38)])
-    held = next(one for one in slow.questions if one.kind is QuestionKind.HELD_UP)
+    held = next(one for one in slow.questions if one.kind is ReviewQuestionKind.HELD_UP)
     assert held.days == 38
     assert held.item == ("#4", "Task 4", "memory:4")
-    assert QuestionKind.RUSH in kinds(made([stay(n, 30 + n) for n in range(1, 6)]))
+    assert ReviewQuestionKind.RUSH in kinds(made([stay(n, 30 + n) for n in range(1, 6)]))
 
 
 def test_the_forecasts_kept_are_few_with_first_last_and_the_greatest_moves() -> None:
@@ -162,13 +160,15 @@ def test_the_forecasts_kept_are_few_with_first_last_and_the_greatest_moves() -> 
     told = [Told(at=day(n), due=date(2026, 4, 6), probability=p) for n, p in enumerate(ps)]
     kept = made(told=told).told
     assert len(kept) <= 6
-    assert {day(0), day(10), day(20), day(29)} <= {one.at for one in kept}
+    assert {day(0), day(10), day(20), day(29)} <= {forecast.at for forecast in kept}
     assert made(told=[Told(at=day(1))]).told == ()
 
 
-@pytest.mark.parametrize("kind", list(QuestionKind))
-def test_every_question_is_a_sentence_of_our_own_words(kind: QuestionKind) -> None:
-    asked = Question(kind=kind, count=2, of=5, days=3, probability=0.8, day=date(2026, 3, 5), item=("#1", "Task", ""))
+@pytest.mark.parametrize("kind", list(ReviewQuestionKind))
+def test_every_question_is_a_sentence_of_our_own_words(kind: ReviewQuestionKind) -> None:
+    asked = ReviewQuestion(
+        kind=kind, count=2, of=5, days=3, probability=0.8, day=date(2026, 3, 5), item=("#1", "Task", "")
+    )
     words = [part for part in question(asked) if not isinstance(part, Item)]
     assert all(isinstance(part, str) and is_ours(part) for part in words)
     assert str(words[-1]).endswith("?")
@@ -177,8 +177,8 @@ def test_every_question_is_a_sentence_of_our_own_words(kind: QuestionKind) -> No
 def test_one_person_can_be_taken_out() -> None:
     record = made()
     nobody = Person("forgotten", "")
-    assert [one.id for one in forgotten(record, "u1", nobody).thanks] == ["forgotten", "u2"]
-    assert forgotten(record, "u9", nobody) == record
+    assert [item.id for item in without_person(record, "u1", nobody).thanks] == ["forgotten", "u2"]
+    assert without_person(record, "u9", nobody) == record
 
 
 # --- good news -------------------------------------------------------------------------------------------------------
@@ -227,6 +227,6 @@ def test_scope_and_budget_are_those_of_the_whole_time() -> None:
     record = freeze(health(), milestone(), stays, issues, (), (), (), criteria=Criteria())
     assert (record.began, record.joined, record.left) == (2, 2, 2)
     assert (record.estimate, record.spent) == (14400, 21600)
-    body = render(farewell(record), Markup.GITHUB, 65_000)
+    body = render(closing_comment(record), Markup.GITHUB, 65_000)
     assert "**Scope**: 2 issues at the start, 2 joined, 2 moved out" in body
     assert "**Budget**: 6 h spent of 4 h estimated, +50 %." in body

@@ -7,34 +7,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.action import Asked
-from sync.commands import LONGEST, MOST, Judgement, Order, command_lines, heard, parse
-from sync.model import Status
-from sync.view import Override
+from sync.model.health import Override, Status
+from sync.tracker.observed import CommandComment
+from sync.tracker.slash_commands import (
+    LONGEST,
+    MOST,
+    CommandName,
+    StatusOverride,
+    command_lines,
+    evaluate_commands,
+    parse,
+)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def said(text: str, *, at: datetime = NOW, may_write: bool = True, name: str = "Ada", id_: str = "1") -> Asked:
-    return Asked(id=id_, author=name.lower(), name=name, may_write=may_write, at=at, text=text)
+def said(text: str, *, at: datetime = NOW, may_write: bool = True, name: str = "Ada", id_: str = "1") -> CommandComment:
+    return CommandComment(id=id_, author=name.lower(), name=name, may_write=may_write, at=at, text=text)
 
 
 @pytest.mark.parametrize(
     ("line", "meant"),
     [
-        ("/milesync mute", Order.MUTE),
-        ("/milesync  Unmute ", Order.UNMUTE),
-        ("/milesync\trefresh", Order.REFRESH),
-        ("/milesync at-risk", Judgement(Status.AT_RISK)),
-        ("/milesync On-Track until 2026-12-05", Judgement(Status.ON_TRACK, date(2026, 12, 5))),
-        ("/milesync off-track because it slipped", Judgement(Status.OFF_TRACK, None, "it slipped")),
+        ("/milesync mute", CommandName.MUTE),
+        ("/milesync  Unmute ", CommandName.UNMUTE),
+        ("/milesync\trefresh", CommandName.REFRESH),
+        ("/milesync at-risk", StatusOverride(Status.AT_RISK)),
+        ("/milesync On-Track until 2026-12-05", StatusOverride(Status.ON_TRACK, date(2026, 12, 5))),
+        ("/milesync off-track because it slipped", StatusOverride(Status.OFF_TRACK, None, "it slipped")),
         (
             "/milesync at-risk until 2026-12-05 because vendor  slipped",
-            Judgement(Status.AT_RISK, date(2026, 12, 5), "vendor slipped"),
+            StatusOverride(Status.AT_RISK, date(2026, 12, 5), "vendor slipped"),
         ),
         (
             "/milesync at-risk because we wait until 2026-12-05",
-            Judgement(Status.AT_RISK, None, "we wait until 2026-12-05"),
+            StatusOverride(Status.AT_RISK, None, "we wait until 2026-12-05"),
         ),
     ],
 )
@@ -105,28 +112,28 @@ def test_no_text_is_too_odd(text: str) -> None:
     for line in command_lines(text).splitlines():
         assert line.startswith("/milesync")
         parse(line)
-    heard([said(command_lines(text))], NOW)
+    evaluate_commands([said(command_lines(text))], NOW)
 
 
 def test_nothing_was_said() -> None:
-    found = heard([], NOW)
+    found = evaluate_commands([], NOW)
     assert (found.override, found.muted, found.refresh, found.understood, found.ignored) == (None, False, None, 0, 0)
 
 
 def test_a_judgement_is_shown_with_whose_it_is_and_ends_with_its_day() -> None:
     asked = [said("/milesync at-risk until 2026-12-05 because vendor slipped")]
     shown = Override(status=Status.AT_RISK, by="Ada", until=date(2026, 12, 5), because="vendor slipped")
-    assert heard(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC)).override == shown
-    assert heard(asked, datetime(2026, 12, 6, tzinfo=UTC)).override is None
-    assert heard(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC), ZoneInfo("Asia/Tokyo")).override is None
+    assert evaluate_commands(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC)).override == shown
+    assert evaluate_commands(asked, datetime(2026, 12, 6, tzinfo=UTC)).override is None
+    assert evaluate_commands(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC), ZoneInfo("Asia/Tokyo")).override is None
 
 
 def test_without_a_day_it_ends_after_two_weeks() -> None:
     asked = [said("/milesync on-track")]
-    found = heard(asked, NOW + timedelta(days=14)).override
+    found = evaluate_commands(asked, NOW + timedelta(days=14)).override
     assert found is not None
     assert found.until == date(2026, 12, 4)
-    assert heard(asked, NOW + timedelta(days=15)).override is None
+    assert evaluate_commands(asked, NOW + timedelta(days=15)).override is None
 
 
 def test_the_last_word_counts_and_an_earlier_one_does_not_come_back() -> None:
@@ -134,22 +141,22 @@ def test_the_last_word_counts_and_an_earlier_one_does_not_come_back() -> None:
         said("/milesync off-track until 2026-11-25", at=NOW + timedelta(hours=1), id_="2"),
         said("/milesync on-track until 2026-12-31", at=NOW),
     ]
-    found = heard(asked, NOW + timedelta(hours=2)).override
+    found = evaluate_commands(asked, NOW + timedelta(hours=2)).override
     assert found is not None
     assert found.status is Status.OFF_TRACK
-    assert heard(asked, NOW + timedelta(days=10)).override is None
+    assert evaluate_commands(asked, NOW + timedelta(days=10)).override is None
 
 
 def test_mute_and_unmute_in_turn() -> None:
     mute, unmute = said("/milesync mute"), said("/milesync unmute", at=NOW + timedelta(minutes=1), id_="2")
-    assert heard([mute], NOW).muted
-    assert not heard([unmute, mute], NOW).muted
-    assert heard([said("/milesync unmute\n/milesync mute")], NOW).muted
+    assert evaluate_commands([mute], NOW).muted
+    assert not evaluate_commands([unmute, mute], NOW).muted
+    assert evaluate_commands([said("/milesync unmute\n/milesync mute")], NOW).muted
 
 
 def test_when_a_refresh_was_asked_for_last() -> None:
     asked = [said("/milesync refresh"), said("/milesync refresh", at=NOW + timedelta(hours=1), id_="2")]
-    assert heard(asked, NOW).refresh == NOW + timedelta(hours=1)
+    assert evaluate_commands(asked, NOW).refresh == NOW + timedelta(hours=1)
 
 
 def test_commands_of_those_who_may_not_write_are_ignored_and_counted() -> None:
@@ -157,7 +164,7 @@ def test_commands_of_those_who_may_not_write_are_ignored_and_counted() -> None:
         said("/milesync mute", may_write=False, name="Eve"),
         said("/milesync at-risk\n/milesync nonsense"),
     ]
-    found = heard(asked, NOW)
+    found = evaluate_commands(asked, NOW)
     assert (found.muted, found.understood, found.ignored) == (False, 1, 2)
     assert found.override is not None
     assert found.override.by == "Ada"

@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from sync.calendar import Calendar
-from sync.coordination import Criteria, Finding, FindingKind, criteria, findings, overlaps
-from sync.sentences import finding as told
+from sync.health.definition import criteria, findings, overlaps
+from sync.history.calendar import Calendar
+from sync.model.definition import Criteria, Finding, FindingKind
+from sync.report.phrases import finding as told
 from tests.golden.situations import issue, milestone
 
 FRIDAY = date(2026, 12, 11)
@@ -24,7 +25,7 @@ def _kinds(**changes: object) -> list[FindingKind]:
         "owner": "Ada",
         "calendar": Calendar(),
     }
-    return [one.kind for one in findings(**{**given, **changes})]  # type: ignore[arg-type]
+    return [finding.kind for finding in findings(**{**given, **changes})]  # type: ignore[arg-type]
 
 
 def test_a_well_defined_milestone_has_no_findings() -> None:

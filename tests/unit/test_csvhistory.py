@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.csvhistory import HistoryError, read_history, removed_items
-from sync.ledger import NEVER, days
+from sync.backtest.csv_history import HistoryError, read_history, removed_items
+from sync.history.ledger import NEVER, days
 
 MILESTONES = (
     "milestone,kind,stream,name,start,due\nm1,sprint,TI/main,Sprint 1,2020-01-01T08:00:00Z,2020-01-14T17:30:00Z\n"

@@ -8,15 +8,16 @@ from datetime import date, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.action import Observed, OurComment, StatusIssue
-from sync.assessment import Assessed
-from sync.desire import desire, last_marker
-from sync.desired import Desired
-from sync.marker import Marker, MarkerKind
-from sync.model import Dates, State, Status
-from sync.plan import reconcile
-from sync.store import Store
-from sync.track_record import earlier
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.track_record import earlier
+from sync.model.health import Dates, Status
+from sync.model.tracker_data import State
+from sync.plan.build_desired import build_desired
+from sync.plan.desired import Desired
+from sync.plan.reconcile import reconcile
+from sync.store.store import Store
+from sync.tracker.marker import Marker, MarkerKind, last_marker
+from sync.tracker.observed import Observed, OurComment, StatusIssue
 from tests.unit.test_engine import NOW, World, page
 
 HOUR = 3600
@@ -32,16 +33,16 @@ def body(world: World) -> str:
     return text
 
 
-def assessed(world: World) -> Assessed:
+def assessed(world: World) -> AssessedMilestone:
     engine = world.engine()
     engine.pull()
-    (one,) = engine.assess()
-    return one
+    (milestone,) = engine.assess()
+    return milestone
 
 
-def forecast(one: Assessed, p: float, p50: date) -> Assessed:
-    made = replace(one.health, status=Status.AT_RISK, unknown=None, probability=p, dates=Dates(p50=p50))
-    return changed(one, health=made)
+def forecast(milestone: AssessedMilestone, p: float, p50: date) -> AssessedMilestone:
+    made = replace(milestone.health, status=Status.AT_RISK, unknown=None, probability=p, dates=Dates(p50=p50))
+    return changed(milestone, health=made)
 
 
 def written(want: Desired, have: StatusIssue | None) -> StatusIssue:
@@ -86,15 +87,15 @@ def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: Wo
 
 
 def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
-    one = assessed(world)
-    first = desire(forecast(one, 0.71, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW)
+    milestone = assessed(world)
+    first = build_desired(forecast(milestone, 0.71, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW)
     assert "likelihood" not in first.summary
     stands = written(first, None)
-    moved = forecast(one, 0.42, date(2026, 4, 9))
-    second = desire(moved, stands, posted=True, instance="acme", now=NOW + timedelta(days=1))
+    moved = forecast(milestone, 0.42, date(2026, 4, 9))
+    second = build_desired(moved, stands, posted=True, instance="acme", now=NOW + timedelta(days=1))
     told = "**Forecast** likelihood 71 % → 42 %, most likely date 1 Apr 2026 → 9 Apr 2026"
     assert told in second.summary
-    again = desire(moved, written(second, stands), posted=True, instance="acme", now=NOW + timedelta(days=3))
+    again = build_desired(moved, written(second, stands), posted=True, instance="acme", now=NOW + timedelta(days=3))
     assert told in again.summary
     marker = Marker.decode(written(second, stands).comments[0].marker)
     assert marker is not None
@@ -102,16 +103,16 @@ def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -
 
 
 def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) -> None:
-    one = assessed(world)
+    milestone = assessed(world)
     store: Store = world.store
     for days in range(45):
-        said = forecast(one, 0.5 + days / 100, date(2026, 4, 1)).health
+        said = forecast(milestone, 0.5 + days / 100, date(2026, 4, 1)).health
         store.save_health(f"r{days}", [replace(said, at=NOW - timedelta(days=days))])
-    found = earlier(store, "", NOW)[one.uid]
+    found = earlier(store, "", NOW)[milestone.uid]
     assert [(NOW - told.at).days for told in found] == [32, 25, 18, 11, 4, 1]
     engine = world.engine()
     (now,) = engine.assess(keep=False)
-    shown = desire(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
+    shown = build_desired(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
     assert "What was forecast in the weeks before" in shown
     assert shown.count("Apr 2026 | none |") == 5
 
@@ -121,23 +122,23 @@ P50 = date(2026, 4, 20)
 
 @pytest.mark.parametrize("now", [0.60, 0.6235, 0.626, 0.65, 0.66, 0.68])
 def test_what_was_just_written_means_the_same_in_the_next_run(world: World, now: float) -> None:
-    one = assessed(world)
-    other = replace(one.milestone, title="renamed since")  # there is a reason to write, besides the probability
-    for before in (one, changed(one, milestone=other)):
-        first = desire(forecast(before, 0.62, P50), None, posted=False, instance="acme", now=NOW)
-        again = forecast(one, now, P50)
-        second = desire(again, written(first, None), posted=False, instance="acme", now=NOW)
+    milestone = assessed(world)
+    other = replace(milestone.milestone, title="renamed since")  # there is a reason to write, besides the probability
+    for before in (milestone, changed(milestone, milestone=other)):
+        first = build_desired(forecast(before, 0.62, P50), None, posted=False, instance="acme", now=NOW)
+        again = forecast(milestone, now, P50)
+        second = build_desired(again, written(first, None), posted=False, instance="acme", now=NOW)
         stands = written(first, None) if second.meaning == first.meaning else written(second, None)
-        third = desire(again, stands, posted=False, instance="acme", now=NOW)
+        third = build_desired(again, stands, posted=False, instance="acme", now=NOW)
         assert (third.meaning, third.probability) == (second.meaning, second.probability)
 
 
 def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(world: World) -> None:
-    one, told = assessed(world), []
-    want = desire(forecast(one, 0.5, P50), None, posted=False, instance="acme", now=NOW)
+    milestone, told = assessed(world), []
+    want = build_desired(forecast(milestone, 0.5, P50), None, posted=False, instance="acme", now=NOW)
     for step in range(1, 25):
-        again = desire(
-            forecast(one, 0.5 + step / 100, P50), written(want, None), posted=False, instance="acme", now=NOW
+        again = build_desired(
+            forecast(milestone, 0.5 + step / 100, P50), written(want, None), posted=False, instance="acme", now=NOW
         )
         if again.meaning != want.meaning:
             told.append(again.probability)
@@ -161,10 +162,10 @@ def test_what_was_taken_out_and_what_was_reopened_are_named(world: World) -> Non
 
 
 def test_another_instances_summary_on_the_same_issue_is_not_taken_for_ours(world: World) -> None:
-    one = assessed(world)
-    stands = written(desire(one, None, posted=False, instance="acme", now=NOW), None)
+    milestone = assessed(world)
+    stands = written(build_desired(milestone, None, posted=False, instance="acme", now=NOW), None)
     (ours,) = stands.comments
     theirs = replace(ours, id="theirs", marker=ours.marker.replace('"acme"', '"other"'))
     both = replace(stands, comments=(theirs, ours))
-    assert last_marker(one.uid, both, "acme") == Marker.decode(ours.marker)
-    assert last_marker(one.uid, replace(stands, comments=(theirs,)), "acme") is None
+    assert last_marker(milestone.uid, both, "acme") == Marker.decode(ours.marker)
+    assert last_marker(milestone.uid, replace(stands, comments=(theirs,)), "acme") is None

@@ -12,14 +12,15 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 from msgspec.structs import replace
 
-from sync.calendar import Calendar
-from sync.digest.days import Rhythm
+from sync.digest.cadence import Cadence
+from sync.digest.changes import ChangeKind, DigestChanges, MilestoneState, changes_since
 from sync.digest.language import LANGUAGES, LOCALE, Language, language
-from sync.digest.letter import letter, more
-from sync.digest.news import News, Standing, Told, Turn, news
-from sync.digest.sentences import Speaker, Style
-from sync.markup.quiet import fitted, html_letter, text_letter
-from sync.model import Dates, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.digest.message import compose, more
+from sync.digest.phrases import Speaker, Style
+from sync.history.calendar import Calendar
+from sync.markup.message import fitted, html_message, text_message
+from sync.model.digest import LastSent
+from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownWhy
 from tests import catalogue
 from tests.digests import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
 
@@ -27,9 +28,11 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "digest"
 DAY = timedelta(days=1)
 
 
-def told(one: Standing, before: Told | None = STEADY, since: datetime | None = NOW - DAY) -> tuple[Turn, ...]:
+def told(
+    milestone: MilestoneState, before: LastSent | None = STEADY, since: datetime | None = NOW - DAY
+) -> tuple[ChangeKind, ...]:
     """The turns of one milestone; empty when there is no message."""
-    made = news([one], {one.uid: before} if before else {}, since, NOW)
+    made = changes_since([milestone], {milestone.uid: before} if before else {}, since, NOW)
     return made.entries[0].turns if made else ()
 
 
@@ -37,64 +40,64 @@ def told(one: Standing, before: Told | None = STEADY, since: datetime | None = N
 
 
 def test_nothing_changed_is_no_news() -> None:
-    assert news([steady()], {"web": STEADY}, NOW - DAY, NOW) is None
-    assert news([], {}, None, NOW) is None
+    assert changes_since([steady()], {"web": STEADY}, NOW - DAY, NOW) is None
+    assert changes_since([], {}, None, NOW) is None
 
 
 @pytest.mark.parametrize(
-    ("one", "turns"),
+    ("milestone", "turns"),
     [
-        (standing("web", health(Status.AT_RISK, 0.8)), (Turn.STATUS,)),
-        (steady(due=DUE + DAY), (Turn.DUE,)),
-        (steady(due=None), (Turn.DUE,)),
-        (steady(dates=Dates(p85=date(2026, 12, 16))), (Turn.DATE,)),
+        (standing("web", health(Status.AT_RISK, 0.8)), (ChangeKind.STATUS,)),
+        (steady(due=DUE + DAY), (ChangeKind.DUE,)),
+        (steady(due=None), (ChangeKind.DUE,)),
+        (steady(dates=Dates(p85=date(2026, 12, 16))), (ChangeKind.DATE,)),
         (steady(dates=Dates(p85=date(2026, 12, 15))), ()),
-        (standing("web", health(Status.ON_TRACK, 0.7)), (Turn.ODDS,)),
+        (standing("web", health(Status.ON_TRACK, 0.7)), (ChangeKind.ODDS,)),
         (standing("web", health(Status.ON_TRACK, 0.72)), ()),
-        (standing("web", health(Status.DONE)), (Turn.DONE,)),
-        (standing("web", health(Status.DONE), ended=NOW), (Turn.DONE,)),
-        (standing("web", health(Status.AT_RISK), ended=NOW), (Turn.CLOSED,)),
+        (standing("web", health(Status.DONE)), (ChangeKind.DONE,)),
+        (standing("web", health(Status.DONE), ended=NOW), (ChangeKind.DONE,)),
+        (standing("web", health(Status.AT_RISK), ended=NOW), (ChangeKind.CLOSED,)),
     ],
 )
-def test_what_counts_as_a_change(one: Standing, turns: tuple[Turn, ...]) -> None:
-    assert told(one) == turns
+def test_what_counts_as_a_change(milestone: MilestoneState, turns: tuple[ChangeKind, ...]) -> None:
+    assert told(milestone) == turns
 
 
 def test_what_is_over_is_told_once() -> None:
     over = standing("web", health(Status.DONE), ended=NOW - timedelta(hours=1))
-    assert told(over, Told(status=Status.DONE, ended=True)) == ()
-    assert told(over, Told(status=Status.DONE)) == ()
-    assert told(over, None) == (Turn.DONE,)  # it came and went between two messages
+    assert told(over, LastSent(status=Status.DONE, ended=True)) == ()
+    assert told(over, LastSent(status=Status.DONE)) == ()
+    assert told(over, None) == (ChangeKind.DONE,)  # it came and went between two messages
     assert told(over, None, since=NOW) == ()
     assert told(over, None, since=None) == ()
 
 
 def test_small_moves_add_up_until_they_are_told() -> None:
-    first = news([steady()], {}, None, NOW)
+    first = changes_since([steady()], {}, None, NOW)
     assert first is not None
     record = first.told
     for days in (3, 6):
         moved = steady(dates=Dates(p85=date(2026, 12, 9) + timedelta(days=days)))
-        assert news([moved], record, NOW, NOW) is None
-    assert news([steady(dates=Dates(p85=date(2026, 12, 17)))], record, NOW, NOW) is not None
+        assert changes_since([moved], record, NOW, NOW) is None
+    assert changes_since([steady(dates=Dates(p85=date(2026, 12, 17)))], record, NOW, NOW) is not None
 
 
 def test_a_decision_is_asked_for_once_a_week_and_stands_in_every_message_meanwhile() -> None:
     late = standing("late", health(Status.OFF_TRACK, 0.1, levers=WAYS))
-    first = news([late, steady()], {}, None, NOW)
+    first = changes_since([late, steady()], {}, None, NOW)
     assert first is not None
     asked = first.told
-    assert news([late, steady()], asked, NOW, NOW + 6 * DAY) is None
-    again = news([late, steady()], asked, NOW, NOW + 7 * DAY)
+    assert changes_since([late, steady()], asked, NOW, NOW + 6 * DAY) is None
+    again = changes_since([late, steady()], asked, NOW, NOW + 7 * DAY)
     assert again is not None
     assert [(e.standing.uid, e.turns, e.decide) for e in again.entries] == [("late", (), True)]
-    beside = news([late, steady(due=None)], asked, NOW, NOW + DAY)
+    beside = changes_since([late, steady(due=None)], asked, NOW, NOW + DAY)
     assert beside is not None
     assert [e.standing.uid for e in beside.entries] == ["late", "web"]
 
 
 def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
-    made = news(
+    made = changes_since(
         [standing("a", health(Status.AT_RISK)), standing("b", health(Status.AT_RISK, levers=WAYS))], {}, None, NOW
     )
     assert made is not None
@@ -102,24 +105,24 @@ def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
 
 
 def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
-    def blind(hours: int) -> Standing:
+    def blind(hours: int) -> MilestoneState:
         since = NOW - timedelta(hours=hours)
         return standing("web", health(Status.UNKNOWN, unknown=UnknownWhy.STALE, stale_since=since))
 
-    assert news([blind(23)], {"web": STEADY}, NOW - DAY, NOW) is None
-    made = news([blind(24)], {"web": STEADY}, NOW - DAY, NOW)
+    assert changes_since([blind(23)], {"web": STEADY}, NOW - DAY, NOW) is None
+    made = changes_since([blind(24)], {"web": STEADY}, NOW - DAY, NOW)
     assert made is not None
-    assert made.entries[0].turns == (Turn.SILENT,)
+    assert made.entries[0].turns == (ChangeKind.SILENT,)
     assert made.told["web"] == replace(STEADY, silent=True)
-    assert news([blind(90)], made.told, NOW, NOW) is None
-    assert news([steady()], made.told, NOW, NOW) is None  # it is back, and stands as it was told
-    assert news([blind(90)], {}, None, NOW) is None  # nothing is known of it, so nothing is told
+    assert changes_since([blind(90)], made.told, NOW, NOW) is None
+    assert changes_since([steady()], made.told, NOW, NOW) is None  # it is back, and stands as it was told
+    assert changes_since([blind(90)], {}, None, NOW) is None  # nothing is known of it, so nothing is told
 
 
 def test_who_is_told_first_of_many_hears_how_all_stand() -> None:
-    made = news([steady(), steady("api")], {}, None, NOW)
+    made = changes_since([steady(), steady("api")], {}, None, NOW)
     assert made is not None
-    assert [e.turns for e in made.entries] == [(Turn.NEW,), (Turn.NEW,)]
+    assert [e.turns for e in made.entries] == [(ChangeKind.NEW,), (ChangeKind.NEW,)]
 
 
 # --- when -------------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ def local(text: str) -> datetime:
     ],
 )
 def test_each_working_day_has_one_message(now: str, due: date | None) -> None:
-    assert Rhythm(WORK, BERLIN).due(local(now)) == due
+    assert Cadence(WORK, BERLIN).due(local(now)) == due
 
 
 @pytest.mark.parametrize(
@@ -161,14 +164,14 @@ def test_each_working_day_has_one_message(now: str, due: date | None) -> None:
     ],
 )
 def test_each_week_has_one_message(now: str, due: date | None) -> None:
-    assert Rhythm(WORK, BERLIN, weekday=1).due(local(now)) == due
+    assert Cadence(WORK, BERLIN, weekday=1).due(local(now)) == due
 
 
 def test_a_calendar_without_work_sends_nothing() -> None:
     idle = Calendar(weekend=range(1, 8))
-    assert Rhythm(idle, BERLIN).due(NOW) is None
-    assert Rhythm(idle, BERLIN, weekday=5).due(NOW) is None
-    assert Rhythm(Calendar(weekend=(6, 7)), BERLIN, time(0), weekday=6).due(local("2026-11-27T00:00")) == date(
+    assert Cadence(idle, BERLIN).due(NOW) is None
+    assert Cadence(idle, BERLIN, weekday=5).due(NOW) is None
+    assert Cadence(Calendar(weekend=(6, 7)), BERLIN, time(0), weekday=6).due(local("2026-11-27T00:00")) == date(
         2026, 11, 23
     )
 
@@ -176,9 +179,9 @@ def test_a_calendar_without_work_sends_nothing() -> None:
 # --- how it reads -----------------------------------------------------------------------------------------------------
 
 
-def _news() -> News:
+def _news() -> DigestChanges:
     found, before = everything()
-    made = news(found, before, NOW - 3 * DAY, NOW)
+    made = changes_since(found, before, NOW - 3 * DAY, NOW)
     assert made is not None
     return made
 
@@ -186,15 +189,15 @@ def _news() -> News:
 @pytest.mark.parametrize("name", LANGUAGES)
 @pytest.mark.parametrize("style", ["numbers", "words"])
 def test_it_reads_as_it_did_when_somebody_read_it(name: str, style: Style) -> None:
-    written = letter(_news(), Speaker(language(name), style))
-    text = f"{written.subject}\n\n{text_letter(written.document)}\n"
+    written = compose(_news(), Speaker(language(name), style))
+    text = f"{written.subject}\n\n{text_message(written.document)}\n"
     assert text == (GOLDEN / f"{name}-{style}.txt").read_text(encoding="utf-8")
 
 
 def test_words_tell_no_probability() -> None:
     for name in LANGUAGES:
-        assert "%" not in text_letter(letter(_news(), Speaker(language(name), "words")).document)
-        assert "%" in text_letter(letter(_news(), Speaker(language(name), "numbers")).document)
+        assert "%" not in text_message(compose(_news(), Speaker(language(name), "words")).document)
+        assert "%" in text_message(compose(_news(), Speaker(language(name), "numbers")).document)
 
 
 def test_as_html_titles_are_links_to_the_web_only() -> None:
@@ -202,9 +205,9 @@ def test_as_html_titles_are_links_to_the_web_only() -> None:
         standing("a", health(Status.ON_TRACK), url="javascript:alert(1)"),
         standing("b", health(Status.ON_TRACK), url="https://tracker.example/b"),
     ]
-    made = news(found, {}, None, NOW)
+    made = changes_since(found, {}, None, NOW)
     assert made is not None
-    page = html_letter(letter(made, Speaker(language("en"))).document)
+    page = html_message(compose(made, Speaker(language("en"))).document)
     assert page.count("<a ") == 1
     assert 'href="https://tracker.example/b"' in page
     assert "javascript" not in page
@@ -212,10 +215,10 @@ def test_as_html_titles_are_links_to_the_web_only() -> None:
 
 def test_what_does_not_fit_goes_by_whole_entries_the_lightest_first() -> None:
     speaker = Speaker(language("en"))
-    document = letter(_news(), speaker).document
-    whole = text_letter(document)
+    document = compose(_news(), speaker).document
+    whole = text_message(document)
     for limit in range(600, len(whole) + 1, 100):
-        cut = fitted(document, limit, text_letter, lambda n: more(n, speaker))
+        cut = fitted(document, limit, text_message, lambda n: more(n, speaker))
         assert len(cut) <= limit
         assert "still overdue" in cut
         assert ("not fit in here" in cut) == (cut != whole)
@@ -243,9 +246,9 @@ def test_a_cut_that_wins_no_day_is_not_offered() -> None:
     both = replace(WAYS[1], kind=LeverKind.BOTH, values={**WAYS[1].values, "count": 5})
     earlier = replace(both, values={**both.values, "to": date(2027, 1, 2)})
     for offered, words in ((both, "Ways out: move the date to 9 Jan 2027 (85 % likely)."), (earlier, "2 Jan 2027")):
-        made = news([standing("a", health(Status.OFF_TRACK, 0.1, levers=(WAYS[1], offered)))], {}, None, NOW)
+        made = changes_since([standing("a", health(Status.OFF_TRACK, 0.1, levers=(WAYS[1], offered)))], {}, None, NOW)
         assert made is not None
-        assert words in text_letter(letter(made, Speaker(language("en"))).document)
+        assert words in text_message(compose(made, Speaker(language("en"))).document)
 
 
 # --- translations -----------------------------------------------------------------------------------------------------

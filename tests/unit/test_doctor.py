@@ -9,24 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from sync.connector import (
-    AuthError,
-    Budget,
-    Connector,
-    Examination,
-    GoneError,
-    LimitedError,
-    MalformedError,
-    Need,
-    Obstacle,
-    Right,
-    TrackerError,
-    Trigger,
-    UnreachableError,
-    Unread,
-)
-from sync.doctor import Finding, Level, Patient, examined, findings, of_clock, well
-from sync.plan import Policy
+from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, findings, is_ok, of_clock
+from sync.model.policy import Policy
+from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
+from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
+from sync.tracker.protocol import Connector
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -45,17 +32,17 @@ class Tracker:
         return self.told
 
 
-def patient(policy: Policy = Policy.PLAN, connector: object = None, **policies: Policy) -> Patient:
+def patient(policy: Policy = Policy.PLAN, connector: object = None, **policies: Policy) -> ConnectionCheck:
     of: Callable[[str], Policy] = lambda project: policies.get(project.partition("/")[2], policy)  # noqa: E731
-    return Patient("gh", cast("Connector", connector), ("acme/app", "acme/web"), of)
+    return ConnectionCheck("gh", cast("Connector", connector), ("acme/app", "acme/web"), of)
 
 
-def said(told: Examination, policy: Policy = Policy.PLAN, **policies: Policy) -> list[Finding]:
-    return [one for one in findings(patient(policy, **policies), told, NOW) if one.level is not Level.OK]
+def said(told: Examination, policy: Policy = Policy.PLAN, **policies: Policy) -> list[DoctorFinding]:
+    return [finding for finding in findings(patient(policy, **policies), told, NOW) if finding.level is not Level.OK]
 
 
-def words(found: list[Finding]) -> list[tuple[str, str]]:
-    return [(str(one.level), one.words) for one in found]
+def words(found: list[DoctorFinding]) -> list[tuple[str, str]]:
+    return [(str(finding.level), finding.words) for finding in found]
 
 
 def right(name: str, need: Need, held: bool | None, project: str = "acme/app") -> Right:
@@ -86,7 +73,7 @@ def test_the_policy_that_counts_is_that_of_the_project() -> None:
     told = Examination(
         rights=(right("Issues: write", Need.UPDATE, held=False), right("Issues: write", Need.UPDATE, False, "acme/web"))
     )
-    assert [one.level for one in said(told, app=Policy.CREATE)] == [Level.ERROR, Level.WARNING]
+    assert [finding.level for finding in said(told, app=Policy.CREATE)] == [Level.ERROR, Level.WARNING]
 
 
 def test_a_right_of_the_token_itself_counts_for_the_widest_policy() -> None:
@@ -108,7 +95,7 @@ def test_rights_that_are_not_told_come_in_one_line() -> None:
 )
 def test_the_end_of_a_token(days: float, level: str | None) -> None:
     found = said(Examination(expires=NOW + timedelta(days=days)))
-    assert [str(one.level) for one in found] == ([level] if level else [])
+    assert [str(finding.level) for finding in found] == ([level] if level else [])
 
 
 @pytest.mark.parametrize(
@@ -125,17 +112,17 @@ def test_the_end_of_a_token(days: float, level: str | None) -> None:
 )
 def test_the_clock(seconds: int, level: str | None, told: str) -> None:
     found = list(of_clock("gh", timedelta(seconds=seconds)))
-    assert [str(one.level) for one in found] == ([level] if level else [])
-    assert all(told in one.words for one in found)
+    assert [str(finding.level) for finding in found] == ([level] if level else [])
+    assert all(told in finding.words for finding in found)
     assert said(Examination(ahead=timedelta(seconds=seconds))) == found
 
 
 @pytest.mark.parametrize(("left", "level"), [(0, "error"), (499, "warning"), (500, None), (5000, None)])
 def test_a_rate_limit(left: int, level: str | None) -> None:
     resets = datetime(2026, 3, 2, 9, 40, tzinfo=UTC)
-    found = said(Examination(budgets=(Budget(name="REST", limit=5000, left=left, resets=resets),)))
-    assert [str(one.level) for one in found] == ([level] if level else [])
-    assert all("full again at 09:40 UTC" in one.words for one in found)
+    found = said(Examination(budgets=(RequestBudget(name="REST", limit=5000, left=left, resets=resets),)))
+    assert [str(finding.level) for finding in found] == ([level] if level else [])
+    assert all("full again at 09:40 UTC" in finding.words for finding in found)
 
 
 def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
@@ -157,10 +144,12 @@ def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
 def test_an_error_of_the_connection_or_of_a_project_says_what_to_do(kind: type[TrackerError]) -> None:
     for told in (kind("gh", detail="HTTP 400"), Examination(failed={"acme/gone": kind("gh", "acme/gone")})):
         tracker = Tracker(told)
-        found = [one for one in examined(patient(connector=tracker), lambda: NOW) if one.level is Level.ERROR]
+        found = [
+            finding for finding in examined(patient(connector=tracker), lambda: NOW) if finding.level is Level.ERROR
+        ]
         assert len(found) == 1
         assert found[0].remedy
-        assert not well(found)
+        assert not is_ok(found)
         assert tracker.asked == [("acme/app", "acme/web")]
 
 
@@ -173,7 +162,7 @@ def test_a_connector_that_breaks_is_an_error_of_its_own() -> None:
 def test_a_connector_that_cannot_examine_is_no_error() -> None:
     found = examined(patient(connector=object()), lambda: NOW)
     assert words(found) == [("note", "this type of connector can't be examined")]
-    assert well(found)
+    assert is_ok(found)
 
 
 def test_good_news_names_account_scopes_and_versions() -> None:
@@ -185,7 +174,7 @@ def test_good_news_names_account_scopes_and_versions() -> None:
         expires=NOW + timedelta(days=40),
         rights=(right("Issues: write", Need.UPDATE, held=True),),
     )
-    every: list[Any] = [one.words for one in findings(patient(), told, NOW)]
+    every: list[Any] = [finding.words for finding in findings(patient(), told, NOW)]
     assert every == [
         "the token belongs to bot, scopes repo",
         "GitHub through PyGithub 2",

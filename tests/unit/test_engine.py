@@ -7,15 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.action import CreateComment, CreateStatusIssue
-from sync.assessment import Rulebook
-from sync.connector import BusyError, Page, RefusedError, UnreachableError
-from sync.engine import Engine
-from sync.model import Issue, Milestone, MilestoneKind, Project, State, Status, StatusCategory, Visibility
-from sync.outcome import Result
-from sync.plan import Limits, Policy
-from sync.source import Source
-from sync.store import Store
+from sync.assess.milestone import AssessmentRules
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.tracker_data import Issue, Milestone, MilestoneKind, Project, State, StatusCategory, Visibility
+from sync.plan.limits import Limits
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, CreateStatusIssue
+from sync.tracker.connection import Connection
+from sync.tracker.errors import BusyError, RefusedError, UnreachableError
+from sync.tracker.protocol import Page
 from tests.memory import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -77,21 +80,23 @@ class World:
         self.connector = MemoryConnector(self.tracker)
         self.runs = 0
 
-    def engine(self, *sources: Source, limits: Limits | None = None) -> Engine:
+    def engine(self, *sources: Connection, limits: Limits | None = None) -> Engine:
         self.runs += 1
-        one = Source(name="memory", connector=self.connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE)
+        connection = Connection(
+            name="memory", connector=self.connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
+        )
         return Engine(
-            sources=sources or (one,),
+            sources=sources or (connection,),
             store=self.store,
             instance="acme",
             clock=self.clock,
-            rules=Rulebook(),
+            rules=AssessmentRules(),
             limits=limits or Limits(),
             run_id=f"run-{self.runs}",
             holder=f"host:{self.runs}:1",
         )
 
-    def run(self, *sources: Source) -> Result:
+    def run(self, *sources: Connection) -> Result:
         return self.engine(*sources).run()
 
     def summaries(self) -> list[str]:
@@ -125,7 +130,9 @@ def test_a_lost_answer_to_a_create_is_looked_up_and_not_sent_again(world: World)
 def test_a_refused_write_ends_its_own_milestone_only(world: World) -> None:
     world.tracker.pages = [page(), page("p2", key="acme/web")]
     world.connector.fail["apply"] = [RefusedError("memory", "acme/app", "no right")]
-    source = Source(name="memory", connector=world.connector, projects=("acme/*",), policy_of=lambda _: Policy.CREATE)
+    source = Connection(
+        name="memory", connector=world.connector, projects=("acme/*",), policy_of=lambda _: Policy.CREATE
+    )
     result = world.run(source)
     assert [f.error for f in result.failures] == [
         "memory: acme/app: The tracker refused the request; a person has to look. (no right)"
@@ -142,7 +149,7 @@ def test_a_project_that_is_no_longer_configured_is_left_alone(world: World) -> N
     world.tracker.pages = [page()]
     world.now += timedelta(days=2)
     result = world.run()
-    assert {one.project.key for one in result.assessed} == {"acme/app"}
+    assert {milestone.project.key for milestone in result.assessed} == {"acme/app"}
     assert all(w.action.project_key == "acme/app" for w in result.written)
 
 
@@ -155,11 +162,11 @@ def test_two_connections_to_one_tracker_each_write_their_own(world: World) -> No
             yield from pages[self.name]
 
     sources = [
-        Source(name=name, connector=Split(world.tracker, name), projects=("x",), policy_of=lambda _: Policy.CREATE)
+        Connection(name=name, connector=Split(world.tracker, name), projects=("x",), policy_of=lambda _: Policy.CREATE)
         for name in pages
     ]
     result = world.run(*sources)
-    assert {(one.source.name, one.project.key) for one in result.assessed} == {
+    assert {(milestone.source.name, milestone.project.key) for milestone in result.assessed} == {
         ("memory", "acme/app"),
         ("second", "beta/web"),
     }
@@ -172,7 +179,7 @@ def test_a_failed_pull_turns_nothing_green_and_says_since_when(world: World) -> 
     world.now += timedelta(hours=3)
     world.connector.fail["pull"] = [UnreachableError("memory")]
     result = world.run()
-    assert [one.health.status for one in result.assessed] == [Status.UNKNOWN]
+    assert [milestone.health.status for milestone in result.assessed] == [Status.UNKNOWN]
     assert result.assessed[0].health.stale_since == NOW
     assert [type(w.action).__name__ for w in result.written] == ["UpdateComment"]
     assert world.summaries() != [before]
@@ -182,7 +189,7 @@ def test_a_failed_pull_turns_nothing_green_and_says_since_when(world: World) -> 
 
 
 def test_a_pattern_that_failed_once_is_well_again(world: World) -> None:
-    source = Source(name="memory", connector=world.connector, projects=("acme/*",))
+    source = Connection(name="memory", connector=world.connector, projects=("acme/*",))
     world.tracker.pages = [page(), Page(failed={"acme/*": BusyError("memory", "acme/*")})]
     world.run(source)
     assert set(world.store.stale()) == {("memory://tracker", "acme/*")}
@@ -214,7 +221,7 @@ def test_types_that_are_ignored_are_no_items(world: World) -> None:
     world.tracker.pages = [msgspec.structs.replace(told, issues=(msgspec.structs.replace(first, type="Epic"), *others))]
     counts = {}
     for ignored in (frozenset[str](), frozenset({"epic"})):
-        source = Source(name="memory", connector=world.connector, projects=("acme/app",), ignored=ignored)
+        source = Connection(name="memory", connector=world.connector, projects=("acme/app",), ignored=ignored)
         counts[ignored] = world.run(source).assessed[0].health.counts.total
     assert list(counts.values()) == [4, 3]
 
@@ -224,15 +231,15 @@ def test_a_connectors_own_mistake_is_a_failure_and_not_a_crash(world: World) -> 
         def pull(self, projects: Any, cursors: Any) -> Any:
             raise KeyError("fields")
 
-    broken = Source(name="broken", connector=Broken(world.tracker, "broken", "memory://b"), projects=("x",))
-    good = Source(name="memory", connector=world.connector, projects=("a",), policy_of=lambda _: Policy.CREATE)
+    broken = Connection(name="broken", connector=Broken(world.tracker, "broken", "memory://b"), projects=("x",))
+    good = Connection(name="memory", connector=world.connector, projects=("a",), policy_of=lambda _: Policy.CREATE)
     result = world.run(broken, good)
     assert [f.connection for f in result.failures] == ["broken"]
     assert len(world.summaries()) == 1
 
 
 def test_limits_count_only_what_the_policy_allows(world: World) -> None:
-    looking = Source(name="memory", connector=world.connector, projects=("acme/app",))
+    looking = Connection(name="memory", connector=world.connector, projects=("acme/app",))
     result = world.engine(looking, limits=Limits(creates=0)).run()
     assert result.refused == []
     assert result.plan.actions
@@ -259,7 +266,7 @@ def test_every_write_is_preceded_by_a_fresh_look(world: World) -> None:
     world.now += timedelta(hours=1)
     result = world.run()
     assert result.plan.actions == ()
-    assert [one.why for one in result.plan.skipped] == ["its status issue is closed, which mutes it"]
+    assert [skipped.why for skipped in result.plan.skipped] == ["its status issue is closed, which mutes it"]
 
 
 @pytest.mark.parametrize("fields", [{"due": None}, {"state": State.CLOSED, "closed_at": NOW - timedelta(days=1)}])

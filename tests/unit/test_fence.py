@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.action import Describe
-from sync.also import Also
-from sync.engine import Engine
-from sync.fence import NotThereError, fence_in, fenced, put
-from sync.handover import retire
-from sync.outcome import Result
-from sync.plan import Policy
-from sync.source import Source
+from sync.engine.engine import Engine
+from sync.engine.handover import retire
+from sync.engine.result import Result
+from sync.model.policy import OptionalOutputs, Policy
+from sync.tracker.actions import UpdateDescription
+from sync.tracker.connection import Connection
+from sync.tracker.managed_block import NotThereError, find_block, replace_block, wrap_block
 from tests.unit.test_engine import World
 
 UID = "memory://tracker/milestone/p1-m"
@@ -25,33 +24,33 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
 @given(before=texts, after=texts, plain=st.booleans(), crlf=st.booleans())
 def test_what_people_wrote_around_our_lines_never_changes(before: str, after: str, plain: bool, crlf: bool) -> None:
-    lines = fenced("At risk\nsoon", UID, "acme", plain=plain)
-    text = put(before, lines, "acme", "")
+    lines = wrap_block("At risk\nsoon", UID, "acme", plain=plain)
+    text = replace_block(before, lines, "acme", "")
     assert text.startswith(before)
     text = text.replace("\n", "\r\n") if crlf else text
     whole = f"{text}\n{after}"
-    there = fence_in(whole, "acme")
+    there = find_block(whole, "acme")
     assert there is not None
     assert not there.edited(UID)
     assert there.edited("another milestone")
-    other = put(whole, fenced("Done", UID, "acme", plain=plain), "acme", there.mark)
+    other = replace_block(whole, wrap_block("Done", UID, "acme", plain=plain), "acme", there.mark)
     assert other.startswith(whole[: there.start])
     assert other.endswith(whole[there.end :])
-    gone = put(whole, "", "acme", there.mark)
+    gone = replace_block(whole, "", "acme", there.mark)
     assert gone == whole[: there.start].rstrip("\r\n") + whole[there.end :]
 
 
 def test_another_instance_an_open_end_and_edited_lines_are_known() -> None:
-    lines = fenced("At risk", UID, "acme", plain=False)
-    assert fence_in(lines, "other") is None
-    assert fence_in(lines.rpartition("\n")[0], "acme") is None
-    changed = fence_in(lines.replace("At risk", "All fine"), "acme")
+    lines = wrap_block("At risk", UID, "acme", plain=False)
+    assert find_block(lines, "other") is None
+    assert find_block(lines.rpartition("\n")[0], "acme") is None
+    changed = find_block(lines.replace("At risk", "All fine"), "acme")
     assert changed is not None
     assert changed.edited(UID)
     with pytest.raises(NotThereError):
-        put("nothing", lines, "acme", "0123456789abcdef")
+        replace_block("nothing", lines, "acme", "0123456789abcdef")
     with pytest.raises(NotThereError):
-        put(lines, lines, "acme", "")
+        replace_block(lines, lines, "acme", "")
 
 
 class Describing(World):
@@ -59,10 +58,10 @@ class Describing(World):
 
     def __init__(self) -> None:
         super().__init__()
-        self.also = Also(description=True)
+        self.also = OptionalOutputs(description=True)
 
-    def source(self) -> Source:
-        return Source(
+    def source(self) -> Connection:
+        return Connection(
             name="memory",
             connector=self.connector,
             projects=("acme/app",),
@@ -70,11 +69,11 @@ class Describing(World):
             also_of=lambda _: self.also,
         )
 
-    def go(self) -> list[Describe]:
+    def go(self) -> list[UpdateDescription]:
         self.now += timedelta(hours=1)
         self.last = self.engine(self.source())
         self.result: Result = self.last.run()
-        return [one.action for one in self.result.written if isinstance(one.action, Describe)]
+        return [action.action for action in self.result.written if isinstance(action.action, UpdateDescription)]
 
     @property
     def text(self) -> str:
@@ -116,8 +115,8 @@ def test_what_a_person_took_out_or_edited_stays_so(world: Describing, changed: s
 def test_off_again_they_are_taken_out(world: Describing) -> None:
     world.text = "What it is for."
     world.go()
-    world.also = Also()
-    assert [one.lines for one in world.go()] == [""]
+    world.also = OptionalOutputs()
+    assert [action.lines for action in world.go()] == [""]
     assert world.text == "What it is for."
 
 
@@ -131,9 +130,9 @@ def test_retire_takes_them_out_unless_edited(world: Describing) -> None:
     engine: Engine = world.last
     engine.pull()
     plan, _ = retire(engine, engine.assess(keep=False))
-    assert [one.lines for one in plan.actions if isinstance(one, Describe)] == [""]
+    assert [action.lines for action in plan.actions if isinstance(action, UpdateDescription)] == [""]
     world.text = world.text.replace("Not enough", "Enough")
     engine.pull()
     plan, _ = retire(engine, engine.assess(keep=False))
-    assert not any(isinstance(one, Describe) for one in plan.actions)
-    assert [one.why for one in plan.skipped] == ["a person edited our lines in its description, which stay"]
+    assert not any(isinstance(action, UpdateDescription) for action in plan.actions)
+    assert [skipped.why for skipped in plan.skipped] == ["a person edited our lines in its description, which stay"]

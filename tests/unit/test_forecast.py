@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sync.calendar import Calendar
-from sync.forecast import Forecast, Past, Rules, forecast
-from sync.ledger import Ledger
-from sync.outlook import Outlook, outlooks
+from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import Forecast, forecast
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger
 from tests.ledgers import Given, Stay, container, day, ledger, releases
 
 PLAIN = Calendar.plain()
@@ -25,8 +27,8 @@ def made(history: Ledger, name: str, at: float, rules: Rules = RULES, calendar: 
     return found
 
 
-def asked(history: Ledger, name: str, at: float, rules: Rules = RULES) -> Outlook:
-    (found,) = outlooks(Past(history, rules), [history.index[name]], [day(at)], PLAIN)
+def asked(history: Ledger, name: str, at: float, rules: Rules = RULES) -> ForecastBatch:
+    (found,) = forecast_batches(HistoryTables(history, rules), [history.index[name]], [day(at)], PLAIN)
     return found
 
 
@@ -220,7 +222,7 @@ def test_the_same_input_gives_the_same_bytes_in_any_order() -> None:
 def test_many_at_once_are_as_each_alone() -> None:
     pairs = releases(6) + releases(6, stream="web/Release", missed=0)
     history = ledger(pairs)
-    past = Past(history, RULES)
+    past = HistoryTables(history, RULES)
     moments = [day(28.0 * (n % 6) + 14) for n in range(12)]
     together = forecast(past, range(12), moments, RULES, PLAIN)
     alone = [forecast(history, [n], moments[n], RULES, PLAIN)[0] for n in range(12)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync.calendar import Calendar
-from sync.forecast import forecast
-from sync.past import DUE, GRID, Past, Timeline
-from sync.rules import Rules
-from sync.simulation import Sample, _per_day, _thinned, sample, simulate
+from sync.forecast.history_tables import DUE, GRID, HistoryTables, SortedEvents
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import forecast
+from sync.forecast.simulation import Sample, _per_day, _thinned, sample, simulate
+from sync.history.calendar import Calendar
 from tests.ledgers import Given, Stay, container, day, ledger, releases
 from tests.unit.test_forecast import asked, made
 
@@ -23,7 +23,7 @@ AT = np.array([MOMENT])
 def sampled(stays: list[Stay], *more: Given) -> Sample:
     """As of day 100, of a container that runs from day 0 to day 120; the window reaches back to day 10."""
     history = ledger([(container("mine", 0, 120), stays), *more])
-    (given,) = sample(Past(history, RULES), FIRST, AT, PLAIN)
+    (given,) = sample(HistoryTables(history, RULES), FIRST, AT, PLAIN)
     return given
 
 
@@ -41,7 +41,7 @@ def test_a_window_holds_its_end_and_not_its_beginning() -> None:
 
 def test_what_was_finished_before_it_joined_or_after_it_left_is_not_the_streams_work() -> None:
     history = ledger([(container("x", 0, 120), [(50, 40), (10, 60, 50), (10, 60, 60), (10, 60, 70), (10, None, 5)])])
-    past = Past(history, RULES)
+    past = HistoryTables(history, RULES)
     assert past.closures.count(FIRST, AT * 0, AT).tolist() == [2]
 
 
@@ -54,7 +54,7 @@ def test_days_of_events_are_counted_oldest_first_and_no_days_have_none() -> None
 
 
 def test_a_timeline_leaves_out_the_moment_after_which_it_counts() -> None:
-    line = Timeline(np.array([0, 0, 0]), np.array([1.0, 2.0, 3.0]), 1)
+    line = SortedEvents(np.array([0, 0, 0]), np.array([1.0, 2.0, 3.0]), 1)
     assert line.count(FIRST, np.array([1.0]), np.array([3.0])).tolist() == [2]
     assert line.before(FIRST, np.array([2.0])).tolist() == [1]
     assert line.before(FIRST, np.array([2.0]), inclusive=True).tolist() == [2]
@@ -85,7 +85,7 @@ def test_only_what_could_be_sampled_has_paths() -> None:
 
 
 def test_what_is_closed_after_it_left_was_never_done_there() -> None:
-    past = Past(ledger([(container("x", 0, 10), [(0, 8, 5), (0, 4, 6), (0, None)])]), RULES)
+    past = HistoryTables(ledger([(container("x", 0, 10), [(0, 8, 5), (0, 4, 6), (0, None)])]), RULES)
     done = {round(float(GRID[g]), 2): int(past.done[0, g]) for g in range(len(GRID))}
     assert (done[0.35], done[0.4], done[0.5], done[0.6], done[0.7]) == (0, 1, 1, 0, 0)
     assert past.done[0, DUE] == 0

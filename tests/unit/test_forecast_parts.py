@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sync.calendar import Calendar
-from sync.capacity import capacity_days, capacity_moments, closures_by_week, learnt, spread
-from sync.past import DUE, GRID, Past, Sum, Timeline
-from sync.rules import Rules
-from sync.simulation import sample, seed
-from sync.survival import beta_binomial
+from sync.forecast.history_tables import DUE, GRID, HistoryTables, SortedEvents, TableColumn
+from sync.forecast.parameters import Rules
+from sync.forecast.simulation import sample, seed
+from sync.forecast.survival import beta_binomial
+from sync.forecast.throughput import capacity_days, capacity_moments, closures_by_week, learnt, spread
+from sync.history.calendar import Calendar
 from tests.ledgers import Stay, container, day, ledger
 
 RULES = Rules()
@@ -85,12 +85,12 @@ def test_an_installation_learns_its_own_multipliers_slowly() -> None:
 def test_weeks_are_counted_back_from_the_moment_and_holidays_put_back() -> None:
     closed: list[Stay] = [(0, 99.9), (0, 100.0), (0, 93.1), (0, 92.9), (0, 15.9), (0, 100.1)]
     history = ledger([(container("one", 0, 120), closed)])
-    weeks = closures_by_week(Past(history, RULES), FIRST, AT)[0]
+    weeks = closures_by_week(HistoryTables(history, RULES), FIRST, AT)[0]
     assert weeks.tolist() == [3, 1, *[0] * 10]
     calendar = Calendar.plain()
-    soon = capacity_moments(Past(history, RULES), FIRST, np.array([2.0]), AT, calendar)[0]
+    soon = capacity_moments(HistoryTables(history, RULES), FIRST, np.array([2.0]), AT, calendar)[0]
     off = calendar.with_off([day(101).date()])
-    later = capacity_moments(Past(history, RULES), FIRST, np.array([2.0]), AT, off)[0]
+    later = capacity_moments(HistoryTables(history, RULES), FIRST, np.array([2.0]), AT, off)[0]
     assert later == pytest.approx(soon + 1)
     assert (np.diff(soon) > 0).all()
 
@@ -99,7 +99,7 @@ def test_an_item_carried_over_several_sprints_is_one_closure() -> None:
     names = ["a", "b", "c"]
     history = ledger([(container(n, 10.0 * k, 10.0 * k + 10), [(10.0 * k, 95.0)]) for k, n in enumerate(names)])
     history.item[:] = 0
-    assert Past(history, RULES).closures.count(FIRST, AT * 0, AT).tolist() == [1]
+    assert HistoryTables(history, RULES).closures.count(FIRST, AT * 0, AT).tolist() == [1]
 
 
 def test_a_phase_table_by_hand() -> None:
@@ -115,7 +115,7 @@ def test_a_phase_table_by_hand() -> None:
         (3, 1),  # closed before it joined
         (30, 31),
     ]
-    past = Past(ledger([(container("x", 0, 10), given)]), RULES)
+    past = HistoryTables(ledger([(container("x", 0, 10), given)]), RULES)
 
     def column(share: float) -> int:
         return int(np.flatnonzero(np.isclose(share, GRID))[0])
@@ -126,13 +126,18 @@ def test_a_phase_table_by_hand() -> None:
     assert past.joined[0, DUE] - past.gone[0, DUE] == 2  # open at due: for ever, and the late one
     assert past.done[0, DUE] == 4
     sums = past.stream_sums[-1, half]
-    assert [sums[Sum.EXPOSED], sums[Sum.GONE], sums[Sum.JOINING], sums[Sum.OPEN]] == [5, 3, 1, 4]
+    assert [sums[TableColumn.EXPOSED], sums[TableColumn.GONE], sums[TableColumn.JOINING], sums[TableColumn.OPEN]] == [
+        5,
+        3,
+        1,
+        4,
+    ]
     assert past.finished_by[0].tolist() == [False] * 6
     assert past.joined[0, DUE] - past.gone[0, column(1.25)] == 1
 
 
 def test_a_timeline_answers_for_many_groups() -> None:
-    line = Timeline(np.array([1, 0, 1, 2, 1]), np.array([5.0, 3.0, 1.0, 9.0, 5.0]), 4)
+    line = SortedEvents(np.array([1, 0, 1, 2, 1]), np.array([5.0, 3.0, 1.0, 9.0, 5.0]), 4)
     assert line.count(np.array([0, 1, 1, 2, 3]), np.zeros(5), np.array([3.0, 4.9, 5.0, 8.0, 99.0])).tolist() == [
         1,
         1,
@@ -148,7 +153,7 @@ def test_the_share_of_a_milestone_in_its_stream() -> None:
     other: list[Stay] = [(0, 91.5)] * 6
     mine: list[Stay] = [(90, 95.0)] * 4
     history = ledger([(container("mine", 90, 120), mine), (container("other", 0, 120), other)])
-    (given,) = sample(Past(history, RULES), FIRST, AT, Calendar.plain())
+    (given,) = sample(HistoryTables(history, RULES), FIRST, AT, Calendar.plain())
     assert given.share == pytest.approx(5.5 / 13)
     assert given.active == 2
     assert given.out is not None

@@ -12,23 +12,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sync.calendar import Calendar
-from sync.forecast import Past, Rules
-from sync.health import StreamScore, assess, explain, why_unknown
-from sync.ledger import Ledger
-from sync.levers import smallest_cut
-from sync.model import (
-    Confidence,
-    Counts,
-    Health,
-    LeverKind,
-    Membership,
-    ReasonKind,
-    Status,
-    StatusCategory,
-    UnknownWhy,
-)
-from sync.outlook import outlooks
+from sync.forecast.batch import forecast_batches
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.track_record import StreamScore
+from sync.health.assess import assess, explain, why_unknown
+from sync.health.levers import smallest_cut
+from sync.history.calendar import Calendar
+from sync.history.ledger import Ledger
+from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownWhy
+from sync.model.membership import Counts, Membership
+from sync.model.tracker_data import StatusCategory
 from tests.ledgers import Given, Stay, container, day, ledger, open_issue, releases, stays
 
 PLAIN = Calendar.plain()
@@ -247,7 +241,7 @@ def test_unassigned_and_blocked_items_count_above_the_usual_share() -> None:
 
 def test_the_cut_is_the_smallest_that_reaches_the_target() -> None:
     history = world(now(14, 2), missed=1)
-    (outlook,) = outlooks(Past(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
+    (outlook,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
     (count,), (reached,) = smallest_cut(outlook, np.array([True]))
     by_hand = [outlook.probability(np.array([14 - c]), np.array([16 - c]))[0] for c in range(15)]
     assert count == next(c for c, p in enumerate(by_hand) if p >= RULES.target)
@@ -372,7 +366,7 @@ def test_why_unknown_answers_for_many_moments() -> None:
     history = world(now(4))
     i = history.index["now"]
     moments = [day(NOW), day(START - 1)]
-    assert why_unknown(Past(history, RULES), [i, i], moments, PLAIN) == [None, UnknownWhy.TOO_FEW_ITEMS]
+    assert why_unknown(HistoryTables(history, RULES), [i, i], moments, PLAIN) == [None, UnknownWhy.TOO_FEW_ITEMS]
 
 
 def test_the_moment_is_kept_to_the_microsecond() -> None:
@@ -391,5 +385,5 @@ def test_an_explanation_shows_the_record_and_the_status_before() -> None:
 
 
 def test_a_history_that_was_made_ready_keeps_its_rules() -> None:
-    ready: Any = Past(world(now(4)), Rules(target=0.6))
+    ready: Any = HistoryTables(world(now(4)), Rules(target=0.6))
     assert explained(ready)["rules"]["target"] == 0.6

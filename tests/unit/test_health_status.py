@@ -7,14 +7,15 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from sync.model import Confidence, Counts, Health, Status, UnknownWhy
-from sync.rules import Rules
-from sync.status import Standing, band, confidence, held, replanned, settled, unknown, verdict
+from sync.forecast.parameters import Rules
+from sync.health.status import ContainerState, band, confidence, held, replanned, settled, unknown, verdict
+from sync.model.health import Confidence, Health, Status, UnknownWhy
+from sync.model.membership import Counts
 from tests.ledgers import day
 
 ON, RISK, OFF = Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK
 RULES = Rules()
-GOOD = Standing(
+GOOD = ContainerState(
     ended=False,
     has_due=True,
     dated=True,

@@ -9,21 +9,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.history import Titles, burnup, containers, counts, is_member, is_open, memberships, merged_counts
-from sync.ledger import Container
-from sync.model import (
+from sync.history.containers import containers
+from sync.history.counting import burnup, counts, is_member, is_open, merged_counts
+from sync.history.memberships import Titles, memberships
+from sync.model.membership import Container, Membership
+from sync.model.tracker_data import (
+    REMOVED,
     DueDate,
     Event,
     EventKind,
     Issue,
-    Membership,
     Milestone,
     MilestoneKind,
     Project,
     State,
     StatusCategory,
 )
-from sync.rules import REMOVED
 
 SOURCE = "https://tracker.test"
 UTC_ZONE = ZoneInfo("UTC")
@@ -75,8 +76,8 @@ def stay(milestone: str = "m", **fields: Any) -> Membership:
     return Membership(container=box(milestone), item=ITEM, **fields)
 
 
-def replay(one: Issue, *events: Event, at: datetime | None = None, titles: Titles | None = None) -> list[Membership]:
-    return list(memberships([one], events, titles or {}, source=SOURCE, at=at))
+def replay(item: Issue, *events: Event, at: datetime | None = None, titles: Titles | None = None) -> list[Membership]:
+    return list(memberships([item], events, titles or {}, source=SOURCE, at=at))
 
 
 # --- milestones -------------------------------------------------------------------------------------------------
@@ -243,9 +244,9 @@ def test_a_resolution_may_take_it_out_of_scope(resolution: str, *, removed: bool
 def test_the_resolution_is_that_of_the_last_closure() -> None:
     done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5), resolution="duplicate")
     found = replay(done, closed(day(2)), reopened(day(3)), closed(day(5)))
-    assert [one.removed for one in found] == [False, True]
+    assert [membership.removed for membership in found] == [False, True]
     earlier = replay(done, closed(day(2)), reopened(day(3)), closed(day(5)), at=day(4))
-    assert [one.removed for one in earlier] == [False, False]
+    assert [membership.removed for membership in earlier] == [False, False]
 
 
 def test_a_later_resolution_says_nothing_of_a_closure_before_it_left() -> None:
@@ -378,8 +379,8 @@ def test_the_due_date_is_the_one_that_stood_then() -> None:
     notes = [DueDate(day(10), None), DueDate(day(20), date(2026, 3, 1)), DueDate(day(30), date(2026, 4, 1))]
 
     def dues(at: datetime) -> tuple[datetime | None, datetime | None]:
-        [one] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=at)
-        return one.due, one.first_due
+        [container] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=at)
+        return container.due, container.first_due
 
     assert dues(day(5)) == dues(day(15)) == (None, None)
     assert dues(day(25)) == (midnight(3, 2), midnight(3, 2))
@@ -388,8 +389,8 @@ def test_the_due_date_is_the_one_that_stood_then() -> None:
 
 def test_what_was_seen_first_stood_before_it_was_seen() -> None:
     notes = [DueDate(day(50), date(2026, 3, 1)), DueDate(day(60), date(2026, 4, 1))]
-    [one] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=day(10))
-    assert (one.due, one.first_due) == (midnight(3, 2), midnight(3, 2))
+    [container] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=day(10))
+    assert (container.due, container.first_due) == (midnight(3, 2), midnight(3, 2))
 
 
 def test_a_milestone_ends_when_it_is_closed() -> None:
@@ -545,5 +546,5 @@ def test_a_release_is_of_its_day_in_the_zone() -> None:
 
 def test_a_due_date_counts_from_the_moment_it_was_seen() -> None:
     notes = [DueDate(day(10), date(2026, 3, 1)), DueDate(day(20), date(2026, 4, 1))]
-    [one] = contain(milestone(due=date(2026, 5, 1)), dues={"m": notes}, at=day(20))
-    assert one.due == midnight(4, 2)
+    [container] = contain(milestone(due=date(2026, 5, 1)), dues={"m": notes}, at=day(20))
+    assert container.due == midnight(4, 2)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.http import LONGEST_LIMIT, Response, budget, error_of
-from sync.connector import LimitedError, RefusedError
+from connectors.shared.responses import LONGEST_LIMIT, Response, budget, error_of
+from sync.tracker.errors import LimitedError, RefusedError
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -9,18 +9,19 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.action import CreateLabel, MarkItem
-from sync.also import Also, untouched
-from sync.assessment import Assessed
-from sync.engine import Engine
-from sync.handover import retire
-from sync.model import Person, Reason, ReasonKind, State
-from sync.outcome import Result
-from sync.plan import Policy
-from sync.source import Source
+from sync.assess.milestone import AssessedMilestone
+from sync.engine.engine import Engine
+from sync.engine.handover import retire
+from sync.engine.result import Result
+from sync.model.health import Reason, ReasonKind
+from sync.model.item_label import undo_own_touches
+from sync.model.policy import OptionalOutputs, Policy
+from sync.model.tracker_data import Person, State
+from sync.tracker.actions import CreateLabel, LabelItem
+from sync.tracker.connection import Connection
 from tests.unit.test_engine import NOW, World
 
-ON = Also(item_labels=True)
+ON = OptionalOutputs(item_labels=True)
 
 
 class Labelled(World):
@@ -31,12 +32,12 @@ class Labelled(World):
         self.reasons: tuple[Reason, ...] = ()
         self.also = ON
         first = self.tracker.pages[0]
-        owned = tuple(replace(one, assignees=(Person("1", "Ada"),), updated_at=NOW) for one in first.issues)
+        owned = tuple(replace(issue, assignees=(Person("1", "Ada"),), updated_at=NOW) for issue in first.issues)
         self.tracker.pages = [replace(first, issues=owned)]
 
     def go(self, policy: Policy = Policy.CREATE) -> Result:
         """A run; the engine as it was is kept."""
-        source = Source(
+        source = Connection(
             name="memory",
             connector=self.connector,
             projects=("acme/app",),
@@ -46,13 +47,13 @@ class Labelled(World):
         self.last = engine = self.engine(source)
         engine.store.start_run(engine.run_id, self.clock())
         engine.pull()
-        assessed = [self.with_reasons(one) for one in engine.assess()]
+        assessed = [self.with_reasons(milestone) for milestone in engine.assess()]
         result = Result(assessed=assessed, plan=engine.plan(assessed), failures=engine.failures)
         engine.apply_into(result)
         return result
 
-    def with_reasons(self, one: Assessed) -> Assessed:
-        return changed(one, health=replace(one.health, reasons=self.reasons))
+    def with_reasons(self, milestone: AssessedMilestone) -> AssessedMilestone:
+        return changed(milestone, health=replace(milestone.health, reasons=self.reasons))
 
     def says(self, kind: ReasonKind, *numbers: int) -> None:
         items = tuple(f"memory://tracker/issue/p1-{n}" for n in numbers)
@@ -63,11 +64,11 @@ class Labelled(World):
         self.now += timedelta(hours=1)
         page = self.tracker.pages[0]
         changes.setdefault("updated_at", self.now)
-        issues = tuple(replace(one, **changes) if one.id == f"p1-{number}" else one for one in page.issues)
+        issues = tuple(replace(issue, **changes) if issue.id == f"p1-{number}" else issue for issue in page.issues)
         self.tracker.pages = [replace(page, issues=issues)]
 
     def labels(self, number: int) -> tuple[str, ...]:
-        return next(one.labels for one in self.tracker.pages[0].issues if one.id == f"p1-{number}")
+        return next(issue.labels for issue in self.tracker.pages[0].issues if issue.id == f"p1-{number}")
 
 
 @pytest.fixture
@@ -75,12 +76,12 @@ def world() -> Labelled:
     return Labelled()
 
 
-def marks(result: Result) -> list[MarkItem]:
-    return [one.action for one in result.written if isinstance(one.action, MarkItem)]
+def marks(result: Result) -> list[LabelItem]:
+    return [action.action for action in result.written if isinstance(action.action, LabelItem)]
 
 
 def test_it_is_off_by_default(world: Labelled) -> None:
-    world.also = Also()
+    world.also = OptionalOutputs()
     world.says(ReasonKind.UNASSIGNED, 3)
     world.people(3, assignees=())
     assert marks(world.go()) == []
@@ -90,7 +91,9 @@ def test_an_item_that_a_reason_names_is_marked_once_and_unmarked_when_it_is_over
     world.people(3, assignees=(), labels=("theirs",))
     world.says(ReasonKind.UNASSIGNED, 3)
     result = world.go()
-    assert [one.action.label for one in result.written if isinstance(one.action, CreateLabel)][-1] == "health/unowned"
+    assert [action.action.label for action in result.written if isinstance(action.action, CreateLabel)][
+        -1
+    ] == "health/unowned"
     assert world.labels(3) == ("theirs", "health/unowned")
     assert world.labels(4) == ()
     assert result.notifications == 2, "the status issue and the summary"
@@ -98,7 +101,7 @@ def test_an_item_that_a_reason_names_is_marked_once_and_unmarked_when_it_is_over
     assert world.go().written == []
     world.people(3, assignees=(Person("1", "Ada"),))
     world.reasons = ()
-    assert [one.remove for one in marks(world.go())] == [("health/unowned",)]
+    assert [action.remove for action in marks(world.go())] == [("health/unowned",)]
     assert world.labels(3) == ("theirs",)
     assert world.store.marks("memory://tracker") == []
 
@@ -124,14 +127,14 @@ def test_what_a_person_took_off_stays_off_until_the_matter_is_over(world: Labell
     world.go()
     world.people(3, assignees=())
     world.says(ReasonKind.UNASSIGNED, 3)
-    assert [one.add for one in marks(world.go())] == [("health/unowned",)], "another matter"
+    assert [action.add for action in marks(world.go())] == [("health/unowned",)], "another matter"
 
 
 @pytest.mark.parametrize(
     "ends",
     [
         lambda world: world.people(3, milestones=()),
-        lambda world: setattr(world, "also", Also()),
+        lambda world: setattr(world, "also", OptionalOutputs()),
         lambda world: world.people(3, state=State.CLOSED, closed_at=world.now),
     ],
 )
@@ -158,10 +161,10 @@ def test_our_own_label_does_not_wake_a_stale_item(world: Labelled) -> None:
     world.now += timedelta(days=1)
     world.reasons = ()
     assert marks(world.go()) == []
-    (one,) = world.last.assess(keep=False)
-    assert one.issues["memory://tracker/issue/p1-3"].updated_at == NOW - timedelta(days=19)
+    (milestone,) = world.last.assess(keep=False)
+    assert milestone.issues["memory://tracker/issue/p1-3"].updated_at == NOW - timedelta(days=19)
     world.people(3)
-    assert [one.remove for one in marks(world.go())] == [("health/stale",)]
+    assert [action.remove for action in marks(world.go())] == [("health/stale",)]
 
 
 def test_nothing_is_marked_where_it_is_muted_or_may_not_be_written(world: Labelled) -> None:
@@ -185,8 +188,8 @@ def test_retire_takes_the_marks_away_and_no_other_label(world: Labelled) -> None
     engine: Engine = world.last
     engine.pull()
     plan, _ = retire(engine, engine.assess(keep=False))
-    assert [one.remove for one in plan.actions if isinstance(one, MarkItem)] == [("health/unowned",)]
+    assert [action.remove for action in plan.actions if isinstance(action, LabelItem)] == [("health/unowned",)]
 
 
 def test_marks_whose_items_are_unknown_touch_nothing() -> None:
-    assert untouched({}, (), "memory://tracker") == {}
+    assert undo_own_touches({}, (), "memory://tracker") == {}

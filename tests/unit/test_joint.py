@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sync import joint
-from sync.calendar import Calendar
-from sync.forecast import Past, Rules, forecast
-from sync.joint import Curve
-from sync.ledger import days
-from sync.outlook import Outlook
+from sync.forecast import joint
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.joint import Curve
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import forecast
+from sync.history.calendar import Calendar
+from sync.history.ledger import days
 from tests.ledgers import Given, container, day, ledger, releases
 from tests.proof import Record
 
@@ -41,7 +43,7 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
     held, of_worst = 0, 0
     for n in range(SETS):
         curves, given = _true_members(rng, members)
-        paths = joint.fates([f"{n}/{k}" for k in range(members)], curves)
+        paths = joint.completion_samples([f"{n}/{k}" for k in range(members)], curves)
         date = joint.quantiles(paths.max(axis=0))[1]
         worst = max(float(curve.reached(np.array([0.85]))[0]) for curve in curves)
         done = np.stack([m * np.exp(s * rng.standard_normal(WORLDS // SETS)) for m, s in given]).max(axis=0)
@@ -59,7 +61,7 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
     rng = np.random.default_rng(11)
     given = np.array([[1.0, rho], [rho, 1.0]])
     curves, truth = _true_members(rng, 2)
-    date = joint.quantiles(joint.fates(["a", "b"], curves, given).max(axis=0))[1]
+    date = joint.quantiles(joint.completion_samples(["a", "b"], curves, given).max(axis=0))[1]
     normal = np.linalg.cholesky(given) @ rng.standard_normal((2, WORLDS))
     done = np.stack([m * np.exp(s * z) for (m, s), z in zip(truth, normal, strict=True)]).max(axis=0)
     record_property("worlds", WORLDS)
@@ -69,7 +71,7 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
 
 def test_independent_probabilities_multiply_and_each_keeps_its_own() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
-    paths = joint.fates(["a", "b"], curves)
+    paths = joint.completion_samples(["a", "b"], curves)
     assert joint.chance(paths[0], 10.0) == pytest.approx(0.9, abs=1e-3)
     assert joint.chance(paths[1], 10.0) == pytest.approx(0.8, abs=1e-3)
     assert joint.chance(paths.max(axis=0), 10.0) == pytest.approx(0.72, abs=0.01)
@@ -78,20 +80,20 @@ def test_independent_probabilities_multiply_and_each_keeps_its_own() -> None:
 
 def test_full_correlation_makes_the_joint_as_likely_as_the_worst() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
-    both = joint.fates(["a", "b"], curves, np.ones((2, 2))).max(axis=0)
+    both = joint.completion_samples(["a", "b"], curves, np.ones((2, 2))).max(axis=0)
     assert joint.chance(both, 10.0) == pytest.approx(0.8, abs=1e-3)
 
 
 def test_the_same_question_has_the_same_answer_in_any_company() -> None:
     curve = Curve(np.array([0.0, 10.0]), np.array([0.0, 1.0]), 10.0)
-    alone = joint.fates(["a"], [curve])[0]
-    assert np.array_equal(alone, joint.fates(["b", "a"], [curve, curve])[1])
+    alone = joint.completion_samples(["a"], [curve])[0]
+    assert np.array_equal(alone, joint.completion_samples(["b", "a"], [curve, curve])[1])
 
 
 def test_an_issue_in_two_members_counts_once_and_in_the_larger() -> None:
-    assert joint.counted_once({"small": ["1", "2"], "large": ["1", "2", "3"]}) == {"large": 3, "small": 0}
-    assert joint.counted_once({"b": ["1"], "a": ["1"]}) == {"a": 1, "b": 0}
-    assert joint.counted_once({"a": ["1", "2"], "b": ["2", "3", "4"]}) == {"b": 3, "a": 1}
+    assert joint.deduplicated_open_counts({"small": ["1", "2"], "large": ["1", "2", "3"]}) == {"large": 3, "small": 0}
+    assert joint.deduplicated_open_counts({"b": ["1"], "a": ["1"]}) == {"a": 1, "b": 0}
+    assert joint.deduplicated_open_counts({"a": ["1", "2"], "b": ["2", "3", "4"]}) == {"b": 3, "a": 1}
 
 
 # --- curves and correlation from history -----------------------------------------------------------------------------
@@ -105,9 +107,9 @@ def _running(at: float) -> list[Given]:
     return [*past, (container("now", begun, begun + 28), [(begun, begun + 5)] * 4 + [(begun, None)] * 6)]
 
 
-def _outlook(given: list[Given], at: float) -> Outlook:
-    past = Past(ledger(given), RULES)
-    return Outlook(past, np.array([past.ledger.index["now"]]), np.array([days(day(at))]), Calendar.plain())
+def _outlook(given: list[Given], at: float) -> ForecastBatch:
+    past = HistoryTables(ledger(given), RULES)
+    return ForecastBatch(past, np.array([past.ledger.index["now"]]), np.array([days(day(at))]), Calendar.plain())
 
 
 def test_a_single_member_keeps_its_probability_and_dates() -> None:
@@ -117,7 +119,7 @@ def test_a_single_member_keeps_its_probability_and_dates() -> None:
     (curve,) = joint.curves(outlook, outlook.probability())
     assert curve is not None
     told = forecast(ledger(given), [12], day(at), RULES, Calendar.plain())[0]
-    (paths,) = joint.fates(["now"], [curve])
+    (paths,) = joint.completion_samples(["now"], [curve])
     assert joint.chance(paths, float(outlook.due[0])) == pytest.approx(told.p, abs=2e-3)
     p50, p85, _ = (Calendar.plain().day_of(moment) for moment in joint.quantiles(paths))
     assert told.dates.p50 is not None
@@ -130,7 +132,9 @@ def test_a_published_hit_rate_moves_the_curve_there() -> None:
     outlook = _outlook(_running(350), 350.0)
     (curve,) = joint.curves(outlook, np.array([0.31]))
     assert curve is not None
-    assert joint.chance(joint.fates(["now"], [curve])[0], float(outlook.due[0])) == pytest.approx(0.31, abs=2e-3)
+    assert joint.chance(joint.completion_samples(["now"], [curve])[0], float(outlook.due[0])) == pytest.approx(
+        0.31, abs=2e-3
+    )
 
 
 def test_fewer_items_left_make_it_likelier_and_none_make_it_done() -> None:
@@ -140,7 +144,7 @@ def test_fewer_items_left_make_it_likelier_and_none_make_it_done() -> None:
     def at_due(left: float) -> float:
         (curve,) = joint.curves(outlook, published, np.array([left]))
         assert curve is not None
-        return joint.chance(joint.fates(["now"], [curve])[0], float(outlook.due[0]))
+        return joint.chance(joint.completion_samples(["now"], [curve])[0], float(outlook.due[0]))
 
     assert at_due(1) > at_due(6)
     assert at_due(0) == 1.0
@@ -161,8 +165,8 @@ def _two_streams(rng: np.random.Generator, together: bool) -> list[Given]:
 
 def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> None:
     def shown(seed: int, *, together: bool) -> float:
-        past = Past(ledger(_two_streams(np.random.default_rng(seed), together=together)), RULES)
-        matrix = joint.togetherness(past, ["a", "b"], days(day(800)))
+        past = HistoryTables(ledger(_two_streams(np.random.default_rng(seed), together=together)), RULES)
+        matrix = joint.correlation_matrix(past, ["a", "b"], days(day(800)))
         assert matrix[0, 0] == 1.0
         return float(matrix[0, 1])
 
@@ -171,10 +175,10 @@ def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> No
 
 
 def test_a_short_history_shows_no_correlation() -> None:
-    past = Past(ledger(_two_streams(np.random.default_rng(1), together=True)[:8]), RULES)
-    assert joint.togetherness(past, ["a", "b"], days(day(800)))[0, 1] == 0.0
+    past = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)[:8]), RULES)
+    assert joint.correlation_matrix(past, ["a", "b"], days(day(800)))[0, 1] == 0.0
 
 
 def test_what_is_not_over_yet_shows_nothing() -> None:
-    past = Past(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
-    assert joint.togetherness(past, ["a", "b"], days(day(100)))[0, 1] == 0.0
+    past = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
+    assert joint.correlation_matrix(past, ["a", "b"], days(day(100)))[0, 1] == 0.0

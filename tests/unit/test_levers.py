@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sync.attention import Attention
-from sync.calendar import Calendar
-from sync.capacity import capacity_moments
-from sync.ledger import days
-from sync.levers import levers, smallest_cut
-from sync.model import Lever, LeverKind
-from sync.outlook import Outlook, outlooks
-from sync.past import Past
-from sync.rules import Rules
+from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.throughput import capacity_moments
+from sync.health.attention import Attention
+from sync.health.levers import levers, smallest_cut
+from sync.history.calendar import Calendar
+from sync.history.ledger import days
+from sync.model.health import Lever, LeverKind
 from tests.ledgers import Given, Stay, container, day, ledger, releases
 
 PLAIN = Calendar.plain()
@@ -35,21 +35,23 @@ LATE: list[Stay] = [*closed(2), *[(START, None)] * 14]
 
 def seen(
     stays: Sequence[Stay] = LATE, at: float = NOW, rules: Rules = RULES, habits: Sequence[Given] = (), **dates: Any
-) -> Outlook:
+) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
     history = ledger([*(habits or releases(missed=1)), (running, stays)])
-    (outlook,) = outlooks(Past(history, rules), [history.index["now"]], [day(at)], PLAIN)
+    (outlook,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], PLAIN)
     return outlook
 
 
-def told(outlook: Outlook, found: Attention | None = None, published: float | None = None) -> dict[LeverKind, Lever]:
+def told(
+    outlook: ForecastBatch, found: Attention | None = None, published: float | None = None
+) -> dict[LeverKind, Lever]:
     p = outlook.probability() if published is None else np.array([published])
     (given,) = levers(outlook, p, np.array([True]), [found or Attention()], lambda k: NAMES)
     assert len({lever.kind for lever in given}) == len(given)
     return {lever.kind: lever for lever in given}
 
 
-def after(outlook: Outlook, cut: int) -> float:
+def after(outlook: ForecastBatch, cut: int) -> float:
     left = int(outlook.open[0]) - cut
     return float(outlook.probability(np.array([left]), np.array([left + int(outlook.done[0])]))[0])
 
@@ -95,7 +97,7 @@ def test_nothing_is_offered_where_the_target_is_reached_or_nothing_is_open_or_da
     assert levers(outlook, np.array([0.1]), np.array([False]), [Attention()], lambda k: NAMES) == [()]
 
 
-def curve(outlook: Outlook, cut: int = 0) -> np.ndarray[Any, Any]:
+def curve(outlook: ForecastBatch, cut: int = 0) -> np.ndarray[Any, Any]:
     left = outlook.open - cut
     return outlook.completion(left, left + outlook.done)
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sync.action import CreateComment
-from sync.assessment import Rulebook
-from sync.calendar import Calendar
-from sync.connector import Page
-from sync.engine import Engine
-from sync.marker import Marker, MarkerKind
-from sync.model import (
+from sync.assess.milestone import AssessmentRules
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.health.reminders import Nudging
+from sync.history.calendar import Calendar
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.tracker_data import (
     Event,
     EventKind,
     Issue,
@@ -23,15 +24,15 @@ from sync.model import (
     Person,
     Project,
     State,
-    Status,
     StatusCategory,
     Visibility,
 )
-from sync.nudges import Nudging
-from sync.outcome import Result
-from sync.plan import Limits, Policy
-from sync.source import Source
-from sync.store import Store
+from sync.plan.limits import Limits
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment
+from sync.tracker.connection import Connection
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.protocol import Page
 from tests.memory import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
@@ -47,7 +48,7 @@ class World:
         self.tracker = MemoryTracker(lambda: self.now)
         self.connector = MemoryConnector(self.tracker)
         self.store = Store.memory(lambda: self.now)
-        self.book = Rulebook()
+        self.book = AssessmentRules()
         self.runs = 0
         self.closed: dict[int, datetime] = {}
         self.fields: dict[int, dict[str, Any]] = {}
@@ -111,7 +112,7 @@ class World:
         self.tracker.pages = [self.page()]
         return Engine(
             sources=(
-                Source(
+                Connection(
                     name="memory",
                     connector=self.connector,
                     projects=("acme/app",),
@@ -204,7 +205,7 @@ def test_the_record_stays_as_it_was_whatever_happens_then(world: World) -> None:
 
 
 def test_on_a_quiet_day_it_waits(world: World) -> None:
-    world.book = Rulebook(calendar=Calendar(weekend=(6, 7)), keep_quiet=True)
+    world.book = AssessmentRules(calendar=Calendar(weekend=(6, 7)), keep_quiet=True)
     world.now += timedelta(days=1)
     done(world)  # a Saturday
     assert world.now.weekday() == 5
@@ -232,7 +233,7 @@ REMIND = Nudging(reminders=True, every=7, grace=3, escalate=14)
 @pytest.fixture
 def asking(world: World) -> World:
     """Since the first of March issue 2 has been overdue; reminders are switched on today."""
-    world.book = Rulebook(nudging=REMIND)
+    world.book = AssessmentRules(nudging=REMIND)
     world.fields[2] = {"due": date(2026, 3, 1)}
     return world
 
@@ -243,9 +244,9 @@ def posted(result: Result, kind: MarkerKind = MarkerKind.REMINDER) -> int:
 
 
 def test_reminders_are_off_until_somebody_switches_them_on(asking: World) -> None:
-    asking.book = Rulebook()
+    asking.book = AssessmentRules()
     assert posted(asking.run()) == 0
-    asking.book = Rulebook(nudging=REMIND)
+    asking.book = AssessmentRules(nudging=REMIND)
     assert posted(asking.run()) == 1
     (body,) = asking.ours(MarkerKind.REMINDER)
     assert "`Ada`:" in body
@@ -323,7 +324,7 @@ def test_the_milestones_owner_is_asked_when_it_lasts(asking: World) -> None:
 
 def test_a_first_run_reminds_at_once_and_the_second_writes_nothing() -> None:
     world = World()
-    world.book = Rulebook(nudging=REMIND)
+    world.book = AssessmentRules(nudging=REMIND)
     world.fields[2] = {"due": date(2026, 3, 1)}
     assert posted(world.run()) == 1
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import structlog
 
-from sync.log import LIBRARIES, MASK, Secrets, configure, secrets
+from sync.telemetry.log import LIBRARIES, MASK, Secrets, configure, secrets
 
 CANARY = "c4nary/+\"ä\\ '%$key=="
 PLAIN = "c4naryTokenOfFortySigns0123456789abcdefg"
@@ -96,7 +96,7 @@ def test_no_canary_in_any_line(secret: str, as_json: bool, verbose: bool) -> Non
     stream = io.StringIO()
     secrets.register(secret)
     configure(stream, verbose=verbose, json=as_json, run="r1")
-    log = structlog.get_logger("sync.engine")
+    log = structlog.get_logger("sync.engine.engine")
     structlog.contextvars.bind_contextvars(bound=secret)
 
     class Thing:
@@ -146,14 +146,14 @@ def test_the_longer_of_two_secrets_leaves_no_end_behind() -> None:
 def test_json_elsewhere_with_the_run_in_every_thread() -> None:
     stream = io.StringIO()
     configure(stream, run="r42")
-    log = structlog.get_logger("sync.engine").bind(connection="gh")
+    log = structlog.get_logger("sync.engine.engine").bind(connection="gh")
     thread = threading.Thread(target=lambda: log.info("pulled", project="acme/app", issues=3))
     thread.start()
     thread.join()
     logging.getLogger("jira").error("said %s", "no")
     own, foreign = map(json.loads, stream.getvalue().splitlines())
     assert (own["event"], own["run"], own["connection"], own["issues"]) == ("pulled", "r42", "gh", 3)
-    assert (own["level"], own["logger"]) == ("info", "sync.engine")
+    assert (own["level"], own["logger"]) == ("info", "sync.engine.engine")
     assert own["timestamp"].endswith("Z")
     assert (foreign["event"], foreign["run"], foreign["level"], foreign["logger"]) == (
         "said no",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sync.marker import canonical, digest, find_marker, with_marker
+from sync.tracker.marker import body_hash, canonical, find_marker, with_marker
 
 
 def adf(*texts: str, **attributes: object) -> str:
@@ -13,7 +13,7 @@ def adf(*texts: str, **attributes: object) -> str:
 
 
 def test_the_marker_itself_is_no_part_of_the_text() -> None:
-    assert digest(with_marker("Fine.\n\nYes", '{"v": 1, "x": "-->"}')) == digest("Fine.\n\nYes")
+    assert body_hash(with_marker("Fine.\n\nYes", '{"v": 1, "x": "-->"}')) == body_hash("Fine.\n\nYes")
 
 
 @pytest.mark.parametrize("stands", ["a\r\n\r\nb", "a  \n\nb\n", "\n a\n\nb \t".replace("\n a", "a")])
@@ -23,15 +23,15 @@ def test_line_ends_and_blanks_at_them_do_not_count(stands: str) -> None:
 
 @pytest.mark.parametrize("stands", ["a\n\nc", "a\nb", "a\n\nb\n\nPS: no", "  a\n\n  b", ""])
 def test_other_words_do(stands: str) -> None:
-    assert digest(stands) != digest("a\n\nb")
+    assert body_hash(stands) != body_hash("a\n\nb")
 
 
 def test_of_a_jira_document_the_words_count_and_not_its_ids() -> None:
-    assert digest(adf("one", "two", localId="f00")) == digest(adf("one", "two"))
-    assert digest(adf("one", "three")) != digest(adf("one", "two"))
+    assert body_hash(adf("one", "two", localId="f00")) == body_hash(adf("one", "two"))
+    assert body_hash(adf("one", "three")) != body_hash(adf("one", "two"))
     expand = {"type": "expand", "attrs": {"title": "More"}, "content": []}
     titled = json.dumps({"type": "doc", "version": 1, "content": [expand]})
-    assert digest(titled) != digest(titled.replace("More", "Less"))
+    assert body_hash(titled) != body_hash(titled.replace("More", "Less"))
 
 
 @pytest.mark.parametrize("text", ["{", '{"type": "table"}', '{"a": 1}', "[1]"])

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from sync.connector import Markup
 from sync.markup import SHORTEST, render
 from sync.markup.document import (
     SIGNS,
@@ -25,7 +24,8 @@ from sync.markup.document import (
 )
 from sync.markup.html import html
 from sync.markup.terminal import terminal
-from sync.model import Status
+from sync.model.health import Status
+from sync.tracker.protocol import Markup
 
 WIDE = 100_000
 

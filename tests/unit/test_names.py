@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sync.names import Names
+from sync.history.string_column import StringColumn
 
 MANY = ["a", "", "Größe", "\U0001f600x", "a"]
 
 
 @pytest.mark.parametrize("some", [MANY, [], [""]])
 def test_they_are_a_sequence_of_texts(some: list[str]) -> None:
-    names = Names.of(some)
+    names = StringColumn.of(some)
     assert list(names) == some
     assert [names[n] for n in range(len(names))] == some
     assert [names[-n] for n in range(1, len(names) + 1)] == some[::-1]
@@ -22,8 +22,8 @@ def test_they_are_a_sequence_of_texts(some: list[str]) -> None:
 
 
 def test_they_begin_alike_and_are_put_together() -> None:
-    both = Names.joined_up([Names.of(MANY), Names.of([]), Names.of(["z"])])
+    both = StringColumn.joined_up([StringColumn.of(MANY), StringColumn.of([]), StringColumn.of(["z"])])
     assert list(both) == [*MANY, "z"]
-    begun = Names(both.text, both.ends, "x/")
+    begun = StringColumn(both.text, both.ends, "x/")
     assert list(begun) == [f"x/{name}" for name in (*MANY, "z")]
     assert begun[5] == "x/z"

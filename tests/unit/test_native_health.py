@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sync.action import Receipt, SetHealth
-from sync.connector import Capabilities
-from sync.model import Markup, Status
-from sync.plan import Plan, reconcile
+from sync.model.health import Status
+from sync.model.tracker_data import Markup
+from sync.plan.desired import Plan
+from sync.plan.reconcile import reconcile
+from sync.tracker.actions import Receipt, SetNativeHealth
+from sync.tracker.protocol import Capabilities
 from tests.memory import MemoryTracker
 from tests.unit.test_engine import World
 from tests.unit.test_fence import Describing
@@ -24,7 +26,7 @@ def settle(there: MemoryTracker, value: str, last: str | None, status: Status = 
     for planned in plan.actions:
         action = msgspec.structs.replace(planned, issue=key) if getattr(planned, "issue", None) == "" else planned
         key = there.do(action).issue or key
-    return [one.value for one in plan.actions if isinstance(one, SetHealth)]
+    return [write.value for write in plan.actions if isinstance(write, SetNativeHealth)]
 
 
 def set_by_hand(there: MemoryTracker, value: str | None) -> None:
@@ -62,8 +64,10 @@ def test_a_licence_without_it_is_told_and_nothing_is_tried() -> None:
     settle(there, "needs_attention", None)
     set_by_hand(there, None)
     plan = reconcile([want(Status.AT_RISK, health="needs_attention")], there.seen([TARGET]), instance="acme", now=NOW)
-    assert [(one.milestone, one.why) for one in plan.skipped] == [(UID, "its tracker's licence knows no health status")]
-    assert not any(isinstance(one, SetHealth) for one in plan.actions)
+    assert [(skipped.milestone, skipped.why) for skipped in plan.skipped] == [
+        (UID, "its tracker's licence knows no health status")
+    ]
+    assert not any(isinstance(action, SetNativeHealth) for action in plan.actions)
 
 
 def test_the_store_remembers_what_was_set_last() -> None:
@@ -72,7 +76,7 @@ def test_the_store_remembers_what_was_set_last() -> None:
     about = {"milestone": "memory://tracker/milestone/p1-m", "project": "p1", "project_key": "acme/app", "issue": "1"}
     world.run()
     for value in ("on_track", "at_risk"):
-        entry = world.store.begin("run-1", SetHealth(**about, value=value))
+        entry = world.store.begin("run-1", SetNativeHealth(**about, value=value))
 
         world.store.finish(entry, Receipt(issue="1"))
     assert world.store.healths() == {about["milestone"]: "at_risk"}

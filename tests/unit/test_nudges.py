@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.calendar import Calendar
+from sync.health.reminders import Load, Nudging, Trouble, Workload, due_reminders, overcommitted, unreviewed
+from sync.history.calendar import Calendar
 from sync.markup import render
-from sync.model import Issue, Markup, Person, State, StatusCategory
-from sync.nudges import Held, Load, Nudging, Trouble, overcommitted, unreviewed, wants
-from sync.reminder import owners, reminder
+from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
+from sync.report.reminder import owners, reminder
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
 TODAY = NOW.date()
@@ -36,7 +36,7 @@ def issue(n: int = 1, *assignees: Person, idle: int = 1, **fields: object) -> Is
 
 
 def troubles(*issues: Issue, joined: int = 40) -> list[tuple[Trouble, bool]]:
-    return [(w.trouble, w.late) for w in wants([(i, NOW - timedelta(days=joined)) for i in issues], NOW, RULES)]
+    return [(w.trouble, w.late) for w in due_reminders([(i, NOW - timedelta(days=joined)) for i in issues], NOW, RULES)]
 
 
 def test_what_is_well_asks_for_nobody() -> None:
@@ -75,7 +75,7 @@ ASKED = [
 
 def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, mentions: bool = False) -> str:
     rules = replace(RULES, mentions=mentions)
-    document = reminder(wants(ASKED, NOW, rules), owner, "acme/app", rules)
+    document = reminder(due_reminders(ASKED, NOW, rules), owner, "acme/app", rules)
     assert document is not None
     return render(document, markup, 60_000)
 
@@ -111,7 +111,7 @@ def test_nobody_is_mentioned_unless_that_was_switched_on() -> None:
 def test_a_name_that_is_no_login_is_never_a_mention() -> None:
     rules = replace(RULES, mentions=True)
     hostile = Person("u9", "x @everyone <b>")
-    found = wants([(issue(1, hostile, idle=30), NOW)], NOW, rules)
+    found = due_reminders([(issue(1, hostile, idle=30), NOW)], NOW, rules)
     document = reminder(found, "the lead @all", "", rules)
     assert document is not None
     text = render(document, Markup.GITHUB, 60_000)
@@ -131,15 +131,15 @@ WEEK = Calendar(quiet_weeks=())
 
 def held(
     count: int, hours: int | None = None, *, milestone: str = "m", due: date = UNTIL, first: int = 0
-) -> list[Held]:
+) -> list[Workload]:
     seconds = None if hours is None else hours * 3600
     return [
-        Held(uid=f"i{n}", issue=issue(n, ADA, estimate=seconds), milestone=milestone, due=due)
+        Workload(uid=f"i{n}", issue=issue(n, ADA, estimate=seconds), milestone=milestone, due=due)
         for n in range(first, first + count)
     ]
 
 
-def loads(*mine: Held) -> tuple[Load, ...]:
+def loads(*mine: Workload) -> tuple[Load, ...]:
     return overcommitted({ADA: mine}, UNTIL, TODAY, WEEK)
 
 
@@ -163,9 +163,9 @@ def test_an_issue_in_two_milestones_counts_once_and_one_due_later_not_at_all() -
 
 
 def test_work_that_was_done_counts_no_more() -> None:
-    spent = [replace(one, issue=replace(one.issue, spent=6 * 3600)) for one in held(9, 8)]
+    spent = [replace(load, issue=replace(load.issue, spent=6 * 3600)) for load in held(9, 8)]
     assert loads(*spent) == ()
-    remaining = [replace(one, issue=replace(one.issue, remaining=8 * 3600)) for one in spent]
+    remaining = [replace(load, issue=replace(load.issue, remaining=8 * 3600)) for load in spent]
     assert len(loads(*remaining)) == 1
 
 

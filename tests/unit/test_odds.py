@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sync.odds import beta_prime_quantile, expit, log_gamma, logit, normal_score, quantiles
+from sync.forecast.stats import beta_prime_quantile, expit, log_gamma, logit, normal_score, quantiles
 
 CHANCES = np.concatenate([np.linspace(0.0, 1.0, 1001), 10.0 ** np.arange(-300, 0), 1 - 10.0 ** np.arange(-15, 0)])
 ODDS = np.concatenate([np.linspace(-40.0, 40.0, 1001), [-np.inf, -1e4, -700.0, 0.0, 700.0, 1e4, np.inf]])

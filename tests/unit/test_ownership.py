@@ -6,28 +6,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.action import (
+from sync.model.health import Status
+from sync.plan.desired import Desired, Plan, label_name
+from sync.plan.limits import Limits, over_limits
+from sync.plan.ownership import OwnedIssue, adoption, retirement
+from sync.tracker.actions import (
     Action,
-    Claim,
     CloseIssue,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
-    Observed,
-    OurComment,
+    PostBoardUpdate,
     Receipt,
     RemoveLabel,
-    StatusIssue,
-    TellBoard,
     UpdateComment,
-    may_be_refused,
+    is_optional,
     notifies,
 )
-from sync.marker import Marker, MarkerKind, digest
-from sync.model import Status
-from sync.ownership import Standing, adoption, retirement
-from sync.plan import Desired, Limits, Plan, label_name, over_limits
+from sync.tracker.marker import Marker, MarkerKind, body_hash
+from sync.tracker.observed import Claim, Observed, OurComment, StatusIssue
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 UID = "memory://tracker/milestone/1"
@@ -36,7 +34,7 @@ TO: dict[str, Any] = {"milestone": UID, "project": "p", "project_key": "acme/app
 
 
 def mark(kind: MarkerKind = MarkerKind.SUMMARY, *, instance: str = "acme", body: str = "text", uid: str = UID) -> str:
-    return Marker(instance=instance, kind=kind, milestone=uid, body=digest(body)).encode()
+    return Marker(instance=instance, kind=kind, milestone=uid, body=body_hash(body)).encode()
 
 
 def comment(id_: str, marker: str, body: str = "text") -> OurComment:
@@ -48,8 +46,8 @@ def issue(**fields: object) -> StatusIssue:
     return msgspec.structs.replace(plain, **fields)
 
 
-def standing(seen: StatusIssue, **fields: object) -> Standing:
-    plain = Standing(milestone=UID, project="p", project_key="acme/app", issue=seen, labels=LABELS)
+def standing(seen: StatusIssue, **fields: object) -> OwnedIssue:
+    plain = OwnedIssue(milestone=UID, project="p", project_key="acme/app", issue=seen, labels=LABELS)
     return msgspec.structs.replace(plain, **fields)
 
 
@@ -105,7 +103,7 @@ def test_a_closed_issue_is_not_closed_again() -> None:
 def test_the_limits_hold_for_it() -> None:
     many = issue(comments=tuple(comment(str(n), mark()) for n in range(21)))
     plan = retirement([standing(many)], instance="acme")
-    assert [str(one) for one in over_limits(plan, Limits(), 1)] == ["21 deletes planned, 20 allowed"]
+    assert [str(refusal) for refusal in over_limits(plan, Limits(), 1)] == ["21 deletes planned, 20 allowed"]
 
 
 # --- adopt -----------------------------------------------------------------------------------------------------------
@@ -194,9 +192,9 @@ def test_what_keeps_it_from_being_adopted(seen: StatusIssue, desired: Desired, w
         (CreateComment(**TO, issue="1", body="b", marker="{}", summary=True), True),
         (CreateComment(**TO, issue="1", body="b", marker="{}", summary=False), True),
         (CloseIssue(**TO, issue="1"), True),
-        (TellBoard(**TO, issue="1", board="acme/7", body="b", marker="{}"), True),
-        (TellBoard(**TO, issue="1", board="acme/7", update="2", body="b", marker="{}"), False),
-        (TellBoard(**TO, issue="1", board="acme/7", update="2"), False),
+        (PostBoardUpdate(**TO, issue="1", board="acme/7", body="b", marker="{}"), True),
+        (PostBoardUpdate(**TO, issue="1", board="acme/7", update="2", body="b", marker="{}"), False),
+        (PostBoardUpdate(**TO, issue="1", board="acme/7", update="2"), False),
         (UpdateComment(**TO, issue="1", comment="2", body="b", marker="{}"), False),
         (DeleteComment(**TO, issue="1", comment="2"), False),
         (RemoveLabel(**TO, issue="1", labels=("a",)), False),
@@ -209,6 +207,6 @@ def test_which_writes_notify_people(action: Action, told: bool) -> None:
 
 
 def test_what_a_tracker_may_refuse() -> None:
-    assert may_be_refused(CloseIssue(**TO, issue="1"))
-    assert may_be_refused(DeleteComment(**TO, issue="1", comment="2", claimed=True))
-    assert not may_be_refused(DeleteComment(**TO, issue="1", comment="2"))
+    assert is_optional(CloseIssue(**TO, issue="1"))
+    assert is_optional(DeleteComment(**TO, issue="1", comment="2", claimed=True))
+    assert not is_optional(DeleteComment(**TO, issue="1", comment="2"))

@@ -8,18 +8,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync import drawing
-from sync.action import Attach, Attached, Detach, Files, Receipt, StatusIssue, notifies
-from sync.also import Also
-from sync.assessment import Assessed
-from sync.connector import Capabilities, RefusedError, UncertainError, UnreachableError
-from sync.handover import retire
-from sync.model import Health, Markup
-from sync.outcome import Result
-from sync.picture import RHYTHM, Name, attaching, detaching
-from sync.plan import Limits, Plan, Policy, fingerprint, over_limits
-from sync.site.milestone import burn_up_of, told
-from sync.source import Source
+from sync.assess.milestone import AssessedMilestone
+from sync.engine.handover import retire
+from sync.engine.result import Result
+from sync.model.health import Health
+from sync.model.policy import OptionalOutputs, Policy
+from sync.model.tracker_data import Markup
+from sync.plan.attachment import RHYTHM, plan_attachment, remove_attachments
+from sync.plan.desired import Plan
+from sync.plan.fingerprint import fingerprint
+from sync.plan.limits import Limits, over_limits
+from sync.report import burnup as drawing
+from sync.report.burnup import burn_up_of, told
+from sync.tracker.actions import Attach, Detach, Receipt, notifies
+from sync.tracker.attachment import AttachmentName
+from sync.tracker.connection import Connection
+from sync.tracker.errors import RefusedError, UncertainError, UnreachableError
+from sync.tracker.observed import Attached, Files, StatusIssue
+from sync.tracker.protocol import Capabilities
 from tests.unit.test_engine import NOW, World
 from tests.unit.test_plan import TARGET, UID, want
 
@@ -38,11 +44,11 @@ class There:
         """What is done, with that done, and what is skipped."""
         have = msgspec.structs.replace(ISSUE, files=self.files)
         asked = want(picture=picture, pictured=frozenset(self.pictured), **fields)
-        made, why = attaching(asked, have, "acme", self.now)
+        made, why = plan_attachment(asked, have, "acme", self.now)
         for one in made:
             if isinstance(one, Attach):
                 self.put(one.name)
-                self.pictured.add(str(getattr(Name.read(one.name), "stem", "")))
+                self.pictured.add(str(getattr(AttachmentName.read(one.name), "stem", "")))
             else:
                 self.files = Files(ours=tuple(file for file in self.files.ours if file.id != one.file))
                 if not one.superseded:
@@ -55,7 +61,7 @@ class There:
 
     @property
     def names(self) -> list[str]:
-        return [one.name for one in self.files.ours]
+        return [attached.name for attached in self.files.ours]
 
 
 def kinds(made: list[Attach | Detach]) -> list[str]:
@@ -63,7 +69,7 @@ def kinds(made: list[Attach | Detach]) -> list[str]:
 
 
 def named(picture: str, instance: str = "acme") -> str:
-    return str(Name.of(UID, picture, instance))
+    return str(AttachmentName.of(UID, picture, instance))
 
 
 # --- planning -------------------------------------------------------------------------------------------------------
@@ -156,17 +162,17 @@ def test_a_file_of_another_name_or_instance_is_never_touched(foreign: str) -> No
     there.settle("")
     assert there.names == [foreign]
     have = msgspec.structs.replace(ISSUE, files=there.files)
-    assert detaching(have, TO, "acme").actions == ()
+    assert remove_attachments(have, TO, "acme").actions == ()
 
 
 def test_two_milestones_on_one_issue_have_a_picture_each() -> None:
     there = There()
     there.settle()
-    there.put(str(Name.of("another", SECOND, "acme")))
+    there.put(str(AttachmentName.of("another", SECOND, "acme")))
     there.now += 2 * RHYTHM
     assert there.settle() == ([], "")
     have = msgspec.structs.replace(ISSUE, files=there.files)
-    assert len(detaching(have, TO, "acme").actions) == 2
+    assert len(remove_attachments(have, TO, "acme").actions) == 2
 
 
 def test_what_hinders_is_said_and_nothing_is_tried() -> None:
@@ -180,14 +186,14 @@ def test_what_hinders_is_said_and_nothing_is_tried() -> None:
 
 
 def test_there_is_none_before_the_status_issue_and_none_where_there_are_no_files() -> None:
-    assert attaching(want(picture=FIRST), None, "acme", NOW) == ([], "")
-    assert attaching(want(picture=FIRST), msgspec.structs.replace(ISSUE, files=None), "acme", NOW) == ([], "")
+    assert plan_attachment(want(picture=FIRST), None, "acme", NOW) == ([], "")
+    assert plan_attachment(want(picture=FIRST), msgspec.structs.replace(ISSUE, files=None), "acme", NOW) == ([], "")
 
 
 @pytest.mark.parametrize("instance", ["acme", "a-b-01234567", "team 7 (x)"])
 def test_a_name_is_read_as_it_was_written(instance: str) -> None:
-    name = Name.of(UID, FIRST, instance)
-    assert Name.read(str(name)) == name
+    name = AttachmentName.of(UID, FIRST, instance)
+    assert AttachmentName.read(str(name)) == name
 
 
 def test_limits_count_it_a_saved_plan_knows_it_and_it_is_no_quiet_write() -> None:
@@ -196,10 +202,12 @@ def test_limits_count_it_a_saved_plan_knows_it_and_it_is_no_quiet_write() -> Non
     gone = Detach(**TO, issue="1", file="7", name=named(FIRST))
     superseded = msgspec.structs.replace(gone, superseded=True)
     plan = Plan(actions=(new, again, gone, superseded))
-    told_of = [(one.what, one.planned) for one in over_limits(plan, Limits(creates=0, updates=0, deletes=0), 1)]
+    told_of = [
+        (refusal.what, refusal.planned) for refusal in over_limits(plan, Limits(creates=0, updates=0, deletes=0), 1)
+    ]
     assert told_of == [("creates", 1), ("updates", 2), ("deletes", 1)]
     assert fingerprint([new]) != fingerprint([msgspec.structs.replace(new, name=named(SECOND))])
-    assert all(notifies(one, Receipt()) for one in plan.actions)
+    assert all(notifies(action, Receipt()) for action in plan.actions)
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------
@@ -211,10 +219,10 @@ class Drawing(World):
     def __init__(self) -> None:
         super().__init__()
         self.connector.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000, files=True)
-        self.also = Also(picture=True)
+        self.also = OptionalOutputs(picture=True)
 
     def go(self, limits: Limits | None = None) -> Result:
-        self.source = Source(
+        self.source = Connection(
             name="memory",
             connector=self.connector,
             projects=("acme/app",),
@@ -225,10 +233,10 @@ class Drawing(World):
 
     @property
     def attached(self) -> list[str]:
-        return [file.name for one in self.tracker.issues.values() for file in (one.files or Files()).ours]
+        return [file.name for issue in self.tracker.issues.values() for file in (issue.files or Files()).ours]
 
     def done(self) -> list[Attach]:
-        return [one for one in self.tracker.writes if isinstance(one, Attach)]
+        return [action for action in self.tracker.writes if isinstance(action, Attach)]
 
 
 @pytest.fixture
@@ -245,7 +253,7 @@ def test_it_comes_with_the_run_after_the_one_that_made_the_issue_and_then_rests(
     (made,) = world.done()
     assert made.content.startswith(b"\x89PNG")
     assert result.notifications == 1
-    assert [one.action.content for one in result.written if isinstance(one.action, Attach)] == [b""]
+    assert [action.action.content for action in result.written if isinstance(action.action, Attach)] == [b""]
     world.now += timedelta(hours=1)
     assert world.go().written == []
 
@@ -253,8 +261,8 @@ def test_it_comes_with_the_run_after_the_one_that_made_the_issue_and_then_rests(
 def test_the_journal_and_the_plan_hold_no_picture(world: Drawing) -> None:
     world.connector.fail["apply"] = [UncertainError("memory")] * 9
     result = world.go()
-    assert any(isinstance(one, Attach) and one.content == b"" for one in result.plan.actions)
-    assert all(not getattr(one.action, "content", b"") for one in world.store.unfinished("memory://tracker"))
+    assert any(isinstance(action, Attach) and action.content == b"" for action in result.plan.actions)
+    assert all(not getattr(entry.action, "content", b"") for entry in world.store.unfinished("memory://tracker"))
 
 
 def test_a_lost_answer_leaves_one(world: Drawing) -> None:
@@ -315,16 +323,16 @@ def test_retire_takes_it_away(world: Drawing) -> None:
     world.go()
     engine = world.engine(world.source)
     plan, _ = retire(engine, engine.assess())
-    assert sum(isinstance(one, Detach) for one in plan.actions) == 1
+    assert sum(isinstance(action, Detach) for action in plan.actions) == 1
 
 
 def test_switched_off_it_goes_with_the_next_run(world: Drawing) -> None:
     world.go()
-    world.also = Also()
+    world.also = OptionalOutputs()
     world.now += timedelta(days=1)
     world.go()
     assert world.attached == []
-    world.also = Also(picture=True)
+    world.also = OptionalOutputs(picture=True)
     world.now += timedelta(days=2)
     world.go()
     assert len(world.attached) == 1
@@ -335,7 +343,7 @@ def test_without_the_extra_that_is_said_and_everything_else_is_written(
 ) -> None:
     monkeypatch.setattr(drawing, "find_spec", lambda _: None)
     result = world.go()
-    assert [one.why for one in result.plan.skipped] == [
+    assert [skipped.why for skipped in result.plan.skipped] == [
         "its burn-up needs the extra `site`: pip install 'milesync[site]'"
     ]
     assert (result.failures, world.attached) == ([], [])
@@ -345,7 +353,7 @@ def test_a_picture_that_cannot_be_made_stops_no_run(world: Drawing, monkeypatch:
     def broken(*_: object, **__: object) -> bytes:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("sync.site.milestone.picture", broken)
+    monkeypatch.setattr("sync.report.burnup.picture", broken)
     assert world.go().failures == []
     assert world.attached == []
 
@@ -353,38 +361,40 @@ def test_a_picture_that_cannot_be_made_stops_no_run(world: Drawing, monkeypatch:
 # --- what it tells --------------------------------------------------------------------------------------------------
 
 
-def assessed(world: Drawing, at: Any = None) -> Assessed:
-    (one,) = world.engine(world.source).assess(at, keep=False)
-    return one
+def assessed(world: Drawing, at: Any = None) -> AssessedMilestone:
+    (milestone,) = world.engine(world.source).assess(at, keep=False)
+    return milestone
 
 
-def changed(one: Assessed, **fields: Any) -> Assessed:
-    health: Health = msgspec.structs.replace(one.health, **fields)
-    return Assessed(**{name: getattr(one, name) for name in one.__dataclass_fields__} | {"health": health})
+def changed(milestone: AssessedMilestone, **fields: Any) -> AssessedMilestone:
+    health: Health = msgspec.structs.replace(milestone.health, **fields)
+    return AssessedMilestone(
+        **{name: getattr(milestone, name) for name in milestone.__dataclass_fields__} | {"health": health}
+    )
 
 
 def test_days_that_go_by_tell_nothing_new_and_everything_that_is_drawn_does(world: Drawing) -> None:
-    one = assessed(world)
-    later = changed(one, at=one.health.at + timedelta(days=1))
-    assert burn_up_of(one) != burn_up_of(later)
-    assert told(one) == told(later)
-    assert len(told(one)) == 12
-    due = changed(one, due=date(2026, 5, 1))
-    first = changed(one, baseline=date(2026, 3, 1))
-    counts = changed(one, counts=msgspec.structs.replace(one.health.counts, closed=3))
-    weeks = changed(one, dates=msgspec.structs.replace(one.health.dates, p85=date(2027, 1, 1)))
-    assert len({told(other) for other in (one, due, first, counts, weeks)}) == 5
+    milestone = assessed(world)
+    later = changed(milestone, at=milestone.health.at + timedelta(days=1))
+    assert burn_up_of(milestone) != burn_up_of(later)
+    assert told(milestone) == told(later)
+    assert len(told(milestone)) == 12
+    due = changed(milestone, due=date(2026, 5, 1))
+    first = changed(milestone, baseline=date(2026, 3, 1))
+    counts = changed(milestone, counts=msgspec.structs.replace(milestone.health.counts, closed=3))
+    weeks = changed(milestone, dates=msgspec.structs.replace(milestone.health.dates, p85=date(2027, 1, 1)))
+    assert len({told(other) for other in (milestone, due, first, counts, weeks)}) == 5
 
 
 def test_a_date_of_the_forecast_counts_by_its_week(world: Drawing) -> None:
     monday = date(2026, 6, 1)
-    one = changed(assessed(world), dates=type(assessed(world).health.dates)(p50=monday))
-    days = [changed(one, dates=type(one.health.dates)(p50=monday + timedelta(days=n))) for n in range(14)]
+    milestone = changed(assessed(world), dates=type(assessed(world).health.dates)(p50=monday))
+    days = [changed(milestone, dates=type(milestone.health.dates)(p50=monday + timedelta(days=n))) for n in range(14)]
     assert [told(day) for day in days] == [told(days[0])] * 7 + [told(days[7])] * 7
     assert told(days[0]) != told(days[7])
 
 
 def test_where_nothing_can_be_drawn_nothing_is_told(world: Drawing) -> None:
-    one = changed(assessed(world), start=None)
-    assert told(one) == ""
-    assert drawing.to_draw(one) == {"picture": ""}
+    milestone = changed(assessed(world), start=None)
+    assert told(milestone) == ""
+    assert drawing.to_draw(milestone) == {"picture": ""}

@@ -6,36 +6,25 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.action import (
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.published import Told
+from sync.plan.desired import LABELS, Desired, Plan, Skipped, label_name
+from sync.plan.fingerprint import fingerprint
+from sync.plan.limits import Limits, over_limits
+from sync.plan.reconcile import first_summary, reconcile
+from sync.tracker.actions import (
     Action,
-    Claim,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
-    Observed,
-    StatusIssue,
-    Target,
     UpdateComment,
 )
-from sync.connector import BusyError
-from sync.marker import MarkerKind, Told
-from sync.model import Status
-from sync.plan import (
-    LABELS,
-    Desired,
-    Limits,
-    Marker,
-    Plan,
-    Policy,
-    Skipped,
-    fingerprint,
-    first_summary,
-    label_name,
-    over_limits,
-    reconcile,
-)
+from sync.tracker.errors import BusyError
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.observed import Claim, Observed, StatusIssue, Target
 from tests.memory import MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -176,9 +165,9 @@ def test_milestones_that_share_a_status_issue_leave_each_other_alone() -> None:
     there = tracker()
     there.issues["345"] = have
     second = want(milestone="memory://tracker/milestone/2", summary="the second")
-    for one in (want(), second):
-        seen = Observed(issues={one.milestone: there.issues["345"]}, labels={"p": frozenset({"health/on-track"})})
-        for action in reconcile([one], seen, instance="acme", now=NOW).actions:
+    for desired in (want(), second):
+        seen = Observed(issues={desired.milestone: there.issues["345"]}, labels={"p": frozenset({"health/on-track"})})
+        for action in reconcile([desired], seen, instance="acme", now=NOW).actions:
             there.do(action)
     assert [comment.body for comment in there.issues["345"].comments] == ["summary on_track", "the second"]
     seen = Observed(issues=dict.fromkeys((UID, second.milestone), there.issues["345"]))
@@ -374,15 +363,15 @@ def test_each_sort_of_write_has_its_own_limits(what: str) -> None:
         {"milestone": str(n), "project": "p", "project_key": "k", "issue": "1"} for n in range(12)
     ]
     made: dict[str, list[Action]] = {
-        "creates": [CreateComment(**one, body="", marker="", summary=True) for one in to],
-        "updates": [UpdateComment(**one, comment="1", body="", marker="") for one in to],
-        "deletes": [DeleteComment(**one, comment="1") for one in to],
+        "creates": [CreateComment(**row, body="", marker="", summary=True) for row in to],
+        "updates": [UpdateComment(**row, comment="1", body="", marker="") for row in to],
+        "deletes": [DeleteComment(**row, comment="1") for row in to],
     }
     plan = Plan(actions=tuple(made[what]))
     none: dict[str, int] = {what: 11}
-    assert [str(one) for one in over_limits(plan, Limits(**none), 24)] == [f"12 {what} planned, 11 allowed"]
+    assert [str(refusal) for refusal in over_limits(plan, Limits(**none), 24)] == [f"12 {what} planned, 11 allowed"]
     found = over_limits(plan, Limits(creates=99, updates=99, deletes=99, share=0.25), 24)
-    assert [str(one) for one in found] == [f"12 milestones with {what} planned, 6 allowed"]
+    assert [str(refusal) for refusal in found] == [f"12 milestones with {what} planned, 6 allowed"]
     others = {sort: 0 for sort in made if sort != what}
     assert over_limits(plan, Limits(**{what: 12}, **others), 24) == []
 

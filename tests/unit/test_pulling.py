@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sync.connector import BusyError, Page
-from sync.pulling import Part, Puller
-from sync.source import Source
-from sync.store import Store
+from sync.pull.pull import Puller, Share
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.errors import BusyError
+from sync.tracker.protocol import Page
 from tests.engines import engine
 from tests.memory import MemoryConnector, MemoryTracker
 from tests.unit.test_engine import page
@@ -49,7 +50,7 @@ def waiting() -> Waiting:
 
 @pytest.fixture
 def puller(waiting: Waiting) -> Puller:
-    source = Source(name="memory", connector=waiting, projects=("acme/app",))
+    source = Connection(name="memory", connector=waiting, projects=("acme/app",))
     return Puller([source], Store.memory(lambda: NOW), lambda: NOW)
 
 
@@ -89,7 +90,7 @@ def test_nothing_is_closed_while_it_is_read(puller: Puller, waiting: Waiting) ->
 
 def test_a_part_asks_its_connections_only(puller: Puller, waiting: Waiting) -> None:
     waiting.let.set()
-    puller.run(Part(frozenset({"another"}), NOW))
+    puller.run(Share(frozenset({"another"}), NOW))
     assert waiting.pulls == 0
-    puller.run(Part(frozenset({"memory"}), NOW))
+    puller.run(Share(frozenset({"memory"}), NOW))
     assert waiting.pulls == 1

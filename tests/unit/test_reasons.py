@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.attention import Attention
-from sync.calendar import Calendar
-from sync.model import Reason, ReasonKind
-from sync.odds import logit
-from sync.outlook import Outlook, outlooks
-from sync.past import Past, Sum
-from sync.reasons import CLIP, LEAST, reasons
-from sync.rules import Rules
+from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.history_tables import HistoryTables, TableColumn
+from sync.forecast.parameters import Rules
+from sync.forecast.stats import logit
+from sync.health.attention import Attention
+from sync.health.reasons import CLIP, LEAST, reasons
+from sync.history.calendar import Calendar
+from sync.model.health import Reason, ReasonKind
 from tests.ledgers import Given, Stay, container, day, ledger, releases
 
 PLAIN = Calendar.plain()
@@ -36,26 +36,28 @@ def seen(
     calendar: Calendar = PLAIN,
     habits: Sequence[Given] = (),
     **dates: Any,
-) -> Outlook:
+) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
     history = ledger([*(habits or releases()), (running, stays)])
-    (outlook,) = outlooks(Past(history, rules), [history.index["now"]], [day(at)], calendar)
+    (outlook,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], calendar)
     return outlook
 
 
-def told(outlook: Outlook, found: Attention | None = None, shares: tuple[float, float] = NOBODY) -> dict[str, Reason]:
+def told(
+    outlook: ForecastBatch, found: Attention | None = None, shares: tuple[float, float] = NOBODY
+) -> dict[str, Reason]:
     (given,) = reasons(outlook, [found or Attention()], shares)
     return {reason.kind: reason for reason in given}
 
 
-def p(outlook: Outlook, *scope: float, **case: Any) -> float:
+def p(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
     """What the milestone's probability would be, with ``scope`` (open, all) or another input."""
     case = {name: np.array([value]) if name in ("due", "ahead") else value for name, value in case.items()}
     (found,) = outlook.clipped(CLIP).probability(*(np.array([float(n)]) for n in scope), decided=False, **case)
     return float(found)
 
 
-def against(outlook: Outlook, *scope: float, **case: Any) -> float:
+def against(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
     return float(logit(p(outlook)) - logit(p(outlook, *scope, **case)))
 
 
@@ -67,7 +69,7 @@ def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
     outlook = seen(*closed(3), *[(START, None)] * 8, at=NOW + 3, rules=Rules(tolerance=0.1), habits=growing())
     found = told(outlook)[ReasonKind.PACE]
     sums = outlook.habits.sums
-    share = sums[:, :, Sum.OPEN] / (sums[:, :, Sum.OPEN] + sums[:, :, Sum.DONE])
+    share = sums[:, :, TableColumn.OPEN] / (sums[:, :, TableColumn.OPEN] + sums[:, :, TableColumn.DONE])
     (usual,) = outlook.at_phase(share)
     assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3}
     assert found.values["usual"] == pytest.approx(0.41, abs=0.05)  # ten of fourteen, closed evenly, at 60 %

@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.connector import Markup
 from sync.markup import render
 from sync.markup.document import Document, Lines, is_ours
 from sync.markup.terminal import terminal
-from sync.model import Counts, Dates, DueDate, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
-from sync.report import Changes, Override, View, meaning, status_issue_body, status_issue_title, summary, transition
-from sync.sentences import STATUS, UNKNOWN, against, day, lever, percent, plural, reason
+from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.membership import Counts
+from sync.model.tracker_data import DueDate
+from sync.report.phrases import STATUS, UNKNOWN, against, day, lever, percent, plural, reason
+from sync.report.summary import status_issue_body, status_issue_title, summary, transition
+from sync.report.view import Changes, View, meaning
+from sync.tracker.protocol import Markup
 from tests.golden.situations import DUE, NOW, SITUATIONS, at_risk, done, health, issue, milestone, on_track, view
 
 
@@ -161,7 +164,7 @@ def test_done_needs_no_decision() -> None:
 @pytest.mark.parametrize("kind", ["added", "removed", "closed", "reopened"])
 def test_long_lists_are_folded_and_counted(kind: str) -> None:
     issues = tuple(issue(i) for i in range(100, 180))
-    uids = tuple(one.id for one in issues)
+    uids = tuple(item.id for item in issues)
     shown = replace(view(health(Status.AT_RISK, 0.5), issues), changes=Changes(since=NOW, **{kind: uids}))
     document = summary(shown)
     assert f"{kind.capitalize()} 75 more" in text(document)

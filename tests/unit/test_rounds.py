@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync.connector import (
+from sync.tracker.errors import (
     AuthError,
     BusyError,
     GoneError,
@@ -17,7 +17,7 @@ from sync.connector import (
     UncertainError,
     UnreachableError,
 )
-from sync.rounds import PATIENCE, again, steps
+from sync.worker.round import PATIENCE, retry_at, steps
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
@@ -45,24 +45,24 @@ def test_a_round_over_nothing_has_no_steps() -> None:
 
 
 def test_a_limit_is_waited_for_until_its_own_time() -> None:
-    assert again([limited(NOW + timedelta(minutes=42))], 1, NOW) == NOW + timedelta(minutes=42)
-    assert again([limited(NOW - timedelta(hours=1))], 1, NOW) == NOW
-    assert again([limited(None)], 1, NOW) == NOW + timedelta(minutes=1)
-    assert again([limited(NOW + timedelta(days=400))], 1, NOW) == NOW + timedelta(days=1)
+    assert retry_at([limited(NOW + timedelta(minutes=42))], 1, NOW) == NOW + timedelta(minutes=42)
+    assert retry_at([limited(NOW - timedelta(hours=1))], 1, NOW) == NOW
+    assert retry_at([limited(None)], 1, NOW) == NOW + timedelta(minutes=1)
+    assert retry_at([limited(NOW + timedelta(days=400))], 1, NOW) == NOW + timedelta(days=1)
 
 
 @pytest.mark.parametrize("kind", [UnreachableError, BusyError, UncertainError])
 def test_what_passes_by_itself_is_tried_after_ever_longer_times(kind: type[UnreachableError]) -> None:
-    times = [again([kind("gh")], tried, NOW) for tried in range(1, PATIENCE + 1)]
+    times = [retry_at([kind("gh")], tried, NOW) for tried in range(1, PATIENCE + 1)]
     assert times == [*(NOW + timedelta(minutes=n) for n in (1, 2, 4, 8)), None]
 
 
 @pytest.mark.parametrize("kind", [AuthError, GoneError, RefusedError, MalformedError, RuntimeError, None])
 def test_what_a_person_must_look_at_waits_for_the_next_round(kind: type[Exception] | None) -> None:
-    assert again([kind("gh") if kind else None], 1, NOW) is None
+    assert retry_at([kind("gh") if kind else None], 1, NOW) is None
 
 
 def test_of_several_reasons_the_latest_time_counts() -> None:
     causes = [AuthError("gh"), BusyError("gh"), limited(NOW + timedelta(minutes=9)), None]
-    assert again(causes, 1, NOW) == NOW + timedelta(minutes=9)
-    assert again([], 1, NOW) is None
+    assert retry_at(causes, 1, NOW) == NOW + timedelta(minutes=9)
+    assert retry_at([], 1, NOW) is None

@@ -8,9 +8,10 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from sync.calendar import Calendar
-from sync.model import JointMilestone, Visibility
-from sync.schedule import Entry, Schedule, icalendar, mermaid, schedule
+from sync.history.calendar import Calendar
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Visibility
+from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
 from tests.related import NOW, World, page, running
 
 JOINT = JointMilestone(name="GA: now; #1", members=(running("app"), running("api")))
@@ -25,8 +26,8 @@ def shown() -> Schedule:
     return schedule(whole, NOW, Calendar.plain())
 
 
-def _entry(shown: Schedule, written: str) -> Entry:
-    return next(one for one in shown.milestones if one.id == written)
+def _entry(shown: Schedule, written: str) -> TimelineEntry:
+    return next(entry for entry in shown.milestones if entry.id == written)
 
 
 def test_what_waits_says_for_what_and_what_it_loses(shown: Schedule) -> None:
@@ -45,7 +46,9 @@ def test_what_waits_says_for_what_and_what_it_loses(shown: Schedule) -> None:
 
 
 def test_all_that_runs_is_there_by_due_date(shown: Schedule) -> None:
-    assert {running("app"), running("api"), running("web"), "joint:GA: now; #1"} <= {one.id for one in shown.milestones}
+    assert {running("app"), running("api"), running("web"), "joint:GA: now; #1"} <= {
+        entry.id for entry in shown.milestones
+    }
     assert shown.milestones[-1].due is None
     assert _entry(shown, "joint:GA: now; #1").members == (running("app"), running("api"))
     assert _entry(shown, running("app")).replans[0].due == date(2026, 3, 29)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sync import scoring
+from sync.forecast import scoring
 
 P = np.array([0.9, 0.6, 0.3, 0.1])
 HIT = np.array([True, False, True, False])

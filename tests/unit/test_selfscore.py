@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from sync.ledger import Container, Ledger
-from sync.model import Membership
-from sync.published import Outcome, Published
-from sync.rules import Rules
-from sync.selfscore import StreamScore, sentence, settle, stream_scores, under_calibration
+from sync.forecast.parameters import Rules
+from sync.forecast.track_record import StreamScore, outcomes_of, sentence, stream_scores, under_calibration
+from sync.history.ledger import Ledger
+from sync.model.membership import Container, Membership
+from sync.model.published import Outcome, Published
 
 RULES = Rules()
 DAY = timedelta(days=1)
@@ -190,7 +190,7 @@ def settled(
         Membership(container="c", item=str(k), joined=START + joined * DAY, left=at(left), closed=at(closed))
         for k, (joined, left, closed) in enumerate(stays)
     ]
-    return settle(Ledger.of([container], rows), tolerance, START + now * DAY).get("c")
+    return outcomes_of(Ledger.of([container], rows), tolerance, START + now * DAY).get("c")
 
 
 def test_done_is_dated_by_the_last_closure_before_the_due_moment() -> None:

@@ -13,10 +13,12 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from config import ConfigurationError, Settings, checks, load, schema
+from config import ConfigurationError, Settings, load, schema
+from config import validators as checks
 from config.reference import reference
-from config.tables import Connection, Limits, Policy, Rules
-from sync import plan, rules
+from config.tables import ConnectionSettings, Limits, Policy, Rules
+from sync.forecast import parameters as rules
+from sync.plan import limits
 
 CONFIG = Path(__file__).parents[2] / "config"
 CANARY = "c4naryV4lue"
@@ -102,7 +104,7 @@ def test_everything_that_people_can_say(write: Write) -> None:
 def test_settings_made_by_hand_read_neither_file_nor_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICY", "create")
     monkeypatch.setenv("INSTANCE", CANARY)
-    settings = Settings(instance="check", connections={"gh": Connection(type="github", projects=("a/b",))})
+    settings = Settings(instance="check", connections={"gh": ConnectionSettings(type="github", projects=("a/b",))})
     assert (settings.instance, settings.policy) == ("check", Policy.PLAN)
 
 
@@ -180,7 +182,7 @@ def test_every_key_is_explained() -> None:
 
 
 def test_limits_and_rules_default_to_what_the_code_does() -> None:
-    assert Limits().model_dump() == {name: getattr(plan.Limits(), name) for name in plan.Limits.__struct_fields__}
+    assert Limits().model_dump() == {name: getattr(limits.Limits(), name) for name in limits.Limits.__struct_fields__}
     code = rules.Rules()
     assert Rules().model_dump() == {
         "tolerance": code.tolerance,
@@ -231,7 +233,7 @@ def test_the_narrower_policy_wins_and_the_environment_caps_it(
 def test_both_filters_must_admit_a_milestone(write: Write) -> None:
     settings = load(write(PILOT), {})
     asked = [("acme/app", "Backlog"), ("acme/app", "2.0"), ("acme/pilot", "2.0"), ("acme/pilot", "Release 2")]
-    assert [settings.admits("gh", *one) for one in asked] == [False, True, False, True]
+    assert [settings.admits("gh", *milestone) for milestone in asked] == [False, True, False, True]
 
 
 def test_a_stop_that_would_stop_nothing_is_an_error(write: Write) -> None:
@@ -322,7 +324,7 @@ DEPENDENCIES = """
 def test_dependencies_are_read(tmp_path: Path) -> None:
     path = tmp_path / "milesync.toml"
     path.write_text(DEPENDENCIES + '    after = "gh:acme/app#4"')
-    assert [(one.before, one.after) for one in load(path, {}).dependency] == [
+    assert [(dependency.before, dependency.after) for dependency in load(path, {}).dependency] == [
         ("gh:acme/app#1", "gh:acme/app#3"),
         ("gh:acme/app#3", "gh:acme/app#4"),
     ]

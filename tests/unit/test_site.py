@@ -10,14 +10,14 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from sync.assessment import Assessed
-from sync.model import Dates, Status
-from sync.pages import page_name
-from sync.site.charts import BurnUp, burn_up, restyle
-from sync.site.gather import Contents
-from sync.site.milestone import picture
-from sync.site.rows import ORDER, SIGN, moved, said, span
-from sync.view import Point
+from sync.assess.milestone import AssessedMilestone
+from sync.model.health import Dates, Status
+from sync.report.burnup import picture
+from sync.report.charts import BurnUp, burn_up, restyle
+from sync.report.page_links import page_name
+from sync.report.view import Point
+from sync.site.contents import Contents
+from sync.site.portfolio import ORDER, SIGN, moved, said, span
 from tests.golden.situations import health
 from tests.sites import contents, installation, project, series
 
@@ -67,22 +67,22 @@ def test_the_timeline_holds_today_and_cuts_what_is_far_away() -> None:
 
 
 def test_what_if_agrees_with_the_verdict_and_with_the_levers(made: Contents) -> None:
-    asked = [one for one in made.pages if one.what_if is not None]
+    asked = [page for page in made.pages if page.what_if is not None]
     assert len(asked) >= 2
-    for one in asked:
-        table = one.what_if
+    for page in asked:
+        table = page.what_if
         assert table is not None
         row, column = table.now
-        assert (table.cuts[row], table.dates[column]) == (0, one.health.due)
-        assert table.p[row][column] == one.health.probability
-        moves = [lever for lever in one.health.levers if lever.kind.value == "move" and not lever.values["capacity"]]
+        assert (table.cuts[row], table.dates[column]) == (0, page.health.due)
+        assert table.p[row][column] == page.health.probability
+        moves = [lever for lever in page.health.levers if lever.kind.value == "move" and not lever.values["capacity"]]
         for lever in moves:
             there = table.dates.index(lever.values["to"])
             assert table.p[row][there] == pytest.approx(lever.probability, abs=0.02)
 
 
 def test_what_if_never_contradicts_itself(made: Contents) -> None:
-    tables = [one.what_if for one in made.pages if one.what_if is not None]
+    tables = [page.what_if for page in made.pages if page.what_if is not None]
     for table in tables:
         assert all(a <= b for line in table.p for a, b in pairwise(line)), "a later date never hurts"
         assert all(b <= a for few, many in pairwise(table.p) for a, b in zip(few, many, strict=True)), (
@@ -95,8 +95,12 @@ def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
     (stream,) = made.promises
     assert stream.due == 8
     assert 0 <= stream.first <= stream.kept <= 8
-    ends = [one for one in made.assessed if one.health.status is Status.DONE]
-    late = [one for one in ends if max(s.closed for s in one.stays if s.closed).date() > (one.health.due or TODAY)]
+    ends = [milestone for milestone in made.assessed if milestone.health.status is Status.DONE]
+    late = [
+        milestone
+        for milestone in ends
+        if max(s.closed for s in milestone.stays if s.closed).date() > (milestone.health.due or TODAY)
+    ]
     assert stream.kept == 8 - len(late)
 
 
@@ -136,15 +140,15 @@ def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
 
 def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
     pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
-    one = next(one for one in made.assessed if one.running)
-    drawn = picture(one)
+    milestone = next(milestone for milestone in made.assessed if milestone.running)
+    drawn = picture(milestone)
     assert drawn is not None
     assert drawn[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(drawn[16:20]), int.from_bytes(drawn[20:24])) == (1520, 600)
-    assert drawn == picture(one)
-    assert picture(replace_stays(one)) is None
+    assert drawn == picture(milestone)
+    assert picture(replace_stays(milestone)) is None
 
 
-def replace_stays(one: Assessed) -> Assessed:
+def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:
     """The milestone as if it held nothing."""
-    return dataclasses.replace(one, stays=())
+    return dataclasses.replace(milestone, stays=())

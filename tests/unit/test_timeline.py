@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync import joint, timeline
-from sync.circle import CircleError
-from sync.joint import Curve
-from sync.timeline import Dependency, Span
+from sync.forecast import dependencies as timeline
+from sync.forecast import joint
+from sync.forecast.dependencies import Dependency, PlannedTime
+from sync.forecast.joint import Curve
+from sync.model.errors import DependencyCycleError
 
 NOW = 100.0
 NAN = float("nan")
@@ -17,7 +18,7 @@ NAN = float("nan")
 def _paths(**spans: tuple[float, float]) -> dict[str, np.ndarray]:
     """Completion moments that are spread evenly over (first, last)."""
     curves = [Curve(np.array(ends), np.array([0.0, 1.0]), 1000.0) for ends in spans.values()]
-    return dict(zip(spans, joint.fates(list(spans), curves), strict=True))
+    return dict(zip(spans, joint.completion_samples(list(spans), curves), strict=True))
 
 
 def _after(before: str, after: str) -> Dependency:
@@ -26,7 +27,7 @@ def _after(before: str, after: str) -> Dependency:
 
 def test_a_late_predecessor_moves_its_successor_by_convolution() -> None:
     own = _paths(a=(110.0, 130.0), b=(140.0, 180.0))
-    spans = {"a": Span(100.0, 110.0), "b": Span(100.0, 150.0)}
+    spans = {"a": PlannedTime(100.0, 110.0), "b": PlannedTime(100.0, 150.0)}
     moved = timeline.propagate(own, spans, [_after("a", "b")], NOW)
     rng = np.random.default_rng(1)
     worlds = rng.uniform(140, 180, 200_000) + rng.uniform(0, 20, 200_000)
@@ -39,26 +40,30 @@ def test_a_late_predecessor_moves_its_successor_by_convolution() -> None:
 
 def test_one_that_is_in_time_costs_nothing() -> None:
     own = _paths(a=(101.0, 109.0), b=(140.0, 180.0))
-    moved = timeline.propagate(own, {"a": Span(90.0, 110.0), "b": Span(100.0, 150.0)}, [_after("a", "b")], NOW)
+    moved = timeline.propagate(
+        own, {"a": PlannedTime(90.0, 110.0), "b": PlannedTime(100.0, 150.0)}, [_after("a", "b")], NOW
+    )
     assert np.array_equal(moved.paths["b"], own["b"])
     assert timeline.critical(moved, "b") == ["b"]
 
 
 def test_slack_before_the_successors_start_absorbs_the_delay() -> None:
     own = _paths(a=(110.0, 120.0), b=(140.0, 180.0))
-    with_slack = {"a": Span(90.0, 110.0), "b": Span(125.0, 150.0)}
+    with_slack = {"a": PlannedTime(90.0, 110.0), "b": PlannedTime(125.0, 150.0)}
     assert np.array_equal(timeline.propagate(own, with_slack, [_after("a", "b")], NOW).paths["b"], own["b"])
 
 
 def test_a_successor_is_never_done_before_what_it_waits_for() -> None:
     own = _paths(a=(150.0, 160.0), b=(101.0, 105.0))
-    moved = timeline.propagate(own, {"a": Span(90.0, 200.0), "b": Span(90.0, 200.0)}, [_after("a", "b")], NOW)
+    moved = timeline.propagate(
+        own, {"a": PlannedTime(90.0, 200.0), "b": PlannedTime(90.0, 200.0)}, [_after("a", "b")], NOW
+    )
     assert np.array_equal(moved.paths["b"], own["a"])
 
 
 def test_delay_goes_down_the_chain_and_the_chain_is_named() -> None:
     own = _paths(a=(120.0, 140.0), b=(130.0, 150.0), c=(150.0, 170.0), aside=(100.0, 101.0))
-    spans = {name: Span(90.0, due) for name, due in (("a", 110.0), ("b", 130.0), ("c", 150.0), ("aside", 120.0))}
+    spans = {name: PlannedTime(90.0, due) for name, due in (("a", 110.0), ("b", 130.0), ("c", 150.0), ("aside", 120.0))}
     edges = [_after("a", "b"), _after("b", "c"), _after("aside", "c")]
     moved = timeline.propagate(own, spans, edges, NOW)
     assert joint.quantiles(moved.paths["c"])[0] > joint.quantiles(own["c"])[0] + 15
@@ -68,13 +73,15 @@ def test_delay_goes_down_the_chain_and_the_chain_is_named() -> None:
 
 def test_a_predecessor_that_is_never_done_leaves_its_successor_undone() -> None:
     own = _paths(b=(110.0, 120.0)) | {"a": np.full(joint.PATHS, np.inf)}
-    moved = timeline.propagate(own, {"a": Span(NAN, 105.0), "b": Span(NAN, 130.0)}, [_after("a", "b")], NOW)
+    moved = timeline.propagate(
+        own, {"a": PlannedTime(NAN, 105.0), "b": PlannedTime(NAN, 130.0)}, [_after("a", "b")], NOW
+    )
     assert np.isinf(moved.paths["b"]).all()
 
 
 def test_a_few_blocked_issues_move_it_less_than_a_written_dependency() -> None:
     own = _paths(a=(130.0, 150.0), b=(140.0, 180.0))
-    spans = {"a": Span(90.0, 110.0), "b": Span(90.0, 150.0)}
+    spans = {"a": PlannedTime(90.0, 110.0), "b": PlannedTime(90.0, 150.0)}
     link = timeline.blocking("a", "b", blockers=1, of=10, blocked=2, waiting_of=20)
     assert link.reach == pytest.approx(0.55)
     linked = joint.quantiles(timeline.propagate(own, spans, [link], NOW).paths["b"])[1]
@@ -85,12 +92,12 @@ def test_a_few_blocked_issues_move_it_less_than_a_written_dependency() -> None:
 
 def test_without_due_date_or_start_only_what_lies_ahead_counts() -> None:
     own = _paths(a=(110.0, 120.0), b=(140.0, 180.0))
-    moved = timeline.propagate(own, {"a": Span(NAN, NAN), "b": Span(NAN, NAN)}, [_after("a", "b")], NOW)
+    moved = timeline.propagate(own, {"a": PlannedTime(NAN, NAN), "b": PlannedTime(NAN, NAN)}, [_after("a", "b")], NOW)
     assert joint.quantiles(moved.paths["b"])[0] == pytest.approx(175.0, abs=1.0)
 
 
 def test_a_circle_is_an_error_that_names_it() -> None:
-    with pytest.raises(CircleError, match="circle of dependencies: ") as caught:
+    with pytest.raises(DependencyCycleError, match="circle of dependencies: ") as caught:
         timeline.order([_after("a", "b"), _after("b", "c"), _after("c", "a"), _after("a", "d")])
     assert set(caught.value.ids) == {"a", "b", "c"}
     assert caught.value.ids[0] == caught.value.ids[-1]
@@ -101,5 +108,5 @@ def test_links_that_close_a_circle_are_left_out_but_not_what_people_wrote() -> N
     kept, circles = timeline.acyclic(written, [Dependency(before="c", after="a", issues=2)])
     assert kept == written
     assert len(circles) == 1
-    with pytest.raises(CircleError):
+    with pytest.raises(DependencyCycleError):
         timeline.acyclic([*written, _after("c", "a")], [])

@@ -9,36 +9,39 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sync.assessment import Assessed, Rulebook
-from sync.calendar import Calendar
-from sync.circle import CircleError
-from sync.connector import Page
-from sync.coordination import FindingKind
-from sync.desire import view
-from sync.joint import PATHS
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.assess.portfolio import AssessedJointMilestone, Portfolio
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
+from sync.forecast.joint import PATHS
+from sync.forecast.track_record import StreamScore
+from sync.health.reminders import Nudging
+from sync.history.calendar import Calendar
 from sync.markup import render
-from sync.model import JointMilestone, Markup, Person, ReasonKind, State, Status, UnknownWhy, Visibility
-from sync.nudges import Nudging
-from sync.reading import Reading
-from sync.report import summary
-from sync.selfscore import StreamScore
-from sync.together import JointAssessed, Whole, relate
+from sync.model.definition import FindingKind
+from sync.model.errors import DependencyCycleError
+from sync.model.health import ReasonKind, Status, UnknownWhy
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Markup, Person, State, Visibility
+from sync.report.summary import summary
+from sync.report.view import view
+from sync.tracker.protocol import Page
 from tests.related import NOW, RULES, World, page, running
 
 ALL = JointMilestone(name="Payments GA", owner="@lead", members=(running("app"), running("api")))
 
 
-def _one(whole: Whole, project: str) -> Assessed:
-    return next(one for one in whole.milestones if one.written == running(project))
+def _one(whole: Portfolio, project: str) -> AssessedMilestone:
+    return next(milestone for milestone in whole.milestones if milestone.written == running(project))
 
 
-def _joint(whole: Whole) -> JointAssessed:
+def _joint(whole: Portfolio) -> AssessedJointMilestone:
     (joint,) = whole.joints
     return joint
 
 
-def _comment(one: Assessed) -> str:
-    return render(summary(view(one, now=NOW)), Markup.GITHUB, 65_000)
+def _comment(milestone: AssessedMilestone) -> str:
+    return render(summary(view(milestone, now=NOW)), Markup.GITHUB, 65_000)
 
 
 def test_the_joint_probability_is_that_of_all_members_not_of_the_worst() -> None:
@@ -81,7 +84,7 @@ def test_one_member_without_forecast_makes_the_whole_unknown() -> None:
     whole = World(page("app"), page("api", due=None)).whole(ALL)
     found = _joint(whole)
     assert (found.health.status, found.health.unknown) == (Status.UNKNOWN, UnknownWhy.MEMBER)
-    assert [one.written for one in found.blind] == [running("api")]
+    assert [milestone.written for milestone in found.blind] == [running("api")]
     missing = _joint(World(page("app")).whole(ALL))
     assert (missing.health.status, missing.missing) == (Status.UNKNOWN, (running("api"),))
 
@@ -94,7 +97,7 @@ def test_all_members_done_is_done() -> None:
 def test_members_by_pattern() -> None:
     world = World(page("app"), page("api"))
     found = _joint(world.whole(JointMilestone(name="9", members=("app:acme/*#9", "api:acme/*#9", "no:*"))))
-    assert {one.written for one in found.members} == {running("app"), running("api")}
+    assert {milestone.written for milestone in found.members} == {running("app"), running("api")}
     assert found.missing == ("no:*",)
 
 
@@ -102,14 +105,16 @@ def test_an_issue_in_two_members_counts_once() -> None:
     given = page("app")
     twin = msgspec.structs.replace(given.milestones[-1], id="twin", key="77", written="#77", title="Beta 1")
     issues = tuple(
-        msgspec.structs.replace(one, milestones=(*one.milestones, "twin")) if "app-m8" in one.milestones else one
-        for one in given.issues
+        msgspec.structs.replace(issue, milestones=(*issue.milestones, "twin"))
+        if "app-m8" in issue.milestones
+        else issue
+        for issue in given.issues
     )
     both = msgspec.structs.replace(given, milestones=(*given.milestones, twin), issues=issues)
     asked = JointMilestone(name="both", members=(running("app"), "app:acme/app#77"))
     whole = World(both).whole(asked)
     found, own = _joint(whole).health, _one(whole, "app").health
-    twin_p = next(one.health.probability for one in whole.milestones if one.written.endswith("#77"))
+    twin_p = next(milestone.health.probability for milestone in whole.milestones if milestone.written.endswith("#77"))
     assert (found.counts.open, found.counts.closed) == (4, 6)
     told = _joint(whole).explain()
     assert sorted(member["open_counted_here"] for member in told["members"]) == [0, 4]
@@ -134,9 +139,9 @@ def test_a_joint_forecast_is_scored_by_when_its_last_member_was_done() -> None:
         told = _joint(world.whole(ALL, at=NOW - timedelta(days=12))).health
         assert told.dates.p85 is not None
         world.store.save_health("run", [told], {})
-        book = Rulebook(RULES, Calendar.plain(), joints=(ALL,))
+        book = AssessmentRules(RULES, Calendar.plain(), joints=(ALL,))
         after_due = NOW + timedelta(days=20)
-        return Reading(world.store, world.sources, after_due, book).scores["joint:Payments GA"]
+        return Snapshot(world.store, world.sources, after_due, book).scores["joint:Payments GA"]
 
     done, waiting = record(left=0), record(left=1)
     assert (done.forecasts, done.hit_rate, done.dates, done.held) == (1, 1.0, 1, 1)
@@ -182,9 +187,9 @@ def test_a_number_means_an_issue_of_the_same_project_only() -> None:
     def local(given: Page, **changes: object) -> Page:
         issues = tuple(
             msgspec.structs.replace(
-                one, key=f"#{one.key.partition('#')[2]}", **(changes if one.closed_at is None else {})
+                issue, key=f"#{issue.key.partition('#')[2]}", **(changes if issue.closed_at is None else {})
             )
-            for one in given.issues
+            for issue in given.issues
         )
         return msgspec.structs.replace(given, issues=issues)
 
@@ -204,7 +209,7 @@ def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:
 
 def test_a_configured_circle_is_a_clear_error() -> None:
     world, _ = _late_first()
-    with pytest.raises(CircleError, match=r"circle of dependencies: a\w\w:acme/"):
+    with pytest.raises(DependencyCycleError, match=r"circle of dependencies: a\w\w:acme/"):
         world.whole(dependencies=[*AFTER, (running("app"), running("api"))])
 
 
@@ -273,9 +278,9 @@ def test_a_member_that_cannot_be_forecast_is_named_only_where_it_may_be() -> Non
 
 def test_findings_and_exit_criteria_reach_the_comment_but_the_description_does_not() -> None:
     whole = World(page("app", description="- [x] the launch codes\n- [ ] review")).whole()
-    one = _one(whole, "app")
-    assert {found.kind for found in one.findings} == {FindingKind.NO_OWNER}
-    comment = _comment(one)
+    milestone = _one(whole, "app")
+    assert {found.kind for found in milestone.findings} == {FindingKind.NO_OWNER}
+    comment = _comment(milestone)
     assert "1 of 2 exit criteria met." in comment
     assert "What its definition lacks: 1 point" in comment
     assert "launch codes" not in comment
@@ -305,7 +310,7 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     world.store.save(world.sources[0].connector.source, pages[1], NOW)
     world.store.watch("one", world.sources[0].connector.source, {"a", "b"}, only=True)
     for on in (False, True):
-        book = Rulebook(RULES, Calendar.plain(), nudging=Nudging(over_committed=on))
-        whole = relate(Reading(world.store, world.sources, NOW, book, replay=True))
-        one = next(m for m in whole.milestones if m.project.id == "a" and m.running)
-        assert [load.items for load in one.loads] == ([told] if told and on else [])
+        book = AssessmentRules(RULES, Calendar.plain(), nudging=Nudging(over_committed=on))
+        whole = build_portfolio(Snapshot(world.store, world.sources, NOW, book, replay=True))
+        milestone = next(m for m in whole.milestones if m.project.id == "a" and m.running)
+        assert [load.items for load in milestone.loads] == ([told] if told and on else [])

@@ -8,9 +8,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from sync.connector import RefusedError
-from sync.pulling import Puller
-from sync.traces import span, tracing
+from sync.pull.pull import Puller
+from sync.telemetry.traces import span, tracing
+from sync.tracker.errors import RefusedError
 from tests.unit.test_engine import World
 
 

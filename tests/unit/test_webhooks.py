@@ -15,8 +15,8 @@ import pytest
 from connectors.github.webhook import heard as github
 from connectors.gitlab.webhook import heard as gitlab
 from connectors.jira.webhook import heard as jira
-from sync.connector import ForgedError, Heard
-from sync.serve import entries
+from sync.tracker.webhook import ForgedError, WebhookEvent
+from sync.worker.webhooks import matching_projects
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 SECRET = "a secret of the tests"
@@ -40,7 +40,7 @@ def of(document: Any) -> bytes:
 def test_the_example_in_githubs_documentation() -> None:
     secret, body = "It's a Secret to Everybody", b"Hello, World!"
     wanted = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
-    assert github({"x-hub-signature-256": wanted, "x-github-event": "ping"}, body, secret) == Heard(
+    assert github({"x-hub-signature-256": wanted, "x-github-event": "ping"}, body, secret) == WebhookEvent(
         project="", matters=False
     )
 
@@ -51,18 +51,18 @@ def test_the_example_in_githubs_documentation() -> None:
 def test_github(event: str, matters: bool) -> None:
     body = of({"repository": {"full_name": "acme/app"}, "issue": {"title": "not read"}})
     headers = {"x-hub-signature-256": hexed(body), "x-github-event": event}
-    assert github(headers, body, SECRET) == Heard(project="acme/app", matters=matters)
+    assert github(headers, body, SECRET) == WebhookEvent(project="acme/app", matters=matters)
 
 
 def test_gitlab_by_its_plain_token() -> None:
     body = of({"object_kind": "issue", "project": {"path_with_namespace": "acme/api"}})
-    assert gitlab({"x-gitlab-token": SECRET}, body, SECRET, NOW) == Heard(project="acme/api")
+    assert gitlab({"x-gitlab-token": SECRET}, body, SECRET, NOW) == WebhookEvent(project="acme/api")
 
 
 def test_gitlab_by_its_signature() -> None:
     body = of({"object_kind": "milestone", "group": {"full_path": "acme"}})
     stamp = str(int(NOW.timestamp()))
-    assert gitlab(based(body, stamp), body, KEY, NOW) == Heard(project="acme")
+    assert gitlab(based(body, stamp), body, KEY, NOW) == WebhookEvent(project="acme")
     several = based(body, stamp)
     several["webhook-signature"] = "v1,AAAA " + several["webhook-signature"]
     assert gitlab(several, body, KEY, NOW).project == "acme", "a key that is being changed signs twice"
@@ -91,7 +91,7 @@ def test_a_gitlab_secret_that_signs_takes_no_plain_token() -> None:
 )
 def test_jira(event: str, document: dict[str, Any], project: str, matters: bool) -> None:
     body = of({"webhookEvent": event, **document})
-    assert jira({"x-hub-signature": hexed(body)}, body, SECRET) == Heard(project=project, matters=matters)
+    assert jira({"x-hub-signature": hexed(body)}, body, SECRET) == WebhookEvent(project=project, matters=matters)
 
 
 STAMP = str(int(NOW.timestamp()))
@@ -149,4 +149,4 @@ def test_a_signed_body_without_sense_names_no_project(body: bytes) -> None:
     ],
 )
 def test_only_what_is_configured_is_meant(named: str, meant: tuple[str, ...]) -> None:
-    assert entries(("acme/app", "acme/*", "group", "tools/ci", "PAY"), named) == meant
+    assert matching_projects(("acme/app", "acme/*", "group", "tools/ci", "PAY"), named) == meant

@@ -6,21 +6,22 @@ from datetime import date
 
 import pytest
 
-from sync.assessment import Rulebook
-from sync.calendar import Calendar
-from sync.model import Health, JointMilestone, Status
-from sync.reading import Reading
-from sync.together import relate
-from sync.whatif import Answer, Question, whatif
+from sync.assess.milestone import AssessmentRules
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
+from sync.assess.whatif import Answer, Scenario, whatif
+from sync.history.calendar import Calendar
+from sync.model.health import Health, Status
+from sync.model.joint import JointMilestone
 from tests.related import NOW, RULES, World, page, running
 
 APP = running("app")
 JOINT = JointMilestone(name="GA", members=(APP, running("api")), due=date(2026, 4, 1))
 
 
-def _ask(world: World, book: Rulebook | None = None, written: str = APP, **asked: object) -> Answer:
-    book = book or Rulebook(RULES, Calendar.plain())
-    return whatif(world.store, world.sources, NOW, book, Question(written, **asked), replay=True)  # type: ignore[arg-type]
+def _ask(world: World, book: AssessmentRules | None = None, written: str = APP, **asked: object) -> Answer:
+    book = book or AssessmentRules(RULES, Calendar.plain())
+    return whatif(world.store, world.sources, NOW, book, Scenario(written, **asked), replay=True)  # type: ignore[arg-type]
 
 
 def _odds(health: Health) -> float:
@@ -62,7 +63,7 @@ def test_the_store_is_not_touched() -> None:
 
 def test_others_that_change_are_told() -> None:
     world = World(page("app", still_open=6), page("api"))
-    book = Rulebook(RULES, Calendar.plain(), joints=(JOINT,))
+    book = AssessmentRules(RULES, Calendar.plain(), joints=(JOINT,))
     answer = _ask(world, book, drop=("87", "88", "89"))
     assert set(answer.others) == {"joint:GA"}
     joint_before, joint_after = answer.others["joint:GA"]
@@ -71,7 +72,7 @@ def test_others_that_change_are_told() -> None:
 
 def test_a_joint_milestone_can_be_asked_about() -> None:
     world = World(page("app", still_open=6), page("api"))
-    book = Rulebook(RULES, Calendar.plain(), joints=(JOINT,))
+    book = AssessmentRules(RULES, Calendar.plain(), joints=(JOINT,))
     later = _ask(world, book, "joint:GA", due=date(2026, 5, 1))
     assert later.after.due == date(2026, 5, 1)
     assert _odds(later.after) > _odds(later.before)
@@ -97,12 +98,12 @@ def test_what_is_not_known_is_an_error(asked: dict[str, object], said: str) -> N
 
 def test_a_replan_alone_does_not_promise_green() -> None:
     world = World(page("app", still_open=6))
-    book = Rulebook(RULES, Calendar.plain())
-    first = relate(Reading(world.store, world.sources, NOW, book))
-    late = [one for one in first.milestones if one.written == APP]
-    stored = [_with(one.health, Status.OFF_TRACK) for one in late]
+    book = AssessmentRules(RULES, Calendar.plain())
+    first = build_portfolio(Snapshot(world.store, world.sources, NOW, book))
+    late = [milestone for milestone in first.milestones if milestone.written == APP]
+    stored = [_with(milestone.health, Status.OFF_TRACK) for milestone in late]
     world.store.save_health("run", stored, {})
-    answer = whatif(world.store, world.sources, NOW, book, Question(APP, due=date(2026, 12, 1)))
+    answer = whatif(world.store, world.sources, NOW, book, Scenario(APP, due=date(2026, 12, 1)))
     assert answer.after.band is Status.ON_TRACK
     assert answer.after.status is Status.AT_RISK
 

@@ -1,0 +1,368 @@
+"""Checks of single values. Each raises ValueError with a reason that does not repeat the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import entry_points
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
+
+from config.errors import did_you_mean, key
+
+__all__ = [
+    "address",
+    "audience_names",
+    "channel_names",
+    "collector",
+    "connection_names",
+    "connector_type",
+    "country",
+    "credentials",
+    "database",
+    "digest_file",
+    "email",
+    "issue",
+    "no_secret_names",
+    "ping",
+    "policy_variables",
+    "projects",
+    "published",
+    "references",
+    "rule",
+    "schedule",
+    "url",
+    "zone",
+]
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_POLICIES = ("plan", "update", "create")
+_SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential", re.IGNORECASE)
+_PLAIN = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
+_ITEM = re.compile(r"/(issues|work_items|merge_requests|pull|pulls|discussions|browse|milestones?)(/|$)", re.IGNORECASE)
+_ISSUE = re.compile(r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*")
+_RULES = {
+    "github": re.compile(r"(?P<projects>[^/\s#~]+/[^/\s#~]+)(?P<sign>~)(?P<text>.+)"),
+    "gitlab": re.compile(r"(?P<projects>[^\s%~]+)(?P<sign>~)(?P<text>.+)"),
+    "jira": re.compile(r"(?P<projects>[A-Z0-9_*]+)(?P<sign>[~?])(?P<text>.+)", re.DOTALL),
+}
+"""Milestones by rule: of some projects, the issues that carry a label (``~``) or that a query (``?``) finds."""
+_MILESTONE = {
+    "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
+    "gitlab": (re.compile(r"[^\s%]+%.+"), "gl:group/project%2.0"),
+    "jira": (re.compile(r"[A-Z][A-Z0-9_]+/.+"), "jira:KEY/2.0"),
+}
+
+
+def connector_type(value: str) -> str:
+    """A tracker that is built in or installed as a plugin."""
+    known = {*_MILESTONE, *(point.name for point in entry_points(group="milesync.connectors"))}
+    if value not in known:
+        raise ValueError(f"should be one of {', '.join(sorted(known))}{did_you_mean(value, known)}")
+    return value
+
+
+def url(value: str) -> str:
+    """An address to which a token may be sent: https, or http to this machine."""
+    if not value:
+        raise ValueError("is missing (this type of tracker has no public address)")
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if parts.username or parts.password:
+        raise ValueError("a secret must not stand in the file: name it with token")
+    if parts.query or parts.fragment:
+        raise ValueError("should end before any ? or #")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should start with https://, because the token is sent there")
+    return value.rstrip("/")
+
+
+def ping(value: str) -> None:
+    """An address that may itself be a secret: https, or http to this machine."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should start with https://, because who knows it can call it")
+
+
+def published(value: str) -> str:
+    """Where pages are published: an address that no tracker takes for one of its items and that no markup breaks."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be an address that starts with https://")
+    if not _PLAIN.fullmatch(value):
+        raise ValueError("should be a plain address: letters, digits and . _ ~ % - / only")
+    if _ITEM.search(parts.path):
+        raise ValueError("should not lead to a tracker's items, where links leave notes")
+    return value.rstrip("/")
+
+
+def database(value: str, *, secret: bool = False) -> str:
+    """SQLite by file or PostgreSQL by URL; with a password only where ``secret``, that is outside the file."""
+    scheme = value.partition(":")[0].partition("+")[0]
+    if scheme not in ("sqlite", "postgresql"):
+        raise ValueError("should start with sqlite:/// or postgresql://")
+    if scheme == "sqlite" and not value.startswith("sqlite:///"):
+        raise ValueError("should start with sqlite:/// (three slashes; four for an absolute path)")
+    parts = _split(value)
+    if parts is None:
+        raise ValueError("should be an address; signs such as [ and ] in a password are written as %5B and %5D")
+    if not secret and (parts.password or "password" in value.casefold()):
+        raise ValueError('a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }')
+    return value
+
+
+def zone(value: str) -> str:
+    """A time zone of the IANA database."""
+    if value not in available_timezones():
+        hint = did_you_mean(value, available_timezones())
+        raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
+    return value
+
+
+def address(value: str) -> str:
+    """A host and a port to listen at; or nothing."""
+    if not value:
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("should be a host and a port, such as 127.0.0.1:8787")
+    return value
+
+
+def collector(value: str) -> str:
+    """An address that is told what a run does, but no secret; or nothing."""
+    parts = _split(value)
+    if value and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.password):
+        raise ValueError("should be an address such as http://127.0.0.1:4318/v1/traces")
+    return value
+
+
+def schedule(value: str) -> str:
+    """Five fields as cron has them: numbers, ranges, lists and steps, or names of months and days."""
+    fields = value.split()
+    part = r"(\*|\w+(-\w+)?)(/[1-9]\d*)?"
+    if len(fields) != 5 or not all(re.fullmatch(rf"{part}(,{part})*", field) for field in fields):
+        raise ValueError("should be five fields as in cron, such as 17 * * * *")
+    for field, (low, high) in zip(fields, ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7)), strict=True):
+        numbers = [int(number) for number in re.findall(r"(?<![\w/])\d+", field)]
+        if not all(low <= number <= high for number in numbers):
+            raise ValueError(f"should have numbers from {low} to {high} where it has {field}")
+    return value
+
+
+def country(value: str) -> str:
+    """A country with known public holidays, or a part of one."""
+    import holidays  # 70 ms, paid only by those who name a country
+
+    if not value:
+        return value
+    name, _, part = value.partition("-")
+    known = holidays.list_supported_countries()
+    if name not in known:
+        raise ValueError("should be a two-letter country code such as DE, or DE-BY for a part of it")
+    if part and part not in known[name]:
+        raise ValueError(f"should name a part of {name}: {', '.join(known[name]) or 'none is known'}")
+    return value
+
+
+def projects(value: tuple[str, ...], kind: object) -> tuple[str, ...]:
+    """Projects as their tracker names them."""
+    if kind == "github" and not all(re.fullmatch(r"[^/\s]+/[^/\s]+", name) for name in value):
+        raise ValueError("should be written owner/name, or owner/* for all of an owner's")
+    return value
+
+
+def email(value: object, kind: object, address: object) -> None:
+    """Jira Cloud takes an API token only together with its account."""
+    if value is None and kind == "jira" and _host(address).endswith(".atlassian.net"):
+        raise ValueError("is missing (Jira Cloud: the account of the API token)")
+
+
+def credentials(kind: str, given: Mapping[str, object], *, has_token: bool) -> None:
+    """One way to prove who we are, complete, and one that this type of tracker has."""
+    app = {name: value for name, value in given.items() if name != "job_token" and value is not None}
+    job = given.get("job_token") is not None
+    if app and kind != "github":
+        raise ValueError(f"{next(iter(app))} is for a GitHub App only")
+    if job and kind != "gitlab":
+        raise ValueError("job_token is for GitLab only")
+    if app and len(app) < 3:
+        raise ValueError("a GitHub App needs private_key, app_id and installation_id")
+    if has_token and (app or job):
+        raise ValueError(f"should be left out beside {'private_key' if app else 'job_token'}")
+
+
+def issue(value: str) -> str:
+    """An issue as people write it."""
+    if value and not _ISSUE.fullmatch(value):
+        raise ValueError("should be an issue such as acme/app#345 or PAY-7")
+    return value
+
+
+def no_secret_names(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under whose names no secret hides."""
+    for name in value:
+        if _SECRET_NAME.search(name):
+            raise ValueError("a secret must not stand in the file: name it with token")
+    return dict(value)
+
+
+def connection_names(value: Mapping[str, object]) -> None:
+    """Names that can stand before the colon of a milestone's id and in the name of a variable."""
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, and start with a letter")
+
+
+def audience_names(value: Collection[str]) -> None:
+    """Names that are no project and not everybody."""
+    for name in value:
+        if name == "public" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, start with a letter, and not be public")
+
+
+def rule(kind: object, written: str) -> tuple[str, str, str] | None:
+    """Projects, sign and text of a milestone by rule, as it is written after the connection's name."""
+    found = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
+    return (found["projects"], found["sign"], found["text"]) if found else None
+
+
+def channel_names(value: Collection[str]) -> None:
+    """Names that can be told from the file, which is a channel too."""
+    for name in value:
+        if name == "file" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("names should be letters, digits, - and _, start with a letter, and not be file")
+
+
+def digest_file(value: str) -> str:
+    """A file whose ending says how it is written, with the day as its only variable part."""
+    if value and not value.endswith((".md", ".txt", ".html")):
+        raise ValueError("should end in .md, .txt or .html")
+    if "{" in value.replace("{day}", "") or "}" in value.replace("{day}", ""):
+        raise ValueError("should have no { } other than {day}")
+    return value
+
+
+def references(table: Mapping[str, Any], file: str) -> list[str]:
+    """Milestones that no connection of the raw ``table`` can have, and names used twice, a line each."""
+    connections = table.get("connections")
+    known = connections if isinstance(connections, Mapping) else {}
+    errors, seen = [], set()
+    joints = {f"joint:{row.get('name')}" for row in _rows(table, "joint")}
+    for where, text in _milestones(table):
+        if where.startswith("dependency") and text.startswith("joint:"):
+            if text not in joints:
+                errors.append(f"{file}:{where}: no joint milestone has this name{did_you_mean(text, joints)}")
+            continue
+        name, _, rest = text.partition(":")
+        kind = known[name].get("type") if isinstance(known.get(name), Mapping) else None
+        shape, example = _MILESTONE.get(kind, (None, "")) if isinstance(kind, str) else (None, "")
+        if name not in known:
+            errors.append(f"{file}:{where}: no connection has this name{did_you_mean(name, known)}")
+        elif not rest or (shape and not shape.fullmatch(rest) and rule(kind, rest) is None):
+            errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
+        if where.startswith("milestone") and text in seen:
+            errors.append(f"{file}:{where}: this milestone is named twice")
+        seen.add(text)
+    errors += _audiences(table, file, known, joints)
+    names = [row.get("name") for row in _rows(table, "joint")]
+    errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
+    circle = [] if errors else _circle(table)  # only ids that are known to be ids are repeated
+    errors += [f"{file}:dependency: these wait for each other in a circle: {' → '.join(circle)}"] if circle else []
+    return errors
+
+
+def _audiences(
+    table: Mapping[str, Any], file: str, connections: Mapping[str, Any], joints: Collection[str]
+) -> Iterator[str]:
+    """Projects and milestones of audiences that cannot be: a pattern's connection may be open, a name must be right."""
+    audiences = table.get("audiences")
+    for name, row in audiences.items() if isinstance(audiences, Mapping) else ():
+        for field in ("reads", "milestones"):
+            given = row.get(field) if isinstance(row, Mapping) else None
+            for i, text in enumerate(given if isinstance(given, list) else []):
+                where = f"{file}:{key(('audiences', name, field, i))}"
+                start, colon, _ = str(text).partition(":")
+                if "*" in start:
+                    continue
+                if start == "joint" and field == "milestones":
+                    if "*" not in text and text not in joints:
+                        yield f"{where}: no joint milestone has this name{did_you_mean(text, joints)}"
+                elif start not in connections:
+                    yield f"{where}: no connection has this name{did_you_mean(start, connections)}"
+                elif not colon:
+                    yield f"{where}: should go on after the connection, such as gh:acme/*"
+
+
+def _circle(table: Mapping[str, Any]) -> list[str]:
+    """Milestones that wait for each other; a joint one stands for its members."""
+    joints = {f"joint:{row.get('name')}": row.get("members") for row in _rows(table, "joint")}
+
+    def each(text: object) -> list[str]:
+        members = joints.get(str(text))
+        return [str(member) for member in members] if isinstance(members, list) else [str(text)]
+
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for row in _rows(table, "dependency"):
+        for after in each(row.get("after")):
+            sorter.add(after, *each(row.get("before")))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def policy_variables(environ: Mapping[str, str], connections: object, errors: list[str]) -> Iterator[tuple[str, str]]:
+    """Each MILESYNC_POLICY variable as connection (or empty) and policy.
+
+    One that can't be obeyed is added to ``errors``: a stop that stops nothing must not go unnoticed.
+    """
+    names = {"MILESYNC_POLICY": ""}
+    if isinstance(connections, Mapping):
+        names |= {f"MILESYNC_POLICY_{str(name).upper().replace('-', '_')}": str(name) for name in connections}
+    for variable, value in environ.items():
+        if variable in names:
+            if value in _POLICIES:
+                yield names[variable], value
+            else:
+                errors.append(f"{variable}: should be one of {', '.join(_POLICIES)}{did_you_mean(value, _POLICIES)}")
+        elif variable.startswith("MILESYNC_POL"):
+            errors.append(f"{variable}: there is no such variable{did_you_mean(variable, names)}")
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        return urlsplit(value)
+    except ValueError:  # its message repeats the value
+        return None
+
+
+def _host(address: object) -> str:
+    parts = _split(str(address))
+    return (parts.hostname or "") if parts else ""
+
+
+def _milestones(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for i, row in enumerate(_rows(table, "milestone")):
+        if isinstance(row.get("id"), str):
+            yield f"milestone[{i}].id", row["id"]
+    for i, row in enumerate(_rows(table, "joint")):
+        members = row.get("members")
+        for j, member in enumerate(members if isinstance(members, list) else []):
+            if isinstance(member, str):
+                yield f"joint[{i}].members[{j}]", member
+    for i, row in enumerate(_rows(table, "dependency")):
+        for end in ("before", "after"):
+            if isinstance(row.get(end), str):
+                yield f"dependency[{i}].{end}", row[end]
+
+
+def _rows(table: Mapping[str, Any], name: str) -> Collection[Mapping[str, Any]]:
+    rows = table.get(name)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

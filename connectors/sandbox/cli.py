@@ -1,0 +1,184 @@
+"""The commands ``demo`` and ``sandbox``: the main job through the command line against trackers on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from connectors.sandbox.demo_world import demo_world
+from connectors.sandbox.server import PORTS, Sandbox
+from connectors.sandbox.world import Tracker, World
+
+__all__ = ["demo", "sandbox"]
+
+_PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
+_NAMES = {"github": "gh", "gitlab": "gl", "jira": "jira", "jira-cloud": "cloud"}
+_TOKENS = {
+    "GITHUB_TOKEN": "sandbox",
+    "GITLAB_TOKEN": "sandbox",
+    "JIRA_TOKEN": "sandbox",
+    "JIRA_EMAIL": "bot@sandbox.invalid",
+}
+
+
+def configuration(world: World, database: str = "sqlite:///milesync.db", policy: str = "create") -> str:
+    """A configuration that points at a served world."""
+    parts = [f'instance = "sandbox"\npolicy = "{policy}"\ndatabase = "{database}"\n']
+    for tracker in world.trackers:
+        if not tracker.url or not tracker.projects:
+            continue
+        kind = "jira" if tracker.kind.startswith("jira") else tracker.kind
+        projects = json.dumps(list(tracker.projects))
+        parts.append(
+            f'[connections.{_NAMES[tracker.kind]}]\ntype = "{kind}"\nurl = "{tracker.url}"\n'
+            f'token = {{ env = "{kind.upper()}_TOKEN" }}\nprojects = {projects}\n'
+            + ('email = { env = "JIRA_EMAIL" }\n' if tracker.kind == "jira-cloud" else "")
+        )
+    return "\n".join(parts)
+
+
+def sandbox(
+    load: Annotated[Path | None, typer.Option(help="Put the real history in this folder into the Jira.")] = None,
+    port: Annotated[int, typer.Option(help="First of four ports; 0 lets the system choose.")] = PORTS["github"],
+    latency: Annotated[float, typer.Option(help="Seconds added to each answer.")] = 0.0,
+    write_config: Annotated[Path | None, typer.Option(help="Write a configuration for it to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the addresses as one JSON document.")] = False,
+) -> None:
+    """Keep three trackers running on loopback (Jira in both dialects), until interrupted."""
+    world = demo_world()
+    if load is not None:
+        from connectors.sandbox.real_history import load as load_history
+
+        world.jira.projects.clear()
+        load_history(world.jira, load)
+    for tracker in world.trackers:
+        tracker.latency = latency
+    ports = {kind: port + n for n, kind in enumerate(PORTS)} if port else {}
+    with Sandbox(world, ports=ports):
+        addresses = {tracker.kind: tracker.url for tracker in world.trackers}
+        if write_config is not None:
+            write_config.write_text(configuration(world))
+        if as_json:
+            typer.echo(json.dumps({"trackers": addresses, "tokens": _TOKENS}))
+        else:
+            _welcome(world, addresses, write_config)
+        sys.stdout.flush()
+        stop = threading.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, lambda *_: stop.set())
+        stop.wait()
+
+
+def _welcome(world: World, addresses: Mapping[str, str], config: Path | None) -> None:
+    console = Console()
+    table = Table("tracker", "address", "projects", box=None, padding=(0, 2))
+    for tracker in world.trackers:
+        table.add_row(tracker.kind, addresses[tracker.kind], ", ".join(tracker.projects))
+    exports = "\n".join(f"  export {name}={value}" for name, value in _TOKENS.items())
+    file = config or "config/example.toml"
+    console.print(table)
+    console.print(f"\nIn another terminal:\n{exports}\n  milesync plan --config {file}\n", highlight=False)
+    console.print("Interrupt to stop. What is written here is forgotten then.")
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of pictures.")] = False,
+) -> None:
+    """Run the main job twice against three trackers on loopback, and show what a team would see."""
+    console, err = Console(), Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="milesync-demo-") as folder:
+        _say(err, "Starting three trackers on loopback")
+        world = demo_world()
+        with Sandbox(world):
+            config = Path(folder, "milesync.toml")
+            config.write_text(configuration(world))
+            _say(err, "First run: pull, assess, plan, apply")
+            first = json.loads(_milesync(folder, "run", "--json", "--first-run", shown=err))
+            wrote = {tracker.kind: len(tracker.writes) for tracker in world.trackers}
+            _say(err, "Second run: nothing has changed")
+            second = json.loads(_milesync(folder, "run", "--json", shown=err))
+            again = {tracker.kind: len(tracker.writes) - wrote[tracker.kind] for tracker in world.trackers}
+            status = _milesync(folder, "status", shown=console)
+        second_clean = second["writes"]["applied"] == 0 and not any(again.values())
+        if as_json:
+            typer.echo(json.dumps({"trackers": ["github", "gitlab", "jira"], "first_run": first, "second_run": second}))
+        else:
+            console.print(Text.from_ansi(status))
+            console.print(_comment(world.github))
+            console.print(_writes(world))
+            console.print(_second(second, second_clean))
+    failed = first["errors"] or second["errors"] or not second_clean
+    raise typer.Exit(1 if failed else 0)
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(Text("› ", style="cyan") + Text(words))
+
+
+def _milesync(folder: str, *words: str, shown: Console) -> str:
+    """Run the real command line in a process of its own; what it prints."""
+    command = [sys.executable, "-m", "sync.cli", *words, "--config", str(Path(folder, "milesync.toml"))]
+    environment = {**os.environ, **_TOKENS, "COLUMNS": str(shown.width)}
+    environment.pop("MILESYNC_POLICY", None)
+    if shown.is_terminal and "--json" not in words:
+        environment["FORCE_COLOR"] = "1"
+    with shown.status("working") if shown.is_terminal else nullcontext():
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
+    if not done.stdout.strip():
+        shown.print(done.stderr, highlight=False, markup=False)
+        raise typer.Exit(1)
+    return done.stdout
+
+
+def _comment(tracker: Tracker) -> Panel:
+    """One summary comment as its readers see it; charts are left to the tracker, which draws them."""
+    found = [
+        (project, issue, comment)
+        for project in tracker.projects.values()
+        for issue in project.issues.values()
+        for comment in issue.comments
+        if comment.author is tracker.bot
+    ]
+    project, issue, comment = max(found, key=lambda row: ("at risk" in row[2].body.lower(), len(row[2].body)))
+    chart = r"<details>\s*<summary>[^<]*</summary>\s*```mermaid.*?```\s*</details>"
+    body = re.sub(rf"{chart}|<!--.*?-->|```mermaid.*?```|</?details>", "", comment.body, flags=re.DOTALL)
+    body = re.sub(r"</?summary>", "**", body)
+    return Panel(Markdown(body), title=f"The summary comment on {project.key}#{issue.number}", border_style="blue")
+
+
+def _writes(world: World) -> Group:
+    table = Table(title="What was written where", title_justify="left", title_style="bold")
+    for heading in ("tracker", "project", "status issue", "label", "comments"):
+        table.add_column(heading)
+    for tracker in world.trackers:
+        for project in tracker.projects.values():
+            for issue in project.issues.values():
+                ours = [comment for comment in issue.comments if comment.author is tracker.bot]
+                if ours:
+                    label = next((name for name in issue.labels if name.startswith("health")), "")
+                    table.add_row(tracker.kind, project.key, Text(issue.title), label, str(len(ours)))
+    return Group("", table)
+
+
+def _second(second: dict[str, Any], clean: bool) -> Text:
+    asked = sum(second["requests"].values())
+    if clean:
+        return Text(f"✔ The second run sent {asked} requests and wrote nothing.", style="green")
+    return Text(f"✘ The second run wrote {second['writes']['applied']} times.", style="red")

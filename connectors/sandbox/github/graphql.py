@@ -1,0 +1,99 @@
+"""GitHub's GraphQL over the world, executed by graphql-core against the types in ``schema.graphql``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+)
+
+from connectors.sandbox.github.project_boards import BOARDS
+from connectors.sandbox.github.resolvers import FIELDS, type_of
+from connectors.sandbox.world import Tracker
+
+__all__ = ["Answer", "answer"]
+
+
+class Answer(NamedTuple):
+    """The body of an answer; ``changes`` names the mutations that were asked for."""
+
+    body: dict[str, Any]
+    changes: tuple[str, ...] = ()
+
+
+def answer(tracker: Tracker, asked: Mapping[str, Any]) -> Answer:
+    """Execute a request ``{query, variables, operationName}``. Errors are part of the answer, as in GraphQL."""
+    schema = _schema()
+    try:
+        document, problems = _document(str(asked.get("query") or ""))
+    except GraphQLError as problem:
+        return Answer({"errors": [_error(problem)]})
+    if problems:
+        return Answer({"errors": [_error(problem) for problem in problems]})
+    result = execute_sync(
+        schema,
+        document,
+        context_value=tracker,
+        variable_values=dict(asked.get("variables") or {}),
+        operation_name=asked.get("operationName"),
+    )
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [_error(problem) for problem in result.errors]
+    return Answer(body, _changes(document))
+
+
+@lru_cache(maxsize=64)
+def _document(text: str) -> tuple[DocumentNode, Sequence[GraphQLError]]:
+    document = parse(text)
+    return document, validate(_schema(), document)
+
+
+def _changes(document: DocumentNode) -> tuple[str, ...]:
+    return tuple(
+        selection.name.value
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode) and node.operation is OperationType.MUTATION
+        for selection in node.selection_set.selections
+        if isinstance(selection, FieldNode)
+    )
+
+
+def _error(problem: GraphQLError) -> dict[str, Any]:
+    made: dict[str, Any] = {"message": problem.message}
+    kind = (problem.extensions or {}).get("type")
+    if kind:
+        made["type"] = kind
+    if problem.path:
+        made["path"] = problem.path
+    if problem.locations:
+        made["locations"] = [{"line": at.line, "column": at.column} for at in problem.locations]
+    return made
+
+
+@lru_cache(maxsize=1)
+def _schema() -> GraphQLSchema:
+    schema = build_schema(files("connectors.sandbox.github").joinpath("schema.graphql").read_text("utf-8"))
+    for name, type_ in schema.type_map.items():
+        if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
+            for field_name, field in type_.fields.items():
+                found = BOARDS.get((name, field_name)) or FIELDS.get((name, field_name)) or FIELDS.get(("", field_name))
+                if found is not None:
+                    field.resolve = found
+        if hasattr(type_, "resolve_type"):
+            type_.resolve_type = type_of
+    return schema

@@ -1,0 +1,215 @@
+"""What all answers of the sandbox's GitHub have in common: the request, the token, the limit, ETags, refusals."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connectors.sandbox.github.rest_views import Json, View
+from connectors.sandbox.world import Issue, Milestone, Project, Tracker
+
+__all__ = ["Call", "Desk", "Handler", "RefusedError", "invalid", "json_answer"]
+
+T = TypeVar("T")
+MOST_ROWS = 10_000
+"""Beyond this a list cannot be paged by number."""
+
+Handler = Callable[["Call"], Response]
+
+
+class RefusedError(Exception):
+    """An answer with a status and GitHub's message."""
+
+    def __init__(self, status: int, message: str, errors: list[Json] | None = None, location: str = "") -> None:
+        self.status, self.message, self.errors, self.location = status, message, errors, location
+        super().__init__(message)
+
+
+class Call:
+    """One request with what it is about."""
+
+    def __init__(self, tracker: Tracker, request: Request, body: Json) -> None:
+        self.tracker, self.request, self.body = tracker, request, body
+        self.path, self.query = request.path_params, request.query_params
+        self.view = View(tracker, tracker.url + request.scope.get("root_path", ""))
+
+    @property
+    def project(self) -> Project:
+        """The repository in the path: 404 if it may not be seen, 403 if it may not be written, 301 if it moved."""
+        key = f"{self.path['owner']}/{self.path['repo']}".lower()
+        for project in self.tracker.projects.values():
+            if project.key.lower() == key and not project.hidden:
+                reads = self.request.method == "GET"
+                if (project.read_only and not reads) or (
+                    reads and self.request.url.path.rpartition("/")[2] in project.denied
+                ):
+                    raise RefusedError(403, "Resource not accessible by personal access token")
+                return project
+        for old, new in self.tracker.moved.items():
+            if old.lower() == key:
+                rest = self.request.url.path.partition(f"/repos/{self.path['owner']}/{self.path['repo']}")[2]
+                there = f"{self.view.api}/repos/{new}{rest}"  # the query is not in it, as on GitHub
+                raise RefusedError(301, "Moved Permanently", location=there)
+        raise RefusedError(404, "Not Found")
+
+    @property
+    def issue(self) -> Issue:
+        """The issue in the path."""
+        return _there(self.project.issues.get(int(self.path["number"])))
+
+    @property
+    def milestone(self) -> Milestone:
+        """The milestone in the path."""
+        return _there(self.numbered(int(self.path["number"])))
+
+    def numbered(self, number: int) -> Milestone | None:
+        """The milestone with that number."""
+        return next((m for m in self.project.milestones.values() if m.number == number), None)
+
+    def text(self, name: str, *, most: int, needed: bool = True) -> str:
+        """A text from the body: 422 where it is missing or too long."""
+        value = self.body.get(name)
+        if value is None and not needed:
+            return ""
+        if not isinstance(value, str) or (needed and not value):
+            raise invalid(name, "missing_field")
+        if len(value) > most:
+            raise RefusedError(422, "Validation Failed", [{"message": f"{name} is too long (maximum is {most})"}])
+        return value
+
+    def page(self, rows: list[Any], show: Callable[[list[Any]], list[Json]]) -> Response:
+        """A page by number, with the Link header."""
+        size, number = self.size, max(1, int(self.query.get("page", "1")))
+        if size * number > MOST_ROWS:
+            raise RefusedError(
+                422,
+                "Pagination with the page parameter is not supported for large datasets,"
+                " please use cursor based pagination (after/before)",
+            )
+        links = {}
+        if size * number < len(rows):
+            links = {"next": str(number + 1), "last": str(-(-len(rows) // size))}
+        return self.listed(show(rows[size * (number - 1) : size * number]), "page", links)
+
+    def listed(self, shown: list[Json], name: str, links: dict[str, str]) -> Response:
+        """Rows with the Link header."""
+        here = f"{self.view.api}{self.request.url.path.removeprefix(self.request.scope.get('root_path', ''))}"
+        parts = [
+            f'<{here}?{urlencode({**dict(self.query), name: value})}>; rel="{relation}"'
+            for relation, value in links.items()
+        ]
+        return json_answer(shown, headers={"link": ", ".join(parts)} if parts else {})
+
+    @property
+    def size(self) -> int:
+        """Rows a page, at most 100."""
+        return min(100, max(1, int(self.query.get("per_page", "30"))))
+
+
+class Desk:
+    """What all answers have in common: the token, the limit, ETags, refusals."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+        self._hour: datetime | None = None
+
+    def authorised(self, request: Request) -> bool:
+        """Whether the token is ours, as ``Bearer``, as ``token`` or as a basic password, or a GitHub App's JWT."""
+        kind, _, value = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            value = b64decode(value).decode("utf-8", "replace").rpartition(":")[2]
+        if request.url.path.endswith("/access_tokens"):
+            return kind == "Bearer" and value.count(".") == 2
+        return kind.lower() in ("bearer", "token", "basic") and value == self.tracker.token
+
+    def unauthorised(self, _request: Request) -> Response:
+        """401."""
+        return json_answer({"message": "Bad credentials", "documentation_url": "", "status": "401"}, 401)
+
+    def answering(self, handler: Handler) -> Callable[[Request], Any]:
+        """The endpoint around a handler."""
+
+        async def endpoint(request: Request) -> Response:
+            raw = await request.body()
+            with self.tracker.lock:
+                if self._spent():
+                    response = json_answer({"message": "API rate limit exceeded for this token."}, 403)
+                else:
+                    response = self._handled(handler, request, raw)
+                    self.tracker.used += response.status_code != 304
+                response.headers.update(self._limits(request) | self._token())
+            return response
+
+        return endpoint
+
+    def _handled(self, handler: Handler, request: Request, raw: bytes) -> Response:
+        try:
+            body = json.loads(raw) if raw else {}
+        except ValueError:
+            return json_answer({"message": "Problems parsing JSON"}, 400)
+        if not isinstance(body, dict):
+            return json_answer({"message": "Body should be a JSON object"}, 400)
+        try:
+            response = handler(Call(self.tracker, request, body))
+        except RefusedError as refused:
+            said: Json = {"message": refused.message, "documentation_url": "", "status": str(refused.status)}
+            if refused.errors is not None:
+                said = {"message": refused.message, "documentation_url": "", "errors": refused.errors}
+            return json_answer(said, refused.status, {"location": refused.location} if refused.location else {})
+        if request.method == "GET" and response.status_code == 200:
+            etag = f'W/"{blake2b(bytes(response.body), digest_size=16).hexdigest()}"'
+            if request.headers.get("if-none-match") == etag:
+                return Response(status_code=304, headers={"etag": etag})
+            response.headers["etag"] = etag
+        return response
+
+    def _spent(self) -> bool:
+        """Whether the hour's limit is used up; a new hour begins with the clock's."""
+        hour = self.tracker.world.clock().replace(minute=0, second=0, microsecond=0)
+        if self._hour is not None and hour != self._hour:
+            self.tracker.used = 0
+        self._hour = hour
+        return self.tracker.used >= self.tracker.limit
+
+    def _token(self) -> dict[str, str]:
+        """How every answer describes the token that asked."""
+        tracker = self.tracker
+        headers = {} if tracker.scopes is None else {"x-oauth-scopes": ", ".join(tracker.scopes)}
+        if tracker.expires is not None:
+            headers["github-authentication-token-expiration"] = f"{tracker.expires:%Y-%m-%d %H:%M:%S} UTC"
+        return headers
+
+    def _limits(self, request: Request) -> dict[str, str]:
+        reset = int((self._hour or self.tracker.world.clock()).timestamp()) + 3600
+        return {
+            "x-ratelimit-limit": str(self.tracker.limit),
+            "x-ratelimit-used": str(self.tracker.used),
+            "x-ratelimit-remaining": str(max(0, self.tracker.limit - self.tracker.used)),
+            "x-ratelimit-reset": str(reset),
+            "x-ratelimit-resource": "graphql" if request.url.path.endswith("graphql") else "core",
+        }
+
+
+def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON with its charset, as GitHub says it."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(text, status, headers, media_type="application/json; charset=utf-8")
+
+
+def _there(found: T | None) -> T:
+    if found is None:
+        raise RefusedError(404, "Not Found")
+    return found
+
+
+def invalid(name: str, code: str, resource: str = "Issue") -> RefusedError:
+    """422 that names a field."""
+    return RefusedError(422, "Validation Failed", [{"resource": resource, "code": code, "field": name}])

@@ -1,0 +1,173 @@
+"""The part of GitLab's GraphQL that tells what happened to issues: the activity in their threads.
+
+As in GitLab, a milestone event stands there as a text with a reference (a project milestone by number, a group
+milestone by name), and times have no fractions of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
+
+from connectors.sandbox.gitlab.views import Json, View
+from connectors.sandbox.world import Issue, Project
+
+__all__ = ["answer"]
+
+_LICENSED = "extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }\n"
+_SCHEMA = """
+type Query { project(fullPath: ID!): Project }
+type Mutation { updateIssue(input: UpdateIssueInput!): UpdateIssuePayload }
+input UpdateIssueInput { projectPath: ID! iid: String! healthStatus: HealthStatus }
+enum HealthStatus { onTrack needsAttention atRisk }
+type UpdateIssuePayload { errors: [String!]! }
+type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }
+type WorkItemConnection { nodes: [WorkItem] pageInfo: PageInfo! }
+type PageInfo { hasNextPage: Boolean! endCursor: String }
+type WorkItem { iid: String! widgets: [WorkItemWidget!] }
+interface WorkItemWidget { type: String }
+type WorkItemWidgetNotes implements WorkItemWidget {
+  type: String
+  discussions(filter: NotesFilterType = ALL_NOTES, after: String, first: Int): DiscussionConnection
+}
+type WorkItemWidgetLabels implements WorkItemWidget { type: String }
+type WorkItemWidgetLinkedItems implements WorkItemWidget { type: String }
+extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }
+enum NotesFilterType { ALL_NOTES ONLY_COMMENTS ONLY_ACTIVITY }
+type DiscussionConnection { nodes: [Discussion] pageInfo: PageInfo! }
+type Discussion { notes(first: Int): NoteConnection! }
+type NoteConnection { nodes: [Note] }
+type Note { body: String! createdAt: String! system: Boolean! author: UserCore systemNoteMetadata: SystemNoteMetadata }
+type SystemNoteMetadata { action: String }
+type UserCore { id: ID! name: String! username: String! }
+"""
+_LICENSED_MUTATION = " healthStatus: HealthStatus }"
+_HEALTH = {"onTrack": "on_track", "needsAttention": "needs_attention", "atRisk": "at_risk"}
+MOST = 100
+"""Rows in a page, whatever is asked for."""
+
+
+def answer(view: View, asked: Mapping[str, Any]) -> Json:
+    """Execute a request ``{query, variables}``. Errors are part of the answer."""
+    schema = _schema(premium=view.tracker.premium)
+    try:
+        document = parse(str(asked.get("query") or ""))
+    except GraphQLError as problem:
+        return {"errors": [{"message": problem.message}]}
+    problems = validate(schema, document)
+    if problems:
+        return {"errors": [{"message": problem.message} for problem in problems]}
+    variables = dict(asked.get("variables") or {})
+    result = execute_sync(schema, document, context_value=view, variable_values=variables)
+    body: Json = {"data": result.data}
+    if result.errors:
+        body["errors"] = [{"message": problem.message} for problem in result.errors]
+    return body
+
+
+@lru_cache(maxsize=2)
+def _schema(*, premium: bool) -> GraphQLSchema:
+    """What there is; an instance without a licence does not know the fields of one."""
+    schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }"))
+    resolvers: Mapping[tuple[str, str], Any] = {
+        ("Query", "project"): _project,
+        ("Mutation", "updateIssue"): _update_issue,
+        ("Project", "workItems"): _items,
+        ("WorkItemWidgetNotes", "discussions"): _discussions,
+        ("Discussion", "notes"): lambda note, _, **__: {"nodes": [note]},
+    }
+    for (type_, field), resolver in resolvers.items():
+        found = schema.type_map[type_]
+        assert isinstance(found, GraphQLObjectType)
+        found.fields[field].resolve = resolver
+    schema.type_map["WorkItemWidget"].resolve_type = lambda widget, *_: widget["type_name"]  # type: ignore[attr-defined]
+    return schema
+
+
+def _project(_: Any, info: Any, fullPath: str) -> Project | None:  # noqa: N803 - GitLab's name
+    view: View = info.context
+    moved = view.tracker.moved.get(fullPath, fullPath)
+    project = view.tracker.projects.get(moved)
+    return None if project is None or project.hidden else project
+
+
+def _update_issue(_: Any, info: Any, input: Json) -> Json:  # noqa: A002 - GitLab's name
+    """Of an issue only the health status can be set here."""
+    view: View = info.context
+    project = _project(_, info, fullPath=input["projectPath"])
+    issue = project.issues.get(int(input["iid"])) if project else None
+    if project is None or issue is None or project.read_only:
+        raise GraphQLError("The resource that you are attempting to access does not exist or you don't have permission")
+    issue.health = _HEALTH.get(str(input.get("healthStatus")), "")
+    issue.updated = view.tracker.world.clock()
+    return {"errors": []}
+
+
+def _items(project: Project, info: Any, iids: Sequence[str] = (), first: int = MOST, **__: Any) -> Json:
+    chosen = [project.issues[int(n)] for n in iids if n.isdigit() and int(n) in project.issues]
+    shown = sorted((i for i in chosen if not i.pull), key=lambda i: i.id, reverse=True)
+    return {
+        "nodes": [_item(info.context, project, issue) for issue in shown[: min(first, MOST)]],
+        "pageInfo": _end(len(shown), first),
+    }
+
+
+def _item(view: View, project: Project, issue: Issue) -> Json:
+    open_ = [n for n in issue.blocked_by if n in project.issues and project.issues[n].closed is None]
+    links = {
+        "type_name": "WorkItemWidgetLinkedItems",
+        "type": "LINKED_ITEMS",
+        "blockedByCount": len(open_),
+        "blockingCount": view.blocking(project)[issue.number],
+    }
+    notes = {"type_name": "WorkItemWidgetNotes", "type": "NOTES", "of": (project, issue)}
+    return {
+        "iid": str(issue.number),
+        "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, links, notes],
+    }
+
+
+def _discussions(widget: Json, info: Any, filter: str, first: int = MOST, **__: Any) -> Json:  # noqa: A002 - GitLab's
+    project, issue = widget["of"]
+    told = sorted(_activity(info.context, project, issue), key=lambda note: str(note["createdAt"]))
+    shown = [] if filter == "ONLY_COMMENTS" else told
+    return {"nodes": shown[: min(first, MOST)], "pageInfo": _end(len(shown), first)}
+
+
+def _end(count: int, first: int) -> Json:
+    return {"hasNextPage": count > min(first, MOST), "endCursor": None}
+
+
+def _activity(view: View, project: Project, issue: Issue) -> Iterator[Json]:
+    for event in view.milestone_events(issue, project):
+        word = "removed milestone" if event["action"] == "remove" else "changed milestone to"
+        yield _note(event, f"{word} {_reference(project, event['milestone'])}", "milestone")
+    for event in view.state_events(issue):
+        yield _note(event, event["state"], "closed" if event["state"] == "closed" else "opened")
+    for note in view.system_notes(issue, project):
+        if note["body"] == "changed labels":
+            yield _note(note | {"user": note["author"]}, "added ~1 label", "label")
+
+
+def _reference(project: Project, milestone: Json | None) -> str:
+    if milestone is None:
+        return ""
+    if "group_id" in milestone:
+        group = project.milestones[milestone["id"]].group
+        title = milestone["title"]
+        return f'/{group}%"{title}"' if '"' not in title else f"/{group}%{milestone['iid']}"
+    return f"/{project.key}%{milestone['iid']}"
+
+
+def _note(event: Json, body: str, action: str) -> Json:
+    user = event["user"]
+    return {
+        "body": body,
+        "createdAt": f"{event['created_at'][:19]}Z",
+        "system": True,
+        "systemNoteMetadata": {"action": action},
+        "author": {"id": f"gid://gitlab/User/{user['id']}", "name": user["name"], "username": user["username"]},
+    }

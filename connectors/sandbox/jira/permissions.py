@@ -1,0 +1,117 @@
+"""What the sandbox's Jira tells about permissions, the form for new issues, tokens and webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names
+from connectors.sandbox.world import Project, Tracker, User
+
+__all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "held", "permissions", "tokens", "webhooks"]
+
+Json = dict[str, Any]
+PERMISSIONS = {
+    "BROWSE_PROJECTS": "Browse Projects",
+    "CREATE_ISSUES": "Create Issues",
+    "EDIT_ISSUES": "Edit Issues",
+    "ADD_COMMENTS": "Add Comments",
+    "EDIT_OWN_COMMENTS": "Edit Own Comments",
+    "DELETE_OWN_COMMENTS": "Delete Own Comments",
+    "CREATE_ATTACHMENTS": "Create Attachments",
+    "DELETE_OWN_ATTACHMENTS": "Delete Own Attachments",
+    "ADMINISTER_PROJECTS": "Administer Projects",
+}
+_READS = ("BROWSE_PROJECTS",)
+_TYPES = {"10001": "Task", "10002": "Bug", "10003": "Story"}
+_FIELDS = {
+    "summary": ("Summary", True, False),
+    "issuetype": ("Issue Type", True, False),
+    "project": ("Project", True, False),
+    "reporter": ("Reporter", True, True),
+    "description": ("Description", False, False),
+    "labels": ("Labels", False, False),
+}
+
+
+def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
+    """``/mypermissions`` of a project. Cloud tells those it is asked for, Data Center all of them."""
+    asked = names(ask.query.get("permissions"))
+    if cloud and not asked:
+        raise RefusedByJiraError(400, "The permissions query parameter is required.")
+    unknown = [key for key in asked if key not in PERMISSIONS]
+    if cloud and unknown:
+        raise RefusedByJiraError(400, f"Unrecognized permission: {unknown[0]}")
+    return {
+        "permissions": {
+            key: {"id": str(n), "key": key, "name": PERMISSIONS[key], "type": "PROJECT"}
+            | {"havePermission": held(project, key)}
+            for n, key in enumerate(PERMISSIONS)
+            if not cloud or key in asked
+        }
+    }
+
+
+def held(project: Project, key: str) -> bool:
+    """Whether the account has a permission in a project."""
+    if key == "ADMINISTER_PROJECTS":
+        return project.admin
+    return key not in project.denied and (key in _READS or not project.read_only)
+
+
+def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
+    """``/user/permission/search``, for the project's administrators: who, of those that match, has the rights."""
+    wanted = names(ask.query.get("permissions"))
+    if not wanted:
+        raise RefusedByJiraError(400, "The permissions query parameter is required.")
+    if not project.admin:
+        raise RefusedByJiraError(403, "You do not have the permission to search for users with permissions.")
+    write = any(name not in _READS for name in wanted)
+    found = [user for user in tracker.users.values() if user.login in project.members]
+    found = [user for user in found if not write or project.members[user.login] not in ("read", "triage")]
+    if tracker.kind == "jira-cloud":
+        return [user for user in found if f"sandbox:{user.id}" == ask.query.get("accountId")]
+    return [user for user in found if user.login.startswith(ask.query.get("username", ""))]
+
+
+def create_types(tracker: Tracker, project: Project) -> Json:
+    """The types of issue that may be made in a project; none without the right to."""
+    shown = [{"id": number, "name": name, "subtask": False} for number, name in _TYPES.items()]
+    return _listed(tracker, "issueTypes", shown if held(project, "CREATE_ISSUES") else [])
+
+
+def create_fields(tracker: Tracker, project: Project, type_: str) -> Json:
+    """The fields of the form for a new issue."""
+    if type_ not in _TYPES:
+        raise RefusedByJiraError(404, "Issue type not found.")
+    on_screen = {key: value for key, value in _FIELDS.items() if key not in project.off_screen}
+    every = on_screen | {key: (name, True, False) for key, name in project.required.items()}
+    shown = [
+        {"fieldId": key, "key": key, "name": name, "required": required, "hasDefaultValue": default}
+        | {"operations": ["set"], "schema": {"type": "string", "system": key}}
+        for key, (name, required, default) in every.items()
+    ]
+    return _listed(tracker, "fields", shown)
+
+
+def _listed(tracker: Tracker, name: str, rows: list[Json]) -> Json:
+    word = name if tracker.kind == "jira-cloud" else "values"
+    return {"startAt": 0, "maxResults": 50, "total": len(rows), word: rows, "isLast": True}
+
+
+def tokens(tracker: Tracker) -> list[Json]:
+    """Data Center's personal access tokens of the account."""
+    ends = tracker.expires
+    return [{"id": 1, "name": "milesync", "expiringAt": f"{ends:%Y-%m-%dT%H:%M:%S.000+0000}" if ends else None}]
+
+
+def webhooks(tracker: Tracker) -> list[Json]:
+    """The webhooks of the whole site, for its administrators."""
+    seen = [project for project in tracker.projects.values() if not project.hidden]
+    if not any(project.admin for project in seen):
+        raise RefusedByJiraError(403, "Only administrators may see webhooks.")
+    return [
+        {"name": project.key, "url": hook.url, "enabled": hook.active, "events": list(hook.events)}
+        | {"filters": {"issue-related-events-section": f"project = {project.key}"}}
+        for project in seen
+        for hook in project.hooks
+    ]

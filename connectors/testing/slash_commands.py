@@ -1,0 +1,124 @@
+"""The clauses about people: what they ask in a thread, what another account left, and the way back to nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from connectors.testing.tracker_side import LABEL, Side, marker
+from connectors.testing.writes import TITLE, WritingContract
+from sync.tracker.errors import RefusedError
+from sync.tracker.managed_block import wrap_block
+from sync.tracker.protocol import CloseIssue, Connector, LabelItem, MoveLabel, RemoveLabel, Target, UpdateDescription
+
+__all__ = ["PeopleContract"]
+
+
+class PeopleContract(WritingContract):
+    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `LabelItem`, `UpdateDescription`, `CloseIssue`."""
+
+    def test_a_command_is_told_with_its_author_and_time(self, connector: Connector, side: Side) -> None:
+        """Its lines only. Whom the tracker does not tell to be one who may write, may not."""
+        target = self.open(connector, side)
+        side.pass_time(60)
+        side.comment(TITLE, side.text("/milesync at-risk until 2026-12-05 because we wait"))
+        side.comment(TITLE, side.text("what does /milesync do?"))
+        [asked] = self.seen(connector, target).asked
+        assert asked.text == "/milesync at-risk until 2026-12-05 because we wait"
+        assert asked.author
+        assert asked.name
+        assert not asked.may_write
+        assert asked.at == side.now()
+
+    def test_whose_token_it_is_may_ask_too(self, connector: Connector, side: Side) -> None:
+        """A person may run milesync with their own account; a text with a marker is never a command."""
+        target = self.open(connector, side)
+        side.comment(TITLE, side.text("/milesync refresh"), ours=True)
+        sign = marker(target.milestone, "summary")
+        side.comment(TITLE, side.text("/milesync mute"), marker=sign, ours=True)
+        assert [(comment.text, comment.may_write) for comment in self.seen(connector, target).asked] == [
+            ("/milesync refresh", True)
+        ]
+
+    def test_another_accounts_text_with_our_marker_is_a_claim(self, connector: Connector, side: Side) -> None:
+        """It is told apart from ours, with its author, so that a person can say whose it is."""
+        target = self.open(connector, side)
+        sign = marker(target.milestone, "summary")
+        side.comment(TITLE, side.text("a copy"), marker=sign)
+        self.say(connector, side, target)
+        [claim] = self.seen(connector, target).claims
+        assert (claim.marker, bool(claim.author), claim.issue) == (sign, True, "")
+        assert len(self.comments(connector, target)) == 1
+
+    def test_a_claimed_status_issue_is_told_where_there_is_none_of_ours(self, connector: Connector, side: Side) -> None:
+        """After a change of token the old one is of another account; nothing is made beside it unasked."""
+        target = self.aim(connector, side)
+        self.labels(connector, target, LABEL)
+        sign = marker(target.milestone, "status_issue")
+        side.copy_status_issue("copied", sign)
+        claim = connector.observe([target]).claims[target.milestone]
+        assert claim.marker == sign
+        assert connector.observe([self.named(target, claim.issue)]).issues[target.milestone].issue == claim.issue
+        self.make(connector, side, target)
+        assert connector.observe([target]).claims == {}
+
+    def test_labels_are_taken_off(self, connector: Connector, side: Side) -> None:
+        """These and no others; those that are not there are no mistake."""
+        target = self.open(connector, side)
+        self.labels(connector, target, "h/old")
+        connector.apply(MoveLabel(**self.about(target), issue=target.issue, add="h/old"))
+        side.label(TITLE, "theirs")
+        for _ in range(2):
+            connector.apply(RemoveLabel(**self.about(target), issue=target.issue, labels=("h/old", "h/none")))
+        assert "h/old" not in self.seen(connector, target).labels
+        assert "theirs" in self.seen(connector, target).labels
+
+    def test_an_issue_of_a_milestone_is_marked(self, connector: Connector, side: Side) -> None:
+        """Labels come and go as a delta, several at once; the pull shows them, and those of people stay."""
+        target = self.aim(connector, side)
+        self.labels(connector, target, "h/blocked", "h/stale")
+        side.add_issue("work", "1.0")
+        side.label("work", "theirs")
+        issue = self.pull(connector, side).issue("work")
+        about = {**self.about(target), "item": issue.id, "issue": issue.key}
+        for add, remove in ((("h/blocked", "h/stale"), ()), (("h/stale",), ("h/blocked", "h/none")), ((), ())):
+            connector.apply(LabelItem(**about, add=add, remove=remove))
+        side.pass_time(600)
+        assert sorted(self.pull(connector, side).issue("work").labels) == ["h/stale", "theirs"]
+
+    def test_lines_of_ours_come_into_a_milestones_own_description(self, connector: Connector, side: Side) -> None:
+        """And go again; where they do not stand as expected, nothing is written."""
+        if not connector.capabilities.described:
+            pytest.skip("its description is not written")
+        target = self.aim(connector, side)
+
+        def describe(words: str, was: str = "") -> str:
+            there = self.pull(connector, side).milestone("1.0")
+            lines = wrap_block(words, target.milestone, "suite", plain=True) if words else ""
+            about = {"native": there.id, "key": there.key, "url": there.url, "instance": "suite"}
+            connector.apply(UpdateDescription(**self.about(target), **about, lines=lines, was=was))
+            side.pass_time(600)
+            return self.pull(connector, side).milestone("1.0").description
+
+        first = describe("words")
+        assert "words" in first
+        mark = first.split()[3]
+        second = describe("other words", mark)
+        assert "other words" in second
+        with pytest.raises(RefusedError):
+            describe("late", mark)
+        assert describe("", second.split()[3]) == ""
+
+    def test_a_status_issue_is_closed(self, connector: Connector, side: Side) -> None:
+        """Or the tracker's refusal is told, where a workflow knows no way to that."""
+        target = self.open(connector, side)
+        try:
+            connector.apply(CloseIssue(**self.about(target), issue=target.issue))
+        except RefusedError:
+            return
+        assert self.seen(connector, target).closed
+
+    @staticmethod
+    def named(target: Target, issue: str) -> Target:
+        """The target, with a key."""
+        return msgspec.structs.replace(target, issue=issue)

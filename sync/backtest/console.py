@@ -1,0 +1,115 @@
+"""A back-test's result for people: tables for the terminal, and a reliability plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["plot", "render"]
+
+_NAMES: Mapping[str, str] = {
+    "base_rate": "expanding base rate",
+    "linear": "linear, own pace",
+    "jira": "Jira-like pace ±10 %",
+    "velocity_90d": "90-day velocity ±10 %",
+    "monte_carlo": "Monte Carlo, days",
+    "gamma_poisson": "Gamma-Poisson",
+    "monte_carlo_blocks": "Monte Carlo, blocks",
+    "blocks_platt": "… Platt-scaled",
+    "reference_class": "reference class",
+    "reference_mixed": "… mixed with blocks",
+    "simulation": "our simulation",
+    "item_survival": "item survival",
+    "pool_platt": "pool, Platt by kind",
+    "pool_raw": "pool, no envelope",
+    "pool": "pool (published)",
+}
+_TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
+_PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
+
+
+def render(result: Mapping[str, Any], console: Console) -> None:
+    """Print `sync.backtest.run.backtest`'s result: a table for each tolerance, then dates and labels in a line each."""
+    for tau, title in _TITLES.items():
+        console.print(_methods(result[tau], title))
+    dates, labels = result["dates"], result["labels"]
+    console.print(
+        f"Capacity dates: {_percent(dates['p50'])} held of those given with 50 %, {_percent(dates['p85'])} of 85 %, "
+        f"{_percent(dates['p95'])} of 95 %; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
+    )
+    console.print(
+        f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
+        f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
+        f"{_percent(labels['done_given_on_track'])} of on track and "
+        f"{_percent(labels['done_given_off_track'])} of off track"
+    )
+
+
+def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
+    asked = figures["pool"]["n"]
+    table = Table(title=f"{title} (n = {asked})", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
+    for heading in ("Brier", "skill", "95 %", "log loss", "AUC", "ECE"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for method, row in figures.items():
+        low, high = row["bss_ci"]
+        table.add_row(
+            _NAMES.get(method, method),
+            _number(row["brier"]),
+            _signed(row["bss"]),
+            f"{_signed(low, 2)}…{_signed(high, 2)}",
+            *(_number(row[figure]) for figure in ("log_loss", "auc", "ece")),
+            style="bold" if method == "pool" else None,
+        )
+    return table
+
+
+def plot(result: Mapping[str, Any], path: Path | str) -> None:
+    """Write the reliability of the pool, beside Monte Carlo's, as SVG or PNG by the path's suffix.
+
+    The same result gives the same bytes. Raises ValueError for another suffix, ImportError without matplotlib (the
+    extra ``plot``), OSError if the file cannot be written.
+    """
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png"):
+        raise ValueError(f"{Path(path).name}: a plot is written as .svg or .png")
+    import matplotlib as mpl  # late: slow to import, and an extra
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "milesync", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(10, 5), layout="constrained")
+        for place, (tau, title) in enumerate(_TITLES.items(), start=1):
+            _panel(figure.add_subplot(1, 2, place), result["reliability"][tau], title)
+        figure.savefig(path, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else {"Software": None})
+
+
+def _panel(axes: Any, bins: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> None:
+    axes.plot([0, 1], [0, 1], color="#d0d0d0", linewidth=1)
+    for method, (color, line) in _PLOTTED.items():
+        filled = [b for b in bins[method] if b["n"]]
+        said, came = [b["forecast"] for b in filled], [b["observed"] for b in filled]
+        most = max((b["n"] for b in filled), default=1)
+        axes.plot(said, came, line, color=color, label=_NAMES[method])
+        axes.scatter(said, came, s=[8 + 92 * b["n"] / most for b in filled], color=color)
+        if method == "pool":
+            for b in filled:
+                axes.annotate(str(b["n"]), (b["forecast"], b["observed"]), (5, -11), textcoords="offset points", size=7)
+    axes.set(title=title, xlabel="said", ylabel="came true", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(loc="upper left", frameon=False, fontsize=8)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"

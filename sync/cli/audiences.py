@@ -1,0 +1,36 @@
+"""The audiences by their names: `public`, those of the configuration, and each project's own."""
+
+from __future__ import annotations
+
+import typer
+
+from config.settings import Settings
+from sync.engine.engine import Engine
+from sync.model.audience import EVERYBODY, PUBLIC, Audience
+
+__all__ = ["named", "reader"]
+
+
+def named(settings: Settings) -> dict[str, Audience]:
+    """The audiences that the configuration names."""
+    return {name: Audience(name, audience.reads, audience.milestones) for name, audience in settings.audiences.items()}
+
+
+def reader(name: str, settings: Settings, engine: Engine) -> Audience:
+    """The audience of a name; without one, whoever runs milesync.
+
+    Raises a usage error for an audience that nobody is: an empty report would look like good news.
+    """
+    if not name:
+        return EVERYBODY
+    configured = named(settings)
+    if name == PUBLIC or name in configured:
+        return configured.get(name, Audience(PUBLIC))
+    projects = sorted(
+        f"{source.name}:{project.key}"
+        for source in engine.sources
+        for project in engine.store.projects(source.connector.source)
+    )
+    if name not in projects:
+        raise typer.BadParameter(f"no audience {name!r}; there is {', '.join([PUBLIC, *configured, *projects])}")
+    return Audience(name)

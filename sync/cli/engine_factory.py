@@ -1,0 +1,153 @@
+"""Engines for commands: what assesses, plans and writes, as configured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from config import validators as checks
+from config.errors import ConfigurationError
+from config.settings import Settings
+from config.tables import DaysOff
+from sync.assess.milestone import AssessmentRules
+from sync.cli.audiences import named
+from sync.cli.wiring import clock, connect
+from sync.engine.engine import Engine
+from sync.forecast.parameters import Rules
+from sync.health.reminders import Nudging
+from sync.history.calendar import Calendar
+from sync.model.audience import Audience
+from sync.model.joint import JointMilestone
+from sync.plan.limits import Limits
+from sync.pull.progress import Progress
+from sync.pull.pull import Puller, Share
+from sync.report.page_links import Pages
+from sync.store.store import Store, this_process
+from sync.telemetry.log import secrets
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Setup
+
+__all__ = ["calendar", "engine", "for_targets", "rulebook", "weekday"]
+
+_VARIABLES: Mapping[str, tuple[str, str, str]] = {
+    "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
+    "gitlab": ("GITLAB_TOKEN", "GITLAB_URL", "https://gitlab.com"),
+    "jira": ("JIRA_TOKEN", "JIRA_URL", ""),
+}
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def engine(settings: Settings, puller: Puller, *, run_id: str, part: Share | None = None) -> Engine:
+    """An engine, as configured, over what a puller reads."""
+    limits = settings.limits
+    return Engine(
+        sources=puller.sources,
+        store=puller.store,
+        instance=settings.instance,
+        clock=puller.clock,
+        rules=rulebook(settings),
+        limits=Limits(
+            creates=limits.creates,
+            updates=limits.updates,
+            deletes=limits.deletes,
+            share=limits.share,
+            floor=limits.floor,
+        ),
+        run_id=run_id,
+        holder=this_process(),
+        progress=puller.progress,
+        part=part,
+        pages=_pages(settings),
+        puller=puller,
+    )
+
+
+def _pages(settings: Settings) -> Pages | None:
+    """Where the report is published, if it is."""
+    told = settings.report
+    audience = named(settings).get(told.audience, Audience(told.audience))
+    return Pages(told.base_url, audience) if told.base_url else None
+
+
+def rulebook(settings: Settings) -> AssessmentRules:
+    """Rules and calendar as configured."""
+    rules, days = settings.rules, settings.calendar
+    return AssessmentRules(
+        Rules(
+            tolerance=rules.tolerance,
+            on_track=rules.on_track,
+            at_risk=rules.off_track,
+            margin=rules.margin,
+            target=rules.target,
+        ),
+        calendar(days),
+        keep_quiet=days.quiet,
+        joints=tuple(
+            JointMilestone(name=joint.name, members=joint.members, owner=joint.owner, due=joint.due)
+            for joint in settings.joint
+        ),
+        dependencies=tuple((dependency.before, dependency.after) for dependency in settings.dependency),
+        nudging=Nudging(
+            **{name: getattr(settings.people, name) for name in Nudging.__struct_fields__ if name != "review"},
+            review=frozenset(word.lower() for word in settings.people.review),
+        ),
+    )
+
+
+def calendar(days: DaysOff) -> Calendar:
+    """Days without work as configured."""
+    country, _, subdivision = days.country.partition("-")
+    return Calendar(
+        weekend=map(weekday, days.weekend),
+        country=country,
+        subdivision=subdivision,
+        off=days.days_off,
+    )
+
+
+def weekday(name: str) -> int:
+    """A day of the week by its ISO number: Monday is 1."""
+    return _WEEK.index(name) + 1
+
+
+def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
+    """An engine for `check`: no configuration, a store in memory, nothing written. Raises `ConfigurationError`."""
+    wanted: dict[str, list[str]] = {}
+    errors: list[str] = []
+    for target in targets:
+        kind, _, project = target.partition(":")
+        if kind not in _VARIABLES or not project:
+            errors.append(f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY")
+        else:
+            wanted.setdefault(kind, []).append(project)
+    for kind in wanted:
+        token, address, default = _VARIABLES[kind]
+        errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
+        try:
+            checks.url(environ.get(address) or default)
+        except ValueError as problem:
+            errors.append(f"{address}: {problem}")
+    if errors:
+        raise ConfigurationError(errors)
+    return Engine(
+        sources=[_checked(kind, projects, environ) for kind, projects in wanted.items()],
+        store=Store.memory(clock),
+        instance="check",
+        clock=clock,
+        rules=AssessmentRules(),
+        limits=Limits(),
+        run_id=run_id,
+        holder=this_process(),
+        progress=progress,
+    )
+
+
+def _checked(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Connection:
+    token, address, default = _VARIABLES[kind]
+    secret = {"token": environ[token]}
+    if kind == "jira" and environ.get("JIRA_EMAIL"):
+        secret["email"] = environ["JIRA_EMAIL"]
+    secrets.register(environ[token])
+    url = checks.url(environ.get(address) or default)
+    setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
+    return Connection(name=kind, connector=connect(kind, setup), projects=tuple(projects))

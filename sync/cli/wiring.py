@@ -1,0 +1,200 @@
+"""From the settings to connectors and store: the only place that knows the three together.
+
+Nothing here knows the forecast: see `sync.cli.engine_factory`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from importlib.metadata import entry_points, version
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from config import validators as checks
+from config.errors import ConfigurationError
+from config.settings import ConnectionSettings, Milestone, Settings
+from config.tables import Joint
+from sync.cli.options import lacking
+from sync.model.policy import OptionalOutputs, Policy
+from sync.pull.progress import Progress
+from sync.pull.pull import Puller
+from sync.store.maintenance import Retention
+from sync.store.store import Store
+from sync.telemetry.log import secrets
+from sync.telemetry.traces import otlp, tracing
+from sync.tracker.connection import Connection, MilestoneOverrides
+from sync.tracker.protocol import Connector, Setup
+
+__all__ = [
+    "alone",
+    "clock",
+    "database",
+    "needed",
+    "puller",
+    "retention",
+    "sources",
+    "traced",
+]
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(kind: str, setup: Setup) -> Connector:
+    """Make a connector of an installed type. Raises `ConfigurationError` naming the type when there is none."""
+    for point in entry_points(group="milesync.connectors", name=kind):
+        made: Connector = point.load()(setup)
+        return made
+    raise ConfigurationError([f"no connector of type {kind!r} is installed"])
+
+
+def sources(
+    settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
+) -> list[Connection]:
+    """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
+    found = settings.secrets(settings.connections, environ)
+    plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
+    secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
+    return [
+        _source(settings, name, connection, plain.get(name, {}), sleep)
+        for name, connection in settings.connections.items()
+    ]
+
+
+def _source(
+    settings: Settings,
+    name: str,
+    connection: ConnectionSettings,
+    secret: Mapping[str, str],
+    sleep: Callable[[float], None],
+) -> Connection:
+    status = connection.status_issue
+    options: dict[str, Any] = {
+        "status_labels": list(status.labels),
+        "status_type": status.type,
+        "status_fields": status.fields,
+    }
+    rules = _rules(settings.joint, name, connection.type)
+    if rules:
+        options["rules"] = rules
+    authority = settings.ca_file(name)
+    for key, value in (
+        ("app_id", connection.app_id),
+        ("installation_id", connection.installation_id),
+        ("ca_file", authority),
+    ):
+        if value is not None:
+            options[key] = str(value)
+    also = settings.also_anywhere(name)
+    if also:
+        options["also"] = sorted(also)
+    setup = Setup(
+        name=name,
+        url=connection.url,
+        secrets=secret,
+        clock=clock,
+        sleep=sleep,
+        options={**options, **connection.options},
+        concurrency=connection.concurrency,
+        timeout=connection.timeout,
+    )
+    return Connection(
+        name=name,
+        connector=connect(connection.type, setup),
+        projects=connection.projects,
+        policy_of=lambda project: Policy(settings.policy_for(name, project)),
+        admits=lambda project, title: settings.admits(name, project, title),
+        also_of=lambda project: OptionalOutputs(**settings.also_for(name, project).model_dump()),
+        labels=status.labels,
+        prefix=settings.label_prefix,
+        zone=ZoneInfo(connection.timezone),
+        removed=frozenset(word.lower() for word in connection.removed_resolutions),
+        ignored=frozenset(word.lower() for word in connection.ignored_types),
+        tolerance=settings.tolerance_for(name),
+        share=connection.share,
+        named=_named(settings.milestone, name),
+    )
+
+
+def _rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:
+    """The members of joint milestones that are no milestones of this connection's tracker but rules; each once."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for joint in joints:
+        for member in joint.members:
+            start, _, rest = member.partition(":")
+            rule = checks.rule(kind, rest) if start == name else None
+            if rule is not None and rule not in found:
+                due = joint.due.isoformat() if joint.due else None
+                found[rule] = {"projects": rule[0], "sign": rule[1], "text": rule[2], "due": due}
+    return list(found.values())
+
+
+def _named(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOverrides]:
+    return {
+        m.id.removeprefix(f"{name}:"): MilestoneOverrides(m.report_on, m.start, m.owner)
+        for m in milestones
+        if m.id.startswith(f"{name}:")
+    }
+
+
+def puller(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    create: bool,
+    progress: Progress,
+    offline: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Puller:
+    """What reads the configured trackers into the configured store. ``create`` lets it make a missing database;
+    ``offline`` needs no secrets.
+    """
+    if offline:
+        environ = {**dict.fromkeys(needed(settings), "-"), **environ}
+    url = database(settings, environ)
+    return Puller(
+        sources=sources(settings, environ, sleep),
+        store=Store.open(url, create=create, clock=clock),
+        clock=clock,
+        progress=progress,
+    )
+
+
+def database(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The URL of the store; its password is hidden from now on."""
+    url = settings.database_url(environ).get_secret_value()
+    secrets.register(urlsplit(url).password or "")
+    return url
+
+
+def traced(settings: Settings) -> AbstractContextManager[None]:
+    """Tell spans as configured, while it lasts. Raises `ConfigurationError` without the extra."""
+    endpoint = settings.traces.endpoint
+    try:
+        exporter = otlp(endpoint) if endpoint else None
+    except ImportError:
+        raise ConfigurationError([lacking("traces.endpoint", "traces")]) from None
+    return tracing(exporter, installation=settings.instance, version=version("milesync"))
+
+
+def alone(settings: Settings, connection: str) -> Settings:
+    """The same settings with one connection only."""
+    return settings.model_copy(update={"connections": {connection: settings.connections[connection]}})
+
+
+def needed(settings: Settings) -> set[str]:
+    """The variables that hold tokens; a command that asks no tracker does not need them."""
+    found = (getattr(connection, field) for connection in settings.connections.values() for field in ("token", "email"))
+    return {one.env for one in found if getattr(one, "env", None)}
+
+
+def retention(settings: Settings) -> Retention:
+    """What is kept, as configured."""
+    kept = settings.retention
+    return Retention(every=kept.every, daily=kept.daily, journal=kept.journal)

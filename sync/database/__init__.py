@@ -1,1 +1,0 @@
-"""The inside of `sync.store`: tables, opening, and what is kept on each shelf."""

@@ -1,0 +1,49 @@
+"""joint."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from msgspec import Struct
+
+from sync.model.health import Status
+
+
+class JointMilestone(Struct, frozen=True, kw_only=True):
+    """One commitment made of milestones in one or several trackers; ``members`` are ids as people write them.
+
+    A ``*`` in a member stands for any text: ``gl:acme/*%2.0`` is the milestone 2.0 of every project of the group.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    owner: str = ""
+    due: date | None = None
+
+
+class OtherMember(Struct, frozen=True, kw_only=True):
+    """Another member of a joint milestone that this audience may read; ``key`` and ``title`` are foreign."""
+
+    key: str
+    title: str
+    status: Status
+    url: str = ""
+
+
+class Commitment(Struct, frozen=True, kw_only=True):
+    """A joint milestone that this one is part of. ``status`` is None where this audience may not know it.
+
+    ``fellows`` are the other members that it may read, ``blind`` those of all members that cannot be forecast: None for
+    one that it may not read. ``hidden`` says that there are members which it may not read.
+    """
+
+    name: str
+    owner: str = ""
+    due: date | None = None
+    status: Status | None = None
+    probability: float | None = None
+    p50: date | None = None
+    p85: date | None = None
+    fellows: tuple[OtherMember, ...] = ()
+    blind: tuple[OtherMember | None, ...] = ()
+    hidden: bool = False

@@ -1,0 +1,256 @@
+"""The normalised model: what every tracker's data becomes. Frozen types only, no behaviour that needs I/O.
+
+Conventions
+-----------
+* Times are timezone-aware ``datetime`` in UTC. Dates are ``date`` with the tracker's own meaning (below).
+* ``id`` is the tracker's native, rename-proof id as a string; ``key`` is what people write.
+* ``source`` is the base URL of a tracker; ``(source, id)`` identifies a thing for ever. A connection's name
+  and a milestone's title never do.
+* Durations from trackers are seconds; slips and horizons are days.
+
+Due dates
+---------
+GitHub stores midnight Pacific and means the calendar day; its UTC date is that day. GitLab and Jira store a date
+without a zone. In all three a milestone that is due today is not overdue: the due moment is the end of that day in
+the project's time zone (`sync.history.calendar.end_of_day`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = [
+    "RULE",
+    "DueDate",
+    "Event",
+    "EventKind",
+    "Issue",
+    "Markup",
+    "Milestone",
+    "MilestoneKind",
+    "Person",
+    "Project",
+    "State",
+    "StatusCategory",
+    "Visibility",
+    "alike",
+    "uid",
+]
+
+
+def uid(source: str, kind: str, native: str) -> str:
+    """The stored and marked identity of a thing: its tracker's base URL, what it is, its native id."""
+    return f"{source}/{kind}/{native}"
+
+
+RULE = "rule-"
+"""How the ids of milestones by rule begin: of these no tracker tells a history."""
+
+
+def alike(written: str, pattern: str) -> bool:
+    """Whether an id as people write it is the one named, or one of those; ``*`` stands for any text."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
+
+
+class State(StrEnum):
+    """Whether work remains on an issue, or a milestone is still running."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class StatusCategory(StrEnum):
+    """Where an issue stands on any board. Jira: ``statusCategory.key`` new, indeterminate, done."""
+
+    TODO = "todo"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+
+
+class Visibility(StrEnum):
+    """Who may read an item, from widest to narrowest. What is not known counts as private."""
+
+    PUBLIC = "public"
+    PROJECT = "project"
+    CONFIDENTIAL = "confidential"
+    UNKNOWN = "unknown"
+
+
+class MilestoneKind(StrEnum):
+    """What the tracker calls it. Each has its own habits, so history is never mixed across kinds by default.
+
+    RULE is what no tracker keeps: the issues that carry a label or that a query finds.
+    """
+
+    MILESTONE = "milestone"
+    VERSION = "version"
+    SPRINT = "sprint"
+    EPIC = "epic"
+    JOINT = "joint"
+    RULE = "rule"
+
+
+class EventKind(StrEnum):
+    """What an event changed on an issue."""
+
+    JOINED = "joined"
+    LEFT = "left"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    ESTIMATED = "estimated"
+
+
+class Markup(StrEnum):
+    """The comment language a tracker speaks."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    ADF = "adf"
+    WIKI = "wiki"
+
+
+class Person(Struct, frozen=True, order=True, omit_defaults=True):
+    """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name. ``login``
+    is what follows the @ of a mention, where that is another word than the name.
+    """
+
+    id: str
+    name: str
+    login: str = ""
+
+
+class Project(Struct, frozen=True, kw_only=True):
+    """A repository, a GitLab project or group, or a Jira project.
+
+    ``key`` is ``owner/name``, ``group/project`` or ``KEY``; it can change, ``id`` cannot.
+    ``visibility`` is PUBLIC only where anybody on the internet may read it.
+    """
+
+    id: str
+    key: str
+    name: str
+    url: str
+    visibility: Visibility = Visibility.UNKNOWN
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody on the internet may read it."""
+        return self.visibility is Visibility.PUBLIC
+
+
+class Milestone(Struct, frozen=True, kw_only=True):
+    """A tracker's own container with a date.
+
+    ============  =======================  ==========================  =========================
+    field         GitHub                   GitLab                      Jira
+    ============  =======================  ==========================  =========================
+    id            node_id                  id (global)                 version id
+    key           number                   title                       version name
+    start         none                     start_date                  startDate
+    due           due_on (its UTC date)    due_date                    releaseDate
+    created_at    created_at               created_at                  none
+    closed_at     closed_at                updated_at when closed      releaseDate when released
+    state         state                    state (active = open)       released or archived = closed
+    ============  =======================  ==========================  =========================
+
+    ``written`` is the sign and key that follow a project when people write it: ``#12``, ``%2.0``, ``/2.0``.
+    """
+
+    id: str
+    project: str
+    kind: MilestoneKind
+    key: str
+    written: str
+    title: str
+    url: str
+    state: State
+    description: str = ""
+    start: date | None = None
+    due: date | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+class Issue(Struct, frozen=True, kw_only=True):
+    """One item of work.
+
+    ``raw_state`` is the tracker's word for it (``opened``, ``In Review``), ``state`` and ``category`` what it means.
+    ``resolution`` says how it closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab empty.
+    ``milestones`` are native ids: at most one on GitHub and GitLab, any number of fixVersions on Jira.
+    ``estimate``, ``remaining``, ``spent`` are seconds (GitLab ``time_stats``, Jira ``timeoriginalestimate``,
+    ``timeestimate``, ``timespent``; GitHub has none). ``points`` are Jira story points or the GitLab weight.
+    ``blocked_by`` are ``key``s or URLs of open issues that block it. ``is_pull_request`` is true for GitHub
+    pull requests, which count in a GitHub milestone's own numbers but are not items of work here.
+    ``ours`` marks a status issue made by milesync: never scope.
+    """
+
+    id: str
+    project: str
+    key: str
+    title: str
+    url: str
+    state: State
+    raw_state: str
+    category: StatusCategory
+    created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+    resolution: str = ""
+    type: str = ""
+    priority: str = ""
+    assignees: tuple[Person, ...] = ()
+    labels: tuple[str, ...] = ()
+    milestones: tuple[str, ...] = ()
+    estimate: int | None = None
+    remaining: int | None = None
+    spent: int | None = None
+    points: float | None = None
+    blocked_by: tuple[str, ...] = ()
+    parent: str = ""
+    due: date | None = None
+    is_pull_request: bool = False
+    visibility: Visibility = Visibility.PROJECT
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One change of one issue, as the tracker tells it (or as two of our snapshots differ).
+
+    ``milestone`` is a native id for JOINED and LEFT, where the tracker tells it; GitHub tells the title only, so
+    ``milestone_title`` is kept too and matched against every title that the milestone has had.
+    """
+
+    issue: str
+    at: datetime
+    kind: EventKind
+    milestone: str = ""
+    milestone_title: str = ""
+    actor: Person | None = None
+
+
+class DueDate(Struct, frozen=True, omit_defaults=True):
+    """A due date as it was seen: the first one is the baseline. ``seen`` is when we, or the tracker, noted it.
+
+    Where the tracker tells of the change, ``by`` is who made it. Where it does not, it was made after ``after``, when
+    the one before was still there, and by ``seen``.
+    """
+
+    seen: datetime
+    due: date | None
+    by: Person | None = None
+    after: datetime | None = None
+
+
+REMOVED = frozenset(
+    {
+        *("not_planned", "duplicate"),
+        *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),
+        *("not a bug", "not our bug", "needs more info", "works as designed", "obsolete", "abandoned", "cancelled"),
+        *("canceled", "moved"),
+    }
+)
+"""Lower-cased resolutions that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""

@@ -1,0 +1,41 @@
+"""fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from sync.tracker.actions import (
+    Action,
+)
+from sync.tracker.marker import Marker
+
+
+def fingerprint(actions: Iterable[Action]) -> str:
+    """The same for actions that do and mean the same: the wording of a summary and its times do not count, so that a
+    saved plan ages by what happens, not by the clock.
+    """
+    digest = hashlib.sha256()
+    for action in actions:
+        plain = msgspec.to_builtins(action)
+        marker = Marker.decode(plain.get("marker", ""))
+        if marker is not None:
+            meant = msgspec.structs.replace(
+                marker,
+                written=None,
+                since=None,
+                probability=None,
+                body="",
+                changed=None,
+                before=None,
+                was=None,
+                reminded=None,
+                replan=None,
+            )
+            plain["marker"] = msgspec.to_builtins(meant)
+            if marker.meaning:
+                del plain["body"]
+        digest.update(msgspec.json.encode(plain, order="sorted") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,61 @@
+"""Good news of a milestone that runs: at most one short line, the best there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sync.history.counting import is_member, is_open
+from sync.model.health import Health, Status
+from sync.model.membership import Membership
+
+__all__ = ["good_news"]
+
+FRESH = timedelta(days=7)
+"""For so long it is news."""
+
+RECORD_LEAST, WEEKS_LEAST = 5, 3
+"""A record takes as many closures, and as many full weeks before it."""
+
+_LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+_RUNS = (*_LATE, Status.ON_TRACK)
+
+
+def good_news(health: Health, stays: Sequence[Membership]) -> str:
+    """The line, in our own words, or an empty text. ``stays`` are the milestone's memberships as known then."""
+    if health.status not in _RUNS or health.stale_since is not None:
+        return ""
+    now = health.at
+    if health.status is Status.ON_TRACK and health.was in _LATE and now - health.since < FRESH:
+        return "Good news: it is back on track."
+    this, earlier = _weeks(health, stays)
+    if this >= RECORD_LEAST and len(earlier) > WEEKS_LEAST and this > max(earlier):
+        return f"Good news: {this} issues were closed in the last 7 days, more than in any week before."
+    if _half(health.counts.done, health.counts.total) and not _half(*_progress(stays, now - FRESH)):
+        return "Good news: half of the work is done."
+    return ""
+
+
+def _half(done: int, total: int) -> bool:
+    return total > 0 and 2 * done >= total
+
+
+def _progress(stays: Sequence[Membership], at: datetime) -> tuple[int, int]:
+    """Items finished and in scope at a time."""
+    there = [stay for stay in stays if is_member(stay, at)]
+    done = sum(not is_open(stay, at) and not stay.removed for stay in there)
+    return done, done + sum(is_open(stay, at) for stay in there)
+
+
+def _weeks(health: Health, stays: Sequence[Membership]) -> tuple[int, list[int]]:
+    """Closures that still stand: of the last seven days, and of each week before; the first may be a part of one."""
+    if health.start is None:
+        return 0, []
+    weeks = [0] * max(0, (health.at.date() - health.start).days // 7 + 1)
+    for stay in stays:
+        if stay.closed is None or stay.reopened is not None or stay.removed:
+            continue
+        back = (health.at - stay.closed) // FRESH
+        if 0 <= back < len(weeks):
+            weeks[back] += 1
+    return (weeks[0], weeks[1:]) if weeks else (0, [])

@@ -1,0 +1,375 @@
+"""The parts of a summary that stand under its verdict: what changed, what to decide, progress, certainty, freshness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
+from sync.model.health import Lever, LeverKind, Status
+from sync.model.joint import Commitment, OtherMember
+from sync.model.published import Forecast
+from sync.model.tracker_data import Issue
+from sync.report.phrases import STATUS, capital, day, finding, lever, minute, percent, plural, reason, small, sureness
+from sync.report.view import FOLDED, POINTS, SHOWN, Point, SourceFreshness, View
+
+__all__ = [
+    "certainty",
+    "changed",
+    "commitments",
+    "decisions",
+    "definition",
+    "flagged",
+    "freshness",
+    "how_to_override",
+    "listed",
+    "progress",
+    "why",
+]
+
+STALE = timedelta(days=14)
+"""An open issue without activity for so long needs a look."""
+
+
+def why(view: View) -> Section | None:
+    """The reasons, strongest first."""
+    lines: tuple[Line, ...] = tuple(
+        (Strong("Helps" if one.effect > 0 else "Hurts"), f": {small(reason(one))}")
+        for one in view.health.reasons[:SHOWN]
+    )
+    return Section(title="Why", blocks=(Bullets(lines),), weight=85) if lines else None
+
+
+# --- what changed --------------------------------------------------------------------------------------------------
+
+
+def changed(view: View) -> Iterable[Section]:
+    """What happened since the comment that stands, by name of item; nothing when none stands yet."""
+    changes = view.changes
+    if changes is None:
+        return
+    kinds = (
+        ("Added", changes.added),
+        ("Removed", changes.removed),
+        ("Reopened", changes.reopened),
+        ("Closed", changes.closed),
+        ("Estimated anew", changes.estimated),
+    )
+    lines: list[Line] = list(_moved(view))
+    rest: list[Line] = []
+    left = 0
+    for word, uids in kinds:
+        named = [view.items[uid] for uid in uids if uid in view.items]
+        lines += [(Strong(word), " ", _item(view, issue)) for issue in named[:SHOWN]]
+        if len(named) > SHOWN:
+            lines.append((Strong(word), f" {len(named) - SHOWN} more"))
+            rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
+            left += len(named) - SHOWN
+    blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
+    yield Section(title=f"What changed since {day(changes.since.date())}", blocks=(blocks,), weight=80)
+    if rest:
+        yield _folded(plural(left, "more change"), rest, left, weight=20)
+
+
+def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
+    """A long list out of the way; it says how many it does not name."""
+    unnamed: tuple[Line, ...] = ((f"and {of - len(lines)} not named here",),) if of > len(lines) else ()
+    return Section(title=title, blocks=(Bullets((*lines, *unnamed)),), weight=weight, folded=True)
+
+
+def _moved(view: View) -> Iterable[Line]:
+    """The forecast then and now."""
+    health = view.health
+    then = view.then
+    if then is None:
+        return
+    parts = []
+    if then.due != health.due and then.due is not None and health.due is not None:
+        parts.append(f"due date {day(then.due)} → {day(health.due)}")
+    if then.probability is not None and health.probability is not None:
+        was, now = percent(then.probability), percent(health.probability)
+        parts += [f"likelihood {was} → {now}"] if was != now else []
+    if then.p50 and health.dates.p50 and then.p50 != health.dates.p50:
+        parts.append(f"most likely date {day(then.p50)} → {day(health.dates.p50)}")
+    if parts:
+        yield (Strong("Forecast"), " ", ", ".join(parts))
+
+
+def _item(view: View, issue: Issue) -> Item:
+    """People's own word for an issue, without the project that they are in."""
+    return Item(_key(view, issue.key), issue.title, issue.url)
+
+
+def _key(view: View, key: str) -> str:
+    short = key.removeprefix(view.project) or key
+    return f"#{short}" if short.isdigit() else short
+
+
+# --- what needs a decision -----------------------------------------------------------------------------------------
+
+
+def decisions(view: View) -> Iterable[Section]:
+    """Ranked levers, then the open issues that somebody should look at, with their owners."""
+    if view.health.status is Status.DONE:
+        return
+    blocks: list[Block] = []
+    if view.health.levers:
+        blocks.append(Bullets(tuple(_offer(view, one) for one in view.health.levers), numbered=True))
+    found = flagged(view)
+    if found:
+        blocks += [Lines((_tally(found),))] if len(found) > 1 else []
+        blocks.append(Bullets(tuple(_attention(view, *one) for one in found[:SHOWN])))
+    if blocks:
+        yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
+    if len(found) > SHOWN:
+        left = len(found) - SHOWN
+        rest = [_attention(view, *one) for one in found[SHOWN:FOLDED]]
+        title = f"{plural(left, 'more issue')} that {'needs' if left == 1 else 'need'} attention"
+        yield _folded(title, rest, left, weight=15)
+
+
+def _offer(view: View, offer: Lever) -> Line:
+    act, effect = lever(offer, view.health.due)
+    line: Line = (Strong(act), f": {effect}" if effect else "")
+    named = [view.items[uid] for uid in offer.items if uid in view.items][:3]
+    if not named or offer.kind is LeverKind.ASSIGN:
+        return line
+    keys = (Item(item.key, "", item.url) for item in (_item(view, issue) for issue in named))
+    return (*line, ". First candidates: ", *listed(keys))
+
+
+def flagged(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
+    """Open issues with what is wrong with them, those with the most first."""
+    found = []
+    for uid in view.open:
+        issue = view.items.get(uid)
+        flags = _flags(issue, view.health.at) if issue is not None else ()
+        if issue is not None and flags:
+            found.append((issue, flags))
+    return sorted(found, key=lambda one: (-len(one[1]), one[0].updated_at, one[0].id))
+
+
+def _flags(issue: Issue, now: datetime) -> tuple[str, ...]:
+    tests = (
+        ("blocked", bool(issue.blocked_by)),
+        ("overdue", issue.due is not None and issue.due < now.date()),
+        ("unassigned", not issue.assignees),
+        ("untouched", now - issue.updated_at > STALE),
+    )
+    return tuple(word for word, wrong in tests if wrong)
+
+
+def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
+    words = ("blocked", "overdue", "unassigned", "untouched")
+    counted = ((sum(word in flags for _, flags in flagged), word) for word in words)
+    parts = [f"{count} {word}" + (" for 14 days" if word == "untouched" else "") for count, word in counted if count]
+    verb = "needs" if len(flagged) == 1 else "need"
+    return (f"{plural(len(flagged), 'open issue')} {verb} attention: {', '.join(parts)}.",)
+
+
+def _attention(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
+    line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(view, issue)]
+    if issue.blocked_by:
+        line += [", blocked by ", *listed(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
+    if "overdue" in flags and issue.due:
+        line.append(f", due on {day(issue.due)}")
+    if "untouched" in flags:
+        line.append(f", last touched {plural((view.health.at - issue.updated_at).days, 'day')} ago")
+    if issue.assignees:
+        line += [", owner ", *listed(Foreign(person.name) for person in issue.assignees[:3])]
+    return tuple(line)
+
+
+# --- progress, certainty, freshness ---------------------------------------------------------------------------------
+
+
+def progress(view: View) -> Iterable[Section]:
+    """A bar, the counts, the budget where the tracker has one, and the burn-up."""
+    counts = view.health.counts
+    if not counts.total:
+        empty: Line = ("There is no issue in this milestone yet.",)
+        yield Section(title="Progress", blocks=(Lines((empty,)),), weight=75)
+        return
+    share = counts.done * 100 // counts.total
+    cells = counts.done * 20 // counts.total
+    line = f"{'█' * cells}{'░' * (20 - cells)} {share} %: {counts.done} of {plural(counts.total, 'issue')} done"
+    lines: list[Line] = [(f"{line}, {counts.open} open.",)]
+    if counts.added or counts.removed:
+        week = f", {counts.added_week} of them in the last 7 days" if counts.added_week else ""
+        out = f"; {counts.removed} taken out" if counts.removed else ""
+        lines.append((f"{plural(counts.added, 'issue')} joined since the start{week}{out}.",))
+    if view.criteria.of:
+        lines.append((f"{view.criteria.met} of {plural(view.criteria.of, 'exit criterion', 'exit criteria')} met.",))
+    lines += _budget(view)
+    yield Section(title="Progress", blocks=(Lines(tuple(lines)),), weight=75)
+    if len(view.points) > 1:
+        yield Section(title="Burn-up", blocks=(_burn_up(view.points),), weight=30, folded=True)
+
+
+def _budget(view: View) -> Iterable[Line]:
+    budget = view.budget
+    if budget is None or budget.estimate <= 0:
+        return
+    text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
+    if budget.remaining is not None:
+        over = (budget.spent + budget.remaining) / budget.estimate - 1
+        heading = "within the estimate" if over <= 0 else f"{over:.0%} over the estimate".replace("%", " %")
+        text += f", {_hours(budget.remaining)} still to do: {heading}"
+    known = f" ({plural(budget.items, 'issue')} {'has' if budget.items == 1 else 'have'} one)" if budget.items else ""
+    yield (Strong("Budget"), f": {text}{known}.")
+
+
+def _hours(seconds: int) -> str:
+    return f"{round(seconds / 3600)} h"
+
+
+def _burn_up(points: Sequence[Point]) -> Chart:
+    """At most `POINTS` points, evenly taken, first and last among them."""
+    last = len(points) - 1
+    steps = min(last, POINTS - 1)
+    chosen = [points[round(i * last / steps)] for i in range(steps + 1)]
+    labels = tuple(day(point.on).rsplit(" ", 1)[0] for point in chosen)
+    title = "Issues done (bars) and in scope (line)"
+    return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen))
+
+
+def commitments(view: View) -> Iterable[Section]:
+    """The joint milestones that it is part of, as far as its readers may see."""
+    for commitment in view.commitments:
+        lines: list[Line] = [_standing(commitment)]
+        if commitment.p50 is not None or commitment.p85 is not None:
+            p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "most likely not within sight"
+            p85 = (
+                f"with 85 % certainty by {day(commitment.p85)}"
+                if commitment.p85
+                else "with 85 % certainty at no date in sight"
+            )
+            lines.append((f"All of it done {p50}, {p85}.",))
+        if commitment.blind:
+            lines.append((*listed(map(_fellow, commitment.blind)), " cannot be forecast, so the whole cannot."))
+        if commitment.owner:
+            lines.append(("Owner: ", Foreign(commitment.owner)))
+        if commitment.hidden and commitment.status is not None:
+            lines.append(("It also depends on work that is not shown here.",))
+        blocks: list[Block] = [Lines(tuple(lines))]
+        if commitment.fellows:
+            blocks.append(Bullets(tuple((Sign(other.status), " ", _fellow(other)) for other in commitment.fellows)))
+        yield Section(title="Part of a joint milestone", blocks=tuple(blocks), weight=78)
+
+
+def _standing(commitment: Commitment) -> Line:
+    line: Line = ("Joint milestone ", Foreign(commitment.name))
+    if commitment.due is not None:
+        line = (*line, f", due on {day(commitment.due)}")
+    if commitment.status is None:
+        return (*line, ": its status is not shown, because it depends on work that is not shown here.")
+    odds = f", {percent(commitment.probability)} likely in time" if commitment.probability is not None else ""
+    return (*line, ": ", Sign(commitment.status), " ", Strong(STATUS[commitment.status]), f"{odds}.")
+
+
+def _fellow(other: OtherMember | None) -> Inline:
+    if other is None:
+        return "one member"
+    return Item(other.key, "" if other.title in other.key else other.title, other.url)
+
+
+def definition(view: View) -> Section | None:
+    """What its definition lacks; nothing when nothing does."""
+    if not view.findings or view.health.status is Status.DONE:
+        return None
+    lines: tuple[Line, ...] = tuple((finding(one),) for one in view.findings)
+    count = plural(len(lines), "point")
+    return Section(title=f"What its definition lacks: {count}", blocks=(Bullets(lines),), weight=45, folded=True)
+
+
+def certainty(view: View) -> Section | None:
+    """How sure the forecast is, what it rests on, and how the last ones did."""
+    health, basis = view.health, view.health.basis
+    if health.probability is None or health.status is Status.DONE:
+        return None
+    parts = (
+        ("what earlier milestones still closed from this point on", basis.survival),
+        ("how often they were on time", basis.reference),
+        ("the pace of the last 90 days", basis.simulation),
+    )
+    lines: list[Line] = [(f"From {words}: {percent(value)}",) for words, value in parts if value is not None]
+    blocks: list[Block] = [Bullets(tuple(lines))] if lines else []
+    tail: list[Line] = []
+    if health.dates.capacity:
+        tail.append(("The dates come from how much was closed lately, since earlier milestones do not reach so far.",))
+    tail.append((view.calibration,) if view.calibration else ("Too few forecasts have been settled to score them.",))
+    if view.forecasts:
+        tail.append(("What was forecast in the weeks before:",))
+    blocks.append(Lines(tuple(tail)))
+    if view.forecasts:
+        blocks.append(_earlier(view.forecasts[-SHOWN:]))
+    return Section(title=f"How sure we are: {sureness(health)}", blocks=tuple(blocks), weight=60, folded=True)
+
+
+def _earlier(forecasts: Iterable[Forecast]) -> Table:
+    head = ("Forecast of", "Likelihood", "Most likely", "85 % certain")
+    return Table(
+        head,
+        tuple(
+            (
+                day(forecast.at.date()),
+                "none" if forecast.probability is None else percent(forecast.probability),
+                "none" if forecast.p50 is None else day(forecast.p50),
+                "none" if forecast.p85 is None else day(forecast.p85),
+            )
+            for forecast in forecasts
+        ),
+    )
+
+
+def freshness(view: View) -> Section | None:
+    """When each source was last read; folded while all of them answer."""
+    if not view.sources:
+        return None
+    stale = [source for source in view.sources if source.stale_since is not None]
+    of = plural(len(view.sources), "source")
+    verb = "is" if len(stale) == 1 else "are"
+    words = f"{len(stale)} of {of} {verb} stale" if stale else f"assessed {minute(view.health.at)}"
+    lines: tuple[Line, ...] = tuple(
+        _read(source) for source in sorted(view.sources, key=lambda s: s.stale_since is None)
+    )
+    return Section(
+        title=f"How fresh this is: {words}", blocks=(Bullets(lines),), weight=95 if stale else 50, folded=not stale
+    )
+
+
+def _read(source: SourceFreshness) -> Line:
+    last = f"last read in full {minute(source.at)}" if source.at else "never read in full"
+    if source.stale_since is None:
+        return ("Source ", Foreign(source.name), f" was {last}")
+    return (
+        Strong("Stale"),
+        " source ",
+        Foreign(source.name),
+        f" has failed since {minute(source.stale_since)}; it was {last}",
+    )
+
+
+def how_to_override(view: View) -> Section:
+    """How people override or mute."""
+    lines: list[Line] = []
+    if view.commands:
+        until = (view.health.at + timedelta(days=14)).date()
+        lines = [
+            ("You see it otherwise? Comment ", Foreign(f"/milesync at-risk until {until} because ...")),
+            ("No more of this? Comment ", Foreign("/milesync mute"), "; to hear again, ", Foreign("/milesync unmute")),
+        ]
+    lines.append(("Close this issue and milesync keeps silent about it; what people delete stays deleted.",))
+    return Section(title="How to override or mute", blocks=(Bullets(tuple(lines)),), weight=40, folded=True)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def listed(parts: Iterable[Inline]) -> Line:
+    """The parts as a sentence lists them: one, two and three."""
+    *most, last = tuple(parts)
+    line: list[Inline] = []
+    for part in most:
+        line += [", ", part] if line else [part]
+    return (*line, " and ", last) if line else (last,)

@@ -1,0 +1,267 @@
+"""From a milestone's health to what people read: a small document tree, the same for every tracker.
+
+The summary is read in ten seconds, in this order: the verdict, what changed, what needs a decision, progress, budget,
+how sure we are, how fresh the sources are, how to disagree. Long parts are folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from itertools import pairwise
+
+from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
+from sync.model.health import Health, Override, Status
+from sync.model.joint import Commitment, OtherMember
+from sync.model.published import Forecast
+from sync.model.tracker_data import Milestone, MilestoneKind
+from sync.report import sections as details
+from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
+from sync.report.reminder import owners
+from sync.report.view import POINTS, Budget, Changes, Point, SourceFreshness, View, meaning
+
+__all__ = [
+    "POINTS",
+    "Budget",
+    "Changes",
+    "Commitment",
+    "Forecast",
+    "OtherMember",
+    "Override",
+    "Point",
+    "SourceFreshness",
+    "View",
+    "board_update",
+    "description_lines",
+    "meaning",
+    "status_issue_body",
+    "status_issue_title",
+    "summary",
+    "transition",
+]
+
+
+def summary(view: View) -> Document:
+    """The comment that is edited in place."""
+    made = (
+        _verdict(view),
+        details.why(view),
+        *details.changed(view),
+        *details.decisions(view),
+        *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
+        *details.commitments(view),
+        *details.progress(view),
+        details.certainty(view),
+        details.freshness(view),
+        details.definition(view),
+        details.how_to_override(view),
+    )
+    return Document(tuple(section for section in made if section is not None))
+
+
+def transition(view: View, before: Status) -> Document:
+    """The short comment for a new status: at most three lines."""
+    health = view.health
+    head: Line = (
+        Sign(health.status),
+        " ",
+        Strong(capital(STATUS[health.status])),
+        f", was {STATUS[before]}: ",
+        Foreign(view.milestone.title),
+        f" {_gist(view)}",
+    )
+    better = _rank(health.status) < _rank(before)
+    behind = [one for one in health.reasons if (one.effect > 0) == better]
+    lines = [head]
+    if behind and health.status in _FORECAST:
+        lines.append(("Main reason: ", reason(behind[0])))
+    if health.levers and health.status in _FORECAST and not better:
+        act, effect = lever(health.levers[0], health.due)
+        lines.append(("Best way back: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
+    return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
+
+
+def description_lines(view: View) -> Document:
+    """What stands in a milestone's own description: the verdict and the dates."""
+    told: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
+    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
+
+
+def board_update(view: View, page: str) -> Document:
+    """What stands on a project board: which milestone, the verdict, the dates, and the page of its status issue."""
+    name: Line = (f"{capital(_kind(view.milestone))} ", Foreign(view.milestone.title), " in ", Foreign(view.project))
+    told: tuple[Line, ...] = (name, (Strong(_headline(view)),), *_when(view), (Link("The whole story", page),))
+    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
+
+
+def status_issue_title(milestone: Milestone) -> str:
+    """The title of a status issue that milesync makes. Titles know no code spans, so signs that a tracker could take
+    for a mention or a reference stand apart from what follows them.
+    """
+    shown = clean(milestone.title)
+    for sign in "@#!~%&$^*[]<>|`\\":
+        shown = shown.replace(sign, f"{sign} ")
+    return f"Health of {_kind(milestone)}: {' '.join(shown.replace('://', ': //').split())}"[:200]
+
+
+def status_issue_body(milestone: Milestone, project: str) -> Document:
+    """What stands in a status issue that milesync made: what it is for."""
+    line: Line = (
+        f"This issue shows the health of {_kind(milestone)} ",
+        Foreign(milestone.title),
+        " in ",
+        Foreign(project),
+        ".",
+    )
+    about: tuple[Line, ...] = (
+        ("A label carries its status; one comment, edited in place, carries the summary.",),
+        ("A new comment comes only when the status changes.",),
+        ("It is no part of the milestone and never counts in its scope.",),
+        ("Close it, and milesync keeps silent about it; reopen it to hear again.",),
+    )
+    return Document((Section(title="", blocks=(Lines((line,)), Bullets(about)), weight=100),))
+
+
+# --- the verdict ---------------------------------------------------------------------------------------------------
+
+_FORECAST = {Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE}
+_ORDER = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+
+
+def _rank(status: Status) -> int:
+    return _ORDER.index(status) if status in _ORDER else len(_ORDER)
+
+
+def _verdict(view: View) -> Section:
+    health = view.health
+    lines = [_where(view), *_when(view), *_moves(view)]
+    if view.good_news:
+        lines.append((view.good_news,))
+    if view.owners:
+        lines.append(("Owner: " if len(view.owners) == 1 else "Owners: ", *details.listed(map(Foreign, view.owners))))
+    blocks: list[Block] = [Lines(tuple(lines))]
+    if view.override is not None:
+        blocks.append(Lines((_said(view.override),)))
+    if view.aggregate:
+        blocks.append(Lines((("It also depends on work that is not shown here.",),)))
+    if view.page:
+        blocks.append(Lines((("Look closer: ", Link("burn-up, history and what-if", view.page)),)))
+    return Section(title=_headline(view), blocks=tuple(blocks), weight=100, sign=health.status)
+
+
+def _headline(view: View) -> str:
+    health, name = view.health, capital(STATUS[view.health.status])
+    if health.status is Status.OVERDUE and health.due:
+        return f"Overdue by {plural(max(1, (health.at.date() - health.due).days), 'day')}"
+    if health.stale_since is not None:
+        return "No verdict: the data is stale"
+    if health.status in _FORECAST and health.probability is not None and health.due:
+        return f"{name}: {percent(health.probability)} likely by {day(health.due)}"
+    if health.status is Status.DONE and view.milestone.closed_at:
+        return f"Done on {day(view.milestone.closed_at.date())}"
+    return name
+
+
+def _gist(view: View) -> str:
+    """The end of a sentence that begins with the milestone's title."""
+    health = view.health
+    if health.status is Status.DONE:
+        return "is finished."
+    if health.status is Status.OVERDUE and health.due:
+        return f"was due on {day(health.due)}; {plural(health.counts.open, 'issue')} still open."
+    if health.status in _FORECAST and health.probability is not None and health.due:
+        likely = f"most likely {_about(health.dates.p50, health.dates.horizon)}"
+        return f"is {percent(health.probability)} likely to be done by {day(health.due)}; {likely}."
+    if health.unknown is not None:
+        return f"has no verdict. {UNKNOWN[health.unknown]}"
+    return "has no due date." if health.status is Status.NO_DUE_DATE else "has too little data for a verdict."
+
+
+def _kind(milestone: Milestone) -> str:
+    """What people call it."""
+    names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
+    return names.get(milestone.kind, milestone.kind.value)
+
+
+def _where(view: View) -> Line:
+    health = view.health
+    line: Line = (
+        capital(_kind(view.milestone)),
+        " ",
+        Foreign(view.milestone.title),
+        " in ",
+        Foreign(view.project),
+    )
+    if health.due is None:
+        return (*line, " has no due date.")
+    if health.status is Status.DONE:
+        return (*line, f" was due on {day(health.due)}.")
+    left = max(0, (health.due - health.at.date()).days)
+    if health.status is Status.OVERDUE:
+        return (*line, f" was due on {day(health.due)}; {plural(health.counts.open, 'issue')} still open.")
+    return (*line, f" is due on {day(health.due)}, ", "today." if left == 0 else f"in {plural(left, 'day')}.")
+
+
+def _when(view: View) -> Iterable[Line]:
+    """The dates, or why there are none."""
+    health, dates = view.health, view.health.dates
+    if health.stale_since is not None:
+        yield (Strong(f"Data has been missing since {minute(health.stale_since)}"), "; it may no longer hold.")
+    elif health.unknown is not None:
+        yield (UNKNOWN[health.unknown],)
+    if health.status is Status.DONE:
+        ended = view.milestone.closed_at
+        if ended is not None and health.due is not None:
+            yield (f"It was finished {against(ended.date(), health.due)}, with {_work(health)}.",)
+        else:
+            yield (f"Everything in it is finished: {_work(health)}.",)
+    elif dates.p50 is not None or dates.p85 is not None or (health.status in _FORECAST and dates.horizon):
+        yield (
+            "Most likely done ",
+            *_dated(dates.p50, dates.horizon, health.due),
+            "; with 85 % certainty ",
+            *_dated(dates.p85, dates.horizon, health.due, "by"),
+            ".",
+        )
+
+
+def _work(health: Health) -> str:
+    removed = f" and {health.counts.removed} taken out" if health.counts.removed else ""
+    return f"{plural(health.counts.done, 'issue')} done{removed}"
+
+
+def _dated(value: date | None, horizon: date | None, due: date | None, word: str = "on") -> Line:
+    if value is None:
+        return (_about(None, horizon),)
+    return (f"{word} ", Strong(day(value)), f" ({against(value, due)})" if due else "")
+
+
+def _about(value: date | None, horizon: date | None) -> str:
+    if value is not None:
+        return f"on {day(value)}"
+    return f"only after {day(horizon)}" if horizon else "at a date nobody can tell yet"
+
+
+def _moves(view: View) -> Iterable[Line]:
+    """How the promise moved: against the first due date ever seen."""
+    health = view.health
+    if health.due is None or health.baseline is None:
+        return
+    seen = [entry for entry in view.due_dates if entry.due is not None]
+    moves = sum(a.due != b.due for a, b in pairwise(seen))
+    slip = (health.due - health.baseline).days
+    if not moves and not slip:
+        return
+    since = f" since {day(seen[0].seen.date())}" if seen else ""
+    times = f" {plural(moves, 'time')}" if moves else ""
+    if health.replan is not None:
+        yield ("A later date alone is not progress: it is on track again once work since the move bears that out.",)
+    yield (f"The due date moved{times}, {slip:+d} days{since}; the first one was {day(health.baseline)}.",)
+
+
+def _said(override: Override) -> Line:
+    until = f" until {day(override.until)}" if override.until else ""
+    because: Line = (", because ", Foreign(override.because)) if override.because else ()
+    sign = Sign(override.status)
+    return ("A person sees it otherwise: ", Foreign(override.by), " says ", sign, " ", Strong(STATUS[override.status]),
+            until, *because, " (the computed status stands above).")  # fmt: skip

@@ -1,0 +1,243 @@
+"""What a summary may tell one audience about one milestone, and the hash of what it means."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sync.assess.milestone import AssessedMilestone
+from sync.health.reminders import Load
+from sync.history.counting import burnup, is_member
+from sync.model.definition import Criteria, Finding
+from sync.model.health import Health, Override, Status, Value
+from sync.model.joint import Commitment
+from sync.model.published import Forecast, Told
+from sync.model.tracker_data import DueDate, Issue, Milestone, State
+from sync.report import view as view_
+from sync.report.good_news import good_news
+
+__all__ = ["Budget", "Changes", "Point", "SourceFreshness", "View", "meaning"]
+
+
+class SourceFreshness(Struct, frozen=True, kw_only=True):
+    """When a source was last read in full, by its configured name, and since when that fails. Times in UTC."""
+
+    name: str
+    at: datetime | None = None
+    stale_since: datetime | None = None
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """What happened to the items (uids) since ``since``, the time of the comment that stands."""
+
+    since: datetime
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ()
+    estimated: tuple[str, ...] = ()
+
+
+class Point(Struct, frozen=True):
+    """Items done and in scope at the end of a day."""
+
+    on: date
+    done: int
+    scope: int
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """Seconds of work over the milestone's items; ``items`` of them have an estimate."""
+
+    estimate: int
+    spent: int
+    remaining: int | None = None
+    items: int = 0
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """All that a summary may tell one audience; nothing else reaches the document.
+
+    ``items`` maps the uid of every issue that may be named to it; ``open`` are the uids of the members that are open
+    now. ``changes`` is None when no comment stands yet. ``due_dates`` are all that were seen, oldest first.
+    ``then`` is what was told before the changes; ``forecasts`` were published earlier, oldest first; ``calibration``
+    says in our words how such forecasts did. ``points`` draw the burn-up. ``commands`` says whether people's
+    ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
+    ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
+    its exit criteria. ``good_news`` is a line of our own words; ``page`` the address of its page in the report;
+    ``loads`` are people who carry too much, ``unreviewed`` the uids of open issues that wait for a reviewer.
+    """
+
+    health: Health
+    milestone: Milestone
+    project: str
+    items: Mapping[str, Issue] = {}
+    open: tuple[str, ...] = ()
+    changes: Changes | None = None
+    owners: tuple[str, ...] = ()
+    due_dates: tuple[DueDate, ...] = ()
+    sources: tuple[SourceFreshness, ...] = ()
+    then: Told | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    calibration: str = ""
+    points: tuple[Point, ...] = ()
+    budget: Budget | None = None
+    override: Override | None = None
+    commands: bool = False
+    aggregate: bool = False
+    commitments: tuple[Commitment, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    criteria: Criteria = Criteria()
+    good_news: str = ""
+    page: str = ""
+    loads: tuple[Load, ...] = ()
+    unreviewed: tuple[str, ...] = ()
+
+
+def meaning(view: View) -> str:
+    """A hash of what the summary means: status, reasons, levers, dates, items and P to 5 %. The same meaning is not
+    written again. The wording, times of day and the list of changes do not count: when nothing has changed since the
+    comment that stands, its list of changes still holds.
+    """
+    health = view.health
+    said: Any = (
+        health.status,
+        health.unknown,
+        None if health.probability is None else round(health.probability * 20),
+        (health.due, health.baseline, health.dates.p50, health.dates.p85),
+        (health.counts.open, health.counts.done, health.counts.removed),
+        sorted((reason.kind.value, sorted(reason.items), _rounded(reason.values)) for reason in health.reasons),
+        [
+            (lever.kind.value, lever.items, _rounded(lever.values), round((lever.probability or 0) * 20))
+            for lever in health.levers
+        ],
+        [(uid, *_told(view.items.get(uid))) for uid in sorted(view.open)],
+        view.milestone.title,
+        view.owners,
+        view.override,
+        sorted(source.name for source in view.sources if source.stale_since is not None),
+        view.aggregate,
+        [msgspec.structs.replace(commitment, probability=None, p50=None) for commitment in view.commitments],
+        (view.findings, view.criteria),
+        *([view.page] if view.page else []),
+        (view.loads, view.unreviewed),
+    )
+    return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
+
+
+def _told(issue: Issue | None) -> tuple[Any, ...]:
+    if issue is None:
+        return ()
+    return (issue.title, issue.due, issue.estimate, issue.points, bool(issue.assignees), bool(issue.blocked_by))
+
+
+def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
+    """Values about as their sentences show them: one that wanders in its decimals says nothing new."""
+    return sorted(
+        (name, round(value, 1 if abs(value) < 1 else 0) if isinstance(value, float) else value)
+        for name, value in values.items()
+    )
+
+
+def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
+    """All that the summary tells, but for what changed since the last one and what people say."""
+    open_now = tuple(stay.item for stay in milestone.stays if _open(stay.left, stay.closed, stay.reopened))
+    members = {stay.item for stay in milestone.stays}
+    items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
+    return view_.View(
+        health=milestone.health,
+        milestone=milestone.milestone,
+        project=milestone.project.key,
+        items=items,
+        open=open_now,
+        owners=(milestone.named.owner,) if milestone.named.owner else (),
+        due_dates=milestone.due_dates,
+        sources=(
+            view_.SourceFreshness(
+                name=milestone.source.name, at=milestone.read_at, stale_since=milestone.health.stale_since
+            ),
+        ),
+        points=_points(milestone, now),
+        budget=_budget(
+            milestone.issues[stay.item] for stay in milestone.stays if is_member(stay, now) and stay.item in items
+        ),
+        forecasts=milestone.forecasts,
+        calibration=milestone.calibration,
+        commands=True,
+        aggregate=milestone.aggregate,
+        commitments=milestone.commitments,
+        findings=milestone.findings,
+        criteria=milestone.criteria,
+        good_news=good_news(milestone.health, milestone.stays),
+        loads=milestone.loads,
+        unreviewed=milestone.unreviewed,
+    )
+
+
+def _open(left: datetime | None, closed: datetime | None, reopened: datetime | None) -> bool:
+    return left is None and closed is None and reopened is None
+
+
+def _changes(milestone: AssessedMilestone, since: datetime) -> view_.Changes:
+    """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
+    reopened = {stay.item for stay in milestone.stays if stay.reopened and stay.reopened > since}
+    inside = {
+        stay.item for stay in milestone.stays if stay.joined <= since and (stay.left is None or stay.left > since)
+    }
+    added = {stay.item for stay in milestone.stays if stay.joined > since} - inside
+    removed = {stay.item for stay in milestone.stays if stay.left and stay.left > since}
+    still = {stay.item for stay in milestone.stays if stay.left is None and stay.reopened is None}
+    closed = {stay.item for stay in milestone.stays if stay.closed and stay.closed > since and stay.reopened is None}
+    return view_.Changes(
+        since=since,
+        added=tuple(sorted(added)),
+        removed=tuple(sorted(removed - still)),
+        closed=tuple(sorted(closed)),
+        reopened=tuple(sorted(reopened - closed)),
+        estimated=tuple(sorted(inside & still & {item for item, at in milestone.estimated.items() if at > since})),
+    )
+
+
+def _points(milestone: AssessedMilestone, now: datetime) -> tuple[view_.Point, ...]:
+    """Scope and done at up to a dozen days from start to today."""
+    start, until = milestone.health.start, now.date()
+    if milestone.health.status is Status.DONE and milestone.milestone.closed_at is not None:
+        until = min(until, milestone.milestone.closed_at.date())
+    if start is None or start >= until:
+        return ()
+    return tuple(view_.Point(day, done, scope) for day, scope, done in burnup(milestone.stays, _days(start, until)))
+
+
+def _days(start: date, until: date) -> Sequence[date]:
+    span = (until - start).days
+    count = min(view_.POINTS, span + 1)
+    return [start + timedelta(days=round(span * n / (count - 1))) for n in range(count)] if count > 1 else [until]
+
+
+def _budget(items: Iterable[Issue]) -> view_.Budget | None:
+    """Of the items that belong to it now: what was taken out takes its estimate along."""
+    known = [item for item in items if item.estimate is not None or item.spent]
+    if not known:
+        return None
+    return view_.Budget(
+        estimate=sum(item.estimate or 0 for item in known),
+        spent=sum(item.spent or 0 for item in known),
+        remaining=sum(_remaining(item) for item in known),
+        items=sum(1 for item in known if item.estimate),
+    )
+
+
+def _remaining(item: Issue) -> int:
+    """Seconds of work left on an issue: what people say, else what its estimate leaves; none once it is closed."""
+    if item.state is State.CLOSED:
+        return 0
+    return item.remaining if item.remaining is not None else max(0, (item.estimate or 0) - (item.spent or 0))
+
+
+SHOWN, FOLDED, POINTS = 5, 50, 12
+"""Items named at a glance, items named in a folded list, points of a chart."""

@@ -1,0 +1,102 @@
+"""What the probability would be with more or less in scope, or another due date: computed beforehand, cell by cell.
+
+The numbers are those of the levers: the curve of completion with that many items left, read at that date; before the
+present due date the forecast for that date. At today's scope and date it is the published probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.stats import expit, logit
+
+__all__ = ["WhatIf", "what_if"]
+
+Floats = NDArray[np.float64]
+
+EARLIER, LATER = 14, 84
+"""Days by which the due date may be moved."""
+
+_LEAST = 0.001
+
+MORE, LESS, STEPS = 0.2, 0.6, 15
+"""Shares of the open items that may be added or cut, in about so many steps."""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """``p[c][d]`` is the probability with ``cuts[c]`` items more (less: negative) and the due date ``dates[d]``."""
+
+    open: int
+    cuts: tuple[int, ...]
+    dates: tuple[date, ...]
+    p: tuple[tuple[float, ...], ...]
+    now: tuple[int, int]
+
+    @property
+    def percents(self) -> list[list[int]]:
+        """The cells as integer percents, never 0 or 100, as everywhere."""
+        return [[min(99, max(1, round(cell * 100))) for cell in line] for line in self.p]
+
+
+def what_if(outlook: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
+    """The table for the batch's k-th container; None where there is no curve to read it from."""
+    count = int(outlook.open[k])
+    if published is None or not outlook.running[k] or count == 0 or not outlook.at[k] <= outlook.due[k]:
+        return None
+    due, at = float(outlook.due[k]), float(outlook.at[k])
+    days = [d for d in range(-EARLIER, LATER + 1) if due + d > at and due + d <= float(outlook.horizon[k])]
+    dates = [outlook.calendar.day_of(due + d) for d in days]
+    if 0 not in days or None in dates:
+        return None
+    cuts = _cuts(count)
+    lines = [_line(outlook, k, cut, days) for cut in cuts]
+    table = _consistent(np.array(lines), here := (cuts.index(0), days.index(0)), published)
+    return WhatIf(
+        open=count,
+        cuts=tuple(cuts),
+        dates=tuple(on for on in dates if on is not None),
+        p=tuple(tuple(float(cell) for cell in line) for line in table),
+        now=here,
+    )
+
+
+def _consistent(table: Floats, here: tuple[int, int], published: float) -> Floats:
+    """The table around what was published: moved by as much in log-odds as that differs from the forecast's own (what
+    waits for others is published with that in it), and without contradictions of a hair: more items never help, a later
+    date never hurts.
+    """
+    row, column = here
+    table = expit(logit(table.clip(_LEAST, 1 - _LEAST)) + logit(published) - logit(table[here]))
+    table[: row + 1, column:] = np.maximum(table[: row + 1, column:], published)
+    table[row:, : column + 1] = np.minimum(table[row:, : column + 1], published)
+    table[here] = published
+    smooth: Floats = np.minimum.accumulate(np.maximum.accumulate(table, axis=1), axis=0)
+    return smooth
+
+
+def _cuts(count: int) -> list[int]:
+    low, high = -int(LESS * count), max(1, int(MORE * count))
+    step = max(1, round((high - low) / STEPS))
+    return sorted({*range(0, low - 1, -step), *range(0, high + 1, step)})
+
+
+def _line(outlook: ForecastBatch, k: int, cut: int, days: Sequence[int]) -> list[float]:
+    """One row of the table: each day's probability with ``cut`` more items open."""
+    open_then = np.maximum(outlook.open + cut, 0).astype(np.float64)
+    total = open_then + outlook.done
+    curve = outlook.completion(open_then, total)
+    due = float(outlook.due[k])
+    line = []
+    for d in days:
+        if d < 0:
+            line.append(float(outlook.probability(open_then, total, due=outlook.due + d)[k]))
+        else:
+            line.append(outlook.at_time(curve, k, due + d))
+    return line

@@ -1,0 +1,242 @@
+"""The shelf of what was said: every assessment, the forecasts in them, and how they turned out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import BigInteger, bindparam, cast, func, or_, select, update
+
+from sync.model.health import Health, Lever, Reason, Status
+from sync.model.published import Outcome
+from sync.store import tables as schema
+from sync.store.database import writing
+from sync.store.repository import Repository
+from sync.store.upsert import chunks, upsert
+
+__all__ = ["AssessmentRepository", "AssessmentSummary", "StoredForecast"]
+
+
+_WEEK = 7 * 24 * 3600 * 1_000_000
+"""Microseconds."""
+
+
+class _Reason(Reason, frozen=True, kw_only=True):
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _Lever(Lever, frozen=True, kw_only=True):
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _Health(Health, frozen=True, kw_only=True):
+    """As it lies in the database: JSON knows no dates, so one among the values is ``{"date": "2026-12-05"}``."""
+
+    reasons: tuple[_Reason, ...] = ()
+    levers: tuple[_Lever, ...] = ()
+
+
+_DECODER = msgspec.json.Decoder(_Health)
+_ENCODER = msgspec.json.Encoder()
+
+
+class StoredForecast(Struct, frozen=True, kw_only=True):
+    """A forecast as it was published, for scoring. Dates are those of its `Health`; ``at`` is UTC."""
+
+    container: str
+    audience: str
+    at: datetime
+    stream: str
+    start: date | None
+    due: date | None
+    probability: float | None
+    p50: date | None
+    p85: date | None
+    p95: date | None
+
+
+class AssessmentSummary(Struct, frozen=True, kw_only=True):
+    """What one assessment said in short. Dates are those of its `Health`; ``at`` is UTC."""
+
+    container: str
+    at: datetime
+    status: Status
+    due: date | None
+    probability: float | None
+    p50: date | None
+    p85: date | None
+    p95: date | None
+
+
+class AssessmentRepository(Repository):
+    """What milesync said about milestones."""
+
+    def save_health(self, run_id: str, healths: Iterable[Health], streams: Mapping[str, str] | None = None) -> None:
+        """Keep the assessments of a run, one per container, audience and time.
+
+        `streams` names the stream of each container, where the basis of its health does not.
+        """
+        table = schema.health
+        rows = [_row(run_id, health, (streams or {}).get(health.container, "")) for health in healths]
+        if not rows:
+            return
+        with writing(self._engine) as connection:
+            query = select(table.c.container, table.c.audience, table.c.at).where(table.c.latest)
+            last = {(row.container, row.audience): row.at for row in connection.execute(query)}
+            for row in sorted(rows, key=lambda row: row["at"]):
+                key = (row["container"], row["audience"])
+                row["latest"] = key not in last or last[key] <= row["at"]
+            old = [{"c": row["container"], "a": row["audience"]} for row in rows if row["latest"]]
+            if old:
+                mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
+                connection.execute(update(table).where(mine, table.c.latest).values(latest=False), old)
+            upsert(connection, table, rows)
+
+    def last_health(self, audience: str = "") -> dict[str, Health]:
+        """The last assessment of every container that was made for an audience, by container."""
+        table = schema.health
+        query = select(table.c.container, table.c.body).where(table.c.latest, table.c.audience == audience)
+        return {row.container: _decode(row.body) for row in self._rows(query)}
+
+    def said_at(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:
+        """What stood at a time: the last assessment of every container until then, by container."""
+        table = schema.health
+        last = (
+            select(table.c.container, func.max(table.c.at).label("last"))
+            .where(table.c.audience == audience, table.c.at <= at)
+            .group_by(table.c.container)
+            .subquery()
+        )
+        query = (
+            select(*(table.c[name] for name in AssessmentSummary.__struct_fields__))
+            .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
+            .where(table.c.audience == audience)
+        )
+        return {row.container: AssessmentSummary(**row._asdict()) for row in self._rows(query)}
+
+    def turns(self, audience: str = "") -> dict[str, list[AssessmentSummary]]:
+        """The assessments in which status or due date were others than before, the first among them, oldest first."""
+        table = schema.health
+        fields = [table.c[name] for name in AssessmentSummary.__struct_fields__]
+        told = (
+            select(
+                *fields,
+                *(
+                    func.lag(table.c[name])
+                    .over(partition_by=table.c.container, order_by=table.c.at)
+                    .label(f"{name}_before")
+                    for name in ("status", "due")
+                ),
+            )
+            .where(table.c.audience == audience)
+            .subquery()
+        )
+        turned = or_(
+            told.c.status_before.is_(None),
+            told.c.status != told.c.status_before,
+            told.c.due.is_distinct_from(told.c.due_before),
+        )
+        found: dict[str, list[AssessmentSummary]] = {}
+        query = select(*(told.c[name] for name in AssessmentSummary.__struct_fields__)).where(turned)
+        for row in self._rows(query.order_by(told.c.container, told.c.at)):
+            found.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
+        return found
+
+    def weekly(self, since: datetime, until: datetime, audience: str = "") -> dict[str, list[AssessmentSummary]]:
+        """What was last said in each week of a time about each container, the oldest first.
+
+        Weeks begin on Thursdays, as 1 January 1970 did.
+        """
+        table = schema.health
+        week = cast(table.c.at, BigInteger) // _WEEK
+        mine = (table.c.audience == audience) & (table.c.at >= since) & (table.c.at < until)
+        last = (
+            select(table.c.container, func.max(table.c.at).label("last"))
+            .where(mine)
+            .group_by(table.c.container, week)
+            .subquery()
+        )
+        query = (
+            select(*(table.c[name] for name in AssessmentSummary.__struct_fields__))
+            .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
+            .where(table.c.audience == audience)
+        )
+        found: dict[str, list[AssessmentSummary]] = {}
+        for row in self._rows(query.order_by(table.c.container, table.c.at)):
+            found.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
+        return found
+
+    def forecasts(self, stream: str | None = None) -> Iterator[StoredForecast]:
+        """Every forecast ever published (a probability or a date), of one stream or of all, by container and time."""
+        table = schema.health
+        query = select(*(table.c[name] for name in StoredForecast.__struct_fields__)).where(
+            table.c.probability.is_not(None) | table.c.p85.is_not(None)
+        )
+        if stream is not None:
+            query = query.where(table.c.stream == stream)
+        containers = select(table.c.container).distinct().order_by(table.c.container)
+        for ids in chunks([row.container for row in self._rows(containers)]):
+            batch = query.where(table.c.container.in_(ids))
+            for row in self._rows(batch.order_by(table.c.container, table.c.audience, table.c.at)):
+                yield StoredForecast(**row._asdict())
+
+    def save_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Keep how containers ended, by container, so that their forecasts can be scored."""
+        rows = [{"container": key, "done": value.done, "dropped": value.dropped} for key, value in outcomes.items()]
+        with writing(self._engine) as connection:
+            upsert(connection, schema.outcome, rows)
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """How containers ended, by container; one without an entry still runs."""
+        return {
+            row.container: Outcome(done=row.done, dropped=row.dropped) for row in self._rows(select(schema.outcome))
+        }
+
+
+def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
+    return {
+        "container": health.container,
+        "audience": health.audience,
+        "at": health.at,
+        "run": run_id,
+        "stream": stream or health.basis.stream,
+        "status": health.status,
+        "start": health.start,
+        "due": health.due,
+        "probability": health.probability,
+        "p50": health.dates.p50,
+        "p85": health.dates.p85,
+        "p95": health.dates.p95,
+        "latest": True,
+        "body": _encode(health),
+    }
+
+
+def _encode(health: Health) -> str:
+    plain = msgspec.to_builtins(health)
+    for key in ("reasons", "levers"):
+        for told, one in zip(plain[key], getattr(health, key), strict=True):
+            told["values"] = {
+                name: {"date": value.isoformat()} if isinstance(value, date) else value
+                for name, value in one.values.items()
+            }
+    return _ENCODER.encode(plain).decode()
+
+
+def _decode(body: str) -> Health:
+    stored = _DECODER.decode(body)
+    whole = {name: getattr(stored, name) for name in Health.__struct_fields__}
+    for key, kind in (("reasons", Reason), ("levers", Lever)):
+        whole[key] = tuple(_as(kind, one) for one in whole[key])
+    return Health(**whole)
+
+
+def _as(kind: type[Reason] | type[Lever], stored: _Reason | _Lever) -> Reason | Lever:
+    values = {
+        name: date.fromisoformat(value["date"]) if isinstance(value, dict) else value
+        for name, value in stored.values.items()
+    }
+    return kind(**{name: getattr(stored, name) for name in kind.__struct_fields__} | {"values": values})

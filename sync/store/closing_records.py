@@ -1,0 +1,68 @@
+"""The shelf of closing records: one for each milestone that was watched until it was done, never written again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select, update
+
+from sync.model.closing import ClosingRecord, Told, without_person
+from sync.model.health import Status
+from sync.model.tracker_data import Person
+from sync.store import tables as schema
+from sync.store.database import writing
+from sync.store.repository import Repository
+from sync.store.upsert import chunks, upsert
+
+__all__ = ["ClosingRecordRepository", "forget_in"]
+
+_RECORD = msgspec.json.Decoder(ClosingRecord)
+_JSON = msgspec.json.Encoder()
+
+
+class ClosingRecordRepository(Repository):
+    """What is kept of milestones that are done."""
+
+    def save_records(self, records: Iterable[ClosingRecord]) -> None:
+        """Keep closing records; one that is there already stays as it is."""
+        rows = [
+            {"container": record.container, "at": record.at, "body": _JSON.encode(record).decode()}
+            for record in records
+        ]
+        if rows:
+            with writing(self._engine) as connection:
+                upsert(connection, schema.closing, rows, keep=True)
+
+    def records(self, containers: Collection[str]) -> dict[str, ClosingRecord]:
+        """The closing records of these containers, by container."""
+        table = schema.closing
+        found: dict[str, ClosingRecord] = {}
+        for keys in chunks(sorted(containers)):
+            for row in self._rows(select(table.c.container, table.c.body).where(table.c.container.in_(keys))):
+                found[row.container] = _RECORD.decode(row.body)
+        return found
+
+    def told(self, container: str, audience: str = "") -> tuple[list[Told], bool]:
+        """All that was published about a container, oldest first; and whether it was ever seen not to be done."""
+        table = schema.health
+        fields = [table.c[name] for name in ("status", *Told.__struct_fields__)]
+        query = select(*fields).where(table.c.container == container, table.c.audience == audience)
+        rows = self._rows(query.order_by(table.c.at))
+        told = [Told(**{name: getattr(row, name) for name in Told.__struct_fields__}) for row in rows]
+        return told, any(row.status is not Status.DONE for row in rows)
+
+
+def forget_in(connection: Connection, source: str, person: str, nobody: Person) -> int:
+    """Put nobody in the place of a person (by id) in a tracker's records (ids begin with ``source``); how many."""
+    table = schema.closing
+    rows = []
+    for row in connection.execute(select(table).where(table.c.container.startswith(source, autoescape=True))):
+        record = _RECORD.decode(row.body)
+        changed = without_person(record, person, nobody)
+        if changed != record:
+            rows.append({"which": row.container, "text": _JSON.encode(changed).decode()})
+    if rows:
+        mine = update(table).where(table.c.container == bindparam("which"))
+        connection.execute(mine.values(body=bindparam("text")), rows)
+    return len(rows)

@@ -1,0 +1,233 @@
+"""Opening the database: SQLite in WAL mode or PostgreSQL, brought forward to the revision this code needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    QueuePool,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from sync.store.tables import HEAD, METADATA
+
+__all__ = [
+    "MissingDatabase",
+    "NewerDatabase",
+    "StoreError",
+    "UnusableDatabase",
+    "open_engine",
+    "reading",
+    "revision_of",
+    "unmigrated",
+    "upgrade",
+    "writing",
+]
+
+_LOCK = 5_461_837_202_311
+"""The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it itself."""
+
+
+class StoreError(Exception):
+    """The database could not be used."""
+
+    def __init__(self, where: str, detail: str = "") -> None:
+        said = f" ({detail})" if detail else ""
+        super().__init__(f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}")
+
+
+class MissingDatabase(StoreError):  # noqa: N818 - the name is the message
+    """The database is not there; is its volume mounted? Use --first-run once to make a new one."""
+
+
+class NewerDatabase(StoreError):  # noqa: N818
+    """The database was made by a later version of milesync; upgrade this one."""
+
+
+class UnusableDatabase(StoreError):  # noqa: N818
+    """The database cannot be used."""
+
+
+def open_engine(url: str, *, create: bool) -> Engine:
+    """An engine on an existing, migrated database; with `create`, an absent one is made."""
+    with unmigrated(url, create=create) as engine:
+        _bring_forward(engine, engine.url.render_as_string(), create=create)
+        return engine
+
+
+@contextmanager
+def unmigrated(url: str, *, create: bool = False) -> Iterator[Engine]:
+    """An engine on a database as it is, disposed of when the body fails. Raises a `StoreError`."""
+    where = _parse(url)
+    try:
+        engine = _sqlite(where, create=create) if where.get_backend_name() == "sqlite" else _postgresql(where)
+        try:
+            yield engine
+        except BaseException:
+            engine.dispose()
+            raise
+    except (DBAPIError, OSError, ImportError) as error:
+        raise UnusableDatabase(where.render_as_string(), _words(error)) from error
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One short transaction that reads. Raises `UnusableDatabase` when the database fails."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise UnusableDatabase(engine.url.render_as_string(), _words(error)) from error
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: all of it happens or nothing. SQLite takes its one write lock at the start.
+
+    Raises `UnusableDatabase` when the database fails.
+    """
+    try:
+        with engine.execution_options(milesync_writes=True).begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise UnusableDatabase(engine.url.render_as_string(), _words(error)) from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        where = make_url(url)
+        if where.drivername in ("postgresql", "postgres"):
+            where = where.set(drivername="postgresql+psycopg")
+        where.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise UnusableDatabase("database", "not a URL such as sqlite:///milesync.db") from error
+    if where.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UnusableDatabase(where.get_backend_name(), "only SQLite and PostgreSQL are supported")
+    return where
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without any row's data: only the driver's words on how it operates, never on a value."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig or error
+        return str(cause).strip().split("\n")[0] if isinstance(error, OperationalError) else type(cause).__name__
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------------
+
+
+def _sqlite(where: URL, *, create: bool) -> Engine:
+    shown = where.render_as_string()
+    if where.database in (None, "", ":memory:"):
+        # One connection that is never given up is the database; every use of it is short and none are nested.
+        engine = create_engine(
+            where,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
+        )
+    else:
+        path = Path(str(where.database))
+        if not path.exists():
+            if not create:
+                raise MissingDatabase(shown)
+            # Titles of private issues will be in it: for its owner only.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(dbapi_connection: Any, _record: Any) -> None:
+    """WAL lets readers and the writer go on together; in it, NORMAL survives the death of the process."""
+    dbapi_connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver's guess
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("milesync_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------
+
+
+def _postgresql(where: URL) -> Engine:
+    """Statements are planned each time: a plan made while a table was empty would read all of it for ever."""
+    return create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+
+
+# --- revisions --------------------------------------------------------------------------------------------------
+
+
+def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
+    with engine.connect() as connection:
+        revision = revision_of(connection)
+    if revision is None and not create:
+        raise MissingDatabase(shown)
+    if revision == HEAD:
+        return
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if revision_of(connection) is None:
+            METADATA.create_all(connection)
+            _VERSION.create(connection)
+            connection.execute(_VERSION.insert().values(version_num=HEAD))
+        else:
+            upgrade(connection, shown)
+
+
+def upgrade(connection: Connection, shown: str) -> None:
+    """Run every revision that the database lacks; raises `NewerDatabase`. A new one has the tables as they are now
+    at once: the tests hold the two to each other.
+    """
+    from alembic import command  # only here: most runs find the database up to date
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise NewerDatabase(shown) from error
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of an open database; None when it has no tables of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

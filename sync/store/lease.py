@@ -1,0 +1,145 @@
+"""The right to write to one tracker: one holder at a time, on the database's clock, for two minutes at most.
+
+The lease is checked immediately before each write. A request that was already sent when it was lost may still land;
+the next holder observes before it writes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Engine, cast, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from sync.store.database import reading, writing
+from sync.store.tables import lease as table
+from sync.store.upsert import insert_into
+
+__all__ = ["TTL", "Lease", "acquire", "is_dead", "term", "this_process"]
+
+TTL = timedelta(seconds=120)
+
+_TTL = TTL // timedelta(microseconds=1)
+
+
+class Lease:
+    """A lease that is held. `term` tells it from any other one, also of the same holder."""
+
+    def __init__(self, engine: Engine, n: int, source: str, holder: str, term: int) -> None:
+        self.source = source
+        self.holder = holder
+        self.term = term
+        self._engine = engine
+        self._mine = (table.c.source == n) & (table.c.holder == holder) & (table.c.term == term)
+
+    def check(self) -> bool:
+        """Whether it is still held at this moment; it is renewed when half of its time is spent."""
+        now = _now(self._engine)
+        with reading(self._engine) as connection:
+            left = connection.scalar(select(table.c.until - now).where(self._mine))
+        if left is None or left <= 0:
+            return False
+        return left > _TTL // 2 or self.renew()
+
+    def renew(self) -> bool:
+        """Hold it for another two minutes from now; False when it is no longer held."""
+        now = _now(self._engine)
+        statement = update(table).where(self._mine, table.c.until > now).values(until=now + _TTL)
+        with writing(self._engine) as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def release(self) -> None:
+        """Give it back; nothing happens when it is no longer ours."""
+        with writing(self._engine) as connection:
+            connection.execute(update(table).where(self._mine).values(until=0))
+
+    def close(self) -> None:
+        """The same as `release`, for ``contextlib.closing``."""
+        self.release()
+
+
+def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[[str], bool]) -> Lease | None:
+    """Take the lease of a source if nobody holds it, it has run out, or its holder is `dead`; else None."""
+    with reading(engine) as connection:
+        held_by = connection.scalar(select(table.c.holder).where(table.c.source == n))
+    heir_of = held_by if held_by is not None and held_by != holder and dead(held_by) else None
+    now = _now(engine)
+    statement = insert_into(engine, table).values(source=n, holder=holder, term=1, until=now + _TTL)
+    statement = statement.on_conflict_do_update(
+        index_elements=[table.c.source],
+        set_={"holder": holder, "term": table.c.term + 1, "until": statement.excluded.until},
+        where=(table.c.until <= now) | (table.c.holder == heir_of),
+    )
+    with writing(engine) as connection:
+        term = connection.scalar(statement.returning(table.c.term))
+    return None if term is None else Lease(engine, n, source, holder, term)
+
+
+def term(engine: Engine, n: int, *, dead: Callable[[str], bool]) -> int | None:
+    """How often the lease of a source has been given; 0: never. None while a holder that is not `dead` has it."""
+    with reading(engine) as connection:
+        columns = select(table.c.term, table.c.holder, table.c.until > _now(engine)).where(table.c.source == n)
+        found = connection.execute(columns).one_or_none()
+    if found is None:
+        return 0
+    given, holder, held = found
+    return None if held and not dead(holder) else given
+
+
+def _now(engine: Engine) -> ColumnElement[int]:
+    """The database's clock in microseconds since 1970 UTC."""
+    if engine.dialect.name == "postgresql":
+        return cast(literal_column("extract(epoch from clock_timestamp()) * 1000000"), BigInteger)
+    return literal_column(
+        "(cast(strftime('%s','now') as integer) * 1000000 + cast(substr(strftime('%f','now'), 4) as integer) * 1000)",
+        BigInteger,
+    )
+
+
+# --- holders ----------------------------------------------------------------------------------------------------
+
+
+def this_process() -> str:
+    """A holder's name: ``host:pid:start``. The host tells containers and boots apart, the start a re-used pid."""
+    return f"{_host()}:{os.getpid()}:{_started(os.getpid()) or 0}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether that holder surely runs no more. One on another host, or of another form, is never surely dead."""
+    host, *numbers = holder.rsplit(":", 2)
+    if host != _host() or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        return False
+    pid, start = map(int, numbers)
+    if Path("/proc/self/stat").exists():
+        return _started(pid) != start
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _host() -> str:
+    """The host's name, with what tells it from a namesake where the system says: its boot and its process space."""
+    parts = [socket.gethostname().replace(":", "_")]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:8])
+        parts.append(str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]"))
+    return "/".join(parts)
+
+
+def _started(pid: int) -> int | None:
+    """When a live process started, in ticks since boot; None when there is none, or only its remains."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    state, *fields = text.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])

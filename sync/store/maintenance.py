@@ -1,0 +1,288 @@
+"""Looking after the database: its condition, whether all of it can be read, and what it may forget with age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    inspect,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.exc import DBAPIError
+
+from sync.store import tables as schema
+from sync.store.database import UnusableDatabase, reading, revision_of, unmigrated, writing
+
+__all__ = ["Checked", "Condition", "PruneCounts", "Retention", "checked", "condition", "opened", "prune", "vacuum"]
+
+_DAY = timedelta(days=1)
+
+
+# --- its condition -------------------------------------------------------------------------------------------------
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """How a database stands, found out without changing it. ``size`` is in bytes, ``clock`` its own time in UTC.
+
+    ``revision`` is None before its first run; ``problem`` says why nothing can be written, or is empty. ``journal`` is
+    SQLite's mode, which should be ``wal``, and empty on PostgreSQL. ``unfinished`` writes were begun and never noted as
+    ended: the next run looks them up.
+    """
+
+    where: str
+    server: str = ""
+    revision: str | None = None
+    problem: str = ""
+    journal: str = ""
+    size: int = 0
+    clock: datetime | None = None
+    unfinished: int = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether it was made by an earlier version, whose tables the next opening brings forward."""
+        return self.revision is not None and self.revision < schema.HEAD
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it was made by a later version, which this one must not touch."""
+        return self.revision is not None and self.revision > schema.HEAD
+
+
+def condition(url: str) -> Condition:
+    """Look at a database. Raises a `StoreError` where there is none or it cannot be opened."""
+    with opened(url) as engine:
+        with reading(engine) as connection:
+            found = _condition(engine, connection)
+        return replace(found, problem=_unwritable(engine, empty=found.revision is None))
+
+
+def _condition(engine: Engine, connection: Connection) -> Condition:
+    revision, sqlite = revision_of(connection), engine.dialect.name == "sqlite"
+    number = connection.scalar(text("SELECT sqlite_version()" if sqlite else "SHOW server_version"))
+    return Condition(
+        where=engine.url.render_as_string(),
+        server=f"{'SQLite' if sqlite else 'PostgreSQL'} {str(number).split()[0]}",
+        revision=revision,
+        journal=str(connection.scalar(text("PRAGMA journal_mode"))) if sqlite else "",
+        size=_size(connection),
+        clock=None if sqlite else connection.scalar(text("SELECT clock_timestamp()")).astimezone(UTC),
+        unfinished=_unfinished(connection) if revision == schema.HEAD else 0,
+    )
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """An engine on a database as it is, closed at the end."""
+    with unmigrated(url) as engine:
+        yield engine
+        engine.dispose()
+
+
+def _size(connection: Connection) -> int:
+    pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    sqlite = connection.dialect.name == "sqlite"
+    return int(connection.scalar(text(pages if sqlite else "SELECT pg_database_size(current_database())")) or 0)
+
+
+def _unfinished(connection: Connection) -> int:
+    table = schema.journal
+    return connection.scalar(select(func.count()).select_from(table).where(table.c.finished_at.is_(None))) or 0
+
+
+def _unwritable(engine: Engine, *, empty: bool) -> str:
+    """Try a change that is taken back, and say what stood against it."""
+    try:
+        with engine.execution_options(milesync_writes=True).connect() as connection:
+            if empty:
+                connection.execute(text("CREATE TABLE milesync_probe (n INTEGER)"))
+            else:
+                connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            connection.rollback()
+    except DBAPIError as error:
+        return str(error.orig).strip().split("\n")[0]
+    return ""
+
+
+# --- whether all of it can be read ---------------------------------------------------------------------------------
+
+
+class Checked(Struct):
+    """Rows by table, and every problem found, a line each."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def checked(engine: Engine) -> Checked:
+    """Read every row of every table as its types say, and let the database look at itself. Changes nothing."""
+    found = Checked()
+    with reading(engine) as connection:
+        there = set(inspect(connection).get_table_names())
+    for table in schema.METADATA.sorted_tables:
+        if table.name in there:
+            _read_all(engine, table, found)
+        else:
+            found.problems.append(f"the table {table.name} is missing")
+    try:
+        with reading(engine) as connection:
+            if engine.dialect.name == "sqlite":
+                said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
+                # Before 3.41, SQLite calls each value of a table without rowids NULL; those we have read ourselves.
+                found.problems += [
+                    f"SQLite: {words}" for words in said if not words.startswith(("ok", "NULL value in"))
+                ]
+            if not found.problems:
+                found.problems += _loose(connection)
+    except UnusableDatabase as error:
+        found.problems.append(str(error))
+    return found
+
+
+def _read_all(engine: Engine, table: Table, found: Checked) -> None:
+    """Count the rows of a table, if every value in it is what its column says."""
+    words = f"the table {table.name} holds a value that cannot be read"
+    try:
+        with (
+            reading(engine) as connection,
+            connection.execution_options(yield_per=1000).execute(select(table)) as rows,
+        ):
+            needed = [n for n, column in enumerate(table.columns) if not column.nullable]
+            count = empty = 0
+            for row in rows:
+                count += 1
+                empty += any(row[n] is None for n in needed)
+            found.rows[str(table.name)] = count
+            if empty:
+                found.problems.append(f"{words} (empty in {empty} rows)")
+    except (ValueError, KeyError) as error:
+        found.problems.append(f"{words} ({type(error).__name__})")
+    except UnusableDatabase as error:
+        found.problems.append(f"{words}: {error}")
+
+
+def _loose(connection: Connection) -> Iterator[str]:
+    """Rows that belong to nothing."""
+    issue, source = schema.issue, schema.source
+    for table in (schema.event, schema.member):
+        home = and_(issue.c.source == table.c.source, issue.c.id == table.c.issue)
+        if count := connection.scalar(_without(table, issue, home)):
+            yield f"{count} rows of {table.name} belong to no issue"
+    for table in (schema.issue, schema.milestone, schema.project):
+        if count := connection.scalar(_without(table, source, source.c.n == table.c.source)):
+            yield f"{count} rows of {table.name} belong to no source"
+
+
+def _without(table: Table, other: Table, home: Any) -> Any:
+    first = next(iter(other.primary_key))
+    return select(func.count()).select_from(table.outerjoin(other, home)).where(first.is_(None))
+
+
+# --- what it may forget with age -----------------------------------------------------------------------------------
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How much of the past is kept, in days from now. All assessments for `every`, then the last of each day until
+    `daily`, then the last of each week for ever; and runs and finished writes for `journal`.
+    """
+
+    every: int = 14
+    daily: int = 365
+    journal: int = 365
+
+
+class PruneCounts(Struct, frozen=True):
+    """Rows taken away."""
+
+    assessments: int
+    runs: int
+    writes: int
+
+
+def prune(engine: Engine, now: datetime, retention: Retention) -> PruneCounts:
+    """Forget what is older than agreed. `now` is in UTC.
+
+    Assessments in which the status or the due date turned, and the last of each milestone, always stay: what was said
+    when, and how long it had stood, reads the same before and after.
+    """
+    old = now - timedelta(days=retention.journal)
+    run, journal = schema.run, schema.journal
+    with writing(engine) as connection:
+        taken = _thin(connection, now - timedelta(days=retention.every), now - timedelta(days=retention.daily), _DAY)
+        taken += _thin(connection, now - timedelta(days=retention.daily), None, 7 * _DAY)
+        runs = connection.execute(delete(run).where(run.c.started_at < old)).rowcount
+        telling = schema.telling
+        connection.execute(delete(telling).where(telling.c.begun_at < old, telling.c.told == ""))
+        writes = connection.execute(
+            delete(journal).where(journal.c.begun_at < old, journal.c.finished_at.is_not(None))
+        ).rowcount
+    return PruneCounts(taken, runs, writes)
+
+
+def _thin(connection: Connection, before: datetime, since: datetime | None, span: timedelta) -> int:
+    """Leave one assessment in each ``span``. The ages are found in the index alone, so a quiet day costs little."""
+    table = schema.health
+    whose = (table.c.container, table.c.audience)
+    # 1970 began on a Thursday; three days on, weeks begin on Mondays.
+    step = int(span / timedelta(microseconds=1))
+    period = (type_coerce(table.c.at, BigInteger) + 3 * int(_DAY / timedelta(microseconds=1))) // step
+    ranked = select(
+        table.c.container,
+        table.c.audience,
+        table.c.at,
+        func.lag(table.c.at).over(partition_by=whose, order_by=table.c.at).label("before"),
+        func.lead(period).over(partition_by=whose, order_by=table.c.at).label("next_period"),
+        period.label("period"),
+    ).subquery()
+    last = table.alias()
+    key = (ranked.c.container, ranked.c.audience, ranked.c.at)
+    here = and_(*(table.c[column.name] == column for column in key))
+    there = and_(last.c.container == ranked.c.container, last.c.audience == ranked.c.audience)
+    doomed = (
+        select(*key)
+        .join(table, here)
+        .join(last, there & (last.c.at == ranked.c.before))
+        .where(
+            ranked.c.period == ranked.c.next_period,
+            ranked.c.at < before,
+            table.c.status == last.c.status,
+            table.c.due.is_not_distinct_from(last.c.due),
+            table.c.latest.is_(False),
+        )
+    )
+    if since is not None:
+        doomed = doomed.where(ranked.c.at >= since)
+    rows = [{"c": row.container, "a": row.audience, "t": row.at} for row in connection.execute(doomed)]
+    if rows:  # one by one by its key: SQLite reads the whole table for a list of such keys
+        mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
+        connection.execute(delete(table).where(mine, table.c.at == bindparam("t")), rows)
+    return len(rows)
+
+
+def vacuum(engine: Engine) -> tuple[int, int]:
+    """Give the space of what was forgotten back; bytes before and after. On SQLite nobody else may write meanwhile."""
+    with reading(engine) as connection:
+        before = _size(connection)
+    with reading(engine.execution_options(isolation_level="AUTOCOMMIT")) as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("COMMIT")  # ends what the connection began by itself
+        connection.exec_driver_sql("VACUUM" if engine.dialect.name == "sqlite" else "VACUUM (ANALYZE)")
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    with reading(engine) as connection:
+        return before, _size(connection)

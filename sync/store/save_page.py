@@ -1,0 +1,399 @@
+"""Taking a page of a pull into the database: what is newer wins, what changed without a word becomes history.
+
+Everything here happens inside the one transaction that its caller opened, and doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Row, Table, delete, func, select, update
+
+from sync.model.tracker_data import RULE, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
+from sync.store import tables as schema
+from sync.store.tables import Origin
+from sync.store.upsert import chunks, upsert
+from sync.tracker.protocol import Page
+
+__all__ = ["Saved", "save_page"]
+
+
+class Saved(Struct, frozen=True, kw_only=True):
+    """What a page brought: rows written, ids of the issues that are new or changed, and of what is gone."""
+
+    issues: int = 0
+    milestones: int = 0
+    events: int = 0
+    changed: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+
+def save_page(connection: Connection, source: int, page: Page, at: datetime) -> Saved:
+    """Take one page in; `at` is when it was pulled (UTC)."""
+    touched: set[str] = set()
+    upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
+    milestones = _milestones(connection, source, page, at, touched)
+    issues, changed, known = _issues(connection, source, page, at, touched)
+    events = _histories(connection, source, page, issues, known, touched)
+    missing, unknown = _swept(connection, source, page.all_issues)
+    gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
+    _forget_blockers(connection, source, page.all_issues.keys() - unknown)
+    _next_edition(connection, source, touched)
+    forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
+    cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
+    upsert(connection, schema.cursor, cursors)
+    return Saved(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
+
+
+# --- milestones -------------------------------------------------------------------------------------------------
+
+
+def _milestones(connection: Connection, source: int, page: Page, at: datetime, touched: set[str]) -> int:
+    rows = {row.id: row for row in page.milestones}
+    before = _before(connection, schema.milestone, source, rows)
+    fresh = [row for row in rows.values() if not _older(row.updated_at, before.get(row.id), at)]
+    written = _other_than(before, source, fresh)
+    upsert(connection, schema.milestone, written, newer="updated_at")
+    titles = [{"source": source, "milestone": row.id, "title": row.title} for row in page.milestones]
+    upsert(connection, schema.milestone_title, titles, keep=True)
+    _due_dates(connection, source, fresh, page.due_dates, at)
+    _missing_milestones(connection, source, page, rows, at)
+    # a title that is not the stored one is new to its milestone, and may give old moves another meaning
+    named = [row for row in page.milestones if row.id not in before or before[row.id].title != row.title]
+    _touch(touched, before, [*written, *({"id": row.id, "project": row.project} for row in named)])
+    return len(fresh)
+
+
+def _due_dates(
+    connection: Connection,
+    source: int,
+    fresh: Iterable[Milestone],
+    told: Mapping[str, tuple[DueDate, ...]],
+    at: datetime,
+) -> None:
+    """Keep what the tracker tells, and note a due date that differs from the last one seen; the first always."""
+    table = schema.due_date
+    for ids in chunks(list(told)):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.milestone.in_(ids)
+        connection.execute(delete(table).where(mine))
+    rows = [
+        {
+            "source": source,
+            "milestone": key,
+            "origin": Origin.TRACKER,
+            "seen": note.seen,
+            "due": note.due,
+            "actor_id": note.by.id if note.by else None,
+            "actor_name": note.by.name if note.by else None,
+        }
+        for key, notes in told.items()
+        for note in notes
+    ]
+    upsert(connection, table, rows)
+    due = {row.id: row.due for row in fresh}
+    last: dict[str, Any] = {}
+    for ids in chunks(due):
+        query = select(table.c.milestone, table.c.due).where(table.c.source == source, table.c.milestone.in_(ids))
+        last.update((row.milestone, row.due) for row in connection.execute(query.order_by(table.c.seen)))
+    moved = {row.id: row.project for row in fresh if row.id in last and last[row.id] != row.due}
+    before = _good_pulls(connection, source, frozenset(moved.values()))
+    notes = [
+        {
+            "source": source,
+            "milestone": key,
+            "origin": Origin.SNAPSHOT,
+            "seen": at,
+            "due": value,
+            "after": before.get(moved.get(key, "")),
+        }
+        for key, value in due.items()
+        if key not in last or key in moved
+    ]
+    upsert(connection, table, notes)
+
+
+def _good_pulls(connection: Connection, source: int, projects: Collection[str]) -> dict[str, datetime]:
+    """When these projects (ids) were last read in full."""
+    project, pull = schema.project, schema.pull
+    found: dict[str, datetime] = {}
+    for ids in chunks(projects):
+        query = (
+            select(project.c.id, pull.c.good_at)
+            .join(pull, (pull.c.source == project.c.source) & (pull.c.project_key == project.c.key))
+            .where(project.c.source == source, project.c.id.in_(ids), pull.c.good_at.is_not(None))
+        )
+        found.update((row.id, row.good_at) for row in connection.execute(query))
+    return found
+
+
+def _missing_milestones(connection: Connection, source: int, page: Page, there: Collection[str], at: datetime) -> None:
+    table = schema.milestone
+    for projects in chunks(page.all_milestones):
+        mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None)
+        known = connection.scalars(select(table.c.id).where(mine)).all()
+        for ids in chunks([key for key in known if key not in there]):
+            dead = (table.c.source == source) & table.c.id.in_(ids)
+            connection.execute(update(table).where(dead).values(deleted_at=at))
+
+
+# --- issues -----------------------------------------------------------------------------------------------------
+
+
+def _issues(
+    connection: Connection, source: int, page: Page, at: datetime, touched: set[str]
+) -> tuple[list[Issue], frozenset[str], Collection[str]]:
+    """Write the rows that are not older than what is stored; returns them, the ids of those that changed, and those of
+    which something was stored before.
+    """
+    newest: dict[str, Issue] = {}
+    for row in page.issues:
+        if row.id not in newest or newest[row.id].updated_at <= row.updated_at:
+            newest[row.id] = row
+    before = _before(connection, schema.issue, source, newest)
+    fresh = [row for row in newest.values() if not _older(row.updated_at, before.get(row.id), at)]
+    changed = frozenset(row.id for row in fresh if _differs(before.get(row.id), row))
+    untold = [
+        event
+        for row in fresh
+        if row.id in changed and row.id in before
+        for event in _difference(before[row.id], row, at)
+        if row.id not in page.histories or event.kind is EventKind.ESTIMATED or event.milestone.startswith(RULE)
+    ]
+    _add_snapshots(connection, source, untold)
+    rows = _other_than(before, source, fresh)
+    upsert(connection, schema.issue, rows, newer="updated_at")
+    _add_members(connection, source, ((key, row["id"]) for row in rows for key in row["milestones"]))
+    _touch(touched, before, rows)
+    return fresh, changed, before
+
+
+def _differs(old: Row[Any] | None, new: Issue) -> bool:
+    if old is None or old.deleted_at is not None:
+        return True
+    told = ("updated_at", "state", "milestones", "project", "estimate", "points")
+    return any(getattr(old, name) != getattr(new, name) for name in told)
+
+
+def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
+    """What must have happened between two pulls. Its time is the row's own, unless that did not move.
+
+    No tracker's history tells of estimates in a common way, so those are always noted from the pulls.
+    """
+    when = new.updated_at if new.updated_at > old.updated_at else max(at, new.updated_at)
+    for key in sorted(set(old.milestones) - set(new.milestones)):
+        yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
+    for key in sorted(set(new.milestones) - set(old.milestones)):
+        if key.startswith(RULE) and new.updated_at == old.updated_at:
+            continue  # the rule is new, not the issue in it
+        yield Event(issue=new.id, at=when, kind=EventKind.JOINED, milestone=key)
+    if old.state == State.OPEN and new.state == State.CLOSED:
+        yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
+    if old.state == State.CLOSED and new.state == State.OPEN:
+        yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
+    if (old.estimate, old.points) != (new.estimate, new.points):
+        yield Event(issue=new.id, at=when, kind=EventKind.ESTIMATED)
+
+
+def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], set[str]]:
+    """Which stored issues are not there any more, and which projects have issues that are not stored as there."""
+    table = schema.issue
+    missing: set[str] = set()
+    unknown: set[str] = set()
+    for project, ids in there.items():
+        mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None)
+        known = set(connection.scalars(select(table.c.id).where(mine)))
+        missing |= known - ids
+        if ids - known:
+            unknown.add(project)
+    return frozenset(missing), unknown
+
+
+def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime, touched: set[str]) -> frozenset[str]:
+    """Bury issues: they leave their milestones now, and as nobody can say who may read them, count as unknown."""
+    before = {key: row for key, row in _before(connection, schema.issue, source, ids).items() if not row.deleted_at}
+    left = [
+        Event(issue=row.id, at=max(at, row.updated_at), kind=EventKind.LEFT, milestone=key)
+        for row in before.values()
+        for key in row.milestones
+    ]
+    _add_snapshots(connection, source, left)
+    table = schema.issue
+    for some in chunks(before):
+        dead = (table.c.source == source) & table.c.id.in_(some)
+        values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
+        connection.execute(update(table).where(dead).values(values))
+    _unblock(connection, source, before)
+    touched.update(row.project for row in before.values())
+    return frozenset(before)
+
+
+def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None:
+    """What is gone blocks nothing any more; trackers take such a link away without updating the other end."""
+    if not gone:
+        return
+    table = schema.issue
+    columns = select(table.c.project, table.c.key, table.c.url)
+    dead: set[tuple[str, str]] = set()
+    for some in chunks(gone):
+        for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(some))):
+            dead |= {(row.project if row.key.startswith("#") else "", row.key), ("", row.url)}
+    _keep_blockers(connection, source, lambda home, key: ("", key) not in dead and (home, key) not in dead)
+
+
+def _forget_blockers(connection: Connection, source: int, whole: Collection[str]) -> None:
+    """In projects (ids) whose issues are all stored, a blocker that is not was deleted before it was ever read."""
+    if not whole:
+        return
+    project, issue = schema.project, schema.issue
+    names = select(project.c.id, project.c.key).where(project.c.source == source)
+    by_key = {row.key: row.id for row in connection.execute(names)}
+    there: set[tuple[str, str]] = set()
+    for some in chunks(whole):
+        mine = (issue.c.source == source) & issue.c.project.in_(some) & issue.c.deleted_at.is_(None)
+        keys = select(issue.c.project, issue.c.key).where(mine)
+        there.update((row.project, row.key) for row in connection.execute(keys))
+
+    def stands(home: str, key: str) -> bool:
+        place = home if key.startswith("#") else by_key.get(key.rpartition("-")[0])
+        return place not in whole or (place, key) in there
+
+    _keep_blockers(connection, source, stands)
+
+
+def _keep_blockers(connection: Connection, source: int, stands: Callable[[str, str], bool]) -> None:
+    """Keep of each issue's blockers those of which that holds, told the issue's project (id) and the blocker's key."""
+    table = schema.issue
+    columns = select(table.c.id, table.c.project, table.c.blocked_by)
+    for row in connection.execute(columns.where(table.c.source == source, table.c.blocked_by != ())).all():
+        left = tuple(key for key in row.blocked_by if stands(row.project, key))
+        if left != row.blocked_by:
+            one = (table.c.source == source) & (table.c.id == row.id)
+            connection.execute(update(table).where(one).values(blocked_by=left))
+
+
+# --- events -----------------------------------------------------------------------------------------------------
+
+
+def _histories(
+    connection: Connection,
+    source: int,
+    page: Page,
+    fresh: Iterable[Issue],
+    known: Collection[str],
+    touched: set[str],
+) -> int:
+    """Replace what the trackers tell of these issues, unless the page is older than what is stored of them."""
+    new = {row.id: row.project for row in fresh}
+    stale = {row.id for row in page.issues} - new.keys()
+    table = schema.event
+    rows = {
+        key: [_event_row(source, key, Origin.TRACKER, n, event) for n, event in enumerate(sorted(events, key=_order))]
+        for key, events in page.histories.items()
+        if key not in stale
+    }
+    stored: dict[str, list[dict[str, Any]]] = {}
+    # of an issue that came with this page and was never seen before nothing can be stored
+    for ids in chunks([key for key in rows if key in known or key not in new]):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        for row in connection.execute(select(table).where(mine).order_by(table.c.issue, table.c.n)):
+            stored.setdefault(row.issue, []).append(row._asdict())
+    other = {key: told for key, told in rows.items() if told != stored.get(key, [])}
+    for ids in chunks([key for key in other if key in stored]):
+        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        connection.execute(delete(table).where(mine))
+    flat = [row for told in other.values() for row in told]
+    upsert(connection, table, flat)
+    _add_members(connection, source, ((row["milestone"], row["issue"]) for row in flat if row["milestone"]))
+    touched.update(new[key] for key in other if key in new)
+    elsewhere = _before(connection, schema.issue, source, [key for key in other if key not in new])
+    touched.update(row.project for row in elsewhere.values())
+    return sum(map(len, rows.values()))
+
+
+def _order(event: Event) -> tuple[Any, ...]:
+    return event.at, event.kind, event.milestone, event.milestone_title
+
+
+def _add_snapshots(connection: Connection, source: int, events: Sequence[Event]) -> None:
+    if not events:
+        return
+    table = schema.event
+    next_n: dict[str, int] = {}
+    for ids in chunks({event.issue for event in events}):
+        mine = (table.c.source == source) & (table.c.origin == Origin.SNAPSHOT) & table.c.issue.in_(ids)
+        query = select(table.c.issue, func.count()).where(mine).group_by(table.c.issue)
+        next_n.update((key, n) for key, n in connection.execute(query))
+    rows = []
+    for event in events:
+        n = next_n.get(event.issue, 0)
+        next_n[event.issue] = n + 1
+        rows.append(_event_row(source, event.issue, Origin.SNAPSHOT, n, event))
+    upsert(connection, table, rows)
+
+
+def _event_row(source: int, issue: str, origin: Origin, n: int, event: Event) -> dict[str, Any]:
+    actor = event.actor
+    return {
+        "source": source,
+        "issue": issue,
+        "origin": origin,
+        "n": n,
+        "at": event.at,
+        "kind": event.kind,
+        "milestone": event.milestone,
+        "milestone_title": event.milestone_title,
+        "actor_id": actor.id if actor else None,
+        "actor_name": actor.name if actor else None,
+    }
+
+
+def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str, str]]) -> None:
+    rows = [{"source": source, "milestone": key, "issue": issue} for key, issue in dict.fromkeys(pairs)]
+    upsert(connection, schema.member, rows, keep=True)
+
+
+# --- what was there ---------------------------------------------------------------------------------------------
+
+
+def _before(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for some in chunks(ids):
+        query = select(table).where(table.c.source == source, table.c.id.in_(some))
+        found.update((row.id, row) for row in connection.execute(query))
+    return found
+
+
+def _other_than(before: Mapping[str, Row[Any]], source: int, rows: Iterable[Issue | Milestone]) -> list[dict[str, Any]]:
+    """The rows as they are to be written, without those that stand there already."""
+    made = ({"source": source, **asdict(row), "deleted_at": None} for row in rows)
+    return [row for row in made if row["id"] not in before or before[row["id"]]._asdict() != row]
+
+
+def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Note the projects in which these rows are and were."""
+    for row in rows:
+        touched.add(row["project"])
+        if row["id"] in before:
+            touched.add(before[row["id"]].project)
+
+
+def _next_edition(connection: Connection, source: int, projects: Collection[str]) -> None:
+    """Count a change of what stands in these projects."""
+    table = schema.edition
+    for some in chunks(sorted(projects)):
+        upsert(connection, table, [{"source": source, "project": key, "n": 0} for key in some], keep=True)
+        mine = (table.c.source == source) & table.c.project.in_(some)
+        connection.execute(update(table).where(mine).values(n=table.c.n + 1))
+
+
+def _older(updated_at: datetime | None, stored: Row[Any] | None, at: datetime) -> bool:
+    """Whether a row tells less than what is stored. What was found gone comes back only by a later pull."""
+    if stored is None:
+        return False
+    if updated_at is not None and stored.updated_at is not None and updated_at != stored.updated_at:
+        return bool(updated_at < stored.updated_at)
+    return stored.deleted_at is not None and bool(at <= stored.deleted_at)

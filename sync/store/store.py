@@ -1,0 +1,78 @@
+"""The seam to the database: what was pulled, what was said about it, what was done, and who may write.
+
+Each of these has its shelf in `sync.store`; a `Store` is all of them over one database. Reads come in batches, each
+in a short transaction of its own: nothing is held open while a caller works, and a million issues need no more memory
+than a thousand. Every write is one transaction: all of it happens, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from sync.store.assessments import AssessmentRepository, AssessmentSummary, StoredForecast
+from sync.store.closing_records import ClosingRecordRepository
+from sync.store.database import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
+from sync.store.digests import DigestJournal, JournaledMessage, LastDigest
+from sync.store.journal import Journal, JournalEntry, Run
+from sync.store.lease import Lease, this_process
+from sync.store.maintenance import PruneCounts, Retention, prune
+from sync.store.membership_cache import CacheEntry, MembershipCache
+from sync.store.save_page import Saved
+from sync.store.tables import Delivery
+from sync.store.tracker_data import TrackerData
+
+__all__ = [
+    "AssessmentSummary",
+    "CacheEntry",
+    "Delivery",
+    "JournalEntry",
+    "JournaledMessage",
+    "LastDigest",
+    "Lease",
+    "MissingDatabase",
+    "NewerDatabase",
+    "Run",
+    "Saved",
+    "Store",
+    "StoreError",
+    "StoredForecast",
+    "UnusableDatabase",
+    "this_process",
+]
+
+
+class Store(TrackerData, MembershipCache, AssessmentRepository, ClosingRecordRepository, Journal, DigestJournal):
+    """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
+
+    @classmethod
+    def open(cls, url: str, *, create: bool, clock: Callable[[], datetime]) -> Self:
+        """Open `url` (``sqlite:///path``, ``sqlite://`` for memory, ``postgresql://...``) and bring it forward.
+
+        `clock` gives the time in UTC. Raises `MissingDatabase` when it does not exist and `create` is False,
+        `NewerDatabase` when a later version made it, `UnusableDatabase` when it cannot be opened.
+        """
+        return cls(open_engine(url, create=create), clock)
+
+    @classmethod
+    def memory(cls, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+        """A new database in memory, gone when it is closed."""
+        return cls.open("sqlite://", create=True, clock=clock)
+
+    def tidy(self, retention: Retention) -> PruneCounts:
+        """Forget what is older than agreed."""
+        return prune(self._engine, self._clock(), retention)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,504 @@
+"""The tables of the store, in SQLAlchemy Core.
+
+Every thing of a tracker is keyed by (source, id): ``source`` is a small number for the tracker's base URL, ``id`` the
+native id. Times are whole microseconds since 1970 UTC and dates are dates, the same in SQLite and in PostgreSQL.
+Columns of a table that holds a type of `sync.model.tracker_data` bear the names of its fields, so a row is the type
+and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Date,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy import event as events
+
+from sync.model.health import Status
+from sync.model.tracker_data import EventKind, MilestoneKind, Person, State, StatusCategory, Visibility
+
+__all__ = [
+    "DERIVED",
+    "HEAD",
+    "METADATA",
+    "BulkType",
+    "Delivery",
+    "EnumText",
+    "Json",
+    "Origin",
+    "OwnContent",
+    "UtcMicroseconds",
+]
+
+_T = TypeVar("_T")
+
+HEAD = "0007"
+"""The revision that this code reads and writes: the newest in `sync.store.migrations`."""
+
+METADATA = MetaData()
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Origin(StrEnum):
+    """Who told: the tracker's own history, or two of our pulls that differ."""
+
+    TRACKER = "tracker"
+    SNAPSHOT = "snapshot"
+
+
+class OwnContent(StrEnum):
+    """What milesync makes in a tracker that has to be known later."""
+
+    STATUS_ISSUE = "status_issue"
+    SUMMARY = "summary"
+    DESCRIPTION = "description"
+    HEALTH = "health"
+    BOARD = "board"
+    PICTURE = "picture"
+
+
+class Delivery(StrEnum):
+    """How a message ended: it was sent, there was nothing to say, it surely did not arrive, or nobody knows."""
+
+    SENT = "sent"
+    QUIET = "quiet"
+    REFUSED = "refused"
+    UNSURE = "unsure"
+
+
+class BulkType(TypeDecorator[_T]):
+    """A type whose values are made ready for the database many at a time: one by one that took a third of a pull's
+    storing.
+    """
+
+    impl: Any = Text
+    cache_ok = True
+
+    def bound(self, values: Sequence[Any]) -> list[Any]:
+        """These values as the database takes them."""
+        raise NotImplementedError
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:  # noqa: D102
+        (bound,) = self.bound((value,))
+        return bound
+
+
+class UtcMicroseconds(BulkType[datetime]):
+    """A time, as whole microseconds since 1970 UTC: exact, and comparable with the database's clock."""
+
+    impl: Any = BigInteger
+    cache_ok = True
+
+    def bound(self, values: Sequence[datetime | None]) -> list[int | None]:  # noqa: D102
+        return [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:  # noqa: D102
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class TrackerText(BulkType[str]):
+    """Text from a tracker. PostgreSQL cannot hold a NUL, so it becomes U+FFFD in both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def bound(self, values: Sequence[str | None]) -> list[str | None]:
+        return [value.replace("\x00", "\ufffd") if value and "\x00" in value else value for value in values]
+
+
+class EnumText(BulkType[Any]):
+    """A member of a string enumeration, stored as its value."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: type[StrEnum]) -> None:
+        super().__init__()
+        self.of = of
+        self._members: dict[str, StrEnum] = {member.value: member for member in of}
+
+    def bound(self, values: Sequence[StrEnum | None]) -> list[str | None]:  # noqa: D102
+        return [None if value is None else value._value_ for value in values]
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:  # noqa: D102
+        return None if value is None else self._members[value]
+
+
+_DECODED = 4096
+"""Texts of one type whose tuples are kept, because many rows say the same: the labels, the people."""
+
+
+class Json(BulkType[Any]):
+    """A tuple as JSON; an empty one as an empty text, because most are."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: Any) -> None:
+        super().__init__()
+        self.of = of
+        self._decode = lru_cache(_DECODED)(msgspec.json.Decoder(of).decode)
+        self._encoder = msgspec.json.Encoder()
+
+    def bound(self, values: Sequence[Any]) -> list[str]:  # noqa: D102
+        encode = self._encoder.encode
+        return [encode(value).decode() if value else "" for value in values]
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: D102
+        return self._decode(value) if value else ()
+
+
+def _table(name: str, key: tuple[str, ...], *columns: Column[Any] | Index) -> Table:
+    """A table clustered by its key: on SQLite without a second copy of it in a separate index."""
+    return Table(name, METADATA, *columns, PrimaryKeyConstraint(*key, name=f"pk_{name}"), sqlite_with_rowid=False)
+
+
+def _source() -> Column[int]:
+    return Column("source", Integer, nullable=False)
+
+
+def _partial(index: Index, where: ColumnElement[bool] | Column[bool]) -> None:
+    """Have an index hold these rows only.
+
+    PostgreSQL is told when tables are made there: naming its options imports its dialect, which takes a while, and few
+    have it.
+    """
+    index.dialect_options["sqlite"]["where"] = where
+
+    def tell(_: MetaData, connection: Connection, **_settings: Any) -> None:
+        if connection.dialect.name == "postgresql":
+            index.dialect_options["postgresql"]["where"] = where
+
+    events.listen(METADATA, "before_create", tell)
+
+
+source = Table(
+    "source",
+    METADATA,
+    Column("n", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+)
+
+project = _table(
+    "project",
+    ("source", "id"),
+    _source(),
+    Column("id", TrackerText, nullable=False),
+    Column("key", TrackerText, nullable=False),
+    Column("name", TrackerText, nullable=False),
+    Column("url", TrackerText, nullable=False),
+    Column("visibility", EnumText(Visibility), nullable=False),
+)
+
+cursor = _table(
+    "cursor",
+    ("source", "project"),
+    _source(),
+    Column("project", TrackerText, nullable=False),
+    Column("cursor", TrackerText, nullable=False),
+)
+
+pull = _table(
+    "pull",
+    ("source", "project_key"),
+    _source(),
+    Column("project_key", TrackerText, nullable=False),
+    Column("good_at", UtcMicroseconds),
+    Column("failed_at", UtcMicroseconds),
+    Column("error", TrackerText),
+)
+"""``good_at`` is the last complete pull, ``failed_at`` the first failure since; neither ever deletes the other."""
+
+watch = _table(
+    "watch",
+    ("connection", "source", "project"),
+    Column("connection", Text, nullable=False),
+    _source(),
+    Column("project", Text, nullable=False),
+)
+"""The projects (native ids) that a connection, by its configured name, reads: what it no longer reads is left alone."""
+
+dirty = _table(
+    "dirty",
+    ("connection", "project"),
+    Column("connection", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+)
+"""What webhooks said may have changed: a project as it is configured, and when that was last said."""
+
+milestone = _table(
+    "milestone",
+    ("source", "id"),
+    _source(),
+    Column("id", TrackerText, nullable=False),
+    Column("project", TrackerText, nullable=False),
+    Column("kind", EnumText(MilestoneKind), nullable=False),
+    Column("key", TrackerText, nullable=False),
+    Column("written", TrackerText, nullable=False),
+    Column("title", TrackerText, nullable=False),
+    Column("url", TrackerText, nullable=False),
+    Column("state", EnumText(State), nullable=False),
+    Column("description", TrackerText, nullable=False),
+    Column("start", Date),
+    Column("due", Date),
+    Column("created_at", UtcMicroseconds),
+    Column("updated_at", UtcMicroseconds),
+    Column("closed_at", UtcMicroseconds),
+    Column("deleted_at", UtcMicroseconds),
+    Index("ix_milestone_project", "source", "project"),
+)
+
+milestone_title = _table(
+    "milestone_title",
+    ("source", "milestone", "title"),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("title", TrackerText, nullable=False),
+)
+
+due_date = _table(
+    "due_date",
+    ("source", "milestone", "seen", "origin"),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("seen", UtcMicroseconds, nullable=False),
+    Column("origin", EnumText(Origin), nullable=False),
+    Column("due", Date),
+    Column("after", UtcMicroseconds),
+    Column("actor_id", TrackerText),
+    Column("actor_name", TrackerText),
+)
+
+issue = _table(
+    "issue",
+    ("source", "id"),
+    _source(),
+    Column("id", TrackerText, nullable=False),
+    Column("project", TrackerText, nullable=False),
+    Column("key", TrackerText, nullable=False),
+    Column("title", TrackerText, nullable=False),
+    Column("url", TrackerText, nullable=False),
+    Column("state", EnumText(State), nullable=False),
+    Column("raw_state", TrackerText, nullable=False),
+    Column("category", EnumText(StatusCategory), nullable=False),
+    Column("created_at", UtcMicroseconds, nullable=False),
+    Column("updated_at", UtcMicroseconds, nullable=False),
+    Column("closed_at", UtcMicroseconds),
+    Column("resolution", TrackerText, nullable=False),
+    Column("type", TrackerText, nullable=False),
+    Column("priority", TrackerText, nullable=False),
+    Column("assignees", Json(tuple[Person, ...]), nullable=False),
+    Column("labels", Json(tuple[str, ...]), nullable=False),
+    Column("milestones", Json(tuple[str, ...]), nullable=False),
+    Column("estimate", BigInteger),
+    Column("remaining", BigInteger),
+    Column("spent", BigInteger),
+    Column("points", Float(53)),
+    Column("blocked_by", Json(tuple[str, ...]), nullable=False),
+    Column("parent", TrackerText, nullable=False),
+    Column("due", Date),
+    Column("is_pull_request", Boolean, nullable=False),
+    Column("visibility", EnumText(Visibility), nullable=False),
+    Column("deleted_at", UtcMicroseconds),
+    Index("ix_issue_project", "source", "project", "id"),
+    Index("ix_issue_key", "source", "key"),
+)
+
+member = _table(
+    "member",
+    ("source", "milestone", "issue"),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("issue", TrackerText, nullable=False),
+)
+"""Every issue that was ever seen in a milestone by its id: finds a milestone's issues, the departed ones too."""
+
+event = _table(
+    "event",
+    ("source", "issue", "origin", "n"),
+    _source(),
+    Column("issue", TrackerText, nullable=False),
+    Column("origin", EnumText(Origin), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+    Column("kind", EnumText(EventKind), nullable=False),
+    Column("milestone", TrackerText, nullable=False),
+    Column("milestone_title", TrackerText, nullable=False),
+    Column("actor_id", TrackerText),
+    Column("actor_name", TrackerText),
+)
+_partial(
+    Index("ix_event_title", event.c.source, event.c.milestone_title),
+    (event.c.milestone == "") & (event.c.milestone_title != ""),
+)
+
+edition = _table(
+    "edition",
+    ("source", "project"),
+    _source(),
+    Column("project", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+)
+"""How often what stays are made of has changed in a project (native id): rows, histories and titles."""
+
+memo = _table(
+    "memo",
+    ("source", "project", "rule"),
+    _source(),
+    Column("project", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The stays of a project's items as `sync.history.membership_table` packs them, made by a rule from the project's
+rows in an edition: what
+can be made again at any time, and holds only while the edition does.
+"""
+
+run = _table(
+    "run",
+    ("id",),
+    Column("id", Text, nullable=False),
+    Column("started_at", UtcMicroseconds, nullable=False),
+    Column("finished_at", UtcMicroseconds),
+    Column("summary", Text),
+)
+
+health = Table(
+    "health",
+    METADATA,
+    Column("container", TrackerText, primary_key=True),
+    Column("audience", TrackerText, primary_key=True),
+    Column("at", UtcMicroseconds, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("stream", TrackerText, nullable=False),
+    Column("status", EnumText(Status), nullable=False),
+    Column("start", Date),
+    Column("due", Date),
+    Column("probability", Float(53)),
+    Column("p50", Date),
+    Column("p85", Date),
+    Column("p95", Date),
+    Column("latest", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+)
+_partial(Index("ix_health_latest", health.c.latest), health.c.latest)
+Index("ix_health_stream", health.c.stream, health.c.at)
+
+outcome = _table(
+    "outcome",
+    ("container",),
+    Column("container", TrackerText, nullable=False),
+    Column("done", UtcMicroseconds),
+    Column("dropped", Boolean, nullable=False),
+)
+
+closing = _table(
+    "closing",
+    ("container",),
+    Column("container", TrackerText, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+observed = _table(
+    "observed",
+    ("milestone",),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+    Column("body", Text),
+)
+
+made = _table(
+    "made",
+    ("milestone", "what", "project", "issue", "url"),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("what", EnumText(OwnContent), nullable=False),
+    Column("project", TrackerText, nullable=False),
+    Column("issue", TrackerText, nullable=False),
+    Column("url", TrackerText, nullable=False),
+)
+"""What milesync itself put into trackers; it stays here after people have deleted it there."""
+
+mark = _table(
+    "mark",
+    ("source", "issue", "label"),
+    _source(),
+    Column("project", TrackerText, nullable=False),
+    Column("issue", TrackerText, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("milestone", TrackerText, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+    Column("touched", UtcMicroseconds, nullable=False),
+)
+"""Labels that milesync put on members of milestones; a row stays as long as what the label says is true."""
+
+journal = Table(
+    "journal",
+    METADATA,
+    Column("n", Integer, primary_key=True),
+    _source(),
+    Column("run", Text, nullable=False),
+    Column("milestone", TrackerText, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("begun_at", UtcMicroseconds, nullable=False),
+    Column("finished_at", UtcMicroseconds),
+    Column("receipt", Text),
+    Column("error", TrackerText),
+)
+_partial(Index("ix_journal_unfinished", journal.c.source), journal.c.finished_at.is_(None))
+
+telling = _table(
+    "telling",
+    ("audience", "channel", "day", "attempt"),
+    Column("audience", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("begun_at", UtcMicroseconds, nullable=False),
+    Column("ended_at", UtcMicroseconds),
+    Column("delivery", EnumText(Delivery)),
+    Column("words", Text, nullable=False),
+    Column("told", Text, nullable=False),
+)
+"""The journal of messages to audiences; ``told`` is what the last one of a channel said, as JSON, and empty before."""
+
+lease = _table(
+    "lease",
+    ("source",),
+    _source(),
+    Column("holder", Text, nullable=False),
+    Column("term", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+"""``until`` is microseconds since 1970 on the database's own clock; ``term`` counts the holders."""
+
+DERIVED = frozenset({"memo"})
+"""Tables that can be made again from the others."""

@@ -1,0 +1,136 @@
+"""Rows in and out: upserts that both databases understand, and rows as the types of `sync.model.tracker_data`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Connection, Dialect, Engine, Row, Table, bindparam, func, select, true
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
+
+from sync.store.tables import BulkType
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+__all__ = ["chunks", "insert_into", "reader", "upsert"]
+
+_CHUNK = 1000
+
+_T = TypeVar("_T", bound=Struct)
+_Insert = TypeVar("_Insert", "sqlite.Insert", "postgresql.Insert")
+
+
+def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
+    """What makes a `kind` of a row; its fields bear the names of columns, which the row has in the table's order."""
+    names = kind.__struct_fields__
+    columns = [column.name for column in table.columns]
+    pick = itemgetter(*(columns.index(name) for name in names))
+
+    def read(row: Row[Any]) -> _T:
+        return kind(**dict(zip(names, pick(row), strict=True)))
+
+    return read
+
+
+def chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    """`ids` in lists short enough for one statement."""
+    rest = list(ids)
+    for i in range(0, len(rest), _CHUNK):
+        yield rest[i : i + _CHUNK]
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    keep: bool = False,
+    newer: str = "",
+    key: Sequence[str] = (),
+) -> None:
+    """Insert `rows`, all with the same columns; those that are there (by `key`, else the primary key) are overwritten.
+
+    With `keep` they stay as they are; with `newer`, a column, they stay when theirs is greater.
+    """
+    if not rows:
+        return
+    names = tuple(rows[0])
+    keys = tuple(key) or tuple(column.name for column in table.primary_key)
+    once = rows
+    if len(rows) > 1:
+        once = list(dict(zip(map(itemgetter(*keys), rows), rows, strict=True)).values())
+    columns = {name: [row[name] for row in once] for name in names}
+    if connection.dialect.name == "postgresql":
+        statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)
+        connection.execute(statement, {name: _bound(table, name, column) for name, column in columns.items()})
+        return
+    sql, prepare = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
+    bound = [columns[name] if ready is None else ready(columns[name]) for name, ready in prepare.items()]
+    connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
+
+
+def _bound(table: Table, name: str, values: list[Any]) -> list[Any]:
+    kind = table.c[name].type
+    return kind.bound(values) if isinstance(kind, BulkType) else values
+
+
+@cache
+def _upsert_of_rows(
+    table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
+) -> tuple[str, dict[str, Callable[[list[Any]], list[Any]] | None]]:
+    """SQLite's statement for a row, and what makes each column's values ready: a pull has hundreds of thousands, and by
+    way of a statement's parameters each costs ten times as much.
+    """
+    dialect = sqlite.dialect()
+    statement = _on_conflict(sqlite.insert(table), table, names, keys, keep=keep, newer=newer)
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
+    return str(compiled), {name: _ready(table.c[name].type, dialect) for name in compiled.positiontup or ()}
+
+
+def _ready(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[list[Any]], list[Any]] | None:
+    if isinstance(kind, BulkType):
+        return kind.bound
+    one = kind.dialect_impl(dialect).bind_processor(dialect)
+    return None if one is None else lambda values: list(map(one, values))
+
+
+@cache
+def _upsert_of_columns(
+    table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
+) -> postgresql.Insert:
+    """PostgreSQL's: one statement with a column of values each; a statement per row costs ten times as much there."""
+    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+
+    kinds = (table.c[name].type for name in names)
+    plain = (kind.impl_instance if isinstance(kind, BulkType) else kind for kind in kinds)  # the values are ready
+    arrays = (postgresql.ARRAY(kind, dimensions=1) for kind in plain)
+    columns = (func.unnest(bindparam(name, type_=array)) for name, array in zip(names, arrays, strict=True))
+    statement = postgresql.insert(table).from_select(list(names), select(*columns))
+    return _on_conflict(statement, table, names, keys, keep=keep, newer=newer)
+
+
+def _on_conflict(
+    statement: _Insert, table: Table, names: Sequence[str], keys: Sequence[str], *, keep: bool, newer: str
+) -> _Insert:
+    values = {name: statement.excluded[name] for name in names if name not in keys}
+    if keep or not values:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    where: ColumnElement[bool] | None = None
+    if newer:
+        where = func.coalesce(statement.excluded[newer] >= table.c[newer], true())
+    return statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
+
+
+def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that may say what to do when the key is there already, which the two databases spell alike."""
+    if bind.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+
+    return postgresql.insert(table)

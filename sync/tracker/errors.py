@@ -1,0 +1,62 @@
+"""errors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class TrackerError(Exception):
+    """The tracker could not be used."""
+
+    def __init__(self, connection: str, project: str = "", detail: str = "") -> None:
+        self.connection = connection
+        self.project = project
+        self.detail = detail
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """One line for people: where, what happened, and the tracker's own words (never a secret or a body)."""
+        where = f"{self.connection}: {self.project}" if self.project else self.connection
+        said = f" ({self.detail})" if self.detail else ""
+        return f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}"
+
+
+class UnreachableError(TrackerError):
+    """The tracker did not answer; the next run tries again."""
+
+
+class BusyError(UnreachableError):
+    """The tracker answered with a passing fault; the next run tries again."""
+
+    def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__(connection, project, detail)
+
+
+class LimitedError(TrackerError):
+    """The tracker's rate limit is spent; the next run after that time goes on from here."""
+
+    def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__(connection, project, detail or (f"until {until:%Y-%m-%d %H:%M} UTC" if until else ""))
+
+
+class AuthError(TrackerError):
+    """The tracker refused the token: check that it is right, not expired, and has the rights named in the docs."""
+
+
+class GoneError(TrackerError):
+    """The project is not there, or this token may not see it."""
+
+
+class RefusedError(TrackerError):
+    """The tracker refused the request; a person has to look."""
+
+
+class MalformedError(TrackerError):
+    """The tracker's answer is not what its API describes; is the URL that of the API?"""
+
+
+class UncertainError(TrackerError):
+    """The answer to a write was lost; it is looked up before anything is sent again."""

@@ -1,0 +1,60 @@
+"""Figures of a process that works for ever, for Prometheus to fetch. Needs the extra ``metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
+
+from sync.engine.metrics import Figures
+
+__all__ = ["PrometheusExporter"]
+
+
+class PrometheusExporter:
+    """Counts since the start of this process; what stands (milestones, trackers last seen) as it was told last."""
+
+    def __init__(self, *, installation: str, version: str) -> None:
+        self._registry = registry = CollectorRegistry()
+        about = Gauge("milesync_info", "Always 1.", ["installation", "version"], registry=registry)
+        about.labels(installation, version).set(1)
+        labels = ["task", "connection", "outcome"]
+        self._steps = Counter("milesync_steps", "Steps that have ended.", labels, registry=registry)
+        self._requests = Counter("milesync_requests", "Requests to trackers.", ["connection"], registry=registry)
+        self._writes = Counter("milesync_writes", "Writes.", ["outcome"], registry=registry)
+        self._failures = Counter("milesync_failures", "Failures.", ["connection"], registry=registry)
+        self._milestones = Gauge("milesync_milestones", "Milestones that run.", ["status"], registry=registry)
+        words = "Last time that a tracker was read to the end."
+        self._seen = Gauge("milesync_source_seen_timestamp_seconds", words, ["connection"], registry=registry)
+        self._hooks = Gauge("milesync_webhooks", "Webhooks since the start.", ["outcome"], registry=registry)
+
+    def step(self, task: str, connection: str, outcome: str, requests: int) -> None:
+        """A step has ended: ``done``, ``again``, ``failed`` or ``crashed``."""
+        self._steps.labels(task, connection, outcome).inc()
+        self._requests.labels(connection).inc(requests)
+
+    def wrote_back(self, told: Figures) -> None:
+        """The figures of a write-back."""
+        self._writes.labels("applied").inc(told.applied)
+        self._writes.labels("skipped").inc(told.skipped)
+        for connection, number in told.failures.items():
+            self._failures.labels(connection).inc(number)
+        for status, number in told.status.items():
+            self._milestones.labels(status).set(number)
+        for connection, at in told.seen.items():
+            if at is not None:
+                self._seen.labels(connection).set(at.timestamp())
+
+    def hooks(self, counts: Mapping[str, int]) -> None:
+        """How webhooks ended, since the start."""
+        for outcome, number in counts.items():
+            self._hooks.labels(outcome).set(number)
+
+    def text(self) -> tuple[bytes, str]:
+        """What Prometheus reads, and its type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def listen(self, address: str) -> None:
+        """Answer at ``HOST:PORT``, in a thread. Raises OSError."""
+        host, _, port = address.rpartition(":")
+        start_http_server(int(port), addr=host.strip("[]"), registry=self._registry)
