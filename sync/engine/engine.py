@@ -20,14 +20,14 @@ from sync.assess.recovery import recover
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot, explain, history_of, scores
 from sync.engine.apply import Writer
+from sync.engine.desired import DesiredBuilder
 from sync.engine.result import Result
 from sync.forecast.track_record import StreamScore
 from sync.history.ledger import Ledger
-from sync.model.health import Status, UnknownWhy
+from sync.model.health import UnknownWhy
 from sync.model.item_label import ItemLabel
 from sync.model.policy import Policy
-from sync.plan.build_desired import build_desired
-from sync.plan.desired import Desired, Plan
+from sync.plan.desired import Plan
 from sync.plan.desired import merge_plans as _plans
 from sync.plan.item_labels_more import marked
 from sync.plan.limits import Limits, over_limits
@@ -35,10 +35,9 @@ from sync.plan.reconcile import reconcile
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, Share, asked
-from sync.report.burnup import drawn, to_draw
+from sync.report.burnup import drawn
 from sync.report.page_links import Pages
 from sync.store.store import Store
-from sync.store.tables import OwnContent
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, LabelItem, UpdateDescription
 from sync.tracker.connection import Connection
@@ -92,6 +91,7 @@ class Engine:
     def __post_init__(self) -> None:
         self._puller = self.puller or Puller(self.sources, self.store, self.clock, self.progress)
         self.failures = self._puller.failures
+        self.desired = DesiredBuilder(self.store, self.instance, self.rules, self.pages)
 
     def __enter__(self) -> Self:
         return self
@@ -308,7 +308,7 @@ class Engine:
     ) -> Plan:
         stood = {uid: issue for uid, issue in known.items() if issue is not None}
         merged = _merged(Observed(issues=stood), seen)
-        wanted = self.desired(managed, merged, self.store.posted())
+        wanted = self.desired.build(managed, merged, self.store.posted(), self.clock())
         plan = reconcile(wanted, merged, instance=self.instance, now=self.clock())
         silent = {want.milestone for want in wanted if want.muted}
         silent |= {uid for uid, issue in merged.issues.items() if issue.closed}
@@ -324,44 +324,6 @@ class Engine:
                 plan, over = marked(mine, self.store.marks(origin), silent=silent, known=seen.labels, now=self.clock())
                 self._over.append((origin, over))
                 yield plan
-
-    def desired(self, managed: Sequence[AssessedMilestone], seen: Observed, posted: Collection[str]) -> list[Desired]:
-        """What should stand for these milestones; ``posted`` names those whose missing summary a person deleted."""
-        now = self.clock()
-        described, healths, boards = (
-            self.store.posted(OwnContent.DESCRIPTION),
-            self.store.healths(),
-            self.store.boards(),
-        )
-        pictures = self.store.pictures()
-        records = self.store.records([milestone.uid for milestone in managed if milestone.health.status is Status.DONE])
-        return [
-            build_desired(
-                milestone,
-                seen.issues.get(milestone.uid),
-                posted=milestone.uid in posted,
-                described=milestone.uid in described,
-                health_set=healths.get(milestone.uid),
-                boards_told=boards.get(milestone.uid, frozenset()),
-                **to_draw(milestone),
-                pictured=pictures.get(milestone.uid, frozenset()),
-                instance=self.instance,
-                now=now,
-                quiet=self.rules.quiet(now, milestone.source.zone),
-                record=records.get(milestone.uid),
-                page=self._page(milestone, now),
-                nudging=self.rules.nudging,
-            )
-            for milestone in managed
-        ]
-
-    def _page(self, milestone: AssessedMilestone, now: datetime) -> str:
-        if self.pages is None:
-            return ""
-        ended = milestone.milestone.closed_at
-        return self.pages.url(
-            milestone.uid, milestone.written, milestone.project, running=milestone.running, ended=ended, at=now
-        )
 
     # --- apply -----------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,8 @@ def adopt(
             issue = seen.issues.get(milestone.uid)
             if milestone.uid in mine and issue is not None:
                 engine.store.adopt(milestone.uid, milestone.project.id, issue, engine.clock(), engine.instance)
-    desired = engine.desired([milestone for milestone in assessed if milestone.current], seen, ())
+    managed = [milestone for milestone in assessed if milestone.current]
+    desired = engine.desired.build(managed, seen, (), engine.clock())
     return adoption(desired, seen, instance=engine.instance, now=engine.clock(), accounts=accounts)
 
 
