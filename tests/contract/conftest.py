@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sync.store.store import Store
-from tests.contract.stores import T0, url_of
+from tests.contract.store_rows import T0, url_of
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contract.commandline import unknown_words
+from tests.contract.command_lines import unknown_words
 
 CRON = Path(__file__).parents[2] / "cron"
 FILES = sorted(path.name for path in CRON.iterdir())

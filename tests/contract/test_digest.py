@@ -38,10 +38,10 @@ from sync.report import burnup
 from sync.report.burnup import picture as picture_of
 from sync.store.store import Delivery
 from sync.tracker.protocol import Page
-from tests.digests import NOW as THEN
-from tests.digests import everything, health, standing
-from tests.postbox import Chat, Post, serving
-from tests.related import NOW, RULES, World, page
+from tests.digest_samples import NOW as THEN
+from tests.digest_samples import everything, health, standing
+from tests.message_servers import Chat, Post, serving
+from tests.portfolio_world import NOW, RULES, World, page
 
 DAY = timedelta(days=1)
 UTC = ZoneInfo("UTC")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.commandline import unknown_words
+from tests.contract.command_lines import unknown_words
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

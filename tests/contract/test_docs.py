@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from config import load
 from sync.forecast.parameters import Rules
 from sync.tracker import errors
-from tests.contract.commandline import commands, unknown_words
+from tests.contract.command_lines import commands, unknown_words
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -14,7 +14,7 @@ from connectors.sandbox.world import Board, Fault, World
 from sync.tracker.errors import RefusedError, UncertainError
 from sync.tracker.protocol import Board as Seen
 from sync.tracker.protocol import BoardUpdate, Connector, PostBoardUpdate, Target
-from tests.contract.githubside import Clock, Small, connected, marker, small, target
+from tests.contract.github_side import Clock, Small, connected, marker, small, target
 
 
 class Place:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from tests.contract.githubside import Clock, Small, Taken, connected, pulled, small
+from tests.contract.github_side import Clock, Small, Taken, connected, pulled, small
 
 
 @pytest.fixture(scope="module")

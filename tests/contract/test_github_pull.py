@@ -28,7 +28,7 @@ from sync.tracker.errors import (
     RefusedError,
     UnreachableError,
 )
-from tests.contract.githubside import START, Clock, Small, Taken, connected, pulled, small
+from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small
 
 
 @pytest.fixture(scope="module")

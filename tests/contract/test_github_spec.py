@@ -45,7 +45,7 @@ from sync.tracker.protocol import (
     RemoveLabel,
     UpdateComment,
 )
-from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
+from tests.contract.github_side import Clock, Small, connected, marker, pulled, small, target
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
 OPENAPI, SDL = SPEC / "github.api.github.com.trim.json", SPEC / "github_schema.graphql.gz"

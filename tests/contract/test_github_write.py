@@ -19,7 +19,7 @@ from sync.tracker.protocol import (
     UpdateComment,
     with_marker,
 )
-from tests.contract.githubside import Clock, Small, connected, marker, pulled, small, target
+from tests.contract.github_side import Clock, Small, connected, marker, pulled, small, target
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from connectors.jira.issue_milestones import MilestoneFields
 from connectors.sandbox.world import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, MilestoneKind, State
 from sync.tracker.errors import RefusedError
-from tests.contract.jiras import DIALECTS, START, Stand, native, pulled, stand
+from tests.contract.jira_side import DIALECTS, START, Stand, native, pulled, stand
 
 ALL = ["versions", "sprints", "epics"]
 

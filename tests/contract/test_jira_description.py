@@ -33,7 +33,7 @@ from sync.tracker.protocol import (
     Target,
     UpdateComment,
 )
-from tests.contract.jiras import DIALECTS, Stand, pulled, stand
+from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 SPEC = Path(__file__).parents[3] / "shared" / "spec"
 FILES = {"jira": "jira-cloud-v2.trim.json", "jira-cloud": "jira-cloud-v3.trim.json"}

@@ -12,7 +12,7 @@ import requests
 from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.world import Fault
 from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, MalformedError, UnreachableError
-from tests.contract.jiras import DIALECTS, Stand, pulled, stand
+from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 
 @pytest.fixture(params=DIALECTS)

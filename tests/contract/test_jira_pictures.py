@@ -11,7 +11,7 @@ import requests
 from connectors.sandbox.world import Fault, Issue
 from sync.tracker.errors import RefusedError, UncertainError
 from sync.tracker.protocol import Attach, Attached, Detach, Files, Target
-from tests.contract.jiras import DIALECTS, Stand, stand
+from tests.contract.jira_side import DIALECTS, Stand, stand
 
 NAME = "milesync-burn-up-acme-0123abcd-0123456789ab.png"
 PNG = b"\x89PNG\r\n\x1a\n--not a boundary\r\n\x00\xff"

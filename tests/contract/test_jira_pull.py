@@ -13,7 +13,7 @@ from connectors.jira import search
 from connectors.sandbox.world import Fault
 from sync.model.tracker_data import EventKind, Person, State, StatusCategory, Visibility
 from sync.tracker.errors import GoneError
-from tests.contract.jiras import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
+from tests.contract.jira_side import DIALECTS, HOSTILE, START, Pulled, Stand, native, pulled, stand
 
 
 @pytest.fixture(params=DIALECTS)

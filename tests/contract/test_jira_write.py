@@ -27,7 +27,7 @@ from sync.tracker.protocol import (
     Target,
     UpdateComment,
 )
-from tests.contract.jiras import DIALECTS, HOSTILE, Stand, pulled, stand
+from tests.contract.jira_side import DIALECTS, HOSTILE, Stand, pulled, stand
 
 WANTED = "https://jira.example.org/milestone/10001"
 LABELS = tuple(label_name("health", "/", status) for status in Status)

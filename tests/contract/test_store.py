@@ -21,7 +21,7 @@ from sync.model.tracker_data import (
 )
 from sync.store.store import Store
 from sync.tracker.protocol import Page
-from tests.contract.stores import DAY, OTHER, SOURCE, T0, closed, event, everything, issue, milestone
+from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, closed, event, everything, issue, milestone
 
 # --- rows ---------------------------------------------------------------------------------------------------------
 

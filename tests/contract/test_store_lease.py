@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from sync.store import tables as schema
 from sync.store.store import Store
-from tests.contract.stores import OTHER, SOURCE
+from tests.contract.store_rows import OTHER, SOURCE
 
 
 def time_passes(store: Store, seconds: float) -> None:

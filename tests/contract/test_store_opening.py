@@ -18,7 +18,7 @@ from sync.store.database import open_engine, unmigrated, upgrade, writing
 from sync.store.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
 from sync.tracker.protocol import Page
 from tests import postgres
-from tests.contract.stores import SOURCE, T0, issue
+from tests.contract.store_rows import SOURCE, T0, issue
 
 # --- opening ------------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.world import Fault
-from tests.e2e.commandline import milesync
-from tests.e2e.small import ours, served
+from tests.e2e.small_world import ours, served
+from tests.e2e.subprocesses import milesync
 
 LIST = {"gh": "POST /graphql", "gl": "GET /api/v4/projects"}
 

@@ -10,8 +10,8 @@ import msgspec
 
 from sync.model.health import Dates
 from sync.store.store import Store
-from tests.e2e.commandline import milesync
-from tests.e2e.small import served
+from tests.e2e.small_world import served
+from tests.e2e.subprocesses import milesync
 
 
 def test_a_date_given_with_85_percent_is_told_when_it_has_passed(tmp_path: Path) -> None:

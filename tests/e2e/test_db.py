@@ -12,8 +12,8 @@ import pytest
 
 from connectors.sandbox.world import World
 from sync.store import tables as schema
-from tests.e2e.inprocess import milesync
-from tests.e2e.small import served
+from tests.e2e.in_process import milesync
+from tests.e2e.small_world import served
 
 
 @pytest.fixture(scope="module")

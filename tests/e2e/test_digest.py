@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.inprocess import Done, milesync
-from tests.e2e.small import served
-from tests.postbox import Chat, serving
+from tests.e2e.in_process import Done, milesync
+from tests.e2e.small_world import served
+from tests.message_servers import Chat, serving
 
 SECRET = "c4naryV4lue"
 TABLES = """

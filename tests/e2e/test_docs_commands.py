@@ -13,12 +13,12 @@ from connectors.sandbox.cli import configuration
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
 from tests.contract.test_docs import PAGES, calls
-from tests.e2e.inprocess import milesync
+from tests.e2e.in_process import milesync
 
 ELSEWHERE = {
     "demo": "tests/contract/test_supply_chain.py",
     "init": "tests/e2e/test_init.py",
-    "sandbox": "tests/e2e/commandline.py",
+    "sandbox": "tests/e2e/subprocesses.py",
     "serve": "tests/e2e/test_serve.py",
     "worker": "tests/e2e/test_worker.py",
 }
@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (folder / name).write_text(configuration(world) + MORE, encoding="utf-8")
         addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
         # GitHub asks for a second between writes, which these tests need not wait for.
-        environment = mock.patch.dict("tests.e2e.inprocess.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
+        environment = mock.patch.dict("tests.e2e.in_process.ENVIRONMENT", {**addresses, "MILESYNC_POLICY_GH": "plan"})
         with environment, mock.patch.dict(STANDS_FOR, people):
             yield folder
 

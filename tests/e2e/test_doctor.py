@@ -12,8 +12,8 @@ import pytest
 
 from connectors.sandbox.world import World
 from sync.store.store import Store
-from tests.e2e.inprocess import Done, milesync
-from tests.e2e.small import served
+from tests.e2e.in_process import Done, milesync
+from tests.e2e.small_world import served
 from tests.postgres import database
 
 Place = tuple[World, Path]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.world import Tracker
-from tests.e2e.commandline import only_these
-from tests.e2e.inprocess import milesync
-from tests.e2e.small import ours, served
+from tests.e2e.in_process import milesync
+from tests.e2e.small_world import ours, served
+from tests.e2e.subprocesses import only_these
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from config import load
 from connectors.sandbox.world import World
-from tests.e2e.inprocess import Done, milesync
-from tests.e2e.small import served
+from tests.e2e.in_process import Done, milesync
+from tests.e2e.small_world import served
 
 UNSET: dict[str, str | None] = {"GITHUB_TOKEN": None, "GITLAB_TOKEN": None, "JIRA_TOKEN": None}
 

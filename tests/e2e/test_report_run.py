@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.world import World
-from tests.e2e.inprocess import Done, milesync
-from tests.e2e.small import ours, served
-from tests.sites import contents, installation, project, series
+from tests.e2e.in_process import Done, milesync
+from tests.e2e.small_world import ours, served
+from tests.sample_site import contents, installation, project, series
 
 build: Any = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`").build
 

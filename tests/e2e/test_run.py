@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sync.store.store import Store
-from tests.e2e.commandline import milesync
-from tests.e2e.small import ours, served
+from tests.e2e.small_world import ours, served
+from tests.e2e.subprocesses import milesync
 
 
 def test_twice_writes_once_and_the_document_says_so(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from tests import postgres
-from tests.e2e.commandline import ENVIRONMENT, milesync
-from tests.e2e.small import ours, served
+from tests.e2e.small_world import ours, served
+from tests.e2e.subprocesses import ENVIRONMENT, milesync
 
 SECRET = "a secret of the tests"
 

@@ -37,10 +37,10 @@ from sync.model.closing import Told
 from sync.model.health import Status
 from sync.report.page_links import has_page
 from sync.site.contents import Contents
-from tests.e2e.commandline import sandbox
-from tests.e2e.inprocess import milesync
-from tests.property.hostile import PARTS
-from tests.sites import JOINT, NOW, WAITS, contents, installation, project, reading, series, small
+from tests.e2e.in_process import milesync
+from tests.e2e.subprocesses import sandbox
+from tests.property.hostile_text import PARTS
+from tests.sample_site import JOINT, NOW, WAITS, contents, installation, project, reading, series, small
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
 site = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.turning import ADDED, MONDAY, Turnaround, run, told
+from tests.e2e.turnaround_story import ADDED, MONDAY, Turnaround, run, told
 
 HERE = Path(__file__).parent / "turnaround"
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "turnaround.md"

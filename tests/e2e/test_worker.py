@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests import postgres
-from tests.e2e.commandline import milesync
-from tests.e2e.small import ours, served
-from tests.e2e.test_outside import SECRET, listening, lose, metrics, outlooks
+from tests.e2e.small_world import ours, served
+from tests.e2e.subprocesses import milesync
+from tests.e2e.test_run_monitoring import SECRET, listening, lose, metrics, outlooks
 
 AFTERWARDS = """
 [report]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fault.scripts import Blank
+from tests.fault.fault_scripts import Blank
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from sync.model.health import Status
 from tests import postgres
-from tests.fault.forked import started
-from tests.fault.killed import Job, work
-from tests.fault.standing import check, markers
+from tests.fault.engine_process import Job, work
+from tests.fault.processes import started
+from tests.fault.tracker_contents import check, markers
 from tests.proof import TIMEOUT, Record, full
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -21,9 +21,9 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from sync.worker.queue import install
 from tests import postgres
-from tests.fault.forked import started
-from tests.fault.standing import check
-from tests.fault.working import MOMENT, STALLED, Shift, engine, serve
+from tests.fault.processes import started
+from tests.fault.tracker_contents import check
+from tests.fault.worker_process import MOMENT, STALLED, Shift, engine, serve
 
 PROOF = bool(os.environ.get("MILESYNC_PROOF"))
 pytestmark = pytest.mark.timeout(1_200 if PROOF else 300)

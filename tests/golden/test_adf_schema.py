@@ -17,7 +17,7 @@ from sync.model.health import Status
 from sync.report.summary import status_issue_body, summary, transition
 from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS, at_risk
-from tests.property.hostile import assert_adf_is_quiet, attacked
+from tests.property.hostile_text import assert_adf_is_quiet, attacked
 
 SCHEMA = json.loads(gzip.decompress((Path(__file__).parent / "adf_schema" / "full.json.gz").read_bytes()))
 

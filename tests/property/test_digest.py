@@ -24,10 +24,10 @@ from sync.model.digest import LastSent
 from sync.model.health import Dates, Status
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Visibility
-from tests.digests import NOW as THEN
-from tests.digests import health, standing
-from tests.property.hostile import PARTS
-from tests.related import NOW, RULES, World, page, running
+from tests.digest_samples import NOW as THEN
+from tests.digest_samples import health, standing
+from tests.portfolio_world import NOW, RULES, World, page, running
+from tests.property.hostile_text import PARTS
 
 JOINTS = (
     JointMilestone(name="Seen", members=(running("app"), running("web"))),

@@ -36,7 +36,7 @@ from sync.report.summary import status_issue_body, status_issue_title, summary, 
 from sync.tracker.protocol import Markup
 from tests.golden.situations import issue, milestone
 from tests.proof import TIMEOUT, Record, full, tried
-from tests.property import hostile
+from tests.property import hostile_text
 
 PARTS = full(4, 1)
 CASES = full(5_000, 200)
@@ -45,7 +45,7 @@ WIDE = 10_000_000
 pytestmark = TIMEOUT
 parts = pytest.mark.parametrize("part", range(PARTS))
 
-words = st.lists(st.sampled_from(hostile.PARTS), min_size=1, max_size=6).map("".join)
+words = st.lists(st.sampled_from(hostile_text.PARTS), min_size=1, max_size=6).map("".join)
 texts = st.one_of(words, st.text(max_size=30))
 urls = st.one_of(
     texts, st.just("https://github.com/acme/app/issues/9"), texts.map("https://github.com/a/b/pull/1".__add__)
@@ -55,7 +55,7 @@ inlines: st.SearchStrategy[Inline] = st.one_of(
     texts.map(Strong),
     texts.map(Foreign),
     st.builds(Item, texts, texts, urls),
-    st.builds(Link, texts.filter(str.strip), st.sampled_from((hostile.PAGE, "javascript:alert(1)", "a)"))),
+    st.builds(Link, texts.filter(str.strip), st.sampled_from((hostile_text.PAGE, "javascript:alert(1)", "a)"))),
     st.sampled_from(Status).map(Sign),
 )
 lines: st.SearchStrategy[Line] = st.lists(inlines, min_size=1, max_size=5).map(tuple)
@@ -85,8 +85,8 @@ documents = st.lists(sections, min_size=1, max_size=4).map(tuple).map(Document)
 def test_markdown_is_quiet_whatever_it_is_made_of(part: int, record_property: Record) -> None:
     def quiet(document: Document) -> None:
         for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
-            codes = hostile.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)
-            assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+            codes = hostile_text.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)
+            assert {clean(text) for text in hostile_text.foreign_texts(document)} <= set(codes)
 
     record_property("documents", tried(quiet, documents, cases=CASES, part=part))
 
@@ -95,8 +95,8 @@ def test_markdown_is_quiet_whatever_it_is_made_of(part: int, record_property: Re
 @parts
 def test_adf_holds_only_our_nodes(part: int, record_property: Record) -> None:
     def quiet(document: Document) -> None:
-        codes = hostile.assert_adf_is_quiet(render(document, Markup.ADF, WIDE))
-        assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+        codes = hostile_text.assert_adf_is_quiet(render(document, Markup.ADF, WIDE))
+        assert {clean(text) for text in hostile_text.foreign_texts(document)} <= set(codes)
 
     record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
 
@@ -105,8 +105,8 @@ def test_adf_holds_only_our_nodes(part: int, record_property: Record) -> None:
 @parts
 def test_wiki_holds_only_our_signs(part: int, record_property: Record) -> None:
     def quiet(document: Document) -> None:
-        codes = hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
-        assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
+        codes = hostile_text.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
+        assert {clean(text) for text in hostile_text.foreign_texts(document)} <= set(codes)
 
     record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
 
@@ -116,12 +116,12 @@ def test_wiki_holds_only_our_signs(part: int, record_property: Record) -> None:
 def test_terminal_and_html_are_quiet(part: int, record_property: Record) -> None:
     def quiet(document: Document) -> None:
         shown = terminal(document)
-        hostile.assert_no_control(shown)
+        hostile_text.assert_no_control(shown)
         tags: list[str] = []
 
         class Reader(HTMLParser):
             def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-                assert not attrs or (tag, attrs) == ("a", [("href", hostile.PAGE)])
+                assert not attrs or (tag, attrs) == ("a", [("href", hostile_text.PAGE)])
                 tags.append(tag)
 
             def handle_comment(self, data: str) -> None:
@@ -143,11 +143,11 @@ def test_a_body_under_its_limit_is_still_whole(part: int, record_property: Recor
             assert len(body.encode("utf-16-le")) // 2 <= limit
             match markup:
                 case Markup.ADF:
-                    hostile.assert_adf_is_quiet(body)
+                    hostile_text.assert_adf_is_quiet(body)
                 case Markup.WIKI:
-                    hostile.assert_wiki_is_quiet(body)
+                    hostile_text.assert_wiki_is_quiet(body)
                 case _:
-                    hostile.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
+                    hostile_text.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
 
     record_property("documents", tried(whole, documents, st.integers(SHORTEST, 4_000), cases=CASES // 4, part=part))
 
@@ -156,7 +156,7 @@ def test_a_body_under_its_limit_is_still_whole(part: int, record_property: Recor
 def test_cleaned_text_is_one_quiet_line_and_stays_as_it_is(name: str, two: str) -> None:
     shown = clean(name + two)
     assert clean(shown) == shown
-    hostile.assert_lines_are_quiet("x" + shown)
+    hostile_text.assert_lines_are_quiet("x" + shown)
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=90))
@@ -169,17 +169,17 @@ def test_cleaning_keeps_what_can_be_seen(text: str) -> None:
 def test_a_summary_of_attacked_trackers_is_quiet(part: int, record_property: Record) -> None:
     random = Random(20261122 + part)
     for _ in range(CASES // 4):
-        view = hostile.attacked(random)
+        view = hostile_text.attacked(random)
         for document in (
             summary(view),
             transition(view, random.choice(list(Status))),
             status_issue_body(view.milestone, view.project),
         ):
             for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
-                codes = hostile.assert_markdown_is_quiet(render(document, markup, 65_000), links=links)
-                assert {clean(text) for text in hostile.foreign_texts(document)} <= set(codes)
-            hostile.assert_adf_is_quiet(render(document, Markup.ADF, 30_000))
-            hostile.assert_wiki_is_quiet(render(document, Markup.WIKI, 30_000))
+                codes = hostile_text.assert_markdown_is_quiet(render(document, markup, 65_000), links=links)
+                assert {clean(text) for text in hostile_text.foreign_texts(document)} <= set(codes)
+            hostile_text.assert_adf_is_quiet(render(document, Markup.ADF, 30_000))
+            hostile_text.assert_wiki_is_quiet(render(document, Markup.WIKI, 30_000))
             assert len(render(document, Markup.ADF, 30_000)) <= 30_000
     record_property("summaries", CASES // 4)
 
@@ -187,26 +187,26 @@ def test_a_summary_of_attacked_trackers_is_quiet(part: int, record_property: Rec
 @given(texts)
 def test_the_title_of_a_status_issue_is_quiet(title: str) -> None:
     shown = status_issue_title(milestone(title))
-    hostile.assert_lines_are_quiet(shown)
+    hostile_text.assert_lines_are_quiet(shown)
     assert len(shown) <= 200
     assert not any(sign in shown.replace(f"{sign} ", "").rstrip(sign) for sign in "@#!~%")
 
 
-@pytest.mark.parametrize("text", hostile.PARTS)
+@pytest.mark.parametrize("text", hostile_text.PARTS)
 def test_no_hostile_part_passes_for_our_own_words(text: str) -> None:
     if is_ours(text):
         body = render(Document((Section(title="", blocks=(Lines(((text or "x",),)),), weight=1),)), Markup.GITHUB, WIDE)
-        hostile.assert_markdown_is_quiet(body, links=False)
+        hostile_text.assert_markdown_is_quiet(body, links=False)
 
 
 def test_the_checks_find_what_they_look_for() -> None:
     for body in ("hello @ada", "see #1", "![x](y)", "<b>x</b>", "[x](https://github.com/a/b/issues/1)", "a\n/close"):
         with pytest.raises(AssertionError):
-            hostile.assert_markdown_is_quiet(body, links=True)
+            hostile_text.assert_markdown_is_quiet(body, links=True)
     with pytest.raises(AssertionError):
-        hostile.assert_wiki_is_quiet("hello [~ada]")
+        hostile_text.assert_wiki_is_quiet("hello [~ada]")
     with pytest.raises(KeyError):
-        hostile.assert_adf_is_quiet(json.dumps({"type": "doc", "version": 1, "content": [{"type": "mention"}]}))
+        hostile_text.assert_adf_is_quiet(json.dumps({"type": "doc", "version": 1, "content": [{"type": "mention"}]}))
 
 
 def test_an_item_on_github_keeps_its_way_there() -> None:

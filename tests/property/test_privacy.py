@@ -21,12 +21,12 @@ from sync.report.view import view
 from sync.tracker.actions import Attach
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Page
+from tests.integration.test_engine import NOW, World, page
+from tests.portfolio_world import NOW as RELATED_NOW
+from tests.portfolio_world import PAST, beside, running
+from tests.portfolio_world import World as Related
+from tests.portfolio_world import page as page_of
 from tests.proof import TIMEOUT, Record, full, tried
-from tests.related import NOW as RELATED_NOW
-from tests.related import PAST, beside, running
-from tests.related import World as Related
-from tests.related import page as page_of
-from tests.unit.test_engine import NOW, World, page
 
 pytestmark = TIMEOUT
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)

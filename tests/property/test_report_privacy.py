@@ -15,7 +15,7 @@ from sync.model.audience import Audience
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Visibility
 from sync.tracker.protocol import Page
-from tests.sites import contents, installation, project, series
+from tests.sample_site import contents, installation, project, series
 
 build: Any = pytest.importorskip("sync.site.build", reason="no Jinja2 or Vega-Lite here: the extra `site`").build
 

@@ -22,7 +22,7 @@ from sync.markup.message import fitted, html_message, text_message
 from sync.model.digest import LastSent
 from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownWhy
 from tests import catalogue
-from tests.digests import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
+from tests.digest_samples import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "digest"
 DAY = timedelta(days=1)

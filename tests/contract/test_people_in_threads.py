@@ -1,0 +1,371 @@
+"""What people say and do in a thread is respected in every dialect, over HTTP, by whole runs of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from connectors.sandbox.world import Fault
+from sync.engine import handover
+from sync.engine.result import Result
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, DeleteComment, MoveLabel
+from sync.tracker.connection import MilestoneOverrides
+from tests.contract.team_rounds import DIALECTS, Team, team
+
+
+@pytest.fixture(params=DIALECTS)
+def there(request: pytest.FixtureRequest) -> Iterator[Team]:
+    with team(request.param) as made:
+        yield made
+
+
+def kinds(result: Result) -> list[str]:
+    return [type(action.action).__name__ for action in result.written]
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def test_a_judgement_stands_beside_the_computed_status_and_ends(there: Team) -> None:
+    first = there.run()
+    assert "CreateStatusIssue" in kinds(first)
+    assert first.notifications == 2, "the issue and the first summary"
+    computed = there.health_labels
+    there.says("/milesync off-track until 2026-03-06 because vendor slipped")
+    told = there.run()
+    assert kinds(told) == ["UpdateComment"]
+    assert (told.notifications, told.plan.people.understood, told.plan.people.ignored) == (0, 1, 0)
+    summary = there.texts()[0]
+    assert "A person sees it otherwise" in summary
+    assert "vendor slipped" in summary
+    assert "6 Mar 2026" in summary
+    assert there.health_labels == computed, "the label says what is computed"
+    assert there.run().plan.actions == ()
+    there.clock.now = there.clock.now.replace(day=7)
+    there.run()
+    assert "A person sees it otherwise" not in there.texts()[0]
+    assert len(there.texts()) == 1
+
+
+def test_taking_the_comment_back_takes_the_judgement_back(there: Team) -> None:
+    there.run()
+    said = there.says("/milesync off-track")
+    there.run()
+    assert "A person sees it otherwise" in there.texts()[0]
+    there.issue.comments.remove(said)
+    there.clock.on(days=1, minutes=1)
+    there.run()
+    assert "A person sees it otherwise" not in there.texts()[0]
+
+
+def test_who_may_not_write_is_not_heard_and_is_counted(there: Team) -> None:
+    there.run()
+    there.says("/milesync mute", "eve")
+    there.says("/milesync off-track because I say so", "stranger")
+    there.says("I agree with `/milesync mute`", "ada")
+    result = there.run()
+    assert (result.plan.people.understood, result.plan.people.ignored) == (0, 2)
+    assert "I say so" not in there.texts()[0]
+    assert not result.plan.people.muted
+
+
+def test_what_only_some_may_read_is_not_shown_to_all(there: Team) -> None:
+    there.run()
+    there.says("/milesync off-track because of a secret", internal=True, minimised=True)
+    result = there.run()
+    assert result.plan.people.understood == 0
+    assert "secret" not in there.texts()[0]
+
+
+def test_a_tracker_that_does_not_tell_who_may_write_hears_nobody(there: Team) -> None:
+    there.run()
+    there.project.admin = False
+    there.project.members.clear()
+    there.says("/milesync off-track")
+    assert there.run().plan.people.ignored == 1
+
+
+def test_the_owner_of_the_token_is_heard_as_well_but_no_text_of_ours_is(there: Team) -> None:
+    there.run()
+    there.says("/milesync at-risk", there.tracker.bot.login)
+    assert there.run().plan.people.understood == 1
+    assert "A person sees it otherwise" in there.texts()[0]
+
+
+def test_mute_silences_and_unmute_speaks_again(there: Team) -> None:
+    there.run()
+    there.says("/milesync mute")
+    there.clock.now = there.clock.now.replace(day=25)
+    muted = there.run()
+    assert (muted.written, muted.plan.people.muted) == ([], 1)
+    there.says("/milesync unmute")
+    again = there.run()
+    assert {"MoveLabel", "CreateComment", "UpdateComment"} <= set(kinds(again))
+    assert there.health_labels == [there.label("overdue")]
+
+
+def test_refresh_rewrites_at_once_and_only_once(there: Team) -> None:
+    there.run()
+    there.says("/milesync refresh")
+    assert kinds(there.run()) == ["UpdateComment"]
+    assert there.run().written == []
+
+
+# --- what people change ----------------------------------------------------------------------------------------------
+
+
+def test_a_summary_that_a_person_edited_stays_until_they_give_it_back(there: Team) -> None:
+    there.run()
+    (summary,) = (c for c in there.issue.comments if c.author is there.tracker.bot)
+    there.edits(summary, "Ada adds a word.")
+    there.clock.now = there.clock.now.replace(day=25)
+    result = there.run()
+    assert result.plan.people.edited == 1
+    assert "UpdateComment" not in kinds(result)
+    assert there.health_labels == [there.label("overdue")], "the label goes on"
+    assert "Ada adds a word." in there.texts()[0]
+    assert there.run().written == []
+    there.says("/milesync refresh")
+    assert kinds(there.run()) == ["UpdateComment"]
+    assert "Ada adds a word." not in there.texts()[0]
+
+
+def test_what_is_ours_as_sent_is_never_taken_for_edited(there: Team) -> None:
+    there.run()
+    for day in range(3, 8):
+        there.clock.now = there.clock.now.replace(day=day)
+        assert there.run().plan.people.edited == 0
+    assert len(there.texts()) == 1
+
+
+def test_a_deleted_summary_stays_deleted(there: Team) -> None:
+    there.run()
+    there.issue.comments.clear()
+    there.clock.on(days=2)
+    assert "CreateComment" not in kinds(there.run())
+    assert there.texts() == []
+
+
+def test_a_copied_marker_is_not_ours(there: Team) -> None:
+    there.run()
+    (ours,) = there.issue.comments
+    copy = there.says("", "eve")
+    copy.body, copy.properties = ours.body, dict(ours.properties)
+    there.clock.now = there.clock.now.replace(day=25)
+    result = there.run()
+    assert "DeleteComment" not in kinds(result)
+    assert copy in there.issue.comments
+    assert there.texts()[0] != str(copy.body)
+
+
+@pytest.mark.parametrize("half", ["both", "neither", "wrong"])
+def test_a_half_done_label_move_is_healed(there: Team, half: str) -> None:
+    there.run()
+    (right,) = there.health_labels
+    issue, bot = there.issue, there.tracker.bot
+    there.make_labels("bug", there.label("done"))
+    there.tracker.label(issue, ["bug"], [], there.tracker.user("ada"), there.clock.on(minutes=1))
+    wrong = there.label("done")
+    add, remove = {"both": ([wrong], []), "neither": ([], [right]), "wrong": ([wrong], [right])}[half]
+    there.tracker.label(issue, add, remove, bot, there.clock.on(minutes=1))
+    healed = there.run()
+    assert [type(action.action) for action in healed.written] == [MoveLabel]
+    assert there.health_labels == [right]
+    assert "bug" in issue.labels
+    assert there.run().written == []
+
+
+# --- another account, and the end ------------------------------------------------------------------------------------
+
+
+def test_two_instances_with_one_account_never_fight(there: Team) -> None:
+    """Each has a status issue of its own, also where they see things differently."""
+    there.run()
+    ours = there.issue
+    before = sorted(ours.labels), [str(comment.body) for comment in ours.comments]
+    with Store.memory(there.clock) as store:
+
+        def other() -> Result:
+            engine = there.engine()
+            return replace(engine, instance="other", store=store, clock=lambda: there.clock().replace(day=25)).run()
+
+        assert "CreateStatusIssue" in kinds(other())
+        assert other().written == []
+        assert there.run().written == []
+    assert (sorted(ours.labels), [str(comment.body) for comment in ours.comments]) == before
+    (theirs,) = (i for i in there.project.issues.values() if not i.milestones and i is not ours)
+    assert there.label("overdue") in theirs.labels
+    assert there.label("overdue") not in ours.labels
+
+    engine, assessed = there.looked()
+    engine.apply_into(Result(assessed=assessed, plan=handover.retire(engine, assessed)[0]))
+    assert ours.closed is not None
+    assert theirs.closed is None
+    assert len(theirs.comments) == 1
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_instances_that_report_on_one_issue_each_keep_a_summary_there(kind: str) -> None:
+    """Another instance's text is no memory of ours: what never stood there was not deleted."""
+    with team(kind) as there, Store.memory(there.clock) as store:
+        ada = there.tracker.user("ada")
+        named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["milestone-status"])
+        more = {"named": {"PAY/v1": MilestoneOverrides(report_on=named.key)}}
+        there.run(**more)
+        for _ in range(2):
+            replace(there.engine(**more), instance="other", store=store).run()
+        assert len(there.texts()) == 2
+        assert there.run(**more).written == []
+
+
+def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: Team) -> None:
+    there.run()
+    old = list(there.issue.comments)
+    former = there.tracker.bot.login
+    there.changes_token()
+    there.loses_database()
+    blocked = there.run()
+    assert blocked.written == []
+    assert any("milesync adopt" in skipped.why for skipped in blocked.plan.skipped)
+    assert len([i for i in there.project.issues.values() if not i.milestones]) == 1
+
+    engine, assessed = there.looked()
+    left = handover.find_claims(engine, assessed)
+    (account,) = left.accounts
+    if there.tracker.kind != "jira-cloud":
+        assert account == former
+    assert (len(left.issues), len(left.summaries)) == (1, 1)
+    assert handover.adopt(engine, assessed, left, ["somebody else"], remember=False).actions == ()
+    plan = handover.adopt(engine, assessed, left, [account], remember=True)
+    assert [type(action) for action in plan.actions] == [CreateComment, DeleteComment]
+    result = Result(assessed=assessed, plan=plan)
+    engine.apply_into(result)
+    assert engine.failures == []
+    assert len(there.texts()) == 1
+    if there.tracker.kind == "github":  # whoever may write may delete others' comments there
+        assert old[0] not in there.issue.comments
+    else:
+        assert old[0] in there.issue.comments
+        assert len(engine.left) == 1
+    assert there.run().written == []
+    there.clock.on(days=2)
+    assert {"CreateComment", "CreateStatusIssue"}.isdisjoint(kinds(there.run()))
+    assert len(there.texts()) == 1
+
+
+def test_retire_takes_away_what_is_ours_and_nothing_else(there: Team) -> None:
+    there.run()
+    there.clock.now = there.clock.now.replace(day=25)
+    there.run()
+    assert len(there.texts()) == 2, "the summary and a transition"
+    there.says("A person's comment")
+    there.make_labels("bug")
+    there.tracker.label(there.issue, ["bug"], [], there.tracker.user("ada"))
+    human = there.tracker.issue(there.project, "Human", there.tracker.user("ada"), labels=["milestone-status"])
+    issue = there.issue
+
+    engine, assessed = there.looked()
+    plan, unreached = handover.retire(engine, assessed)
+    assert unreached == []
+    assert len(issue.comments) == 3, "looking changes nothing"
+    result = Result(assessed=assessed, plan=plan)
+    engine.apply_into(result)
+    assert engine.failures == []
+    assert engine.left == []
+    assert [str(c.body) for c in issue.comments] == ["A person's comment"]
+    assert sorted(issue.labels) == ["bug", "milestone-status"]
+    assert issue.closed is not None
+    assert human.closed is None
+    engine, assessed = there.looked()
+    assert handover.retire(engine, assessed)[0].actions == ()
+    assert there.run().written == [], "a closed status issue mutes"
+
+
+def test_retire_leaves_what_a_person_edited(there: Team) -> None:
+    there.run()
+    there.edits(there.issue.comments[0], "Ada adds a word.")
+    engine, assessed = there.looked()
+    plan, _ = handover.retire(engine, assessed)
+    assert not [action for action in plan.actions if isinstance(action, DeleteComment)]
+    assert ["edited" in skipped.why for skipped in plan.skipped] == [True]
+
+
+def test_retire_on_an_issue_that_people_named_leaves_it_open() -> None:
+    with team("jira") as there:
+        ada = there.tracker.user("ada")
+        named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["health/custom"])
+        there.run(named={"PAY/v1": MilestoneOverrides(report_on=named.key)})
+        assert len(there.texts()) == 1
+        engine = there.engine(named={"PAY/v1": MilestoneOverrides(report_on=named.key)})
+        engine.pull()
+        assessed = engine.assess(keep=False)
+        plan, _ = handover.retire(engine, assessed)
+        engine.apply_into(Result(assessed=assessed, plan=plan))
+        assert there.texts() == []
+        assert named.closed is None
+        assert named.labels == ["health/custom"], "a label that is none of ours"
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_what_a_workflow_does_not_let_us_close_is_left_and_told(kind: str) -> None:
+    with team(kind) as there:
+        there.run()
+        engine, assessed = there.looked()
+        plan, _ = handover.retire(engine, assessed)
+        there.tracker.faults.append(Fault("status", "GET /rest/api", status=200, body='{"transitions": []}'))
+        engine.apply_into(Result(assessed=assessed, plan=plan))
+        assert engine.failures == []
+        assert ["has no way to close it" in note for note in engine.left] == [True]
+        assert there.texts() == []
+        assert there.issue.closed is None
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_a_change_that_jira_does_not_let_us_make_quietly_counts(kind: str) -> None:
+    with team(kind) as there:
+        there.run()
+        there.tracker.faults.append(Fault("status", "notifyUsers=false", times=9, status=403))
+        there.says("/milesync refresh")
+        assert there.run().notifications == 1
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def test_on_a_quiet_day_people_are_not_notified(there: Team) -> None:
+    there.keep_quiet = True
+    there.run()
+    there.clock.now = there.clock.now.replace(day=21)  # a Saturday, the day after it was due
+    weekend = there.run()
+    assert weekend.notifications == 0
+    assert weekend.plan.people.waiting == 1
+    assert there.health_labels == [there.label("overdue")]
+    assert len(there.texts()) == 1
+    there.clock.on(days=1)
+    assert there.run().notifications == 0
+    there.clock.on(days=1)
+    monday = there.run()
+    assert monday.notifications == 1
+    assert len(there.texts()) == 2
+    assert there.run().written == []
+
+
+def test_what_changed_outlives_a_rewriting_of_the_same_meaning(there: Team) -> None:
+    there.run()
+    late = there.tracker.issue(there.project, "Latecomer", there.tracker.user("ada"), at=there.clock.on(days=1))
+    milestone = next(iter(there.project.milestones))
+    there.tracker.move(there.project, late, [milestone], there.tracker.user("ada"), there.clock())
+    there.clock.on(minutes=5)
+    there.run()
+    assert "Latecomer" in there.changes()
+    there.says("/milesync refresh")
+    assert kinds(there.run()) == ["UpdateComment"]
+    assert "Latecomer" in there.changes(), "what was told is still the last that changed"
+    there.tracker.close(late, there.tracker.user("ada"), there.clock.on(days=1), resolution="completed")
+    there.clock.on(minutes=5)
+    there.run()
+    assert "Closed" in there.changes()
+    assert "Added" not in there.changes()

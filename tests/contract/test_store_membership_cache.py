@@ -1,0 +1,91 @@
+"""What is made of the rows once, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from sync.assess.membership_cache import load_memberships
+from sync.model import tracker_data
+from sync.model.tracker_data import EventKind, Issue, Visibility
+from sync.store.store import Store, UnusableDatabase
+from sync.tracker.protocol import Page
+from tests.contract.store_rows import DAY, SOURCE, T0, event, issue, milestone
+
+
+def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
+    made = load_memberships(store, SOURCE, {"p"}, tracker_data.REMOVED, at, ()).stays
+    return {
+        container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
+    }
+
+
+class Unread(Store):
+    """The same store, whose issues are not to be read."""
+
+    def __init__(self, store: Store) -> None:
+        vars(self).update(vars(store))
+
+    def issues(self, *_: Any, **__: Any) -> Iterator[Issue]:
+        raise AssertionError("read again")
+
+
+def test_stays_are_made_once_for_what_stands_there(store: Store) -> None:
+    page = Page(
+        issues=(issue(milestones=("m",)), issue("2")),
+        milestones=(milestone(), milestone("n")),
+        histories={"1": (event(EventKind.JOINED, T0, milestone="m"),)},
+        cursors={"p": "1"},
+    )
+    store.save(SOURCE, page, T0)
+    first = known_stays(store)
+    assert set(first) == {"m"}
+    store.save(SOURCE, page, T0 + DAY)  # as an overlap reads it again
+    store.save(SOURCE, Page(cursors={"p": "2"}), T0 + DAY)
+    assert known_stays(Unread(store)) == first
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(issues=(issue("2", milestones=("n",), updated_at=T0 + DAY),)),
+        Page(issues=(issue(milestones=("m",), visibility=Visibility.CONFIDENTIAL),)),
+        Page(histories={"1": (event(EventKind.JOINED, T0, milestone="n"),)}),
+        Page(milestones=(milestone("m", title="renamed"),)),
+        Page(milestones=(milestone("o"),)),
+        Page(gone=frozenset({"1"})),
+    ],
+)
+def test_stays_are_made_anew_when_anything_changed_that_they_are_made_of(store: Store, page: Page) -> None:
+    before = Page(issues=(issue(milestones=("m",)), issue("2")), milestones=(milestone(), milestone("n")))
+    store.save(SOURCE, before, T0)
+    known_stays(store)
+    store.save(SOURCE, page, T0 + DAY)
+    with pytest.raises(AssertionError, match="read again"):
+        known_stays(Unread(store))
+
+
+class Fixed(Store):
+    """The same store, which takes nothing in."""
+
+    def __init__(self, store: Store) -> None:
+        vars(self).update(vars(store))
+
+    def save_memos(self, *_: Any) -> None:
+        raise UnusableDatabase("db", "read only")
+
+
+def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
+    assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
+    assert store.memos(SOURCE, "", ["p"]) == {}
+
+
+def test_another_rule_makes_them_anew(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
+    known_stays(store)
+    with pytest.raises(AssertionError, match="read again"):
+        load_memberships(Unread(store), SOURCE, {"p"}, {"other"}, T0, ())

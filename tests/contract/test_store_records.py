@@ -1,0 +1,238 @@
+"""What every database behind the store must remember of what was assessed, observed and written."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from sync.model.health import Basis, Confidence, Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status
+from sync.model.membership import Counts
+from sync.model.published import Outcome
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, Receipt
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
+from sync.tracker.protocol import Page
+from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, issue
+
+# --- assessments --------------------------------------------------------------------------------------------------
+
+FULL = Health(
+    container="c",
+    at=T0,
+    status=Status.AT_RISK,
+    band=Status.OFF_TRACK,
+    since=T0 - DAY,
+    audience="team",
+    due=date(2026, 4, 1),
+    baseline=date(2026, 3, 1),
+    start=date(2026, 1, 1),
+    probability=0.4,
+    dates=Dates(p50=date(2026, 4, 2), p85=date(2026, 4, 9), p95=None, horizon=date(2027, 1, 1)),
+    counts=Counts(open=3, closed=2, removed=1, added=1),
+    reasons=(Reason(kind=ReasonKind.DUE_MOVED, effect=-0.5, values={"from": date(2026, 3, 1), "days": 31, "x": None}),),
+    levers=(
+        Lever(
+            kind=LeverKind.MOVE, probability=0.8, values={"to": date(2026, 4, 9), "text": "2026-04-09"}, items=("i",)
+        ),
+        Lever(kind=LeverKind.PACE, probability=None, values={"needed": 2.5}),
+    ),
+    confidence=Confidence.LOW,
+    basis=Basis(stream="s", survival=0.3),
+)
+
+
+def test_the_last_health_comes_back_whole_and_by_audience(store: Store) -> None:
+    later = replace(FULL, at=T0 + DAY, status=Status.ON_TRACK)
+    public = replace(FULL, audience="public", reasons=(), levers=())
+    store.save_health("run 1", [FULL, public])
+    store.save_health("run 2", [later])
+    assert store.last_health("team") == {"c": later}
+    assert store.last_health("public") == {"c": public}
+    assert store.last_health() == {}
+
+
+def test_a_late_older_health_is_not_the_last_one(store: Store) -> None:
+    store.save_health("run", [replace(FULL, at=T0 + DAY)])
+    store.save_health("run", [FULL])
+    store.save_health("run", [FULL])
+    assert store.last_health("team")["c"].at == T0 + DAY
+    assert len(list(store.forecasts())) == 2
+
+
+def test_what_was_last_said_in_each_week(store: Store) -> None:
+    thursday = datetime(2026, 1, 1, tzinfo=UTC)
+    days = (0, 1, 6, 7, 15, 20)
+    told = [replace(FULL, audience="", at=thursday + n * DAY, probability=0.3 + n / 100) for n in days]
+    store.save_health("run", [*told, replace(FULL, audience="public", at=thursday + 8 * DAY)])
+    found = store.weekly(thursday, thursday + 20 * DAY)
+    assert [(summary.at - thursday).days for summary in found["c"]] == [6, 7, 15]
+    assert [round(summary.probability or 0, 2) for summary in found["c"]] == [0.36, 0.37, 0.45]
+    assert [(summary.at - thursday).days for summary in store.weekly(thursday + 7 * DAY, thursday + 99 * DAY)["c"]] == [
+        7,
+        20,
+    ]
+
+
+def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
+    silent = replace(FULL, container="d", probability=None, dates=Dates(), basis=Basis(stream="t"))
+    store.save_health("run 1", [FULL, silent, replace(FULL, container="a")], {"a": "named"})
+    store.save_health("run 2", [replace(FULL, at=T0 + DAY)])
+    found = list(store.forecasts())
+    assert [(forecast.container, forecast.at, forecast.stream) for forecast in found] == [
+        ("a", T0, "named"),
+        ("c", T0, "s"),
+        ("c", T0 + DAY, "s"),
+    ]
+    assert (found[1].probability, found[1].start, found[1].due) == (0.4, FULL.start, FULL.due)
+    assert (found[1].p50, found[1].p85, found[1].p95) == (FULL.dates.p50, FULL.dates.p85, None)
+    assert [forecast.container for forecast in store.forecasts("named")] == ["a"]
+    store.save_outcomes({"c": Outcome(done=T0), "a": Outcome(dropped=True)})
+    store.save_outcomes({"c": Outcome(done=T0 + DAY)})
+    assert store.outcomes() == {"c": Outcome(done=T0 + DAY), "a": Outcome(dropped=True)}
+
+
+def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
+    risk = replace(FULL, audience="", status=Status.AT_RISK)
+    told = [
+        risk,
+        replace(risk, at=T0 + DAY, probability=0.5),
+        replace(risk, at=T0 + 2 * DAY, status=Status.ON_TRACK),
+        replace(risk, at=T0 + 3 * DAY, status=Status.ON_TRACK, due=None),
+        replace(risk, container="d", at=T0 + DAY),
+        replace(risk, audience="public", at=T0 + DAY),
+    ]
+    store.save_health("run", told)
+    assert store.said_at(T0 - DAY) == {}
+    before = store.said_at(T0 + DAY)
+    assert {name: (summary.at, summary.probability) for name, summary in before.items()} == {
+        "c": (T0 + DAY, 0.5),
+        "d": (T0 + DAY, 0.4),
+    }
+    assert store.said_at(T0 + 9 * DAY)["c"].due is None
+    turns = store.turns()
+    assert [(summary.at, summary.status, summary.due) for summary in turns["c"]] == [
+        (T0, Status.AT_RISK, FULL.due),
+        (T0 + 2 * DAY, Status.ON_TRACK, FULL.due),
+        (T0 + 3 * DAY, Status.ON_TRACK, None),
+    ]
+    assert len(turns["d"]) == 1
+    assert store.said_at(T0, "public") == {}
+    assert len(store.turns("public")["c"]) == 1
+
+
+# --- observation and journal --------------------------------------------------------------------------------------
+
+UID = f"{SOURCE}/milestone/m"
+
+
+def marker(kind: MarkerKind, milestone: str = UID) -> str:
+    return Marker(instance="i", kind=kind, milestone=milestone).encode()
+
+
+def status_issue(**changes: Any) -> StatusIssue:
+    fields: dict[str, Any] = {
+        "issue": "#1",
+        "url": f"{SOURCE}/p/1",
+        "closed": False,
+        "labels": ("health/on-track",),
+        "comments": (),
+    }
+    return StatusIssue(**fields | changes)
+
+
+def comment(kind: MarkerKind) -> OurComment:
+    return OurComment(id="c1", marker=marker(kind), body="Body", created_at=T0, updated_at=T0)
+
+
+def test_the_last_observation_stands(store: Store) -> None:
+    store.save(SOURCE, Page(), T0)
+    seen = status_issue(comments=(comment(MarkerKind.TRANSITION),))
+    store.save_observed(UID, None, T0)
+    store.save_observed(UID, seen, T0 + DAY)
+    store.save_observed(f"{SOURCE}/milestone/n", None, T0)
+    assert store.observed() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
+
+
+def test_status_issues_are_known_from_the_journal(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue("9", key="#5"), issue("8", key="#5", project="q"), issue("7"))), T0)
+    action = CreateStatusIssue(milestone=UID, project="p", project_key="a/b", title="T", body="B", marker="{}")
+    entry = store.begin("run", action)
+    assert store.status_issues(SOURCE) == frozenset()
+    store.finish(entry, Receipt(issue="#5"))
+    assert store.status_issues(SOURCE) == {"9"}
+
+
+def test_status_issues_are_known_from_an_observation_by_their_marker(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue("1"), issue("2"))), T0)
+    named = status_issue(issue="#2", url=f"{SOURCE}/p/2")
+    store.save_observed(f"{SOURCE}/milestone/n", named, T0)
+    foreign = status_issue(marker=marker(MarkerKind.STATUS_ISSUE, "another milestone"))
+    store.save_observed(UID, foreign, T0)
+    assert store.status_issues(SOURCE) == frozenset()
+    store.save_observed(UID, status_issue(marker=marker(MarkerKind.STATUS_ISSUE)), T0)
+    store.save_observed(UID, None, T0 + DAY)
+    assert store.status_issues(SOURCE) == {"1"}
+
+
+def test_a_summary_once_posted_is_remembered(store: Store) -> None:
+    store.save(SOURCE, Page(), T0)
+    post = CreateComment(milestone=UID, project="p", project_key="k", issue="#1", body="B", marker="{}", summary=True)
+    store.finish(store.begin("run", replace(post, summary=False)), Receipt(id="1"))
+    store.finish(store.begin("run", post), "refused")
+    assert store.posted() == frozenset()
+    store.finish(store.begin("run", post), Receipt(id="1"))
+    assert store.posted() == {UID}
+    other = f"{SOURCE}/milestone/n"
+    text = Marker(instance="i", kind=MarkerKind.SUMMARY, milestone=other).encode()
+    store.save_observed(other, status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),)), T0)
+    store.save_observed(other, status_issue(), T0 + DAY)
+    assert store.posted() == {UID, other}
+
+
+def test_another_instances_texts_are_none_that_we_made(store: Store) -> None:
+    text = Marker(instance="other", kind=MarkerKind.SUMMARY, milestone=UID).encode()
+    update = BoardUpdate(id="1", status="on_track", body="B", created_at=T0, marker=text)
+    boards = (Board(name="acme/7", updates=(update,)),)
+    seen = status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),), boards=boards)
+    store.save(SOURCE, Page(), T0)
+    store.save_observed(UID, seen, T0, "ours")
+    assert store.posted() == frozenset()
+    assert store.boards() == {}
+    store.save_observed(UID, seen, T0, "other")
+    assert store.posted() == {UID}
+    assert store.boards() == {UID: frozenset({"acme/7"})}
+
+
+def test_touched_is_what_the_pull_shows_changed(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue(updated_at=T0),)), T0)
+    assert store.touched(SOURCE, "#1", "p", T0 - DAY)
+    assert not store.touched(SOURCE, "#1", "p", T0)
+    assert not store.touched(SOURCE, "#1", "other", T0 - DAY)
+
+
+def test_what_was_begun_and_never_finished_is_known(store: Store) -> None:
+    for source in (SOURCE, OTHER):
+        store.save(source, Page(), T0)
+    move = MoveLabel(milestone=UID, project="p", project_key="k", issue="#1", add="a", remove=("b",))
+    elsewhere = replace(move, milestone=f"{OTHER}/milestone/m")
+    first, second = store.begin("run", move), store.begin("run", elsewhere)
+    third = store.begin("run", replace(move, add="c"))
+    assert [(e.n, e.action, e.run, e.begun_at) for e in store.unfinished(OTHER)] == [(second, elsewhere, "run", T0)]
+    assert [e.n for e in store.unfinished(SOURCE)] == [first, third]
+    store.finish(first, Receipt())
+    store.finish(third, "The tracker refused")
+    assert store.unfinished(SOURCE) == []
+
+
+def test_runs(store: Store) -> None:
+    store.start_run("a", T0)
+    store.start_run("b", T0 + DAY)
+    store.finish_run("a", '{"milestones": 1}', T0 + DAY)
+    assert [(r.id, r.started_at, r.finished_at, r.summary) for r in store.last_runs()] == [
+        ("b", T0 + DAY, None, None),
+        ("a", T0, T0 + DAY, '{"milestones": 1}'),
+    ]
+    assert [r.id for r in store.last_runs(1)] == ["b"]

@@ -1,0 +1,77 @@
+"""What a run loads: modules that it does not need would be most of the time of one that finds nothing changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.small_world import served
+from tests.e2e.subprocesses import milesync
+
+NEEDLESS = (
+    "alembic",
+    "holidays",
+    "jinja2",
+    "jira",
+    "matplotlib",
+    "numpy.ma",
+    "opentelemetry",
+    "psycopg",
+    "scipy",
+    "sqlalchemy.dialects.postgresql",
+    "sync.cli.digest",
+    "sync.cli.report",
+    "sync.store.export",
+    "sync.digest.channels",
+    "sync.engine.doctor",
+    "sync.engine.handover",
+    "sync.site",
+    "sync.assess.whatif",
+)
+
+
+FORECAST = ("numpy", "statistics", "sync.engine.engine", "sync.forecast.pooled", "sync.history.memberships")
+"""What assesses: to read trackers nothing of it is needed."""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The modules of the second of two runs, and of a pull, on GitHub and GitLab with SQLite; as they were loaded."""
+    with served(tmp_path_factory.mktemp("run")) as (_, config):
+        assert milesync("run", "--first-run", config=config).returncode == 0
+        told = {word: milesync(word, config=config, env={"PYTHONPROFILEIMPORTTIME": "1"}) for word in ("run", "pull")}
+    found = {}
+    for word, again in told.items():
+        assert again.returncode == 0, again.stderr
+        lines = (line.rpartition("|") for line in again.stderr.splitlines() if line.startswith("import time:"))
+        found[word] = [name.strip() for _, _, name in lines]
+    return found
+
+
+@pytest.fixture(scope="module")
+def loaded(both: dict[str, list[str]]) -> frozenset[str]:
+    return frozenset(both["run"])
+
+
+def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
+    assert {
+        "connectors.github.session",
+        "connectors.gitlab.session",
+        "sqlalchemy.dialects.sqlite",
+        "sync.cli.after_run",
+    } <= loaded
+
+
+@pytest.mark.parametrize("name", NEEDLESS)
+def test_a_run_loads_nothing_that_only_others_need(name: str, loaded: frozenset[str]) -> None:
+    assert [one for one in sorted(loaded) if one == name or one.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("name", [*NEEDLESS, *FORECAST])
+def test_a_pull_loads_nothing_of_the_forecast(name: str, both: dict[str, list[str]]) -> None:
+    assert [one for one in both["pull"] if one == name or one.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("name", FORECAST)
+def test_a_run_asks_the_trackers_before_it_loads_the_forecast(name: str, both: dict[str, list[str]]) -> None:
+    order = both["run"]
+    assert order.index("connectors.gitlab.session") < order.index(name)

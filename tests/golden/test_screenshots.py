@@ -1,0 +1,37 @@
+"""That comments can be drawn, and that Mermaid reads our charts. What they look like is for people to judge."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sync.markup import render
+from sync.report.summary import summary
+from sync.tracker.protocol import Markup
+from tests.golden.screenshots import browse, chromium, draw, page
+from tests.golden.situations import SITUATIONS, at_risk
+
+needs_browser = pytest.mark.skipif(chromium() is None, reason="no Chromium here: apt-get install chromium")
+needs_mermaid = pytest.mark.skipif(
+    "MERMAID_JS" not in os.environ, reason="MERMAID_JS names no mermaid.min.js (npm package mermaid)"
+)
+
+
+@needs_browser
+def test_a_comment_can_be_drawn(tmp_path: Path) -> None:
+    draw(render(summary(at_risk()), Markup.GITHUB, 65_000), tmp_path / "comment.png")
+    with Image.open(tmp_path / "comment.png") as picture:
+        assert picture.width > 1_000
+        assert picture.height > 1_000
+
+
+@needs_browser
+@needs_mermaid
+def test_mermaid_reads_our_charts() -> None:
+    bodies = [render(summary(made()), Markup.GITHUB, 65_000) for made in SITUATIONS.values()]
+    charts = "\n\n".join(body for body in bodies if "```mermaid" in body)
+    shown = browse(page(charts, unfold=True), "--dump-dom")
+    assert shown.count('aria-roledescription="xychart"') == charts.count("```mermaid") > 5

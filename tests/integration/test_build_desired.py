@@ -1,0 +1,171 @@
+"""What is asked of a tracker for one milestone, from its assessment and from what stands there."""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from datetime import date, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.track_record import earlier
+from sync.model.health import Dates, Status
+from sync.model.tracker_data import State
+from sync.plan.build_desired import build_desired
+from sync.plan.desired import Desired
+from sync.plan.reconcile import reconcile
+from sync.store.store import Store
+from sync.tracker.marker import Marker, MarkerKind, last_marker
+from sync.tracker.observed import Observed, OurComment, StatusIssue
+from tests.integration.test_engine import NOW, World, page
+
+HOUR = 3600
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def body(world: World) -> str:
+    (text,) = world.summaries()
+    return text
+
+
+def assessed(world: World) -> AssessedMilestone:
+    engine = world.engine()
+    engine.pull()
+    (milestone,) = engine.assess()
+    return milestone
+
+
+def forecast(milestone: AssessedMilestone, p: float, p50: date) -> AssessedMilestone:
+    made = replace(milestone.health, status=Status.AT_RISK, unknown=None, probability=p, dates=Dates(p50=p50))
+    return changed(milestone, health=made)
+
+
+def written(want: Desired, have: StatusIssue | None) -> StatusIssue:
+    """The status issue after its summary was written as wanted."""
+    first = have or StatusIssue(issue="1", url="", closed=False, labels=(want.label,), comments=())
+    seen = {want.milestone: first}
+    plan = reconcile([want], Observed(issues=seen), instance="acme", now=NOW)
+    marker = next(text for a in plan.actions if (text := getattr(a, "marker", "")) and Marker.decode(text))
+    comment = OurComment(id="c", marker=marker, body=want.summary, created_at=NOW, updated_at=NOW)
+    return replace(first, comments=(comment,))
+
+
+def test_an_issue_that_was_estimated_anew_is_named(world: World) -> None:
+    first = page()
+    world.tracker.pages = [replace(first, issues=tuple(replace(i, estimate=8 * HOUR) for i in first.issues))]
+    world.run()
+    assert "32 h estimated" in body(world)
+    world.now += timedelta(hours=2)
+    last = replace(world.tracker.pages[0].issues[3], estimate=24 * HOUR, updated_at=world.now - timedelta(hours=1))
+    world.tracker.pages = [replace(first, issues=(*world.tracker.pages[0].issues[:3], last))]
+    world.run()
+    assert "**Estimated anew** `#4` `Task 4`" in body(world)
+    assert "0 h spent of 48 h estimated, 32 h still to do: within the estimate" in body(world)
+    world.now += timedelta(days=2)
+    world.run()
+    assert "**Estimated anew** `#4` `Task 4`" in body(world)
+
+
+def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: World) -> None:
+    one = page()
+    done, also, told, untold = one.issues
+    issues = (
+        replace(done, estimate=4 * HOUR, spent=9 * HOUR, remaining=3 * HOUR),
+        also,
+        replace(told, estimate=10 * HOUR, spent=2 * HOUR, remaining=20 * HOUR),
+        replace(untold, estimate=6 * HOUR, spent=1 * HOUR),
+    )
+    assert done.state is State.CLOSED
+    world.tracker.pages = [replace(one, issues=issues)]
+    world.run()
+    assert "12 h spent of 20 h estimated, 25 h still to do: 85 % over the estimate (3 issues have one)." in body(world)
+
+
+def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
+    milestone = assessed(world)
+    first = build_desired(forecast(milestone, 0.71, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW)
+    assert "likelihood" not in first.summary
+    stands = written(first, None)
+    moved = forecast(milestone, 0.42, date(2026, 4, 9))
+    second = build_desired(moved, stands, posted=True, instance="acme", now=NOW + timedelta(days=1))
+    told = "**Forecast** likelihood 71 % → 42 %, most likely date 1 Apr 2026 → 9 Apr 2026"
+    assert told in second.summary
+    again = build_desired(moved, written(second, stands), posted=True, instance="acme", now=NOW + timedelta(days=3))
+    assert told in again.summary
+    marker = Marker.decode(written(second, stands).comments[0].marker)
+    assert marker is not None
+    assert marker.kind is MarkerKind.SUMMARY
+
+
+def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) -> None:
+    milestone = assessed(world)
+    store: Store = world.store
+    for days in range(45):
+        said = forecast(milestone, 0.5 + days / 100, date(2026, 4, 1)).health
+        store.save_health(f"r{days}", [replace(said, at=NOW - timedelta(days=days))])
+    found = earlier(store, "", NOW)[milestone.uid]
+    assert [(NOW - told.at).days for told in found] == [32, 25, 18, 11, 4, 1]
+    engine = world.engine()
+    (now,) = engine.assess(keep=False)
+    shown = build_desired(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
+    assert "What was forecast in the weeks before" in shown
+    assert shown.count("Apr 2026 | none |") == 5
+
+
+P50 = date(2026, 4, 20)
+
+
+@pytest.mark.parametrize("now", [0.60, 0.6235, 0.626, 0.65, 0.66, 0.68])
+def test_what_was_just_written_means_the_same_in_the_next_run(world: World, now: float) -> None:
+    milestone = assessed(world)
+    other = replace(milestone.milestone, title="renamed since")  # there is a reason to write, besides the probability
+    for before in (milestone, changed(milestone, milestone=other)):
+        first = build_desired(forecast(before, 0.62, P50), None, posted=False, instance="acme", now=NOW)
+        again = forecast(milestone, now, P50)
+        second = build_desired(again, written(first, None), posted=False, instance="acme", now=NOW)
+        stands = written(first, None) if second.meaning == first.meaning else written(second, None)
+        third = build_desired(again, stands, posted=False, instance="acme", now=NOW)
+        assert (third.meaning, third.probability) == (second.meaning, second.probability)
+
+
+def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(world: World) -> None:
+    milestone, told = assessed(world), []
+    want = build_desired(forecast(milestone, 0.5, P50), None, posted=False, instance="acme", now=NOW)
+    for step in range(1, 25):
+        again = build_desired(
+            forecast(milestone, 0.5 + step / 100, P50), written(want, None), posted=False, instance="acme", now=NOW
+        )
+        if again.meaning != want.meaning:
+            told.append(again.probability)
+        want = again
+    assert told == pytest.approx([0.55, 0.61, 0.66, 0.71], abs=0.011)
+
+
+def test_what_was_taken_out_and_what_was_reopened_are_named(world: World) -> None:
+    world.run()
+    world.now += timedelta(hours=2)
+    first = page()
+    again, two, three, away = first.issues
+    at = world.now - timedelta(hours=1)
+    again = replace(again, state=State.OPEN, raw_state="open", closed_at=None, updated_at=at)
+    away = replace(away, milestones=(), updated_at=at)
+    world.tracker.pages = [replace(first, issues=(again, two, three, away))]
+    world.run()
+    assert "**Removed** `#4` `Task 4`" in body(world)
+    assert "**Reopened** `#1` `Task 1`" in body(world)
+    assert "**Added**" not in body(world)
+
+
+def test_another_instances_summary_on_the_same_issue_is_not_taken_for_ours(world: World) -> None:
+    milestone = assessed(world)
+    stands = written(build_desired(milestone, None, posted=False, instance="acme", now=NOW), None)
+    (ours,) = stands.comments
+    theirs = replace(ours, id="theirs", marker=ours.marker.replace('"acme"', '"other"'))
+    both = replace(stands, comments=(theirs, ours))
+    assert last_marker(milestone.uid, both, "acme") == Marker.decode(ours.marker)
+    assert last_marker(milestone.uid, replace(stands, comments=(theirs,)), "acme") is None

@@ -1,0 +1,138 @@
+"""Our lines in a milestone's own description: nothing outside of them changes, and what people did with them stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from sync.engine.engine import Engine
+from sync.engine.handover import retire
+from sync.engine.result import Result
+from sync.model.policy import OptionalOutputs, Policy
+from sync.tracker.actions import UpdateDescription
+from sync.tracker.connection import Connection
+from sync.tracker.managed_block import NotThereError, find_block, replace_block, wrap_block
+from tests.integration.test_engine import World
+
+UID = "memory://tracker/milestone/p1-m"
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+
+
+@given(before=texts, after=texts, plain=st.booleans(), crlf=st.booleans())
+def test_what_people_wrote_around_our_lines_never_changes(before: str, after: str, plain: bool, crlf: bool) -> None:
+    lines = wrap_block("At risk\nsoon", UID, "acme", plain=plain)
+    text = replace_block(before, lines, "acme", "")
+    assert text.startswith(before)
+    text = text.replace("\n", "\r\n") if crlf else text
+    whole = f"{text}\n{after}"
+    there = find_block(whole, "acme")
+    assert there is not None
+    assert not there.edited(UID)
+    assert there.edited("another milestone")
+    other = replace_block(whole, wrap_block("Done", UID, "acme", plain=plain), "acme", there.mark)
+    assert other.startswith(whole[: there.start])
+    assert other.endswith(whole[there.end :])
+    gone = replace_block(whole, "", "acme", there.mark)
+    assert gone == whole[: there.start].rstrip("\r\n") + whole[there.end :]
+
+
+def test_another_instance_an_open_end_and_edited_lines_are_known() -> None:
+    lines = wrap_block("At risk", UID, "acme", plain=False)
+    assert find_block(lines, "other") is None
+    assert find_block(lines.rpartition("\n")[0], "acme") is None
+    changed = find_block(lines.replace("At risk", "All fine"), "acme")
+    assert changed is not None
+    assert changed.edited(UID)
+    with pytest.raises(NotThereError):
+        replace_block("nothing", lines, "acme", "0123456789abcdef")
+    with pytest.raises(NotThereError):
+        replace_block(lines, lines, "acme", "")
+
+
+class Describing(World):
+    """With the lines asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.also = OptionalOutputs(description=True)
+
+    def source(self) -> Connection:
+        return Connection(
+            name="memory",
+            connector=self.connector,
+            projects=("acme/app",),
+            policy_of=lambda _: Policy.CREATE,
+            also_of=lambda _: self.also,
+        )
+
+    def go(self) -> list[UpdateDescription]:
+        self.now += timedelta(hours=1)
+        self.last = self.engine(self.source())
+        self.result: Result = self.last.run()
+        return [action.action for action in self.result.written if isinstance(action.action, UpdateDescription)]
+
+    @property
+    def text(self) -> str:
+        return self.tracker.pages[0].milestones[0].description
+
+    @text.setter
+    def text(self, value: str) -> None:
+        page = self.tracker.pages[0]
+        later = self.now + timedelta(minutes=1)
+        self.tracker.pages[0] = replace(
+            page, milestones=(replace(page.milestones[0], description=value, updated_at=later),)
+        )
+
+
+@pytest.fixture
+def world() -> Describing:
+    return Describing()
+
+
+def test_the_lines_come_once_beside_what_people_wrote(world: Describing) -> None:
+    world.text = "What it is for.\n"
+    assert len(world.go()) == 1
+    assert world.text.startswith("What it is for.\n\n<!-- milesync acme ")
+    assert "**Not enough data**" in world.text
+    assert world.result.notifications == 2, "the status issue and the summary, not these lines"
+    assert world.go() == []
+
+
+@pytest.mark.parametrize("changed", ["What it is for.", None])
+def test_what_a_person_took_out_or_edited_stays_so(world: Describing, changed: str | None) -> None:
+    world.go()
+    world.text = changed if changed is not None else world.text.replace("Not enough data", "All fine")
+    kept = world.text
+    for _ in range(2):
+        assert world.go() == []
+    assert world.text == kept
+
+
+def test_off_again_they_are_taken_out(world: Describing) -> None:
+    world.text = "What it is for."
+    world.go()
+    world.also = OptionalOutputs()
+    assert [action.lines for action in world.go()] == [""]
+    assert world.text == "What it is for."
+
+
+def test_no_room_no_lines(world: Describing) -> None:
+    world.text = "x" * 950
+    assert world.go() == []
+
+
+def test_retire_takes_them_out_unless_edited(world: Describing) -> None:
+    world.go()
+    engine: Engine = world.last
+    engine.pull()
+    plan, _ = retire(engine, engine.assess(keep=False))
+    assert [action.lines for action in plan.actions if isinstance(action, UpdateDescription)] == [""]
+    world.text = world.text.replace("Not enough", "Enough")
+    engine.pull()
+    plan, _ = retire(engine, engine.assess(keep=False))
+    assert not any(isinstance(action, UpdateDescription) for action in plan.actions)
+    assert [skipped.why for skipped in plan.skipped] == ["a person edited our lines in its description, which stay"]

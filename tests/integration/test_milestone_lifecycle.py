@@ -1,0 +1,356 @@
+"""The life of one milestone as the engine writes it: closing comment, frozen record, reminders."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from sync.assess.milestone import AssessmentRules
+from sync.engine.engine import Engine
+from sync.engine.result import Result
+from sync.health.reminders import Nudging
+from sync.history.calendar import Calendar
+from sync.model.health import Status
+from sync.model.policy import Policy
+from sync.model.tracker_data import (
+    Event,
+    EventKind,
+    Issue,
+    Milestone,
+    MilestoneKind,
+    Person,
+    Project,
+    State,
+    StatusCategory,
+    Visibility,
+)
+from sync.plan.limits import Limits
+from sync.store.store import Store
+from sync.tracker.actions import CreateComment
+from sync.tracker.connection import Connection
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.protocol import Page
+from tests.memory_tracker import MemoryConnector, MemoryTracker
+
+NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
+BORN = NOW - timedelta(days=20)
+ADA, LIN = Person("u1", "Ada"), Person("u2", "Lin")
+
+
+class World:
+    """One project with one milestone of six issues, `closed` of them closed, in a tracker in memory."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.tracker = MemoryTracker(lambda: self.now)
+        self.connector = MemoryConnector(self.tracker)
+        self.store = Store.memory(lambda: self.now)
+        self.book = AssessmentRules()
+        self.runs = 0
+        self.closed: dict[int, datetime] = {}
+        self.fields: dict[int, dict[str, Any]] = {}
+        self.milestone = Milestone(
+            id="m",
+            project="p",
+            kind=MilestoneKind.MILESTONE,
+            key="1",
+            written="#1",
+            title="v1",
+            url="memory:m",
+            state=State.OPEN,
+            due=date(2026, 4, 3),
+            created_at=BORN,
+            updated_at=BORN,
+        )
+
+    def close(self, *numbers: int) -> None:
+        self.closed |= dict.fromkeys(numbers, self.now)
+
+    def reopen(self, *numbers: int) -> None:
+        for n in numbers:
+            del self.closed[n]
+
+    def page(self) -> Page:
+        issues = tuple(self._issue(n) for n in range(1, 7))
+        events = {
+            f"i{n}": (Event(issue=f"i{n}", at=at, kind=EventKind.CLOSED, actor=LIN),) for n, at in self.closed.items()
+        }
+        return Page(
+            projects=(Project(id="p", key="acme/app", name="app", url="memory:p", visibility=Visibility.PROJECT),),
+            milestones=(self.milestone,),
+            issues=issues,
+            histories={issue.id: events.get(issue.id, ()) for issue in issues},
+            cursors={"p": "1"},
+            complete=frozenset({"p"}),
+            all_milestones=frozenset({"p"}),
+        )
+
+    def _issue(self, n: int) -> Issue:
+        closed = self.closed.get(n)
+        plain = Issue(
+            id=f"i{n}",
+            project="p",
+            key=f"#{n}",
+            title=f"Task {n}",
+            url=f"memory:{n}",
+            state=State.CLOSED if closed else State.OPEN,
+            raw_state="closed" if closed else "open",
+            category=StatusCategory.DONE if closed else StatusCategory.TODO,
+            created_at=BORN,
+            updated_at=self.now,
+            closed_at=closed,
+            milestones=("m",),
+            assignees=(ADA,),
+        )
+        return replace(plain, **self.fields.get(n, {}))
+
+    def engine(self) -> Engine:
+        self.runs += 1
+        self.tracker.pages = [self.page()]
+        return Engine(
+            sources=(
+                Connection(
+                    name="memory",
+                    connector=self.connector,
+                    projects=("acme/app",),
+                    policy_of=lambda _: Policy.CREATE,
+                ),
+            ),
+            store=self.store,
+            instance="acme",
+            clock=lambda: self.now,
+            rules=self.book,
+            limits=Limits(),
+            run_id=f"run-{self.runs}",
+            holder=f"host:{self.runs}:1",
+        )
+
+    def run(self, *, after: float = 0) -> Result:
+        self.now += timedelta(days=after)
+        result = self.engine().run()
+        assert self.engine().run().written == []
+        return result
+
+    def ours(self, kind: MarkerKind) -> list[str]:
+        comments = [c for issue in self.tracker.issues.values() for c in issue.comments]
+        return [c.body for c in comments if (m := Marker.decode(c.marker)) is not None and m.kind is kind]
+
+    def lose_database(self) -> None:
+        self.store = Store.memory(lambda: self.now)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.run()
+    return made
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def done(world: World) -> Result:
+    world.now += timedelta(days=4)
+    world.close(*range(1, 7))
+    return world.run()
+
+
+def test_a_milestone_that_is_done_gets_one_closing_comment_and_no_transition(world: World) -> None:
+    result = done(world)
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert world.ours(MarkerKind.TRANSITION) == []
+    assert sum(isinstance(w.action, CreateComment) for w in result.written) == 1
+    assert "**Done**: `v1` was finished on 20 Mar 2026." in body
+    assert "Thanks to all who closed its issues: `Lin`." in body
+    assert "For the review" in body
+    for _ in range(3):
+        assert not any(isinstance(w.action, CreateComment) for w in world.run(after=1).written)
+
+
+def test_a_lost_answer_or_database_makes_no_second_one(world: World) -> None:
+    world.connector.lose = 99
+    done(world)
+    world.connector.lose = 0
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+    world.lose_database()
+    world.run(after=2)
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+
+
+def test_a_milestone_that_was_over_before_we_came_gets_none() -> None:
+    world = World()
+    world.close(*range(1, 7))
+    world.run()
+    world.run(after=2)
+    assert world.ours(MarkerKind.CLOSING) == []
+
+
+def test_the_record_stays_as_it_was_whatever_happens_then(world: World) -> None:
+    done(world)
+    (body,) = world.ours(MarkerKind.CLOSING)
+    record = world.engine().explain("memory:acme/app#1")["closing"]  # type: ignore[index]
+    world.reopen(5, 6)
+    world.milestone = replace(world.milestone, title="v1 again", due=date(2026, 5, 1))
+    world.run(after=3)
+    assert len(world.ours(MarkerKind.TRANSITION)) == 1
+    world.close(5, 6)
+    world.run(after=3)
+    assert world.ours(MarkerKind.CLOSING) == [body]
+    assert len(world.ours(MarkerKind.TRANSITION)) == 2
+    assert world.engine().explain("memory:acme/app#1")["closing"] == record  # type: ignore[index]
+    assert record["title"] == "v1"  # type: ignore[index]
+
+
+def test_on_a_quiet_day_it_waits(world: World) -> None:
+    world.book = AssessmentRules(calendar=Calendar(weekend=(6, 7)), keep_quiet=True)
+    world.now += timedelta(days=1)
+    done(world)  # a Saturday
+    assert world.now.weekday() == 5
+    assert world.ours(MarkerKind.CLOSING) == []
+    world.run(after=2)
+    assert len(world.ours(MarkerKind.CLOSING)) == 1
+
+
+def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
+    world.close(1, 2, 3, 4)
+    world.now += timedelta(days=1)
+    world.milestone = replace(world.milestone, state=State.CLOSED, closed_at=world.now, updated_at=world.now)
+    world.run()
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert "2 left open" in body
+    assert "It was closed with 2 of 6 issues open: where does that work go now?" in body
+    assert world.store.last_health().popitem()[1].status is Status.DONE
+
+
+# --- owners ----------------------------------------------------------------------------------------------------------
+
+REMIND = Nudging(reminders=True, every=7, grace=3, escalate=14)
+
+
+@pytest.fixture
+def asking(world: World) -> World:
+    """Since the first of March issue 2 has been overdue; reminders are switched on today."""
+    world.book = AssessmentRules(nudging=REMIND)
+    world.fields[2] = {"due": date(2026, 3, 1)}
+    return world
+
+
+def posted(result: Result, kind: MarkerKind = MarkerKind.REMINDER) -> int:
+    created = [w.action for w in result.written if isinstance(w.action, CreateComment)]
+    return sum((m := Marker.decode(action.marker)) is not None and m.kind is kind for action in created)
+
+
+def test_reminders_are_off_until_somebody_switches_them_on(asking: World) -> None:
+    asking.book = AssessmentRules()
+    assert posted(asking.run()) == 0
+    asking.book = AssessmentRules(nudging=REMIND)
+    assert posted(asking.run()) == 1
+    (body,) = asking.ours(MarkerKind.REMINDER)
+    assert "`Ada`:" in body
+    assert "- **Overdue** `#2` `Task 2`, was due on 1 Mar 2026" in body
+    assert "@" not in body
+
+
+def test_one_reminder_stands_and_a_new_one_comes_at_its_cadence_only(asking: World) -> None:
+    assert posted(asking.run()) == 1
+    for _ in range(6):
+        assert posted(asking.run(after=1)) == 0
+    assert posted(asking.run(after=1)) == 1
+    assert len(asking.ours(MarkerKind.REMINDER)) == 1
+
+
+def test_between_reminders_it_is_rewritten_in_place_and_goes_when_nothing_is_asked(asking: World) -> None:
+    asking.run()
+    asking.fields[3] = {"due": date(2026, 3, 2)}
+    assert posted(asking.run(after=1)) == 0
+    assert "`#3`" in asking.ours(MarkerKind.REMINDER)[0]
+    asking.close(2, 3)
+    asking.run(after=1)
+    assert asking.ours(MarkerKind.REMINDER) == []
+    asking.fields[4] = {"due": date(2026, 3, 3)}
+    assert posted(asking.run(after=1)) == 0
+    assert posted(asking.run(after=4)) == 1
+
+
+def test_nobody_is_reminded_within_the_grace_period(asking: World) -> None:
+    asking.fields[2] = {"due": NOW.date() - timedelta(days=1)}
+    assert posted(asking.run()) == 0
+    assert posted(asking.run(after=2)) == 1
+
+
+def test_a_reminder_that_was_deleted_or_a_lost_database_brings_none_before_its_time(asking: World) -> None:
+    asking.run()
+    for key, issue in asking.tracker.issues.items():
+        kept = [c for c in issue.comments if Marker.decode(c.marker).kind is not MarkerKind.REMINDER]  # type: ignore[union-attr]
+        asking.tracker.issues[key] = replace(issue, comments=tuple(kept))
+    asking.lose_database()
+    assert posted(asking.run(after=2)) == 0
+    assert posted(asking.run(after=5)) == 1
+
+
+def test_a_lost_answer_doubles_no_reminder(asking: World) -> None:
+    asking.connector.lose = 99
+    asking.run()
+    asking.connector.lose = 0
+    asking.run(after=1)
+    assert len(asking.ours(MarkerKind.REMINDER)) == 1
+
+
+def test_a_reminder_that_somebody_edited_stays_and_is_answered_by_no_second_one(asking: World) -> None:
+    asking.run()
+    ((key, issue),) = asking.tracker.issues.items()
+    mine = [
+        replace(c, body="ours now") if Marker.decode(c.marker).kind is MarkerKind.REMINDER else c  # type: ignore[union-attr]
+        for c in issue.comments
+    ]
+    asking.tracker.issues[key] = replace(issue, comments=tuple(mine))
+    assert posted(asking.run(after=1)) == 0
+    assert asking.ours(MarkerKind.REMINDER) == ["ours now"]
+
+
+def test_the_milestones_owner_is_asked_when_it_lasts(asking: World) -> None:
+    asking.run()
+    assert (
+        "1 of these has waited for more than 14 days, and nobody is named as owner"
+        in (asking.ours(MarkerKind.REMINDER)[0])
+    )
+    asking.fields[2] = {"due": date(2026, 3, 10)}
+    asking.run(after=1)
+    assert "for more than" not in asking.ours(MarkerKind.REMINDER)[0]
+
+
+def test_a_first_run_reminds_at_once_and_the_second_writes_nothing() -> None:
+    world = World()
+    world.book = AssessmentRules(nudging=REMIND)
+    world.fields[2] = {"due": date(2026, 3, 1)}
+    assert posted(world.run()) == 1
+
+
+def test_replaced_reminders_are_no_deletions_to_be_limited(asking: World) -> None:
+    asking.run()
+    asking.now += timedelta(days=8)
+    engine = asking.engine()
+    engine.limits = Limits(deletes=0)
+    result = engine.run()
+    assert result.refused == []
+    assert posted(result) == 1
+
+
+# --- re-plans --------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_database_forgets_neither_the_first_date_nor_a_replan(world: World) -> None:
+    world.run(after=25)
+    assert world.store.last_health().popitem()[1].status is Status.OVERDUE
+    world.milestone = replace(world.milestone, due=date(2026, 9, 3))
+    world.run(after=1)
+    moved = world.store.last_health().popitem()[1]
+    assert moved.replan is not None
+    world.lose_database()
+    assert [type(w.action).__name__ for w in world.run().written] == []
+    again = world.store.last_health().popitem()[1]
+    assert again.replan == moved.replan
+    assert (again.status, again.baseline) == (moved.status, date(2026, 4, 3))

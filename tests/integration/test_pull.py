@@ -1,0 +1,96 @@
+"""Reading trackers ahead: what was begun is done once, whoever goes on with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from sync.pull.pull import Puller, Share
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.errors import BusyError
+from sync.tracker.protocol import Page
+from tests.engine_factory import engine
+from tests.integration.test_engine import page
+from tests.memory_tracker import MemoryConnector, MemoryTracker
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+class Waiting(MemoryConnector):
+    """A connector whose tracker answers when it is let; ``asked`` says that it was asked."""
+
+    def __init__(self, tracker: MemoryTracker) -> None:
+        super().__init__(tracker)
+        self.asked, self.let, self.pulls = threading.Event(), threading.Event(), 0
+        self.breaks: Exception | None = None
+        self.closed = False
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        self.pulls += 1
+        self.asked.set()
+        assert self.let.wait(20)
+        if self.breaks is not None:
+            raise self.breaks
+        yield from super().pull(projects, cursors)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    tracker = MemoryTracker(lambda: NOW)
+    tracker.pages = [page()]
+    return Waiting(tracker)
+
+
+@pytest.fixture
+def puller(waiting: Waiting) -> Puller:
+    source = Connection(name="memory", connector=waiting, projects=("acme/app",))
+    return Puller([source], Store.memory(lambda: NOW), lambda: NOW)
+
+
+def test_an_engine_goes_on_with_what_was_begun(puller: Puller, waiting: Waiting) -> None:
+    puller.begin()
+    assert waiting.asked.wait(20)  # before there is an engine, and before the tracker has answered
+    made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
+    assert made.pulled == 0
+    waiting.let.set()
+    made.pull()
+    assert (waiting.pulls, made.pulled, made.went_through) == (1, len(page().issues), True)
+    made.pull()
+    assert waiting.pulls == 2
+
+
+def test_what_failed_ahead_is_the_engines_failure(puller: Puller, waiting: Waiting) -> None:
+    waiting.breaks = BusyError("memory", "", "overloaded")
+    puller.begin()
+    made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
+    waiting.let.set()
+    result = made.run()
+    assert [failure.connection for failure in result.failures] == ["memory"]
+    assert (waiting.pulls, result.written) == (1, [])
+
+
+def test_nothing_is_closed_while_it_is_read(puller: Puller, waiting: Waiting) -> None:
+    puller.begin()
+    assert waiting.asked.wait(20)
+    closing = threading.Thread(target=puller.close)
+    closing.start()
+    assert not waiting.closed
+    waiting.let.set()
+    closing.join(20)
+    assert waiting.closed
+    assert puller.went_through  # to the end, into a store that was open
+
+
+def test_a_part_asks_its_connections_only(puller: Puller, waiting: Waiting) -> None:
+    waiting.let.set()
+    puller.run(Share(frozenset({"another"}), NOW))
+    assert waiting.pulls == 0
+    puller.run(Share(frozenset({"memory"}), NOW))
+    assert waiting.pulls == 1

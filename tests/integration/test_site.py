@@ -1,0 +1,154 @@
+"""The report's own rules: what changed in words, places on the timeline, what-if tables, charts, promises."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from sync.assess.milestone import AssessedMilestone
+from sync.model.health import Dates, Status
+from sync.report.burnup import picture
+from sync.report.charts import BurnUp, burn_up, restyle
+from sync.report.page_links import page_name
+from sync.report.view import Point
+from sync.site.contents import Contents
+from sync.site.portfolio import ORDER, SIGN, moved, said, span
+from tests.golden.situations import health
+from tests.sample_site import contents, installation, project, series
+
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Contents]:
+    with installation({"gh": [series(project("acme/app"), running=3)]}, daily=False) as engine:
+        yield contents(engine)
+
+
+def test_every_status_has_a_shape_of_its_own_and_a_place() -> None:
+    assert set(ORDER) == set(Status) == set(SIGN)
+    assert len(set(SIGN.values())) == len(SIGN)
+
+
+def test_a_page_keeps_its_name_whatever_the_milestone_is_called() -> None:
+    assert page_name("https://tracker.example/milestone/7") == page_name("https://tracker.example/milestone/7")
+    assert page_name("https://tracker.example/milestone/7") != page_name("https://tracker.example/milestone/8")
+
+
+def test_what_changed_is_told_in_words_and_small_moves_are_not() -> None:
+    now = health(Status.AT_RISK, 0.50, dates=Dates(p50=date(2026, 12, 10)))
+    then = said(now)
+    assert moved(then, now) == ()
+    assert moved(replace(then, probability=0.53), now) == ()
+    assert moved(replace(then, probability=0.60), now) == ("60 % → 50 %",)
+    assert moved(replace(then, status=Status.ON_TRACK), now) == ("on track → at risk",)
+    assert moved(replace(then, due=date(2026, 12, 1)), now) == ("due date 1 Dec 2026 → 12 Dec 2026",)
+    assert moved(replace(then, p50=date(2026, 12, 3)), now) == ("most likely 7 days later",)
+    assert moved(replace(then, p50=date(2026, 12, 9)), now) == ()
+    assert moved(None, now) == ("new",)
+
+
+def test_the_timeline_holds_today_and_cuts_what_is_far_away() -> None:
+    near = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 10), p95=date(2027, 1, 20)))
+    far = replace(near, due=date(2031, 1, 1), baseline=date(2020, 1, 1))
+    shown = span([near], TODAY)
+    assert shown.first < TODAY < shown.last
+    assert 0 < shown.place(TODAY) < shown.place(date(2026, 12, 10)) < shown.place(date(2027, 1, 20)) < 100
+    wide = span([near, far], TODAY)
+    assert (wide.last - wide.first).days < 230
+    assert (wide.place(date(2031, 1, 1)), wide.place(date(2020, 1, 1))) == (100, 0)
+    assert wide.outside(date(2031, 1, 1))
+    assert not wide.outside(TODAY)
+
+
+def test_what_if_agrees_with_the_verdict_and_with_the_levers(made: Contents) -> None:
+    asked = [page for page in made.pages if page.what_if is not None]
+    assert len(asked) >= 2
+    for page in asked:
+        table = page.what_if
+        assert table is not None
+        row, column = table.now
+        assert (table.cuts[row], table.dates[column]) == (0, page.health.due)
+        assert table.p[row][column] == page.health.probability
+        moves = [lever for lever in page.health.levers if lever.kind.value == "move" and not lever.values["capacity"]]
+        for lever in moves:
+            there = table.dates.index(lever.values["to"])
+            assert table.p[row][there] == pytest.approx(lever.probability, abs=0.02)
+
+
+def test_what_if_never_contradicts_itself(made: Contents) -> None:
+    tables = [page.what_if for page in made.pages if page.what_if is not None]
+    for table in tables:
+        assert all(a <= b for line in table.p for a, b in pairwise(line)), "a later date never hurts"
+        assert all(b <= a for few, many in pairwise(table.p) for a, b in zip(few, many, strict=True)), (
+            "more never helps"
+        )
+        assert all(0 < cell < 1 for line in table.p for cell in line)
+
+
+def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
+    (stream,) = made.promises
+    assert stream.due == 8
+    assert 0 <= stream.first <= stream.kept <= 8
+    ends = [milestone for milestone in made.assessed if milestone.health.status is Status.DONE]
+    late = [
+        milestone
+        for milestone in ends
+        if max(s.closed for s in milestone.stays if s.closed).date() > (milestone.health.due or TODAY)
+    ]
+    assert stream.kept == 8 - len(late)
+
+
+def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:
+    assert made.replayed.forecasts == sum(one.n for one in made.replayed.bins) > 5
+    assert made.replayed.milestones <= 8
+
+
+BURN = BurnUp(
+    points=[Point(date(2026, 11, 1) + timedelta(days=n), n // 3, 10 + n // 7) for n in range(22)],
+    today=TODAY,
+    due=date(2026, 12, 5),
+    baseline=date(2026, 11, 28),
+    p50=date(2026, 12, 8),
+    p85=date(2026, 12, 20),
+    p95=None,
+)
+
+
+def test_a_burn_up_names_its_lines_and_dates() -> None:
+    texts = {
+        value["t"]
+        for layer in burn_up(BURN)["layer"]
+        for value in layer["data"]["values"]
+        if isinstance(value, dict) and "t" in value
+    }
+    assert texts == {"scope", "done", "today", "due", "first due", "50 %", "85 %"}
+
+
+def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
+    drawn = restyle('<svg xmlns="x" class="marks" width="70" height="30"><rect fill="#1b6e4f" stroke="none"/></svg>')
+    assert drawn == (
+        '<svg viewBox="0 0 70 30" width="70" height="30" aria-hidden="true">'
+        '<rect fill="var(--done)" stroke="none"/></svg>'
+    )
+
+
+def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
+    pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
+    milestone = next(milestone for milestone in made.assessed if milestone.running)
+    drawn = picture(milestone)
+    assert drawn is not None
+    assert drawn[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(drawn[16:20]), int.from_bytes(drawn[20:24])) == (1520, 600)
+    assert drawn == picture(milestone)
+    assert picture(replace_stays(milestone)) is None
+
+
+def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:
+    """The milestone as if it held nothing."""
+    return dataclasses.replace(milestone, stays=())

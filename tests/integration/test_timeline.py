@@ -1,0 +1,84 @@
+"""The timeline's entries and its exports, read back by other programs' rules."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+
+from sync.history.calendar import Calendar
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import Visibility
+from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
+from tests.portfolio_world import NOW, World, page, running
+
+JOINT = JointMilestone(name="GA: now; #1", members=(running("app"), running("api")))
+
+
+@pytest.fixture(scope="module")
+def shown() -> Schedule:
+    world = World(
+        page("app"), page("api", late=True, still_open=9, visibility=Visibility.PROJECT), page("web", due=None)
+    )
+    whole = world.whole(JOINT, dependencies=[(running("api"), running("app"))])
+    return schedule(whole, NOW, Calendar.plain())
+
+
+def _entry(shown: Schedule, written: str) -> TimelineEntry:
+    return next(entry for entry in shown.milestones if entry.id == written)
+
+
+def test_what_waits_says_for_what_and_what_it_loses(shown: Schedule) -> None:
+    app = _entry(shown, running("app"))
+    (wait,) = app.after
+    assert (wait.id, wait.because, wait.issues) == (running("api"), "configured", 0)
+    assert wait.sets_the_date > 0.5
+    assert app.days_lost > 1
+    # here the operator sees everything: this is later than what the private predecessor lets readers know
+    assert shown.critical == (running("api"), running("app"))
+    alone = schedule(World(page("app")).whole(), NOW, Calendar.plain())
+    before = _entry(alone, running("app"))
+    assert before.p50 is not None
+    assert app.p50 is None or app.p50 > before.p50
+    assert alone.critical == ()
+
+
+def test_all_that_runs_is_there_by_due_date(shown: Schedule) -> None:
+    assert {running("app"), running("api"), running("web"), "joint:GA: now; #1"} <= {
+        entry.id for entry in shown.milestones
+    }
+    assert shown.milestones[-1].due is None
+    assert _entry(shown, "joint:GA: now; #1").members == (running("app"), running("api"))
+    assert _entry(shown, running("app")).replans[0].due == date(2026, 3, 29)
+
+
+def test_the_gantt_has_no_sign_of_meaning_in_a_name(shown: Schedule) -> None:
+    hostile = replace(shown.milestones[0], title="a:b;c#d\nsection x %% click `y` <script>", url="https://x.example")
+    chart = mermaid(replace(shown, milestones=(hostile, *shown.milestones)))
+    lines = chart.splitlines()
+    assert lines[0] == "gantt"
+    for line in lines[5:]:
+        assert re.fullmatch(
+            r"    section [\w .()/+-]+|"
+            r"    - [\w .()/+-]+ :(crit, )?(active, |done, )m\d+, \d{4}-\d\d-\d\d, \d{4}-\d\d-\d\d|"
+            r"    - [\w .()/+-]+ :(crit, )?milestone, p\d+, \d{4}-\d\d-\d\d, 0d",
+            line,
+        ), line
+    assert sum("crit" in line for line in lines) >= 2
+
+
+def test_the_calendar_is_read_back(shown: Schedule) -> None:
+    ical = pytest.importorskip("icalendar")
+    made = ical.Calendar.from_ical(icalendar(shown, "acme"))
+    events = made.walk("VEVENT")
+    uids = [str(event["uid"]) for event in events]
+    assert len(set(uids)) == len(uids)
+    due = next(event for event in events if str(event["summary"]) == "Due: Release 9")
+    assert due.decoded("dtstart") == date(2026, 3, 29)
+    assert due.decoded("dtend") == date(2026, 3, 30)
+    assert any(str(event["summary"]).startswith("85 % certain: ") for event in events)
+    assert all(len(line) <= 75 for line in icalendar(shown, "acme").split(b"\r\n"))
+    again = ical.Calendar.from_ical(icalendar(shown, "acme"))
+    assert [str(event["uid"]) for event in again.walk("VEVENT")] == uids
