@@ -14,7 +14,7 @@ from sync.model.definition import Criteria, Finding
 from sync.model.health import Health
 from sync.model.joint import Commitment, JointMilestone
 from sync.model.membership import Membership
-from sync.model.published import Forecast
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, Project
 from sync.tracker.connection import Connection, MilestoneOverrides
 
@@ -65,7 +65,7 @@ class AssessedMilestone:
     running: bool
     reported: bool
     read_at: datetime | None = None
-    forecasts: tuple[Forecast, ...] = ()
+    forecasts: tuple[PublishedForecast, ...] = ()
     estimated: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""
     commitments: tuple[Commitment, ...] = ()

@@ -26,7 +26,7 @@ from sync.model.audience import EVERYBODY, Audience
 from sync.model.health import Health, Status, UnknownWhy
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container
-from sync.model.published import Forecast
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Issue, Milestone, MilestoneKind, Project, uid
 from sync.store.store import Store
 from sync.tracker.connection import Connection, MilestoneOverrides
@@ -157,7 +157,7 @@ class _PreviousRuns:
     stale: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
     pulled: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
-    forecasts: Mapping[str, tuple[Forecast, ...]] = field(default_factory=dict)
+    forecasts: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
     scores: Mapping[str, StreamScore] = field(default_factory=dict)
 
     @classmethod

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sync.forecast.track_record import StreamScore, outcomes_of, sentence, stream_scores
 from sync.history.ledger import Ledger
-from sync.model.dates import end_of_day
-from sync.model.published import Forecast as Told
-from sync.model.published import Outcome, Published
-from sync.store.assessments import StoredForecast
+from sync.model.published import Outcome, PublishedForecast
 from sync.store.store import Store
 
 __all__ = ["earlier", "told", "track_record"]
-
-_UTC = ZoneInfo("UTC")
 
 EARLIER = timedelta(weeks=5)
 """How far back a summary tells what was forecast."""
@@ -38,12 +32,11 @@ def track_record(
     in ``ledger`` and ``joints`` and of no others.
     """
     known = {*ledger.index, *(joints or {})}
-    told = (
+    published = [
         forecast
         for forecast in store.forecasts()
         if not forecast.audience and (not only_known or forecast.container in known)
-    )
-    published = list(_published(told))
+    ]
     if not published:
         return {}
     outcomes = outcomes_of(ledger, tolerance, now)
@@ -52,12 +45,14 @@ def track_record(
     return stream_scores(published, outcomes, now)
 
 
-def earlier(store: Store, audience: str, now: datetime) -> dict[str, tuple[Told, ...]]:
+def earlier(store: Store, audience: str, now: datetime) -> dict[str, tuple[PublishedForecast, ...]]:
     """What was last said in each of the weeks before today, as far as it was a forecast, by container."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         container: tuple(
-            Told(at=summary.at, probability=summary.probability, p50=summary.p50, p85=summary.p85, due=summary.due)
+            PublishedForecast(
+                at=summary.at, probability=summary.probability, p50=summary.p50, p85=summary.p85, due=summary.due
+            )
             for summary in said
             if summary.probability is not None or summary.p50 is not None
         )
@@ -70,20 +65,6 @@ def _of_all(members: Sequence[Outcome]) -> Outcome:
         return Outcome(dropped=True)
     done = [outcome.done for outcome in members if outcome.done is not None]
     return Outcome(done=max(done) if done and len(done) == len(members) else None)
-
-
-def _published(forecasts: Iterable[StoredForecast]) -> Iterator[Published]:
-    for forecast in forecasts:
-        if forecast.start is not None and forecast.due is not None:
-            yield Published(
-                container=forecast.container,
-                stream=forecast.stream,
-                at=forecast.at,
-                start=end_of_day(forecast.start, _UTC),
-                due=end_of_day(forecast.due, _UTC),
-                probability=forecast.probability,
-                p85=forecast.p85,
-            )
 
 
 def told(scores: Mapping[str, StreamScore], stream: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from sync.forecast.parameters import Rules
 from sync.forecast.scoring import brier, calibration_error
 from sync.history.ledger import Ledger, days, moment
-from sync.model.published import Outcome, Published
+from sync.model.published import Outcome, StreamForecast
 
 __all__ = ["StreamScore", "outcomes_of", "sentence", "stream_scores", "under_calibration"]
 
@@ -89,19 +90,19 @@ def _under_way(begun: Floats, over: Floats, times: Floats) -> NDArray[np.int64]:
 
 
 def stream_scores(
-    forecasts: Iterable[Published], outcomes: Mapping[str, Outcome], now: datetime
+    forecasts: Iterable[StreamForecast], outcomes: Mapping[str, Outcome], now: datetime
 ) -> dict[str, StreamScore]:
     """The score of each stream that has a forecast, by stream name, as it stands at ``now`` (UTC).
 
     ``outcomes`` are by container; a container without one is still running. What would be known only after ``now`` is
-    not used. The order of the forecasts does not matter.
+    not used. Forecasts without a planned time are ignored. The order of the forecasts does not matter.
     """
-    checked: dict[str, list[Published]] = defaultdict(list)
-    for forecast in _at_checks(f for f in forecasts if f.at <= now):
-        checked[forecast.stream].append(forecast)
+    checks: dict[str, list[_Check]] = defaultdict(list)
+    for check in _at_checks(f for f in forecasts if f.at <= now):
+        checks[check.forecast.stream].append(check)
     return {
-        stream: _score(stream, sorted(told, key=lambda f: (f.at, f.container)), outcomes, now)
-        for stream, told in sorted(checked.items())
+        stream: _score(stream, sorted(own, key=lambda c: (c.forecast.at, c.forecast.container)), outcomes, now)
+        for stream, own in sorted(checks.items())
     }
 
 
@@ -122,39 +123,47 @@ def sentence(score: StreamScore) -> str:
     return f"of {score.dates} dates given with 85 %, {score.held or 'none'} held"
 
 
-def _at_checks(forecasts: Iterable[Published]) -> Iterable[Published]:
+class _Check(NamedTuple):
+    """A forecast that is scored, and its due moment (UTC)."""
+
+    forecast: StreamForecast
+    due: datetime
+
+
+def _at_checks(forecasts: Iterable[StreamForecast]) -> Iterable[_Check]:
     """Of each container the last forecast published in each of the first three quarters of its planned time."""
-    last: dict[tuple[str, int], Published] = {}
+    last: dict[tuple[str, int], _Check] = {}
     for forecast in forecasts:
-        planned = forecast.due - forecast.start
-        if planned <= timedelta(0):
+        planned = forecast.planned_time
+        if planned is None or planned[1] <= planned[0]:
             continue
-        quarter = sum(forecast.at > forecast.start + planned * check for check in CHECKS)
+        start, due = planned
+        quarter = sum(forecast.at > start + (due - start) * share for share in CHECKS)
         place = (forecast.container, quarter)
-        if quarter < len(CHECKS) and (place not in last or last[place].at < forecast.at):
-            last[place] = forecast
+        if quarter < len(CHECKS) and (place not in last or last[place].forecast.at < forecast.at):
+            last[place] = _Check(forecast, due)
     return last.values()
 
 
-def _score(stream: str, told: list[Published], outcomes: Mapping[str, Outcome], now: datetime) -> StreamScore:
-    """``told`` are the stream's forecasts at the checks, in the order of time."""
+def _score(stream: str, checks: list[_Check], outcomes: Mapping[str, Outcome], now: datetime) -> StreamScore:
+    """``checks`` are the stream's scored forecasts, in the order of time."""
     dates, resolved = [], []
-    for forecast in told:
+    for forecast, due in checks:
         outcome = outcomes.get(forecast.container, Outcome())
         if forecast.p85 is not None:
             dates.append(_kept(_end_of(forecast.p85), outcome, now))
-        hit = _kept(forecast.due, outcome, now)
+        hit = _kept(due, outcome, now)
         if hit is not None and forecast.probability is not None:
-            resolved.append((forecast, forecast.probability, hit))
+            resolved.append((forecast, due, forecast.probability, hit))
     given = [held for held in dates if held is not None]
     if not resolved:
         return StreamScore(stream=stream, dates=len(given), held=sum(given))
-    milestones = {forecast.container: (forecast.due, hit) for forecast, _, hit in resolved}
+    milestones = {forecast.container: (due, hit) for forecast, due, _, hit in resolved}
     recent = resolved[-WINDOW:]
-    p = np.array([probability for _, probability, _ in recent])
-    hits = np.array([hit for _, _, hit in recent])
+    p = np.array([probability for _, _, probability, _ in recent])
+    hits = np.array([hit for *_, hit in recent])
     own = brier(p, hits)
-    rate = brier(np.array([_rate_before(forecast.at, milestones.values()) for forecast, _, _ in recent]), hits)
+    rate = brier(np.array([_rate_before(forecast.at, milestones.values()) for forecast, *_ in recent]), hits)
     return StreamScore(
         stream=stream,
         forecasts=len(resolved),

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from sync.history.counting import is_member
-from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, Told
+from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.dates import end_of_day
 from sync.model.definition import Criteria
 from sync.model.health import Health
 from sync.model.membership import Membership
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Event, EventKind, Issue, Milestone, Person
 
 __all__ = ["freeze"]
@@ -36,7 +37,7 @@ def freeze(
     issues: Mapping[str, Issue],
     events: Iterable[Event],
     due_dates: Sequence[DueDate],
-    told: Sequence[Told],
+    told: Sequence[PublishedForecast],
     *,
     criteria: Criteria,
     project: str = "",
@@ -63,7 +64,7 @@ def freeze(
         spent=sum(issue.spent or 0 for issue in held if issue.estimate),
         criteria=criteria,
         slips=tuple(DueDate(due_date.seen, due_date.due) for due_date in due_dates),
-        told=tuple(
+        forecasts=tuple(
             _kept([forecast for forecast in told if forecast.probability is not None or forecast.p85 is not None])
         ),
         thanks=_closers(members, issues, events),
@@ -110,7 +111,7 @@ def _human(person: Person) -> bool:
     return bool(person.name) and not person.name.endswith("[bot]")
 
 
-def _kept(told: Sequence[Told]) -> list[Told]:
+def _kept(told: Sequence[PublishedForecast]) -> list[PublishedForecast]:
     """First and last, and between them those that stand furthest from the one before."""
     if len(told) <= SHOWN:
         return list(told)
@@ -118,7 +119,7 @@ def _kept(told: Sequence[Told]) -> list[Told]:
     return [told[i] for i in sorted({0, len(told) - 1, *jumps[: SHOWN - 2]})]
 
 
-def _p(forecast: Told) -> float:
+def _p(forecast: PublishedForecast) -> float:
     return 0.0 if forecast.probability is None else forecast.probability
 
 
@@ -127,7 +128,7 @@ def _p(forecast: Told) -> float:
 
 def _questions(
     record: ClosingRecord,
-    told: Sequence[Told],
+    told: Sequence[PublishedForecast],
     members: Sequence[Membership],
     issues: Mapping[str, Issue],
     project: str,
@@ -156,7 +157,7 @@ def _left(record: ClosingRecord) -> Iterable[ReviewQuestion]:
         yield ReviewQuestion(kind=ReviewQuestionKind.CRITERIA, count=missing, of=record.criteria.of)
 
 
-def _forecast(record: ClosingRecord, told: Sequence[Told]) -> Iterable[ReviewQuestion]:
+def _forecast(record: ClosingRecord, told: Sequence[PublishedForecast]) -> Iterable[ReviewQuestion]:
     """A forecast that was sure and wrong, or doubtful and wrong: the earliest such, against the date it was about."""
     for forecast in told:
         if forecast.probability is None or forecast.due is None:

@@ -11,14 +11,15 @@ from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sync.model.definition import Criteria
 from sync.model.membership import Counts
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Person
 
-__all__ = ["ClosingRecord", "ReviewQuestion", "ReviewQuestionKind", "Told", "without_person"]
+__all__ = ["ClosingRecord", "ReviewQuestion", "ReviewQuestionKind", "without_person"]
 
 
 class ReviewQuestionKind(StrEnum):
@@ -50,23 +51,14 @@ class ReviewQuestion(Struct, frozen=True, kw_only=True):
     item: tuple[str, str, str] | None = None
 
 
-class Told(Struct, frozen=True, kw_only=True):
-    """What was published at a time (UTC)."""
-
-    at: datetime
-    due: date | None = None
-    probability: float | None = None
-    p50: date | None = None
-    p85: date | None = None
-
-
 class ClosingRecord(Struct, frozen=True, kw_only=True):
     """The closing record of one milestone. ``at`` is when it was made (UTC); days are those of the project's zone.
 
     ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
     milestone where work was left open). ``began`` items were in it at the end of its first day, ``joined`` came later,
     ``left`` went and did not come back. ``estimate`` and ``spent`` are seconds, over the items that it held in the end.
-    ``slips`` are the due dates as they were seen, oldest first, without who moved them; ``told`` the forecasts kept.
+    ``slips`` are the due dates as they were seen, oldest first, without who moved them; ``forecasts`` those kept
+    (stored as ``told``).
     """
 
     container: str
@@ -84,7 +76,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     spent: int = 0
     criteria: Criteria = Criteria()
     slips: tuple[DueDate, ...] = ()
-    told: tuple[Told, ...] = ()
+    forecasts: tuple[PublishedForecast, ...] = field(default=(), name="told")
     thanks: tuple[Person, ...] = ()
     questions: tuple[ReviewQuestion, ...] = ()
 

@@ -11,7 +11,7 @@ from sync.health.reminders import Nudging
 from sync.markup import render
 from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Status
-from sync.model.published import Told
+from sync.model.published import SummaryForecast
 from sync.model.tracker_data import State
 from sync.plan.desired import Desired, label_name
 from sync.plan.native_fields import board_for, description_of, health_for, lines_for, told_on
@@ -129,7 +129,7 @@ def _since(last: Marker | None, meant: str) -> datetime | None:
     return last.before if last.meaning == meant else last.changed or last.written
 
 
-def _then(last: Marker | None, meant: str) -> Told | None:
+def _then(last: Marker | None, meant: str) -> SummaryForecast | None:
     """What was told before the changes."""
     if last is None:
         return None

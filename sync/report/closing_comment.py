@@ -7,8 +7,9 @@ from datetime import date
 from itertools import pairwise
 
 from sync.markup.document import Bullets, Document, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
-from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, Told
+from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.health import Status
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
 from sync.report.phrases import against, day, percent, plural
 
@@ -79,14 +80,14 @@ def _moves(record: ClosingRecord) -> Iterable[tuple[date, date, date]]:
 
 def _said(record: ClosingRecord) -> Section | None:
     """What was forecast when, against the day on which it was done."""
-    if not record.told:
+    if not record.forecasts:
         return None
     head = ("Said on", "In time", "Most likely", "85 % certain", "Held")
-    table = Table(head, tuple(_row(record, forecast) for forecast in record.told))
+    table = Table(head, tuple(_row(record, forecast) for forecast in record.forecasts))
     return Section(title="What the forecast said", blocks=(table,), weight=60)
 
 
-def _row(record: ClosingRecord, forecast: Told) -> tuple[str, ...]:
+def _row(record: ClosingRecord, forecast: PublishedForecast) -> tuple[str, ...]:
     likely = "none" if forecast.probability is None else percent(forecast.probability)
     p50, p85 = ("none" if value is None else day(value) for value in (forecast.p50, forecast.p85))
     held = (

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
 from sync.model.health import Lever, LeverKind, Status
 from sync.model.joint import Commitment, OtherMember
-from sync.model.published import Forecast
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Issue
 from sync.report.phrases import STATUS, capital, day, finding, lever, minute, percent, plural, reason, small, sureness
 from sync.report.view import FOLDED, POINTS, SHOWN, Point, SourceFreshness, View
@@ -306,7 +306,7 @@ def certainty(view: View) -> Section | None:
     return Section(title=f"How sure we are: {sureness(health)}", blocks=tuple(blocks), weight=60, folded=True)
 
 
-def _earlier(forecasts: Iterable[Forecast]) -> Table:
+def _earlier(forecasts: Iterable[PublishedForecast]) -> Table:
     head = ("Forecast of", "Likelihood", "Most likely", "85 % certain")
     return Table(
         head,

@@ -13,7 +13,6 @@ from itertools import pairwise
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
 from sync.model.health import Health, Override, Status
 from sync.model.joint import Commitment, OtherMember
-from sync.model.published import Forecast
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections as details
 from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
@@ -25,7 +24,6 @@ __all__ = [
     "Budget",
     "Changes",
     "Commitment",
-    "Forecast",
     "OtherMember",
     "Override",
     "Point",

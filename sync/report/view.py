@@ -16,7 +16,7 @@ from sync.history.counting import burnup, is_member
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health, Override, Status, Value
 from sync.model.joint import Commitment
-from sync.model.published import Forecast, Told
+from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
 from sync.report import view as view_
 from sync.report.good_news import good_news
@@ -82,8 +82,8 @@ class View(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
-    then: Told | None = None
-    forecasts: tuple[Forecast, ...] = ()
+    then: SummaryForecast | None = None
+    forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = ""
     points: tuple[Point, ...] = ()
     budget: Budget | None = None

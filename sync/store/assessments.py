@@ -11,13 +11,13 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, bindparam, cast, func, or_, select, update
 
 from sync.model.health import Health, Lever, Reason, Status
-from sync.model.published import Outcome
+from sync.model.published import Outcome, StreamForecast
 from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository
 from sync.store.upsert import chunks, upsert
 
-__all__ = ["AssessmentRepository", "AssessmentSummary", "StoredForecast"]
+__all__ = ["AssessmentRepository", "AssessmentSummary"]
 
 
 _WEEK = 7 * 24 * 3600 * 1_000_000
@@ -41,21 +41,6 @@ class _Health(Health, frozen=True, kw_only=True):
 
 _DECODER = msgspec.json.Decoder(_Health)
 _ENCODER = msgspec.json.Encoder()
-
-
-class StoredForecast(Struct, frozen=True, kw_only=True):
-    """A forecast as it was published, for scoring. Dates are those of its `Health`; ``at`` is UTC."""
-
-    container: str
-    audience: str
-    at: datetime
-    stream: str
-    start: date | None
-    due: date | None
-    probability: float | None
-    p50: date | None
-    p85: date | None
-    p95: date | None
 
 
 class AssessmentSummary(Struct, frozen=True, kw_only=True):
@@ -169,10 +154,10 @@ class AssessmentRepository(Repository):
             found.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
         return found
 
-    def forecasts(self, stream: str | None = None) -> Iterator[StoredForecast]:
+    def forecasts(self, stream: str | None = None) -> Iterator[StreamForecast]:
         """Every forecast ever published (a probability or a date), of one stream or of all, by container and time."""
         table = schema.health
-        query = select(*(table.c[name] for name in StoredForecast.__struct_fields__)).where(
+        query = select(*(table.c[name] for name in StreamForecast.__struct_fields__)).where(
             table.c.probability.is_not(None) | table.c.p85.is_not(None)
         )
         if stream is not None:
@@ -181,7 +166,7 @@ class AssessmentRepository(Repository):
         for ids in chunks([row.container for row in self._rows(containers)]):
             batch = query.where(table.c.container.in_(ids))
             for row in self._rows(batch.order_by(table.c.container, table.c.audience, table.c.at)):
-                yield StoredForecast(**row._asdict())
+                yield StreamForecast(**row._asdict())
 
     def save_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
         """Keep how containers ended, by container, so that their forecasts can be scored."""

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
-from sync.model.closing import ClosingRecord, Told, without_person
+from sync.model.closing import ClosingRecord, without_person
 from sync.model.health import Status
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
 from sync.store import tables as schema
 from sync.store.database import writing
@@ -43,13 +44,16 @@ class ClosingRecordRepository(Repository):
                 found[row.container] = _RECORD.decode(row.body)
         return found
 
-    def told(self, container: str, audience: str = "") -> tuple[list[Told], bool]:
+    def told(self, container: str, audience: str = "") -> tuple[list[PublishedForecast], bool]:
         """All that was published about a container, oldest first; and whether it was ever seen not to be done."""
         table = schema.health
-        fields = [table.c[name] for name in ("status", *Told.__struct_fields__)]
+        fields = [table.c[name] for name in ("status", *PublishedForecast.__struct_fields__)]
         query = select(*fields).where(table.c.container == container, table.c.audience == audience)
         rows = self._rows(query.order_by(table.c.at))
-        told = [Told(**{name: getattr(row, name) for name in Told.__struct_fields__}) for row in rows]
+        told = [
+            PublishedForecast(**{name: getattr(row, name) for name in PublishedForecast.__struct_fields__})
+            for row in rows
+        ]
         return told, any(row.status is not Status.DONE for row in rows)
 
 

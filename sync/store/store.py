@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from sync.store.assessments import AssessmentRepository, AssessmentSummary, StoredForecast
+from sync.store.assessments import AssessmentRepository, AssessmentSummary
 from sync.store.closing_records import ClosingRecordRepository
 from sync.store.database import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.store.digests import DigestJournal, JournaledMessage, LastDigest
@@ -38,7 +38,6 @@ __all__ = [
     "Saved",
     "Store",
     "StoreError",
-    "StoredForecast",
     "UnusableDatabase",
     "this_process",
 ]

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.model.health import Replan, Status
-from sync.model.published import Told
+from sync.model.published import SummaryForecast
 from sync.tracker.observed import StatusIssue, Target
 
 __all__ = ["Marker", "MarkerKind", "body_hash", "canonical", "find_marker", "status_issue_of", "with_marker"]
@@ -55,7 +55,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     probability: float | None = None
     p50: date | None = None
     due: date | None = None
-    was: Told | None = None
+    was: SummaryForecast | None = None
     meaning: str = ""
     body: str = ""
     written: datetime | None = None
@@ -65,9 +65,9 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     replan: Replan | None = None
 
     @property
-    def told(self) -> Told:
+    def told(self) -> SummaryForecast:
         """The forecast that this summary tells."""
-        return Told(probability=self.probability, p50=self.p50, due=self.due)
+        return SummaryForecast(probability=self.probability, p50=self.p50, due=self.due)
 
     def encode(self) -> str:
         """One line of JSON."""

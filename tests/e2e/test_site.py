@@ -33,8 +33,8 @@ from sync.cli import output as show
 from sync.engine.engine import Engine
 from sync.health.closing import freeze
 from sync.model.audience import Audience
-from sync.model.closing import Told
 from sync.model.health import Status
+from sync.model.published import PublishedForecast
 from sync.report.page_links import has_page
 from sync.site.contents import Contents
 from tests.e2e.in_process import milesync
@@ -146,7 +146,10 @@ def names(report: Report) -> dict[str, str]:
 def _with_record(engine: Engine) -> str:
     """Give a milestone that ended lately a closing record, as the run that saw it end does; its uid."""
     done = next(milestone for milestone in build_portfolio(reading(engine)).milestones if page_stays(milestone))
-    told = [Told(at=NOW - timedelta(days=40), probability=0.4), Told(at=NOW - timedelta(days=30), probability=0.8)]
+    told = [
+        PublishedForecast(at=NOW - timedelta(days=40), probability=0.4),
+        PublishedForecast(at=NOW - timedelta(days=30), probability=0.8),
+    ]
     engine.store.save_records(
         [freeze(done.health, done.milestone, done.stays, done.issues, (), done.due_dates, told, criteria=done.criteria)]
     )

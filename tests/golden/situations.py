@@ -23,7 +23,7 @@ from sync.model.health import (
 )
 from sync.model.joint import Commitment, OtherMember
 from sync.model.membership import Counts
-from sync.model.published import Forecast, Told
+from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
 from sync.report.view import Budget, Changes, Point, SourceFreshness, View
 
@@ -191,11 +191,17 @@ def at_risk() -> View:
             reopened=("35",),
             estimated=("36",),
         ),
-        then=Told(probability=0.64, p50=date(2026, 12, 5), due=date(2026, 12, 5)),
+        then=SummaryForecast(probability=0.64, p50=date(2026, 12, 5), due=date(2026, 12, 5)),
         forecasts=(
-            Forecast(at=NOW - timedelta(days=20), probability=0.71, p50=date(2026, 12, 1), p85=date(2026, 12, 12)),
-            Forecast(at=NOW - timedelta(days=13), probability=0.64, p50=date(2026, 12, 4), p85=date(2026, 12, 20)),
-            Forecast(at=NOW - timedelta(days=6), probability=0.64, p50=date(2026, 12, 5), p85=date(2026, 12, 22)),
+            PublishedForecast(
+                at=NOW - timedelta(days=20), probability=0.71, p50=date(2026, 12, 1), p85=date(2026, 12, 12)
+            ),
+            PublishedForecast(
+                at=NOW - timedelta(days=13), probability=0.64, p50=date(2026, 12, 4), p85=date(2026, 12, 20)
+            ),
+            PublishedForecast(
+                at=NOW - timedelta(days=6), probability=0.64, p50=date(2026, 12, 5), p85=date(2026, 12, 22)
+            ),
         ),
         calibration="Of 12 settled forecasts that said 60 to 80 %, 9 came true.",
         budget=Budget(estimate=120 * 3600, spent=96 * 3600, remaining=40 * 3600, items=20),
@@ -219,8 +225,8 @@ def on_track() -> View:
         made,
         (issue(44), issue(45), issue(46, state=State.CLOSED)),
         changes=Changes(since=NOW - timedelta(days=7), closed=("46",)),
-        then=Told(probability=0.84, p50=date(2026, 12, 4), due=DUE),
-        forecasts=(Forecast(at=NOW - timedelta(days=7), probability=0.84, p50=date(2026, 12, 4), due=DUE),),
+        then=SummaryForecast(probability=0.84, p50=date(2026, 12, 4), due=DUE),
+        forecasts=(PublishedForecast(at=NOW - timedelta(days=7), probability=0.84, p50=date(2026, 12, 4), due=DUE),),
     )
 
 

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from sync.health.closing import freeze
 from sync.markup import render
 from sync.markup.document import Item, is_ours
-from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, Told, without_person
+from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, without_person
 from sync.model.definition import Criteria
 from sync.model.health import Health, Status
 from sync.model.membership import Counts, Membership
+from sync.model.published import PublishedForecast
 from sync.model.tracker_data import (
     DueDate,
     Event,
@@ -89,7 +90,7 @@ def milestone(**fields: object) -> Milestone:
 
 def made(
     stays: list[Membership] | None = None,
-    told: list[Told] | None = None,
+    told: list[PublishedForecast] | None = None,
     *,
     events: tuple[Event, ...] = (),
     **h: object,
@@ -136,12 +137,12 @@ def test_always_three_questions_and_those_of_what_happened_first() -> None:
 
 
 def test_a_forecast_that_was_wrong_is_asked_about() -> None:
-    sure = Told(at=day(5), due=date(2026, 3, 10), probability=0.8)
+    sure = PublishedForecast(at=day(5), due=date(2026, 3, 10), probability=0.8)
     asked = made(told=[sure]).questions[0]
     assert asked == ReviewQuestion(kind=ReviewQuestionKind.UNFORESEEN, probability=0.8, day=day(5).date(), days=7)
-    doubtful = Told(at=day(5), due=date(2026, 3, 20), probability=0.2)
+    doubtful = PublishedForecast(at=day(5), due=date(2026, 3, 20), probability=0.2)
     assert made(told=[doubtful]).questions[0].kind is ReviewQuestionKind.TURNED
-    right = Told(at=day(5), due=date(2026, 3, 20), probability=0.8)
+    right = PublishedForecast(at=day(5), due=date(2026, 3, 20), probability=0.8)
     assert {ReviewQuestionKind.UNFORESEEN, ReviewQuestionKind.TURNED}.isdisjoint(kinds(made(told=[right])))
 
 
@@ -157,11 +158,11 @@ def test_what_was_left_and_what_took_long_is_asked_about() -> None:
 
 def test_the_forecasts_kept_are_few_with_first_last_and_the_greatest_moves() -> None:
     ps = [0.5] * 10 + [0.2] * 10 + [0.9] * 10
-    told = [Told(at=day(n), due=date(2026, 4, 6), probability=p) for n, p in enumerate(ps)]
-    kept = made(told=told).told
+    told = [PublishedForecast(at=day(n), due=date(2026, 4, 6), probability=p) for n, p in enumerate(ps)]
+    kept = made(told=told).forecasts
     assert len(kept) <= 6
     assert {day(0), day(10), day(20), day(29)} <= {forecast.at for forecast in kept}
-    assert made(told=[Told(at=day(1))]).told == ()
+    assert made(told=[PublishedForecast(at=day(1))]).forecasts == ()
 
 
 @pytest.mark.parametrize("kind", list(ReviewQuestionKind))

@@ -8,7 +8,7 @@ import pytest
 
 from sync.model.health import Status
 from sync.model.policy import Policy
-from sync.model.published import Told
+from sync.model.published import SummaryForecast
 from sync.plan.desired import LABELS, Desired, Plan, Skipped, label_name
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import Limits, over_limits
@@ -447,7 +447,7 @@ def test_the_summarys_marker_remembers_what_was_published() -> None:
 
 
 def test_the_summarys_marker_remembers_what_was_told_before_the_last_change() -> None:
-    there, first = tracker(), Told(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
+    there, first = tracker(), SummaryForecast(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
     settle(there, want(probability=0.6, p50=first.p50, due=first.due))
     assert summary_of(there).was is None
     later = want(meaning="another", probability=0.4, p50=date(2026, 4, 9), due=first.due)

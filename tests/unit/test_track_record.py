@@ -11,7 +11,7 @@ from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore, outcomes_of, sentence, stream_scores, under_calibration
 from sync.history.ledger import Ledger
 from sync.model.membership import Container, Membership
-from sync.model.published import Outcome, Published
+from sync.model.published import Outcome, StreamForecast
 
 RULES = Rules()
 DAY = timedelta(days=1)
@@ -20,21 +20,26 @@ DUE = START + 20 * DAY
 LATER = START + 900 * DAY
 
 
+def ending(moment: datetime) -> date:
+    """The day that ends at a moment."""
+    return (moment - DAY).date()
+
+
 def said(
     day: float, p: float | None = 0.5, *, container: str = "m", begin: datetime = START, p85: date | None = None
-) -> Published:
-    return Published(
+) -> StreamForecast:
+    return StreamForecast(
         container=container,
         stream="s",
         at=begin + day * DAY,
-        start=begin,
-        due=begin + 20 * DAY,
+        start=ending(begin),
+        due=ending(begin + 20 * DAY),
         probability=p,
         p85=p85,
     )
 
 
-def score(*forecasts: Published, now: datetime = LATER, **ends: Outcome) -> StreamScore:
+def score(*forecasts: StreamForecast, now: datetime = LATER, **ends: Outcome) -> StreamScore:
     return stream_scores(forecasts, ends, now)["s"]
 
 
@@ -70,8 +75,13 @@ def test_what_happened_after_now_is_not_known() -> None:
 
 def test_a_forecast_is_held_to_the_due_date_that_it_named() -> None:
     """The date moved from day 20 to day 60; done on day 30. Each forecast answers for its own date."""
-    moved = Published(
-        container="m", stream="s", at=START + 16 * DAY, start=START, due=START + 60 * DAY, probability=0.9
+    moved = StreamForecast(
+        container="m",
+        stream="s",
+        at=START + 16 * DAY,
+        start=ending(START),
+        due=ending(START + 60 * DAY),
+        probability=0.9,
     )
     result = score(said(4, 0.9), moved, m=Outcome(done=START + 30 * DAY))
     assert result.forecasts == 2
@@ -100,8 +110,8 @@ def test_a_date_still_ahead_is_not_counted() -> None:
 
 
 def test_no_planned_time_no_score() -> None:
-    strange = Published(container="m", stream="s", at=START, start=DUE, due=START, probability=0.5)
-    assert stream_scores([strange], {}, LATER) == {}
+    strange = StreamForecast(container="m", stream="s", at=START, start=ending(DUE), due=ending(START), probability=0.5)
+    assert stream_scores([strange, replace(strange, start=None), replace(strange, due=None)], {}, LATER) == {}
 
 
 def test_skill_is_measured_against_the_hit_rate_known_when_it_was_said() -> None:
@@ -117,7 +127,9 @@ def test_skill_is_measured_against_the_hit_rate_known_when_it_was_said() -> None
 
 
 def test_streams_are_kept_apart() -> None:
-    other = Published(container="x", stream="t", at=START + DAY, start=START, due=DUE, probability=0.5)
+    other = StreamForecast(
+        container="x", stream="t", at=START + DAY, start=ending(START), due=ending(DUE), probability=0.5
+    )
     scores = stream_scores([said(5), other], {"m": Outcome(done=DUE)}, LATER)
     assert {name: one.hit_rate for name, one in scores.items()} == {"s": 1, "t": 0}
 
