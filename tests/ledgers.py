@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,18 +11,12 @@ from msgspec.structs import replace
 from sync.history.ledger import Ledger
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import Issue, Person, State, StatusCategory
-
-ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
+from tests.days import day
 
 Stay = Sequence[float | None]
 """(joined, closed) or (joined, closed, left), in days from the origin."""
 
 Given = tuple[Container, Sequence[Stay]]
-
-
-def day(value: float) -> datetime:
-    """A moment ``value`` days after the origin."""
-    return ORIGIN + timedelta(days=value)
 
 
 def container(

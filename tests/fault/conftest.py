@@ -1,4 +1,4 @@
-"""What several tests of faults share."""
+"""Hypothesis and the database for every test of this folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+import tests.hypothesis_profiles  # noqa: F401  # loads the profile
 from tests.fault.fault_scripts import Blank
 
 
 @pytest.fixture
 def blank() -> Iterator[Blank]:
     """A database in memory that can be emptied."""
-    made = Blank()
-    yield made
-    made.close()
+    database = Blank()
+    yield database
+    database.close()

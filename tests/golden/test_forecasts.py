@@ -19,7 +19,8 @@ from sync.forecast.parameters import Rules
 from sync.health.assess import explain
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
-from tests.ledgers import Given, Stay, container, day, ledger
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger
 
 NUMBERS = Path(__file__).parent / "forecasts.json"
 NOW = 700.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sync.engine.engine import Engine
@@ -15,42 +13,7 @@ from sync.engine.result import Result
 from sync.model.policy import OptionalOutputs, Policy
 from sync.tracker.actions import UpdateDescription
 from sync.tracker.connection import Connection
-from sync.tracker.managed_block import NotThereError, find_block, replace_block, wrap_block
 from tests.integration.test_engine import World
-
-UID = "memory://tracker/milestone/p1-m"
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
-
-
-@given(before=texts, after=texts, plain=st.booleans(), crlf=st.booleans())
-def test_what_people_wrote_around_our_lines_never_changes(before: str, after: str, plain: bool, crlf: bool) -> None:
-    lines = wrap_block("At risk\nsoon", UID, "acme", plain=plain)
-    text = replace_block(before, lines, "acme", "")
-    assert text.startswith(before)
-    text = text.replace("\n", "\r\n") if crlf else text
-    whole = f"{text}\n{after}"
-    there = find_block(whole, "acme")
-    assert there is not None
-    assert not there.edited(UID)
-    assert there.edited("another milestone")
-    other = replace_block(whole, wrap_block("Done", UID, "acme", plain=plain), "acme", there.mark)
-    assert other.startswith(whole[: there.start])
-    assert other.endswith(whole[there.end :])
-    gone = replace_block(whole, "", "acme", there.mark)
-    assert gone == whole[: there.start].rstrip("\r\n") + whole[there.end :]
-
-
-def test_another_instance_an_open_end_and_edited_lines_are_known() -> None:
-    lines = wrap_block("At risk", UID, "acme", plain=False)
-    assert find_block(lines, "other") is None
-    assert find_block(lines.rpartition("\n")[0], "acme") is None
-    changed = find_block(lines.replace("At risk", "All fine"), "acme")
-    assert changed is not None
-    assert changed.edited(UID)
-    with pytest.raises(NotThereError):
-        replace_block("nothing", lines, "acme", "0123456789abcdef")
-    with pytest.raises(NotThereError):
-        replace_block(lines, lines, "acme", "")
 
 
 class Describing(World):

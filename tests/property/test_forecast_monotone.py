@@ -23,7 +23,8 @@ from sync.history.ledger import Ledger, moment
 from sync.model.dates import end_of_day
 from sync.model.health import Status
 from sync.model.membership import Container, Membership
-from tests.ledgers import Given, Stay, container, day, ledger, stays
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, stays
 
 PLAIN = Calendar.plain()
 BUSY = Calendar(country="US", off=[date(2024, 3, n) for n in (5, 6, 20)])

@@ -13,7 +13,8 @@ from sync.forecast.parameters import Rules
 from sync.health.attention import Attention, attention, candidates, usual_age, usual_shares
 from sync.history.ledger import days
 from sync.model.tracker_data import Issue, StatusCategory
-from tests.ledgers import Stay, container, day, ledger, open_issue
+from tests.days import day
+from tests.ledgers import Stay, container, ledger, open_issue
 
 RULES = Rules()
 NOW = 50.0

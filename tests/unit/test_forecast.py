@@ -15,7 +15,8 @@ from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecast
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
-from tests.ledgers import Given, Stay, container, day, ledger, releases
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()

@@ -10,7 +10,8 @@ from sync.forecast.parameters import Rules
 from sync.forecast.pooled import forecast
 from sync.forecast.simulation import Sample, _per_day, _thinned, sample, simulate
 from sync.history.calendar import Calendar
-from tests.ledgers import Given, Stay, container, day, ledger, releases
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, releases
 from tests.unit.test_forecast import asked, made
 
 RULES = Rules()

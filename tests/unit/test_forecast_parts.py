@@ -15,7 +15,8 @@ from sync.forecast.simulation import sample, seed
 from sync.forecast.survival import beta_binomial
 from sync.forecast.throughput import capacity_days, capacity_moments, closures_by_week, learnt, spread
 from sync.history.calendar import Calendar
-from tests.ledgers import Stay, container, day, ledger
+from tests.days import day
+from tests.ledgers import Stay, container, ledger
 
 RULES = Rules()
 AT = np.array([(day(100).timestamp()) / 86400])

@@ -23,7 +23,8 @@ from sync.history.ledger import Ledger
 from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownWhy
 from sync.model.membership import Counts, Membership
 from sync.model.tracker_data import StatusCategory
-from tests.ledgers import Given, Stay, container, day, ledger, open_issue, releases, stays
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, open_issue, releases, stays
 
 PLAIN = Calendar.plain()
 RULES = Rules()

@@ -11,7 +11,7 @@ from sync.forecast.parameters import Rules
 from sync.health.status import ContainerState, band, confidence, held, replanned, settled, unknown, verdict
 from sync.model.health import Confidence, Health, Status, UnknownWhy
 from sync.model.membership import Counts
-from tests.ledgers import day
+from tests.days import day
 
 ON, RISK, OFF = Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK
 RULES = Rules()

@@ -16,7 +16,8 @@ from sync.forecast.parameters import Rules
 from sync.forecast.pooled import forecast
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from tests.ledgers import Given, container, day, ledger, releases
+from tests.days import day
+from tests.ledgers import Given, container, ledger, releases
 from tests.proof import Record
 
 WORLDS = 10_000

@@ -18,7 +18,8 @@ from sync.health.levers import levers, smallest_cut
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Lever, LeverKind
-from tests.ledgers import Given, Stay, container, day, ledger, releases
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules(cut_share=1.0)

@@ -16,7 +16,8 @@ from sync.health.attention import Attention
 from sync.health.reasons import CLIP, LEAST, reasons
 from sync.history.calendar import Calendar
 from sync.model.health import Reason, ReasonKind
-from tests.ledgers import Given, Stay, container, day, ledger, releases
+from tests.days import day
+from tests.ledgers import Given, Stay, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()

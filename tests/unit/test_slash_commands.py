@@ -4,8 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sync.model.health import Override, Status
 from sync.tracker.observed import CommandComment
@@ -105,14 +103,6 @@ def test_a_comment_full_of_commands_is_cut() -> None:
     lines = command_lines("/milesync mute " + "x" * 10_000 + "\n" + "/milesync mute\n" * 1_000).splitlines()
     assert len(lines) == MOST
     assert max(map(len, lines)) == LONGEST
-
-
-@given(st.text() | st.text(alphabet="/milesync at-risk until because 2026-05\n`~<!->\t"))
-def test_no_text_is_too_odd(text: str) -> None:
-    for line in command_lines(text).splitlines():
-        assert line.startswith("/milesync")
-        parse(line)
-    evaluate_commands([said(command_lines(text))], NOW)
 
 
 def test_nothing_was_said() -> None:
