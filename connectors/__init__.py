@@ -1,1 +1,5 @@
-"""Connectors: each tracker behind the seam of `sync.tracker.protocol`."""
+"""Connectors to GitHub, GitLab and Jira, the sandbox that imitates them, and the contract suite that tests a connector.
+
+A connector may import `sync.model`, `sync.tracker`, `sync.telemetry`, `connectors.shared` and its own SDK, and never
+another connector.
+"""

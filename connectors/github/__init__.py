@@ -1,82 +1,13 @@
-"""GitHub: github.com and Enterprise Server.
+"""Connector to GitHub: github.com and GitHub Enterprise Server.
 
-Settings: ``url`` is that of the API (``https://api.github.com``, ``https://HOST/api/v3``); the secret is ``token``, or
-``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The options ``sweep_days`` and
-``rules`` are `connectors.shared.deletion_sweep`'s and `connectors.shared.rule_milestones`'.
+It may import `connectors.shared`, `sync.tracker`, `sync.model`, `sync.telemetry` and PyGithub.
+
+Settings: ``url`` is the address of the API (``https://api.github.com``, ``https://HOST/api/v3``). The secret is
+``token``, or ``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. Options:
+``sweep_days`` (`connectors.shared.deletion_sweep`), ``rules`` (`connectors.shared.rule_milestones`) and
+``requests_a_minute``.
 """
 
-from __future__ import annotations
+from connectors.github.connector import GitHubConnector, connect
 
-from collections.abc import Iterator, Mapping, Sequence
-
-from connectors.github.apply import Writer
-from connectors.github.observe import Observer
-from connectors.github.preflight import examine
-from connectors.github.pull import Reader
-from connectors.github.session import Session
-from connectors.github.webhook import heard
-from connectors.shared.deletion_sweep import SweepSchedule
-from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Markup
-from sync.tracker.actions import Action, Receipt
-from sync.tracker.observed import Observed, Target
-from sync.tracker.preflight import Examination
-from sync.tracker.protocol import Capabilities, Connector, Page, Setup
-from sync.tracker.webhook import WebhookEvent
-
-__all__ = ["GitHub", "connect"]
-
-BODY_LIMIT = 65_000
-"""Characters; GitHub's own limit is 65,536."""
-
-
-class GitHub:
-    """One GitHub through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
-
-    capabilities = Capabilities(
-        markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, described=BODY_LIMIT, boards=True
-    )
-
-    def __init__(self, setup: Setup) -> None:
-        self.name, self.source = setup.name, setup.url.rstrip("/")
-        self._clock = setup.clock
-        self._session = Session(setup)
-        self._rules = RuleMilestones(setup.options, any_case=True)
-        self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
-        self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
-        self._writer = Writer(self._session)
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far."""
-        return self._session.caller.count
-
-    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """Repositories, ``owner/name`` or ``owner/*``: milestones, and issues with their history."""
-        return self._rules.labelled(self._reader.pull(projects, cursors))
-
-    def observe(self, targets: Sequence[Target]) -> Observed:
-        """Read the status issues of these milestones with every comment of ours."""
-        return self._observer.observe(targets)
-
-    def apply(self, action: Action) -> Receipt:
-        """Do one change. Raises `sync.tracker.protocol.UncertainError` when the answer to a creation was lost."""
-        return self._writer.apply(action)
-
-    def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.tracker.protocol.Examiner`."""
-        names, failed = self._reader.named(projects)
-        return examine(self._session, names, failed, self._clock)
-
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-        """See `sync.tracker.protocol.Listener`."""
-        return heard(headers, body, secret)
-
-    def close(self) -> None:
-        """Give back connections."""
-        self._session.close()
-
-
-def connect(setup: Setup) -> Connector:
-    """The connector of a connection of type ``github``."""
-    return GitHub(setup)
+__all__ = ["GitHubConnector", "connect"]

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 
-from connectors.github import api_types as wire
-from connectors.github import normalize as rows
+from connectors.github import api_types, normalize
 from connectors.github.project_boards import Boards
 from connectors.github.session import Session
 from connectors.shared.responses import decode
@@ -80,14 +79,14 @@ class Writer:
                 body = {"title": action.title, "body": with_marker(action.body, action.marker)}
                 path = f"/repos/{action.project_key}/issues"
                 made = self._session.post(
-                    path, action.project_key, {**body, "labels": list(action.labels)}, wire.Created
+                    path, action.project_key, {**body, "labels": list(action.labels)}, api_types.Created
                 )
-                return Receipt(id=made.node_id, issue=rows.key_of(made.number))
+                return Receipt(id=made.node_id, issue=normalize.key_of(made.number))
             case CreateComment():
                 repository, number = self._place(action.issue, action.project_key)
                 path = f"/repos/{repository}/issues/{number}/comments"
                 comment = {"body": with_marker(action.body, action.marker)}
-                made = self._session.post(path, action.project_key, comment, wire.Created)
+                made = self._session.post(path, action.project_key, comment, api_types.Created)
                 return Receipt(id=made.node_id, issue=action.issue)
             case MoveLabel():
                 return self._delta(action, action.issue, (action.add,), action.remove)
@@ -118,7 +117,7 @@ class Writer:
         project = action.project_key
         body = {"name": action.label, "color": action.colour, "description": action.description[:DESCRIPTION]}
         try:
-            made = self._session.post(f"/repos/{project}/labels", project, body, wire.Created, repeatable=True)
+            made = self._session.post(f"/repos/{project}/labels", project, body, api_types.Created, repeatable=True)
         except RefusedError:
             there = self._ids(project, project, [action.label])
             if "l0" not in there:
@@ -150,7 +149,7 @@ class Writer:
         """Our lines in the description as it stands now, and nothing else of the milestone."""
         project = action.project_key
         path = f"/repos/{project}/milestones/{int(action.key)}"
-        now = decode(self._session.get(path, project), wire.Described, self._session.name, project)
+        now = decode(self._session.get(path, project), api_types.Described, self._session.name, project)
         try:
             text = replace_block(now.description or "", action.lines, action.instance, action.was)
         except NotThereError:
@@ -171,7 +170,10 @@ class Writer:
         asked: dict[str, object] = {"owner": owner, "name": name, "number": number}
         asked |= {f"l{i}": label for i, label in enumerate(labels)}
         reply = self._session.query(
-            _ids(len(labels), issue=number is not None), asked, dict[str, dict[str, wire.Node | None] | None], project
+            _ids(len(labels), issue=number is not None),
+            asked,
+            dict[str, dict[str, api_types.Node | None] | None],
+            project,
         )
         self._session.refuse([e for e in reply.errors if e.type != "NOT_FOUND" or len(e.path) < 2], project)
         found = (reply.data or {}).get("repository")
@@ -184,6 +186,6 @@ class Writer:
 
     def _place(self, issue: str, project: str) -> tuple[str, int]:
         try:
-            return rows.place_of(issue, project)
+            return normalize.place_of(issue, project)
         except ValueError:
             raise RefusedError(self._session.name, project, "an issue is written owner/name#12") from None

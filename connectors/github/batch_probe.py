@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.github import api_types as wire
+from connectors.github import api_types
 from connectors.github.session import OWN, Session, TooHeavyError
 
 __all__ = ["AT_ONCE", "issues_there", "name_of", "probe_many"]
@@ -55,7 +55,7 @@ def probe_many(session: Session, names: Mapping[str, str]) -> dict[str, str]:
     wanted = list(names)
     chunks = [wanted[i : i + AT_ONCE] for i in range(0, len(wanted), AT_ONCE)]
     seen: dict[str, str] = {}
-    for found in session.caller.each(lambda chunk: _glance(session, names, chunk), chunks):
+    for found in session.caller.map_all(lambda chunk: _glance(session, names, chunk), chunks):
         seen |= found
     return seen
 
@@ -81,7 +81,7 @@ def _sight(there: Mapping[str, Any]) -> str:
 def name_of(session: Session, name: str, project: str) -> str:
     """The name that a repository goes by now, which may not be the one that it is asked for by."""
     owner, short = session.parts(name, project)
-    reply = session.query(_NAME, {"owner": owner, "name": short}, dict[str, wire.Place | None], project)
+    reply = session.query(_NAME, {"owner": owner, "name": short}, dict[str, api_types.Place | None], project)
     session.refuse(reply.errors, project)
     there = (reply.data or {}).get("repository")
     return there.name_with_owner if there else name
@@ -90,5 +90,5 @@ def name_of(session: Session, name: str, project: str) -> str:
 def issues_there(session: Session, name: str, project: str) -> dict[str, int]:
     """The numbers of all issues of a repository by id, a hundred a request. A deletion meanwhile hides no other."""
     owner, short = session.parts(name, project)
-    there = session.pages(_THERE, {"owner": owner, "name": short}, wire.There, project)
+    there = session.pages(_THERE, {"owner": owner, "name": short}, api_types.There, project)
     return {issue.id: issue.number for issue in there}

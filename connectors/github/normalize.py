@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from connectors.github import api_types as wire
+from connectors.github import api_types
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -39,7 +39,7 @@ def place_of(key: str, repository: str) -> tuple[str, int]:
     return elsewhere or repository, int(number)
 
 
-def project(row: wire.Repository) -> Project:
+def project(row: api_types.Repository) -> Project:
     """A repository."""
     return Project(
         id=row.id,
@@ -55,7 +55,7 @@ def visibility(word: str) -> Visibility:
     return Visibility.PUBLIC if word == "PUBLIC" else Visibility.PROJECT
 
 
-def milestone(row: wire.Milestone, project: str) -> Milestone:
+def milestone(row: api_types.Milestone, project: str) -> Milestone:
     """A milestone of the project with that id."""
     return Milestone(
         id=row.node_id,
@@ -74,7 +74,7 @@ def milestone(row: wire.Milestone, project: str) -> Milestone:
     )
 
 
-def issue(row: wire.Item, project: Project) -> Issue:
+def issue(row: api_types.Item, project: Project) -> Issue:
     """An issue. GitHub has no board of its own: what is open is to be done."""
     closed = row.state == "CLOSED"
     blockers = row.blocked_by.seen if row.blocked_by else ()
@@ -103,7 +103,7 @@ def issue(row: wire.Item, project: Project) -> Issue:
     )
 
 
-def history(issue: str, changes: Iterable[wire.Change]) -> tuple[Event, ...]:
+def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...]:
     """The events of an issue's timeline that say when it was in which milestone, and open or closed."""
     return tuple(
         Event(
@@ -118,10 +118,10 @@ def history(issue: str, changes: Iterable[wire.Change]) -> tuple[Event, ...]:
     )
 
 
-def _person(actor: wire.Actor) -> Person:
+def _person(actor: api_types.Actor) -> Person:
     return Person(actor.id or actor.login, actor.login)
 
 
-def _reference(reference: wire.Reference, project: Project, far: str = "") -> str:
+def _reference(reference: api_types.Reference, project: Project, far: str = "") -> str:
     where = reference.repository.name_with_owner
     return key_of(reference.number) if where == project.key else far or f"{where}#{reference.number}"

@@ -15,8 +15,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from connectors.github import api_types as wire
-from connectors.github import normalize as rows
+from connectors.github import api_types, normalize
 from connectors.github.project_boards import Boards
 from connectors.github.session import OWN, Session, TooHeavyError
 from connectors.shared.responses import decode
@@ -93,7 +92,7 @@ class Observer:
         claims: dict[str, Claim] = {}
         self._writers = {}
         for mine, answer in zip(
-            projects.values(), self._session.caller.each(self._project, projects.values()), strict=True
+            projects.values(), self._session.caller.map_all(self._project, projects.values()), strict=True
         ):
             if isinstance(answer, TrackerError):
                 failed |= {target.milestone: answer for target in mine}
@@ -103,7 +102,7 @@ class Observer:
                 claims |= answer[2]
         issues: dict[str, StatusIssue] = {}
         batches = [places[i : i + BATCH] for i in range(0, len(places), BATCH)]
-        for threads in self._session.caller.each(self._threads, batches):
+        for threads in self._session.caller.map_all(self._threads, batches):
             for uid, issue in threads.items():
                 if isinstance(issue, TrackerError):
                     failed[uid] = issue
@@ -128,9 +127,9 @@ class Observer:
         try:
             owner, name = self._session.parts(repository, repository)
             asked = {"owner": owner, "name": name}
-            labels = self._session.pages(_LABELS, asked, wire.Label, repository)
+            labels = self._session.pages(_LABELS, asked, api_types.Label, repository)
             names = frozenset(label.name for label in labels)
-            places = [_Place(t, *rows.place_of(t.issue, repository)) for t in targets if t.issue]
+            places = [_Place(t, *normalize.place_of(t.issue, repository)) for t in targets if t.issue]
             lost = {t.milestone: t for t in targets if not t.issue}
             if lost:
                 found, others = self._marked(repository, asked, lost)
@@ -149,7 +148,7 @@ class Observer:
         variables = {**asked, "labels": self._status_labels[:1]}
         found: dict[str, int] = {}
         claims: dict[str, Claim] = {}
-        for candidate in self._session.pages(_LABELLED, variables, wire.Candidate, repository):
+        for candidate in self._session.pages(_LABELLED, variables, api_types.Candidate, repository):
             text = find_marker(candidate.body)
             target = status_issue_of(text, lost)
             if target is None:
@@ -157,7 +156,7 @@ class Observer:
             if candidate.viewer_did_author:
                 found.setdefault(target.milestone, candidate.number)
             else:
-                key = rows.key_of(candidate.number)
+                key = normalize.key_of(candidate.number)
                 claim = Claim(id=key, author=_login(candidate.author), marker=text, issue=key)
                 claims.setdefault(target.milestone, claim)
         return found, claims
@@ -173,7 +172,7 @@ class Observer:
         project = places[0].target.project_key
         try:
             reply = self._session.query(
-                _threads(len(places)), asked, dict[str, wire.Holder | None], project, divisible=len(places) > 1
+                _threads(len(places)), asked, dict[str, api_types.Holder | None], project, divisible=len(places) > 1
             )
         except TooHeavyError:
             half = len(places) // 2
@@ -195,9 +194,9 @@ class Observer:
                 found[place.target.milestone] = error
         return found
 
-    def _issue(self, place: _Place, thread: wire.Thread) -> StatusIssue:
+    def _issue(self, place: _Place, thread: api_types.Thread) -> StatusIssue:
         here = place.repository == place.target.project_key
-        key = rows.key_of(thread.number)
+        key = normalize.key_of(thread.number)
         comments = list(self._comments(place, thread))
         return StatusIssue(
             issue=key if here else f"{place.repository}{key}",
@@ -206,21 +205,21 @@ class Observer:
             labels=tuple(label.name for label in thread.labels.seen) if thread.labels else (),
             comments=tuple(_ours(comments)),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
-            visibility=rows.visibility(thread.repository.visibility),
+            visibility=normalize.visibility(thread.repository.visibility),
             asked=tuple(self._asked(place.repository, comments)),
             claims=tuple(_claims(comments)),
         )
 
-    def _comments(self, place: _Place, thread: wire.Thread) -> Iterator[wire.Comment]:
+    def _comments(self, place: _Place, thread: api_types.Thread) -> Iterator[api_types.Comment]:
         yield from thread.comments.nodes
         info = thread.comments.page_info
         if info.has_next_page:
             asked = {"issue": thread.id, "after": info.end_cursor}
-            yield from self._session.pages(_COMMENTS_LATER, asked, wire.Comment, place.repository)
+            yield from self._session.pages(_COMMENTS_LATER, asked, api_types.Comment, place.repository)
 
     # --- what people ask -----------------------------------------------------------------------------------------
 
-    def _asked(self, repository: str, comments: Iterable[wire.Comment]) -> Iterator[CommandComment]:
+    def _asked(self, repository: str, comments: Iterable[api_types.Comment]) -> Iterator[CommandComment]:
         for comment in comments:
             lines = command_lines(comment.body)
             by_us = comment.viewer_did_author
@@ -243,25 +242,25 @@ class Observer:
             path = f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission"
             try:
                 answer = self._session.get(path, repository)
-                held = decode(answer, wire.Permission, self._session.name, repository).permission
+                held = decode(answer, api_types.Permission, self._session.name, repository).permission
             except OWN:
                 held = ""
             self._writers[repository, login] = held in ("admin", "write")
         return self._writers[repository, login]
 
 
-def _login(author: wire.Author | None) -> str:
+def _login(author: api_types.Author | None) -> str:
     return author.login if author else ""
 
 
-def _claims(comments: Iterable[wire.Comment]) -> Iterator[Claim]:
+def _claims(comments: Iterable[api_types.Comment]) -> Iterator[Claim]:
     for comment in comments:
         marker = "" if comment.viewer_did_author else find_marker(comment.body)
         if marker:
             yield Claim(id=comment.id, author=_login(comment.author), marker=marker, body=comment.body)
 
 
-def _ours(comments: Iterable[wire.Comment]) -> Iterator[OurComment]:
+def _ours(comments: Iterable[api_types.Comment]) -> Iterator[OurComment]:
     for comment in comments:
         marker = find_marker(comment.body) if comment.viewer_did_author else ""
         if marker:

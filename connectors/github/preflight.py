@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 
 from connectors.github.session import OWN, Session
-from connectors.shared.responses import Response, budget, clock_ahead, decode
+from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
 
@@ -95,7 +95,7 @@ def examine(
     scopes = answer.headers.get("x-oauth-scopes")
     granted = None if scopes is None else tuple(word.strip() for word in scopes.split(",") if word.strip())
     expires = _expiry(answer.headers.get("github-authentication-token-expiration", ""))
-    seen = session.caller.each(lambda name: _repository(session, name, granted), projects[:MOST])
+    seen = session.caller.map_all(lambda name: _repository(session, name, granted), projects[:MOST])
     found = [one for one in seen if isinstance(one, _Seen)]
     unread = [] if granted is not None else [Unread(project="", what="the permissions of this kind of token")]
     if expires is None and granted is None:
@@ -108,7 +108,7 @@ def examine(
         ahead=clock_ahead(answer, now()),
         server=_server(answer),
         sdk=f"PyGithub {version('PyGithub')}",
-        budgets=_budgets(session) or tuple(one for one in [budget(answer, "REST")] if one),
+        budgets=_budgets(session) or tuple(one for one in [rate_limit(answer, "REST")] if one),
         rights=tuple(right for one in found for right in one.rights),
         obstacles=tuple(obstacle for one in found for obstacle in one.obstacles),
         triggers=tuple(trigger for one in found for trigger in one.triggers),

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from connectors.github import api_types as wire
+from connectors.github import api_types
 from connectors.github.session import OWN, Session
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.errors import GoneError, RefusedError, UncertainError
@@ -49,7 +49,7 @@ class Boards:
     def read(self, names: Iterable[str]) -> dict[str, Board]:
         """The boards with all that carries a marker; one that cannot be read says why."""
         wanted = sorted(set(names))
-        return dict(zip(wanted, self._session.caller.each(self._readable, wanted), strict=True))
+        return dict(zip(wanted, self._session.caller.map_all(self._readable, wanted), strict=True))
 
     def of(self, board: Board, milestone: str) -> Board:
         """What of a board is about one milestone (uid)."""
@@ -73,7 +73,7 @@ class Boards:
         there = [update for update in board.updates if update.marker == action.marker]
         if there:
             return Receipt(id=there[0].id, issue=action.issue)
-        made = self._session.create(_POST, {"board": native, **text}, wire.Posted, action.project_key)
+        made = self._session.create(_POST, {"board": native, **text}, api_types.Posted, action.project_key)
         if made.status_update is None:
             raise UncertainError(self._session.name, action.project_key, "GraphQL left the status update out")
         return Receipt(id=made.status_update.id, issue=action.issue)
@@ -100,7 +100,7 @@ class Boards:
         updates: list[BoardUpdate] = []
         claims: list[BoardUpdate] = []
         while True:
-            reply = self._session.query(_BOARD, asked, wire.BoardAnswer, name)
+            reply = self._session.query(_BOARD, asked, api_types.BoardAnswer, name)
             self._session.refuse(reply.errors, name)
             board = reply.data and reply.data.repository_owner and reply.data.repository_owner.project_v2
             if not reply.data or not board:
@@ -116,7 +116,7 @@ class Boards:
             asked["after"] = self._session.onward(board.status_updates.page_info, seen, name)
 
 
-def _update(update: wire.StatusUpdate, marker: str) -> BoardUpdate:
+def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
     status = (update.status or "").lower()
     author = update.creator.login if update.creator else ""
     return BoardUpdate(
@@ -124,7 +124,7 @@ def _update(update: wire.StatusUpdate, marker: str) -> BoardUpdate:
     )
 
 
-def _by(creator: wire.Creator | None, viewer: wire.Creator) -> bool:
+def _by(creator: api_types.Creator | None, viewer: api_types.Creator) -> bool:
     if creator is None:
         return False
     return creator.id == viewer.id or (creator.kind == "Bot" and f"{creator.login}[bot]" == viewer.login)
@@ -132,5 +132,5 @@ def _by(creator: wire.Creator | None, viewer: wire.Creator) -> bool:
 
 def _about(text: str) -> str:
     with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(text, type=wire.About).milestone
+        return msgspec.json.decode(text, type=api_types.About).milestone
     return ""

@@ -25,9 +25,7 @@ import msgspec
 import requests
 from msgspec import Struct
 
-from connectors.github import api_types as wire
-from connectors.github import normalize as rows
-from connectors.github import queries
+from connectors.github import api_types, normalize, queries
 from connectors.github.batch_probe import issues_there, name_of, probe_many
 from connectors.github.cursor import Cursor, _decoded, _encoded
 from connectors.github.session import OWN, Session, TooHeavyError
@@ -70,7 +68,7 @@ class _Look(Struct, frozen=True, kw_only=True):
     quiet: bool
     probe: str
     newest: datetime | None
-    milestones: tuple[wire.Milestone, ...] | None
+    milestones: tuple[api_types.Milestone, ...] | None
     etags: tuple[tuple[str, str], ...]
 
 
@@ -87,8 +85,8 @@ class Reader:
             at |= page.cursors
             done |= page.complete
             yield page
-        due = [(key, c) for key, c in _decoded(at) if key in done and self._sweeping.due(c.swept)]
-        yield from self._session.caller.ahead(lambda one: self._sweep(*one), due)
+        due = [(key, c) for key, c in _decoded(at) if key in done and self._sweeping.is_due(c.swept)]
+        yield from self._session.caller.map_ahead(lambda one: self._sweep(*one), due)
 
     def _sweep(self, key: str, cursor: Cursor) -> Page:
         """Which issues are there; and whether under the same name, else the next pull reads their new addresses."""
@@ -105,14 +103,14 @@ class Reader:
         known = {
             cursor.asked: (key, cursor)
             for key, cursor in _decoded(cursors)
-            if cursor.rules == self._rules.digest(cursor.name)
+            if cursor.rules == self._rules.fingerprint(cursor.name)
         }
         names, failed = self.named(projects)
         goes_by = {name: known[name][1].name for name in names if name in known and not known[name][1].next}
         sights = probe_many(self._session, goes_by) if len(goes_by) > FEW else {}
         quiet = [name for name, sight in sights.items() if known[name][1].glance == sight]
         rest = [name for name in names if name not in quiet]
-        seen = self._session.caller.each(lambda name: self._look(name, known.get(name)), rest)
+        seen = self._session.caller.map_all(lambda name: self._look(name, known.get(name)), rest)
         looks = dict(zip(rest, seen, strict=True))
         failed |= {name: look for name, look in looks.items() if isinstance(look, TrackerError)}
         changed = {name: look for name, look in looks.items() if isinstance(look, _Look) and not _same(look)}
@@ -145,7 +143,7 @@ class Reader:
         return list(names), failed
 
     def _owned(self, owner: str, project: str) -> Iterator[str]:
-        for owned in self._session.pages(queries.REPOSITORIES, {"owner": owner}, wire.Owned, project):
+        for owned in self._session.pages(queries.REPOSITORIES, {"owner": owner}, api_types.Owned, project):
             if owned.has_issues_enabled and not owned.is_archived:
                 yield owned.name_with_owner
 
@@ -159,9 +157,9 @@ class Reader:
                 lambda: self._session.get(f"/repos/{cursor.name}/issues", name, newest, cursor.probe),
                 lambda: self._milestones(name, cursor),
             )
-            probe, (milestones, etags) = self._session.caller.each(lambda ask: ask(), first_of)
+            probe, (milestones, etags) = self._session.caller.map_all(lambda ask: ask(), first_of)
             quiet = probe.status == HTTPStatus.NOT_MODIFIED
-            first = () if quiet else decode(probe, tuple[wire.Probe, ...], self._session.name, name)
+            first = () if quiet else decode(probe, tuple[api_types.Probe, ...], self._session.name, name)
         except OWN as error:
             return error
         return _Look(
@@ -175,7 +173,7 @@ class Reader:
 
     def _milestones(
         self, name: str, cursor: Cursor
-    ) -> tuple[tuple[wire.Milestone, ...] | None, tuple[tuple[str, str], ...]]:
+    ) -> tuple[tuple[api_types.Milestone, ...] | None, tuple[tuple[str, str], ...]]:
         """All milestones with the address and ETag of each page; None if every page is as it was."""
         url, answer = f"/repos/{cursor.name}/milestones?direction=asc&per_page=100&sort=due_on&state=all", None
         for page, (known, etag) in enumerate(cursor.milestones):
@@ -186,12 +184,12 @@ class Reader:
         else:
             if cursor.milestones:
                 return None, cursor.milestones
-        found: list[wire.Milestone] = []
+        found: list[api_types.Milestone] = []
         pages: dict[str, str] = {}
-        rows_: tuple[wire.Milestone, ...] = ()
+        rows_: tuple[api_types.Milestone, ...] = ()
         while url and url not in pages:
             answer = answer or self._session.get(url, name)
-            rows_ = decode(answer, tuple[wire.Milestone, ...], self._session.name, name)
+            rows_ = decode(answer, tuple[api_types.Milestone, ...], self._session.name, name)
             found += rows_
             pages[url] = answer.headers.get("etag", "")
             url, answer = _next(answer) if rows_ else "", None
@@ -215,7 +213,7 @@ class Reader:
         """A repository without a cursor, or one whose first reading was broken off."""
         before = look.known[1] if look.known else None
         owner, short = self._session.parts(before.name if before else name, name)
-        reply = self._session.query(queries.OPEN, {"owner": owner, "name": short}, wire.Opening, name)
+        reply = self._session.query(queries.OPEN, {"owner": owner, "name": short}, api_types.Opening, name)
         opened = reply.data.repository if reply.data else None
         if reply.data is None or opened is None:
             self._session.refuse(reply.errors, name)
@@ -229,9 +227,9 @@ class Reader:
             read=before.read if before and going_on else 0,
             more=queries.extras(reply.data.issue.fields if reply.data.issue else ()),
             swept=before.swept if before else self._sweeping.now(),
-            rules=self._rules.digest(opened.name_with_owner),
+            rules=self._rules.fingerprint(opened.name_with_owner),
         )
-        project = rows.project(opened)
+        project = normalize.project(opened)
         yield Page(projects=(project,))
         highest = max((numbered.number for numbered in opened.newest.nodes), default=0)
         if highest > SPARSE * opened.newest.total_count + CHUNK:
@@ -259,7 +257,7 @@ class Reader:
         self, name: str, cursor: Cursor, project: Project, chunks: Sequence[Sequence[int]]
     ) -> Iterator[tuple[Page, Cursor]]:
         """The issues of each chunk of numbers, and how far the reading has come with it."""
-        asked = self._session.caller.ahead(lambda numbers: self._items(name, cursor, numbers), chunks)
+        asked = self._session.caller.map_ahead(lambda numbers: self._items(name, cursor, numbers), chunks)
         at = cursor
         for chunk, items in zip(chunks, asked, strict=True):
             at = msgspec.structs.replace(at, next=chunk[-1] + 1, read=at.read + len(items))
@@ -271,7 +269,7 @@ class Reader:
         beyond = sorted(number for number in there if number >= cursor.next)
         return [beyond[i : i + CHUNK] for i in range(0, len(beyond), CHUNK)]
 
-    def _items(self, name: str, cursor: Cursor, numbers: Sequence[int]) -> tuple[wire.Item, ...]:
+    def _items(self, name: str, cursor: Cursor, numbers: Sequence[int]) -> tuple[api_types.Item, ...]:
         """The issues among these numbers; others are pull requests, or gone."""
         owner, short = self._session.parts(cursor.name, name)
         asked = {"owner": owner, "name": short} | {f"n{i}": number for i, number in enumerate(numbers)}
@@ -280,7 +278,7 @@ class Reader:
             reply = self._session.query(
                 document,
                 asked,
-                dict[str, dict[str, wire.Item | wire.Pull | None] | None],
+                dict[str, dict[str, api_types.Item | api_types.Pull | None] | None],
                 name,
                 divisible=len(numbers) > SMALLEST,
             )
@@ -294,7 +292,7 @@ class Reader:
             raise GoneError(self._session.name, name)
         if any(item is None and alias not in holes for alias, item in found.items()) or len(found) != len(numbers):
             raise BusyError(self._session.name, name, "GraphQL left issues out")
-        return tuple(item for item in found.values() if isinstance(item, wire.Item))
+        return tuple(item for item in found.values() if isinstance(item, api_types.Item))
 
     def _changed(self, name: str, look: _Look, cursor: Cursor, key: str) -> Iterator[Page]:
         """Issues updated since the cursor, page by page. Another repository under that name is read whole, and so is
@@ -313,7 +311,7 @@ class Reader:
             document = queries.changed(cursor.more)
             try:
                 reply = self._session.query(
-                    document, asked, dict[str, wire.Changed | None], name, divisible=size > SMALLEST
+                    document, asked, dict[str, api_types.Changed | None], name, divisible=size > SMALLEST
                 )
             except TooHeavyError:
                 size //= 2
@@ -328,7 +326,7 @@ class Reader:
                 return
             if not after:
                 yield from _goals(look, key)
-            project = rows.project(found)
+            project = normalize.project(found)
             items, info = found.issues.nodes, found.issues.page_info
             since = max((since, *(item.updated_at - OVERLAP for item in items)), key=_early)
             cursor_now = msgspec.structs.replace(cursor, name=found.name_with_owner, since=since)
@@ -342,8 +340,8 @@ class Reader:
         yield _last(key, msgspec.structs.replace(cursor_now, since=max(since, newest, key=_early)), look)
 
     def _waiting(
-        self, name: str, cursor: Cursor, project: Project, items: Sequence[wire.Item]
-    ) -> tuple[wire.Item, ...]:
+        self, name: str, cursor: Cursor, project: Project, items: Sequence[api_types.Item]
+    ) -> tuple[api_types.Item, ...]:
         """The issues here that these block: whether they are blocked changes without their being updated."""
         if cursor.since is None:  # then everything is read
             return ()
@@ -353,7 +351,9 @@ class Reader:
         chunks = [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
         return tuple(item for chunk in chunks for item in self._items(name, cursor, chunk))
 
-    def _page(self, name: str, cursor: Cursor, project: Project, items: Sequence[wire.Item], going_on: Cursor) -> Page:
+    def _page(
+        self, name: str, cursor: Cursor, project: Project, items: Sequence[api_types.Item], going_on: Cursor
+    ) -> Page:
         """One page of issues with whole histories; a timeline of more than a hundred events is read to its end."""
         changes = {item.number: list(item.timeline_items.nodes) for item in items}
         open_ = {item.number: item.timeline_items.page_info for item in items}
@@ -362,7 +362,9 @@ class Reader:
             asked: dict[str, object] = {"owner": owner, "name": short}
             for i, (number, after) in enumerate(more):
                 asked |= {f"n{i}": number, f"c{i}": after}
-            reply = self._session.query(queries.later(len(more)), asked, dict[str, dict[str, wire.Later] | None], name)
+            reply = self._session.query(
+                queries.later(len(more)), asked, dict[str, dict[str, api_types.Later] | None], name
+            )
             self._session.refuse(reply.errors, name)
             found = (reply.data or {}).get("repository")
             if found is None:
@@ -375,13 +377,13 @@ class Reader:
                     raise MalformedError(self._session.name, name, "a page that leads to itself")
         return Page(
             projects=(project,),
-            issues=tuple(rows.issue(item, project) for item in items),
-            histories={item.id: rows.history(item.id, changes[item.number]) for item in items},
+            issues=tuple(normalize.issue(item, project) for item in items),
+            histories={item.id: normalize.history(item.id, changes[item.number]) for item in items},
             cursors={project.id: _encoded(going_on)},
         )
 
 
-def _grave(errors: Sequence[wire.Failure]) -> list[wire.Failure]:
+def _grave(errors: Sequence[api_types.Failure]) -> list[api_types.Failure]:
     """Without those about a neighbour of an issue that the token may not see: that is its right to be."""
     return [error for error in errors if not NEIGHBOURS.intersection(error.path)]
 
@@ -401,7 +403,7 @@ def _written(at: datetime | None) -> str | None:
 def _goals(look: _Look, key: str) -> Iterator[Page]:
     """All milestones of a repository, if any of them changed."""
     if look.milestones is not None:
-        found = tuple(rows.milestone(row, key) for row in look.milestones)
+        found = tuple(normalize.milestone(row, key) for row in look.milestones)
         yield Page(milestones=found, all_milestones=frozenset([key]))
 
 

@@ -20,7 +20,7 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 
 from connectors.github.api_types import Failure, PageInfo, Pages, Reply
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, body_of, decode
+from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
@@ -34,7 +34,7 @@ OWN = (GoneError, MalformedError, RefusedError, BusyError)
 WRITE_GAP = 1.0
 """Seconds between two writes, as GitHub asks."""
 
-A_MINUTE = 800
+READS_PER_MINUTE = 800
 """GitHub takes 900 points a minute by REST, one for each read."""
 
 _HEAVY = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
@@ -94,7 +94,7 @@ class _Client:
 
     def _read(self, response: requests.Response, **_: Any) -> None:
         """Read the body here, where it can be ended; PyGithub would take any length in any time."""
-        body_of(response, self._clock)
+        read_body(response, self._clock)
 
     def send(
         self, verb: str, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], body: Any
@@ -116,8 +116,8 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self.name = setup.name
-        a_minute = int(setup.options.get("requests_a_minute", A_MINUTE))
-        self.caller = Caller(setup, write_gap=WRITE_GAP, a_minute=a_minute)
+        a_minute = int(setup.options.get("requests_a_minute", READS_PER_MINUTE))
+        self.caller = Caller(setup, write_gap=WRITE_GAP, per_minute=a_minute)
         self._setup = setup
         self._auth = _auth(setup)
         self._idle: deque[_Client] = deque()
@@ -245,7 +245,7 @@ class Session:
         try:
             client = self._idle.pop()
         except IndexError:
-            client = _Client(self._setup, self._auth(), self.caller.sent)
+            client = _Client(self._setup, self._auth(), self.caller.add_requests)
         try:
             return client.send(verb, path or client.graphql_url, parameters or {}, headers or {}, body)
         except (AssertionError, RuntimeError) as odd:  # how PyGithub speaks of a redirect to another host

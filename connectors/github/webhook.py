@@ -1,4 +1,4 @@
-"""GitHub's webhooks: ``X-Hub-Signature-256`` over the body; the repository is named in each."""
+"""Read GitHub's webhooks: ``X-Hub-Signature-256`` signs the body, and each body names its repository."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from connectors.shared.webhooks import named, signed
+from connectors.shared.webhooks import decode_body, verify_hmac
 from sync.tracker.webhook import WebhookEvent
 
-__all__ = ["heard"]
+__all__ = ["parse_event"]
 
 _EVENTS = frozenset({"issues", "milestone", "issue_comment", "label", "repository", "sub_issues", "issue_dependencies"})
 
@@ -22,8 +22,8 @@ class _Body(msgspec.Struct):
     repository: _Repository = msgspec.field(default_factory=_Repository)
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-    """See `sync.tracker.protocol.Listener`."""
-    signed(headers.get("x-hub-signature-256", ""), body, secret)
-    said = named(body, _Body)
-    return WebhookEvent(project=said.repository.full_name, matters=headers.get("x-github-event", "") in _EVENTS)
+def parse_event(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    """Verify the signature and read the project. See `sync.tracker.webhook.WebhookListener`."""
+    verify_hmac(headers.get("x-hub-signature-256", ""), body, secret)
+    event = decode_body(body, _Body)
+    return WebhookEvent(project=event.repository.full_name, matters=headers.get("x-github-event", "") in _EVENTS)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import quote
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab.observe import place
 from connectors.gitlab.session import Session
 from connectors.shared.responses import Response, decode
@@ -91,7 +91,7 @@ class Writer:
             if refused.detail.startswith("HTTP 409"):
                 return Receipt()
             raise
-        return Receipt(id=str(decode(answer, wire.Label, self.session.name, action.project_key).id))
+        return Receipt(id=str(decode(answer, api_types.Label, self.session.name, action.project_key).id))
 
     def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
         text = self._checked(action, with_marker(action.body, action.marker))
@@ -99,7 +99,7 @@ class Writer:
         answer = self.session.change(
             "post", f"/projects/{action.project}/issues", action.project_key, body, again=False
         )
-        made = self._created(answer, wire.Issue, action)
+        made = self._created(answer, api_types.Issue, action)
         self._same(action, text, made.description or "")
         return Receipt(id=str(made.id), issue=made.references.full)
 
@@ -107,7 +107,7 @@ class Writer:
         body = {"add_labels": self._labels(add), "remove_labels": self._labels(remove)}
         path = self._issue(action, issue)
         answer = self.session.change("put", path, action.project_key, body, again=True)
-        now = decode(answer, wire.Issue, self.session.name, action.project_key)
+        now = decode(answer, api_types.Issue, self.session.name, action.project_key)
         for label in add:
             if label not in now.labels:
                 raise RefusedError(self.session.name, action.project_key, f"did not add the label {label}")
@@ -123,7 +123,7 @@ class Writer:
         value = "".join((first, *map(str.capitalize, rest))) or None
         asked = {"query": SET_HEALTH, "variables": {"project": path or project, "iid": number, "health": value}}
         answer = session.change("post", f"{session.source}/api/graphql", project, asked, again=True)
-        reply = decode(answer, wire.HealthReply, session.name, project)
+        reply = decode(answer, api_types.HealthReply, session.name, project)
         done = reply.data.updateIssue if reply.data else None
         told = [error.message for error in reply.errors or ()] + (done.errors if done else [])
         if told or done is None:
@@ -135,7 +135,7 @@ class Writer:
         group = _GROUP.search(action.url)
         place = f"/groups/{quote(group[1], safe='')}" if group else f"/projects/{action.project}"
         path, project = f"{place}/milestones/{action.native}", action.project_key
-        now = decode(self.session.get(path, project), wire.Described, self.session.name, project)
+        now = decode(self.session.get(path, project), api_types.Described, self.session.name, project)
         try:
             text = replace_block(now.description or "", action.lines, action.instance, action.was)
         except NotThereError:
@@ -145,20 +145,20 @@ class Writer:
 
     def _edit_issue(self, action: Action, issue: str, body: dict[str, object]) -> Receipt:
         answer = self.session.change("put", self._issue(action, issue), action.project_key, body, again=True)
-        now = decode(answer, wire.Issue, self.session.name, action.project_key)
+        now = decode(answer, api_types.Issue, self.session.name, action.project_key)
         return Receipt(issue=now.references.full)
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         text = self._checked(action, with_marker(action.body, action.marker))
         path = f"{self._issue(action, action.issue)}/notes"
         answer = self.session.note(path, action.project_key, {"body": text})
-        return self._written(action, action.issue, text, self._created(answer, wire.Note, action))
+        return self._written(action, action.issue, text, self._created(answer, api_types.Note, action))
 
     def _update_comment(self, action: UpdateComment) -> Receipt:
         text = self._checked(action, with_marker(action.body, action.marker))
         path = f"{self._issue(action, action.issue)}/notes/{int(action.comment)}"
         answer = self.session.change("put", path, action.project_key, {"body": text}, again=True)
-        note = decode(answer, wire.Note, self.session.name, action.project_key)
+        note = decode(answer, api_types.Note, self.session.name, action.project_key)
         return self._written(action, action.issue, text, note)
 
     def _delete_comment(self, action: DeleteComment) -> Receipt:
@@ -195,7 +195,7 @@ class Writer:
         except MalformedError as lost:
             raise UncertainError(self.session.name, action.project_key, lost.detail) from lost
 
-    def _written(self, action: Action, issue: str, text: str, note: wire.Note) -> Receipt:
+    def _written(self, action: Action, issue: str, text: str, note: api_types.Note) -> Receipt:
         if note.id is None or note.commands_changes:
             raise RefusedError(self.session.name, action.project_key, "took the text for quick actions")
         self._same(action, text, note.body)

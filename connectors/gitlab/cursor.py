@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.shared.responses import decoder
 
 __all__ = ["OVERLAP", "Cursor"]
@@ -58,7 +58,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         """In the middle of a walk."""
         return Cursor(self.since, self.seen, upto, created, self.swept)
 
-    def after(self, upto: datetime | None, read: Iterable[wire.Issue]) -> Cursor:
+    def after(self, upto: datetime | None, read: Iterable[api_types.Issue]) -> Cursor:
         """At the end of a pull that read these rows and whose newest was updated at ``upto``; never a step back."""
         if upto is None:
             return Cursor(self.since, self.seen, swept=self.swept)
@@ -70,10 +70,10 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         """The same after a sweep."""
         return msgspec.structs.replace(self, swept=swept)
 
-    def knows(self, row: wire.Issue) -> bool:
+    def knows(self, row: api_types.Issue) -> bool:
         """Whether this very state of a row has been read."""
         return row.id in self.seen and self.seen[row.id] == _checksum(row)
 
 
-def _checksum(row: wire.Issue) -> int:
+def _checksum(row: api_types.Issue) -> int:
     return zlib.crc32(msgspec.json.encode(row))

@@ -18,7 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 
 __all__ = ["AT_ONCE", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "Milestones", "read"]
 
@@ -159,26 +159,26 @@ class Answer(Struct):
 class Activity(Struct, frozen=True):
     """An issue's milestone and state events, each oldest first."""
 
-    moves: list[wire.MilestoneEvent]
-    states: list[wire.StateEvent]
+    moves: list[api_types.MilestoneEvent]
+    states: list[api_types.StateEvent]
 
 
 class Milestones:
     """The milestones by what a reference says of them."""
 
-    def __init__(self, project: str, milestones: Iterable[wire.Milestone]) -> None:
+    def __init__(self, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._project = project
-        self._by_number: dict[str, wire.EventMilestone] = {}
-        self._by_title: dict[tuple[str, str], wire.EventMilestone] = {}
+        self._by_number: dict[str, api_types.EventMilestone] = {}
+        self._by_title: dict[tuple[str, str], api_types.EventMilestone] = {}
         for milestone in milestones:
-            meant = wire.EventMilestone(milestone.id, milestone.title)
+            meant = api_types.EventMilestone(milestone.id, milestone.title)
             if milestone.group_id is None:
                 self._by_number[milestone.web_url.rpartition("/")[2]] = meant
             else:
                 owner = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
                 self._by_title[owner, milestone.title] = meant
 
-    def meant(self, owner: str, title: str | None, number: str | None) -> wire.EventMilestone | None:
+    def meant(self, owner: str, title: str | None, number: str | None) -> api_types.EventMilestone | None:
         """The milestone, or None when that is not certain."""
         owner = owner.strip("/")
         if title is not None:
@@ -209,15 +209,15 @@ def _activity(notes: Sequence[_Note], milestones: Milestones) -> Activity | None
             if match is None or meant is None:
                 return None
             kind = "remove" if match["word"].startswith("removed") else "add"
-            moves.append(wire.MilestoneEvent(note.created_at, kind, meant, user))
+            moves.append(api_types.MilestoneEvent(note.created_at, kind, meant, user))
         elif action == "closed":
-            states.append(wire.StateEvent(note.created_at, "closed", user))
+            states.append(api_types.StateEvent(note.created_at, "closed", user))
         elif action in _REOPENED:
-            states.append(wire.StateEvent(note.created_at, "reopened", user))
+            states.append(api_types.StateEvent(note.created_at, "reopened", user))
     return Activity(moves, states)
 
 
-def _user(author: _User | None) -> wire.User | None:
+def _user(author: _User | None) -> api_types.User | None:
     if author is None:
         return None
-    return wire.User(int(author.id.rpartition("/")[2]), author.name, author.username)
+    return api_types.User(int(author.id.rpartition("/")[2]), author.name, author.username)

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from msgspec import Struct, structs
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab.history_graphql import (
     AT_ONCE,
     LINKS,
@@ -64,13 +64,13 @@ class Asked(Struct, frozen=True):
     linked: bool = False
 
     @classmethod
-    def of(cls, read: wire.Issue, issue: Issue) -> Asked:
+    def of(cls, read: api_types.Issue, issue: Issue) -> Asked:
         """About an issue as it was read."""
         return cls(read.iid, issue, issue.state is State.OPEN and read.blocking_issues_count is not None)
 
 
 def could_tell(
-    read: wire.Issue, first_milestone: datetime | None, status_labels: frozenset[str], history: str, *, first: bool
+    read: api_types.Issue, first_milestone: datetime | None, status_labels: frozenset[str], history: str, *, first: bool
 ) -> bool:
     """Whether this issue's history, or what blocks it, is worth its requests."""
     if history == "none" or (first and history == "members" and read.milestone is None):
@@ -84,7 +84,7 @@ def could_tell(
 class Histories:
     """Tells the histories of one project's issues; asks no more by GraphQL for what was refused."""
 
-    def __init__(self, session: Session, project: str, milestones: Iterable[wire.Milestone]) -> None:
+    def __init__(self, session: Session, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._session, self._project = session, project
         self._milestones = Milestones(project, milestones)
 
@@ -98,7 +98,7 @@ class Histories:
             counts.update(blocked)
         told = [_told(asked.issue, known[asked.number]) if asked.number in known else None for asked in issues]
         rest = [asked for asked, forecast in zip(issues, told, strict=True) if forecast is None]
-        alone = iter(self._session.each(self._alone, rest))
+        alone = iter(self._session.map_all(self._alone, rest))
         blockers = self._blockers(issues, counts)
         return [
             structs.replace(forecast or next(alone), blocked_by=blockers.get(asked.number, ()))
@@ -114,29 +114,29 @@ class Histories:
         blockers = self._blockers(linked, counts)
         return {asked.issue.id: blockers[asked.number] for asked in linked if asked.number in blockers}
 
-    def waiting(self, project: str, blockers: Sequence[wire.Issue]) -> list[wire.Issue]:
+    def waiting(self, project: str, blockers: Sequence[api_types.Issue]) -> list[api_types.Issue]:
         """The issues of the same project that these block: whether something blocks them changes without a trace."""
-        found = self._session.each(lambda issue: self._links(issue.iid, project), blockers)
+        found = self._session.map_all(lambda issue: self._links(issue.iid, project), blockers)
         there = {x.iid for links in found for x in links if x.link_type == "blocks" and str(x.project_id) == project}
         numbers = sorted(there - {issue.iid for issue in blockers})
-        waiting: list[wire.Issue] = []
+        waiting: list[api_types.Issue] = []
         for n in range(0, len(numbers), AT_ONCE):
             asked = {"iids[]": numbers[n : n + AT_ONCE], "state": "all", "scope": "all"}
-            waiting += self._session.rows(wire.Issue, f"/projects/{project}/issues", self._project, **asked)
+            waiting += self._session.rows(api_types.Issue, f"/projects/{project}/issues", self._project, **asked)
         return waiting
 
     def _blockers(self, issues: Sequence[Asked], counts: Mapping[int, int]) -> Mapping[int, tuple[str, ...]]:
         """What blocks these issues, by number. Those of which no count was told may be blocked."""
         asked = [answer for answer in issues if answer.linked and counts.get(answer.number, 1)]
-        links = self._session.each(lambda answer: self._links(answer.number, answer.issue.project), asked)
+        links = self._session.map_all(lambda answer: self._links(answer.number, answer.issue.project), asked)
         return {
             answer.number: tuple(x.key for x in found if x.link_type == "is_blocked_by" and x.state != "closed")
             for answer, found in zip(asked, links, strict=True)
         }
 
-    def _links(self, number: int, project: int | str) -> list[wire.Linked]:
+    def _links(self, number: int, project: int | str) -> list[api_types.Linked]:
         try:
-            return self._session.rows(wire.Linked, f"/projects/{project}/issues/{number}/links", self._project)
+            return self._session.rows(api_types.Linked, f"/projects/{project}/issues/{number}/links", self._project)
         except (GoneError, RefusedError):
             return []
 
@@ -170,10 +170,10 @@ class Histories:
         path = f"/projects/{issue.project}/issues/{asked.number}"
         session, project = self._session, self._project
         try:
-            moves = session.rows(wire.MilestoneEvent, f"{path}/resource_milestone_events", project)
+            moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
             if not moves and not issue.milestones:
                 return Told(issue.id)
-            states = session.rows(wire.StateEvent, f"{path}/resource_state_events", project)
+            states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
         except GoneError:
             try:
                 session.get(path, project)

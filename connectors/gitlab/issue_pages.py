@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab.session import PER_PAGE, Session
 from connectors.shared.responses import Response, decode
 from sync.model.tracker_data import Project
@@ -42,14 +42,14 @@ def counted_pages(answer: Response) -> int | None:
 class _Read(Struct):
     """One page of a window, decoded where it was read."""
 
-    rows: list[wire.Issue]
+    rows: list[api_types.Issue]
     pages: int | None
     total: int | None
 
 
 def walk(
     session: Session, project: Project, since: datetime | None, created: datetime | None, some: int, pages: int = 1
-) -> Iterator[list[wire.Issue]]:
+) -> Iterator[list[api_types.Issue]]:
     """Issues updated at or after ``since`` and created at or after ``created``, each once, in batches of ``some``.
 
     ``pages`` is how many there were a moment ago, as far as that is known: they are asked for at once.
@@ -60,7 +60,7 @@ def walk(
     window: _Window | None = _Window(session, project, since, created, pages)
     while window is not None:
         known = len(seen)
-        batch: list[wire.Issue] = []
+        batch: list[api_types.Issue] = []
         for page in window.pages():
             fresh = [issue for issue in page if issue.id not in seen]
             batch += fresh
@@ -91,7 +91,7 @@ class _Window:
             self.asked["created_after"] = text_of(border)
         self.ended = False
 
-    def pages(self) -> Iterator[list[wire.Issue]]:
+    def pages(self) -> Iterator[list[api_types.Issue]]:
         """The pages in order, several read at once.
 
         A total that falls means that an issue was deleted and the others moved up, maybe over the edge between two
@@ -114,15 +114,15 @@ class _Window:
     def _read(self) -> Iterator[_Read]:
         """The pages that are known, then those beyond."""
         counted: int | None = None
-        for page in self.session.ahead(self._page, range(1, self.known + 1)):
+        for page in self.session.map_ahead(self._page, range(1, self.known + 1)):
             counted = page.pages
             yield page
         last = min(counted or WINDOW, WINDOW)
-        yield from self.session.ahead(self._page, range(self.known + 1, last + 1))
+        yield from self.session.map_ahead(self._page, range(self.known + 1, last + 1))
 
     def _page(self, number: int) -> _Read:
         path = f"/projects/{self.project.id}/issues"
         answer = self.session.get(path, self.project.key, page=number, **self.asked)
-        rows = decode(answer, list[wire.Issue], self.session.name, self.project.key)
+        rows = decode(answer, list[api_types.Issue], self.session.name, self.project.key)
         total = answer.headers.get("x-total", "")
         return _Read(rows, counted_pages(answer), int(total) if total.isdigit() else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -27,11 +27,11 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _person(user: wire.User | None) -> Person | None:
+def _person(user: api_types.User | None) -> Person | None:
     return None if user is None else Person(str(user.id), user.name or user.username)
 
 
-def project_of(read: wire.Project) -> Project:
+def project_of(read: api_types.Project) -> Project:
     """A project is public only if its issues are: they may be for members although the code is for all."""
     if read.visibility == "public" and read.issues_access_level in ("enabled", "public"):
         visibility = Visibility.PUBLIC
@@ -44,7 +44,7 @@ def project_of(read: wire.Project) -> Project:
     )
 
 
-def milestone_of(read: wire.Milestone, project: str) -> Milestone:
+def milestone_of(read: api_types.Milestone, project: str) -> Milestone:
     """A milestone; GitLab does not say when it was closed, so its last update stands for that."""
     closed = read.state == "closed"
     return Milestone(
@@ -65,14 +65,14 @@ def milestone_of(read: wire.Milestone, project: str) -> Milestone:
     )
 
 
-def visibility_of(read: wire.Issue, project: Visibility) -> Visibility:
+def visibility_of(read: api_types.Issue, project: Visibility) -> Visibility:
     """Who may read the issue; one that does not say whether it is confidential counts as private."""
     if read.confidential is None:
         return Visibility.UNKNOWN
     return Visibility.CONFIDENTIAL if read.confidential else project
 
 
-def issue_of(read: wire.Issue, project: Project, source: str) -> Issue:
+def issue_of(read: api_types.Issue, project: Project, source: str) -> Issue:
     """An issue. GitLab has no board state, so an open one is to do; a zero of time means that nobody entered any. What
     blocks it stands elsewhere: see `connectors.gitlab.history_rest`.
     """
@@ -107,14 +107,16 @@ def issue_of(read: wire.Issue, project: Project, source: str) -> Issue:
     )
 
 
-def _resolution(read: wire.Issue) -> str:
+def _resolution(read: api_types.Issue) -> str:
     """GitLab closes what was moved or marked as a duplicate: neither is finished work."""
     if read.moved_to_id is not None:
         return "moved"
     return "duplicate" if read.links.closed_as_duplicate_of else ""
 
 
-def events_of(of: Issue, moves: Sequence[wire.MilestoneEvent], states: Sequence[wire.StateEvent]) -> tuple[Event, ...]:
+def events_of(
+    of: Issue, moves: Sequence[api_types.MilestoneEvent], states: Sequence[api_types.StateEvent]
+) -> tuple[Event, ...]:
     """An issue's history, oldest first.
 
     Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
@@ -126,7 +128,7 @@ def events_of(of: Issue, moves: Sequence[wire.MilestoneEvent], states: Sequence[
         return max(at.astimezone(UTC).replace(microsecond=0), of.created_at)
 
     found: list[Event] = []
-    inside: wire.EventMilestone | None = None
+    inside: api_types.EventMilestone | None = None
     for move in sorted(moves, key=lambda e: e.created_at):
         at, actor, target = _utc(move.created_at), _person(move.user), move.milestone
         if move.action == "remove":
@@ -154,7 +156,9 @@ def events_of(of: Issue, moves: Sequence[wire.MilestoneEvent], states: Sequence[
     return tuple(sorted(found, key=lambda event: event.at))
 
 
-def _moved(issue: str, at: datetime, kind: EventKind, milestone: wire.EventMilestone, actor: Person | None) -> Event:
+def _moved(
+    issue: str, at: datetime, kind: EventKind, milestone: api_types.EventMilestone, actor: Person | None
+) -> Event:
     return Event(
         issue=issue, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
     )

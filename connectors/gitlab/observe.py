@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab.normalize import project_of, visibility_of
 from connectors.gitlab.session import OWN_FAILURES, Session
 from connectors.shared.responses import decode
@@ -65,7 +65,7 @@ class Observer:
         that no second one is made for it.
         """
         if self._me is None:
-            self._me = decode(self.session.get("/user"), wire.User, self.session.name).id
+            self._me = decode(self.session.get("/user"), api_types.User, self.session.name).id
         self._writers = {}
         here: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
@@ -88,10 +88,10 @@ class Observer:
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, project: str, key: str) -> frozenset[str]:
-        read = self.session.rows(wire.Label, f"/projects/{project}/labels", key, include_ancestor_groups="true")
+        read = self.session.rows(api_types.Label, f"/projects/{project}/labels", key, include_ancestor_groups="true")
         return frozenset(label.name for label in read)
 
-    def _known(self, targets: Iterable[Target], failed: dict[str, Exception]) -> dict[Target, wire.Issue]:
+    def _known(self, targets: Iterable[Target], failed: dict[str, Exception]) -> dict[Target, api_types.Issue]:
         """The status issues whose keys are known, by numbers, many in one request."""
         wanted: dict[str, dict[int, list[Target]]] = defaultdict(lambda: defaultdict(list))
         for target in targets:
@@ -102,22 +102,22 @@ class Observer:
                     failed[target.milestone] = GoneError(self.session.name, target.project_key, "no such status issue")
                     continue
                 wanted[path][number].append(target)
-        found: dict[Target, wire.Issue] = {}
+        found: dict[Target, api_types.Issue] = {}
         for path, numbers in wanted.items():
             found |= self._numbered(path, numbers, failed)
         return found
 
     def _numbered(
         self, path: str, numbers: Mapping[int, list[Target]], failed: dict[str, Exception]
-    ) -> dict[Target, wire.Issue]:
+    ) -> dict[Target, api_types.Issue]:
         every = sorted(numbers)
-        found: dict[Target, wire.Issue] = {}
+        found: dict[Target, api_types.Issue] = {}
         for start in range(0, len(every), MOST_NUMBERS):
             some = every[start : start + MOST_NUMBERS]
             key = numbers[some[0]][0].project_key
             try:
                 read = self.session.rows(
-                    wire.Issue, f"{path}/issues", key, **{"iids[]": some, "state": "all", "scope": "all"}
+                    api_types.Issue, f"{path}/issues", key, **{"iids[]": some, "state": "all", "scope": "all"}
                 )
             except OWN_FAILURES as problem:
                 failed |= {target.milestone: problem for n in some for target in numbers[n]}
@@ -133,19 +133,19 @@ class Observer:
                         )
         return found
 
-    def _marked(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, wire.Issue]:
+    def _marked(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, api_types.Issue]:
         """The status issues that only their marker tells: written by us, with a status label. The oldest wins.
 
         Those of another account go into ``claims``, where there is none of ours.
         """
         sought = {target.milestone: target for target in targets if not target.issue}
-        found: dict[Target, wire.Issue] = {}
+        found: dict[Target, api_types.Issue] = {}
         if not sought:
             return found
         path, key = f"/projects/{targets[0].project}/issues", targets[0].project_key
         for label in self.status_labels:
             params: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
-            for issue in self.session.rows(wire.Issue, path, key, order_by="created_at", **params):
+            for issue in self.session.rows(api_types.Issue, path, key, order_by="created_at", **params):
                 text = find_marker(issue.description or "")
                 target = status_issue_of(text, sought)
                 if target is not None and self._ours(issue.author):
@@ -158,22 +158,22 @@ class Observer:
             claims.pop(target.milestone, None)
         return found
 
-    def _read(self, found: Mapping[Target, wire.Issue]) -> list[StatusIssue | TrackerError]:
+    def _read(self, found: Mapping[Target, api_types.Issue]) -> list[StatusIssue | TrackerError]:
         """The status issues with their threads, a few at once."""
         visibility: dict[int, Visibility] = {}
         for target, issue in found.items():
             if issue.project_id not in visibility:
                 answer = self.session.get(f"/projects/{issue.project_id}", target.project_key)
-                read = decode(answer, wire.Project, self.session.name, target.project_key)
+                read = decode(answer, api_types.Project, self.session.name, target.project_key)
                 visibility[issue.project_id] = project_of(read).visibility
-        return self.session.each(
+        return self.session.map_all(
             lambda pair: self._status_issue(pair[0].project_key, pair[1], visibility[pair[1].project_id]), found.items()
         )
 
-    def _status_issue(self, key: str, issue: wire.Issue, project: Visibility) -> StatusIssue | TrackerError:
+    def _status_issue(self, key: str, issue: api_types.Issue, project: Visibility) -> StatusIssue | TrackerError:
         try:
             notes = self.session.rows(
-                wire.Note,
+                api_types.Note,
                 f"/projects/{issue.project_id}/issues/{issue.iid}/notes",
                 key,
                 order_by="created_at",
@@ -199,7 +199,7 @@ class Observer:
             ),
         )
 
-    def _asked(self, key: str, project: int, note: wire.Note) -> CommandComment | None:
+    def _asked(self, key: str, project: int, note: api_types.Note) -> CommandComment | None:
         """What a person asks in a note. GitLab leaves it in the text: it knows no quick action of that name."""
         lines, author = command_lines(note.body), note.author
         by_us = self._ours(author)
@@ -221,13 +221,13 @@ class Observer:
         if (project, user) not in self._writers:
             try:
                 answer = self.session.get(f"/projects/{project}/members/all/{user}", key)
-                member = decode(answer, wire.Member, self.session.name, key)
+                member = decode(answer, api_types.Member, self.session.name, key)
             except OWN_FAILURES:
-                member = wire.Member()
+                member = api_types.Member()
             self._writers[project, user] = member.access_level >= DEVELOPER and member.state == "active"
         return self._writers[project, user]
 
-    def _comment(self, note: wire.Note) -> OurComment | None:
+    def _comment(self, note: api_types.Note) -> OurComment | None:
         marker = find_marker(note.body)
         if not marker or note.system or not self._ours(note.author):
             return None
@@ -241,9 +241,9 @@ class Observer:
             updated_at=note.updated_at or note.created_at,
         )
 
-    def _ours(self, author: wire.User | None) -> bool:
+    def _ours(self, author: api_types.User | None) -> bool:
         return author is not None and author.id == self._me
 
 
-def _login(author: wire.User | None) -> str:
+def _login(author: api_types.User | None) -> str:
     return author.username if author else ""

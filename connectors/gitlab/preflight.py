@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct, field
 
 from connectors.gitlab.session import OWN_FAILURES, Session
-from connectors.shared.responses import budget, clock_ahead, decode
+from connectors.shared.responses import clock_ahead, decode, rate_limit
 from sync.tracker.errors import AuthError, GoneError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
 
@@ -92,7 +92,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         ahead=clock_ahead(answer, now()),
         server=f"GitLab {_version(session)}".strip(),
         sdk=f"python-gitlab {version('python-gitlab')}",
-        budgets=tuple(one for one in [budget(answer, "REST, a minute")] if one),
+        budgets=tuple(one for one in [rate_limit(answer, "REST, a minute")] if one),
         rights=tuple(rights),
         obstacles=tuple(_obstacles(one.project for one in seen)),
         triggers=tuple(triggers),
@@ -114,7 +114,7 @@ def _seen(session: Session, keys: Sequence[str]) -> tuple[list[_Seen], dict[str,
     """Each project once; a group's by what its lists say."""
     found: dict[int, _Seen] = {}
     failed: dict[str, TrackerError] = {}
-    for key, answer in zip(keys, session.each(lambda key: _resolved(session, key), keys), strict=True):
+    for key, answer in zip(keys, session.map_all(lambda key: _resolved(session, key), keys), strict=True):
         if isinstance(answer, TrackerError):
             failed[key] = answer
         else:
@@ -182,7 +182,7 @@ def _triggers(session: Session, projects: Sequence[_Project]) -> tuple[list[Trig
         [Unread(project=project.path_with_namespace, what="its webhooks") for project in projects[MOST:]],
     )
     for project, hooks in zip(
-        projects, session.each(lambda project: _hooks(session, project), projects[:MOST]), strict=False
+        projects, session.map_all(lambda project: _hooks(session, project), projects[:MOST]), strict=False
     ):
         name = project.path_with_namespace
         if hooks is None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from msgspec import Struct, structs
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab.cursor import OVERLAP, Cursor
 from connectors.gitlab.history_rest import Asked, Histories, Told, could_tell
 from connectors.gitlab.issue_pages import COUNTED, EVERY, counted_pages, text_of, walk
@@ -59,7 +59,7 @@ class _Together(Struct, frozen=True):
 class _Newest(Struct, frozen=True):
     """The newest updates of a project or group; ``whole`` if these are all, else there are ``pages`` (1: not known)."""
 
-    rows: list[wire.Issue] = []
+    rows: list[api_types.Issue] = []
     whole: bool = False
     pages: int = 1
 
@@ -71,7 +71,7 @@ class _Newest(Struct, frozen=True):
 class _Head(Struct, frozen=True):
     """What is read of several projects at once; ``newest`` is not read where a walk goes on."""
 
-    milestones: list[wire.Milestone]
+    milestones: list[api_types.Milestone]
     newest: _Newest
     upto: datetime | None
     """The newest update when reading began."""
@@ -91,7 +91,7 @@ def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mappi
 
     asked: list[Callable[[], Any]] = [partial(_resolve, session, key) for key in keys]
     asked += [partial(head_of, number) for number in likely]
-    answers = session.each(lambda ask: ask(), asked)
+    answers = session.map_all(lambda ask: ask(), asked)
     for key, answer in zip(keys, answers[: len(keys)], strict=True):
         if isinstance(answer, TrackerError):
             yield Page(failed={key: answer})
@@ -114,7 +114,7 @@ def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mappi
 
 def _place(options: Options, path: str) -> str:
     """What a cursor is good for: a project's path, and the rules by which its issues were read."""
-    return f"{path} {options.rules.digest(path)}".strip()
+    return f"{path} {options.rules.fingerprint(path)}".strip()
 
 
 def _likely(keys: Sequence[str], before: Mapping[str, Cursor]) -> dict[str, str]:
@@ -141,14 +141,14 @@ def _resolve(session: Session, key: str) -> _Together | TrackerError:
                 return _group(session, key, key)
             except GoneError:
                 return gone
-        return _Together([project_of(decode(answer, wire.Project, session.name, key))])
+        return _Together([project_of(decode(answer, api_types.Project, session.name, key))])
     except OWN_FAILURES as problem:
         return problem
 
 
 def _group(session: Session, key: str, path: str) -> _Together:
     asked = {"include_subgroups": "true", "with_shared": "false", "archived": "false", "order_by": "id", "sort": "asc"}
-    listed = session.rows(wire.Project, f"/groups/{quote(path, safe='')}/projects", key, **asked)
+    listed = session.rows(api_types.Project, f"/groups/{quote(path, safe='')}/projects", key, **asked)
     return _Together([project_of(project) for project in listed], path)
 
 
@@ -173,7 +173,7 @@ def _pull_together(
     width = 2 * session.concurrency
     for start in range(0, len(together.projects), width):
         some = together.projects[start : start + width]
-        for project, head in zip(some, session.each(head_of, some), strict=True):
+        for project, head in zip(some, session.map_all(head_of, some), strict=True):
             try:
                 if isinstance(head, TrackerError):
                     raise head
@@ -199,10 +199,10 @@ def _newest(session: Session, path: str, key: str, since: datetime | None, few: 
     asked: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **EVERY}
     if since is not None:
         asked["updated_after"] = text_of(since)
-    rows: list[wire.Issue] = []
+    rows: list[api_types.Issue] = []
     for number in range(1, few + 1):
         answer = session.get(path, key, page=number, **asked)
-        read, pages = decode(answer, list[wire.Issue], session.name, key), counted_pages(answer)
+        read, pages = decode(answer, list[api_types.Issue], session.name, key), counted_pages(answer)
         rows += read
         if len(read) < PER_PAGE or number == pages:
             return _Newest(rows, whole=True)
@@ -222,11 +222,11 @@ def _head(
         mine = [i for i in shared.rows if str(i.project_id) == number and i.updated_at >= since]
         newest = _Newest(mine, whole=True)
     asked: list[Callable[[], Any]] = [
-        lambda: session.rows(wire.Milestone, f"{path}/milestones", key, include_ancestors="true"),
+        lambda: session.rows(api_types.Milestone, f"{path}/milestones", key, include_ancestors="true"),
         lambda: newest or _newest(session, f"{path}/issues", key, since),
     ]
     try:
-        milestones, read = session.each(lambda ask: ask(), asked)
+        milestones, read = session.map_all(lambda ask: ask(), asked)
     except OWN_FAILURES as problem:
         return problem
     if cursor.created is not None:
@@ -265,14 +265,14 @@ class _Reader:
             since, created = self.cursor.since, self.cursor.created
             asks = self.options.history != "none"
             walked = walk(self.session, self.project, since, created, SOME_TOLD if asks else SOME, newest.pages)
-            each = self.session.ahead if asks else map  # rows that are asked nothing more need not wait in memory
+            each = self.session.map_ahead if asks else map  # rows that are asked nothing more need not wait in memory
             for rows, told in each(lambda rows: (rows, self._told(rows)), walked):
                 late += (row for row in rows if row.updated_at >= upto - OVERLAP)
                 yield self._page(told, self.cursor.walking(upto, rows[-1].created_at), first)
                 first = Page()
         end = self.cursor.after(upto, late)
         yield self._page(self._told(newest.rows if newest.whole else []), end, first, last=True)
-        if self.options.sweeping.due(end.swept):
+        if self.options.sweeping.is_due(end.swept):
             yield from self._sweep(end)
 
     def _sweep(self, cursor: Cursor) -> Iterator[Page]:
@@ -296,20 +296,20 @@ class _Reader:
             },
         )
 
-    def _untold(self, rows: Sequence[wire.Issue]) -> Iterator[Issue]:
+    def _untold(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
         issues = {i.id: issue_of(i, self.project, self.session.source) for i in rows}
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in rows if could_tell(i, None, labels, history, first=False)]
         blocked = self.histories.blocked([Asked.of(i, issues[i.id]) for i in asked])
         return (_blocked(issue, blocked) for issue in issues.values())
 
-    def _owns(self, milestone: wire.Milestone, order: Sequence[str]) -> bool:
+    def _owns(self, milestone: api_types.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
             return True
         group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
         return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
 
-    def _told(self, rows: Sequence[wire.Issue]) -> tuple[list[Issue], list[Told]]:
+    def _told(self, rows: Sequence[api_types.Issue]) -> tuple[list[Issue], list[Told]]:
         """The rows that were not read before with what they block, and the histories of those that can have one."""
         fresh = [i for i in rows if not self.cursor.knows(i)]
         if not self.first and self.options.history != "none":

@@ -18,7 +18,7 @@ import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, body_of, decode
+from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import Setup
 
@@ -33,7 +33,7 @@ OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
 """What ends one project's reading and not the others'."""
 NOTES_A_MINUTE = 55
 """GitLab.com takes 60 new notes a minute from one user."""
-A_MINUTE = 1800
+READS_PER_MINUTE = 1800
 """GitLab.com takes 2,000 requests a minute from one user."""
 MINUTE = timedelta(minutes=1)
 
@@ -66,7 +66,9 @@ class Session:
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
         public = urlsplit(self.source).hostname == "gitlab.com"
-        self._caller = Caller(setup, a_minute=int(setup.options.get("requests_a_minute", A_MINUTE if public else 0)))
+        self._caller = Caller(
+            setup, per_minute=int(setup.options.get("requests_a_minute", READS_PER_MINUTE if public else 0))
+        )
         self.graphql = "job_token" not in setup.secrets
         """Whether GraphQL is worth asking: a job token may not, and an instance may have refused."""
         self.counts_blockers = True
@@ -107,7 +109,7 @@ class Session:
         found = decode(first, list[type_], self.name, project)  # type: ignore[valid-type]
         last = first.headers.get("x-total-pages", "")
         if last.isdigit():
-            for answer in self.each(page, range(2, int(last) + 1)):
+            for answer in self.map_all(page, range(2, int(last) + 1)):
                 found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
             return found
         number, answer = 1, first
@@ -131,13 +133,13 @@ class Session:
         self._notes.append(self._setup.clock())
         return self.change("post", path, project, body, again=False)
 
-    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    def map_all(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` on every item, a few at once, in order."""
-        return self._caller.each(work, items)
+        return self._caller.map_all(work, items)
 
-    def ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def map_ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``work`` on every item, a few at once, while the results are taken in order."""
-        return self._caller.ahead(work, items)
+        return self._caller.map_ahead(work, items)
 
     def close(self) -> None:
         """Give back connections."""
@@ -174,8 +176,8 @@ class Session:
                 retry_transient_errors=False,
                 max_retries=0,
             )
-            content = body_of(answer, self._setup.clock)
-            self._caller.sent(len(answer.history))
+            content = read_body(answer, self._setup.clock)
+            self._caller.add_requests(len(answer.history))
         except RedirectError:
             raise RefusedError(self.name, project, "the write was redirected; use the project's present path") from None
         except GitlabError:

@@ -1,6 +1,6 @@
-"""GitLab's webhooks: a signature after the Standard Webhooks specification, or the secret itself in ``X-Gitlab-Token``.
+"""Read GitLab's webhooks: a signature by the Standard Webhooks specification, or the secret in ``X-Gitlab-Token``.
 
-A connection whose secret begins with ``whsec_`` takes signed ones only: the plain token is no proof of a body.
+A connection whose secret begins with ``whsec_`` accepts signed requests only: the plain token proves no body.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.shared.webhooks import SIGNING, named, same, standard
+from connectors.shared.webhooks import KEY_PREFIX, decode_body, equal_in_constant_time, verify_standard_webhook
 from sync.tracker.webhook import ForgedError, WebhookEvent
 
-__all__ = ["heard"]
+__all__ = ["parse_event"]
 
 _KINDS = frozenset({"issue", "work_item", "note", "milestone"})
 
@@ -33,13 +33,13 @@ class _Body(msgspec.Struct):
     group: _Group | None = None
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> WebhookEvent:
-    """See `sync.tracker.protocol.Listener`."""
-    if "webhook-signature" in headers or secret.startswith(SIGNING):
-        standard(headers, body, secret, now)
-    elif not same(headers.get("x-gitlab-token", ""), secret):
+def parse_event(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> WebhookEvent:
+    """Verify the signature and read the project. See `sync.tracker.webhook.WebhookListener`."""
+    if "webhook-signature" in headers or secret.startswith(KEY_PREFIX):
+        verify_standard_webhook(headers, body, secret, now)
+    elif not equal_in_constant_time(headers.get("x-gitlab-token", ""), secret):
         raise ForgedError
-    said = named(body, _Body)
-    project = said.project.path_with_namespace if said.project else ""
-    group = (said.group.full_path or said.group.group_full_path) if said.group else ""
-    return WebhookEvent(project=project or group, matters=said.object_kind in _KINDS)
+    event = decode_body(body, _Body)
+    project = event.project.path_with_namespace if event.project else ""
+    group = (event.group.full_path or event.group.group_full_path) if event.group else ""
+    return WebhookEvent(project=project or group, matters=event.object_kind in _KINDS)

@@ -50,7 +50,7 @@ def hindrances(session: Session, targets: Sequence[Target]) -> dict[str, str]:
         return {}
     if not enabled(session):
         return dict.fromkeys(keys, OFF)
-    return dict(zip(keys, session.caller.each(lambda key: _hindrance(session, key), keys), strict=True))
+    return dict(zip(keys, session.caller.map_all(lambda key: _hindrance(session, key), keys), strict=True))
 
 
 def _hindrance(session: Session, project: str) -> str:

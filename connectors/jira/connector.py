@@ -11,7 +11,7 @@ from connectors.jira.observe import observe
 from connectors.jira.preflight import examine
 from connectors.jira.pull import pull
 from connectors.jira.session import Session
-from connectors.jira.webhook import heard
+from connectors.jira.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.tracker.preflight import Examination
@@ -70,7 +70,7 @@ class JiraConnector:
 
     def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """See `sync.tracker.protocol.Listener`."""
-        return heard(headers, body, secret)
+        return parse_event(headers, body, secret)
 
     def close(self) -> None:
         """Give back connections."""

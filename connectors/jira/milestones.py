@@ -85,7 +85,7 @@ class MilestoneReader(Struct):
             except OWN as problem:
                 return problem
 
-        for project, found in zip(projects, session.caller.each(one, projects), strict=True):
+        for project, found in zip(projects, session.caller.map_all(one, projects), strict=True):
             if isinstance(found, TrackerError):
                 self.failed[project.id] = found
             else:

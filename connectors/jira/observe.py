@@ -54,7 +54,7 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
     candidates = _candidates(session, [target for target in targets if not target.issue], failed)
     named = [target.issue for target in targets if target.issue]
     keys = list(dict.fromkeys([*named, *candidates]))
-    seen = dict(zip(keys, session.caller.each(lambda key: _seen(session, key), keys), strict=True))
+    seen = dict(zip(keys, session.caller.map_all(lambda key: _seen(session, key), keys), strict=True))
     lost = {target.milestone: target for target in targets if not target.issue}
     owned, claims = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)], lost)
     chosen: dict[str, Seen] = {}
@@ -65,7 +65,9 @@ def observe(session: Session, targets: Sequence[Target]) -> Observed:
         elif issue is not None:
             chosen[target.milestone] = issue
     threads = {issue.id: issue for issue in chosen.values()}
-    comments = dict(zip(threads, session.caller.each(lambda i: _comments(session, i), threads.values()), strict=True))
+    comments = dict(
+        zip(threads, session.caller.map_all(lambda i: _comments(session, i), threads.values()), strict=True)
+    )
     issues: dict[str, StatusIssue] = {}
     why = hindrances(session, targets)
     where = {target.milestone: target.project_key for target in targets if target.attaching}

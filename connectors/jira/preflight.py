@@ -15,7 +15,7 @@ from connectors.jira.api_types import Permissions, ProjectOf, User
 from connectors.jira.attachments import OFF, RIGHTS, enabled
 from connectors.jira.projects import named
 from connectors.jira.session import OWN, Session
-from connectors.shared.responses import budget, clock_ahead, decode
+from connectors.shared.responses import clock_ahead, decode, rate_limit
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
 
@@ -94,7 +94,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     me = decode(answer, User, session.name)
     found, failed = named(session, projects)
     attaching = "picture" not in session.listed("also") or enabled(session)
-    seen = session.caller.each(lambda pair: _project(session, pair[0], attaching=attaching), found)
+    seen = session.caller.map_all(lambda pair: _project(session, pair[0], attaching=attaching), found)
     triggers, unread = _webhooks(session)
     expires, unknown = _expiry(session)
     return Examination(
@@ -103,7 +103,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         ahead=clock_ahead(answer, now()),
         server=f"Jira {'Cloud' if session.cloud else 'Data Center'} {site.version}".strip(),
         sdk=f"jira {version('jira')}",
-        budgets=tuple(one for one in [budget(answer, "REST")] if one),
+        budgets=tuple(one for one in [rate_limit(answer, "REST")] if one),
         rights=tuple(right for one in seen if isinstance(one, _Seen) for right in one.rights),
         obstacles=tuple(words for one in seen if isinstance(one, _Seen) for words in one.obstacles),
         triggers=tuple(triggers),

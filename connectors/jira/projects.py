@@ -53,7 +53,7 @@ def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf
     def one(word: str) -> ProjectOf | TrackerError:
         return by_key.get(word.upper()) or _project(session, word)
 
-    for word, project in zip(keys, session.caller.each(one, keys), strict=True):
+    for word, project in zip(keys, session.caller.map_all(one, keys), strict=True):
         if not isinstance(project, TrackerError):
             found[project.id] = project, word
         elif word.upper() in configured or not isinstance(project, GoneError):

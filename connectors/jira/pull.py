@@ -67,7 +67,7 @@ def pull(
         lambda: named(session, projects),
         lambda: _ahead(session, Search(session, history=history), likely) if likely else {},
     ]
-    _, (found, failed), ahead = session.caller.each(lambda ask: ask(), asked)
+    _, (found, failed), ahead = session.caller.map_all(lambda ask: ask(), asked)
     search = Search(session, history=history)
     keys: dict[str, str] = {}
     done: set[str] = set()
@@ -78,13 +78,13 @@ def pull(
         done |= page.complete
         yield page
     ended = {project: cursor for project in sorted(done) if (cursor := Cursor.read(at.get(project, "")))}
-    due = [(project, keys[project], cursor) for project, cursor in ended.items() if sweeping.due(cursor.swept)]
-    yield from session.caller.ahead(lambda one: _sweep(search, sweeping, *one), due)
+    due = [(project, keys[project], cursor) for project, cursor in ended.items() if sweeping.is_due(cursor.swept)]
+    yield from session.caller.map_ahead(lambda one: _sweep(search, sweeping, *one), due)
 
 
 def _place(rules: RuleMilestones, key: str) -> str:
     """What a cursor is good for: a project's key, and the rules by which its issues were read."""
-    return f"{key} {rules.digest(key)}".strip()
+    return f"{key} {rules.fingerprint(key)}".strip()
 
 
 def _likely(rules: RuleMilestones, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:

@@ -81,7 +81,7 @@ class Search:
                 return Begun(first)
             pages = self._ids(where)
             asked: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
-            high, ids = self._session.caller.each(lambda ask: ask(), asked)
+            high, ids = self._session.caller.map_all(lambda ask: ask(), asked)
             return Begun(first, high, self._bulk(first, chain([ids], pages)))
         first = self._offset_page(where, 0)
         size = len(first.items) + len(first.bad)
@@ -144,7 +144,7 @@ class Search:
         for _ in range(_RESTARTS):
             first = self._id_page(where, 0)
             starts = range(len(first.issues), first.total, len(first.issues) or 1)
-            pages = [first, *self._session.caller.ahead(lambda start: self._id_page(where, start), starts)]
+            pages = [first, *self._session.caller.map_ahead(lambda start: self._id_page(where, start), starts)]
             if all(page.total >= first.total for page in pages):  # else a deletion moved others between the pages
                 if sum(len(page.issues) for page in pages) < first.total:
                     raise MalformedError(self._session.name, "", "a search gave fewer issues than it counted")
@@ -198,7 +198,7 @@ class Search:
         most = 0 if self.history else _PAGES_AHEAD
         while at < total:
             starts = range(at, total, size)
-            for page in self._session.caller.ahead(lambda start: self._offset_page(where, start), starts, most):
+            for page in self._session.caller.map_ahead(lambda start: self._offset_page(where, start), starts, most):
                 if page.total < total:
                     yield from self._again(where, last, restarts)
                     return
@@ -246,7 +246,7 @@ class Search:
         )
         items, bad = list(first.items), dict(first.bad)
         logs: dict[str, list[History]] | None = None
-        for answer in self._session.caller.ahead(self._task, tasks):
+        for answer in self._session.caller.map_ahead(self._task, tasks):
             if isinstance(answer, Batch):
                 items += answer.items
                 bad |= answer.bad

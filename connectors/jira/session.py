@@ -19,7 +19,7 @@ import requests
 from connectors.jira.api_types import Field, Page, ServerInfo, StatusOf, User
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, body_of, decode
+from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.protocol import Setup
 
@@ -63,7 +63,7 @@ class Session:
     def __init__(self, setup: Setup) -> None:
         self.name, self.options = setup.name, setup.options
         self.source = normalised(setup.url)
-        self.caller = Caller(setup, a_minute=int(setup.options.get("requests_a_minute", 0)))
+        self.caller = Caller(setup, per_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
         self._clock, self._found_at, self._recalled = setup.clock, datetime.min.replace(tzinfo=UTC), False
         self._lock = threading.Lock()
@@ -141,7 +141,7 @@ class Session:
                 **more,
             )
             with answer:
-                content = body_of(answer, self._clock)
+                content = read_body(answer, self._clock)
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
     @contextmanager
@@ -181,7 +181,7 @@ class Session:
         self.cloud  # noqa: B018  # the addresses of the others depend on it
         missing = self.missing(history=history)
         try:
-            self.caller.each(lambda name: getattr(self, name), missing)
+            self.caller.map_all(lambda name: getattr(self, name), missing)
         except GoneError as problem:
             raise MalformedError(self.name, "", problem.detail) from None
         if missing:

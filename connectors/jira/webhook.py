@@ -1,6 +1,6 @@
-"""Jira's webhooks, of Cloud and of Data Center: ``X-Hub-Signature`` over the body.
+"""Read the webhooks of Jira Cloud and Data Center: ``X-Hub-Signature`` signs the body.
 
-An issue's key names its project. Events of versions and sprints name none by key: they concern the whole connection.
+An issue's key names its project. Events of versions and sprints name no project key: they concern the whole connection.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from connectors.shared.webhooks import named, signed
+from connectors.shared.webhooks import decode_body, verify_hmac
 from sync.tracker.webhook import WebhookEvent
 
-__all__ = ["heard"]
+__all__ = ["parse_event"]
 
 _EVENTS = ("jira:issue_", "jira:version_", "comment_", "issuelink_", "sprint_")
 
@@ -26,8 +26,8 @@ class _Body(msgspec.Struct):
     issue: _Issue = msgspec.field(default_factory=_Issue)
 
 
-def heard(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-    """See `sync.tracker.protocol.Listener`."""
-    signed(headers.get("x-hub-signature", ""), body, secret)
-    said = named(body, _Body)
-    return WebhookEvent(project=said.issue.key.rpartition("-")[0], matters=said.webhookEvent.startswith(_EVENTS))
+def parse_event(headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    """Verify the signature and read the project. See `sync.tracker.webhook.WebhookListener`."""
+    verify_hmac(headers.get("x-hub-signature", ""), body, secret)
+    event = decode_body(body, _Body)
+    return WebhookEvent(project=event.issue.key.rpartition("-")[0], matters=event.webhookEvent.startswith(_EVENTS))

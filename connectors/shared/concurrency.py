@@ -1,7 +1,7 @@
-"""How many requests a connection has under way: as many as its tracker takes well.
+"""Limit the concurrent requests of a connection to what its tracker handles well.
 
-Additive increase, multiplicative decrease, as TCP does it: each good answer lets a little more be under way, up to the
-configured number; a limit, a fault of the server or a timeout halves it, once for all that were under way together.
+Additive increase, multiplicative decrease, as in TCP: each success raises the limit a little, up to the configured
+maximum. A rate limit, a server fault or a timeout halves the limit, once for all requests that ran at the same time.
 """
 
 from __future__ import annotations
@@ -18,63 +18,67 @@ MINUTE = timedelta(minutes=1)
 
 
 class ConcurrencyLimiter:
-    """Shared by a connection's threads. ``a_minute`` is the most that may begin within a minute, 0: any number."""
+    """Limiter that the threads of one connection share.
+
+    ``maximum`` is the highest number of concurrent requests. ``per_minute`` is the highest number of requests that
+    begin within a minute by ``clock``; 0 means no such limit. ``sleep`` waits a number of seconds.
+    """
 
     def __init__(
-        self, most: int, clock: Callable[[], datetime], sleep: Callable[[float], None], a_minute: int = 0
+        self, maximum: int, clock: Callable[[], datetime], sleep: Callable[[float], None], per_minute: int = 0
     ) -> None:
-        self._most, self._clock, self._sleep = float(max(1, most)), clock, sleep
-        self._allowed, self._running, self._slowed = self._most, 0, 0
-        self._free = threading.Condition()
-        self._began: deque[datetime] = deque(maxlen=a_minute or 1)
-        self._a_minute = a_minute
+        self._maximum, self._clock, self._sleep = float(max(1, maximum)), clock, sleep
+        self._allowed, self._running, self._slowdowns = self._maximum, 0, 0
+        self._slot_freed = threading.Condition()
+        self._start_times: deque[datetime] = deque(maxlen=per_minute or 1)
+        self._per_minute = per_minute
 
     @property
     def allowed(self) -> int:
-        """How many requests may be under way now."""
+        """The number of requests that may run at the same time now, at least 1."""
         return max(1, int(self._allowed))
 
     @contextmanager
-    def one(self) -> Iterator[int]:
-        """Wait for a place, and hold it for one request; gives what `slow` wants to be told."""
-        with self._free:
-            self._free.wait_for(lambda: self._running < self.allowed)
+    def slot(self) -> Iterator[int]:
+        """Wait for a free slot and occupy it for one request. Yield the epoch that `on_failure` takes."""
+        with self._slot_freed:
+            self._slot_freed.wait_for(lambda: self._running < self.allowed)
             self._running += 1
-            time = self._slowed
-            rest = self._rest()
+            epoch = self._slowdowns
+            wait = self._reserve_start()
         try:
-            if rest > 0:
-                self._sleep(rest)
-            yield time
+            if wait > 0:
+                self._sleep(wait)
+            yield epoch
         finally:
-            with self._free:
+            with self._slot_freed:
                 self._running -= 1
-                self._free.notify()
+                self._slot_freed.notify()
 
-    def well(self) -> None:
-        """A request was answered well."""
-        with self._free:
-            self._allowed = min(self._most, self._allowed + 1 / self._allowed)
-            self._free.notify()
+    def on_success(self) -> None:
+        """Raise the limit a little after a successful request."""
+        with self._slot_freed:
+            self._allowed = min(self._maximum, self._allowed + 1 / self._allowed)
+            self._slot_freed.notify()
 
-    def slow(self, time: int) -> None:
-        """A request that began at ``time`` (see `one`) met a limit or a fault."""
-        with self._free:
-            if time == self._slowed:
-                self._slowed += 1
+    def on_failure(self, epoch: int) -> None:
+        """Halve the limit after a rate limit or a fault, unless another request of the same ``epoch`` did so."""
+        with self._slot_freed:
+            if epoch == self._slowdowns:
+                self._slowdowns += 1
                 self._allowed = max(1.0, self._allowed / 2)
 
-    def narrow(self, left: int) -> None:
-        """The tracker said that only so many requests are left for now."""
-        with self._free:
-            self._allowed = max(1.0, min(self._allowed, float(left)))
+    def limit_to(self, remaining: int) -> None:
+        """Lower the limit to the number of requests that the tracker still allows."""
+        with self._slot_freed:
+            self._allowed = max(1.0, min(self._allowed, float(remaining)))
 
-    def _rest(self) -> float:
-        """Seconds until another request may begin within the minute."""
-        if not self._a_minute:
+    def _reserve_start(self) -> float:
+        """Reserve the next start within the minute. Return the seconds until then; 0 or less means now."""
+        if not self._per_minute:
             return 0.0
         now = self._clock()
-        full = len(self._began) == self._a_minute
-        rest = (self._began[0] + MINUTE - now).total_seconds() if full else 0.0
-        self._began.append(now + timedelta(seconds=max(0.0, rest)))
-        return rest
+        is_full = len(self._start_times) == self._per_minute
+        wait = (self._start_times[0] + MINUTE - now).total_seconds() if is_full else 0.0
+        self._start_times.append(now + timedelta(seconds=max(0.0, wait)))
+        return wait

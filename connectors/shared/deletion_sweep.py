@@ -1,7 +1,8 @@
-"""When to look whether all that was ever read is still there.
+"""Decide when to search a project for deleted issues.
 
-What was deleted, moved away or hidden never shows in what changed since a cursor. So from time to time a connector
-lists the ids of all issues of a project: see `sync.tracker.protocol.Page`. Its cursor remembers when.
+Issues that were deleted, moved away or hidden never appear among the changes since a cursor. Therefore a connector
+lists the ids of all issues of a project from time to time (`sync.tracker.protocol.Page.all_issues`). The project's
+cursor stores the time of the last sweep.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from sync.tracker.protocol import Setup
 __all__ = ["SweepSchedule"]
 
 DAYS = 7.0
+"""Days between two sweeps, unless the option ``sweep_days`` says otherwise."""
 
 
 class SweepSchedule:
-    """One connection's sweeps: every ``sweep_days`` (an option; 0: at each pull)."""
+    """Sweep schedule of one connection: every ``sweep_days`` days (an option); 0 means at each pull."""
 
     def __init__(self, setup: Setup) -> None:
         self._clock = setup.clock
-        self._every = timedelta(days=float(setup.options.get("sweep_days", DAYS)))
+        self._interval = timedelta(days=float(setup.options.get("sweep_days", DAYS)))
 
     def now(self) -> datetime:
-        """What a cursor remembers of a sweep that is made now, in UTC and whole seconds."""
+        """The time that a cursor stores for a sweep made now, in UTC and whole seconds."""
         return self._clock().astimezone(UTC).replace(microsecond=0)
 
-    def due(self, swept: datetime | None) -> bool:
-        """Whether a project that was swept (or first read) then is due again."""
-        return swept is None or self.now() - swept >= self._every
+    def is_due(self, swept_at: datetime | None) -> bool:
+        """Return whether a project is due for a sweep. ``swept_at``: its last sweep or first pull, None if neither."""
+        return swept_at is None or self.now() - swept_at >= self._interval

@@ -1,7 +1,7 @@
-"""One way to talk to a tracker: pacing, one retry layer for reads, and status to error.
+"""Send requests to a tracker: pacing, one retry layer for reads, and translation of failures to `TrackerError`.
 
-The SDKs carry the bytes; their own retries, sleeps and throttles are off. Reads are tried again here (tenacity);
-writes are sent once, and an answer that was lost is `UncertainError`, so that the caller looks before it sends again.
+The SDKs only transport bytes; their own retries, sleeps and throttles are off. Reads are retried here (tenacity).
+Writes are sent once: a lost answer raises `UncertainError`, so that the caller reads before it writes again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 import tenacity
 
 from connectors.shared.concurrency import ConcurrencyLimiter
-from connectors.shared.responses import EndlessError, Response, budget, error_of
+from connectors.shared.responses import EndlessError, Response, error_of, rate_limit
 from sync.telemetry.traces import span
 from sync.tracker.errors import (
     BusyError,
@@ -40,61 +40,64 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 ATTEMPTS = 4
-LONGEST_WAIT = 60.0
-"""Seconds a read may wait for a rate limit before the connection stops and says when to come back."""
+MAX_WAIT = 60.0
+"""Seconds that a request waits for a rate limit. A longer wait raises `LimitedError` with the time of the reset."""
 
 
 def pin_environment(session: requests.Session, address: str, ca_file: str | None) -> str | bool:
-    """Have a session that asks one host go by the environment's proxies and certificates as they are now; else requests
-    looks through the environment twice for each request.
+    """Read the proxies and certificates of the environment once, for a session that talks to one host.
 
-    Gives by what certificates are checked: ``ca_file`` before all.
+    Without this, requests searches the environment twice for each request. Return what certificates are checked with:
+    ``ca_file`` if given, else the environment's bundle or True for the default bundle.
     """
-    found: dict[str, Any] = dict(session.merge_environment_settings(address, {}, None, ca_file or True, None))
-    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
+    settings: dict[str, Any] = dict(session.merge_environment_settings(address, {}, None, ca_file or True, None))
+    session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
     return session.verify
 
 
 def attempt(ask: Callable[[], T]) -> Future[T]:
-    """Ask before it is known whether the answer will be needed: a `TrackerError` is raised to whoever takes it."""
-    asked = Future[T]()
+    """Call ``ask`` now and keep its `TrackerError`, if any, until the result is used."""
+    future = Future[T]()
     try:
-        asked.set_result(ask())
-    except TrackerError as problem:
-        asked.set_exception(problem)
-    return asked
+        future.set_result(ask())
+    except TrackerError as error:
+        future.set_exception(error)
+    return future
 
 
 class Caller:
-    """Sends requests for one connection: counts them, paces them, keeps writes apart, retries reads.
+    """Sender of one connection's requests: counts and paces them, sends writes one at a time, retries reads.
 
-    ``write_gap`` is in seconds; ``a_minute`` the most requests that may begin within a minute (0: any number). One
-    Caller is shared by the threads of a connection; ``send`` closures use a client of their own thread.
+    ``write_gap`` is the minimum number of seconds between two writes. ``per_minute`` is the highest number of requests
+    that begin within a minute; 0 means no such limit. All threads of a connection share one Caller; a ``send`` closure
+    uses a client of its own thread. Only ``setup.clock`` measures time here, and only ``setup.sleep`` waits.
     """
 
-    def __init__(self, setup: Setup, *, write_gap: float = 0.0, a_minute: int = 0, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, setup: Setup, *, write_gap: float = 0.0, per_minute: int = 0, attempts: int = ATTEMPTS) -> None:
         self._name, self._clock, self._sleep = setup.name, setup.clock, setup.sleep
         self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
-        self._lock, self._write_lock = threading.Lock(), threading.Lock()
-        self._pace = ConcurrencyLimiter(setup.concurrency, setup.clock, setup.sleep, a_minute)
+        self._count_lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._limiter = ConcurrencyLimiter(setup.concurrency, setup.clock, setup.sleep, per_minute)
         self._last_write: datetime | None = None
         self._limited_until: datetime | None = None
         self.count = 0
 
     def read(self, send: Callable[[], Response], project: str = "") -> Response:
-        """Send a request that changes nothing, again after passing faults. Raises a `TrackerError`."""
+        """Send a request that changes nothing; retry it after temporary failures. Raises a `TrackerError`."""
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=self._wait,
-            retry=tenacity.retry_if_exception(self._passing),
+            retry=tenacity.retry_if_exception(self._is_temporary),
             sleep=lambda seconds: self._sleep(seconds) if seconds else None,
             reraise=True,
         )
-        return retrying(self._once, send, project)
+        return retrying(self._send_paced, send, project)
 
     def write(self, send: Callable[[], Response], project: str = "", *, repeatable: bool = False) -> Response:
-        """Send a change, one at a time and no faster than the tracker asks. ``repeatable`` ones (PUT, PATCH, deltas)
-        are sent again after passing faults; others never are, and a lost answer is `UncertainError`.
+        """Send a change, one at a time and no faster than ``write_gap`` allows.
+
+        A ``repeatable`` change (PUT, PATCH, deltas) is retried like a read. Any other change is sent once, and a lost
+        answer raises `UncertainError`.
         """
         with self._write_lock:
             if self._last_write is not None:
@@ -104,68 +107,72 @@ class Caller:
             try:
                 if repeatable:
                     return self.read(send, project)
-                return self._once(send, project)
-            except (UnreachableError, MalformedError) as lost:
+                return self._send_paced(send, project)
+            except (UnreachableError, MalformedError) as error:
                 if repeatable:
                     raise
-                raise UncertainError(self._name, project, lost.detail) from lost
+                raise UncertainError(self._name, project, error.detail) from error
             finally:
                 self._last_write = self._clock()
 
-    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """``work`` on every item, a few at once, in order; the first error ends it."""
-        return list(self.ahead(work, items))
+    def map_all(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Apply ``work`` to every item, several at the same time, and return the results in order.
 
-    def ahead(self, work: Callable[[T], R], items: Iterable[T], most: int = 0) -> Iterator[R]:
-        """Like `each`, while the results are taken: at most ``most`` items are begun whose results were not, by default
-        twice as many as can be worked on at once.
+        The first error ends the call.
+        """
+        return list(self.map_ahead(work, items))
 
-        Whoever stops taking leaves what has not begun.
+    def map_ahead(self, work: Callable[[T], R], items: Iterable[T], limit: int = 0) -> Iterator[R]:
+        """Apply ``work`` to the items ahead of the consumer and yield the results in order.
+
+        At most ``limit`` items are started whose results were not consumed; 0 means twice the concurrency. When the
+        consumer stops, items that were not started are dropped.
         """
         if self._concurrency < 2:
             yield from map(work, items)
             return
-        todo, most = iter(items), max(2, most or 2 * self._concurrency)
-        first = list(islice(todo, 2))
+        remaining, limit = iter(items), max(2, limit or 2 * self._concurrency)
+        first = list(islice(remaining, 2))
         if len(first) < 2:
             yield from map(work, first)
             return
-        with ThreadPoolExecutor(min(most, self._concurrency)) as pool:
+        with ThreadPoolExecutor(min(limit, self._concurrency)) as pool:
 
             def submit(item: T) -> Future[R]:
                 return pool.submit(copy_context().run, work, item)
 
-            begun = deque(submit(item) for item in chain(first, islice(todo, most - 2)))
+            started = deque(submit(item) for item in chain(first, islice(remaining, limit - 2)))
             try:
-                while begun:
-                    yield begun.popleft().result()
-                    begun.extend(submit(item) for item in islice(todo, 1))
+                while started:
+                    yield started.popleft().result()
+                    started.extend(submit(item) for item in islice(remaining, 1))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def sent(self, more: int = 1) -> None:
-        """Count requests: also those that nobody asked for by name, as the hops of a redirect."""
-        with self._lock:
-            self.count += more
+    def add_requests(self, number: int = 1) -> None:
+        """Add to the request count, also for requests that the SDK sends by itself (the hops of a redirect)."""
+        with self._count_lock:
+            self.count += number
 
-    def _once(self, send: Callable[[], Response], project: str) -> Response:
-        with self._pace.one() as time:
+    def _send_paced(self, send: Callable[[], Response], project: str) -> Response:
+        with self._limiter.slot() as epoch:
             try:
-                response = self._sent(send, project)
+                response = self._send_checked(send, project)
             except (UnreachableError, LimitedError):
-                self._pace.slow(time)
+                self._limiter.on_failure(epoch)
                 raise
-            self._pace.well()
-        left = budget(response, self._name)
-        if left is not None:
-            self._pace.narrow(left.left)
+            self._limiter.on_success()
+        budget = rate_limit(response, self._name)
+        if budget is not None:
+            self._limiter.limit_to(budget.left)
         return response
 
-    def _sent(self, send: Callable[[], Response], project: str) -> Response:
-        self._keep_to_limit(project)
-        self.sent()
+    def _send_checked(self, send: Callable[[], Response], project: str) -> Response:
+        """Send once, after a rate limit has ended. Raise the `TrackerError` that the answer's status means."""
+        self._wait_for_limit(project)
+        self.add_requests()
         with span("request") as note:
-            response = self._answer(send, project)
+            response = self._send_once(send, project)
             note("status", response.status)
         log.debug("request", connection=self._name, project=project, status=response.status)
         error = error_of(response, self._name, project, self._clock())
@@ -175,42 +182,44 @@ class Caller:
             raise error
         return response
 
-    def _answer(self, send: Callable[[], Response], project: str) -> Response:
-        """Send it, once. What went wrong on the way is a `TrackerError`."""
+    def _send_once(self, send: Callable[[], Response], project: str) -> Response:
+        """Send once. Raise a failure of the transport as a `TrackerError`."""
         try:
             return send()
         except requests.exceptions.SSLError:
-            raise UnreachableError(self._name, project, "its certificate was not accepted") from None
+            detail = "the TLS certificate was not accepted; set ca_file if an internal authority signed it"
+            raise UnreachableError(self._name, project, detail) from None
         except requests.exceptions.Timeout:
-            raise UnreachableError(self._name, project, "timed out") from None
+            raise UnreachableError(self._name, project, "the request timed out") from None
         except EndlessError:
-            raise MalformedError(self._name, project, "its answer does not end") from None
-        except (requests.exceptions.RequestException, OSError) as problem:
-            raise UnreachableError(self._name, project, type(problem).__name__) from None
+            raise MalformedError(self._name, project, "the response body does not end") from None
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise UnreachableError(self._name, project, type(error).__name__) from None
 
-    def _keep_to_limit(self, project: str) -> None:
-        """Send nothing, from any thread, before the tracker wants to be asked again; wait for that if it is soon."""
+    def _wait_for_limit(self, project: str) -> None:
+        """Wait until the tracker's rate limit ends, in every thread. Raise `LimitedError` beyond `MAX_WAIT`."""
         until = self._limited_until
         if until is None:
             return
-        left = (until - self._clock()).total_seconds()
-        if left > LONGEST_WAIT:
+        seconds = (until - self._clock()).total_seconds()
+        if seconds > MAX_WAIT:
             raise LimitedError(self._name, project, until=until)
-        if left > 0:
-            self._sleep(left)
+        if seconds > 0:
+            self._sleep(seconds)
         if self._limited_until is until:
             self._limited_until = None
 
-    def _passing(self, problem: BaseException) -> bool:
-        until = getattr(problem, "until", None)
-        if until is not None and (until - self._clock()).total_seconds() > LONGEST_WAIT:
+    def _is_temporary(self, error: BaseException) -> bool:
+        until = getattr(error, "until", None)
+        if until is not None and (until - self._clock()).total_seconds() > MAX_WAIT:
             return False
-        return isinstance(problem, UnreachableError) or (isinstance(problem, LimitedError) and until is not None)
+        return isinstance(error, UnreachableError) or (isinstance(error, LimitedError) and until is not None)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        problem = state.outcome.exception() if state.outcome else None
-        if isinstance(problem, LimitedError):
+        """The seconds to wait before the next attempt."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, LimitedError):
             return 0.0  # the next attempt waits for the limit like every other request
-        if isinstance(problem, BusyError) and problem.until is not None:
-            return max(0.0, (problem.until - self._clock()).total_seconds())
+        if isinstance(error, BusyError) and error.until is not None:
+            return max(0.0, (error.until - self._clock()).total_seconds())
         return float((tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 1))(state))

@@ -1,4 +1,4 @@
-"""responses."""
+"""Read a tracker's response: body, error, rate limit and JSON."""
 
 from __future__ import annotations
 
@@ -23,45 +23,57 @@ from sync.tracker.errors import (
 )
 from sync.tracker.preflight import RequestBudget
 
+__all__ = [
+    "LARGEST_BODY",
+    "MAX_BODY_TIME",
+    "MAX_LIMIT",
+    "EndlessError",
+    "Response",
+    "clock_ahead",
+    "decode",
+    "decoder",
+    "error_of",
+    "rate_limit",
+    "read_body",
+]
+
 T = TypeVar("T")
 
-
-LONGEST_LIMIT = timedelta(days=1)
-"""However far ahead a tracker says that it may be asked again, it is tried then."""
-
+MAX_LIMIT = timedelta(days=1)
+"""Longest rate limit that is believed. After that time the tracker is asked again."""
 
 LARGEST_BODY = 64 << 20
-"""Bytes."""
+"""Bytes of a body after which reading ends with `EndlessError`."""
 
-
-LONGEST_BODY = timedelta(minutes=2)
-"""However slowly a body drips, it ends by then."""
+MAX_BODY_TIME = timedelta(minutes=2)
+"""Longest time for reading one body, however slowly it arrives."""
 
 
 class EndlessError(Exception):
-    """A body is larger than any answer can be."""
+    """Raised when a body is larger than `LARGEST_BODY`."""
 
 
-def body_of(answer: requests.Response, clock: Callable[[], datetime]) -> bytes:
-    """The body of an answer that was asked for as a stream, unless it is too large or takes too long; it is kept there.
+def read_body(answer: requests.Response, clock: Callable[[], datetime]) -> bytes:
+    """Read the body of a streamed answer and store it in ``answer``.
 
-    Raises `EndlessError`, or what requests raises when reading fails (a timeout for one that takes too long).
+    Raises `EndlessError` for a body that is too large, ``ReadTimeout`` for one that takes longer than `MAX_BODY_TIME`
+    by ``clock``, and the errors of requests when reading fails.
     """
     if answer._content_consumed:  # type: ignore[attr-defined]  # noqa: SLF001
         return answer.content
-    content, until = bytearray(), clock() + LONGEST_BODY
+    content, deadline = bytearray(), clock() + MAX_BODY_TIME
     try:
         while part := answer.raw.read1(1 << 16, decode_content=True):
             content += part
             if len(content) > LARGEST_BODY:
                 raise EndlessError
-            if clock() > until:
+            if clock() > deadline:
                 raise requests.exceptions.ReadTimeout
-    except BaseException as problem:
+    except BaseException as error:
         answer.close()
-        if isinstance(problem, urllib3.exceptions.ReadTimeoutError):
+        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             raise requests.exceptions.ReadTimeout from None
-        if isinstance(problem, urllib3.exceptions.HTTPError):
+        if isinstance(error, urllib3.exceptions.HTTPError):
             raise requests.exceptions.ConnectionError from None
         raise
     answer._content, answer._content_consumed = bytes(content), True  # type: ignore[attr-defined]  # noqa: SLF001
@@ -75,63 +87,68 @@ class Response(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes | str
 
-    def said(self) -> str:
-        """The tracker's own short message, if its body is JSON with one; never the body itself."""
+    def error_message(self) -> str:
+        """The tracker's error message, at most 200 characters; empty if the body is not JSON with a message."""
         try:
             body = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         if not isinstance(body, dict):
             return ""
-        word = body.get("message") or body.get("error") or body.get("errorMessages") or body.get("errors") or ""
-        return str(word)[:200]
+        message = body.get("message") or body.get("error") or body.get("errorMessages") or body.get("errors") or ""
+        return str(message)[:200]
 
 
 def error_of(response: Response, name: str, project: str, now: datetime) -> TrackerError | None:
-    """The error that a status means, or None when the answer is good (2xx, 304)."""
+    """Return the error that a status means, or None for success (2xx, 304)."""
     if 200 <= response.status < 300 or response.status == 304:
         return None
-    status, said = response.status, response.said()
-    detail = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-    told = response.headers
-    spent = told.get("x-ratelimit-remaining") == "0" or "retry-after" in told or "rate limit" in said.lower()
-    if status == 429 or (status == 403 and spent):
-        return LimitedError(name, project, detail, until=_until(response.headers, now))
+    status, message, headers = response.status, response.error_message(), response.headers
+    detail = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+    is_limit = (
+        headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers or "rate limit" in message.lower()
+    )
+    if status == 429 or (status == 403 and is_limit):
+        return LimitedError(name, project, detail, until=_retry_time(headers, now))
     if status == 401:
         return AuthError(name, project, detail)
     if status in (404, 410, 451):
         return GoneError(name, project, detail)
     if status >= 500:
-        until = _until(response.headers, now) if "retry-after" in response.headers else None
+        until = _retry_time(headers, now) if "retry-after" in headers else None
         return BusyError(name, project, detail, until=until)
     if status >= 400:
         return RefusedError(name, project, detail)
     return MalformedError(name, project, detail)
 
 
-def _until(headers: Mapping[str, str], now: datetime) -> datetime:
-    """When a limited client may come back: Retry-After (seconds or a date), else the reset, else in a minute.
+def _retry_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """The time after which a limited client may send again (UTC).
 
-    Never before now, nor later than `LONGEST_LIMIT`, whatever a tracker or a proxy may have written.
+    Sources, in order: Retry-After (seconds or a date), the reset of the limit, a minute from now. The time is never
+    before now and never after `MAX_LIMIT`, for any value that a tracker or a proxy may send.
     """
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
-    seconds = _number(after)
+    seconds = _parse_number(after)
     if seconds is not None:
-        return now + min(timedelta(seconds=seconds), LONGEST_LIMIT)
-    until = _moment(after)
+        return now + min(timedelta(seconds=seconds), MAX_LIMIT)
+    until = _parse_time(after)
     if until is None:
-        at = _moment(reset or "")
-        until = min(at, now + LONGEST_LIMIT) + timedelta(seconds=1) if at else now + timedelta(seconds=60)
-    return max(now, min(until, now + LONGEST_LIMIT))
+        at = _parse_time(reset or "")
+        until = min(at, now + MAX_LIMIT) + timedelta(seconds=1) if at else now + timedelta(seconds=60)
+    return max(now, min(until, now + MAX_LIMIT))
 
 
-def _number(text: str) -> int | None:
-    """A number of seconds or requests, None if it is none."""
+def _parse_number(text: str) -> int | None:
+    """Parse a number of seconds or requests; None if the text is not one."""
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
-def _moment(text: str) -> datetime | None:
-    """A time as trackers write it, in UTC: seconds since 1970 (or milliseconds), a mail's date, or ISO 8601 (Jira)."""
+def _parse_time(text: str) -> datetime | None:
+    """Parse a header's time to UTC: seconds or milliseconds since 1970, an RFC 5322 date, or ISO 8601 (Jira).
+
+    Return None for any other text.
+    """
     try:
         if text.isdecimal():
             number = int(text[:15])
@@ -143,47 +160,49 @@ def _moment(text: str) -> datetime | None:
 
 
 def clock_ahead(response: Response, now: datetime) -> timedelta | None:
-    """How far the tracker's clock is ahead of ours, by its Date header; None without one."""
+    """The lead of the tracker's clock over ours, from the Date header; None without that header."""
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC) - now.replace(microsecond=0)
     except (KeyError, ValueError):
         return None
 
 
-def budget(response: Response, name: str) -> RequestBudget | None:
-    """What the rate-limit headers say is left; None without them."""
-    told = {key.removeprefix("x-"): value for key, value in response.headers.items()}
-    limit, left = _number(told.get("ratelimit-limit", "")), _number(told.get("ratelimit-remaining", ""))
+def rate_limit(response: Response, name: str) -> RequestBudget | None:
+    """Read the rate limit from the headers, under this name; None without those headers."""
+    headers = {key.removeprefix("x-"): value for key, value in response.headers.items()}
+    limit, left = (
+        _parse_number(headers.get("ratelimit-limit", "")),
+        _parse_number(headers.get("ratelimit-remaining", "")),
+    )
     if limit is None or left is None:
         return None
-    return RequestBudget(name=name, limit=limit, left=left, resets=_moment(told.get("ratelimit-reset", "")))
+    return RequestBudget(name=name, limit=limit, left=left, resets=_parse_time(headers.get("ratelimit-reset", "")))
 
 
-_building = threading.Lock()
-
+_decoder_lock = threading.Lock()
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
 def decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
-    """The decoder of a type, for any thread.
+    """Return the cached decoder of a type, for any thread.
 
-    msgspec gathers what it must know of a type at its first use, and ends the whole process (0.22) if two threads do
-    that at once; so decoders are built one at a time and kept.
+    msgspec 0.22 collects what it must know of a type at its first use. Two threads that do so at the same time crash
+    the process, so decoders are built one at a time.
     """
-    found = _decoders.get(type_)
-    if found is None:
-        with _building:
-            found = _decoders.setdefault(type_, msgspec.json.Decoder(type_))
-    return found
+    cached = _decoders.get(type_)
+    if cached is None:
+        with _decoder_lock:
+            cached = _decoders.setdefault(type_, msgspec.json.Decoder(type_))
+    return cached
 
 
 def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:
-    """The body as a wire struct. Raises `MalformedError` that names what was wrong, never the value."""
+    """Decode the body. Raises `MalformedError` that names the wrong field, never its value."""
     try:
         return decoder(type_).decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         start = response.body[:64].lstrip()
         head = start.decode("latin-1") if isinstance(start, bytes) else start
-        detail = "HTML instead of JSON" if head.startswith("<") else str(problem)
+        detail = "HTML instead of JSON" if head.startswith("<") else str(error)
         raise MalformedError(name, project, detail) from None

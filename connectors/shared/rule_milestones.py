@@ -1,7 +1,7 @@
 """Milestones by rule: the issues of a project that carry a label, or that a query finds.
 
-No tracker keeps such a milestone, so each connector makes one for every project that a rule names, and says of each
-issue whether it is in it now. When it came and went nobody tells: that is known from the first pull on, by differences.
+No tracker stores such a milestone. The connector creates one for every project that a rule names and reports its
+current members. Joins and leaves are known from the first pull on, from the differences between two pulls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ __all__ = ["Rule", "RuleMilestones"]
 
 
 class Rule(Struct, frozen=True):
-    """``projects`` is a key or pattern; ``sign`` is ``~`` before a label, ``?`` before a query; ``due`` its date."""
+    """Rule of one milestone per project.
+
+    ``projects`` is a project key or pattern. ``sign`` is ``~`` before a label, ``?`` before a query. ``text`` is the
+    label or query. ``due`` is the milestone's due date, None without one.
+    """
 
     projects: str
     sign: str
@@ -29,12 +33,12 @@ class Rule(Struct, frozen=True):
     due: date | None = None
 
     def id(self, project: str) -> str:
-        """The id of its milestone in a project (native id)."""
-        told = blake2b(f"{self.sign}{self.text}".encode(), digest_size=6).hexdigest()
-        return f"{RULE}{told}-{project}"
+        """The id of the rule's milestone in a project (native id)."""
+        digest = blake2b(f"{self.sign}{self.text}".encode(), digest_size=6).hexdigest()
+        return f"{RULE}{digest}-{project}"
 
     def milestone(self, project: Project) -> Milestone:
-        """Its milestone in a project."""
+        """The rule's milestone in a project."""
         return Milestone(
             id=self.id(project.id),
             project=project.id,
@@ -49,49 +53,52 @@ class Rule(Struct, frozen=True):
 
 
 class RuleMilestones:
-    """The rules of a connection (option ``rules``). ``any_case``: labels are the same in any case."""
+    """Rules of one connection (option ``rules``). ``any_case``: compare labels without regard to case."""
 
     def __init__(self, options: Mapping[str, Any], *, any_case: bool = False) -> None:
         self._rules: Sequence[Rule] = msgspec.convert(options.get("rules") or [], list[Rule])
-        self._case = str.lower if any_case else str
+        self._fold = str.lower if any_case else str
 
     def of(self, project: str) -> list[Rule]:
-        """Those that name a project (by key)."""
+        """The rules that name a project (by key)."""
         return [rule for rule in self._rules if alike(project, rule.projects)]
 
-    def digest(self, project: str) -> str:
-        """Tells apart what a project's issues were read by; empty without any rule."""
+    def fingerprint(self, project: str) -> str:
+        """Fingerprint of the rules of a project (by key); empty without rules.
+
+        A cursor stores the fingerprint. When the rules change, the project's issues are read again.
+        """
         rules = self.of(project)
         return blake2b(msgspec.json.encode(rules), digest_size=4).hexdigest() if rules else ""
 
-    def labelled(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """The pages, with the milestones of the rules by label, and every issue in those whose label it carries."""
+    def add_label_milestones(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Add the milestones of the label rules to the pages, and put every issue with such a label into them."""
         if not any(rule.sign == "~" for rule in self._rules):
             yield from pages
             return
         projects: dict[str, Project] = {}
         for page in pages:
             projects |= {project.id: project for project in page.projects}
-            told = {project.id for project in page.projects} | page.all_milestones
+            ids = {project.id for project in page.projects} | page.all_milestones
             yield structs.replace(
                 page,
                 milestones=(
                     *page.milestones,
-                    *self.milestones(projects[name] for name in sorted(told & projects.keys())),
+                    *self.milestones(projects[id_] for id_ in sorted(ids & projects.keys())),
                 ),
-                issues=tuple(self._placed(issue, projects) for issue in page.issues),
+                issues=tuple(self._add_memberships(issue, projects) for issue in page.issues),
             )
 
     def milestones(self, projects: Iterable[Project]) -> list[Milestone]:
-        """The milestones of these projects by rule."""
+        """The milestones of all rules in these projects."""
         return [rule.milestone(project) for project in projects for rule in self.of(project.key)]
 
-    def _placed(self, issue: Issue, projects: Mapping[str, Project]) -> Issue:
+    def _add_memberships(self, issue: Issue, projects: Mapping[str, Project]) -> Issue:
         project = projects.get(issue.project)
-        labels = {self._case(label) for label in issue.labels}
-        found = [
+        labels = {self._fold(label) for label in issue.labels}
+        ids = [
             rule.id(issue.project)
             for rule in (self.of(project.key) if project else ())
-            if rule.sign == "~" and self._case(rule.text) in labels
+            if rule.sign == "~" and self._fold(rule.text) in labels
         ]
-        return structs.replace(issue, milestones=(*issue.milestones, *found)) if found else issue
+        return structs.replace(issue, milestones=(*issue.milestones, *ids)) if ids else issue

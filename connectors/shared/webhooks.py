@@ -1,4 +1,4 @@
-"""What the trackers' webhooks have in common: a body that is signed with a secret, and a project somewhere in it."""
+"""Verify webhook signatures and read the few fields that name a project: shared by the three trackers."""
 
 from __future__ import annotations
 
@@ -14,52 +14,59 @@ import msgspec
 
 from sync.tracker.webhook import ForgedError
 
-__all__ = ["AHEAD", "SIGNING", "named", "same", "signed", "standard"]
+__all__ = [
+    "KEY_PREFIX",
+    "MAX_CLOCK_SKEW",
+    "decode_body",
+    "equal_in_constant_time",
+    "verify_hmac",
+    "verify_standard_webhook",
+]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-SIGNING = "whsec_"
-"""How a secret begins that is a key in base64."""
+KEY_PREFIX = "whsec_"
+"""Prefix of a secret that is a key in base64 (Standard Webhooks)."""
 
-AHEAD = timedelta(minutes=5)
-"""How far the time in a signature may be from ours."""
-
-
-def same(given: str, wanted: str) -> bool:
-    """Whether two texts are the same; how long it takes tells nothing about where they differ."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""Largest difference between the time in a signature and our clock."""
 
 
-def signed(header: str, body: bytes, secret: str) -> None:
-    """Check ``sha256=HEX``, the HMAC of the body. Raises `ForgedError`."""
-    wanted = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    if not same(header, wanted):
+def equal_in_constant_time(received: str, expected: str) -> bool:
+    """Compare two texts. The duration does not depend on the position of the first difference."""
+    return hmac.compare_digest(received.encode(), expected.encode())
+
+
+def verify_hmac(header: str, body: bytes, secret: str) -> None:
+    """Verify ``sha256=HEX``, the HMAC of the body. Raises `ForgedError`."""
+    expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    if not equal_in_constant_time(header, expected):
         raise ForgedError
 
 
-def standard(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> None:
-    """Check a signature as the Standard Webhooks specification has it, with its time. Raises `ForgedError`."""
-    stamp = headers.get("webhook-timestamp", "")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 12):
+def verify_standard_webhook(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> None:
+    """Verify the signature and timestamp of the Standard Webhooks specification. Raises `ForgedError`."""
+    timestamp = headers.get("webhook-timestamp", "")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
         raise ForgedError
-    if abs(now.timestamp() - int(stamp)) > AHEAD.total_seconds():
+    if abs(now.timestamp() - int(timestamp)) > MAX_CLOCK_SKEW.total_seconds():
         raise ForgedError
     key = secret.encode()
-    if secret.startswith(SIGNING):
+    if secret.startswith(KEY_PREFIX):
         try:
-            key = base64.b64decode(secret.removeprefix(SIGNING), validate=True)
+            key = base64.b64decode(secret.removeprefix(KEY_PREFIX), validate=True)
         except binascii.Error:
             raise ForgedError from None
-    content = f"{headers.get('webhook-id', '')}.{stamp}.".encode() + body
-    wanted = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-    offered = headers.get("webhook-signature", "").split(" ")[:8]
-    if not any(same(name, wanted) for name in offered):
+    content = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    signatures = headers.get("webhook-signature", "").split(" ")[:8]
+    if not any(equal_in_constant_time(signature, expected) for signature in signatures):
         raise ForgedError
 
 
-def named(body: bytes, kind: type[T]) -> T:
-    """The few fields that name a project. A body that is signed and yet makes no sense names none."""
+def decode_body(body: bytes, type_: type[T]) -> T:
+    """Decode the fields that name a project. A body that cannot be decoded yields ``type_()``: no project."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return kind()
+        return type_()

@@ -45,7 +45,7 @@ def connected(tracker: Tracker, clock: Clock, **more: Any) -> Connector:
         "secrets": {"token": tracker.token},
         "clock": clock,
         "sleep": slept.append,
-        "timeout": 5,
+        "timeout": 60,  # on a busy machine, too: a timeout is a fault, and its retry one more request
         **more,
     }
     return connect(Setup(**values))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.gitlab import GitLab
+from connectors.gitlab import GitLabConnector
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Project, Tracker, World
 from sync.model.tracker_data import Event, Issue, Milestone
@@ -39,14 +39,14 @@ class Side:
 
     world: World
     clock: Clock
-    made: list[GitLab] = field(default_factory=list)
+    made: list[GitLabConnector] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
     @property
     def tracker(self) -> Tracker:
         return self.world.gitlab
 
-    def connect(self, *, token: str = "sandbox", concurrency: int = 3, **options: Any) -> GitLab:
+    def connect(self, *, token: str = "sandbox", concurrency: int = 3, **options: Any) -> GitLabConnector:
         setup = Setup(
             name="gl",
             url=self.tracker.url + "/",
@@ -55,8 +55,9 @@ class Side:
             sleep=self._sleep,
             options=options,
             concurrency=concurrency,
+            timeout=60,
         )
-        self.made.append(GitLab(setup))
+        self.made.append(GitLabConnector(setup))
         return self.made[-1]
 
     def _sleep(self, seconds: float) -> None:
@@ -113,14 +114,14 @@ class Mirror:
         self.complete |= page.complete
         self.failed |= page.failed
 
-    def pull(self, connector: GitLab, *keys: str, cursors: Mapping[str, str] | None = None) -> Mirror:
+    def pull(self, connector: GitLabConnector, *keys: str, cursors: Mapping[str, str] | None = None) -> Mirror:
         self.complete, self.failed, self.pages = set(), {}, 0
         for page in connector.pull(keys, self.cursors if cursors is None else cursors):
             self.take(page)
         return self
 
 
-def requests_of(connector: GitLab, mirror: Mirror, *keys: str) -> int:
+def requests_of(connector: GitLabConnector, mirror: Mirror, *keys: str) -> int:
     """How many requests a pull takes."""
     before = connector.requests
     mirror.pull(connector, *keys)

@@ -64,6 +64,7 @@ class Stand:
             sleep=self.slept.append,
             options=options,
             concurrency=concurrency,
+            timeout=60,
         )
         self.made.append(connect(setup))
         return self.made[-1]

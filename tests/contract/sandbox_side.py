@@ -76,7 +76,7 @@ class SandboxSide:
         assert isinstance(world.clock, Clock)
         return cls({tracker.kind: tracker for tracker in world.trackers}[kind], world.clock)
 
-    def connect(self, *, concurrency: int = 3, timeout: int = 5) -> Connector:
+    def connect(self, *, concurrency: int = 3, timeout: int = 60) -> Connector:
         kind = self.tracker.kind.partition("-")[0]
         secrets = {"token": self.secret}
         if self.tracker.kind == "jira-cloud":

@@ -13,9 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors.github import api_types as wire
-from connectors.github import normalize as rows
-from connectors.github import queries
+from connectors.github import api_types, normalize, queries
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
@@ -106,7 +104,7 @@ def test_a_private_repository_is_not_public(there: Small, clock: Clock) -> None:
 
 
 def test_what_only_an_enterprise_may_read_is_not_public() -> None:
-    assert [rows.visibility(word) for word in ("PUBLIC", "INTERNAL", "PRIVATE", "new")] == [
+    assert [normalize.visibility(word) for word in ("PUBLIC", "INTERNAL", "PRIVATE", "new")] == [
         Visibility.PUBLIC,
         *[Visibility.PROJECT] * 3,
     ]
@@ -114,10 +112,10 @@ def test_what_only_an_enterprise_may_read_is_not_public() -> None:
 
 def test_duplicates_are_asked_for_where_the_server_tells_them() -> None:
     """Else they come as completed work."""
-    told = queries.extras([wire.Field("stateReason", (wire.Argument("enableDuplicate"),))])
+    told = queries.extras([api_types.Field("stateReason", (api_types.Argument("enableDuplicate"),))])
     for document in (queries.changed, lambda more: queries.numbered(1, more)):
         assert "stateReason(enableDuplicate: true)" in document(told)
-        assert "enableDuplicate" not in document(queries.extras([wire.Field("stateReason")]))
+        assert "enableDuplicate" not in document(queries.extras([api_types.Field("stateReason")]))
 
 
 def test_hostile_titles_come_as_they_are(there: Small, clock: Clock) -> None:

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from connectors.github import api_types as wire
-from connectors.github import normalize as rows
-from connectors.shared.responses import Response, budget, clock_ahead, decode, error_of
+from connectors.github import api_types, normalize
+from connectors.shared.responses import Response, clock_ahead, decode, error_of, rate_limit
 from sync.model.tracker_data import State
 from sync.tracker.errors import AuthError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.downloads import fetched
@@ -92,7 +91,7 @@ def test_milestones(recorded: list[Exchange]) -> None:
                 if "node_id" not in row or "html_url" not in row:
                     told["before there were node ids"] += 1
                     continue
-                made = rows.milestone(decode(_as(one, row), wire.Milestone, "x"), "p")
+                made = normalize.milestone(decode(_as(one, row), api_types.Milestone, "x"), "p")
                 assert (made.title, made.key, made.id) == (row["title"], str(row["number"]), row["node_id"])
                 assert made.state is (State.CLOSED if row["state"] == "closed" else State.OPEN)
                 assert (made.due is None) is (row["due_on"] is None)
@@ -107,7 +106,7 @@ def test_milestones_of_issues(recorded: list[Exchange]) -> None:
         for row in one.rows:
             inside = row.get("milestone")
             if inside and "node_id" in inside and "html_url" in inside:
-                made = rows.milestone(decode(_as(one, inside), wire.Milestone, "x"), "p")
+                made = normalize.milestone(decode(_as(one, inside), api_types.Milestone, "x"), "p")
                 if inside["due_on"]:
                     assert made.due is not None
                     assert made.due.isoformat() == inside["due_on"][:10]
@@ -119,7 +118,7 @@ def test_issues_tell_when_they_changed(recorded: list[Exchange]) -> None:
     """Some recordings were cut down to the ids by PyGithub's authors: those do not count."""
     listed = (one for one in _good(recorded, "GET", f"{REPOSITORY}/issues") if one.rows)
     lists = [one for one in listed if all("updated_at" in row for row in one.rows)]
-    read = [decode(one.answer, tuple[wire.Probe, ...], "x") for one in lists]
+    read = [decode(one.answer, tuple[api_types.Probe, ...], "x") for one in lists]
     assert sum(map(len, read)) > 100
     assert all(probe.updated_at.tzinfo is not None for probes in read for probe in probes)
 
@@ -138,7 +137,7 @@ def test_what_a_creation_answers(recorded: list[Exchange], path: str, numbered: 
         if "node_id" not in one.rows[0]:
             told["before there were node ids"] += 1
             continue
-        made = decode(one.answer, wire.Created, "x")
+        made = decode(one.answer, api_types.Created, "x")
         assert made.node_id == one.rows[0]["node_id"]
         assert bool(made.number) is numbered
         told["read"] += 1
@@ -164,7 +163,7 @@ def test_refusals_are_sorted_by_what_to_do(recorded: list[Exchange]) -> None:
 
 def test_headers(recorded: list[Exchange]) -> None:
     """The budget and the clock, as the headers of fourteen years tell them."""
-    budgets = [left for one in recorded if (left := budget(one.answer, "core"))]
+    budgets = [left for one in recorded if (left := rate_limit(one.answer, "core"))]
     clocks = [ahead for one in recorded if (ahead := clock_ahead(one.answer, NOW))]
     assert len(budgets) > 100
     assert len(clocks) > 100
@@ -174,6 +173,6 @@ def test_headers(recorded: list[Exchange]) -> None:
 def test_answers_of_graphql(recorded: list[Exchange]) -> None:
     """Both halves of an answer, its errors with their type and path."""
     asked = (one for one in recorded if one.path.endswith("/graphql"))
-    replies = [decode(one.answer, wire.Reply[Any], "x") for one in asked if "data" in one.rows[0]]
+    replies = [decode(one.answer, api_types.Reply[Any], "x") for one in asked if "data" in one.rows[0]]
     assert len(replies) > 5
     assert all(reply.data is not None or reply.errors for reply in replies)

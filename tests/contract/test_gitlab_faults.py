@@ -201,7 +201,7 @@ class TestReading:
         side.filled("acme/app", 2)
         connector, clock, begun = side.connect(), side.clock, side.clock.now
         connector._session._setup.clock = lambda: clock.forward(minutes=3)
-        with pytest.raises(UnreachableError, match="timed out"):
+        with pytest.raises(UnreachableError, match="the request timed out"):
             list(connector.pull(["acme/app"], {}))
         assert clock.now > begun
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 import requests
 
-from connectors.gitlab import api_types as wire
+from connectors.gitlab import api_types
 from connectors.gitlab import issue_pages as walk
 from connectors.gitlab.normalize import project_of
 from connectors.sandbox.gitlab import pagination as gitlab_pages
@@ -90,7 +90,7 @@ class TestRows:
 
     @pytest.mark.parametrize("issues", ["private", "disabled", ""])
     def test_a_public_project_whose_issues_are_for_members_is_not_public(self, issues: str) -> None:
-        told = wire.Project(1, "App", "acme/app", "https://x", "public", "enabled")
+        told = api_types.Project(1, "App", "acme/app", "https://x", "public", "enabled")
         assert project_of(told).visibility is Visibility.PUBLIC
         told.issues_access_level = issues
         assert project_of(told).visibility is Visibility.PROJECT

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.gitlab import GitLab
+from connectors.gitlab import GitLabConnector
 from connectors.sandbox.world import Comment, Issue, Milestone, Project
 from sync.model.tracker_data import Visibility, uid
 from sync.tracker.actions import Action
@@ -43,7 +43,7 @@ class Desk:
         self.side, self.tracker = side, side.tracker
         self.project: Project = side.tracker.project(KEY, "Shop")
         self.milestone: Milestone = side.tracker.milestone(self.project, "2.0")
-        self.connector: GitLab = side.connect(status_labels=["milestone-status"])
+        self.connector: GitLabConnector = side.connect(status_labels=["milestone-status"])
         self.uid = uid(self.connector.source, "milestone", str(self.milestone.id))
         self.to: dict[str, Any] = {"milestone": self.uid, "project": str(self.project.id), "project_key": KEY}
 

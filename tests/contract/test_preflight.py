@@ -327,10 +327,10 @@ def test_webhooks_of_a_jira_site_are_for_its_administrators(world: World) -> Non
 
 
 def test_the_clock_of_a_tracker_that_is_an_hour_ahead() -> None:
-    from connectors.shared.responses import Response, budget, clock_ahead
+    from connectors.shared.responses import Response, clock_ahead, rate_limit
 
     answer = Response(200, {"date": "Mon, 02 Mar 2026 10:30:00 GMT"}, b"")
     assert clock_ahead(answer, NOW) == timedelta(hours=1)
     assert clock_ahead(Response(200, {"date": "soon"}, b""), NOW) is None
     assert clock_ahead(Response(200, {}, b""), NOW) is None
-    assert budget(answer, "REST") is None
+    assert rate_limit(answer, "REST") is None

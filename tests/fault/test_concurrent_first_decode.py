@@ -8,10 +8,10 @@ import sys
 FIRST_USE = """
 import sys, threading
 sys.setswitchinterval(1e-6)
-from connectors.github import api_types as wire
+from connectors.github import api_types
 from connectors.shared.responses import Response, decode
 body = b'{"data": {"repository": {"n1": null}}, "errors": [{"type": "NOT_FOUND", "path": ["a", 1]}]}'
-kind = wire.Reply[dict[str, dict[str, wire.Item | wire.Pull | None] | None]]
+kind = api_types.Reply[dict[str, dict[str, api_types.Item | api_types.Pull | None] | None]]
 together = threading.Barrier(8)
 def read():
     together.wait()

@@ -43,44 +43,44 @@ def setup(clock: Clock, **more: Any) -> Setup:
     return Setup(**{**values, "clock": clock, "sleep": clock.sleep, **more})
 
 
-# --- pace -----------------------------------------------------------------------------------------------------------
+# --- concurrency ---------------------------------------------------------------------------------------------------
 
 
 def test_it_halves_at_a_fault_and_grows_back_by_one_a_round() -> None:
-    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
-    with pace.one() as time:
-        pace.slow(time)
-    assert pace.allowed == 4
+    limiter = ConcurrencyLimiter(8, Clock(), Clock().sleep)
+    with limiter.slot() as epoch:
+        limiter.on_failure(epoch)
+    assert limiter.allowed == 4
     for _ in range(4):
-        pace.well()
-    assert pace.allowed == 4
-    pace.well()
-    assert pace.allowed == 5
+        limiter.on_success()
+    assert limiter.allowed == 4
+    limiter.on_success()
+    assert limiter.allowed == 5
     for _ in range(100):
-        pace.well()
-    assert pace.allowed == 8, "never more than was configured"
+        limiter.on_success()
+    assert limiter.allowed == 8, "never more than was configured"
 
 
 def test_faults_of_one_moment_count_once() -> None:
-    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
-    with pace.one() as first, pace.one() as second, pace.one() as third:
-        for time in (first, second, third):
-            pace.slow(time)
-    assert pace.allowed == 4
+    limiter = ConcurrencyLimiter(8, Clock(), Clock().sleep)
+    with limiter.slot() as first, limiter.slot() as second, limiter.slot() as third:
+        for epoch in (first, second, third):
+            limiter.on_failure(epoch)
+    assert limiter.allowed == 4
     for _ in range(9):
-        with pace.one() as time:
-            pace.slow(time)
-    assert pace.allowed == 1, "never none"
+        with limiter.slot() as epoch:
+            limiter.on_failure(epoch)
+    assert limiter.allowed == 1, "never none"
 
 
 def test_what_is_left_of_a_budget_is_not_overrun() -> None:
-    pace = ConcurrencyLimiter(8, Clock(), Clock().sleep)
-    pace.narrow(3)
-    assert pace.allowed == 3
-    pace.narrow(0)
-    assert pace.allowed == 1
-    pace.narrow(5000)
-    assert pace.allowed == 1
+    limiter = ConcurrencyLimiter(8, Clock(), Clock().sleep)
+    limiter.limit_to(3)
+    assert limiter.allowed == 3
+    limiter.limit_to(0)
+    assert limiter.allowed == 1
+    limiter.limit_to(5000)
+    assert limiter.allowed == 1
 
 
 def test_no_more_are_under_way_than_allowed() -> None:
@@ -108,7 +108,7 @@ def test_no_more_are_under_way_than_allowed() -> None:
     def send() -> Response:
         return next(answers, answered)()
 
-    caller._pace.narrow(4)
+    caller._limiter.limit_to(4)
     threads = [threading.Thread(target=caller.read, args=(answered,)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -121,7 +121,7 @@ def test_no_more_are_under_way_than_allowed() -> None:
 
 def test_the_published_limit_of_a_minute_is_kept() -> None:
     clock = Clock()
-    caller = Caller(setup(clock), a_minute=10)
+    caller = Caller(setup(clock), per_minute=10)
     for _ in range(35):
         caller.read(lambda: Response(200, {}, "{}"))
     assert clock.now - START == timedelta(minutes=3)
@@ -178,7 +178,7 @@ def test_a_body_that_drips_is_ended_in_time(kind: str) -> None:
     """Each byte comes in time, the whole never."""
     with dripping(b" ") as url:
         connector = _connected(kind, url, Clock(step=5))
-        with pytest.raises(UnreachableError, match="timed out"):
+        with pytest.raises(UnreachableError, match="the request timed out"):
             list(connector.pull(["acme/app"], {}))
         connector.close()
 
@@ -215,4 +215,4 @@ def test_a_fault_slows_a_whole_connection_down() -> None:
         connector = side.connect(concurrency=8)
         side.tracker.faults.append(Fault("status", "/issues", times=2))
         list(connector.pull(["acme/new"], {}))
-        assert connector._session._caller._pace.allowed == 2
+        assert connector._session._caller._limiter.allowed == 2

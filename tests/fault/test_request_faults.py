@@ -45,7 +45,7 @@ def side(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[SandboxSi
 
 
 def pull(
-    side: SandboxSide, so_far: Collected | None = None, *, timeout: int = 5
+    side: SandboxSide, so_far: Collected | None = None, *, timeout: int = 60
 ) -> tuple[Collected, list[TrackerError]]:
     """A pull by a new connector, and the errors with which it ended."""
     taken, connector = so_far or Collected(), side.connect(timeout=timeout)

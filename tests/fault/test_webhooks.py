@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from connectors.github.webhook import heard
+from connectors.github.webhook import parse_event
 from sync.store.database import UnusableDatabase
 from sync.worker import webhooks as serve
 from sync.worker.webhooks import LARGEST, WebhookApp, WebhookEndpoint
@@ -32,7 +32,7 @@ class Knocker:
 
     def __init__(self, mark: Callable[[str, Collection[str]], None] | None = None) -> None:
         self.marked: list[tuple[str, tuple[str, ...]]] = []
-        listening = {"gh": WebhookEndpoint(heard, SECRET, ("acme/app", "acme/web"))}
+        listening = {"gh": WebhookEndpoint(parse_event, SECRET, ("acme/app", "acme/web"))}
         self.door = WebhookApp(listening, mark or self._mark, healthy=lambda: True, clock=lambda: NOW)
 
     def _mark(self, connection: str, projects: Collection[str]) -> None:

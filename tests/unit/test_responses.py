@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.shared.responses import LONGEST_LIMIT, Response, budget, error_of
+from connectors.shared.responses import MAX_LIMIT, Response, error_of, rate_limit
 from sync.tracker.errors import LimitedError, RefusedError
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -29,8 +29,8 @@ def limited(headers: dict[str, str], status: int = 429, body: bytes = b"") -> ti
         ("Mon, 02 Mar 2026 10:00:00 GMT", HOUR),
         ("Mon, 02 Mar 2026 08:00:00 GMT", timedelta()),
         ("Mon, 02 Mar 2026 10:00:00 -0000", HOUR),
-        ("999999999", LONGEST_LIMIT),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_LIMIT),
+        ("999999999", MAX_LIMIT),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_LIMIT),
         ("soon", MINUTE),
         ("-5", MINUTE),
         ("1.5", MINUTE),
@@ -57,7 +57,7 @@ def test_how_long_to_wait(after: str, wait: timedelta) -> None:
         ("0", timedelta()),
         ("9" * 30, MINUTE),
         ("tomorrow", MINUTE),
-        ("9999-12-31T23:59:59Z", LONGEST_LIMIT),
+        ("9999-12-31T23:59:59Z", MAX_LIMIT),
     ],
 )
 def test_without_it_until_the_reset(name: str, reset: str, wait: timedelta) -> None:
@@ -75,8 +75,8 @@ def test_a_403_is_a_limit_when_it_says_so_in_any_way() -> None:
 def test_a_budget_is_what_can_be_read_of_it() -> None:
     told = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "4999"}
     for reset, at in (("2026-03-02T10:00:00Z", NOW + HOUR), ("soon", None)):
-        left = budget(Response(200, {**told, "x-ratelimit-reset": reset}, b""), "c")
+        left = rate_limit(Response(200, {**told, "x-ratelimit-reset": reset}, b""), "c")
         assert left is not None
         assert (left.limit, left.left, left.resets) == (5000, 4999, at)
     for odd in ("", "\u00b2", "-1", "9" * 5000):
-        assert budget(Response(200, {**told, "x-ratelimit-remaining": odd}, b""), "c") is None
+        assert rate_limit(Response(200, {**told, "x-ratelimit-remaining": odd}, b""), "c") is None

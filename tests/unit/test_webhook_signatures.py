@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from connectors.github.webhook import heard as github
-from connectors.gitlab.webhook import heard as gitlab
-from connectors.jira.webhook import heard as jira
+from connectors.github.webhook import parse_event as github
+from connectors.gitlab.webhook import parse_event as gitlab
+from connectors.jira.webhook import parse_event as jira
 from sync.tracker.webhook import ForgedError, WebhookEvent
 from sync.worker.webhooks import matching_projects
 
