@@ -20,7 +20,7 @@ from sync.forecast.throughput_calibration import replay as replayed
 from sync.forecast.track_record import StreamScore
 from sync.health import assess as health
 from sync.history import containers as containers_
-from sync.history.ledger import Ledger, days
+from sync.history.ledger import days
 from sync.history.membership_table import ledger_of
 from sync.model.audience import EVERYBODY, Audience
 from sync.model.health import Health, Status, UnknownWhy
@@ -31,7 +31,7 @@ from sync.model.tracker_data import Issue, Milestone, MilestoneKind, Project, ui
 from sync.store.store import Store
 from sync.tracker.connection import Connection, MilestoneOverrides
 
-__all__ = ["Snapshot", "explain", "history_of", "scores"]
+__all__ = ["Snapshot"]
 
 
 class Snapshot:
@@ -99,29 +99,6 @@ class Snapshot:
                     notes = [note for note in rows.due_dates.get(milestone.id, ()) if note.seen <= self.at]
                     return found | {"due_dates": msgspec.to_builtins(notes)}
         return None
-
-
-def explain(
-    store: Store,
-    sources: Sequence[Connection],
-    at: datetime,
-    book: AssessmentRules,
-    written: str,
-    *,
-    replay: bool = False,
-) -> dict[str, Any] | None:
-    """Every number behind the health of one milestone: see `Snapshot`."""
-    return Snapshot(store, sources, at, book, replay=replay).explain(written)
-
-
-def history_of(store: Store, sources: Sequence[Connection], at: datetime, book: AssessmentRules) -> Ledger:
-    """The history of every milestone that the sources admit, as it stands at a time."""
-    return Snapshot(store, sources, at, book, replay=True).ledger
-
-
-def scores(store: Store, sources: Sequence[Connection], at: datetime, book: AssessmentRules) -> dict[str, StreamScore]:
-    """How the forecasts that were published turned out, by stream, as it stands at a time."""
-    return Snapshot(store, sources, at, book).scores
 
 
 class _Histories:

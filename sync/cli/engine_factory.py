@@ -37,7 +37,7 @@ _VARIABLES: Mapping[str, tuple[str, str, str]] = {
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def engine(settings: Settings, puller: Puller, *, run_id: str, part: Share | None = None) -> Engine:
+def engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
     """An engine, as configured, over what a puller reads."""
     limits = settings.limits
     return Engine(
@@ -56,7 +56,7 @@ def engine(settings: Settings, puller: Puller, *, run_id: str, part: Share | Non
         run_id=run_id,
         holder=this_process(),
         progress=puller.progress,
-        part=part,
+        share=share,
         pages=_pages(settings),
         puller=puller,
     )

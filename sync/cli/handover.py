@@ -71,7 +71,7 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
         engine.pull()
         assessed = engine.assess(keep=False)
         plan, unreached = handover.retire(engine, assessed)
-        engine.left += unreached
+        engine.leftovers += unreached
         _carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={})
 
 
@@ -96,7 +96,7 @@ def _carry_out(
             "skipped": [{"milestone": skipped.milestone, "why": skipped.why} for skipped in plan.skipped],
             "written": show.written_rows(result.written, assessed),
             "notifications": result.notifications,
-            "left": engine.left,
+            "left": engine.leftovers,
             "errors": show.error_rows(result),
         }
         print_json(document)
@@ -104,7 +104,7 @@ def _carry_out(
         console = Console()
         console.print(show.plan_lines(plan, assessed))
         console.print(_outcome(result, yes=yes))
-        for note in engine.left:
+        for note in engine.leftovers:
             console.print(f"Left as it is: {note}", markup=False, highlight=False, soft_wrap=True)
     for reason in result.refused:
         tell_error(f"refused: {reason}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sync.assess.explain import explain_milestone
 from sync.cli import after_run as outside
 from sync.cli import output as show
 from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, moment, print_json, tell_error
@@ -30,7 +31,7 @@ def status(
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         at = moment(as_of)
         if calibration:
-            scores = engine.track_record(at)
+            scores = engine.snapshot(at).scores
             print_json({"streams": show.score_rows(scores)}) if as_json else Console().print(show.scores(scores))
             return
         assessed = engine.assess(at, keep=False)
@@ -51,7 +52,7 @@ def explain(
 ) -> None:
     """Show every number behind a milestone's health, with the items and history it came from."""
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        found = engine.explain(milestone, moment(as_of))
+        found = explain_milestone(engine.snapshot(moment(as_of)), engine.store, milestone)
         if found is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:
@@ -79,7 +80,7 @@ def backtest(
             result = _tested(lambda: harness.run_backtest(prefixes))
     else:
         with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-            result = harness.backtest(engine.history())
+            result = harness.backtest(engine.snapshot().ledger)
     if plot is not None:
         _tested(lambda: shown.plot(result, plot))
     if as_json:

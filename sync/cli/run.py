@@ -33,9 +33,9 @@ def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fal
         puller.run()
         if as_json:
             errors = failure_rows(puller.failures)
-            print_json({"issues": puller.pulled, "requests": puller.requests, "errors": errors})
+            print_json({"issues": puller.issue_count, "requests": puller.requests, "errors": errors})
         else:
-            Console().print(f"{puller.pulled} issues pulled with {sum(puller.requests.values())} requests.")
+            Console().print(f"{puller.issue_count} issues pulled with {sum(puller.requests.values())} requests.")
         end(told_failures(puller))
 
 

@@ -57,7 +57,7 @@ def configured(
     opened = reading(config, verbose=verbose, as_json=as_json, create=create, offline=offline)
     with opened as (puller, settings, run_id):
         if ahead and not settings.traces.endpoint:  # a span that began before its run's would stand alone
-            puller.begin()
+            puller.start_early()
         from sync.cli import engine_factory as engines  # late: loading it takes longer than a tracker needs to answer
 
         yield engines.engine(settings, puller, run_id=run_id), settings
@@ -69,4 +69,4 @@ def told_failures(of: Engine | Puller) -> int:
         tell_error(failure.error)
     if not of.failures:
         return 0
-    return PARTLY if of.went_through else ERROR
+    return PARTLY if of.has_read_project else ERROR

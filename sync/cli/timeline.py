@@ -33,8 +33,8 @@ def timeline(
     with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
         at = moment(as_of)
         engine.assess(at, keep=False)
-        assert engine.whole is not None
-        shown = schedule(engine.whole, at or engine.clock(), engine.rules.calendar)
+        assert engine.portfolio is not None
+        shown = schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:
         try:
             ics.write_bytes(icalendar(shown, settings.instance))

@@ -91,9 +91,9 @@ def work_of(settings: Settings, url: str, live: PrometheusExporter | None = None
             create=False,
             progress=order.progress,
             sleep=order.sleep,
-            offline=order.part is None,
+            offline=order.share is None,
         )
-        return engines.engine(wanted, puller, run_id=order.run_id, part=order.part)
+        return engines.engine(wanted, puller, run_id=order.run_id, share=order.share)
 
     def tidy() -> None:
         with Store.open(url, create=False, clock=compose.clock) as store:

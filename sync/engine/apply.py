@@ -64,12 +64,12 @@ class Writer:
         first = actions[0][0]
         lease = self.store.acquire(first.connector.source, self.holder)
         if lease is None:
-            result.held = True
+            result.lease_held = True
             result.refused.append(f"{first.name}: another run is writing there")
             return result
         if self.terms.get(lease.source, lease.term - 1) != lease.term - 1:
             lease.release()
-            result.held = True
+            result.lease_held = True
             result.refused.append(f"{first.name}: another run has written there since this plan was made")
             return result
         self.terms[lease.source] = lease.term
@@ -91,7 +91,7 @@ class Writer:
                 if not lease.check():  # last of all, so that nothing but the request can be late
                     lost = f"{source.name}: the right to write there was lost to another run"
                     self.store.finish(entry, lost)
-                    result.held = True
+                    result.lease_held = True
                     result.refused.append(lost)
                     break
                 with span("write", action=type(action).__name__):

@@ -54,7 +54,7 @@ class Claims:
 def find_claims(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Claims:
     """Look for it, everywhere and afresh. Nothing is remembered of it yet."""
     managed = [milestone for milestone in assessed if milestone.current]
-    seen = engine.observe(managed)
+    seen = engine.observer.observe(managed)
     kind, instance = MarkerKind.STATUS_ISSUE, engine.instance
     issues = [
         (milestone, claim)
@@ -84,7 +84,7 @@ def _followed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, Claim]])
     found, told = Observed(), engine.store.boards()
     for source in engine.sources:
         targets = [
-            msgspec.structs.replace(engine.target(milestone, told.get(milestone.uid, ())), issue=claim.issue)
+            msgspec.structs.replace(engine.observer.target(milestone, told.get(milestone.uid, ())), issue=claim.issue)
             for milestone, claim in issues
             if milestone.source is source
         ]
@@ -115,7 +115,7 @@ def adopt(
 
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
     """The plan that takes away everything, and what it cannot reach."""
-    seen = engine.observe(assessed)
+    seen = engine.observer.observe(assessed)
     opened, posted = engine.store.opened(), engine.store.posted()
     standing = []
     for milestone in assessed:

@@ -97,7 +97,7 @@ def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -
         seconds=round((finished - started).total_seconds(), 3),
         milestones=len(current),
         status={status.value: counted[status] for status in Status},
-        issues=engine.pulled,
+        issues=engine.issue_count,
         planned=len(result.plan.actions),
         applied=len(result.written),
         skipped=len(result.plan.actions) - len(result.written),

@@ -36,7 +36,7 @@ class Result:
     written: list[AppliedAction] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    held: bool = False
+    lease_held: bool = False
     """Whether it was refused because another run had, or took, the right to write; a little later it may be free."""
 
     @property

@@ -1,6 +1,6 @@
 """Bringing the store up to date: every connection's tracker is asked, all at once.
 
-This half of a run needs nothing of the forecast, so it can begin while that is loaded (`Puller.begin`).
+This half of a run needs nothing of the forecast, so it can begin while that is loaded (`Puller.start_early`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
 from sync.tracker.errors import TrackerError
 
-__all__ = ["Puller", "Share", "asked"]
+__all__ = ["Puller", "Share", "selected_connections"]
 
 log = structlog.get_logger("milesync")
 
@@ -44,9 +44,9 @@ class Share:
     projects: tuple[str, ...] | None = None
 
 
-def asked(sources: Sequence[Connection], part: Share | None) -> list[Connection]:
+def selected_connections(sources: Sequence[Connection], share: Share | None) -> list[Connection]:
     """The sources whose trackers are asked."""
-    return [source for source in sources if part is None or source.name in part.connections]
+    return [source for source in sources if share is None or source.name in share.connections]
 
 
 @dataclass
@@ -58,11 +58,11 @@ class Puller:
     clock: Callable[[], datetime]
     progress: Progress = silent
     failures: list[Failure] = field(default_factory=list)
-    pulled: int = 0
+    issue_count: int = 0
     """Issues."""
-    went_through: bool = False
+    has_read_project: bool = False
     """Whether at least one project was read to the end."""
-    part: Share | None = None
+    share: Share | None = None
     _begun: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -86,7 +86,7 @@ class Puller:
         """Requests sent so far, by connection."""
         return {source.name: source.connector.requests for source in self.sources}
 
-    def begin(self) -> None:
+    def start_early(self) -> None:
         """Let the next `run` begin now, in a thread of its own. Comes back when it has had time to ask the trackers:
         whoever works on at once would keep the processor from it.
         """
@@ -96,17 +96,17 @@ class Puller:
         wait([self._begun], HEAD_START)
 
     @span("pull")
-    def run(self, part: Share | None = None) -> None:
+    def run(self, share: Share | None = None) -> None:
         """Bring the store up to date, or wait for that which has begun. What failed is in `failures`."""
         if self._begun is not None:
             self._begun.result()
             self._begun = None
             return
-        self.part = part
+        self.share = share
         self._pull()
 
     def _pull(self) -> None:
-        wanted = asked(self.sources, self.part)
+        wanted = selected_connections(self.sources, self.share)
         side_by_side(self._pull_one, wanted, [source.name for source in wanted])
 
     def failed(self, source: Connection, project: str, error: Exception) -> None:
@@ -121,7 +121,7 @@ class Puller:
         self.progress("pull", source.name)
         cursors = self.store.cursors(connector.source)
         keys = {project.id: project.key for project in self.store.projects(connector.source)}
-        projects = source.projects if self.part is None or self.part.projects is None else self.part.projects
+        projects = source.projects if self.share is None or self.share.projects is None else self.share.projects
         seen, read = set[str](), set[str]()
         failed: dict[str, TrackerError] = {}
         try:
@@ -129,9 +129,9 @@ class Puller:
                 self.store.save(connector.source, page, now)
                 keys |= {project.id: project.key for project in page.projects}
                 seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
-                self.pulled += len(page.issues)
-                self.progress("pull", f"{source.name}: {self.pulled} issues")
-                self.went_through |= bool(page.complete)
+                self.issue_count += len(page.issues)
+                self.progress("pull", f"{source.name}: {self.issue_count} issues")
+                self.has_read_project |= bool(page.complete)
                 for project in page.complete:
                     read.add(keys.get(project, project))
                     self.store.note_pull(connector.source, keys.get(project, project), now, None)
@@ -139,7 +139,7 @@ class Puller:
                     failed[project] = error
                     self.failed(source, project, error)
                     self.store.note_pull(connector.source, project, now, str(error))
-            self.store.watch(source.name, connector.source, seen, only=not failed and self.part is None)
+            self.store.watch(source.name, connector.source, seen, only=not failed and self.share is None)
             # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
             for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(projects):
                 if word not in failed:
@@ -160,9 +160,9 @@ class Puller:
 
     def _read_since(self, source: Connection) -> set[str]:
         """Keys of the projects of a source that others have read to the end in this round."""
-        if self.part is None:
+        if self.share is None:
             return set()
-        origin, since = source.connector.source, self.part.since
+        origin, since = source.connector.source, self.share.since
         return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
 
 

@@ -59,8 +59,8 @@ class InProcessRefresher:
 
     def _refresh(self, name: str) -> None:
         clock = self._work.clock
-        part = Share((name,), clock())
-        order = JobSpec(uuid.uuid4().hex[:12], part, writes=True, progress=self._go_on, sleep=self._wait)
+        share = Share((name,), clock())
+        order = JobSpec(uuid.uuid4().hex[:12], share, writes=True, progress=self._go_on, sleep=self._wait)
         tried = self._tried[name] = self._tried.get(name, 0) + 1
         self._due[name] = clock() + LATER  # if this ends in a crash
         with (
@@ -71,9 +71,9 @@ class InProcessRefresher:
             result = engine.refresh()
             if result is not None:
                 self._work.told(engine, result, started)
-            if result is not None and (result.failures or result.held):
+            if result is not None and (result.failures or result.lease_held):
                 at = retry_at([failure.cause for failure in result.failures], tried, clock())
-                self._due[name] = at or clock() + (HELD if result.held else LATER)
+                self._due[name] = at or clock() + (HELD if result.lease_held else LATER)
             else:
                 del self._due[name]
                 del self._tried[name]

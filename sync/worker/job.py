@@ -20,10 +20,10 @@ class Stopping(BaseException):
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What an engine is asked for. One that writes reads the history of every source; without a part it asks nobody."""
+    """What an engine is asked for. It may write."""
 
     run_id: str
-    part: Share | None
+    share: Share | None
     writes: bool
     progress: Progress
     sleep: Callable[[float], None]
@@ -31,7 +31,7 @@ class JobSpec:
     @property
     def connection(self) -> str:
         """The one whose tracker is asked; empty: none."""
-        (name,) = self.part.connections if self.part else ("",)
+        (name,) = self.share.connections if self.share else ("",)
         return name
 
 

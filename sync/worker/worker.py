@@ -169,7 +169,7 @@ class Worker:
         with self._engine(context, part, writes=False) as engine:
             engine.pull()
             requests = engine.requests.get(connection, 0)
-            log.info("pulled", issues=engine.pulled, requests=requests, failures=len(engine.failures))
+            log.info("pulled", issues=engine.issue_count, requests=requests, failures=len(engine.failures))
             self._settle(tried, engine.failures, held=False)
 
     def _write(self, context: JobContext, connection: str, since: str, whole: bool = True, tried: int = 0) -> None:
@@ -179,7 +179,7 @@ class Worker:
                 started = engine.clock()
                 result = engine.write_back()
                 self.work.told(engine, result, started)
-                self._settle(tried, result.failures, held=result.held, refused=result.refused)
+                self._settle(tried, result.failures, held=result.lease_held, refused=result.refused)
         finally:
             self._there(self._look({"connection": connection, "since": since, "whole": whole}))
 
@@ -190,7 +190,7 @@ class Worker:
             result = engine.refresh()
             if result is not None:
                 self.work.told(engine, result, started)
-                self._settle(tried, result.failures, held=result.held, refused=result.refused)
+                self._settle(tried, result.failures, held=result.lease_held, refused=result.refused)
 
     async def _look(self, given: Mapping[str, Any]) -> None:
         if self.work.after is not None:
@@ -247,7 +247,7 @@ class Worker:
         """An engine for one step, with its run's id in every line of the log; exceptions become the queue's."""
         order = JobSpec(
             run_id=uuid.uuid4().hex[:12],
-            part=part,
+            share=part,
             writes=writes,
             progress=self._go_on,
             sleep=self._wait,

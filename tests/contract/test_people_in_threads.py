@@ -249,7 +249,7 @@ def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: 
         assert old[0] not in there.issue.comments
     else:
         assert old[0] in there.issue.comments
-        assert len(engine.left) == 1
+        assert len(engine.leftovers) == 1
     assert there.run().written == []
     there.clock.on(days=2)
     assert {"CreateComment", "CreateStatusIssue"}.isdisjoint(kinds(there.run()))
@@ -274,7 +274,7 @@ def test_retire_takes_away_what_is_ours_and_nothing_else(there: Team) -> None:
     result = Result(assessed=assessed, plan=plan)
     engine.apply_into(result)
     assert engine.failures == []
-    assert engine.left == []
+    assert engine.leftovers == []
     assert [str(c.body) for c in issue.comments] == ["A person's comment"]
     assert sorted(issue.labels) == ["bug", "milestone-status"]
     assert issue.closed is not None
@@ -318,7 +318,7 @@ def test_what_a_workflow_does_not_let_us_close_is_left_and_told(kind: str) -> No
         there.tracker.faults.append(Fault("status", "GET /rest/api", status=200, body='{"transitions": []}'))
         engine.apply_into(Result(assessed=assessed, plan=plan))
         assert engine.failures == []
-        assert ["has no way to close it" in note for note in engine.left] == [True]
+        assert ["has no way to close it" in note for note in engine.leftovers] == [True]
         assert there.texts() == []
         assert there.issue.closed is None
 

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from sync.assess.milestone import AssessmentRules
@@ -75,15 +74,13 @@ class _NotedEngine(Engine):
     shift: Shift
     began = 0.0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, problem, at)
-        for name in self.part.connections if self.part else ():
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        for name in self.share.connections if self.share else ():
             self.shift.note(connection=name, began=self.began)
 
 
-def engine(shift: Shift, run_id: str, part: Share | None = None, progress: Any = silent) -> Engine:
+def engine(shift: Shift, run_id: str, share: Share | None = None, progress: Any = silent) -> Engine:
     """An engine over all connections, as `sync.cli.wiring` makes one."""
 
     def source(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Connection:
@@ -103,7 +100,7 @@ def engine(shift: Shift, run_id: str, part: Share | None = None, progress: Any =
         run_id=run_id,
         holder=this_process(),
         progress=progress,
-        part=part,
+        share=share,
     )
     made.shift, made.began = shift, time.monotonic()
     return made
@@ -113,7 +110,7 @@ def serve(shift: Shift) -> None:
     """Work until told to stop."""
 
     def ordered(order: JobSpec) -> Engine:
-        return engine(shift, order.run_id, order.part, order.progress)
+        return engine(shift, order.run_id, order.share, order.progress)
 
     work = JobEnvironment(
         "acme", {name: connection[2] for name, connection in shift.connections.items()}, ordered, _now

@@ -55,20 +55,20 @@ def puller(waiting: Waiting) -> Puller:
 
 
 def test_an_engine_goes_on_with_what_was_begun(puller: Puller, waiting: Waiting) -> None:
-    puller.begin()
+    puller.start_early()
     assert waiting.asked.wait(20)  # before there is an engine, and before the tracker has answered
     made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
-    assert made.pulled == 0
+    assert made.issue_count == 0
     waiting.let.set()
     made.pull()
-    assert (waiting.pulls, made.pulled, made.went_through) == (1, len(page().issues), True)
+    assert (waiting.pulls, made.issue_count, made.has_read_project) == (1, len(page().issues), True)
     made.pull()
     assert waiting.pulls == 2
 
 
 def test_what_failed_ahead_is_the_engines_failure(puller: Puller, waiting: Waiting) -> None:
     waiting.breaks = BusyError("memory", "", "overloaded")
-    puller.begin()
+    puller.start_early()
     made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
     waiting.let.set()
     result = made.run()
@@ -77,7 +77,7 @@ def test_what_failed_ahead_is_the_engines_failure(puller: Puller, waiting: Waiti
 
 
 def test_nothing_is_closed_while_it_is_read(puller: Puller, waiting: Waiting) -> None:
-    puller.begin()
+    puller.start_early()
     assert waiting.asked.wait(20)
     closing = threading.Thread(target=puller.close)
     closing.start()
@@ -85,7 +85,7 @@ def test_nothing_is_closed_while_it_is_read(puller: Puller, waiting: Waiting) ->
     waiting.let.set()
     closing.join(20)
     assert waiting.closed
-    assert puller.went_through  # to the end, into a store that was open
+    assert puller.has_read_project  # to the end, into a store that was open
 
 
 def test_a_part_asks_its_connections_only(puller: Puller, waiting: Waiting) -> None:

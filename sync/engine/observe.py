@@ -1,0 +1,142 @@
+"""Observe status issues through the connectors, and decide which stored observations are still valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sync.assess.milestone import AssessedMilestone
+from sync.pull.parallel import side_by_side
+from sync.pull.progress import Failure, Progress
+from sync.store.store import Store
+from sync.telemetry.traces import span
+from sync.tracker.connection import Connection
+from sync.tracker.errors import TrackerError
+from sync.tracker.observed import Observed, StatusIssue, Target
+
+__all__ = ["Observer", "merge_observations"]
+
+SWEEP = timedelta(days=1)
+"""Maximum age of a stored observation when the pull shows no change of the status issue."""
+
+
+@dataclass(kw_only=True)
+class Observer:
+    """Read status issues afresh and store what was read. A failure concerns the milestones of its connection only."""
+
+    connections: Sequence[Connection]
+    """The connections whose trackers may be asked."""
+    store: Store
+    instance: str
+    clock: Callable[[], datetime]
+    """The time in UTC."""
+    progress: Progress
+    failures: Sequence[Failure]
+    """Failures of this run so far."""
+    record_failure: Callable[[Connection, str, Exception], None]
+    """Add a failure of a connection, or of one of its projects."""
+    lease_terms: dict[str, int | None] = field(default_factory=dict)
+    """Term of the write lease by tracker URL when the tracker was first observed; None: another run held the lease."""
+    early: Observed = field(default_factory=Observed)
+    """The observation that was made before the assessment."""
+    early_uids: set[str] = field(default_factory=set)
+    """Milestones (uid) of the early observation: the plan does not observe them again."""
+    _ready: set[str] | None = None
+
+    def ready(self) -> set[str]:
+        """Return the names of the connections whose capabilities are known.
+
+        Some trackers have to be asked for their capabilities; each tracker is asked once, and a failure is recorded.
+        """
+        if self._ready is None:
+            self._ready = set()
+            for connection in self.connections:
+                try:
+                    connection.connector.capabilities  # noqa: B018 - the property sends the request
+                except TrackerError as error:
+                    if not any(failure.connection == connection.name for failure in self.failures):
+                        self.record_failure(connection, "", error)
+                else:
+                    self._ready.add(connection.name)
+        return self._ready
+
+    def remembered(self, assessed: Sequence[AssessedMilestone]) -> dict[str, StatusIssue | None]:
+        """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue."""
+        now, by_uid = self.clock(), {milestone.uid: milestone for milestone in assessed}
+        valid: dict[str, StatusIssue | None] = {}
+        for uid, (issue, at) in self.store.observed().items():
+            milestone = by_uid.get(uid)
+            if milestone is None or now - at >= SWEEP:
+                continue
+            if issue is not None and _has_unusable_part(issue):
+                continue  # a person may repair an unusable board or attachment at any time
+            origin = milestone.source.connector.source
+            if issue is None or not self.store.touched(origin, issue.issue, milestone.project.id, at):
+                valid[uid] = issue
+        return valid
+
+    @span("observe")
+    def observe(self, milestones: Sequence[AssessedMilestone]) -> Observed:
+        """Read the status issues of these milestones, all connections at once."""
+        by_connection: dict[str, list[AssessedMilestone]] = {}
+        for milestone in milestones:
+            by_connection.setdefault(milestone.source.name, []).append(milestone)
+        observed = Observed()
+        for part in side_by_side(self._observe_connection, list(by_connection.values()), list(by_connection)):
+            observed = merge_observations(observed, part)
+        return observed
+
+    def observe_early(self, milestones: Sequence[AssessedMilestone]) -> None:
+        """Read the status issues of these milestones before the assessment, and keep the result in `early`."""
+        self.early, self.early_uids = self.observe(milestones), {milestone.uid for milestone in milestones}
+
+    def _observe_connection(self, milestones: Sequence[AssessedMilestone]) -> Observed:
+        """Read and store the status issues of one connection's milestones."""
+        connection = milestones[0].source
+        self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
+        origin = connection.connector.source
+        self.lease_terms.setdefault(origin, self.store.term(origin))
+        boards = self.store.boards()
+        targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]
+        try:
+            observed = connection.connector.observe(targets)
+        except TrackerError as error:
+            self.record_failure(connection, "", error)
+            return Observed(failed={milestone.uid: error for milestone in milestones})
+        for milestone in milestones:
+            if milestone.uid not in observed.failed:
+                issue = observed.issues.get(milestone.uid)
+                self.store.save_observed(milestone.uid, issue, self.clock(), self.instance)
+        return observed
+
+    def target(self, milestone: AssessedMilestone, boards: Iterable[str]) -> Target:
+        """Return the target of a milestone; ``boards`` are the boards that carry status updates of ours."""
+        stored = self.store.observed().get(milestone.uid)
+        issue = milestone.report_on or (stored[0].issue if stored and stored[0] else "")
+        wanted = {milestone.source.also_of(milestone.project.key).project_status, *boards} - {""}
+        return Target(
+            milestone=milestone.uid,
+            project=milestone.project.id,
+            project_key=milestone.project.key,
+            issue=issue,
+            instance=self.instance,
+            boards=tuple(sorted(wanted)) if milestone.source.connector.capabilities.boards else (),
+            attaching=milestone.source.attaches(milestone.project.key),
+        )
+
+
+def merge_observations(first: Observed, second: Observed) -> Observed:
+    """Return both observations as one; the second one wins."""
+    return Observed(
+        issues={**first.issues, **second.issues},
+        failed={**first.failed, **second.failed},
+        labels={**first.labels, **second.labels},
+        claims={**first.claims, **second.claims},
+    )
+
+
+def _has_unusable_part(issue: StatusIssue) -> bool:
+    """Return whether a board or the attachments of the status issue could not be used."""
+    parts = (*issue.boards, *([issue.files] if issue.files else ()))
+    return any(part.why for part in parts)

@@ -1,0 +1,93 @@
+"""Plan the writes: observe the status issues, build the desired state, compare both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sync.assess.milestone import AssessedMilestone
+from sync.engine.desired import DesiredBuilder
+from sync.engine.observe import Observer, merge_observations
+from sync.model.item_label import ItemLabel
+from sync.model.policy import Policy
+from sync.plan.desired import Plan, merge_plans
+from sync.plan.item_labels_more import marked
+from sync.plan.reconcile import reconcile
+from sync.tracker.actions import Action, LabelItem, UpdateDescription
+from sync.tracker.connection import Connection
+from sync.tracker.observed import Observed, StatusIssue
+
+__all__ = ["Planner", "allowed_writes"]
+
+
+@dataclass(kw_only=True)
+class Planner:
+    """Plan the writes for assessed milestones."""
+
+    observer: Observer
+    desired: DesiredBuilder
+    clock: Callable[[], datetime]
+    """The time in UTC."""
+    finished_labels: list[tuple[str, list[ItemLabel]]] = field(default_factory=list)
+    """Item labels whose reason has ended, by tracker URL; their rows may be deleted from the store."""
+
+    def plan(self, assessed: Sequence[AssessedMilestone], *, fresh: bool) -> Plan:
+        """Return the writes that bring the trackers to the desired state.
+
+        A status issue is observed where the pull shows a change, once a day, and where the plan would write to it.
+        ``fresh`` observes all of them.
+        """
+        managed = [
+            milestone for milestone in assessed if milestone.current and milestone.source.name in self.observer.ready()
+        ]
+        if fresh:
+            return self._reconcile(managed, {}, self.observer.observe(managed))
+        early = self.observer.early_uids
+        stored = {uid: issue for uid, issue in self.observer.remembered(assessed).items() if uid not in early}
+        missing = [m for m in managed if m.uid not in stored and m.uid not in early]
+        seen = merge_observations(self.observer.early, self.observer.observe(missing))
+        plan = self._reconcile(managed, stored, seen)
+        writes = [action for action in plan.actions if not isinstance(action, LabelItem | UpdateDescription)]
+        touched = {action.milestone for action in writes} - seen.issues.keys() - seen.failed.keys()
+        outdated = [milestone for milestone in managed if milestone.uid in touched and milestone.uid in stored]
+        if outdated:
+            seen = merge_observations(seen, self.observer.observe(outdated))
+            stored = {uid: issue for uid, issue in stored.items() if uid not in touched}
+            plan = self._reconcile(managed, stored, seen)
+        return plan
+
+    def _reconcile(
+        self, managed: Sequence[AssessedMilestone], stored: Mapping[str, StatusIssue | None], seen: Observed
+    ) -> Plan:
+        """Compare desired with observed: ``stored`` are valid earlier observations, ``seen`` was read just now."""
+        issues = {uid: issue for uid, issue in stored.items() if issue is not None}
+        observed = merge_observations(Observed(issues=issues), seen)
+        store, instance = self.observer.store, self.observer.instance
+        desired = self.desired.build(managed, observed, store.posted(), self.clock())
+        plan = reconcile(desired, observed, instance=instance, now=self.clock())
+        muted = {state.milestone for state in desired if state.muted}
+        muted |= {uid for uid, issue in observed.issues.items() if issue.closed}
+        return merge_plans([plan, *self._item_label_plans(managed, muted, observed)])
+
+    def _item_label_plans(
+        self, managed: Sequence[AssessedMilestone], muted: Collection[str], seen: Observed
+    ) -> Iterator[Plan]:
+        """Yield the plan for the labels on the items of each connection."""
+        self.finished_labels = []
+        for connection in self.observer.connections:
+            milestones = [milestone for milestone in managed if milestone.source.name == connection.name]
+            if not milestones:
+                continue
+            origin = connection.connector.source
+            marks = self.observer.store.marks(origin)
+            plan, finished = marked(milestones, marks, silent=muted, known=seen.labels, now=self.clock())
+            self.finished_labels.append((origin, finished))
+            yield plan
+
+
+def allowed_writes(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[tuple[Connection, Action]]:
+    """Return the planned writes that the policies of their projects allow, each with its connection."""
+    connections = {milestone.uid: milestone.source for milestone in assessed}
+    writes = [(connections[action.milestone], action) for action in plan.actions]
+    return [(source, action) for source, action in writes if source.policy_of(action.project_key) is not Policy.PLAN]
