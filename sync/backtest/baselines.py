@@ -91,15 +91,13 @@ def sight(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> Sig
     ``log`` is its stream's, ``active`` the number of the stream's milestones that run at ``at``.
     """
     rows = ledger.rows(i)
-    joined, left, closed = ledger.joined[rows], ledger.left[rows], ledger.closed[rows]
-    member = (joined <= at) & (left > at)
     start = float(ledger.start[i])
-    done = int((member & (closed > start) & (closed <= at)).sum())
+    done = int((ledger.is_done(at, rows) & (ledger.closed[rows] > start)).sum())
     finished = np.searchsorted(log.closed, [start, at], side="right")
     return Sight(
         id=ledger.containers[i].id,
-        scope=int(member.sum()),
-        open=int((member & (closed > at)).sum()),
+        scope=int(ledger.in_scope(at, rows).sum()),
+        open=int(ledger.is_open(at, rows).sum()),
         closed=done,
         elapsed=at - start,
         remaining=float(ledger.due[i]) - at,

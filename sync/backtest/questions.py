@@ -132,6 +132,5 @@ def _count(ledger: Ledger, index: Codes, at: Floats) -> tuple[Codes, Codes]:
     counts = np.zeros((len(index), 2), dtype=np.int64)
     for k, (i, t) in enumerate(zip(index, at, strict=True)):
         rows = ledger.rows(int(i))
-        member = (ledger.joined[rows] <= t) & (ledger.left[rows] > t)
-        counts[k] = member.sum(), (member & (ledger.closed[rows] > t)).sum()
+        counts[k] = ledger.in_scope(t, rows).sum(), ledger.is_open(t, rows).sum()
     return counts[:, 0], counts[:, 1]

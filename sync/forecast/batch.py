@@ -79,13 +79,11 @@ class ForecastBatch:
         counts = np.zeros((len(self.index), 4), dtype=np.int64)
         for k, i in enumerate(self.index):
             rows, at = ledger.rows(int(i)), self.at[k]
-            joined = ledger.joined[rows]
-            member = (joined <= at) & (ledger.left[rows] > at)
-            is_open = past.end[rows] > at
-            new, newest = (past.newcomers(rows, member, since) for since in (self.start[k], at - 7.0))
+            in_scope = ledger.in_scope(at, rows)
+            new, newest = (past.newcomers(rows, in_scope, since) for since in (self.start[k], at - 7.0))
             counts[k] = (
-                np.count_nonzero(member & is_open),
-                np.count_nonzero(member & (ledger.closed[rows] <= at)),
+                np.count_nonzero(ledger.is_open(at, rows)),
+                np.count_nonzero(ledger.is_done(at, rows)),
                 np.count_nonzero(new),
                 np.count_nonzero(new & newest),
             )

@@ -106,7 +106,6 @@ class HistoryTables:
         self.start: Floats = np.where(np.isnan(ledger.start), first, ledger.start)
         self.length: Floats = ledger.due - self.start
         self.dated: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
-        self.end: Floats = np.minimum(ledger.left, ledger.closed)
         self.first_joined = self._first_joined()
         self._tabulate(n)
         due_total = self.joined[:, DUE] - self.gone[:, DUE] + self.done[:, DUE]
@@ -143,8 +142,8 @@ class HistoryTables:
         def relative(time: Floats) -> Floats:
             return (time[row] - start) / length
 
-        joined, ended = relative(ledger.joined), relative(self.end)
-        spell = self.end[row] > ledger.joined[row]
+        joined, ended = relative(ledger.joined), relative(ledger.open_until)
+        spell = ledger.open_until[row] > ledger.joined[row]
         planned = spell & (joined <= 1.0)
         finished = np.maximum(ledger.closed, ledger.joined)
         kept = np.isfinite(finished[row]) & (finished[row] < ledger.left[row])
@@ -207,9 +206,8 @@ class HistoryTables:
         stream = ledger.stream[self.row_container]
         once = self._closed_once(stream)
         self.closures = SortedEvents(stream[once], ledger.closed[once], streams)
-        cut = np.flatnonzero(
-            (self.end > ledger.joined) & (ledger.left < ledger.closed) & (ledger.left <= ledger.due[self.row_container])
-        )
+        was_open = ledger.open_until > ledger.joined
+        cut = np.flatnonzero(was_open & (ledger.left < ledger.closed) & (ledger.left <= ledger.due[self.row_container]))
         self.outflow = (
             self.closures
             if len(cut) == 0
@@ -220,7 +218,7 @@ class HistoryTables:
             )
         )
         begun = self.start[self.row_container]
-        late = np.flatnonzero((ledger.joined > begun) & (self.end > ledger.joined))
+        late = np.flatnonzero((ledger.joined > begun) & was_open)
         self.arrivals = SortedEvents(stream[late], ledger.joined[late], streams)
         stop = np.fmin(ledger.ended, ledger.due)
         start = np.where(np.isnan(self.start), np.inf, self.start)

@@ -65,7 +65,7 @@ def outcomes_of(ledger: Ledger, tolerance: float, now: datetime) -> dict[str, Ou
 def _settled(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
     rows = ledger.rows(i)
     joined, left = ledger.joined[rows], ledger.left[rows]
-    gone = np.minimum(left, ledger.closed[rows])
+    gone = ledger.open_until[rows]
     times = np.sort(np.concatenate([joined, left, gone]))
     times = times[times <= at]
     stayed, spell = left > joined, gone > joined

@@ -56,9 +56,8 @@ def attention(
     """
     ledger = past.ledger
     rows = ledger.rows(i)
-    joined = ledger.joined[rows]
-    is_open = (joined <= at) & (past.end[rows] > at)
-    aged = is_open & (at - joined > oldest)
+    is_open = ledger.is_open(at, rows)
+    aged = is_open & (at - ledger.joined[rows] > oldest)
     idle = {uid for uid in members if uid in issues and now - issues[uid].updated_at > _idle(past)}
     old, added = _names(past, rows, aged), _names(past, rows, past.newcomers(rows, is_open, float(past.start[i])))
     detailed = [issues[uid] for uid in members if uid in issues]

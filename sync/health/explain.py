@@ -62,12 +62,19 @@ def _items(outlook: ForecastBatch, i: int) -> list[dict[str, Any]]:
     """Each stay known at the time, and whether and as what it counts."""
     ledger, at = outlook.past.ledger, float(outlook.at[0])
     rows = ledger.rows(i)
-    columns = (ledger.item[rows], ledger.joined[rows], ledger.left[rows], ledger.closed[rows])
+    columns = (
+        ledger.item[rows],
+        ledger.joined[rows],
+        ledger.left[rows],
+        ledger.closed[rows],
+        ledger.is_open(at, rows),
+        ledger.is_done(at, rows),
+    )
     told = []
-    for code, joined, left, closed in zip(*(column.tolist() for column in columns), strict=True):
+    for code, joined, left, closed, is_open, is_done in zip(*(column.tolist() for column in columns), strict=True):
         if joined > at:
             continue
-        counts_as, why = _standing(joined, left, closed, at)
+        counts_as, why = _standing(is_open, is_done, closed <= joined)
         told.append(
             {
                 "item": ledger.items[code] if ledger.items else str(code),
@@ -82,12 +89,12 @@ def _items(outlook: ForecastBatch, i: int) -> list[dict[str, Any]]:
     return sorted(told, key=lambda row: (row["item"], row["joined"]))
 
 
-def _standing(joined: float, left: float, closed: float, at: float) -> tuple[str | None, str]:
-    if left <= at:
-        return None, "it left, was reopened into a later stay, or was closed as out of scope"
-    if closed <= at:
-        return "done", "closed before it joined" if closed <= joined else "closed"
-    return "open", "not closed"
+def _standing(is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | None, str]:
+    if is_open:
+        return "open", "not closed"
+    if is_done:
+        return "done", "closed before it joined" if closed_before else "closed"
+    return None, "it left, was reopened into a later stay, or was closed as out of scope"
 
 
 def _parts(outlook: ForecastBatch, forecast: Forecast) -> dict[str, Any]:

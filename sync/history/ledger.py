@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.history.counting import covers, scope_end
 from sync.model.membership import Container, Membership
 
 __all__ = ["NEVER", "Ledger", "days", "moment"]
@@ -19,6 +20,8 @@ NEVER = float("inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Days = NDArray[np.float64]
 Codes = NDArray[np.int64] | NDArray[np.int32]
+Bools = NDArray[np.bool_]
+_ALL = slice(None)
 
 
 def days(at: datetime | None) -> float:
@@ -65,6 +68,7 @@ class Ledger:
             order = np.argsort(container_of, kind="stable")
             item, joined, left, closed = item[order], joined[order], left[order], closed[order]
         self.item, self.joined, self.left, self.closed = item, joined, left, closed
+        self.open_until: Days = np.minimum(left, closed)
         self.start, self.due, self.first_due = (
             np.array([float("nan") if v is None else days(v) for v in column], dtype=np.float64)
             for column in (
@@ -87,7 +91,7 @@ class Ledger:
                 index[m.container],
                 items.setdefault(m.item, len(items)),
                 days(m.joined),
-                min(days(m.left), days(m.reopened), days(m.closed) if m.removed else NEVER),
+                days(scope_end(m)),
                 NEVER if m.removed else days(m.closed),
             )
             for m in memberships
@@ -107,6 +111,18 @@ class Ledger:
     def rows(self, i: int) -> slice:
         """The membership rows of container ``i``."""
         return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
+
+    def in_scope(self, at: float, rows: slice = _ALL) -> Bools:
+        """Return which rows are open or done at ``at`` (days since 1970 UTC)."""
+        return covers(at, self.joined[rows], self.left[rows])
+
+    def is_open(self, at: float, rows: slice = _ALL) -> Bools:
+        """Return which rows are open at ``at`` (days since 1970 UTC): see `sync.history.counting.is_open`."""
+        return covers(at, self.joined[rows], self.open_until[rows])
+
+    def is_done(self, at: float, rows: slice = _ALL) -> Bools:
+        """Return which rows are done at ``at`` (days since 1970 UTC): see `sync.history.counting.is_done`."""
+        return self.in_scope(at, rows) & (self.closed[rows] <= at)
 
 
 def _codes(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

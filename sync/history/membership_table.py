@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.history.counting import covers
 from sync.history.ledger import Ledger
 from sync.history.string_column import StringColumn
 from sync.model.membership import Container, Counts, Membership
@@ -27,6 +28,7 @@ _NEVER = np.iinfo(np.int64).max
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 _TIMES = ("born", "joined", "left", "closed", "reopened")
 
 
@@ -206,14 +208,13 @@ class MembershipTable:
 
     def open_items(self, at: datetime) -> dict[str, list[str]]:
         """Container -> its items that are open members at a time; none of a container without any."""
-        now = _number(at)
         found: dict[str, list[str]] = {}
-        for row in np.flatnonzero(self._inside(now) & (self.closed > now)).tolist():
+        for row in np.flatnonzero(self.is_open(at)).tolist():
             found.setdefault(self.containers[self.container[row]], []).append(self.items[self.item[row]])
         return found
 
     def counts(self, containers: Iterable[Container], at: datetime) -> dict[str, Counts]:
-        """Container id -> its counts at a time, as `sync.history.memberships.counts` has them."""
+        """Container id -> its counts at a time, as `tests.count_oracle.counts` counts them."""
         now = _number(at)
         asked = list(containers)
         start = np.full(len(self.containers), _NEVER)
@@ -221,15 +222,15 @@ class MembershipTable:
             if container.id in self._code and container.start is not None:
                 start[self._code[container.id]] = _number(container.start)
         begun = start <= now
-        here = self._inside(now)
-        done = here & (self.closed <= now)
+        member, is_open = self.is_member(at), self.is_open(at)
+        closed_now = member & ~is_open
         week = np.maximum(start, now - _WEEK)
         columns = [
-            self._count(here & ~done),
-            self._count(done),
-            self._count(done & self.removed),
-            np.where(begun, self._count(here & self._new_since(start)), 0),
-            np.where(begun, self._count(here & self._new_since(week)), 0),
+            self._count(is_open),
+            self._count(closed_now),
+            self._count(closed_now & self.removed),
+            np.where(begun, self._count(member & self._new_since(start)), 0),
+            np.where(begun, self._count(member & self._new_since(week)), 0),
         ]
         table = np.stack(columns, axis=1).tolist()
         found = {}
@@ -239,9 +240,21 @@ class MembershipTable:
             found[container.id] = Counts(open=open_, closed=closed, removed=removed, added=added, added_week=added_week)
         return found
 
-    def _inside(self, moment: int | Ints) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = (self.joined <= moment) & (self.left > moment) & (self.reopened > moment)
-        return inside
+    def is_member(self, at: datetime) -> Bools:
+        """Return which rows hold at ``at``: see `sync.history.counting.is_member`."""
+        return self._covers(_number(at))
+
+    def is_open(self, at: datetime) -> Bools:
+        """Return which rows are open at ``at``: see `sync.history.counting.is_open`."""
+        return covers(_number(at), self.joined, self.left, self.reopened, self.closed)
+
+    def is_done(self, at: datetime) -> Bools:
+        """Return which rows are done at ``at``: see `sync.history.counting.is_done`."""
+        moment = _number(at)
+        return self._covers(moment) & (self.closed <= moment) & ~self.removed
+
+    def _covers(self, moment: int | Ints) -> Bools:
+        return covers(moment, self.joined, self.left, self.reopened)
 
     def _count(self, which: NDArray[np.bool_]) -> Ints:
         counted: Ints = np.bincount(self.container[which], minlength=len(self.containers))
@@ -250,7 +263,7 @@ class MembershipTable:
     def _new_since(self, moment: Ints) -> NDArray[np.bool_]:
         """Whose item was not in its container at that container's moment."""
         key = self.container.astype(np.int64) * max(1, len(self.items)) + self.item
-        return ~_among(key, key[self._inside(moment[self.container])])
+        return ~_among(key, key[self._covers(moment[self.container])])
 
 
 class _ByContainer(Mapping[str, Sequence[Membership]]):

@@ -67,7 +67,7 @@ def build_desired(
         settled, meant = shown, view_.meaning(shown)
     since = _since(last, meant)
     if since is not None:
-        shown = msgspec.structs.replace(shown, changes=_changes(milestone, since), then=_then(last, meant))
+        shown = msgspec.structs.replace(shown, changes=_changes(milestone, since, now), then=_then(last, meant))
     limit = can.body_limit - MARKER_ROOM
     status, since = milestone.health.status, milestone.health.since
     stale = milestone.health.stale_since is not None

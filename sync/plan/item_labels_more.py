@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sync.assess.milestone import AssessedMilestone
+from sync.history.counting import is_member
 from sync.model.item_label import ItemLabel
 from sync.model.tracker_data import Issue, uid
 from sync.plan.desired import Plan
@@ -43,7 +44,7 @@ def marked(
 def _subjects(managed: Sequence[AssessedMilestone], now: datetime) -> Iterator[Subject]:
     for milestone in managed:
         if milestone.source.also_of(milestone.project.key).item_labels:
-            for item in sorted({stay.item for stay in milestone.stays if stay.left is None and stay.reopened is None}):
+            for item in sorted({stay.item for stay in milestone.stays if is_member(stay, now)}):
                 if item in milestone.issues:
                     issue, reasons = milestone.issues[item], milestone.health.reasons
                     true = facts(issue, reasons, item, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sync.history.counting import is_member, is_open
+from sync.history.counting import is_done, is_open
 from sync.model.health import Health, Status
 from sync.model.membership import Membership
 
@@ -42,9 +42,8 @@ def _half(done: int, total: int) -> bool:
 
 def _progress(stays: Sequence[Membership], at: datetime) -> tuple[int, int]:
     """Items finished and in scope at a time."""
-    there = [stay for stay in stays if is_member(stay, at)]
-    done = sum(not is_open(stay, at) and not stay.removed for stay in there)
-    return done, done + sum(is_open(stay, at) for stay in there)
+    done = sum(is_done(stay, at) for stay in stays)
+    return done, done + sum(is_open(stay, at) for stay in stays)
 
 
 def _weeks(health: Health, stays: Sequence[Membership]) -> tuple[int, list[int]]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import Load
-from sync.history.counting import burnup, is_member
+from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health, Override, Status, Value
 from sync.model.joint import Commitment
@@ -146,7 +146,7 @@ def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
 
 def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
     """All that the summary tells, but for what changed since the last one and what people say."""
-    open_now = tuple(stay.item for stay in milestone.stays if _open(stay.left, stay.closed, stay.reopened))
+    open_now = tuple(stay.item for stay in milestone.stays if is_open(stay, now))
     members = {stay.item for stay in milestone.stays}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
     return view_.View(
@@ -179,19 +179,13 @@ def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
     )
 
 
-def _open(left: datetime | None, closed: datetime | None, reopened: datetime | None) -> bool:
-    return left is None and closed is None and reopened is None
-
-
-def _changes(milestone: AssessedMilestone, since: datetime) -> view_.Changes:
+def _changes(milestone: AssessedMilestone, since: datetime, now: datetime) -> view_.Changes:
     """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
     reopened = {stay.item for stay in milestone.stays if stay.reopened and stay.reopened > since}
-    inside = {
-        stay.item for stay in milestone.stays if stay.joined <= since and (stay.left is None or stay.left > since)
-    }
+    inside = {stay.item for stay in milestone.stays if is_member(stay, since)}
     added = {stay.item for stay in milestone.stays if stay.joined > since} - inside
     removed = {stay.item for stay in milestone.stays if stay.left and stay.left > since}
-    still = {stay.item for stay in milestone.stays if stay.left is None and stay.reopened is None}
+    still = {stay.item for stay in milestone.stays if is_member(stay, now)}
     closed = {stay.item for stay in milestone.stays if stay.closed and stay.closed > since and stay.reopened is None}
     return view_.Changes(
         since=since,

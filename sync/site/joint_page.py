@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.history.counting import is_member, is_open
+from sync.history.counting import is_done, is_open
 from sync.markup.document import clean
 from sync.model.dates import end_of_day
 from sync.model.health import Health, Status
@@ -101,5 +101,5 @@ def _lines(made: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Point
             at = end_of_day(day, milestone.source.zone)
             still = {stay.item for stay in milestone.stays if is_open(stay, at)}
             open_then |= still
-            scope |= still | {stay.item for stay in milestone.stays if is_member(stay, at) and not stay.removed}
+            scope |= still | {stay.item for stay in milestone.stays if is_done(stay, at)}
         yield Point(day, len(scope - open_then), len(scope))

@@ -10,12 +10,11 @@ from typing import Any
 
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import StreamScore
-from sync.history.counting import is_member, is_open
+from sync.history.counting import is_done, is_open
 from sync.markup.document import Document, clean
 from sync.markup.html import html
 from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Lever, Reason, Status
-from sync.model.membership import Membership
 from sync.model.tracker_data import Issue
 from sync.report import summary as report
 from sync.report.burnup import burn_up_of
@@ -200,19 +199,15 @@ def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
     """Who has what, those with the most open items first, nobody's last."""
     at = milestone.health.at
     mine: dict[str, tuple[list[Issue], list[Issue]]] = {}
-    for stay in _members(milestone.stays, at):
+    for stay in milestone.stays:
         issue = milestone.issues.get(stay.item)
-        if issue is None or stay.removed:
+        if issue is None or not (is_open(stay, at) or is_done(stay, at)):
             continue
         for name in [person.name for person in issue.assignees] or [""]:
             mine.setdefault(name, ([], []))[0 if is_open(stay, at) else 1].append(issue)
     for name in sorted(mine, key=lambda n: (not n, -len(mine[n][0]), -len(mine[n][1]), n)):
         has, did = mine[name]
         yield PersonRow(clean(name) if name else "", tuple(sorted(has, key=lambda i: i.updated_at)), len(did))
-
-
-def _members(stays: Iterable[Membership], at: datetime) -> Iterable[Membership]:
-    return (stay for stay in stays if is_member(stay, at))
 
 
 def _attention(shown: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:

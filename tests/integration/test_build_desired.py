@@ -102,6 +102,20 @@ def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -
     assert marker.kind is MarkerKind.SUMMARY
 
 
+def test_an_issue_that_was_reopened_left_and_comes_back_is_added(world: World) -> None:
+    milestone = assessed(world)
+    known = milestone.stays[-1]
+    days = timedelta(days=1)
+    reopened = replace(known, joined=NOW - 9 * days, closed=NOW - 8 * days, reopened=NOW - 7 * days)
+    left = replace(known, joined=NOW - 7 * days, left=NOW - 6 * days)
+    others = [membership for membership in milestone.stays if membership.item != known.item]
+    milestone = changed(milestone, stays=[*others, reopened, left])
+    stands = written(build_desired(milestone, None, posted=False, instance="acme", now=NOW), None)
+    milestone = changed(milestone, stays=[*milestone.stays, replace(known, joined=NOW + days)])
+    again = build_desired(milestone, stands, posted=True, instance="acme", now=NOW + 2 * days)
+    assert f"**Added** `{milestone.issues[known.item].key}`" in again.summary
+
+
 def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) -> None:
     milestone = assessed(world)
     store: Store = world.store

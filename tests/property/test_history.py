@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sync.history import counting
 from sync.history import memberships as history
+from sync.history.counting import is_member
 from sync.history.memberships import Titles
 from sync.model.membership import Container, Counts, Membership
 from sync.model.tracker_data import (
@@ -30,6 +30,7 @@ from sync.model.tracker_data import (
 )
 from sync.store.store import Store
 from sync.tracker.protocol import Page
+from tests.count_oracle import counts
 
 SOURCE = "https://tracker.test"
 MILESTONES = ("a", "b", "c")
@@ -145,7 +146,7 @@ def test_the_order_of_events_does_not_matter(world: list[Life], data: st.DataObj
 def test_at_any_time_at_most_one_stay_of_an_item_holds_in_a_container(world: list[Life]) -> None:
     stays = stays_of(world)
     for n in range(2 * END):
-        held = [(stay.container, stay.item) for stay in stays if counting.is_member(stay, moment(n / 2))]
+        held = [(stay.container, stay.item) for stay in stays if is_member(stay, moment(n / 2))]
         assert len(held) == len(set(held))
 
 
@@ -165,7 +166,7 @@ def test_counts_are_those_of_a_naive_replay(world: list[Life], n: int, start: in
     for key in MILESTONES:
         mine = [stay for stay in stays if stay.container == box(key)]
         container = Container(id=box(key), kind="k", stream="s", start=moment(start), due=None)
-        found = counting.counts(container, mine, moment(n))
+        found = counts(container, mine, moment(n))
         members = [life for life in world if life.born <= n and key in life.at(n)[0]]
         finished = [life for life in members if len(life.at(n)[1]) % 2 == 1]
         there = [life for life in members if life.born <= start and key in life.at(start)[0]]
@@ -185,7 +186,7 @@ def test_a_replay_counts_what_the_whole_history_counts(world: list[Life], n: int
     for key in MILESTONES:
         container = Container(id=box(key), kind="k", stream="s", start=moment(0), due=None)
         one, other = ([s for s in stays if s.container == box(key)] for stays in (whole, cut))
-        assert counting.counts(container, one, moment(n)) == counting.counts(container, other, moment(n))
+        assert counts(container, one, moment(n)) == counts(container, other, moment(n))
 
 
 # --- through the store ------------------------------------------------------------------------------------------

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.history import counting
 from sync.history import memberships as history
-from sync.history.ledger import Ledger
+from sync.history.counting import burnup, is_done, is_member, is_open
+from sync.history.ledger import Ledger, days
 from sync.history.membership_table import MembershipTable, ledger_of
+from sync.model.dates import end_of_day
 from sync.model.membership import Container, Counts, Membership
 from sync.model.tracker_data import Issue, State, StatusCategory
+from tests.count_oracle import counts
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 12).map(lambda n: T0 + timedelta(days=n, microseconds=n))
@@ -60,15 +63,48 @@ def test_columns_count_as_objects_do(
     objects = known(rows, at)
     by = {name: [stay for stay in objects if stay.container == name] for name in "abcd"}
     assert {name: list(some) for name, some in stays.by_container().items()} == {n: s for n, s in by.items() if s}
-    opened = {name: [stay.item for stay in some if counting.is_open(stay, at)] for name, some in by.items()}
+    opened = {name: [stay.item for stay in some if is_open(stay, at)] for name, some in by.items()}
     assert stays.open_items(at) == {name: some for name, some in opened.items() if some}
     every = containers(start)
-    assert stays.counts(every, at) == {c.id: counting.counts(c, by[c.id], at) for c in every}
+    assert stays.counts(every, at) == {c.id: counts(c, by[c.id], at) for c in every}
     mine, theirs = ledger_of(every, [stays]), Ledger.of(every, objects)
     assert mine.offsets.tolist() == theirs.offsets.tolist()
     for name in ("joined", "left", "closed"):
         np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
     assert [mine.items[code] for code in mine.item] == [theirs.items[code] for code in theirs.item]
+
+
+@given(told(), MOMENTS)
+def test_membership_is_decided_in_columns_as_one_by_one(rows: list[tuple[Membership, datetime]], at: datetime) -> None:
+    table = MembershipTable.of(rows)
+    objects = [membership for memberships in table.by_container().values() for membership in memberships]
+    assert table.is_member(at).tolist() == [is_member(membership, at) for membership in objects]
+    assert table.is_open(at).tolist() == [is_open(membership, at) for membership in objects]
+    assert table.is_done(at).tolist() == [is_done(membership, at) for membership in objects]
+    ledger = ledger_of([Container(id=name, kind="k", stream="s", start=None, due=None) for name in "abc"], [table])
+    ordered = [membership for name in "abc" for membership in table.by_container().get(name, ())]
+    opened, done = ([state(membership, at) for membership in ordered] for state in (is_open, is_done))
+    assert ledger.is_open(days(at)).tolist() == opened
+    assert ledger.is_done(days(at)).tolist() == done
+    assert ledger.in_scope(days(at)).tolist() == [
+        is_open or is_done for is_open, is_done in zip(opened, done, strict=True)
+    ]
+
+
+@given(told(), st.integers(0, 12))
+def test_the_burn_up_counts_what_is_open_and_done(rows: list[tuple[Membership, datetime]], n: int) -> None:
+    day = (T0 + timedelta(days=n)).date()
+    at = end_of_day(day, ZoneInfo("UTC")) - timedelta(microseconds=1)
+    memberships = [membership for membership, _ in rows if not _closed_after_the_end(membership)]
+    [(_, scope, done)] = burnup(memberships, [day])
+    assert done == sum(is_done(membership, at) for membership in memberships)
+    assert scope == done + sum(is_open(membership, at) for membership in memberships)
+
+
+def _closed_after_the_end(membership: Membership) -> bool:
+    """Return True for what no tracker's history gives: a closure counts in the membership during which it came."""
+    ends = [end for end in (membership.left, membership.reopened) if end is not None]
+    return membership.closed is not None and any(end < membership.closed for end in ends)
 
 
 @given(told(), told(), st.sets(st.sampled_from("012345")))

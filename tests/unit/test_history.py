@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sync.history.containers import containers
-from sync.history.counting import burnup, counts, is_member, is_open, merged_counts
+from sync.history.counting import burnup, is_done, is_member, is_open, merged_counts
 from sync.history.memberships import Titles, memberships
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
@@ -25,6 +25,7 @@ from sync.model.tracker_data import (
     State,
     StatusCategory,
 )
+from tests.count_oracle import counts
 
 SOURCE = "https://tracker.test"
 UTC_ZONE = ZoneInfo("UTC")
@@ -462,6 +463,13 @@ def test_added_are_those_who_joined_strictly_after_the_start() -> None:
     stays = [member("at start", joined=day(2)), member("after", joined=day(2) + timedelta(microseconds=1))]
     found = counts(BOX, stays, day(3))
     assert (found.open, found.added, found.added_week) == (2, 1, 1)
+
+
+def test_done_is_closed_in_it_as_finished_work() -> None:
+    closed = member("x", joined=day(1), closed=day(2), left=day(3))
+    states = [is_done(closed, at) for at in (day(1), day(1.9), day(2), day(2.9), day(3))]
+    assert states == [False, False, True, True, False]
+    assert not is_done(member("x", joined=day(1), closed=day(2), removed=True), day(3))
 
 
 def test_membership_ends_at_the_moment_of_leaving_and_of_reopening() -> None:

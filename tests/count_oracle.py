@@ -1,0 +1,34 @@
+"""A container's counts in the plainest way, membership by membership: the oracle for the counts in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sync.history.counting import is_member, is_open
+from sync.model.membership import Container, Counts, Membership
+
+WEEK = timedelta(days=7)
+
+
+def counts(container: Container, memberships: Iterable[Membership], at: datetime) -> Counts:
+    """Count the items of one container at ``at``.
+
+    ``added`` are those that are in it now and were not at its start (``added_week``: nor a week before ``at``).
+    """
+    rows = list(memberships)
+    members = [membership for membership in rows if is_member(membership, at)]
+    closed = [membership for membership in members if not is_open(membership, at)]
+
+    def joined_after(moment: datetime) -> int:
+        before = {membership.item for membership in rows if is_member(membership, moment)}
+        return sum(membership.item not in before for membership in members)
+
+    start = None if container.start is None or container.start > at else container.start
+    return Counts(
+        open=len(members) - len(closed),
+        closed=len(closed),
+        removed=sum(membership.removed for membership in closed),
+        added=0 if start is None else joined_after(start),
+        added_week=0 if start is None else joined_after(max(start, at - WEEK)),
+    )
