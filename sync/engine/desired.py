@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.model.closing import ClosingRecord
 from sync.model.health import Status
 from sync.plan.build_desired import build_desired
-from sync.plan.desired import Desired
-from sync.report.burnup import to_draw
+from sync.plan.desired import Desired, PreviousWrites
 from sync.report.page_links import Pages
+from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
 from sync.store.tables import OwnContent
-from sync.tracker.observed import Observed
+from sync.tracker.marker import last_marker
+from sync.tracker.observed import Observed, StatusIssue
+from sync.tracker.slash_commands import evaluate_commands
 
 __all__ = ["DesiredBuilder"]
 
@@ -42,24 +45,54 @@ class DesiredBuilder:
             [milestone.uid for milestone in milestones if milestone.health.status is Status.DONE]
         )
         return [
-            build_desired(
+            self._build_one(
                 milestone,
                 seen.issues.get(milestone.uid),
-                posted=milestone.uid in posted,
-                described=milestone.uid in described,
-                health_set=healths.get(milestone.uid),
-                boards_told=boards.get(milestone.uid, frozenset()),
-                **to_draw(milestone),
-                pictured=pictures.get(milestone.uid, frozenset()),
-                instance=self.instance,
-                now=now,
-                quiet=self.rules.quiet(now, milestone.source.zone),
-                record=records.get(milestone.uid),
-                page=self._page_url(milestone, now),
-                nudging=self.rules.nudging,
+                PreviousWrites(
+                    summary=milestone.uid in posted,
+                    description=milestone.uid in described,
+                    health=healths.get(milestone.uid),
+                    boards=boards.get(milestone.uid, frozenset()),
+                    pictures=pictures.get(milestone.uid, frozenset()),
+                ),
+                records.get(milestone.uid),
+                now,
             )
             for milestone in milestones
         ]
+
+    def _build_one(
+        self,
+        milestone: AssessedMilestone,
+        issue: StatusIssue | None,
+        previous: PreviousWrites,
+        record: ClosingRecord | None,
+        now: datetime,
+    ) -> Desired:
+        last = last_marker(milestone.uid, issue, self.instance)
+        commands = evaluate_commands(issue.asked if issue else (), now, milestone.source.zone)
+        texts = build_texts(
+            ReportInput(
+                milestone=milestone,
+                instance=self.instance,
+                now=now,
+                last=last,
+                override=commands.override,
+                record=record,
+                page=self._page_url(milestone, now),
+                issue_url=None if issue is None else issue.url,
+                nudging=self.rules.nudging,
+            )
+        )
+        return build_desired(
+            milestone,
+            texts,
+            last,
+            commands=commands,
+            previous=previous,
+            remind_every=self.rules.nudging.every,
+            is_quiet=self.rules.quiet(now, milestone.source.zone),
+        )
 
     def _page_url(self, milestone: AssessedMilestone, now: datetime) -> str:
         """Return the address of the milestone's report page; empty when no report is published."""

@@ -28,7 +28,7 @@ from sync.plan.limits import Limits, over_limits
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, Share, selected_connections
-from sync.report.burnup import drawn
+from sync.report.burnup import render_attachment
 from sync.report.page_links import Pages
 from sync.store.store import Store
 from sync.telemetry.traces import span
@@ -238,7 +238,7 @@ class Engine:
             run_id=self.run_id,
             holder=self.holder,
             progress=self.progress,
-            draw=lambda uid: drawn(by_uid[uid]),
+            draw=lambda uid: render_attachment(by_uid[uid]),
             failed=self._puller.failed,
             left=self.leftovers,
             terms=self.observer.lease_terms,

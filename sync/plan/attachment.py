@@ -34,8 +34,8 @@ def plan_attachment(
 
     Of several that a lost answer left, the newest that is right stays.
     """
-    if want.undrawn:
-        return [], want.undrawn
+    if want.picture_problem:
+        return [], want.picture_problem
     if want.picture is None or have is None or have.files is None:
         return [], ""
     if want.picture and have.files.why:
@@ -50,7 +50,7 @@ def plan_attachment(
         return [Detach(**to, file=attached.id, name=attached.name) for attached in mine], ""
     made: list[Attach | Detach] = []
     kept = (right or mine)[-1:]
-    if not right and (now - mine[-1].created_at >= RHYTHM if mine else name.stem not in want.pictured):
+    if not right and (now - mine[-1].created_at >= RHYTHM if mine else name.stem not in want.previous.pictures):
         made, kept = [Attach(**to, name=str(name), again=bool(mine))], []
     return made + [
         Detach(**to, file=attached.id, name=attached.name, superseded=True) for attached in mine if attached not in kept

@@ -66,18 +66,18 @@ def plan_board_update(
         kind=MarkerKind.BOARD,
         milestone=want.milestone,
         status=want.status,
-        body=body_hash(want.told),
+        body=body_hash(want.board_update),
     ).encode()
-    tell = {**to, "board": board.name, "status": status, "body": want.told, "marker": text}
+    tell = {**to, "board": board.name, "status": status, "body": want.board_update, "marker": text}
     if not marked:
-        return (*away, *(() if want.board in want.boards_told else (PostBoardUpdate(**tell),))), ""
+        return (*away, *(() if want.board in want.previous.boards else (PostBoardUpdate(**tell),))), ""
     (first, marker), *more = marked
     away += [
         PostBoardUpdate(**to, board=board.name, update=update.id) for update, old in more if not _edited(update, old)
     ]
     if _edited(first, marker):
         return tuple(away), EDITED
-    if (marker.body, first.status) != (body_hash(want.told), status):
+    if (marker.body, first.status) != (body_hash(want.board_update), status):
         away.append(PostBoardUpdate(**tell, update=first.id))
     return tuple(away), ""
 
@@ -99,7 +99,9 @@ def adopt_board_updates(want: Desired, have: StatusIssue, instance: str, account
         return Plan(skipped=(Skipped(want.milestone, EDITED),))
     away = [PostBoardUpdate(**to, board=name, update=update.id) for name, update, _ in old]
     free = tuple(replace(board, claims=()) for board in have.boards)
-    tell, unsaid = plan_board_update(replace(want, boards_told=frozenset()), replace(have, boards=free), instance)
+    tell, unsaid = plan_board_update(
+        replace(want, previous=replace(want.previous, boards=frozenset())), replace(have, boards=free), instance
+    )
     return Plan(actions=(*away, *tell), skipped=(Skipped(want.milestone, unsaid),) if unsaid else ())
 
 

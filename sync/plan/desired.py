@@ -1,4 +1,4 @@
-"""What should stand in a tracker for a milestone, and the plan that leads there: values only."""
+"""Desired state of a milestone on its tracker, and the plan of the writes that produce it: values only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = [
     "CurrentDescription",
     "Desired",
     "Plan",
+    "PreviousWrites",
     "Skipped",
     "label_name",
     "merge_plans",
@@ -35,53 +36,64 @@ LABELS: Mapping[Status, tuple[str, str]] = {
 }
 """Colour (six hex digits) and description of each status label."""
 
-
 HEALTH: Mapping[Status, str] = {
     Status.ON_TRACK: "on_track",
     Status.AT_RISK: "needs_attention",
     Status.OFF_TRACK: "at_risk",
     Status.OVERDUE: "at_risk",
 }
-"""GitLab's own health status for each of ours; the others have none."""
+"""GitLab's own health status for each status; the other statuses have none."""
 
 
 class CurrentDescription(Struct, frozen=True, kw_only=True):
-    """A milestone's own description as it stands, and how it is told: native id, key, page.
+    """A milestone's own description as it was pulled, with the milestone's native id, key and page.
 
-    ``before``: lines of ours stood in it once. ``room`` is how long it may get, in UTF-8 bytes.
+    ``limit`` is the maximum length of the description in UTF-8 bytes.
     """
 
     native: str
     key: str
     url: str
     text: str
-    before: bool
-    room: int
+    limit: int
+
+
+class PreviousWrites(Struct, frozen=True, kw_only=True):
+    """Our earlier writes for one milestone, from the journal: what is missing now was deleted by a person.
+
+    ``summary`` and ``description`` say that we posted a summary comment, and lines in the description. ``health`` is
+    the tracker's own health status that we set last, None: never. ``boards`` are the names of the project boards with
+    an update of ours, ``pictures`` the stems (`sync.tracker.attachment`) of the files that we attached.
+    """
+
+    summary: bool = False
+    description: bool = False
+    health: str | None = None
+    boards: frozenset[str] = frozenset()
+    pictures: frozenset[str] = frozenset()
 
 
 class Desired(Struct, frozen=True, kw_only=True):
-    """What should stand in a tracker for one milestone.
+    """The desired state of one milestone on its tracker.
 
-    ``label`` is the wanted status label, ``siblings`` the other labels of its prefix. ``summary`` and ``transition``
-    are rendered bodies, ``probability``, ``p50`` and ``due`` the forecast in them; ``transition`` says what changed,
-    given the status in the last summary, and may decline.
-    ``closing`` is the body of the closing comment, which tells `done` in its place; None where there is no record.
-    ``reminder`` is the body of the one that asks owners, None when nobody is to be asked; it is posted anew every
-    ``remind_every`` days at most.
-    ``posted`` tells that a summary of ours stood there before, so that its absence is a person's doing.
-    ``may_create`` is false for a milestone that gets no status issue made for it; ``needs_label`` says that the
-    tracker wants labels created before use, ``any_case`` that it knows them whatever their case. ``stale``: a source
-    failed, so only a summary that stands is rewritten.
-    ``lines`` are what should stand in the milestone's own description, empty for nothing, None where that is not ours
-    to say; ``described`` is what stands there.
-    ``health`` is the tracker's own health status as it should be (empty: none), None where that is not ours to say;
-    ``health_set`` is what we set last.
-    ``board`` is the project board on which a status update of it should stand (empty: none), None where there are no
-    boards; ``told`` is its body, ``boards_told`` where we have posted one. ``visibility`` is that of its project.
-    ``picture`` is a digest of what the picture of its burn-up should tell (empty: none), None where that is not ours to
-    say; ``undrawn`` says why it cannot be drawn, ``pictured`` which ones (`sync.plan.attachment`) we have attached.
-    ``quiet``: today nobody is to be notified of a new status. ``muted`` and ``refresh`` (when) are people's commands;
-    ``understood`` and ``ignored`` count them.
+    ``label`` is the wanted status label, ``siblings`` are the other labels with its prefix. ``summary`` is the body of
+    the summary comment and ``meaning`` the hash of its meaning; ``probability``, ``p50`` and ``due`` are the forecast
+    in it. ``transition`` returns the body of the comment for a new status, given the status before; None for none.
+    ``closing`` is the body of the closing comment, which replaces the transition to `done`; None without a record.
+    ``reminder`` is the body of the comment that reminds owners, None when no issue needs its owner; a new one is
+    posted every ``remind_every`` days at most.
+    ``may_create`` is false for a milestone that gets no status issue; ``needs_label``: the tracker needs labels
+    created before use; ``any_case``: the tracker ignores the case of labels. ``stale``: a source failed, so only an
+    existing summary is rewritten.
+    ``description`` holds our lines for the milestone's own description: empty for none, None when the tracker has no
+    description to write; ``current_description`` is the present one.
+    ``health`` is the tracker's own health status: empty for none, None when the tracker has none.
+    ``board`` is the name of the project board for a status update (empty: none), None when the tracker has no boards;
+    ``board_update`` is the body of the update. ``visibility`` is that of the milestone's project.
+    ``picture`` is the hash of the burn-up's content (empty: no picture), None when the tracker takes no files;
+    ``picture_problem`` says why the picture cannot be drawn.
+    ``quiet``: today no new status is announced. ``muted`` and ``refresh`` (time in UTC) come from people's commands;
+    ``understood`` and ``ignored`` count the commands.
     """
 
     milestone: str
@@ -102,7 +114,6 @@ class Desired(Struct, frozen=True, kw_only=True):
     issue_labels: tuple[str, ...] = ()
     baseline: date | None = None
     policy: Policy = Policy.PLAN
-    posted: bool = False
     may_create: bool = True
     needs_label: bool = False
     any_case: bool = False
@@ -110,16 +121,14 @@ class Desired(Struct, frozen=True, kw_only=True):
     p50: date | None = None
     due: date | None = None
     replan: Replan | None = None
-    lines: str | None = None
-    described: CurrentDescription | None = None
+    description: str | None = None
+    current_description: CurrentDescription | None = None
     health: str | None = None
-    health_set: str | None = None
     board: str | None = None
-    told: str = ""
-    boards_told: frozenset[str] = frozenset()
+    board_update: str = ""
     picture: str | None = None
-    undrawn: str = ""
-    pictured: frozenset[str] = frozenset()
+    picture_problem: str = ""
+    previous: PreviousWrites = PreviousWrites()
     visibility: Visibility = Visibility.UNKNOWN
     stale: bool = False
     quiet: bool = False
@@ -130,16 +139,18 @@ class Desired(Struct, frozen=True, kw_only=True):
 
 
 class Skipped(Struct, frozen=True):
-    """A milestone for which nothing is written although something differs, and why in a few words."""
+    """A milestone whose differences are not written, with the reason in a few words."""
 
     milestone: str
     why: str
 
 
 class CommandCounts(Struct, frozen=True, kw_only=True):
-    """What people have said in the threads: commands ``understood``, and ``ignored`` because they are not, or because
-    their author may not write; milestones ``muted``, summaries ``edited`` by hand, which stay, and transitions that
-    ``wait`` for a working day.
+    """Counts of what people did in the threads.
+
+    ``understood``: valid commands; ``ignored``: unknown commands, or commands of authors who may not write. ``muted``:
+    milestones muted by a command. ``edited``: summaries that a person edited, which are kept. ``waiting``: transitions
+    that wait for a working day.
     """
 
     understood: int = 0
@@ -150,7 +161,7 @@ class CommandCounts(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Actions in the order in which they are applied, what was left out on purpose, and what people have said."""
+    """Actions in the order of their application, skipped milestones, and counts of people's commands and edits."""
 
     actions: tuple[Action, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -158,12 +169,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def label_name(prefix: str, separator: str, status: Status) -> str:
-    """``health/on-track`` or, where labels are scoped, ``health::on-track``."""
+    """Return the status label: ``health/on-track``, or ``health::on-track`` with the separator for scoped labels."""
     return f"{prefix}{separator}{status.value.replace('_', '-')}"
 
 
 def merge_plans(plans: Sequence[Plan]) -> Plan:
-    """One after the other."""
+    """Concatenate plans and add up their counts."""
     return Plan(
         actions=tuple(action for plan in plans for action in plan.actions),
         skipped=tuple(skipped for plan in plans for skipped in plan.skipped),

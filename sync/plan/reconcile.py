@@ -148,7 +148,7 @@ class _MilestonePlanner:
             if not self.summaries and not want.stale:
                 claims, kind = self.have.claims, MarkerKind.SUMMARY
                 taken = any(claimed(one, self.instance, want.milestone, kind) for one in claims)
-                silent = taken or want.posted
+                silent = taken or want.previous.summary
                 actions += [] if silent else [self.post(self.have.issue), *self._reminders(self.have.issue)]
                 skipped = ADOPT if taken else ""
             elif self.kept and self._must_rewrite():
@@ -174,25 +174,25 @@ class _MilestonePlanner:
 
     def _describe(self) -> Iterator[Action]:
         """The lines in the milestone's own description. What a person edited or took out there stays so."""
-        want, there = self.want, self.want.described
-        if want.lines is None or there is None:
+        want, there = self.want, self.want.current_description
+        if want.description is None or there is None:
             return
         old = find_block(there.text, self.instance)
         edited_by_hand = old is not None and old.edited(want.milestone)
-        if edited_by_hand or (old is None and (there.before or not want.lines)):
+        if edited_by_hand or (old is None and (want.previous.description or not want.description)):
             return
         old_lines, was = (there.text[old.start : old.end], old.mark) if old else ("", "")
-        grown = len(there.text.encode()) + len(want.lines.encode()) - len(old_lines.encode())
-        if _same(old_lines, want.lines) or grown > there.room:
+        grown = len(there.text.encode()) + len(want.description.encode()) - len(old_lines.encode())
+        if _same(old_lines, want.description) or grown > there.limit:
             return
         about = {"native": there.native, "key": there.key, "url": there.url}
-        yield UpdateDescription(**self.to, **about, instance=self.instance, lines=want.lines, was=was)
+        yield UpdateDescription(**self.to, **about, instance=self.instance, lines=want.description, was=was)
 
     def _set_health(self, *, first: bool) -> Iterator[Action]:
         """The tracker's own health status. What a person set, or took away after us, stays so."""
         want = self.want
         now = self.have.health if self.have else "" if first else None
-        if want.health is not None and now is not None and now == (want.health_set or "") != want.health:
+        if want.health is not None and now is not None and now == (want.previous.health or "") != want.health:
             yield SetNativeHealth(**self.to, issue=self.have.issue if self.have else "", value=want.health)
 
     def _no_health(self) -> str:

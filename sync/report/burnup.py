@@ -1,4 +1,4 @@
-"""The burn-up on a status issue: what it is to tell, and the drawing itself at the last moment before the upload."""
+"""The burn-up of a milestone: its data, the hash of its content, and the PNG that is rendered just before an upload."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 from datetime import timedelta
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.history.counting import burnup
@@ -18,38 +18,48 @@ from sync.report import charts
 from sync.report.charts import BurnUp
 from sync.report.view import Point
 
-__all__ = ["drawn", "to_draw"]
+__all__ = ["BurnUpPicture", "burn_up_of", "burn_up_picture", "content_hash", "picture", "render_attachment"]
 
-LACKING = "its burn-up needs the extra `site`: pip install 'milesync[site]'"
+MISSING_EXTRA = "its burn-up needs the extra `site`: pip install 'milesync[site]'"
 
 log = structlog.get_logger("milesync")
 
 
-def to_draw(milestone: AssessedMilestone) -> dict[str, Any]:
-    """``picture`` and ``undrawn`` of what should stand for a milestone: see `sync.plan.desired.Desired`."""
+class BurnUpPicture(Struct, frozen=True, kw_only=True):
+    """The burn-up to attach to a status issue.
+
+    ``content_hash`` identifies what the picture shows: empty for no picture, None when the tracker takes no files or
+    the picture cannot be drawn. ``problem`` says why it cannot be drawn.
+    """
+
+    content_hash: str | None = None
+    problem: str = ""
+
+
+def burn_up_picture(milestone: AssessedMilestone) -> BurnUpPicture:
+    """Return the burn-up to attach to the milestone's status issue, by its content; nothing is drawn yet."""
     if not milestone.source.attaches(milestone.project.key):
-        return {"picture": "" if milestone.source.connector.capabilities.files else None}
+        return BurnUpPicture(content_hash="" if milestone.source.connector.capabilities.files else None)
     if find_spec("vl_convert") is None:
-        return {"undrawn": LACKING}
+        return BurnUpPicture(problem=MISSING_EXTRA)
+    return BurnUpPicture(content_hash=content_hash(milestone))
 
-    return {"picture": told(milestone)}
 
-
-def drawn(milestone: AssessedMilestone) -> bytes:
-    """The picture as a PNG; empty when it cannot be made: no run ends for want of it."""
+def render_attachment(milestone: AssessedMilestone) -> bytes:
+    """Render the burn-up as PNG. Return b"" on failure: a chart never fails a run."""
     try:
         return picture(milestone) or b""
     except Exception:
-        log.exception("a burn-up could not be drawn; the status issue goes without", milestone=milestone.uid)
+        log.exception("the burn-up could not be drawn; the status issue gets none", milestone=milestone.uid)
         return b""
 
 
 POINTS = 90
-"""Days of the burn-up that are drawn at most."""
+"""Maximum number of days drawn in a burn-up."""
 
 
 def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
-    """The burn-up of a milestone; None when it has not begun, or holds nothing."""
+    """Return the burn-up of a milestone; None before its start and without items."""
     health, zone = milestone.health, milestone.source.zone
     today = health.at.astimezone(zone).date()
     until = today
@@ -63,7 +73,7 @@ def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
     days = sorted({start + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
     points = [Point(on, done, scope) for on, scope, done in burnup(milestone.stays, days, zone)]
     running = health.status is not Status.DONE
-    # a chart whose last point differs from the counts beside it would be worse than none at the very last hour
+    # the last point must equal the counts of the health, which may be later than the end of the day
     points[-1] = Point(until, health.counts.done, health.counts.total) if running else points[-1]
     dates = health.dates if running else type(health.dates)()
     return BurnUp(
@@ -79,19 +89,19 @@ def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
 
 
 def picture(milestone: AssessedMilestone, *, percent: bool = True) -> bytes | None:
-    """The burn-up as a PNG, for what cannot draw: attachments and e-mail. None when there is nothing to draw.
+    """Render the burn-up as PNG for attachments and e-mail. None when there is nothing to draw.
 
-    Without ``percent`` it names no percentages.
+    Without ``percent`` the chart names no percentages.
     """
     chart = burn_up_of(milestone)
     return None if chart is None else charts.png(charts.burn_up(chart, percent=percent, dated=True))
 
 
-def told(milestone: AssessedMilestone) -> str:
-    """A digest (12 hex digits) of what the picture tells; empty when there is nothing to draw.
+def content_hash(milestone: AssessedMilestone) -> str:
+    """Return a hash (12 hex digits) of what the picture shows; empty when there is nothing to draw.
 
-    That days go by tells nothing new, so a day counts only if a line moved on it, and a date of the forecast, which
-    wanders from day to day, by its week.
+    The hash ignores days on which no line moved, and rounds forecast dates to their week, so that the passing of days
+    alone makes no new picture.
     """
     chart = burn_up_of(milestone)
     if chart is None:
@@ -102,5 +112,5 @@ def told(milestone: AssessedMilestone) -> str:
     moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
     weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
     last = chart.points[-1]
-    said = (levels[0], moves, last.done, last.scope, chart.over, chart.due, chart.baseline, weeks)
-    return hashlib.blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()
+    content = (levels[0], moves, last.done, last.scope, chart.over, chart.due, chart.baseline, weeks)
+    return hashlib.blake2b(msgspec.json.encode(content), digest_size=6).hexdigest()

@@ -10,13 +10,11 @@ from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Nudging, Trouble, due_reminders
 from sync.history.counting import is_open
 from sync.markup.document import Block, Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
-from sync.model.closing import ClosingRecord
 from sync.model.health import Status
 from sync.model.tracker_data import Issue, Person
-from sync.report.closing_comment import closing_comment
 from sync.report.phrases import capital, day, plural
 
-__all__ = ["named", "owners", "reminder"]
+__all__ = ["owners", "person_name", "reminder", "wanted_reminders"]
 
 SHOWN = 10
 """Issues that are named for each person."""
@@ -24,7 +22,7 @@ SHOWN = 10
 _HANDLE = re.compile(r"@([A-Za-z0-9][\w.-]*)", re.ASCII)
 
 
-def named(person: Person, *, mentions: bool) -> Inline:
+def person_name(person: Person, *, mentions: bool) -> Inline:
     """A person: as plain text, or as a mention where that was switched on."""
     return Mention(person.id, person.login or person.name, person.name) if mentions else Foreign(person.name)
 
@@ -47,7 +45,7 @@ def reminder(found: Sequence[DueReminder], owner: str, project: str, rules: Nudg
     people = {person for want in found for person in want.issue.assignees}
     for person in sorted(people, key=lambda one: (one.name.casefold(), one.id)):
         theirs = [want for want in found if person in want.issue.assignees]
-        sections.append(_asked((named(person, mentions=rules.mentions), ":"), theirs, project))
+        sections.append(_asked((person_name(person, mentions=rules.mentions), ":"), theirs, project))
     nobodys = [want for want in found if not want.issue.assignees]
     if nobodys:
         sections.append(_asked(("Nobody yet:",), nobodys, project))
@@ -107,11 +105,7 @@ def _load(load: Load) -> Line:
     return (Strong("Too much"), " for ", Foreign(load.person.name), f": {work}.")
 
 
-def _farewell(record: ClosingRecord, nudging: Nudging) -> Document:
-    return closing_comment(record, lambda person: named(person, mentions=nudging.mentions))
-
-
-def _wants(milestone: AssessedMilestone, now: datetime, nudging: Nudging) -> list[DueReminder]:
+def wanted_reminders(milestone: AssessedMilestone, now: datetime, nudging: Nudging) -> list[DueReminder]:
     """The issues of a running milestone for which owners are to be reminded."""
     if not nudging.reminders or not milestone.running or milestone.health.status is Status.DONE:
         return []

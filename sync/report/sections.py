@@ -80,17 +80,17 @@ def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
 def _moved(view: View) -> Iterable[Line]:
     """The forecast then and now."""
     health = view.health
-    then = view.then
-    if then is None:
+    previous = view.previous_forecast
+    if previous is None:
         return
     parts = []
-    if then.due != health.due and then.due is not None and health.due is not None:
-        parts.append(f"due date {day(then.due)} → {day(health.due)}")
-    if then.probability is not None and health.probability is not None:
-        was, now = percent(then.probability), percent(health.probability)
+    if previous.due != health.due and previous.due is not None and health.due is not None:
+        parts.append(f"due date {day(previous.due)} → {day(health.due)}")
+    if previous.probability is not None and health.probability is not None:
+        was, now = percent(previous.probability), percent(health.probability)
         parts += [f"likelihood {was} → {now}"] if was != now else []
-    if then.p50 and health.dates.p50 and then.p50 != health.dates.p50:
-        parts.append(f"most likely date {day(then.p50)} → {day(health.dates.p50)}")
+    if previous.p50 and health.dates.p50 and previous.p50 != health.dates.p50:
+        parts.append(f"most likely date {day(previous.p50)} → {day(health.dates.p50)}")
     if parts:
         yield (Strong("Forecast"), " ", ", ".join(parts))
 

@@ -18,10 +18,9 @@ from sync.model.health import Health, Override, Status, Value
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
-from sync.report import view as view_
 from sync.report.good_news import good_news
 
-__all__ = ["Budget", "Changes", "Point", "SourceFreshness", "View", "meaning"]
+__all__ = ["Budget", "Changes", "Point", "SourceFreshness", "View", "build_view", "changes_since", "meaning"]
 
 
 class SourceFreshness(Struct, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ class View(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
-    then: SummaryForecast | None = None
+    previous_forecast: SummaryForecast | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = ""
     points: tuple[Point, ...] = ()
@@ -144,12 +143,12 @@ def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
     )
 
 
-def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
+def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
     """All that the summary tells, but for what changed since the last one and what people say."""
     open_now = tuple(stay.item for stay in milestone.stays if is_open(stay, now))
     members = {stay.item for stay in milestone.stays}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
-    return view_.View(
+    return View(
         health=milestone.health,
         milestone=milestone.milestone,
         project=milestone.project.key,
@@ -158,9 +157,7 @@ def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
         owners=(milestone.named.owner,) if milestone.named.owner else (),
         due_dates=milestone.due_dates,
         sources=(
-            view_.SourceFreshness(
-                name=milestone.source.name, at=milestone.read_at, stale_since=milestone.health.stale_since
-            ),
+            SourceFreshness(name=milestone.source.name, at=milestone.read_at, stale_since=milestone.health.stale_since),
         ),
         points=_points(milestone, now),
         budget=_budget(
@@ -179,7 +176,7 @@ def view(milestone: AssessedMilestone, *, now: datetime) -> view_.View:
     )
 
 
-def _changes(milestone: AssessedMilestone, since: datetime, now: datetime) -> view_.Changes:
+def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:
     """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
     reopened = {stay.item for stay in milestone.stays if stay.reopened and stay.reopened > since}
     inside = {stay.item for stay in milestone.stays if is_member(stay, since)}
@@ -187,7 +184,7 @@ def _changes(milestone: AssessedMilestone, since: datetime, now: datetime) -> vi
     removed = {stay.item for stay in milestone.stays if stay.left and stay.left > since}
     still = {stay.item for stay in milestone.stays if is_member(stay, now)}
     closed = {stay.item for stay in milestone.stays if stay.closed and stay.closed > since and stay.reopened is None}
-    return view_.Changes(
+    return Changes(
         since=since,
         added=tuple(sorted(added)),
         removed=tuple(sorted(removed - still)),
@@ -197,28 +194,28 @@ def _changes(milestone: AssessedMilestone, since: datetime, now: datetime) -> vi
     )
 
 
-def _points(milestone: AssessedMilestone, now: datetime) -> tuple[view_.Point, ...]:
+def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     """Scope and done at up to a dozen days from start to today."""
     start, until = milestone.health.start, now.date()
     if milestone.health.status is Status.DONE and milestone.milestone.closed_at is not None:
         until = min(until, milestone.milestone.closed_at.date())
     if start is None or start >= until:
         return ()
-    return tuple(view_.Point(day, done, scope) for day, scope, done in burnup(milestone.stays, _days(start, until)))
+    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.stays, _days(start, until)))
 
 
 def _days(start: date, until: date) -> Sequence[date]:
     span = (until - start).days
-    count = min(view_.POINTS, span + 1)
+    count = min(POINTS, span + 1)
     return [start + timedelta(days=round(span * n / (count - 1))) for n in range(count)] if count > 1 else [until]
 
 
-def _budget(items: Iterable[Issue]) -> view_.Budget | None:
+def _budget(items: Iterable[Issue]) -> Budget | None:
     """Of the items that belong to it now: what was taken out takes its estimate along."""
     known = [item for item in items if item.estimate is not None or item.spent]
     if not known:
         return None
-    return view_.Budget(
+    return Budget(
         estimate=sum(item.estimate or 0 for item in known),
         spent=sum(item.spent or 0 for item in known),
         remaining=sum(_remaining(item) for item in known),

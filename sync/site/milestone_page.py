@@ -22,7 +22,7 @@ from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
 from sync.report.phrases import STATUS, against, day, lever, plural, reason
 from sync.report.sections import flagged
-from sync.report.view import View, view
+from sync.report.view import View, build_view
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
 from sync.site.whatif_table import WhatIf
@@ -140,7 +140,7 @@ def page(
     record: ClosingRecord | None = None,
 ) -> MilestonePage:
     """A milestone's page from its assessment, what was said and posted about it, and what was computed beforehand."""
-    shown = view(milestone, now=milestone.health.at)
+    shown = build_view(milestone, now=milestone.health.at)
     return MilestonePage(
         one=milestone,
         row=line,

@@ -191,7 +191,7 @@ def at_risk() -> View:
             reopened=("35",),
             estimated=("36",),
         ),
-        then=SummaryForecast(probability=0.64, p50=date(2026, 12, 5), due=date(2026, 12, 5)),
+        previous_forecast=SummaryForecast(probability=0.64, p50=date(2026, 12, 5), due=date(2026, 12, 5)),
         forecasts=(
             PublishedForecast(
                 at=NOW - timedelta(days=20), probability=0.71, p50=date(2026, 12, 1), p85=date(2026, 12, 12)
@@ -225,7 +225,7 @@ def on_track() -> View:
         made,
         (issue(44), issue(45), issue(46, state=State.CLOSED)),
         changes=Changes(since=NOW - timedelta(days=7), closed=("46",)),
-        then=SummaryForecast(probability=0.84, p50=date(2026, 12, 4), due=DUE),
+        previous_forecast=SummaryForecast(probability=0.84, p50=date(2026, 12, 4), due=DUE),
         forecasts=(PublishedForecast(at=NOW - timedelta(days=7), probability=0.84, p50=date(2026, 12, 4), due=DUE),),
     )
 

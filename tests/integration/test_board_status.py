@@ -10,7 +10,7 @@ import pytest
 from sync.model.health import Status
 from sync.model.tracker_data import Markup, Visibility
 from sync.plan.board_status import ADOPT, BOARD, EDITED, plan_board_update, remove_board_updates
-from sync.plan.desired import Plan
+from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import Limits, over_limits
 from sync.plan.ownership import adoption
@@ -36,8 +36,8 @@ class There:
         """What is done, with that done, and what is skipped."""
         values = {
             "board": "acme/7",
-            "told": text or f"It is {status}",
-            "boards_told": frozenset(self.told),
+            "board_update": text or f"It is {status}",
+            "previous": PreviousWrites(boards=frozenset(self.told)),
             "visibility": Visibility.PUBLIC,
             **fields,
         }
@@ -150,7 +150,7 @@ def test_of_two_the_older_is_kept() -> None:
 def test_a_public_board_is_told_only_what_everybody_may_read(milestone: Visibility, issue: Visibility) -> None:
     board = Board(name="acme/7", public=True)
     have = msgspec.structs.replace(ISSUE, boards=(board,), visibility=issue)
-    asked = want(board="acme/7", told="x", visibility=milestone)
+    asked = want(board="acme/7", board_update="x", visibility=milestone)
     assert plan_board_update(asked, have, "acme") == ((), "the board acme/7 is public, and the milestone is not")
     private = msgspec.structs.replace(have, boards=(Board(name="acme/7"),))
     assert len(plan_board_update(asked, private, "acme")[0]) == 1
@@ -189,7 +189,11 @@ def left_by(author: str) -> tuple[There, BoardUpdate]:
 
 def adopted(there: There, accounts: tuple[str, ...] = ("former",), **fields: Any) -> Plan:
     have = msgspec.structs.replace(ISSUE, boards=(there.board,))
-    asked = {"board": "acme/7", "told": "It is at_risk", "boards_told": frozenset({"acme/7"})}
+    asked = {
+        "board": "acme/7",
+        "board_update": "It is at_risk",
+        "previous": PreviousWrites(boards=frozenset({"acme/7"})),
+    }
     wanted = want(Status.AT_RISK, **(asked | {"visibility": Visibility.PUBLIC} | fields))
     seen = Observed(issues={UID: have})
     return adoption([wanted], seen, instance="acme", now=NOW, accounts=accounts)
@@ -236,7 +240,7 @@ def test_another_instance_is_nobody_to_us() -> None:
 
 
 def test_there_is_none_before_the_status_issue_and_none_where_there_are_no_boards() -> None:
-    assert plan_board_update(want(board="acme/7", told="x"), None, "acme") == ((), "")
+    assert plan_board_update(want(board="acme/7", board_update="x"), None, "acme") == ((), "")
     assert plan_board_update(want(board=None), ISSUE, "acme") == ((), "")
 
 

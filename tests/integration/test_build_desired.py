@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace as changed
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -13,11 +13,13 @@ from sync.assess.track_record import earlier
 from sync.model.health import Dates, Status
 from sync.model.tracker_data import State
 from sync.plan.build_desired import build_desired
-from sync.plan.desired import Desired
+from sync.plan.desired import Desired, PreviousWrites
 from sync.plan.reconcile import reconcile
+from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
 from sync.tracker.marker import Marker, MarkerKind, last_marker
 from sync.tracker.observed import Observed, OurComment, StatusIssue
+from sync.tracker.slash_commands import CommandState
 from tests.integration.test_engine import NOW, World, page
 
 HOUR = 3600
@@ -38,6 +40,14 @@ def assessed(world: World) -> AssessedMilestone:
     engine.pull()
     (milestone,) = engine.assess()
     return milestone
+
+
+def desired(milestone: AssessedMilestone, issue: StatusIssue | None, now: datetime = NOW) -> Desired:
+    """The desired state of a milestone whose status issue is as given, without commands and earlier writes."""
+    last = last_marker(milestone.uid, issue, "acme")
+    texts = build_texts(ReportInput(milestone=milestone, instance="acme", now=now, last=last))
+    commands, previous = CommandState(), PreviousWrites()
+    return build_desired(milestone, texts, last, commands=commands, previous=previous, remind_every=7, is_quiet=False)
 
 
 def forecast(milestone: AssessedMilestone, p: float, p50: date) -> AssessedMilestone:
@@ -88,14 +98,14 @@ def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: Wo
 
 def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
     milestone = assessed(world)
-    first = build_desired(forecast(milestone, 0.71, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW)
+    first = desired(forecast(milestone, 0.71, date(2026, 4, 1)), None)
     assert "likelihood" not in first.summary
     stands = written(first, None)
     moved = forecast(milestone, 0.42, date(2026, 4, 9))
-    second = build_desired(moved, stands, posted=True, instance="acme", now=NOW + timedelta(days=1))
+    second = desired(moved, stands, NOW + timedelta(days=1))
     told = "**Forecast** likelihood 71 % → 42 %, most likely date 1 Apr 2026 → 9 Apr 2026"
     assert told in second.summary
-    again = build_desired(moved, written(second, stands), posted=True, instance="acme", now=NOW + timedelta(days=3))
+    again = desired(moved, written(second, stands), NOW + timedelta(days=3))
     assert told in again.summary
     marker = Marker.decode(written(second, stands).comments[0].marker)
     assert marker is not None
@@ -110,9 +120,9 @@ def test_an_issue_that_was_reopened_left_and_comes_back_is_added(world: World) -
     left = replace(known, joined=NOW - 7 * days, left=NOW - 6 * days)
     others = [membership for membership in milestone.stays if membership.item != known.item]
     milestone = changed(milestone, stays=[*others, reopened, left])
-    stands = written(build_desired(milestone, None, posted=False, instance="acme", now=NOW), None)
+    stands = written(desired(milestone, None), None)
     milestone = changed(milestone, stays=[*milestone.stays, replace(known, joined=NOW + days)])
-    again = build_desired(milestone, stands, posted=True, instance="acme", now=NOW + 2 * days)
+    again = desired(milestone, stands, NOW + 2 * days)
     assert f"**Added** `{milestone.issues[known.item].key}`" in again.summary
 
 
@@ -126,7 +136,7 @@ def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) 
     assert [(NOW - told.at).days for told in found] == [32, 25, 18, 11, 4, 1]
     engine = world.engine()
     (now,) = engine.assess(keep=False)
-    shown = build_desired(forecast(now, 0.5, date(2026, 4, 1)), None, posted=False, instance="acme", now=NOW).summary
+    shown = desired(forecast(now, 0.5, date(2026, 4, 1)), None).summary
     assert "What was forecast in the weeks before" in shown
     assert shown.count("Apr 2026 | none |") == 5
 
@@ -139,21 +149,19 @@ def test_what_was_just_written_means_the_same_in_the_next_run(world: World, now:
     milestone = assessed(world)
     other = replace(milestone.milestone, title="renamed since")  # there is a reason to write, besides the probability
     for before in (milestone, changed(milestone, milestone=other)):
-        first = build_desired(forecast(before, 0.62, P50), None, posted=False, instance="acme", now=NOW)
+        first = desired(forecast(before, 0.62, P50), None)
         again = forecast(milestone, now, P50)
-        second = build_desired(again, written(first, None), posted=False, instance="acme", now=NOW)
+        second = desired(again, written(first, None))
         stands = written(first, None) if second.meaning == first.meaning else written(second, None)
-        third = build_desired(again, stands, posted=False, instance="acme", now=NOW)
+        third = desired(again, stands)
         assert (third.meaning, third.probability) == (second.meaning, second.probability)
 
 
 def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(world: World) -> None:
     milestone, told = assessed(world), []
-    want = build_desired(forecast(milestone, 0.5, P50), None, posted=False, instance="acme", now=NOW)
+    want = desired(forecast(milestone, 0.5, P50), None)
     for step in range(1, 25):
-        again = build_desired(
-            forecast(milestone, 0.5 + step / 100, P50), written(want, None), posted=False, instance="acme", now=NOW
-        )
+        again = desired(forecast(milestone, 0.5 + step / 100, P50), written(want, None))
         if again.meaning != want.meaning:
             told.append(again.probability)
         want = again
@@ -177,7 +185,7 @@ def test_what_was_taken_out_and_what_was_reopened_are_named(world: World) -> Non
 
 def test_another_instances_summary_on_the_same_issue_is_not_taken_for_ours(world: World) -> None:
     milestone = assessed(world)
-    stands = written(build_desired(milestone, None, posted=False, instance="acme", now=NOW), None)
+    stands = written(desired(milestone, None), None)
     (ours,) = stands.comments
     theirs = replace(ours, id="theirs", marker=ours.marker.replace('"acme"', '"other"'))
     both = replace(stands, comments=(theirs, ours))

@@ -15,11 +15,11 @@ from sync.model.health import Health
 from sync.model.policy import OptionalOutputs, Policy
 from sync.model.tracker_data import Markup
 from sync.plan.attachment import RHYTHM, plan_attachment, remove_attachments
-from sync.plan.desired import Plan
+from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import Limits, over_limits
 from sync.report import burnup as drawing
-from sync.report.burnup import burn_up_of, told
+from sync.report.burnup import burn_up_of, content_hash
 from sync.tracker.actions import Attach, Detach, Receipt, notifies
 from sync.tracker.attachment import AttachmentName
 from sync.tracker.connection import Connection
@@ -43,7 +43,7 @@ class There:
     def settle(self, picture: str | None = FIRST, **fields: Any) -> tuple[list[Attach | Detach], str]:
         """What is done, with that done, and what is skipped."""
         have = msgspec.structs.replace(ISSUE, files=self.files)
-        asked = want(picture=picture, pictured=frozenset(self.pictured), **fields)
+        asked = want(picture=picture, previous=PreviousWrites(pictures=frozenset(self.pictured)), **fields)
         made, why = plan_attachment(asked, have, "acme", self.now)
         for one in made:
             if isinstance(one, Attach):
@@ -181,7 +181,7 @@ def test_what_hinders_is_said_and_nothing_is_tried() -> None:
     there.now += 2 * RHYTHM
     there.files = msgspec.structs.replace(there.files, why="attachments are switched off in Jira")
     assert there.settle(SECOND) == ([], "attachments are switched off in Jira")
-    assert there.settle(None, undrawn=drawing.LACKING) == ([], drawing.LACKING)
+    assert there.settle(None, picture_problem=drawing.MISSING_EXTRA) == ([], drawing.MISSING_EXTRA)
     assert there.settle(None) == ([], "")
 
 
@@ -377,24 +377,24 @@ def test_days_that_go_by_tell_nothing_new_and_everything_that_is_drawn_does(worl
     milestone = assessed(world)
     later = changed(milestone, at=milestone.health.at + timedelta(days=1))
     assert burn_up_of(milestone) != burn_up_of(later)
-    assert told(milestone) == told(later)
-    assert len(told(milestone)) == 12
+    assert content_hash(milestone) == content_hash(later)
+    assert len(content_hash(milestone)) == 12
     due = changed(milestone, due=date(2026, 5, 1))
     first = changed(milestone, baseline=date(2026, 3, 1))
     counts = changed(milestone, counts=msgspec.structs.replace(milestone.health.counts, closed=3))
     weeks = changed(milestone, dates=msgspec.structs.replace(milestone.health.dates, p85=date(2027, 1, 1)))
-    assert len({told(other) for other in (milestone, due, first, counts, weeks)}) == 5
+    assert len({content_hash(other) for other in (milestone, due, first, counts, weeks)}) == 5
 
 
 def test_a_date_of_the_forecast_counts_by_its_week(world: Drawing) -> None:
     monday = date(2026, 6, 1)
     milestone = changed(assessed(world), dates=type(assessed(world).health.dates)(p50=monday))
     days = [changed(milestone, dates=type(milestone.health.dates)(p50=monday + timedelta(days=n))) for n in range(14)]
-    assert [told(day) for day in days] == [told(days[0])] * 7 + [told(days[7])] * 7
-    assert told(days[0]) != told(days[7])
+    assert [content_hash(day) for day in days] == [content_hash(days[0])] * 7 + [content_hash(days[7])] * 7
+    assert content_hash(days[0]) != content_hash(days[7])
 
 
 def test_where_nothing_can_be_drawn_nothing_is_told(world: Drawing) -> None:
     milestone = changed(assessed(world), start=None)
-    assert told(milestone) == ""
-    assert drawing.to_draw(milestone) == {"picture": ""}
+    assert content_hash(milestone) == ""
+    assert drawing.burn_up_picture(milestone) == drawing.BurnUpPicture(content_hash="")

@@ -24,7 +24,7 @@ from sync.model.health import ReasonKind, Status, UnknownWhy
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Markup, Person, State, Visibility
 from sync.report.summary import summary
-from sync.report.view import view
+from sync.report.view import build_view
 from sync.tracker.protocol import Page
 from tests.portfolio_world import NOW, RULES, World, page, running
 
@@ -41,7 +41,7 @@ def _joint(whole: Portfolio) -> AssessedJointMilestone:
 
 
 def _comment(milestone: AssessedMilestone) -> str:
-    return render(summary(view(milestone, now=NOW)), Markup.GITHUB, 65_000)
+    return render(summary(build_view(milestone, now=NOW)), Markup.GITHUB, 65_000)
 
 
 def test_the_joint_probability_is_that_of_all_members_not_of_the_worst() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sync.model.health import Status
 from sync.model.tracker_data import Markup
-from sync.plan.desired import Plan
+from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.reconcile import reconcile
 from sync.tracker.actions import Receipt, SetNativeHealth
 from sync.tracker.protocol import Capabilities
@@ -20,7 +20,10 @@ from tests.unit.test_reconcile import NOW, TARGET, UID, tracker, want
 def settle(there: MemoryTracker, value: str, last: str | None, status: Status = Status.AT_RISK) -> list[str]:
     """What is set, with the plan done."""
     plan: Plan = reconcile(
-        [want(status, health=value, health_set=last)], there.seen([TARGET]), instance="acme", now=NOW
+        [want(status, health=value, previous=PreviousWrites(health=last))],
+        there.seen([TARGET]),
+        instance="acme",
+        now=NOW,
     )
     key = next(iter(there.issues), "")
     for planned in plan.actions:

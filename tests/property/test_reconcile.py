@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.model.health import Status
 from sync.model.policy import Policy
-from sync.plan.desired import Desired, label_name
+from sync.plan.desired import Desired, PreviousWrites, label_name
 from sync.plan.reconcile import reconcile
 from sync.tracker.actions import Action, CreateLabel, DeleteComment, UpdateComment
 from sync.tracker.marker import Marker, MarkerKind, body_hash
@@ -57,7 +57,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
                 issue_body="b",
                 issue_labels=("milestone-status",),
                 policy=Policy.CREATE,
-                posted=draw(st.booleans()),
+                previous=PreviousWrites(summary=draw(st.booleans())),
                 may_create=draw(st.booleans()),
                 needs_label=draw(st.booleans()),
                 stale=draw(st.booleans()),

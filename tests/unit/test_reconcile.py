@@ -9,7 +9,7 @@ import pytest
 from sync.model.health import Status
 from sync.model.policy import Policy
 from sync.model.published import SummaryForecast
-from sync.plan.desired import LABELS, Desired, Plan, Skipped, label_name
+from sync.plan.desired import LABELS, Desired, Plan, PreviousWrites, Skipped, label_name
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import Limits, over_limits
 from sync.plan.reconcile import first_summary, reconcile
@@ -134,7 +134,7 @@ def test_a_summary_that_a_person_deleted_stays_deleted() -> None:
     settle(there, want())
     key, issue = next(iter(there.issues.items()))
     there.issues[key] = msgspec.structs.replace(issue, comments=())
-    assert settle(there, want(posted=True)).actions == ()
+    assert settle(there, want(previous=PreviousWrites(summary=True))).actions == ()
 
 
 def test_a_second_summary_of_ours_is_taken_away() -> None:
@@ -313,7 +313,7 @@ def test_what_another_account_wrote_with_our_marker_is_neither_ours_nor_doubled(
     plan = settle(there, want(Status.AT_RISK))
     assert kinds(plan) == [CreateLabel, MoveLabel]
     assert "adopt" in plan.skipped[0].why
-    assert "adopt" in settle(there, want(posted=True)).skipped[0].why, "with the database too"
+    assert "adopt" in settle(there, want(previous=PreviousWrites(summary=True))).skipped[0].why, "with the database too"
     there.issues[key] = msgspec.structs.replace(
         issue, comments=(), claims=(msgspec.structs.replace(old, marker=old.marker.replace("acme", "other")),)
     )

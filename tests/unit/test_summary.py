@@ -122,7 +122,7 @@ def test_what_changed_names_each_item_once_under_its_kind() -> None:
 
 
 def test_nothing_changed_is_said_and_a_first_summary_says_nothing_of_it() -> None:
-    quiet = replace(on_track(), changes=Changes(since=NOW), then=None)
+    quiet = replace(on_track(), changes=Changes(since=NOW), previous_forecast=None)
     assert "No issue was added, removed, closed or reopened." in text(summary(quiet))
     assert not any(title.startswith("What changed") for title in titles(summary(replace(quiet, changes=None))))
 

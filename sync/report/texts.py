@@ -1,0 +1,164 @@
+"""All texts of one milestone on its tracker: `build_texts` is the one entry from facts to rendered text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sync.assess.milestone import AssessedMilestone
+from sync.health.reminders import Nudging
+from sync.markup import render
+from sync.markup.document import Document
+from sync.markup.terminal import terminal
+from sync.model.closing import ClosingRecord
+from sync.model.health import Override, Status
+from sync.model.published import SummaryForecast
+from sync.model.tracker_data import Markup, MilestoneKind
+from sync.report import summary as report
+from sync.report.burnup import BurnUpPicture, burn_up_picture
+from sync.report.closing_comment import closing_comment
+from sync.report.reminder import person_name, reminder, wanted_reminders
+from sync.report.view import View, build_view, changes_since, meaning
+from sync.tracker.managed_block import wrap_block
+from sync.tracker.marker import Marker
+
+__all__ = ["ReportInput", "Texts", "build_texts"]
+
+MARKER_RESERVE = 1_000
+"""Characters kept free below a tracker's limit for the marker."""
+
+PROBABILITY_STEP = 0.05
+"""A probability that moved by less than this since the last comment keeps the comment's meaning."""
+
+SHORT_LIMIT = 2_000
+"""Maximum length in characters of the lines in a description and of a board update."""
+
+
+class ReportInput(Struct, frozen=True, kw_only=True):
+    """Facts from which the texts of one milestone are built.
+
+    ``now``: time of the run (UTC). ``last``: marker of our summary comment on the tracker; None before the first one.
+    ``override``: status that a person set by a command. ``record``: closing record of a milestone that is done.
+    ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
+    None while there is no status issue.
+    """
+
+    milestone: AssessedMilestone
+    instance: str
+    now: datetime
+    last: Marker | None = None
+    override: Override | None = None
+    record: ClosingRecord | None = None
+    page: str = ""
+    issue_url: str | None = None
+    nudging: Nudging = Nudging()
+
+
+class Texts(Struct, frozen=True, kw_only=True):
+    """All texts of one milestone, rendered in its tracker's markup and within its limits.
+
+    ``meaning`` is the hash of what the summary means, ``probability`` the one that belongs to it. ``transition``
+    returns the comment for a new status, given the status before. ``closing`` is None without a closing record,
+    ``reminder`` None when no issue needs its owner. ``description`` holds the lines for the milestone's description
+    with their markers: empty when the configuration asks for none, None when the tracker has no description.
+    ``board_update`` is empty when the configuration asks for none.
+    """
+
+    summary: str
+    meaning: str
+    probability: float | None
+    transition: Callable[[Status], str | None]
+    closing: str | None
+    reminder: str | None
+    issue_title: str
+    issue_body: str
+    description: str | None
+    board_update: str
+    burn_up: BurnUpPicture
+
+
+def build_texts(facts: ReportInput) -> Texts:
+    """Render every text of the milestone. Pure, except that the burn-up checks for its extra."""
+    milestone, nudging = facts.milestone, facts.nudging
+    tracker_milestone, project = milestone.milestone, milestone.project.key
+    view = replace(build_view(milestone, now=facts.now), override=facts.override, page=facts.page)
+    steady = _with_unchanged_probability(view, facts.last)
+    is_same = facts.last is not None and facts.last.meaning == meaning(steady)
+    announced = steady if is_same else view  # a comment that is rewritten anyway shows the present probability
+    hash_ = meaning(announced)
+    shown = _with_changes(view, facts, hash_)
+    reminders = wanted_reminders(milestone, facts.now, nudging)
+    asked = reminder(reminders, milestone.named.owner, project, nudging)
+    return Texts(
+        summary=_comment(milestone, report.summary(shown)),
+        meaning=hash_,
+        probability=announced.health.probability,
+        transition=lambda before: _comment(milestone, report.transition(shown, before)),
+        closing=None if facts.record is None else _comment(milestone, _closing(facts.record, nudging)),
+        reminder=None if asked is None else _comment(milestone, asked),
+        issue_title=report.status_issue_title(tracker_milestone),
+        issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
+        description=_description(milestone, steady, facts.instance),
+        board_update=_board_update(milestone, steady, facts.issue_url),
+        burn_up=burn_up_picture(milestone),
+    )
+
+
+def _comment(milestone: AssessedMilestone, document: Document) -> str:
+    capabilities = milestone.source.connector.capabilities
+    return render(document, capabilities.markup, capabilities.body_limit - MARKER_RESERVE)
+
+
+def _closing(record: ClosingRecord, nudging: Nudging) -> Document:
+    return closing_comment(record, lambda person: person_name(person, mentions=nudging.mentions))
+
+
+def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
+    """Return the description lines with their markers: empty when not asked for, None when not possible."""
+    capabilities = milestone.source.connector.capabilities
+    if not capabilities.described or milestone.milestone.kind not in (MilestoneKind.MILESTONE, MilestoneKind.VERSION):
+        return None
+    if not milestone.source.also_of(milestone.project.key).description:
+        return ""
+    is_plain = capabilities.markup in (Markup.ADF, Markup.WIKI)
+    document = report.description_lines(view)
+    words = terminal(document, width=10_000) if is_plain else render(document, capabilities.markup, SHORT_LIMIT)
+    return wrap_block(words, milestone.uid, instance, plain=is_plain)
+
+
+def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | None) -> str:
+    """Return the status update for a project board; empty when not asked for or without a status issue to link to."""
+    capabilities = milestone.source.connector.capabilities
+    board = milestone.source.also_of(milestone.project.key).project_status
+    if issue_url is None or not capabilities.boards or not board:
+        return ""
+    return render(report.board_update(view, issue_url), capabilities.markup, SHORT_LIMIT)
+
+
+def _with_changes(view: View, facts: ReportInput, hash_: str) -> View:
+    """Add the changes since the last comment with another meaning.
+
+    While the comment keeps its meaning, its list of changes stays the same.
+    """
+    last = facts.last
+    if last is None:
+        return view
+    is_same = last.meaning == hash_
+    since = last.before if is_same else last.changed or last.written
+    if since is None:
+        return view
+    previous: SummaryForecast | None = last.was if is_same else last.told
+    return replace(view, changes=changes_since(facts.milestone, since, facts.now), previous_forecast=previous)
+
+
+def _with_unchanged_probability(view: View, last: Marker | None) -> View:
+    """Replace a probability that moved by less than `PROBABILITY_STEP` by the one in the last comment."""
+    probability = view.health.probability
+    if probability is None or last is None or last.probability is None:
+        return view
+    if abs(probability - last.probability) >= PROBABILITY_STEP:
+        return view
+    return replace(view, health=replace(view.health, probability=last.probability))
