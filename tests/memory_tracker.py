@@ -163,8 +163,8 @@ class MemoryConnector:
     """
 
     def __init__(self, tracker: MemoryTracker, name: str = "memory", source: str = "memory://tracker") -> None:
-        self.tracker, self.name, self.source = tracker, name, source
-        self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000, described=1_000)
+        self.tracker, self.name, self.base_url = tracker, name, source
+        self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000, description_limit=1_000)
         self.requests = 0
         self.fail: dict[str, list[TrackerError]] = {}
         self.lose = 0

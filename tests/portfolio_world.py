@@ -130,8 +130,8 @@ class World:
             self.trackers[name] = tracker
             keys = tuple(project.key for project in one.projects)
             self.sources.append(Connection(name=name, connector=connector, projects=keys, share=share))
-            self.store.save(connector.source, one, NOW)
-            self.store.watch(name, connector.source, {project.id for project in one.projects}, only=True)
+            self.store.save(connector.base_url, one, NOW)
+            self.store.watch(name, connector.base_url, {project.id for project in one.projects}, only=True)
 
     def whole(
         self,

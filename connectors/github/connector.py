@@ -34,11 +34,11 @@ class GitHubConnector:
     """One GitHub through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
     capabilities = Capabilities(
-        markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, described=BODY_LIMIT, boards=True
+        markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, description_limit=BODY_LIMIT, boards=True
     )
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self.source = setup.name, setup.url.rstrip("/")
+        self.name, self.base_url = setup.name, setup.url.rstrip("/")
         self._clock = setup.clock
         self._session = Session(setup)
         self._rules = RuleMilestones(setup.options, any_case=True)

@@ -122,7 +122,7 @@ class Writer:
         first, *rest = action.value.split("_")
         value = "".join((first, *map(str.capitalize, rest))) or None
         asked = {"query": SET_HEALTH, "variables": {"project": path or project, "iid": number, "health": value}}
-        answer = session.change("post", f"{session.source}/api/graphql", project, asked, again=True)
+        answer = session.change("post", f"{session.base_url}/api/graphql", project, asked, again=True)
         reply = decode(answer, api_types.HealthReply, session.name, project)
         done = reply.data.updateIssue if reply.data else None
         told = [error.message for error in reply.errors or ()] + (done.errors if done else [])

@@ -39,13 +39,13 @@ class GitLabConnector:
             raise ValueError(f"history is one of {', '.join(HISTORY)}")
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
-        self.source = self._session.source
+        self.base_url = self._session.base_url
         self.capabilities = Capabilities(
             markup=Markup.GITLAB,
             body_limit=BODY_LIMIT,
-            scoped="::",
+            label_separator="::",
             history=history != "none",
-            described=BODY_LIMIT,
+            description_limit=BODY_LIMIT,
             health=True,
         )
         self._rules = RuleMilestones(setup.options)
@@ -53,7 +53,7 @@ class GitLabConnector:
         self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
 
     def __repr__(self) -> str:
-        return f"GitLabConnector(name={self.name!r}, source={self.source!r})"
+        return f"GitLabConnector(name={self.name!r}, base_url={self.base_url!r})"
 
     @property
     def requests(self) -> int:

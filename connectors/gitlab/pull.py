@@ -297,7 +297,7 @@ class _Reader:
         )
 
     def _untold(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
-        issues = {i.id: issue_of(i, self.project, self.session.source) for i in rows}
+        issues = {i.id: issue_of(i, self.project, self.session.base_url) for i in rows}
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in rows if could_tell(i, None, labels, history, first=False)]
         blocked = self.histories.blocked([Asked.of(i, issues[i.id]) for i in asked])
@@ -316,7 +316,7 @@ class _Reader:
             blockers = [row for row in fresh if row.blocking_issues_count]
             known = {row.id for row in fresh}
             fresh += [row for row in self.histories.waiting(self.project.id, blockers) if row.id not in known]
-        issues = {i.id: issue_of(i, self.project, self.session.source) for i in fresh}
+        issues = {i.id: issue_of(i, self.project, self.session.base_url) for i in fresh}
         began = min((m.created_at for m in self.head.milestones), default=None)
         labels, history = self.options.status_labels, self.options.history
         asked = [i for i in fresh if could_tell(i, began, labels, history, first=self.first)]

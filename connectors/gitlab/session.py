@@ -62,10 +62,10 @@ class Session:
     """One connection's requests. Threads may share it."""
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self.source = setup.name, source_of(setup.url)
+        self.name, self.base_url = setup.name, source_of(setup.url)
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
-        public = urlsplit(self.source).hostname == "gitlab.com"
+        public = urlsplit(self.base_url).hostname == "gitlab.com"
         self._caller = Caller(
             setup, per_minute=int(setup.options.get("requests_a_minute", READS_PER_MINUTE if public else 0))
         )
@@ -90,7 +90,7 @@ class Session:
         def ask() -> Response:
             try:
                 body = {"query": document, "variables": variables}
-                response = self._send("post", f"{self.source}/api/graphql", project, {}, body)
+                response = self._send("post", f"{self.base_url}/api/graphql", project, {}, body)
             except requests.exceptions.Timeout:
                 raise TooHeavyError from None
             if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -149,14 +149,14 @@ class Session:
     def _client(self) -> _Client:
         secrets = self._setup.secrets
         client = _Client(
-            self.source,
+            self.base_url,
             oauth_token=None if "job_token" in secrets else secrets.get("token"),
             job_token=secrets.get("job_token"),
             timeout=self._setup.timeout,
             user_agent="milesync",
             keep_base_url=True,
         )
-        client.ssl_verify = pin_environment(client.session, self.source, self._setup.options.get("ca_file"))
+        client.ssl_verify = pin_environment(client.session, self.base_url, self._setup.options.get("ca_file"))
         client.session.hooks["response"] += [client.heard, self._stay]
         return client
 
@@ -194,5 +194,5 @@ class Session:
     def _stay(self, response: requests.Response, **_: Any) -> None:
         """Response hook: follow a redirect on this host only, so that no other ever sees the token."""
         target = urlsplit(response.headers.get("location", ""))
-        if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.source).netloc:
+        if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.base_url).netloc:
             raise MalformedError(self.name, "", "redirects to another host")

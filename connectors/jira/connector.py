@@ -35,7 +35,7 @@ class JiraConnector:
         self._session = Session(setup)
         kinds(self._session.listed("containers"))
         self._rules = RuleMilestones(setup.options)
-        self.source = self._session.source
+        self.base_url = self._session.base_url
         self._writer = Writer(self._session)
         self._sweeping = SweepSchedule(setup)
 
@@ -44,7 +44,7 @@ class JiraConnector:
         """ADF on Cloud, wiki markup on Data Center; which of them it is may take one request."""
         markup = Markup.ADF if self._session.cloud else Markup.WIKI
         return Capabilities(
-            markup=markup, body_limit=_BODY_LIMIT, labels_are_made=False, described=_DESCRIBED, files=True
+            markup=markup, body_limit=_BODY_LIMIT, needs_label_creation=False, description_limit=_DESCRIBED, files=True
         )
 
     @property

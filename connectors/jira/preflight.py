@@ -182,7 +182,7 @@ def _expiry(session: Session) -> tuple[datetime | None, list[Unread]]:
     if session.cloud:
         return None, unknown
     with suppress(AuthError, *OWN):
-        listed = decode(session.get(f"{session.source}/rest/pat/latest/tokens"), list[_Token], session.name)
+        listed = decode(session.get(f"{session.base_url}/rest/pat/latest/tokens"), list[_Token], session.name)
         if len(listed) == 1:
             ends = listed[0].expiring_at
             return (msgspec.convert(_colon(ends), datetime) if ends else None), []
@@ -198,7 +198,7 @@ def _webhooks(session: Session) -> tuple[list[Trigger], list[Unread]]:
     """Webhooks of the site, for its administrators. No API tells what automation rules listen to."""
     unread = [Unread(project="", what="automation rules")]
     try:
-        answer = session.get(f"{session.source}/rest/webhooks/1.0/webhook")
+        answer = session.get(f"{session.base_url}/rest/webhooks/1.0/webhook")
         hooks = decode(answer, list[_Hook], session.name)
     except (AuthError, *OWN):
         return [], [Unread(project="", what="webhooks (for administrators of the site only)"), *unread]

@@ -62,7 +62,7 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.options = setup.name, setup.options
-        self.source = normalised(setup.url)
+        self.base_url = normalised(setup.url)
         self.caller = Caller(setup, per_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
         self._clock, self._found_at, self._recalled = setup.clock, datetime.min.replace(tzinfo=UTC), False
@@ -91,7 +91,7 @@ class Session:
         while not last:
             asked = {**query, "startAt": start, "maxResults": _PAGE}
             response = self.caller.read(
-                lambda asked=asked: self._send("GET", f"{self.source}/rest/agile/1.0/{path}", asked, None),  # type: ignore[misc]
+                lambda asked=asked: self._send("GET", f"{self.base_url}/rest/agile/1.0/{path}", asked, None),  # type: ignore[misc]
                 project,
             )
             page = decode(response, Page[type_], self.name, project)  # type: ignore[valid-type]
@@ -123,7 +123,7 @@ class Session:
 
     def address(self, path: str) -> str:
         """The address of a resource in this dialect's API."""
-        return f"{self.source}/rest/api/{'3' if self.cloud else '2'}/{path}"
+        return f"{self.base_url}/rest/api/{'3' if self.cloud else '2'}/{path}"
 
     def _send(self, verb: Verb, address: str, query: Query | None, body: Body | None, **more: Any) -> Response:
         with self._client() as client:
@@ -158,8 +158,8 @@ class Session:
     def _new_client(self) -> jira.JIRA:
         token, email = self._secrets.get("token", ""), self._secrets.get("email", "")
         auth: dict[str, Any] = {"basic_auth": (email, token)} if email else {"token_auth": token}
-        client = jira.JIRA(self.source, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
-        pin_environment(client._session, self.source, self.options.get("ca_file"))  # noqa: SLF001
+        client = jira.JIRA(self.base_url, timeout=self._timeout, max_retries=0, get_server_info=False, **auth)
+        pin_environment(client._session, self.base_url, self.options.get("ca_file"))  # noqa: SLF001
         return client
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class Session:
     @property
     def _of(self) -> str:
         """Tells credentials and options apart; too short to tell anything else of them."""
-        told = msgspec.json.encode([self.source, sorted(self._secrets.items()), self.options], order="sorted")
+        told = msgspec.json.encode([self.base_url, sorted(self._secrets.items()), self.options], order="sorted")
         return blake2b(told, digest_size=4).hexdigest()
 
     @cached_property
@@ -221,10 +221,10 @@ class Session:
         dialect = self.options.get("dialect")
         if dialect:
             return bool(dialect == "cloud")
-        host = urlsplit(self.source).hostname or ""
+        host = urlsplit(self.base_url).hostname or ""
         if host.endswith(_CLOUD_HOSTS):
             return True
-        address = f"{self.source}/rest/api/2/serverInfo"
+        address = f"{self.base_url}/rest/api/2/serverInfo"
         try:
             response = self.caller.read(lambda: self._send("GET", address, None, None))
         except GoneError as problem:
@@ -234,9 +234,9 @@ class Session:
     @cached_property
     def site(self) -> str:
         """The address under which people look at issues; it is not always ours, which is also our identity."""
-        if urlsplit(self.source).hostname != _GATEWAY:
-            return self.source
-        return normalised(self.read(ServerInfo, "serverInfo").baseUrl) or self.source
+        if urlsplit(self.base_url).hostname != _GATEWAY:
+            return self.base_url
+        return normalised(self.read(ServerInfo, "serverInfo").baseUrl) or self.base_url
 
     def listed(self, option: str) -> tuple[str, ...]:
         """An option that holds a list; a single word is a list of one."""

@@ -87,10 +87,10 @@ class ReadingContract(Contract):
         assert before.projects.keys() == after.projects.keys()
 
     def test_it_says_who_it_is(self, connector: Connector) -> None:
-        """``name`` is the connection's; ``source`` is an address without a slash at its end."""
+        """``name`` is the connection's; ``base_url`` is an address without a slash at its end."""
         assert connector.name
-        assert connector.source.startswith(("http://", "https://"))
-        assert not connector.source.endswith("/")
+        assert connector.base_url.startswith(("http://", "https://"))
+        assert not connector.base_url.endswith("/")
 
     def test_times_are_in_utc(self, connector: Connector, side: Side) -> None:
         """Times are aware and in UTC, in the order in which they can happen."""

@@ -229,7 +229,7 @@ class Contract:
             taken = self.pull(connector, side)
         milestone = taken.milestone(title)
         project = taken.projects[milestone.project]
-        name = uid(connector.source, "milestone", milestone.id)
+        name = uid(connector.base_url, "milestone", milestone.id)
         return Target(milestone=name, project=project.id, project_key=project.key, instance=INSTANCE)
 
     @staticmethod

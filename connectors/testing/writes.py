@@ -50,7 +50,7 @@ class WritingContract(Contract):
 
     def labels(self, connector: Connector, target: Target, *names: str) -> None:
         """Make labels known where the tracker needs that."""
-        for name in names if connector.capabilities.labels_are_made else ():
+        for name in names if connector.capabilities.needs_label_creation else ():
             connector.apply(CreateLabel(**self.about(target), label=name, colour="0e8a16", description="of the suite"))
 
     def comments(self, connector: Connector, target: Target) -> tuple[OurComment, ...]:
@@ -235,7 +235,7 @@ class WritingContract(Contract):
         target = self.aim(connector, side)
         self.labels(connector, target, "h/new")
         self.labels(connector, target, "h/new")
-        if connector.capabilities.labels_are_made:
+        if connector.capabilities.needs_label_creation:
             assert "h/new" in connector.observe([target]).labels[target.project]
 
     def test_each_action_is_one_change(self, connector: Connector, side: Side) -> None:

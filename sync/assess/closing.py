@@ -25,7 +25,7 @@ def new_closing_records(store: Store, assessed: Sequence[AssessedMilestone]) -> 
                 milestone.milestone,
                 milestone.stays,
                 milestone.issues,
-                store.events(milestone.source.connector.source, milestones=[milestone.milestone.id]),
+                store.events(milestone.source.connector.base_url, milestones=[milestone.milestone.id]),
                 milestone.due_dates,
                 told,
                 criteria=milestone.criteria,

@@ -168,7 +168,7 @@ class _ConnectionRows:
     def __init__(
         self, store: Store, source: Connection, at: datetime, audience: Audience, reported: Collection[str]
     ) -> None:
-        origin = source.connector.source
+        origin = source.connector.base_url
         self.source = source
         watched = store.watched(source.name, origin)
         self.projects = {
@@ -259,7 +259,7 @@ class _ConnectionRows:
         containers = {c.id: c for c in self.containers}
         for name, verdict in verdicts.items():
             milestone, project = self.milestones[name], self.project_of(name)
-            where = (self.source.connector.source, project.key)
+            where = (self.source.connector.base_url, project.key)
             named = self._named(milestone)
             if where in memory.stale:
                 verdict = _stale(verdict, memory.previous.get(name), memory.stale[where])

@@ -135,9 +135,9 @@ class _Supposed(Store):
     ) -> None:
         vars(self).update(vars(store))  # the same database, read only
         self._at, self._due = at, due
-        self._held = {(milestone.source.connector.source, milestone.milestone.id) for milestone in held}
+        self._held = {(milestone.source.connector.base_url, milestone.milestone.id) for milestone in held}
         self._out = {
-            (milestone.source.connector.source, milestone.issues[uid].id)
+            (milestone.source.connector.base_url, milestone.issues[uid].id)
             for milestone in held
             for uid in dropped
             if uid in milestone.issues

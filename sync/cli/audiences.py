@@ -29,7 +29,7 @@ def reader(name: str, settings: Settings, engine: Engine) -> Audience:
     projects = sorted(
         f"{source.name}:{project.key}"
         for source in engine.sources
-        for project in engine.store.projects(source.connector.source)
+        for project in engine.store.projects(source.connector.base_url)
     )
     if name not in projects:
         raise typer.BadParameter(f"no audience {name!r}; there is {', '.join([PUBLIC, *configured, *projects])}")

@@ -145,7 +145,7 @@ def _source(settings: Settings, name: str) -> str:
     alone = compose.alone(settings, name)
     (source,) = compose.sources(alone, {**dict.fromkeys(compose.needed(alone), "-"), **os.environ})
     source.connector.close()
-    return source.connector.source
+    return source.connector.base_url
 
 
 def _url(config: Path, *, verbose: bool) -> str:

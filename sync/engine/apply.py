@@ -62,7 +62,7 @@ class Writer:
         """One tracker's writes, under its lease. What fails ends its own milestone's, and the next run converges."""
         result = Result()
         first = actions[0][0]
-        lease = self.store.acquire(first.connector.source, self.holder)
+        lease = self.store.acquire(first.connector.base_url, self.holder)
         if lease is None:
             result.lease_held = True
             result.refused.append(f"{first.name}: another run is writing there")

@@ -129,7 +129,7 @@ class Engine:
             self.store.start_run(self.run_id, self.clock())
             if self.share is not None:
                 for source in self.active_connections:
-                    self.store.unwatch(source.name, source.connector.source, self.share.since - UNREAD)
+                    self.store.unwatch(source.name, source.connector.base_url, self.share.since - UNREAD)
             return self._write_back()
 
     def refresh(self) -> Result | None:
@@ -230,7 +230,7 @@ class Engine:
             return
         trackers: dict[str, list[tuple[Connection, Action]]] = {}
         for source, action in allowed:
-            trackers.setdefault(source.connector.source, []).append((source, action))
+            trackers.setdefault(source.connector.base_url, []).append((source, action))
         writer = Writer(
             store=self.store,
             instance=self.instance,

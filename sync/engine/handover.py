@@ -123,7 +123,7 @@ def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan,
         if issue is None:
             continue
         own = Marker.decode(issue.marker)
-        scoped = milestone.source.connector.capabilities.scoped
+        scoped = milestone.source.connector.capabilities.label_separator
         standing.append(
             OwnedIssue(
                 milestone=milestone.uid,
@@ -157,7 +157,7 @@ def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan,
 def _unmarked(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
     for source in engine.sources:
         mine = [milestone for milestone in assessed if milestone.source is source]
-        yield unmarked(mine, engine.store.marks(source.connector.source))
+        yield unmarked(mine, engine.store.marks(source.connector.base_url))
 
 
 def _undescribed(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
@@ -213,7 +213,7 @@ def _undrawn(engine: Engine, assessed: Sequence[AssessedMilestone], seen: Observ
     done = set[tuple[str, str]]()
     for milestone in assessed:
         issue = seen.issues.get(milestone.uid)
-        if issue is not None and (milestone.source.connector.source, issue.issue) not in done:
-            done.add((milestone.source.connector.source, issue.issue))
+        if issue is not None and (milestone.source.connector.base_url, issue.issue) not in done:
+            done.add((milestone.source.connector.base_url, issue.issue))
             to = {"milestone": milestone.uid, "project": milestone.project.id, "project_key": milestone.project.key}
             yield remove_attachments(issue, to, engine.instance)

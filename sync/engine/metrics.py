@@ -68,7 +68,7 @@ def seen(engine: Engine) -> list[ReadState]:
     good, stale = engine.store.pulled(), engine.store.stale()
     found = []
     for source in engine.sources:
-        origin = source.connector.source
+        origin = source.connector.base_url
         watched = engine.store.watched(source.name, origin)
         keys = {project.key for project in engine.store.projects(origin) if project.id in watched}
         named = keys.union(source.projects)

@@ -71,7 +71,7 @@ class Observer:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
-            origin = milestone.source.connector.source
+            origin = milestone.source.connector.base_url
             if issue is None or not self.store.touched(origin, issue.issue, milestone.project.id, at):
                 valid[uid] = issue
         return valid
@@ -95,7 +95,7 @@ class Observer:
         """Read and store the status issues of one connection's milestones."""
         connection = milestones[0].source
         self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
-        origin = connection.connector.source
+        origin = connection.connector.base_url
         self.lease_terms.setdefault(origin, self.store.term(origin))
         boards = self.store.boards()
         targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]

@@ -79,7 +79,7 @@ class Planner:
             milestones = [milestone for milestone in managed if milestone.source.name == connection.name]
             if not milestones:
                 continue
-            origin = connection.connector.source
+            origin = connection.connector.base_url
             marks = self.observer.store.marks(origin)
             plan, finished = marked(milestones, marks, silent=muted, known=seen.labels, now=self.clock())
             self.finished_labels.append((origin, finished))

@@ -33,7 +33,7 @@ def build_desired(
     """
     capabilities, health = milestone.source.connector.capabilities, milestone.health
     status, since = _announced_status(health, last)
-    labels = {s: label_name(milestone.source.prefix, capabilities.scoped, s) for s in Status}
+    labels = {s: label_name(milestone.source.prefix, capabilities.label_separator, s) for s in Status}
     return Desired(
         milestone=milestone.uid,
         project=milestone.project.id,
@@ -58,7 +58,7 @@ def build_desired(
         replan=health.replan,
         policy=milestone.source.policy_of(milestone.project.key),
         may_create=milestone.milestone.state is State.OPEN and health.due is not None,
-        needs_label=capabilities.labels_are_made,
+        needs_label=capabilities.needs_label_creation,
         any_case=capabilities.labels_any_case,
         description=texts.description,
         current_description=current_description(milestone),

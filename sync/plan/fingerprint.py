@@ -28,9 +28,9 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 since=None,
                 probability=None,
                 body="",
-                changed=None,
-                before=None,
-                was=None,
+                changed_at=None,
+                previous_change_at=None,
+                previous_forecast=None,
                 reminded=None,
                 replan=None,
             )

@@ -37,7 +37,7 @@ def marked(
     can = managed[0].source.connector.capabilities
     here = [mark for mark in marks if mark.issue in {subject.issue.id for subject in (*subjects, *left)}]
     return plan_item_labels(
-        [*subjects, *left], here, known=known, needs_label=can.labels_are_made, any_case=can.labels_any_case
+        [*subjects, *left], here, known=known, needs_label=can.needs_label_creation, any_case=can.labels_any_case
     )
 
 
@@ -58,7 +58,7 @@ def _left(
     found: list[Subject] = []
     issues = {issue.id: issue for issue in managed[0].issues.values()} if marks else {}
     by_uid = {milestone.uid: milestone for milestone in managed}
-    origin = managed[0].source.connector.source
+    origin = managed[0].source.connector.base_url
     for mark in marks:
         issue = issues.get(mark.issue)
         if issue is not None and mark.issue not in there and uid(origin, "issue", mark.issue) not in resting:

@@ -119,14 +119,14 @@ class Puller:
         """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
         connector, now = source.connector, self.clock()
         self.progress("pull", source.name)
-        cursors = self.store.cursors(connector.source)
-        keys = {project.id: project.key for project in self.store.projects(connector.source)}
+        cursors = self.store.cursors(connector.base_url)
+        keys = {project.id: project.key for project in self.store.projects(connector.base_url)}
         projects = source.projects if self.share is None or self.share.projects is None else self.share.projects
         seen, read = set[str](), set[str]()
         failed: dict[str, TrackerError] = {}
         try:
             for page in connector.pull(projects, cursors):
-                self.store.save(connector.source, page, now)
+                self.store.save(connector.base_url, page, now)
                 keys |= {project.id: project.key for project in page.projects}
                 seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
                 self.issue_count += len(page.issues)
@@ -134,35 +134,35 @@ class Puller:
                 self.has_read_project |= bool(page.complete)
                 for project in page.complete:
                     read.add(keys.get(project, project))
-                    self.store.note_pull(connector.source, keys.get(project, project), now, None)
+                    self.store.note_pull(connector.base_url, keys.get(project, project), now, None)
                 for project, error in page.failed.items():
                     failed[project] = error
                     self.failed(source, project, error)
-                    self.store.note_pull(connector.source, project, now, str(error))
-            self.store.watch(source.name, connector.source, seen, only=not failed and self.share is None)
+                    self.store.note_pull(connector.base_url, project, now, str(error))
+            self.store.watch(source.name, connector.base_url, seen, only=not failed and self.share is None)
             # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
-            for word in {w for at, w in self.store.stale() if at == connector.source}.intersection(projects):
+            for word in {w for at, w in self.store.stale() if at == connector.base_url}.intersection(projects):
                 if word not in failed:
-                    self.store.note_pull(connector.source, word, now, None)
-            known = {keys[id_] for id_ in self.store.watched(source.name, connector.source) & keys.keys()}
+                    self.store.note_pull(connector.base_url, word, now, None)
+            known = {keys[id_] for id_ in self.store.watched(source.name, connector.base_url) & keys.keys()}
             for word, problem in failed.items():
                 unread = known - read - failed.keys() - self._read_since(source) if word not in known else set()
                 for project in _led_to(word, unread, source.projects):
-                    self.store.note_pull(connector.source, project, now, str(problem))
+                    self.store.note_pull(connector.base_url, project, now, str(problem))
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=source.name)
             self.failed(source, "", error)
-            self.store.watch(source.name, connector.source, seen, only=False)
-            watched = self.store.watched(source.name, connector.source)
+            self.store.watch(source.name, connector.base_url, seen, only=False)
+            watched = self.store.watched(source.name, connector.base_url)
             for project in {*projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
-                self.store.note_pull(connector.source, project, now, str(error))
+                self.store.note_pull(connector.base_url, project, now, str(error))
 
     def _read_since(self, source: Connection) -> set[str]:
         """Keys of the projects of a source that others have read to the end in this round."""
         if self.share is None:
             return set()
-        origin, since = source.connector.source, self.share.since
+        origin, since = source.connector.base_url, self.share.since
         return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
 
 

@@ -119,7 +119,10 @@ def _closing(record: ClosingRecord, nudging: Nudging) -> Document:
 def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
     """Return the description lines with their markers: empty when not asked for, None when not possible."""
     capabilities = milestone.source.connector.capabilities
-    if not capabilities.described or milestone.milestone.kind not in (MilestoneKind.MILESTONE, MilestoneKind.VERSION):
+    if not capabilities.description_limit or milestone.milestone.kind not in (
+        MilestoneKind.MILESTONE,
+        MilestoneKind.VERSION,
+    ):
         return None
     if not milestone.source.also_of(milestone.project.key).description:
         return ""
@@ -147,10 +150,10 @@ def _with_changes(view: View, facts: ReportInput, hash_: str) -> View:
     if last is None:
         return view
     is_same = last.meaning == hash_
-    since = last.before if is_same else last.changed or last.written
+    since = last.previous_change_at if is_same else last.changed_at or last.written
     if since is None:
         return view
-    previous: SummaryForecast | None = last.was if is_same else last.told
+    previous: SummaryForecast | None = last.previous_forecast if is_same else last.forecast
     return replace(view, changes=changes_since(facts.milestone, since, facts.now), previous_forecast=previous)
 
 

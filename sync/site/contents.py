@@ -146,7 +146,7 @@ def _stale(store: Store, sources: Sequence[Connection], audience: Audience) -> t
     """
     failed, found = store.stale(), set[tuple[str, datetime | None]]()
     for source in sources:
-        origin = source.connector.source
+        origin = source.connector.base_url
         watched = store.watched(source.name, origin)
         known = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
         named = known.union(source.projects) if audience is EVERYBODY else known

@@ -33,7 +33,11 @@ class MarkerKind(StrEnum):
     BOARD = "board"
 
 
-class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
+_STORED_NAMES = {"changed_at": "changed", "previous_change_at": "before", "previous_forecast": "was"}
+"""Field name in Python -> name in stored markers, which must not change."""
+
+
+class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STORED_NAMES):
     """The hidden sign in each of our texts, and the memory that outlives a lost database.
 
     ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` is the one that people
@@ -55,17 +59,17 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     probability: float | None = None
     p50: date | None = None
     due: date | None = None
-    was: SummaryForecast | None = None
+    previous_forecast: SummaryForecast | None = None
     meaning: str = ""
     body: str = ""
     written: datetime | None = None
-    changed: datetime | None = None
-    before: datetime | None = None
+    changed_at: datetime | None = None
+    previous_change_at: datetime | None = None
     reminded: datetime | None = None
     replan: Replan | None = None
 
     @property
-    def told(self) -> SummaryForecast:
+    def forecast(self) -> SummaryForecast:
         """The forecast that this summary tells."""
         return SummaryForecast(probability=self.probability, p50=self.p50, due=self.due)
 

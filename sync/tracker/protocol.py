@@ -96,26 +96,30 @@ __all__ = [
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a connection can do; `body_limit` is in characters, with a margin below the tracker's own limit.
+    """The abilities and limits of a connection.
 
-    `scoped` is the text between a status label's prefix and its value: ``health/on-track``, ``health::on-track``.
-    `described` is how long (in UTF-8 bytes) a milestone's description may get; 0: it is not ours to write.
-    `health`: issues have a health status of the tracker's own, at least under some licence.
-    `boards`: there are project boards with status updates, on which an update of ours may stand.
-    `files`: files can be attached to issues, and taken away again.
-    `labels_are_made` is false where a label exists by being used (Jira); `labels_any_case` is true where two labels
-    cannot differ in case alone (GitHub).
+    ``body_limit``: maximum length of a comment in characters, with a margin below the tracker's own limit.
+    ``label_separator``: the text between a status label's prefix and its value (``health/on-track``,
+    ``health::on-track``).
+    ``history``: the tracker has a history of its issues.
+    ``description_limit``: maximum length of a milestone's description in UTF-8 bytes; 0 = the connector does not write
+    descriptions.
+    ``health``: issues have a health status of the tracker's own, at least under some licence.
+    ``boards``: there are project boards with status updates.
+    ``files``: files can be attached to issues and deleted.
+    ``needs_label_creation``: a label must be created before it is used; False in Jira.
+    ``labels_any_case``: two labels cannot differ in case alone (GitHub).
     """
 
     markup: Markup
     body_limit: int
-    scoped: str = "/"
+    label_separator: str = "/"
     history: bool = True
-    described: int = 0
+    description_limit: int = 0
     health: bool = False
     boards: bool = False
     files: bool = False
-    labels_are_made: bool = True
+    needs_label_creation: bool = True
     labels_any_case: bool = False
 
 
@@ -175,7 +179,7 @@ class Connector(Protocol):
     """One tracker through one set of credentials. Not shared between threads unless it says so."""
 
     name: str
-    source: str
+    base_url: str
 
     @property
     def capabilities(self) -> Capabilities:

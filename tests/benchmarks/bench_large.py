@@ -100,7 +100,7 @@ def _pages(rng: Random, project: str, key: str) -> Iterator:  # type: ignore[typ
 class Silent:
     """A tracker where nothing changed."""
 
-    source, requests = SOURCE, 0
+    base_url, requests = SOURCE, 0
 
     def __init__(self) -> None:
         from sync.model.tracker_data import Markup

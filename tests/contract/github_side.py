@@ -147,7 +147,7 @@ def small(world: World, clock: Clock) -> Small:
 
 def target(connector: Connector, small: Small, goal: Goal, issue: str = "") -> Target:
     """What the engine would ask about a milestone."""
-    name = uid(connector.source, "milestone", f"MI_kw{goal.id}")
+    name = uid(connector.base_url, "milestone", f"MI_kw{goal.id}")
     return Target(milestone=name, project=f"R_kw{small.place.id}", project_key=small.place.key, issue=issue)
 
 

@@ -92,10 +92,10 @@ class Linear:
     capabilities = Capabilities(markup=Markup.GITHUB, body_limit=50_000, history=False)
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self.source = setup.name, setup.url.rstrip("/")
+        self.name, self.base_url = setup.name, setup.url.rstrip("/")
         self._timeout, self._caller, self._session = setup.timeout, Caller(setup), requests.Session()
         self._session.headers["Authorization"] = setup.secrets["token"]
-        self._session.mount(self.source, setup.options.get("transport") or requests.adapters.HTTPAdapter())
+        self._session.mount(self.base_url, setup.options.get("transport") or requests.adapters.HTTPAdapter())
         self._me = ""
 
     @property
@@ -109,7 +109,7 @@ class Linear:
 
     def _send(self, operation: str, variables: Json) -> Response:
         body = {"operationName": operation, "query": QUERIES[operation], "variables": variables}
-        answer = self._session.post(f"{self.source}/graphql", json=body, timeout=self._timeout, allow_redirects=False)
+        answer = self._session.post(f"{self.base_url}/graphql", json=body, timeout=self._timeout, allow_redirects=False)
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
     def _ask(self, operation: str, where: str = "", /, **variables: Any) -> Any:

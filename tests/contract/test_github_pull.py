@@ -230,7 +230,7 @@ def test_a_repository_without_issues(there: Small, clock: Clock) -> None:
 
 def test_an_enterprise_server_has_its_apis_elsewhere(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock, url=f"{there.tracker.url}/api/v3/")
-    assert connector.source == f"{there.tracker.url}/api/v3"
+    assert connector.base_url == f"{there.tracker.url}/api/v3"
     assert len(pulled(connector).issues) == 3
     assert {path.split("?")[0] for _, path, _ in there.tracker.log} == {
         "/api/v3/repos/acme/app/issues",

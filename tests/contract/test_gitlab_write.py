@@ -44,7 +44,7 @@ class Desk:
         self.project: Project = side.tracker.project(KEY, "Shop")
         self.milestone: Milestone = side.tracker.milestone(self.project, "2.0")
         self.connector: GitLabConnector = side.connect(status_labels=["milestone-status"])
-        self.uid = uid(self.connector.source, "milestone", str(self.milestone.id))
+        self.uid = uid(self.connector.base_url, "milestone", str(self.milestone.id))
         self.to: dict[str, Any] = {"milestone": self.uid, "project": str(self.project.id), "project_key": KEY}
 
     def marker(self, kind: str = "summary") -> str:
@@ -220,7 +220,7 @@ class TestSeveral:
     def test_status_issues_of_many_milestones_are_read_together(self, desk: Desk) -> None:
         targets = []
         for n in range(60):
-            uid_ = f"{desk.connector.source}/milestone/{n}"
+            uid_ = f"{desk.connector.base_url}/milestone/{n}"
             desk.tracker.issue(desk.project, f"Status {n}", desk.tracker.user("ada"))
             to = {**desk.to, "milestone": uid_}
             targets.append(Target(**to, issue=f"{KEY}#{n + 1}"))

@@ -374,7 +374,7 @@ def test_an_empty_project_is_complete(served: Stand) -> None:
 def test_no_secret_in_a_repr(served: Stand) -> None:
     connector = served.connector(token="sandbox")
     assert "sandbox" not in repr(connector)
-    assert connector.source == served.tracker.url
+    assert connector.base_url == served.tracker.url
 
 
 # --- what is found out once a day, and what is still there ------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_behind_the_gateway_of_oauth_links_lead_to_the_site(monkeypatch: pytest.
         addresses |= {row.url.removesuffix(row.id) for row in state.milestones.values()}
         assert addresses == {f"{site}/browse/", f"{site}/projects/PAY/versions/"}
         assert [project.url for page in state.pages for project in page.projects] == [f"{site}/projects/PAY"]
-        assert first.source == served.tracker.url, "what is stored keeps its identity"
+        assert first.base_url == served.tracker.url, "what is stored keeps its identity"
         served.clock.on(minutes=5)
         again = served.connector(dialect="cloud")
         assert {row.url for row in pulled(again, ["PAY"], state).milestones.values()} <= {

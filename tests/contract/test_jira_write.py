@@ -158,7 +158,7 @@ def test_a_label_moves_as_a_delta(served: Stand, project: Project) -> None:
 
 def test_labels_make_themselves(served: Stand, project: Project) -> None:
     connector = served.made[-1]
-    assert not connector.capabilities.labels_are_made
+    assert not connector.capabilities.needs_label_creation
     connector.apply(CreateLabel(**at(project), label="health/done", colour="0e8a16", description=""))
     assert served.tracker.writes == []
 
@@ -295,7 +295,7 @@ def test_a_plan_that_was_applied_leaves_nothing_to_do(served: Stand, project: Pr
     connector = served.made[-1]
     state = pulled(connector, ["PAY"])
     version = next(iter(state.milestones))
-    milestone = uid(connector.source, "milestone", version)
+    milestone = uid(connector.base_url, "milestone", version)
     now = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
     def wanted(status: Status) -> Desired:
@@ -315,7 +315,7 @@ def test_a_plan_that_was_applied_leaves_nothing_to_do(served: Stand, project: Pr
             issue_body=served.body("kept up to date"),
             issue_labels=("milestone-status",),
             policy=Policy.CREATE,
-            needs_label=connector.capabilities.labels_are_made,
+            needs_label=connector.capabilities.needs_label_creation,
         )
 
     for status in (Status.ON_TRACK, Status.AT_RISK, Status.AT_RISK, Status.DONE):

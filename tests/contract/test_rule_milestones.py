@@ -52,14 +52,14 @@ def rule(sign: str, text: str, projects: str = "*") -> dict[str, Any]:
 
 def pull(side: SandboxSide, store: Store) -> None:
     with closing(side.connect()) as connector:
-        for page in connector.pull([side.project, side.other], store.cursors(connector.source)):
+        for page in connector.pull([side.project, side.other], store.cursors(connector.base_url)):
             assert not page.failed
-            store.save(connector.source, page, side.now())
+            store.save(connector.base_url, page, side.now())
 
 
 def found(side: SandboxSide, store: Store) -> dict[str, set[str]]:
     """By the written id, the titles of the issues that are in a milestone by rule now."""
-    source = side.made[-1].source
+    source = side.made[-1].base_url
     keys = {project.id: project.key for project in store.projects(source)}
     rules: dict[str, Milestone] = {m.id: m for _, m in store.milestones(source) if m.kind is MilestoneKind.RULE}
     issues: list[Issue] = list(store.issues(source))
@@ -78,7 +78,7 @@ def test_a_label_makes_a_milestone_in_each_project(side: SandboxSide, store: Sto
     side.pass_time(60)
     pull(side, store)
     assert found(side, store) == {f"{side.project}~launch": {"one", "two"}, f"{side.other}~launch": {"far"}}
-    source = side.made[-1].source
+    source = side.made[-1].base_url
     moves = [e for e in store.events(source) if e.milestone.startswith("rule-")]
     assert {e.kind for e in moves} == {EventKind.JOINED}
     assert len(moves) == 2, "who was in it before is in it from its creation"
@@ -103,7 +103,7 @@ def test_a_rule_that_is_new_is_found_in_what_is_old(side: SandboxSide, store: St
     side.options["rules"] = [rule("~", "launch", side.project)]
     pull(side, store)
     assert found(side, store) == {f"{side.project}~launch": {"one"}}
-    assert not [e for e in store.events(side.made[-1].source) if e.milestone.startswith("rule-")]
+    assert not [e for e in store.events(side.made[-1].base_url) if e.milestone.startswith("rule-")]
     del side.options["rules"]
     pull(side, store)
     assert found(side, store) == {}
@@ -162,7 +162,7 @@ def test_it_is_a_member_of_a_joint_milestone(side: SandboxSide, store: Store) ->
     side.options["rules"] = [rule("~", "launch")]
     pull(side, store)
     connector = side.made[-1]
-    store.watch("x", connector.source, {p.id for p in store.projects(connector.source)}, only=True)
+    store.watch("x", connector.base_url, {p.id for p in store.projects(connector.base_url)}, only=True)
     joint = JointMilestone(name="Launch", members=("x:*~launch",))
     source = Connection(name="x", connector=connector, projects=(side.project, side.other), admits=lambda *_: False)
     reading = Snapshot(store, [source], side.now(), AssessmentRules(joints=(joint,)))

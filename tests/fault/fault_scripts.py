@@ -153,7 +153,7 @@ class FaultyConnector:
     """The scene's connector. ``script`` holds what its next calls meet, by verb; when it is empty, nothing."""
 
     def __init__(self, scene: Scene, source: str = SOURCE) -> None:
-        self.scene, self.name, self.source = scene, "memory", source
+        self.scene, self.name, self.base_url = scene, "memory", source
         self.capabilities = Capabilities(markup=Markup.GITHUB, body_limit=65_000)
         self.requests = 0
         self.script: dict[str, deque[str]] = defaultdict(deque)

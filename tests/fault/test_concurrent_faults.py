@@ -27,7 +27,7 @@ def engine(store: Store, *connectors: FaultyConnector, holder: str = "here:1:1")
     return Engine(
         sources=[
             Connection(
-                name=connector.source, connector=connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
+                name=connector.base_url, connector=connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
             )
             for connector in connectors
         ],
@@ -211,6 +211,6 @@ def test_a_connection_that_fails_takes_nothing_from_another(scene: Scene, store:
     for verb in ("pull", "observe", "apply"):
         bad.script[verb].extend([meets] * 50)
     result = engine(store, bad, good).run()
-    assert {failure.connection for failure in result.failures} == {bad.source}
+    assert {failure.connection for failure in result.failures} == {bad.base_url}
     check(good.scene)
     assert len(good.scene.tracker.issues) == good.scene.milestones

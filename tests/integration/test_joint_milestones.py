@@ -307,8 +307,8 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     world.sources = [
         dataclasses.replace(source, name="one", connector=world.sources[0].connector) for source in world.sources[:1]
     ]
-    world.store.save(world.sources[0].connector.source, pages[1], NOW)
-    world.store.watch("one", world.sources[0].connector.source, {"a", "b"}, only=True)
+    world.store.save(world.sources[0].connector.base_url, pages[1], NOW)
+    world.store.watch("one", world.sources[0].connector.base_url, {"a", "b"}, only=True)
     for on in (False, True):
         book = AssessmentRules(RULES, Calendar.plain(), nudging=Nudging(over_committed=on))
         whole = build_portfolio(Snapshot(world.store, world.sources, NOW, book, replay=True))

@@ -146,11 +146,11 @@ class Team:
 def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Team | None = None) -> None:
     """A pull by a new connector. With ``rng`` people go on meanwhile, and it may be killed after any page."""
     with closing(side.connect(concurrency=rng.choice((1, 4)) if rng else 3)) as connector:
-        for page in connector.pull([side.project, side.other], store.cursors(connector.source)):
+        for page in connector.pull([side.project, side.other], store.cursors(connector.base_url)):
             assert not page.failed
-            store.save(connector.source, page, side.now())
+            store.save(connector.base_url, page, side.now())
             if not rng or rng.random() < 0.5:
-                remembered(side, store, connector.source)
+                remembered(side, store, connector.base_url)
             if rng and team and rng.random() < 0.3:
                 team()
             if rng and rng.random() < 0.2:
@@ -194,7 +194,7 @@ def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
     """This store, and that of one full pull."""
     with Store.memory(side.now) as whole:
         pulled(side, whole)
-        source = side.made[-1].source
+        source = side.made[-1].base_url
         there = {issue.id: issue for issue in store.issues(source) if issue.visibility is not Visibility.UNKNOWN}
         assert there == {issue.id: issue for issue in whole.issues(source)}
         assert store.projects(source) == whole.projects(source)
@@ -243,7 +243,7 @@ def test_what_was_deleted_stays_until_the_sweep(sandbox: Sandbox, kind: str) -> 
     with Store.memory(side.now) as store:
         side.pass_time(600)
         pulled(side, store)
-        source = side.made[-1].source
+        source = side.made[-1].base_url
         del side.place.issues[2]
         pulled(side, store)
         gone = [issue.title for issue in store.issues(source) if not issue.milestones]
@@ -266,9 +266,9 @@ def test_a_pull_killed_after_each_page_in_turn_reads_everything(sandbox: Sandbox
     with Store.memory(side.now) as store:
         for _ in range(40):
             with closing(side.connect()) as connector:
-                before = store.cursors(connector.source)
+                before = store.cursors(connector.base_url)
                 for page in connector.pull([side.project, side.other], before):
-                    store.save(connector.source, page, side.now())
+                    store.save(connector.base_url, page, side.now())
                     if page.cursors and dict(page.cursors) != before:
                         break  # killed
                 else:

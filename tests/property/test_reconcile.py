@@ -83,7 +83,7 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
             meaning=draw(words),
             body=draw(st.sampled_from(["", body_hash("a"), body_hash("b")])),
             written=draw(times),
-            changed=draw(st.none() | times),
+            changed_at=draw(st.none() | times),
         )
         text = draw(st.sampled_from([marker.encode(), "", "{}", "nonsense"]))
         at, body = draw(times), draw(words)

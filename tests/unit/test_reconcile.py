@@ -299,9 +299,9 @@ def test_the_marker_keeps_when_the_meaning_changed() -> None:
     settle(there, want(meaning="2"), second)
     settle(there, want(meaning="2", summary="other words"), third)
     marker = summary_of(there)
-    assert (marker.before, marker.changed, marker.written) == (NOW, second, third)
+    assert (marker.previous_change_at, marker.changed_at, marker.written) == (NOW, second, third)
     settle(there, want(meaning="3"), fourth)
-    assert (summary_of(there).before, summary_of(there).changed) == (second, fourth)
+    assert (summary_of(there).previous_change_at, summary_of(there).changed_at) == (second, fourth)
 
 
 def test_what_another_account_wrote_with_our_marker_is_neither_ours_nor_doubled() -> None:
@@ -443,18 +443,23 @@ def test_the_summarys_marker_remembers_what_was_published() -> None:
     assert posted.summary
     marker = summary_of(there)
     assert (marker.baseline, marker.probability, marker.status) == (date(2026, 4, 1), 0.6, Status.ON_TRACK)
-    assert (marker.since, marker.meaning, marker.changed, marker.before) == (NOW, wanted.meaning, NOW, None)
+    assert (marker.since, marker.meaning, marker.changed_at, marker.previous_change_at) == (
+        NOW,
+        wanted.meaning,
+        NOW,
+        None,
+    )
 
 
 def test_the_summarys_marker_remembers_what_was_told_before_the_last_change() -> None:
     there, first = tracker(), SummaryForecast(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
     settle(there, want(probability=0.6, p50=first.p50, due=first.due))
-    assert summary_of(there).was is None
+    assert summary_of(there).previous_forecast is None
     later = want(meaning="another", probability=0.4, p50=date(2026, 4, 9), due=first.due)
     settle(there, later)
-    assert summary_of(there).was == first
+    assert summary_of(there).previous_forecast == first
     settle(there, msgspec.structs.replace(later, summary="other words"), NOW + timedelta(days=2))
-    assert summary_of(there).was == first
+    assert summary_of(there).previous_forecast == first
 
 
 def test_a_first_summary_is_the_one_that_the_plan_would_post() -> None:
