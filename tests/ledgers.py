@@ -13,10 +13,10 @@ from sync.model.membership import Container, Membership
 from sync.model.tracker_data import Issue, Person, State, StatusCategory
 from tests.days import day
 
-Stay = Sequence[float | None]
+MembershipDays = Sequence[float | None]
 """(joined, closed) or (joined, closed, left), in days from the origin."""
 
-Given = tuple[Container, Sequence[Stay]]
+Given = tuple[Container, Sequence[MembershipDays]]
 
 
 def container(
@@ -39,11 +39,11 @@ def container(
     )
 
 
-def stays(name: str, given: Iterable[Stay]) -> list[Membership]:
+def memberships(name: str, given: Iterable[MembershipDays]) -> list[Membership]:
     """Memberships of ``name``: one item for each stay."""
     found = []
-    for k, stay in enumerate(given):
-        joined, closed, left = (*stay, None)[:3]
+    for k, membership in enumerate(given):
+        joined, closed, left = (*membership, None)[:3]
         assert joined is not None
         found.append(
             Membership(
@@ -59,7 +59,7 @@ def stays(name: str, given: Iterable[Stay]) -> list[Membership]:
 
 def ledger(pairs: Sequence[Given]) -> Ledger:
     """A ledger of containers with their stays."""
-    return Ledger.of([c for c, _ in pairs], [m for c, given in pairs for m in stays(c.id, given)])
+    return Ledger.of([c for c, _ in pairs], [m for c, given in pairs for m in memberships(c.id, given)])
 
 
 def releases(
@@ -73,7 +73,7 @@ def releases(
     for n in range(count):
         start = n * length
         late = missed if n % 3 == 2 else 0
-        closed: list[Stay] = [(start, start + length * (k + 1) / (items + 1)) for k in range(items - late)]
+        closed: list[MembershipDays] = [(start, start + length * (k + 1) / (items + 1)) for k in range(items - late)]
         closed += [(start, start + length + 3)] * late
         found.append(
             (container(f"{stream}-{n}", start, start + length, stream=stream, ended=start + length + 4), closed)

@@ -23,7 +23,7 @@ def new_closing_records(store: Store, assessed: Sequence[AssessedMilestone]) -> 
             yield freeze(
                 milestone.health,
                 milestone.milestone,
-                milestone.stays,
+                milestone.memberships,
                 milestone.issues,
                 store.events(milestone.source.connector.base_url, milestones=[milestone.milestone.id]),
                 milestone.due_dates,

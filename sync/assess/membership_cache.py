@@ -32,12 +32,12 @@ _TOGETHER = 100
 class Retained(msgspec.Struct, frozen=True):
     """Of one source: the stays (names are uids), and when estimates changed: (issue uid, time), in the order told."""
 
-    stays: MembershipTable
+    memberships: MembershipTable
     estimated: list[tuple[str, datetime]]
 
 
 class _Body(msgspec.Struct, array_like=True):
-    stays: bytes
+    memberships: bytes
     estimated: list[tuple[str, datetime]]
 
 
@@ -73,14 +73,14 @@ def load_memberships(
                 memo = CacheEntry(editions.get(project, 0), msgspec.msgpack.encode(made))
                 fresh[project] = memo
             made = msgspec.msgpack.decode(memo.body, type=_Body)
-            few.append(MembershipTable.decode(made.stays).without(ours).as_of(at))
+            few.append(MembershipTable.decode(made.memberships).without(ours).as_of(at))
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
         if fresh and editions:
             with suppress(StoreError):  # who may only read makes them again the next time
                 store.save_memos(source, rule, fresh)
         parts.append(_joined_up(few))
-    stays = _joined_up(parts).named(uid(source, "milestone", ""), uid(source, "issue", ""))
-    return Retained(stays, estimated)
+    memberships = _joined_up(parts).named(uid(source, "milestone", ""), uid(source, "issue", ""))
+    return Retained(memberships, estimated)
 
 
 def _joined_up(parts: Sequence[MembershipTable]) -> MembershipTable:
@@ -118,12 +118,14 @@ def _made(
     found = history.memberships(issues.values(), told, titles, source=source, removed=removed)
     milestone, item = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
 
-    def bare(stay: Membership) -> tuple[Membership, datetime]:
-        short = msgspec.structs.replace(stay, container=stay.container[milestone:], item=stay.item[item:])
-        return short, issues[stay.item].created_at
+    def bare(membership: Membership) -> tuple[Membership, datetime]:
+        short = msgspec.structs.replace(
+            membership, container=membership.container[milestone:], item=membership.item[item:]
+        )
+        return short, issues[membership.item].created_at
 
-    stays = MembershipTable.of(bare(stay) for stay in found)
-    return _Body(stays.encode(), estimated)
+    memberships = MembershipTable.of(bare(membership) for membership in found)
+    return _Body(memberships.encode(), estimated)
 
 
 class LazyIssues(Mapping[str, Issue]):

@@ -42,7 +42,7 @@ class AssessmentRules:
 
 @dataclass(frozen=True)
 class AssessedMilestone:
-    """One milestone with its health and everything that its comment tells. ``stays`` are its memberships,
+    """One milestone with its health and everything that its comment tells. ``memberships`` are its items',
     ``running`` says that it had not ended at that time, ``reported`` that it has a status issue,
     ``read_at`` when its project was last read in full, ``forecasts`` what was said in earlier weeks, ``estimated`` when
     items (uids) were last estimated anew, ``calibration`` how such forecasts did. What `sync.assess.relations`
@@ -57,7 +57,7 @@ class AssessedMilestone:
     written: str
     stream: str
     health: Health
-    stays: Sequence[Membership]
+    memberships: Sequence[Membership]
     issues: Mapping[str, Issue]
     due_dates: tuple[DueDate, ...]
     named: MilestoneOverrides

@@ -263,7 +263,8 @@ class _PortfolioBuilder:
             promised=asked.due,
             horizon=max((self.curves[uid].horizon for uid in uids if uid in self.curves), default=np.nan),
             counts=counting.merged_counts(
-                [(self.reading.container(milestone.uid), milestone.stays) for milestone in members], self.reading.at
+                [(self.reading.container(milestone.uid), milestone.memberships) for milestone in members],
+                self.reading.at,
             ),
             previous=self.reading.previous.get(name),
             rules=self.book.rules,
@@ -362,5 +363,7 @@ def _names(source: str, project: str, key: str, url: str) -> Iterator[tuple[str,
 
 def _open(milestone: AssessedMilestone, reading: Snapshot) -> list[str]:
     return [
-        stay.item for stay in milestone.stays if stay.item in milestone.issues and counting.is_open(stay, reading.at)
+        membership.item
+        for membership in milestone.memberships
+        if membership.item in milestone.issues and counting.is_open(membership, reading.at)
     ]

@@ -110,9 +110,9 @@ class _Histories:
     def __init__(self, loaded: Sequence[_ConnectionRows], book: AssessmentRules, at: datetime) -> None:
         containers = [c for rows in loaded for c in rows.containers]
         public = [c for rows in loaded for c in rows.containers if rows.project_of(c.id).public]
-        stays = [rows.stays for rows in loaded]
-        self.ledger = ledger_of(containers, stays)
-        self._public = self.ledger if len(public) == len(containers) else ledger_of(public, stays)
+        memberships = [rows.memberships for rows in loaded]
+        self.ledger = ledger_of(containers, memberships)
+        self._public = self.ledger if len(public) == len(containers) else ledger_of(public, memberships)
         self._book, self._at = book, at
         self._made: dict[tuple[int, float], tuple[HistoryTables, Rules]] = {}
 
@@ -190,8 +190,8 @@ class _ConnectionRows:
         self.keys = {project.id: project.key for project in self.projects.values()}
         self.due_dates = store.due_dates(origin)
         kept = load_memberships(store, origin, watched, source.removed, at, ours, marks, source.ignored)
-        self.stays, self.estimated = kept.stays, dict(kept.estimated)
-        self.by_container = self.stays.by_container()
+        self.memberships, self.estimated = kept.memberships, dict(kept.estimated)
+        self.by_container = self.memberships.by_container()
         self.milestones = {  # a rule says where to look, not that there is something
             name: m
             for name, m in self.milestones.items()
@@ -206,7 +206,7 @@ class _ConnectionRows:
             zone=source.zone,
             at=at,
         )
-        self.open = self.stays.open_items(at)
+        self.open = self.memberships.open_items(at)
 
         def read(ids: Iterable[str] | None = None) -> dict[str, Issue]:
             found = store.issues(origin, projects=watched) if ids is None else store.issues(origin, ids=list(ids))
@@ -216,7 +216,7 @@ class _ConnectionRows:
 
         running = [c.id for c in self.containers if c.ended is None or c.id in reported]
         items = {item for some in self.open.values() for item in some}
-        items |= {item for name in running for item in self.stays.items_of(name)}
+        items |= {item for name in running for item in self.memberships.items_of(name)}
         begin = len(uid(origin, "issue", ""))
         self.issues = LazyIssues(read(item[begin:] for item in items), read)
 
@@ -238,7 +238,7 @@ class _ConnectionRows:
 
     def rooms(self, memory: _PreviousRuns, at: datetime, book: AssessmentRules) -> Iterator[_VisibilityGroup]:
         """Its milestones, the public ones apart: nothing that is not public may enter what is told of them."""
-        counts = self.stays.counts(self.containers, at)
+        counts = self.memberships.counts(self.containers, at)
         for public in (True, False):
             mine = {
                 name: milestone for name, milestone in self.milestones.items() if self.project_of(name).public is public
@@ -271,7 +271,7 @@ class _ConnectionRows:
                 written=self.written(milestone),
                 stream=containers[name].stream,
                 health=verdict,
-                stays=self.by_container.get(name, ()),
+                memberships=self.by_container.get(name, ()),
                 issues=self.issues,
                 due_dates=tuple(self.due_dates.get(milestone.id, ())),
                 named=named,

@@ -114,7 +114,9 @@ def _find(word: str, written: str, held: Sequence[AssessedMilestone], at: dateti
     found: dict[str, tuple[str, Issue]] = {}
     for milestone in held:
         for item in {
-            stay.item for stay in milestone.stays if stay.item in milestone.issues and counting.is_open(stay, at)
+            membership.item
+            for membership in milestone.memberships
+            if membership.item in milestone.issues and counting.is_open(membership, at)
         }:
             issue = milestone.issues[item]
             key = f"{milestone.project.key}{issue.key}" if issue.key.startswith("#") else issue.key

@@ -33,7 +33,7 @@ _UTC = ZoneInfo("UTC")
 def freeze(
     health: Health,
     milestone: Milestone,
-    stays: Sequence[Membership],
+    memberships: Sequence[Membership],
     issues: Mapping[str, Issue],
     events: Iterable[Event],
     due_dates: Sequence[DueDate],
@@ -44,10 +44,10 @@ def freeze(
     zone: ZoneInfo = _UTC,
 ) -> ClosingRecord:
     """The record of a milestone that is done. ``events`` are its items', ``told`` all forecasts, oldest first."""
-    members = [stay for stay in stays if is_member(stay, health.at)]
+    members = [membership for membership in memberships if is_member(membership, health.at)]
     done = _done(health, milestone, members, zone)
-    began, came, gone = _scope_of(stays, members, health.start, zone)
-    held = [issues[stay.item] for stay in members if stay.item in issues]
+    began, came, gone = _scope_of(memberships, members, health.start, zone)
+    held = [issues[membership.item] for membership in members if membership.item in issues]
     bare = ClosingRecord(
         container=health.container,
         at=health.at,
@@ -73,16 +73,16 @@ def freeze(
 
 
 def _scope_of(
-    stays: Sequence[Membership], members: Sequence[Membership], start: date | None, zone: ZoneInfo
+    memberships: Sequence[Membership], members: Sequence[Membership], start: date | None, zone: ZoneInfo
 ) -> tuple[int, int, int]:
     """Items there at the end of the first day, those that came later, and those that went for good."""
-    ever, now = {stay.item for stay in stays}, {stay.item for stay in members}
-    first = ever if start is None else {s.item for s in stays if is_member(s, end_of_day(start, zone))}
+    ever, now = {membership.item for membership in memberships}, {membership.item for membership in members}
+    first = ever if start is None else {s.item for s in memberships if is_member(s, end_of_day(start, zone))}
     return len(first), len(ever - first), len(ever - now)
 
 
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
-    closed = [stay.closed for stay in members if stay.closed is not None]
+    closed = [membership.closed for membership in members if membership.closed is not None]
     ended = milestone.closed_at
     left = health.counts.open > 0 or not closed
     moment = ended if left and ended is not None else max(closed, default=health.since)
@@ -96,9 +96,9 @@ def _closers(members: Sequence[Membership], issues: Mapping[str, Issue], events:
         if event.kind is EventKind.CLOSED and (event.issue not in last or last[event.issue].at <= event.at):
             last[event.issue] = event
     found: set[Person] = set()
-    for stay in members:
-        issue = issues.get(stay.item)
-        if issue is None or stay.closed is None or stay.removed:
+    for membership in members:
+        issue = issues.get(membership.item)
+        if issue is None or membership.closed is None or membership.removed:
             continue
         actor = last[issue.id].actor if issue.id in last else None
         found |= {actor} if actor is not None and _human(actor) else set(issue.assignees)
@@ -190,9 +190,9 @@ def _scope(record: ClosingRecord) -> Iterable[ReviewQuestion]:
 def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: str) -> Iterable[ReviewQuestion]:
     """The item that took longest, where that is out of the ordinary."""
     spans = [
-        ((stay.closed - stay.joined) / timedelta(days=1), stay.item)
-        for stay in members
-        if stay.closed is not None and not stay.removed and stay.item in issues
+        ((membership.closed - membership.joined) / timedelta(days=1), membership.item)
+        for membership in members
+        if membership.closed is not None and not membership.removed and membership.item in issues
     ]
     if len(spans) < 3:
         return
@@ -209,7 +209,9 @@ def _rush(record: ClosingRecord, members: Sequence[Membership]) -> Iterable[Revi
     if record.start is None or (record.done - record.start).days < 10:
         return
     edge = record.done - (record.done - record.start) * LATE_PART
-    closed = [stay.closed.date() for stay in members if stay.closed is not None and not stay.removed]
+    closed = [
+        membership.closed.date() for membership in members if membership.closed is not None and not membership.removed
+    ]
     late = sum(day > edge for day in closed)
     if len(closed) >= 5 and late >= LATE_SHARE * len(closed):
         yield ReviewQuestion(kind=ReviewQuestionKind.RUSH, count=late, of=len(closed))

@@ -32,7 +32,9 @@ def marked(
         milestone.uid for milestone in managed if milestone.uid in silent or milestone.health.stale_since is not None
     }
     subjects = list(_subjects([milestone for milestone in managed if milestone.uid not in asleep], now))
-    resting = {stay.item for milestone in managed if milestone.uid in asleep for stay in milestone.stays}
+    resting = {
+        membership.item for milestone in managed if milestone.uid in asleep for membership in milestone.memberships
+    }
     left = _left(managed, marks, {subject.issue.id for subject in subjects}, resting)
     can = managed[0].source.connector.capabilities
     here = [mark for mark in marks if mark.issue in {subject.issue.id for subject in (*subjects, *left)}]
@@ -44,7 +46,7 @@ def marked(
 def _subjects(managed: Sequence[AssessedMilestone], now: datetime) -> Iterator[Subject]:
     for milestone in managed:
         if milestone.source.also_of(milestone.project.key).item_labels:
-            for item in sorted({stay.item for stay in milestone.stays if is_member(stay, now)}):
+            for item in sorted({membership.item for membership in milestone.memberships if is_member(membership, now)}):
                 if item in milestone.issues:
                     issue, reasons = milestone.issues[item], milestone.health.reasons
                     true = facts(issue, reasons, item, now)

@@ -66,12 +66,12 @@ def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
     if health.status is Status.DONE and milestone.milestone.closed_at is not None:
         until = min(until, milestone.milestone.closed_at.date())
     start = health.start
-    if start is None or start >= until or not milestone.stays:
+    if start is None or start >= until or not milestone.memberships:
         return None
     span = (until - start).days
     count = min(POINTS, span + 1)
     days = sorted({start + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
-    points = [Point(on, done, scope) for on, scope, done in burnup(milestone.stays, days, zone)]
+    points = [Point(on, done, scope) for on, scope, done in burnup(milestone.memberships, days, zone)]
     running = health.status is not Status.DONE
     # the last point must equal the counts of the health, which may be later than the end of the day
     points[-1] = Point(until, health.counts.done, health.counts.total) if running else points[-1]
@@ -108,7 +108,7 @@ def content_hash(milestone: AssessedMilestone) -> str:
         return ""
     first = chart.points[0].on
     days = [first + timedelta(days=n) for n in range((chart.today - first).days + 1)]
-    levels = list(burnup(milestone.stays, days, milestone.source.zone))
+    levels = list(burnup(milestone.memberships, days, milestone.source.zone))
     moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
     weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
     last = chart.points[-1]

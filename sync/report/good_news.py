@@ -21,17 +21,17 @@ _LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 _RUNS = (*_LATE, Status.ON_TRACK)
 
 
-def good_news(health: Health, stays: Sequence[Membership]) -> str:
-    """The line, in our own words, or an empty text. ``stays`` are the milestone's memberships as known then."""
+def good_news(health: Health, memberships: Sequence[Membership]) -> str:
+    """The line, in our own words, or an empty text. ``memberships`` are the milestone's memberships as known then."""
     if health.status not in _RUNS or health.stale_since is not None:
         return ""
     now = health.at
     if health.status is Status.ON_TRACK and health.was in _LATE and now - health.since < FRESH:
         return "Good news: it is back on track."
-    this, earlier = _weeks(health, stays)
+    this, earlier = _weeks(health, memberships)
     if this >= RECORD_LEAST and len(earlier) > WEEKS_LEAST and this > max(earlier):
         return f"Good news: {this} issues were closed in the last 7 days, more than in any week before."
-    if _half(health.counts.done, health.counts.total) and not _half(*_progress(stays, now - FRESH)):
+    if _half(health.counts.done, health.counts.total) and not _half(*_progress(memberships, now - FRESH)):
         return "Good news: half of the work is done."
     return ""
 
@@ -40,21 +40,21 @@ def _half(done: int, total: int) -> bool:
     return total > 0 and 2 * done >= total
 
 
-def _progress(stays: Sequence[Membership], at: datetime) -> tuple[int, int]:
+def _progress(memberships: Sequence[Membership], at: datetime) -> tuple[int, int]:
     """Items finished and in scope at a time."""
-    done = sum(is_done(stay, at) for stay in stays)
-    return done, done + sum(is_open(stay, at) for stay in stays)
+    done = sum(is_done(membership, at) for membership in memberships)
+    return done, done + sum(is_open(membership, at) for membership in memberships)
 
 
-def _weeks(health: Health, stays: Sequence[Membership]) -> tuple[int, list[int]]:
+def _weeks(health: Health, memberships: Sequence[Membership]) -> tuple[int, list[int]]:
     """Closures that still stand: of the last seven days, and of each week before; the first may be a part of one."""
     if health.start is None:
         return 0, []
     weeks = [0] * max(0, (health.at.date() - health.start).days // 7 + 1)
-    for stay in stays:
-        if stay.closed is None or stay.reopened is not None or stay.removed:
+    for membership in memberships:
+        if membership.closed is None or membership.reopened is not None or membership.removed:
             continue
-        back = (health.at - stay.closed) // FRESH
+        back = (health.at - membership.closed) // FRESH
         if 0 <= back < len(weeks):
             weeks[back] += 1
     return (weeks[0], weeks[1:]) if weeks else (0, [])

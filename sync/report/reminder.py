@@ -110,8 +110,8 @@ def wanted_reminders(milestone: AssessedMilestone, now: datetime, nudging: Nudgi
     if not nudging.reminders or not milestone.running or milestone.health.status is Status.DONE:
         return []
     held = [
-        (milestone.issues[stay.item], stay.joined)
-        for stay in milestone.stays
-        if stay.item in milestone.issues and is_open(stay, now)
+        (milestone.issues[membership.item], membership.joined)
+        for membership in milestone.memberships
+        if membership.item in milestone.issues and is_open(membership, now)
     ]
     return due_reminders(held, now, nudging)

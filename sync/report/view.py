@@ -145,8 +145,8 @@ def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
 
 def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
     """All that the summary tells, but for what changed since the last one and what people say."""
-    open_now = tuple(stay.item for stay in milestone.stays if is_open(stay, now))
-    members = {stay.item for stay in milestone.stays}
+    open_now = tuple(membership.item for membership in milestone.memberships if is_open(membership, now))
+    members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
     return View(
         health=milestone.health,
@@ -161,7 +161,9 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         ),
         points=_points(milestone, now),
         budget=_budget(
-            milestone.issues[stay.item] for stay in milestone.stays if is_member(stay, now) and stay.item in items
+            milestone.issues[membership.item]
+            for membership in milestone.memberships
+            if is_member(membership, now) and membership.item in items
         ),
         forecasts=milestone.forecasts,
         calibration=milestone.calibration,
@@ -170,7 +172,7 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         commitments=milestone.commitments,
         findings=milestone.findings,
         criteria=milestone.criteria,
-        good_news=good_news(milestone.health, milestone.stays),
+        good_news=good_news(milestone.health, milestone.memberships),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
     )
@@ -178,12 +180,18 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
 
 def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:
     """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
-    reopened = {stay.item for stay in milestone.stays if stay.reopened and stay.reopened > since}
-    inside = {stay.item for stay in milestone.stays if is_member(stay, since)}
-    added = {stay.item for stay in milestone.stays if stay.joined > since} - inside
-    removed = {stay.item for stay in milestone.stays if stay.left and stay.left > since}
-    still = {stay.item for stay in milestone.stays if is_member(stay, now)}
-    closed = {stay.item for stay in milestone.stays if stay.closed and stay.closed > since and stay.reopened is None}
+    reopened = {
+        membership.item for membership in milestone.memberships if membership.reopened and membership.reopened > since
+    }
+    inside = {membership.item for membership in milestone.memberships if is_member(membership, since)}
+    added = {membership.item for membership in milestone.memberships if membership.joined > since} - inside
+    removed = {membership.item for membership in milestone.memberships if membership.left and membership.left > since}
+    still = {membership.item for membership in milestone.memberships if is_member(membership, now)}
+    closed = {
+        membership.item
+        for membership in milestone.memberships
+        if membership.closed and membership.closed > since and membership.reopened is None
+    }
     return Changes(
         since=since,
         added=tuple(sorted(added)),
@@ -201,7 +209,7 @@ def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
         until = min(until, milestone.milestone.closed_at.date())
     if start is None or start >= until:
         return ()
-    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.stays, _days(start, until)))
+    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.memberships, _days(start, until)))
 
 
 def _days(start: date, until: date) -> Sequence[date]:

@@ -99,7 +99,7 @@ def _lines(made: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Point
         open_then: set[str] = set()
         for milestone in made.members:
             at = end_of_day(day, milestone.source.zone)
-            still = {stay.item for stay in milestone.stays if is_open(stay, at)}
+            still = {membership.item for membership in milestone.memberships if is_open(membership, at)}
             open_then |= still
-            scope |= still | {stay.item for stay in milestone.stays if is_done(stay, at)}
+            scope |= still | {membership.item for membership in milestone.memberships if is_done(membership, at)}
         yield Point(day, len(scope - open_then), len(scope))

@@ -172,25 +172,25 @@ def _pull(milestone: AssessedMilestone, offer: Lever) -> LeverRow:
 def _scope(milestone: AssessedMilestone) -> list[ScopeChange]:
     """What joined after the start, left, was reopened, closed, or taken out, the newest first."""
     begin = _begin(milestone)
-    reopened = {(stay.item, stay.reopened) for stay in milestone.stays if stay.reopened}
+    reopened = {(membership.item, membership.reopened) for membership in milestone.memberships if membership.reopened}
     found: list[ScopeChange] = []
-    for stay in milestone.stays:
-        issue = milestone.issues.get(stay.item)
-        if (stay.item, stay.joined) in reopened:
-            found.append(ScopeChange(stay.joined, "reopened", issue))
-        elif stay.joined > begin:
-            found.append(ScopeChange(stay.joined, "added", issue))
-        if stay.left is not None:
-            found.append(ScopeChange(stay.left, "removed", issue))
-        if stay.closed is not None:
-            found.append(ScopeChange(stay.closed, "taken out" if stay.removed else "closed", issue))
+    for membership in milestone.memberships:
+        issue = milestone.issues.get(membership.item)
+        if (membership.item, membership.joined) in reopened:
+            found.append(ScopeChange(membership.joined, "reopened", issue))
+        elif membership.joined > begin:
+            found.append(ScopeChange(membership.joined, "added", issue))
+        if membership.left is not None:
+            found.append(ScopeChange(membership.left, "removed", issue))
+        if membership.closed is not None:
+            found.append(ScopeChange(membership.closed, "taken out" if membership.removed else "closed", issue))
     return sorted(found, key=lambda m: (m.at, m.word, m.issue.key if m.issue else ""), reverse=True)
 
 
 def _begin(milestone: AssessedMilestone) -> datetime:
     """The end of its first day: what was there by then was planned."""
     start = milestone.health.start or min(
-        (stay.joined.date() for stay in milestone.stays), default=milestone.health.at.date()
+        (membership.joined.date() for membership in milestone.memberships), default=milestone.health.at.date()
     )
     return datetime.combine(start, datetime.min.time(), milestone.source.zone) + timedelta(days=1)
 
@@ -199,12 +199,12 @@ def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
     """Who has what, those with the most open items first, nobody's last."""
     at = milestone.health.at
     mine: dict[str, tuple[list[Issue], list[Issue]]] = {}
-    for stay in milestone.stays:
-        issue = milestone.issues.get(stay.item)
-        if issue is None or not (is_open(stay, at) or is_done(stay, at)):
+    for membership in milestone.memberships:
+        issue = milestone.issues.get(membership.item)
+        if issue is None or not (is_open(membership, at) or is_done(membership, at)):
             continue
         for name in [person.name for person in issue.assignees] or [""]:
-            mine.setdefault(name, ([], []))[0 if is_open(stay, at) else 1].append(issue)
+            mine.setdefault(name, ([], []))[0 if is_open(membership, at) else 1].append(issue)
     for name in sorted(mine, key=lambda n: (not n, -len(mine[n][0]), -len(mine[n][1]), n)):
         has, did = mine[name]
         yield PersonRow(clean(name) if name else "", tuple(sorted(has, key=lambda i: i.updated_at)), len(did))

@@ -142,9 +142,9 @@ def owners(milestone: AssessedMilestone) -> tuple[str, ...]:
     if milestone.named.owner:
         return (clean(milestone.named.owner),)
     tally: dict[str, int] = {}
-    for stay in milestone.stays:
-        issue = milestone.issues.get(stay.item)
-        if issue is not None and is_open(stay, milestone.health.at):
+    for membership in milestone.memberships:
+        issue = milestone.issues.get(membership.item)
+        if issue is not None and is_open(membership, milestone.health.at):
             for person in issue.assignees:
                 tally[person.name] = tally.get(person.name, 0) + 1
     most = sorted(tally, key=lambda name: (-tally[name], name))

@@ -151,7 +151,18 @@ def _with_record(engine: Engine) -> str:
         PublishedForecast(at=NOW - timedelta(days=30), probability=0.8),
     ]
     engine.store.save_records(
-        [freeze(done.health, done.milestone, done.stays, done.issues, (), done.due_dates, told, criteria=done.criteria)]
+        [
+            freeze(
+                done.health,
+                done.milestone,
+                done.memberships,
+                done.issues,
+                (),
+                done.due_dates,
+                told,
+                criteria=done.criteria,
+            )
+        ]
     )
     return done.uid
 

@@ -20,7 +20,7 @@ from sync.health.assess import explain
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger
+from tests.ledgers import Given, MembershipDays, container, ledger
 
 NUMBERS = Path(__file__).parent / "forecasts.json"
 NOW = 700.0
@@ -48,7 +48,7 @@ def world() -> Ledger:
     return ledger(pairs)
 
 
-def one(draw: random.Random, begin: float, length: float, late: int) -> Stay:
+def one(draw: random.Random, begin: float, length: float, late: int) -> MembershipDays:
     """A stay in a milestone: a fifth joins later, a tenth leaves, the rest is closed by about the due date."""
     joined = begin + (length * draw.random() if draw.random() < 0.2 else 0.0)
     if draw.random() < 0.1:

@@ -114,14 +114,14 @@ def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -
 
 def test_an_issue_that_was_reopened_left_and_comes_back_is_added(world: World) -> None:
     milestone = assessed(world)
-    known = milestone.stays[-1]
+    known = milestone.memberships[-1]
     days = timedelta(days=1)
     reopened = replace(known, joined=NOW - 9 * days, closed=NOW - 8 * days, reopened=NOW - 7 * days)
     left = replace(known, joined=NOW - 7 * days, left=NOW - 6 * days)
-    others = [membership for membership in milestone.stays if membership.item != known.item]
-    milestone = changed(milestone, stays=[*others, reopened, left])
+    others = [membership for membership in milestone.memberships if membership.item != known.item]
+    milestone = changed(milestone, memberships=[*others, reopened, left])
     stands = written(desired(milestone, None), None)
-    milestone = changed(milestone, stays=[*milestone.stays, replace(known, joined=NOW + days)])
+    milestone = changed(milestone, memberships=[*milestone.memberships, replace(known, joined=NOW + days)])
     again = desired(milestone, stands, NOW + 2 * days)
     assert f"**Added** `{milestone.issues[known.item].key}`" in again.summary
 

@@ -99,7 +99,7 @@ def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
     late = [
         milestone
         for milestone in ends
-        if max(s.closed for s in milestone.stays if s.closed).date() > (milestone.health.due or TODAY)
+        if max(s.closed for s in milestone.memberships if s.closed).date() > (milestone.health.due or TODAY)
     ]
     assert stream.kept == 8 - len(late)
 
@@ -151,4 +151,4 @@ def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) 
 
 def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:
     """The milestone as if it held nothing."""
-    return dataclasses.replace(milestone, stays=())
+    return dataclasses.replace(milestone, memberships=())

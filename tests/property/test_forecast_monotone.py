@@ -24,7 +24,7 @@ from sync.model.dates import end_of_day
 from sync.model.health import Status
 from sync.model.membership import Container, Membership
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, stays
+from tests.ledgers import Given, MembershipDays, container, ledger, memberships
 
 PLAIN = Calendar.plain()
 BUSY = Calendar(country="US", off=[date(2024, 3, n) for n in (5, 6, 20)])
@@ -41,7 +41,7 @@ def habits(draw: st.DrawFn) -> list[Given]:
     start = 0.0
     for n in range(draw(st.integers(0, 8))):
         length = draw(st.sampled_from([5.0, 10.0, 14.0]))
-        items: list[Stay] = []
+        items: list[MembershipDays] = []
         for _ in range(draw(st.integers(0, 8))):
             joined = start + draw(st.sampled_from([0.0, 0.0, 0.3, 0.8])) * length
             closed = draw(st.sampled_from([None, 0.05, 0.2, 0.5, 0.9, 1.4, 2.5]))
@@ -59,7 +59,7 @@ def habits(draw: st.DrawFn) -> list[Given]:
 
 
 @st.composite
-def running(draw: st.DrawFn) -> tuple[float, float, list[Stay], float]:
+def running(draw: st.DrawFn) -> tuple[float, float, list[MembershipDays], float]:
     """Start, due, stays and the moment of a milestone that runs after day 112."""
     start = 112.0
     length = draw(st.sampled_from([4.0, 14.0, 30.0, 90.0]))
@@ -67,12 +67,16 @@ def running(draw: st.DrawFn) -> tuple[float, float, list[Stay], float]:
     closed = draw(st.lists(st.floats(start, at), max_size=6))
     late = draw(st.lists(st.floats(start, at), max_size=3))
     still_open = draw(st.integers(1, 10))
-    given_: list[Stay] = [*[(start, c) for c in closed], *[(j, None) for j in late], *[(start, None)] * still_open]
+    given_: list[MembershipDays] = [
+        *[(start, c) for c in closed],
+        *[(j, None) for j in late],
+        *[(start, None)] * still_open,
+    ]
     return start, start + length, given_, at
 
 
 def look(
-    past: list[Given], start: float, due: float, items: list[Stay], at: float, calendar: Calendar
+    past: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
 ) -> ForecastBatch:
     history = ledger([*past, (container("now", start, due), items)])
     (found,) = forecast_batches(HistoryTables(history, STRICT), [len(past)], [day(at)], calendar)
@@ -82,7 +86,7 @@ def look(
 @few
 @given(habits(), running(), st.sampled_from([PLAIN, BUSY]))
 def test_more_open_items_never_raise_it(
-    past: list[Given], now: tuple[float, float, list[Stay], float], calendar: Calendar
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], calendar: Calendar
 ) -> None:
     start, due, items, at = now
     outlook = look(past, start, due, items, at, calendar)
@@ -94,7 +98,7 @@ def test_more_open_items_never_raise_it(
 
 
 def forecast_of(
-    past: list[Given], start: float, due: float, items: list[Stay], at: float, calendar: Calendar
+    past: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
 ) -> list[Forecast]:
     history = ledger([*past, (container("now", start, due), items)])
     return forecast(history, [len(past)], day(at), STRICT, calendar)
@@ -103,7 +107,7 @@ def forecast_of(
 @few
 @given(habits(), running(), st.lists(st.floats(0.1, 300.0), min_size=1, max_size=5), st.sampled_from([PLAIN, BUSY]))
 def test_a_later_due_date_never_lowers_it(
-    past: list[Given], now: tuple[float, float, list[Stay], float], later: list[float], calendar: Calendar
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], later: list[float], calendar: Calendar
 ) -> None:
     start, due, items, at = now
     outlook = look(past, start, due, items, at, calendar)
@@ -119,7 +123,7 @@ def test_a_later_due_date_never_lowers_it(
 @few
 @given(habits(), running(), st.lists(st.floats(0.01, 120.0), min_size=1, max_size=6), st.sampled_from([PLAIN, BUSY]))
 def test_passing_time_without_closures_never_raises_it(
-    past: list[Given], now: tuple[float, float, list[Stay], float], waits: list[float], calendar: Calendar
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], waits: list[float], calendar: Calendar
 ) -> None:
     outlook = look(past, *now, calendar)
     before = outlook.probability()[0]
@@ -132,11 +136,11 @@ def test_passing_time_without_closures_never_raises_it(
 @few
 @given(habits(), running(), st.randoms(use_true_random=False))
 def test_order_changes_nothing(
-    past: list[Given], now: tuple[float, float, list[Stay], float], shuffler: random.Random
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], shuffler: random.Random
 ) -> None:
     start, due, items, at = now
     pairs = [*past, (container("now", start, due), items)]
-    rows = [m for c, own in pairs for m in stays(c.id, own)]
+    rows = [m for c, own in pairs for m in memberships(c.id, own)]
     containers = [c for c, _ in pairs]
     told = [_told(containers, rows, at)]
     shuffler.shuffle(rows)
@@ -153,7 +157,7 @@ def _told(containers: list[Container], rows: list[Membership], at: float) -> str
 @few
 @given(habits(), running(), st.floats(0.0, 1.0))
 def test_the_future_changes_nothing(
-    past: list[Given], now: tuple[float, float, list[Stay], float], share: float
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], share: float
 ) -> None:
     start, due, items, at = now
     at = min(at, 30.0 + share * at)  # sometimes long ago, among the earlier milestones
@@ -174,7 +178,7 @@ def test_the_future_changes_nothing(
 @few
 @given(habits(), running(), st.sampled_from([0.0, 0.1, 0.2]))
 def test_a_forecast_is_never_certain_and_its_dates_are_in_order(
-    past: list[Given], now: tuple[float, float, list[Stay], float], tolerance: float
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float], tolerance: float
 ) -> None:
     start, due, items, at = now
     history = ledger([*past, (container("now", start, due), items)])
@@ -255,7 +259,7 @@ def test_dates_survive_year_ends_and_clock_changes(offset: int, name: str) -> No
         start=datetime(2024, 10, 1, tzinfo=UTC),
         due=end_of_day(due_day, zone),
     )
-    rows = stays("now", [(280.0, None)] * 4)
+    rows = memberships("now", [(280.0, None)] * 4)
     history = Ledger.of([odd], rows)
     at = datetime(2024, 11, 20, tzinfo=UTC)
     found = assess(
@@ -270,7 +274,7 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
     today = date(2024, 3, 31)
     due = end_of_day(today, zone)
     made = Container(id="now", kind="m", stream="s", start=datetime(2024, 3, 1, tzinfo=UTC), due=due)
-    history = Ledger.of([made], stays("now", [(60.0, None)] * 4))
+    history = Ledger.of([made], memberships("now", [(60.0, None)] * 4))
     for at, overdue in ((due - timedelta(seconds=1), False), (due, False), (due + timedelta(seconds=1), True)):
         found = assess(
             history, ["now"], at, previous={}, issues={}, members={}, rules=STRICT, calendar=Calendar(zone=zone)
@@ -281,7 +285,7 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
 @few
 @given(habits(), running())
 def test_a_date_before_the_due_date_is_never_surer_than_the_due_date(
-    past: list[Given], now: tuple[float, float, list[Stay], float]
+    past: list[Given], now: tuple[float, float, list[MembershipDays], float]
 ) -> None:
     start, due, items, at = now
     history = ledger([*past, (container("now", start, due), items)])

@@ -173,11 +173,11 @@ def remembered(side: SandboxSide, store: Store, source: str) -> None:
     kept, anew = (
         load_memberships(one, source, projects, tracker_data.REMOVED, at, ()) for one in (store, Forgetful(store))
     )
-    assert kept.stays.encode() == anew.stays.encode()
+    assert kept.memberships.encode() == anew.memberships.encode()
     assert kept.estimated == anew.estimated
 
 
-def stays(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:
+def memberships(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:
     """Who was in which milestone when."""
     made = history.memberships(
         [issue for issue in store.issues(source) if issue.id in issues],
@@ -203,7 +203,7 @@ def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
             return
         still = {uid(source, "milestone", milestone.id) for _, milestone in whole.milestones(source)}
         kept, full = (
-            [s for s in stays(one, source, side, set(there)) if s.container in still] for one in (store, whole)
+            [s for s in memberships(one, source, side, set(there)) if s.container in still] for one in (store, whole)
         )
         assert kept == full
 
@@ -252,7 +252,7 @@ def test_what_was_deleted_stays_until_the_sweep(sandbox: Sandbox, kind: str) -> 
         pulled(side, store)
         [buried] = [issue for issue in store.issues(source) if not issue.milestones]
         assert (buried.title, buried.visibility) == ("deleted", Visibility.UNKNOWN)
-        left = [stay for stay in stays(store, source, side, {buried.id}) if stay.left is None]
+        left = [stay for stay in memberships(store, source, side, {buried.id}) if stay.left is None]
         assert left == [], "it left the milestone when it was found gone"
 
 

@@ -14,7 +14,7 @@ from sync.health.attention import Attention, attention, candidates, usual_age, u
 from sync.history.ledger import days
 from sync.model.tracker_data import Issue, StatusCategory
 from tests.days import day
-from tests.ledgers import Stay, container, ledger, open_issue
+from tests.ledgers import MembershipDays, container, ledger, open_issue
 
 RULES = Rules()
 NOW = 50.0
@@ -23,8 +23,8 @@ NOW = 50.0
 issue = partial(open_issue, created=0, touched=NOW - 1)
 
 
-def past(*stays: Stay, start: float = 0.0) -> HistoryTables:
-    return HistoryTables(ledger([(container("c", start, 60.0), stays)]), RULES)
+def past(*memberships: MembershipDays, start: float = 0.0) -> HistoryTables:
+    return HistoryTables(ledger([(container("c", start, 60.0), memberships)]), RULES)
 
 
 def found(history: HistoryTables, *issues: Issue, oldest: float = 40.0) -> Attention:
@@ -61,7 +61,7 @@ def test_those_without_owner_and_those_that_wait_are_named() -> None:
 
 def test_the_usual_age_is_that_of_finished_items() -> None:
     """Ages 1 to 20; the 21st is closed later than now, the last before it joined, one is of another stream."""
-    finished: list[Stay] = [(NOW - n, NOW) for n in range(1, 21)]
+    finished: list[MembershipDays] = [(NOW - n, NOW) for n in range(1, 21)]
     other = (container("o", 0.0, 60.0, stream="other"), [(0.0, 45.0)])
     history = HistoryTables(
         ledger([(container("c", 0.0, 60.0), [*finished, (0.0, NOW + 1), (NOW - 2, NOW - 3)]), other]), RULES

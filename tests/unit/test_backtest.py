@@ -28,14 +28,14 @@ FIGURES = {"brier", "bss", "bss_ci", "log_loss", "auc", "ece", "n"}
 
 def sprints(count: int = 16) -> Ledger:
     """Two-week sprints of six items, one closed every second day from the second on; each third sprint leaves two."""
-    containers, stays = [], []
+    containers, memberships = [], []
     for k in range(count):
         begin = START + 14 * k * DAY
         name = f"sprint{k:02}"
         containers.append(Container(id=name, kind="sprint", stream="team", start=begin, due=begin + 14 * DAY))
         for item in range(6):
             late = k % 3 == 0 and item > 3
-            stays.append(
+            memberships.append(
                 Membership(
                     container=name,
                     item=f"{name}-{item}",
@@ -43,7 +43,7 @@ def sprints(count: int = 16) -> Ledger:
                     closed=begin + ((20 if late else 2) + 2 * item) * DAY,
                 )
             )
-    return Ledger.of(containers, stays)
+    return Ledger.of(containers, memberships)
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +97,11 @@ def test_what_is_not_over_or_empty_or_undated_is_not_scored() -> None:
 
     containers = [one("past", 10), one("running", 30), one("empty", 10), one("due only", 10, None), one("no due", None)]
     containers += [one("backwards", 10, 12)]
-    stays = [
+    memberships = [
         Membership(container=c.id, item=c.id, joined=START, left=START + 9 * DAY if c.id == "empty" else None)
         for c in containers
     ]
-    ledger = Ledger.of(containers, stays)
+    ledger = Ledger.of(containers, memberships)
     until = float(ledger.start[0]) + 20
     assert replay.outcomes(ledger, 0.0, until).known.tolist() == [True, False, False, False, False, False]
 
@@ -109,11 +109,11 @@ def test_what_is_not_over_or_empty_or_undated_is_not_scored() -> None:
 @pytest.mark.parametrize(("left", "done0", "done10"), [(0, True, True), (1, False, True), (2, False, False)])
 def test_done_counts_the_items_open_at_the_due_moment(left: int, done0: bool, done10: bool) -> None:
     container = Container(id="c", kind="k", stream="s", start=START, due=START + 10 * DAY)
-    stays = [
+    memberships = [
         Membership(container="c", item=str(k), joined=START, closed=START + (10 * DAY if k >= left else 11 * DAY))
         for k in range(10)
     ]
-    ledger = Ledger.of([container], stays)
+    ledger = Ledger.of([container], memberships)
     assert [bool(replay.outcomes(ledger, tau, np.inf).hit[0]) for tau in (0.0, 0.1)] == [done0, done10]
 
 

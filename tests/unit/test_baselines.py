@@ -64,7 +64,7 @@ def test_more_open_items_never_help(method: str) -> None:
     assert told[-1] < 0.1
 
 
-def ledger(*stays: tuple[str, str, float, float | None]) -> Ledger:
+def ledger(*memberships: tuple[str, str, float, float | None]) -> Ledger:
     """Stays (container, item, joined, closed) in days after START; containers a and b run 10 days of one stream."""
     containers = [
         Container(id=name, kind="sprint", stream="s", start=START + shift * DAY, due=START + (10 + shift) * DAY)
@@ -79,7 +79,7 @@ def ledger(*stays: tuple[str, str, float, float | None]) -> Ledger:
                 joined=START + joined * DAY,
                 closed=None if closed is None else START + closed * DAY,
             )
-            for container, item, joined, closed in stays
+            for container, item, joined, closed in memberships
         ],
     )
 

@@ -89,16 +89,16 @@ def milestone(**fields: object) -> Milestone:
 
 
 def made(
-    stays: list[Membership] | None = None,
+    memberships: list[Membership] | None = None,
     told: list[PublishedForecast] | None = None,
     *,
     events: tuple[Event, ...] = (),
     **h: object,
 ) -> ClosingRecord:
-    stays = stays or [stay(n, 3.0 * n) for n in range(1, 6)]
+    memberships = memberships or [stay(n, 3.0 * n) for n in range(1, 6)]
     issues = {f"s/i{n}": issue(n, ADA if n % 2 else LIN) for n in range(1, 30)}
     slips = (DueDate(START, date(2026, 3, 30)), DueDate(day(20), date(2026, 4, 6)))
-    return freeze(health(**h), milestone(), stays, issues, events, slips, told or [], criteria=Criteria())
+    return freeze(health(**h), milestone(), memberships, issues, events, slips, told or [], criteria=Criteria())
 
 
 def kinds(record: ClosingRecord) -> list[ReviewQuestionKind]:
@@ -198,11 +198,11 @@ def test_back_on_track_is_news_for_a_week() -> None:
 
 
 def test_half_way_is_news_for_a_week() -> None:
-    stays = [stay(1, 5), stay(2, 27), stay(3, None), stay(4, None)]
+    memberships = [stay(1, 5), stay(2, 27), stay(3, None), stay(4, None)]
     half = running(counts=Counts(open=2, closed=2))
-    assert good_news(half, stays) == "Good news: half of the work is done."
+    assert good_news(half, memberships) == "Good news: half of the work is done."
     assert good_news(half, [stay(1, 5), stay(2, 6), stay(3, None), stay(4, None)]) == ""
-    assert good_news(replace(half, stale_since=day(29)), stays) == ""
+    assert good_news(replace(half, stale_since=day(29)), memberships) == ""
 
 
 def test_a_record_week_beats_every_full_week_before() -> None:
@@ -223,9 +223,9 @@ def test_what_is_done_or_unknown_has_no_news() -> None:
 
 
 def test_scope_and_budget_are_those_of_the_whole_time() -> None:
-    stays = [stay(1, 3), stay(2, None, left=day(8)), stay(3, 9, joined=4), stay(4, None, joined=4, left=day(5))]
+    memberships = [stay(1, 3), stay(2, None, left=day(8)), stay(3, 9, joined=4), stay(4, None, joined=4, left=day(5))]
     issues = {f"s/i{n}": replace(issue(n), estimate=7200, spent=10800) for n in range(1, 5)}
-    record = freeze(health(), milestone(), stays, issues, (), (), (), criteria=Criteria())
+    record = freeze(health(), milestone(), memberships, issues, (), (), (), criteria=Criteria())
     assert (record.began, record.joined, record.left) == (2, 2, 2)
     assert (record.estimate, record.spent) == (14400, 21600)
     body = render(closing_comment(record), Markup.GITHUB, 65_000)

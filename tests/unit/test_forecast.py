@@ -16,7 +16,7 @@ from sync.forecast.pooled import Forecast, forecast
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, releases
+from tests.ledgers import Given, MembershipDays, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()
@@ -42,7 +42,7 @@ def four_sprints() -> list[Given]:
     found: list[Given] = []
     for n, gone in enumerate((4, 4, 2, 2)):
         start = 10.0 * n
-        closed: list[Stay] = [*[(start, start + 8.0)] * gone, *[(start, start + 12.0)] * (4 - gone)]
+        closed: list[MembershipDays] = [*[(start, start + 8.0)] * gone, *[(start, start + 12.0)] * (4 - gone)]
         found.append((container(f"sprint-{n}", start, start + 10.0), closed))
     return found
 
@@ -118,7 +118,7 @@ def test_an_overdue_milestone_is_no_history_of_its_own() -> None:
 
 def test_one_item_a_day_with_certainty() -> None:
     """The stream closes one item a day, all of them this milestone's: seven days ahead close exactly seven."""
-    closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
+    closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     for still_open, p in ((7, 0.98), (8, 0.02)):
         history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * still_open])])
         assert made(history, "now", 100, STEADY).simulation == pytest.approx(p)
@@ -126,7 +126,7 @@ def test_one_item_a_day_with_certainty() -> None:
 
 def test_a_path_is_faster_or_slower_by_a_factor_of_its_own() -> None:
     """Ten closures expected in ten days of one a day: k items are done by the paths with a factor of k/10 or more."""
-    closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
+    closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     outlook = asked(ledger([(container("now", 0, 110), [*closed, (0, None)])]), "now", 100)
     for items in (6, 9, 10, 12, 16):
         need = np.array([items - 0.5])  # half way between whole numbers: nothing depends on rounding
@@ -137,8 +137,8 @@ def test_a_path_is_faster_or_slower_by_a_factor_of_its_own() -> None:
 
 def test_arrivals_count_against_it_until_the_due_date() -> None:
     """Two closed and one joining a day: one a day net, two when the scope is frozen."""
-    closed: list[Stay] = [(0, n / 2 + 0.1) for n in range(200)]
-    joining: list[Stay] = [(n + 0.6, None) for n in range(100)]
+    closed: list[MembershipDays] = [(0, n / 2 + 0.1) for n in range(200)]
+    joining: list[MembershipDays] = [(n + 0.6, None) for n in range(100)]
     outlook = asked(ledger([(container("now", 0, 107), [*closed, *joining, (0, None)])]), "now", 100, STEADY)
     for need, p, frozen in ((7.0, 0.98, 0.98), (8.0, 0.02, 0.98), (14.0, 0.02, 0.98), (15.0, 0.02, 0.02)):
         items = np.array([need])
@@ -153,7 +153,7 @@ def test_a_stream_younger_than_a_fortnight_is_not_sampled() -> None:
 
 
 def test_holidays_ahead_take_working_days() -> None:
-    closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
+    closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * 6])])
     week_off = Calendar.plain().with_off([day(100 + n).date() for n in range(3)])
     assert made(history, "now", 100, STEADY).simulation == pytest.approx(0.98)
@@ -162,7 +162,7 @@ def test_holidays_ahead_take_working_days() -> None:
 
 def test_the_tolerance_lets_a_share_stay_open() -> None:
     """Of 20 items 2 may stay open at a tenth: 9 open need 7 closed in seven days."""
-    closed: list[Stay] = [(0, n + 0.5) for n in range(100)]
+    closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     for still_open, p in ((18, 0.98), (20, 0.02)):  # scope 118: 11 may stay; scope 120: 12 may
         history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * still_open])])
         assert made(history, "now", 100, Rules(tolerance=0.1, rate_drift=0.0)).simulation == pytest.approx(p)
@@ -178,7 +178,7 @@ def test_dates_that_make_no_sense_give_no_number(start: float | None, due: float
 
 
 def test_an_unknown_start_is_when_the_first_item_joined() -> None:
-    given: list[Stay] = [(202, None), (200, None), (204, None)]
+    given: list[MembershipDays] = [(202, None), (200, None), (204, None)]
     inferred = made(ledger([*four_sprints(), (container("now", None, 210), given)]), "now", 205)
     stated = made(ledger([*four_sprints(), (container("now", 200, 210), given)]), "now", 205)
     assert inferred == stated
@@ -186,8 +186,8 @@ def test_an_unknown_start_is_when_the_first_item_joined() -> None:
 
 def test_nothing_later_than_the_moment_is_used() -> None:
     history = releases()
-    now: list[Stay] = [(336, 340), (336, 345), (336, None), (338, None), (350, 351), (336, 350, 352)]
-    known: list[Stay] = [(336, 340), (336, 345), (336, None), (338, None), (336, None)]
+    now: list[MembershipDays] = [(336, 340), (336, 345), (336, None), (338, None), (350, 351), (336, 350, 352)]
+    known: list[MembershipDays] = [(336, 340), (336, 345), (336, None), (338, None), (336, None)]
     after = [(container("after", 346, 360), [(346.0, 350.0)])]
     seen = made(ledger([*history, (container("now", 336, 364, ended=365), now), *after]), "now", 345.5)
     blind = made(ledger([*history, (container("now", 336, 364), known)]), "now", 345.5)

@@ -11,7 +11,7 @@ from sync.forecast.pooled import forecast
 from sync.forecast.simulation import Sample, _per_day, _thinned, sample, simulate
 from sync.history.calendar import Calendar
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, releases
+from tests.ledgers import Given, MembershipDays, container, ledger, releases
 from tests.unit.test_forecast import asked, made
 
 RULES = Rules()
@@ -21,9 +21,9 @@ MOMENT = day(100).timestamp() / 86400
 AT = np.array([MOMENT])
 
 
-def sampled(stays: list[Stay], *more: Given) -> Sample:
+def sampled(memberships: list[MembershipDays], *more: Given) -> Sample:
     """As of day 100, of a container that runs from day 0 to day 120; the window reaches back to day 10."""
-    history = ledger([(container("mine", 0, 120), stays), *more])
+    history = ledger([(container("mine", 0, 120), memberships), *more])
     (given,) = sample(HistoryTables(history, RULES), FIRST, AT, PLAIN)
     return given
 
@@ -94,8 +94,15 @@ def test_what_is_closed_after_it_left_was_never_done_there() -> None:
 
 
 def test_an_item_closed_at_the_moment_is_done_and_one_of_eight_days_ago_is_not_of_this_week() -> None:
-    stays: list[Stay] = [(0, 100.0), (0, None), (93.5, None), (92.5, None), (100.0, None), (100.5, None)]
-    outlook = asked(ledger([*releases(), (container("x", 0, 120), stays)]), "x", 100)
+    memberships: list[MembershipDays] = [
+        (0, 100.0),
+        (0, None),
+        (93.5, None),
+        (92.5, None),
+        (100.0, None),
+        (100.5, None),
+    ]
+    outlook = asked(ledger([*releases(), (container("x", 0, 120), memberships)]), "x", 100)
     assert [int(v[0]) for v in (outlook.open, outlook.done, outlook.added, outlook.added_week)] == [4, 1, 3, 2]
 
 
@@ -124,9 +131,9 @@ def test_a_date_that_capacity_gives_is_not_before_a_due_date_that_will_hardly_ho
     history: list[Given] = []
     for n in range(12):
         start = 28.0 * n
-        stays: list[Stay] = [*[(start, start + 2.0 * k + 1) for k in range(10)], *[(start, None)] * 3]
-        history.append((container(f"r{n}", start, start + 28, ended=start + 30), stays))
-    running: list[Stay] = [*[(336, 336.2 + k) for k in range(10)], *[(336, None)] * 3]
+        memberships: list[MembershipDays] = [*[(start, start + 2.0 * k + 1) for k in range(10)], *[(start, None)] * 3]
+        history.append((container(f"r{n}", start, start + 28, ended=start + 30), memberships))
+    running: list[MembershipDays] = [*[(336, 336.2 + k) for k in range(10)], *[(336, None)] * 3]
     found = made(ledger([*history, (container("now", 336, 364), running)]), "now", 350)
     assert found.p is not None
     assert found.p < 0.2

@@ -16,7 +16,7 @@ from sync.forecast.survival import beta_binomial
 from sync.forecast.throughput import capacity_days, capacity_moments, closures_by_week, learnt, spread
 from sync.history.calendar import Calendar
 from tests.days import day
-from tests.ledgers import Stay, container, ledger
+from tests.ledgers import MembershipDays, container, ledger
 
 RULES = Rules()
 AT = np.array([(day(100).timestamp()) / 86400])
@@ -84,7 +84,7 @@ def test_an_installation_learns_its_own_multipliers_slowly() -> None:
 
 
 def test_weeks_are_counted_back_from_the_moment_and_holidays_put_back() -> None:
-    closed: list[Stay] = [(0, 99.9), (0, 100.0), (0, 93.1), (0, 92.9), (0, 15.9), (0, 100.1)]
+    closed: list[MembershipDays] = [(0, 99.9), (0, 100.0), (0, 93.1), (0, 92.9), (0, 15.9), (0, 100.1)]
     history = ledger([(container("one", 0, 120), closed)])
     weeks = closures_by_week(HistoryTables(history, RULES), FIRST, AT)[0]
     assert weeks.tolist() == [3, 1, *[0] * 10]
@@ -105,7 +105,7 @@ def test_an_item_carried_over_several_sprints_is_one_closure() -> None:
 
 def test_a_phase_table_by_hand() -> None:
     """Ten days: open all along, closed at half time, closed at due, joined late, moved out, reopened, closed early."""
-    given: list[Stay] = [
+    given: list[MembershipDays] = [
         (0, None),
         (0, 5),
         (0, 10),
@@ -151,8 +151,8 @@ def test_a_timeline_answers_for_many_groups() -> None:
 
 def test_the_share_of_a_milestone_in_its_stream() -> None:
     """Four of ten closures since the start are its own, two milestones are active: (4 + 1.5)/(10 + 3)."""
-    other: list[Stay] = [(0, 91.5)] * 6
-    mine: list[Stay] = [(90, 95.0)] * 4
+    other: list[MembershipDays] = [(0, 91.5)] * 6
+    mine: list[MembershipDays] = [(90, 95.0)] * 4
     history = ledger([(container("mine", 90, 120), mine), (container("other", 0, 120), other)])
     (given,) = sample(HistoryTables(history, RULES), FIRST, AT, Calendar.plain())
     assert given.share == pytest.approx(5.5 / 13)

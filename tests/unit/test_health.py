@@ -24,7 +24,7 @@ from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status,
 from sync.model.membership import Counts, Membership
 from sync.model.tracker_data import StatusCategory
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, open_issue, releases, stays
+from tests.ledgers import Given, MembershipDays, container, ledger, memberships, open_issue, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()
@@ -33,7 +33,10 @@ START, DUE, NOW = 336.0, 364.0, 350.0
 
 def now(still_open: int, closed: int = 6, **dates: Any) -> Given:
     """The thirteenth release, half way."""
-    given: list[Stay] = [*[(START, START + 2.0 * n + 0.5) for n in range(closed)], *[(START, None)] * still_open]
+    given: list[MembershipDays] = [
+        *[(START, START + 2.0 * n + 0.5) for n in range(closed)],
+        *[(START, None)] * still_open,
+    ]
     return container("now", dates.pop("start", START), dates.pop("due", DUE), **dates), given
 
 
@@ -127,7 +130,7 @@ def test_without_due_date_there_are_dates_only() -> None:
 
 
 def test_tangled_stays_do_not_crash() -> None:
-    tangled: list[Stay] = [
+    tangled: list[MembershipDays] = [
         (START + 3, START + 1),  # closed before it joined
         *[(START + n, START + n + 0.5, START + n + 1.0) for n in range(10)],  # reopened ten times
         (START + 10, None),
@@ -152,7 +155,7 @@ def test_an_item_that_comes_back_is_not_added_scope() -> None:
         *(stay("early", START), stay("late", START + 2)),
     ]
     others = releases()
-    everything = [*(m for c, given in others for m in stays(c.id, given)), *rows]
+    everything = [*(m for c, given in others for m in memberships(c.id, given)), *rows]
     history = Ledger.of([*(c for c, _ in others), container("now", START, DUE)], everything)
     assert assessed(history).counts == Counts(open=4, added=2, added_week=1)
 
@@ -345,7 +348,7 @@ def test_an_explanation_holds_every_number_and_is_the_same_in_any_order() -> Non
 
 
 def test_an_explanation_tells_why_an_item_does_not_count() -> None:
-    given: list[Stay] = [(START, None, START + 2), (START + 3, START + 1), (NOW + 1, None), (START, None)]
+    given: list[MembershipDays] = [(START, None, START + 2), (START + 3, START + 1), (NOW + 1, None), (START, None)]
     told = explained(world((container("now", START, DUE), given)))
     assert [(row["item"][-1], row["counts_as"]) for row in told["items"]] == [("0", None), ("1", "done"), ("3", "open")]
     assert told["items"][1]["why"] == "closed before it joined"

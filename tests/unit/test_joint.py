@@ -158,9 +158,9 @@ def _two_streams(rng: np.random.Generator, together: bool) -> list[Given]:
         for stream in ("a", "b"):
             late = slow if together else rng.random() < 0.5
             begun, last = n * 30.0, 40.0 if late else 10.0
-            stays: NDArray[np.float64] = begun + np.linspace(1.0, last + rng.uniform(0, 8), 6)
+            memberships: NDArray[np.float64] = begun + np.linspace(1.0, last + rng.uniform(0, 8), 6)
             name = container(f"{stream}{n}", begun, begun + 28, stream=stream, ended=begun + 60)
-            found.append((name, [(begun, float(closed)) for closed in stays]))
+            found.append((name, [(begun, float(closed)) for closed in memberships]))
     return found
 
 

@@ -19,7 +19,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Lever, LeverKind
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, releases
+from tests.ledgers import Given, MembershipDays, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules(cut_share=1.0)
@@ -27,18 +27,22 @@ START, DUE, NOW = 336.0, 364.0, 350.0
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
-def closed(count: int) -> list[Stay]:
+def closed(count: int) -> list[MembershipDays]:
     return [(START, START + 2.0 * n + 0.5) for n in range(count)]
 
 
-LATE: list[Stay] = [*closed(2), *[(START, None)] * 14]
+LATE: list[MembershipDays] = [*closed(2), *[(START, None)] * 14]
 
 
 def seen(
-    stays: Sequence[Stay] = LATE, at: float = NOW, rules: Rules = RULES, habits: Sequence[Given] = (), **dates: Any
+    memberships: Sequence[MembershipDays] = LATE,
+    at: float = NOW,
+    rules: Rules = RULES,
+    habits: Sequence[Given] = (),
+    **dates: Any,
 ) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
-    history = ledger([*(habits or releases(missed=1)), (running, stays)])
+    history = ledger([*(habits or releases(missed=1)), (running, memberships)])
     (outlook,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], PLAIN)
     return outlook
 

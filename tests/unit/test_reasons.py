@@ -17,7 +17,7 @@ from sync.health.reasons import CLIP, LEAST, reasons
 from sync.history.calendar import Calendar
 from sync.model.health import Reason, ReasonKind
 from tests.days import day
-from tests.ledgers import Given, Stay, container, ledger, releases
+from tests.ledgers import Given, MembershipDays, container, ledger, releases
 
 PLAIN = Calendar.plain()
 RULES = Rules()
@@ -31,7 +31,7 @@ def growing() -> list[Given]:
 
 
 def seen(
-    *stays: Stay,
+    *memberships: MembershipDays,
     at: float = NOW,
     rules: Rules = RULES,
     calendar: Calendar = PLAIN,
@@ -39,7 +39,7 @@ def seen(
     **dates: Any,
 ) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
-    history = ledger([*(habits or releases()), (running, stays)])
+    history = ledger([*(habits or releases()), (running, memberships)])
     (outlook,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], calendar)
     return outlook
 
@@ -62,7 +62,7 @@ def against(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
     return float(logit(p(outlook)) - logit(p(outlook, *scope, **case)))
 
 
-def closed(count: int) -> list[Stay]:
+def closed(count: int) -> list[MembershipDays]:
     return [(START, START + 2.0 * n + 0.5) for n in range(count)]
 
 
@@ -85,7 +85,7 @@ def test_without_any_history_pace_is_not_told() -> None:
 
 
 def test_scope_is_against_what_had_usually_joined_by_now() -> None:
-    late: list[Stay] = [(NOW - 3, None)] * 6
+    late: list[MembershipDays] = [(NOW - 3, None)] * 6
     outlook = seen(*closed(5), *[(START, None)] * 5, *late, habits=growing())
     names = ("a", "b")
     found = told(outlook, Attention(added=names))[ReasonKind.SCOPE_ADDED]

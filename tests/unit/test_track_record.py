@@ -190,7 +190,10 @@ def test_the_record_in_words(dates: int, held: int, words: str) -> None:
 
 
 def settled(
-    *stays: tuple[float, float | None, float | None], now: float = 100, tolerance: float = 0, ended: float | None = None
+    *memberships: tuple[float, float | None, float | None],
+    now: float = 100,
+    tolerance: float = 0,
+    ended: float | None = None,
 ) -> Outcome | None:
     """The outcome of a container due on day 20 with these stays (joined, left, closed, in days)."""
 
@@ -200,7 +203,7 @@ def settled(
     container = Container(id="c", kind="k", stream="s", start=START, due=DUE, ended=at(ended))
     rows = [
         Membership(container="c", item=str(k), joined=START + joined * DAY, left=at(left), closed=at(closed))
-        for k, (joined, left, closed) in enumerate(stays)
+        for k, (joined, left, closed) in enumerate(memberships)
     ]
     return outcomes_of(Ledger.of([container], rows), tolerance, START + now * DAY).get("c")
 
@@ -228,9 +231,9 @@ def test_moving_the_rest_out_completes_it_and_moving_all_out_drops_it() -> None:
 
 
 def test_the_tolerance_is_of_the_scope_at_the_time() -> None:
-    stays = [(0.0, None, float(k)) for k in range(1, 10)] + [(0.0, None, None)]
-    assert settled(*stays) == Outcome()
-    assert settled(*stays, tolerance=0.1) == Outcome(done=START + 9 * DAY)
+    memberships = [(0.0, None, float(k)) for k in range(1, 10)] + [(0.0, None, None)]
+    assert settled(*memberships) == Outcome()
+    assert settled(*memberships, tolerance=0.1) == Outcome(done=START + 9 * DAY)
 
 
 def test_nothing_is_settled_while_it_runs() -> None:
