@@ -15,17 +15,23 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+import sync.report
 from sync.digest.language import DOMAIN, LANGUAGES, LOCALE
 
-SOURCES = LOCALE.parent
+PACKAGES = (LOCALE.parent, Path(sync.report.__file__).parent)
+"""The folders with texts of the digest: the digest itself, and the wording of reasons and levers."""
 TEMPLATE = LOCALE / f"{DOMAIN}.pot"
 
 
 def template() -> Catalog:
     """Every text in the code. A percent sign with a blank is no place to fill in here, whatever babel takes it for."""
     found = Catalog(project=DOMAIN, fuzzy=False)
-    texts = extract_from_dir(SOURCES, [("**.py", "python")], keywords={"say": None, "many": (1, 2)})
-    for _, _, text, _, _ in sorted(texts, key=lambda row: str(row[2])):
+    rows = [
+        row
+        for package in PACKAGES
+        for row in extract_from_dir(package, [("**.py", "python")], keywords={"say": None, "many": (1, 2)})
+    ]
+    for _, _, text, _, _ in sorted(rows, key=lambda row: str(row[2])):
         found.add(text).flags.clear()
     return found
 

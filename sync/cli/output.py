@@ -19,6 +19,8 @@ from sync.forecast.track_record import StreamScore, sentence
 from sync.model.health import Health, Status, UnknownWhy
 from sync.plan.desired import CommandCounts, Plan
 from sync.report import phrases as sentences
+from sync.report.phrases import finding_sentence
+from sync.report.reasons import reason_sentence
 from sync.tracker.actions import (
     Action,
     Attach,
@@ -56,7 +58,7 @@ def because(milestone: AssessedMilestone) -> list[str]:
     health = milestone.health
     if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
         return [sentences.UNKNOWN[health.unknown]]
-    return [sentences.reason(reason) for reason in health.reasons]
+    return [reason_sentence(reason) for reason in health.reasons]
 
 
 def rows(assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMilestone] = ()) -> list[dict[str, Any]]:
@@ -66,7 +68,7 @@ def rows(assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMi
             **_row(milestone.written, milestone.milestone.title, milestone.health),
             "reasons": because(milestone),
             "findings": [
-                {"kind": found.kind, **found.values, "words": sentences.finding(found)} for found in milestone.findings
+                {"kind": found.kind, **found.values, "words": finding_sentence(found)} for found in milestone.findings
             ],
             "exit_criteria": milestone.criteria,
         }
@@ -142,7 +144,7 @@ def milestones(
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
     if isinstance(milestone, AssessedJointMilestone):
         return _blind(milestone) or [f"joint milestone of {sentences.plural(len(milestone.members), 'member')}"]
-    return because(milestone)[:1] + ([sentences.finding(found) for found in milestone.findings] if lint else [])
+    return because(milestone)[:1] + ([finding_sentence(found) for found in milestone.findings] if lint else [])
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")

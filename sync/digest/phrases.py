@@ -5,14 +5,16 @@ Each is our own words only; titles are added by `sync.digest.message` as foreign
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from sync.digest.changes import ChangeEntry, ChangeKind
 from sync.digest.language import Language
-from sync.model.health import Health, Lever, LeverKind, Reason, ReasonKind, Status
+from sync.model.health import Health, Lever, Reason, Status
+from sync.report.levers import lever_clause
+from sync.report.reasons import reason_clause
 
 __all__ = ["Speaker", "Style"]
 
@@ -175,136 +177,12 @@ class Speaker:
         if behind and health.status not in _UNCERTAIN:
             yield self.language.say("Main reason: {reason}.", reason=self.reason(behind[0]))
 
-    # --- why ----------------------------------------------------------------------------------------------------------
+    # --- reasons and levers -------------------------------------------------------------------------------------------
 
-    def reason(self, said: Reason) -> str:
-        """Why, in half a sentence; the values are those of `sync.health.reasons`."""
-        return _REASONS[said.kind](self, said)
+    def reason(self, reason: Reason) -> str:
+        """Return a reason as half a sentence."""
+        return reason_clause(self.language, reason, has_numbers=self._numbers)
 
-    def pace(self, said: Reason) -> str:
-        """How much is done, against what is usual."""
-        share, usual = _number(said, "share"), _number(said, "usual")
-        if self._numbers and share is not None and usual is not None:
-            done, normal = round(share * 100), round(usual * 100)
-            return self.language.say("{done} % is done, usual by now is {usual} %", done=done, usual=normal)
-        say = self.language.say
-        return say("work goes faster than usual") if said.effect > 0 else say("work goes slower than usual")
-
-    def scope(self, said: Reason) -> str:
-        """How much joined."""
-        added = round(_number(said, "added") or len(said.items))
-        if self._numbers and added:
-            return self.language.many("{n} issue joined since the start", "{n} issues joined since the start", added)
-        say = self.language.say
-        return say("little joined since the start") if said.effect > 0 else say("much joined since the start")
-
-    def hit_rate(self, said: Reason) -> str:
-        """How often dates held here."""
-        hits, of, say = _number(said, "hits"), _number(said, "of"), self.language.say
-        if self._numbers and hits is not None and of:
-            return say("{hits} of the last {of} dates of this series held", hits=round(hits), of=round(of))
-        return say("dates usually hold here") if said.effect > 0 else say("dates seldom hold here")
-
-    def stragglers(self, said: Reason) -> str:
-        """Old open issues."""
-        n = self._count(said)
-        if not n:
-            return self.language.say("some issues have been open unusually long")
-        return self.language.many(
-            "{n} issue has been open unusually long", "{n} issues have been open unusually long", n
-        )
-
-    def unassigned(self, said: Reason) -> str:
-        """Open issues without anybody."""
-        n = self._count(said)
-        if not n:
-            return self.language.say("some open issues have nobody assigned")
-        return self.language.many("{n} open issue has nobody assigned", "{n} open issues have nobody assigned", n)
-
-    def blocked(self, said: Reason) -> str:
-        """Open issues that wait."""
-        n = self._count(said)
-        if not n:
-            return self.language.say("some open issues wait for other work")
-        return self.language.many("{n} open issue waits for other work", "{n} open issues wait for other work", n)
-
-    def _count(self, said: Reason) -> int:
-        """How many issues it is about, where numbers are told; 0 where they are not."""
-        return round(_number(said, "count") or len(said.items)) if self._numbers else 0
-
-    def silence(self, said: Reason) -> str:
-        """How long nothing was closed."""
-        days = _number(said, "days")
-        if days is None:
-            return self.language.say("nothing has been closed for a long time")
-        return self.language.many(
-            "nothing has been closed for {n} day", "nothing has been closed for {n} days", round(days)
-        )
-
-    # --- ways out -----------------------------------------------------------------------------------------------------
-
-    def way_out(self, offer: Lever) -> str:
-        """What could be decided, and what comes of it where numbers are told."""
-        act = _LEVERS[offer.kind](self, offer)
-        if self._numbers and offer.probability is not None:
-            return self.language.say(
-                "{act} ({percent} likely)", act=act, percent=self.language.percent(offer.probability)
-            )
-        return act
-
-    def cut(self, offer: Lever) -> str:
-        """Drop some issues."""
-        n = round(_number(offer, "count") or len(offer.items))
-        return self.language.many("drop {n} issue", "drop {n} issues", n)
-
-    def move(self, offer: Lever) -> str:
-        """Take another date."""
-        to = offer.values.get("to")
-        if isinstance(to, date):
-            return self.language.say("move the date to {day}", day=self.language.day(to))
-        return self.language.say("move the date")
-
-    def both(self, offer: Lever) -> str:
-        """Drop some issues and take another date."""
-        return self.language.say("{first} and {second}", first=self.cut(offer), second=self.move(offer))
-
-    def speed(self, offer: Lever) -> str:
-        """Close more a week."""
-        needed = _number(offer, "needed")
-        if self._numbers and needed:
-            n = max(1, round(needed))
-            return self.language.many("close {n} issue a week", "close {n} issues a week", n)
-        return self.language.say("close more issues each week")
-
-    def assign(self, offer: Lever) -> str:
-        """Give work to somebody."""
-        n = round(_number(offer, "count") or len(offer.items))
-        return self.language.many("find an owner for {n} issue", "find an owner for {n} issues", n)
-
-
-def _number(said: Reason | Lever, name: str) -> float | None:
-    found = said.values.get(name)
-    return found if isinstance(found, int | float) else None
-
-
-_REASONS: dict[ReasonKind, Callable[[Speaker, Reason], str]] = {
-    ReasonKind.PACE: Speaker.pace,
-    ReasonKind.SCOPE_ADDED: Speaker.scope,
-    ReasonKind.HIT_RATE: Speaker.hit_rate,
-    ReasonKind.STRAGGLERS: Speaker.stragglers,
-    ReasonKind.HOLIDAYS: lambda me, _: me.language.say("holidays take some of the days that are left"),
-    ReasonKind.DUE_MOVED: lambda me, _: me.language.say("the due date moved"),
-    ReasonKind.UNASSIGNED: Speaker.unassigned,
-    ReasonKind.SILENCE: Speaker.silence,
-    ReasonKind.BLOCKED: Speaker.blocked,
-    ReasonKind.PREDECESSOR: lambda me, _: me.language.say("what it waits for is likely to be late"),
-}
-
-_LEVERS: dict[LeverKind, Callable[[Speaker, Lever], str]] = {
-    LeverKind.CUT: Speaker.cut,
-    LeverKind.MOVE: Speaker.move,
-    LeverKind.BOTH: Speaker.both,
-    LeverKind.FREEZE: lambda me, _: me.language.say("let no more work in"),
-    LeverKind.PACE: Speaker.speed,
-    LeverKind.ASSIGN: Speaker.assign,
-}
+    def way_out(self, lever: Lever) -> str:
+        """Return a lever, and its probability where numbers are shown."""
+        return lever_clause(self.language, lever, has_numbers=self._numbers)

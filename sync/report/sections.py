@@ -10,7 +10,9 @@ from sync.model.health import Lever, LeverKind, Status
 from sync.model.joint import Commitment, OtherMember
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Issue
-from sync.report.phrases import STATUS, capital, day, finding, lever, minute, percent, plural, reason, small, sureness
+from sync.report.levers import lever_texts
+from sync.report.phrases import STATUS, capital, day, finding_sentence, minute, percent, plural, small, sureness
+from sync.report.reasons import reason_sentence
 from sync.report.view import FOLDED, POINTS, SHOWN, Point, SourceFreshness, View
 
 __all__ = [
@@ -34,7 +36,7 @@ STALE = timedelta(days=14)
 def why(view: View) -> Section | None:
     """The reasons, strongest first."""
     lines: tuple[Line, ...] = tuple(
-        (Strong("Helps" if one.effect > 0 else "Hurts"), f": {small(reason(one))}")
+        (Strong("Helps" if one.effect > 0 else "Hurts"), f": {small(reason_sentence(one))}")
         for one in view.health.reasons[:SHOWN]
     )
     return Section(title="Why", blocks=(Bullets(lines),), weight=85) if lines else None
@@ -129,7 +131,7 @@ def decisions(view: View) -> Iterable[Section]:
 
 
 def _offer(view: View, offer: Lever) -> Line:
-    act, effect = lever(offer, view.health.due)
+    act, effect = lever_texts(offer, view.health.due)
     line: Line = (Strong(act), f": {effect}" if effect else "")
     named = [view.items[uid] for uid in offer.items if uid in view.items][:3]
     if not named or offer.kind is LeverKind.ASSIGN:
@@ -277,7 +279,7 @@ def definition(view: View) -> Section | None:
     """What its definition lacks; nothing when nothing does."""
     if not view.findings or view.health.status is Status.DONE:
         return None
-    lines: tuple[Line, ...] = tuple((finding(one),) for one in view.findings)
+    lines: tuple[Line, ...] = tuple((finding_sentence(one),) for one in view.findings)
     count = plural(len(lines), "point")
     return Section(title=f"What its definition lacks: {count}", blocks=(Bullets(lines),), weight=45, folded=True)
 

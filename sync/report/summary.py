@@ -15,7 +15,9 @@ from sync.model.health import Health, Override, Status
 from sync.model.joint import Commitment, OtherMember
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections as details
-from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, lever, minute, percent, plural, reason, small
+from sync.report.levers import lever_texts
+from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, minute, percent, plural, small
+from sync.report.reasons import reason_sentence
 from sync.report.reminder import owners
 from sync.report.view import POINTS, Budget, Changes, Point, SourceFreshness, View, meaning
 
@@ -72,9 +74,9 @@ def transition(view: View, before: Status) -> Document:
     behind = [one for one in health.reasons if (one.effect > 0) == better]
     lines = [head]
     if behind and health.status in _FORECAST:
-        lines.append(("Main reason: ", reason(behind[0])))
+        lines.append(("Main reason: ", reason_sentence(behind[0])))
     if health.levers and health.status in _FORECAST and not better:
-        act, effect = lever(health.levers[0], health.due)
+        act, effect = lever_texts(health.levers[0], health.due)
         lines.append(("Best way back: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
 

@@ -20,7 +20,9 @@ from sync.report import summary as report
 from sync.report.burnup import burn_up_of
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
-from sync.report.phrases import STATUS, against, day, lever, plural, reason
+from sync.report.levers import lever_texts
+from sync.report.phrases import STATUS, against, day, plural
+from sync.report.reasons import reason_sentence
 from sync.report.sections import flagged
 from sync.report.view import View, build_view
 from sync.site.calibration import DateReliability
@@ -146,7 +148,7 @@ def page(
         row=line,
         verdict=html(Document((report.summary(shown).sections[0],))),
         chart=burn_up_of(milestone),
-        reasons=tuple((why, reason(why)) for why in milestone.health.reasons),
+        reasons=tuple((why, reason_sentence(why)) for why in milestone.health.reasons),
         levers=tuple(_pull(milestone, offer) for offer in milestone.health.levers),
         what_if=what_if,
         scope=tuple(_scope(milestone)),
@@ -164,7 +166,7 @@ def page(
 
 
 def _pull(milestone: AssessedMilestone, offer: Lever) -> LeverRow:
-    words, effect = lever(offer, milestone.health.due)
+    words, effect = lever_texts(offer, milestone.health.due)
     items = tuple(milestone.issues[uid] for uid in offer.items[:5] if uid in milestone.issues)
     return LeverRow(words, effect, offer.probability, items)
 

@@ -12,7 +12,8 @@ from sync.history.counting import is_open
 from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownWhy
 from sync.report.page_links import page_name
-from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural, reason
+from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
+from sync.report.reasons import reason_sentence
 from sync.store.store import AssessmentSummary
 
 __all__ = [
@@ -114,7 +115,7 @@ def _first_reason(health: Health) -> str:
     """The weightiest reason, where it stands badly the weightiest that hurts; empty when there is none."""
     badly = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
     told = [one for one in health.reasons if one.effect < 0] if badly else []
-    return reason((told or list(health.reasons))[0]) if health.reasons else ""
+    return reason_sentence((told or list(health.reasons))[0]) if health.reasons else ""
 
 
 def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:

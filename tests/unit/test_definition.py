@@ -9,7 +9,7 @@ import pytest
 from sync.health.definition import criteria, findings, overlaps
 from sync.history.calendar import Calendar
 from sync.model.definition import Criteria, Finding, FindingKind
-from sync.report.phrases import finding as told
+from sync.report.phrases import finding_sentence
 from tests.golden.situations import issue, milestone
 
 FRIDAY = date(2026, 12, 11)
@@ -82,6 +82,6 @@ def test_the_same_people_in_the_same_weeks() -> None:
 def test_every_finding_has_a_sentence_without_names() -> None:
     values: dict[str, object] = {"count": 2, "of": 4, "others": 1, "due": date(2026, 12, 12)}
     for kind in FindingKind:
-        words = told(Finding(kind=kind, values=values))  # type: ignore[arg-type]
+        words = finding_sentence(Finding(kind=kind, values=values))  # type: ignore[arg-type]
         assert words.endswith(".")
         assert "None" not in words

@@ -12,7 +12,9 @@ from sync.markup.terminal import terminal
 from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownWhy
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate
-from sync.report.phrases import STATUS, UNKNOWN, against, day, lever, percent, plural, reason
+from sync.report.levers import lever_texts
+from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
+from sync.report.reasons import reason_sentence
 from sync.report.summary import status_issue_body, status_issue_title, summary, transition
 from sync.report.view import Changes, View, meaning
 from sync.tracker.protocol import Markup
@@ -71,8 +73,8 @@ def test_words() -> None:
 @pytest.mark.parametrize("effect", [-0.5, 0.5])
 def test_every_reason_has_its_sentence_with_and_without_figures(kind: ReasonKind, effect: float) -> None:
     figures = {"count": 3, "of": 16, "share": 0.0, "usual": 4.6, "added": 9, "added_week": 4, "hits": 1, "days": 17.3}
-    whole = reason(Reason(kind=kind, effect=effect, values={**figures, "from": date(2026, 11, 1), "to": DUE}))
-    bare = reason(Reason(kind=kind, effect=effect, items=("1",)))
+    whole = reason_sentence(Reason(kind=kind, effect=effect, values={**figures, "from": date(2026, 11, 1), "to": DUE}))
+    bare = reason_sentence(Reason(kind=kind, effect=effect, items=("1",)))
     for sentence in (whole, bare):
         assert sentence.endswith(".")
         assert is_ours(sentence), sentence
@@ -84,7 +86,7 @@ def test_every_lever_has_its_sentence_with_and_without_figures(kind: LeverKind) 
     figures = {"count": 7, "of": 19, "to": DUE, "needed": 5.8, "median": 3.5, "reached": 2, "weeks": 12}
     values = typing.cast("dict[str, typing.Any]", figures)
     for offer in (Lever(kind=kind, probability=0.81, values=values), Lever(kind=kind, probability=None)):
-        act, effect = lever(offer, date(2026, 12, 1))
+        act, effect = lever_texts(offer, date(2026, 12, 1))
         assert act
         assert is_ours(act)
         assert is_ours(effect)
@@ -93,10 +95,10 @@ def test_every_lever_has_its_sentence_with_and_without_figures(kind: LeverKind) 
 
 def test_levers_count_and_date() -> None:
     cut = Lever(kind=LeverKind.CUT, probability=0.81, values={"count": 7, "of": 19})
-    assert lever(cut, DUE) == ("Cut 7 of 19 open issues", "81 % likely")
+    assert lever_texts(cut, DUE) == ("Cut 7 of 19 open issues", "81 % likely")
     move = Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 9), "capacity": True})
     effect = "80 % likely if all else stays, +28 days, by what was closed lately"
-    assert lever(move, DUE) == ("Move the due date to 9 Jan 2027", effect)
+    assert lever_texts(move, DUE) == ("Move the due date to 9 Jan 2027", effect)
 
 
 def test_every_status_and_every_cause_of_not_knowing_is_said() -> None:
