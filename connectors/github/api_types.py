@@ -1,4 +1,4 @@
-"""What is read of GitHub's answers: the fields named here, nothing else. Times are UTC, as GitHub sends them."""
+"""Fields that are read of GitHub's answers; all other fields are skipped. Times are in UTC, as GitHub sends them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 __all__ = [
-    "About",
     "Actor",
     "Argument",
     "Author",
@@ -22,14 +21,16 @@ __all__ = [
     "Creator",
     "Failure",
     "Field",
-    "Holder",
-    "Home",
-    "Item",
+    "Issue",
+    "IssueId",
     "Label",
     "Later",
+    "MarkerMilestone",
     "Milestone",
+    "MilestoneDescription",
     "Named",
     "Newest",
+    "NewestChange",
     "Node",
     "Nodes",
     "Numbered",
@@ -39,18 +40,18 @@ __all__ = [
     "PageInfo",
     "Pages",
     "Permission",
-    "Place",
     "Posted",
-    "Probe",
     "ProjectBoard",
-    "Pull",
+    "PullRequest",
     "Reference",
     "Reply",
     "Repository",
-    "Self",
+    "RepositoryRef",
+    "RepositoryVisibility",
+    "StatusIssueRepository",
     "StatusUpdate",
-    "There",
     "Thread",
+    "TypeDescription",
     "Wire",
 ]
 
@@ -58,14 +59,14 @@ T = TypeVar("T")
 
 
 class Wire(Struct, frozen=True, rename="camel"):
-    """A GraphQL object: names in camelCase, unknown fields skipped."""
+    """GraphQL object: field names in camelCase, unknown fields are skipped."""
 
 
 # --- GraphQL -----------------------------------------------------------------------------------------------------
 
 
 class Failure(Struct, frozen=True):
-    """One of GraphQL's errors; ``path`` leads to the part of the data that is null because of it."""
+    """GraphQL error. ``path`` leads to the part of the data that is null because of this error."""
 
     message: str = ""
     type: str = ""
@@ -73,73 +74,73 @@ class Failure(Struct, frozen=True):
 
 
 class Reply(Struct, Generic[T], frozen=True):
-    """A GraphQL answer: both halves are to be read, as either may be partial."""
+    """GraphQL answer. Read both fields: either may be partial."""
 
     data: T | None = None
     errors: tuple[Failure, ...] = ()
 
 
 class PageInfo(Wire, frozen=True):
-    """Whether a connection goes on, and from where."""
+    """Position of a page: whether another page follows, and the cursor to ask for it."""
 
     has_next_page: bool
     end_cursor: str | None = None
 
 
 class Nodes(Wire, Generic[T], frozen=True):
-    """A connection whose first page is all that is wanted. What the token may not see is null in ``nodes``."""
+    """GraphQL connection of which the first page is enough. A node that the token may not see is None in ``nodes``."""
 
     nodes: tuple[T | None, ...]
 
     @property
-    def seen(self) -> tuple[T, ...]:
-        """What the token may see."""
+    def visible(self) -> tuple[T, ...]:
+        """The nodes that the token may see."""
         return tuple(node for node in self.nodes if node is not None)
 
 
 class Pages(Wire, Generic[T], frozen=True):
-    """A connection that is read to its end."""
+    """Page of a GraphQL connection that is read to its end."""
 
     page_info: PageInfo
     nodes: tuple[T, ...]
 
 
 class Named(Wire, frozen=True):
-    """Something known by its name."""
+    """Reference by name."""
 
     name: str
 
 
 class Node(Wire, frozen=True):
-    """Something known by its id."""
+    """Reference by node id."""
 
     id: str
 
 
 class Actor(Wire, frozen=True):
-    """Somebody; a deleted account has no actor at all."""
+    """Account; a deleted account has no actor at all."""
 
     login: str
     id: str = ""
 
 
-class Place(Wire, frozen=True):
-    """Which repository an issue is in."""
+class RepositoryRef(Wire, frozen=True):
+    """Reference to a repository by ``owner/name``."""
 
     name_with_owner: str
 
 
 class Reference(Wire, frozen=True):
-    """Another issue, perhaps of another repository."""
+    """Reference to another issue, perhaps of another repository."""
 
     number: int
     url: str
-    repository: Place
+    repository: RepositoryRef
     state: str = ""
 
 
 class Change(Wire, frozen=True):
-    """An event of the timeline: milestoned, demilestoned (title only), closed or reopened."""
+    """Timeline event: milestoned, demilestoned (with the milestone's title only), closed or reopened."""
 
     kind: str = field(name="__typename")
     created_at: datetime
@@ -147,8 +148,8 @@ class Change(Wire, frozen=True):
     milestone_title: str = ""
 
 
-class Item(Wire, frozen=True, tag_field="__typename", tag="Issue"):
-    """An issue with its history. The last four fields are there where the server knows them."""
+class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
+    """Issue with its history. Only some servers have the last four fields."""
 
     id: str
     number: int
@@ -169,12 +170,12 @@ class Item(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     blocking: Nodes[Reference] | None = None
 
 
-class Pull(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):
-    """A pull request shares the numbers of issues and is not an item of work."""
+class PullRequest(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):
+    """Pull request: it shares the numbers of issues and is no item of work."""
 
 
 class Repository(Wire, frozen=True):
-    """A repository as a project."""
+    """Repository as a project."""
 
     id: str
     name: str
@@ -184,71 +185,71 @@ class Repository(Wire, frozen=True):
 
 
 class Newest(Wire, frozen=True):
-    """How many issues there are, and the highest number."""
+    """Number of issues, and the newest issue."""
 
     total_count: int
     nodes: tuple[Numbered, ...]
 
 
 class Numbered(Wire, frozen=True):
-    """A number."""
+    """Issue number."""
 
     number: int
 
 
-class There(Wire, frozen=True):
-    """That there is an issue."""
+class IssueId(Wire, frozen=True):
+    """Id and number of an existing issue."""
 
     id: str
     number: int
 
 
 class Opened(Repository, frozen=True):
-    """A repository, and how much there is to read."""
+    """Repository with its number of issues."""
 
     newest: Newest
 
 
 class Changed(Repository, frozen=True):
-    """A repository, and a page of what changed."""
+    """Repository with a page of changed issues."""
 
-    issues: Pages[Item]
+    issues: Pages[Issue]
 
 
-class Self(Struct, frozen=True):
-    """How a server describes one of its types."""
+class TypeDescription(Struct, frozen=True):
+    """Description of a GraphQL type by the server."""
 
     fields: tuple[Field, ...] = ()
 
 
 class Argument(Struct, frozen=True):
-    """An argument of a field."""
+    """Argument of a GraphQL field."""
 
     name: str
 
 
 class Field(Struct, frozen=True):
-    """A field of a type."""
+    """Field of a GraphQL type."""
 
     name: str
     args: tuple[Argument, ...] = ()
 
 
 class Opening(Struct, frozen=True):
-    """The answer that begins a first reading."""
+    """Answer to the query that begins a first pull."""
 
     repository: Opened | None = None
-    issue: Self | None = None
+    issue: TypeDescription | None = None
 
 
 class Later(Wire, frozen=True):
-    """More events of an issue."""
+    """More timeline events of an issue."""
 
     timeline_items: Pages[Change]
 
 
 class Owned(Wire, frozen=True):
-    """A repository in its owner's list."""
+    """Repository in the list of its owner."""
 
     name_with_owner: str
     has_issues_enabled: bool
@@ -256,13 +257,13 @@ class Owned(Wire, frozen=True):
 
 
 class Author(Struct, frozen=True):
-    """Who wrote something."""
+    """Author of an issue or a comment."""
 
     login: str
 
 
 class Comment(Wire, frozen=True):
-    """A comment; ``viewer_did_author`` is true for ours. The ``author`` may be gone."""
+    """Comment. ``viewer_did_author``: our account wrote it. ``author`` is None for a deleted account."""
 
     id: str
     body: str
@@ -274,14 +275,14 @@ class Comment(Wire, frozen=True):
     author: Author | None = None
 
 
-class Home(Wire, frozen=True):
-    """The repository of an issue, and who may read it."""
+class RepositoryVisibility(Wire, frozen=True):
+    """Visibility of an issue's repository."""
 
     visibility: str
 
 
 class Thread(Wire, frozen=True):
-    """An issue as one that carries a milestone's status."""
+    """Status issue with its comments."""
 
     id: str
     number: int
@@ -289,19 +290,19 @@ class Thread(Wire, frozen=True):
     closed: bool
     body: str
     viewer_did_author: bool
-    repository: Home
+    repository: RepositoryVisibility
     comments: Pages[Comment]
     labels: Nodes[Label] | None = None
 
 
-class Holder(Struct, frozen=True):
-    """An issue in a repository, if it is there."""
+class StatusIssueRepository(Struct, frozen=True):
+    """Repository with one of its issues; ``issue`` is None if that does not exist."""
 
     issue: Thread | None = None
 
 
 class Candidate(Wire, frozen=True):
-    """An issue that may carry our marker."""
+    """Issue that may carry our marker."""
 
     number: int
     body: str
@@ -310,7 +311,7 @@ class Candidate(Wire, frozen=True):
 
 
 class Label(Wire, frozen=True):
-    """A label, by its node id."""
+    """Label with its node id."""
 
     id: str
     name: str
@@ -319,14 +320,14 @@ class Label(Wire, frozen=True):
 # --- REST --------------------------------------------------------------------------------------------------------
 
 
-class Probe(Struct, frozen=True):
-    """The issue or pull request that changed last."""
+class NewestChange(Struct, frozen=True):
+    """Issue or pull request in the list of the newest changes."""
 
     updated_at: datetime
 
 
 class Milestone(Struct, frozen=True):
-    """A milestone. ``due_on`` is midnight in California: its UTC date is the day that is meant."""
+    """Milestone. ``due_on`` is midnight in California: its date in UTC is the due day."""
 
     node_id: str
     number: int
@@ -341,19 +342,19 @@ class Milestone(Struct, frozen=True):
 
 
 class Permission(Struct, frozen=True):
-    """What somebody may do in a repository: admin, write, read or none."""
+    """Permission of an account in a repository: admin, write, read or none."""
 
     permission: str
 
 
-class Described(Struct, frozen=True):
-    """A milestone, as far as its text goes."""
+class MilestoneDescription(Struct, frozen=True):
+    """Description of a milestone."""
 
     description: str | None = None
 
 
 class Created(Struct, frozen=True):
-    """What a creation answers: an issue has a ``number``."""
+    """Answer to a creation; only an issue has a ``number``."""
 
     node_id: str
     number: int = 0
@@ -363,7 +364,7 @@ class Created(Struct, frozen=True):
 
 
 class Creator(Struct, frozen=True):
-    """An account; ``kind`` is the name of its type, ``Bot`` for a GitHub App's."""
+    """Account. ``kind`` is the name of its type, ``Bot`` for a GitHub App's account."""
 
     id: str
     login: str
@@ -371,7 +372,7 @@ class Creator(Struct, frozen=True):
 
 
 class StatusUpdate(Wire, frozen=True):
-    """A status update on a board."""
+    """Status update on a board."""
 
     id: str
     created_at: datetime
@@ -381,7 +382,7 @@ class StatusUpdate(Wire, frozen=True):
 
 
 class ProjectBoard(Wire, frozen=True):
-    """A board (Projects v2) and a page of its status updates."""
+    """Board (Projects v2) with a page of its status updates."""
 
     id: str
     public: bool
@@ -389,25 +390,25 @@ class ProjectBoard(Wire, frozen=True):
 
 
 class BoardOwner(Wire, frozen=True):
-    """Whose boards they are."""
+    """Owner of boards: a user or an organisation."""
 
     project_v2: ProjectBoard | None = field(default=None, name="projectV2")
 
 
 class BoardAnswer(Wire, frozen=True):
-    """A board, and who asks."""
+    """Board, and the token's own account (``viewer``)."""
 
     viewer: Creator
     repository_owner: BoardOwner | None = None
 
 
 class Posted(Wire, frozen=True):
-    """What a new status update is told as."""
+    """Answer to a new status update."""
 
     status_update: Node | None = None
 
 
-class About(Struct, frozen=True):
-    """As much of a marker as tells whose it is."""
+class MarkerMilestone(Struct, frozen=True):
+    """Milestone (uid) of a marker."""
 
     milestone: str = ""

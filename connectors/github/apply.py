@@ -1,4 +1,4 @@
-"""Writing: creations by REST, sent once; deltas and rewritings by GraphQL, which may be sent again."""
+"""Write to GitHub: creations by REST, sent once; changes of labels and comments by GraphQL, which may be repeated."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from sync.tracker.protocol import NotThereError, replace_block, with_marker
 
 __all__ = ["Writer"]
 
-DESCRIPTION = 100
-"""Characters of a label's description that GitHub takes."""
+DESCRIPTION_LIMIT = 100
+"""Largest number of characters in a label's description."""
 
 _MOVE = """mutation Move($issue: ID!, $add: [ID!]!, $remove: [ID!]!) {
   added: addLabelsToLabelable(input: {labelableId: $issue, labelIds: $add}) { clientMutationId }
@@ -55,82 +55,89 @@ _DELETE = """mutation Delete($comment: ID!) {
 
 
 @cache
-def _ids(labels: int, *, issue: bool) -> str:
-    declared = "".join(f", $l{i}: String!" for i in range(labels)) + (", $number: Int!" if issue else "")
-    asked = " ".join(f"l{i}: label(name: $l{i}) {{ id }}" for i in range(labels))
-    wanted = "issue(number: $number) { id } " if issue else ""
-    return f"""query Ids($owner: String!, $name: String!{declared}) {{
-  repository(owner: $owner, name: $name) {{ {wanted}{asked} }}
+def _ids_document(labels: int, *, issue: bool) -> str:
+    variables = "".join(f", $l{i}: String!" for i in range(labels)) + (", $number: Int!" if issue else "")
+    label_fields = " ".join(f"l{i}: label(name: $l{i}) {{ id }}" for i in range(labels))
+    issue_field = "issue(number: $number) { id } " if issue else ""
+    return f"""query Ids($owner: String!, $name: String!{variables}) {{
+  repository(owner: $owner, name: $name) {{ {issue_field}{label_fields} }}
 }}"""
 
 
 class Writer:
-    """Does one change at a time."""
+    """Writer of one connection: applies one action at a time."""
 
     def __init__(self, session: Session) -> None:
         self._session, self._boards = session, Boards(session)
 
     def apply(self, action: Action) -> Receipt:
-        """Do it. Raises `sync.tracker.protocol.TrackerError`."""
+        """Make one change. Raises a `TrackerError`. See `Connector.apply`."""
         match action:
             case CreateLabel():
-                return self._label(action)
+                return self._create_label(action)
             case CreateStatusIssue():
-                body = {"title": action.title, "body": with_marker(action.body, action.marker)}
-                path = f"/repos/{action.project_key}/issues"
-                made = self._session.post(
-                    path, action.project_key, {**body, "labels": list(action.labels)}, api_types.Created
-                )
-                return Receipt(id=made.node_id, issue=normalize.key_of(made.number))
+                return self._create_status_issue(action)
             case CreateComment():
-                repository, number = self._place(action.issue, action.project_key)
-                path = f"/repos/{repository}/issues/{number}/comments"
-                comment = {"body": with_marker(action.body, action.marker)}
-                made = self._session.post(path, action.project_key, comment, api_types.Created)
-                return Receipt(id=made.node_id, issue=action.issue)
+                return self._create_comment(action)
             case MoveLabel():
-                return self._delta(action, action.issue, (action.add,), action.remove)
+                return self._change_labels(action, action.issue, (action.add,), action.remove)
             case LabelItem():
-                return self._delta(action, action.issue, action.add, action.remove)
+                return self._change_labels(action, action.issue, action.add, action.remove)
             case RemoveLabel():
-                return self._delta(action, action.issue, (), action.labels)
+                return self._change_labels(action, action.issue, (), action.labels)
             case UpdateDescription():
-                return self._describe(action)
+                return self._update_description(action)
             case PostBoardUpdate():
                 return self._boards.apply(action)
             case CloseIssue():
-                self._mutate(_CLOSE, {"issue": self._issue_id(action, action.issue)}, action.project_key)
+                issue = self._issue_id(action, action.issue)
+                self._session.mutate(_CLOSE, {"issue": issue}, action.project_key)
                 return Receipt(issue=action.issue)
             case UpdateComment():
                 text = with_marker(action.body, action.marker)
-                self._mutate(_UPDATE, {"comment": action.comment, "body": text}, action.project_key)
+                self._session.mutate(_UPDATE, {"comment": action.comment, "body": text}, action.project_key)
                 return Receipt(id=action.comment, issue=action.issue)
             case DeleteComment():
                 with suppress(GoneError):
-                    self._mutate(_DELETE, {"comment": action.comment}, action.project_key)
+                    self._session.mutate(_DELETE, {"comment": action.comment}, action.project_key)
                 return Receipt(id=action.comment, issue=action.issue)
             case _:
-                raise RefusedError(self._session.name, action.project_key, f"cannot do {type(action).__name__}")
+                detail = f"the GitHub connector cannot do {type(action).__name__}"
+                raise RefusedError(self._session.name, action.project_key, detail)
 
-    def _label(self, action: CreateLabel) -> Receipt:
-        """A label of that name that is there already is as good."""
-        project = action.project_key
-        body = {"name": action.label, "color": action.colour, "description": action.description[:DESCRIPTION]}
+    def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
+        path, text = f"/repos/{action.project_key}/issues", with_marker(action.body, action.marker)
+        body = {"title": action.title, "body": text, "labels": list(action.labels)}
+        issue = self._session.post(path, action.project_key, body, api_types.Created)
+        return Receipt(id=issue.node_id, issue=normalize.key_of(issue.number))
+
+    def _create_comment(self, action: CreateComment) -> Receipt:
+        repository, number = self._parse_key(action.issue, action.project_key)
+        path = f"/repos/{repository}/issues/{number}/comments"
+        body = {"body": with_marker(action.body, action.marker)}
+        comment = self._session.post(path, action.project_key, body, api_types.Created)
+        return Receipt(id=comment.node_id, issue=action.issue)
+
+    def _create_label(self, action: CreateLabel) -> Receipt:
+        """Create a label. An existing label of that name is a success, too."""
+        project, description = action.project_key, action.description[:DESCRIPTION_LIMIT]
+        body = {"name": action.label, "color": action.colour, "description": description}
         try:
-            made = self._session.post(f"/repos/{project}/labels", project, body, api_types.Created, repeatable=True)
+            label = self._session.post(f"/repos/{project}/labels", project, body, api_types.Created, repeatable=True)
         except RefusedError:
-            there = self._ids(project, project, [action.label])
-            if "l0" not in there:
+            ids = self._ids(project, project, [action.label])
+            if "l0" not in ids:
                 raise
-            return Receipt(id=there["l0"])
-        return Receipt(id=made.node_id)
+            return Receipt(id=ids["l0"])
+        return Receipt(id=label.node_id)
 
-    def _delta(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
-        """Add and remove in one document, by node ids: the labels of people stay. What is not there is away, which is
-        what was asked.
+    def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
+        """Add and remove labels in one document, by node id. All other labels stay.
+
+        A label to remove that does not exist is already removed.
         """
         project = action.project_key
-        repository, number = self._place(issue, project)
+        repository, number = self._parse_key(issue, project)
         ids = self._ids(repository, project, [*add, *remove], number)
         if "issue" not in ids:
             raise GoneError(self._session.name, project, f"issue {issue}")
@@ -141,51 +148,48 @@ class Writer:
         old = [ids[f"l{i}"] for i in range(len(add), len(add) + len(remove)) if f"l{i}" in ids]
         document = _MOVE if new and old else _ADD if new else _REMOVE
         if new or old:
-            moved = {"issue": ids["issue"]} | ({"add": new} if new else {}) | ({"remove": old} if old else {})
-            self._mutate(document, moved, project)
+            variables = {"issue": ids["issue"]} | ({"add": new} if new else {}) | ({"remove": old} if old else {})
+            self._session.mutate(document, variables, project)
         return Receipt(id=new[0] if new else "", issue=issue)
 
-    def _describe(self, action: UpdateDescription) -> Receipt:
-        """Our lines in the description as it stands now, and nothing else of the milestone."""
+    def _update_description(self, action: UpdateDescription) -> Receipt:
+        """Replace our lines in the milestone's present description, and change nothing else of the milestone."""
         project = action.project_key
         path = f"/repos/{project}/milestones/{int(action.key)}"
-        now = decode(self._session.get(path, project), api_types.Described, self._session.name, project)
+        milestone = decode(
+            self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project
+        )
         try:
-            text = replace_block(now.description or "", action.lines, action.instance, action.was)
+            text = replace_block(milestone.description or "", action.lines, action.instance, action.was)
         except NotThereError:
-            raise RefusedError(self._session.name, project, "the description has been changed since") from None
+            detail = "somebody changed the description since it was read; run again"
+            raise RefusedError(self._session.name, project, detail) from None
         self._session.patch(path, project, {"description": text})
         return Receipt()
 
     def _issue_id(self, action: Action, issue: str) -> str:
-        repository, number = self._place(issue, action.project_key)
+        repository, number = self._parse_key(issue, action.project_key)
         ids = self._ids(repository, action.project_key, (), number)
         if "issue" not in ids:
             raise GoneError(self._session.name, action.project_key, f"issue {issue}")
         return ids["issue"]
 
     def _ids(self, repository: str, project: str, labels: Sequence[str], number: int | None = None) -> dict[str, str]:
-        """Node ids of labels (``l0`` ...) and of an issue (``issue``); what is not there is left out."""
-        owner, name = self._session.parts(repository, project)
-        asked: dict[str, object] = {"owner": owner, "name": name, "number": number}
-        asked |= {f"l{i}": label for i, label in enumerate(labels)}
-        reply = self._session.query(
-            _ids(len(labels), issue=number is not None),
-            asked,
-            dict[str, dict[str, api_types.Node | None] | None],
-            project,
-        )
-        self._session.refuse([e for e in reply.errors if e.type != "NOT_FOUND" or len(e.path) < 2], project)
-        found = (reply.data or {}).get("repository")
-        if found is None:
+        """Fetch node ids of labels (``l0`` ...) and of an issue (``issue``). A missing object is left out."""
+        owner, name = self._session.split_name(repository, project)
+        variables: dict[str, object] = {"owner": owner, "name": name, "number": number}
+        variables |= {f"l{i}": label for i, label in enumerate(labels)}
+        document = _ids_document(len(labels), issue=number is not None)
+        reply = self._session.query(document, variables, dict[str, dict[str, api_types.Node | None] | None], project)
+        errors = [error for error in reply.errors if error.type != "NOT_FOUND" or len(error.path) < 2]
+        self._session.raise_errors(errors, project)
+        nodes: Mapping[str, api_types.Node | None] | None = (reply.data or {}).get("repository")
+        if nodes is None:
             raise GoneError(self._session.name, project)
-        return {alias: node.id for alias, node in found.items() if node is not None}
+        return {alias: node.id for alias, node in nodes.items() if node is not None}
 
-    def _mutate(self, document: str, variables: Mapping[str, object], project: str) -> None:
-        self._session.refuse(self._session.mutate(document, variables, project), project)
-
-    def _place(self, issue: str, project: str) -> tuple[str, int]:
+    def _parse_key(self, issue: str, project: str) -> tuple[str, int]:
         try:
-            return normalize.place_of(issue, project)
+            return normalize.parse_key(issue, project)
         except ValueError:
-            raise RefusedError(self._session.name, project, "an issue is written owner/name#12") from None
+            raise RefusedError(self._session.name, project, "write an issue as owner/name#12") from None

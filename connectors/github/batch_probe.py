@@ -1,7 +1,7 @@
-"""Looking at many repositories in one request, and listing which issues of one are still there.
+"""Probe many repositories in one request, and list the issues that exist in one repository.
 
-A glance costs a point and shows of each repository the newest update and the number of its issues and milestones. It
-is believed only where conditional requests, which see more, have confirmed once that nothing changed under that sight.
+A batch probe costs one point. It shows the newest update and the number of issues and milestones of each repository.
+Its result counts as "unchanged" only after conditional requests, which see more, have confirmed the same result once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 
 from connectors.github import api_types
-from connectors.github.session import OWN, Session, TooHeavyError
+from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 
-__all__ = ["AT_ONCE", "issues_there", "name_of", "probe_many"]
+__all__ = ["BATCH", "current_name", "existing_issues", "probe_many"]
 
-AT_ONCE = 50
+BATCH = 50
 """Repositories in one request."""
 
-_SIGHT = """{
+_STATE = """{
     id nameWithOwner visibility
     issues(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
     milestones(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
@@ -31,7 +31,7 @@ _NAME = """query Name($owner: String!, $name: String!) {
   repository(owner: $owner, name: $name) { nameWithOwner }
 }"""
 
-_THERE = """query There($owner: String!, $name: String!, $after: String) {
+_ISSUE_IDS = """query There($owner: String!, $name: String!, $after: String) {
   repository(owner: $owner, name: $name) {
     issues(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: ASC}) {
       pageInfo { hasNextPage endCursor } nodes { id number }
@@ -42,53 +42,56 @@ _THERE = """query There($owner: String!, $name: String!, $after: String) {
 
 @cache
 def _document(count: int) -> str:
-    declared = ", ".join(f"$o{i}: String!, $n{i}: String!" for i in range(count))
-    asked = "\n".join(f"  r{i}: repository(owner: $o{i}, name: $n{i}) {_SIGHT}" for i in range(count))
-    return f"query Glance({declared}) {{\n{asked}\n}}"
+    variables = ", ".join(f"$o{i}: String!, $n{i}: String!" for i in range(count))
+    fields = "\n".join(f"  r{i}: repository(owner: $o{i}, name: $n{i}) {_STATE}" for i in range(count))
+    return f"query Glance({variables}) {{\n{fields}\n}}"
 
 
 def probe_many(session: Session, names: Mapping[str, str]) -> dict[str, str]:
-    """What is seen of repositories, as a text that only differs when something changed.
+    """Probe repositories. Return a checksum per configured name that differs only when something changed.
 
-    ``names`` holds the name that each goes by, by its configured one. What cannot be seen is left out.
+    ``names`` maps the configured name to the current name. A repository that cannot be read is left out.
     """
-    wanted = list(names)
-    chunks = [wanted[i : i + AT_ONCE] for i in range(0, len(wanted), AT_ONCE)]
-    seen: dict[str, str] = {}
-    for found in session.caller.map_all(lambda chunk: _glance(session, names, chunk), chunks):
-        seen |= found
-    return seen
+    configured = list(names)
+    batches = [configured[i : i + BATCH] for i in range(0, len(configured), BATCH)]
+    states: dict[str, str] = {}
+    for batch_states in session.caller.map_all(lambda batch: _probe_batch(session, names, batch), batches):
+        states |= batch_states
+    return states
 
 
-def _glance(session: Session, names: Mapping[str, str], chunk: Sequence[str]) -> dict[str, str]:
-    asked: dict[str, Any] = {}
-    for i, name in enumerate(chunk):
-        asked[f"o{i}"], _, asked[f"n{i}"] = names[name].partition("/")
+def _probe_batch(session: Session, names: Mapping[str, str], batch: Sequence[str]) -> dict[str, str]:
+    variables: dict[str, Any] = {}
+    for i, name in enumerate(batch):
+        variables[f"o{i}"], _, variables[f"n{i}"] = names[name].partition("/")
     try:
-        reply = session.query(_document(len(chunk)), asked, dict[str, dict[str, Any] | None], "", divisible=True)
-    except (*OWN, TooHeavyError):
+        reply = session.query(_document(len(batch)), variables, dict[str, dict[str, Any] | None], "", divisible=True)
+    except (*PROJECT_ERRORS, TooHeavyError):
         return {}
-    found = reply.data or {}
-    return {name: _sight(there) for i, name in enumerate(chunk) if (there := found.get(f"r{i}"))}
+    repositories = reply.data or {}
+    return {name: _checksum(state) for i, name in enumerate(batch) if (state := repositories.get(f"r{i}"))}
 
 
-def _sight(there: Mapping[str, Any]) -> str:
-    """A short text for what was seen, whatever the order of its fields."""
-    ordered = msgspec.json.encode(there, order="sorted")
+def _checksum(state: Mapping[str, Any]) -> str:
+    """Checksum of a repository's state, independent of the order of its fields."""
+    ordered = msgspec.json.encode(state, order="sorted")
     return f"{zlib.crc32(ordered):08x}{zlib.adler32(ordered):08x}"
 
 
-def name_of(session: Session, name: str, project: str) -> str:
-    """The name that a repository goes by now, which may not be the one that it is asked for by."""
-    owner, short = session.parts(name, project)
-    reply = session.query(_NAME, {"owner": owner, "name": short}, dict[str, api_types.Place | None], project)
-    session.refuse(reply.errors, project)
-    there = (reply.data or {}).get("repository")
-    return there.name_with_owner if there else name
+def current_name(session: Session, name: str, project: str) -> str:
+    """Fetch the repository's current name, which differs from ``name`` after a rename."""
+    owner, short = session.split_name(name, project)
+    reply = session.query(_NAME, {"owner": owner, "name": short}, dict[str, api_types.RepositoryRef | None], project)
+    session.raise_errors(reply.errors, project)
+    repository = (reply.data or {}).get("repository")
+    return repository.name_with_owner if repository else name
 
 
-def issues_there(session: Session, name: str, project: str) -> dict[str, int]:
-    """The numbers of all issues of a repository by id, a hundred a request. A deletion meanwhile hides no other."""
-    owner, short = session.parts(name, project)
-    there = session.pages(_THERE, {"owner": owner, "name": short}, api_types.There, project)
-    return {issue.id: issue.number for issue in there}
+def existing_issues(session: Session, name: str, project: str) -> dict[str, int]:
+    """Fetch the numbers of all issues of a repository by id, a hundred per request.
+
+    A deletion during the listing hides no other issue.
+    """
+    owner, short = session.split_name(name, project)
+    issues = session.pages(_ISSUE_IDS, {"owner": owner, "name": short}, api_types.IssueId, project)
+    return {issue.id: issue.number for issue in issues}

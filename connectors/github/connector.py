@@ -1,9 +1,4 @@
-"""GitHub: github.com and Enterprise Server.
-
-Settings: ``url`` is that of the API (``https://api.github.com``, ``https://HOST/api/v3``); the secret is ``token``, or
-``private_key`` of a GitHub App with the options ``app_id`` and ``installation_id``. The options ``sweep_days`` and
-``rules`` are `connectors.shared.deletion_sweep`'s and `connectors.shared.rule_milestones`'.
-"""
+"""The GitHub connector: its capabilities, and the part that does each of its jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ from sync.tracker.webhook import WebhookEvent
 __all__ = ["GitHubConnector", "connect"]
 
 BODY_LIMIT = 65_000
-"""Characters; GitHub's own limit is 65,536."""
+"""Largest number of characters in a body, below GitHub's own limit of 65,536."""
 
 
 class GitHubConnector:
@@ -48,35 +43,35 @@ class GitHubConnector:
 
     @property
     def requests(self) -> int:
-        """Requests sent so far."""
+        """Number of requests sent so far."""
         return self._session.caller.count
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """Repositories, ``owner/name`` or ``owner/*``: milestones, and issues with their history."""
+        """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""
         return self._rules.add_label_milestones(self._reader.pull(projects, cursors))
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """Read the status issues of these milestones with every comment of ours."""
+        """Read the status issues of these milestones with all our comments."""
         return self._observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
-        """Do one change. Raises `sync.tracker.protocol.UncertainError` when the answer to a creation was lost."""
+        """Make one change. Raises `sync.tracker.errors.UncertainError` when the answer to a creation was lost."""
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.tracker.protocol.Examiner`."""
-        names, failed = self._reader.named(projects)
+        """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
+        names, failed = self._reader.resolve(projects)
         return examine(self._session, names, failed, self._clock)
 
     def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-        """See `sync.tracker.protocol.Listener`."""
+        """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
         return parse_event(headers, body, secret)
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         self._session.close()
 
 
 def connect(setup: Setup) -> Connector:
-    """The connector of a connection of type ``github``."""
+    """Create the connector of a connection of type ``github``. Sends nothing yet."""
     return GitHubConnector(setup)

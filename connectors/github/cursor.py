@@ -1,4 +1,4 @@
-"""cursor."""
+"""Cursor of a repository: the opaque text that the next pull continues from."""
 
 from __future__ import annotations
 
@@ -11,35 +11,52 @@ from msgspec import Struct
 
 from connectors.shared.responses import decoder
 
+__all__ = ["Cursor", "decode_cursors"]
 
-class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a repository's next pull goes on. ``asked`` is its configured name, ``name`` the one it goes by.
+_STORED_NAMES = {
+    "configured_name": "asked",
+    "next_number": "next",
+    "read_count": "read",
+    "optional_fields": "more",
+    "issues_etag": "probe",
+    "milestone_etags": "milestones",
+    "batch_state": "glance",
+    "swept_at": "swept",
+}
 
-    ``next`` is the number to go on from while a first reading by number is under way, ``read`` how many issues it has
-    found. ``probe`` and ``milestones`` hold ETags (the latter with the address of each page) and are set only when
-    everything has been read. ``glance`` is the sight under which nothing had changed, ``swept`` when all ids were last
-    compared, ``rules`` tells the milestones by rule apart that issues were read for.
+
+class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position of a repository's next pull.
+
+    ``configured_name`` is the repository's name in the configuration, ``name`` its current name. ``since`` is the time
+    (UTC) from which changes are read, None during a first pull. ``next_number`` is the next issue number of a first
+    pull by number, 0 when no such pull is under way; ``read_count`` is the number of issues that it has read.
+    ``optional_fields`` are the optional GraphQL fields that this server has.
+
+    ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
+    ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
+    last deletion sweep. ``rules`` is the fingerprint of the rule milestones that the issues were read for.
     """
 
-    asked: str
+    configured_name: str
     name: str
     since: datetime | None = None
-    next: int = 0
-    read: int = 0
-    more: tuple[str, ...] = ()
-    probe: str = ""
-    milestones: tuple[tuple[str, str], ...] = ()
-    glance: str = ""
-    swept: datetime | None = None
+    next_number: int = 0
+    read_count: int = 0
+    optional_fields: tuple[str, ...] = ()
+    issues_etag: str = ""
+    milestone_etags: tuple[tuple[str, str], ...] = ()
+    batch_state: str = ""
+    swept_at: datetime | None = None
     rules: str = ""
 
+    def encode(self) -> str:
+        """The cursor as one line of JSON."""
+        return msgspec.json.encode(self).decode()
 
-def _encoded(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()
 
-
-def _decoded(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
-    """Cursors that this version can read; the others' repositories are read anew."""
-    for key, text in cursors.items():
+def decode_cursors(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
+    """Yield project id and cursor. Skip a cursor that this version cannot read: its repository is read again."""
+    for project, text in cursors.items():
         with suppress(msgspec.DecodeError):
-            yield key, decoder(Cursor).decode(text)
+            yield project, decoder(Cursor).decode(text)

@@ -1,4 +1,4 @@
-"""From GitHub's words to the model's."""
+"""Convert GitHub's objects to the model. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sync.model.tracker_data import (
     Visibility,
 )
 
-__all__ = ["history", "issue", "key_of", "milestone", "place_of", "project", "visibility"]
+__all__ = ["history", "issue", "key_of", "milestone", "parse_key", "project", "visibility"]
 
 _EVENTS = {
     "MilestonedEvent": EventKind.JOINED,
@@ -29,18 +29,18 @@ _EVENTS = {
 
 
 def key_of(number: int) -> str:
-    """How people write an issue inside its repository."""
+    """The key of an issue inside its repository: ``#12``."""
     return f"#{number}"
 
 
-def place_of(key: str, repository: str) -> tuple[str, int]:
-    """The repository and number that ``#12``, ``12`` or ``owner/name#12`` mean. Raises ValueError for others."""
-    elsewhere, _, number = key.rpartition("#")
-    return elsewhere or repository, int(number)
+def parse_key(key: str, repository: str) -> tuple[str, int]:
+    """Parse ``#12``, ``12`` or ``owner/name#12`` to repository and number. Raises ValueError for any other text."""
+    other_repository, _, number = key.rpartition("#")
+    return other_repository or repository, int(number)
 
 
 def project(row: api_types.Repository) -> Project:
-    """A repository."""
+    """Convert a repository."""
     return Project(
         id=row.id,
         key=row.name_with_owner,
@@ -50,13 +50,13 @@ def project(row: api_types.Repository) -> Project:
     )
 
 
-def visibility(word: str) -> Visibility:
-    """PUBLIC is for everybody; PRIVATE, and INTERNAL to an enterprise, for the project."""
-    return Visibility.PUBLIC if word == "PUBLIC" else Visibility.PROJECT
+def visibility(name: str) -> Visibility:
+    """Convert a visibility: PUBLIC is public, PRIVATE and INTERNAL (to an enterprise) belong to the project."""
+    return Visibility.PUBLIC if name == "PUBLIC" else Visibility.PROJECT
 
 
 def milestone(row: api_types.Milestone, project: str) -> Milestone:
-    """A milestone of the project with that id."""
+    """Convert a milestone of the project with this id."""
     return Milestone(
         id=row.node_id,
         project=project,
@@ -74,10 +74,10 @@ def milestone(row: api_types.Milestone, project: str) -> Milestone:
     )
 
 
-def issue(row: api_types.Item, project: Project) -> Issue:
-    """An issue. GitHub has no board of its own: what is open is to be done."""
+def issue(row: api_types.Issue, project: Project) -> Issue:
+    """Convert an issue. GitHub has no workflow: an open issue is in the category TODO."""
     closed = row.state == "CLOSED"
-    blockers = row.blocked_by.seen if row.blocked_by else ()
+    blockers = row.blocked_by.visible if row.blocked_by else ()
     return Issue(
         id=row.id,
         project=project.id,
@@ -92,11 +92,11 @@ def issue(row: api_types.Item, project: Project) -> Issue:
         closed_at=row.closed_at,
         resolution=(row.state_reason or "").lower() if closed else "",
         type=row.issue_type.name if row.issue_type else "",
-        assignees=tuple(_person(actor) for actor in row.assignees.seen),
-        labels=tuple(label.name for label in row.labels.seen) if row.labels else (),
+        assignees=tuple(_person(actor) for actor in row.assignees.visible),
+        labels=tuple(label.name for label in row.labels.visible) if row.labels else (),
         milestones=(row.milestone.id,) if row.milestone else (),
         blocked_by=tuple(
-            _reference(reference, project, far=reference.url) for reference in blockers if reference.state != "CLOSED"
+            _reference(reference, project, url=reference.url) for reference in blockers if reference.state != "CLOSED"
         ),
         parent=_reference(row.parent, project) if row.parent else "",
         visibility=project.visibility,
@@ -104,7 +104,7 @@ def issue(row: api_types.Item, project: Project) -> Issue:
 
 
 def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...]:
-    """The events of an issue's timeline that say when it was in which milestone, and open or closed."""
+    """Convert the timeline events that change an issue's milestone or state."""
     return tuple(
         Event(
             issue=issue,
@@ -122,6 +122,9 @@ def _person(actor: api_types.Actor) -> Person:
     return Person(actor.id or actor.login, actor.login)
 
 
-def _reference(reference: api_types.Reference, project: Project, far: str = "") -> str:
-    where = reference.repository.name_with_owner
-    return key_of(reference.number) if where == project.key else far or f"{where}#{reference.number}"
+def _reference(reference: api_types.Reference, project: Project, url: str = "") -> str:
+    """The issue's key inside ``project``, else its ``url`` or ``owner/name#12``."""
+    repository = reference.repository.name_with_owner
+    if repository == project.key:
+        return key_of(reference.number)
+    return url or f"{repository}#{reference.number}"

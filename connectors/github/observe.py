@@ -1,8 +1,8 @@
-"""Reading status issues: their labels and our comments, ten issues a request, long threads to their end.
+"""Observe status issues: their labels and our comments, ten issues in a request, long threads to the end.
 
-Ours is what the token's own account wrote (``viewerDidAuthor``, which holds for users and for Apps alike) and what
-carries a marker. A person may write whose permission in the repository is write or admin; an organisation's members
-are asked for as well, since being a member alone gives no such right. A comment that was hidden is not heard.
+A comment is ours if the token's own account wrote it (``viewerDidAuthor``, for users and Apps alike) and it carries
+a marker. A person may give commands with the permission write or admin in the repository. Organisation members are
+checked too, since membership alone gives no such right. Commands in a hidden comment are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from connectors.github import api_types, normalize
 from connectors.github.project_boards import Boards
-from connectors.github.session import OWN, Session, TooHeavyError
+from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import MalformedError, RefusedError, TrackerError
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
@@ -26,10 +26,10 @@ from sync.tracker.protocol import command_lines, find_marker, status_issue_of
 __all__ = ["Observer"]
 
 BATCH = 10
-"""Status issues a request; each may bring a hundred comments."""
+"""Status issues in one request; each may bring a hundred comments."""
 
 _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
-"""Of nobody else is it worth asking whether they may write."""
+"""Author associations for which the permission to write is checked; all others have none."""
 
 _COMMENTS = "pageInfo { hasNextPage endCursor } nodes { id body createdAt updatedAt viewerDidAuthor \
 isMinimized authorAssociation author { login } }"
@@ -56,197 +56,210 @@ _LABELS = """query Labels($owner: String!, $name: String!, $after: String) {
 }"""
 
 
-class _Place(Struct, frozen=True):
-    """A target, and the repository and number of its status issue."""
+class _IssueAddress(Struct, frozen=True):
+    """A target with the repository and number of its status issue."""
 
     target: Target
     repository: str
     number: int
 
 
+class _Search(Struct, frozen=True):
+    """Result of the search for the status issues of one repository."""
+
+    labels: frozenset[str]
+    addresses: list[_IssueAddress]
+    claims: dict[str, Claim]
+
+
 @cache
-def _threads(count: int) -> str:
-    declared = ", ".join(f"$o{i}: String!, $r{i}: String!, $n{i}: Int!" for i in range(count))
-    asked = "\n".join(
+def _threads_document(count: int) -> str:
+    variables = ", ".join(f"$o{i}: String!, $r{i}: String!, $n{i}: Int!" for i in range(count))
+    fields = "\n".join(
         f"  t{i}: repository(owner: $o{i}, name: $r{i}) {{ issue(number: $n{i}) {{ ...Thread }} }}"
         for i in range(count)
     )
-    return f"query Threads({declared}) {{\n{asked}\n}}\n{_THREAD}"
+    return f"query Threads({variables}) {{\n{fields}\n}}\n{_THREAD}"
 
 
 class Observer:
-    """Reads status issues. ``status_labels`` are those which a status issue made by milesync carries."""
+    """Observer of one connection. ``status_labels`` are the labels of status issues that milesync created."""
 
     def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
         self._session, self._status_labels = session, list(status_labels)
-        self._writers: dict[tuple[str, str], bool] = {}
+        self._may_write_cache: dict[tuple[str, str], bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """The status issues as they stand. A repository's own failure is that of its targets."""
-        projects: dict[str, list[Target]] = defaultdict(list)
+        """Read the present status issues. An error of a repository fails its targets only. See `Connector.observe`."""
+        self._may_write_cache = {}
+        by_project: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
-            projects[target.project_key].append(target)
+            by_project[target.project_key].append(target)
         failed: dict[str, Exception] = {}
         labels: dict[str, frozenset[str]] = {}
-        places: list[_Place] = []
+        addresses: list[_IssueAddress] = []
         claims: dict[str, Claim] = {}
-        self._writers = {}
-        for mine, answer in zip(
-            projects.values(), self._session.caller.map_all(self._project, projects.values()), strict=True
-        ):
-            if isinstance(answer, TrackerError):
-                failed |= {target.milestone: answer for target in mine}
+        results = self._session.caller.map_all(self._search, by_project.values())
+        for group, result in zip(by_project.values(), results, strict=True):
+            if isinstance(result, TrackerError):
+                failed |= {target.milestone: result for target in group}
             else:
-                labels[mine[0].project] = answer[0]
-                places += answer[1]
-                claims |= answer[2]
+                labels[group[0].project] = result.labels
+                addresses += result.addresses
+                claims |= result.claims
         issues: dict[str, StatusIssue] = {}
-        batches = [places[i : i + BATCH] for i in range(0, len(places), BATCH)]
+        batches = [addresses[i : i + BATCH] for i in range(0, len(addresses), BATCH)]
         for threads in self._session.caller.map_all(self._threads, batches):
-            for uid, issue in threads.items():
+            for milestone, issue in threads.items():
                 if isinstance(issue, TrackerError):
-                    failed[uid] = issue
+                    failed[milestone] = issue
                 else:
-                    issues[uid] = issue
-        boards = Boards(self._session)
-        read = boards.read(name for target in targets if target.milestone in issues for name in target.boards)
-        for target in targets:
-            if target.boards and target.milestone in issues:
-                theirs = tuple(boards.of(read[name], target.milestone) for name in target.boards)
-                issues[target.milestone] = msgspec.structs.replace(issues[target.milestone], boards=theirs)
+                    issues[milestone] = issue
+        self._add_boards(targets, issues)
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
-    # --- where they are ------------------------------------------------------------------------------------------
+    def _add_boards(self, targets: Sequence[Target], issues: dict[str, StatusIssue]) -> None:
+        boards = Boards(self._session)
+        by_name = boards.read(name for target in targets if target.milestone in issues for name in target.boards)
+        for target in targets:
+            if target.boards and target.milestone in issues:
+                own = tuple(boards.of(by_name[name], target.milestone) for name in target.boards)
+                issues[target.milestone] = msgspec.structs.replace(issues[target.milestone], boards=own)
 
-    def _project(
-        self, targets: Sequence[Target]
-    ) -> tuple[frozenset[str], list[_Place], dict[str, Claim]] | TrackerError:
-        """A repository's labels, where the status issues of its milestones are, and who else claims to have one."""
+    # --- search ----------------------------------------------------------------------------------------------------
+
+    def _search(self, targets: Sequence[Target]) -> _Search | TrackerError:
+        """Fetch a repository's labels, and find the status issues of its milestones and the claims of others."""
         repository = targets[0].project_key
         claims: dict[str, Claim] = {}
         try:
-            owner, name = self._session.parts(repository, repository)
-            asked = {"owner": owner, "name": name}
-            labels = self._session.pages(_LABELS, asked, api_types.Label, repository)
-            names = frozenset(label.name for label in labels)
-            places = [_Place(t, *normalize.place_of(t.issue, repository)) for t in targets if t.issue]
-            lost = {t.milestone: t for t in targets if not t.issue}
-            if lost:
-                found, others = self._marked(repository, asked, lost)
-                places += [_Place(t, repository, found[uid]) for uid, t in lost.items() if uid in found]
-                claims = {uid: others[uid] for uid in lost if uid in others and uid not in found}
-        except OWN as error:
+            owner, name = self._session.split_name(repository, repository)
+            variables = {"owner": owner, "name": name}
+            labels = frozenset(
+                label.name for label in self._session.pages(_LABELS, variables, api_types.Label, repository)
+            )
+            addresses = [_IssueAddress(t, *normalize.parse_key(t.issue, repository)) for t in targets if t.issue]
+            wanted = {target.milestone: target for target in targets if not target.issue}
+            if wanted:
+                numbers, foreign = self._find_by_marker(repository, variables, wanted)
+                addresses += [_IssueAddress(wanted[uid], repository, numbers[uid]) for uid in wanted if uid in numbers]
+                claims = {uid: foreign[uid] for uid in wanted if uid in foreign and uid not in numbers}
+        except PROJECT_ERRORS as error:
             return error
         except ValueError:
-            return RefusedError(self._session.name, repository, "an issue is written owner/name#12")
-        return names, places, claims
+            return RefusedError(self._session.name, repository, "write an issue as owner/name#12")
+        return _Search(labels, addresses, claims)
 
-    def _marked(
-        self, repository: str, asked: Mapping[str, str], lost: Mapping[str, Target]
+    def _find_by_marker(
+        self, repository: str, variables: Mapping[str, str], wanted: Mapping[str, Target]
     ) -> tuple[dict[str, int], dict[str, Claim]]:
-        """By milestone uid, the oldest issue whose marker says that it carries its status: ours, and another's."""
-        variables = {**asked, "labels": self._status_labels[:1]}
-        found: dict[str, int] = {}
+        """Find the oldest issue with each milestone's marker, by milestone uid: our issues, and claims of others."""
+        variables = {**variables, "labels": self._status_labels[:1]}  # type: ignore[dict-item]
+        numbers: dict[str, int] = {}
         claims: dict[str, Claim] = {}
-        for candidate in self._session.pages(_LABELLED, variables, api_types.Candidate, repository):
-            text = find_marker(candidate.body)
-            target = status_issue_of(text, lost)
+        for issue in self._session.pages(_LABELLED, variables, api_types.Candidate, repository):
+            marker = find_marker(issue.body)
+            target = status_issue_of(marker, wanted)
             if target is None:
                 continue
-            if candidate.viewer_did_author:
-                found.setdefault(target.milestone, candidate.number)
+            if issue.viewer_did_author:
+                numbers.setdefault(target.milestone, issue.number)
             else:
-                key = normalize.key_of(candidate.number)
-                claim = Claim(id=key, author=_login(candidate.author), marker=text, issue=key)
+                key = normalize.key_of(issue.number)
+                claim = Claim(id=key, author=_login(issue.author), marker=marker, issue=key)
                 claims.setdefault(target.milestone, claim)
-        return found, claims
+        return numbers, claims
 
-    # --- what they say -------------------------------------------------------------------------------------------
+    # --- threads ---------------------------------------------------------------------------------------------------
 
-    def _threads(self, places: Sequence[_Place]) -> dict[str, StatusIssue | TrackerError]:
-        """Issues by milestone uid; one that is not there, or is a pull request, is left out."""
-        asked: dict[str, object] = {}
-        for i, place in enumerate(places):
-            owner, _, name = place.repository.partition("/")
-            asked |= {f"o{i}": owner, f"r{i}": name, f"n{i}": place.number}
-        project = places[0].target.project_key
+    def _threads(self, addresses: Sequence[_IssueAddress]) -> dict[str, StatusIssue | TrackerError]:
+        """Fetch issues by milestone uid. A missing issue and a pull request are left out."""
+        variables: dict[str, object] = {}
+        for i, address in enumerate(addresses):
+            owner, _, name = address.repository.partition("/")
+            variables |= {f"o{i}": owner, f"r{i}": name, f"n{i}": address.number}
         try:
             reply = self._session.query(
-                _threads(len(places)), asked, dict[str, api_types.Holder | None], project, divisible=len(places) > 1
+                _threads_document(len(addresses)),
+                variables,
+                dict[str, api_types.StatusIssueRepository | None],
+                addresses[0].target.project_key,
+                divisible=len(addresses) > 1,
             )
         except TooHeavyError:
-            half = len(places) // 2
-            return self._threads(places[:half]) | self._threads(places[half:])
-        except OWN as error:
-            return {place.target.milestone: error for place in places}
-        found: dict[str, StatusIssue | TrackerError] = {}
-        for i, place in enumerate(places):
-            holder = (reply.data or {}).get(f"t{i}")
-            about = [error for error in reply.errors if not error.path or error.path[0] == f"t{i}"]
-            if holder is not None and all(error.type == "NOT_FOUND" for error in about) and holder.issue is None:
+            half = len(addresses) // 2
+            return self._threads(addresses[:half]) | self._threads(addresses[half:])
+        except PROJECT_ERRORS as error:
+            return {address.target.milestone: error for address in addresses}
+        issues: dict[str, StatusIssue | TrackerError] = {}
+        for i, address in enumerate(addresses):
+            repository = (reply.data or {}).get(f"t{i}")
+            errors = [error for error in reply.errors if not error.path or error.path[0] == f"t{i}"]
+            is_missing = repository is not None and repository.issue is None
+            if is_missing and all(error.type == "NOT_FOUND" for error in errors):
                 continue
             try:
-                self._session.refuse(about, place.repository)
-                if holder is None or holder.issue is None:
-                    raise MalformedError(self._session.name, place.repository, "GraphQL left an issue out")
-                found[place.target.milestone] = self._issue(place, holder.issue)
-            except OWN as error:
-                found[place.target.milestone] = error
-        return found
+                self._session.raise_errors(errors, address.repository)
+                if repository is None or repository.issue is None:
+                    raise MalformedError(self._session.name, address.repository, "GraphQL left an issue out")
+                issues[address.target.milestone] = self._issue(address, repository.issue)
+            except PROJECT_ERRORS as error:
+                issues[address.target.milestone] = error
+        return issues
 
-    def _issue(self, place: _Place, thread: api_types.Thread) -> StatusIssue:
-        here = place.repository == place.target.project_key
+    def _issue(self, address: _IssueAddress, thread: api_types.Thread) -> StatusIssue:
         key = normalize.key_of(thread.number)
-        comments = list(self._comments(place, thread))
+        is_own_repository = address.repository == address.target.project_key
+        comments = list(self._comments(address, thread))
         return StatusIssue(
-            issue=key if here else f"{place.repository}{key}",
+            issue=key if is_own_repository else f"{address.repository}{key}",
             url=thread.url,
             closed=thread.closed,
-            labels=tuple(label.name for label in thread.labels.seen) if thread.labels else (),
-            comments=tuple(_ours(comments)),
+            labels=tuple(label.name for label in thread.labels.visible) if thread.labels else (),
+            comments=tuple(_our_comments(comments)),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
             visibility=normalize.visibility(thread.repository.visibility),
-            asked=tuple(self._asked(place.repository, comments)),
+            asked=tuple(self._commands(address.repository, comments)),
             claims=tuple(_claims(comments)),
         )
 
-    def _comments(self, place: _Place, thread: api_types.Thread) -> Iterator[api_types.Comment]:
+    def _comments(self, address: _IssueAddress, thread: api_types.Thread) -> Iterator[api_types.Comment]:
         yield from thread.comments.nodes
         info = thread.comments.page_info
         if info.has_next_page:
-            asked = {"issue": thread.id, "after": info.end_cursor}
-            yield from self._session.pages(_COMMENTS_LATER, asked, api_types.Comment, place.repository)
+            variables = {"issue": thread.id, "after": info.end_cursor}
+            yield from self._session.pages(_COMMENTS_LATER, variables, api_types.Comment, address.repository)
 
-    # --- what people ask -----------------------------------------------------------------------------------------
+    # --- commands --------------------------------------------------------------------------------------------------
 
-    def _asked(self, repository: str, comments: Iterable[api_types.Comment]) -> Iterator[CommandComment]:
+    def _commands(self, repository: str, comments: Iterable[api_types.Comment]) -> Iterator[CommandComment]:
         for comment in comments:
             lines = command_lines(comment.body)
             by_us = comment.viewer_did_author
             if not lines or comment.is_minimized or (by_us and find_marker(comment.body)):
                 continue
             login = _login(comment.author)
-            insider = comment.author_association in _INSIDERS
+            is_insider = comment.author_association in _INSIDERS
             yield CommandComment(
                 id=comment.id,
                 author=login,
                 name=login,
-                may_write=by_us or (insider and self._may_write(repository, login)),
+                may_write=by_us or (is_insider and self._may_write(repository, login)),
                 at=comment.updated_at,
                 text=lines,
             )
 
     def _may_write(self, repository: str, login: str) -> bool:
-        """Whether GitHub says so; asked once an observation, and only of those who gave a command."""
-        if (repository, login) not in self._writers:
+        """Return whether an account may write; asked once per observation, and only for authors of commands."""
+        if (repository, login) not in self._may_write_cache:
             path = f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission"
             try:
                 answer = self._session.get(path, repository)
-                held = decode(answer, api_types.Permission, self._session.name, repository).permission
-            except OWN:
-                held = ""
-            self._writers[repository, login] = held in ("admin", "write")
-        return self._writers[repository, login]
+                permission = decode(answer, api_types.Permission, self._session.name, repository).permission
+            except PROJECT_ERRORS:
+                permission = ""
+            self._may_write_cache[repository, login] = permission in ("admin", "write")
+        return self._may_write_cache[repository, login]
 
 
 def _login(author: api_types.Author | None) -> str:
@@ -260,7 +273,7 @@ def _claims(comments: Iterable[api_types.Comment]) -> Iterator[Claim]:
             yield Claim(id=comment.id, author=_login(comment.author), marker=marker, body=comment.body)
 
 
-def _ours(comments: Iterable[api_types.Comment]) -> Iterator[OurComment]:
+def _our_comments(comments: Iterable[api_types.Comment]) -> Iterator[OurComment]:
     for comment in comments:
         marker = find_marker(comment.body) if comment.viewer_did_author else ""
         if marker:

@@ -1,7 +1,8 @@
-"""What GitHub tells about a token and its repositories, by reading only.
+"""Examine a GitHub token and its repositories, by reading only.
 
-A classic token names its scopes, and a repository the account's role in it. A fine-grained or an App's token names
-nothing, so its right to write stays open where the role would allow it; what it may read shows by reading.
+A classic token names its scopes, and a repository names the account's role in it. A fine-grained token and an App's
+token name no scopes, so the right to write stays unknown where the role allows it. The right to read is tested by
+reading.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from connectors.github.session import OWN, Session
+from connectors.github.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
 
 __all__ = ["examine"]
 
-MOST = 100
-"""Repositories that are looked at, five requests each."""
+MAX_REPOSITORIES = 100
+"""Number of repositories that are examined, with five requests each."""
 
-_OURS = ("issues", "issue_comment", "label")
-"""The events that our writes cause, as webhooks and workflows name them."""
+_EVENTS = ("issues", "issue_comment", "label")
+"""Events that our writes cause, as webhooks and workflows name them."""
+
 _WORKFLOWS = ".github/workflows"
 
 
@@ -76,8 +78,8 @@ class _Limits(Struct):
     resources: dict[str, _Limit]
 
 
-class _Seen(Struct):
-    """What was found in one repository."""
+class _Findings(Struct):
+    """Findings in one repository."""
 
     rights: list[Right] = field(default_factory=list)
     obstacles: list[Obstacle] = field(default_factory=list)
@@ -88,38 +90,44 @@ class _Seen(Struct):
 def examine(
     session: Session, projects: Sequence[str], failed: dict[str, TrackerError], now: Callable[[], datetime]
 ) -> Examination:
-    """Examine the token and these repositories; ``failed`` are those that could not be named. Raises a `TrackerError`
-    when the token itself is no good.
+    """Examine the token and these repositories. ``failed`` are projects that could not be resolved.
+
+    Raises a `TrackerError` when GitHub does not accept the token.
     """
-    answer, account = _who(session)
-    scopes = answer.headers.get("x-oauth-scopes")
-    granted = None if scopes is None else tuple(word.strip() for word in scopes.split(",") if word.strip())
+    answer, account = _account(session)
+    header = answer.headers.get("x-oauth-scopes")
+    scopes = None if header is None else tuple(scope.strip() for scope in header.split(",") if scope.strip())
     expires = _expiry(answer.headers.get("github-authentication-token-expiration", ""))
-    seen = session.caller.map_all(lambda name: _repository(session, name, granted), projects[:MOST])
-    found = [one for one in seen if isinstance(one, _Seen)]
-    unread = [] if granted is not None else [Unread(project="", what="the permissions of this kind of token")]
-    if expires is None and granted is None:
+    results = session.caller.map_all(lambda name: _repository(session, name, scopes), projects[:MAX_REPOSITORIES])
+    findings = [result for result in results if isinstance(result, _Findings)]
+    errors = {name: result for name, result in zip(projects, results, strict=False) if isinstance(result, TrackerError)}
+    unread = [] if scopes is not None else [Unread(project="", what="the permissions of this kind of token")]
+    if expires is None and scopes is None:
         unread.append(Unread(project="", what="the expiry of this kind of token"))
-    unread += [Unread(project=name, what=f"all beyond the first {MOST} repositories") for name in projects[MOST:]]
+    what = f"all beyond the first {MAX_REPOSITORIES} repositories"
+    unread += [Unread(project=name, what=what) for name in projects[MAX_REPOSITORIES:]]
+    budget = rate_limit(answer, "REST")
     return Examination(
         account=account,
         expires=expires,
-        scopes=granted,
+        scopes=scopes,
         ahead=clock_ahead(answer, now()),
         server=_server(answer),
         sdk=f"PyGithub {version('PyGithub')}",
-        budgets=_budgets(session) or tuple(one for one in [rate_limit(answer, "REST")] if one),
-        rights=tuple(right for one in found for right in one.rights),
-        obstacles=tuple(obstacle for one in found for obstacle in one.obstacles),
-        triggers=tuple(trigger for one in found for trigger in one.triggers),
-        unread=(*unread, *(what for one in found for what in one.unread)),
-        failed=failed
-        | {name: project for name, project in zip(projects, seen, strict=False) if isinstance(project, TrackerError)},
+        budgets=_budgets(session) or ((budget,) if budget else ()),
+        rights=tuple(right for finding in findings for right in finding.rights),
+        obstacles=tuple(obstacle for finding in findings for obstacle in finding.obstacles),
+        triggers=tuple(trigger for finding in findings for trigger in finding.triggers),
+        unread=(*unread, *(entry for finding in findings for entry in finding.unread)),
+        failed=failed | errors,
     )
 
 
-def _who(session: Session) -> tuple[Response, str]:
-    """An answer that describes the token, and whose it is. An App has no user, but is the viewer all the same."""
+def _account(session: Session) -> tuple[Response, str]:
+    """Fetch an answer whose headers describe the token, and the account's name.
+
+    A GitHub App has no user, but GraphQL names its bot as the viewer.
+    """
     try:
         answer = session.get("/user", "")
         return answer, decode(answer, _Account, session.name).login
@@ -127,12 +135,13 @@ def _who(session: Session) -> tuple[Response, str]:
         reply = session.query("query { viewer { login } }", {}, _Viewer, "")
         try:
             answer = session.get("/rate_limit", "")
-        except OWN:
+        except PROJECT_ERRORS:
             answer = Response(200, {}, b"")
         return answer, reply.data.viewer.login if reply.data else ""
 
 
 def _expiry(text: str) -> datetime | None:
+    """Parse the token's expiry (UTC); None without one."""
     try:
         return datetime.strptime(text.removesuffix(" UTC")[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
@@ -140,105 +149,108 @@ def _expiry(text: str) -> datetime | None:
 
 
 def _server(answer: Response) -> str:
-    own = answer.headers.get("x-github-enterprise-version", "")
-    return f"GitHub Enterprise Server {own}" if own else "GitHub, REST and GraphQL"
+    enterprise_version = answer.headers.get("x-github-enterprise-version", "")
+    return f"GitHub Enterprise Server {enterprise_version}" if enterprise_version else "GitHub, REST and GraphQL"
 
 
 def _budgets(session: Session) -> tuple[RequestBudget, ...]:
-    """What is left of both limits; nothing where an Enterprise Server has none."""
+    """Fetch the rate limits of REST and GraphQL; empty for an Enterprise Server without limits."""
     try:
-        told = decode(session.get("/rate_limit", ""), _Limits, session.name).resources
-    except OWN:
+        resources = decode(session.get("/rate_limit", ""), _Limits, session.name).resources
+    except PROJECT_ERRORS:
         return ()
     return tuple(
         RequestBudget(
             name=name, limit=limit.limit, left=limit.remaining, resets=datetime.fromtimestamp(limit.reset, UTC)
         )
         for key, name in (("core", "REST"), ("graphql", "GraphQL"))
-        if (limit := told.get(key))
+        if (limit := resources.get(key))
     )
 
 
-def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> _Seen | TrackerError:
-    """One repository: its own errors are its answer."""
+def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> _Findings | TrackerError:
+    """Examine one repository. Return an error that concerns this repository alone."""
     try:
-        told = decode(session.get(f"/repos/{name}", name), _Repository, session.name, name)
-    except OWN as problem:
-        return problem
-    seen = _Seen()
-    readable = _readable(session, name)
-    if not told.has_issues:
+        repository = decode(session.get(f"/repos/{name}", name), _Repository, session.name, name)
+    except PROJECT_ERRORS as error:
+        return error
+    findings = _Findings()
+    if not repository.has_issues:
         remedy = "turn issues on in its settings, or leave it out of projects"
-        seen.obstacles.append(Obstacle(project=name, words="issues are turned off", need=Need.READ, remedy=remedy))
+        findings.obstacles.append(Obstacle(project=name, words="issues are turned off", need=Need.READ, remedy=remedy))
     else:
-        seen.rights.append(Right(project=name, name="Issues: read", need=Need.READ, held=readable("issues")))
-    seen.rights.append(Right(project=name, name="Pull requests: read", need=Need.READ, held=readable("pulls")))
-    seen.rights.append(Right(project=name, name="Issues: write", need=Need.UPDATE, held=_writes(told, scopes)))
-    if session.boards:
-        held = None if scopes is None else "project" in scopes
-        seen.rights.append(Right(project=name, name="Projects: write", need=Need.UPDATE, held=held))
-    if told.archived:
+        may_read = _may_read(session, name, "issues")
+        findings.rights.append(Right(project=name, name="Issues: read", need=Need.READ, held=may_read))
+    may_read = _may_read(session, name, "pulls")
+    findings.rights.append(Right(project=name, name="Pull requests: read", need=Need.READ, held=may_read))
+    may_write = _may_write(repository, scopes)
+    findings.rights.append(Right(project=name, name="Issues: write", need=Need.UPDATE, held=may_write))
+    if session.writes_boards:
+        has_scope = None if scopes is None else "project" in scopes
+        findings.rights.append(Right(project=name, name="Projects: write", need=Need.UPDATE, held=has_scope))
+    if repository.archived:
         remedy = 'leave it out of projects, or give it policy = "plan"'
-        seen.obstacles.append(
+        findings.obstacles.append(
             Obstacle(project=name, words="the repository is archived", need=Need.UPDATE, remedy=remedy)
         )
-    _hooks(session, name, seen)
-    _workflows(session, name, seen)
-    return seen
+    _add_webhooks(session, name, findings)
+    _add_workflows(session, name, findings)
+    return findings
 
 
-def _readable(session: Session, name: str) -> Callable[[str], bool]:
-    def readable(part: str) -> bool:
-        try:
-            session.get(f"/repos/{name}/{part}", name, {"per_page": 1, "state": "all"})
-        except (RefusedError, GoneError):
-            return False
-        return True
-
-    return readable
+def _may_read(session: Session, name: str, part: str) -> bool:
+    try:
+        session.get(f"/repos/{name}/{part}", name, {"per_page": 1, "state": "all"})
+    except (RefusedError, GoneError):
+        return False
+    return True
 
 
-def _writes(told: _Repository, scopes: tuple[str, ...] | None) -> bool | None:
-    """Whether labels, comments and issues may be written; None where the role allows it and the token is silent."""
-    if not told.permissions.push:
+def _may_write(repository: _Repository, scopes: tuple[str, ...] | None) -> bool | None:
+    """Return whether the token may write issues; None if the role allows it and the scopes are unknown."""
+    if not repository.permissions.push:
         return False
     if scopes is None:
         return None
-    return "repo" in scopes or (not told.private and "public_repo" in scopes)
+    return "repo" in scopes or (not repository.private and "public_repo" in scopes)
 
 
-def _hooks(session: Session, name: str, seen: _Seen) -> None:
+def _add_webhooks(session: Session, name: str, findings: _Findings) -> None:
+    """Find webhooks that our writes would trigger."""
     try:
         hooks = decode(session.get(f"/repos/{name}/hooks", name, {"per_page": 100}), list[_Hook], session.name, name)
-    except OWN:
-        seen.unread.append(Unread(project=name, what="its webhooks (for its administrators only)"))
+    except PROJECT_ERRORS:
+        findings.unread.append(Unread(project=name, what="its webhooks (for its administrators only)"))
         return
     for hook in hooks:
-        events = [event for event in _OURS if event in hook.events or "*" in hook.events]
+        events = [event for event in _EVENTS if event in hook.events or "*" in hook.events]
         if hook.active and events:
             host = urlsplit(hook.config.url).hostname or "?"
-            seen.triggers.append(Trigger(project=name, words=f"the webhook to {host} ({', '.join(events)})"))
+            findings.triggers.append(Trigger(project=name, words=f"the webhook to {host} ({', '.join(events)})"))
 
 
-def _workflows(session: Session, name: str, seen: _Seen) -> None:
-    """Workflows that run on our events. The folder is not there in most repositories."""
+def _add_workflows(session: Session, name: str, findings: _Findings) -> None:
+    """Find workflows that our writes would trigger. Most repositories have no such folder."""
     try:
-        listed = session.get(f"/repos/{name}/contents/{_WORKFLOWS}", name)
-        files = decode(listed, list[_File], session.name, name)
-        for file in files:
-            if file.name.endswith((".yml", ".yaml")):
-                one = decode(session.get(f"/repos/{name}/contents/{file.path}", name), _File, session.name, name)
-                events = _events(b64decode(one.content).decode("utf-8", "replace"))
+        folder = session.get(f"/repos/{name}/contents/{_WORKFLOWS}", name)
+        for entry in decode(folder, list[_File], session.name, name):
+            if entry.name.endswith((".yml", ".yaml")):
+                answer = session.get(f"/repos/{name}/contents/{entry.path}", name)
+                file = decode(answer, _File, session.name, name)
+                events = _trigger_events(b64decode(file.content).decode("utf-8", "replace"))
                 if events:
-                    words = f"the workflow {file.name} ({', '.join(events)})"
-                    seen.triggers.append(Trigger(project=name, words=words))
+                    words = f"the workflow {entry.name} ({', '.join(events)})"
+                    findings.triggers.append(Trigger(project=name, words=words))
     except GoneError:
         return
-    except (*OWN, ValueError):
-        seen.unread.append(Unread(project=name, what="its workflows (Contents: read)"))
+    except (*PROJECT_ERRORS, ValueError):
+        findings.unread.append(Unread(project=name, what="its workflows (Contents: read)"))
 
 
-def _events(text: str) -> list[str]:
-    """Which of our events stand in a workflow before its jobs; read as words, since a comment there costs little."""
+def _trigger_events(text: str) -> list[str]:
+    """The events of `_EVENTS` that a workflow names before its jobs.
+
+    The text is searched for words, not parsed: a false alarm costs little.
+    """
     head = re.split(r"^jobs\s*:", re.sub(r"#.*", "", text), maxsplit=1, flags=re.MULTILINE)[0]
-    return [event for event in _OURS if re.search(rf"(?<![\w-]){event}(?![\w-])", head)]
+    return [event for event in _EVENTS if re.search(rf"(?<![\w-]){event}(?![\w-])", head)]

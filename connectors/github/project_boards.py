@@ -1,7 +1,8 @@
 """Project boards (Projects v2): our status updates on them, read and written.
 
-Ours is what the token's own account wrote: the same node, or for a GitHub App its bot, which the two fields that tell
-of it spell differently (``app[bot]`` and ``app``). A token needs the scope ``project``, an App *Projects*.
+A status update is ours if the token's own account wrote it: the creator is the same node as the viewer, or the bot of
+the same GitHub App, which the two fields spell differently (``app[bot]`` and ``app``). A token needs the scope
+``project``, a GitHub App the permission *Projects*.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import suppress
 import msgspec
 
 from connectors.github import api_types
-from connectors.github.session import OWN, Session
+from connectors.github.session import PROJECT_ERRORS, Session
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.errors import GoneError, RefusedError, UncertainError
 from sync.tracker.observed import Board, BoardUpdate
@@ -32,88 +33,86 @@ _BOARD = """query Board($owner: String!, $number: Int!, $after: String) {
 _POST = """mutation Post($board: ID!, $status: ProjectV2StatusUpdateStatus!, $body: String!) {
   createProjectV2StatusUpdate(input: {projectId: $board, status: $status, body: $body}) { statusUpdate { id } }
 }"""
-_REWRITE = """mutation Rewrite($update: ID!, $status: ProjectV2StatusUpdateStatus!, $body: String!) {
+_UPDATE = """mutation Rewrite($update: ID!, $status: ProjectV2StatusUpdateStatus!, $body: String!) {
   updateProjectV2StatusUpdate(input: {statusUpdateId: $update, status: $status, body: $body}) { clientMutationId }
 }"""
-_TAKE = """mutation Take($update: ID!) {
+_DELETE = """mutation Take($update: ID!) {
   deleteProjectV2StatusUpdate(input: {statusUpdateId: $update}) { clientMutationId }
 }"""
 
 
 class Boards:
-    """Reads and writes the status updates of boards, each written ``owner/number``."""
+    """Reader and writer of status updates on boards. A board is written ``owner/number``."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def read(self, names: Iterable[str]) -> dict[str, Board]:
-        """The boards with all that carries a marker; one that cannot be read says why."""
-        wanted = sorted(set(names))
-        return dict(zip(wanted, self._session.caller.map_all(self._readable, wanted), strict=True))
+        """Fetch the boards with all status updates that carry a marker. `Board.why` explains an unreadable board."""
+        boards = sorted(set(names))
+        return dict(zip(boards, self._session.caller.map_all(self._read, boards), strict=True))
 
     def of(self, board: Board, milestone: str) -> Board:
-        """What of a board is about one milestone (uid)."""
+        """The board with the status updates of one milestone (uid) only."""
         return msgspec.structs.replace(
             board,
-            updates=tuple(update for update in board.updates if _about(update.marker) == milestone),
-            claims=tuple(update for update in board.claims if _about(update.marker) == milestone),
+            updates=tuple(update for update in board.updates if _milestone_of(update.marker) == milestone),
+            claims=tuple(update for update in board.claims if _milestone_of(update.marker) == milestone),
         )
 
     def apply(self, action: PostBoardUpdate) -> Receipt:
-        """Post, rewrite or take away; looks before it posts. Raises `TrackerError`."""
-        text = {"status": action.status.upper(), "body": with_marker(action.body, action.marker)} if action.body else {}
+        """Create, update or delete a status update; before a creation, look for it. Raises a `TrackerError`."""
+        project = action.project_key
         if not action.body:
             with suppress(GoneError):
-                self._change(_TAKE, {"update": action.update}, action)
+                self._session.mutate(_DELETE, {"update": action.update}, project)
             return Receipt(id=action.update, issue=action.issue)
+        text = {"status": action.status.upper(), "body": with_marker(action.body, action.marker)}
         if action.update:
-            self._change(_REWRITE, {"update": action.update, **text}, action)
+            self._session.mutate(_UPDATE, {"update": action.update, **text}, project)
             return Receipt(id=action.update, issue=action.issue)
-        native, board = self._look(action.board)
-        there = [update for update in board.updates if update.marker == action.marker]
-        if there:
-            return Receipt(id=there[0].id, issue=action.issue)
-        made = self._session.create(_POST, {"board": native, **text}, api_types.Posted, action.project_key)
-        if made.status_update is None:
-            raise UncertainError(self._session.name, action.project_key, "GraphQL left the status update out")
-        return Receipt(id=made.status_update.id, issue=action.issue)
+        board_id, board = self._fetch(action.board)
+        existing = [update for update in board.updates if update.marker == action.marker]
+        if existing:
+            return Receipt(id=existing[0].id, issue=action.issue)
+        answer = self._session.create(_POST, {"board": board_id, **text}, api_types.Posted, project)
+        if answer.status_update is None:
+            raise UncertainError(self._session.name, project, "GraphQL left the status update out of its answer")
+        return Receipt(id=answer.status_update.id, issue=action.issue)
 
-    def _change(self, document: str, variables: dict[str, str], action: PostBoardUpdate) -> None:
-        self._session.refuse(self._session.mutate(document, variables, action.project_key), action.project_key)
-
-    def _readable(self, name: str) -> Board:
+    def _read(self, name: str) -> Board:
         try:
-            return self._look(name)[1]
+            return self._fetch(name)[1]
         except GoneError:
-            why = f"the board {name} is not there, or this token may not see it (scope project)"
+            why = f"the board {name} does not exist, or this token may not see it (scope project)"
         except RefusedError as error:
-            why = f"the board {name} may not be read by this token (scope project): {error.detail}"
-        except OWN as error:
+            why = f"this token may not read the board {name} (scope project): {error.detail}"
+        except PROJECT_ERRORS as error:
             why = f"the board {name} could not be read: {error.detail}"
         return Board(name=name, why=why)
 
-    def _look(self, name: str) -> tuple[str, Board]:
-        """A board's native id and the board, from every page."""
+    def _fetch(self, name: str) -> tuple[str, Board]:
+        """Fetch a board's node id, and the board with the status updates of every page."""
         owner, _, number = name.partition("/")
-        asked: dict[str, object] = {"owner": owner, "number": int(number)}
-        seen = set[str]()
+        variables: dict[str, object] = {"owner": owner, "number": int(number)}
+        cursors = set[str]()
         updates: list[BoardUpdate] = []
         claims: list[BoardUpdate] = []
         while True:
-            reply = self._session.query(_BOARD, asked, api_types.BoardAnswer, name)
-            self._session.refuse(reply.errors, name)
+            reply = self._session.query(_BOARD, variables, api_types.BoardAnswer, name)
+            self._session.raise_errors(reply.errors, name)
             board = reply.data and reply.data.repository_owner and reply.data.repository_owner.project_v2
             if not reply.data or not board:
                 raise GoneError(self._session.name, name)
             for update in board.status_updates.nodes:
                 marker = find_marker(update.body or "")
-                if marker and _by(update.creator, reply.data.viewer):
+                if marker and _is_by(update.creator, reply.data.viewer):
                     updates.append(_update(update, marker))
                 elif marker:
                     claims.append(_update(update, marker))
             if not board.status_updates.page_info.has_next_page:
                 return board.id, Board(name=name, public=board.public, updates=tuple(updates), claims=tuple(claims))
-            asked["after"] = self._session.onward(board.status_updates.page_info, seen, name)
+            variables["after"] = self._session.next_cursor(board.status_updates.page_info, cursors, name)
 
 
 def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
@@ -124,13 +123,14 @@ def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
     )
 
 
-def _by(creator: api_types.Creator | None, viewer: api_types.Creator) -> bool:
+def _is_by(creator: api_types.Creator | None, viewer: api_types.Creator) -> bool:
     if creator is None:
         return False
     return creator.id == viewer.id or (creator.kind == "Bot" and f"{creator.login}[bot]" == viewer.login)
 
 
-def _about(text: str) -> str:
+def _milestone_of(marker: str) -> str:
+    """The milestone (uid) of a marker; empty if it cannot be read."""
     with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(text, type=api_types.About).milestone
+        return msgspec.json.decode(marker, type=api_types.MarkerMilestone).milestone
     return ""

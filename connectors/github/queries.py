@@ -1,6 +1,6 @@
-"""The GraphQL documents of a pull. Some fields are asked for only where the server says that it has them.
+"""GraphQL documents of a pull. Optional fields are requested only from a server that says that it has them.
 
-Numbers and cursors are variables, so that the same text is sent again and again and both sides can keep it parsed.
+Numbers and cursors are variables, so the same text is sent again and again and both sides can cache it parsed.
 A hundred issues with their histories cost about four points of the hourly 5,000.
 """
 
@@ -11,7 +11,7 @@ from functools import cache
 
 from connectors.github.api_types import Field
 
-__all__ = ["OPEN", "REPOSITORIES", "changed", "extras", "later", "numbered"]
+__all__ = ["OPEN", "REPOSITORIES", "changed", "later", "numbered", "optional_fields"]
 
 _EXTRAS: Mapping[str, str] = {
     "parent": "parent { number url repository { nameWithOwner } }",
@@ -48,31 +48,32 @@ REPOSITORIES = f"""query Repositories($owner: String!, $after: String) {{
 }}"""
 
 
-def extras(fields: Collection[Field]) -> tuple[str, ...]:
-    """The names of the optional fields that this server has, and ``enableDuplicate`` if it tells duplicates."""
+def optional_fields(fields: Collection[Field]) -> tuple[str, ...]:
+    """Return the optional fields that this server has, and ``enableDuplicate`` if it distinguishes duplicates."""
     known = [field.name for field in fields if field.name in _EXTRAS]
-    told = [
-        a.name for field in fields if field.name == "stateReason" for a in field.args if a.name == "enableDuplicate"
-    ]
-    return tuple(known + told)
+    arguments = [argument.name for field in fields if field.name == "stateReason" for argument in field.args]
+    return tuple(known + [name for name in arguments if name == "enableDuplicate"])
 
 
 @cache
-def numbered(count: int, more: tuple[str, ...]) -> str:
-    """Issues ``$n0 ... $n{count-1}`` with their histories, as ``n0 ...``; null where there is none."""
-    declared = ", ".join(f"$n{i}: Int!" for i in range(count))
-    asked = "\n".join(f"    n{i}: issueOrPullRequest(number: $n{i}) {{ __typename ...Item }}" for i in range(count))
-    return f"""query Numbered($owner: String!, $name: String!, {declared}) {{
+def numbered(count: int, fields: tuple[str, ...]) -> str:
+    """Document for issues ``$n0 ... $n{count-1}`` with their histories, as ``n0 ...``; null for a missing number."""
+    variables = ", ".join(f"$n{i}: Int!" for i in range(count))
+    selection = "\n".join(f"    n{i}: issueOrPullRequest(number: $n{i}) {{ __typename ...Item }}" for i in range(count))
+    return f"""query Numbered($owner: String!, $name: String!, {variables}) {{
   repository(owner: $owner, name: $name) {{
-{asked}
+{selection}
   }}
 }}
-{_item(more)}"""
+{_item(fields)}"""
 
 
 @cache
-def changed(more: tuple[str, ...]) -> str:
-    """A page of what changed since ``$since``, oldest first: what changes meanwhile comes again at the end."""
+def changed(fields: tuple[str, ...]) -> str:
+    """Document for a page of issues that changed since ``$since``, oldest first.
+
+    An issue that changes during the pull comes again at the end.
+    """
     return f"""query Changed($owner: String!, $name: String!, $since: DateTime, $after: String, $first: Int!) {{
   repository(owner: $owner, name: $name) {{
     {_REPOSITORY}
@@ -81,27 +82,27 @@ def changed(more: tuple[str, ...]) -> str:
     ) {{ {_PAGE} nodes {{ __typename ...Item }} }}
   }}
 }}
-{_item(more)}"""
+{_item(fields)}"""
 
 
 @cache
 def later(count: int) -> str:
-    """More events of issues ``$n0 ...``, from the cursors ``$c0 ...`` on."""
-    declared = ", ".join(f"$n{i}: Int!, $c{i}: String!" for i in range(count))
-    asked = "\n".join(
+    """Document for more events of issues ``$n0 ...``, from the cursors ``$c0 ...`` on."""
+    variables = ", ".join(f"$n{i}: Int!, $c{i}: String!" for i in range(count))
+    selection = "\n".join(
         f"    n{i}: issue(number: $n{i}) {{ timelineItems(first: 100, after: $c{i}, itemTypes: {_KINDS}) {_EVENTS} }}"
         for i in range(count)
     )
-    return f"""query Later($owner: String!, $name: String!, {declared}) {{
+    return f"""query Later($owner: String!, $name: String!, {variables}) {{
   repository(owner: $owner, name: $name) {{
-{asked}
+{selection}
   }}
 }}"""
 
 
-def _item(more: tuple[str, ...]) -> str:
-    reason = "stateReason(enableDuplicate: true)" if "enableDuplicate" in more else "stateReason"
-    optional = "\n  ".join(_EXTRAS[name] for name in more if name in _EXTRAS)
+def _item(fields: tuple[str, ...]) -> str:
+    reason = "stateReason(enableDuplicate: true)" if "enableDuplicate" in fields else "stateReason"
+    optional = "\n  ".join(_EXTRAS[name] for name in fields if name in _EXTRAS)
     return f"""fragment Item on Issue {{
   id number title url state {reason} createdAt updatedAt closedAt
   milestone {{ id }}

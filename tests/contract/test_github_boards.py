@@ -104,8 +104,8 @@ def test_a_lost_answer_makes_no_second_one(place: Place) -> None:
 
 
 def test_what_the_token_may_not_is_told_and_the_status_issue_is_read_all_the_same(place: Place) -> None:
-    assert "not there" in place.seen("acme/8").why
-    assert "not there" in place.seen("nobody/8").why
+    assert "does not exist" in place.seen("acme/8").why
+    assert "does not exist" in place.seen("nobody/8").why
     place.hub.scopes = ("repo", "read:project")
     assert place.seen().why == ""
     with pytest.raises(RefusedError, match="required scopes"):

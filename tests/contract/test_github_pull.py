@@ -112,10 +112,10 @@ def test_what_only_an_enterprise_may_read_is_not_public() -> None:
 
 def test_duplicates_are_asked_for_where_the_server_tells_them() -> None:
     """Else they come as completed work."""
-    told = queries.extras([api_types.Field("stateReason", (api_types.Argument("enableDuplicate"),))])
+    told = queries.optional_fields([api_types.Field("stateReason", (api_types.Argument("enableDuplicate"),))])
     for document in (queries.changed, lambda more: queries.numbered(1, more)):
         assert "stateReason(enableDuplicate: true)" in document(told)
-        assert "enableDuplicate" not in document(queries.extras([api_types.Field("stateReason")]))
+        assert "enableDuplicate" not in document(queries.optional_fields([api_types.Field("stateReason")]))
 
 
 def test_hostile_titles_come_as_they_are(there: Small, clock: Clock) -> None:

@@ -118,7 +118,7 @@ def test_issues_tell_when_they_changed(recorded: list[Exchange]) -> None:
     """Some recordings were cut down to the ids by PyGithub's authors: those do not count."""
     listed = (one for one in _good(recorded, "GET", f"{REPOSITORY}/issues") if one.rows)
     lists = [one for one in listed if all("updated_at" in row for row in one.rows)]
-    read = [decode(one.answer, tuple[api_types.Probe, ...], "x") for one in lists]
+    read = [decode(one.answer, tuple[api_types.NewestChange, ...], "x") for one in lists]
     assert sum(map(len, read)) > 100
     assert all(probe.updated_at.tzinfo is not None for probes in read for probe in probes)
 

@@ -11,7 +11,7 @@ sys.setswitchinterval(1e-6)
 from connectors.github import api_types
 from connectors.shared.responses import Response, decode
 body = b'{"data": {"repository": {"n1": null}}, "errors": [{"type": "NOT_FOUND", "path": ["a", 1]}]}'
-kind = api_types.Reply[dict[str, dict[str, api_types.Item | api_types.Pull | None] | None]]
+kind = api_types.Reply[dict[str, dict[str, api_types.Issue | api_types.PullRequest | None] | None]]
 together = threading.Barrier(8)
 def read():
     together.wait()
