@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from config import validators as checks
+from config import validators
 from config.secret import Secret
 from config.table import Table
 from config.tables import DaysOff, Weekday
@@ -42,7 +42,7 @@ class Digest(Table):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
-        return checks.zone(value)
+        return validators.zone(value)
 
     @field_validator("at")
     @classmethod
@@ -54,13 +54,13 @@ class Digest(Table):
     @field_validator("channels")
     @classmethod
     def _names(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        checks.channel_names(value)
+        validators.channel_names(value)
         return value
 
     @field_validator("file")
     @classmethod
     def _form(cls, value: str) -> str:
-        return checks.digest_file(value)
+        return validators.digest_file(value)
 
 
 class Audience(Table):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from config import validators as checks
+from config import validators
 from config.audience_tables import Audience
 from config.errors import ConfigurationError, key, lines
 from config.secret import Secret, Text, UnreadableError
@@ -103,18 +103,18 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _database(cls, value: str | Secret) -> str | Secret:
-        return checks.database(value) if isinstance(value, str) else value
+        return validators.database(value) if isinstance(value, str) else value
 
     @field_validator("connections")
     @classmethod
     def _names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
-        checks.connection_names(value)
+        validators.connection_names(value)
         return value
 
     @field_validator("audiences")
     @classmethod
     def _roles(cls, value: dict[str, Audience]) -> dict[str, Audience]:
-        checks.audience_names(value)
+        validators.audience_names(value)
         return value
 
     def at(self, file: Path, ceilings: Mapping[str, Policy]) -> Self:
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         """The database's URL, which may hold a password; a SQLite file is found from the configuration's folder."""
         url = self._read([(("database",), self.database)], environ)[0].get_secret_value()
         try:
-            checks.database(url, secret=isinstance(self.database, Secret))
+            validators.database(url, secret=isinstance(self.database, Secret))
         except ValueError as error:
             raise ConfigurationError([f"{self._file}:database: {error}"]) from None
         if url.startswith("sqlite:///") and url != "sqlite:///:memory:":
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
             return None
         (url,) = self._read([(("ping", "url"), self.ping.url)], environ)
         try:
-            checks.ping(url.get_secret_value())
+            validators.ping(url.get_secret_value())
         except ValueError as error:
             raise ConfigurationError([f"{self._file}:ping.url: {error}"]) from None
         return url
@@ -267,9 +267,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError([f"{path}: not readable as TOML: {error}"]) from None
     if not path.is_file():
         raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
-    errors = checks.references(table, str(path))
+    errors = validators.references(table, str(path))
     ceilings: dict[str, Policy] = {}
-    for name, value in checks.policy_variables(environ, table.get("connections"), errors):
+    for name, value in validators.policy_variables(environ, table.get("connections"), errors):
         ceilings[name] = Policy(value)
     try:
         settings = Settings.model_validate(table)
@@ -283,6 +283,6 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def schema() -> str:
-    """The JSON schema of the file, as text, for editors and for checks."""
+    """The JSON schema of the file, as text, for editors and for validators."""
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"

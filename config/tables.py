@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from config import validators as checks
+from config import validators
 from config.secret import Secret, Text
 from config.table import Table
 
@@ -174,19 +174,19 @@ class ConnectionSettings(Table):
     @field_validator("type")
     @classmethod
     def _installed(cls, value: str) -> str:
-        return checks.connector_type(value)
+        return validators.connector_type(value)
 
     @field_validator("url")
     @classmethod
     def _address(cls, value: str, info: Any) -> str:
         kind = info.data.get("type")  # absent when it is wrong, which is said already
-        return checks.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
+        return validators.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
 
     @field_validator("token")
     @classmethod
     def _default_token(cls, value: Secret | None, info: Any) -> Secret | None:
         kind, data = info.data.get("type", ""), info.data
-        checks.credentials(kind, {name: data.get(name) for name in _CREDENTIALS}, has_token=value is not None)
+        validators.credentials(kind, {name: data.get(name) for name in _CREDENTIALS}, has_token=value is not None)
         if data.get("private_key") or data.get("job_token"):
             return None
         return value or (Secret(env=f"{kind.upper()}_TOKEN") if kind in ("github", "gitlab", "jira") else None)
@@ -194,23 +194,23 @@ class ConnectionSettings(Table):
     @field_validator("email")
     @classmethod
     def _account(cls, value: str | Secret | None, info: Any) -> str | Secret | None:
-        checks.email(value, info.data.get("type"), info.data.get("url"))
+        validators.email(value, info.data.get("type"), info.data.get("url"))
         return value
 
     @field_validator("projects")
     @classmethod
     def _written(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        return checks.projects(value, info.data.get("type"))
+        return validators.projects(value, info.data.get("type"))
 
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
-        return checks.zone(value)
+        return validators.zone(value)
 
     @field_validator("options")
     @classmethod
     def _no_secret(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checks.no_secret_names(value)
+        return validators.no_secret_names(value)
 
 
 class Milestone(Table):
@@ -229,7 +229,7 @@ class Milestone(Table):
     @field_validator("report_on")
     @classmethod
     def _an_issue(cls, value: str) -> str:
-        return checks.issue(value)
+        return validators.issue(value)
 
 
 class Joint(Table):
@@ -312,7 +312,7 @@ class DaysOff(Table):
     @field_validator("country")
     @classmethod
     def _known(cls, value: str) -> str:
-        return checks.country(value)
+        return validators.country(value)
 
 
 class Calendar(DaysOff):
@@ -362,7 +362,7 @@ class Retention(Table):
 class Metrics(Table):
     """Figures for Prometheus; needs the extra `metrics`."""
 
-    listen: Annotated[str, AfterValidator(checks.address)] = Field(
+    listen: Annotated[str, AfterValidator(validators.address)] = Field(
         default="", description="HOST:PORT where `worker` shows figures at /metrics; none: nowhere"
     )
     textfile: str = Field(
@@ -374,7 +374,7 @@ class Metrics(Table):
 class Traces(Table):
     """What a run spends its time on, told to an OpenTelemetry collector; needs the extra `traces`."""
 
-    endpoint: Annotated[str, AfterValidator(checks.collector)] = Field(
+    endpoint: Annotated[str, AfterValidator(validators.collector)] = Field(
         default="", description="where spans are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces"
     )
 
@@ -382,7 +382,7 @@ class Traces(Table):
 class Worker(Table):
     """How `milesync worker` shares the work among processes; needs PostgreSQL and the extra `worker`."""
 
-    schedule: Annotated[str, AfterValidator(checks.schedule)] = Field(
+    schedule: Annotated[str, AfterValidator(validators.schedule)] = Field(
         default="17 * * * *",
         description="when a round begins: minute, hour, day, month and weekday, in UTC, as in cron",
     )
@@ -407,13 +407,13 @@ class Report(Table):
     @field_validator("base_url")
     @classmethod
     def _published(cls, value: str) -> str:
-        return checks.published(value) if value else value
+        return validators.published(value) if value else value
 
 
 class Serve(Table):
     """The door for webhooks, `milesync serve`; needs the extra `serve`."""
 
-    listen: Annotated[str, AfterValidator(checks.address)] = Field(
+    listen: Annotated[str, AfterValidator(validators.address)] = Field(
         default="127.0.0.1:8787", description="where webhooks are taken, HOST:PORT; put a server with TLS before it"
     )
     settle: int = Field(

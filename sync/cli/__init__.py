@@ -1,4 +1,11 @@
-"""The command line: settings in, exit code out.
+"""The command line: one module for each command, and the wiring of settings to objects.
+
+May import every package of `sync`, and `config`; nothing imports it.
+
+The wiring: `options` (options, exit codes and printing that commands share), `session` and `progress` (an open engine
+for one command), `wiring` (settings to connections and store), `engine_factory` (settings to engine), `audiences`,
+`output` (tables and JSON documents), `after_run`, `handover` (the rest of adopt and retire), `config_template`,
+`reference` (the page of all commands).
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
@@ -15,48 +22,49 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
-from sync.cli.options import ERROR, tell_error
+from sync.cli.options import ERROR, print_error
 from sync.model.errors import DependencyCycleError
 from sync.store.store import StoreError
 
 __all__ = ["application", "commands", "main"]
 
 _GROUP = "milesync.commands"
-_OURS = tuple(
-    EntryPoint(name, f"sync.cli.{where}", _GROUP)
-    for name, where in (
-        ("check", "plan:check"),
-        ("pull", "run:pull"),
-        ("plan", "plan:plan"),
-        ("status", "inspect:status"),
-        ("run", "run:run"),
-        ("apply", "plan:apply"),
-        ("explain", "inspect:explain"),
-        ("backtest", "inspect:backtest"),
-        ("doctor", "doctor:doctor"),
-        ("init", "init:init"),
-        ("report", "report:report"),
-        ("digest", "digest:digest"),
-        ("adopt", "handover:adopt"),
-        ("retire", "handover:retire"),
-        ("timeline", "timeline:timeline"),
-        ("whatif", "whatif:whatif"),
-        ("serve", "serve:serve"),
-        ("worker", "worker:worker"),
-        ("db", "db:app"),
+_COMMANDS = tuple(
+    EntryPoint(name, f"sync.cli.{name}:{name}", _GROUP)
+    for name in (
+        "check",
+        "pull",
+        "plan",
+        "status",
+        "run",
+        "apply",
+        "explain",
+        "backtest",
+        "doctor",
+        "init",
+        "report",
+        "digest",
+        "adopt",
+        "retire",
+        "timeline",
+        "whatif",
+        "serve",
+        "worker",
+        "db",
     )
 )
+"""A command is the function of its module's name: `milesync plan` is `sync.cli.plan.plan`. Order of ``--help``."""
 
 
 def main() -> NoReturn:
-    """Run the command line and exit. The library's code for bad usage, 2, becomes 1: 2 is ours for changes."""
+    """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
     try:
-        code = application(_asked_for(sys.argv[1:2]))(standalone_mode=False)
-    except (ConfigurationError, StoreError, DependencyCycleError) as problem:
-        tell_error(str(problem))
+        code = application(_entry_points(sys.argv[1:2]))(standalone_mode=False)
+    except (ConfigurationError, StoreError, DependencyCycleError) as error:
+        print_error(str(error))
         code = ERROR
-    except TyperException as problem:
-        tell_error(str(problem) or "bad usage; see --help")
+    except TyperException as error:
+        print_error(str(error) or "bad usage; see --help")
         code = ERROR
     except (Abort, KeyboardInterrupt):
         code = ERROR
@@ -64,31 +72,31 @@ def main() -> NoReturn:
 
 
 def application(points: Iterable[EntryPoint]) -> typer.Typer:
-    """The program with these commands, which are loaded; what others need costs no time."""
-    made = typer.Typer(
+    """Build the program with these commands and import their modules. No other command's module is imported."""
+    program = typer.Typer(
         name="milesync",
-        help="Keeps the health of milestones true, and writes it where the team already works.",
+        help="Computes the health of milestones, and writes it where the team already works.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    made.callback()(lambda: None)  # so that a single command is called by its name, too
+    program.callback()(lambda: None)  # so that a single command is called by its name, too
     for point in points:
         command = point.load()
         if isinstance(command, typer.Typer):
-            made.add_typer(command, name=point.name)
+            program.add_typer(command, name=point.name)
         else:
-            made.command(point.name)(command)
-    return made
+            program.command(point.name)(command)
+    return program
 
 
 def commands() -> Iterator[EntryPoint]:
-    """All commands: ours, and those that other packages bring."""
-    yield from _OURS
-    known = {point.name for point in _OURS}
-    yield from (point for point in entry_points(group=_GROUP) if point.name not in known)
+    """All commands: those of this package, then those of other packages."""
+    yield from _COMMANDS
+    names = {point.name for point in _COMMANDS}
+    yield from (point for point in entry_points(group=_GROUP) if point.name not in names)
 
 
-def _asked_for(words: list[str]) -> list[EntryPoint]:
-    """The command of these first words; every one where it is none, for the help and for what may have been meant."""
+def _entry_points(words: list[str]) -> list[EntryPoint]:
+    """The command named by these first words; all commands if it is none, for the help and for suggestions."""
     return next(([point] for point in commands() if [point.name] == words), None) or list(commands())

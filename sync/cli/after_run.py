@@ -1,27 +1,24 @@
-"""What a run or a round does for those who are not watching: pages, digests, a summary in the log, metrics, a ping,
-and tidying up once a day.
+"""Everything that follows the writes of a run or a round: report, digests, summary event, metrics, ping, pruning.
 
-None of it changes the exit code: a run that did its work has done it, whoever could not be told.
+None of it changes the exit code: the run has written what it had to write.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from rich.text import Text
 
 from config.errors import ConfigurationError
 from config.settings import Settings
-from sync.cli import wiring as compose
+from sync.cli import wiring
 from sync.cli.options import ERROR, PARTLY
-from sync.engine.metrics import Figures, ReadState, figures, ping, round_figures, write_textfile
-from sync.report import phrases as sentences
+from sync.engine.metrics import Figures, figures, ping, round_figures, write_textfile
 from sync.store.store import Store, StoreError
 from sync.telemetry.log import secrets
 
@@ -29,143 +26,115 @@ if TYPE_CHECKING:
     from sync.engine.engine import Engine
     from sync.engine.result import Result, RoundResult
 
-__all__ = [
-    "finished",
-    "followed",
-    "round_ended",
-    "round_followed",
-    "seen_lines",
-    "summed_up",
-    "tidied",
-    "watched",
-]
+__all__ = ["after_writes", "finish", "finish_round", "log_summary", "needs_after_round", "prune_store", "timed_run"]
 
 log = structlog.get_logger("milesync")
 
 
 @contextmanager
-def watched(engine: Engine) -> Iterator[datetime]:
-    """A run's time; one that ends by an exception says so in its summary event."""
+def timed_run(engine: Engine) -> Iterator[datetime]:
+    """The start of the run. A run that ends by an exception still logs its summary event."""
     started = engine.clock()
     try:
         yield started
-    except Exception as problem:
+    except Exception as error:
         seconds = round((engine.clock() - started).total_seconds(), 3)
-        log.error("run finished", exit_code=ERROR, seconds=seconds, crashed=type(problem).__name__)  # noqa: TRY400
+        log.error("run finished", exit_code=ERROR, seconds=seconds, crashed=type(error).__name__)  # noqa: TRY400
         raise
 
 
-def followed(engine: Engine, settings: Settings) -> list[dict[str, Any]]:
-    """What follows the writes of a run or a round: the report, then the digests that are due. What became of these.
+def after_writes(engine: Engine, settings: Settings) -> list[dict[str, Any]]:
+    """Make the report, then send the digests that are due. Return the outcome of each digest.
 
-    Neither is loaded where nobody wants it.
+    A module is imported only if the configuration asks for its output.
     """
     if settings.report_folder() is not None:
         from sync.cli import report
 
-        report.made_anew(engine, settings)
+        report.refresh_report(engine, settings)
     if any(audience.digest for audience in settings.audiences.values()):
         from sync.cli import digest
 
-        return digest.rows(digest.sent(engine, settings))
+        return digest.digest_rows(digest.send_digests(engine, settings))
     return []
 
 
-def finished(engine: Engine, settings: Settings, told: Figures) -> None:
-    """Everything that follows a run or a round which ended with these figures."""
-    _tidied(engine, settings)
-    _counted(settings, told)
-    if told.exit_code == 0:
-        _pinged(settings)
+def finish(engine: Engine, settings: Settings, run_figures: Figures) -> None:
+    """Prune the store, write the metrics and send the ping of a run or a round that ended with these figures."""
+    _prune_once_a_day(engine, settings)
+    _write_metrics(settings, run_figures)
+    if run_figures.exit_code == 0:
+        _send_ping(settings)
 
 
-def summed_up(engine: Engine, result: Result, started: datetime, code: int) -> Figures:
-    """The figures of a run, told in its one summary event."""
-    told = figures(engine, result, started, code)
-    log.info("run finished", **_event(told))
-    return told
+def log_summary(engine: Engine, result: Result, started: datetime, code: int) -> Figures:
+    """Log the one summary event of a run, and return its figures."""
+    run_figures = figures(engine, result, started, code)
+    log.info("run finished", **_summary_event(run_figures))
+    return run_figures
 
 
-def round_ended(engine: Engine, settings: Settings, ended: RoundResult) -> bool:
-    """All that follows the writes of a round; whether it and the round went well."""
-    followed(engine, settings)
+def finish_round(engine: Engine, settings: Settings, result: RoundResult) -> bool:
+    """Do everything that follows the writes of a round. Return False if the round or a step of this had a failure."""
+    after_writes(engine, settings)
     for failure in engine.failures:
         log.warning("failed", error=failure.error)
-    told = round_figures(engine, ended, 0 if ended.well and not engine.failures else PARTLY)
-    log.info("round finished", **{name: value for name, value in _event(told).items() if value not in (None, {})})
-    finished(engine, settings, told)
-    return told.exit_code == 0
+    totals = round_figures(engine, result, 0 if result.well and not engine.failures else PARTLY)
+    event = {name: value for name, value in _summary_event(totals).items() if value not in (None, {})}
+    log.info("round finished", **event)
+    finish(engine, settings, totals)
+    return totals.exit_code == 0
 
 
-def round_followed(settings: Settings) -> bool:
-    """Whether anybody wants to hear of a round."""
-    told = (settings.report_folder(), settings.textfile(), settings.ping.url)
-    return any(told) or any(audience.digest for audience in settings.audiences.values())
+def needs_after_round(settings: Settings) -> bool:
+    """Return True if the configuration asks for a report, metrics, a ping or a digest after a round."""
+    outputs = (settings.report_folder(), settings.textfile(), settings.ping.url)
+    return any(outputs) or any(audience.digest for audience in settings.audiences.values())
 
 
-def _event(told: Figures) -> dict[str, object]:
-    """The run id stands in every line already; times are for the textfile."""
-    left_out = ("run", "started", "finished", "seen", "succeeded")
-    return {name: getattr(told, name) for name in told.__struct_fields__ if name not in left_out}
+def _summary_event(run_figures: Figures) -> dict[str, object]:
+    """The figures to log. Every line has the run id already; the times are for the textfile only."""
+    omitted = ("run", "started", "finished", "seen", "succeeded")
+    return {name: getattr(run_figures, name) for name in run_figures.__struct_fields__ if name not in omitted}
 
 
-def _tidied(engine: Engine, settings: Settings) -> None:
-    """Forget what is too old, in the first run of a day."""
+def _prune_once_a_day(engine: Engine, settings: Settings) -> None:
+    """Prune the store in the first run of a day, in UTC."""
     try:
-        before = [run.started_at for run in engine.store.last_runs(2) if run.id != engine.run_id]
-        if before and before[0].date() < engine.clock().date():
-            tidied(engine.store, settings)
-    except StoreError as problem:
-        log.warning("not tidied", error=str(problem))
+        earlier = [run.started_at for run in engine.store.last_runs(2) if run.id != engine.run_id]
+        if earlier and earlier[0].date() < engine.clock().date():
+            prune_store(engine.store, settings)
+    except StoreError as error:
+        log.warning("store not pruned; the first run of the next day tries again", error=str(error))
 
 
-def tidied(store: Store, settings: Settings) -> None:
-    """Forget what is too old. Raises a `StoreError`."""
-    taken = store.tidy(compose.retention(settings))
-    log.info("tidied", assessments=taken.assessments, runs=taken.runs, writes=taken.writes)
+def prune_store(store: Store, settings: Settings) -> None:
+    """Delete the rows that are older than ``retention`` allows. Raises `StoreError`."""
+    deleted = store.tidy(wiring.retention(settings))
+    log.info("store pruned", assessments=deleted.assessments, runs=deleted.runs, writes=deleted.writes)
 
 
-def _counted(settings: Settings, told: Figures) -> None:
+def _write_metrics(settings: Settings, run_figures: Figures) -> None:
     path = settings.textfile()
     if path is None:
         return
     try:
-        write_textfile(path, told, installation=settings.instance, version=version("milesync"))
+        write_textfile(path, run_figures, installation=settings.instance, version=version("milesync"))
     except ImportError:
-        log.warning("no metrics", error="the extra is not installed: milesync[metrics]")
-    except OSError as problem:
-        log.warning("no metrics", error=problem.strerror or type(problem).__name__)
+        log.warning("metrics not written", file=str(path), error="the extra is not installed: milesync[metrics]")
+    except OSError as error:
+        log.warning("metrics not written", file=str(path), error=error.strerror or type(error).__name__)
 
 
-def _pinged(settings: Settings) -> None:
+def _send_ping(settings: Settings) -> None:
     try:
         url = settings.ping_url(os.environ)
-    except ConfigurationError as problem:
-        log.warning("not pinged", error=str(problem))
+    except ConfigurationError as error:
+        log.warning("ping not sent", error=str(error))
         return
     if url is None:
         return
     secrets.register(url.get_secret_value())
-    failed = ping(url.get_secret_value())
-    if failed:
-        log.warning("not pinged", error=failed)
-
-
-# --- when each tracker was last seen --------------------------------------------------------------------------------
-
-
-def seen_lines(sources: Iterable[ReadState], now: datetime) -> Iterator[Text]:
-    """One line for each connection, and one for each of its projects that could not be read."""
-    for state in sources:
-        when = f"{state.seen:%Y-%m-%d %H:%M} UTC, {_ago(state.seen, now)}" if state.seen else "never"
-        yield Text(f"{state.connection}: last read {when}", style="dim")
-        for project, at in state.stale.items():
-            since = f"since {at:%Y-%m-%d %H:%M} UTC" if at else "so far"
-            yield Text(f"  {project}: not read {since}", style="yellow")
-
-
-def _ago(at: datetime, now: datetime) -> str:
-    minutes = max(0, round((now - at).total_seconds() / 60))
-    if minutes < 120:
-        return f"{sentences.plural(minutes, 'minute')} ago"
-    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+    failure = ping(url.get_secret_value())
+    if failure:
+        log.warning("ping not sent", error=failure)

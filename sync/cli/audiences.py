@@ -8,22 +8,22 @@ from config.settings import Settings
 from sync.engine.engine import Engine
 from sync.model.audience import EVERYBODY, PUBLIC, Audience
 
-__all__ = ["named", "reader"]
+__all__ = ["configured_audiences", "find_audience"]
 
 
-def named(settings: Settings) -> dict[str, Audience]:
+def configured_audiences(settings: Settings) -> dict[str, Audience]:
     """The audiences that the configuration names."""
     return {name: Audience(name, audience.reads, audience.milestones) for name, audience in settings.audiences.items()}
 
 
-def reader(name: str, settings: Settings, engine: Engine) -> Audience:
+def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
     """The audience of a name; without one, whoever runs milesync.
 
     Raises a usage error for an audience that nobody is: an empty report would look like good news.
     """
     if not name:
         return EVERYBODY
-    configured = named(settings)
+    configured = configured_audiences(settings)
     if name == PUBLIC or name in configured:
         return configured.get(name, Audience(PUBLIC))
     projects = sorted(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-__all__ = ["Answers", "Asked", "written"]
+__all__ = ["Answers", "TrackerAnswers", "render_config"]
 
 
 @dataclass
-class Asked:
+class TrackerAnswers:
     """One tracker, as it was answered."""
 
     name: str
@@ -26,7 +26,7 @@ class Answers:
 
     instance: str
     policy: str = "plan"
-    trackers: list[Asked] = field(default_factory=list)
+    trackers: list[TrackerAnswers] = field(default_factory=list)
 
 
 _HEAD = """\
@@ -55,7 +55,7 @@ _TAIL = """
 """
 
 
-def written(answers: Answers) -> str:
+def render_config(answers: Answers) -> str:
     """The text of the file."""
     parts = [_HEAD.format(instance=_quoted(answers.instance), policy=_quoted(answers.policy))]
     for answer in answers.trackers:

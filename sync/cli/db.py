@@ -15,24 +15,24 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from config.settings import Settings, load
-from sync.cli import wiring as compose
-from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_json, tell_error
-from sync.store import export as takeout
-from sync.store import maintenance as upkeep
+from sync.cli import wiring
+from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_error, print_json
+from sync.store import export as store_export
+from sync.store import maintenance
 from sync.store.database import open_engine
 from sync.store.tables import HEAD
 from sync.telemetry import log
 
-__all__ = ["app"]
+__all__ = ["db"]
 
-app = typer.Typer(help="Look after the database.", no_args_is_help=True)
+db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 
 
-@app.command()
+@db.command()
 def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Bring the database forward to this version's tables, with all that is in it. Back it up first."""
     url = _url(config, verbose=verbose)
-    before = upkeep.condition(url).revision
+    before = maintenance.condition(url).revision
     open_engine(url, create=False).dispose()
     if as_json:
         print_json({"before": before, "now": HEAD})
@@ -42,16 +42,16 @@ def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = 
         Console().print(f"Brought forward from revision {before} to {HEAD}.", highlight=False)
 
 
-@app.command()
+@db.command()
 def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Read every row as its type says, and let the database look at itself. Changes nothing."""
     url = _url(config, verbose=verbose)
-    stands = upkeep.condition(url)
+    stands = maintenance.condition(url)
     if stands.revision != HEAD:
-        tell_error(f"{stands.where}: revision {stands.revision}, this version needs {HEAD}: see `milesync db upgrade`")
-        end(ERROR)
-    with upkeep.opened(url) as engine:
-        found = upkeep.checked(engine)
+        print_error(f"{stands.where}: revision {stands.revision}, this version needs {HEAD}: see `milesync db upgrade`")
+        exit_with(ERROR)
+    with maintenance.opened(url) as engine:
+        found = maintenance.checked(engine)
     if as_json:
         numbers = {"where": stands.where, "revision": stands.revision, "bytes": stands.size}
         print_json({**numbers, "unfinished_writes": stands.unfinished, "rows": found.rows, "problems": found.problems})
@@ -59,11 +59,11 @@ def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fa
         rows = sum(found.rows.values())
         Console().print(f"{stands.where}: {rows} rows in {len(found.rows)} tables read.", highlight=False, markup=False)
     for problem in found.problems:
-        tell_error(problem)
-    end(ERROR if found.problems else 0)
+        print_error(problem)
+    exit_with(ERROR if found.problems else 0)
 
 
-@app.command()
+@db.command()
 def export(
     file: Annotated[Path, typer.Argument(help="A new file; packed when its name ends in .gz.")],
     config: Config = DEFAULT,
@@ -73,7 +73,7 @@ def export(
     """Write everything to a file, one JSON object a line."""
     with _engine(config, verbose=verbose) as (engine, _):
         try:
-            counts = takeout.export(engine, file, compose.clock())
+            counts = store_export.export(engine, file, wiring.clock())
         except FileExistsError:
             raise typer.BadParameter(f"{file} is there already") from None
         except OSError as problem:
@@ -84,7 +84,7 @@ def export(
         Console().print(f"{sum(counts.values())} rows written to {file}.", highlight=False, markup=False)
 
 
-@app.command()
+@db.command()
 def forget(
     user: Annotated[str, typer.Argument(help="A display name, or an id as the tracker gives it.")],
     connection: Annotated[str, typer.Option("--connection", help="Only in this tracker.", metavar="NAME")] = "",
@@ -95,7 +95,7 @@ def forget(
 ) -> None:
     """Put nobody in the place of a person. What a tracker still says of them comes back: begin there."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        people = takeout.known(engine, user)
+        people = store_export.known(engine, user)
         if connection:
             people = [known for known in people if known.source == _source(settings, connection)]
         if not people:
@@ -103,7 +103,7 @@ def forget(
         if len({(known.source, known.id) for known in people}) > 1 and not every:
             listed = "\n".join(f"  {known.id} at {known.source} ({known.name})" for known in people)
             raise typer.BadParameter(f"several are meant; name one by id, a tracker, or --all:\n{listed}")
-        done = [(known, takeout.forget(engine, known)) for known in people]
+        done = [(known, store_export.forget(engine, known)) for known in people]
     rows = [{"id": known.id, "source": known.source, **_numbers(gone)} for known, gone in done]
     if as_json:
         print_json({"forgotten": rows})
@@ -118,12 +118,12 @@ def forget(
         )
 
 
-@app.command()
+@db.command()
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        taken = upkeep.prune(engine, compose.clock(), compose.retention(settings))
-        before, after = upkeep.vacuum(engine)
+        taken = maintenance.prune(engine, wiring.clock(), wiring.retention(settings))
+        before, after = maintenance.vacuum(engine)
     if as_json:
         print_json({**_numbers(taken), "bytes_before": before, "bytes": after})
     else:
@@ -134,7 +134,7 @@ def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         )
 
 
-def _numbers(counts: upkeep.PruneCounts | takeout.ErasureCounts) -> dict[str, int]:
+def _numbers(counts: maintenance.PruneCounts | store_export.ErasureCounts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in counts.__struct_fields__}
 
 
@@ -142,8 +142,8 @@ def _source(settings: Settings, name: str) -> str:
     """The base URL by which a connection's tracker is known. Asks nobody for it."""
     if name not in settings.connections:
         raise typer.BadParameter(f"no connection is called {name!r}")
-    alone = compose.alone(settings, name)
-    (source,) = compose.sources(alone, {**dict.fromkeys(compose.needed(alone), "-"), **os.environ})
+    alone = wiring.with_only(settings, name)
+    (source,) = wiring.build_connections(alone, {**dict.fromkeys(wiring.token_variables(alone), "-"), **os.environ})
     source.connector.close()
     return source.connector.base_url
 

@@ -14,10 +14,21 @@ from rich.console import Console
 from rich.text import Text
 
 from config.settings import Policy, Settings
-from sync.cli import engine_factory as engines
-from sync.cli.audiences import named
-from sync.cli.options import DEFAULT, REFUSED, AsOf, Config, Json, Verbose, end, moment, print_json, tell_error
-from sync.cli.session import configured
+from sync.cli import engine_factory
+from sync.cli.audiences import configured_audiences
+from sync.cli.options import (
+    DEFAULT,
+    REFUSED,
+    AsOf,
+    Config,
+    Json,
+    Verbose,
+    exit_with,
+    parse_as_of,
+    print_error,
+    print_json,
+)
+from sync.cli.session import open_engine
 from sync.digest.cadence import Cadence
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
 from sync.digest.language import language
@@ -28,7 +39,7 @@ from sync.markup.message import text_message
 from sync.model.audience import Audience
 from sync.telemetry.log import secrets
 
-__all__ = ["digest", "rows", "sent"]
+__all__ = ["digest", "digest_rows", "send_digests"]
 
 log = structlog.get_logger("milesync")
 
@@ -51,13 +62,13 @@ def digest(
 
     A channel that fails is told on standard error and is no failure: what surely did not arrive is sent next time.
     """
-    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
-        at, chosen = moment(as_of), _chosen(settings, audience or [])
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+        at, chosen = parse_as_of(as_of), _audience_names(settings, audience or [])
         if send and at is not None:
             raise typer.BadParameter("--send tells how things stand now; leave --as-of out")
         if send and settings.overall_policy() is Policy.PLAN:
-            tell_error("refused: the policy is plan, so nothing is sent")
-            end(REFUSED)
+            print_error("refused: the policy is plan, so nothing is sent")
+            exit_with(REFUSED)
         where = PortfolioSource(engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None)
         made = [
             outcome
@@ -65,29 +76,29 @@ def digest(
             for outcome in (send_due(where, receiver, engine.run_id) if send else preview(where, receiver))
         ]
         if as_json:
-            print_json({"digests": rows(made)})
+            print_json({"digests": digest_rows(made)})
         else:
             Console().print(*_lines(made), sep="\n", soft_wrap=True)
-        _tell_failures(made)
+        _report_failures(made)
 
 
-def sent(engine: Engine, settings: Settings) -> list[SendOutcome]:
+def send_digests(engine: Engine, settings: Settings) -> list[SendOutcome]:
     """Send what is due at the end of a run, where the policy lets it. Whatever happens, the run has done its work."""
     if settings.overall_policy() is Policy.PLAN:
         return []
     made: list[SendOutcome] = []
     try:
         where = PortfolioSource(engine.store, engine.sources, engine.rules, engine.clock())
-        for receiver in _receivers(settings, _chosen(settings, []), where):
+        for receiver in _receivers(settings, _audience_names(settings, []), where):
             made += send_due(where, receiver, engine.run_id)
     except Exception:
         log.exception("the digests were not all made")
-        tell_error("the digests were not all made; the log says why")
-    _tell_failures(made)
+        print_error("the digests were not all made; the log says why")
+    _report_failures(made)
     return made
 
 
-def rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
+def digest_rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
     """What became of each channel, as other programs read it."""
     return [
         {
@@ -103,7 +114,7 @@ def rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
     ]
 
 
-def _chosen(settings: Settings, wanted: list[str]) -> list[str]:
+def _audience_names(settings: Settings, wanted: list[str]) -> list[str]:
     known = [name for name, audience in settings.audiences.items() if audience.digest]
     for name in wanted:
         if name not in known:
@@ -113,13 +124,13 @@ def _chosen(settings: Settings, wanted: list[str]) -> list[str]:
 
 
 def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource) -> Iterator[Receiver]:
-    audiences = named(settings)
+    audiences = configured_audiences(settings)
     for name in names:
         one = settings.audiences[name].digest
         assert one is not None
         zone = ZoneInfo(one.timezone)
-        calendar = engines.calendar(one.calendar) if one.calendar else where.book.calendar
-        weekday = engines.weekday(one.weekday) if one.every == "week" else None
+        calendar = engine_factory.calendar(one.calendar) if one.calendar else where.book.calendar
+        weekday = engine_factory.iso_weekday(one.weekday) if one.every == "week" else None
         rhythm = Cadence(calendar, zone, one.at, weekday)
         channels: dict[str, Channel] = {
             channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in one.channels
@@ -165,10 +176,10 @@ def _lines(made: Iterable[SendOutcome]) -> Iterator[Text]:
         yield Text("No audience has a digest; see [audiences.NAME.digest] in the configuration.")
 
 
-def _tell_failures(made: Iterable[SendOutcome]) -> None:
+def _report_failures(made: Iterable[SendOutcome]) -> None:
     for outcome in made:
         if outcome.words:
             log.warning(
                 "digest", audience=outcome.audience, channel=outcome.channel, state=outcome.state, error=outcome.words
             )
-            tell_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.words}")
+            print_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.words}")

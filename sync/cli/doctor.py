@@ -17,8 +17,8 @@ from rich.text import Text
 
 from config.errors import ConfigurationError
 from config.settings import ConnectionSettings, Settings, load
-from sync.cli import wiring as compose
-from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, end, print_json
+from sync.cli import wiring
+from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import misunderstood
 from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, is_ok, of_clock
 from sync.model.policy import Policy
@@ -26,7 +26,7 @@ from sync.store.maintenance import Condition, condition
 from sync.store.store import MissingDatabase, StoreError
 from sync.telemetry import log
 
-__all__ = ["connection_findings", "doctor", "table"]
+__all__ = ["connection_findings", "doctor", "finding_lines"]
 
 _SIGNS = {
     Level.OK: ("✔", "green"),
@@ -45,19 +45,22 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
     try:
         settings = load(config, os.environ)
     except ConfigurationError as problem:
-        found = [_wrong(line) for line in problem.errors]
+        found = [_configuration_error(line) for line in problem.errors]
     else:
         words = f"{config} is in order; policy {settings.policy}"
-        found = [DoctorFinding(area="configuration", level=Level.OK, words=words), *_everything(settings, os.environ)]
+        found = [
+            DoctorFinding(area="configuration", level=Level.OK, words=words),
+            *_installation_findings(settings, os.environ),
+        ]
     if as_json:
         rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in found]
         print_json({"ok": is_ok(found), "milesync": version("milesync"), "findings": rows})
     else:
-        Console().print(table(found), soft_wrap=True)
-    end(0 if is_ok(found) else ERROR)
+        Console().print(finding_lines(found), soft_wrap=True)
+    exit_with(0 if is_ok(found) else ERROR)
 
 
-def table(findings: Iterable[DoctorFinding]) -> RenderableType:
+def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
     """The findings by area, each with its sign and, below it, what to do."""
     lines: list[Text] = []
     every = list(findings)
@@ -75,13 +78,13 @@ def table(findings: Iterable[DoctorFinding]) -> RenderableType:
     return Group(*lines, Text(f"\n{worst}", style="green" if is_ok(every) else "red"))
 
 
-def _wrong(line: str) -> DoctorFinding:
+def _configuration_error(line: str) -> DoctorFinding:
     return DoctorFinding(area="configuration", level=Level.ERROR, words=line, remedy="docs/reference/configuration.md")
 
 
-def _everything(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
-    yield from _database(settings, environ)
-    yield from _outside(settings, environ)
+def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
+    yield from _database_findings(settings, environ)
+    yield from _output_findings(settings, environ)
     with ThreadPoolExecutor(len(settings.connections)) as pool:
         for found in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
             yield from found
@@ -92,14 +95,14 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
     connection: ConnectionSettings = settings.connections[name]
     alone = settings.model_copy(update={"connections": {name: connection}})
     try:
-        (source,) = compose.sources(alone, environ)
+        (source,) = wiring.build_connections(alone, environ)
     except ConfigurationError as problem:
         return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in problem.errors]
     patient = ConnectionCheck(
         name, source.connector, connection.projects, lambda key: Policy(settings.policy_for(name, key))
     )
     try:
-        return examined(patient, compose.clock)
+        return examined(patient, wiring.clock)
     finally:
         source.connector.close()
 
@@ -107,60 +110,64 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
 # --- the database ---------------------------------------------------------------------------------------------------
 
 
-def _database(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
+def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     try:
         url = settings.database_url(environ).get_secret_value()
         stands = condition(url)
     except MissingDatabase:
-        yield from _to_be_made(url)
+        yield from _missing_database(url)
         return
     except (ConfigurationError, StoreError) as problem:
-        yield _about(Level.ERROR, str(problem), "is it running, and may this account reach it?")
+        yield _database_finding(Level.ERROR, str(problem), "is it running, and may this account reach it?")
         return
-    yield from _stands(stands)
+    yield from _condition_findings(stands)
 
 
-def _to_be_made(url: str) -> Iterator[DoctorFinding]:
+def _missing_database(url: str) -> Iterator[DoctorFinding]:
     """SQLite without its file yet."""
     folder = Path(url.removeprefix("sqlite:///")).parent
     if folder.is_dir() and os.access(folder, os.W_OK):
         remedy = "`milesync run --first-run` makes it; if it was there before, is its volume mounted?"
-        yield _about(Level.NOTE, "there is none yet", remedy)
+        yield _database_finding(Level.NOTE, "there is none yet", remedy)
     else:
-        yield _about(Level.ERROR, "its folder is missing or cannot be written", f"make {folder} for this account")
+        yield _database_finding(
+            Level.ERROR, "its folder is missing or cannot be written", f"make {folder} for this account"
+        )
 
 
-def _stands(stands: Condition) -> Iterator[DoctorFinding]:
+def _condition_findings(stands: Condition) -> Iterator[DoctorFinding]:
     size = f"{stands.size / 2**20:.1f} MiB"
-    yield _about(Level.OK, f"{stands.server} at {stands.where}, {size}")
+    yield _database_finding(Level.OK, f"{stands.server} at {stands.where}, {size}")
     if stands.problem:
-        yield _about(Level.ERROR, f"it cannot be written: {stands.problem}", "give this account the right to write")
+        yield _database_finding(
+            Level.ERROR, f"it cannot be written: {stands.problem}", "give this account the right to write"
+        )
     if stands.revision is None:
-        yield _about(Level.NOTE, "it is empty", "`milesync run --first-run` makes the tables")
+        yield _database_finding(Level.NOTE, "it is empty", "`milesync run --first-run` makes the tables")
     elif stands.ahead:
         words = f"a later version of milesync made it (revision {stands.revision})"
-        yield _about(Level.ERROR, words, "upgrade this milesync, or restore the backup from before")
+        yield _database_finding(Level.ERROR, words, "upgrade this milesync, or restore the backup from before")
     elif stands.behind:
         remedy = "back it up, then `milesync db upgrade`; otherwise the next command does it"
-        yield _about(Level.NOTE, f"it is of an earlier version (revision {stands.revision})", remedy)
+        yield _database_finding(Level.NOTE, f"it is of an earlier version (revision {stands.revision})", remedy)
     if stands.journal not in ("", "wal", "memory"):
         words = f"SQLite's journal is {stands.journal!r}, not WAL: readers and a run would wait for each other"
-        yield _about(Level.WARNING, words, "put the file on a local disk; network file systems have no WAL")
+        yield _database_finding(Level.WARNING, words, "put the file on a local disk; network file systems have no WAL")
     if stands.unfinished:
         words = f"{stands.unfinished} writes were begun and not noted as ended"
-        yield _about(Level.NOTE, words, "the next run looks at what stands there before it writes again")
+        yield _database_finding(Level.NOTE, words, "the next run looks at what stands there before it writes again")
     if stands.clock is not None:
-        yield from of_clock("database", stands.clock - compose.clock())
+        yield from of_clock("database", stands.clock - wiring.clock())
 
 
-def _about(level: Level, words: str, remedy: str = "") -> DoctorFinding:
+def _database_finding(level: Level, words: str, remedy: str = "") -> DoctorFinding:
     return DoctorFinding(area="database", level=level, words=words, remedy=remedy)
 
 
 # --- who is told ----------------------------------------------------------------------------------------------------
 
 
-def _outside(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
+def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     textfile = settings.textfile()
     if textfile is not None:
         found: dict[str, Any] = {"area": "metrics", "level": Level.ERROR}
@@ -178,10 +185,10 @@ def _outside(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorF
     for audience, channel in [
         (a, c) for a, one in settings.audiences.items() if one.digest for c in one.digest.channels
     ]:
-        yield _channel(settings, audience, channel, environ)
+        yield _channel_finding(settings, audience, channel, environ)
 
 
-def _channel(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
+def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
     """Whether a channel's address can be read and understood; nothing is sent."""
     area = f"digest to {audience} over {name}"
     try:

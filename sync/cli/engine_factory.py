@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from config import validators as checks
+from config import validators
 from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import DaysOff
 from sync.assess.milestone import AssessmentRules
-from sync.cli.audiences import named
+from sync.cli.audiences import configured_audiences
 from sync.cli.wiring import clock, connect
 from sync.engine.engine import Engine
 from sync.forecast.parameters import Rules
@@ -27,7 +27,7 @@ from sync.telemetry.log import secrets
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 
-__all__ = ["calendar", "engine", "for_targets", "rulebook", "weekday"]
+__all__ = ["assessment_rules", "build_engine", "build_target_engine", "calendar", "iso_weekday"]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
@@ -37,7 +37,7 @@ _VARIABLES: Mapping[str, tuple[str, str, str]] = {
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
+def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
     """An engine, as configured, over what a puller reads."""
     limits = settings.limits
     return Engine(
@@ -45,7 +45,7 @@ def engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | No
         store=puller.store,
         instance=settings.instance,
         clock=puller.clock,
-        rules=rulebook(settings),
+        rules=assessment_rules(settings),
         limits=Limits(
             creates=limits.creates,
             updates=limits.updates,
@@ -65,11 +65,11 @@ def engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | No
 def _pages(settings: Settings) -> Pages | None:
     """Where the report is published, if it is."""
     told = settings.report
-    audience = named(settings).get(told.audience, Audience(told.audience))
+    audience = configured_audiences(settings).get(told.audience, Audience(told.audience))
     return Pages(told.base_url, audience) if told.base_url else None
 
 
-def rulebook(settings: Settings) -> AssessmentRules:
+def assessment_rules(settings: Settings) -> AssessmentRules:
     """Rules and calendar as configured."""
     rules, days = settings.rules, settings.calendar
     return AssessmentRules(
@@ -98,19 +98,19 @@ def calendar(days: DaysOff) -> Calendar:
     """Days without work as configured."""
     country, _, subdivision = days.country.partition("-")
     return Calendar(
-        weekend=map(weekday, days.weekend),
+        weekend=map(iso_weekday, days.weekend),
         country=country,
         subdivision=subdivision,
         off=days.days_off,
     )
 
 
-def weekday(name: str) -> int:
+def iso_weekday(name: str) -> int:
     """A day of the week by its ISO number: Monday is 1."""
     return _WEEK.index(name) + 1
 
 
-def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
+def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
     """An engine for `check`: no configuration, a store in memory, nothing written. Raises `ConfigurationError`."""
     wanted: dict[str, list[str]] = {}
     errors: list[str] = []
@@ -124,13 +124,13 @@ def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str,
         token, address, default = _VARIABLES[kind]
         errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
         try:
-            checks.url(environ.get(address) or default)
+            validators.url(environ.get(address) or default)
         except ValueError as problem:
             errors.append(f"{address}: {problem}")
     if errors:
         raise ConfigurationError(errors)
     return Engine(
-        sources=[_checked(kind, projects, environ) for kind, projects in wanted.items()],
+        sources=[_target_connection(kind, projects, environ) for kind, projects in wanted.items()],
         store=Store.memory(clock),
         instance="check",
         clock=clock,
@@ -142,12 +142,12 @@ def for_targets(targets: Sequence[str], environ: Mapping[str, str], run_id: str,
     )
 
 
-def _checked(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Connection:
+def _target_connection(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Connection:
     token, address, default = _VARIABLES[kind]
     secret = {"token": environ[token]}
     if kind == "jira" and environ.get("JIRA_EMAIL"):
         secret["email"] = environ["JIRA_EMAIL"]
     secrets.register(environ[token])
-    url = checks.url(environ.get(address) or default)
+    url = validators.url(environ.get(address) or default)
     setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
     return Connection(name=kind, connector=connect(kind, setup), projects=tuple(projects))

@@ -13,17 +13,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from config import validators as checks
+from config import validators
 from config.errors import ConfigurationError
 from config.settings import load
 from config.tables import NAME
-from sync.cli import engine_factory as engines
-from sync.cli import output as show
-from sync.cli import wiring as compose
-from sync.cli.config_template import Answers, Asked, written
-from sync.cli.doctor import connection_findings, table
-from sync.cli.options import DEFAULT, ERROR, Config, Verbose, end
-from sync.cli.session import told_failures, working
+from sync.cli import engine_factory, output, wiring
+from sync.cli.config_template import Answers, TrackerAnswers, render_config
+from sync.cli.doctor import connection_findings, finding_lines
+from sync.cli.options import DEFAULT, ERROR, Config, Verbose, exit_with
+from sync.cli.session import command_session, report_failures
 from sync.engine.doctor import Level
 
 __all__ = ["init"]
@@ -50,12 +48,14 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     """Ask for tracker, token, projects and policy, test them, and write a commented configuration."""
-    talk = _Talk(Console(), dict(os.environ))
+    talk = _Dialogue(Console(), dict(os.environ))
     if config.exists() and not typer.confirm(f"{config} is there already. Write a new one over it?"):
         talk.say("It is left as it is.")
         return
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", config.absolute().parent.name).strip("-._")[:40]
-    instance = talk.ask("Name of this installation, for example your team's; it is never changed", folder, _named)
+    instance = talk.ask(
+        "Name of this installation, for example your team's; it is never changed", folder, _instance_name
+    )
     answers = Answers(instance=instance)
     while True:
         answers.trackers.append(_tracker(talk, {answer.name for answer in answers.trackers}, config))
@@ -64,18 +64,18 @@ def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     for policy, meaning in _POLICIES.items():
         talk.say(f"  {policy:<8}{meaning}")
     answers.policy = talk.ask("What may `milesync run` do?", "plan", _one_of(tuple(_POLICIES)))
-    _write(config, written(answers), talk.environ)
+    _write(config, render_config(answers), talk.environ)
     talk.say(f"\n{config} is written.\n")
     code = _first_check(config, talk, verbose=verbose)
     exports = sorted({answer.variable for answer in answers.trackers} - os.environ.keys())
     for variable in exports:
         talk.say(f"Put the token into the environment where milesync runs: export {variable}=...")
     talk.say("Next: `milesync doctor` tells what would fail, `milesync plan` what would be written.")
-    end(code)
+    exit_with(code)
 
 
 @dataclass
-class _Talk:
+class _Dialogue:
     """Questions on the terminal; ``environ`` takes in a token that is typed for the tests, and nothing keeps it."""
 
     console: Console
@@ -97,19 +97,21 @@ class _Talk:
 # --- a tracker ------------------------------------------------------------------------------------------------------
 
 
-def _tracker(talk: _Talk, taken: set[str], config: Path) -> Asked:
+def _tracker(talk: _Dialogue, taken: set[str], config: Path) -> TrackerAnswers:
     kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
     name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in taken)
     what = "Address of its API" if kind == "github" else "Its address"
-    answer = Asked(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], checks.url))
+    answer = TrackerAnswers(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], validators.url))
     if kind == "jira" and answer.url.endswith(".atlassian.net"):
-        answer.email = talk.ask("E-mail of the account whose API token it is", "", _an_email)
+        answer.email = talk.ask("E-mail of the account whose API token it is", "", _email_address)
     variable = f"{kind.upper()}_TOKEN" + name.removeprefix(_SHORT[kind])
     while True:
-        answer.variable = talk.ask("Environment variable that holds the token", variable, _a_variable)
+        answer.variable = talk.ask("Environment variable that holds the token", variable, _variable_name)
         _token(talk, answer)
-        answer.projects = _projects(talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _listed(kind)))
-        if not talk.environ.get(answer.variable) or _tested(talk, answer, config):
+        answer.projects = _projects(
+            talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _project_list(kind))
+        )
+        if not talk.environ.get(answer.variable) or _is_reachable(talk, answer, config):
             return answer
         if typer.confirm("Keep these answers all the same?", default=False):
             return answer
@@ -117,7 +119,7 @@ def _tracker(talk: _Talk, taken: set[str], config: Path) -> Asked:
             del talk.environ[answer.variable]
 
 
-def _token(talk: _Talk, answer: Asked) -> None:
+def _token(talk: _Dialogue, answer: TrackerAnswers) -> None:
     """Have a token to test with, if there is to be one."""
     if talk.environ.get(answer.variable):
         return
@@ -128,18 +130,18 @@ def _token(talk: _Talk, answer: Asked) -> None:
         talk.environ[answer.variable] = token
 
 
-def _tested(talk: _Talk, answer: Asked, config: Path) -> bool:
+def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool:
     """Look at the tracker as `milesync doctor` does, and show it."""
     draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
     try:
-        draft.write_text(written(Answers(instance="draft", trackers=[answer])), encoding="utf-8")
+        draft.write_text(render_config(Answers(instance="draft", trackers=[answer])), encoding="utf-8")
         found = connection_findings(load(draft, {}), answer.name, talk.environ)
     except ConfigurationError as problem:
         talk.say(str(problem).replace(str(draft), str(config)))
         return False
     finally:
         draft.unlink(missing_ok=True)
-    talk.console.print(table(found))
+    talk.console.print(finding_lines(found))
     return all(finding.level is not Level.ERROR for finding in found)
 
 
@@ -155,30 +157,30 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
-def _named(answer: str) -> str:
+def _instance_name(answer: str) -> str:
     if not re.fullmatch(NAME, answer) or len(answer) > 40:
         raise ValueError("should be at most 40 letters, digits, dots, - and _")
     return answer
 
 
-def _a_variable(answer: str) -> str:
+def _variable_name(answer: str) -> str:
     if not _VARIABLE.fullmatch(answer):
         raise ValueError("should be the name of a variable in capital letters, not the token itself")
     return answer
 
 
-def _an_email(answer: str) -> str:
+def _email_address(answer: str) -> str:
     if "@" not in answer:
         raise ValueError("should be an e-mail address")
     return answer
 
 
-def _listed(kind: str) -> Callable[[str], str]:
+def _project_list(kind: str) -> Callable[[str], str]:
     def check(answer: str) -> str:
         names = _projects(answer)
         if not names:
             raise ValueError("should name at least one project")
-        checks.projects(names, kind)
+        validators.projects(names, kind)
         return answer
 
     return check
@@ -204,22 +206,22 @@ def _write(config: Path, text: str, environ: Mapping[str, str]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _first_check(config: Path, talk: _Talk, *, verbose: bool) -> int:
+def _first_check(config: Path, talk: _Dialogue, *, verbose: bool) -> int:
     """Read the projects into memory and show their milestones, where there is a token for each; the exit code."""
     settings = load(config, {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"})
     environ = {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"}
-    if any(not environ.get(variable) for variable in compose.needed(settings)):
+    if any(not environ.get(variable) for variable in wiring.token_variables(settings)):
         return 0
     if not typer.confirm("Read the projects now and show their milestones? Nothing is written", default=True):
         return 0
     with (
-        working(verbose=verbose, as_json=False) as (run_id, shown),
-        compose.puller(settings, environ, create=True, progress=shown) as puller,
+        command_session(verbose=verbose, as_json=False) as (run_id, shown),
+        wiring.build_puller(settings, environ, create=True, progress=shown) as puller,
     ):
-        engine = engines.engine(settings, puller, run_id=run_id)
+        engine = engine_factory.build_engine(settings, puller, run_id=run_id)
         engine.pull()
-        code = told_failures(puller)
+        code = report_failures(puller)
         if code != ERROR:
-            talk.console.print(show.milestones(engine.assess(keep=False)))
+            talk.console.print(output.milestone_table(engine.assess(keep=False)))
     talk.say("")
     return code

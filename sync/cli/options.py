@@ -25,12 +25,12 @@ __all__ = [
     "FirstRun",
     "Json",
     "Verbose",
-    "end",
+    "exit_code",
+    "exit_with",
     "failure_rows",
-    "moment",
+    "parse_as_of",
+    "print_error",
     "print_json",
-    "tell_error",
-    "worst",
 ]
 
 ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
@@ -45,7 +45,7 @@ AsOf = Annotated[
 FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
 
 
-def moment(as_of: str) -> datetime | None:
+def parse_as_of(as_of: str) -> datetime | None:
     """The time of a replay, in UTC; None for now. Raises a usage error."""
     if not as_of:
         return None
@@ -69,21 +69,21 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
     return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
 
 
-def tell_error(words: str) -> None:
+def print_error(words: str) -> None:
     """A line on standard error, without secrets."""
     Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def lacking(what: str, extra: str) -> str:
+def missing_extra(what: str, extra: str) -> str:
     """What to say where something needs libraries that are not installed."""
     return f"{what} needs the extra `{extra}`: pip install 'milesync[{extra}]'"
 
 
-def worst(*codes: int) -> int:
+def exit_code(*codes: int) -> int:
     """The first of 1, 4, 3, 2 that holds, else 0."""
     return next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0)
 
 
-def end(*codes: int) -> NoReturn:
+def exit_with(*codes: int) -> NoReturn:
     """Exit with the first of 1, 4, 3, 2 that holds."""
-    raise typer.Exit(worst(*codes))
+    raise typer.Exit(exit_code(*codes))

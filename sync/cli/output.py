@@ -1,24 +1,27 @@
-"""What the commands print: one JSON document, or tables and words for people."""
+"""Output of the commands: a JSON document for programs, or tables and sentences for people."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.cli.options import failure_rows
+from sync.cli.options import failure_rows, print_json
+from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, sentence
 from sync.model.health import Health, Status, UnknownWhy
 from sync.plan.desired import CommandCounts, Plan
-from sync.report import phrases as sentences
+from sync.plan.fingerprint import fingerprint
+from sync.report import phrases
 from sync.report.phrases import finding_sentence
 from sync.report.reasons import reason_sentence
 from sync.tracker.actions import (
@@ -40,7 +43,26 @@ from sync.tracker.actions import (
 )
 from sync.tracker.marker import Marker
 
-__all__ = ["because", "milestones", "plan_lines", "plan_rows", "rows", "run_document", "summary_line", "written_rows"]
+if TYPE_CHECKING:
+    from sync.engine.engine import Engine
+
+__all__ = [
+    "error_rows",
+    "explanation_tree",
+    "last_read_lines",
+    "milestone_rows",
+    "milestone_table",
+    "people_sentence",
+    "plan_lines",
+    "plan_rows",
+    "print_assessment",
+    "reason_sentences",
+    "run_document",
+    "score_lines",
+    "score_rows",
+    "summary_line",
+    "written_rows",
+]
 
 _STYLE = {
     Status.ON_TRACK: ("●", "green"),
@@ -53,22 +75,25 @@ _STYLE = {
 }
 
 
-def because(milestone: AssessedMilestone) -> list[str]:
-    """The reasons in words, the weightiest first; for an unknown status, why."""
+def reason_sentences(milestone: AssessedMilestone) -> list[str]:
+    """The reasons for a status as sentences, the most important first. For an unknown status, its cause."""
     health = milestone.health
     if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
-        return [sentences.UNKNOWN[health.unknown]]
+        return [phrases.UNKNOWN[health.unknown]]
     return [reason_sentence(reason) for reason in health.reasons]
 
 
-def rows(assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMilestone] = ()) -> list[dict[str, Any]]:
-    """The milestones as other programs read them, then the joint ones."""
+def milestone_rows(
+    assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMilestone] = ()
+) -> list[dict[str, Any]]:
+    """The milestones, then the joint milestones, as rows of the JSON document."""
     plain = [
         {
             **_row(milestone.written, milestone.milestone.title, milestone.health),
-            "reasons": because(milestone),
+            "reasons": reason_sentences(milestone),
             "findings": [
-                {"kind": found.kind, **found.values, "words": finding_sentence(found)} for found in milestone.findings
+                {"kind": finding.kind, **finding.values, "words": finding_sentence(finding)}
+                for finding in milestone.findings
             ],
             "exit_criteria": milestone.criteria,
         }
@@ -77,7 +102,7 @@ def rows(assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMi
     return plain + [
         {
             **_row(joint.written, joint.joint.name, joint.health),
-            "reasons": _blind(joint),
+            "reasons": _joint_reasons(joint),
             "findings": [],
             "members": [member.written for member in joint.members],
             "missing": joint.missing,
@@ -102,27 +127,27 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
     }
 
 
-def _blind(joint: AssessedJointMilestone) -> list[str]:
-    """Why a joint milestone cannot be forecast."""
+def _joint_reasons(joint: AssessedJointMilestone) -> list[str]:
+    """The causes of an unknown joint milestone; empty for every other status."""
     if joint.health.status is not Status.UNKNOWN:
         return []
-    gone = [f"{written} is not known here." for written in joint.missing]
-    return gone + [
-        f"{member.written} cannot be forecast: {sentences.UNKNOWN[member.health.unknown]}"
+    missing = [f"{written} is not known here." for written in joint.missing]
+    return missing + [
+        f"{member.written} cannot be forecast: {phrases.UNKNOWN[member.health.unknown]}"
         if member.health.unknown
         else f"{member.written} cannot be forecast."
         for member in joint.blind
     ]
 
 
-def milestones(
+def milestone_table(
     assessed: Sequence[AssessedMilestone],
     joints: Sequence[AssessedJointMilestone] = (),
     *,
     every: bool = False,
     lint: bool = False,
 ) -> RenderableType:
-    """A table of the milestones that run, or of every one, with the joint ones last; ``lint`` tells the findings."""
+    """Table of the running milestones, or of all with ``every``. Joint milestones are last. ``lint`` adds findings."""
     shown: list[AssessedMilestone | AssessedJointMilestone] = [
         milestone for milestone in assessed if every or milestone.current
     ]
@@ -137,14 +162,15 @@ def milestones(
         lines.append(Text.assemble((status, _STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
         lines += [Text(f"    {words}", style="dim") for words in _notes(milestone, lint=lint)]
     hidden = len(assessed) + len(joints) - len(shown)
-    note = Text(f"{sentences.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
+    note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
     return Group(*lines, note) if shown else Group("No milestone runs here.", note)
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
     if isinstance(milestone, AssessedJointMilestone):
-        return _blind(milestone) or [f"joint milestone of {sentences.plural(len(milestone.members), 'member')}"]
-    return because(milestone)[:1] + ([finding_sentence(found) for found in milestone.findings] if lint else [])
+        return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
+    findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
+    return reason_sentences(milestone)[:1] + findings
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")
@@ -155,10 +181,10 @@ def _cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, 
     title = milestone.written if isinstance(milestone, AssessedJointMilestone) else milestone.milestone.title
     title = "" if title in milestone.written else f" ({title})"
     return (
-        f"{_STYLE[health.status][0]} {sentences.STATUS[health.status]}",
-        "" if health.probability is None else sentences.percent(health.probability),
-        "" if health.due is None else sentences.day(health.due),
-        "" if health.dates.p85 is None else sentences.day(health.dates.p85),
+        f"{_STYLE[health.status][0]} {phrases.STATUS[health.status]}",
+        "" if health.probability is None else phrases.percent(health.probability),
+        "" if health.due is None else phrases.day(health.due),
+        "" if health.dates.p85 is None else phrases.day(health.dates.p85),
         f"{health.counts.done}/{health.counts.total}",
         f"{milestone.written}{title}",
     )
@@ -177,6 +203,25 @@ _ORDER = (
     Status.NO_DUE_DATE,
     Status.DONE,
 )
+
+
+def print_assessment(
+    assessed: Sequence[AssessedMilestone], engine: Engine, plan: Plan | None, *, as_json: bool
+) -> None:
+    """Print the milestones, and the plan if there is one."""
+    if as_json:
+        document: dict[str, Any] = {"milestones": milestone_rows(assessed, engine.joints)}
+        if plan is not None:
+            document["actions"] = plan_rows(plan)
+            document["fingerprint"] = fingerprint(plan.actions)
+        document["errors"] = failure_rows(engine.failures)
+        print_json(document)
+        return
+    console = Console()
+    console.print(milestone_table(assessed, engine.joints))
+    if plan is not None:
+        console.print()
+        console.print(plan_lines(plan, assessed))
 
 
 def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
@@ -253,7 +298,7 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
 
 
 def written_rows(written: Iterable[AppliedAction], assessed: Sequence[AssessedMilestone]) -> list[dict[str, str]]:
-    """What was written where."""
+    """The writes that were made, as rows of the JSON document."""
     names = {milestone.uid: milestone.written for milestone in assessed}
     return [
         {
@@ -266,57 +311,57 @@ def written_rows(written: Iterable[AppliedAction], assessed: Sequence[AssessedMi
 
 
 def error_rows(result: Result) -> list[dict[str, str]]:
-    """What went wrong or was refused."""
+    """Failures and refusals, as rows of the JSON document."""
     return [*failure_rows(result.failures), *({"error": f"refused: {why}"} for why in result.refused)]
 
 
 def score_rows(scores: Mapping[str, StreamScore]) -> list[dict[str, Any]]:
-    """How each stream's forecasts have fared, as other programs read it, with the sentence for people."""
+    """The scores of each stream's forecasts, as rows of the JSON document, with the sentence for people."""
     return [{**msgspec.to_builtins(score), "words": sentence(score)} for score in scores.values()]
 
 
-def scores(found: Mapping[str, StreamScore]) -> RenderableType:
-    """How each stream's forecasts have fared, in words."""
-    if not found:
+def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
+    """The scores of each stream's forecasts as sentences."""
+    if not scores:
         return "No forecast has been published yet, so there is nothing to score."
     lines = []
-    for name, score in found.items():
+    for name, score in scores.items():
         rest = f"; {score.forecasts} forecasts resolved" if score.forecasts else ""
         skill = "" if score.skill is None else f", skill against the team's own hit rate {score.skill:+.2f}"
         lines.append(Text.assemble((f"{name}: ", "bold"), f"{sentence(score)}{rest}{skill}"))
     return Group(*lines)
 
 
-def explained(milestone: str, found: Mapping[str, Any]) -> RenderableType:
-    """The numbers behind a milestone's health as a tree."""
+def explanation_tree(milestone: str, explanation: Mapping[str, Any]) -> RenderableType:
+    """The numbers behind a milestone's health, as a tree. ``explanation`` is the JSON document."""
     tree = Tree(Text(milestone, style="bold"))
-    _grow(tree, found)
+    _add_branches(tree, explanation)
     return tree
 
 
-def _grow(tree: Tree, value: Any) -> None:
+def _add_branches(tree: Tree, value: Any) -> None:
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for name, inner in pairs:
-        if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _plain(inner)):
-            _grow(tree.add(Text(str(name), style="bold")), inner)
+        if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _is_flat(inner)):
+            _add_branches(tree.add(Text(str(name), style="bold")), inner)
         else:
             shown = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
             tree.add(Text.assemble((f"{name}: ", "bold"), shown))
 
 
 def _figure(value: Any) -> str:
-    """One value for a reader; `--json` has every digit."""
+    """One value with four digits; `--json` has every digit. An empty value becomes a dash."""
     if value is None or value == "":
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _plain(values: Sequence[Any]) -> bool:
+def _is_flat(values: Sequence[Any]) -> bool:
     return all(not isinstance(value, Mapping | list | tuple) for value in values)
 
 
 def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
-    """What ``run --json`` prints."""
+    """The JSON document of ``run`` and ``apply``. ``requests`` is the number of requests by connection."""
     current = [milestone for milestone in result.assessed if milestone.current]
     counted = Counter(milestone.health.status for milestone in current)
     return {
@@ -339,30 +384,47 @@ def summary_line(result: Result) -> Text:
     """The run in one line."""
     current = [milestone for milestone in result.assessed if milestone.current]
     counted = Counter(milestone.health.status for milestone in current)
-    parts = [f"{counted[status]} {sentences.STATUS[status]}" for status in _ORDER if counted[status]]
-    wrote = sentences.plural(len(result.written), "write") if result.written else "nothing written"
+    parts = [f"{counted[status]} {phrases.STATUS[status]}" for status in _ORDER if counted[status]]
+    wrote = phrases.plural(len(result.written), "write") if result.written else "nothing written"
     if result.written:
-        wrote += f", {sentences.plural(result.notifications, 'notification')}"
-    left = len(result.plan.actions) - len(result.written)
-    held = f", {left} held back by the policy or a failure" if left else ""
-    heard = people(result.plan.people)
-    line = f"{sentences.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held}."
-    return Text(f"{line} {heard}" if heard else line)
+        wrote += f", {phrases.plural(result.notifications, 'notification')}"
+    pending = len(result.plan.actions) - len(result.written)
+    held_back = f", {pending} held back by the policy or a failure" if pending else ""
+    people = people_sentence(result.plan.people)
+    line = f"{phrases.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held_back}."
+    return Text(f"{line} {people}" if people else line)
 
 
-def people(said: CommandCounts) -> str:
-    """What people have said, as far as they have: a sentence or an empty text."""
-    told = (
-        (said.understood, "{} of people heard".format, "command"),
-        (said.ignored, "{} ignored".format, "command"),
-        (said.muted, "{} muted".format, "milestone"),
-        (said.edited, "{} edited by hand left alone".format, "summary"),
-        (said.waiting, "{} to be told on a working day".format, "new status"),
+def people_sentence(counts: CommandCounts) -> str:
+    """Sentence about the commands and edits of people. Return "" if there are none."""
+    clauses = (
+        (counts.understood, "{} from people obeyed".format, "command"),
+        (counts.ignored, "{} ignored".format, "command"),
+        (counts.muted, "{} muted".format, "milestone"),
+        (counts.edited, "{} kept as people edited them".format, "summary"),
+        (counts.waiting, "{} to be published on a working day".format, "new status"),
     )
-    parts = [words(_counted(count, noun)) for count, words, noun in told if count]
-    return f"{sentences.capital(', '.join(parts))}." if parts else ""
+    parts = [clause(_plural(count, noun)) for count, clause, noun in clauses if count]
+    return f"{phrases.capital(', '.join(parts))}." if parts else ""
 
 
-def _counted(count: int, noun: str) -> str:
+def _plural(count: int, noun: str) -> str:
     irregular = {"summary": "summaries", "new status": "new statuses"}
-    return f"{count} {irregular[noun]}" if noun in irregular and count != 1 else sentences.plural(count, noun)
+    return f"{count} {irregular[noun]}" if noun in irregular and count != 1 else phrases.plural(count, noun)
+
+
+def last_read_lines(sources: Iterable[ReadState], now: datetime) -> Iterator[Text]:
+    """One line with the last reading of each connection, and one for each of its projects that could not be read."""
+    for state in sources:
+        when = f"{state.seen:%Y-%m-%d %H:%M} UTC, {_ago(state.seen, now)}" if state.seen else "never"
+        yield Text(f"{state.connection}: last read {when}", style="dim")
+        for project, at in state.stale.items():
+            since = f"since {at:%Y-%m-%d %H:%M} UTC" if at else "so far"
+            yield Text(f"  {project}: not read {since}", style="yellow")
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    minutes = max(0, round((now - at).total_seconds() / 60))
+    if minutes < 120:
+        return f"{phrases.plural(minutes, 'minute')} ago"
+    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-__all__ = ["Shown"]
+__all__ = ["ProgressDisplay"]
 
 _WORDS = {
     "pull": "Pulling",
@@ -20,7 +20,7 @@ _WORDS = {
 }
 
 
-class Shown:
+class ProgressDisplay:
     """Shows the engine's steps. Without a terminal each step is told once, not at every item."""
 
     def __init__(self, console: Console, *, quiet: bool) -> None:

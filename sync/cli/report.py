@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from config.settings import Settings
-from sync.cli import output as show
-from sync.cli.audiences import reader
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, lacking, moment, print_json
-from sync.cli.session import configured
+from sync.cli import output
+from sync.cli.audiences import find_audience
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, parse_as_of, print_json
+from sync.cli.session import open_engine
 from sync.engine.engine import Engine
 from sync.model.audience import EVERYBODY, Audience
 from sync.model.health import UnknownWhy
@@ -28,7 +28,7 @@ from sync.telemetry import log
 if TYPE_CHECKING:
     from sync.site.contents import Contents
 
-__all__ = ["made_anew", "report", "write"]
+__all__ = ["refresh_report", "report", "write_report"]
 
 For = Annotated[
     str | None,
@@ -49,26 +49,26 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Write the milestones as pages to look at: a static site that needs no server and fetches nothing."""
-    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
         folder = out or settings.report_folder()
         if folder is None:
             raise typer.BadParameter("name a folder with --out, or as report.out in the configuration")
         name = settings.report.audience if audience is None else audience
-        made = write(engine, folder, moment(as_of), reader(name, settings, engine))
+        made = write_report(engine, folder, parse_as_of(as_of), find_audience(name, settings, engine))
         if as_json:
             print_json({"out": str(folder), **made})
         else:
             Console().print(f"{plural(made['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
 
 
-def made_anew(engine: Engine, settings: Settings) -> None:
+def refresh_report(engine: Engine, settings: Settings) -> None:
     """Make the configured report after a run. What goes wrong is one more failure; what was written stays written."""
     out = settings.report_folder()
     if out is None:
         return
     engine.progress("report", str(out))
     try:
-        write(engine, out, None, reader(settings.report.audience, settings, engine), keep=True)
+        write_report(engine, out, None, find_audience(settings.report.audience, settings, engine), keep=True)
     except Exception as problem:  # noqa: BLE001 - whatever it is, the run has done its work
         told = isinstance(problem, OSError | TyperException)
         if not told:
@@ -77,7 +77,7 @@ def made_anew(engine: Engine, settings: Settings) -> None:
         engine.failures.append(Failure("report", "", f"the report was not made: {why}"))
 
 
-def write(
+def write_report(
     engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY, *, keep: bool = False
 ) -> dict[str, int]:
     """Make the report for an audience, now or as of a time; how many pages, files and bytes. Bad usage raises.
@@ -85,21 +85,21 @@ def write(
     ``keep`` stores what a narrower audience is told, so that its next report knows what it was told before.
     """
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
-        raise typer.BadParameter(lacking("the report", "site"))
+        raise typer.BadParameter(missing_extra("the report", "site"))
     from sync.site.build import build
     from sync.site.contents import gather
 
     contents = gather(engine.store, engine.sources, at or engine.clock(), engine.rules, audience, replay=at is not None)
     data = msgspec.json.format(
-        msgspec.json.encode({"milestones": show.rows(contents.assessed, contents.joints)}), indent=2
+        msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
     made = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
     if keep and audience.name:
-        _keep(engine, contents, audience.name)
+        _save_announced(engine, contents, audience.name)
     return {"pages": made.pages, "files": made.files, "bytes": made.bytes}
 
 
-def _keep(engine: Engine, contents: Contents, audience: str) -> None:
+def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
     fresh = [
         milestone
         for milestone in contents.assessed

@@ -1,14 +1,14 @@
-"""`milesync run`, which a schedule calls, and `milesync pull`, its first step.
+"""`milesync run`: pull, assess, plan and apply, as a schedule calls it.
 
-Most of the time of a run that finds nothing changed is that of its start. So what these two need is loaded first, and
-all that assesses, plans and shows while the trackers answer.
+A run that finds no change spends most of its time on its start. So this module imports only what reading trackers
+needs. The rest is imported while the trackers answer.
 """
 
 from __future__ import annotations
 
 from rich.console import Console
 
-from sync.cli import after_run as outside
+from sync.cli import after_run
 from sync.cli.options import (
     DEFAULT,
     REFUSED,
@@ -16,27 +16,14 @@ from sync.cli.options import (
     FirstRun,
     Json,
     Verbose,
-    end,
-    failure_rows,
+    exit_code,
+    exit_with,
+    print_error,
     print_json,
-    tell_error,
-    worst,
 )
-from sync.cli.session import configured, reading, told_failures
+from sync.cli.session import open_engine, report_failures
 
-__all__ = ["pull", "run"]
-
-
-def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Bring the store up to date with the trackers."""
-    with reading(config, verbose=verbose, as_json=as_json) as (puller, _, _):
-        puller.run()
-        if as_json:
-            errors = failure_rows(puller.failures)
-            print_json({"issues": puller.issue_count, "requests": puller.requests, "errors": errors})
-        else:
-            Console().print(f"{puller.issue_count} issues pulled with {sum(puller.requests.values())} requests.")
-        end(told_failures(puller))
+__all__ = ["run"]
 
 
 def run(
@@ -45,23 +32,23 @@ def run(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pull, assess, plan, and write what the policy allows. This is what a schedule calls."""
+    """Pull, assess, plan, and write what the policy allows. Call this from a schedule."""
     with (
-        configured(config, verbose=verbose, as_json=as_json, create=first_run, ahead=True) as (engine, settings),
-        outside.watched(engine) as started,
+        open_engine(config, verbose=verbose, as_json=as_json, create=first_run, ahead=True) as (engine, settings),
+        after_run.timed_run(engine) as started,
     ):
-        from sync.cli import output as show  # late: see above
+        from sync.cli import output  # late: see the module's docstring
 
         result = engine.run()
-        told = outside.followed(engine, settings)
+        digests = after_run.after_writes(engine, settings)
         if as_json:
-            print_json({**show.run_document(result, engine.requests), **({"digests": told} if told else {})})
+            print_json({**output.run_document(result, engine.requests), **({"digests": digests} if digests else {})})
         else:
             console = Console()
-            console.print(show.milestones(result.assessed, engine.joints))
-            console.print(show.summary_line(result))
+            console.print(output.milestone_table(result.assessed, engine.joints))
+            console.print(output.summary_line(result))
         for reason in result.refused:
-            tell_error(f"refused: {reason}")
-        code = worst(REFUSED if result.refused else 0, told_failures(engine))
-        outside.finished(engine, settings, outside.summed_up(engine, result, started, code))
-    end(code)
+            print_error(f"refused: {reason}")
+        code = exit_code(REFUSED if result.refused else 0, report_failures(engine))
+        after_run.finish(engine, settings, after_run.log_summary(engine, result, started, code))
+    exit_with(code)

@@ -15,9 +15,9 @@ import structlog
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load
-from sync.cli import wiring as compose
-from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, end, lacking, tell_error
-from sync.cli.worker import shown, work_of
+from sync.cli import wiring
+from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, exit_with, missing_extra, print_error
+from sync.cli.worker import job_environment, prometheus_exporter
 from sync.store.store import Store, StoreError
 from sync.telemetry import log
 from sync.tracker.webhook import WebhookListener
@@ -41,14 +41,17 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
         from sync.worker.webhooks import WebhookApp
     except ImportError:
-        tell_error(lacking("milesync serve", "serve"))
-        end(ERROR)
-    url = compose.database(settings, os.environ)
-    listening = _listening(settings, os.environ)
-    with Store.open(url, create=first_run, clock=compose.clock) as store, _refreshing(settings, url, store) as ask:
+        print_error(missing_extra("milesync serve", "serve"))
+        exit_with(ERROR)
+    url = wiring.database_url(settings, os.environ)
+    listening = _webhook_endpoints(settings, os.environ)
+    with (
+        Store.open(url, create=first_run, clock=wiring.clock) as store,
+        _refresh_requests(settings, url, store) as ask,
+    ):
 
         def mark(connection: str, projects: Collection[str]) -> None:
-            store.mark_dirty(connection, projects, compose.clock())
+            store.mark_dirty(connection, projects, wiring.clock())
             ask(connection)
 
         def healthy() -> bool:
@@ -63,9 +66,9 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
             live.hooks(door.counts)
             return live.text()
 
-        live = shown(settings)
+        live = prometheus_exporter(settings)
         metrics = figures if live is not None else None
-        door = WebhookApp(listening, mark, healthy=healthy, clock=compose.clock, metrics=metrics)
+        door = WebhookApp(listening, mark, healthy=healthy, clock=wiring.clock, metrics=metrics)
         host, _, port = settings.serve.listen.rpartition(":")
         for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
             signal.signal(number, lambda *_: None)
@@ -83,7 +86,7 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
         )
 
 
-def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:
+def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:
     """The connections that have a secret for webhooks, each with its tracker's ear."""
     from sync.worker.webhooks import WebhookEndpoint
 
@@ -92,7 +95,7 @@ def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, Webh
         raise ConfigurationError(["no connection has a webhook_secret, so there is nobody to listen to"])
     log.secrets.register(*(secret.get_secret_value() for secret in secrets.values()))
     found, errors = {}, []
-    for source in compose.sources(settings, environ):
+    for source in wiring.build_connections(settings, environ):
         if source.name in secrets:
             if isinstance(source.connector, WebhookListener):
                 secret = secrets[source.name].get_secret_value()
@@ -105,19 +108,19 @@ def _listening(settings: Settings, environ: Mapping[str, str]) -> dict[str, Webh
 
 
 @contextmanager
-def _refreshing(settings: Settings, url: str, store: Store) -> Iterator[Callable[[str], None]]:
+def _refresh_requests(settings: Settings, url: str, store: Store) -> Iterator[Callable[[str], None]]:
     """What has a connection refreshed: the workers' queue, or a thread of this process that looks for itself."""
     if url.startswith("postgresql"):
         try:
             from sync.worker import queue
         except ImportError:
-            tell_error(lacking("milesync serve on PostgreSQL", "worker"))
-            end(ERROR)
+            print_error(missing_extra("milesync serve on PostgreSQL", "worker"))
+            exit_with(ERROR)
         queue.install(url)
         with queue.app(url, threads=True).open() as made:
             yield lambda name: queue.refresh(made, settings.instance, name, after=settings.serve.settle)
         return
-    here = InProcessRefresher(store, work_of(settings, url), settle=timedelta(seconds=settings.serve.settle))
+    here = InProcessRefresher(store, job_environment(settings, url), settle=timedelta(seconds=settings.serve.settle))
     thread = threading.Thread(target=here.run, name="refresh")
     thread.start()
     try:

@@ -9,8 +9,19 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from sync.cli.options import DEFAULT, ERROR, AsOf, Config, Json, Verbose, lacking, moment, print_json, tell_error
-from sync.cli.session import configured
+from sync.cli.options import (
+    DEFAULT,
+    ERROR,
+    AsOf,
+    Config,
+    Json,
+    Verbose,
+    missing_extra,
+    parse_as_of,
+    print_error,
+    print_json,
+)
+from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.report.phrases import STATUS, against, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
@@ -30,8 +41,8 @@ def timeline(
     verbose: Verbose = False,
 ) -> None:
     """Show what waits for what, from the store: dates with delays passed on, and the chain that sets them."""
-    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
-        at = moment(as_of)
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+        at = parse_as_of(as_of)
         engine.assess(at, keep=False)
         assert engine.portfolio is not None
         shown = schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
@@ -39,23 +50,23 @@ def timeline(
         try:
             ics.write_bytes(icalendar(shown, settings.instance))
         except ImportError:
-            tell_error(lacking("iCalendar", "timeline"))
+            print_error(missing_extra("iCalendar", "timeline"))
             raise typer.Exit(ERROR) from None
         except OSError as problem:
-            tell_error(str(problem))
+            print_error(str(problem))
             raise typer.Exit(ERROR) from None
     if as_json:
         print_json(shown)
     elif gantt:
         typer.echo(mermaid(shown), nl=False)
     else:
-        Console().print(_listed(shown))
+        Console().print(_schedule_lines(shown))
 
 
-def _listed(shown: Schedule) -> Group:
+def _schedule_lines(shown: Schedule) -> Group:
     lines: list[Text] = []
     for entry in shown.milestones:
-        lines += _entry(entry, critical=entry.id in shown.critical)
+        lines += _entry_lines(entry, critical=entry.id in shown.critical)
     if shown.critical:
         lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, shown.critical))))
     else:
@@ -63,7 +74,7 @@ def _listed(shown: Schedule) -> Group:
     return Group(*lines)
 
 
-def _entry(entry: TimelineEntry, *, critical: bool) -> list[Text]:
+def _entry_lines(entry: TimelineEntry, *, critical: bool) -> list[Text]:
     due = day(entry.due) if entry.due else "no due date"
     odds = "" if entry.probability is None else f", {percent(entry.probability)} likely"
     name = entry.id if entry.title in entry.id else f"{entry.id} ({entry.title})"

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from sync.assess import whatif as question
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, moment, print_json
-from sync.cli.session import configured
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
+from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.model.health import Health, Status
 from sync.report.phrases import STATUS, day, percent
@@ -45,8 +45,8 @@ def whatif(
         due=_date(due) if due else None,
         days_off=tuple(_date(name) for name in add_holiday or ()),
     )
-    with configured(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        at = moment(as_of)
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        at = parse_as_of(as_of)
         try:
             answer = question.whatif(
                 engine.store, engine.sources, at or engine.clock(), engine.rules, asked, replay=at is not None
@@ -56,7 +56,7 @@ def whatif(
     if as_json:
         print_json(_document(asked, answer))
     else:
-        Console().print(_shown(asked, answer))
+        Console().print(_comparison(asked, answer))
 
 
 def _date(text: str) -> date:
@@ -95,7 +95,7 @@ def _row(health: Health) -> dict[str, Any]:
     }
 
 
-def _shown(asked: question.Scenario, answer: question.Answer) -> Group:
+def _comparison(asked: question.Scenario, answer: question.Answer) -> Group:
     rows = [("", "before", "after"), *zip(_NAMES, _cells(answer.before), _cells(answer.after), strict=True)]
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     lines = [Text(clean(asked.written), style="bold")]
@@ -110,7 +110,7 @@ def _shown(asked: question.Scenario, answer: question.Answer) -> Group:
         lines.append(
             Text("  A later date alone is not progress: it stays at risk until work bears it out.", style="dim")
         )
-    if _later(answer):
+    if _is_later_date_only(answer):
         lines.append(Text(f"  {FILLED}", style="dim"))
     lines += [
         Text(f"  also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim")
@@ -125,7 +125,7 @@ FILLED = (
 )
 
 
-def _later(answer: question.Answer) -> bool:
+def _is_later_date_only(answer: question.Answer) -> bool:
     """Whether it is the date alone that moves back, and does not make it likely."""
     before, after = answer.before, answer.after
     moved = before.due is not None and after.due is not None and after.due > before.due

@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from config import validators as checks
+from config import validators
 from config.errors import ConfigurationError
 from config.settings import ConnectionSettings, Milestone, Settings
 from config.tables import Joint
-from sync.cli.options import lacking
+from sync.cli.options import missing_extra
 from sync.model.policy import OptionalOutputs, Policy
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
@@ -30,14 +30,14 @@ from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.protocol import Connector, Setup
 
 __all__ = [
-    "alone",
+    "build_connections",
+    "build_puller",
     "clock",
-    "database",
-    "needed",
-    "puller",
+    "database_url",
     "retention",
-    "sources",
-    "traced",
+    "token_variables",
+    "tracing_spans",
+    "with_only",
 ]
 
 
@@ -54,7 +54,7 @@ def connect(kind: str, setup: Setup) -> Connector:
     raise ConfigurationError([f"no connector of type {kind!r} is installed"])
 
 
-def sources(
+def build_connections(
     settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
 ) -> list[Connection]:
     """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
@@ -62,12 +62,12 @@ def sources(
     plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
     secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
     return [
-        _source(settings, name, connection, plain.get(name, {}), sleep)
+        _connection(settings, name, connection, plain.get(name, {}), sleep)
         for name, connection in settings.connections.items()
     ]
 
 
-def _source(
+def _connection(
     settings: Settings,
     name: str,
     connection: ConnectionSettings,
@@ -80,7 +80,7 @@ def _source(
         "status_type": status.type,
         "status_fields": status.fields,
     }
-    rules = _rules(settings.joint, name, connection.type)
+    rules = _member_rules(settings.joint, name, connection.type)
     if rules:
         options["rules"] = rules
     authority = settings.ca_file(name)
@@ -118,24 +118,24 @@ def _source(
         ignored=frozenset(word.lower() for word in connection.ignored_types),
         tolerance=settings.tolerance_for(name),
         share=connection.share,
-        named=_named(settings.milestone, name),
+        named=_overrides(settings.milestone, name),
     )
 
 
-def _rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:
+def _member_rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:
     """The members of joint milestones that are no milestones of this connection's tracker but rules; each once."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for joint in joints:
         for member in joint.members:
             start, _, rest = member.partition(":")
-            rule = checks.rule(kind, rest) if start == name else None
+            rule = validators.rule(kind, rest) if start == name else None
             if rule is not None and rule not in found:
                 due = joint.due.isoformat() if joint.due else None
                 found[rule] = {"projects": rule[0], "sign": rule[1], "text": rule[2], "due": due}
     return list(found.values())
 
 
-def _named(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOverrides]:
+def _overrides(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOverrides]:
     return {
         m.id.removeprefix(f"{name}:"): MilestoneOverrides(m.report_on, m.start, m.owner)
         for m in milestones
@@ -143,7 +143,7 @@ def _named(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOve
     }
 
 
-def puller(
+def build_puller(
     settings: Settings,
     environ: Mapping[str, str],
     *,
@@ -156,39 +156,39 @@ def puller(
     ``offline`` needs no secrets.
     """
     if offline:
-        environ = {**dict.fromkeys(needed(settings), "-"), **environ}
-    url = database(settings, environ)
+        environ = {**dict.fromkeys(token_variables(settings), "-"), **environ}
+    url = database_url(settings, environ)
     return Puller(
-        sources=sources(settings, environ, sleep),
+        sources=build_connections(settings, environ, sleep),
         store=Store.open(url, create=create, clock=clock),
         clock=clock,
         progress=progress,
     )
 
 
-def database(settings: Settings, environ: Mapping[str, str]) -> str:
+def database_url(settings: Settings, environ: Mapping[str, str]) -> str:
     """The URL of the store; its password is hidden from now on."""
     url = settings.database_url(environ).get_secret_value()
     secrets.register(urlsplit(url).password or "")
     return url
 
 
-def traced(settings: Settings) -> AbstractContextManager[None]:
+def tracing_spans(settings: Settings) -> AbstractContextManager[None]:
     """Tell spans as configured, while it lasts. Raises `ConfigurationError` without the extra."""
     endpoint = settings.traces.endpoint
     try:
         exporter = otlp(endpoint) if endpoint else None
     except ImportError:
-        raise ConfigurationError([lacking("traces.endpoint", "traces")]) from None
+        raise ConfigurationError([missing_extra("traces.endpoint", "traces")]) from None
     return tracing(exporter, installation=settings.instance, version=version("milesync"))
 
 
-def alone(settings: Settings, connection: str) -> Settings:
+def with_only(settings: Settings, connection: str) -> Settings:
     """The same settings with one connection only."""
     return settings.model_copy(update={"connections": {connection: settings.connections[connection]}})
 
 
-def needed(settings: Settings) -> set[str]:
+def token_variables(settings: Settings) -> set[str]:
     """The variables that hold tokens; a command that asks no tracker does not need them."""
     found = (getattr(connection, field) for connection in settings.connections.values() for field in ("token", "email"))
     return {one.env for one in found if getattr(one, "env", None)}

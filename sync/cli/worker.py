@@ -13,10 +13,20 @@ import structlog
 import typer
 
 from config.settings import Settings, load
-from sync.cli import after_run as outside
-from sync.cli import engine_factory as engines
-from sync.cli import wiring as compose
-from sync.cli.options import DEFAULT, ERROR, PARTLY, REFUSED, Config, FirstRun, Verbose, end, lacking, tell_error, worst
+from sync.cli import after_run, engine_factory, wiring
+from sync.cli.options import (
+    DEFAULT,
+    ERROR,
+    PARTLY,
+    REFUSED,
+    Config,
+    FirstRun,
+    Verbose,
+    exit_code,
+    exit_with,
+    missing_extra,
+    print_error,
+)
 from sync.engine.engine import Engine
 from sync.engine.result import Result, RoundResult
 from sync.store.store import Store
@@ -26,7 +36,7 @@ from sync.worker.job import JobEnvironment, JobSpec
 if TYPE_CHECKING:
     from sync.worker.prometheus import PrometheusExporter
 
-__all__ = ["shown", "work_of", "worker"]
+__all__ = ["job_environment", "prometheus_exporter", "worker"]
 
 Once = Annotated[bool, typer.Option("--once", help="Take what there is to do, then end.")]
 
@@ -39,53 +49,53 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         from sync.worker.queue import app, install, libpq
         from sync.worker.worker import Worker
     except ImportError:
-        tell_error(lacking("milesync worker", "worker"))
-        end(ERROR)
-    url = compose.database(settings, os.environ)
+        print_error(missing_extra("milesync worker", "worker"))
+        exit_with(ERROR)
+    url = wiring.database_url(settings, os.environ)
     libpq(url)  # refuses what is not PostgreSQL
-    Store.open(url, create=first_run, clock=compose.clock).close()
+    Store.open(url, create=first_run, clock=wiring.clock).close()
     install(url)
-    for source in compose.sources(settings, os.environ):  # a secret that is missing is told now
+    for source in wiring.build_connections(settings, os.environ):  # a secret that is missing is told now
         source.connector.close()
     chosen = settings.worker
-    live = shown(settings)
+    live = prometheus_exporter(settings)
     if live is not None and settings.metrics.listen:
         live.listen(settings.metrics.listen)
     process = Worker(
         app(url),
-        work_of(settings, url, live),
+        job_environment(settings, url, live),
         schedule=chosen.schedule,
         batch=chosen.batch,
         concurrency=chosen.concurrency,
     )
-    with compose.traced(settings):
+    with wiring.tracing_spans(settings):
         well = asyncio.run(process.run(once=once))
     missed = process.missed if once else set()
-    end(
+    exit_with(
         0 if well else ERROR,
         REFUSED if "refused" in missed else 0,
         PARTLY if missed - {"refused"} else 0,
     )
 
 
-def shown(settings: Settings) -> PrometheusExporter | None:
+def prometheus_exporter(settings: Settings) -> PrometheusExporter | None:
     """What shows figures for Prometheus. Ends the program when they are wanted and the extra is missing."""
     try:
         from sync.worker.prometheus import PrometheusExporter
     except ImportError:
         if settings.metrics.listen:
-            tell_error(lacking("metrics.listen", "metrics"))
-            end(ERROR)
+            print_error(missing_extra("metrics.listen", "metrics"))
+            exit_with(ERROR)
         return None
     return PrometheusExporter(installation=settings.instance, version=version("milesync"))
 
 
-def work_of(settings: Settings, url: str, live: PrometheusExporter | None = None) -> JobEnvironment:
+def job_environment(settings: Settings, url: str, live: PrometheusExporter | None = None) -> JobEnvironment:
     """What a process that works for ever needs, as configured."""
 
     def engine(order: JobSpec) -> Engine:
-        wanted = settings if order.writes else compose.alone(settings, order.connection)
-        puller = compose.puller(
+        wanted = settings if order.writes else wiring.with_only(settings, order.connection)
+        puller = wiring.build_puller(
             wanted,
             os.environ,
             create=False,
@@ -93,20 +103,20 @@ def work_of(settings: Settings, url: str, live: PrometheusExporter | None = None
             sleep=order.sleep,
             offline=order.share is None,
         )
-        return engines.engine(wanted, puller, run_id=order.run_id, share=order.share)
+        return engine_factory.build_engine(wanted, puller, run_id=order.run_id, share=order.share)
 
     def tidy() -> None:
-        with Store.open(url, create=False, clock=compose.clock) as store:
-            outside.tidied(store, settings)
+        with Store.open(url, create=False, clock=wiring.clock) as store:
+            after_run.prune_store(store, settings)
 
     def after(engine: Engine, ended: RoundResult) -> bool:
-        return outside.round_ended(engine, settings, ended)
+        return after_run.finish_round(engine, settings, ended)
 
     def told(engine: Engine, result: Result, started: datetime) -> None:
         for reason in result.refused:
             structlog.get_logger("milesync").warning("refused", error=reason)
-        code = worst(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
-        figures = outside.summed_up(engine, result, started, code)
+        code = exit_code(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
+        figures = after_run.log_summary(engine, result, started, code)
         if live is not None:
             live.wrote_back(figures)
 
@@ -114,9 +124,9 @@ def work_of(settings: Settings, url: str, live: PrometheusExporter | None = None
         instance=settings.instance,
         connections={name: connection.projects for name, connection in settings.connections.items()},
         engine=engine,
-        clock=compose.clock,
+        clock=wiring.clock,
         told=told,
-        after=after if outside.round_followed(settings) else None,
+        after=after if after_run.needs_after_round(settings) else None,
         tidy=tidy,
         ended=live.step if live is not None else lambda *_: None,
     )

@@ -16,7 +16,7 @@ from connectors.shared.rule_milestones import Rule
 from sync.assess.milestone import AssessmentRules
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.cli import wiring as compose
+from sync.cli import wiring
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import EventKind, Issue, Milestone, MilestoneKind
 from sync.store.store import Store
@@ -185,7 +185,9 @@ def test_the_configuration_gives_each_connection_its_rules(tmp_path: Path) -> No
         'members = ["gh:acme/app#12", "gh:acme/*~launch", "jj:*?due < 7d", "jj:PAY~launch"]\n'
     )
     environ = {"GITHUB_TOKEN": "a", "JIRA_TOKEN": "b"}
-    made = {connection.name: connection.connector for connection in compose.sources(load(file, environ), environ)}
+    made = {
+        connection.name: connection.connector for connection in wiring.build_connections(load(file, environ), environ)
+    }
     told = {name: connector._rules._rules for name, connector in made.items()}  # type: ignore[attr-defined]
     due = date(2026, 6, 1)
     assert told["gh"] == [Rule("acme/*", "~", "launch", due)]

@@ -84,7 +84,7 @@ def test_a_person_says_whose_it_was_and_the_limits_hold(there: tuple[Tracker, Pa
     assert milesync("pull", *at).code == 0
     unsaid = milesync("adopt", "--yes", *at)
     assert unsaid.code == 1
-    assert "say with --from which of them" in unsaid.err
+    assert "name the former account with --from" in unsaid.err
     assert milesync("adopt", "--from", "milesync-bot", "--yes", *at).code == 0
     assert len(ours(tracker)) == 1
     assert copy in next(i for i in tracker.projects["acme/api"].issues.values() if i.comments).comments

@@ -164,20 +164,20 @@ def test_a_ping_that_fails_is_tried_again_and_changes_nothing_else(place: Place,
     assert len(listener.heard) == 2
     listener.answers = [302, 404]
     done = run(config, PING=listener.url)
-    assert (done.code, event(done, "not pinged")["error"]) == (0, "HTTP 404")
+    assert (done.code, event(done, "ping not sent")["error"]) == (0, "HTTP 404")
     assert "/elsewhere" not in listener.heard
     done = run(config, PING="http://127.0.0.1:1/s3cret-path")
-    assert (done.code, event(done, "not pinged")["error"]) == (0, "ConnectionError")
+    assert (done.code, event(done, "ping not sent")["error"]) == (0, "ConnectionError")
     assert "s3cret-path" not in done.err
     done = run(config, PING=None)
-    assert (done.code, "PING is not set" in event(done, "not pinged")["error"]) == (0, True)
+    assert (done.code, "PING is not set" in event(done, "ping not sent")["error"]) == (0, True)
 
 
 def test_metrics_that_cannot_be_written_change_nothing_else(place: Place) -> None:
     _, config = place
     config.write_text(config.read_text() + '[metrics]\ntextfile = "none/milesync.prom"\n')
     done = run(config)
-    assert (done.code, event(done, "no metrics")["error"]) == (0, "No such file or directory")
+    assert (done.code, event(done, "metrics not written")["error"]) == (0, "No such file or directory")
 
 
 def test_a_run_that_dies_says_so_in_its_event(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,13 +196,13 @@ def test_a_run_that_dies_says_so_in_its_event(place: Place, monkeypatch: pytest.
 def test_the_first_run_of_a_day_tidies_up(place: Place) -> None:
     _, config = place
     assert run(config).code == 0
-    assert [one for one in run(config).events if one["event"] == "tidied"] == []
+    assert [one for one in run(config).events if one["event"] == "store pruned"] == []
     with sqlite3.connect(config.with_name("milesync.db")) as raw:
         raw.execute("UPDATE run SET started_at = started_at - ?", (400 * 86400 * 10**6,))
     raw.close()
-    told = event(run(config), "tidied")
+    told = event(run(config), "store pruned")
     assert (told["runs"], told["assessments"]) == (2, 0)
-    assert [one for one in run(config).events if one["event"] == "tidied"] == []
+    assert [one for one in run(config).events if one["event"] == "store pruned"] == []
 
 
 def test_status_tells_when_each_tracker_was_last_seen(place: Place) -> None:

@@ -29,7 +29,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.relations import build_portfolio
-from sync.cli import output as show
+from sync.cli import output
 from sync.engine.engine import Engine
 from sync.health.closing import freeze
 from sync.model.audience import Audience
@@ -69,7 +69,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 
 def document(made: Contents) -> bytes:
     """What `status --json` prints of these milestones."""
-    return msgspec.json.encode({"milestones": show.rows(made.assessed, made.joints)})
+    return msgspec.json.encode({"milestones": output.milestone_rows(made.assessed, made.joints)})
 
 
 class Report:

@@ -17,7 +17,7 @@ import urllib3.util.connection
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, Milestone, Project, World
-from sync.cli import wiring as compose
+from sync.cli import wiring
 from tests.e2e.in_process import Done, milesync
 
 START = datetime(2026, 2, 2, 9, tzinfo=UTC)
@@ -180,7 +180,7 @@ def told(folder: Path, story: Turnaround) -> Iterator[Path]:
     with (
         Sandbox(story.world, only=("gitlab",)),
         mock.patch.object(urllib3.util.connection, "create_connection", lead),
-        mock.patch.object(compose, "clock", story.clock),
+        mock.patch.object(wiring, "clock", story.clock),
     ):
         port = int(story.gitlab.url.rpartition(":")[2])
         story.gitlab.url = ADDRESS

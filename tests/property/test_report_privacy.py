@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sync.cli import output as show
+from sync.cli import output
 from sync.model.audience import Audience
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Visibility
@@ -44,7 +44,7 @@ def report(folder: Path, n: int, *, stale: bool = False) -> dict[str, bytes]:
         made = contents(engine, Audience("public"))
         whole = contents(engine)
     assert any("hush" in row.title for row in whole.rows)
-    build(made, folder, msgspec.json.encode({"milestones": show.rows(made.assessed, made.joints)}))
+    build(made, folder, msgspec.json.encode({"milestones": output.milestone_rows(made.assessed, made.joints)}))
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 

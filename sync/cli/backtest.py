@@ -1,0 +1,57 @@
+"""`milesync backtest`: score the forecast on finished milestones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, print_error, print_json
+from sync.cli.session import command_session, open_engine
+
+__all__ = ["backtest"]
+
+Prefixes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PREFIX...", help="Read PREFIX_milestones.csv and PREFIX_memberships.csv; none: the store's history."
+    ),
+]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Save a reliability plot, .svg or .png.", metavar="FILE")]
+
+
+def backtest(
+    prefixes: Prefixes = None,
+    plot: Plot = None,
+    config: Config = DEFAULT,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Replay finished milestones in time order and score the forecast against the field's usual methods."""
+    from sync.backtest import console
+    from sync.backtest import run as replay
+
+    if prefixes:
+        with command_session(verbose=verbose, as_json=as_json):
+            result = _with_plain_errors(lambda: replay.run_backtest(prefixes))
+    else:
+        with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+            result = replay.backtest(engine.snapshot().ledger)
+    if plot is not None:
+        _with_plain_errors(lambda: console.plot(result, plot))
+    if as_json:
+        print_json(result)
+    else:
+        console.render(result, Console())
+
+
+def _with_plain_errors(step: Callable[[], Any]) -> Any:
+    """Run a step on files that the user named. Print an error about them as one line and exit with code 1."""
+    try:
+        return step()
+    except (ImportError, OSError, ValueError) as error:
+        print_error(str(error))
+        raise typer.Exit(ERROR) from None

@@ -1,0 +1,29 @@
+"""`milesync check`: the health of a project's milestones, without a configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from sync.cli import engine_factory, output
+from sync.cli.options import AsOf, Json, Verbose, exit_with, parse_as_of
+from sync.cli.session import command_session, report_failures
+
+__all__ = ["check"]
+
+Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="github:owner/repo, gitlab:g/p, jira:KEY")]
+
+
+def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Print the health of a project's milestones. Needs no configuration and writes nothing."""
+    at = parse_as_of(as_of)
+    with (
+        command_session(verbose=verbose, as_json=as_json) as (run_id, progress),
+        engine_factory.build_target_engine(targets, os.environ, run_id, progress) as engine,
+    ):
+        engine.pull()
+        code = report_failures(engine)
+        output.print_assessment(engine.assess(at, keep=False), engine, None, as_json=as_json)
+        exit_with(code)

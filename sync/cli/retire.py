@@ -1,0 +1,30 @@
+"""`milesync retire`: remove everything that this instance wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync.cli.handover import Yes, carry_out
+from sync.cli.options import DEFAULT, Config, Json, Verbose
+from sync.cli.session import open_engine
+from sync.engine import handover
+
+__all__ = ["retire"]
+
+
+def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Remove everything that this instance ever wrote in the configured projects. Shows the plan first.
+
+    Deletes its comments and labels, and closes the status issues that it opened. Keeps what people wrote or edited.
+    """
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        engine.sources = [replace(source, admits=_every_title) for source in engine.sources]
+        engine.pull()
+        assessed = engine.assess(keep=False)
+        plan, unreached = handover.retire(engine, assessed)
+        engine.leftovers += unreached
+        carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={})
+
+
+def _every_title(_project: str, _title: str) -> bool:
+    return True

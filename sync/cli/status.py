@@ -1,0 +1,45 @@
+"""`milesync status`: the milestones in the store, without asking a tracker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sync.cli import output
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
+from sync.cli.session import open_engine
+from sync.engine.metrics import seen
+
+__all__ = ["status"]
+
+Every = Annotated[bool, typer.Option("--all", help="Show finished milestones too.")]
+Calibration = Annotated[bool, typer.Option("--calibration", help="Show how good past forecasts were.")]
+
+
+def status(
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    every: Every = False,
+    calibration: Calibration = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the milestones from the store, without asking a tracker."""
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        at = parse_as_of(as_of)
+        if calibration:
+            scores = engine.snapshot(at).scores
+            if as_json:
+                print_json({"streams": output.score_rows(scores)})
+            else:
+                Console().print(output.score_lines(scores))
+            return
+        assessed = engine.assess(at, keep=False)
+        sources = seen(engine)
+        if as_json:
+            print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": sources})
+        else:
+            Console().print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
+            Console().print(*output.last_read_lines(sources, engine.clock()), sep="\n")
