@@ -59,7 +59,7 @@ def test_from_a_change_of_token_to_taking_everything_away(there: tuple[Tracker, 
 
     looked = milesync("retire", *at)
     assert looked.code == 2
-    assert "with --yes it is done" in looked.out
+    assert "Run again with --yes" in looked.out
     assert len(ours(tracker)) == 1
     stopped = milesync("retire", "--yes", "--json", *at, env={"MILESYNC_POLICY": "plan"})
     assert stopped.document["written"] == []
