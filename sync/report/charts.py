@@ -17,7 +17,7 @@ from sync.forecast.scoring import Bin
 from sync.report.phrases import day
 from sync.report.view import Point
 
-__all__ = ["NARROW", "WIDE", "BurnUp", "burn_up", "described", "png", "reliability", "svg"]
+__all__ = ["NARROW", "WIDE", "BurnUp", "burn_up", "chart_in_words", "png", "reliability", "svg"]
 
 WIDE, NARROW = 760, 340
 """Widths in pixels for a screen and for a phone: text keeps its size where a scaled drawing would lose it."""
@@ -340,7 +340,7 @@ def _at(value: date) -> str:
     return value.isoformat()
 
 
-def described(chart: BurnUp) -> str:
+def chart_in_words(chart: BurnUp) -> str:
     """The chart in words, for those who cannot see it."""
     last = chart.points[-1]
     words = [f"Burn-up: {last.done} of {last.scope} issues done on {day(last.on)}"]

@@ -21,7 +21,7 @@ __all__ = [
     "commitments",
     "decisions",
     "definition",
-    "flagged",
+    "flagged_issues",
     "freshness",
     "how_to_override",
     "listed",
@@ -117,7 +117,7 @@ def decisions(view: View) -> Iterable[Section]:
     blocks: list[Block] = []
     if view.health.levers:
         blocks.append(Bullets(tuple(_offer(view, one) for one in view.health.levers), numbered=True))
-    found = flagged(view)
+    found = flagged_issues(view)
     if found:
         blocks += [Lines((_tally(found),))] if len(found) > 1 else []
         blocks.append(Bullets(tuple(_attention(view, *one) for one in found[:SHOWN])))
@@ -140,7 +140,7 @@ def _offer(view: View, offer: Lever) -> Line:
     return (*line, ". First candidates: ", *listed(keys))
 
 
-def flagged(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
+def flagged_issues(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
     """Open issues with what is wrong with them, those with the most first."""
     found = []
     for uid in view.open:

@@ -1,4 +1,4 @@
-"""The static report: pages that need no server, for those who would rather look than read.
+"""The static report: HTML pages that need no server; `build` writes what `gather` read (extra ``site``).
 
-`gather` reads what is shown, `build` writes it; `build` and `charts` need the extra ``site``.
+May import `sync.report` and everything below it, never `sync.plan`, `sync.digest` or `sync.engine`.
 """

@@ -1,7 +1,7 @@
-"""From the report's contents to files: pages through templates that escape everything, drawings, data, style, script.
+"""Write the report's contents as files: pages from templates that escape every value, charts, data, style, script.
 
-A build is complete beside what stands before anything is changed; then what only an earlier build made is removed, and
-each file replaced whole. What else lies in the folder is left alone. Equal contents give equal bytes.
+A build is complete in a temporary folder before any file changes. Then files that only an earlier build made are
+removed, and each file is replaced as a whole. Other files in the folder stay. Equal contents give equal bytes.
 """
 
 from __future__ import annotations
@@ -27,68 +27,72 @@ from sync.report.phrases import STATUS, capital, day, minute, percent, plural
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN
 
-__all__ = ["Built", "build"]
+__all__ = ["BuildResult", "build"]
 
 MANIFEST = "milesync-report.txt"
-"""Names of the files that the last build made, so that the next one can tell them from others."""
+"""The file that lists the files of the last build, so that the next build removes no others."""
 
 INDEX = "index.html"
-BESIDE = ".milesync-"
+STAGING_PREFIX = ".milesync-"
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build made: how many pages of milestones, files and bytes."""
+class BuildResult:
+    """Counts of a build: pages of milestones and joint milestones, files, bytes."""
 
     pages: int
     files: int
     bytes: int
 
 
-def build(contents: Contents, out: Path, data: bytes) -> Built:
-    """Write the report into a folder, which is made. ``data`` is what `status --json` prints. Raises OSError."""
+def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
+    """Write the report into the folder ``out``, which is created. ``data`` is the output of `status --json`.
+
+    Raises OSError.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(f"{BESIDE}*"):  # by a build that was killed
-        rmtree(left, ignore_errors=True)
-    # within the folder, which may be a volume of its own: only there is a file replaced in one step
-    with TemporaryDirectory(prefix=BESIDE, dir=out) as beside:
-        sizes = {name: _staged(Path(beside) / name, body) for name, body in _files(contents, data)}
-        _swap(Path(beside), out, sizes.keys())
-    return Built(len(contents.pages) + len(contents.joint_pages), len(sizes), sum(sizes.values()))
+    for abandoned in out.glob(f"{STAGING_PREFIX}*"):  # of a build that was killed
+        rmtree(abandoned, ignore_errors=True)
+    # in the folder itself, which may be a volume of its own: a rename is atomic only within one volume
+    with TemporaryDirectory(prefix=STAGING_PREFIX, dir=out) as staging:
+        sizes = {name: _stage(Path(staging) / name, body) for name, body in _files(contents, data)}
+        _swap(Path(staging), out, sizes.keys())
+    return BuildResult(len(contents.pages) + len(contents.joint_pages), len(sizes), sum(sizes.values()))
 
 
-def _staged(place: Path, body: bytes) -> int:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(body)
+def _stage(path: Path, body: bytes) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
     return len(body)
 
 
-def _swap(beside: Path, out: Path, names: Collection[str]) -> None:
-    """Put a complete build in the place of the last one. The list of what is ours is never too short: killed half-way,
-    the next build still knows what to remove.
+def _swap(staging: Path, out: Path, names: Collection[str]) -> None:
+    """Replace the last build by a complete new one.
+
+    The manifest always lists every file of ours, so that a build after a killed one knows what to remove.
     """
     manifest = out / MANIFEST
     old = set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.is_file() else set()
-    _listed(beside, manifest, old.union(names))
+    _write_manifest(staging, manifest, old.union(names))
     for name in old.difference(names):
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             (out / name).unlink(missing_ok=True)
     for name in sorted(names, key=lambda name: (name == INDEX, name)):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (beside / name).replace(out / name)
-    _listed(beside, manifest, names)
+        (staging / name).replace(out / name)
+    _write_manifest(staging, manifest, names)
 
 
-def _listed(beside: Path, manifest: Path, names: Iterable[str]) -> None:
-    fresh = beside / MANIFEST
+def _write_manifest(staging: Path, manifest: Path, names: Iterable[str]) -> None:
+    fresh = staging / MANIFEST
     fresh.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
     fresh.replace(manifest)
 
 
 def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each file by its name in the folder."""
+    """Yield the name in the folder and the content of each file."""
     templates = _templates()
     shared: dict[str, Any] = {"at": contents.at, "audience": contents.audience, "policy": POLICY}
     yield "status.json", data
@@ -96,19 +100,21 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
         yield name, files("sync.site").joinpath("static", name).read_bytes()
     portfolio = templates.get_template("portfolio.html.j2")
     yield INDEX, _page(portfolio.render(**shared, root="", it=contents))
-    drawn = _drawn(charts.reliability(contents.replayed.bins)) if contents.replayed.bins else None
+    chart = _svg(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
     calibration = templates.get_template("calibration.html.j2")
-    yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=drawn))
+    yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart))
     milestone = templates.get_template("milestone.html.j2")
     for page in contents.pages:
         yield page.row.page.replace(".html", ".json"), _data(page.explained)
         drawings = _burn_up(page.chart)
-        yield page.row.page, _page(milestone.render(**shared, root="../", it=page, charts=drawings, span=contents.span))
+        html = milestone.render(**shared, root="../", it=page, charts=drawings, span=contents.span)
+        yield page.row.page, _page(html)
     joint = templates.get_template("joint.html.j2")
-    for whole in contents.joint_pages:
-        yield whole.row.page.replace(".html", ".json"), _data(whole.explained)
-        drawings = _burn_up(whole.chart)
-        yield whole.row.page, _page(joint.render(**shared, root="../", it=whole, charts=drawings, span=contents.span))
+    for joint_page in contents.joint_pages:
+        yield joint_page.row.page.replace(".html", ".json"), _data(joint_page.explained)
+        drawings = _burn_up(joint_page.chart)
+        html = joint.render(**shared, root="../", it=joint_page, charts=drawings, span=contents.span)
+        yield joint_page.row.page, _page(html)
 
 
 def _data(explained: Mapping[str, Any]) -> bytes:
@@ -116,30 +122,30 @@ def _data(explained: Mapping[str, Any]) -> bytes:
 
 
 def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
-    """The burn-up for a screen and for a phone; empty where there is none."""
+    """Draw the burn-up for a screen and for a phone; empty without a burn-up."""
     if chart is None:
         return {}
     widths = {"wide": charts.WIDE, "narrow": charts.NARROW}
-    return {name: _drawn(charts.burn_up(chart, width)) for name, width in widths.items()}
+    return {name: _svg(charts.burn_up(chart, width)) for name, width in widths.items()}
 
 
-def _drawn(spec: dict[str, Any]) -> Markup:
-    # Vega escapes text, and every text in a chart is ours or a date
+def _svg(spec: dict[str, Any]) -> Markup:
+    # Vega escapes text, and every text in a chart is our own or a date
     return Markup(charts.svg(spec))  # noqa: S704
 
 
 def _page(text: str) -> bytes:
-    """Without the blank lines and the margins that templates leave."""
+    """Remove the blank lines and the indents that templates leave."""
     return "".join(f"{line}\n" for raw in text.splitlines() if (line := raw.strip())).encode()
 
 
 def _templates() -> Environment:
-    """Templates that escape every value and refuse a name they do not know."""
-    made = Environment(
+    """Return templates that escape every value and raise on an unknown name."""
+    environment = Environment(
         loader=PackageLoader("sync.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {
+    environment.filters |= {
         "clean": clean,
         "day": day,
         "minute": minute,
@@ -152,20 +158,20 @@ def _templates() -> Environment:
         "named_day": lambda text: day(date.fromisoformat(text)),
         "ours": Markup,
     }
-    made.globals |= {
+    environment.globals |= {
         "STATUS": STATUS,
         "SIGN": SIGN,
         "ORDER": ORDER,
         "Status": Status,
-        "described": charts.described,
+        "chart_in_words": charts.chart_in_words,
         "is_map": lambda value: isinstance(value, Mapping),
         "is_rows": lambda value: isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping),
     }
-    return made
+    return environment
 
 
 def link(url: str) -> str:
-    """An address to go to, if it is one of the web; else nothing: a tracker could name any."""
+    """Return an address of the web, else an empty text: a tracker could give any scheme."""
     return url if url.startswith(("https://", "http://")) else ""
 
 

@@ -1,4 +1,4 @@
-"""How forecasts did: those published here, a replay over the finished milestones, and the promises of each stream."""
+"""The calibration page: replayed forecasts of finished milestones, and the reliability of each stream's dates."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.published import Outcome
 
-__all__ = ["DateReliability", "Replayed", "promises", "replayed"]
+__all__ = ["DateReliability", "ReplayResult", "date_reliabilities", "replay_forecasts"]
 
 CHECKS = (0.25, 0.5, 0.75)
-"""Shares of the planned time at which a finished milestone is asked about, as the back-test does."""
+"""Shares of the planned time at which the replay forecasts a finished milestone, as in the back-test."""
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """Forecasts that would have been published of milestones whose due date has passed, against what happened."""
+class ReplayResult:
+    """Scores of replayed forecasts of milestones whose due date has passed.
+
+    ``brier`` is their Brier score, ``base`` the score of always forecasting the mean rate; None without forecasts.
+    """
 
     bins: tuple[Bin, ...]
     forecasts: int
@@ -37,9 +40,11 @@ class Replayed:
 
 @dataclass(frozen=True)
 class DateReliability:
-    """How one stream kept its dates: of ``due`` milestones whose date has come, ``kept`` were done by the date that
-    stood last, ``first`` by the first one. ``slip`` is the usual (median) number of days from the first date until
-    done, of those that are done; None without any.
+    """Reliability of the dates of one stream.
+
+    Of ``due`` milestones whose date has passed, ``kept`` were done by their last date and ``first`` by their first
+    date. ``slip`` is the median number of days from the first date until done, over milestones that are done; None
+    without any. ``score`` is None without settled forecasts.
     """
 
     stream: str
@@ -50,28 +55,28 @@ class DateReliability:
     score: StreamScore | None
 
 
-def replayed(past: HistoryTables, at: datetime, calendar: Calendar) -> Replayed:
-    """What would have been said at 25, 50 and 75 % of the planned time, from what was known then, and what came."""
+def replay_forecasts(past: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:
+    """Score the forecasts at 25, 50 and 75 % of the planned time, each from what was known then. ``at`` is in UTC."""
     ledger, tolerance = past.ledger, past.rules.tolerance
     became = outcomes(ledger, tolerance, days(at))
     asked = questions(ledger, became.known, CHECKS)
-    asked, made = tell(past, asked.where(asked.open > allowed(asked.scope, tolerance)), calendar)
+    asked, forecasts = tell(past, asked.where(asked.open > allowed(asked.scope, tolerance)), calendar)
     p: NDArray[np.float64] = np.array(
-        [np.nan if forecast.p is None else forecast.p for forecast in made], dtype=np.float64
+        [np.nan if forecast.p is None else forecast.p for forecast in forecasts], dtype=np.float64
     )
-    there = ~np.isnan(p)
-    index = asked.index[there]
-    p, hit = p[there], became.hit[index].astype(np.bool_)
+    has_forecast = ~np.isnan(p)
+    index = asked.index[has_forecast]
+    p, hit = p[has_forecast], became.hit[index].astype(np.bool_)
     if not len(p):
-        return Replayed((), 0, 0, None, None)
+        return ReplayResult((), 0, 0, None, None)
     rate = np.full(len(p), hit.mean())
-    return Replayed(reliability(p, hit), len(p), len(set(index.tolist())), brier(p, hit), brier(rate, hit))
+    return ReplayResult(reliability(p, hit), len(p), len(set(index.tolist())), brier(p, hit), brier(rate, hit))
 
 
-def promises(
+def date_reliabilities(
     past: HistoryTables, at: datetime, calendar: Calendar, scores: Mapping[str, StreamScore]
 ) -> list[DateReliability]:
-    """The streams in which a date has come, those with the most milestones first."""
+    """Return the streams in which a due date has passed, those with the most milestones first."""
     ledger = past.ledger
     became = outcomes_of(ledger, past.rules.tolerance, at)
     by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
@@ -79,25 +84,25 @@ def promises(
         outcome = became.get(container.id, Outcome())
         if due <= days(at) and not outcome.dropped:
             by[container.stream].append((due, first, None if outcome.done is None else days(outcome.done)))
-    made = [_promise(stream, told, calendar, scores.get(stream)) for stream, told in by.items()]
-    return sorted(made, key=lambda row: (-row.due, row.stream))
+    rows = [_reliability(stream, dates, calendar, scores.get(stream)) for stream, dates in by.items()]
+    return sorted(rows, key=lambda row: (-row.due, row.stream))
 
 
-def _promise(
-    stream: str, told: Sequence[tuple[float, float, float | None]], calendar: Calendar, score: StreamScore | None
+def _reliability(
+    stream: str, dates: Sequence[tuple[float, float, float | None]], calendar: Calendar, score: StreamScore | None
 ) -> DateReliability:
-    slips = sorted(_days(calendar, first, done) for _, first, done in told if done is not None)
+    slips = sorted(_days(calendar, first, done) for _, first, done in dates if done is not None)
     return DateReliability(
         stream=stream,
-        due=len(told),
-        kept=sum(done is not None and done <= due for due, _, done in told),
-        first=sum(done is not None and done <= first for _, first, done in told),
+        due=len(dates),
+        kept=sum(done is not None and done <= due for due, _, done in dates),
+        first=sum(done is not None and done <= first for _, first, done in dates),
         slip=slips[len(slips) // 2] if slips else None,
         score=score,
     )
 
 
 def _days(calendar: Calendar, first: float, done: float) -> int:
-    """Whole days from the first date until done; negative when it was early."""
+    """Return whole days from the first date until done; negative when early."""
     promised, ended = calendar.day_of(first), calendar.day_of(done)
     return (ended - promised).days if promised is not None and ended is not None else 0

@@ -1,4 +1,4 @@
-"""From the store to everything that the report shows: assessments now and then, pages, and the record."""
+"""Gather everything that the report shows from the store: present and earlier assessments, pages, calibration."""
 
 from __future__ import annotations
 
@@ -18,21 +18,31 @@ from sync.forecast.batch import forecast_batches
 from sync.model.audience import EVERYBODY, Audience
 from sync.model.health import Health, Status
 from sync.report.page_links import has_page
-from sync.site.calibration import DateReliability, Replayed, promises, replayed
+from sync.site.calibration import DateReliability, ReplayResult, date_reliabilities, replay_forecasts
 from sync.site.joint_page import JointPage, joint_page
-from sync.site.milestone_page import MilestonePage, Waiting, page
-from sync.site.portfolio import Change, DateRange, Row, changes, joint_row, row, said, span, worst_first
+from sync.site.milestone_page import DependencyRow, MilestonePage, PageFacts, milestone_page
+from sync.site.portfolio import (
+    Change,
+    DateRange,
+    Row,
+    assessment_summary,
+    changes,
+    date_range,
+    joint_row,
+    milestone_row,
+    worst_first,
+)
 from sync.site.whatif_table import WhatIf, what_if
 from sync.store.store import AssessmentSummary, Store
 from sync.tracker.connection import Connection
 from sync.tracker.observed import StatusIssue
 
-__all__ = ["Contents", "Since", "gather"]
+__all__ = ["ChangesSince", "Contents", "StaleProject", "gather"]
 
 
 @dataclass(frozen=True)
-class Since:
-    """What changed since an earlier time. ``recomputed`` says that nothing was stored then, so that it was replayed."""
+class ChangesSince:
+    """Changes since an earlier time (UTC). ``recomputed``: no assessment was stored then, so it was replayed."""
 
     at: datetime
     word: str
@@ -41,9 +51,10 @@ class Since:
 
 
 @dataclass(frozen=True)
-class Stale:
-    """A project, or a word of the configuration, whose last pull failed: what is shown of it is unknown since its last
-    full reading; None when there never was one.
+class StaleProject:
+    """A project, or an entry of the configuration, whose last pull failed.
+
+    ``since`` is the time (UTC) of its last full pull; None when there was none.
     """
 
     name: str
@@ -52,7 +63,7 @@ class Stale:
 
 @dataclass(frozen=True)
 class Contents:
-    """The whole report for one audience at one time."""
+    """The whole report for one audience at one time (UTC). ``oldest``: the oldest full pull; None without any."""
 
     at: datetime
     audience: str
@@ -60,13 +71,13 @@ class Contents:
     joints: tuple[AssessedJointMilestone, ...]
     rows: tuple[Row, ...]
     span: DateRange
-    since: tuple[Since, ...]
-    stale: tuple[Stale, ...]
+    since: tuple[ChangesSince, ...]
+    stale: tuple[StaleProject, ...]
     oldest: datetime | None
     pages: tuple[MilestonePage, ...]
     joint_pages: tuple[JointPage, ...]
-    replayed: Replayed
-    promises: tuple[DateReliability, ...]
+    replay: ReplayResult
+    reliabilities: tuple[DateReliability, ...]
 
 
 def gather(
@@ -78,42 +89,42 @@ def gather(
     *,
     replay: bool = False,
 ) -> Contents:
-    """Everything for the report as an audience may read it, at a time (UTC). Reads the store, asks no tracker."""
+    """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
     reading = Snapshot(store, sources, at, book, replay=replay, audience=audience)
-    whole = build_portfolio(reading)
-    assessed = [milestone for milestone in whole.milestones if audience.shown(milestone.written)]
-    joints = _whole_ones(whole.joints, audience)
+    portfolio = build_portfolio(reading)
+    assessed = [milestone for milestone in portfolio.milestones if audience.shown(milestone.written)]
+    joints = _readable_joints(portfolio.joints, audience)
     rows = [
-        row(milestone, paged=has_page(milestone.running, milestone.milestone.closed_at, at)) for milestone in assessed
+        milestone_row(milestone, paged=has_page(milestone.running, milestone.milestone.closed_at, at))
+        for milestone in assessed
     ]
-    own = {milestone.uid: line for milestone, line in zip(assessed, rows, strict=True)}
-    paged = [(milestone, own[milestone.uid]) for milestone in assessed if own[milestone.uid].page]
-    whole_ones = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
-    rows += [line for _, line in whole_ones]
+    paged = [(milestone, row) for milestone, row in zip(assessed, rows, strict=True) if row.page]
+    joint_rows = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
+    rows += [row for _, row in joint_rows]
     past = reading.history(sources[0])[0]
-    kept = promises(past, at, book.calendar, reading.scores)
-    turns = _turns(store, reading, audience)
+    reliabilities = date_reliabilities(past, at, book.calendar, reading.scores)
+    assessments = _earlier_assessments(store, reading, audience)
     return Contents(
         at=at,
         audience=audience.name,
         assessed=tuple(assessed),
         joints=tuple(joints),
         rows=tuple(worst_first(rows)),
-        span=span([r.health for r in rows if r.health.status is not Status.DONE], at.date()),
+        span=date_range([row.health for row in rows if row.health.status is not Status.DONE], at.date()),
         since=tuple(
-            _since(store, sources, at - timedelta(days=days), word, book, audience, rows)
+            _changes_since(store, sources, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
-        stale=() if replay else _stale(store, sources, audience),
+        stale=() if replay else _stale_projects(store, sources, audience),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
-        pages=tuple(_pages(store, reading, whole, paged, turns, kept, audience)),
-        joint_pages=tuple(joint_page(joint, line, turns.get(joint.written, ())) for joint, line in whole_ones),
-        replayed=replayed(past, at, book.calendar),
-        promises=tuple(kept),
+        pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
+        joint_pages=tuple(joint_page(joint, row, assessments.get(joint.written, ())) for joint, row in joint_rows),
+        replay=replay_forecasts(past, at, book.calendar),
+        reliabilities=tuple(reliabilities),
     )
 
 
-def _since(
+def _changes_since(
     store: Store,
     sources: Sequence[Connection],
     at: datetime,
@@ -121,28 +132,31 @@ def _since(
     book: AssessmentRules,
     audience: Audience,
     rows: Sequence[Row],
-) -> Since:
+) -> ChangesSince:
+    """Compare the rows with the assessments stored by ``at``; replay them when none are stored."""
     then = store.said_at(at, audience.name)
     recomputed = not then
     if recomputed:
-        then = _then(build_portfolio(Snapshot(store, sources, at, book, replay=True, audience=audience)))
-    shown = [r for r in rows if r.health.status is not Status.DONE or r.uid in then]
-    return Since(at, word, tuple(changes(shown, then)), recomputed)
+        then = _summaries(build_portfolio(Snapshot(store, sources, at, book, replay=True, audience=audience)))
+    shown = [row for row in rows if row.health.status is not Status.DONE or row.uid in then]
+    return ChangesSince(at, word, tuple(changes(shown, then)), recomputed)
 
 
-def _then(whole: Portfolio) -> dict[str, AssessmentSummary]:
-    found = {milestone.uid: said(milestone.health) for milestone in whole.milestones}
-    return found | {joint.written: said(joint.health) for joint in whole.joints}
+def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
+    summaries = {milestone.uid: assessment_summary(milestone.health) for milestone in portfolio.milestones}
+    return summaries | {joint.written: assessment_summary(joint.health) for joint in portfolio.joints}
 
 
-def _whole_ones(joints: Sequence[AssessedJointMilestone], audience: Audience) -> list[AssessedJointMilestone]:
-    """The joint milestones that an audience is shown: those of which it may read every member."""
+def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audience) -> list[AssessedJointMilestone]:
+    """Return the joint milestones that the report shows: an audience must be allowed to read every member."""
     return [joint for joint in joints if audience.shown(joint.written) and not (audience.name and joint.missing)]
 
 
-def _stale(store: Store, sources: Sequence[Connection], audience: Audience) -> tuple[Stale, ...]:
-    """What could not be read, also where nothing is known of it. An audience is told of projects that it may read only:
-    of what was never read nobody knows who may.
+def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audience) -> tuple[StaleProject, ...]:
+    """Return the projects whose last pull failed, never pulled ones included.
+
+    An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
+    the report for everybody lists it.
     """
     failed, found = store.stale(), set[tuple[str, datetime | None]]()
     for source in sources:
@@ -151,11 +165,11 @@ def _stale(store: Store, sources: Sequence[Connection], audience: Audience) -> t
         known = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
         named = known.union(source.projects) if audience is EVERYBODY else known
         found |= {(f"{source.name}:{key}", failed[origin, key]) for key in named if (origin, key) in failed}
-    return tuple(Stale(name, since) for name, since in sorted(found, key=lambda one: one[0]))
+    return tuple(StaleProject(name, since) for name, since in sorted(found, key=lambda pair: pair[0]))
 
 
-def _turns(store: Store, reading: Snapshot, audience: Audience) -> dict[str, list[AssessmentSummary]]:
-    """What was said to an audience until then, where it was new, by container."""
+def _earlier_assessments(store: Store, reading: Snapshot, audience: Audience) -> dict[str, list[AssessmentSummary]]:
+    """Return the assessments that changed what an audience knew, up to the time of the reading, by container."""
     found = store.turns(audience.name)
     return {name: [said for said in told if said.at <= reading.at] for name, told in found.items()}
 
@@ -163,73 +177,82 @@ def _turns(store: Store, reading: Snapshot, audience: Audience) -> dict[str, lis
 def _pages(
     store: Store,
     reading: Snapshot,
-    whole: Portfolio,
+    portfolio: Portfolio,
     paged: Sequence[tuple[AssessedMilestone, Row]],
-    turns: Mapping[str, Sequence[AssessmentSummary]],
-    kept: Sequence[DateReliability],
+    assessments: Mapping[str, Sequence[AssessmentSummary]],
+    reliabilities: Sequence[DateReliability],
     audience: Audience,
 ) -> list[MilestonePage]:
     observed = store.observed()
     tables = _tables(reading, [milestone for milestone, _ in paged])
-    promise = {one.stream: one for one in kept}
-    before, after = _waiting(whole, {milestone.uid: line for milestone, line in paged})
-    # a record was written for those who read the milestone's comment
+    reliability = {entry.stream: entry for entry in reliabilities}
+    before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged})
+    # a closing record holds items that the readers of the milestone's comment may see, but not every audience
     records = store.records([milestone.uid for milestone, _ in paged]) if audience is EVERYBODY else {}
     return [
-        page(
+        milestone_page(
             milestone,
-            line,
-            turns=turns.get(milestone.uid, ()),
-            status_issue=_seen(milestone, observed.get(milestone.uid, (None, None))[0], audience),
-            what_if=tables.get(milestone.uid),
-            explained=_explained(reading, milestone),
-            score=reading.scores.get(milestone.stream),
-            promise=promise.get(milestone.stream),
-            before=before.get(milestone.uid, ()),
-            after=after.get(milestone.uid, ()),
-            record=records.get(milestone.uid) if milestone.health.status is Status.DONE else None,
+            row,
+            PageFacts(
+                assessments=assessments.get(milestone.uid, ()),
+                status_issue=_readable_issue(milestone, observed.get(milestone.uid, (None, None))[0], audience),
+                what_if=tables.get(milestone.uid),
+                explained=_explained(reading, milestone),
+                score=reading.scores.get(milestone.stream),
+                reliability=reliability.get(milestone.stream),
+                before=tuple(before.get(milestone.uid, ())),
+                after=tuple(after.get(milestone.uid, ())),
+                record=records.get(milestone.uid) if milestone.health.status is Status.DONE else None,
+            ),
         )
-        for milestone, line in paged
+        for milestone, row in paged
     ]
 
 
-def _seen(milestone: AssessedMilestone, issue: StatusIssue | None, audience: Audience) -> StatusIssue | None:
-    """The status issue, if an audience may know of it: one that a person chose may be in another project."""
+def _readable_issue(milestone: AssessedMilestone, issue: StatusIssue | None, audience: Audience) -> StatusIssue | None:
+    """Return the status issue if the audience may see it: an issue that a person chose may be in another project."""
     return issue if audience is EVERYBODY or not milestone.report_on else None
 
 
-def _waiting(whole: Portfolio, lines: Mapping[str, Row]) -> tuple[dict[str, list[Waiting]], dict[str, list[Waiting]]]:
-    """What each milestone waits for, and what waits for it, by uid."""
-    known = {milestone.uid: lines.get(milestone.uid) or row(milestone, paged=False) for milestone in whole.milestones}
-    before: dict[str, list[Waiting]] = defaultdict(list)
-    after: dict[str, list[Waiting]] = defaultdict(list)
-    for dependency in whole.dependencies:
-        before[dependency.after].append(Waiting(known[dependency.before], dependency.issues))
-        after[dependency.before].append(Waiting(known[dependency.after], dependency.issues))
+def _dependency_rows(
+    portfolio: Portfolio, rows: Mapping[str, Row]
+) -> tuple[dict[str, list[DependencyRow]], dict[str, list[DependencyRow]]]:
+    """Return by uid the milestones that each milestone waits for, and those that wait for it."""
+    known = {
+        milestone.uid: rows.get(milestone.uid) or milestone_row(milestone, paged=False)
+        for milestone in portfolio.milestones
+    }
+    before: dict[str, list[DependencyRow]] = defaultdict(list)
+    after: dict[str, list[DependencyRow]] = defaultdict(list)
+    for dependency in portfolio.dependencies:
+        before[dependency.after].append(DependencyRow(known[dependency.before], dependency.issues))
+        after[dependency.before].append(DependencyRow(known[dependency.after], dependency.issues))
     return before, after
 
 
 def _explained(reading: Snapshot, milestone: AssessedMilestone) -> Mapping[str, Any]:
-    """Every number behind it; where other milestones moved its health, what it would be alone stands beside."""
+    """Return every number behind the milestone; where other milestones moved its health, its own health as well."""
     found = reading.explain(milestone.written) or {}
-    told = msgspec.to_builtins(milestone.health)
-    return found if found.get("health") == told else {**found, "health": told, "health_alone": found.get("health")}
+    health = msgspec.to_builtins(milestone.health)
+    if found.get("health") == health:
+        return found
+    return {**found, "health": health, "health_alone": found.get("health")}
 
 
-def _tables(reading: Snapshot, ones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
-    """What would be if, for each milestone that has a forecast of its own."""
-    found: dict[str, WhatIf] = {}
-    for milestone in ones:
-        if not _asks(milestone.health):
+def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
+    """Return the what-if table of each milestone that has a forecast of its own, by uid."""
+    tables: dict[str, WhatIf] = {}
+    for milestone in milestones:
+        if not _has_own_forecast(milestone.health):
             continue
         past, _ = reading.history(milestone.source, milestone.project)
         (outlook,) = forecast_batches(past, [past.ledger.index[milestone.uid]], [reading.at], reading.book.calendar)
         table = what_if(outlook, 0, milestone.health.probability)
         if table is not None:
-            found[milestone.uid] = table
-    return found
+            tables[milestone.uid] = table
+    return tables
 
 
-def _asks(health: Health) -> bool:
-    """Whether a forecast stands behind its probability; where the hit rate stands in for it, nothing can be asked."""
+def _has_own_forecast(health: Health) -> bool:
+    """Return whether the probability comes from a forecast; while the stream is calibrated it is the hit rate."""
     return health.probability is not None and not health.basis.calibrating

@@ -1,4 +1,4 @@
-"""Everything that a joint milestone's own page tells: its members, what cannot be forecast, and its burn-up."""
+"""The page of a joint milestone: its members, the members without a forecast, its burn-up and its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sync.model.health import Health, Status
 from sync.report.burnup import POINTS
 from sync.report.charts import BurnUp
 from sync.report.view import Point
-from sync.site.milestone_page import HistoryEvent, turned
+from sync.site.milestone_page import HistoryEvent, status_events
 from sync.site.portfolio import Row
 from sync.store.store import AssessmentSummary
 
@@ -24,8 +24,10 @@ __all__ = ["JointPage", "Member", "joint_page"]
 
 @dataclass(frozen=True)
 class Member:
-    """A member's line. ``counted`` of its open items count in the whole (each item counts once); ``blind``: it cannot
-    be forecast, so that the whole cannot.
+    """The row of a member.
+
+    ``counted`` of its open items count in the joint milestone, where each item counts once. ``blind``: the member has
+    no forecast, so the joint milestone has none.
     """
 
     row: Row
@@ -35,9 +37,8 @@ class Member:
 
 @dataclass(frozen=True)
 class JointPage:
-    """One joint milestone. Foreign texts are as they came; the template escapes them."""
+    """The values of one page. Foreign texts are unescaped; the template escapes them."""
 
-    made: AssessedJointMilestone
     row: Row
     members: tuple[Member, ...]
     missing: tuple[str, ...]
@@ -47,29 +48,28 @@ class JointPage:
 
     @property
     def health(self) -> Health:
-        """Its health."""
+        """Health of the joint milestone."""
         return self.row.health
 
 
-def joint_page(made: AssessedJointMilestone, line: Row, turns: Sequence[AssessmentSummary]) -> JointPage:
-    """A joint milestone's page from its assessment and what was said about it."""
-    blind = {milestone.uid for milestone in made.blind}
+def joint_page(joint: AssessedJointMilestone, row: Row, assessments: Sequence[AssessmentSummary]) -> JointPage:
+    """Return the page of a joint milestone from its assessment and its earlier assessments, oldest first."""
+    blind = {milestone.uid for milestone in joint.blind}
     return JointPage(
-        made=made,
-        row=line,
-        members=tuple(Member(row, made.counted.get(row.uid, 0), row.uid in blind) for row in line.members),
-        missing=tuple(map(clean, made.missing)),
-        chart=_burn_up(made),
-        history=tuple(turned(turns)),
-        explained=made.explain(),
+        row=row,
+        members=tuple(Member(member, joint.counted.get(member.uid, 0), member.uid in blind) for member in row.members),
+        missing=tuple(map(clean, joint.missing)),
+        chart=_burn_up(joint),
+        history=tuple(status_events(assessments)),
+        explained=joint.explain(),
     )
 
 
-def _burn_up(made: AssessedJointMilestone) -> BurnUp | None:
-    """Each item once, in however many members it is; None when nothing has begun."""
-    health = made.health
-    starts = [milestone.health.start for milestone in made.members if milestone.health.start is not None]
-    ends = [milestone.milestone.closed_at for milestone in made.members]
+def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
+    """Return the burn-up over all members, each item counted once; None before the start and without items."""
+    health = joint.health
+    starts = [milestone.health.start for milestone in joint.members if milestone.health.start is not None]
+    ends = [milestone.milestone.closed_at for milestone in joint.members]
     until = health.at.date()
     closed = [end.date() for end in ends if end is not None]
     if health.status is Status.DONE and len(closed) == len(ends):
@@ -79,7 +79,7 @@ def _burn_up(made: AssessedJointMilestone) -> BurnUp | None:
     span = (until - min(starts)).days
     count = min(POINTS, span + 1)
     days = sorted({min(starts) + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
-    points = [*_lines(made, days[:-1]), Point(until, health.counts.done, health.counts.total)]
+    points = [*_lines(joint, days[:-1]), Point(until, health.counts.done, health.counts.total)]
     dates = health.dates if health.status is not Status.DONE else type(health.dates)()
     return BurnUp(
         points=points,
@@ -93,11 +93,11 @@ def _burn_up(made: AssessedJointMilestone) -> BurnUp | None:
     )
 
 
-def _lines(made: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Point]:
+def _lines(joint: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Point]:
     for day in days:
         scope: set[str] = set()
         open_then: set[str] = set()
-        for milestone in made.members:
+        for milestone in joint.members:
             at = end_of_day(day, milestone.source.zone)
             still = {membership.item for membership in milestone.memberships if is_open(membership, at)}
             open_then |= still

@@ -1,4 +1,4 @@
-"""Everything that a milestone's own page tells, as plain values for its template."""
+"""The page of a milestone, as plain values for its template."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sync.report.closing_comment import closing_comment
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, against, day, plural
 from sync.report.reasons import reason_sentence
-from sync.report.sections import flagged
+from sync.report.sections import flagged_issues
 from sync.report.view import View, build_view
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
@@ -32,16 +32,15 @@ from sync.store.store import AssessmentSummary
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import StatusIssue
 
-__all__ = ["HistoryEvent", "MilestonePage", "Waiting", "page", "turned"]
-
+__all__ = ["DependencyRow", "HistoryEvent", "MilestonePage", "PageFacts", "milestone_page", "status_events"]
 
 NAMED = 100
-"""Items named in one list of a page at most; the rest is counted."""
+"""Maximum number of items named in one list of a page; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class ScopeChange:
-    """One change of scope."""
+    """A change of scope at a time (UTC). ``issue`` is None when the audience may not read it."""
 
     at: datetime
     word: str
@@ -50,7 +49,7 @@ class ScopeChange:
 
 @dataclass(frozen=True)
 class PersonRow:
-    """A person and their items in the milestone; the name is empty for what nobody has."""
+    """A person with their open issues and their number of done issues; the name is empty for unassigned issues."""
 
     name: str
     open: tuple[Issue, ...]
@@ -59,7 +58,7 @@ class PersonRow:
 
 @dataclass(frozen=True)
 class HistoryEvent:
-    """Something that happened to the milestone as such."""
+    """An event of the milestone itself at a time (UTC): a status, a comment, a due date, the end."""
 
     at: datetime
     kind: str
@@ -69,7 +68,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True)
 class LeverRow:
-    """A lever in words; ``probability`` is what it gives."""
+    """A lever in words, with the probability that it gives (None: unknown) and the issues that it names."""
 
     words: str
     effect: str
@@ -78,20 +77,45 @@ class LeverRow:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """Another milestone that this one waits for, or that waits for this one; ``issues`` blocked ones say so, with 0 of
-    them the configuration does.
+class DependencyRow:
+    """Another milestone that this one waits for, or that waits for this one.
+
+    ``issues`` is the number of blocked issues behind the dependency; 0: it comes from the configuration.
     """
 
     row: Row
     issues: int
 
 
-@dataclass(frozen=True)
-class MilestonePage:
-    """One milestone. Foreign texts are as they came; the template escapes them."""
+@dataclass(frozen=True, kw_only=True)
+class PageFacts:
+    """The facts of a page in addition to the assessment and the row.
 
-    one: AssessedMilestone
+    ``assessments`` are the earlier ones that changed what the audience knew, oldest first. ``status_issue`` is None
+    when there is none or the audience may not see it. ``explained`` holds every number behind the forecast. ``before``
+    are the milestones that this one waits for, ``after`` those that wait for it. ``record`` is the closing record.
+    """
+
+    assessments: Sequence[AssessmentSummary] = ()
+    status_issue: StatusIssue | None = None
+    what_if: WhatIf | None = None
+    explained: Mapping[str, Any]
+    score: StreamScore | None = None
+    reliability: DateReliability | None = None
+    before: tuple[DependencyRow, ...] = ()
+    after: tuple[DependencyRow, ...] = ()
+    record: ClosingRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestonePage:
+    """The values of one page. Foreign texts are unescaped; the template escapes them.
+
+    ``verdict`` and ``record`` are HTML (``record`` empty without a closing record). ``status_issue`` is an address,
+    empty without one.
+    """
+
+    milestone: AssessedMilestone
     row: Row
     verdict: str
     chart: BurnUp | None
@@ -105,92 +129,81 @@ class MilestonePage:
     status_issue: str
     explained: Mapping[str, Any]
     score: StreamScore | None
-    promise: DateReliability | None
-    before: tuple[Waiting, ...]
-    after: tuple[Waiting, ...]
+    reliability: DateReliability | None
+    before: tuple[DependencyRow, ...]
+    after: tuple[DependencyRow, ...]
     record: str
 
     @property
     def alone(self) -> Mapping[str, Any] | None:
-        """Its health without what it waits for, where that moves it."""
-        found: Mapping[str, Any] | None = self.explained.get("health_alone")
-        return found
+        """Health of the milestone without its dependencies; None when they do not change it."""
+        health: Mapping[str, Any] | None = self.explained.get("health_alone")
+        return health
 
     @property
     def health(self) -> Health:
-        """Its health."""
+        """Health of the milestone."""
         return self.row.health
 
     @property
     def days_left(self) -> int | None:
-        """Days until the due date; negative once it has passed."""
+        """Days until the due date; negative after it, None without one."""
         return (self.health.due - self.health.at.date()).days if self.health.due else None
 
 
-def page(
-    milestone: AssessedMilestone,
-    line: Row,
-    *,
-    turns: Sequence[AssessmentSummary],
-    status_issue: StatusIssue | None,
-    what_if: WhatIf | None,
-    explained: Mapping[str, Any],
-    score: StreamScore | None,
-    promise: DateReliability | None = None,
-    before: Sequence[Waiting] = (),
-    after: Sequence[Waiting] = (),
-    record: ClosingRecord | None = None,
-) -> MilestonePage:
-    """A milestone's page from its assessment, what was said and posted about it, and what was computed beforehand."""
-    shown = build_view(milestone, now=milestone.health.at)
+def milestone_page(milestone: AssessedMilestone, row: Row, facts: PageFacts) -> MilestonePage:
+    """Return the page of a milestone from its assessment, its row and the other facts."""
+    view = build_view(milestone, now=milestone.health.at)
     return MilestonePage(
-        one=milestone,
-        row=line,
-        verdict=html(Document((report.summary(shown).sections[0],))),
+        milestone=milestone,
+        row=row,
+        verdict=html(Document((report.summary(view).sections[0],))),
         chart=burn_up_of(milestone),
-        reasons=tuple((why, reason_sentence(why)) for why in milestone.health.reasons),
-        levers=tuple(_pull(milestone, offer) for offer in milestone.health.levers),
-        what_if=what_if,
-        scope=tuple(_scope(milestone)),
+        reasons=tuple((reason, reason_sentence(reason)) for reason in milestone.health.reasons),
+        levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
+        what_if=facts.what_if,
+        scope=tuple(_scope_changes(milestone)),
         people=tuple(_people(milestone)),
-        attention=_attention(shown),
-        history=tuple(_history(milestone, turns, status_issue)),
-        status_issue=status_issue.url if status_issue else "",
-        explained=explained,
-        score=score,
-        promise=promise,
-        before=tuple(before),
-        after=tuple(after),
-        record=html(closing_comment(record)) if record else "",
+        attention=_attention(view),
+        history=tuple(_history(milestone, facts.assessments, facts.status_issue)),
+        status_issue=facts.status_issue.url if facts.status_issue else "",
+        explained=facts.explained,
+        score=facts.score,
+        reliability=facts.reliability,
+        before=facts.before,
+        after=facts.after,
+        record=html(closing_comment(facts.record)) if facts.record else "",
     )
 
 
-def _pull(milestone: AssessedMilestone, offer: Lever) -> LeverRow:
-    words, effect = lever_texts(offer, milestone.health.due)
-    items = tuple(milestone.issues[uid] for uid in offer.items[:5] if uid in milestone.issues)
-    return LeverRow(words, effect, offer.probability, items)
+def _lever_row(milestone: AssessedMilestone, lever: Lever) -> LeverRow:
+    words, effect = lever_texts(lever, milestone.health.due)
+    items = tuple(milestone.issues[uid] for uid in lever.items[:5] if uid in milestone.issues)
+    return LeverRow(words, effect, lever.probability, items)
 
 
-def _scope(milestone: AssessedMilestone) -> list[ScopeChange]:
-    """What joined after the start, left, was reopened, closed, or taken out, the newest first."""
-    begin = _begin(milestone)
+def _scope_changes(milestone: AssessedMilestone) -> list[ScopeChange]:
+    """Return the changes of scope after the start, newest first."""
+    begin = _planned_until(milestone)
     reopened = {(membership.item, membership.reopened) for membership in milestone.memberships if membership.reopened}
-    found: list[ScopeChange] = []
+    changes: list[ScopeChange] = []
     for membership in milestone.memberships:
         issue = milestone.issues.get(membership.item)
         if (membership.item, membership.joined) in reopened:
-            found.append(ScopeChange(membership.joined, "reopened", issue))
+            changes.append(ScopeChange(membership.joined, "reopened", issue))
         elif membership.joined > begin:
-            found.append(ScopeChange(membership.joined, "added", issue))
+            changes.append(ScopeChange(membership.joined, "added", issue))
         if membership.left is not None:
-            found.append(ScopeChange(membership.left, "removed", issue))
+            changes.append(ScopeChange(membership.left, "removed", issue))
         if membership.closed is not None:
-            found.append(ScopeChange(membership.closed, "taken out" if membership.removed else "closed", issue))
-    return sorted(found, key=lambda m: (m.at, m.word, m.issue.key if m.issue else ""), reverse=True)
+            changes.append(ScopeChange(membership.closed, "taken out" if membership.removed else "closed", issue))
+    return sorted(
+        changes, key=lambda change: (change.at, change.word, change.issue.key if change.issue else ""), reverse=True
+    )
 
 
-def _begin(milestone: AssessedMilestone) -> datetime:
-    """The end of its first day: what was there by then was planned."""
+def _planned_until(milestone: AssessedMilestone) -> datetime:
+    """Return the end of the first day in the project's zone: items that joined by then count as planned."""
     start = milestone.health.start or min(
         (membership.joined.date() for membership in milestone.memberships), default=milestone.health.at.date()
     )
@@ -198,7 +211,7 @@ def _begin(milestone: AssessedMilestone) -> datetime:
 
 
 def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
-    """Who has what, those with the most open items first, nobody's last."""
+    """Yield people with their issues, those with the most open issues first, unassigned issues last."""
     at = milestone.health.at
     mine: dict[str, tuple[list[Issue], list[Issue]]] = {}
     for membership in milestone.memberships:
@@ -208,45 +221,46 @@ def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
         for name in [person.name for person in issue.assignees] or [""]:
             mine.setdefault(name, ([], []))[0 if is_open(membership, at) else 1].append(issue)
     for name in sorted(mine, key=lambda n: (not n, -len(mine[n][0]), -len(mine[n][1]), n)):
-        has, did = mine[name]
-        yield PersonRow(clean(name) if name else "", tuple(sorted(has, key=lambda i: i.updated_at)), len(did))
+        opened, done = mine[name]
+        oldest_first = tuple(sorted(opened, key=lambda issue: issue.updated_at))
+        yield PersonRow(clean(name) if name else "", oldest_first, len(done))
 
 
-def _attention(shown: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
-    return () if shown.health.status is Status.DONE else tuple(flagged(shown))
+def _attention(view: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
+    return () if view.health.status is Status.DONE else tuple(flagged_issues(view))
 
 
 def _history(
-    milestone: AssessedMilestone, turns: Sequence[AssessmentSummary], status_issue: StatusIssue | None
+    milestone: AssessedMilestone, assessments: Sequence[AssessmentSummary], status_issue: StatusIssue | None
 ) -> list[HistoryEvent]:
-    """Statuses, comments and slips, the newest first."""
-    found = list(turned(turns))
+    """Return changes of status and due date, comments and the end, newest first."""
+    events = list(status_events(assessments))
     noted = [entry for entry in milestone.due_dates if entry.seen <= milestone.health.at]
     for before, after in pairwise(noted):
         since = f", since {day(after.after.date())}" if after.after and after.after.date() != after.seen.date() else ""
-        found.append(HistoryEvent(after.seen, "due date", f"{_slip(before.due, after.due)}{since}"))
+        events.append(HistoryEvent(after.seen, "due date", f"{_slip(before.due, after.due)}{since}"))
     if noted and noted[0].due is not None:
-        found.append(HistoryEvent(noted[0].seen, "due date", f"first seen as {day(noted[0].due)}"))
+        events.append(HistoryEvent(noted[0].seen, "due date", f"first seen as {day(noted[0].due)}"))
     for comment in status_issue.comments if status_issue else ():
         marker = Marker.decode(comment.marker)
         if marker is not None and marker.kind is MarkerKind.TRANSITION and marker.status is not None:
-            found.append(HistoryEvent(comment.created_at, "comment", f"told: {STATUS[marker.status]}"))
+            events.append(HistoryEvent(comment.created_at, "comment", f"told: {STATUS[marker.status]}"))
         elif marker is not None and marker.kind is MarkerKind.SUMMARY:
-            found.append(HistoryEvent(comment.created_at, "comment", "summary comment made"))
+            events.append(HistoryEvent(comment.created_at, "comment", "summary comment made"))
     ended = milestone.milestone.closed_at
     if ended is not None and ended <= milestone.health.at:
         late = f", {against(ended.date(), milestone.health.due)}" if milestone.health.due else ""
-        found.append(HistoryEvent(ended, "closed", f"closed{late}"))
-    return sorted(found, key=lambda past: past.at, reverse=True)
+        events.append(HistoryEvent(ended, "closed", f"closed{late}"))
+    return sorted(events, key=lambda event: event.at, reverse=True)
 
 
-def turned(turns: Sequence[AssessmentSummary]) -> Iterator[HistoryEvent]:
-    """Each change of the status in what was said, given oldest first; told newest first."""
-    statuses = [None, *(said.status for said in turns)]
-    for before, said in reversed(list(zip(statuses, turns, strict=False))):
-        if said.status is not before:
+def status_events(assessments: Sequence[AssessmentSummary]) -> Iterator[HistoryEvent]:
+    """Yield the changes of status, newest first; ``assessments`` are oldest first."""
+    statuses = [None, *(assessment.status for assessment in assessments)]
+    for before, assessment in reversed(list(zip(statuses, assessments, strict=False))):
+        if assessment.status is not before:
             was = f", was {STATUS[before]}" if before is not None else ""
-            yield HistoryEvent(said.at, "status", f"{STATUS[said.status]}{was}", said.status)
+            yield HistoryEvent(assessment.at, "status", f"{STATUS[assessment.status]}{was}", assessment.status)
 
 
 def _slip(before: date | None, after: date | None) -> str:

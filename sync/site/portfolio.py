@@ -1,4 +1,4 @@
-"""One line of the portfolio: a milestone in numbers and words, its place on the timeline, and what changed."""
+"""The portfolio page: one row for each milestone, the range of its timeline, and changes since an earlier day."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ __all__ = [
     "Change",
     "DateRange",
     "Row",
+    "assessment_summary",
+    "change_words",
     "changes",
-    "moved",
-    "row",
-    "said",
-    "span",
+    "date_range",
+    "joint_row",
+    "milestone_row",
     "worst_first",
 ]
 
@@ -39,7 +40,7 @@ ORDER = (
     Status.NO_DUE_DATE,
     Status.DONE,
 )
-"""Worst first."""
+"""Statuses in the order of the page, worst first."""
 
 SIGN = {
     Status.ON_TRACK: "●",
@@ -50,18 +51,21 @@ SIGN = {
     Status.NO_DUE_DATE: "○",
     Status.UNKNOWN: "?",
 }
-"""Each status as a shape, as in the terminal: none is told by colour alone."""
+"""The shape of each status: no two statuses differ in colour alone."""
 
 STEP = 0.05
-"""A probability that moved by less is no news."""
+"""A probability that moved by less is no change."""
 
 PAST, AHEAD = timedelta(days=28), timedelta(days=180)
-"""How much of the timeline is shown at most; what lies outside stands at its edge with an arrow."""
+"""Maximum extent of the timeline before and after today; dates outside are drawn at its edge with an arrow."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One milestone on the portfolio page. Foreign texts are as they came; the templates escape them."""
+    """A milestone on the portfolio page. Foreign texts are unescaped; the templates escape them.
+
+    ``page`` is the file of the milestone's own page, empty without one; ``why`` is its main reason in words.
+    """
 
     uid: str
     written: str
@@ -76,23 +80,23 @@ class Row:
 
     @property
     def rank(self) -> int:
-        """Place of its status, the worst first."""
+        """Position of the status in the order of the page: 0 is the worst."""
         return ORDER.index(self.health.status)
 
     @property
     def slip(self) -> int | None:
-        """Days from the first due date to the present one."""
+        """Days from the first due date to the present one; None without both."""
         due, first = self.health.due, self.health.baseline
         return (due - first).days if due and first else None
 
     @property
     def likely(self) -> str:
-        """Its probability in percent; empty when there is none."""
+        """The probability in percent; empty without one."""
         return "" if self.health.probability is None else percent(self.health.probability)
 
 
-def row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
-    """A milestone's line; ``paged`` says that it has a page of its own."""
+def milestone_row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
+    """Return the row of a milestone; ``paged``: it has a page of its own."""
     health = milestone.health
     if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
         why = UNKNOWN[health.unknown]
@@ -112,14 +116,14 @@ def row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
 
 
 def _first_reason(health: Health) -> str:
-    """The weightiest reason, where it stands badly the weightiest that hurts; empty when there is none."""
-    badly = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
-    told = [one for one in health.reasons if one.effect < 0] if badly else []
-    return reason_sentence((told or list(health.reasons))[0]) if health.reasons else ""
+    """Return the strongest reason, for a bad status the strongest that hurts; empty without reasons."""
+    is_bad = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+    harmful = [reason for reason in health.reasons if reason.effect < 0] if is_bad else []
+    return reason_sentence((harmful or list(health.reasons))[0]) if health.reasons else ""
 
 
 def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
-    """A joint milestone's line, with those of its members; ``paged`` are the uids that have a page of their own."""
+    """Return the row of a joint milestone with the rows of its members; ``paged``: uids with a page of their own."""
     if joint.health.unknown is not None and joint.missing:
         why = f"Not known here: {', '.join(map(clean, joint.missing))}."
     else:
@@ -134,12 +138,12 @@ def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
         page=page_name(joint.written),
         why=why,
         owners=(clean(joint.joint.owner),) if joint.joint.owner else (),
-        members=tuple(row(member, paged=member.uid in paged) for member in joint.members),
+        members=tuple(milestone_row(member, paged=member.uid in paged) for member in joint.members),
     )
 
 
 def owners(milestone: AssessedMilestone) -> tuple[str, ...]:
-    """Who answers for it: the person named in the configuration, else those with the most open items."""
+    """Return the owner from the configuration, else up to three people with the most open issues."""
     if milestone.named.owner:
         return (clean(milestone.named.owner),)
     tally: dict[str, int] = {}
@@ -153,15 +157,15 @@ def owners(milestone: AssessedMilestone) -> tuple[str, ...]:
 
 
 def worst_first(rows: Iterable[Row]) -> list[Row]:
-    """Rows by status, then by probability, then by date."""
+    """Sort rows by status, probability, date and id."""
     return sorted(
         rows,
-        key=lambda r: (
-            r.rank,
-            1.0 if r.health.probability is None else r.health.probability,
-            -(r.health.due.toordinal() if r.health.status is Status.DONE and r.health.due else 0),
-            r.health.due or date.max,
-            r.written,
+        key=lambda row: (
+            row.rank,
+            1.0 if row.health.probability is None else row.health.probability,
+            -(row.health.due.toordinal() if row.health.status is Status.DONE and row.health.due else 0),
+            row.health.due or date.max,
+            row.written,
         ),
     )
 
@@ -171,40 +175,40 @@ def worst_first(rows: Iterable[Row]) -> list[Row]:
 
 @dataclass(frozen=True)
 class DateRange:
-    """The days that the timeline shows, as places in percent of its width."""
+    """The first and last day of the timeline, and positions on it in percent of its width."""
 
     first: date
     last: date
     today: date
 
     def place(self, on: date) -> float:
-        """Where a day stands, 0 to 100; days outside stand at the edge."""
+        """Return the position of a day, 0 to 100; days outside are placed at the edge."""
         share = (on - self.first).days / max((self.last - self.first).days, 1)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
     def outside(self, on: date) -> bool:
-        """Whether a day lies beyond the edges."""
+        """Return whether a day is before the first or after the last day."""
         return not self.first <= on <= self.last
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """The first of each month, at most a dozen, with its name."""
-        made = []
+        """Position and name of the first of each month, twelve at most."""
+        months = []
         month = self.first.replace(day=1)
         while month <= self.last:
             if month >= self.first:
                 _, name, year = day(month).split(" ")
-                made.append((self.place(month), f"{name} {year}" if month.month == 1 else name))
+                months.append((self.place(month), f"{name} {year}" if month.month == 1 else name))
             month = (month + timedelta(days=32)).replace(day=1)
-        return made[:: max(1, -(-len(made) // 12))]
+        return months[:: max(1, -(-len(months) // 12))]
 
 
-def span(healths: Iterable[Health], today: date) -> DateRange:
-    """The days that hold today and the dates of these milestones, within reason."""
+def date_range(healths: Iterable[Health], today: date) -> DateRange:
+    """Return a range with today and the dates of these milestones, limited to `PAST` and `AHEAD`."""
     days = [today]
     for health in healths:
         known = (health.due, health.baseline, health.dates.p50, health.dates.p95 or health.dates.p85)
-        days += [one for one in known if one is not None]
+        days += [on for on in known if on is not None]
     first, last = max(min(days), today - PAST), min(max(days), today + AHEAD)
     return DateRange(first - timedelta(days=3), max(last, today + timedelta(days=14)) + timedelta(days=4), today)
 
@@ -214,15 +218,15 @@ def span(healths: Iterable[Health], today: date) -> DateRange:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one milestone since an earlier day, in words; ``worse`` is None where that is no question."""
+    """The changes of one milestone since an earlier day, in words; ``worse`` is None when neither better nor worse."""
 
     row: Row
     words: tuple[str, ...]
     worse: bool | None
 
 
-def said(health: Health) -> AssessmentSummary:
-    """A health in short, as if it had been stored."""
+def assessment_summary(health: Health) -> AssessmentSummary:
+    """Return a health in the form in which earlier assessments are stored."""
     return AssessmentSummary(
         container=health.container,
         at=health.at,
@@ -236,15 +240,17 @@ def said(health: Health) -> AssessmentSummary:
 
 
 def changes(rows: Sequence[Row], then: Mapping[str, AssessmentSummary]) -> list[Change]:
-    """The milestones that stand otherwise than they did, the worse ones first."""
+    """Return the milestones that changed since the assessments ``then`` (by uid), those that got worse first."""
     found = [
-        Change(r, words, _worse(then.get(r.uid), r.health)) for r in rows if (words := moved(then.get(r.uid), r.health))
+        Change(row, words, _is_worse(then.get(row.uid), row.health))
+        for row in rows
+        if (words := change_words(then.get(row.uid), row.health))
     ]
     return sorted(found, key=lambda c: (c.worse is not True, c.worse is None, c.row.rank, c.row.written))
 
 
-def moved(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
-    """How a milestone's health differs from what was said; empty when it does not."""
+def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
+    """Return how the health differs from an earlier assessment; empty when it does not."""
     if then is None:
         return ("new",) if now.status is not Status.DONE else ()
     words = []
@@ -255,7 +261,7 @@ def moved(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
         if was != is_now and abs(now.probability - then.probability) >= STEP:
             words.append(f"{was} → {is_now}")
     if then.due != now.due:
-        words.append(f"due date {_named(then.due)} → {_named(now.due)}")
+        words.append(f"due date {_day_or_none(then.due)} → {_day_or_none(now.due)}")
     if now.status is not Status.DONE and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
@@ -263,11 +269,11 @@ def moved(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _named(on: date | None) -> str:
+def _day_or_none(on: date | None) -> str:
     return day(on) if on else "none"
 
 
-def _worse(then: AssessmentSummary | None, now: Health) -> bool | None:
+def _is_worse(then: AssessmentSummary | None, now: Health) -> bool | None:
     if then is None:
         return None
     if then.status is not now.status:

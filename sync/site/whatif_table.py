@@ -1,7 +1,7 @@
-"""What the probability would be with more or less in scope, or another due date: computed beforehand, cell by cell.
+"""The what-if table of a page: the probability for each change of scope and each due date, computed in advance.
 
-The numbers are those of the levers: the curve of completion with that many items left, read at that date; before the
-present due date the forecast for that date. At today's scope and date it is the published probability.
+Each cell comes from the same computation as the levers: the completion curve with that many open items, read at that
+date; before the present due date, the forecast for that date. Today's scope and date give the published probability.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ __all__ = ["WhatIf", "what_if"]
 Floats = NDArray[np.float64]
 
 EARLIER, LATER = 14, 84
-"""Days by which the due date may be moved."""
+"""Days by which the due date may move to an earlier or a later day."""
 
 _LEAST = 0.001
 
 MORE, LESS, STEPS = 0.2, 0.6, 15
-"""Shares of the open items that may be added or cut, in about so many steps."""
+"""Shares of the open items that may be added or cut, and the approximate number of steps."""
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """``p[c][d]`` is the probability with ``cuts[c]`` items more (less: negative) and the due date ``dates[d]``."""
+    """``p[c][d]`` is the probability with ``cuts[c]`` more open items (negative: fewer) and the due date ``dates[d]``.
+
+    ``now`` are the row and the column of today's scope and date.
+    """
 
     open: int
     cuts: tuple[int, ...]
@@ -41,12 +44,12 @@ class WhatIf:
 
     @property
     def percents(self) -> list[list[int]]:
-        """The cells as integer percents, never 0 or 100, as everywhere."""
+        """The cells as integer percentages from 1 to 99."""
         return [[min(99, max(1, round(cell * 100))) for cell in line] for line in self.p]
 
 
 def what_if(outlook: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
-    """The table for the batch's k-th container; None where there is no curve to read it from."""
+    """Return the table for the batch's k-th container; None without a completion curve."""
     count = int(outlook.open[k])
     if published is None or not outlook.running[k] or count == 0 or not outlook.at[k] <= outlook.due[k]:
         return None
@@ -68,9 +71,10 @@ def what_if(outlook: ForecastBatch, k: int, published: float | None) -> WhatIf |
 
 
 def _consistent(table: Floats, here: tuple[int, int], published: float) -> Floats:
-    """The table around what was published: moved by as much in log-odds as that differs from the forecast's own (what
-    waits for others is published with that in it), and without contradictions of a hair: more items never help, a later
-    date never hurts.
+    """Shift the table in log-odds so that its present cell equals the published probability, and make it monotone.
+
+    The published probability includes dependencies, the cells do not. More items never raise a probability, a later
+    date never lowers it.
     """
     row, column = here
     table = expit(logit(table.clip(_LEAST, 1 - _LEAST)) + logit(published) - logit(table[here]))
@@ -88,7 +92,7 @@ def _cuts(count: int) -> list[int]:
 
 
 def _line(outlook: ForecastBatch, k: int, cut: int, days: Sequence[int]) -> list[float]:
-    """One row of the table: each day's probability with ``cut`` more items open."""
+    """Return one row of the table: the probability for each day with ``cut`` more open items."""
     open_then = np.maximum(outlook.open + cut, 0).astype(np.float64)
     total = open_then + outlook.done
     curve = outlook.completion(open_then, total)

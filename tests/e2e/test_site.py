@@ -248,7 +248,7 @@ def test_a_joint_milestone_leads_to_its_members_and_what_waits_to_what_it_waits_
 
 
 def test_a_finished_milestone_shows_its_closing_record(browser: Any, report: Report) -> None:
-    (done,) = (one for one in report.made.pages if one.one.uid == report.closed)
+    (done,) = (one for one in report.made.pages if one.milestone.uid == report.closed)
     with visit(browser, report.out, done.row.page) as page:
         told = page.locator(".record").inner_text()
     assert "was finished on" in told

@@ -17,7 +17,7 @@ from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.page_links import page_name
 from sync.report.view import Point
 from sync.site.contents import Contents
-from sync.site.portfolio import ORDER, SIGN, moved, said, span
+from sync.site.portfolio import ORDER, SIGN, assessment_summary, change_words, date_range
 from tests.golden.situations import health
 from tests.sample_site import contents, installation, project, series
 
@@ -42,24 +42,24 @@ def test_a_page_keeps_its_name_whatever_the_milestone_is_called() -> None:
 
 def test_what_changed_is_told_in_words_and_small_moves_are_not() -> None:
     now = health(Status.AT_RISK, 0.50, dates=Dates(p50=date(2026, 12, 10)))
-    then = said(now)
-    assert moved(then, now) == ()
-    assert moved(replace(then, probability=0.53), now) == ()
-    assert moved(replace(then, probability=0.60), now) == ("60 % → 50 %",)
-    assert moved(replace(then, status=Status.ON_TRACK), now) == ("on track → at risk",)
-    assert moved(replace(then, due=date(2026, 12, 1)), now) == ("due date 1 Dec 2026 → 12 Dec 2026",)
-    assert moved(replace(then, p50=date(2026, 12, 3)), now) == ("most likely 7 days later",)
-    assert moved(replace(then, p50=date(2026, 12, 9)), now) == ()
-    assert moved(None, now) == ("new",)
+    then = assessment_summary(now)
+    assert change_words(then, now) == ()
+    assert change_words(replace(then, probability=0.53), now) == ()
+    assert change_words(replace(then, probability=0.60), now) == ("60 % → 50 %",)
+    assert change_words(replace(then, status=Status.ON_TRACK), now) == ("on track → at risk",)
+    assert change_words(replace(then, due=date(2026, 12, 1)), now) == ("due date 1 Dec 2026 → 12 Dec 2026",)
+    assert change_words(replace(then, p50=date(2026, 12, 3)), now) == ("most likely 7 days later",)
+    assert change_words(replace(then, p50=date(2026, 12, 9)), now) == ()
+    assert change_words(None, now) == ("new",)
 
 
 def test_the_timeline_holds_today_and_cuts_what_is_far_away() -> None:
     near = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 10), p95=date(2027, 1, 20)))
     far = replace(near, due=date(2031, 1, 1), baseline=date(2020, 1, 1))
-    shown = span([near], TODAY)
+    shown = date_range([near], TODAY)
     assert shown.first < TODAY < shown.last
     assert 0 < shown.place(TODAY) < shown.place(date(2026, 12, 10)) < shown.place(date(2027, 1, 20)) < 100
-    wide = span([near, far], TODAY)
+    wide = date_range([near, far], TODAY)
     assert (wide.last - wide.first).days < 230
     assert (wide.place(date(2031, 1, 1)), wide.place(date(2020, 1, 1))) == (100, 0)
     assert wide.outside(date(2031, 1, 1))
@@ -92,7 +92,7 @@ def test_what_if_never_contradicts_itself(made: Contents) -> None:
 
 
 def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
-    (stream,) = made.promises
+    (stream,) = made.reliabilities
     assert stream.due == 8
     assert 0 <= stream.first <= stream.kept <= 8
     ends = [milestone for milestone in made.assessed if milestone.health.status is Status.DONE]
@@ -105,8 +105,8 @@ def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
 
 
 def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:
-    assert made.replayed.forecasts == sum(one.n for one in made.replayed.bins) > 5
-    assert made.replayed.milestones <= 8
+    assert made.replay.forecasts == sum(one.n for one in made.replay.bins) > 5
+    assert made.replay.milestones <= 8
 
 
 BURN = BurnUp(
