@@ -24,7 +24,7 @@ __all__ = ["LazyIssues", "Retained", "load_memberships"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
 _MADE_BY = "2"
-"""The version of what follows and of `sync.history.memberships.stays`: another one makes everything anew."""
+"""The version of what follows and of `sync.history.memberships.memberships_of`: another one makes everything anew."""
 _TOGETHER = 100
 """Projects whose memos are in memory at once."""
 
@@ -73,19 +73,19 @@ def load_memberships(
                 memo = CacheEntry(editions.get(project, 0), msgspec.msgpack.encode(made))
                 fresh[project] = memo
             made = msgspec.msgpack.decode(memo.body, type=_Body)
-            few.append(MembershipTable.decode(made.memberships).without(ours).as_of(at))
+            few.append(MembershipTable.decode(made.memberships).without_items(ours).as_of(at))
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
         if fresh and editions:
             with suppress(StoreError):  # who may only read makes them again the next time
                 store.save_memos(source, rule, fresh)
-        parts.append(_joined_up(few))
-    memberships = _joined_up(parts).named(uid(source, "milestone", ""), uid(source, "issue", ""))
+        parts.append(_concat(few))
+    memberships = _concat(parts).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
     return Retained(memberships, estimated)
 
 
-def _joined_up(parts: Sequence[MembershipTable]) -> MembershipTable:
+def _concat(parts: Sequence[MembershipTable]) -> MembershipTable:
     """Of projects that share no item."""
-    return parts[0] if len(parts) == 1 else MembershipTable.joined_up(parts, apart=True)
+    return parts[0] if len(parts) == 1 else MembershipTable.concat(parts, disjoint=True)
 
 
 def counted(issue: Issue, ignored: Collection[str] = ()) -> bool:

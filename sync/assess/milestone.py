@@ -37,7 +37,7 @@ class AssessmentRules:
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether nobody is to be notified of a new status now."""
-        return self.keep_quiet and not self.calendar.working(at.astimezone(zone).date())
+        return self.keep_quiet and not self.calendar.is_working_day(at.astimezone(zone).date())
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def whatif(
     dropped = {uid: issue for word in asked.drop for uid, issue in _find(word, asked.written, held, at)}
     joint = asked.written.startswith("joint:")
     supposed = _Supposed(store, at, frozenset(dropped), held, None if joint else asked.due)
-    changed = replace(book, calendar=book.calendar.with_off(asked.days_off))
+    changed = replace(book, calendar=book.calendar.with_days_off(asked.days_off))
     if joint and asked.due is not None:
         joints = [
             msgspec.structs.replace(joint_milestone, due=asked.due)

@@ -31,7 +31,7 @@ class Cadence:
         """The day whose message is due at a time (UTC), at most one for each period; None on days without work."""
         local = now.astimezone(self.zone)
         today = local.date()
-        if not self.calendar.working(today):
+        if not self.calendar.is_working_day(today):
             return None
         begun = today if local.time() >= self.at else today - timedelta(days=1)
         return self._day_until(begun)
@@ -39,11 +39,11 @@ class Cadence:
     def _day_until(self, last: date) -> date | None:
         """The last day not after ``last`` on which a message falls."""
         if self.weekday is None:
-            return _first(last, -1, self.calendar.working)
+            return _first(last, -1, self.calendar.is_working_day)
         monday = last - timedelta(days=last.isoweekday() - 1)
         for weeks in range(_LONGEST // 7):
             start = monday + timedelta(days=self.weekday - 1 - 7 * weeks)
-            found = _first(start, 1, self.calendar.working)
+            found = _first(start, 1, self.calendar.is_working_day)
             if found is not None and found <= last:
                 return found
         return None

@@ -105,7 +105,7 @@ class ForecastBatch:
     def days_ahead(self, due: Floats, now: Floats | None = None) -> Floats:
         """Days of usual work from now until ``due[t]``; 0 where it is past or unknown."""
         now = self.at if now is None else now
-        return self.calendar.effective(now, np.where(np.isnan(due), now, np.maximum(due, now)))
+        return self.calendar.work_between(now, np.where(np.isnan(due), now, np.maximum(due, now)))
 
     # --- probability ------------------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class ForecastBatch:
         for k, given in enumerate(self.samples):
             if given.out is not None and given.out.any():
                 usual[k] = len(given.out) / np.count_nonzero(given.out) / given.share
-        return self.calendar.effective(last, self.at), usual
+        return self.calendar.work_between(last, self.at), usual
 
     def _last_closure(self, k: int) -> float:
         closed = self.past.ledger.closed[self.past.ledger.rows(int(self.index[k]))]

@@ -124,7 +124,7 @@ def sample(
         own = np.count_nonzero((closed > start[k]) & (closed <= at[k]) & (ledger.joined[rows] <= at[k]))
         share = min((own + rules.share_weight / active[k]) / (closures[k] + rules.share_weight), 1.0)
         days = int(age[k])
-        usual = calendar.usual(float(at[k]), days)
+        usual = calendar.usual_days(float(at[k]), days)
         out = _per_day(past.outflow.time[out_first[k] : out_end[k]], at[k], days)[usual]
         arriving = _per_day(past.arrivals.time[in_first[k] : in_end[k]], at[k], days)[usual]
         enough = len(out) >= rules.window_least

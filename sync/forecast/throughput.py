@@ -80,9 +80,9 @@ def capacity_moments(
     rules = past.rules
     days = capacity_days(items, closures_by_week(past, stream, at), rules, multipliers)
     span = _WEEK * rules.capacity_weeks
-    worked = calendar.effective(at - span, at) / span
+    worked = calendar.work_between(at - span, at) / span
     ahead = days * np.where(worked > 0, worked, 1.0)[:, None]
-    return np.stack([calendar.after(at, ahead[:, k]) for k in range(len(QUANTILES))], axis=1)
+    return np.stack([calendar.moment_after(at, ahead[:, k]) for k in range(len(QUANTILES))], axis=1)
 
 
 def learnt(scaled: Floats, rules: Rules) -> tuple[float, float, float]:

@@ -86,7 +86,7 @@ def findings(
         count=len(bare),
         of=len(open_items),
     )
-    note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.working(due), due=due)
+    note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.is_working_day(due), due=due)
     note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))
     note(FindingKind.CIRCULAR, circular > 0, count=circular)
     return tuple(found)

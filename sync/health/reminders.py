@@ -133,7 +133,7 @@ def overcommitted(
     Where most of it is estimated: more than eight hours for each working day. Else more issues than working days, and
     at least `LEAST_ITEMS`. An issue in several milestones counts once.
     """
-    days = sum(calendar.working(today + timedelta(days=n)) for n in range((until - today).days + 1))
+    days = sum(calendar.is_working_day(today + timedelta(days=n)) for n in range((until - today).days + 1))
     found = []
     for person in sorted(held, key=lambda one: (one.name.casefold(), one.id)):
         own = {load.uid: load for load in held[person] if load.due <= until}

@@ -1,4 +1,4 @@
-"""Which days are worked, and how much work a day carries."""
+"""Calendar of a team: working days, days off, and the share of usual work that a day carries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["LOOK_AHEAD", "Calendar"]
 
 LOOK_AHEAD = 3653
-"""How many days ahead work is counted: ten years. No forecast reaches so far."""
+"""Days ahead up to which work is counted: ten years, further than any forecast."""
 
 Floats = NDArray[np.float64]
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -24,12 +24,12 @@ _HOLIDAY_YEARS = range(1900, 2101)  # outside, country calendars are guesses or 
 
 
 class Calendar:
-    """Which days a team works.
+    """Working days of a team.
 
     ``weekend``: ISO weekdays without work (Saturday 6, Sunday 7). ``country`` and ``subdivision``: codes of the
-    ``holidays`` package ("DE", "BY"). ``off``: the team's own days off. ``quiet_weeks``: ISO weeks in which a day
-    carries ``quiet_factor`` of its usual work: at the turn of the year trackers' histories show 39 to 55 % of it.
-    ``zone`` is the project's time zone, in which forecast moments become dates.
+    ``holidays`` package, for example "DE" and "BY"; empty: no public holidays. ``off``: the team's own days off.
+    ``quiet_weeks``: ISO weeks in which a day carries ``quiet_factor`` of its usual work; around New Year, the histories
+    of trackers show 39 to 55 %. ``zone``: the time zone of the project, in which forecast moments become dates.
 
     Raises ValueError for a country or subdivision that the package does not know.
     """
@@ -50,17 +50,17 @@ class Calendar:
         self.off = frozenset(off)
         self.quiet_weeks, self.quiet_factor = frozenset(quiet_weeks), quiet_factor
         self.zone = zone
-        self._kept: tuple[int, Floats] = (0, np.zeros(0))
+        self._sums_from: tuple[int, Floats] = (0, np.zeros(0))
         if country:
             _holidays(country, subdivision, 2000)
 
     @classmethod
     def plain(cls) -> Calendar:
-        """Every day alike: no weekends, no holidays, no quiet weeks."""
+        """Return a calendar in which all days are alike: no weekends, no holidays, no quiet weeks."""
         return cls(weekend=(), quiet_weeks=())
 
-    def with_off(self, days: Iterable[date]) -> Calendar:
-        """The same calendar with more days off."""
+    def with_days_off(self, days: Iterable[date]) -> Calendar:
+        """Return the same calendar with more days off."""
         return Calendar(
             weekend=self.weekend,
             country=self.country,
@@ -72,9 +72,9 @@ class Calendar:
         )
 
     def day_of(self, moment: float) -> date | None:
-        """The day in the calendar's zone on which a moment (days since 1970 UTC) falls.
+        """Return the day in the calendar's zone on which a moment (days since 1970 UTC) falls.
 
-        An end of day is still that day. None when the moment is not finite, or outside the years 1 to 9999.
+        Midnight belongs to the day that ends. None when the moment is not finite, or outside the years 1 to 9999.
         """
         if not _FIRST_DAY < moment < _LAST_DAY:
             return None
@@ -87,8 +87,8 @@ class Calendar:
         except OverflowError:
             return utc.date()
 
-    def holiday(self, day: date) -> bool:
-        """Whether a country holiday or a team day off falls on ``day``."""
+    def is_holiday(self, day: date) -> bool:
+        """Return True if ``day`` is a public holiday or a day off of the team."""
         if day in self.off:
             return True
         if not self.country or day.year not in _HOLIDAY_YEARS:
@@ -96,29 +96,24 @@ class Calendar:
         return day in _holidays(self.country, self.subdivision, day.year)
 
     def first_day_of(self, moment: float) -> date | None:
-        """The day on which something begins at ``moment``: at midnight it is the day that begins. See `day_of`."""
+        """Return the day of a beginning at ``moment``: as `day_of`, but midnight belongs to the day that begins."""
         return self.day_of(moment + 2 / 86400.0)
 
-    def working(self, day: date) -> bool:
-        """Whether the team works on ``day``: no weekend, no holiday, no day off."""
-        return day.isoweekday() not in self.weekend and not self.holiday(day)
-
-    def working_days(self, first: date, last: date) -> int:
-        """How many working days lie in ``first`` <= day <= ``last``; 0 when ``last`` is before ``first``."""
-        total = (last - first).days + 1
-        return sum(self.working(first + timedelta(days=i)) for i in range(total))
+    def is_working_day(self, day: date) -> bool:
+        """Return True if the team works on ``day``: no weekend, no holiday, no day off."""
+        return day.isoweekday() not in self.weekend and not self.is_holiday(day)
 
     def factor(self, day: date) -> float:
-        """The work that ``day`` carries, against the same weekday in a usual week: 0 on holidays, else 1 or less.
+        """Return the work that ``day`` carries, relative to the same weekday in a usual week: 0 on holidays, else <= 1.
 
-        Weekends are 1 here: throughput is sampled in whole weeks, so their rhythm is in the sample already.
+        Weekends are 1: throughput is sampled in whole weeks, so the sample has their rhythm already.
         """
-        if self.holiday(day):
+        if self.is_holiday(day):
             return 0.0
         return self.quiet_factor if day.isocalendar().week in self.quiet_weeks else 1.0
 
-    def effective(self, start: Floats, end: Floats) -> Floats:
-        """Days of usual work between moments (days since 1970 UTC), elementwise; at most `LOOK_AHEAD` days; >= 0.
+    def work_between(self, start: Floats, end: Floats) -> Floats:
+        """Return the days of usual work between moments (days since 1970 UTC), elementwise: 0 to `LOOK_AHEAD` days.
 
         A fraction of a UTC day counts as that fraction of the day's `factor`.
         """
@@ -128,18 +123,21 @@ class Calendar:
         work: Floats = np.interp(end, grid, sums) - np.interp(start, grid, sums)
         return work
 
-    def after(self, start: Floats, work: Floats) -> Floats:
-        """The moments at which ``work`` days of usual work have passed since ``start``; infinite past `LOOK_AHEAD`."""
+    def moment_after(self, start: Floats, work: Floats) -> Floats:
+        """Return the moments at which ``work`` days of usual work have passed since ``start``, elementwise.
+
+        Moments are days since 1970 UTC; infinite where `LOOK_AHEAD` days are not enough.
+        """
         if len(start) == 0:
             return np.zeros(0)
         low, sums = self._sums(float(start.min()), float(start.max()) + LOOK_AHEAD)
         grid = low + np.arange(len(sums))
-        wanted = np.interp(start, grid, sums) + work
-        found = np.where(wanted <= sums[-1], np.interp(wanted, sums, grid), np.inf)
-        return np.where(found <= start + LOOK_AHEAD, found, np.inf)
+        target = np.interp(start, grid, sums) + work
+        moment = np.where(target <= sums[-1], np.interp(target, sums, grid), np.inf)
+        return np.where(moment <= start + LOOK_AHEAD, moment, np.inf)
 
-    def usual(self, at: float, days: int) -> NDArray[np.bool_]:
-        """Which of the ``days`` days before ``at`` (oldest first, 24 hours each) were usual: factor 1."""
+    def usual_days(self, at: float, days: int) -> NDArray[np.bool_]:
+        """Return which of the ``days`` days of 24 hours before ``at`` had factor 1: bool[days], the oldest first."""
         middle = np.floor(at - np.arange(days, 0, -1) + 0.5)
         low, sums = self._sums(at - days - 1, at + 1)
         place = (middle - low).astype(np.int64)
@@ -147,16 +145,19 @@ class Calendar:
         return usual
 
     def _sums(self, first: float, last: float) -> tuple[int, Floats]:
-        """Running sums of `factor` over UTC days from a day at or before ``first`` to one behind ``last``; kept."""
+        """Return running sums of `factor` over UTC days that cover ``first`` to ``last``, after their first day.
+
+        The sums are cached and extended when a call needs more.
+        """
         if not first <= last:
             return 0, np.zeros(2)
-        low, running = self._kept
+        low, running = self._sums_from
         if not (low <= first and last + 1 < low + len(running)):
             begin, end = int(np.floor(first)) - 366, int(np.floor(last)) + 368
-            if begin <= low + len(running) and low <= end and len(running):  # grow what there is
+            if begin <= low + len(running) and low <= end and len(running):
                 begin, end = min(begin, low), max(end, low + len(running) - 1)
             low, running = begin, np.concatenate([[0.0], np.cumsum([self._factor_at(n) for n in range(begin, end)])])
-            self._kept = low, running
+            self._sums_from = low, running
         return low, running
 
     def _factor_at(self, day: int) -> float:
@@ -164,7 +165,7 @@ class Calendar:
         return self.factor(date.fromordinal(ordinal)) if 1 <= ordinal <= _LAST_ORDINAL else 1.0
 
     def describe(self) -> dict[str, object]:
-        """What the calendar was made from, as plain data for explanations."""
+        """Return the settings of the calendar as plain data for explanations."""
         return {
             "zone": str(self.zone),
             "weekend": sorted(self.weekend),
@@ -178,11 +179,11 @@ class Calendar:
 
 @lru_cache(maxsize=1024)
 def _holidays(country: str, subdivision: str, year: int) -> frozenset[date]:
-    import holidays  # late: the package takes longer to import than everything else here
+    import holidays  # late: slow to import
 
     try:
-        found = holidays.country_holidays(country, subdiv=subdivision or None, years=year)
+        days = holidays.country_holidays(country, subdiv=subdivision or None, years=year)
     except NotImplementedError as error:
         known = f"{country}/{subdivision}" if subdivision else country
         raise ValueError(f"no holiday calendar for {known}") from error
-    return frozenset(found)
+    return frozenset(days)

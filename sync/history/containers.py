@@ -1,4 +1,4 @@
-"""containers."""
+"""Derive containers from milestones: start, due date, end and stream of each, as of a time. Pure."""
 
 from __future__ import annotations
 
@@ -25,54 +25,68 @@ def containers(
     milestones: Iterable[Milestone],
     due_dates: Mapping[str, Sequence[DueDate]],
     projects: Mapping[str, Project],
-    stays: Mapping[str, Sequence[Membership]],
+    memberships: Mapping[str, Sequence[Membership]],
     *,
     source: str,
     zone: ZoneInfo,
     at: datetime,
 ) -> list[Container]:
-    """Milestones as containers, as they stood at ``at`` (UTC).
+    """Return the milestones as containers, as of ``at`` (UTC), in the same order.
 
-    ``due_dates`` and ``projects`` are by native id, ``stays`` by container id. Days begin and end in ``zone``. The
-    start is the one given, else the creation, else inferred for a Jira version, else when the first item joined. A
-    milestone by rule has the habits of its project's others.
+    ``due_dates`` and ``projects`` are by native id, ``memberships`` by container id. Days begin and end in ``zone``.
+    The start is the milestone's own, else its creation, else inferred for a Jira version, else the moment when the
+    first item joined; None without items. A milestone by rule has the kind of the other milestones of its project.
     """
-    found = list(milestones)
-    dues = {m.id: _due(m, due_dates.get(m.id, ()), at) for m in found}
-    releases: dict[str, set[date]] = defaultdict(set)
-    for m in found:
-        due = dues[m.id][0]
-        if m.kind is MilestoneKind.VERSION and due is not None and not _is_sprint(m):
-            releases[m.project].add(due)
-    earlier = {key: sorted(days) for key, days in releases.items()}
-    usual = {m.project: m.kind for m in found if m.kind is not MilestoneKind.RULE}
-    made = []
-    for m in found:
-        due, first_due = dues[m.id]
-        key = uid(source, "milestone", m.id)
-        project = projects[m.project].key if m.project in projects else m.project
-        start = _start(m, due, earlier.get(m.project, ()), zone)
-        made.append(
+    all_milestones = list(milestones)
+    dues = {milestone.id: _due_dates_at(milestone, due_dates.get(milestone.id, ()), at) for milestone in all_milestones}
+    releases = _release_days(all_milestones, dues)
+    usual_kind = {
+        milestone.project: milestone.kind for milestone in all_milestones if milestone.kind is not MilestoneKind.RULE
+    }
+    result = []
+    for milestone in all_milestones:
+        due, first_due = dues[milestone.id]
+        key = uid(source, "milestone", milestone.id)
+        project = projects[milestone.project].key if milestone.project in projects else milestone.project
+        start = _start(milestone, due, releases.get(milestone.project, ()), zone)
+        kind = milestone.kind
+        if kind is MilestoneKind.RULE:
+            kind = usual_kind.get(milestone.project, MilestoneKind.MILESTONE)
+        result.append(
             Container(
                 id=key,
-                kind=(usual.get(m.project, MilestoneKind.MILESTONE) if m.kind is MilestoneKind.RULE else m.kind).value,
-                stream=f"{project} {m.kind.value} {_without_digits(m.title)}".strip(),
-                start=start or min((stay.joined for stay in stays.get(key, ())), default=None),
+                kind=kind.value,
+                stream=f"{project} {milestone.kind.value} {_without_digits(milestone.title)}".strip(),
+                start=start or min((membership.joined for membership in memberships.get(key, ())), default=None),
                 due=None if due is None else end_of_day(due, zone),
                 first_due=None if first_due is None else end_of_day(first_due, zone),
-                ended=_ended(m, zone, at),
+                ended=_ended(milestone, zone, at),
             )
         )
-    return made
+    return result
 
 
-def _due(milestone: Milestone, notes: Sequence[DueDate], at: datetime) -> tuple[date | None, date | None]:
-    """The due date that stood at a time, and the first one ever. What was seen first stood before, too."""
-    known = [note.due for note in notes if note.seen <= at] or [note.due for note in notes[:1]] or [milestone.due]
+def _due_dates_at(milestone: Milestone, due_dates: Sequence[DueDate], at: datetime) -> tuple[date | None, date | None]:
+    """Return the due date at ``at``, and the first ever. The first one seen counts for the time before, too."""
+    known = [note.due for note in due_dates if note.seen <= at] or [note.due for note in due_dates[:1]]
+    known = known or [milestone.due]
     return known[-1], next((due for due in known if due is not None), None)
 
 
+def _release_days(
+    milestones: Iterable[Milestone], dues: Mapping[str, tuple[date | None, date | None]]
+) -> dict[str, list[date]]:
+    """Return project id -> the due days of its Jira versions that are no sprints, in order."""
+    days: dict[str, set[date]] = defaultdict(set)
+    for milestone in milestones:
+        due = dues[milestone.id][0]
+        if milestone.kind is MilestoneKind.VERSION and due is not None and not _is_sprint(milestone):
+            days[milestone.project].add(due)
+    return {project: sorted(of_project) for project, of_project in days.items()}
+
+
 def _start(m: Milestone, due: date | None, releases: Sequence[date], zone: ZoneInfo) -> datetime | None:
+    """Return the start of a milestone, inferred for a Jira version from the release before; None when unknown."""
     if m.start is not None:
         return _start_of_day(m.start, zone)
     if m.created_at is not None:
@@ -91,14 +105,14 @@ def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _ended(m: Milestone, zone: ZoneInfo, at: datetime) -> datetime | None:
-    """When it was closed, if that was by ``at``; a version is released on its release date, from that day's start."""
+    """Return the moment of closing if it is not after ``at``, else None. A version ends on its release date."""
     if m.state is State.OPEN:
         return None
     if m.kind is MilestoneKind.VERSION and m.due is not None:
         return min(end_of_day(m.due, zone), at) if _start_of_day(m.due, zone) <= at else None
     ended = m.closed_at
     if ended is None:
-        return at  # closed, and nobody says when
+        return at  # closed at an unknown time
     return ended if ended <= at else None
 
 
@@ -107,5 +121,5 @@ def _is_sprint(m: Milestone) -> bool:
 
 
 def _without_digits(title: str) -> str:
-    """The title without its numbers and what binds them (``2.0.1``), so that a series has one name."""
+    """Return the title without numbers and their separators (``2.0.1``), so that a series has one name."""
     return " ".join(re.sub(r"\d+(?:[.\-_/:]\d+)*", " ", title).split())

@@ -1,12 +1,12 @@
-"""Many containers' memberships in columns: the form in which history is counted and forecast.
+"""The ledger: memberships of many containers in columns, the form in which history is counted and forecast.
 
-A million memberships in numpy columns take 32 MB and are counted in milliseconds; as objects they would not fit.
+A million memberships in numpy columns take 32 MB and are counted in milliseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,27 +25,29 @@ _ALL = slice(None)
 
 
 def days(at: datetime | None) -> float:
-    """Days since 1970-01-01 UTC; `NEVER` (infinity) for None."""
+    """Return the days since 1970-01-01 UTC; `NEVER` (infinity) for None."""
     return NEVER if at is None else (at - _EPOCH).total_seconds() / 86400.0
 
 
 def moment(value: float) -> datetime:
-    """The inverse of `days` for finite values. Raises OverflowError outside the years 1 to 9999."""
-    from datetime import timedelta
+    """Return the datetime (UTC) of a finite number of days since 1970.
 
+    Raises OverflowError outside the years 1 to 9999.
+    """
     return _EPOCH + timedelta(days=value)
 
 
 class Ledger:
-    """Columns over containers (length n) and their memberships (length m, grouped by container).
+    """Columns over n containers and their m memberships, grouped by container.
 
-    ``start, due, first_due, ended``: float64[n], days since 1970 UTC, NaN where start, due are unknown, infinity for
-    an end that has not come. ``kind, stream``: int64[n] codes into ``kinds, streams``.
-    Rows ``offsets[i]:offsets[i+1]`` are container i's: ``item`` int64[m] or int32[m] codes; ``joined, left, closed``
-    float64[m].
-    A stay that a reopening ended has its ``left`` there; a closure that took an item out of scope is a ``left`` too,
-    with ``closed`` infinite. So a row is a member in [joined, left), open in [joined, min(left, closed)).
-    ``items`` names the item codes; it may be empty where nobody asks for names.
+    Containers: ``start``, ``due``, ``first_due``, ``ended`` are float64[n] in days since 1970 UTC. An unknown start or
+    due date is NaN; an end that has not come is infinite. ``kind`` and ``stream`` are int64[n] codes into ``kinds`` and
+    ``streams``; ``index`` is id -> position.
+
+    Memberships: rows ``offsets[i]:offsets[i + 1]`` are those of container i. ``item`` is int64[m] or int32[m] codes
+    into ``items``, which is empty where ids are not needed. ``joined``, ``left``, ``closed`` are float64[m] in days.
+    ``left`` is the end of the time in scope: when the item left, was reopened, or was closed as removed (``closed`` is
+    then infinite). A row is in scope in [joined, left) and open in [joined, open_until).
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Ledger:
 
     @classmethod
     def of(cls, containers: Sequence[Container], memberships: Iterable[Membership]) -> Ledger:
-        """Build from rows; memberships of unknown containers are left out."""
+        """Build a ledger from objects. Memberships of unknown containers are left out."""
         index = {c.id: i for i, c in enumerate(containers)}
         items: dict[str, int] = {}
         rows = [
@@ -109,7 +111,7 @@ class Ledger:
         )
 
     def rows(self, i: int) -> slice:
-        """The membership rows of container ``i``."""
+        """Return the membership rows of the container at position ``i``."""
         return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
     def in_scope(self, at: float, rows: slice = _ALL) -> Bools:

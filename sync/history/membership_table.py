@@ -1,7 +1,7 @@
-"""Stays in columns: what many items did in many containers, in a form that is small, quick to keep and to count.
+"""Memberships in columns: of many items in many containers, small, quick to store and to count.
 
-As objects, the stays of a million issues would take a gigabyte; here they take 60 MB with the issues' names, and single
-ones are made objects again when somebody looks at them.
+The memberships of a million issues take 60 MB here, with the issues' ids; as objects they would take a gigabyte.
+`MembershipTable.by_container` makes objects of those that are read.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _NEVER = np.iinfo(np.int64).max
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
-_TIMES = ("born", "joined", "left", "closed", "reopened")
+_COUNTS = ("open", "closed", "removed", "added", "added_week")
+_TIMES = ("created", "joined", "left", "closed", "reopened")
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    """`MembershipTable` as bytes."""
+    """The stored form of a `MembershipTable`: little-endian columns."""
 
     containers: list[str]
     items: bytes
@@ -45,11 +46,11 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 class MembershipTable:
-    """Columns over stays: codes of ``containers`` and ``items``, times in microseconds since 1970 UTC, ``removed``.
+    """Columns over m memberships, grouped by container; within a container in the order in which they were given.
 
-    ``born`` is when the item was made. The columns are those of `sync.model.tracker_data.Membership`; what has not
-    happened is the
-    largest int64. The stays of one container come in the order in which they were given.
+    ``containers`` and ``items`` are ids, ``container`` and ``item`` int32[m] codes into them. ``joined``, ``left``,
+    ``closed``, ``reopened`` are those of `sync.model.membership.Membership`, ``created`` is the creation of the item:
+    int64[m] in microseconds since 1970 UTC. A time that has not come is the largest int64. ``removed`` is bool[m].
     """
 
     def __init__(
@@ -59,15 +60,15 @@ class MembershipTable:
         container: Codes,
         item: Codes,
         times: Mapping[str, Ints],
-        removed: NDArray[np.bool_],
+        removed: Bools,
     ) -> None:
         self.containers, self.items = containers, items
         if (container[1:] < container[:-1]).any():
             order = np.argsort(container, kind="stable")
             container, item, removed = container[order], item[order], removed[order]
-            times = _each(times, lambda column: column[order])
+            times = _map_columns(times, lambda column: column[order])
         self.container, self.item, self.removed = container, item, removed
-        self.born, self.joined, self.left, self.closed, self.reopened = (times[name] for name in _TIMES)
+        self.created, self.joined, self.left, self.closed, self.reopened = (times[name] for name in _TIMES)
         self._first = np.searchsorted(self.container, np.arange(len(containers) + 1))
         self._code = {name: n for n, name in enumerate(containers)}
 
@@ -76,18 +77,18 @@ class MembershipTable:
 
     @classmethod
     def of(cls, memberships: Iterable[tuple[Membership, datetime]]) -> Self:
-        """Of stays, each with the time when its item was made."""
+        """Build a table from memberships, each with the creation time (UTC) of its item."""
         containers: dict[str, int] = {}
         items: dict[str, int] = {}
         rows = [
             (
-                containers.setdefault(stay.container, len(containers)),
-                items.setdefault(stay.item, len(items)),
-                stay.removed,
-                _number(born),
-                *(_number(getattr(stay, name)) for name in _TIMES[1:]),
+                containers.setdefault(membership.container, len(containers)),
+                items.setdefault(membership.item, len(items)),
+                membership.removed,
+                _microseconds(created),
+                *(_microseconds(getattr(membership, name)) for name in _TIMES[1:]),
             )
-            for stay, born in memberships
+            for membership, created in memberships
         ]
         table = np.array(rows, dtype=np.int64).reshape(len(rows), 8)
         times = {name: table[:, 3 + n] for n, name in enumerate(_TIMES)}
@@ -95,29 +96,31 @@ class MembershipTable:
         return cls(list(containers), StringColumn.of(items), container, item, times, table[:, 2].astype(bool))
 
     @classmethod
-    def joined_up(cls, parts: Sequence[Self], *, apart: bool = False) -> Self:
-        """Several together, one after the other; the same name means the same container, or item. ``apart``: no item
-        is in two of them.
+    def concat(cls, parts: Sequence[Self], *, disjoint: bool = False) -> Self:
+        """Concatenate tables. The same id means the same container, or item.
+
+        ``disjoint`` says that no item is in two parts; ids are then not compared, which is faster.
         """
-        containers, container = _together([part.containers for part in parts], [part.container for part in parts])
-        if apart:
-            begin = np.cumsum([0, *(len(part.items) for part in parts)], dtype=np.int32)
-            items = StringColumn.joined_up([part.items for part in parts])
-            item = _columns([part.item + first for part, first in zip(parts, begin, strict=False)])
+        containers, container = _merge_codes([part.containers for part in parts], [part.container for part in parts])
+        if disjoint:
+            offsets = np.cumsum([0, *(len(part.items) for part in parts)], dtype=np.int32)
+            items = StringColumn.concat([part.items for part in parts])
+            item = _columns([part.item + first for part, first in zip(parts, offsets, strict=False)])
         else:
-            names, item = _together([part.items for part in parts], [part.item for part in parts])
+            names, item = _merge_codes([part.items for part in parts], [part.item for part in parts])
             items = StringColumn.of(names)
         times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES[1:]}
-        same = all(part.born is part.joined for part in parts)
-        times["born"] = times["joined"] if same else _columns([part.born for part in parts])
-        return cls(containers, items, container, item, times, _columns([p.removed for p in parts]).astype(bool))
+        is_shared = all(part.created is part.joined for part in parts)
+        times["created"] = times["joined"] if is_shared else _columns([part.created for part in parts])
+        removed = _columns([part.removed for part in parts]).astype(bool)
+        return cls(containers, items, container, item, times, removed)
 
-    # --- to keep -------------------------------------------------------------------------------------------------
+    # --- bytes ---------------------------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
-        """As bytes, the same for the same stays."""
+        """Return the table as bytes; the same memberships give the same bytes."""
         times = np.stack([getattr(self, name) for name in _TIMES]).astype("<i8")
-        items = StringColumn.of(self.items) if self.items.begin else self.items
+        items = StringColumn.of(self.items) if self.items.prefix else self.items
         packed = _Packed(
             containers=list(self.containers),
             items=items.text,
@@ -131,7 +134,7 @@ class MembershipTable:
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """The inverse of `encode`. Raises `msgspec.DecodeError`."""
+        """Read what `encode` returned. Raises `msgspec.DecodeError`."""
         packed = msgspec.msgpack.decode(body, type=_Packed)
         container = np.frombuffer(packed.container, dtype="<i4").astype(np.int32)
         table = np.frombuffer(packed.times, dtype="<i8").reshape(len(_TIMES), len(container)).astype(np.int64)
@@ -140,61 +143,65 @@ class MembershipTable:
         items = StringColumn(packed.items, np.frombuffer(packed.ends, dtype="<i8").astype(np.int64))
         return cls(packed.containers, items, container, item, dict(zip(_TIMES, table, strict=True)), removed)
 
-    # --- a part of them ------------------------------------------------------------------------------------------
+    # --- a part of the table -------------------------------------------------------------------------------------
 
-    def without(self, items: Iterable[str]) -> MembershipTable:
-        """Without the stays of these items."""
-        out = frozenset(items)
-        gone = np.array([n for n, name in enumerate(self.items) if name in out] if out else [], dtype=np.int64)
-        return self if len(gone) == 0 else self._only(~_among(self.item, gone))
+    def without_items(self, items: Iterable[str]) -> MembershipTable:
+        """Return the table without the memberships of these items."""
+        excluded = frozenset(items)
+        codes = [n for n, name in enumerate(self.items) if name in excluded] if excluded else []
+        return self._select(~_is_in(self.item, np.array(codes, dtype=np.int64))) if codes else self
 
     def as_of(self, at: datetime) -> MembershipTable:
-        """What was known of them at a time: nothing of what had not begun, no end that had not come."""
-        now = _number(at)
+        """Return what was known at ``at``: only memberships that had begun, only ends that had come.
+
+        A membership of an item that was created later is left out. ``created`` is not needed any more and equals
+        ``joined``.
+        """
+        now = _microseconds(at)
         known = {
             name: np.where(getattr(self, name) > now, _NEVER, getattr(self, name))
             for name in ("left", "closed", "reopened")
         }
-        times = {"born": self.joined, "joined": self.joined, **known}  # when it was made has said what it had to
+        times = {"created": self.joined, "joined": self.joined, **known}
         removed = self.removed & (known["closed"] != _NEVER)
-        there = (self.joined <= now) & (self.born <= now)
-        every = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
-        return every if there.all() else every._only(there)
+        has_begun = (self.joined <= now) & (self.created <= now)
+        table = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
+        return table if has_begun.all() else table._select(has_begun)
 
     @property
     def _times(self) -> Mapping[str, Ints]:
         return {name: getattr(self, name) for name in _TIMES}
 
-    def _only(self, which: NDArray[np.bool_]) -> MembershipTable:
-        times = _each(self._times, lambda column: column[which])
+    def _select(self, mask: Bools) -> MembershipTable:
+        times = _map_columns(self._times, lambda column: column[mask])
         return MembershipTable(
-            self.containers, self.items, self.container[which], self.item[which], times, self.removed[which]
+            self.containers, self.items, self.container[mask], self.item[mask], times, self.removed[mask]
         )
 
-    def named(self, container: str, item: str) -> MembershipTable:
-        """With names that begin with these texts."""
+    def with_prefixes(self, container: str, item: str) -> MembershipTable:
+        """Return the table with these texts in front of the ids of containers and items."""
         containers = [f"{container}{name}" for name in self.containers]
-        items = StringColumn(self.items.text, self.items.ends, item + self.items.begin)
+        items = StringColumn(self.items.text, self.items.ends, item + self.items.prefix)
         return MembershipTable(containers, items, self.container, self.item, self._times, self.removed)
 
-    # --- looking at them -----------------------------------------------------------------------------------------
+    # --- reading -------------------------------------------------------------------------------------------------
 
     def rows(self, container: str) -> slice:
-        """Where a container's stays lie; nowhere for one that is not known."""
+        """Return the rows of a container; an empty slice for an unknown container."""
         code = self._code.get(container)
         return slice(0, 0) if code is None else slice(int(self._first[code]), int(self._first[code + 1]))
 
     def items_of(self, container: str) -> list[str]:
-        """The items that a container ever had."""
+        """Return the ids of all items that were ever in a container."""
         return [self.items[code] for code in sorted(set(self.item[self.rows(container)].tolist()))]
 
     def by_container(self) -> Mapping[str, Sequence[Membership]]:
-        """Each container's stays, made objects when they are looked at."""
+        """Return container id -> its memberships, for the containers that have any. Objects are made when read."""
         return _ByContainer(self)
 
-    def member(self, row: int) -> Membership:
-        """One stay."""
-        joined, left, closed, reopened = (_moment(int(getattr(self, name)[row])) for name in _TIMES[1:])
+    def membership(self, row: int) -> Membership:
+        """Return one row as an object."""
+        joined, left, closed, reopened = (_datetime(int(getattr(self, name)[row])) for name in _TIMES[1:])
         assert joined is not None
         return Membership(
             container=self.containers[self.container[row]],
@@ -207,20 +214,24 @@ class MembershipTable:
         )
 
     def open_items(self, at: datetime) -> dict[str, list[str]]:
-        """Container -> its items that are open members at a time; none of a container without any."""
-        found: dict[str, list[str]] = {}
+        """Return container id -> ids of its items that are open at ``at``; containers without any are left out."""
+        items: dict[str, list[str]] = {}
         for row in np.flatnonzero(self.is_open(at)).tolist():
-            found.setdefault(self.containers[self.container[row]], []).append(self.items[self.item[row]])
-        return found
+            items.setdefault(self.containers[self.container[row]], []).append(self.items[self.item[row]])
+        return items
 
     def counts(self, containers: Iterable[Container], at: datetime) -> dict[str, Counts]:
-        """Container id -> its counts at a time, as `tests.count_oracle.counts` counts them."""
-        now = _number(at)
-        asked = list(containers)
+        """Return container id -> its counts at ``at``; zeros for a container without memberships.
+
+        ``added`` counts members that were not in the container at its start (``added_week``: nor a week before ``at``).
+        It is 0 for a container without a start, or with a start after ``at``.
+        """
+        now = _microseconds(at)
+        wanted = list(containers)
         start = np.full(len(self.containers), _NEVER)
-        for container in asked:
+        for container in wanted:
             if container.id in self._code and container.start is not None:
-                start[self._code[container.id]] = _number(container.start)
+                start[self._code[container.id]] = _microseconds(container.start)
         begun = start <= now
         member, is_open = self.is_member(at), self.is_open(at)
         closed_now = member & ~is_open
@@ -233,64 +244,64 @@ class MembershipTable:
             np.where(begun, self._count(member & self._new_since(week)), 0),
         ]
         table = np.stack(columns, axis=1).tolist()
-        found = {}
-        for container in asked:
+        counts = {}
+        for container in wanted:
             code = self._code.get(container.id)
-            open_, closed, removed, added, added_week = (0, 0, 0, 0, 0) if code is None else table[code]
-            found[container.id] = Counts(open=open_, closed=closed, removed=removed, added=added, added_week=added_week)
-        return found
+            row = [0] * len(_COUNTS) if code is None else table[code]
+            counts[container.id] = Counts(**dict(zip(_COUNTS, row, strict=True)))
+        return counts
 
     def is_member(self, at: datetime) -> Bools:
         """Return which rows hold at ``at``: see `sync.history.counting.is_member`."""
-        return self._covers(_number(at))
+        return self._covers(_microseconds(at))
 
     def is_open(self, at: datetime) -> Bools:
         """Return which rows are open at ``at``: see `sync.history.counting.is_open`."""
-        return covers(_number(at), self.joined, self.left, self.reopened, self.closed)
+        return covers(_microseconds(at), self.joined, self.left, self.reopened, self.closed)
 
     def is_done(self, at: datetime) -> Bools:
         """Return which rows are done at ``at``: see `sync.history.counting.is_done`."""
-        moment = _number(at)
+        moment = _microseconds(at)
         return self._covers(moment) & (self.closed <= moment) & ~self.removed
 
     def _covers(self, moment: int | Ints) -> Bools:
         return covers(moment, self.joined, self.left, self.reopened)
 
-    def _count(self, which: NDArray[np.bool_]) -> Ints:
-        counted: Ints = np.bincount(self.container[which], minlength=len(self.containers))
-        return counted
+    def _count(self, mask: Bools) -> Ints:
+        count: Ints = np.bincount(self.container[mask], minlength=len(self.containers))
+        return count
 
-    def _new_since(self, moment: Ints) -> NDArray[np.bool_]:
-        """Whose item was not in its container at that container's moment."""
+    def _new_since(self, moment: Ints) -> Bools:
+        """Return the rows whose item was not in the container at ``moment[container]``."""
         key = self.container.astype(np.int64) * max(1, len(self.items)) + self.item
-        return ~_among(key, key[self._covers(moment[self.container])])
+        return ~_is_in(key, key[self._covers(moment[self.container])])
 
 
 class _ByContainer(Mapping[str, Sequence[Membership]]):
-    """The stays of each container that has any."""
+    """The memberships of each container that has any."""
 
-    def __init__(self, stays: MembershipTable) -> None:
-        self._stays = stays
+    def __init__(self, table: MembershipTable) -> None:
+        self._table = table
 
     def __getitem__(self, key: str) -> Sequence[Membership]:
-        rows = self._stays.rows(key)
+        rows = self._table.rows(key)
         if rows.start == rows.stop:
             raise KeyError(key)
-        return _Within(self._stays, rows)
+        return _ContainerMemberships(self._table, rows)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._stays.containers if name in self)
+        return (name for name in self._table.containers if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-class _Within(Sequence[Membership]):
-    """The stays of one container."""
+class _ContainerMemberships(Sequence[Membership]):
+    """The memberships of one container, made objects at the first reading."""
 
-    def __init__(self, stays: MembershipTable, rows: slice) -> None:
-        self._stays, self._rows = stays, range(rows.start, rows.stop)
-        self._made: tuple[Membership, ...] | None = None
+    def __init__(self, table: MembershipTable, rows: slice) -> None:
+        self._table, self._rows = table, range(rows.start, rows.stop)
+        self._memberships: tuple[Membership, ...] | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -298,12 +309,12 @@ class _Within(Sequence[Membership]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as of anything that is compared by what is in it
+    __hash__ = None  # type: ignore[assignment]  # compared by content
 
     def __iter__(self) -> Iterator[Membership]:
-        if self._made is None:
-            self._made = tuple(self._stays.member(row) for row in self._rows)
-        return iter(self._made)
+        if self._memberships is None:
+            self._memberships = tuple(self._table.membership(row) for row in self._rows)
+        return iter(self._memberships)
 
     @overload
     def __getitem__(self, index: int) -> Membership: ...
@@ -314,53 +325,59 @@ class _Within(Sequence[Membership]):
 
 
 def ledger_of(containers: Sequence[Container], parts: Sequence[MembershipTable]) -> Ledger:
-    """What `sync.history.ledger.Ledger.of` makes of all these stays; those of unknown containers are left out."""
-    index = {c.id: n for n, c in enumerate(containers)}
-    stays = parts[0] if len(parts) == 1 else MembershipTable.joined_up(parts)
-    place = np.array([index.get(name, -1) for name in stays.containers], dtype=np.int32)
-    container = place[stays.container] if len(stays) else stays.container
-    known: slice | NDArray[np.bool_] = slice(None) if (container >= 0).all() else container >= 0
-    left = np.minimum(np.minimum(stays.left, stays.reopened), np.where(stays.removed, stays.closed, _NEVER))
-    closed = np.where(stays.removed, _NEVER, stays.closed)
-    joined, left, closed = (_days(column[known]) for column in (stays.joined, left, closed))
-    return Ledger(containers, container[known], stays.item[known], joined, left, closed, stays.items)
+    """Build a ledger from tables, as `sync.history.ledger.Ledger.of` does from objects.
+
+    Memberships of unknown containers are left out.
+    """
+    index = {container.id: n for n, container in enumerate(containers)}
+    table = parts[0] if len(parts) == 1 else MembershipTable.concat(parts)
+    place = np.array([index.get(name, -1) for name in table.containers], dtype=np.int32)
+    container = place[table.container] if len(table) else table.container
+    known: slice | Bools = slice(None) if (container >= 0).all() else container >= 0
+    left = np.minimum(np.minimum(table.left, table.reopened), np.where(table.removed, table.closed, _NEVER))
+    closed = np.where(table.removed, _NEVER, table.closed)
+    joined, left, closed = (_days(column[known]) for column in (table.joined, left, closed))
+    return Ledger(containers, container[known], table.item[known], joined, left, closed, table.items)
 
 
 def _days(moment: Ints) -> NDArray[np.float64]:
-    """As `sync.history.ledger.days` has it."""
+    """Return microseconds as days since 1970 UTC, as `sync.history.ledger.days` does for datetimes."""
     return np.where(moment == _NEVER, np.inf, moment / 1e6 / 86400.0)
 
 
-def _number(at: datetime | None) -> int:
+def _microseconds(at: datetime | None) -> int:
     return int(_NEVER) if at is None else (at - _EPOCH) // _MICROSECOND
 
 
-def _moment(number: int) -> datetime | None:
-    return None if number == _NEVER else _EPOCH + timedelta(microseconds=number)
+def _datetime(microseconds: int) -> datetime | None:
+    return None if microseconds == _NEVER else _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _among(values: Ints | Codes, some: Ints) -> NDArray[np.bool_]:
-    """Which values are among some; `numpy.isin` does the same, but imports masked arrays, which takes long."""
-    ordered = np.append(np.sort(some), _NEVER)
-    found: NDArray[np.bool_] = ordered[np.searchsorted(ordered[:-1], values)] == values
-    return found
+def _is_in(values: Ints | Codes, members: Ints) -> Bools:
+    """Return which values are among ``members``.
+
+    `numpy.isin` does the same, but imports masked arrays, which takes long.
+    """
+    ordered = np.append(np.sort(members), _NEVER)
+    mask: Bools = ordered[np.searchsorted(ordered[:-1], values)] == values
+    return mask
 
 
-def _each(times: Mapping[str, Ints], change: Callable[[Ints], Ints]) -> dict[str, Ints]:
-    """Each column changed; columns that are one stay one."""
-    made = {id(column): change(column) for column in {id(c): c for c in times.values()}.values()}
-    return {name: made[id(column)] for name, column in times.items()}
+def _map_columns(times: Mapping[str, Ints], change: Callable[[Ints], Ints]) -> dict[str, Ints]:
+    """Apply ``change`` to each column. Names that share an array share the changed one."""
+    changed = {key: change(column) for key, column in {id(column): column for column in times.values()}.items()}
+    return {name: changed[id(column)] for name, column in times.items()}
 
 
 def _columns(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _together(names: Sequence[Sequence[str]], codes: Sequence[Codes]) -> tuple[list[str], Codes]:
-    """One list of names, and the codes in it."""
+def _merge_codes(names: Sequence[Sequence[str]], codes: Sequence[Codes]) -> tuple[list[str], Codes]:
+    """Merge lists of ids into one, and return it with the codes of all parts in it, concatenated."""
     known: dict[str, int] = {}
     recoded = []
-    for some, code in zip(names, codes, strict=True):
-        place = np.array([known.setdefault(name, len(known)) for name in some], dtype=np.int32)
+    for part, code in zip(names, codes, strict=True):
+        place = np.array([known.setdefault(name, len(known)) for name in part], dtype=np.int32)
         recoded.append(place[code] if len(code) else code)
     return list(known), _columns(recoded)

@@ -1,14 +1,14 @@
-"""Memberships from what trackers tell: who was in a milestone when, and when it was closed. Pure.
+"""Derive memberships from tracker data: when each issue was in a milestone, and when it was closed. Pure.
 
-A tracker gives the present (`Issue`) and, in part, the past (`Event`). Each issue is replayed on its own:
+A tracker gives the present (`Issue`) and a part of the past (`Event`). Each issue is replayed on its own:
 
-* what no event explains is inferred: an issue that first left a milestone was in it from its creation; one that is in
-  it without a word joined at its creation;
-* where the last event and the present disagree, the present is right, from the issue's ``updated_at`` on;
-* a milestone change and its opposite at the same instant cancel out, whatever their order;
-* when no event tells of a closure, ``closed_at`` does, and nothing else: closed without a time is open.
+* What no event explains is inferred. An issue whose first event is leaving a milestone was in it from its creation. An
+  issue that is in a milestone without any event joined at its creation.
+* Where the last event and the present disagree, the present is right, from the issue's ``updated_at`` on.
+* A change and its opposite at the same instant cancel out; their order does not matter.
+* Without any closing event, ``closed_at`` is the closure. An issue that is closed without a time counts as open.
 
-A replay (``at``) is cut from the whole: what is dated later has not happened, and so is what would have been seen then.
+A replay as of a time (``at``) is cut from the whole history: nothing that is dated later enters it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sync.model.membership import Membership
 from sync.model.tracker_data import (
@@ -28,20 +27,19 @@ from sync.model.tracker_data import (
     uid,
 )
 
-__all__ = ["Titles", "memberships", "stays"]
+__all__ = ["Titles", "memberships", "memberships_of"]
 
 Titles = Mapping[tuple[str, str], Sequence[tuple[datetime | None, str]]]
-"""Which milestones have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""
+"""Milestones that have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""
 
 _CLOSING = (EventKind.CLOSED, EventKind.REOPENED)
 _MOVING = (EventKind.JOINED, EventKind.LEFT)
-_UTC = ZoneInfo("UTC")
+
+Change = tuple[datetime, bool]
+"""A moment (UTC) and the state that begins then: in the milestone or not, closed or not."""
 
 Span = tuple[datetime, datetime | None]
-"""From a moment until another; None: it has not ended."""
-
-
-# --- memberships ------------------------------------------------------------------------------------------------
+"""Begin and end (UTC); None: it has not ended."""
 
 
 def memberships(
@@ -53,18 +51,19 @@ def memberships(
     removed: frozenset[str] = REMOVED,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
-    """Every stay of these issues in any milestone, as known at ``at`` (UTC; None: now). Events may come in any order.
+    """Yield every membership of these issues in any milestone, as known at ``at`` (UTC; None: now).
 
+    Events may come in any order. ``removed`` are the resolutions, in lower case, that take an issue out of scope.
     Containers are ``uid(source, "milestone", id)``, items ``uid(source, "issue", id)``.
     """
-    told: dict[str, list[Event]] = defaultdict(list)
+    events_of: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        told[event.issue].append(event)
+        events_of[event.issue].append(event)
     for issue in issues:
-        yield from stays(issue, told.get(issue.id, ()), titles, source=source, removed=removed, at=at)
+        yield from memberships_of(issue, events_of.get(issue.id, ()), titles, source=source, removed=removed, at=at)
 
 
-def stays(
+def memberships_of(
     issue: Issue,
     events: Sequence[Event],
     titles: Titles,
@@ -73,7 +72,7 @@ def stays(
     removed: frozenset[str] = REMOVED,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
-    """The stays of one issue, by milestone and time, from its own events."""
+    """Yield the memberships of one issue, by milestone and time, from its own events; see `memberships`."""
     if at is not None and issue.created_at > at:
         return
     closures = _closures(issue, events)
@@ -82,8 +81,8 @@ def stays(
     for milestone, spans in sorted(_times_in(issue, events, titles).items()):
         container = uid(source, "milestone", milestone)
         for joined, left in spans:
-            for stay in _cut(container, item, joined, left, closures, out_of_scope):
-                known = stay if at is None else _as_of(stay, at)
+            for membership in _cut(container, item, joined, left, closures, out_of_scope):
+                known = membership if at is None else _as_of(membership, at)
                 if known is not None:
                     yield known
 
@@ -91,7 +90,7 @@ def stays(
 def _cut(
     container: str, item: str, joined: datetime, left: datetime | None, closures: Sequence[Span], out_of_scope: bool
 ) -> Iterator[Membership]:
-    """One time in a milestone as stays: each reopening in it ends one and begins the next."""
+    """Cut one time in a milestone into memberships: each reopening during it ends one and begins the next."""
     for closed, reopened in closures:
         if left is not None and closed >= left:
             break
@@ -106,41 +105,41 @@ def _cut(
     yield Membership(container=container, item=item, joined=joined, left=left)
 
 
-def _as_of(stay: Membership, at: datetime) -> Membership | None:
-    """What was known of a stay at a time; None when it had not begun."""
+def _as_of(membership: Membership, at: datetime) -> Membership | None:
+    """Return what was known of a membership at ``at``; None when it had not begun."""
 
     def known(moment: datetime | None) -> datetime | None:
         return None if moment is None or moment > at else moment
 
-    if stay.joined > at:
+    if membership.joined > at:
         return None
-    closed = known(stay.closed)
+    closed = known(membership.closed)
     return Membership(
-        container=stay.container,
-        item=stay.item,
-        joined=stay.joined,
-        left=known(stay.left),
+        container=membership.container,
+        item=membership.item,
+        joined=membership.joined,
+        left=known(membership.left),
         closed=closed,
-        reopened=known(stay.reopened),
-        removed=stay.removed and closed is not None,
+        reopened=known(membership.reopened),
+        removed=membership.removed and closed is not None,
     )
 
 
 def _closures(issue: Issue, events: Iterable[Event]) -> list[Span]:
-    """When the issue was closed, in order."""
-    turns = _turns((event.at, event.kind is EventKind.CLOSED) for event in events if event.kind in _CLOSING)
-    if not turns:
+    """Return the spans in which the issue was closed, in order."""
+    changes = _net_changes((event.at, event.kind is EventKind.CLOSED) for event in events if event.kind in _CLOSING)
+    if not changes:
         return [] if issue.closed_at is None else [(issue.closed_at, None)]
     is_closed = issue.state is State.CLOSED
-    if is_closed and not turns[-1][1] and issue.closed_at is not None and issue.closed_at > turns[-1][0]:
-        turns.append((issue.closed_at, True))
-    return _spans(turns, begin=issue.created_at, now=is_closed, seen=issue.updated_at)
+    if is_closed and not changes[-1][1] and issue.closed_at is not None and issue.closed_at > changes[-1][0]:
+        changes.append((issue.closed_at, True))
+    return _spans(changes, begin=issue.created_at, now=is_closed, seen=issue.updated_at)
 
 
 def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str, list[Span]]:
-    """When the issue was in each milestone, by its id, in order."""
-    moves: dict[str, list[tuple[datetime, bool]]] = {key: [] for key in issue.milestones}
-    unknown: dict[str, list[tuple[datetime, bool]]] = {}
+    """Return the spans in which the issue was in each milestone: milestone id -> spans in order."""
+    moves: dict[str, list[Change]] = {key: [] for key in issue.milestones}
+    moves_by_unknown_title: dict[str, list[Change]] = {}
     for event in events:
         if event.kind not in _MOVING:
             continue
@@ -149,67 +148,63 @@ def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str
         if key:
             moves.setdefault(key, []).append(move)
         else:
-            unknown.setdefault(event.milestone_title, []).append(move)
-    _adopt(issue, moves, unknown)
+            moves_by_unknown_title.setdefault(event.milestone_title, []).append(move)
+    _assign_old_title(issue, moves, moves_by_unknown_title)
     return {
-        key: _spans(_turns(told), begin=issue.created_at, now=key in issue.milestones, seen=issue.updated_at)
-        for key, told in moves.items()
+        key: _spans(_net_changes(changes), begin=issue.created_at, now=key in issue.milestones, seen=issue.updated_at)
+        for key, changes in moves.items()
     }
 
 
 def _titled(candidates: Sequence[tuple[datetime | None, str]], at: datetime) -> str:
-    """The milestone that a title meant at a time: the youngest that existed then, else the oldest; or none."""
-    existed = [key for created_at, key in candidates if created_at is None or created_at <= at]
-    return existed[-1] if existed else candidates[0][1] if candidates else ""
+    """Return the id of the milestone that a title meant at ``at``.
 
-
-def _adopt(
-    issue: Issue,
-    moves: dict[str, list[tuple[datetime, bool]]],
-    unknown: Mapping[str, list[tuple[datetime, bool]]],
-) -> None:
-    """Give a milestone that was renamed before it was first seen the moves which its old title tells.
-
-    It is the one that the issue is in without any move, when exactly one title that nobody knows was joined last.
+    The youngest that existed then, else the oldest; empty without candidates.
     """
-    silent = [key for key in issue.milestones if not moves[key]]
-    joined = [told for told in unknown.values() if (turns := _turns(told)) and turns[-1][1]]
-    if len(silent) == len(joined) == 1:
-        moves[silent[0]] = joined[0]
+    existing = [key for created_at, key in candidates if created_at is None or created_at <= at]
+    return existing[-1] if existing else candidates[0][1] if candidates else ""
 
 
-def _turns(told: Iterable[tuple[datetime, bool]]) -> list[tuple[datetime, bool]]:
-    """Changes in the order of time, one per instant: opposites cancel out there, as their order is not told."""
+def _assign_old_title(
+    issue: Issue, moves: dict[str, list[Change]], moves_by_unknown_title: Mapping[str, list[Change]]
+) -> None:
+    """Give a milestone that was renamed before the first pull the moves recorded under its old title.
+
+    The milestone is the only one that the issue is in without any move; the title the only unknown one that the issue
+    joined last. Without both, ``moves`` stays as it is.
+    """
+    without_moves = [key for key in issue.milestones if not moves[key]]
+    joined = [moved for moved in moves_by_unknown_title.values() if (net := _net_changes(moved)) and net[-1][1]]
+    if len(without_moves) == len(joined) == 1:
+        moves[without_moves[0]] = joined[0]
+
+
+def _net_changes(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes in order of time, one for each instant; opposites at the same instant cancel out."""
     balance: dict[datetime, int] = defaultdict(int)
-    for moment, value in told:
+    for moment, value in changes:
         balance[moment] += 1 if value else -1
     return [(moment, net > 0) for moment, net in sorted(balance.items()) if net]
 
 
-def _spans(turns: Sequence[tuple[datetime, bool]], *, begin: datetime, now: bool, seen: datetime) -> list[Span]:
-    """Turn changes into the spans in which the answer was yes.
+def _spans(changes: Sequence[Change], *, begin: datetime, now: bool, seen: datetime) -> list[Span]:
+    """Turn changes into the spans in which the state was True.
 
-    An end that comes first began at ``begin``; without any change the present answer (``now``) held from there. Where
-    the last change contradicts the present, that came at ``seen``.
+    A first change to False ends a span that began at ``begin``. Without any change, the present state (``now``) began
+    there. Where the last change contradicts the present state, the present state began at ``seen``.
     """
-    first = not turns[0][1] if turns else now
-    changes = [(begin, True), *turns] if first else list(turns)
-    last = changes[-1][1] if changes else False
+    first = not changes[0][1] if changes else now
+    all_changes = [(begin, True), *changes] if first else list(changes)
+    last = all_changes[-1][1] if all_changes else False
     if last != now:
-        changes.append((max(seen, changes[-1][0] if changes else begin), now))
+        all_changes.append((max(seen, all_changes[-1][0] if all_changes else begin), now))
     spans: list[Span] = []
     since: datetime | None = None
-    for moment, yes in changes:
-        if yes and since is None:
+    for moment, state in all_changes:
+        if state and since is None:
             since = moment
-        elif not yes and since is not None:
+        elif not state and since is not None:
             if moment > since:
                 spans.append((since, moment))
             since = None
     return spans if since is None else [*spans, (since, None)]
-
-
-# --- containers -------------------------------------------------------------------------------------------------
-
-
-# --- counting ---------------------------------------------------------------------------------------------------

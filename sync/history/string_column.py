@@ -1,4 +1,4 @@
-"""Many names in little memory."""
+"""Hold many strings in little memory: one piece of UTF-8 text and the ends of each string."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["StringColumn"]
 
 
 class StringColumn(Sequence[str]):
-    """Names in one piece of text: about twenty bytes each, where a list of texts takes seventy.
+    """Strings in one piece of text: about 20 bytes each, where a list of strings takes 70.
 
-    Name n is ``begin``, then ``text[ends[n]:ends[n + 1]]`` as UTF-8; it is made when it is asked for.
+    String n is ``prefix`` followed by ``text[ends[n]:ends[n + 1]]`` (UTF-8). It is decoded when it is read.
     """
 
-    def __init__(self, text: bytes, ends: NDArray[np.int64], begin: str = "") -> None:
-        self.text, self.ends, self.begin = text, ends, begin
+    def __init__(self, text: bytes, ends: NDArray[np.int64], prefix: str = "") -> None:
+        self.text, self.ends, self.prefix = text, ends, prefix
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> Self:
-        """These names."""
-        some = [name.encode() for name in names]
-        ends = np.zeros(len(some) + 1, dtype=np.int64)
-        np.cumsum(np.array([len(name) for name in some], dtype=np.int64), out=ends[1:])
-        return cls(b"".join(some), ends)
+    def of(cls, strings: Iterable[str]) -> Self:
+        """Build a column from strings, without a prefix."""
+        encoded = [string.encode() for string in strings]
+        ends = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum(np.array([len(text) for text in encoded], dtype=np.int64), out=ends[1:])
+        return cls(b"".join(encoded), ends)
 
     @classmethod
-    def joined_up(cls, parts: Sequence[Self]) -> Self:
-        """The names of all parts, one after the other, as they begin without ``begin``."""
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Concatenate the strings of all parts. Their prefixes are dropped."""
         first = np.cumsum([0, *(len(part.text) for part in parts)])
         ends = [part.ends[:-1] + begin for part, begin in zip(parts, first, strict=False)]
         return cls(b"".join(part.text for part in parts), np.concatenate([*ends, first[-1:]]))
@@ -40,8 +40,8 @@ class StringColumn(Sequence[str]):
         return len(self.ends) - 1
 
     def __iter__(self) -> Iterator[str]:
-        text, begin = self.text, self.begin
-        return (f"{begin}{text[first:last].decode()}" for first, last in pairwise(self.ends.tolist()))
+        text, prefix = self.text, self.prefix
+        return (f"{prefix}{text[first:last].decode()}" for first, last in pairwise(self.ends.tolist()))
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -53,4 +53,4 @@ class StringColumn(Sequence[str]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         place = index % len(self)
-        return f"{self.begin}{self.text[self.ends[place] : self.ends[place + 1]].decode()}"
+        return f"{self.prefix}{self.text[self.ends[place] : self.ends[place + 1]].decode()}"

@@ -185,7 +185,7 @@ class TrackerData(Repository):
     def histories(
         self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
     ) -> Iterator[tuple[Issue, Sequence[Event]]]:
-        """The same issues, each with its events: all that `sync.history.memberships.stays` needs, in little memory."""
+        """Yield the same issues, each with its events, as `sync.history.memberships` needs them, in little memory."""
         n = self._known(source)
         for rows in self._batches(n, projects, milestones, schema.issue):
             told = self._events(n, [row.id for row in rows])

@@ -261,7 +261,7 @@ def test_looking_after_every_change_is_as_good_as_being_told(store: Store, life:
     source = f"https://tracker.test/{next(_fresh)}"
     for n, page in zip(times, pages, strict=True):
         store.save(source, page, moment(n + 0.5))
-    found = [history.stays(issue, events, {}, source=SOURCE) for issue, events in store.histories(source)]
+    found = [history.memberships_of(issue, events, {}, source=SOURCE) for issue, events in store.histories(source)]
     assert [stay for stays in found for stay in stays] == stays_of([life])
 
 
@@ -292,7 +292,7 @@ def test_reading_by_milestone_gives_all_of_its_stays(store: Store, life: Life, n
     found = [
         stay
         for item, told_of in store.histories(source, milestones=["a"])
-        for stay in history.stays(item, told_of, titles, source=SOURCE)
+        for stay in history.memberships_of(item, told_of, titles, source=SOURCE)
         if stay.container == box("a")
     ]
     assert found == wanted

@@ -111,19 +111,19 @@ def _closed_after_the_end(membership: Membership) -> bool:
 def test_parts_are_put_together_and_taken_out(
     first: list[tuple[Membership, datetime]], second: list[tuple[Membership, datetime]], out: set[str]
 ) -> None:
-    both = MembershipTable.joined_up([MembershipTable.of(first), MembershipTable.of(second)]).without(out)
+    both = MembershipTable.concat([MembershipTable.of(first), MembershipTable.of(second)]).without_items(out)
     rows = [stay for stay, _ in (*first, *second) if stay.item not in out]
 
     def of(container: str) -> list[Membership]:
         return [stay for stay in rows if stay.container == container]
 
-    named = both.named("x/", "y/").by_container()
+    named = both.with_prefixes("x/", "y/").by_container()
     seen = [
         (membership.container, membership.item, membership.joined) for stays in named.values() for membership in stays
     ]
     assert seen == [(f"x/{s.container}", f"y/{s.item}", s.joined) for c in both.containers for s in of(c)]
     nothing = Counts(open=0, closed=0, removed=0, added=0, added_week=0)
-    assert MembershipTable.joined_up([]).counts(containers(None), T0) == dict.fromkeys("abd", nothing)
+    assert MembershipTable.concat([]).counts(containers(None), T0) == dict.fromkeys("abd", nothing)
 
 
 def test_what_was_closed_when_it_was_first_seen_is_known_only_from_its_making_on() -> None:
@@ -133,6 +133,6 @@ def test_what_was_closed_when_it_was_first_seen_is_known_only_from_its_making_on
         category=StatusCategory.TODO,
         created_at=made, updated_at=made, milestones=("m",),
     )  # fmt: skip
-    (stay,) = history.stays(issue, [], TITLES, source="")
+    (stay,) = history.memberships_of(issue, [], TITLES, source="")
     assert MembershipTable.of([(stay, made)]).as_of(T0).open_items(T0) == {}
-    assert list(history.stays(issue, [], TITLES, source="", at=T0)) == []
+    assert list(history.memberships_of(issue, [], TITLES, source="", at=T0)) == []

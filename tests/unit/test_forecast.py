@@ -155,7 +155,7 @@ def test_a_stream_younger_than_a_fortnight_is_not_sampled() -> None:
 def test_holidays_ahead_take_working_days() -> None:
     closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * 6])])
-    week_off = Calendar.plain().with_off([day(100 + n).date() for n in range(3)])
+    week_off = Calendar.plain().with_days_off([day(100 + n).date() for n in range(3)])
     assert made(history, "now", 100, STEADY).simulation == pytest.approx(0.98)
     assert made(history, "now", 100, STEADY, week_off).simulation == pytest.approx(0.02)
 

@@ -90,7 +90,7 @@ def test_weeks_are_counted_back_from_the_moment_and_holidays_put_back() -> None:
     assert weeks.tolist() == [3, 1, *[0] * 10]
     calendar = Calendar.plain()
     soon = capacity_moments(HistoryTables(history, RULES), FIRST, np.array([2.0]), AT, calendar)[0]
-    off = calendar.with_off([day(101).date()])
+    off = calendar.with_days_off([day(101).date()])
     later = capacity_moments(HistoryTables(history, RULES), FIRST, np.array([2.0]), AT, off)[0]
     assert later == pytest.approx(soon + 1)
     assert (np.diff(soon) > 0).all()

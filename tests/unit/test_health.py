@@ -199,7 +199,7 @@ def test_reasons_name_their_numbers_and_their_items() -> None:
     issues[names[1]] = issue(names[1], blocked_by=("X-1",))
     issues.update({name: issue(name, updated_at=day(NOW - 20)) for name in names[2:]})
     issues["elsewhere"] = issue("elsewhere")
-    off = PLAIN.with_off([day(NOW + n).date() for n in range(1, 8)])
+    off = PLAIN.with_days_off([day(NOW + n).date() for n in range(1, 8)])
     members = {"now": names, "other": ["elsewhere"]}
     found = assessed(world(late), issues=issues, members=members, calendar=off)
     told = {reason.kind: reason for reason in found.reasons}

@@ -117,7 +117,7 @@ def test_another_streams_hit_rate_is_no_reason() -> None:
 
 
 def test_holidays_are_against_as_many_days_without_any() -> None:
-    off = PLAIN.with_off([day(NOW + n).date() for n in range(1, 8)])
+    off = PLAIN.with_days_off([day(NOW + n).date() for n in range(1, 8)])
     outlook = seen(*closed(6), *[(START, None)] * 4, calendar=off)
     found = told(outlook)[ReasonKind.HOLIDAYS]
     assert found.values == {"days": 7, "left": 7.0}

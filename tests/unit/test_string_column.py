@@ -22,7 +22,7 @@ def test_they_are_a_sequence_of_texts(some: list[str]) -> None:
 
 
 def test_they_begin_alike_and_are_put_together() -> None:
-    both = StringColumn.joined_up([StringColumn.of(MANY), StringColumn.of([]), StringColumn.of(["z"])])
+    both = StringColumn.concat([StringColumn.of(MANY), StringColumn.of([]), StringColumn.of(["z"])])
     assert list(both) == [*MANY, "z"]
     begun = StringColumn(both.text, both.ends, "x/")
     assert list(begun) == [f"x/{name}" for name in (*MANY, "z")]
