@@ -1,1 +1,4 @@
-"""Three trackers on loopback in one stateful world: for the demo, for newcomers who want to play, and for tests."""
+"""Sandbox: three trackers on loopback over one stateful world, for the demo, for first experiments and for tests.
+
+May import `sync.model`, `sync.tracker` and `connectors.testing`; the connectors never import it.
+"""

@@ -1,4 +1,4 @@
-"""The commands ``demo`` and ``sandbox``: the main job through the command line against trackers on loopback."""
+"""Commands ``demo`` and ``sandbox``: the main job through the command line against trackers on loopback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TOKENS = {
 
 
 def configuration(world: World, database: str = "sqlite:///milesync.db", policy: str = "create") -> str:
-    """A configuration that points at a served world."""
+    """Return a configuration for a served world."""
     parts = [f'instance = "sandbox"\npolicy = "{policy}"\ndatabase = "{database}"\n']
     for tracker in world.trackers:
         if not tracker.url or not tracker.projects:
@@ -133,7 +133,7 @@ def _say(console: Console, words: str) -> None:
 
 
 def _milesync(folder: str, *words: str, shown: Console) -> str:
-    """Run the real command line in a process of its own; what it prints."""
+    """Run the real command line in its own process; return its output."""
     command = [sys.executable, "-m", "sync.cli", *words, "--config", str(Path(folder, "milesync.toml"))]
     environment = {**os.environ, **_TOKENS, "COLUMNS": str(shown.width)}
     environment.pop("MILESYNC_POLICY", None)
@@ -148,7 +148,7 @@ def _milesync(folder: str, *words: str, shown: Console) -> str:
 
 
 def _comment(tracker: Tracker) -> Panel:
-    """One summary comment as its readers see it; charts are left to the tracker, which draws them."""
+    """Render one summary comment as its readers see it, without charts, which the tracker draws."""
     found = [
         (project, issue, comment)
         for project in tracker.projects.values()

@@ -1,6 +1,6 @@
-"""The demo world: four small teams with some history, each in another tracker and another situation.
+"""Demo world: four small teams with some history, each in another tracker and another situation.
 
-Made from a fixed seed and today's date, so that every visitor sees the same teams. All names are made up.
+It has a fixed seed and today's date, so that every user sees the same teams. All names are made up.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _HOSTILE = (
 class Series:
     """One team's milestones: ``past`` finished ones of ``length`` days with about ``size`` items, then the current.
 
-    ``misses`` is the share of past milestones that were due with work left; ``phase`` how far the current one is,
-    ``done`` the share of its items that are closed, ``growth`` the share that joined after the start.
+    ``misses`` is the share of past milestones that were due with work left; ``phase`` the elapsed share of the current
+    one, ``done`` the share of its items that are closed, ``growth`` the share that joined after the start.
     """
 
     title: str
@@ -71,21 +71,22 @@ _PEOPLE = (("ada", "Ada Fox"), ("ben", "Ben Lake"), ("cleo", "Cleo Hill"), ("dan
 
 
 def demo_world() -> World:
-    """A new world, seeded."""
+    """Return a new world with the four teams."""
     world = World()
     seed(world)
     return world
 
 
 def seed(world: World) -> None:
-    """Put the four teams into a world, their histories ending at its clock's now."""
+    """Add the four teams to a world; their histories end at the clock's now."""
     now = world.clock().replace(minute=0, second=0, microsecond=0)
     for tracker in world.trackers:
         rng = Random(f"milesync {tracker.kind}")
         people = [tracker.user(login, name) for login, name in _PEOPLE]
         project = tracker.project(_PROJECTS[tracker.kind], "Acme", created=now - timedelta(days=900))
+        team = _Team(tracker, project, people, rng)
         for series in _TEAMS[tracker.kind]:
-            _play(tracker, project, series, people, rng, now)
+            team.play(series, now)
         if tracker.kind == "github":
             _pulls(tracker, project, people, now)
         for issue in project.issues.values():
@@ -94,7 +95,7 @@ def seed(world: World) -> None:
 
 
 def _renumber(project: Project) -> None:
-    """Numbers in the order of creation, as every tracker gives them."""
+    """Renumber issues in the order of creation, as trackers do."""
     order = sorted(project.issues.values(), key=lambda issue: (issue.created, issue.number))
     new = {issue.number: n for n, issue in enumerate(order, start=1)}
     for issue in order:
@@ -103,122 +104,102 @@ def _renumber(project: Project) -> None:
     project.issues = {issue.number: issue for issue in order}
 
 
-def _play(tracker: Tracker, project: Project, series: Series, people: list[User], rng: Random, now: datetime) -> None:
-    length = timedelta(days=series.length)
-    start = now - length * series.phase - length * series.past
-    carried: list[Issue] = []
-    for k in range(series.past):
-        missed = (k + 0.5) * series.misses % 1 + series.misses >= 1
-        milestone = _milestone(tracker, project, series, k + 1, start, start + length)
-        rest = _work(tracker, project, milestone, series, carried, people, rng, start, length, missed)
-        carried = rest
-        tracker.close_milestone(project, milestone, start + length + timedelta(days=3 if missed else 0))
-        start += length
-    current = _milestone(tracker, project, series, series.past + 1, start, start + length)
-    for issue in carried:
-        tracker.move(project, issue, [current.id], people[0], start + timedelta(days=1))
-    _current(tracker, project, current, series, people, rng, start, length, now)
+@dataclass(frozen=True)
+class _Team:
+    """A team in its tracker. All random choices come from ``rng``, in the order of the calls."""
 
+    tracker: Tracker
+    project: Project
+    people: list[User]
+    rng: Random
 
-def _milestone(tracker: Tracker, project: Project, series: Series, n: int, start: datetime, due: datetime) -> Milestone:
-    made = tracker.milestone(
-        project,
-        series.title.format(n),
-        at=start,
-        due=None if series.undated else due.date(),
-        description="- [x] scope agreed\n- [ ] release notes written",
-    )
-    if tracker.kind != "github":
-        made.start = start.date()
-    return made
+    def play(self, series: Series, now: datetime) -> None:
+        """Add the series: its finished milestones and the current one, which runs at ``now``."""
+        length = timedelta(days=series.length)
+        start = now - length * series.phase - length * series.past
+        carried: list[Issue] = []
+        for k in range(series.past):
+            is_missed = (k + 0.5) * series.misses % 1 + series.misses >= 1
+            milestone = self._milestone(series, k + 1, start)
+            carried = self._work(milestone, series, carried, start, is_missed=is_missed)
+            closed = start + length + timedelta(days=3 if is_missed else 0)
+            self.tracker.close_milestone(self.project, milestone, closed)
+            start += length
+        current = self._milestone(series, series.past + 1, start)
+        self._carry_over(carried, current, start)
+        self._current(current, series, start, now)
 
+    def _milestone(self, series: Series, n: int, start: datetime) -> Milestone:
+        due = start + timedelta(days=series.length)
+        milestone = self.tracker.milestone(
+            self.project,
+            series.title.format(n),
+            at=start,
+            due=None if series.undated else due.date(),
+            description="- [x] scope agreed\n- [ ] release notes written",
+        )
+        if self.tracker.kind != "github":
+            milestone.start = start.date()
+        return milestone
 
-def _work(
-    tracker: Tracker,
-    project: Project,
-    milestone: Milestone,
-    series: Series,
-    carried: list[Issue],
-    people: list[User],
-    rng: Random,
-    start: datetime,
-    length: timedelta,
-    missed: bool,
-) -> list[Issue]:
-    """A finished milestone: most items close over its length with a rush at the end; what is left moves on."""
-    size = series.size + rng.randint(-3, 3)
-    left = max(1, round(size * 0.15)) if missed else 0
-    rest = []
-    for issue in carried:
-        tracker.move(project, issue, [milestone.id], people[0], start + timedelta(days=1))
-    items = carried + [_item(tracker, project, milestone, people, rng, start, length, series) for _ in range(size)]
-    for n, issue in enumerate(items):
-        opened = max(issue.updated, start)
-        if n >= len(items) - left:
-            rest.append(issue)
-            continue
-        share = rng.random() ** 0.8
-        closed = opened + (start + length - opened) * min(0.98, 0.1 + 0.9 * share)
-        tracker.close(issue, rng.choice(people), closed, resolution=_resolution(tracker, rng))
-    return rest
+    def _carry_over(self, carried: list[Issue], milestone: Milestone, start: datetime) -> None:
+        for issue in carried:
+            self.tracker.move(self.project, issue, [milestone.id], self.people[0], start + timedelta(days=1))
 
+    def _work(
+        self, milestone: Milestone, series: Series, carried: list[Issue], start: datetime, *, is_missed: bool
+    ) -> list[Issue]:
+        """Finish a milestone: most items close over its length with a rush at the end. Return the open rest."""
+        length, rng = timedelta(days=series.length), self.rng
+        size = series.size + rng.randint(-3, 3)
+        n_open = max(1, round(size * 0.15)) if is_missed else 0
+        self._carry_over(carried, milestone, start)
+        items = carried + [self._item(milestone, series, start, length) for _ in range(size)]
+        for issue in items[: len(items) - n_open]:
+            opened = max(issue.updated, start)
+            share = rng.random() ** 0.8
+            closed = opened + (start + length - opened) * min(0.98, 0.1 + 0.9 * share)
+            self.tracker.close(issue, rng.choice(self.people), closed, resolution=_resolution(self.tracker, rng))
+        return items[len(items) - n_open :]
 
-def _current(
-    tracker: Tracker,
-    project: Project,
-    milestone: Milestone,
-    series: Series,
-    people: list[User],
-    rng: Random,
-    start: datetime,
-    length: timedelta,
-    now: datetime,
-) -> None:
-    elapsed = min(length * series.phase, length * 1.2)
-    items = []
-    for n in range(series.size):
-        late = rng.random() < series.growth
-        at = start + elapsed * (rng.uniform(0.3, 0.9) if late else 0.0)
-        items.append(_item(tracker, project, milestone, people, rng, at, timedelta(0), series))
-        if n < 2 and series.title.startswith("v"):
-            items[-1].title = _HOSTILE[n]
-    rng.shuffle(items)
-    for issue in items[: round(len(items) * series.done)]:
-        closed = issue.created + (now - issue.created) * rng.uniform(0.15, 0.97)
-        tracker.close(issue, rng.choice(people), closed, resolution=_resolution(tracker, rng))
-    waiting = [issue for issue in items if issue.closed is None]
-    if len(waiting) > 2 and tracker.kind != "gitlab":
-        waiting[0].blocked_by = [waiting[1].number]
-        waiting[2].assignees = []
+    def _current(self, milestone: Milestone, series: Series, start: datetime, now: datetime) -> None:
+        length, rng = timedelta(days=series.length), self.rng
+        elapsed = min(length * series.phase, length * 1.2)
+        items = []
+        for n in range(series.size):
+            is_late = rng.random() < series.growth
+            at = start + elapsed * (rng.uniform(0.3, 0.9) if is_late else 0.0)
+            items.append(self._item(milestone, series, at, timedelta(0)))
+            if n < 2 and series.title.startswith("v"):
+                items[-1].title = _HOSTILE[n]
+        rng.shuffle(items)
+        for issue in items[: round(len(items) * series.done)]:
+            closed = issue.created + (now - issue.created) * rng.uniform(0.15, 0.97)
+            self.tracker.close(issue, rng.choice(self.people), closed, resolution=_resolution(self.tracker, rng))
+        waiting = [issue for issue in items if issue.closed is None]
+        if len(waiting) > 2 and self.tracker.kind != "gitlab":
+            waiting[0].blocked_by = [waiting[1].number]
+            waiting[2].assignees = []
 
-
-def _item(
-    tracker: Tracker,
-    project: Project,
-    milestone: Milestone,
-    people: list[User],
-    rng: Random,
-    start: datetime,
-    length: timedelta,
-    series: Series,
-) -> Issue:
-    at = start + length * (rng.uniform(0.1, 0.7) if rng.random() < series.growth else 0.0)
-    issue = tracker.issue(
-        project,
-        f"{rng.choice(_VERBS)} {rng.choice(_THINGS)}",
-        rng.choice(people),
-        at=at,
-        assignees=[rng.choice(people)] if rng.random() < 0.85 else [],
-    )
-    if tracker.kind != "github":
-        issue.estimate = 3600 * rng.choice((2, 4, 8, 16))
-        issue.spent = round(issue.estimate * rng.uniform(0.2, 1.4) / 60) * 60
-        issue.points = float(rng.choice((1, 2, 3, 5)))
-    if tracker.kind in ("jira", "jira-cloud"):
-        issue.milestones = [milestone.id]
-    else:
-        tracker.move(project, issue, [milestone.id], issue.author, at)
-    return issue
+    def _item(self, milestone: Milestone, series: Series, start: datetime, length: timedelta) -> Issue:
+        rng, tracker = self.rng, self.tracker
+        at = start + length * (rng.uniform(0.1, 0.7) if rng.random() < series.growth else 0.0)
+        issue = tracker.issue(
+            self.project,
+            f"{rng.choice(_VERBS)} {rng.choice(_THINGS)}",
+            rng.choice(self.people),
+            at=at,
+            assignees=[rng.choice(self.people)] if rng.random() < 0.85 else [],
+        )
+        if tracker.kind != "github":
+            issue.estimate = 3600 * rng.choice((2, 4, 8, 16))
+            issue.spent = round(issue.estimate * rng.uniform(0.2, 1.4) / 60) * 60
+            issue.points = float(rng.choice((1, 2, 3, 5)))
+        if tracker.kind in ("jira", "jira-cloud"):
+            issue.milestones = [milestone.id]
+        else:
+            tracker.move(self.project, issue, [milestone.id], issue.author, at)
+        return issue
 
 
 def _resolution(tracker: Tracker, rng: Random) -> str:
@@ -229,7 +210,7 @@ def _resolution(tracker: Tracker, rng: Random) -> str:
 
 
 def _pulls(tracker: Tracker, project: Project, people: list[User], now: datetime) -> None:
-    """Pull requests sit in GitHub's list of issues and in its milestones; they are not items of work."""
+    """Add pull requests: they are in GitHub's list of issues and in its milestones, but are no items."""
     for n in range(5):
         pull = tracker.issue(
             project, f"Update dependency group {n + 1}", people[n % 4], at=now - timedelta(days=9 - n), pull=True

@@ -1,4 +1,4 @@
-"""What every tracker of the sandbox has in common on the wire: the token, faults, latency, the log."""
+"""HTTP layer common to all trackers of the sandbox: token check, faults, latency, request log."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["Wire", "wired"]
 
 
 class Wire:
-    """ASGI middleware around one tracker: logs each request, applies latency and faults, checks the token.
+    """ASGI middleware of one tracker: logs each request, applies latency and faults, checks the token.
 
-    ``authorised`` says from the request whether its credentials are good; ``refuse`` makes the tracker's own 401.
+    ``authorised`` returns True for a request with good credentials; ``refuse`` makes the tracker's own 401.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Wire:
         fault = self.tracker.fault(method, path)
         if fault is not None and fault.kind == "refuse":
             self.tracker.log.append((method, path, 0))
-            send.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's own, as ASGI has no word for it
+            send.__self__.transport.abort()  # type: ignore[attr-defined]  # a uvicorn attribute; ASGI has none
             return
         if fault is not None:
             await self._fail(fault, scope, receive, logged)
@@ -66,7 +66,7 @@ class Wire:
         await self.app(scope, receive, logged)
 
     async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        """Meet the request with a fault. A dropped connection is a promised length that is never sent."""
+        """Answer with a fault. A dropped connection announces a length that is never sent."""
         if fault.kind == "stale":
             await self._lagging(scope, receive, send)
             return
@@ -108,7 +108,7 @@ class Wire:
         await Response(body, status, media_type=kind, headers=fault.headers)(scope, receive, send)
 
     async def _lagging(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that reads from what stood some seconds ago; do what changes something."""
+        """Answer a read from the state of some seconds ago; execute a write normally."""
         body = await Request(scope, receive).body()
 
         async def again() -> Message:
@@ -124,7 +124,7 @@ class Wire:
 
 
 async def _endless(receive: Receive, send: Send) -> None:
-    """Blanks without end, until nobody reads them."""
+    """Send blanks until the client closes the connection."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -138,7 +138,7 @@ async def _endless(receive: Receive, send: Send) -> None:
 
 
 async def _swallow(message: Message) -> None:
-    """Take an answer that nobody will get."""
+    """Discard an answer."""
 
 
 def wired(
@@ -147,5 +147,5 @@ def wired(
     authorised: Callable[[Request], bool],
     refuse: Callable[[Request], Response],
 ) -> ASGIApp:
-    """The application with its wire around it."""
+    """Wrap an application in the HTTP layer."""
     return Wire(app, tracker, authorised, refuse)

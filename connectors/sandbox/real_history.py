@@ -1,7 +1,8 @@
-"""Real history in the sandbox's Data Center: the Titanium projects of 2010 to 2021, keys, dates and words only.
+"""Real history for the sandbox's Data Center: the Titanium projects of 2010 to 2021, only keys, dates and field values.
 
-The files have no titles, texts or people, no history of fixVersions and no moment of a status change but the
-resolution's: an issue is born in its versions, its title is its key, and a resolved one changed its status once.
+The files have no titles, texts or people, no history of fixVersions and no time of a status change except the
+resolution's: an issue is in its versions from its creation, its title is its key, and a resolved one changed its
+status once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _NEVER = datetime(2010, 1, 1, tzinfo=UTC)
 
 
 def load(tracker: Tracker, folder: Path) -> None:
-    """Put the history in ``folder`` into ``tracker``. Versions keep their ids, issues their keys and numbers.
+    """Load the history of ``folder`` into ``tracker``. Versions keep their ids, issues their keys and numbers.
 
     Raises FileNotFoundError when the files are not there.
     """
@@ -94,6 +95,6 @@ def _time(text: str) -> datetime:
 
 
 def _in_order(project: Project) -> None:
-    """Issues by number, as they would have come."""
+    """Sort issues by number, the order of creation."""
     project.issues = dict(sorted(project.issues.items()))
     project.updated = max((issue.updated for issue in project.issues.values()), default=project.created)

@@ -1,4 +1,4 @@
-"""The sandbox's web servers: each tracker on a loopback port of its own, in threads of this process."""
+"""Web servers of the sandbox: each tracker on its own loopback port, in threads of this process."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MODULES = {"github": "github", "gitlab": "gitlab", "jira": "jira", "jira-cloud"
 
 
 def application(tracker: Tracker) -> ASGIApp:
-    """The web application that shows a tracker in its own words."""
+    """Return the web application of a tracker."""
     made: ASGIApp = import_module(f"connectors.sandbox.{_MODULES[tracker.kind]}.app").application(tracker)
     return made
 
 
 class Sandbox:
-    """Serves a world's trackers, all or some; ``with Sandbox(world) as sandbox: sandbox.world.github.url``.
+    """Server of all or some trackers of a world; ``with Sandbox(world) as sandbox: sandbox.world.github.url``.
 
     ``ports`` gives fixed ports by tracker kind; without it the system chooses free ones.
     """

@@ -1,4 +1,4 @@
-"""Lists that lag: for some seconds after a write, a tracker may still show what stood before it."""
+"""Stale lists: for some seconds after a write, a tracker may still show the state before it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAG = timedelta(seconds=20)
 
 
 class Lag:
-    """What stood in a tracker when the last seconds began: by project, how many comments each issue had."""
+    """State of a tracker some seconds ago: number of comments of each issue, by project."""
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
@@ -25,7 +25,7 @@ class Lag:
         self.stood: dict[str, dict[int, int]] = {}
 
     def note(self) -> None:
-        """A request comes; what stands now is what lists may show for `LAG`, if no such time runs already."""
+        """Keep the present state for lists during `LAG`, unless a lag is in progress."""
         now = self.tracker.world.clock()
         if self.since is None or now - self.since > LAG:
             self.since = now
@@ -36,7 +36,7 @@ class Lag:
 
     @contextmanager
     def shown(self, asked: str) -> Iterator[None]:
-        """While it lasts, younger comments are not there, nor younger issues unless ``asked`` names them."""
+        """Hide newer comments during a lag, and newer issues unless ``asked`` names them."""
         named, projects = set(re.findall(r"[\w-]+", asked)), self.tracker.projects
         self.tracker.projects = {}
         for key, project in projects.items():

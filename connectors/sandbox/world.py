@@ -1,7 +1,7 @@
-"""The world behind the sandbox: projects, milestones, issues and their histories, in memory.
+"""World of the sandbox: projects, milestones, issues and their histories, in memory.
 
-Each tracker's web application (`github`, `gitlab`, `jira`) shows this state in that tracker's own words; the state
-itself knows none of them. Every change goes through a method here, which notes it in the issue's history and moves
+Each tracker's web application (`github`, `gitlab`, `jira`) renders this state in that tracker's format; the state
+itself is neutral. Every change goes through a method here, which records it in the issue's history and moves
 ``updated``, as the real trackers do. Time comes from ``World.clock``.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(slots=True)
 class User:
-    """An account. ``bot`` is the one that milesync's token belongs to."""
+    """Account. ``bot`` owns milesync's token."""
 
     id: int
     login: str
@@ -200,11 +200,12 @@ class Project:
 
 @dataclass(slots=True)
 class Fault:
-    """What the next matching requests meet: ``kind`` is one of status, html, refuse (the connection breaks before the
+    """Fault for the next matching requests. ``kind`` is one of status, html, refuse (the connection breaks before the
     answer), reset (in its middle), drop (does the work, then drops the answer), late (does the work, then answers with
-    the status), stale (reads what stood some seconds ago, see `lag`), truncate, slow, endless, empty, garbage, gather
-    (no answer before all ``times`` requests have come); ``match`` is looked for in "METHOD path"; ``times`` counts
-    down, once ``after`` requests have passed.
+    the status), stale (reads the state of some seconds ago, see `connectors.sandbox.stale_lists`), truncate, slow,
+    endless, empty, garbage, gather
+    (no answer before all ``times`` requests have come); ``match`` is a part of "METHOD path"; ``times`` counts
+    down after ``after`` requests.
     """
 
     kind: str
@@ -273,7 +274,7 @@ class Tracker:
         self.bot = self.user("milesync-bot", "milesync", bot=True)
 
     def user(self, login: str, name: str = "", *, bot: bool = False) -> User:
-        """The user of that login, made if need be."""
+        """Return the user of that login; create it if missing."""
         for known in self.users.values():
             if known.login == login:
                 return known
@@ -282,18 +283,18 @@ class Tracker:
         return made
 
     def board(self, name: str, *, public: bool = False) -> Board:
-        """The project board of that name (``acme/7``), made if need be."""
+        """Return the project board of that name (``acme/7``); create it if missing."""
         return self.boards.setdefault(name, Board(self.world.next_id(), public))
 
     def project(self, key: str, name: str = "", *, private: bool = False, created: datetime | None = None) -> Project:
-        """The project of that key, made if need be."""
+        """Return the project of that key; create it if missing."""
         if key not in self.projects:
             now = created or self.world.clock()
             self.projects[key] = Project(self.world.next_id(), key, name or key, now, private)
         return self.projects[key]
 
     def rename(self, project: Project, key: str) -> None:
-        """Give a project another key; the old one leads there."""
+        """Rename a project; the old key redirects to it."""
         del self.projects[project.key]
         self.moved = {old: key if new == project.key else new for old, new in self.moved.items()} | {project.key: key}
         project.key = key
@@ -310,7 +311,7 @@ class Tracker:
         return made
 
     def group_milestone(self, group: str, title: str, *, at: datetime | None = None, **fields: Any) -> Milestone:
-        """Add a milestone to a GitLab group: one for all projects below that path, those of subgroups included."""
+        """Add a milestone to a GitLab group: for all projects below that path, including subgroups."""
         now = at or self.world.clock()
         known = {m.id for p in self.projects.values() for m in p.milestones.values() if m.group == group}
         made = Milestone(self.world.next_id(), len(known) + 1, title, now, now, group=group, **fields)
@@ -335,7 +336,7 @@ class Tracker:
         number: int | None = None,
         **fields: Any,
     ) -> Issue:
-        """Add an issue; fields are those of `Issue`. Being born in a milestone is not a change of its history."""
+        """Add an issue; fields are those of `Issue`. Creation in a milestone is no change in its history."""
         now = at or self.world.clock()
         number = number if number is not None else max(project.issues, default=0) + 1
         made = Issue(self.world.next_id(), number, title, author, now, now, **fields)
@@ -347,7 +348,7 @@ class Tracker:
     def change(
         self, issue: Issue, field_: str, old: Any, new: Any, actor: User, at: datetime | None, title: str
     ) -> None:
-        """Note a change in the issue's history and move its time of update."""
+        """Record a change in the issue's history and move its time of update."""
         now = at or self.world.clock()
         issue.changes.append(Change(self.world.next_id(), now, actor, field_, old, new, title))
         issue.updated = max(issue.updated, now)
@@ -355,7 +356,7 @@ class Tracker:
     def move(
         self, project: Project, issue: Issue, milestones: list[int], actor: User, at: datetime | None = None
     ) -> None:
-        """Give the issue just these milestones, noting each that it leaves and joins; a new order is no change."""
+        """Set the issue's milestones; record each that it leaves or joins. A new order is no change."""
         for gone in [m for m in issue.milestones if m not in milestones]:
             known = project.milestones.get(gone)
             self.change(issue, "milestone", gone, None, actor, at, known.title if known else "")
@@ -374,7 +375,7 @@ class Tracker:
         issue.closed, issue.status, issue.resolution = now, status, resolution
 
     def reopen(self, issue: Issue, actor: User, at: datetime | None = None) -> None:
-        """Open it again."""
+        """Reopen an issue."""
         now = at or self.world.clock()
         self.change(issue, "status", issue.status, "To Do", actor, now, "")
         self.change(issue, "state", "closed", "open", actor, now, "")
@@ -392,8 +393,8 @@ class Tracker:
                 self.change(issue, "label", None, name, actor, at, "")
 
     def transfer(self, project: Project, issue: Issue, to: Project, actor: User) -> Issue:
-        """Move an issue to another project, as each tracker does: GitHub makes it anew and takes the old one away,
-        GitLab makes it anew and closes the old one, Jira gives it another key. It is in no milestone there.
+        """Move an issue to another project, as each tracker does: GitHub creates a copy and deletes the old
+        one, GitLab creates a copy and closes the old one, Jira changes the key. It is in no milestone there.
         """
         if self.kind == "gitlab":
             made = self.issue(to, issue.title, issue.author, labels=list(issue.labels))
@@ -417,7 +418,7 @@ class Tracker:
         return made
 
     def plan(self, issue: Issue, sprint: Milestone | None, actor: User, at: datetime | None = None) -> None:
-        """Put an issue into a sprint, or back into the backlog. Closed sprints it keeps."""
+        """Put an issue into a sprint, or back into the backlog. It keeps closed sprints."""
         project = next(p for p in self.projects.values() if p.issues.get(issue.number) is issue)
         kept = [n for n in issue.sprints if n in project.sprints and project.sprints[n].closed is not None]
         wanted = [n for n in kept if sprint is None or n != sprint.id] + ([sprint.id] if sprint else [])
@@ -438,7 +439,7 @@ class Tracker:
         issue.due = due
 
     def block(self, project: Project, issue: Issue, blockers: list[int], at: datetime | None = None) -> None:
-        """Let exactly these issues (numbers of the same project) block it; both ends of a link are updated."""
+        """Set the issues (numbers of the same project) that block it; both ends of a link are updated."""
         for number in {*issue.blocked_by, *blockers} & project.issues.keys():
             if (number in issue.blocked_by) is not (number in blockers):
                 for end in (issue, project.issues[number]):
@@ -446,7 +447,7 @@ class Tracker:
         issue.blocked_by = list(blockers)
 
     def comment(self, issue: Issue, author: User, body: Any, at: datetime | None = None, **fields: Any) -> Comment:
-        """Add a comment; that moves the issue's time of update, as on the real trackers."""
+        """Add a comment and move the issue's time of update, as the real trackers do."""
         now = at or self.world.clock()
         made = Comment(self.world.next_id(), author, body, now, now, **fields)
         issue.comments.append(made)
@@ -459,19 +460,19 @@ class Tracker:
         issue.updated = max(issue.updated, comment.updated)
 
     def attach(self, issue: Issue, name: str, content: bytes, author: User) -> File:
-        """Attach a file; that is a change of the issue's history."""
+        """Attach a file and record it in the issue's history."""
         made = File(self.world.next_id(), name, author, self.world.clock(), content)
         issue.files.append(made)
         self.change(issue, "attachment", None, name, author, made.created, "")
         return made
 
     def detach(self, issue: Issue, file: File, actor: User) -> None:
-        """Take a file away."""
+        """Delete a file."""
         issue.files.remove(file)
         self.change(issue, "attachment", file.name, None, actor, None, "")
 
     def find_comment(self, comment_id: int) -> tuple[Project, Issue, Comment] | None:
-        """A comment by id, with where it stands."""
+        """Return a comment by id, with its issue and project."""
         for project in self.projects.values():
             for issue in project.issues.values():
                 for comment in issue.comments:
@@ -480,7 +481,7 @@ class Tracker:
         return None
 
     def fault(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets, if any; each counts down."""
+        """Return the fault for this request, or None; counts it down."""
         for fault in self.faults:
             if fault.times > 0 and fault.match in f"{method} {path}":
                 if fault.after > 0:
@@ -492,18 +493,18 @@ class Tracker:
 
     @property
     def writes(self) -> list[tuple[str, str, int]]:
-        """The logged requests that changed something: not GET or HEAD, not a search or query."""
+        """Logged requests that changed something: not GET or HEAD, not a search or query."""
         return [r for r in self.log if not self.reads(*r[:2])]
 
     @staticmethod
     def reads(method: str, path: str) -> bool:
-        """Whether such a request changes nothing; of a GraphQL document only its text tells."""
+        """Return True for a request that changes nothing; a GraphQL document is judged by its text."""
         reads = ("graphql", "/access_tokens", "/search", "bulkfetch", "approximate-count")
         return method in ("GET", "HEAD") or any(word in path for word in reads)
 
 
 class World:
-    """All trackers, one clock, one count of ids."""
+    """World: all trackers, one clock, one counter of ids."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.clock = clock
@@ -514,7 +515,7 @@ class World:
         self.cloud = Tracker(self, "jira-cloud")
 
     def next_id(self) -> int:
-        """A number never given before in this world."""
+        """Return an unused number of this world."""
         return next(self._ids)
 
     @property

@@ -1,1 +1,1 @@
-"""github."""
+"""Sandbox GitHub: REST and GraphQL over the world. Imports `connectors.sandbox.world` and its middleware only."""

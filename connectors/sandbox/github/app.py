@@ -1,7 +1,7 @@
-"""GitHub on loopback: its REST API over the world, beside its GraphQL; under ``/`` as on github.com and under
+"""Sandbox GitHub: REST API over the world, next to GraphQL; under ``/`` as on github.com and under
 ``/api/v3`` and ``/api/graphql`` as on an Enterprise Server.
 
-Lists page as on GitHub: by number, issues by the cursor in the Link header; ETags answer 304 and cost nothing.
+Lists have pages as on GitHub: by number, issues by the cursor in the Link header. ETags answer 304 and cost nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["application"]
 
 
 def application(tracker: Tracker) -> ASGIApp:
-    """The web application that shows a tracker as GitHub does."""
+    """Return the web application of a GitHub."""
     repository = "/repos/{owner}/{repo}"
     issue = f"{repository}/issues/{{number:int}}"
     comment = f"{repository}/issues/comments/{{comment:int}}"
@@ -74,13 +74,15 @@ def application(tracker: Tracker) -> ASGIApp:
 
 def _graphql(call: Call) -> Response:
     made = answer(call.tracker, call.body)
-    if made.changes:  # so that the log tells a change from a question
+    if made.changes:  # the log distinguishes changes from reads by it
         call.request.scope["milesync.path"] = f"/mutation/{'+'.join(made.changes)}"
     return json_answer(made.body)
 
 
 def _installation_token(call: Call) -> Response:
-    """An hour's token for a GitHub App; its signature is not checked, as the sandbox has no App's public key."""
+    """Return a token of one hour for a GitHub App. The signature is not checked: the sandbox has no public key of an
+    App.
+    """
     until = stamp(call.tracker.world.clock() + timedelta(hours=1))
     made = {"token": call.tracker.token, "expires_at": until, "permissions": {"issues": "write"}}
     return json_answer({**made, "repository_selection": "all"}, 201)
@@ -145,7 +147,7 @@ def _day(call: Call) -> date | None:
 
 
 def _issues(call: Call) -> Response:
-    """The list, by a cursor that names a place in the order, so that what moves is not skipped."""
+    """List issues by a cursor that names a place in the order, so that updated issues are not skipped."""
     project, state = call.project, call.query.get("state", "open")
     since = datetime.fromisoformat(call.query["since"]) if "since" in call.query else None
     labels = {name for name in call.query.get("labels", "").split(",") if name}
@@ -279,7 +281,7 @@ def _label_named(project: Project, name: str) -> Label | None:
 
 
 def _known_label(call: Call, name: str) -> Label:
-    """The label of that name, made with the usual colour if need be, as GitHub does for whoever may write."""
+    """Return the label of that name; create it with the default colour, as GitHub does for users who may write."""
     found = _label_named(call.project, name)
     if found is None:
         found = call.project.labels[name] = Label(call.tracker.world.next_id(), name)

@@ -1,4 +1,4 @@
-"""GitHub's GraphQL over the world, executed by graphql-core against the types in ``schema.graphql``."""
+"""Sandbox GitHub: GraphQL over the world, executed by graphql-core against the types in ``schema.graphql``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Answer", "answer"]
 
 
 class Answer(NamedTuple):
-    """The body of an answer; ``changes`` names the mutations that were asked for."""
+    """Body of an answer; ``changes`` names the requested mutations."""
 
     body: dict[str, Any]
     changes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What the sandbox's GitHub tells about what a change would set off, webhooks and workflows, and what people may do."""
+"""Sandbox GitHub: webhooks, workflows and permissions of users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _hooks(call: Call) -> Response:
 
 
 def _workflows(call: Call) -> Response:
-    """The folder of workflows as contents, or one file of it."""
+    """Return the folder of workflows as contents, or one file of it."""
     project, name = call.project, call.path.get("file", "")
     folder = ".github/workflows"
     if not name and project.workflows:
@@ -45,7 +45,7 @@ def _workflows(call: Call) -> Response:
 
 
 def _permission(call: Call) -> Response:
-    """What somebody may do here, for whoever may read: the short word, in which maintain is write and triage read."""
+    """Return a user's permission, to users who may read: the short form, in which maintain is write and triage read."""
     login = call.path["login"]
     role = call.project.members.get(login, "none" if call.project.private else "read")
     known = {user.login for user in call.tracker.users.values()}

@@ -1,4 +1,4 @@
-"""GitHub's project boards (Projects v2): their status updates, as GraphQL tells and changes them."""
+"""Sandbox GitHub: project boards (Projects v2) and their status updates by GraphQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCOPE = "project"
 
 
 class Shown(NamedTuple):
-    """A board, or a status update on it."""
+    """Board, or a status update on it."""
 
     type: str
     it: Any
@@ -25,7 +25,7 @@ class Shown(NamedTuple):
 
 
 def _tracker(info: Info, scope: str = SCOPE) -> Tracker:
-    """The tracker, for a token that may use boards: ``read:project`` reads them only."""
+    """Return the tracker if the token may use boards; ``read:project`` may only read them."""
     tracker: Tracker = info.context
     held = tracker.scopes
     if held is not None and not {SCOPE, scope}.intersection(held):
@@ -51,7 +51,7 @@ def _updates(row: Shown, _info: Info, **page: Any) -> Connection:
 
 def _create(_: Any, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
     tracker = _tracker(info)
-    board = next((one for one in tracker.boards.values() if f"PVT_kw{one.id}" == input["projectId"]), None)
+    board = next((b for b in tracker.boards.values() if f"PVT_kw{b.id}" == input["projectId"]), None)
     if board is None:
         raise missing(f"a node with the global id of '{input['projectId']}'")
     _writable(board)

@@ -1,4 +1,4 @@
-"""What all answers of the sandbox's GitHub have in common: the request, the token, the limit, ETags, refusals."""
+"""Sandbox GitHub: parts common to all answers: request, token, limit, ETags, refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Handler = Callable[["Call"], Response]
 
 
 class RefusedError(Exception):
-    """An answer with a status and GitHub's message."""
+    """Refusal with a status and GitHub's message."""
 
     def __init__(self, status: int, message: str, errors: list[Json] | None = None, location: str = "") -> None:
         self.status, self.message, self.errors, self.location = status, message, errors, location
@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
 
 class Call:
-    """One request with what it is about."""
+    """One request with the object of its path."""
 
     def __init__(self, tracker: Tracker, request: Request, body: Json) -> None:
         self.tracker, self.request, self.body = tracker, request, body
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def project(self) -> Project:
-        """The repository in the path: 404 if it may not be seen, 403 if it may not be written, 301 if it moved."""
+        """Return the repository of the path. Refuses with 404 if invisible, 403 if read-only, 301 if moved."""
         key = f"{self.path['owner']}/{self.path['repo']}".lower()
         for project in self.tracker.projects.values():
             if project.key.lower() == key and not project.hidden:
@@ -56,26 +56,26 @@ class Call:
         for old, new in self.tracker.moved.items():
             if old.lower() == key:
                 rest = self.request.url.path.partition(f"/repos/{self.path['owner']}/{self.path['repo']}")[2]
-                there = f"{self.view.api}/repos/{new}{rest}"  # the query is not in it, as on GitHub
+                there = f"{self.view.api}/repos/{new}{rest}"  # without the query, as on GitHub
                 raise RefusedError(301, "Moved Permanently", location=there)
         raise RefusedError(404, "Not Found")
 
     @property
     def issue(self) -> Issue:
-        """The issue in the path."""
+        """Return the issue of the path."""
         return _there(self.project.issues.get(int(self.path["number"])))
 
     @property
     def milestone(self) -> Milestone:
-        """The milestone in the path."""
+        """Return the milestone of the path."""
         return _there(self.numbered(int(self.path["number"])))
 
     def numbered(self, number: int) -> Milestone | None:
-        """The milestone with that number."""
+        """Return the milestone with that number."""
         return next((m for m in self.project.milestones.values() if m.number == number), None)
 
     def text(self, name: str, *, most: int, needed: bool = True) -> str:
-        """A text from the body: 422 where it is missing or too long."""
+        """Return a text of the body. Refuses with 422 if missing or too long."""
         value = self.body.get(name)
         if value is None and not needed:
             return ""
@@ -86,7 +86,7 @@ class Call:
         return value
 
     def page(self, rows: list[Any], show: Callable[[list[Any]], list[Json]]) -> Response:
-        """A page by number, with the Link header."""
+        """Return a page by number, with the Link header."""
         size, number = self.size, max(1, int(self.query.get("page", "1")))
         if size * number > MOST_ROWS:
             raise RefusedError(
@@ -100,7 +100,7 @@ class Call:
         return self.listed(show(rows[size * (number - 1) : size * number]), "page", links)
 
     def listed(self, shown: list[Json], name: str, links: dict[str, str]) -> Response:
-        """Rows with the Link header."""
+        """Return rows with the Link header."""
         here = f"{self.view.api}{self.request.url.path.removeprefix(self.request.scope.get('root_path', ''))}"
         parts = [
             f'<{here}?{urlencode({**dict(self.query), name: value})}>; rel="{relation}"'
@@ -110,19 +110,19 @@ class Call:
 
     @property
     def size(self) -> int:
-        """Rows a page, at most 100."""
+        """Return the rows per page, at most 100."""
         return min(100, max(1, int(self.query.get("per_page", "30"))))
 
 
 class Desk:
-    """What all answers have in common: the token, the limit, ETags, refusals."""
+    """Parts common to all answers: token, limit, ETags, refusals."""
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
         self._hour: datetime | None = None
 
     def authorised(self, request: Request) -> bool:
-        """Whether the token is ours, as ``Bearer``, as ``token`` or as a basic password, or a GitHub App's JWT."""
+        """Check the token: ``Bearer``, ``token``, a basic password, or a GitHub App's JWT."""
         kind, _, value = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "basic":
             value = b64decode(value).decode("utf-8", "replace").rpartition(":")[2]
@@ -135,7 +135,7 @@ class Desk:
         return json_answer({"message": "Bad credentials", "documentation_url": "", "status": "401"}, 401)
 
     def answering(self, handler: Handler) -> Callable[[Request], Any]:
-        """The endpoint around a handler."""
+        """Return the endpoint of a handler."""
 
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
@@ -172,7 +172,7 @@ class Desk:
         return response
 
     def _spent(self) -> bool:
-        """Whether the hour's limit is used up; a new hour begins with the clock's."""
+        """Return True when the hour's limit is used up; a new hour begins with the clock's."""
         hour = self.tracker.world.clock().replace(minute=0, second=0, microsecond=0)
         if self._hour is not None and hour != self._hour:
             self.tracker.used = 0
@@ -180,7 +180,7 @@ class Desk:
         return self.tracker.used >= self.tracker.limit
 
     def _token(self) -> dict[str, str]:
-        """How every answer describes the token that asked."""
+        """Headers that describe the token of the request."""
         tracker = self.tracker
         headers = {} if tracker.scopes is None else {"x-oauth-scopes": ", ".join(tracker.scopes)}
         if tracker.expires is not None:
@@ -199,7 +199,7 @@ class Desk:
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """JSON with its charset, as GitHub says it."""
+    """Return JSON with GitHub's charset."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(text, status, headers, media_type="application/json; charset=utf-8")
 
@@ -211,5 +211,5 @@ def _there(found: T | None) -> T:
 
 
 def invalid(name: str, code: str, resource: str = "Issue") -> RefusedError:
-    """422 that names a field."""
+    """Return a 422 that names a field."""
     return RefusedError(422, "Validation Failed", [{"resource": resource, "code": code, "field": name}])

@@ -1,4 +1,4 @@
-"""What each field of GitHub's GraphQL types says of the world."""
+"""Sandbox GitHub: resolvers of the fields of GitHub's GraphQL types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {"I": "Issue", "PR": "PullRequest", "IC": "IssueComment", "LA": "Label"
 
 
 class Row(NamedTuple):
-    """A thing of the world with the project (and the issue) it is in."""
+    """Object of the world with its project and issue."""
 
     type: str
     it: Any
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """A page of rows."""
+    """Page of rows."""
 
     nodes: list[Any]
     total: int
@@ -44,14 +44,14 @@ class Connection(NamedTuple):
 
 
 def type_of(value: Any, _info: Info, _type: Any) -> str:
-    """The name of a row's type, for interfaces and unions."""
+    """Return the name of a row's type, for interfaces and unions."""
     if isinstance(value, User):
         return "Bot" if value.bot else "User"
     return str(value.type)
 
 
 def missing(what: str) -> GraphQLError:
-    """The error of what is not there, or may not be seen."""
+    """Return the error for a missing or invisible object."""
     return GraphQLError(f"Could not resolve to {what}.", extensions={"type": "NOT_FOUND"})
 
 
@@ -204,7 +204,9 @@ def _blocked(row: Row, _info: Info, **page: Any) -> Connection:
 def connection(
     rows: list[Any], page: Mapping[str, Any], key: Callable[[Any], str] | None = None, *, down: bool = False
 ) -> Connection:
-    """A page: ``first`` (1 to 100) after a cursor, which is a place in the order, or an index where rows stay put."""
+    """Return a page: ``first`` (1 to 100) after a cursor. A cursor is a place in the order, or an index of stable
+    rows.
+    """
     first = page.get("first")
     if first is None or not 1 <= first <= 100:
         raise GraphQLError(
@@ -316,7 +318,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Query", "repository"): _repository,
     ("Query", "repositoryOwner"): _owner,
     ("Query", "node"): _node,
-    ("Query", "nodes"): lambda _, info, ids: [_find(_tracker(info), one) for one in ids],
+    ("Query", "nodes"): lambda _, info, ids: [_find(_tracker(info), node) for node in ids],
     ("Query", "viewer"): lambda _, info: _tracker(info).bot,
     ("Query", "rateLimit"): _rate,
     ("Mutation", "addLabelsToLabelable"): lambda _, info, input: _move(info, input, add=True),  # noqa: A006

@@ -1,4 +1,4 @@
-"""How GitHub's REST API shows the world: one function per kind of object, complete by the official description."""
+"""Sandbox GitHub: REST objects of the world, one function per kind, complete by the official description."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ Json = dict[str, Any]
 
 
 def node_id(thing: Issue | Label | Milestone | Comment | Project | User | Change) -> str:
-    """The id that REST and GraphQL share."""
+    """Return the id that REST and GraphQL share."""
     prefix = "PR" if isinstance(thing, Issue) and thing.pull else _PREFIX[type(thing)]
     return f"{prefix}_kw{thing.id}"
 
 
 def stamp(at: datetime | None) -> str | None:
-    """A time as GitHub writes it: whole seconds, UTC."""
+    """Format a time as GitHub does: whole seconds, UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if at else None
 
 
 def due_on(day: date | None) -> str | None:
-    """A due date is midnight in California."""
+    """Format a due date as GitHub does: midnight in California."""
     return stamp(datetime.combine(day, time(), _PACIFIC)) if day else None
 
 
 def timeline(issue: Issue, milestones: Mapping[int, Milestone]) -> list[tuple[str, Change]]:
-    """The issue's events, oldest first. One that is born in a milestone has an event for it, as on GitHub."""
+    """Return the issue's events, oldest first. Creation in a milestone has an event, as on GitHub."""
     found = [
         (_TIMELINE[change.field, change.new is not None and change.new != "open"], change)
         for change in issue.changes
@@ -54,7 +54,7 @@ def timeline(issue: Issue, milestones: Mapping[int, Milestone]) -> list[tuple[st
 
 
 def born(issue: Issue, milestones: Mapping[int, Milestone]) -> Change | None:
-    """The event of a milestone that the issue had from its first moment and that no change tells of."""
+    """Return the event of a milestone that the issue had from its creation on and that is in no change."""
     moved = [change for change in issue.changes if change.field == "milestone"]
     if moved and moved[0].old is None:
         return None
@@ -66,7 +66,7 @@ def born(issue: Issue, milestones: Mapping[int, Milestone]) -> Change | None:
 
 
 class View:
-    """Objects as JSON, with addresses under ``api`` (of the API) and ``web`` (of the pages)."""
+    """Objects as JSON, with addresses below ``api`` (of the API) and ``web`` (of the pages)."""
 
     def __init__(self, tracker: Tracker, api: str) -> None:
         self.tracker, self.api, self.web = tracker, api, tracker.url
@@ -271,7 +271,7 @@ class View:
         }
 
     def event(self, project: Project, issue: Issue, kind: str, change: Change) -> Json:
-        """An event of an issue; a milestone is told by its title only."""
+        """An event of an issue; a milestone is given by its title only."""
         more: Json = {}
         if kind in ("milestoned", "demilestoned"):
             more["milestone"] = {"title": change.title}

@@ -1,4 +1,4 @@
-"""GitLab on loopback: REST API v4 and a little GraphQL over the world, with pages, headers, quick actions, refusals.
+"""Sandbox GitLab: REST API v4 and a little GraphQL over the world, with pages, headers, quick actions, refusals.
 
 Groups are the prefixes of the projects' paths. The sandbox sends GitLab's rate-limit headers but never refuses by
 them; a fault does that.
@@ -34,7 +34,7 @@ LONGEST_NOTE = 1_000_000
 
 
 class _MissingError(Exception):
-    """404 that names what was not found."""
+    """404 that names the missing object."""
 
 
 class _ForbiddenError(Exception):
@@ -46,7 +46,7 @@ class _MovedError(Exception):
 
 
 def application(tracker: Tracker) -> ASGIApp:
-    """The web application that shows a tracker as GitLab does."""
+    """Return the web application of a GitLab."""
     desk = _Desk(tracker)
     issue = "/api/v4/projects/{id}/issues/{iid}"
     handlers: list[tuple[str, str, Handler]] = [
@@ -85,7 +85,7 @@ def application(tracker: Tracker) -> ASGIApp:
 
 
 class _Undecoded:
-    """Routes by the path as it was sent: ``group%2Fproject`` is one part of it, not two."""
+    """Router by the undecoded path: ``group%2Fproject`` is one part of it, not two."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.inner = app
@@ -97,7 +97,7 @@ class _Undecoded:
 
 
 def _token(request: Request) -> str:
-    """The credentials, in each of the ways that GitLab takes them."""
+    """Return the credentials, in each form that GitLab accepts."""
     kind, _, bearer = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return bearer
@@ -120,7 +120,7 @@ def _json(body: Any, status: int = 200) -> Response:
 
 
 def _guarded(tracker: Tracker, work: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """A handler that is alone with the world, refuses in GitLab's words and answers 304 where nothing changed."""
+    """Wrap a handler: lock the world, refuse in GitLab's format, answer 304 if nothing changed."""
 
     async def handle(request: Request) -> Response:
         request.scope["sent"] = await request.body()
@@ -162,7 +162,7 @@ def _refusing(work: Handler, request: Request) -> Response:
 
 
 def _sent(request: Request) -> Json:
-    """The parameters of a write: a JSON object, or the query."""
+    """Return the parameters of a write: a JSON object, or the query."""
     body = dict(request.query_params)
     if request.scope["sent"]:
         try:
@@ -187,14 +187,14 @@ def _text(body: Json, name: str, most: int = LONGEST_NOTE, *, needed: bool = Tru
 
 
 def _names(body: Json, name: str) -> list[str]:
-    """Label names: a list, or one text with commas. A name with a comma cannot be said."""
+    """Return label names: a list, or one text with commas. A name can't have a comma."""
     value = body.get(name, [])
     parts = value if isinstance(value, list) else str(value).split(",")
     return [text.strip() for part in parts for text in str(part).split(",") if text.strip()]
 
 
 class _Desk:
-    """The handlers: each reads or changes the world under its lock."""
+    """Handlers: each reads or changes the world under its lock."""
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker, self.view = tracker, View(tracker)
@@ -306,7 +306,7 @@ class _Desk:
         return self._described(request, *self._of_group(request))
 
     def _own(self, request: Request, project: Project) -> Milestone:
-        """A project's own milestone by its id; a group's is not among them."""
+        """Return a project's own milestone by its id; group milestones are not included."""
         found = project.milestones.get(int(request.path_params["milestone"]))
         if found is None or found.group:
             raise _MissingError("Milestone")
@@ -420,7 +420,9 @@ class _Desk:
         return _json(self._shown(project, issue))
 
     def _add_labels(self, project: Project, issue: Issue, names: list[str]) -> None:
-        """Add labels; unknown ones come to be, and a scoped one takes the place of its siblings if licensed."""
+        """Add labels. Unknown ones are created; with a licence a scoped label replaces the other labels of its
+        scope.
+        """
         for name in names:
             if name not in project.labels:
                 project.labels[name] = Label(self.tracker.world.next_id(), name, "6699cc")
@@ -438,7 +440,7 @@ class _Desk:
         return _json(self.view.note(made, issue, project) | {"commands_changes": ran.changes}, 201)
 
     def edit_note(self, request: Request) -> Response:
-        """Rewrite a note. One that holds commands only is deleted, as GitLab does."""
+        """Rewrite a note. A note with commands only is deleted, as on GitLab."""
         project, issue, comment = self._note(request)
         ran = run_commands(self.tracker, project, issue, _text(_sent(request), "body"))
         self.tracker.edit_comment(issue, comment, ran.text)

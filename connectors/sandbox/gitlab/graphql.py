@@ -1,6 +1,6 @@
-"""The part of GitLab's GraphQL that tells what happened to issues: the activity in their threads.
+"""Sandbox GitLab: the GraphQL fields for the history of issues: the activity in their threads.
 
-As in GitLab, a milestone event stands there as a text with a reference (a project milestone by number, a group
+As in GitLab, a milestone event is a text with a reference (a project milestone by number, a group
 milestone by name), and times have no fractions of a second.
 """
 
@@ -70,7 +70,7 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
 
 @lru_cache(maxsize=2)
 def _schema(*, premium: bool) -> GraphQLSchema:
-    """What there is; an instance without a licence does not know the fields of one."""
+    """Return the schema; without a licence it lacks the licensed fields."""
     schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }"))
     resolvers: Mapping[tuple[str, str], Any] = {
         ("Query", "project"): _project,
@@ -95,7 +95,7 @@ def _project(_: Any, info: Any, fullPath: str) -> Project | None:  # noqa: N803 
 
 
 def _update_issue(_: Any, info: Any, input: Json) -> Json:  # noqa: A002 - GitLab's name
-    """Of an issue only the health status can be set here."""
+    """Set the health status of an issue; other fields can't be changed here."""
     view: View = info.context
     project = _project(_, info, fullPath=input["projectPath"])
     issue = project.issues.get(int(input["iid"])) if project else None

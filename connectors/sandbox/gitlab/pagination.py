@@ -62,7 +62,7 @@ def _one_of(query: QueryParams, name: str, *values: str) -> str:
 
 
 def issues_wanted(projects: Sequence[Project], query: QueryParams, me: int) -> list[tuple[Project, Issue]]:
-    """The issues that a list's query asks for, in its order. ``me`` is the user that ``scope`` means."""
+    """Return the issues of a list's query, in its order. ``me`` is the user of ``scope``."""
     order = _ORDERS[_one_of(query, "order_by", *_ORDERS)]
     down = _one_of(query, "sort", "desc", "asc") == "desc"
     checks = list(_checks(query, me))
@@ -77,7 +77,7 @@ def issues_wanted(projects: Sequence[Project], query: QueryParams, me: int) -> l
 
 
 def _checks(query: QueryParams, me: int) -> Iterator[Check]:
-    """What the query asks of each issue, and nothing for what it does not ask."""
+    """Return a check for each condition of the query."""
     state = _one_of(query, "state", "all", "opened", "closed")
     if state != "all":
         yield lambda _, issue: (issue.closed is None) is (state == "opened")
@@ -104,7 +104,7 @@ def _checks(query: QueryParams, me: int) -> Iterator[Check]:
 
 
 def paged(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], *, keyset: bool = False) -> Response:
-    """One page of a list, with GitLab's headers. Raises `NotAllowedError` where a kind of paging is not to be had."""
+    """Return one page of a list, with GitLab's headers. Raises `NotAllowedError` for an unsupported kind of paging."""
     query = request.query_params
     try:
         page, per_page = max(1, int(query.get("page", "1"))), min(100, max(1, int(query.get("per_page", "20"))))
@@ -142,7 +142,9 @@ def paged(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], *, 
 
 
 def _by_key(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], per_page: int) -> Response:
-    """The cursor holds how many rows came before: enough for a world that stands still between two pages."""
+    """Return a page by keyset. The cursor is the number of earlier rows, which is enough without changes between two
+    pages.
+    """
     start = int(base64.urlsafe_b64decode(request.query_params.get("cursor", "MA==")))
     headers = {"x-per-page": str(per_page)}
     if start + per_page < len(rows):
@@ -152,7 +154,7 @@ def _by_key(request: Request, rows: Sequence[Row], show: Callable[[Row], Any], p
 
 
 def _again(request: Request, **changed: str) -> str:
-    """The URL of this list with another page. Python encodes the path as GitLab does."""
+    """Return the URL of this list with another page. Python encodes the path as GitLab does."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changed]
     base = f"{request.url.scheme}://{request.url.netloc}{request.scope['raw_path'].decode().partition('?')[0]}"
     return f"{base}?{urlencode([*kept, *changed.items()])}"

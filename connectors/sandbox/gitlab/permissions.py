@@ -1,4 +1,4 @@
-"""What the sandbox's GitLab tells about itself, a token, and the webhooks of a project."""
+"""Sandbox GitLab: metadata, the token, the webhooks of a project."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def token(tracker: Tracker) -> Json:
 
 
 def hook(number: int, told: Hook, project: int) -> Json:
-    """A webhook; it has no switch to turn it off."""
+    """Return a webhook; it can't be disabled."""
     events = {f"{name}_events": name in told.events for name in _EVENTS}
     return {"id": number, "url": told.url, "project_id": project, "enable_ssl_verification": True, **events}
 
@@ -40,7 +40,7 @@ LEVELS = {"read": 10, "triage": 20, "write": 30, "maintain": 40, "admin": 50}
 
 
 def member(project: Project, user: User) -> Json | None:
-    """A member of a project with its role, inherited ones too; None for somebody else."""
+    """Return a member of a project with its role, inherited ones included; None for other users."""
     role = project.members.get(user.login)
     if role is None:
         return None

@@ -1,7 +1,7 @@
-"""GitLab's quick actions: lines of a text that begin with ``/close`` and the like do something and are taken out.
+"""Sandbox GitLab: quick actions, lines of a text such as ``/close`` that are executed and removed.
 
-As in GitLab they run with the rights of whoever sends the text, on creation and on every edit, and not inside a
-code fence. An unknown word after the stroke is left alone.
+As in GitLab they run with the rights of the sender, on creation and on every edit, and not inside a
+code fence. An unknown word after the slash is ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Done = tuple[dict[str, Any], str]
 
 
 class Ran:
-    """What was left of the text, and what its commands did: ``changes`` and one sentence each."""
+    """The remaining text, and the effects of its commands: ``changes`` and one sentence each."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -51,7 +51,7 @@ def _names(text: str) -> list[str]:
 
 
 class _Acting:
-    """The commands, each on one issue with the text that follows its name."""
+    """Commands, each on one issue with the text after its name."""
 
     def __init__(self, tracker: Tracker, project: Project, issue: Issue) -> None:
         self.tracker, self.project, self.issue, self.bot = tracker, project, issue, tracker.bot

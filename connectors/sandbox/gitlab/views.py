@@ -1,6 +1,6 @@
-"""GitLab's own words for the world: one function per entity of its REST API v4, as it writes them in JSON.
+"""Sandbox GitLab: JSON entities of REST API v4, one function per entity.
 
-What an unlicensed instance lacks (weight, epic, blocking counts) is absent, not null.
+Fields without a licence (weight, epic, blocking counts) are absent, not null.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Json = dict[str, Any]
 
 
 def stamp(at: datetime | None) -> str | None:
-    """A time as GitLab writes it: UTC, milliseconds, ``Z``."""
+    """Format a time as GitLab does: UTC, milliseconds, ``Z``."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
 def group_id(path: str) -> int:
-    """A group's number, which the world does not keep: the same for the same path."""
+    """Return a group's number, derived from its path, as the world has none."""
     return zlib.crc32(path.encode()) % 1_000_000 + 1
 
 
@@ -48,7 +48,7 @@ class View:
         }
 
     def project(self, project: Project) -> Json:
-        """A project; the number is one, whatever third parties' descriptions say."""
+        """Return a project. Its id is a number, unlike in third parties' descriptions."""
         namespace, _, path = project.key.rpartition("/")
         visibility = "private" if project.private else "internal" if project.internal else "public"
         return {
@@ -78,7 +78,7 @@ class View:
 
     @staticmethod
     def access(project: Project) -> int:
-        """The bot's level in a project: Guest, Developer or Maintainer."""
+        """Return the bot's level in a project: Guest, Developer or Maintainer."""
         return 10 if project.read_only else 40 if project.admin else 30
 
     def group(self, path: str) -> Json:
@@ -116,12 +116,11 @@ class View:
         }
 
     def blocking(self, project: Project) -> Counter[int]:
-        """How many open issues each issue (by number) blocks."""
+        """Count the open issues that each issue (by number) blocks."""
         return Counter(n for issue in project.issues.values() if issue.closed is None for n in issue.blocked_by)
 
     def issue(self, issue: Issue, project: Project, blocking: Counter[int]) -> Json:
-        """An issue as lists and single reads give it."""
-        base = f"{self.tracker.url}/api/v4/projects/{project.id}"
+        """Return an issue, the same in lists and single reads."""
         milestone = project.milestones.get(issue.milestones[0]) if issue.milestones else None
         people = [self.user(user) for user in issue.assignees]
         shown: Json = {
@@ -159,6 +158,19 @@ class View:
             "task_completion_status": {"count": 0, "completed_count": 0},
             "has_tasks": False,
             "severity": "UNKNOWN",
+            **self._references(issue, project),
+            "moved_to_id": 1 if issue.resolution == "moved" else None,
+            "imported": False,
+            "imported_from": "none",
+            "service_desk_reply_to": None,
+        }
+        if self.tracker.premium:
+            shown |= self._licensed(issue, project, blocking)
+        return shown
+
+    def _references(self, issue: Issue, project: Project) -> Json:
+        base = f"{self.tracker.url}/api/v4/projects/{project.id}"
+        return {
             "_links": {
                 "self": f"{base}/issues/{issue.number}",
                 "notes": f"{base}/issues/{issue.number}/notes",
@@ -171,25 +183,25 @@ class View:
                 "relative": f"#{issue.number}",
                 "full": f"{project.key}#{issue.number}",
             },
-            "moved_to_id": 1 if issue.resolution == "moved" else None,
-            "imported": False,
-            "imported_from": "none",
-            "service_desk_reply_to": None,
         }
-        if self.tracker.premium:
-            shown["weight"] = None if issue.points is None else int(issue.points)
-            shown["blocking_issues_count"] = blocking[issue.number]
-            shown["health_status"] = issue.health or None
-            if issue.parent:
-                namespace = project.key.rpartition("/")[0]
-                number = issue.parent.lstrip("&")
-                shown["epic"] = {
-                    "id": zlib.crc32(issue.parent.encode()),
-                    "iid": int(number) if number.isdigit() else 1,
-                    "title": f"Epic {number}",
-                    "url": f"/groups/{namespace}/-/epics/{number}",
-                    "group_id": group_id(namespace),
-                }
+
+    def _licensed(self, issue: Issue, project: Project, blocking: Counter[int]) -> Json:
+        """Return the fields that need a licence."""
+        shown: Json = {
+            "weight": None if issue.points is None else int(issue.points),
+            "blocking_issues_count": blocking[issue.number],
+            "health_status": issue.health or None,
+        }
+        if issue.parent:
+            namespace = project.key.rpartition("/")[0]
+            number = issue.parent.lstrip("&")
+            shown["epic"] = {
+                "id": zlib.crc32(issue.parent.encode()),
+                "iid": int(number) if number.isdigit() else 1,
+                "title": f"Epic {number}",
+                "url": f"/groups/{namespace}/-/epics/{number}",
+                "group_id": group_id(namespace),
+            }
         return shown
 
     def note(self, comment: Comment, issue: Issue, project: Project) -> Json:
@@ -201,7 +213,7 @@ class View:
         }
 
     def system_notes(self, issue: Issue, project: Project) -> Iterator[Json]:
-        """What GitLab itself writes into the thread."""
+        """Return the system notes of the thread."""
         for change in issue.changes:
             said = {"label": "changed labels", "state": str(change.new), "milestone": "changed milestone"}
             if change.field in said:
@@ -242,8 +254,8 @@ class View:
         }
 
     def milestone_events(self, issue: Issue, project: Project) -> list[Json]:
-        """The issue's milestone events. As in GitLab, going from one milestone to another is one ``add`` and no
-        ``remove``, and an issue that was born in a milestone has an ``add`` at its birth.
+        """The issue's milestone events. As in GitLab, a change of milestone is one ``add`` and no
+        ``remove``, and an issue that was created in a milestone has an ``add`` at its creation.
         """
         moves = sorted((c for c in issue.changes if c.field == "milestone"), key=lambda c: (c.at, c.new is not None))
         born = list(issue.milestones)

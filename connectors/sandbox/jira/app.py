@@ -1,4 +1,4 @@
-"""The sandbox's Jira: Data Center under ``/rest/api/2`` or Cloud under ``/rest/api/3``, by the tracker's kind."""
+"""Sandbox Jira: Data Center under ``/rest/api/2`` or Cloud under ``/rest/api/3``, by the tracker's kind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GONE = (
 
 
 def application(tracker: Tracker) -> ASGIApp:
-    """The web application that shows ``tracker`` (kind ``jira`` or ``jira-cloud``) as a Jira."""
+    """Return the web application of a Jira (kind ``jira`` or ``jira-cloud``)."""
     jira = _Jira(tracker)
     return wired(Starlette(routes=jira.routes()), tracker, jira.authorised, jira.refuse)
 
@@ -169,7 +169,7 @@ class _Jira:
         return {"RateLimit-Reason": "jira-quota-tenant-based"} if self.tracker.kind == "jira-cloud" else {}
 
     def authorised(self, request: Request) -> bool:
-        """A bearer token (PAT, OAuth) or basic with the token as password (Cloud's e-mail and API token)."""
+        """Check a bearer token (PAT, OAuth) or basic with the token as password (Cloud's e-mail and API token)."""
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return value == self.tracker.token
@@ -182,18 +182,18 @@ class _Jira:
         return password == self.tracker.token
 
     def refuse(self, _: Request) -> Response:
-        """Jira's 401."""
+        """Return Jira's 401."""
         body = {"message": "Client must be authenticated to access this resource.", "status-code": 401}
         return self._json(401, body, {"WWW-Authenticate": 'OAuth realm="sandbox"'})
 
     def removed(self, _: Ask) -> Any:
-        """The search that Cloud took away."""
+        """Answer as the search that Cloud removed."""
         return 410, {"errorMessages": [_GONE], "errors": {}}
 
     # --- the site -------------------------------------------------------------------------------------------------
 
     def server_info(self, _: Ask) -> Json:
-        """What kind of Jira this is."""
+        """Return the deployment type and version."""
         cloud = self.tracker.kind == "jira-cloud"
         return {
             "baseUrl": self.tracker.url,
@@ -210,7 +210,7 @@ class _Jira:
         return Wording(self.tracker).user(self.tracker.bot) | {"timeZone": self.tracker.time_zone, "locale": "en_US"}
 
     def fields(self, _: Ask) -> list[Json]:
-        """The fields, the custom ones with what they are."""
+        """Return the fields, custom ones with their type."""
         wording = Wording(self.tracker)
         custom = {POINTS[False]: "Story Points", POINTS[True]: "Story point estimate", EPIC_LINK: "Epic Link"}
         custom[SPRINT] = "Sprint"
@@ -255,23 +255,23 @@ class _Jira:
         raise RefusedByJiraError(404, f"No project could be found with key '{word}'.")
 
     def permissions(self, ask: Ask) -> Json:
-        """What the account may do in a project."""
+        """Return the account's permissions in a project."""
         named = Ask(ask.method, {"project": ask.query.get("projectKey", "")}, ask.query, {})
         return permissions(ask, self._project(named), cloud=self.tracker.kind == "jira-cloud")
 
     def allowed(self, ask: Ask) -> list[Json]:
-        """Who may do something with an issue."""
+        """Return the users with a permission on an issue."""
         key = ask.query.get("issueKey", "")
         named = Ask(ask.method, {"project": key.rpartition("-")[0]}, ask.query, {})
         return [Wording(self.tracker).user(user) for user in allowed(ask, self.tracker, self._project(named))]
 
     def projects(self, _: Ask) -> list[Json]:
-        """Every project that may be seen."""
+        """Return every visible project."""
         wording = Wording(self.tracker)
         return [wording.project(project) for project in self._seen()]
 
     def project_page(self, ask: Ask) -> Json:
-        """Projects by pages, those of some keys if asked."""
+        """Return projects by pages, optionally of some keys."""
         keys = {key.upper() for key in ask.query.getlist("keys")}
         if len(keys) > 50:
             raise RefusedByJiraError(400, "At most 50 keys are allowed.")
@@ -295,7 +295,7 @@ class _Jira:
         return paged(ask, self.versions(ask), 50)
 
     def boards(self, ask: Ask) -> Json:
-        """The boards that show a project: a Kanban board, and one with the project's sprints."""
+        """Return the boards of a project: a Kanban board, and one with the project's sprints."""
         named = Ask(ask.method, {"project": ask.query.get("projectKeyOrId", "")}, ask.query, {})
         project = self._project(named)
         shown = [(project.id + 1_000_000, "kanban"), (project.id, "scrum")]
@@ -321,7 +321,7 @@ class _Jira:
         return Wording(self.tracker).version(*self._version(ask))
 
     def update_version(self, ask: Ask) -> Json:
-        """Change a version's description; nothing else is written by a client here."""
+        """Change a version's description, the only field that a client may write here."""
         project, version = self._version(ask)
         if project.read_only:
             raise RefusedByJiraError(403, "You must have project administration rights to edit a version.")
@@ -332,7 +332,7 @@ class _Jira:
         return Wording(self.tracker).version(project, version)
 
     def related_counts(self, ask: Ask) -> Json:
-        """How many issues are planned for a version."""
+        """Return the number of issues of a version."""
         project, version = self._version(ask)
         n = sum(version.id in issue.milestones for issue in project.issues.values())
         return {
@@ -344,7 +344,7 @@ class _Jira:
         }
 
     def unresolved_count(self, ask: Ask) -> Json:
-        """How many of them are not resolved."""
+        """Return the number of unresolved issues of a version."""
         project, version = self._version(ask)
         mine = [issue for issue in project.issues.values() if version.id in issue.milestones]
         return {

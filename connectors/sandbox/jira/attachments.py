@@ -1,4 +1,4 @@
-"""The sandbox Jira's attachments: whether it takes any, new ones, and one's own taken away."""
+"""Sandbox Jira: attachments: the setting, uploads, and deletion of own files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LIMIT = 10 << 20
 
 
 class Files:
-    """The handlers; each takes what is asked and gives a body, or a status and a body."""
+    """Handlers; each takes a request and returns a body, or a status and a body."""
 
     def __init__(self, tracker: Tracker, desk: Desk) -> None:
         self.tracker, self.desk = tracker, desk
 
     def meta(self, _: Ask) -> Json:
-        """Whether attachments are switched on, and how large one may be."""
+        """Return if attachments are enabled, and their maximum size."""
         return {"enabled": self.tracker.attaching, "uploadLimit": LIMIT}
 
     def attach(self, ask: Ask) -> list[Json]:
@@ -46,7 +46,7 @@ class Files:
         return [Wording(self.tracker).attachment(file) for file in made]
 
     def detach(self, ask: Ask) -> tuple[int, None]:
-        """Take a file away, one's own only."""
+        """Delete one of the account's own files."""
         for project in self.tracker.projects.values():
             for issue in project.issues.values():
                 for file in issue.files:

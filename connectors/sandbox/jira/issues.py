@@ -1,4 +1,4 @@
-"""The sandbox Jira's issues and comments one by one: read, made, changed, taken away, with Jira's own refusals."""
+"""Sandbox Jira: read, create, change and delete single issues and comments, with Jira's own refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES = ("Task", "Bug", "Story", "Epic", "Sub-task", "Improvement", "New Featur
 
 
 class Issues:
-    """The handlers; each takes what is asked and gives a body, or a status and a body."""
+    """Handlers; each takes a request and returns a body, or a status and a body."""
 
     def __init__(self, tracker: Tracker, desk: Desk) -> None:
         self.tracker, self.desk = tracker, desk
@@ -28,7 +28,7 @@ class Issues:
     # --- issues ---------------------------------------------------------------------------------------------------
 
     def show(self, ask: Ask) -> Json:
-        """One issue, as it is now."""
+        """Return one issue in its present state."""
         asked = ask.query
         return Wording(self.tracker).issue(
             self._row(ask),
@@ -38,7 +38,7 @@ class Issues:
         )
 
     def changelog(self, ask: Ask) -> Json:
-        """An issue's history by pages, oldest first."""
+        """Return an issue's history by pages, oldest first."""
         histories = Wording(self.tracker).histories(self._row(ask)[1])
         start = whole(ask.query.get("startAt"), 0)
         size = min(whole(ask.query.get("maxResults"), 100), 100)
@@ -51,7 +51,7 @@ class Issues:
         }
 
     def create(self, ask: Ask) -> tuple[int, Json]:
-        """A new issue of a project and a type, with a summary; entity properties may come along."""
+        """Create an issue with project, type and summary, optionally with entity properties."""
         fields = ask.body.get("fields")
         if not isinstance(fields, dict):
             raise RefusedByJiraError(400, "Field 'fields' is required.")
@@ -91,8 +91,8 @@ class Issues:
         if unknown:
             name = min(unknown)
             raise RefusedByJiraError(400, errors={name: f"Field '{name}' cannot be set. It is not on the screen."})
-        add = _labels([one["add"] for one in delta if "add" in one])
-        remove = [str(one["remove"]) for one in delta if "remove" in one]
+        add = _labels([change["add"] for change in delta if "add" in change])
+        remove = [str(change["remove"]) for change in delta if "remove" in change]
         if "labels" in fields:
             add = _labels(fields["labels"])
             remove = [name for name in issue.labels if name not in add]
@@ -112,13 +112,13 @@ class Issues:
         return 204, None
 
     def delete(self, ask: Ask) -> tuple[int, None]:
-        """Take an issue away."""
+        """Delete an issue."""
         project, issue = self._writable(ask)
         del project.issues[issue.number]
         return 204, None
 
     def transitions(self, ask: Ask) -> Json:
-        """From every status to every other."""
+        """Return the transitions: from every status to every other."""
         self._row(ask)
         wording = Wording(self.tracker)
         names = dict.fromkeys([*STATUSES, *self.tracker.statuses])
@@ -153,11 +153,11 @@ class Issues:
         return _property(self._row(ask)[1].properties, ask)
 
     def put_property(self, ask: Ask) -> tuple[int, None]:
-        """Set a property of an issue; that doesn't count as an update."""
+        """Set a property of an issue without an update of the issue."""
         return _set_property(self._writable(ask)[1].properties, ask)
 
     def delete_property(self, ask: Ask) -> tuple[int, None]:
-        """Take a property away."""
+        """Delete a property."""
         properties = self._writable(ask)[1].properties
         _property(properties, ask)
         del properties[ask.path["property"]]
@@ -174,7 +174,7 @@ class Issues:
     # --- comments -------------------------------------------------------------------------------------------------
 
     def list_comments(self, ask: Ask) -> Json:
-        """Comments by pages, oldest first unless asked otherwise."""
+        """Return comments by pages, oldest first by default."""
         asked = ask.query
         issue = self._row(ask)[1]
         comments = sorted(issue.comments, key=lambda c: (c.created, c.id), reverse=asked.get("orderBy") == "-created")
@@ -190,14 +190,14 @@ class Issues:
         return Wording(self.tracker).comment(issue, comment, ask.query.get("expand", ""))
 
     def add_comment(self, ask: Ask) -> tuple[int, Json]:
-        """Post a comment, properties along with it."""
+        """Post a comment with its properties."""
         _, issue = self._writable(ask)
         text = self._text(ask.body.get("body"), "comment")
         made = self.tracker.comment(issue, self.tracker.bot, text, properties=self._along(ask))
         return 201, Wording(self.tracker).comment(issue, made, ask.query.get("expand", ""))
 
     def edit_comment(self, ask: Ask) -> Json:
-        """Rewrite a comment, its own author's only."""
+        """Rewrite a comment of the same author."""
         _, issue = self._writable(ask)
         comment = self._own_comment(ask)
         self.tracker.edit_comment(issue, comment, self._text(ask.body.get("body"), "comment"))
@@ -205,14 +205,14 @@ class Issues:
         return Wording(self.tracker).comment(issue, comment, ask.query.get("expand", ""))
 
     def delete_comment(self, ask: Ask) -> tuple[int, None]:
-        """Take a comment away."""
+        """Delete a comment."""
         _, issue = self._writable(ask)
         issue.comments.remove(self._own_comment(ask))
         issue.updated = self.tracker.world.clock()
         return 204, None
 
     def _along(self, ask: Ask) -> dict[str, Any]:
-        """The properties that come with a comment."""
+        """Return the properties sent with a comment."""
         return {} if self.tracker.ignores_properties else _properties(ask.body)
 
     # --- finding and checking -------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class Issues:
         return found[2]
 
     def _text(self, body: Any, name: str) -> Any:
-        """A text in this dialect's form: an ADF document on Cloud, wiki markup on Data Center."""
+        """Check a text in this dialect's format: an ADF document on Cloud, wiki markup on Data Center."""
         if self.tracker.kind == "jira-cloud":
             good = isinstance(body, dict) and body.get("type") == "doc" and body.get("version") == 1
             if not good or not isinstance(body.get("content"), list):
@@ -281,9 +281,9 @@ def _labels(words: Any) -> list[str]:
 
 def _properties(body: Json) -> dict[str, Any]:
     listed = body.get("properties") or []
-    if not isinstance(listed, list) or not all(isinstance(one, dict) and "key" in one for one in listed):
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) and "key" in entry for entry in listed):
         raise RefusedByJiraError(400, "Entity properties are a list of keys and values.")
-    return {str(one["key"]): one.get("value") for one in listed}
+    return {str(entry["key"]): entry.get("value") for entry in listed}
 
 
 def _property(properties: dict[str, Any], ask: Ask) -> Json:

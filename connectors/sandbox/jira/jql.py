@@ -1,7 +1,7 @@
-"""Enough of JQL to obey what a client of Jira asks: clauses, AND, OR, NOT, brackets, ORDER BY.
+"""Sandbox Jira: a part of JQL: clauses, AND, OR, NOT, brackets, ORDER BY.
 
 Times are read as Jira reads them: to the minute, in the asking account's time zone; relative ones (``-90m``) too.
-What Jira would refuse (an unknown field, a project that is not there, a time with seconds) is refused here.
+It refuses what Jira refuses: an unknown field, a missing project, a time with seconds.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _KEYS = ("key", "issuekey", "issue", "id")
 
 
 class BadQueryError(Exception):
-    """The query is not one that Jira would run."""
+    """Jira would refuse the query."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a query is asked of: the projects that may be seen, the time, the asker's zone, the sense of statuses; the
-    keys that lead to another since.
+    """Scope of a query: visible projects, the time, the account's zone, categories of statuses, renamed
+    keys.
     """
 
     projects: tuple[Project, ...]
@@ -48,7 +48,7 @@ class Scope:
 
 @dataclass
 class Clause:
-    """A test, and where known the rows that are worth testing (the index's answer)."""
+    """A condition, and if known the rows to test (from an index)."""
 
     test: Test
     among: Callable[[], Iterable[Row]] | None = None
@@ -64,16 +64,16 @@ class Query:
 
     @property
     def lasting(self) -> bool:
-        """Whether the answer stays the same while no issue comes, goes or is updated."""
+        """Return True if the answer is the same until an issue is created, deleted or updated."""
         return self.fields <= {"project", "created", "updated", *_KEYS}
 
     @property
     def bounded(self) -> bool:
-        """Whether there is a search condition; Jira Cloud wants one."""
+        """Return True if there is a search condition, which Jira Cloud requires."""
         return self.clause is not None
 
     def run(self, scope: Scope) -> list[Row]:
-        """The rows that match, in the order asked for (else newest first)."""
+        """Return the matching rows, in the requested order (default: newest first)."""
         everything = ((project, issue) for project in scope.projects for issue in project.issues.values())
         if self.clause is None:
             rows = list(everything)
@@ -93,7 +93,7 @@ _ORDERS: dict[str, Callable[[Row], Any]] = {
 
 
 def parse(text: str, scope: Scope) -> Query:
-    """Read a query. Raises `BadQueryError` with words like Jira's."""
+    """Parse a query. Raises `BadQueryError` with a message like Jira's."""
     return _Parser(list(_tokens(text)), scope).query()
 
 
@@ -223,7 +223,7 @@ def _negated(clause: Clause, negative: bool) -> Clause:
 
 
 def _one_of(scope: Scope, name: str, values: list[str] | None) -> Clause:
-    """``name in (values)``; None stands for EMPTY."""
+    """Return the clause ``name in (values)``; None is EMPTY."""
     if name == "project" and values is not None:
         return _projects(scope, values)
     if name in _KEYS and values is not None:
@@ -329,7 +329,7 @@ def _timed(scope: Scope, name: str, operator: str, value: str) -> Clause:
 
 
 def _moment(scope: Scope, name: str, value: str) -> datetime:
-    """The moment that a literal means to the asker. An hour that occurs twice is its first."""
+    """Return the moment of a literal in the account's zone. An ambiguous hour is the first."""
     relative = _RELATIVE.match(value)
     if relative:
         span = sum((int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([wdhm])", relative[2])), timedelta())

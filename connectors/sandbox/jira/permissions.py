@@ -1,4 +1,4 @@
-"""What the sandbox's Jira tells about permissions, the form for new issues, tokens and webhooks."""
+"""Sandbox Jira: permissions, the form for new issues, tokens and webhooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS = {
 
 
 def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
-    """``/mypermissions`` of a project. Cloud tells those it is asked for, Data Center all of them."""
+    """``/mypermissions`` of a project. Cloud returns the requested ones, Data Center all."""
     asked = names(ask.query.get("permissions"))
     if cloud and not asked:
         raise RefusedByJiraError(400, "The permissions query parameter is required.")
@@ -52,14 +52,14 @@ def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
 
 
 def held(project: Project, key: str) -> bool:
-    """Whether the account has a permission in a project."""
+    """Return True if the account has a permission in a project."""
     if key == "ADMINISTER_PROJECTS":
         return project.admin
     return key not in project.denied and (key in _READS or not project.read_only)
 
 
 def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
-    """``/user/permission/search``, for the project's administrators: who, of those that match, has the rights."""
+    """``/user/permission/search``, for the project's administrators: the matching users with the permissions."""
     wanted = names(ask.query.get("permissions"))
     if not wanted:
         raise RefusedByJiraError(400, "The permissions query parameter is required.")
@@ -74,7 +74,7 @@ def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
 
 
 def create_types(tracker: Tracker, project: Project) -> Json:
-    """The types of issue that may be made in a project; none without the right to."""
+    """Return the issue types that the account may create in a project."""
     shown = [{"id": number, "name": name, "subtask": False} for number, name in _TYPES.items()]
     return _listed(tracker, "issueTypes", shown if held(project, "CREATE_ISSUES") else [])
 

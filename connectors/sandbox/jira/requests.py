@@ -1,4 +1,4 @@
-"""What the sandbox Jira's handlers are given and how they refuse."""
+"""Sandbox Jira: requests and refusals of the handlers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RefusedByJiraError(Exception):
 
 
 class Ask(Struct, frozen=True):
-    """One request: the words of its path, its query, its JSON object (empty without one); of a form its ``files``, each
-    with its name. ``token`` is what its header ``X-Atlassian-Token`` says.
+    """One request: the parts of its path, its query, its JSON object (default: empty); of a form its ``files`` with
+    their names. ``token`` is the header ``X-Atlassian-Token``.
     """
 
     method: str
@@ -39,12 +39,12 @@ class Ask(Struct, frozen=True):
     token: str = ""
 
     def listed(self) -> Json:
-        """A GET's parameters in the shape of a POST's body."""
+        """Return a GET's parameters in the shape of a POST's body."""
         return {name: ",".join(self.query.getlist(name)) for name in self.query}
 
 
 def read(request: Request, raw: bytes) -> Ask:
-    """A request with its body. Raises `RefusedByJiraError` for one that is neither a JSON object nor a form."""
+    """Read a request with its body. Raises `RefusedByJiraError` for a body that is neither a JSON object nor a form."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
         token = request.headers.get("x-atlassian-token", "")
@@ -61,7 +61,7 @@ def read(request: Request, raw: bytes) -> Ask:
 
 
 def _files(kind: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """The parts of a form that are called ``file``."""
+    """Return the parts ``file`` of a form."""
     form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + raw)
     for part in form.iter_parts():
         if part.get_param("name", header="content-disposition") == "file":
@@ -70,7 +70,7 @@ def _files(kind: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def whole(value: Any, otherwise: int) -> int:
-    """A number from a body or a query."""
+    """Return a number of a body or a query."""
     if value is None or value == "":
         return otherwise
     try:
@@ -83,7 +83,7 @@ def whole(value: Any, otherwise: int) -> int:
 
 
 def names(value: Any) -> list[str]:
-    """Names from a list or a text with commas."""
+    """Return names of a list or a text with commas."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -94,7 +94,7 @@ def names(value: Any) -> list[str]:
 
 
 def paged(ask: Ask, values: list[Any], most: int) -> Json:
-    """A page of values, as the newer resources of Jira give it."""
+    """Return a page of values in the format of Jira's newer resources."""
     start = whole(ask.query.get("startAt"), 0)
     size = min(whole(ask.query.get("maxResults"), most), most)
     return {

@@ -1,4 +1,4 @@
-"""The sandbox Jira's searches: by offset on Data Center, by token on Cloud, and Cloud's bulk reads."""
+"""Sandbox Jira: searches by offset on Data Center, by token on Cloud, and Cloud's bulk reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Desk:
         self._last: tuple[object, list[Row]] = (None, [])
 
     def find(self, word: str) -> Row | None:
-        """The issue of that id or key, if it may be seen."""
+        """Return the issue of that id or key, if visible."""
         key, _, number = word.upper().rpartition("-")
         project = self.tracker.projects.get(self.tracker.moved.get(key, key))
         if project is not None and number.isdigit():
@@ -46,7 +46,7 @@ class Desk:
         return None if row is None or row[0].hidden else row
 
     def rows(self, jql: str, *, bounded: bool = False) -> list[Row]:
-        """What a query finds. The last answer is kept for its next pages, as long as nothing has changed."""
+        """Return the rows of a query. The last answer is cached for its next pages until a change."""
         query, scope = self._query(jql)
         if bounded and not query.bounded:
             raise RefusedByJiraError(
@@ -92,7 +92,7 @@ class Desk:
         }
 
     def by_token(self, asked: Json) -> Json:
-        """``/search/jql`` on Cloud: the token says where to go on; there is no total."""
+        """``/search/jql`` on Cloud: the token is the place of the next page; there is no total."""
         rows = self.rows(str(asked.get("jql") or ""), bounded=True)
         fields = names(asked.get("fields")) or ["id"]
         light = set(fields) <= {"id", "key"}
@@ -116,7 +116,7 @@ class Desk:
         return {"count": len(self.rows(str(asked.get("jql") or ""), bounded=True))}
 
     def bulk(self, asked: Json) -> Json:
-        """``/issue/bulkfetch``: at most 100 issues, in the order of their ids; what is not there is named."""
+        """``/issue/bulkfetch``: at most 100 issues, in the order of their ids; missing ones are named."""
         words = _listed(asked, MOST_BULK)
         found = {word: self.find(word) for word in words}
         rows = sorted((row for row in found.values() if row is not None), key=lambda row: row[1].id)
@@ -130,7 +130,7 @@ class Desk:
         }
 
     def bulk_changelogs(self, asked: Json) -> Json:
-        """``/changelog/bulkfetch``: the histories of up to 1,000 issues, oldest first, those of some fields alone."""
+        """``/changelog/bulkfetch``: the histories of up to 1,000 issues, oldest first, optionally of some fields."""
         words = _listed(asked, 1000)
         fields = set(names(asked.get("fieldIds")))
         if len(fields) > 10:

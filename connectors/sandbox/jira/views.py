@@ -1,4 +1,4 @@
-"""How a Jira shows the sandbox's world: the JSON of projects, versions, issues, histories and comments."""
+"""Sandbox Jira: JSON of projects, versions, issues, histories and comments."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ SPRINT = "customfield_10020"
 
 
 def text_number(text: str) -> str:
-    """A made-up id for a thing that has only a name, always the same."""
+    """Return a stable id for an object that has only a name."""
     return str(10000 + crc32(text.encode()) % 89999)
 
 
 def plain(body: Any) -> str:
-    """The text in an ADF document (or the text itself)."""
+    """Return the text of an ADF document (or the text itself)."""
     if isinstance(body, str):
         return body
     if not isinstance(body, Mapping):
@@ -55,9 +55,9 @@ def plain(body: Any) -> str:
 
 
 class Wording:
-    """One Jira's way to show things: ``cloud`` or Data Center, with absolute addresses of itself.
+    """JSON of one Jira: ``cloud`` or Data Center, with absolute addresses.
 
-    Made for each request, because it remembers what blocks what while it answers.
+    Created for each request, because it caches blocking links.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -110,7 +110,7 @@ class Wording:
         return ZoneInfo(self.tracker.time_zone)
 
     def address(self, path: str) -> str:
-        """An absolute address inside this Jira's API."""
+        """Return an absolute address of this Jira's API."""
         return f"{self.tracker.url}/rest/api/{self.api}/{path}"
 
     def time(self, at: datetime | None) -> str | None:
@@ -122,7 +122,7 @@ class Wording:
         return text[:-3] + text[-2:]
 
     def body(self, body: Any) -> Any:
-        """A text as this dialect stores it: an ADF document on Cloud, wiki markup on Data Center."""
+        """Return a text in this dialect's format: an ADF document on Cloud, wiki markup on Data Center."""
         if not self.cloud:
             return plain(body)
         if isinstance(body, str):
@@ -154,7 +154,7 @@ class Wording:
         }
 
     def project_ref(self, project: Project) -> Json:
-        """A project inside another thing."""
+        """Return a project inside another object."""
         return {
             "self": self.address(f"project/{project.id}"),
             "id": str(project.id),
@@ -164,7 +164,7 @@ class Wording:
         }
 
     def project(self, project: Project) -> Json:
-        """A project by itself."""
+        """Return a project."""
         shown = self.project_ref(project)
         if self.cloud:
             shown |= {"style": "classic", "simplified": False, "isPrivate": project.private}
@@ -228,7 +228,7 @@ class Wording:
         return {"id": text_number(name), "name": name, "description": ""}
 
     def fix_versions(self, row: Row) -> list[Json]:
-        """The versions that an issue is planned for."""
+        """Return the versions of an issue."""
         project, issue = row
         return [self.version(project, project.milestones[m]) for m in issue.milestones if m in project.milestones]
 
@@ -242,7 +242,7 @@ class Wording:
         return [self.sprint(project, milestone) | {"boardId": project.id} for milestone in found] or None
 
     def sprint(self, project: Project, sprint: Milestone) -> Json:
-        """A sprint as the Agile API tells it; dates that are not set are absent."""
+        """Return a sprint in the Agile API's format; dates that are not set are absent."""
         start, end = (
             None if day is None else datetime.combine(day, time(12), self.zone) for day in (sprint.start, sprint.due)
         )
@@ -265,7 +265,7 @@ class Wording:
         return "active" if sprint.start is not None and sprint.start <= today else "future"
 
     def sprint_text(self, project: Project, sprint: Milestone) -> str:
-        """A sprint as Data Center puts it into the field."""
+        """Return a sprint as the text in Data Center's field."""
         told = self.sprint(project, sprint)
         parts = {"id": sprint.id, "rapidViewId": project.id, "state": told["state"].upper(), "name": sprint.title}
         parts |= {name: told.get(name, "<null>") for name in ("startDate", "endDate", "completeDate")}
@@ -273,7 +273,7 @@ class Wording:
         return f"com.atlassian.greenhopper.service.sprint.Sprint@1f2e3d[{inside},sequence={sprint.id},goal=]"
 
     def links(self, row: Row) -> list[Json]:
-        """What blocks the issue and what it blocks."""
+        """Return the blocking links of the issue, both directions."""
         project, issue = row
         kind = {"id": "10000", "name": "Blocks", "inward": "is blocked by", "outward": "blocks"}
         blocks = self.blocking(project).get(issue.number, [])
@@ -296,7 +296,7 @@ class Wording:
         return self._blocking[project.id]
 
     def linked(self, issue: Issue) -> Json:
-        """An issue inside another one's link."""
+        """Return an issue inside a link."""
         return {
             "id": str(issue.id),
             "key": issue.key,
@@ -305,14 +305,14 @@ class Wording:
         }
 
     def parent(self, row: Row) -> Json | None:
-        """The parent: of sub-tasks everywhere, of an epic's children on Cloud."""
+        """Return the parent: of sub-tasks everywhere, of an epic's children on Cloud."""
         issue = row[1]
         if not issue.parent or not (self.cloud or _is_subtask(issue)):
             return None
         return {"key": issue.parent, "fields": {"summary": issue.parent}}
 
     def issue(self, row: Row, fields: Iterable[str], *, expand: str = "", properties: Iterable[str] = ()) -> Json:
-        """An issue with the fields asked for; ``parent`` is absent where there is none, as on the real Jira."""
+        """Return an issue with the requested fields; a missing ``parent`` is absent, as on the real Jira."""
         issue = row[1]
         shown: Json = {
             "id": str(issue.id),
@@ -336,7 +336,7 @@ class Wording:
         return shown
 
     def chosen(self, fields: Iterable[str]) -> list[str]:
-        """The known fields that a list of names, ``*all`` and ``-name`` asks for."""
+        """Return the known fields of a list of names, ``*all`` and ``-name``."""
         names = list(fields)
         if "*all" in names or "*navigable" in names:
             names = [*self.fields, *names]
@@ -361,7 +361,7 @@ class Wording:
         return entries
 
     def item(self, issue: Issue, change: Change) -> Json:
-        """One line of a changelog entry: ids in ``from`` and ``to``, words beside them."""
+        """One line of a changelog entry: ids in ``from`` and ``to``, names next to them."""
         if change.field == "milestone":
             title = change.title
             return self._item(
@@ -411,7 +411,7 @@ class Wording:
         return shown | {"to": new[0] if new else None, "toString": new[1] if new else None}
 
     def attachment(self, file: File) -> Json:
-        """A file on an issue. Its content stands at an address that this sandbox does not serve."""
+        """Return a file of an issue. The sandbox does not serve its content."""
         place = f"attachment/content/{file.id}" if self.cloud else ""
         return {
             "self": self.address(f"attachment/{file.id}"),
