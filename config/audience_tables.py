@@ -1,4 +1,4 @@
-"""The tables of `milesync.toml` about those who read: who they are, and how they are told."""
+"""Tables of `milesync.toml` about audiences and their digests."""
 
 from __future__ import annotations
 
@@ -10,33 +10,30 @@ from pydantic import Field, field_validator
 from config import validators
 from config.secret import Secret
 from config.table import Table
-from config.tables import DaysOff, Weekday
+from config.tables import KnownDaysOff
+from sync.model.settings import Weekday
 
 __all__ = ["Audience", "Digest"]
 
 
 class Digest(Table):
-    """One message a working day or week with what changed or needs a decision; nothing to say, nothing sent."""
+    """One message each working day or week about changes and decisions needed. None is sent if there is no news."""
 
     every: Literal["day", "week"] = Field(
         default="day", description="how often, at most: each working day, or each week"
     )
-    weekday: Weekday = Field(
-        default="monday", description="with week: its day; when nobody works then, the next working day"
-    )
-    at: time = Field(default=time(8), description="time of day from which on it is sent, by the first run")
-    timezone: str = Field(default="UTC", description="where that time is")
-    calendar: DaysOff | None = Field(default=None, description="days without messages; none: those of calendar")
-    style: Literal["numbers", "words"] = Field(
-        default="numbers", description="whether the odds are told in numbers or in words"
-    )
+    weekday: Weekday = Field(default="monday", description="with week: its day; on a day off, the next working day")
+    at: time = Field(default=time(8), description="earliest time of day; the first run after it sends the message")
+    timezone: str = Field(default="UTC", description="time zone of that time")
+    calendar: KnownDaysOff | None = Field(default=None, description="days without messages; none: those of [calendar]")
+    style: Literal["numbers", "words"] = Field(default="numbers", description="probabilities in numbers or in words")
     language: Literal["en", "de"] = Field(default="en", description="English or German")
     channels: dict[str, Secret] = Field(
-        default={}, description="where it goes, by your names: where the address (Apprise URL) of each is kept"
+        default={}, description="channels by your names, each with the place of its address (Apprise URL)"
     )
     file: str = Field(
         default="",
-        description="file to write it to as well: .md, .txt or .html; {day} in its name is the day",
+        description="file that gets the message too: .md, .txt or .html; {day} in its name is replaced by the day",
     )
 
     @field_validator("timezone")
@@ -48,7 +45,7 @@ class Digest(Table):
     @classmethod
     def _local(cls, value: time) -> time:
         if value.tzinfo is not None:
-            raise ValueError("should have no zone of its own; it is in timezone")
+            raise ValueError("should have no offset; its time zone is the key timezone")
         return value
 
     @field_validator("channels")
@@ -64,14 +61,14 @@ class Digest(Table):
 
 
 class Audience(Table):
-    """A role that reports and digests are made for. What it may not read leaves no trace in them."""
+    """A role with reports and digests of its own. They depend only on projects that it may read."""
 
     reads: tuple[str, ...] = Field(
         default=(),
-        description="projects that it may read beside the public ones: gh:acme/app; * stands for any text: gh:acme/*",
+        description="projects that it may read in addition to public ones: gh:acme/app; * matches any text: gh:acme/*",
     )
     milestones: tuple[str, ...] = Field(
         default=("*",),
-        description="what it is shown of them: ids as in milestone.id, joint:NAME; * stands for any text",
+        description="milestones shown to it: ids as in milestone.id, joint:NAME; * matches any text",
     )
-    digest: Digest | None = Field(default=None, description="what it is told regularly; none: nothing")
+    digest: Digest | None = Field(default=None, description="its regular message; none: no message")

@@ -1,22 +1,27 @@
-"""Every mistake in a configuration at once, one line each, naming the key and never the value."""
+"""Errors of a configuration: all of them at once, one line each, with the key and never the value."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from sync.model.settings import SettingError
+
 __all__ = ["ConfigurationError", "did_you_mean", "lines", "lookup"]
 
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "there is no such key",
+    "unexpected_keyword_argument": "there is no such key",
     "bool_parsing": "should be true or false",
     "tuple_type": "should be a list",
     "list_type": "should be a list",
     "dict_type": "should be a table",
+    "dataclass_type": "should be a table",
     "model_type": "should be a table",
     "model_attributes_type": "should be a table",
     "too_short": "is empty",
@@ -41,7 +46,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
 
 def lookup(table: Any, where: Sequence[str | int]) -> Any:
-    """What stands at ``where`` in a parsed file, or None."""
+    """The value at the place ``where`` of a parsed file, or None."""
     for step in where:
         if isinstance(table, Mapping):
             table = table.get(step)
@@ -53,28 +58,30 @@ def lookup(table: Any, where: Sequence[str | int]) -> Any:
 
 
 def lines(error: ValidationError, model: type[BaseModel], table: Mapping[str, Any], name: str) -> list[str]:
-    """The mistakes in ``table``, the file ``name``, by key. Values are left out, in pydantic's own words too."""
-    found = []
+    """The errors of ``table``, the parsed file ``name``, one line each with its key. No line repeats a value."""
+    errors = []
     for problem in error.errors(include_input=False, include_url=False):
         where = tuple(step for step in problem["loc"] if not (isinstance(step, str) and step.startswith("in:")))
         kind, context = problem["type"], problem.get("ctx", {})
         if kind == "value_error":
             reason = str(context["error"])
+            if isinstance(context["error"], SettingError):
+                where = (*where, context["error"].key)
         elif kind in ("enum", "literal_error"):
             words = _words(context["expected"])
             reason = f"should be one of {', '.join(words)}{did_you_mean(lookup(table, where), words)}"
-        elif kind == "extra_forbidden":
+        elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
             reason = _REASONS[kind] + did_you_mean(where[-1], _keys(model, where[:-1]))
         else:
             reason = _REASONS.get(kind) or problem["msg"].replace("Input should", "should", 1)
         if kind == "missing":
             reason += _purpose(model, where)
-        found.append(f"{name}:{key(where)}: {reason}")
-    return found
+        errors.append(f"{name}:{key(where)}: {reason}")
+    return errors
 
 
 def key(where: Sequence[str | int]) -> str:
-    """``connections.gh.projects[0]``: a place in the file as a person would write it."""
+    """A place in the file as people write it: ``connections.gh.projects[0]``."""
     text = ""
     for step in where:
         if isinstance(step, int):
@@ -90,29 +97,31 @@ def _words(expected: str) -> list[str]:
 
 
 def _purpose(model: type[BaseModel], where: Sequence[str | int]) -> str:
-    owner = _model(model, where[:-1])
-    field = owner.model_fields.get(str(where[-1])) if owner else None
+    owner = _table_type(model, where[:-1])
+    field = owner.model_fields.get(str(where[-1])) if owner and issubclass(owner, BaseModel) else None
     return f" ({field.description})" if field and field.description else ""
 
 
 def _keys(model: type[BaseModel], where: Sequence[str | int]) -> list[str]:
-    owner = _model(model, where)
-    return list(owner.model_fields) if owner else []
+    owner = _table_type(model, where)
+    if owner is None:
+        return []
+    return list(owner.model_fields) if issubclass(owner, BaseModel) else [f.name for f in dataclasses.fields(owner)]
 
 
-def _model(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model that describes the table at ``where``; steps through lists and through tables with free names."""
-    current: type[BaseModel] | None = model
+def _table_type(model: type[BaseModel], where: Sequence[str | int]) -> type[Any] | None:
+    """The class of the table at ``where``: a model or a dataclass. Steps through lists and tables with free names."""
+    current: type[Any] | None = model
     for step in where:
-        if current is None:
+        if current is None or not issubclass(current, BaseModel):
             return None
         field = current.model_fields.get(step) if isinstance(step, str) else None
         if field is not None:
-            current = _inside(field.annotation)
+            current = _inner_table(field.annotation)
     return current
 
 
-def _inside(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _inner_table(annotation: Any) -> type[Any] | None:
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
         return annotation
-    return next((model for arg in get_args(annotation) if (model := _inside(arg))), None)
+    return next((table for arg in get_args(annotation) if (table := _inner_table(arg))), None)

@@ -1,4 +1,4 @@
-"""The page of all settings, written from the models so that it can't differ from them.
+"""The page of all settings, generated from their definitions so that it can't differ from them.
 
 ``python -m config.reference > docs/reference/configuration.md``
 """
@@ -21,9 +21,10 @@ _HEAD = """\
 
 One file, `milesync.toml` (another: `--config FILE`). Two things have no default: `instance`, and at least one
 connection with `type` and `projects` (for Jira also `url`). A complete example is `config/example.toml`; editors that
-know JSON schema check the file against `config/schema.json`. Whatever is wrong is told at once, by key.
+know JSON schema check the file against `config/schema.json`. Every error is
+reported at once, with its key.
 
-Secrets never stand in the file. A key of type *secret* says where the secret is kept:
+The file never holds a secret. A key of type *secret* names the place of the secret:
 `{ env = "NAME" }` is an environment variable, `{ file = "/path" }` a file that holds nothing else.
 Paths are relative to the configuration's folder.
 
@@ -31,9 +32,9 @@ Paths are relative to the configuration's folder.
 
 | variable | meaning |
 |---|---|
-| `MILESYNC_POLICY` | no policy in the file goes beyond it: `plan` stops all writes |
+| `MILESYNC_POLICY` | no policy in the file exceeds it: `plan` stops all writes |
 | `MILESYNC_POLICY_<CONNECTION>` | the same for one connection, in capital letters, `-` as `_` |
-| `MILESYNC_DATABASE` | in place of `database` |
+| `MILESYNC_DATABASE` | replaces `database` |
 
 `milesync check` needs no file. It reads `GITHUB_TOKEN` and `GITHUB_API_URL`, `GITLAB_TOKEN` and `GITLAB_URL`,
 `JIRA_URL` with `JIRA_TOKEN`, and for Jira Cloud `JIRA_EMAIL`.
@@ -42,21 +43,27 @@ _WORDS = {"string": "text", "object": "table", "integer": "whole number", "boole
 _PLACES = {
     "Settings": ("The whole file", ""),
     "ConnectionSettings": ("Connections", "`[connections.NAME]`"),
-    "Filter": ("Which milestones", "`milestones = { ... }` of a connection or a project"),
+    "Filter": ("Selected milestones", "`milestones = { ... }` of a connection or a project"),
     "StatusIssue": ("Status issues", "`status_issue = { ... }` of a connection"),
-    "Also": ("More places", "`also = { ... }` of a connection or a project: see the how-to *more places*"),
-    "ProjectRules": ("One project of a connection", '`[connections.NAME.project."acme/app"]`; the narrower wins'),
+    "OptionalOutputs": (
+        "Optional outputs",
+        "`optional_outputs = { ... }` of a connection or a project; see the how-to *more places*",
+    ),
+    "ProjectRules": (
+        "One project of a connection",
+        '`[connections.NAME.project."acme/app"]`; the narrower wins',
+    ),
     "Milestone": ("Single milestones", "`[[milestone]]`"),
     "Joint": ("Joint milestones", "`[[joint]]`"),
     "Dependency": ("Dependencies", "`[[dependency]]`"),
-    "Audience": ("Audiences", "`[audiences.NAME]`; beside them there are `public` and each project by its name"),
+    "Audience": ("Audiences", "`[audiences.NAME]`; `public` and each project's name are audiences too"),
     "Digest": ("Digest", "`[audiences.NAME.digest]`; channels need the extra `digest`"),
     "DaysOff": ("Days without messages", "`calendar = { ... }` of a digest"),
-    "Rules": ("From probability to status", "`[rules]`"),
-    "Calendar": ("Days without work", "`[calendar]`"),
-    "People": ("Owners and reminders", "`[people]`"),
+    "Thresholds": ("From probability to status", "`[rules]`"),
+    "CalendarRules": ("Days without work", "`[calendar]`"),
+    "ReminderRules": ("Owners and reminders", "`[people]`"),
     "Limits": ("Limits", "`[limits]`"),
-    "Retention": ("What is kept", "`[retention]`"),
+    "Retention": ("Retention", "`[retention]`"),
     "Report": ("Report", "`[report]`; needs the extra `site`"),
     "Metrics": ("Metrics", "`[metrics]`; needs the extra `metrics`"),
     "Ping": ("Ping", "`[ping]`"),
@@ -83,7 +90,7 @@ def _section(name: str, table: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|"
     needed = table.get("required", [])
     for key, field in table["properties"].items():
-        default = "**asked for**" if key in needed else _value(field.get("default"))
+        default = "**required**" if key in needed else _value(field.get("default"))
         yield f"| `{key}` | {_kind(field)} | {default} | {field['description']} |"
     yield ""
 
@@ -92,11 +99,11 @@ def _kind(field: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         return {"Secret": "secret", "Policy": "plan, update or create"}.get(name, "table")
-    if 0 < len(field.get("enum", ())) < 5:  # more would not fit a cell
+    if 0 < len(field.get("enum", ())) < 5:  # a longer list does not fit into the cell
         return " or ".join(field["enum"])
     for word in ("anyOf", "oneOf"):
         if word in field:
-            return " or ".join(dict.fromkeys(_kind(one) for one in field[word] if one.get("type") != "null"))
+            return " or ".join(dict.fromkeys(_kind(choice) for choice in field[word] if choice.get("type") != "null"))
     if field.get("type") == "array":
         return f"list of {_kind(field['items'])}"
     if field.get("format") in ("date", "time"):
@@ -109,7 +116,7 @@ def _value(value: Any) -> str:
     if value is None or value in ("", [], {}) or isinstance(value, dict):
         return ""
     if isinstance(value, list):
-        return ", ".join(f"`{one}`" for one in value)
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{value}`"
 
 

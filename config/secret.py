@@ -1,4 +1,4 @@
-"""Secrets by reference: the file names where one is kept, never the secret itself; it is read when it is needed."""
+"""References to secrets: the file names the place of a secret, never the secret. It is read when it is needed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from config.table import Table
 
 __all__ = ["Secret", "Text", "UnreadableError"]
 
-_ELSEWHERE = 'a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }'
+_ELSEWHERE = 'the file must not hold a secret: write { env = "NAME" } or { file = "/path" }'
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 class UnreadableError(Exception):
-    """A secret is not where the configuration says. The message names the variable or the key, never a value."""
+    """No secret is in its configured place. The message names the variable, never a value."""
 
 
 class Secret(Table):
-    """Where a secret is kept: the environment variable ``env``, or the whole of ``file`` without its last newline."""
+    """The place of a secret: the environment variable ``env``, or the file ``file``."""
 
     env: str | None = Field(default=None, description="environment variable, in capital letters")
-    file: Path | None = Field(default=None, description="file that holds nothing else, relative to this file")
+    file: Path | None = Field(default=None, description="file that holds only the secret, relative to this file")
 
     @model_validator(mode="before")
     @classmethod
@@ -39,18 +39,18 @@ class Secret(Table):
     @field_validator("env")
     @classmethod
     def _a_name(cls, value: str | None) -> str | None:
-        # A token pasted here by mistake would otherwise be printed later as the name of a missing variable.
+        # Otherwise a token pasted here by mistake would be printed later, as the name of a missing variable.
         if value is not None and not _VARIABLE.fullmatch(value):
             raise ValueError("should be the name of an environment variable, in capital letters")
         return value
 
     def read(self, environ: Mapping[str, str], directory: Path) -> SecretStr:
-        """The secret itself, without blanks around it; raises `UnreadableError`."""
+        """Read the secret, without surrounding blanks. Raises `UnreadableError`."""
         if self.env is not None:
             text = environ.get(self.env, "")
             missing = f"the environment variable {self.env} is not set"
         else:
-            missing = "the file that it names is missing, empty or not readable"
+            missing = "the file with the secret is missing, empty or not readable"
             try:
                 text = (directory / (self.file or "")).read_text(encoding="utf-8")
             except (OSError, ValueError):
@@ -65,4 +65,4 @@ def _kind(value: Any) -> str:
 
 
 Text = Annotated[Annotated[str, Tag("in:text")] | Annotated[Secret, Tag("in:secret")], Discriminator(_kind)]
-"""A text that may stand in the file, or be kept where secrets are."""
+"""A text in the file, or the place of a secret that holds the text."""

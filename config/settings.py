@@ -1,9 +1,10 @@
-"""The whole of `milesync.toml`, and how it is read."""
+"""The whole of `milesync.toml`: read it and check it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,28 +16,25 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config import validators
 from config.audience_tables import Audience
 from config.errors import ConfigurationError, key, lines
+from config.renamed_keys import rename_keys
 from config.secret import Secret, Text, UnreadableError
 from config.tables import (
     NAME,
-    Also,
-    Calendar,
     ConnectionSettings,
     Dependency,
     Joint,
-    Limits,
+    KnownCalendarRules,
     Metrics,
     Milestone,
-    People,
     Ping,
-    Policy,
     ProjectRules,
     Report,
-    Retention,
-    Rules,
     Serve,
     Traces,
     Worker,
 )
+from sync.model.policy import Limits, OptionalOutputs, Policy
+from sync.model.settings import CalendarRules, ReminderRules, Retention, Thresholds
 
 __all__ = ["SECRETS", "ConnectionSettings", "Milestone", "Policy", "Settings", "load", "schema"]
 
@@ -45,7 +43,7 @@ SECRETS = ("token", "email", "private_key", "job_token")
 
 
 class Settings(BaseSettings):
-    """The whole of `milesync.toml`. Made by `load`; made by hand, it reads neither file nor environment."""
+    """The whole of `milesync.toml`. Only `load` reads the file and the environment."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, title="milesync.toml")
 
@@ -54,18 +52,18 @@ class Settings(BaseSettings):
         max_length=40,
         description="name of this installation, part of every marker, for example the team's; never change it",
     )
-    policy: Policy = Field(default=Policy.PLAN, description="what run may do; a connection or a project may differ")
+    policy: Policy = Field(default=Policy.PLAN, description="what `run` may write; connections and projects may differ")
     database: Text = Field(
         default="sqlite:///milesync.db", validate_default=True, description="sqlite:///FILE or postgresql://HOST/NAME"
     )
     connections: Annotated[dict[str, ConnectionSettings], Field(min_length=1)] = Field(
         description="the trackers, by your names"
     )
-    milestone: tuple[Milestone, ...] = Field(default=(), description="what people say about single milestones")
-    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones: one promise in several trackers")
-    dependency: tuple[Dependency, ...] = Field(default=(), description="which milestone waits for which")
+    milestone: tuple[Milestone, ...] = Field(default=(), description="settings of single milestones")
+    joint: tuple[Joint, ...] = Field(default=(), description="joint milestones: one commitment in several trackers")
+    dependency: tuple[Dependency, ...] = Field(default=(), description="milestones that wait for another one")
     audiences: dict[str, Audience] = Field(
-        default={}, description="roles to make reports and digests for, by your names"
+        default={}, description="roles with reports and digests of their own, by your names"
     )
     label_prefix: str = Field(
         default="health",
@@ -73,24 +71,25 @@ class Settings(BaseSettings):
         max_length=30,
         description="start of the status labels: health/on-track, on GitLab health::on-track",
     )
-    rules: Rules = Field(default=Rules(), description="from probability to status")
-    calendar: Calendar = Field(default=Calendar(), description="days without work")
-    people: People = Field(default=People(), description="reminders to owners, mentions, who carries too much")
+    rules: Thresholds = Field(default=Thresholds(), description="from probability to status")
+    calendar: KnownCalendarRules = Field(default=CalendarRules(), description="days without work")
+    people: ReminderRules = Field(default=ReminderRules(), description="reminders, mentions, overcommitted people")
     limits: Limits = Field(default=Limits(), description="the most that one run may write")
-    retention: Retention = Field(default=Retention(), description="how much of the past is kept")
-    report: Report = Field(default=Report(), description="pages to look at, made by each run")
+    retention: Retention = Field(default=Retention(), description="how long the past is kept")
+    report: Report = Field(default=Report(), description="static site, rendered by each run")
     metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
     ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
 
-    serve: Serve = Field(default=Serve(), description="the door for webhooks")
-    traces: Traces = Field(default=Traces(), description="what a run spends its time on, for OpenTelemetry")
-    worker: Worker = Field(default=Worker(), description="how the work is shared among processes")
+    serve: Serve = Field(default=Serve(), description="receiver of webhooks")
+    traces: Traces = Field(default=Traces(), description="time of each step of a run, for OpenTelemetry")
+    worker: Worker = Field(default=Worker(), description="work shared by several processes")
 
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
     _ceilings: Mapping[str, Policy] = PrivateAttr(default={})
 
     @classmethod
-    def settings_customise_sources(  # noqa: D102 - `load` alone decides which file and which variables count
+    def settings_customise_sources(  # noqa: D102 - only `load` decides about file and variables
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
@@ -117,46 +116,61 @@ class Settings(BaseSettings):
         validators.audience_names(value)
         return value
 
-    def at(self, file: Path, ceilings: Mapping[str, Policy]) -> Self:
-        """These settings as read from ``file``, with no policy above ``ceilings`` (by connection; empty: all)."""
-        self._file, self._ceilings = file, ceilings
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the file, one line each: ``file:key: what to change``."""
+        return self._warnings
+
+    def read_from(self, file: Path, ceilings: Mapping[str, Policy], warnings: Iterable[str] = ()) -> Self:
+        """Note the file that these settings come from. Its folder is the base of every relative path.
+
+        No policy goes above ``ceilings``, by connection; the key "" is for all connections.
+        """
+        self._file, self._ceilings, self._warnings = file, ceilings, tuple(warnings)
         return self
 
     def policy_for(self, connection: str, project: str = "") -> Policy:
-        """What may be written: the policy of the project, else connection, else file; the environment can lower it."""
-        ours = self.connections[connection]
-        rules = self._rules(ours, project)
-        chosen = (rules.policy if rules else None) or ours.policy or self.policy
+        """The policy of a project, else of its connection, else of the file. The environment can lower it."""
+        table = self.connections[connection]
+        rules = self._project_rules(table, project)
+        policy = (rules.policy if rules else None) or table.policy or self.policy
         ceilings = (self._ceilings.get(name, Policy.CREATE) for name in ("", connection))
-        return min((chosen, *ceilings), key=list(Policy).index)
+        return min((policy, *ceilings), key=list(Policy).index)
+
+    def overall_policy(self) -> Policy:
+        """The policy of the file, for what concerns no single connection. The environment can lower it."""
+        return min((self.policy, self._ceilings.get("", Policy.CREATE)), key=list(Policy).index)
 
     def admits(self, connection: str, project: str, title: str) -> bool:
-        """Whether the connection's and the project's filters both take a milestone of this title."""
-        ours = self.connections[connection]
-        rules = self._rules(ours, project)
+        """Return True if the filters of the connection and of the project both select a milestone of this title."""
+        table = self.connections[connection]
+        rules = self._project_rules(table, project)
         narrower = rules.milestones if rules else None
-        return ours.milestones.admits(title) and (narrower is None or narrower.admits(title))
+        return table.milestones.admits(title) and (narrower is None or narrower.admits(title))
 
-    def also_for(self, connection: str, project: str) -> Also:
-        """What is written beside label and comment: as the project says, else the connection."""
-        ours = self.connections[connection]
-        rules = self._rules(ours, project)
-        return (rules.also if rules else None) or ours.also
+    def optional_outputs_of(self, connection: str, project: str) -> OptionalOutputs:
+        """The optional outputs of a project, else of its connection."""
+        table = self.connections[connection]
+        rules = self._project_rules(table, project)
+        return (rules.optional_outputs if rules else None) or table.optional_outputs
 
-    def also_anywhere(self, connection: str) -> set[str]:
-        """The names of what is written beside label and comment in any project of a connection."""
-        ours = self.connections[connection]
-        asked = [ours.also, *(rules.also for rules in ours.project.values() if rules.also)]
-        return {name for also in asked for name, value in also.model_dump().items() if value}
+    def optional_output_names(self, connection: str) -> set[str]:
+        """The names of the optional outputs that any project of a connection has switched on."""
+        table = self.connections[connection]
+        projects = [rules.optional_outputs for rules in table.project.values() if rules.optional_outputs]
+        return {name for outputs in (table.optional_outputs, *projects) for name, on in asdict(outputs).items() if on}
 
     def tolerance_for(self, connection: str) -> float:
-        """Share of a milestone that may be left over and still count as done."""
+        """Share of a milestone that may be open when it counts as done, of the connection, else of the file."""
         own = self.connections[connection].tolerance
         return self.rules.tolerance if own is None else own
 
     def database_url(self, environ: Mapping[str, str]) -> SecretStr:
-        """The database's URL, which may hold a password; a SQLite file is found from the configuration's folder."""
-        url = self._read([(("database",), self.database)], environ)[0].get_secret_value()
+        """The URL of the database, which may hold a password. The path of a SQLite file becomes absolute.
+
+        Raises `ConfigurationError`.
+        """
+        url = self._read_secrets([(("database",), self.database)], environ)[0].get_secret_value()
         try:
             validators.database(url, secret=isinstance(self.database, Secret))
         except ValueError as error:
@@ -166,44 +180,43 @@ class Settings(BaseSettings):
         return SecretStr(url)
 
     def ca_file(self, connection: str) -> Path | None:
-        """The certificates that a connection trusts, from the configuration's folder. Raises `ConfigurationError`."""
-        given = self.connections[connection].ca_file
-        if given is None:
+        """Absolute path of the certificates that a connection trusts; None: the default ones.
+
+        Raises `ConfigurationError` if the file is missing.
+        """
+        configured = self.connections[connection].ca_file
+        if configured is None:
             return None
-        found = (self._file.parent / given).absolute()
-        if not found.is_file():
+        path = (self._file.parent / configured).absolute()
+        if not path.is_file():
             raise ConfigurationError([f"{self._file}:connections.{connection}.ca_file: there is no such file"])
-        return found
+        return path
 
     def textfile(self) -> Path | None:
-        """Where figures for Prometheus are written, from the configuration's folder."""
+        """Path of the file with metrics for Prometheus; None: no metrics are written."""
         return self._file.parent / self.metrics.textfile if self.metrics.textfile else None
 
     def report_folder(self) -> Path | None:
-        """Where each run makes the report, from the configuration's folder."""
+        """Folder in which each run writes the report; None: no report."""
         return self._file.parent / self.report.out if self.report.out else None
 
-    def overall_policy(self) -> Policy:
-        """What may be done that concerns no single connection: the policy of the file; the environment can lower it."""
-        return min((self.policy, self._ceilings.get("", Policy.CREATE)), key=list(Policy).index)
-
     def digest_file(self, audience: str, day: date) -> Path | None:
-        """Where the digest of a day for an audience is written, from the configuration's folder."""
+        """Path of the file for an audience's digest of a day; None: no file."""
         digest = self.audiences[audience].digest
         return self._file.parent / digest.file.replace("{day}", day.isoformat()) if digest and digest.file else None
 
     def channel(self, audience: str, name: str, environ: Mapping[str, str]) -> SecretStr:
-        """The address of an audience's channel, read now. Raises `ConfigurationError`."""
+        """Read the address of an audience's channel. Raises `ConfigurationError`."""
         digest = self.audiences[audience].digest
         assert digest is not None
         where = ("audiences", audience, "digest", "channels", name)
-        return self._read([(where, digest.channels[name])], environ)[0]
+        return self._read_secrets([(where, digest.channels[name])], environ)[0]
 
     def ping_url(self, environ: Mapping[str, str]) -> SecretStr | None:
-        """The address to fetch after a good run, read now."""
+        """Read the address to fetch after a good run; None: no ping. Raises `ConfigurationError`."""
         if self.ping.url is None:
             return None
-        (url,) = self._read([(("ping", "url"), self.ping.url)], environ)
+        (url,) = self._read_secrets([(("ping", "url"), self.ping.url)], environ)
         try:
             validators.ping(url.get_secret_value())
         except ValueError as error:
@@ -211,9 +224,9 @@ class Settings(BaseSettings):
         return url
 
     def secrets(self, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, dict[str, SecretStr]]:
-        """What proves who we are (`SECRETS`) to these connections, by its key, read now.
+        """Read the credentials (`SECRETS`) of these connections, each by its key.
 
-        What is missing is in one `ConfigurationError`.
+        Raises one `ConfigurationError` with every secret that is missing.
         """
         places = [
             (("connections", name, field), value)
@@ -221,53 +234,48 @@ class Settings(BaseSettings):
             for field in SECRETS
             if (value := getattr(self.connections[name], field)) is not None
         ]
-        found: dict[str, dict[str, SecretStr]] = {}
-        for (where, _), secret in zip(places, self._read(places, environ), strict=True):
-            found.setdefault(where[1], {})[where[2]] = secret
-        return found
+        credentials: dict[str, dict[str, SecretStr]] = {}
+        for (where, _), secret in zip(places, self._read_secrets(places, environ), strict=True):
+            credentials.setdefault(where[1], {})[where[2]] = secret
+        return credentials
 
     def webhook_secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
-        """The secrets of the connections that take webhooks, read now. Raises `ConfigurationError`."""
+        """Read the webhook secrets of the connections that have one. Raises `ConfigurationError`."""
         places = [
             (("connections", name, "webhook_secret"), connection.webhook_secret)
             for name, connection in self.connections.items()
             if connection.webhook_secret is not None
         ]
-        found = self._read(places, environ)
-        return {where[1]: secret for (where, _), secret in zip(places, found, strict=True)}
+        secrets = self._read_secrets(places, environ)
+        return {where[1]: secret for (where, _), secret in zip(places, secrets, strict=True)}
 
-    def _read(
+    def _read_secrets(
         self, places: Sequence[tuple[tuple[str, ...], str | Secret]], environ: Mapping[str, str]
     ) -> list[SecretStr]:
-        found, errors = [], []
+        secrets, errors = [], []
         for where, value in places:
             try:
-                found.append(SecretStr(value) if isinstance(value, str) else value.read(environ, self._file.parent))
+                secrets.append(SecretStr(value) if isinstance(value, str) else value.read(environ, self._file.parent))
             except UnreadableError as error:
                 errors.append(f"{self._file}:{key(where)}: {error}")
         if errors:
             raise ConfigurationError(errors)
-        return found
+        return secrets
 
     @staticmethod
-    def _rules(connection: ConnectionSettings, project: str) -> ProjectRules | None:
+    def _project_rules(connection: ConnectionSettings, project: str) -> ProjectRules | None:
         exact = connection.project.get(project)
         return exact or next((rules for p, rules in connection.project.items() if fnmatchcase(project, p)), None)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """Read and check ``path``. Raises `ConfigurationError` with every mistake at once.
+    """Read and check the file ``path``. Raises `ConfigurationError` with every error at once.
 
-    From ``environ`` come ``MILESYNC_DATABASE``, in place of ``database``, and ``MILESYNC_POLICY`` and
-    ``MILESYNC_POLICY_<CONNECTION>``, above which no policy in the file can go.
+    ``environ`` may hold ``MILESYNC_DATABASE``, which replaces ``database``, and ``MILESYNC_POLICY`` and
+    ``MILESYNC_POLICY_<CONNECTION>``, which no policy in the file can exceed.
     """
-    try:
-        table: dict[str, Any] = TomlConfigSettingsSource(Settings, path)() if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise ConfigurationError([f"{path}: not readable as TOML: {error}"]) from None
-    if not path.is_file():
-        raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
-    errors = validators.references(table, str(path))
+    table, warnings, errors = rename_keys(_parse(path), str(path))
+    errors += validators.references(table, str(path))
     ceilings: dict[str, Policy] = {}
     for name, value in validators.policy_variables(environ, table.get("connections"), errors):
         ceilings[name] = Policy(value)
@@ -279,10 +287,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(errors)
     if environ.get("MILESYNC_DATABASE"):
         settings = settings.model_copy(update={"database": Secret(env="MILESYNC_DATABASE")})
-    return settings.at(path, ceilings)
+    return settings.read_from(path, ceilings, warnings)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
+    try:
+        table: dict[str, Any] = TomlConfigSettingsSource(Settings, path)()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError([f"{path}: not readable as TOML: {error}"]) from None
+    return table
 
 
 def schema() -> str:
-    """The JSON schema of the file, as text, for editors and for validators."""
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
-    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    """The JSON schema of the file, as text, for editors and for checks."""
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""What every table of the configuration has in common."""
+"""Base of the tables that only the configuration has."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,6 +6,6 @@ __all__ = ["Table"]
 
 
 class Table(BaseModel):
-    """A table of the file: no unknown keys, unchangeable, and silent about its values when one is wrong."""
+    """A table of the file: refuses unknown keys, is immutable, and repeats no value in an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -1,9 +1,8 @@
-"""The tables of `milesync.toml`, each key with a default or asked for by name, and with its meaning."""
+"""Tables of `milesync.toml`. Each key has a meaning, and a default unless it is required."""
 
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,25 +12,19 @@ from pydantic import AfterValidator, Field, field_validator
 from config import validators
 from config.secret import Secret, Text
 from config.table import Table
+from sync.model.policy import OptionalOutputs, Policy
+from sync.model.settings import CalendarRules, DaysOff
 
 __all__ = [
     "NAME",
-    "Also",
-    "Calendar",
     "ConnectionSettings",
-    "DaysOff",
     "Dependency",
     "Filter",
     "Joint",
-    "Limits",
     "Metrics",
     "Milestone",
-    "People",
     "Ping",
-    "Policy",
     "ProjectRules",
-    "Retention",
-    "Rules",
     "Serve",
     "StatusIssue",
     "Traces",
@@ -46,68 +39,38 @@ _OUT_OF_SCOPE = (
 
 _CREDENTIALS = ("private_key", "app_id", "installation_id", "job_token")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-Share = Annotated[float, Field(ge=0, le=1)]
+KnownDaysOff = Annotated[DaysOff, AfterValidator(validators.days_off)]
+KnownCalendarRules = Annotated[CalendarRules, AfterValidator(validators.days_off)]
 Tolerance = Annotated[float, Field(ge=0, le=0.2)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-
-class Policy(StrEnum):
-    """What `run` and `apply` may do, from nothing to most."""
-
-    PLAN = "plan"
-    UPDATE = "update"
-    CREATE = "create"
 
 
 class Filter(Table):
-    """Which milestones, by title: shell patterns such as ``Release *``."""
+    """Selection of milestones by title, with shell patterns such as ``Release *``."""
 
-    include: tuple[str, ...] = Field(default=("*",), description="titles to take")
-    exclude: tuple[str, ...] = Field(default=(), description="titles to leave out; stronger than include")
+    include: tuple[str, ...] = Field(default=("*",), description="titles to include")
+    exclude: tuple[str, ...] = Field(default=(), description="titles to exclude; stronger than include")
 
     def admits(self, title: str) -> bool:
-        """Whether a milestone of this title is taken."""
+        """Return True if a milestone with this title is selected."""
         return any(fnmatchcase(title, p) for p in self.include) and not any(fnmatchcase(title, p) for p in self.exclude)
 
 
 class StatusIssue(Table):
-    """How milesync makes a status issue, where the policy lets it."""
+    """Fields of a status issue that milesync creates. It creates one only if the policy allows it."""
 
-    labels: tuple[str, ...] = Field(default=("milestone-status",), description="labels that it is born with")
+    labels: tuple[str, ...] = Field(default=("milestone-status",), description="labels of a new status issue")
     type: str = Field(default="Task", description="Jira: issue type")
-    fields: dict[str, Any] = Field(default={}, description="Jira: required fields by id, as its API takes them")
-
-
-class Also(Table):
-    """What is written beside the status label and the comment. All of it is off by default."""
-
-    item_labels: bool = Field(
-        default=False,
-        description="labels on the issues that a reason names: health/blocked, health/stale, health/unowned",
-    )
-    description: bool = Field(
-        default=False, description="two lines in the milestone's own description: status, probability, dates"
-    )
-    health_status: bool = Field(
-        default=False, description="GitLab Ultimate: the status issue's own health status, beside the label"
-    )
-    project_status: str = Field(
-        default="",
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*/[1-9][0-9]*)?$",
-        description="GitHub: project board for a status update of each milestone, OWNER/NUMBER: acme/7; none: nowhere",
-    )
-    picture: bool = Field(
-        default=False, description="Jira: the burn-up as a picture on the status issue; needs the extra site"
-    )
+    fields: dict[str, Any] = Field(default={}, description="Jira: required fields by id, as Jira's API expects them")
 
 
 class ProjectRules(Table):
-    """What differs for one project of a connection."""
+    """Settings of one project that differ from its connection's."""
 
-    policy: Policy | None = Field(default=None, description="what run may do here")
-    milestones: Filter | None = Field(default=None, description="which milestones of it")
-    also: Also | None = Field(default=None, description="what else is written here, in place of the connection's also")
+    policy: Policy | None = Field(default=None, description="what `run` may write in this project")
+    milestones: Filter | None = Field(default=None, description="milestones of this project to include")
+    optional_outputs: OptionalOutputs | None = Field(
+        default=None, description="optional outputs of this project; replaces the connection's table"
+    )
 
 
 class ConnectionSettings(Table):
@@ -119,19 +82,20 @@ class ConnectionSettings(Table):
         validate_default=True,
         description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
     )
-    private_key: Secret | None = Field(default=None, description="GitHub App: where its private key (PEM) is kept")
+    private_key: Secret | None = Field(default=None, description="GitHub App: place of its private key (PEM)")
     app_id: int | None = Field(default=None, ge=1, description="GitHub App: its number")
     installation_id: int | None = Field(
         default=None, ge=1, description="GitHub App: the number of its installation in the organisation"
     )
-    job_token: Secret | None = Field(default=None, description="GitLab: where a job's token is kept, in place of token")
+    job_token: Secret | None = Field(default=None, description="GitLab: place of a job's token; replaces token")
     token: Secret | None = Field(
         default=None,
         validate_default=True,
-        description="where the token is kept; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
+        description="place of the token; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
     )
     webhook_secret: Secret | None = Field(
-        default=None, description="where the secret of its webhooks is kept; none: `milesync serve` takes none of it"
+        default=None,
+        description="place of the secret of its webhooks; none: no webhooks of it are accepted",
     )
     email: Text | None = Field(
         default=None,
@@ -139,36 +103,40 @@ class ConnectionSettings(Table):
         description="Jira Cloud: account of the API token; none: a Data Center PAT or an OAuth token, sent as bearer",
     )
     projects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="what to read: owner/name or owner/*, a GitLab project or group, a Jira key, pattern or query"
+        description="projects to read: owner/name or owner/*, GitLab project or group, Jira key, pattern or query"
     )
-    project: dict[str, ProjectRules] = Field(default={}, description="what differs for one project; patterns allowed")
-    milestones: Filter = Field(default=Filter(), description="which milestones, by title")
-    status_issue: StatusIssue = Field(default=StatusIssue(), description="how a status issue is made")
-    also: Also = Field(default=Also(), description="what is written beside label and comment")
-    policy: Policy | None = Field(default=None, description="what run may do here; none: the policy of the file")
-    timezone: str = Field(default="UTC", description="where a due date ends its day")
-    concurrency: int = Field(default=6, ge=1, le=32, description="requests under way at once")
+    project: dict[str, ProjectRules] = Field(default={}, description="settings of one project, by name or pattern")
+    milestones: Filter = Field(default=Filter(), description="milestones to include, by title")
+    status_issue: StatusIssue = Field(default=StatusIssue(), description="fields of a new status issue")
+    optional_outputs: OptionalOutputs = Field(
+        default=OptionalOutputs(), description="what is written in addition to label and comment"
+    )
+    policy: Policy | None = Field(default=None, description="what `run` may write here; none: the policy of the file")
+    timezone: str = Field(default="UTC", description="time zone in which a due date ends")
+    concurrency: int = Field(default=6, ge=1, le=32, description="requests at the same time, at most")
     timeout: int = Field(default=20, ge=1, le=600, description="seconds to wait for an answer")
     ca_file: Path | None = Field(
         default=None,
-        description="certificates (PEM) of your own authority, relative to this file; none: the usual ones and "
+        description="certificates (PEM) of your own authority, relative to this file; none: the system's and "
         "REQUESTS_CA_BUNDLE",
     )
     share: Literal["none", "aggregate"] = Field(
         default="none",
-        description="what joint milestones may show elsewhere of this one's: nothing, or status, probability and dates",
+        description="what joint milestones may show about its milestones in other projects: nothing (none), or status, "
+        "probability and dates (aggregate)",
     )
     removed_resolutions: tuple[str, ...] = Field(
-        default=_OUT_OF_SCOPE, description="resolutions that mean taken out of scope, not done; case is ignored"
+        default=_OUT_OF_SCOPE, description="resolutions that mean removed from scope, not done; case is ignored"
     )
     ignored_types: tuple[str, ...] = Field(
-        default=(), description="types of issues that are never items of a milestone, such as Epic, Sub-task; any case"
+        default=(),
+        description="types of issues that never count in a milestone, such as Epic, Sub-task; case is ignored",
     )
     tolerance: Tolerance | None = Field(
-        default=None, description="share of a milestone that may be left over; none: that of rules"
+        default=None, description="share of a milestone that may be open when it counts as done; none: rules.tolerance"
     )
     options: dict[str, str | int | float | bool | list[str]] = Field(
-        default={}, description="what only this type of connector knows"
+        default={}, description="options of this type of connector only"
     )
 
     @field_validator("type")
@@ -179,7 +147,7 @@ class ConnectionSettings(Table):
     @field_validator("url")
     @classmethod
     def _address(cls, value: str, info: Any) -> str:
-        kind = info.data.get("type")  # absent when it is wrong, which is said already
+        kind = info.data.get("type")  # absent if it is wrong; pydantic reports that by itself
         return validators.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
 
     @field_validator("token")
@@ -214,17 +182,16 @@ class ConnectionSettings(Table):
 
 
 class Milestone(Table):
-    """What people say about one milestone, written ``gh:acme/app#12``, ``gl:acme/api%2.0`` or ``jira:PAY/2.0``."""
+    """Settings of one milestone, written ``gh:acme/app#12``, ``gl:acme/api%2.0`` or ``jira:PAY/2.0``."""
 
     id: str = Field(description="connection, project and milestone")
     report_on: str = Field(
         default="",
-        description="the issue that carries its label and comments (acme/app#345, PAY-7); none: made by policy",
+        description="the issue that carries its label and comments (acme/app#345, PAY-7); none: created by milesync, "
+        "if the policy allows it",
     )
-    start: date | None = Field(
-        default=None, description="day on which its scope was agreed; none: as the tracker tells"
-    )
-    owner: str = Field(default="", description="who answers for it")
+    start: date | None = Field(default=None, description="day on which its scope was agreed; none: the tracker's date")
+    owner: str = Field(default="", description="person responsible for it")
 
     @field_validator("report_on")
     @classmethod
@@ -235,135 +202,27 @@ class Milestone(Table):
 class Joint(Table):
     """One commitment made of milestones in one or several trackers."""
 
-    name: Annotated[str, Field(min_length=1)] = Field(description="what people call it")
-    owner: str = Field(default="", description="who answers for it")
-    due: date | None = Field(default=None, description="the day that was promised; none: the last of its members")
+    name: Annotated[str, Field(min_length=1)] = Field(description="its name")
+    owner: str = Field(default="", description="person responsible for it")
+    due: date | None = Field(default=None, description="the promised day; none: the last due date of its members")
     members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="milestones, as in milestone.id; * stands for any text: gl:acme/*%2.0; or the issues with a label, "
-        "gh:acme/*~launch, or that a query finds, jira:*?labels = launch"
+        description="milestones, as in milestone.id; * matches any text: gl:acme/*%2.0; or the issues with a label, "
+        "gh:acme/*~launch, or those of a query, jira:*?labels = launch"
     )
 
 
 class Dependency(Table):
-    """One milestone that waits for another; either may be a joint milestone, ``joint:Payments GA``."""
+    """A milestone that waits for another one. Either may be a joint milestone, ``joint:Payments GA``."""
 
-    before: str = Field(description="what has to be done first, as in milestone.id")
-    after: str = Field(description="what waits for it, as in milestone.id")
-
-
-class Rules(Table):
-    """From probability to status."""
-
-    tolerance: Tolerance = Field(default=0.0, description="share of a milestone that may be left over, at most 0.2")
-    on_track: Probability = Field(default=0.70, description="at least this probability is on track")
-    off_track: Probability = Field(
-        default=0.35, validate_default=True, description="less than this probability is off track"
-    )
-    margin: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        default=0.07, description="how far past an edge the probability must be before the status changes"
-    )
-    target: Probability = Field(default=0.80, description="probability that a lever must reach")
-
-    @field_validator("off_track")
-    @classmethod
-    def _below(cls, value: float, info: Any) -> float:
-        if value >= info.data.get("on_track", 1):
-            raise ValueError("should be below rules.on_track")
-        return value
-
-
-class People(Table):
-    """What people are asked for. All of it is off until somebody switches it on."""
-
-    reminders: bool = Field(
-        default=False, description="remind owners of issues that need them, in a comment on the status issue"
-    )
-    every: int = Field(default=7, ge=1, description="days between two reminders of one milestone")
-    grace: int = Field(default=3, ge=0, description="days for which an issue must need its owner before a reminder")
-    escalate: int = Field(
-        default=14, ge=1, validate_default=True, description="days after which the milestone's owner is asked too"
-    )
-    mentions: bool = Field(
-        default=False, description="name people in reminders and thanks as mentions, which notify them"
-    )
-    over_committed: bool = Field(
-        default=False, description="tell whose open issues due by a milestone's date are more than fits until then"
-    )
-    review: tuple[str, ...] = Field(
-        default=("In Review", "Code Review", "needs review"),
-        description="states and labels that mean that an issue waits for a reviewer",
-    )
-
-    @field_validator("escalate")
-    @classmethod
-    def _after(cls, value: int, info: Any) -> int:
-        if value < info.data.get("grace", 0):
-            raise ValueError("should be at least people.grace")
-        return value
-
-
-class DaysOff(Table):
-    """Days on which nobody works."""
-
-    country: str = Field(default="", description="public holidays of a country, DE, or of a part of it, DE-BY")
-    days_off: tuple[date, ...] = Field(default=(), description="further days off")
-    weekend: tuple[Weekday, ...] = Field(default=("saturday", "sunday"), description="days of the week without work")
-
-    @field_validator("country")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return validators.country(value)
-
-
-class Calendar(DaysOff):
-    """Days on which nobody works, for forecasts."""
-
-    quiet: bool = Field(
-        default=False, description="tell a new status (which notifies people) on the next working day only"
-    )
-
-
-class Limits(Table):
-    """The most that one run may write. A plan above any of these is refused whole, with exit code 4.
-
-    Reading and `plan` are never refused.
-    """
-
-    creates: int = Field(default=200, ge=0, description="comments, labels and status issues made")
-    updates: int = Field(default=500, ge=0, description="comments rewritten, labels moved, status issues closed")
-    deletes: int = Field(default=20, ge=0, description="comments of our own taken away")
-    share: Share = Field(default=1.0, description="share of the milestones that may be touched, for each of these")
-    floor: int = Field(default=10, ge=0, description="the share binds when there are more milestones than this")
-
-
-class Retention(Table):
-    """How much of the past is kept, in days from now. Each day's first `run` takes away what is older.
-
-    Assessments in which status or due date changed, and the last one of each milestone, are always kept.
-    """
-
-    every: int = Field(default=14, ge=1, description="days for which every assessment is kept; then the last of a day")
-    daily: int = Field(
-        default=365,
-        ge=1,
-        validate_default=True,
-        description="days for which one assessment a day is kept; then one a week, for ever",
-    )
-    journal: int = Field(default=365, ge=1, description="days for which runs and finished writes are kept")
-
-    @field_validator("daily")
-    @classmethod
-    def _after(cls, value: int, info: Any) -> int:
-        if value < info.data.get("every", 1):
-            raise ValueError("should be at least retention.every")
-        return value
+    before: str = Field(description="milestone that has to be done first, as in milestone.id")
+    after: str = Field(description="milestone that waits for it, as in milestone.id")
 
 
 class Metrics(Table):
     """Figures for Prometheus; needs the extra `metrics`."""
 
     listen: Annotated[str, AfterValidator(validators.address)] = Field(
-        default="", description="HOST:PORT where `worker` shows figures at /metrics; none: nowhere"
+        default="", description="HOST:PORT where `worker` publishes figures at /metrics; none: nowhere"
     )
     textfile: str = Field(
         default="",
@@ -372,36 +231,40 @@ class Metrics(Table):
 
 
 class Traces(Table):
-    """What a run spends its time on, told to an OpenTelemetry collector; needs the extra `traces`."""
+    """Time of each step of a run, sent to an OpenTelemetry collector; needs the extra `traces`."""
 
     endpoint: Annotated[str, AfterValidator(validators.collector)] = Field(
-        default="", description="where spans are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces"
+        default="",
+        description="address for spans (OTLP over HTTP) such as http://127.0.0.1:4318/v1/traces; none: no spans",
     )
 
 
 class Worker(Table):
-    """How `milesync worker` shares the work among processes; needs PostgreSQL and the extra `worker`."""
+    """Work shared by the processes of `milesync worker`; needs PostgreSQL and the extra `worker`."""
 
     schedule: Annotated[str, AfterValidator(validators.schedule)] = Field(
         default="17 * * * *",
-        description="when a round begins: minute, hour, day, month and weekday, in UTC, as in cron",
+        description="start of a round: minute, hour, day, month and weekday, in UTC, as in cron",
     )
-    batch: int = Field(default=100, ge=1, description="projects, as configured, that are read in one step")
-    concurrency: int = Field(default=4, ge=1, le=64, description="connections that one process serves at once")
+    batch: int = Field(default=100, ge=1, description="projects, as configured, that are read in one job")
+    concurrency: int = Field(
+        default=4, ge=1, le=64, description="connections that one process works on at the same time"
+    )
 
 
 class Report(Table):
-    """A static site of the milestones, made anew by each `run`; needs the extra `site`."""
+    """Static site of the milestones, rendered again by each `run`; needs the extra `site`."""
 
-    out: str = Field(default="", description="folder for the report that each run makes; none: no report")
+    out: str = Field(default="", description="folder for the report; none: no report")
     base_url: str = Field(
         default="",
-        description="where that folder is published; each comment then links to its milestone's page; none: no links",
+        description="address where that folder is published; each comment then links to its milestone's page; "
+        "none: no links",
     )
     audience: str = Field(
         default="",
-        description="whom it is made for: public, a project such as gh:acme/app, or an audience's name; "
-        "none: all that is configured, for those who run milesync",
+        description="its readers: public, a project such as gh:acme/app, or an audience's name; "
+        "none: everything that is configured, for the people who run milesync",
     )
 
     @field_validator("base_url")
@@ -411,19 +274,19 @@ class Report(Table):
 
 
 class Serve(Table):
-    """The door for webhooks, `milesync serve`; needs the extra `serve`."""
+    """Receiver of webhooks, `milesync serve`; needs the extra `serve`."""
 
     listen: Annotated[str, AfterValidator(validators.address)] = Field(
-        default="127.0.0.1:8787", description="where webhooks are taken, HOST:PORT; put a server with TLS before it"
+        default="127.0.0.1:8787", description="HOST:PORT that accepts webhooks; put a server with TLS in front of it"
     )
     settle: int = Field(
-        default=30, ge=0, le=3600, description="seconds from the first word of a change until the project is read"
+        default=30, ge=0, le=3600, description="seconds from the first webhook of a change until the project is read"
     )
 
 
 class Ping(Table):
-    """A dead man's switch: a service that raises an alarm when it is not called."""
+    """A service that raises an alarm if it is not called, known as a dead man's switch."""
 
     url: Secret | None = Field(
-        default=None, description="where the address is kept that is fetched after each run that ended with 0"
+        default=None, description="place of the address that is fetched after each run that ended with exit code 0"
     )

@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from config.errors import did_you_mean, key
+from sync.model.settings import DaysOff, SettingError
 
 __all__ = [
     "address",
@@ -19,9 +20,9 @@ __all__ = [
     "collector",
     "connection_names",
     "connector_type",
-    "country",
     "credentials",
     "database",
+    "days_off",
     "digest_file",
     "email",
     "issue",
@@ -37,6 +38,8 @@ __all__ = [
     "zone",
 ]
 
+Days = TypeVar("Days", bound=DaysOff)
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLICIES = ("plan", "update", "create")
 _SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential", re.IGNORECASE)
@@ -48,7 +51,7 @@ _RULES = {
     "gitlab": re.compile(r"(?P<projects>[^\s%~]+)(?P<sign>~)(?P<text>.+)"),
     "jira": re.compile(r"(?P<projects>[A-Z0-9_*]+)(?P<sign>[~?])(?P<text>.+)", re.DOTALL),
 }
-"""Milestones by rule: of some projects, the issues that carry a label (``~``) or that a query (``?``) finds."""
+"""Milestones by rule: issues of these projects with a label (``~``), or the result of a query (``?``)."""
 _MILESTONE = {
     "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
     "gitlab": (re.compile(r"[^\s%]+%.+"), "gl:group/project%2.0"),
@@ -57,7 +60,7 @@ _MILESTONE = {
 
 
 def connector_type(value: str) -> str:
-    """A tracker that is built in or installed as a plugin."""
+    """Check that the type of tracker is built in or installed as a plugin."""
     known = {*_MILESTONE, *(point.name for point in entry_points(group="milesync.connectors"))}
     if value not in known:
         raise ValueError(f"should be one of {', '.join(sorted(known))}{did_you_mean(value, known)}")
@@ -65,14 +68,14 @@ def connector_type(value: str) -> str:
 
 
 def url(value: str) -> str:
-    """An address to which a token may be sent: https, or http to this machine."""
+    """Check an address to which a token is sent: https, or http to this machine. Return it without a last slash."""
     if not value:
         raise ValueError("is missing (this type of tracker has no public address)")
     parts = _split(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be an address that starts with https://")
     if parts.username or parts.password:
-        raise ValueError("a secret must not stand in the file: name it with token")
+        raise ValueError("the file must not hold a secret: name it with token")
     if parts.query or parts.fragment:
         raise ValueError("should end before any ? or #")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -81,28 +84,31 @@ def url(value: str) -> str:
 
 
 def ping(value: str) -> None:
-    """An address that may itself be a secret: https, or http to this machine."""
+    """Check an address that may itself be a secret: https, or http to this machine."""
     parts = _split(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be an address that starts with https://")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("should start with https://, because who knows it can call it")
+        raise ValueError("should start with https://, because anyone who reads the address can call it")
 
 
 def published(value: str) -> str:
-    """Where pages are published: an address that no tracker takes for one of its items and that no markup breaks."""
+    """Check the address of published pages. It must not look like a tracker's item, and no markup may break it.
+
+    Return it without a last slash.
+    """
     parts = _split(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be an address that starts with https://")
     if not _PLAIN.fullmatch(value):
         raise ValueError("should be a plain address: letters, digits and . _ ~ % - / only")
     if _ITEM.search(parts.path):
-        raise ValueError("should not lead to a tracker's items, where links leave notes")
+        raise ValueError("should not be the address of a tracker's items, as a link to an item leaves a note there")
     return value.rstrip("/")
 
 
 def database(value: str, *, secret: bool = False) -> str:
-    """SQLite by file or PostgreSQL by URL; with a password only where ``secret``, that is outside the file."""
+    """Check the URL of a SQLite file or of PostgreSQL. It may hold a password only with ``secret``."""
     scheme = value.partition(":")[0].partition("+")[0]
     if scheme not in ("sqlite", "postgresql"):
         raise ValueError("should start with sqlite:/// or postgresql://")
@@ -112,12 +118,12 @@ def database(value: str, *, secret: bool = False) -> str:
     if parts is None:
         raise ValueError("should be an address; signs such as [ and ] in a password are written as %5B and %5D")
     if not secret and (parts.password or "password" in value.casefold()):
-        raise ValueError('a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }')
+        raise ValueError('the file must not hold a secret: write { env = "NAME" } or { file = "/path" }')
     return value
 
 
 def zone(value: str) -> str:
-    """A time zone of the IANA database."""
+    """Check the name of a time zone in the IANA database."""
     if value not in available_timezones():
         hint = did_you_mean(value, available_timezones())
         raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
@@ -125,7 +131,7 @@ def zone(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """A host and a port to listen at; or nothing."""
+    """Check a host and port to listen on; "" is allowed."""
     if not value:
         return value
     host, _, port = value.rpartition(":")
@@ -135,7 +141,7 @@ def address(value: str) -> str:
 
 
 def collector(value: str) -> str:
-    """An address that is told what a run does, but no secret; or nothing."""
+    """Check the address of a collector of traces, without a password; "" is allowed."""
     parts = _split(value)
     if value and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.password):
         raise ValueError("should be an address such as http://127.0.0.1:4318/v1/traces")
@@ -143,7 +149,7 @@ def collector(value: str) -> str:
 
 
 def schedule(value: str) -> str:
-    """Five fields as cron has them: numbers, ranges, lists and steps, or names of months and days."""
+    """Check five fields as in cron: numbers, ranges, lists and steps, or names of months and days."""
     fields = value.split()
     part = r"(\*|\w+(-\w+)?)(/[1-9]\d*)?"
     if len(fields) != 5 or not all(re.fullmatch(rf"{part}(,{part})*", field) for field in fields):
@@ -155,38 +161,40 @@ def schedule(value: str) -> str:
     return value
 
 
-def country(value: str) -> str:
-    """A country with known public holidays, or a part of one."""
-    import holidays  # 70 ms, paid only by those who name a country
-
-    if not value:
+def days_off(value: Days) -> Days:
+    """Check that the public holidays of the country, or of its part, are known."""
+    if not value.country:
         return value
-    name, _, part = value.partition("-")
+    import holidays  # 70 ms, only if a country is set
+
+    country, _, part = value.country.partition("-")
     known = holidays.list_supported_countries()
-    if name not in known:
-        raise ValueError("should be a two-letter country code such as DE, or DE-BY for a part of it")
-    if part and part not in known[name]:
-        raise ValueError(f"should name a part of {name}: {', '.join(known[name]) or 'none is known'}")
+    if country not in known:
+        raise SettingError("country", "should be a two-letter country code such as DE, or DE-BY for a part of it")
+    if part and part not in known[country]:
+        raise SettingError(
+            "country", f"should name a part of {country}: {', '.join(known[country]) or 'none is known'}"
+        )
     return value
 
 
 def projects(value: tuple[str, ...], kind: object) -> tuple[str, ...]:
-    """Projects as their tracker names them."""
+    """Check the projects' names for this type of tracker."""
     if kind == "github" and not all(re.fullmatch(r"[^/\s]+/[^/\s]+", name) for name in value):
         raise ValueError("should be written owner/name, or owner/* for all of an owner's")
     return value
 
 
 def email(value: object, kind: object, address: object) -> None:
-    """Jira Cloud takes an API token only together with its account."""
+    """Check that Jira Cloud has the account of its API token."""
     if value is None and kind == "jira" and _host(address).endswith(".atlassian.net"):
         raise ValueError("is missing (Jira Cloud: the account of the API token)")
 
 
-def credentials(kind: str, given: Mapping[str, object], *, has_token: bool) -> None:
-    """One way to prove who we are, complete, and one that this type of tracker has."""
-    app = {name: value for name, value in given.items() if name != "job_token" and value is not None}
-    job = given.get("job_token") is not None
+def credentials(kind: str, keys: Mapping[str, object], *, has_token: bool) -> None:
+    """Check that the keys give exactly one complete set of credentials, and that this type of tracker accepts it."""
+    app = {name: value for name, value in keys.items() if name != "job_token" and value is not None}
+    job = keys.get("job_token") is not None
     if app and kind != "github":
         raise ValueError(f"{next(iter(app))} is for a GitHub App only")
     if job and kind != "gitlab":
@@ -194,53 +202,56 @@ def credentials(kind: str, given: Mapping[str, object], *, has_token: bool) -> N
     if app and len(app) < 3:
         raise ValueError("a GitHub App needs private_key, app_id and installation_id")
     if has_token and (app or job):
-        raise ValueError(f"should be left out beside {'private_key' if app else 'job_token'}")
+        raise ValueError(f"should be left out, as there is a {'private_key' if app else 'job_token'}")
 
 
 def issue(value: str) -> str:
-    """An issue as people write it."""
+    """Check an issue as people write it; "" is allowed."""
     if value and not _ISSUE.fullmatch(value):
         raise ValueError("should be an issue such as acme/app#345 or PAY-7")
     return value
 
 
 def no_secret_names(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under whose names no secret hides."""
+    """Check that no option has the name of a secret."""
     for name in value:
         if _SECRET_NAME.search(name):
-            raise ValueError("a secret must not stand in the file: name it with token")
+            raise ValueError("the file must not hold a secret: name it with token")
     return dict(value)
 
 
 def connection_names(value: Mapping[str, object]) -> None:
-    """Names that can stand before the colon of a milestone's id and in the name of a variable."""
+    """Check names that are used in a milestone's id, before the colon, and in names of variables."""
     for name in value:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, and start with a letter")
 
 
 def audience_names(value: Collection[str]) -> None:
-    """Names that are no project and not everybody."""
+    """Check names of audiences. They must differ from every project and from `public`."""
     for name in value:
         if name == "public" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, start with a letter, and not be public")
 
 
 def rule(kind: object, written: str) -> tuple[str, str, str] | None:
-    """Projects, sign and text of a milestone by rule, as it is written after the connection's name."""
-    found = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
-    return (found["projects"], found["sign"], found["text"]) if found else None
+    """Projects, sign and text of a milestone by rule. None if ``written`` is no rule.
+
+    ``written`` is the text after the connection's name and colon: ``acme/*~launch``.
+    """
+    match = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
+    return (match["projects"], match["sign"], match["text"]) if match else None
 
 
 def channel_names(value: Collection[str]) -> None:
-    """Names that can be told from the file, which is a channel too."""
+    """Check names of channels. `file` is the channel of the file."""
     for name in value:
         if name == "file" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, start with a letter, and not be file")
 
 
 def digest_file(value: str) -> str:
-    """A file whose ending says how it is written, with the day as its only variable part."""
+    """Check the name of a digest's file: its ending is a known format, ``{day}`` its only variable part."""
     if value and not value.endswith((".md", ".txt", ".html")):
         raise ValueError("should end in .md, .txt or .html")
     if "{" in value.replace("{day}", "") or "}" in value.replace("{day}", ""):
@@ -249,7 +260,10 @@ def digest_file(value: str) -> str:
 
 
 def references(table: Mapping[str, Any], file: str) -> list[str]:
-    """Milestones that no connection of the raw ``table`` can have, and names used twice, a line each."""
+    """Check the references between the tables of the parsed file ``table``. Return one line per error.
+
+    Errors: a milestone that no connection can have, a name that is used twice, a circle of dependencies.
+    """
     connections = table.get("connections")
     known = connections if isinstance(connections, Mapping) else {}
     errors, seen = [], set()
@@ -267,12 +281,12 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         elif not rest or (shape and not shape.fullmatch(rest) and rule(kind, rest) is None):
             errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
         if where.startswith("milestone") and text in seen:
-            errors.append(f"{file}:{where}: this milestone is named twice")
+            errors.append(f"{file}:{where}: this milestone is configured twice")
         seen.add(text)
     errors += _audiences(table, file, known, joints)
     names = [row.get("name") for row in _rows(table, "joint")]
     errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]
-    circle = [] if errors else _circle(table)  # only ids that are known to be ids are repeated
+    circle = [] if errors else _circle(table)  # without errors, every text repeated here is an id
     errors += [f"{file}:dependency: these wait for each other in a circle: {' → '.join(circle)}"] if circle else []
     return errors
 
@@ -280,12 +294,12 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
 def _audiences(
     table: Mapping[str, Any], file: str, connections: Mapping[str, Any], joints: Collection[str]
 ) -> Iterator[str]:
-    """Projects and milestones of audiences that cannot be: a pattern's connection may be open, a name must be right."""
+    """Errors in projects and milestones of audiences. Only a pattern may leave the connection open."""
     audiences = table.get("audiences")
     for name, row in audiences.items() if isinstance(audiences, Mapping) else ():
         for field in ("reads", "milestones"):
-            given = row.get(field) if isinstance(row, Mapping) else None
-            for i, text in enumerate(given if isinstance(given, list) else []):
+            texts = row.get(field) if isinstance(row, Mapping) else None
+            for i, text in enumerate(texts if isinstance(texts, list) else []):
                 where = f"{file}:{key(('audiences', name, field, i))}"
                 start, colon, _ = str(text).partition(":")
                 if "*" in start:
@@ -296,21 +310,21 @@ def _audiences(
                 elif start not in connections:
                     yield f"{where}: no connection has this name{did_you_mean(start, connections)}"
                 elif not colon:
-                    yield f"{where}: should go on after the connection, such as gh:acme/*"
+                    yield f"{where}: should name a project after the connection, such as gh:acme/*"
 
 
 def _circle(table: Mapping[str, Any]) -> list[str]:
-    """Milestones that wait for each other; a joint one stands for its members."""
+    """A circle of milestones that wait for each other; empty if there is none. A joint milestone is its members."""
     joints = {f"joint:{row.get('name')}": row.get("members") for row in _rows(table, "joint")}
 
-    def each(text: object) -> list[str]:
+    def members_of(text: object) -> list[str]:
         members = joints.get(str(text))
         return [str(member) for member in members] if isinstance(members, list) else [str(text)]
 
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in _rows(table, "dependency"):
-        for after in each(row.get("after")):
-            sorter.add(after, *each(row.get("before")))
+        for after in members_of(row.get("after")):
+            sorter.add(after, *members_of(row.get("before")))
     try:
         sorter.prepare()
     except CycleError as error:
@@ -319,9 +333,9 @@ def _circle(table: Mapping[str, Any]) -> list[str]:
 
 
 def policy_variables(environ: Mapping[str, str], connections: object, errors: list[str]) -> Iterator[tuple[str, str]]:
-    """Each MILESYNC_POLICY variable as connection (or empty) and policy.
+    """Each MILESYNC_POLICY variable, as connection (or "" for all) and policy.
 
-    One that can't be obeyed is added to ``errors``: a stop that stops nothing must not go unnoticed.
+    A variable with a wrong name or value is added to ``errors``, as its author expects it to stop writes.
     """
     names = {"MILESYNC_POLICY": ""}
     if isinstance(connections, Mapping):
@@ -339,7 +353,7 @@ def policy_variables(environ: Mapping[str, str], connections: object, errors: li
 def _split(value: str) -> SplitResult | None:
     try:
         return urlsplit(value)
-    except ValueError:  # its message repeats the value
+    except ValueError:  # the message of this error repeats the value
         return None
 
 

@@ -12,6 +12,7 @@ from sync.assess.snapshot import Snapshot
 from sync.engine.engine import Engine
 from sync.model.audience import EVERYBODY, Audience
 from sync.model.joint import JointMilestone
+from sync.model.policy import Limits
 from sync.model.tracker_data import (
     DueDate,
     Event,
@@ -25,7 +26,6 @@ from sync.model.tracker_data import (
     StatusCategory,
     Visibility,
 )
-from sync.plan.limits import Limits
 from sync.site.contents import Contents, gather
 from sync.store.store import Store
 from sync.tracker.connection import Connection

@@ -8,13 +8,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sync.forecast.parameters import Rules
-from sync.health.reminders import Load, Nudging
+from sync.health.reminders import Load
 from sync.history.calendar import Calendar
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health
 from sync.model.joint import Commitment, JointMilestone
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import DueDate, Issue, Milestone, Project
 from sync.tracker.connection import Connection, MilestoneOverrides
 
@@ -33,7 +34,7 @@ class AssessmentRules:
     keep_quiet: bool = False
     joints: tuple[JointMilestone, ...] = ()
     dependencies: tuple[tuple[str, str], ...] = ()
-    nudging: Nudging = field(default_factory=Nudging)
+    reminder_rules: ReminderRules = field(default_factory=lambda: ReminderRules(review=()))
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether nobody is to be notified of a new status now."""

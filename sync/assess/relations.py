@@ -307,7 +307,7 @@ class _PortfolioBuilder:
         return coordination.overlaps(people, planned)
 
     def _unreviewed(self, milestone: AssessedMilestone) -> tuple[str, ...]:
-        review = self.book.nudging.review
+        review = self.book.reminder_rules.review
         return tuple(
             uid for uid in sorted(self.open[milestone.uid]) if nudges.unreviewed(milestone.issues[uid], review)
         )
@@ -315,7 +315,7 @@ class _PortfolioBuilder:
     def _loads(self, milestone: AssessedMilestone) -> tuple[Load, ...]:
         """Who of its people carries more than fits until its due date, in all that its readers may see."""
         today, due = milestone.health.at.date(), milestone.health.due
-        if not self.book.nudging.over_committed or not milestone.running or due is None or due < today:
+        if not self.book.reminder_rules.over_committed or not milestone.running or due is None or due < today:
             return ()
         mine = {person for uid in self.open[milestone.uid] for person in milestone.issues[uid].assignees}
         held = {

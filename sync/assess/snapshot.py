@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,10 +120,10 @@ class _Histories:
     def __call__(self, tolerance: float, *, public: bool) -> tuple[HistoryTables, Rules]:
         ledger = self._public if public else self.ledger
         if (id(ledger), tolerance) not in self._made:
-            rules = msgspec.structs.replace(self._book.rules, tolerance=tolerance)
+            rules = dataclasses.replace(self._book.rules, tolerance=tolerance)
             past = HistoryTables(ledger, rules)
             own = own_multipliers(replayed(past), days(self._at), rules)
-            self._made[id(ledger), tolerance] = past, msgspec.structs.replace(rules, multipliers=own)
+            self._made[id(ledger), tolerance] = past, dataclasses.replace(rules, multipliers=own)
         return self._made[id(ledger), tolerance]
 
 
@@ -223,7 +224,7 @@ class _ConnectionRows:
     def _as_named(self, milestone: Milestone) -> Milestone:
         """The milestone with the start that a person gave it."""
         named = self._named(milestone)
-        return msgspec.structs.replace(milestone, start=named.start) if named.start else milestone
+        return dataclasses.replace(milestone, start=named.start) if named.start else milestone
 
     def _named(self, milestone: Milestone) -> MilestoneOverrides:
         return self.source.named.get(f"{self.projects[milestone.project].key}{milestone.written}", MilestoneOverrides())
@@ -288,7 +289,7 @@ class _ConnectionRows:
 def _stale(now: Health, last: Health | None, since: datetime | None) -> Health:
     """Incomplete data never turns green: unknown, since the last good pull."""
     since = since or (last.at if last else now.at)
-    return msgspec.structs.replace(
+    return dataclasses.replace(
         now,
         status=Status.UNKNOWN,
         band=Status.UNKNOWN,

@@ -13,11 +13,11 @@ others, so slips agreed before the due date make the past look more punctual tha
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -129,7 +129,7 @@ def answers(past: HistoryTables, asked: Questions, made: Sequence[Forecast]) -> 
 
 def _as_usual(past: HistoryTables, asked: Questions) -> list[Forecast]:
     """Monte Carlo as the field runs it: the team's pace stays what it was, and every day counts alike."""
-    rules = msgspec.structs.replace(past.rules, rate_drift=0.0)
+    rules = dataclasses.replace(past.rules, rate_drift=0.0)
     return forecast(
         HistoryTables(past.ledger, rules),
         asked.index.tolist(),

@@ -16,7 +16,6 @@ import structlog
 
 from config.errors import ConfigurationError
 from config.settings import Settings
-from sync.cli import wiring
 from sync.cli.options import ERROR, PARTLY
 from sync.engine.metrics import Figures, figures, ping, round_figures, write_textfile
 from sync.store.store import Store, StoreError
@@ -110,7 +109,7 @@ def _prune_once_a_day(engine: Engine, settings: Settings) -> None:
 
 def prune_store(store: Store, settings: Settings) -> None:
     """Delete the rows that are older than ``retention`` allows. Raises `StoreError`."""
-    deleted = store.tidy(wiring.retention(settings))
+    deleted = store.tidy(settings.retention)
     log.info("store pruned", assessments=deleted.assessments, runs=deleted.runs, writes=deleted.writes)
 
 

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 from sqlalchemy import Engine
 
-from config.settings import Settings, load
+from config.settings import Settings
 from sync.cli import wiring
-from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_error, print_json
+from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, load_settings, print_error, print_json
 from sync.store import export as store_export
 from sync.store import maintenance
 from sync.store.database import open_engine
@@ -122,7 +122,7 @@ def forget(
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        taken = maintenance.prune(engine, wiring.clock(), wiring.retention(settings))
+        taken = maintenance.prune(engine, wiring.clock(), settings.retention)
         before, after = maintenance.vacuum(engine)
     if as_json:
         print_json({**_numbers(taken), "bytes_before": before, "bytes": after})
@@ -149,7 +149,7 @@ def _source(settings: Settings, name: str) -> str:
 
 
 def _url(config: Path, *, verbose: bool) -> str:
-    return _database(load(config, os.environ), verbose=verbose)
+    return _database(load_settings(config), verbose=verbose)
 
 
 def _database(settings: Settings, *, verbose: bool) -> str:
@@ -162,7 +162,7 @@ def _database(settings: Settings, *, verbose: bool) -> str:
 @contextmanager
 def _engine(config: Path, *, verbose: bool) -> Iterator[tuple[Engine, Settings]]:
     """The configured database, brought forward and closed at the end."""
-    settings = load(config, os.environ)
+    settings = load_settings(config)
     engine = open_engine(_database(settings, verbose=verbose), create=False)
     try:
         yield engine, settings

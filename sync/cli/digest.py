@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.text import Text
 
 from config.settings import Policy, Settings
-from sync.cli import engine_factory
 from sync.cli.audiences import configured_audiences
 from sync.cli.options import (
     DEFAULT,
@@ -35,8 +34,10 @@ from sync.digest.language import language
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
 from sync.engine.engine import Engine
+from sync.history.calendar import Calendar
 from sync.markup.message import text_message
 from sync.model.audience import Audience
+from sync.model.settings import iso_weekday
 from sync.telemetry.log import secrets
 
 __all__ = ["digest", "digest_rows", "send_digests"]
@@ -129,8 +130,8 @@ def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource)
         one = settings.audiences[name].digest
         assert one is not None
         zone = ZoneInfo(one.timezone)
-        calendar = engine_factory.calendar(one.calendar) if one.calendar else where.book.calendar
-        weekday = engine_factory.iso_weekday(one.weekday) if one.every == "week" else None
+        calendar = Calendar.of(one.calendar) if one.calendar else where.book.calendar
+        weekday = iso_weekday(one.weekday) if one.every == "week" else None
         rhythm = Cadence(calendar, zone, one.at, weekday)
         channels: dict[str, Channel] = {
             channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in one.channels

@@ -21,7 +21,6 @@ from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import misunderstood
 from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, is_ok, of_clock
-from sync.model.policy import Policy
 from sync.store.maintenance import Condition, condition
 from sync.store.store import MissingDatabase, StoreError
 from sync.telemetry import log
@@ -45,19 +44,20 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
     try:
         settings = load(config, os.environ)
     except ConfigurationError as problem:
-        found = [_configuration_error(line) for line in problem.errors]
+        findings = [_configuration_error(line) for line in problem.errors]
     else:
-        words = f"{config} is in order; policy {settings.policy}"
-        found = [
-            DoctorFinding(area="configuration", level=Level.OK, words=words),
+        message = f"{config} is in order; policy {settings.policy}"
+        findings = [
+            DoctorFinding(area="configuration", level=Level.OK, words=message),
+            *(DoctorFinding(area="configuration", level=Level.WARNING, words=line) for line in settings.warnings),
             *_installation_findings(settings, os.environ),
         ]
     if as_json:
-        rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in found]
-        print_json({"ok": is_ok(found), "milesync": version("milesync"), "findings": rows})
+        rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in findings]
+        print_json({"ok": is_ok(findings), "milesync": version("milesync"), "findings": rows})
     else:
-        Console().print(finding_lines(found), soft_wrap=True)
-    exit_with(0 if is_ok(found) else ERROR)
+        Console().print(finding_lines(findings), soft_wrap=True)
+    exit_with(0 if is_ok(findings) else ERROR)
 
 
 def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
@@ -98,9 +98,7 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
         (source,) = wiring.build_connections(alone, environ)
     except ConfigurationError as problem:
         return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in problem.errors]
-    patient = ConnectionCheck(
-        name, source.connector, connection.projects, lambda key: Policy(settings.policy_for(name, key))
-    )
+    patient = ConnectionCheck(name, source.connector, connection.projects, lambda key: settings.policy_for(name, key))
     try:
         return examined(patient, wiring.clock)
     finally:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from config import validators
 from config.errors import ConfigurationError
 from config.settings import Settings
-from config.tables import DaysOff
 from sync.assess.milestone import AssessmentRules
 from sync.cli.audiences import configured_audiences
 from sync.cli.wiring import clock, connect
 from sync.engine.engine import Engine
 from sync.forecast.parameters import Rules
-from sync.health.reminders import Nudging
 from sync.history.calendar import Calendar
 from sync.model.audience import Audience
 from sync.model.joint import JointMilestone
-from sync.plan.limits import Limits
+from sync.model.policy import Limits
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller, Share
 from sync.report.page_links import Pages
@@ -27,32 +26,28 @@ from sync.telemetry.log import secrets
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 
-__all__ = ["assessment_rules", "build_engine", "build_target_engine", "calendar", "iso_weekday"]
+__all__ = [
+    "assessment_rules",
+    "build_engine",
+    "build_target_engine",
+]
 
 _VARIABLES: Mapping[str, tuple[str, str, str]] = {
     "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
     "gitlab": ("GITLAB_TOKEN", "GITLAB_URL", "https://gitlab.com"),
     "jira": ("JIRA_TOKEN", "JIRA_URL", ""),
 }
-_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
     """An engine, as configured, over what a puller reads."""
-    limits = settings.limits
     return Engine(
         sources=puller.sources,
         store=puller.store,
         instance=settings.instance,
         clock=puller.clock,
         rules=assessment_rules(settings),
-        limits=Limits(
-            creates=limits.creates,
-            updates=limits.updates,
-            deletes=limits.deletes,
-            share=limits.share,
-            floor=limits.floor,
-        ),
+        limits=settings.limits,
         run_id=run_id,
         holder=this_process(),
         progress=puller.progress,
@@ -71,43 +66,17 @@ def _pages(settings: Settings) -> Pages | None:
 
 def assessment_rules(settings: Settings) -> AssessmentRules:
     """Rules and calendar as configured."""
-    rules, days = settings.rules, settings.calendar
     return AssessmentRules(
-        Rules(
-            tolerance=rules.tolerance,
-            on_track=rules.on_track,
-            at_risk=rules.off_track,
-            margin=rules.margin,
-            target=rules.target,
-        ),
-        calendar(days),
-        keep_quiet=days.quiet,
+        Rules(**asdict(settings.rules)),
+        Calendar.of(settings.calendar),
+        keep_quiet=settings.calendar.quiet,
         joints=tuple(
             JointMilestone(name=joint.name, members=joint.members, owner=joint.owner, due=joint.due)
             for joint in settings.joint
         ),
         dependencies=tuple((dependency.before, dependency.after) for dependency in settings.dependency),
-        nudging=Nudging(
-            **{name: getattr(settings.people, name) for name in Nudging.__struct_fields__ if name != "review"},
-            review=frozenset(word.lower() for word in settings.people.review),
-        ),
+        reminder_rules=settings.people,
     )
-
-
-def calendar(days: DaysOff) -> Calendar:
-    """Days without work as configured."""
-    country, _, subdivision = days.country.partition("-")
-    return Calendar(
-        weekend=map(iso_weekday, days.weekend),
-        country=country,
-        subdivision=subdivision,
-        off=days.days_off,
-    )
-
-
-def iso_weekday(name: str) -> int:
-    """A day of the week by its ISO number: Monday is 1."""
-    return _WEEK.index(name) + 1
 
 
 def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:

@@ -1,7 +1,8 @@
-"""What all commands share: their options, their exit codes, and how they print a document or an error."""
+"""Parts of every command: options, exit codes, loading of the configuration, printing of documents and errors."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from config.settings import Settings, load
 from sync.pull.progress import Failure
 from sync.telemetry import log
 
@@ -28,6 +30,8 @@ __all__ = [
     "exit_code",
     "exit_with",
     "failure_rows",
+    "load_settings",
+    "missing_extra",
     "parse_as_of",
     "print_error",
     "print_json",
@@ -36,17 +40,20 @@ __all__ = [
 ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
 DEFAULT = Path("milesync.toml")
 
-Config = Annotated[Path, typer.Option("--config", help="The configuration.", metavar="FILE")]
+Config = Annotated[Path, typer.Option("--config", help="The configuration file.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, logs on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")]
 AsOf = Annotated[
-    str, typer.Option("--as-of", help="Replay: as things stood then. A date means its end in UTC.", metavar="DATETIME")
+    str,
+    typer.Option(
+        "--as-of", help="Replay: show the state of that time; a date means its end in UTC.", metavar="DATETIME"
+    ),
 ]
-FirstRun = Annotated[bool, typer.Option("--first-run", help="Make the database if it is not there.")]
+FirstRun = Annotated[bool, typer.Option("--first-run", help="Create the database if it does not exist.")]
 
 
 def parse_as_of(as_of: str) -> datetime | None:
-    """The time of a replay, in UTC; None for now. Raises a usage error."""
+    """Parse ``--as-of`` as a time in UTC. None means now. Raises `typer.BadParameter`."""
     if not as_of:
         return None
     try:
@@ -58,32 +65,42 @@ def parse_as_of(as_of: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
+def load_settings(config: Path) -> Settings:
+    """Load the configuration and print its warnings on standard error. Raises `ConfigurationError`."""
+    settings = load(config, os.environ)
+    for warning in settings.warnings:
+        Console(stderr=True).print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return settings
+
+
 def print_json(document: Any) -> None:
-    """One document on standard output, without secrets."""
+    """Print one JSON document on standard output, without secrets."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     typer.echo(log.secrets.redact(text))
 
 
 def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
-    """What went wrong, as other programs read it."""
-    return [{"connection": f.connection, "project": f.project, "error": f.error} for f in failures]
+    """Failures as rows of the JSON document."""
+    return [
+        {"connection": failure.connection, "project": failure.project, "error": failure.error} for failure in failures
+    ]
 
 
-def print_error(words: str) -> None:
-    """A line on standard error, without secrets."""
-    Console(stderr=True).print(log.secrets.redact(words), style="red", markup=False, highlight=False, soft_wrap=True)
+def print_error(message: str) -> None:
+    """Print a message on standard error, without secrets."""
+    Console(stderr=True).print(log.secrets.redact(message), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def missing_extra(what: str, extra: str) -> str:
-    """What to say where something needs libraries that are not installed."""
+    """The error message for a feature whose extra is not installed."""
     return f"{what} needs the extra `{extra}`: pip install 'milesync[{extra}]'"
 
 
 def exit_code(*codes: int) -> int:
-    """The first of 1, 4, 3, 2 that holds, else 0."""
+    """The first of 1, 4, 3, 2 that is among ``codes``, else 0."""
     return next((code for code in (ERROR, REFUSED, PARTLY, CHANGES) if code in codes), 0)
 
 
 def exit_with(*codes: int) -> NoReturn:
-    """Exit with the first of 1, 4, 3, 2 that holds."""
+    """Exit with the first of 1, 4, 3, 2 that is among ``codes``, else 0."""
     raise typer.Exit(exit_code(*codes))

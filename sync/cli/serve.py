@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from config.errors import ConfigurationError
-from config.settings import Settings, load
+from config.settings import Settings
 from sync.cli import wiring
-from sync.cli.options import DEFAULT, ERROR, Config, FirstRun, Verbose, exit_with, missing_extra, print_error
+from sync.cli.options import (
+    DEFAULT,
+    ERROR,
+    Config,
+    FirstRun,
+    Verbose,
+    exit_with,
+    load_settings,
+    missing_extra,
+    print_error,
+)
 from sync.cli.worker import job_environment, prometheus_exporter
 from sync.store.store import Store, StoreError
 from sync.telemetry import log
@@ -34,7 +44,7 @@ AT_ONCE = 32
 
 def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbose = False) -> None:
     """Take webhooks and have what they name read again: by the workers on PostgreSQL, else in this process."""
-    settings = load(config, os.environ)
+    settings = load_settings(config)
     log.configure(sys.stderr, verbose=verbose)
     try:
         import uvicorn

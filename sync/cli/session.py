@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from config.settings import Settings, load
+from config.settings import Settings
 from sync.cli import wiring
-from sync.cli.options import ERROR, PARTLY, print_error
+from sync.cli.options import ERROR, PARTLY, load_settings, print_error
 from sync.cli.progress import ProgressDisplay
 from sync.pull.pull import Puller
 from sync.telemetry import log
@@ -40,7 +40,7 @@ def open_puller(
     config: Path, *, verbose: bool, as_json: bool, create: bool = True, offline: bool = False
 ) -> Iterator[tuple[Puller, Settings, str]]:
     """What reads the configured trackers, closed at the end, and the run's id. Nothing of the forecast is loaded."""
-    settings = load(config, os.environ)
+    settings = load_settings(config)
     with (
         wiring.tracing_spans(settings),
         command_session(verbose=verbose, as_json=as_json) as (run_id, shown),

@@ -19,10 +19,8 @@ from config.errors import ConfigurationError
 from config.settings import ConnectionSettings, Milestone, Settings
 from config.tables import Joint
 from sync.cli.options import missing_extra
-from sync.model.policy import OptionalOutputs, Policy
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
-from sync.store.maintenance import Retention
 from sync.store.store import Store
 from sync.telemetry.log import secrets
 from sync.telemetry.traces import otlp, tracing
@@ -34,7 +32,6 @@ __all__ = [
     "build_puller",
     "clock",
     "database_url",
-    "retention",
     "token_variables",
     "tracing_spans",
     "with_only",
@@ -91,9 +88,9 @@ def _connection(
     ):
         if value is not None:
             options[key] = str(value)
-    also = settings.also_anywhere(name)
-    if also:
-        options["also"] = sorted(also)
+    outputs = settings.optional_output_names(name)
+    if outputs:
+        options["also"] = sorted(outputs)
     setup = Setup(
         name=name,
         url=connection.url,
@@ -108,9 +105,9 @@ def _connection(
         name=name,
         connector=connect(connection.type, setup),
         projects=connection.projects,
-        policy_of=lambda project: Policy(settings.policy_for(name, project)),
+        policy_of=lambda project: settings.policy_for(name, project),
         admits=lambda project, title: settings.admits(name, project, title),
-        also_of=lambda project: OptionalOutputs(**settings.also_for(name, project).model_dump()),
+        optional_outputs_of=lambda project: settings.optional_outputs_of(name, project),
         labels=status.labels,
         prefix=settings.label_prefix,
         zone=ZoneInfo(connection.timezone),
@@ -192,9 +189,3 @@ def token_variables(settings: Settings) -> set[str]:
     """The variables that hold tokens; a command that asks no tracker does not need them."""
     found = (getattr(connection, field) for connection in settings.connections.values() for field in ("token", "email"))
     return {one.env for one in found if getattr(one, "env", None)}
-
-
-def retention(settings: Settings) -> Retention:
-    """What is kept, as configured."""
-    kept = settings.retention
-    return Retention(every=kept.every, daily=kept.daily, journal=kept.journal)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from config.settings import Settings, load
+from config.settings import Settings
 from sync.cli import after_run, engine_factory, wiring
 from sync.cli.options import (
     DEFAULT,
@@ -24,6 +24,7 @@ from sync.cli.options import (
     Verbose,
     exit_code,
     exit_with,
+    load_settings,
     missing_extra,
     print_error,
 )
@@ -43,7 +44,7 @@ Once = Annotated[bool, typer.Option("--once", help="Take what there is to do, th
 
 def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = False, verbose: Verbose = False) -> None:
     """Share the work with other processes, round after round, until told to stop. Needs PostgreSQL."""
-    settings = load(config, os.environ)
+    settings = load_settings(config)
     log.configure(sys.stderr, verbose=verbose)
     try:
         from sync.worker.queue import app, install, libpq

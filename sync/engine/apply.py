@@ -197,7 +197,7 @@ class Writer:
 def _boards(source: Connection, action: Action, told: Iterable[str]) -> tuple[str, ...]:
     if not source.connector.capabilities.boards:
         return ()
-    return tuple(sorted({source.also_of(action.project_key).project_status, *told} - {""}))
+    return tuple(sorted({source.optional_outputs_of(action.project_key).project_status, *told} - {""}))
 
 
 def _told(action: PostBoardUpdate, seen: StatusIssue) -> Receipt | None:

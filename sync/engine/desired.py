@@ -81,7 +81,7 @@ class DesiredBuilder:
                 record=record,
                 page=self._page_url(milestone, now),
                 issue_url=None if issue is None else issue.url,
-                nudging=self.rules.nudging,
+                reminder_rules=self.rules.reminder_rules,
             )
         )
         return build_desired(
@@ -90,7 +90,7 @@ class DesiredBuilder:
             last,
             commands=commands,
             previous=previous,
-            remind_every=self.rules.nudging.every,
+            remind_every=self.rules.reminder_rules.every,
             is_quiet=self.rules.quiet(now, milestone.source.zone),
         )
 

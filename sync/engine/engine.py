@@ -23,8 +23,9 @@ from sync.engine.plan import Planner, allowed_writes
 from sync.engine.recover import recover_lost_state
 from sync.engine.result import Result
 from sync.model.health import UnknownWhy
+from sync.model.policy import Limits
 from sync.plan.desired import Plan
-from sync.plan.limits import Limits, over_limits
+from sync.plan.limits import over_limits
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, Share, selected_connections

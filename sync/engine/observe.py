@@ -114,7 +114,7 @@ class Observer:
         """Return the target of a milestone; ``boards`` are the boards that carry status updates of ours."""
         stored = self.store.observed().get(milestone.uid)
         issue = milestone.report_on or (stored[0].issue if stored and stored[0] else "")
-        wanted = {milestone.source.also_of(milestone.project.key).project_status, *boards} - {""}
+        wanted = {milestone.source.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
         return Target(
             milestone=milestone.uid,
             project=milestone.project.id,

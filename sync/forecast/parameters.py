@@ -1,26 +1,28 @@
-"""Every parameter of forecast and health, in one frozen place."""
+"""Every parameter of forecast and health."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from dataclasses import dataclass
+
+from sync.model.settings import Thresholds
 
 __all__ = ["Rules"]
 
 
-class Rules(Struct, frozen=True, kw_only=True):
-    """The defaults were measured on 673 real milestones; only ``tolerance`` and ``target`` are meant to be set.
+@dataclass(frozen=True, kw_only=True)
+class Rules(Thresholds):
+    """The parameters of forecast and health. An installation sets the `Thresholds` only.
 
-    ``tolerance`` is the share of the scope that may be open when a milestone counts as done (0 to 0.2).
+    The defaults were measured on 673 real milestones.
 
-    History: the last ``stream_window`` finished milestones of the stream, or the last ``kind_window`` of the kind when
-    the stream has fewer than ``stream_least``. A finished one counts from ``settle_days`` after its due moment.
+    History: the last ``stream_window`` finished milestones of the stream, or the last ``kind_window`` of the kind if
+    the stream has fewer than ``stream_least``. A finished milestone counts from ``settle_days`` after its due moment.
     Simulation: ``paths`` paths of ``block_days``-day blocks from the last ``window_days`` days (at least
-    ``window_least``), with ``thinnings`` draws of which stream closures would have been this milestone's, each path
-    faster or slower by a log-normal factor with sigma ``rate_drift``, as streams' rates drift within 12 weeks.
-    Bands: P >= ``on_track``, >= ``at_risk``, below; left only when crossed by ``margin``.
+    ``window_least``). ``thinnings`` is the number of draws of which closures of the stream would have been this
+    milestone's. Each path is faster or slower by a log-normal factor with sigma ``rate_drift``, as the rates of streams
+    drift within 12 weeks.
     """
 
-    tolerance: float = 0.0
     # history
     stream_window: int = 20
     stream_least: int = 4
@@ -64,9 +66,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     multipliers_least: int = 100
     multipliers_weight: float = 50.0
     # status
-    on_track: float = 0.70
-    at_risk: float = 0.35
-    margin: float = 0.07
     scope_jump: float = 0.10
     confirm: bool = False
     confirm_margin: float = 0.05
@@ -75,7 +74,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     straggler_quantile: float = 0.85
     silence_factor: float = 2.0
     # levers
-    target: float = 0.80
     cut_share: float = 0.60
     # not enough data
     least_items: int = 3

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
 
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["DueReminder", "Load", "Nudging", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
+__all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
 
 UNTOUCHED = timedelta(days=14)
 WORKDAY = 8 * 3600
@@ -33,21 +34,6 @@ WORKDAY = 8 * 3600
 
 LEAST_ITEMS = 5
 """With fewer open issues nobody is called over-committed, where nothing is estimated."""
-
-
-class Nudging(Struct, frozen=True, kw_only=True):
-    """The rules. Days: ``every`` so many at most one reminder a milestone, ``grace`` before the first one about an
-    issue, ``escalate`` until the milestone's owner is asked too. ``mentions`` lets people be notified by name.
-    ``review`` are states and labels, in small letters, that mean that an issue waits for a reviewer.
-    """
-
-    reminders: bool = False
-    every: int = 7
-    grace: int = 3
-    escalate: int = 14
-    mentions: bool = False
-    over_committed: bool = False
-    review: frozenset[str] = frozenset()
 
 
 class Trouble(StrEnum):
@@ -68,7 +54,7 @@ class DueReminder(Struct, frozen=True, kw_only=True):
     late: bool = False
 
 
-def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: Nudging) -> list[DueReminder]:
+def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: ReminderRules) -> list[DueReminder]:
     """The open issues (each with when it joined) that ask for their owner at a time, the longest first."""
     found = []
     for issue, joined in items:
@@ -83,7 +69,7 @@ def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: 
     return sorted(found, key=lambda want: (want.since, order.index(want.trouble), want.issue.id))
 
 
-def _troubles(issue: Issue, joined: datetime, at: datetime, rules: Nudging) -> Iterator[tuple[Trouble, date]]:
+def _troubles(issue: Issue, joined: datetime, at: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
     if issue.due is not None and issue.due < at.date():
         yield Trouble.OVERDUE, issue.due
     if unreviewed(issue, rules.review):
@@ -97,7 +83,7 @@ def _troubles(issue: Issue, joined: datetime, at: datetime, rules: Nudging) -> I
 def unreviewed(issue: Issue, review: Collection[str]) -> bool:
     """Whether it waits for a reviewer that nobody has named; no tracker that we read tells more than the assignee."""
     words = {issue.raw_state.lower(), *(label.lower() for label in issue.labels)}
-    return not issue.assignees and not words.isdisjoint(review)
+    return not issue.assignees and not words.isdisjoint(name.lower() for name in review)
 
 
 # --- who carries too much --------------------------------------------------------------------------------------------

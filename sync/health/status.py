@@ -100,7 +100,7 @@ def band(p: float, rules: Rules) -> Status:
     """The band of a probability, without memory."""
     if p >= rules.on_track:
         return Status.ON_TRACK
-    return Status.AT_RISK if p >= rules.at_risk else Status.OFF_TRACK
+    return Status.AT_RISK if p >= rules.off_track else Status.OFF_TRACK
 
 
 def held(before: Status, p: float, rules: Rules) -> Status:
@@ -109,7 +109,7 @@ def held(before: Status, p: float, rules: Rules) -> Status:
         return band(p, rules)
     margin = rules.confirm_margin if rules.confirm else rules.margin
     upper = rules.on_track - margin if before is Status.ON_TRACK else rules.on_track + margin
-    lower = rules.at_risk + margin if before is Status.OFF_TRACK else rules.at_risk - margin
+    lower = rules.off_track + margin if before is Status.OFF_TRACK else rules.off_track - margin
     if p >= upper:
         return Status.ON_TRACK
     return Status.AT_RISK if p >= lower else Status.OFF_TRACK

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.model.settings import DaysOff, iso_weekday
+
 __all__ = ["LOOK_AHEAD", "Calendar"]
 
 LOOK_AHEAD = 3653
@@ -53,6 +55,13 @@ class Calendar:
         self._sums_from: tuple[int, Floats] = (0, np.zeros(0))
         if country:
             _holidays(country, subdivision, 2000)
+
+    @classmethod
+    def of(cls, days: DaysOff) -> Calendar:
+        """The calendar with these days off."""
+        country, _, subdivision = days.country.partition("-")
+        weekend = map(iso_weekday, days.weekend)
+        return cls(weekend=weekend, country=country, subdivision=subdivision, off=days.days_off)
 
     @classmethod
     def plain(cls) -> Calendar:

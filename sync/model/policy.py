@@ -1,25 +1,58 @@
-"""policy."""
+"""What a run may write: the policy, its limits, and the outputs that are off by default."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from msgspec import Struct
+from sync.model.settings import SettingTable, setting
+
+__all__ = ["Limits", "OptionalOutputs", "Policy"]
 
 
 class Policy(StrEnum):
-    """What may be written: nothing, what exists, or new status issues too. The narrower of two wins."""
+    """What `run` and `apply` may write, from least to most. The narrower of two policies wins.
+
+    ========  ====================================================
+    plan      nothing
+    update    labels and comments on status issues that exist
+    create    new status issues too
+    ========  ====================================================
+    """
 
     PLAN = "plan"
     UPDATE = "update"
     CREATE = "create"
 
 
-class OptionalOutputs(Struct, frozen=True, kw_only=True):
-    """What is to be written beside the label and the comment; ``project_status`` names a board (``acme/7``) or none."""
+@dataclass(frozen=True, kw_only=True)
+class Limits(SettingTable):
+    """The most that one run may write. A plan above any limit is refused as a whole, with exit code 4.
 
-    item_labels: bool = False
-    description: bool = False
-    health_status: bool = False
-    project_status: str = ""
-    picture: bool = False
+    Reading and `plan` are never refused.
+    """
+
+    creates: int = setting(200, "comments, labels and status issues created", ge=0)
+    updates: int = setting(500, "comments edited, labels moved, status issues closed", ge=0)
+    deletes: int = setting(20, "comments of milesync deleted", ge=0)
+    share: float = setting(
+        1.0, "share of the milestones that may be touched, for creates, updates and deletes each", ge=0, le=1
+    )
+    floor: int = setting(10, "with at most this many milestones the share does not apply", ge=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionalOutputs(SettingTable):
+    """What is written in addition to the status label and the comment. All of it is off by default."""
+
+    item_labels: bool = setting(
+        False, "labels on the issues that a reason names: health/blocked, health/stale, health/unowned"
+    )
+    description: bool = setting(False, "two lines in the milestone's own description: status, probability, dates")
+    health_status: bool = setting(False, "GitLab Ultimate: the status issue's own health status, next to the label")
+    project_status: str = setting(
+        "",
+        "GitHub: project board for a status update of each milestone, OWNER/NUMBER: acme/7; none: no board",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*/[1-9][0-9]*)?$",
+    )
+    picture: bool = setting(False, "Jira: the burn-up as a picture on the status issue; needs the extra site")

@@ -45,7 +45,7 @@ def marked(
 
 def _subjects(managed: Sequence[AssessedMilestone], now: datetime) -> Iterator[Subject]:
     for milestone in managed:
-        if milestone.source.also_of(milestone.project.key).item_labels:
+        if milestone.source.optional_outputs_of(milestone.project.key).item_labels:
             for item in sorted({membership.item for membership in milestone.memberships if is_member(membership, now)}):
                 if item in milestone.issues:
                     issue, reasons = milestone.issues[item], milestone.health.reasons

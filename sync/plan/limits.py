@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.tracker.actions import (
     Action,
@@ -15,19 +16,6 @@ from sync.tracker.actions import (
     Detach,
     PostBoardUpdate,
 )
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """The most that one run may write, for creates, updates and deletes each: by number, and by share of milestones.
-
-    The share binds once more than ``floor`` milestones are looked after, so that a small team is never stopped by it.
-    """
-
-    creates: int = 200
-    updates: int = 500
-    deletes: int = 20
-    share: float = 1.0
-    floor: int = 10
 
 
 class Refusal(Struct, frozen=True):

@@ -24,10 +24,10 @@ def health_for(milestone: AssessedMilestone, status: Status) -> str | None:
     """Return the tracker's own health status; empty when not asked for, None when the tracker has none."""
     if not milestone.source.connector.capabilities.health:
         return None
-    return HEALTH.get(status, "") if milestone.source.also_of(milestone.project.key).health_status else ""
+    return HEALTH.get(status, "") if milestone.source.optional_outputs_of(milestone.project.key).health_status else ""
 
 
 def board_for(milestone: AssessedMilestone) -> str | None:
     """Return the name of the project board for a status update; empty for none, None when the tracker has no boards."""
     can = milestone.source.connector.capabilities
-    return milestone.source.also_of(milestone.project.key).project_status if can.boards else None
+    return milestone.source.optional_outputs_of(milestone.project.key).project_status if can.boards else None

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sync.assess.milestone import AssessedMilestone
-from sync.health.reminders import DueReminder, Load, Nudging, Trouble, due_reminders
+from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
 from sync.markup.document import Block, Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
 from sync.model.health import Status
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
 from sync.report.phrases import capital, day, plural
 
@@ -33,7 +34,7 @@ def _owner(written: str, *, mentions: bool) -> Inline:
     return Mention("", handle[1], written) if mentions and handle else Foreign(written)
 
 
-def reminder(found: Sequence[DueReminder], owner: str, project: str, rules: Nudging) -> Document | None:
+def reminder(found: Sequence[DueReminder], owner: str, project: str, rules: ReminderRules) -> Document | None:
     """The comment that asks owners for their issues; None when nobody is to be asked. It names days, not how long ago,
     so that it says the same until something has happened. Keys are short in their own ``project``.
     """
@@ -105,13 +106,13 @@ def _load(load: Load) -> Line:
     return (Strong("Too much"), " for ", Foreign(load.person.name), f": {work}.")
 
 
-def wanted_reminders(milestone: AssessedMilestone, now: datetime, nudging: Nudging) -> list[DueReminder]:
+def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules: ReminderRules) -> list[DueReminder]:
     """The issues of a running milestone for which owners are to be reminded."""
-    if not nudging.reminders or not milestone.running or milestone.health.status is Status.DONE:
+    if not reminder_rules.reminders or not milestone.running or milestone.health.status is Status.DONE:
         return []
     held = [
         (milestone.issues[membership.item], membership.joined)
         for membership in milestone.memberships
         if membership.item in milestone.issues and is_open(membership, now)
     ]
-    return due_reminders(held, now, nudging)
+    return due_reminders(held, now, reminder_rules)

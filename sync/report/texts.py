@@ -9,13 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
-from sync.health.reminders import Nudging
 from sync.markup import render
 from sync.markup.document import Document
 from sync.markup.terminal import terminal
 from sync.model.closing import ClosingRecord
 from sync.model.health import Override, Status
 from sync.model.published import SummaryForecast
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, MilestoneKind
 from sync.report import summary as report
 from sync.report.burnup import BurnUpPicture, burn_up_picture
@@ -54,7 +54,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     record: ClosingRecord | None = None
     page: str = ""
     issue_url: str | None = None
-    nudging: Nudging = Nudging()
+    reminder_rules: ReminderRules = ReminderRules()
 
 
 class Texts(Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class Texts(Struct, frozen=True, kw_only=True):
 
 def build_texts(facts: ReportInput) -> Texts:
     """Render every text of the milestone. Pure, except that the burn-up checks for its extra."""
-    milestone, nudging = facts.milestone, facts.nudging
+    milestone, reminder_rules = facts.milestone, facts.reminder_rules
     tracker_milestone, project = milestone.milestone, milestone.project.key
     view = replace(build_view(milestone, now=facts.now), override=facts.override, page=facts.page)
     steady = _with_unchanged_probability(view, facts.last)
@@ -90,14 +90,14 @@ def build_texts(facts: ReportInput) -> Texts:
     announced = steady if is_same else view  # a comment that is rewritten anyway shows the present probability
     hash_ = meaning(announced)
     shown = _with_changes(view, facts, hash_)
-    reminders = wanted_reminders(milestone, facts.now, nudging)
-    asked = reminder(reminders, milestone.named.owner, project, nudging)
+    reminders = wanted_reminders(milestone, facts.now, reminder_rules)
+    asked = reminder(reminders, milestone.named.owner, project, reminder_rules)
     return Texts(
         summary=_comment(milestone, report.summary(shown)),
         meaning=hash_,
         probability=announced.health.probability,
         transition=lambda before: _comment(milestone, report.transition(shown, before)),
-        closing=None if facts.record is None else _comment(milestone, _closing(facts.record, nudging)),
+        closing=None if facts.record is None else _comment(milestone, _closing(facts.record, reminder_rules)),
         reminder=None if asked is None else _comment(milestone, asked),
         issue_title=report.status_issue_title(tracker_milestone),
         issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
@@ -112,8 +112,8 @@ def _comment(milestone: AssessedMilestone, document: Document) -> str:
     return render(document, capabilities.markup, capabilities.body_limit - MARKER_RESERVE)
 
 
-def _closing(record: ClosingRecord, nudging: Nudging) -> Document:
-    return closing_comment(record, lambda person: person_name(person, mentions=nudging.mentions))
+def _closing(record: ClosingRecord, reminder_rules: ReminderRules) -> Document:
+    return closing_comment(record, lambda person: person_name(person, mentions=reminder_rules.mentions))
 
 
 def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
@@ -124,7 +124,7 @@ def _description(milestone: AssessedMilestone, view: View, instance: str) -> str
         MilestoneKind.VERSION,
     ):
         return None
-    if not milestone.source.also_of(milestone.project.key).description:
+    if not milestone.source.optional_outputs_of(milestone.project.key).description:
         return ""
     is_plain = capabilities.markup in (Markup.ADF, Markup.WIKI)
     document = report.description_lines(view)
@@ -135,7 +135,7 @@ def _description(milestone: AssessedMilestone, view: View, instance: str) -> str
 def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | None) -> str:
     """Return the status update for a project board; empty when not asked for or without a status issue to link to."""
     capabilities = milestone.source.connector.capabilities
-    board = milestone.source.also_of(milestone.project.key).project_status
+    board = milestone.source.optional_outputs_of(milestone.project.key).project_status
     if issue_url is None or not capabilities.boards or not board:
         return ""
     return render(report.board_update(view, issue_url), capabilities.markup, SHORT_LIMIT)

@@ -25,10 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from sync.model.settings import Retention
 from sync.store import tables as schema
 from sync.store.database import UnusableDatabase, reading, revision_of, unmigrated, writing
 
-__all__ = ["Checked", "Condition", "PruneCounts", "Retention", "checked", "condition", "opened", "prune", "vacuum"]
+__all__ = ["Checked", "Condition", "PruneCounts", "checked", "condition", "opened", "prune", "vacuum"]
 
 _DAY = timedelta(days=1)
 
@@ -194,16 +195,6 @@ def _without(table: Table, other: Table, home: Any) -> Any:
 
 
 # --- what it may forget with age -----------------------------------------------------------------------------------
-
-
-class Retention(Struct, frozen=True, kw_only=True):
-    """How much of the past is kept, in days from now. All assessments for `every`, then the last of each day until
-    `daily`, then the last of each week for ever; and runs and finished writes for `journal`.
-    """
-
-    every: int = 14
-    daily: int = 365
-    journal: int = 365
 
 
 class PruneCounts(Struct, frozen=True):

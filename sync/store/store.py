@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from sync.model.settings import Retention
 from sync.store.assessments import AssessmentRepository, AssessmentSummary
 from sync.store.closing_records import ClosingRecordRepository
 from sync.store.database import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.store.digests import DigestJournal, JournaledMessage, LastDigest
 from sync.store.journal import Journal, JournalEntry, Run
 from sync.store.lease import Lease, this_process
-from sync.store.maintenance import PruneCounts, Retention, prune
+from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import CacheEntry, MembershipCache
 from sync.store.save_page import Saved
 from sync.store.tables import Delivery

@@ -43,7 +43,7 @@ class Connection:
     ``ignored`` are types (in lower case) whose issues are no items: umbrellas such as epics, or sub-tasks.
     ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
     probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
-    looked after there, ``also_of`` what is written beside label and comment.
+    looked after there, ``optional_outputs_of`` what is written beside label and comment.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Connection:
     tolerance: float = 0.0
     share: str = "none"
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
-    also_of: Callable[[str], OptionalOutputs] = _nothing_more
+    optional_outputs_of: Callable[[str], OptionalOutputs] = _nothing_more
 
     def attaches(self, project: str) -> bool:
         """Whether pictures are asked for in a project, and its tracker takes files."""
-        return self.connector.capabilities.files and self.also_of(project).picture
+        return self.connector.capabilities.files and self.optional_outputs_of(project).picture

@@ -128,7 +128,7 @@ def run(database: Path) -> None:
     """One run of the engine."""
     from sync.assess.milestone import AssessmentRules
     from sync.engine.engine import Engine
-    from sync.plan.limits import Limits
+    from sync.model.policy import Limits
     from sync.store.store import Store
     from sync.tracker.connection import Connection
 

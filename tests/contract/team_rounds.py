@@ -15,8 +15,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.history.calendar import Calendar
-from sync.model.policy import Policy
-from sync.plan.limits import Limits
+from sync.model.policy import Limits, Policy
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Connector, Setup

@@ -116,7 +116,7 @@ def test_the_figures_of_the_forecast_are_those_of_the_code() -> None:
         f"({rules.weight_simulation})",
         f"last {rules.window_days} days",
         f"At least {rules.on_track:.0%}".replace("%", " %"),
-        f"At least {rules.at_risk:.0%}".replace("%", " %"),
+        f"At least {rules.off_track:.0%}".replace("%", " %"),
         f"{rules.margin * 100:.0f} points",
         f"reaches {rules.target:.0%}".replace("%", " %"),
         "a thousand times" if rules.paths == 1000 else "?",
@@ -158,7 +158,7 @@ def test_the_page_of_commands_has_each_command_with_its_flags() -> None:
     page = text("docs/reference/commands.md")
     assert {heading.split()[1] for heading in re.findall(r"^## (.*)", page, re.MULTILINE)} == set(commands())
     run = page.partition("## milesync run")[2].partition("## ")[0]
-    assert "| `--first-run` | Make the database if it is not there. |" in run
+    assert "| `--first-run` | Create the database if it does not exist. |" in run
     assert "## milesync db export FILE" in page
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sync.model.digest import LastSent
 from sync.model.health import Status
-from sync.store.maintenance import Retention
+from sync.model.settings import Retention
 from sync.store.store import Delivery, LastDigest, Store
 from tests.contract.store_rows import url_of
 

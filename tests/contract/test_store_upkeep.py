@@ -16,11 +16,12 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from sync.model.health import Status
+from sync.model.settings import Retention
 from sync.model.tracker_data import Event, EventKind, Issue, Person, State, StatusCategory
 from sync.store import tables as schema
 from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, writing
 from sync.store.export import Known, export, forget, known
-from sync.store.maintenance import Retention, checked, condition, opened, prune, vacuum
+from sync.store.maintenance import checked, condition, opened, prune, vacuum
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, Receipt
 from sync.tracker.observed import CommandComment, StatusIssue

@@ -50,7 +50,7 @@ class There:
         text = configuration(self.world)
         assert f"[connections.{name}]" in text
         lines = "\n".join(more)
-        self.config.write_text(f"{text}\n[connections.{name}.also]\n{lines}\n")
+        self.config.write_text(f"{text}\n[connections.{name}.optional_outputs]\n{lines}\n")
 
     def command(self, *words: str) -> Done:
         return milesync(*words, "--config", str(self.config))

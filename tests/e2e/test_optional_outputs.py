@@ -54,7 +54,7 @@ def asks(config: Path, *names: str) -> None:
     text = config.read_text()
     lines = "".join(f"{name} = true\n" for name in names)
     for connection in ("gh", "gl"):
-        text += f"\n[connections.{connection}.also]\n{lines}"
+        text += f"\n[connections.{connection}.optional_outputs]\n{lines}"
     config.write_text(text)
 
 
@@ -107,7 +107,7 @@ def test_the_milestones_own_descriptions_tell_the_verdict(there: tuple[World, Pa
 def test_gitlabs_own_health_status_follows_and_goes(there: tuple[World, Path]) -> None:
     world, config = there
     config.write_text(only_these(config.read_text(), ["gl"]))
-    config.write_text(config.read_text() + "\n[connections.gl.also]\nhealth_status = true\n")
+    config.write_text(config.read_text() + "\n[connections.gl.optional_outputs]\nhealth_status = true\n")
 
     def healths() -> set[str]:
         return {issue.health for issue in world.gitlab.projects["acme/app"].issues.values()}
@@ -124,7 +124,7 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     world, config = there
     config.write_text(only_these(config.read_text(), ["gh"]))
     plain = config.read_text()
-    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    config.write_text(plain + '\n[connections.gh.optional_outputs]\nproject_status = "acme/7"\n')
     board = world.github.board("acme/7", public=True)
     run(config, "--first-run")
     assert "the board acme/7 may not be read by this token" in milesync("plan", "--config", str(config)).out
@@ -132,10 +132,10 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     assert (again["writes"]["applied"], again["errors"]) == (0, [])
     world.github.scopes = ("repo", "project")
     assert "+ our status update on the board acme/7" in milesync("plan", "--config", str(config)).out
-    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/8"\n')
+    config.write_text(plain + '\n[connections.gh.optional_outputs]\nproject_status = "acme/8"\n')
     other = world.github.board("acme/8")
     assert run(config).document["writes"]["applied"] == 1
-    config.write_text(plain + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    config.write_text(plain + '\n[connections.gh.optional_outputs]\nproject_status = "acme/7"\n')
     assert run(config).document["writes"]["applied"] == 2
     assert other.notes == []
     (note,) = board.notes
@@ -156,7 +156,7 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
 def test_after_a_change_of_token_adopt_takes_over_the_boards_too(there: tuple[World, Path]) -> None:
     world, config = there
     config.write_text(only_these(config.read_text(), ["gh"]))
-    config.write_text(config.read_text() + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    config.write_text(config.read_text() + '\n[connections.gh.optional_outputs]\nproject_status = "acme/7"\n')
     world.github.scopes = ("repo", "project")
     board = world.github.board("acme/7", public=True)
     run(config, "--first-run")
@@ -183,7 +183,7 @@ def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[Worl
     world.github.projects["acme/app"].private = True
     board = world.github.board("acme/7", public=True)
     config.write_text(only_these(config.read_text(), ["gh"]))
-    config.write_text(config.read_text() + '\n[connections.gh.also]\nproject_status = "acme/7"\n')
+    config.write_text(config.read_text() + '\n[connections.gh.optional_outputs]\nproject_status = "acme/7"\n')
     run(config, "--first-run")
     run(config)
     assert board.notes == []
@@ -197,7 +197,7 @@ def test_without_the_licence_it_is_told_and_everything_else_is_written(there: tu
     world, config = there
     world.gitlab.premium = False
     config.write_text(only_these(config.read_text(), ["gl"]))
-    config.write_text(config.read_text() + "\n[connections.gl.also]\nhealth_status = true\n")
+    config.write_text(config.read_text() + "\n[connections.gl.optional_outputs]\nhealth_status = true\n")
     run(config, "--first-run")
     again = run(config).document
     assert again["writes"] == {"planned": 0, "applied": 0, "skipped": 1}

@@ -16,8 +16,7 @@ from sync.assess.milestone import AssessmentRules
 from sync.cli.wiring import connect
 from sync.engine.engine import Engine
 from sync.engine.result import Result
-from sync.model.policy import Policy
-from sync.plan.limits import Limits
+from sync.model.policy import Limits, Policy
 from sync.store import lease
 from sync.store.lease import Lease, this_process
 from sync.store.store import Store

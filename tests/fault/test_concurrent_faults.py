@@ -11,8 +11,7 @@ import pytest
 from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
-from sync.model.policy import Policy
-from sync.plan.limits import Limits
+from sync.model.policy import Limits, Policy
 from sync.store import lease
 from sync.store.store import Store
 from sync.tracker.actions import Action, Receipt

@@ -15,8 +15,7 @@ from typing import Any
 from sync.assess.milestone import AssessmentRules
 from sync.cli.wiring import connect
 from sync.engine.engine import Engine
-from sync.model.policy import Policy
-from sync.plan.limits import Limits
+from sync.model.policy import Limits, Policy
 from sync.pull.progress import silent
 from sync.pull.pull import Share
 from sync.store.lease import this_process

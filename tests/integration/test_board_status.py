@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from sync.model.health import Status
+from sync.model.policy import Limits
 from sync.model.tracker_data import Markup, Visibility
 from sync.plan.board_status import ADOPT, BOARD, EDITED, plan_board_update, remove_board_updates
 from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
-from sync.plan.limits import Limits, over_limits
+from sync.plan.limits import over_limits
 from sync.plan.ownership import adoption
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.observed import Board, BoardUpdate, Observed, StatusIssue

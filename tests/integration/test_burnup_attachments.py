@@ -12,12 +12,12 @@ from sync.assess.milestone import AssessedMilestone
 from sync.engine.handover import retire
 from sync.engine.result import Result
 from sync.model.health import Health
-from sync.model.policy import OptionalOutputs, Policy
+from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.tracker_data import Markup
 from sync.plan.attachment import RHYTHM, plan_attachment, remove_attachments
 from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
-from sync.plan.limits import Limits, over_limits
+from sync.plan.limits import over_limits
 from sync.report import burnup as drawing
 from sync.report.burnup import burn_up_of, content_hash
 from sync.tracker.actions import Attach, Detach, Receipt, notifies
@@ -227,7 +227,7 @@ class Drawing(World):
             connector=self.connector,
             projects=("acme/app",),
             policy_of=lambda _: Policy.CREATE,
-            also_of=lambda _: self.also,
+            optional_outputs_of=lambda _: self.also,
         )
         return self.engine(self.source, limits=limits).run()
 

@@ -11,9 +11,8 @@ from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.model.health import Status
-from sync.model.policy import Policy
+from sync.model.policy import Limits, Policy
 from sync.model.tracker_data import Issue, Milestone, MilestoneKind, Project, State, StatusCategory, Visibility
-from sync.plan.limits import Limits
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, CreateStatusIssue
 from sync.tracker.connection import Connection

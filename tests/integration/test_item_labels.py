@@ -42,7 +42,7 @@ class Labelled(World):
             connector=self.connector,
             projects=("acme/app",),
             policy_of=lambda _: policy,
-            also_of=lambda _: self.also,
+            optional_outputs_of=lambda _: self.also,
         )
         self.last = engine = self.engine(source)
         engine.store.start_run(engine.run_id, self.clock())

@@ -15,13 +15,13 @@ from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.forecast.joint import PATHS
 from sync.forecast.track_record import StreamScore
-from sync.health.reminders import Nudging
 from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.model.definition import FindingKind
 from sync.model.errors import DependencyCycleError
 from sync.model.health import ReasonKind, Status, UnknownWhy
 from sync.model.joint import JointMilestone
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, Person, State, Visibility
 from sync.report.summary import summary
 from sync.report.view import build_view
@@ -310,7 +310,7 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     world.store.save(world.sources[0].connector.base_url, pages[1], NOW)
     world.store.watch("one", world.sources[0].connector.base_url, {"a", "b"}, only=True)
     for on in (False, True):
-        book = AssessmentRules(RULES, Calendar.plain(), nudging=Nudging(over_committed=on))
+        book = AssessmentRules(RULES, Calendar.plain(), reminder_rules=ReminderRules(over_committed=on))
         whole = build_portfolio(Snapshot(world.store, world.sources, NOW, book, replay=True))
         milestone = next(m for m in whole.milestones if m.project.id == "a" and m.running)
         assert [load.items for load in milestone.loads] == ([told] if told and on else [])

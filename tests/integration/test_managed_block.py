@@ -29,7 +29,7 @@ class Describing(World):
             connector=self.connector,
             projects=("acme/app",),
             policy_of=lambda _: Policy.CREATE,
-            also_of=lambda _: self.also,
+            optional_outputs_of=lambda _: self.also,
         )
 
     def go(self) -> list[UpdateDescription]:

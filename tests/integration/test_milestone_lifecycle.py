@@ -12,10 +12,10 @@ from sync.assess.explain import explain_milestone
 from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
-from sync.health.reminders import Nudging
 from sync.history.calendar import Calendar
 from sync.model.health import Status
-from sync.model.policy import Policy
+from sync.model.policy import Limits, Policy
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -28,7 +28,6 @@ from sync.model.tracker_data import (
     StatusCategory,
     Visibility,
 )
-from sync.plan.limits import Limits
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment
 from sync.tracker.connection import Connection
@@ -234,13 +233,13 @@ def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
 
 # --- owners ----------------------------------------------------------------------------------------------------------
 
-REMIND = Nudging(reminders=True, every=7, grace=3, escalate=14)
+REMIND = ReminderRules(reminders=True, every=7, grace=3, escalate=14)
 
 
 @pytest.fixture
 def asking(world: World) -> World:
     """Since the first of March issue 2 has been overdue; reminders are switched on today."""
-    world.book = AssessmentRules(nudging=REMIND)
+    world.book = AssessmentRules(reminder_rules=REMIND)
     world.fields[2] = {"due": date(2026, 3, 1)}
     return world
 
@@ -253,7 +252,7 @@ def posted(result: Result, kind: MarkerKind = MarkerKind.REMINDER) -> int:
 def test_reminders_are_off_until_somebody_switches_them_on(asking: World) -> None:
     asking.book = AssessmentRules()
     assert posted(asking.run()) == 0
-    asking.book = AssessmentRules(nudging=REMIND)
+    asking.book = AssessmentRules(reminder_rules=REMIND)
     assert posted(asking.run()) == 1
     (body,) = asking.ours(MarkerKind.REMINDER)
     assert "`Ada`:" in body
@@ -331,7 +330,7 @@ def test_the_milestones_owner_is_asked_when_it_lasts(asking: World) -> None:
 
 def test_a_first_run_reminds_at_once_and_the_second_writes_nothing() -> None:
     world = World()
-    world.book = AssessmentRules(nudging=REMIND)
+    world.book = AssessmentRules(reminder_rules=REMIND)
     world.fields[2] = {"due": date(2026, 3, 1)}
     assert posted(world.run()) == 1
 

@@ -73,7 +73,7 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
         connector=world.connector,
         projects=("acme/app",),
         policy_of=lambda _: Policy.CREATE,
-        also_of=lambda _: OptionalOutputs(item_labels=True, description=True, picture=True),
+        optional_outputs_of=lambda _: OptionalOutputs(item_labels=True, description=True, picture=True),
     )
     seen: dict[str, Any] = {}
     for hidden in stages:

@@ -166,17 +166,17 @@ def test_hysteresis_over_runs() -> None:
     assert first.probability is not None
     at = first.probability
     before = replace(first, status=Status.ON_TRACK, since=day(340))
-    within = Rules(on_track=at + 0.05, at_risk=0.01)  # the band says at risk, by less than the margin
+    within = Rules(on_track=at + 0.05, off_track=0.01)  # the band says at risk, by less than the margin
     held = assessed(history, rules=within, previous={"now": before})
     assert (held.band, held.status, held.since) == (Status.AT_RISK, Status.ON_TRACK, day(340))
-    left = assessed(history, rules=Rules(on_track=at + 0.08, at_risk=0.01), previous={"now": before})
+    left = assessed(history, rules=Rules(on_track=at + 0.08, off_track=0.01), previous={"now": before})
     assert (left.band, left.status, left.since) == (Status.AT_RISK, Status.AT_RISK, day(NOW))
 
 
 def test_a_replan_is_remembered_from_run_to_run() -> None:
     first = assessed(world(now(4)))
     late = replace(first, status=Status.OFF_TRACK, due=date(2024, 1, 1))
-    sure = Rules(on_track=0.03, at_risk=0.02, margin=0.0)
+    sure = Rules(on_track=0.03, off_track=0.02, margin=0.0)
     second = assessed(world(now(4)), rules=sure, previous={"now": late})
     assert (second.band, second.status) == (Status.ON_TRACK, Status.AT_RISK)
     third = assessed(world(now(4)), rules=sure, previous={"now": second})

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from sync.model.health import Status
+from sync.model.policy import Limits
 from sync.plan.desired import Desired, Plan, label_name
-from sync.plan.limits import Limits, over_limits
+from sync.plan.limits import over_limits
 from sync.plan.ownership import OwnedIssue, adoption, retirement
 from sync.tracker.actions import (
     Action,

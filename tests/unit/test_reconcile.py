@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from sync.model.health import Status
-from sync.model.policy import Policy
+from sync.model.policy import Limits, Policy
 from sync.model.published import SummaryForecast
 from sync.plan.desired import LABELS, Desired, Plan, PreviousWrites, Skipped, label_name
 from sync.plan.fingerprint import fingerprint
-from sync.plan.limits import Limits, over_limits
+from sync.plan.limits import over_limits
 from sync.plan.reconcile import first_summary, reconcile
 from sync.tracker.actions import (
     Action,

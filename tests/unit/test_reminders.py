@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from sync.health.reminders import Load, Nudging, Trouble, Workload, due_reminders, overcommitted, unreviewed
+from sync.health.reminders import Load, Trouble, Workload, due_reminders, overcommitted, unreviewed
 from sync.history.calendar import Calendar
 from sync.markup import render
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
 from sync.report.reminder import owners, reminder
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
 TODAY = NOW.date()
 ADA, LIN = Person("u1", "Ada Fox", "ada"), Person("u2", "Lin")
-RULES = Nudging(reminders=True, review=frozenset({"in review", "flow::review"}))
+RULES = ReminderRules(reminders=True, review=("in review", "Flow::Review"))
 
 
 def issue(n: int = 1, *assignees: Person, idle: int = 1, **fields: object) -> Issue:
@@ -74,7 +76,7 @@ ASKED = [
 
 
 def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, mentions: bool = False) -> str:
-    rules = replace(RULES, mentions=mentions)
+    rules = dataclasses.replace(RULES, mentions=mentions)
     document = reminder(due_reminders(ASKED, NOW, rules), owner, "acme/app", rules)
     assert document is not None
     return render(document, markup, 60_000)
@@ -109,7 +111,7 @@ def test_nobody_is_mentioned_unless_that_was_switched_on() -> None:
 
 
 def test_a_name_that_is_no_login_is_never_a_mention() -> None:
-    rules = replace(RULES, mentions=True)
+    rules = dataclasses.replace(RULES, mentions=True)
     hostile = Person("u9", "x @everyone <b>")
     found = due_reminders([(issue(1, hostile, idle=30), NOW)], NOW, rules)
     document = reminder(found, "the lead @all", "", rules)

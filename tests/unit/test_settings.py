@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from config import ConfigurationError, Settings, load, schema
 from config import validators as checks
 from config.reference import reference
-from config.tables import ConnectionSettings, Limits, Policy, Rules
-from sync.forecast import parameters as rules
-from sync.plan import limits
+from config.renamed_keys import RENAMED_KEYS
+from config.tables import ConnectionSettings
+from sync.forecast.parameters import Rules
+from sync.model.policy import Limits, OptionalOutputs, Policy
+from sync.model.settings import CalendarRules, ReminderRules, Retention
 
 CONFIG = Path(__file__).parents[2] / "config"
 CANARY = "c4naryV4lue"
@@ -132,7 +134,7 @@ def test_audiences_name_what_there_is(write: Write) -> None:
     )
     assert wrong(write(bad)) == {
         "audiences.board.reads[0]": "no connection has this name",
-        "audiences.board.reads[1]": "should go on after the connection, such as gh:acme/*",
+        "audiences.board.reads[1]": "should name a project after the connection, such as gh:acme/*",
         "audiences.board.reads[2]": "no connection has this name",
         "audiences.board.milestones[0]": "no joint milestone has this name, did you mean 'joint:Payments GA'?",
         "audiences.board.milestones[1]": "no connection has this name",
@@ -155,24 +157,81 @@ def test_the_page_of_settings_is_the_generated_one() -> None:
 
 
 def test_every_key_is_explained() -> None:
-    def models(model: type[BaseModel]) -> set[type[BaseModel]]:
-        inside = {m for m in BaseModel.__subclasses__() for m in (m, *m.__subclasses__())}
-        return {m for m in inside if m.__module__.startswith("config.")} | {model}
-
-    bare = [f"{m.__name__}.{n}" for m in models(Settings) for n, f in m.model_fields.items() if not f.description]
+    described = json.loads(schema())
+    tables = {"Settings": described, **described["$defs"]}
+    bare = [
+        f"{name}.{key}"
+        for name, table in tables.items()
+        for key, field in table.get("properties", {}).items()
+        if not field.get("description")
+    ]
     assert bare == []
 
 
-def test_limits_and_rules_default_to_what_the_code_does() -> None:
-    assert Limits().model_dump() == {name: getattr(limits.Limits(), name) for name in limits.Limits.__struct_fields__}
-    code = rules.Rules()
-    assert Rules().model_dump() == {
-        "tolerance": code.tolerance,
-        "on_track": code.on_track,
-        "off_track": code.at_risk,
-        "margin": code.margin,
-        "target": code.target,
+def test_a_table_is_read_into_the_value_that_the_core_uses(write: Write) -> None:
+    settings = load(write(MINIMAL), {})
+    assert (settings.limits, settings.retention, settings.people) == (Limits(), Retention(), ReminderRules())
+    assert settings.calendar == CalendarRules()
+    assert settings.optional_outputs_of("gh", "acme/app") == OptionalOutputs()
+    assert Rules(**asdict(settings.rules)) == Rules()
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "said"),
+    [
+        ("[people]\ngrace = 20\n", "people.escalate", "should be at least people.grace"),
+        ("[retention]\nevery = 400\n", "retention.daily", "should be at least retention.every"),
+        ("[rules]\noff_track = 0.8\n", "rules.off_track", "should be below rules.on_track"),
+        ("[limits]\ncreate = 1\n", "limits.create", "there is no such key, did you mean 'creates'?"),
+        ("limits = 3\n" + MINIMAL, "limits", "should be a table"),
+        ('[calendar]\ncountry = "XX"\n', "calendar.country", "should be a two-letter country code such as DE"),
+        (
+            '[audiences.board.digest]\ncalendar = { country = "XX" }\n',
+            "audiences.board.digest.calendar.country",
+            "should be a two-letter country code such as DE",
+        ),
+    ],
+)
+def test_an_error_in_a_table_of_the_core_names_its_key(write: Write, lines: str, key: str, said: str) -> None:
+    found = wrong(write(lines if MINIMAL in lines else MINIMAL + lines))
+    assert found.keys() == {key}
+    assert said in found[key]
+
+
+# --- keys with a new name --------------------------------------------------------------------------------------
+
+
+def test_a_former_key_is_read_and_a_warning_names_its_place_and_its_new_name(write: Write) -> None:
+    path = write(
+        MINIMAL + "also = { item_labels = true }\n" + '[connections.gh.project."acme/app".also]\ndescription = true\n'
+    )
+    settings = load(path, {})
+    assert settings.optional_outputs_of("gh", "acme/other") == OptionalOutputs(item_labels=True)
+    assert settings.optional_outputs_of("gh", "acme/app") == OptionalOutputs(description=True)
+    assert settings.warnings == (
+        f"{path}:connections.gh.also: this key is now called 'optional_outputs'; rename it",
+        f"{path}:connections.gh.project.\"acme/app\".also: this key is now called 'optional_outputs'; rename it",
+    )
+
+
+def test_a_file_without_former_keys_has_no_warnings(write: Write) -> None:
+    assert load(write(MINIMAL + "optional_outputs = { picture = true }\n"), {}).warnings == ()
+
+
+def test_a_former_key_next_to_its_new_name_is_an_error(write: Write) -> None:
+    found = wrong(write(MINIMAL + "also = { picture = true }\noptional_outputs = { picture = false }\n"))
+    assert found == {
+        "connections.gh.also": "this key is now called 'optional_outputs', which this table has too; delete 'also'"
     }
+
+
+def test_the_new_name_of_each_key_exists_and_its_former_name_does_not() -> None:
+    described = json.loads(schema())
+    tables = (described, *described["$defs"].values())
+    keys = {key for table in tables for key in table.get("properties", {})}
+    for former, new_name in RENAMED_KEYS.items():
+        assert new_name in keys
+        assert former.rpartition(".")[2] not in keys, "a former name gets no other meaning"
 
 
 # --- who may write what ----------------------------------------------------------------------------------------
@@ -263,7 +322,7 @@ def test_all_mistakes_at_once_by_key_and_never_a_value(write: Write) -> None:
         on_track = 0.3
         """)
     )
-    secret = 'a secret must not stand in the file: write { env = "NAME" } or { file = "/path" }'
+    secret = 'the file must not hold a secret: write { env = "NAME" } or { file = "/path" }'
     assert found.pop("joint[0].due").startswith("should be a valid date")
     assert found.pop("instance").startswith("is missing (name of this installation")
     assert found.pop("connections.gh.concurrency").startswith("should be a valid integer")
@@ -277,7 +336,7 @@ def test_all_mistakes_at_once_by_key_and_never_a_value(write: Write) -> None:
         "connections.jr.url": "is missing (this type of tracker has no public address)",
         "connections.jr.timezone": "should be a time zone such as Europe/Berlin, did you mean 'Europe/Berlin'?",
         "connections.jr.milestones.includes": "there is no such key, did you mean 'include'?",
-        "connections.jr.options": "a secret must not stand in the file: name it with token",
+        "connections.jr.options": "the file must not hold a secret: name it with token",
         "milestone[0].id": "no connection has this name, did you mean 'jr'?",
         "milestone[0].report_on": "should be an issue such as acme/app#345 or PAY-7",
         "milestone[1].id": "should be written like jira:KEY/2.0",
@@ -424,7 +483,7 @@ def test_all_missing_secrets_at_once(write: Write) -> None:
     keys = [line.rpartition("milesync.toml:")[2] for line in caught.value.errors]
     assert keys == [
         "connections.gh.token: the environment variable GITHUB_TOKEN is not set",
-        "connections.gl.token: the file that it names is missing, empty or not readable",
+        "connections.gl.token: the file with the secret is missing, empty or not readable",
     ]
 
 
@@ -461,7 +520,7 @@ def test_the_textfile_is_found_from_the_configurations_folder(write: Write) -> N
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://ping.example.org/abc", "should start with https://, because who knows it can call it"),
+        ("http://ping.example.org/abc", "should start with https://, because anyone who reads the address can call it"),
         ("ping.example.org", "should be an address that starts with https://"),
     ],
 )
@@ -484,7 +543,7 @@ def test_the_address_to_ping_is_kept_elsewhere_and_checked(write: Write, url: st
         ("https://acme.example/?a=b", "should be a plain address: letters, digits and . _ ~ % - / only"),
         (
             "https://git.example/a/b/-/issues",
-            "should not lead to a tracker's items, where links leave notes",
+            "should not be the address of a tracker's items, as a link to an item leaves a note there",
         ),
     ],
 )
@@ -532,7 +591,7 @@ def test_a_gitlab_job_needs_no_token(write: Write) -> None:
         ("github", 'private_key = { env = "K" }\napp_id = 7', "needs private_key, app_id and installation_id"),
         ("gitlab", "app_id = 7", "for a GitHub App only"),
         ("github", 'job_token = { env = "K" }', "for GitLab only"),
-        ("gitlab", 'job_token = { env = "K" }\ntoken = { env = "T" }', "left out beside job_token"),
+        ("gitlab", 'job_token = { env = "K" }\ntoken = { env = "T" }', "left out, as there is a job_token"),
     ],
 )
 def test_credentials_that_do_not_fit(write: Write, kind: str, lines: str, said: str) -> None:
