@@ -1,4 +1,4 @@
-"""What is read of GitLab's JSON. Fields that an unlicensed or older instance leaves out have defaults."""
+"""Fields that are read of GitLab's JSON. A field that an unlicensed or older instance leaves out has a default."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "Linked",
     "Links",
     "Milestone",
+    "MilestoneDescription",
     "MilestoneEvent",
     "Note",
     "Project",
@@ -23,7 +24,7 @@ __all__ = [
 
 
 class User(Struct, gc=False):
-    """An account."""
+    """Account."""
 
     id: int
     name: str = ""
@@ -31,7 +32,7 @@ class User(Struct, gc=False):
 
 
 class Project(Struct):
-    """A project. `visibility` is ``public``, ``internal`` or ``private``."""
+    """Project. ``visibility`` is ``public``, ``internal`` or ``private``."""
 
     id: int
     name: str
@@ -42,7 +43,7 @@ class Project(Struct):
 
 
 class Milestone(Struct):
-    """A milestone of a project or, with ``group_id``, of a group. ``id`` is unique in the whole instance."""
+    """Milestone of a project or, with ``group_id``, of a group. ``id`` is unique in the instance."""
 
     id: int
     title: str
@@ -61,34 +62,35 @@ class _Ref(Struct, gc=False):
 
 
 class TimeStats(Struct, gc=False):
-    """Seconds; 0 is also what nobody has entered."""
+    """Times in seconds; 0 also means that no time was entered."""
 
     time_estimate: int = 0
     total_time_spent: int = 0
 
 
 class Links(Struct, gc=False):
-    """Where else to look."""
+    """Links of an issue to other issues."""
 
     closed_as_duplicate_of: str | None = None
 
 
 class Epic(Struct, gc=False):
-    """An epic (Premium); ``url`` is a path."""
+    """Epic (Premium). ``url`` is a path."""
 
     iid: int
     url: str = ""
 
 
 class References(Struct, gc=False):
-    """How people write an issue: ``group/project#12``."""
+    """Written forms of an issue's key: ``full`` is ``group/project#12``."""
 
     full: str
 
 
 class Issue(Struct):
-    """An issue. ``id`` is unique in the instance, ``iid`` in the project. ``blocking_issues_count`` (how many it
-    blocks) is absent where the licence has no blocking links.
+    """Issue. ``id`` is unique in the instance, ``iid`` in the project.
+
+    ``blocking_issues_count`` is the number of issues that this issue blocks, None without a licence for blocking links.
     """
 
     id: int
@@ -120,8 +122,9 @@ class Issue(Struct):
 
 
 class Linked(Struct):
-    """The issue at the other end of a link. ``link_type`` is ``relates_to``, ``blocks`` or ``is_blocked_by``, said from
-    this end.
+    """Issue at the other end of a link.
+
+    ``link_type`` is ``relates_to``, ``blocks`` or ``is_blocked_by``, seen from this end.
     """
 
     iid: int
@@ -133,25 +136,25 @@ class Linked(Struct):
 
     @property
     def key(self) -> str:
-        """How people write it."""
+        """The issue's key, or its address without one."""
         return self.references.full if self.references else self.web_url
 
 
 class EventMilestone(Struct, gc=False):
-    """The milestone of an event, with its present title."""
+    """Milestone of an event, with its present title."""
 
     id: int
     title: str = ""
 
 
-class Described(Struct):
-    """A milestone, as far as its text goes."""
+class MilestoneDescription(Struct):
+    """Description of a milestone."""
 
     description: str | None = None
 
 
 class MilestoneEvent(Struct):
-    """``action`` is ``add`` or ``remove``; the milestone is null once it has been deleted."""
+    """Change of an issue's milestone. ``action`` is ``add`` or ``remove``; ``milestone`` is None after its deletion."""
 
     created_at: datetime
     action: str
@@ -160,7 +163,7 @@ class MilestoneEvent(Struct):
 
 
 class StateEvent(Struct):
-    """``state`` is ``closed`` or ``reopened``."""
+    """Change of an issue's state to ``closed`` or ``reopened``."""
 
     created_at: datetime
     state: str
@@ -168,7 +171,7 @@ class StateEvent(Struct):
 
 
 class Note(Struct):
-    """A comment; ``system`` ones are GitLab's own. ``id`` is absent when a text was nothing but commands."""
+    """Comment. ``system``: GitLab wrote it. ``id`` is None when the text held nothing but quick actions."""
 
     id: int | None = None
     body: str = ""
@@ -182,33 +185,33 @@ class Note(Struct):
 
 
 class Member(Struct):
-    """A member of a project; roles from 30 on (Developer) may write."""
+    """Member of a project. An ``access_level`` of 30 (Developer) or more may write."""
 
     access_level: int = 0
     state: str = ""
 
 
 class Label(Struct):
-    """A label."""
+    """Label."""
 
     id: int
     name: str
 
 
-class _Words(Struct):
+class _Message(Struct):
     message: str = ""
 
 
-class _Updated(Struct):
+class _UpdateIssue(Struct):
     errors: list[str] = []
 
 
-class _Health(Struct):
-    updateIssue: _Updated | None = None  # noqa: N815 - GitLab's name
+class _HealthData(Struct):
+    updateIssue: _UpdateIssue | None = None  # noqa: N815 - GitLab's name
 
 
 class HealthReply(Struct):
-    """What GraphQL answers to a new health status."""
+    """Answer of GraphQL to a new health status."""
 
-    data: _Health | None = None
-    errors: list[_Words] | None = None
+    data: _HealthData | None = None
+    errors: list[_Message] | None = None

@@ -1,10 +1,4 @@
-"""GitLab, SaaS and self-managed, through REST API v4: project and group milestones, issues, notes, labels.
-
-Settings: ``status_labels`` (by which status issues are listed), ``history`` (``full``, ``members`` or ``none``),
-``notes_a_minute`` (GitLab.com takes 60), ``sweep_days`` (see `connectors.shared.deletion_sweep`), ``rules`` (see
-`connectors.shared.rule_milestones`).
-Secrets: ``token`` (personal, project, group or OAuth) or ``job_token``.
-"""
+"""The GitLab connector: its capabilities, and the part that does each of its jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +8,7 @@ from connectors.gitlab.apply import Writer
 from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
-from connectors.gitlab.pull import Options, pull
+from connectors.gitlab.pull import Reader
 from connectors.gitlab.session import Session
 from connectors.gitlab.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
@@ -26,17 +20,20 @@ from sync.tracker.webhook import WebhookEvent
 __all__ = ["GitLabConnector", "connect"]
 
 BODY_LIMIT = 900_000
-"""Characters; GitLab takes 1,000,000."""
+"""Largest number of characters in a body, below GitLab's own limit of 1,000,000."""
 
 
 class GitLabConnector:
-    """A `Connector` for one GitLab. Its threads are its own; do not share it between yours."""
+    """One GitLab through one set of credentials. Implements `sync.tracker.protocol.Connector`.
+
+    It uses threads of its own. Do not share it between yours.
+    """
 
     def __init__(self, setup: Setup) -> None:
         labels = tuple(setup.options.get("status_labels", ("milestone-status",)))
         history = str(setup.options.get("history", HISTORY[0]))
         if history not in HISTORY:
-            raise ValueError(f"history is one of {', '.join(HISTORY)}")
+            raise ValueError(f"connection {setup.name}: history must be one of {', '.join(HISTORY)}")
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
         self.base_url = self._session.base_url
@@ -49,42 +46,46 @@ class GitLabConnector:
             health=True,
         )
         self._rules = RuleMilestones(setup.options)
-        self._options = Options(SweepSchedule(setup), self._rules, history, frozenset(labels))
-        self._observer, self._writer = Observer(self._session, labels), Writer(self._session)
+        self._reader = Reader(self._session, SweepSchedule(setup), self._rules, history, labels)
+        self._observer = Observer(self._session, labels)
+        self._writer = Writer(self._session)
 
     def __repr__(self) -> str:
         return f"GitLabConnector(name={self.name!r}, base_url={self.base_url!r})"
 
     @property
     def requests(self) -> int:
-        """Requests sent so far."""
-        return self._session.sent
+        """Number of requests sent so far."""
+        return self._session.caller.count
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """See `Connector.pull`; a project is a path, a number, a group's path, or ``group/*``."""
-        return self._rules.add_label_milestones(pull(self._session, self._options, projects, cursors))
+        """Yield milestones and issues with their history.
+
+        A project is a path or number, or a group's path with or without ``/*``.
+        """
+        return self._rules.add_label_milestones(self._reader.pull(projects, cursors))
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """See `Connector.observe`."""
+        """Read the status issues of these milestones with all our comments."""
         return self._observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
-        """See `Connector.apply`."""
+        """Make one change. Raises `sync.tracker.errors.UncertainError` when the answer to a creation was lost."""
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.tracker.protocol.Examiner`."""
+        """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         return examine(self._session, projects, self._clock)
 
     def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-        """See `sync.tracker.protocol.Listener`."""
+        """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
         return parse_event(headers, body, secret, self._clock())
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         self._session.close()
 
 
 def connect(setup: Setup) -> Connector:
-    """The entry point."""
+    """Create the connector of a connection of type ``gitlab``. Sends nothing yet."""
     return GitLabConnector(setup)

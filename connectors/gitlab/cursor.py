@@ -1,4 +1,4 @@
-"""How far a project has been read, as the opaque text that the engine keeps."""
+"""Cursor of a project: the opaque text that the next pull continues from."""
 
 from __future__ import annotations
 
@@ -15,64 +15,76 @@ from connectors.shared.responses import decoder
 __all__ = ["OVERLAP", "Cursor"]
 
 OVERLAP = timedelta(minutes=2)
-"""GitLab's replicas lag and clocks differ: what was updated this long before the last row is read again."""
-MOST_SEEN = 1000
-"""Rows of the overlap that are remembered; beyond them some are read again."""
+"""Time before the newest update from which rows are read again: GitLab's replicas lag and its clocks differ."""
+
+MAX_CHECKSUMS = 1000
+"""Rows of the overlap whose checksums are stored; further rows are read again."""
 
 
-class Cursor(Struct, frozen=True, omit_defaults=True):
-    """``since``: everything updated before it has been read. ``seen``: the rows at or after it that have been read
-    too, id -> a checksum of all that is read of it, so that the overlap costs nothing when nothing changed.
+_STORED_NAMES = {
+    "checksums": "seen",
+    "newest": "upto",
+    "created_until": "created",
+    "swept_at": "swept",
+    "scope": "place",
+}
 
-    While a walk over many pages goes on, ``upto`` is the newest update at its beginning and ``created`` the creation
-    of the last row read: rows are walked in the order of creation, which no edit changes. ``swept`` is when all ids
-    were last compared (at first: when the first pull began). ``place`` is the project's path and by which rules it
-    was read: under another path all keys and addresses are others, so everything is read again.
+
+class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position of a project's next pull.
+
+    Everything updated before ``since`` (UTC) has been read. ``checksums`` maps the ids of rows updated at or after
+    ``since`` that were read, too, to a checksum of their fields: an unchanged row in the overlap costs nothing more.
+
+    While a walk over many pages is under way, ``newest`` is the newest update at its start and ``created_until`` the
+    creation of the last row read: rows are walked in the order of creation, which no edit changes. ``swept_at`` is the
+    time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the project's path and the
+    fingerprint of its rules: under another path all keys and addresses differ, so everything is read again.
     """
 
     since: datetime | None = None
-    seen: dict[int, int] = {}
-    upto: datetime | None = None
-    created: datetime | None = None
-    swept: datetime | None = None
-    place: str = ""
+    checksums: dict[int, int] = {}
+    newest: datetime | None = None
+    created_until: datetime | None = None
+    swept_at: datetime | None = None
+    scope: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
-        """The cursor; one that this version cannot read means: from the beginning."""
+        """Decode a cursor. A text that this version cannot read yields the beginning."""
         try:
-            read = decoder(cls).decode(text or "{}")
+            cursor = decoder(cls).decode(text or "{}")
         except msgspec.MsgspecError:
             return cls()
-        return read if (read.upto is None) is (read.created is None) else cls()
+        return cursor if (cursor.newest is None) is (cursor.created_until is None) else cls()
 
-    def of(self, place: str) -> Cursor:
-        """The same if it is of this place, or of one that it does not tell; else the beginning."""
-        return self if self.place == place or (not self.place and " " not in place) else Cursor()
+    def for_scope(self, scope: str) -> Cursor:
+        """This cursor if it belongs to the scope, or to an unknown scope; else the beginning."""
+        return self if self.scope == scope or (not self.scope and " " not in scope) else Cursor()
 
-    def encode(self, place: str) -> str:
-        """One line of JSON, for this place."""
-        return msgspec.json.encode(msgspec.structs.replace(self, place=place)).decode()
+    def encode(self, scope: str) -> str:
+        """The cursor as one line of JSON, for this scope."""
+        return msgspec.json.encode(msgspec.structs.replace(self, scope=scope)).decode()
 
-    def walking(self, upto: datetime, created: datetime) -> Cursor:
-        """In the middle of a walk."""
-        return Cursor(self.since, self.seen, upto, created, self.swept)
+    def during_walk(self, newest: datetime, created_until: datetime) -> Cursor:
+        """The cursor in the middle of a walk."""
+        return Cursor(self.since, self.checksums, newest, created_until, self.swept_at)
 
-    def after(self, upto: datetime | None, read: Iterable[api_types.Issue]) -> Cursor:
-        """At the end of a pull that read these rows and whose newest was updated at ``upto``; never a step back."""
-        if upto is None:
-            return Cursor(self.since, self.seen, swept=self.swept)
-        since = upto - OVERLAP if self.since is None else max(self.since, upto - OVERLAP)
-        late = sorted((row for row in read if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
-        return Cursor(since, {row.id: _checksum(row) for row in late[:MOST_SEEN]}, swept=self.swept)
+    def after_pull(self, newest: datetime | None, rows: Iterable[api_types.Issue]) -> Cursor:
+        """The cursor after a pull that read these rows, with the newest update at ``newest``. It never goes back."""
+        if newest is None:
+            return Cursor(self.since, self.checksums, swept_at=self.swept_at)
+        since = newest - OVERLAP if self.since is None else max(self.since, newest - OVERLAP)
+        late = sorted((row for row in rows if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
+        return Cursor(since, {row.id: _checksum(row) for row in late[:MAX_CHECKSUMS]}, swept_at=self.swept_at)
 
-    def at(self, swept: datetime) -> Cursor:
-        """The same after a sweep."""
-        return msgspec.structs.replace(self, swept=swept)
+    def after_sweep(self, swept_at: datetime) -> Cursor:
+        """The cursor after a sweep."""
+        return msgspec.structs.replace(self, swept_at=swept_at)
 
-    def knows(self, row: api_types.Issue) -> bool:
-        """Whether this very state of a row has been read."""
-        return row.id in self.seen and self.seen[row.id] == _checksum(row)
+    def has_read(self, row: api_types.Issue) -> bool:
+        """Return whether the row was read with exactly these values."""
+        return row.id in self.checksums and self.checksums[row.id] == _checksum(row)
 
 
 def _checksum(row: api_types.Issue) -> int:

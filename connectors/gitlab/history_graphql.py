@@ -1,12 +1,11 @@
-"""Histories of many issues in one request: GitLab's GraphQL shows the activity in their threads.
+"""Read the histories of many issues in one request, from the activity in their threads (GitLab's GraphQL).
 
 GraphQL has no resource events, but the threads of work items hold them as system notes: ``changed milestone to
-/group/project%3``, ``removed milestone /group%"Title"``, ``closed``, ``reopened``. What such a text refers to is looked
-up among the milestones that were just read; an issue of which anything stays unclear is told by REST
-(`connectors.gitlab.history_rest`). Times come without fractions of a second.
+/group/project%3``, ``removed milestone /group%"Title"``, ``closed``, ``reopened``. References in these texts are looked
+up among the milestones that were just read. An issue with anything unclear is read by REST instead
+(`connectors.gitlab.history_rest`). Times have no fractions of a second.
 
-Fifty issues with a hundred entries each have a complexity of about 115, of which GitLab takes 250 (200 without a
-token).
+Fifty issues with a hundred entries each have a complexity of about 115. GitLab allows 250 (200 without a token).
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from msgspec import Struct
 
 from connectors.gitlab import api_types
 
-__all__ = ["AT_ONCE", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "Milestones", "read"]
+__all__ = ["BATCH", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "MilestoneIndex", "read_activities"]
 
-AT_ONCE = 50
+BATCH = 50
 """Issues in one request."""
 
 _NOTES = """
@@ -36,14 +35,14 @@ _NOTES = """
               }
             }
           }"""
-_BLOCKED = """
+_BLOCKED_BY = """
           ... on WorkItemWidgetLinkedItems { blockedByCount }"""
 
 
 def _query(*widgets: str) -> str:
     return f"""query Activity($project: ID!, $numbers: [String!]) {{
   project(fullPath: $project) {{
-    workItems(iids: $numbers, first: {AT_ONCE}) {{
+    workItems(iids: $numbers, first: {BATCH}) {{
       nodes {{
         iid
         widgets {{{"".join(widgets)}
@@ -54,16 +53,19 @@ def _query(*widgets: str) -> str:
 }}"""
 
 
-QUERY, QUERY_WITH_LINKS, LINKS = _query(_NOTES), _query(_NOTES, _BLOCKED), _query(_BLOCKED)
-"""The histories; with how many open issues block each, which only a licence for blocking links knows; that alone."""
+QUERY, QUERY_WITH_LINKS, LINKS = _query(_NOTES), _query(_NOTES, _BLOCKED_BY), _query(_BLOCKED_BY)
+"""Queries for the histories, the histories with the number of open blockers, and that number alone.
+
+Only an instance with a licence for blocking links has the number of blockers.
+"""
 
 _MOVED = re.compile(
-    r'(?P<word>changed milestone to|removed milestone) (?P<owner>[^%"]*)%(?:"(?P<title>.*)"|(?P<number>\d+))'
+    r'(?P<action>changed milestone to|removed milestone) (?P<owner>[^%"]*)%(?:"(?P<title>.*)"|(?P<number>\d+))'
 )
 _REOPENED = ("opened", "reopened")
 
 
-# --- what is read of the answer ------------------------------------------------------------------------------------
+# --- answer --------------------------------------------------------------------------------------------------------
 
 
 class _User(Struct, gc=False):
@@ -123,28 +125,29 @@ class _Data(Struct):
 
 
 class Answer(Struct):
-    """A GraphQL answer; with errors its data may have holes."""
+    """GraphQL answer. With errors, parts of its data may be missing."""
 
     data: _Data | None = None
     errors: list[Any] = []
 
     @property
-    def refused(self) -> bool:
-        """Whether nothing was answered."""
+    def is_refused(self) -> bool:
+        """Return whether the answer has errors and no data."""
         return bool(self.errors) and (self.data is None or self.data.project is None)
 
     @property
-    def without_links(self) -> bool:
-        """Whether what was refused are the links: an unknown type or field ends the whole query."""
-        return self.refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
+    def lacks_links(self) -> bool:
+        """Return whether the instance does not know the links: an unknown type or field fails the whole query."""
+        return self.is_refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
 
     def items(self) -> Iterator[_Item]:
-        """The issues in it."""
-        found = self.data.project if self.data else None
-        return (item for item in (found.work_items.nodes if found and found.work_items else []) if item is not None)
+        """The issues of the answer."""
+        project = self.data.project if self.data else None
+        nodes = project.work_items.nodes if project and project.work_items else []
+        return (item for item in nodes if item is not None)
 
-    def blocked(self) -> Mapping[int, int]:
-        """How many open issues block each issue (by number in the project), where that is told."""
+    def blocker_counts(self) -> Mapping[int, int]:
+        """The number of open blockers by issue number in the project, for issues where GitLab gave it."""
         return {
             int(item.iid): widget.blocked_by_count
             for item in self.items()
@@ -153,7 +156,7 @@ class Answer(Struct):
         }
 
 
-# --- what it means ---------------------------------------------------------------------------------------------------
+# --- interpretation ------------------------------------------------------------------------------------------------
 
 
 class Activity(Struct, frozen=True):
@@ -163,53 +166,54 @@ class Activity(Struct, frozen=True):
     states: list[api_types.StateEvent]
 
 
-class Milestones:
-    """The milestones by what a reference says of them."""
+class MilestoneIndex:
+    """Milestones by the references that system notes use."""
 
     def __init__(self, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._project = project
         self._by_number: dict[str, api_types.EventMilestone] = {}
         self._by_title: dict[tuple[str, str], api_types.EventMilestone] = {}
         for milestone in milestones:
-            meant = api_types.EventMilestone(milestone.id, milestone.title)
+            entry = api_types.EventMilestone(milestone.id, milestone.title)
             if milestone.group_id is None:
-                self._by_number[milestone.web_url.rpartition("/")[2]] = meant
+                self._by_number[milestone.web_url.rpartition("/")[2]] = entry
             else:
-                owner = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
-                self._by_title[owner, milestone.title] = meant
+                group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
+                self._by_title[group, milestone.title] = entry
 
-    def meant(self, owner: str, title: str | None, number: str | None) -> api_types.EventMilestone | None:
-        """The milestone, or None when that is not certain."""
+    def find(self, owner: str, title: str | None, number: str | None) -> api_types.EventMilestone | None:
+        """Find a milestone by its owner's path and its title or number; None if it is not certain."""
         owner = owner.strip("/")
         if title is not None:
             return self._by_title.get((owner, title))
         return self._by_number.get(number or "") if owner == self._project else None
 
 
-def read(answer: Answer, milestones: Milestones) -> Mapping[int, Activity]:
-    """The issues (by number in the project) of which everything is certain."""
-    found = {}
+def read_activities(answer: Answer, milestones: MilestoneIndex) -> Mapping[int, Activity]:
+    """Read the activities by issue number in the project. Issues with anything unclear are left out."""
+    activities = {}
     for item in answer.items():
-        told = [widget.discussions for widget in item.widgets or () if widget.discussions is not None]
-        if len(told) == 1 and not told[0].page_info.has_next_page:
-            activity = _activity([note for discussion in told[0].nodes for note in discussion.notes.nodes], milestones)
+        widgets = [widget.discussions for widget in item.widgets or () if widget.discussions is not None]
+        if len(widgets) == 1 and not widgets[0].page_info.has_next_page:
+            notes = [note for discussion in widgets[0].nodes for note in discussion.notes.nodes]
+            activity = _activity(notes, milestones)
             if activity is not None:
-                found[int(item.iid)] = activity
-    return found
+                activities[int(item.iid)] = activity
+    return activities
 
 
-def _activity(notes: Sequence[_Note], milestones: Milestones) -> Activity | None:
+def _activity(notes: Sequence[_Note], milestones: MilestoneIndex) -> Activity | None:
     moves, states = [], []
     for note in notes:
         action = note.system_note_metadata.action if note.system_note_metadata else None
         user = _user(note.author)
         if action == "milestone":
             match = _MOVED.fullmatch(note.body)
-            meant = milestones.meant(match["owner"], match["title"], match["number"]) if match else None
-            if match is None or meant is None:
+            milestone = milestones.find(match["owner"], match["title"], match["number"]) if match else None
+            if match is None or milestone is None:
                 return None
-            kind = "remove" if match["word"].startswith("removed") else "add"
-            moves.append(api_types.MilestoneEvent(note.created_at, kind, meant, user))
+            kind = "remove" if match["action"].startswith("removed") else "add"
+            moves.append(api_types.MilestoneEvent(note.created_at, kind, milestone, user))
         elif action == "closed":
             states.append(api_types.StateEvent(note.created_at, "closed", user))
         elif action in _REOPENED:

@@ -1,14 +1,12 @@
-"""When issues joined and left milestones, were closed and reopened; and which open issues block them.
+"""Read issue histories, and the open issues that block each issue.
 
-Many issues at once by GraphQL (`connectors.gitlab.history_graphql`), where GitLab lets us; else issue by issue by
-REST: one
-request for each issue that can ever have been in a milestone (it was touched after the first milestone came to be), a
-second for those that were. ``burndown_events`` would be one request per milestone, but it holds times, weights and
-actions without saying whose, so no membership can be made of it.
+Many issues at once by GraphQL (`connectors.gitlab.history_graphql`) where GitLab allows it. Otherwise issue by issue by
+REST: one request for each issue that may ever have been in a milestone (updated after the first milestone was created),
+and a second request for issues that were in one. ``burndown_events`` would be one request per milestone, but its events
+name no issue, so they give no memberships.
 
-Blocking links are asked for issue by issue, of open issues that are blocked: GraphQL tells which are. Where it may not
-be asked, or does not know, of every open issue. Without a licence for them there are none, which the issues themselves
-show.
+Blocking links are read issue by issue, for open issues that have blockers according to GraphQL. Without GraphQL, or
+without that number, they are read for every open issue. Without a licence for blocking links no issue has any.
 """
 
 from __future__ import annotations
@@ -20,14 +18,14 @@ from msgspec import Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.history_graphql import (
-    AT_ONCE,
+    BATCH,
     LINKS,
     QUERY,
     QUERY_WITH_LINKS,
     Activity,
     Answer,
-    Milestones,
-    read,
+    MilestoneIndex,
+    read_activities,
 )
 from connectors.gitlab.normalize import events_of
 from connectors.gitlab.session import Session, TooHeavyError
@@ -36,102 +34,124 @@ from sync.model.tracker_data import Event, EventKind, Issue, State
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import find_marker
 
-__all__ = ["HISTORY", "Asked", "Histories", "Told", "could_tell"]
+__all__ = ["HISTORY", "Histories", "HistoryRequest", "IssueHistory", "needs_history"]
 
 HISTORY = ("full", "members", "none")
-"""The setting ``history``: of every issue that can have been in a milestone; on the first pull only of those that are
-in one now (who left before is then not known); of none, nor what blocks them."""
+"""Values of the option ``history``.
 
-SMALLEST = 10
-"""Issues below which a request that was too heavy is not halved once more."""
-_NOT_HERE = (AuthError, GoneError, MalformedError, RefusedError)
+``full``: read every issue that may have been in a milestone. ``members``: on the first pull, read only issues that are
+in one now (issues that left before stay unknown). ``none``: read no history and no blockers.
+"""
+
+SMALLEST_BATCH = 10
+"""A query for fewer issues than this is not split when GitLab finds it too heavy."""
+
+_REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
+"""Errors after which GraphQL is not used again."""
 
 
-class Told(Struct, frozen=True):
-    """An issue's events and the keys of what blocks it, or that it no longer exists."""
+class IssueHistory(Struct, frozen=True):
+    """An issue's events and the keys of its blockers. ``is_deleted``: the issue was deleted."""
 
     issue: str
     events: tuple[Event, ...] = ()
-    gone: bool = False
+    is_deleted: bool = False
     blocked_by: tuple[str, ...] = ()
 
 
-class Asked(Struct, frozen=True):
-    """An issue's number in the project, its row, and whether it may be blocked."""
+class HistoryRequest(Struct, frozen=True):
+    """Request for an issue's history. ``number`` is the issue's number in the project."""
 
     number: int
     issue: Issue
-    linked: bool = False
+    may_be_blocked: bool = False
 
     @classmethod
-    def of(cls, read: api_types.Issue, issue: Issue) -> Asked:
-        """About an issue as it was read."""
-        return cls(read.iid, issue, issue.state is State.OPEN and read.blocking_issues_count is not None)
+    def of(cls, row: api_types.Issue, issue: Issue) -> HistoryRequest:
+        """Create the request for an issue and its row."""
+        return cls(row.iid, issue, issue.state is State.OPEN and row.blocking_issues_count is not None)
 
 
-def could_tell(
-    read: api_types.Issue, first_milestone: datetime | None, status_labels: frozenset[str], history: str, *, first: bool
+def needs_history(
+    row: api_types.Issue, first_milestone: datetime | None, status_labels: frozenset[str], history: str, *, first: bool
 ) -> bool:
-    """Whether this issue's history, or what blocks it, is worth its requests."""
-    if history == "none" or (first and history == "members" and read.milestone is None):
+    """Return whether an issue's history or blockers must be read.
+
+    ``first_milestone`` is the creation of the oldest milestone (None without milestones), ``history`` the option, and
+    ``first`` is true on the first pull.
+    """
+    if history == "none" or (first and history == "members" and row.milestone is None):
         return False
-    ours = not status_labels.isdisjoint(read.labels) and bool(find_marker(read.description or ""))
-    moved = first_milestone is not None and read.updated_at >= first_milestone
-    linked = read.state == "opened" and read.blocking_issues_count is not None
-    return read.milestone is not None or (not ours and (moved or linked))
+    is_status_issue = not status_labels.isdisjoint(row.labels) and bool(find_marker(row.description or ""))
+    may_have_moved = first_milestone is not None and row.updated_at >= first_milestone
+    may_be_blocked = row.state == "opened" and row.blocking_issues_count is not None
+    return row.milestone is not None or (not is_status_issue and (may_have_moved or may_be_blocked))
 
 
 class Histories:
-    """Tells the histories of one project's issues; asks no more by GraphQL for what was refused."""
+    """Reader of the histories of one project's issues. After a refusal it stops using GraphQL."""
 
     def __init__(self, session: Session, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._session, self._project = session, project
-        self._milestones = Milestones(project, milestones)
+        self._milestones = MilestoneIndex(project, milestones)
 
-    def tell(self, issues: Sequence[Asked]) -> list[Told]:
-        """The histories of some issues and what blocks them, in their order."""
-        known: dict[int, Activity] = {}
+    def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
+        """Fetch histories and blockers, in the order of the requests."""
+        activities: dict[int, Activity] = {}
         counts: dict[int, int] = {}
-        for some in _chunks(issues):
-            activities, blocked = self._together(some, QUERY_WITH_LINKS if any(a.linked for a in some) else QUERY)
-            known.update(activities)
-            counts.update(blocked)
-        told = [_told(asked.issue, known[asked.number]) if asked.number in known else None for asked in issues]
-        rest = [asked for asked, forecast in zip(issues, told, strict=True) if forecast is None]
-        alone = iter(self._session.map_all(self._alone, rest))
-        blockers = self._blockers(issues, counts)
+        for batch in _batches(requests):
+            query = QUERY_WITH_LINKS if any(request.may_be_blocked for request in batch) else QUERY
+            batch_activities, batch_counts = self._query(batch, query)
+            activities.update(batch_activities)
+            counts.update(batch_counts)
+        histories = [
+            _history_of(request.issue, activities[request.number]) if request.number in activities else None
+            for request in requests
+        ]
+        rest = [request for request, history in zip(requests, histories, strict=True) if history is None]
+        by_rest = iter(self._session.caller.map_all(self._fetch_by_rest, rest))
+        blockers = self._blockers(requests, counts)
         return [
-            structs.replace(forecast or next(alone), blocked_by=blockers.get(asked.number, ()))
-            for asked, forecast in zip(issues, told, strict=True)
+            structs.replace(history or next(by_rest), blocked_by=blockers.get(request.number, ()))
+            for request, history in zip(requests, histories, strict=True)
         ]
 
-    def blocked(self, issues: Sequence[Asked]) -> Mapping[str, tuple[str, ...]]:
-        """What blocks each of these issues (by id), without their histories."""
-        linked = [asked for asked in issues if asked.linked]
+    def fetch_blockers(self, requests: Sequence[HistoryRequest]) -> Mapping[str, tuple[str, ...]]:
+        """Fetch the keys of the blockers by issue id, without histories."""
+        candidates = [request for request in requests if request.may_be_blocked]
         counts: dict[int, int] = {}
-        for some in _chunks(linked):
-            counts.update(self._together(some, LINKS)[1])
-        blockers = self._blockers(linked, counts)
-        return {asked.issue.id: blockers[asked.number] for asked in linked if asked.number in blockers}
+        for batch in _batches(candidates):
+            counts.update(self._query(batch, LINKS)[1])
+        blockers = self._blockers(candidates, counts)
+        return {request.issue.id: blockers[request.number] for request in candidates if request.number in blockers}
 
-    def waiting(self, project: str, blockers: Sequence[api_types.Issue]) -> list[api_types.Issue]:
-        """The issues of the same project that these block: whether something blocks them changes without a trace."""
-        found = self._session.map_all(lambda issue: self._links(issue.iid, project), blockers)
-        there = {x.iid for links in found for x in links if x.link_type == "blocks" and str(x.project_id) == project}
-        numbers = sorted(there - {issue.iid for issue in blockers})
-        waiting: list[api_types.Issue] = []
-        for n in range(0, len(numbers), AT_ONCE):
-            asked = {"iids[]": numbers[n : n + AT_ONCE], "state": "all", "scope": "all"}
-            waiting += self._session.rows(api_types.Issue, f"/projects/{project}/issues", self._project, **asked)
-        return waiting
+    def fetch_blocked(self, project: str, blockers: Sequence[api_types.Issue]) -> list[api_types.Issue]:
+        """Fetch the issues of the project (id) that ``blockers`` block: GitLab does not update them with a blocker."""
+        links = self._session.caller.map_all(lambda issue: self._links(issue.iid, project), blockers)
+        blocked = {
+            link.iid
+            for issue_links in links
+            for link in issue_links
+            if link.link_type == "blocks" and str(link.project_id) == project
+        }
+        numbers = sorted(blocked - {issue.iid for issue in blockers})
+        rows: list[api_types.Issue] = []
+        for n in range(0, len(numbers), BATCH):
+            parameters = {"iids[]": numbers[n : n + BATCH], "state": "all", "scope": "all"}
+            rows += self._session.rows(api_types.Issue, f"/projects/{project}/issues", self._project, **parameters)
+        return rows
 
-    def _blockers(self, issues: Sequence[Asked], counts: Mapping[int, int]) -> Mapping[int, tuple[str, ...]]:
-        """What blocks these issues, by number. Those of which no count was told may be blocked."""
-        asked = [answer for answer in issues if answer.linked and counts.get(answer.number, 1)]
-        links = self._session.map_all(lambda answer: self._links(answer.number, answer.issue.project), asked)
+    def _blockers(self, requests: Sequence[HistoryRequest], counts: Mapping[int, int]) -> Mapping[int, tuple[str, ...]]:
+        """Fetch the keys of open blockers by issue number. An issue without a count may be blocked."""
+        candidates = [request for request in requests if request.may_be_blocked and counts.get(request.number, 1)]
+        links = self._session.caller.map_all(
+            lambda request: self._links(request.number, request.issue.project), candidates
+        )
         return {
-            answer.number: tuple(x.key for x in found if x.link_type == "is_blocked_by" and x.state != "closed")
-            for answer, found in zip(asked, links, strict=True)
+            request.number: tuple(
+                link.key for link in issue_links if link.link_type == "is_blocked_by" and link.state != "closed"
+            )
+            for request, issue_links in zip(candidates, links, strict=True)
         }
 
     def _links(self, number: int, project: int | str) -> list[api_types.Linked]:
@@ -140,60 +160,66 @@ class Histories:
         except (GoneError, RefusedError):
             return []
 
-    def _together(self, issues: Sequence[Asked], query: str) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
-        """What GraphQL tells of at most `AT_ONCE` issues: maybe not of all."""
+    def _query(
+        self, requests: Sequence[HistoryRequest], query: str
+    ) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
+        """Query activities and numbers of blockers of at most `BATCH` issues. Some issues may be left out."""
         if not self._session.counts_blockers:
             query = QUERY if query != LINKS else ""
         if not self._session.graphql or not query:
             return {}, {}
-        asked = {"project": self._project, "numbers": [str(one.number) for one in issues]}
+        variables = {"project": self._project, "numbers": [str(request.number) for request in requests]}
         try:
-            answer = decode(self._session.query(query, asked, self._project), Answer, self._session.name, self._project)
+            response = self._session.query(query, variables, self._project)
+            answer = decode(response, Answer, self._session.name, self._project)
         except TooHeavyError:
-            half = len(issues) // 2
-            if half < SMALLEST:
+            half = len(requests) // 2
+            if half < SMALLEST_BATCH:
                 return {}, {}
-            (some, few), (more, others) = self._together(issues[:half], query), self._together(issues[half:], query)
-            return {**some, **more}, {**few, **others}
-        except _NOT_HERE:
+            first, second = self._query(requests[:half], query), self._query(requests[half:], query)
+            return {**first[0], **second[0]}, {**first[1], **second[1]}
+        except _REFUSALS:
             self._session.graphql = False
             return {}, {}
-        if answer.without_links and query != QUERY:
+        if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False
-            return self._together(issues, query)
-        if answer.refused:
+            return self._query(requests, query)
+        if answer.is_refused:
             self._session.graphql = False
-        return read(answer, self._milestones), answer.blocked()
+        return read_activities(answer, self._milestones), answer.blocker_counts()
 
-    def _alone(self, asked: Asked) -> Told:
-        issue = asked.issue
-        path = f"/projects/{issue.project}/issues/{asked.number}"
+    def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
+        issue = request.issue
+        path = f"/projects/{issue.project}/issues/{request.number}"
         session, project = self._session, self._project
         try:
             moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
             if not moves and not issue.milestones:
-                return Told(issue.id)
+                return IssueHistory(issue.id)
             states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
         except GoneError:
             try:
                 session.get(path, project)
             except GoneError:
-                return Told(issue.id, gone=True)
-            return Told(issue.id)
-        return Told(issue.id, events_of(issue, moves, states))
+                return IssueHistory(issue.id, is_deleted=True)
+            return IssueHistory(issue.id)
+        return IssueHistory(issue.id, events_of(issue, moves, states))
 
 
-def _chunks(issues: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
-    return (issues[n : n + AT_ONCE] for n in range(0, len(issues), AT_ONCE))
+def _batches(requests: Sequence[HistoryRequest]) -> Iterator[Sequence[HistoryRequest]]:
+    return (requests[n : n + BATCH] for n in range(0, len(requests), BATCH))
 
 
-def _told(issue: Issue, activity: Activity) -> Told | None:
-    """The history, unless it does not end where the issue stands: who may not read notes gets empty threads."""
+def _history_of(issue: Issue, activity: Activity) -> IssueHistory | None:
+    """The history of an activity; None if it does not end at the issue's present milestone.
+
+    An account that may not read notes gets empty threads.
+    """
     events = events_of(issue, activity.moves, activity.states) if activity.moves else ()
-    inside = None
+    current = None
     for event in events:
         if event.kind is EventKind.JOINED:
-            inside = event.milestone
-        elif event.kind is EventKind.LEFT and event.milestone == inside:
-            inside = None
-    return Told(issue.id, events) if issue.milestones == ((inside,) if inside else ()) else None
+            current = event.milestone
+        elif event.kind is EventKind.LEFT and event.milestone == current:
+            current = None
+    return IssueHistory(issue.id, events) if issue.milestones == ((current,) if current else ()) else None

@@ -1,8 +1,12 @@
-"""Walking a long list of issues: several pages at once, in an order that no edit changes.
+"""Walk through a long list of issues: several pages at once, in an order that no edit changes.
 
-Rows come in the order of their creation, in windows of 10,000 that each begin at the creation of the last row read.
-So page numbers never go deep (GitLab ends them at 50,000), totals may be missing (beyond 10,000), keyset pages are not
-needed (they are serial, and groups have none), edits move no row, and a walk that was killed goes on where it was.
+Rows come in the order of creation, in windows of 10,000 rows. Each window begins at the creation of the last row read.
+Reasons:
+
+- Page numbers stay small: GitLab ends them at 50,000 rows.
+- Totals may be missing: GitLab does not count beyond 10,000 rows.
+- Keyset pages are not needed: they are serial, and groups have none.
+- Edits move no row, and an interrupted walk continues at its last row.
 """
 
 from __future__ import annotations
@@ -19,28 +23,31 @@ from connectors.shared.responses import Response, decode
 from sync.model.tracker_data import Project
 from sync.tracker.errors import MalformedError
 
-__all__ = ["COUNTED", "EVERY", "counted_pages", "text_of", "walk"]
+__all__ = ["ALL_ISSUES", "MAX_COUNTED", "format_time", "page_count", "walk"]
 
-EVERY = {"state": "all", "scope": "all"}
-COUNTED = 10_000
+ALL_ISSUES = {"state": "all", "scope": "all"}
+"""Parameters that select issues of every state and author."""
+
+MAX_COUNTED = 10_000
 """Rows up to which GitLab counts."""
-WINDOW = COUNTED // PER_PAGE
+
+WINDOW = MAX_COUNTED // PER_PAGE
 """Pages in a window."""
 
 
-def text_of(at: datetime) -> str:
-    """A time as GitLab reads it."""
+def format_time(at: datetime) -> str:
+    """Format a time as GitLab reads it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def counted_pages(answer: Response) -> int | None:
-    """How many pages the list has, if GitLab says so."""
-    counted = answer.headers.get("x-total-pages", "")
-    return int(counted) if counted.isdigit() else None
+def page_count(answer: Response) -> int | None:
+    """The number of pages of a list; None if GitLab did not count them."""
+    count = answer.headers.get("x-total-pages", "")
+    return int(count) if count.isdigit() else None
 
 
-class _Read(Struct):
-    """One page of a window, decoded where it was read."""
+class _Page(Struct):
+    """Page of a window, with the numbers of pages and rows of the whole list; None if GitLab did not count them."""
 
     rows: list[api_types.Issue]
     pages: int | None
@@ -48,81 +55,89 @@ class _Read(Struct):
 
 
 def walk(
-    session: Session, project: Project, since: datetime | None, created: datetime | None, some: int, pages: int = 1
+    session: Session,
+    project: Project,
+    since: datetime | None,
+    created: datetime | None,
+    batch_size: int,
+    pages: int = 1,
 ) -> Iterator[list[api_types.Issue]]:
-    """Issues updated at or after ``since`` and created at or after ``created``, each once, in batches of ``some``.
+    """Yield issues updated at or after ``since`` and created at or after ``created``, each once, in batches.
 
-    ``pages`` is how many there were a moment ago, as far as that is known: they are asked for at once.
-
-    Raises `MalformedError` when the list goes round in circles.
+    ``pages`` is the number of pages that the list had a moment ago: they are requested at the same time. Raises
+    `MalformedError` when the pages repeat.
     """
-    seen: set[int] = set()
+    ids: set[int] = set()
     window: _Window | None = _Window(session, project, since, created, pages)
     while window is not None:
-        known = len(seen)
+        before = len(ids)
         batch: list[api_types.Issue] = []
         for page in window.pages():
-            fresh = [issue for issue in page if issue.id not in seen]
-            batch += fresh
-            seen |= {issue.id for issue in fresh}
-            if len(batch) >= some:
+            new = [issue for issue in page if issue.id not in ids]
+            batch += new
+            ids |= {issue.id for issue in new}
+            if len(batch) >= batch_size:
                 yield batch
                 batch = []
         if batch:
             yield batch
-        if window.ended:
+        if window.is_last:
             return
-        if len(seen) == known:
-            raise MalformedError(session.name, project.key, "its pages repeat, or are empty")
-        window = _Window(session, project, since, window.border)
+        if len(ids) == before:
+            raise MalformedError(session.name, project.key, "the pages of a list repeat, or are empty")
+        window = _Window(session, project, since, window.end)
 
 
 class _Window:
-    """Up to `WINDOW` pages from one moment of creation on; afterwards ``ended`` or to be continued at ``border``."""
+    """Up to `WINDOW` pages of issues created at or after ``start``.
+
+    After reading, ``is_last`` says whether the list is complete; if not, the next window starts at ``end``.
+    """
 
     def __init__(
-        self, session: Session, project: Project, since: datetime | None, border: datetime | None, known: int = 1
+        self, session: Session, project: Project, since: datetime | None, start: datetime | None, known_pages: int = 1
     ) -> None:
-        self.session, self.project, self.border, self.known = session, project, border, min(known, WINDOW)
-        self.asked: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **EVERY}
+        self._session, self._project, self._known_pages = session, project, min(known_pages, WINDOW)
+        self._parameters: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **ALL_ISSUES}
         if since is not None:
-            self.asked["updated_after"] = text_of(since)
-        if border is not None:
-            self.asked["created_after"] = text_of(border)
-        self.ended = False
+            self._parameters["updated_after"] = format_time(since)
+        if start is not None:
+            self._parameters["created_after"] = format_time(start)
+        self.end, self.is_last = start, False
 
     def pages(self) -> Iterator[list[api_types.Issue]]:
-        """The pages in order, several read at once.
+        """Yield the pages in order, several requested at the same time.
 
-        A total that falls means that an issue was deleted and the others moved up, maybe over the edge between two
-        pages: the window then stops there. So it does at a page that has fewer rows than were counted.
+        A falling total means that an issue was deleted and later issues moved up, perhaps from one page to another.
+        The window then stops before that page. It also stops at a page with fewer rows than were counted.
         """
         total: int | None = None
-        counted: int | None = None
-        for number, page in enumerate(self._read()):
+        count: int | None = None
+        for number, page in enumerate(self._fetch_pages()):
             if page.total is not None and total is not None and page.total < total:
                 return
-            total, counted = page.total, page.pages
+            total, count = page.total, page.pages
             yield page.rows
             if page.rows:
-                self.border = page.rows[-1].created_at
+                self.end = page.rows[-1].created_at
             if len(page.rows) < PER_PAGE:
-                self.ended = page.total is None or page.total <= number * PER_PAGE + len(page.rows)
+                self.is_last = page.total is None or page.total <= number * PER_PAGE + len(page.rows)
                 return
-        self.ended = counted is not None and counted <= WINDOW
+        self.is_last = count is not None and count <= WINDOW
 
-    def _read(self) -> Iterator[_Read]:
-        """The pages that are known, then those beyond."""
-        counted: int | None = None
-        for page in self.session.map_ahead(self._page, range(1, self.known + 1)):
-            counted = page.pages
+    def _fetch_pages(self) -> Iterator[_Page]:
+        """Fetch the known pages, then the pages after them."""
+        count: int | None = None
+        map_ahead = self._session.caller.map_ahead
+        for page in map_ahead(self._fetch, range(1, self._known_pages + 1)):
+            count = page.pages
             yield page
-        last = min(counted or WINDOW, WINDOW)
-        yield from self.session.map_ahead(self._page, range(self.known + 1, last + 1))
+        last = min(count or WINDOW, WINDOW)
+        yield from map_ahead(self._fetch, range(self._known_pages + 1, last + 1))
 
-    def _page(self, number: int) -> _Read:
-        path = f"/projects/{self.project.id}/issues"
-        answer = self.session.get(path, self.project.key, page=number, **self.asked)
-        rows = decode(answer, list[api_types.Issue], self.session.name, self.project.key)
+    def _fetch(self, number: int) -> _Page:
+        path = f"/projects/{self._project.id}/issues"
+        answer = self._session.get(path, self._project.key, page=number, **self._parameters)
+        rows = decode(answer, list[api_types.Issue], self._session.name, self._project.key)
         total = answer.headers.get("x-total", "")
-        return _Read(rows, counted_pages(answer), int(total) if total.isdigit() else None)
+        return _Page(rows, page_count(answer), int(total) if total.isdigit() else None)

@@ -1,4 +1,4 @@
-"""From GitLab's words to the model's: pure."""
+"""Convert GitLab's objects to the model. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["events_of", "issue_of", "milestone_of", "project_of", "visibility_of
 
 
 def _utc(at: datetime) -> datetime:
-    """GitLab may write any offset."""
+    """Convert to UTC: GitLab may send any offset."""
     return at.astimezone(UTC)
 
 
@@ -31,134 +31,132 @@ def _person(user: api_types.User | None) -> Person | None:
     return None if user is None else Person(str(user.id), user.name or user.username)
 
 
-def project_of(read: api_types.Project) -> Project:
-    """A project is public only if its issues are: they may be for members although the code is for all."""
-    if read.visibility == "public" and read.issues_access_level in ("enabled", "public"):
+def project_of(row: api_types.Project) -> Project:
+    """Convert a project. It is public only if its issues are: they may be for members although the code is public."""
+    if row.visibility == "public" and row.issues_access_level in ("enabled", "public"):
         visibility = Visibility.PUBLIC
-    elif read.visibility in ("public", "internal", "private"):
+    elif row.visibility in ("public", "internal", "private"):
         visibility = Visibility.PROJECT
     else:
         visibility = Visibility.UNKNOWN
-    return Project(
-        id=str(read.id), key=read.path_with_namespace, name=read.name, url=read.web_url, visibility=visibility
-    )
+    return Project(id=str(row.id), key=row.path_with_namespace, name=row.name, url=row.web_url, visibility=visibility)
 
 
-def milestone_of(read: api_types.Milestone, project: str) -> Milestone:
-    """A milestone; GitLab does not say when it was closed, so its last update stands for that."""
-    closed = read.state == "closed"
+def milestone_of(row: api_types.Milestone, project: str) -> Milestone:
+    """Convert a milestone. GitLab has no time of closing, so the last update takes its place."""
+    closed = row.state == "closed"
     return Milestone(
-        id=str(read.id),
+        id=str(row.id),
         project=project,
         kind=MilestoneKind.MILESTONE,
-        key=read.title,
-        written=f"%{read.title}",
-        title=read.title,
-        url=read.web_url,
+        key=row.title,
+        written=f"%{row.title}",
+        title=row.title,
+        url=row.web_url,
         state=State.CLOSED if closed else State.OPEN,
-        description=read.description or "",
-        start=read.start_date,
-        due=read.due_date,
-        created_at=_utc(read.created_at),
-        updated_at=_utc(read.updated_at),
-        closed_at=_utc(read.updated_at) if closed else None,
+        description=row.description or "",
+        start=row.start_date,
+        due=row.due_date,
+        created_at=_utc(row.created_at),
+        updated_at=_utc(row.updated_at),
+        closed_at=_utc(row.updated_at) if closed else None,
     )
 
 
-def visibility_of(read: api_types.Issue, project: Visibility) -> Visibility:
-    """Who may read the issue; one that does not say whether it is confidential counts as private."""
-    if read.confidential is None:
+def visibility_of(row: api_types.Issue, project: Visibility) -> Visibility:
+    """Convert an issue's visibility. Without the field ``confidential`` it is UNKNOWN, which counts as private."""
+    if row.confidential is None:
         return Visibility.UNKNOWN
-    return Visibility.CONFIDENTIAL if read.confidential else project
+    return Visibility.CONFIDENTIAL if row.confidential else project
 
 
-def issue_of(read: api_types.Issue, project: Project, source: str) -> Issue:
-    """An issue. GitLab has no board state, so an open one is to do; a zero of time means that nobody entered any. What
-    blocks it stands elsewhere: see `connectors.gitlab.history_rest`.
+def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
+    """Convert an issue without its blockers, which `connectors.gitlab.history_rest` reads.
+
+    GitLab has no workflow, so an open issue is in the category TODO. A time of 0 means that no time was entered.
     """
-    closed = read.state == "closed"
-    times = read.time_stats
+    closed = row.state == "closed"
+    times = row.time_stats
     estimate, spent = times.time_estimate or None, times.total_time_spent or None
     return Issue(
-        id=str(read.id),
+        id=str(row.id),
         project=project.id,
-        key=read.references.full,
-        title=read.title,
-        url=read.web_url,
+        key=row.references.full,
+        title=row.title,
+        url=row.web_url,
         state=State.CLOSED if closed else State.OPEN,
-        raw_state=read.state,
+        raw_state=row.state,
         category=StatusCategory.DONE if closed else StatusCategory.TODO,
-        created_at=_utc(read.created_at),
-        updated_at=_utc(read.updated_at),
-        closed_at=_utc(read.closed_at) if closed and read.closed_at else None,
-        resolution=_resolution(read) if closed else "",
-        type=(read.issue_type or "").lower(),
-        priority="" if read.severity in (None, "UNKNOWN") else str(read.severity).lower(),
-        assignees=tuple(Person(str(user.id), user.name or user.username, user.username) for user in read.assignees),
-        labels=tuple(read.labels),
-        milestones=(str(read.milestone.id),) if read.milestone else (),
+        created_at=_utc(row.created_at),
+        updated_at=_utc(row.updated_at),
+        closed_at=_utc(row.closed_at) if closed and row.closed_at else None,
+        resolution=_resolution(row) if closed else "",
+        type=(row.issue_type or "").lower(),
+        priority="" if row.severity in (None, "UNKNOWN") else str(row.severity).lower(),
+        assignees=tuple(Person(str(user.id), user.name or user.username, user.username) for user in row.assignees),
+        labels=tuple(row.labels),
+        milestones=(str(row.milestone.id),) if row.milestone else (),
         estimate=estimate,
         remaining=None if estimate is None else max(0, estimate - (spent or 0)),
         spent=spent,
-        points=read.weight,
-        parent=f"{source}{read.epic.url}" if read.epic else "",
-        due=read.due_date,
-        visibility=visibility_of(read, project.visibility),
+        points=row.weight,
+        parent=f"{source}{row.epic.url}" if row.epic else "",
+        due=row.due_date,
+        visibility=visibility_of(row, project.visibility),
     )
 
 
-def _resolution(read: api_types.Issue) -> str:
-    """GitLab closes what was moved or marked as a duplicate: neither is finished work."""
-    if read.moved_to_id is not None:
+def _resolution(row: api_types.Issue) -> str:
+    """The resolution ``moved`` or ``duplicate``: GitLab closes such issues, but they are no finished work."""
+    if row.moved_to_id is not None:
         return "moved"
-    return "duplicate" if read.links.closed_as_duplicate_of else ""
+    return "duplicate" if row.links.closed_as_duplicate_of else ""
 
 
 def events_of(
-    of: Issue, moves: Sequence[api_types.MilestoneEvent], states: Sequence[api_types.StateEvent]
+    issue: Issue, moves: Sequence[api_types.MilestoneEvent], states: Sequence[api_types.StateEvent]
 ) -> tuple[Event, ...]:
-    """An issue's history, oldest first.
+    """Convert an issue's history, oldest event first.
 
-    Going from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
-    seconds, as GitLab's GraphQL does, so that a history is the same whichever way it came; none is before the issue's.
+    A move from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
+    seconds, as in GitLab's GraphQL, so that REST and GraphQL give the same history. No event is before the issue.
     """
-    issue = of.id
 
-    def _utc(at: datetime) -> datetime:
-        return max(at.astimezone(UTC).replace(microsecond=0), of.created_at)
+    def time_of(at: datetime) -> datetime:
+        return max(_utc(at).replace(microsecond=0), issue.created_at)
 
-    found: list[Event] = []
-    inside: api_types.EventMilestone | None = None
-    for move in sorted(moves, key=lambda e: e.created_at):
-        at, actor, target = _utc(move.created_at), _person(move.user), move.milestone
+    events: list[Event] = []
+    current: api_types.EventMilestone | None = None
+    for move in sorted(moves, key=lambda event: event.created_at):
+        at, actor, target = time_of(move.created_at), _person(move.user), move.milestone
         if move.action == "remove":
-            left = target or inside
-            if left is not None:
-                found.append(_moved(issue, at, EventKind.LEFT, left, actor))
-            if target is None or inside is None or target.id == inside.id:
-                inside = None
+            previous = target or current
+            if previous is not None:
+                events.append(_move_event(issue, at, EventKind.LEFT, previous, actor))
+            if target is None or current is None or target.id == current.id:
+                current = None
             continue
-        if inside is not None and (target is None or target.id != inside.id):
-            found.append(_moved(issue, at, EventKind.LEFT, inside, actor))
+        if current is not None and (target is None or target.id != current.id):
+            events.append(_move_event(issue, at, EventKind.LEFT, current, actor))
         if target is not None:
-            found.append(_moved(issue, at, EventKind.JOINED, target, actor))
-        inside = target
-    found += [
+            events.append(_move_event(issue, at, EventKind.JOINED, target, actor))
+        current = target
+    events += [
         Event(
-            issue=issue,
-            at=_utc(state.created_at),
+            issue=issue.id,
+            at=time_of(state.created_at),
             kind=EventKind.CLOSED if state.state == "closed" else EventKind.REOPENED,
             actor=_person(state.user),
         )
         for state in states
         if state.state in ("closed", "reopened")
     ]
-    return tuple(sorted(found, key=lambda event: event.at))
+    return tuple(sorted(events, key=lambda event: event.at))
 
 
-def _moved(
-    issue: str, at: datetime, kind: EventKind, milestone: api_types.EventMilestone, actor: Person | None
+def _move_event(
+    issue: Issue, at: datetime, kind: EventKind, milestone: api_types.EventMilestone, actor: Person | None
 ) -> Event:
     return Event(
-        issue=issue, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
+        issue=issue.id, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
     )

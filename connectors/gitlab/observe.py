@@ -1,7 +1,7 @@
-"""Reading status issues afresh: their labels, those of their comments that are ours, and what people ask.
+"""Observe status issues: their labels, our comments, and the commands of people.
 
-A person may write who is an active member of the issue's project from Developer on, inherited or not. Internal notes
-are not heard, since what they say would be shown to every reader of the issue.
+A person may give commands as an active member of the issue's project, inherited or not, from the role Developer on.
+Commands in internal notes are ignored, because every reader of the issue would see their effect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from connectors.gitlab import api_types
 from connectors.gitlab.normalize import project_of, visibility_of
-from connectors.gitlab.session import OWN_FAILURES, Session
+from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, TrackerError
@@ -31,20 +31,19 @@ from sync.tracker.protocol import (
     status_issue_of,
 )
 
-__all__ = ["Observer", "place"]
+__all__ = ["Observer", "parse_key"]
 
-MOST_NUMBERS = 50
-"""Numbers asked for in one request, so that its URL stays short."""
-
+MAX_NUMBERS = 50
+"""Issue numbers in one request: more would make its address too long."""
 
 DEVELOPER = 30
-"""The least role that may write."""
+"""Access level of the lowest role that may write."""
 
 
-def place(issue: str, project: str, project_key: str) -> tuple[str, int]:
-    """The API path of an issue's project and its number there: from ``group/project#12``, ``#12`` or ``12``.
+def parse_key(issue: str, project: str, project_key: str) -> tuple[str, int]:
+    """Parse ``group/project#12``, ``#12`` or ``12`` to the API path of the issue's project and its number there.
 
-    Raises ValueError for anything else.
+    Raises ValueError for any other text.
     """
     path, _, number = issue.rpartition("#")
     if path in ("", project_key):
@@ -53,126 +52,130 @@ def place(issue: str, project: str, project_key: str) -> tuple[str, int]:
 
 
 class Observer:
-    """Observes for one connection; knows who we are after the first request."""
+    """Observer of one connection. The first observation fetches our own account's id.
+
+    ``status_labels`` are the labels of status issues that milesync created.
+    """
 
     def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
-        self.session, self.status_labels = session, status_labels
-        self._me: int | None = None
-        self._writers: dict[tuple[int, int], bool] = {}
+        self._session, self._status_labels = session, status_labels
+        self._own_id: int | None = None
+        self._may_write_cache: dict[tuple[int, int], bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """See `Connector.observe`. A known status issue that is not there any more is a failure, not an absence, so
-        that no second one is made for it.
+        """Read the present status issues. See `Connector.observe`.
+
+        A known status issue that was deleted is a failure, so that no second one is created.
         """
-        if self._me is None:
-            self._me = decode(self.session.get("/user"), api_types.User, self.session.name).id
-        self._writers = {}
-        here: dict[str, list[Target]] = defaultdict(list)
+        if self._own_id is None:
+            self._own_id = decode(self._session.get("/user"), api_types.User, self._session.name).id
+        self._may_write_cache = {}
+        by_project: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
-            here[target.project].append(target)
+            by_project[target.project].append(target)
         issues: dict[str, StatusIssue] = {}
         failed: dict[str, Exception] = {}
         labels: dict[str, frozenset[str]] = {}
         claims: dict[str, Claim] = {}
-        for project, some in here.items():
+        for project, group in by_project.items():
             try:
-                labels[project] = self._labels(project, some[0].project_key)
-                found = self._known(some, failed) | self._marked(some, claims)
-                for target, answer in zip(found, self._read(found), strict=True):
-                    if isinstance(answer, TrackerError):
-                        failed[target.milestone] = answer
+                labels[project] = self._labels(project, group[0].project_key)
+                rows = self._fetch_known(group, failed) | self._find_by_marker(group, claims)
+                for target, result in zip(rows, self._status_issues(rows), strict=True):
+                    if isinstance(result, TrackerError):
+                        failed[target.milestone] = result
                     else:
-                        issues[target.milestone] = answer
-            except OWN_FAILURES as problem:
-                failed |= {target.milestone: problem for target in some}
+                        issues[target.milestone] = result
+            except PROJECT_ERRORS as error:
+                failed |= {target.milestone: error for target in group}
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, project: str, key: str) -> frozenset[str]:
-        read = self.session.rows(api_types.Label, f"/projects/{project}/labels", key, include_ancestor_groups="true")
-        return frozenset(label.name for label in read)
+        path = f"/projects/{project}/labels"
+        rows = self._session.rows(api_types.Label, path, key, include_ancestor_groups="true")
+        return frozenset(label.name for label in rows)
 
-    def _known(self, targets: Iterable[Target], failed: dict[str, Exception]) -> dict[Target, api_types.Issue]:
-        """The status issues whose keys are known, by numbers, many in one request."""
-        wanted: dict[str, dict[int, list[Target]]] = defaultdict(lambda: defaultdict(list))
+    def _fetch_known(self, targets: Iterable[Target], failed: dict[str, Exception]) -> dict[Target, api_types.Issue]:
+        """Fetch the status issues with known keys, by number, many in one request."""
+        by_path: dict[str, dict[int, list[Target]]] = defaultdict(lambda: defaultdict(list))
         for target in targets:
             if target.issue:
                 try:
-                    path, number = place(target.issue, target.project, target.project_key)
+                    path, number = parse_key(target.issue, target.project, target.project_key)
                 except ValueError:
-                    failed[target.milestone] = GoneError(self.session.name, target.project_key, "no such status issue")
+                    detail = f"no status issue {target.issue}; write an issue as group/project#12"
+                    failed[target.milestone] = GoneError(self._session.name, target.project_key, detail)
                     continue
-                wanted[path][number].append(target)
-        found: dict[Target, api_types.Issue] = {}
-        for path, numbers in wanted.items():
-            found |= self._numbered(path, numbers, failed)
-        return found
+                by_path[path][number].append(target)
+        rows: dict[Target, api_types.Issue] = {}
+        for path, by_number in by_path.items():
+            rows |= self._fetch_numbers(path, by_number, failed)
+        return rows
 
-    def _numbered(
-        self, path: str, numbers: Mapping[int, list[Target]], failed: dict[str, Exception]
+    def _fetch_numbers(
+        self, path: str, by_number: Mapping[int, list[Target]], failed: dict[str, Exception]
     ) -> dict[Target, api_types.Issue]:
-        every = sorted(numbers)
+        numbers = sorted(by_number)
         found: dict[Target, api_types.Issue] = {}
-        for start in range(0, len(every), MOST_NUMBERS):
-            some = every[start : start + MOST_NUMBERS]
-            key = numbers[some[0]][0].project_key
+        for start in range(0, len(numbers), MAX_NUMBERS):
+            batch = numbers[start : start + MAX_NUMBERS]
+            key = by_number[batch[0]][0].project_key
+            parameters: dict[str, Any] = {"iids[]": batch, "state": "all", "scope": "all"}
             try:
-                read = self.session.rows(
-                    api_types.Issue, f"{path}/issues", key, **{"iids[]": some, "state": "all", "scope": "all"}
-                )
-            except OWN_FAILURES as problem:
-                failed |= {target.milestone: problem for n in some for target in numbers[n]}
+                rows = self._session.rows(api_types.Issue, f"{path}/issues", key, **parameters)
+            except PROJECT_ERRORS as error:
+                failed |= {target.milestone: error for number in batch for target in by_number[number]}
                 continue
-            by_number = {issue.iid: issue for issue in read}
-            for number in some:
-                for target in numbers[number]:
-                    if number in by_number:
-                        found[target] = by_number[number]
+            existing = {row.iid: row for row in rows}
+            for number in batch:
+                for target in by_number[number]:
+                    if number in existing:
+                        found[target] = existing[number]
                     else:
-                        failed[target.milestone] = GoneError(
-                            self.session.name, target.project_key, f"its status issue #{number} is not there"
-                        )
+                        detail = f"the status issue #{number} does not exist"
+                        failed[target.milestone] = GoneError(self._session.name, target.project_key, detail)
         return found
 
-    def _marked(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, api_types.Issue]:
-        """The status issues that only their marker tells: written by us, with a status label. The oldest wins.
+    def _find_by_marker(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, api_types.Issue]:
+        """Find the status issues without a known key by label and marker. The oldest of our own issues wins.
 
-        Those of another account go into ``claims``, where there is none of ours.
+        Where no issue is ours, an issue of another account goes into ``claims``.
         """
-        sought = {target.milestone: target for target in targets if not target.issue}
+        wanted = {target.milestone: target for target in targets if not target.issue}
         found: dict[Target, api_types.Issue] = {}
-        if not sought:
+        if not wanted:
             return found
         path, key = f"/projects/{targets[0].project}/issues", targets[0].project_key
-        for label in self.status_labels:
-            params: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
-            for issue in self.session.rows(api_types.Issue, path, key, order_by="created_at", **params):
-                text = find_marker(issue.description or "")
-                target = status_issue_of(text, sought)
-                if target is not None and self._ours(issue.author):
+        for label in self._status_labels:
+            parameters: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
+            for issue in self._session.rows(api_types.Issue, path, key, order_by="created_at", **parameters):
+                marker = find_marker(issue.description or "")
+                target = status_issue_of(marker, wanted)
+                if target is not None and self._is_ours(issue.author):
                     found.setdefault(target, issue)
                 elif target is not None:
-                    made = issue.references.full
-                    claim = Claim(id=made, author=_login(issue.author), marker=text, issue=made)
+                    name = issue.references.full
+                    claim = Claim(id=name, author=_login(issue.author), marker=marker, issue=name)
                     claims.setdefault(target.milestone, claim)
         for target in found:
             claims.pop(target.milestone, None)
         return found
 
-    def _read(self, found: Mapping[Target, api_types.Issue]) -> list[StatusIssue | TrackerError]:
-        """The status issues with their threads, a few at once."""
+    def _status_issues(self, rows: Mapping[Target, api_types.Issue]) -> list[StatusIssue | TrackerError]:
+        """Fetch the threads of these status issues, several at the same time."""
         visibility: dict[int, Visibility] = {}
-        for target, issue in found.items():
+        for target, issue in rows.items():
             if issue.project_id not in visibility:
-                answer = self.session.get(f"/projects/{issue.project_id}", target.project_key)
-                read = decode(answer, api_types.Project, self.session.name, target.project_key)
-                visibility[issue.project_id] = project_of(read).visibility
-        return self.session.map_all(
-            lambda pair: self._status_issue(pair[0].project_key, pair[1], visibility[pair[1].project_id]), found.items()
+                answer = self._session.get(f"/projects/{issue.project_id}", target.project_key)
+                project = decode(answer, api_types.Project, self._session.name, target.project_key)
+                visibility[issue.project_id] = project_of(project).visibility
+        return self._session.caller.map_all(
+            lambda pair: self._status_issue(pair[0].project_key, pair[1], visibility[pair[1].project_id]), rows.items()
         )
 
     def _status_issue(self, key: str, issue: api_types.Issue, project: Visibility) -> StatusIssue | TrackerError:
         try:
-            notes = self.session.rows(
+            notes = self._session.rows(
                 api_types.Note,
                 f"/projects/{issue.project_id}/issues/{issue.iid}/notes",
                 key,
@@ -180,29 +183,30 @@ class Observer:
                 sort="asc",
                 activity_filter="only_comments",
             )
-        except OWN_FAILURES as problem:
-            return problem
+        except PROJECT_ERRORS as error:
+            return error
+        commands = (self._command(key, issue.project_id, note) for note in notes)
         return StatusIssue(
             issue=issue.references.full,
             url=issue.web_url,
             closed=issue.state == "closed",
             labels=tuple(issue.labels),
-            comments=tuple(comment for note in notes if (comment := self._comment(note)) is not None),
-            marker=find_marker(issue.description or "") if self._ours(issue.author) else "",
+            comments=tuple(comment for note in notes if (comment := self._our_comment(note)) is not None),
+            marker=find_marker(issue.description or "") if self._is_ours(issue.author) else "",
             visibility=visibility_of(issue, project),
-            asked=tuple(asked for note in notes if (asked := self._asked(key, issue.project_id, note)) is not None),
+            asked=tuple(command for command in commands if command is not None),
             health=None if issue.health_status is UNSET else issue.health_status or "",
             claims=tuple(
                 Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body), body=note.body)
                 for note in notes
-                if not note.system and not self._ours(note.author) and find_marker(note.body)
+                if not note.system and not self._is_ours(note.author) and find_marker(note.body)
             ),
         )
 
-    def _asked(self, key: str, project: int, note: api_types.Note) -> CommandComment | None:
-        """What a person asks in a note. GitLab leaves it in the text: it knows no quick action of that name."""
+    def _command(self, key: str, project: int, note: api_types.Note) -> CommandComment | None:
+        """The command in a person's note, if any. GitLab leaves it in the text, as it is no quick action."""
         lines, author = command_lines(note.body), note.author
-        by_us = self._ours(author)
+        by_us = self._is_ours(author)
         if not lines or note.system or note.internal or note.confidential or (by_us and find_marker(note.body)):
             return None
         if author is None or note.created_at is None:
@@ -217,19 +221,19 @@ class Observer:
         )
 
     def _may_write(self, key: str, project: int, user: int) -> bool:
-        """Whether GitLab says so; asked once an observation, and only of those who gave a command."""
-        if (project, user) not in self._writers:
+        """Return whether a user may write; asked once per observation, and only for authors of commands."""
+        if (project, user) not in self._may_write_cache:
             try:
-                answer = self.session.get(f"/projects/{project}/members/all/{user}", key)
-                member = decode(answer, api_types.Member, self.session.name, key)
-            except OWN_FAILURES:
+                answer = self._session.get(f"/projects/{project}/members/all/{user}", key)
+                member = decode(answer, api_types.Member, self._session.name, key)
+            except PROJECT_ERRORS:
                 member = api_types.Member()
-            self._writers[project, user] = member.access_level >= DEVELOPER and member.state == "active"
-        return self._writers[project, user]
+            self._may_write_cache[project, user] = member.access_level >= DEVELOPER and member.state == "active"
+        return self._may_write_cache[project, user]
 
-    def _comment(self, note: api_types.Note) -> OurComment | None:
+    def _our_comment(self, note: api_types.Note) -> OurComment | None:
         marker = find_marker(note.body)
-        if not marker or note.system or not self._ours(note.author):
+        if not marker or note.system or not self._is_ours(note.author):
             return None
         if note.id is None or note.created_at is None:
             return None
@@ -241,8 +245,8 @@ class Observer:
             updated_at=note.updated_at or note.created_at,
         )
 
-    def _ours(self, author: api_types.User | None) -> bool:
-        return author is not None and author.id == self._me
+    def _is_ours(self, author: api_types.User | None) -> bool:
+        return author is not None and author.id == self._own_id
 
 
 def _login(author: api_types.User | None) -> str:

@@ -1,4 +1,4 @@
-"""What GitLab tells about a token and its projects, by reading only."""
+"""Examine a GitLab token and its projects, by reading only."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct, field
 
-from connectors.gitlab.session import OWN_FAILURES, Session
+from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import clock_ahead, decode, rate_limit
 from sync.tracker.errors import AuthError, GoneError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
 
 __all__ = ["examine"]
 
-MOST = 100
-"""Projects whose webhooks are read, one request each."""
+MAX_PROJECTS = 100
+"""Number of projects whose webhooks are read, with one request each."""
 
 PLANNER = 15
-"""The least role that may set labels."""
-_OURS = ("issues", "confidential_issues", "note", "confidential_note")
+"""Access level of the lowest role that may set labels."""
+
+_EVENTS = ("issues", "confidential_issues", "note", "confidential_note")
 _GROUP = {"include_subgroups": "true", "with_shared": "false", "archived": "false"}
 
 
@@ -65,26 +66,27 @@ class _Hook(Struct):
     confidential_note_events: bool = False
 
 
-class _Seen(Struct):
-    """A project, the least level (`PLANNER`) that we have in it, and whether that is known."""
+class _ProjectAccess(Struct):
+    """A project with the lowest access level that we have in it; None if it is unknown."""
 
     project: _Project
     level: int | None
 
 
 def examine(session: Session, projects: Sequence[str], now: Callable[[], datetime]) -> Examination:
-    """Examine the token and these projects and groups. Raises a `TrackerError` when the token itself is no good."""
+    """Examine the token, projects and groups. Raises a `TrackerError` when GitLab does not accept the token."""
     answer = session.get("/user")
     token, unread = _Token(), [Unread(project="", what="scopes and expiry of this kind of token")]
-    with suppress(AuthError, *OWN_FAILURES):  # OAuth and job tokens are not listed
+    with suppress(AuthError, *PROJECT_ERRORS):  # OAuth and job tokens are not listed
         token, unread = decode(session.get("/personal_access_tokens/self"), _Token, session.name), []
-    seen, failed = _seen(session, projects)
-    rights = [_right(one) for one in seen]
+    projects_access, failed = _resolve(session, projects)
+    rights = [_right(access) for access in projects_access]
     if token.scopes:
-        reads = not {"api", "read_api"}.isdisjoint(token.scopes)
-        rights.append(Right(project="", name="the scope read_api", need=Need.READ, held=reads))
+        may_read = not {"api", "read_api"}.isdisjoint(token.scopes)
+        rights.append(Right(project="", name="the scope read_api", need=Need.READ, held=may_read))
         rights.append(Right(project="", name="the scope api", need=Need.UPDATE, held="api" in token.scopes))
-    triggers, unseen = _triggers(session, [one.project for one in seen])
+    triggers, unread_hooks = _triggers(session, [access.project for access in projects_access])
+    budget = rate_limit(answer, "REST, a minute")
     return Examination(
         account=decode(answer, _Account, session.name).username,
         expires=datetime.combine(token.expires_at, time.min, UTC) if token.expires_at else None,
@@ -92,17 +94,17 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         ahead=clock_ahead(answer, now()),
         server=f"GitLab {_version(session)}".strip(),
         sdk=f"python-gitlab {version('python-gitlab')}",
-        budgets=tuple(one for one in [rate_limit(answer, "REST, a minute")] if one),
+        budgets=(budget,) if budget else (),
         rights=tuple(rights),
-        obstacles=tuple(_obstacles(one.project for one in seen)),
+        obstacles=tuple(_obstacles(access.project for access in projects_access)),
         triggers=tuple(triggers),
-        unread=(*unread, *unseen),
+        unread=(*unread, *unread_hooks),
         failed=failed,
     )
 
 
 def _version(session: Session) -> str:
-    with suppress(AuthError, *OWN_FAILURES):
+    with suppress(AuthError, *PROJECT_ERRORS):
         return decode(session.get("/version"), _Version, session.name).version
     return ""
 
@@ -110,56 +112,59 @@ def _version(session: Session) -> str:
 # --- projects ------------------------------------------------------------------------------------------------------
 
 
-def _seen(session: Session, keys: Sequence[str]) -> tuple[list[_Seen], dict[str, TrackerError]]:
-    """Each project once; a group's by what its lists say."""
-    found: dict[int, _Seen] = {}
+def _resolve(session: Session, keys: Sequence[str]) -> tuple[list[_ProjectAccess], dict[str, TrackerError]]:
+    """Resolve keys of projects and groups. Return each project once, and the errors by key."""
+    found: dict[int, _ProjectAccess] = {}
     failed: dict[str, TrackerError] = {}
-    for key, answer in zip(keys, session.map_all(lambda key: _resolved(session, key), keys), strict=True):
+    for key, answer in zip(keys, session.caller.map_all(lambda key: _resolve_key(session, key), keys), strict=True):
         if isinstance(answer, TrackerError):
             failed[key] = answer
         else:
-            found.update((one.project.id, one) for one in answer if one.project.id not in found)
+            for access in answer:
+                found.setdefault(access.project.id, access)
     return list(found.values()), failed
 
 
-def _resolved(session: Session, key: str) -> list[_Seen] | TrackerError:
+def _resolve_key(session: Session, key: str) -> list[_ProjectAccess] | TrackerError:
     try:
         if key.endswith("/*"):
             return _group(session, key, key.removesuffix("/*"))
         try:
-            told = decode(session.get(f"/projects/{quote(key, safe='')}", key), _Project, session.name, key)
-        except GoneError as gone:
+            project = decode(session.get(f"/projects/{quote(key, safe='')}", key), _Project, session.name, key)
+        except GoneError as error:
             try:
                 return _group(session, key, key)
             except GoneError:
-                return gone
-        return [_Seen(told, _level(told))]
-    except OWN_FAILURES as problem:
-        return problem
+                return error
+        return [_ProjectAccess(project, _level(project))]
+    except PROJECT_ERRORS as error:
+        return error
 
 
-def _group(session: Session, key: str, path: str) -> list[_Seen]:
-    """A group's list does not say what we may do; asked for those where we may plan, it does."""
+def _group(session: Session, key: str, path: str) -> list[_ProjectAccess]:
+    """Fetch the projects of a group, and the projects among them where we have the role Planner.
+
+    The list itself does not name our role.
+    """
     address = f"/groups/{quote(path, safe='')}/projects"
     listed = session.rows(_Project, address, key, **_GROUP)
     writable = {project.id for project in session.rows(_Project, address, key, **_GROUP, min_access_level=PLANNER)}
-    return [_Seen(project, PLANNER if project.id in writable else 0) for project in listed]
+    return [_ProjectAccess(project, PLANNER if project.id in writable else 0) for project in listed]
 
 
-def _level(told: _Project) -> int | None:
-    """The role that we have; None where it comes from somewhere that GitLab does not name here."""
-    given = [
-        access.access_level for access in (told.permissions.project_access, told.permissions.group_access) if access
-    ]
-    if not given and told.visibility == "private":
+def _level(project: _Project) -> int | None:
+    """Our access level in a project; None if it comes from a source that GitLab does not name here."""
+    permissions = project.permissions
+    levels = [access.access_level for access in (permissions.project_access, permissions.group_access) if access]
+    if not levels and project.visibility == "private":
         return None
-    return max(given, default=0)
+    return max(levels, default=0)
 
 
-def _right(seen: _Seen) -> Right:
-    held = None if seen.level is None else seen.level >= PLANNER
+def _right(access: _ProjectAccess) -> Right:
+    held = None if access.level is None else access.level >= PLANNER
     name = "the role Planner or Reporter"
-    return Right(project=seen.project.path_with_namespace, name=name, need=Need.UPDATE, held=held)
+    return Right(project=access.project.path_with_namespace, name=name, need=Need.UPDATE, held=held)
 
 
 def _obstacles(projects: Iterable[_Project]) -> Iterable[Obstacle]:
@@ -173,23 +178,22 @@ def _obstacles(projects: Iterable[_Project]) -> Iterable[Obstacle]:
             yield Obstacle(project=name, words="the project is archived", need=Need.UPDATE, remedy=remedy)
 
 
-# --- what our writes would set off ---------------------------------------------------------------------------------
+# --- webhooks ------------------------------------------------------------------------------------------------------
 
 
 def _triggers(session: Session, projects: Sequence[_Project]) -> tuple[list[Trigger], list[Unread]]:
-    triggers, unread = (
-        [],
-        [Unread(project=project.path_with_namespace, what="its webhooks") for project in projects[MOST:]],
-    )
-    for project, hooks in zip(
-        projects, session.map_all(lambda project: _hooks(session, project), projects[:MOST]), strict=False
-    ):
+    """Find webhooks that our writes would trigger."""
+    triggers: list[Trigger] = []
+    rest = projects[MAX_PROJECTS:]
+    unread = [Unread(project=project.path_with_namespace, what="its webhooks") for project in rest]
+    answers = session.caller.map_all(lambda project: _hooks(session, project), projects[:MAX_PROJECTS])
+    for project, hooks in zip(projects, answers, strict=False):
         name = project.path_with_namespace
         if hooks is None:
             unread.append(Unread(project=name, what="its webhooks (for its maintainers only)"))
             continue
         for hook in hooks:
-            events = [event for event in _OURS if getattr(hook, f"{event}_events")]
+            events = [event for event in _EVENTS if getattr(hook, f"{event}_events")]
             if events:
                 host = urlsplit(hook.url).hostname or "?"
                 triggers.append(Trigger(project=name, words=f"the webhook to {host} ({', '.join(events)})"))
@@ -197,7 +201,8 @@ def _triggers(session: Session, projects: Sequence[_Project]) -> tuple[list[Trig
 
 
 def _hooks(session: Session, project: _Project) -> list[_Hook] | None:
+    """Fetch the webhooks of a project; None if the token may not read them."""
     try:
         return session.rows(_Hook, f"/projects/{project.id}/hooks", project.path_with_namespace)
-    except (AuthError, *OWN_FAILURES):
+    except (AuthError, *PROJECT_ERRORS):
         return None

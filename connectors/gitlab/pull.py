@@ -1,10 +1,9 @@
-"""Reading a GitLab: projects, milestones, issues, histories; everything, or what changed.
+"""Pull projects: milestones, issues and histories; everything, or what changed.
 
-A project's first request for issues asks for the newest updates (one request for all projects of a group that are
-pulled together). If a few pages hold all that changed, that is the end. Else the rows are walked in the order of
-creation (`connectors.gitlab.issue_pages`). The newest update seen by the first request is where the next pull begins
-(less
-an overlap), since whatever is edited during the walk is newer.
+A project's first request for issues asks for the newest updates. Projects of a group that are pulled together share one
+such request. If a few pages hold all changes, the pull ends there. Otherwise the rows are walked in the order of
+creation (`connectors.gitlab.issue_pages`). The next pull begins at the newest update of the first request, less
+an overlap: an issue that is edited during the walk is newer.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from msgspec import Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.cursor import OVERLAP, Cursor
-from connectors.gitlab.history_rest import Asked, Histories, Told, could_tell
-from connectors.gitlab.issue_pages import COUNTED, EVERY, counted_pages, text_of, walk
+from connectors.gitlab.history_rest import HISTORY, Histories, HistoryRequest, IssueHistory, needs_history
+from connectors.gitlab.issue_pages import ALL_ISSUES, MAX_COUNTED, format_time, page_count, walk
 from connectors.gitlab.normalize import issue_of, milestone_of, project_of
-from connectors.gitlab.session import OWN_FAILURES, PER_PAGE, Session
+from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.responses import decode
@@ -32,312 +31,362 @@ from sync.model.tracker_data import Issue, Project
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
-__all__ = ["Options", "pull"]
+__all__ = ["Reader"]
 
-FEW = 5
-"""Pages that are simply read one after the other, newest update first: an edit then only makes rows come twice."""
-SOME, SOME_TOLD = 250, 100
-"""Issues that are handed on together: few enough to store often, fewer where their histories take requests."""
+FEW_PAGES = 5
+"""Pages of newest updates that are read one after the other. An edit meanwhile only makes rows come twice."""
 
-
-class Options(Struct, frozen=True):
-    """The settings that a pull knows: see `HISTORY`; labels by which our own status issues are told."""
-
-    sweeping: SweepSchedule
-    rules: RuleMilestones
-    history: str = "full"
-    status_labels: frozenset[str] = frozenset()
+BATCH, BATCH_WITH_HISTORIES = 250, 100
+"""Issues in one page of a pull: few enough to store often, and fewer where their histories take requests."""
 
 
-class _Together(Struct, frozen=True):
-    """Projects that are pulled together: those of a group, or (without ``group``) those named one by one."""
+class _ProjectGroup(Struct, frozen=True):
+    """Projects that are pulled together: the projects of a group, or (with an empty ``group``) single projects."""
 
     projects: list[Project]
     group: str = ""
 
 
-class _Newest(Struct, frozen=True):
-    """The newest updates of a project or group; ``whole`` if these are all, else there are ``pages`` (1: not known)."""
+class _NewestIssues(Struct, frozen=True):
+    """Newest updates of a project or group.
+
+    ``is_complete``: these are all issues asked for. Otherwise there are ``pages`` pages (1 if GitLab did not count).
+    """
 
     rows: list[api_types.Issue] = []
-    whole: bool = False
+    is_complete: bool = False
     pages: int = 1
 
     @property
-    def upto(self) -> datetime | None:
+    def updated_at(self) -> datetime | None:
+        """The newest update (UTC), None without issues."""
         return max((issue.updated_at for issue in self.rows), default=None)
 
 
-class _Head(Struct, frozen=True):
-    """What is read of several projects at once; ``newest`` is not read where a walk goes on."""
+class _ProjectStart(Struct, frozen=True):
+    """First answers of one project: its milestones and newest issues.
+
+    ``newest_issues`` is empty where a walk continues. ``newest`` is the newest update (UTC) when reading began.
+    """
 
     milestones: list[api_types.Milestone]
-    newest: _Newest
-    upto: datetime | None
-    """The newest update when reading began."""
+    newest_issues: _NewestIssues
+    newest: datetime | None
 
 
-# --- which projects ----------------------------------------------------------------------------------------------
+class _Options(Struct, frozen=True):
+    sweeps: SweepSchedule
+    rules: RuleMilestones
+    history: str
+    status_labels: frozenset[str]
+
+    def scope(self, path: str) -> str:
+        """The scope of a cursor: the project's path, and the fingerprint of its rules."""
+        return f"{path} {self.rules.fingerprint(path)}".strip()
 
 
-def pull(session: Session, options: Options, keys: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-    """See `Connector.pull`. A key is a project's path or number, or a group's path, with ``/*`` or without."""
-    single, groups, order = _Together([]), list[_Together](), list[str]()
-    before = {number: Cursor.decode(text) for number, text in cursors.items()}
-    likely = _likely(keys[: 2 * session.concurrency], before)
-
-    def head_of(number: str) -> Future[_Head | TrackerError]:
-        return attempt(lambda: _head(session, number, likely[number], before[number]))
-
-    asked: list[Callable[[], Any]] = [partial(_resolve, session, key) for key in keys]
-    asked += [partial(head_of, number) for number in likely]
-    answers = session.map_all(lambda ask: ask(), asked)
-    for key, answer in zip(keys, answers[: len(keys)], strict=True):
-        if isinstance(answer, TrackerError):
-            yield Page(failed={key: answer})
-            order += [] if isinstance(answer, GoneError) else [key]
-            continue
-        known = {project.id for some in (single, *groups) for project in some.projects}
-        new = [project for project in answer.projects if project.id not in known]
-        order += [project.key for project in new]
-        if answer.group:
-            groups.append(_Together(new, answer.group))
-        else:
-            single.projects.extend(new)
-    paths = {project.id: project.key for some in (single, *groups) for project in some.projects}
-    at = {number: cursor.of(_place(options, paths.get(number, ""))) for number, cursor in before.items()}
-    heads = dict(zip(likely, answers[len(keys) :], strict=True))
-    ahead = {number: head for number, head in heads.items() if at[number] is before[number]}
-    for some in (single, *groups):
-        yield from _pull_together(session, options, some, at, ahead, order)
+# --- projects ------------------------------------------------------------------------------------------------------
 
 
-def _place(options: Options, path: str) -> str:
-    """What a cursor is good for: a project's path, and the rules by which its issues were read."""
-    return f"{path} {options.rules.fingerprint(path)}".strip()
+class Reader:
+    """Reader of all projects of a connection.
 
-
-def _likely(keys: Sequence[str], before: Mapping[str, Cursor]) -> dict[str, str]:
-    """The projects that these keys named when they were last read: id -> path.
-
-    Their heads are asked for, by id, while the keys are looked up. Those of projects that turn out to be renamed, or
-    not to be what the key names, are passed over; of the others the very same was to be asked, so that even a failure
-    is what it would have been.
+    ``history`` is a value of `HISTORY`; ``status_labels`` are the labels of our own status issues.
     """
-    paths = {number: cursor.place.partition(" ")[0] for number, cursor in before.items() if cursor.place}
-    named = [[number for number, path in paths.items() if key in (number, path)] for key in keys]
-    return {number: paths[number] for number, *others in filter(None, named) if not others}
+
+    def __init__(
+        self,
+        session: Session,
+        sweeps: SweepSchedule,
+        rules: RuleMilestones,
+        history: str = HISTORY[0],
+        status_labels: Sequence[str] = (),
+    ) -> None:
+        self._session = session
+        self._options = _Options(sweeps, rules, history, frozenset(status_labels))
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Yield what changed. A project is a path or number, or a group's path with or without ``/*``.
+
+        See `Connector.pull`.
+        """
+        before = {project: Cursor.decode(text) for project, text in cursors.items()}
+        expected = _expected_projects(projects[: 2 * self._session.concurrency], before)
+
+        def early_start(project: str) -> Future[_ProjectStart | TrackerError]:
+            return attempt(lambda: self._start(project, expected[project], before[project]))
+
+        calls: list[Callable[[], Any]] = [partial(_resolve, self._session, key) for key in projects]
+        calls += [partial(early_start, project) for project in expected]
+        answers = self._session.caller.map_all(lambda call: call(), calls)
+        single, groups, order = _ProjectGroup([]), list[_ProjectGroup](), list[str]()
+        ids: set[str] = set()
+        for key, answer in zip(projects, answers[: len(projects)], strict=True):
+            if isinstance(answer, TrackerError):
+                yield Page(failed={key: answer})
+                order += [] if isinstance(answer, GoneError) else [key]
+                continue
+            new = [project for project in answer.projects if project.id not in ids]
+            ids |= {project.id for project in new}
+            order += [project.key for project in new]
+            if answer.group:
+                groups.append(_ProjectGroup(new, answer.group))
+            else:
+                single.projects.extend(new)
+        paths = {project.id: project.key for group in (single, *groups) for project in group.projects}
+        latest = {
+            project: cursor.for_scope(self._options.scope(paths.get(project, ""))) for project, cursor in before.items()
+        }
+        starts = dict(zip(expected, answers[len(projects) :], strict=True))
+        early = {project: start for project, start in starts.items() if latest[project] is before[project]}
+        for group in (single, *groups):
+            yield from self._pull_group(group, latest, early, order)
+
+    def _pull_group(
+        self,
+        group: _ProjectGroup,
+        cursors: Mapping[str, Cursor],
+        early: Mapping[str, Future[_ProjectStart | TrackerError]],
+        order: Sequence[str],
+    ) -> Iterator[Page]:
+        """Pull the projects of a group. ``early`` holds the starts that were requested already."""
+        shared = self._shared_issues(group, cursors)
+
+        def start_of(project: Project) -> _ProjectStart | TrackerError:
+            future, cursor = early.get(project.id), cursors.get(project.id, Cursor())
+            return future.result() if future else self._start(project.id, project.key, cursor, shared)
+
+        width = 2 * self._session.concurrency
+        for n in range(0, len(group.projects), width):
+            batch = group.projects[n : n + width]
+            for project, start in zip(batch, self._session.caller.map_all(start_of, batch), strict=True):
+                try:
+                    if isinstance(start, TrackerError):
+                        raise start
+                    cursor = cursors.get(project.id, Cursor())
+                    yield from _ProjectReader(self._session, self._options, project, start, cursor).pages(order)
+                except PROJECT_ERRORS as error:
+                    yield Page(failed={project.key: error})
+
+    def _shared_issues(self, group: _ProjectGroup, cursors: Mapping[str, Cursor]) -> _NewestIssues | None:
+        """Fetch the changes of a whole group, on its first pull its newest update only; None without a group."""
+        if not group.group or len(group.projects) < 2:
+            return None
+        known = [cursors.get(project.id, Cursor()) for project in group.projects]
+        since = [cursor.since for cursor in known if cursor.since is not None and cursor.created_until is None]
+        path = f"/groups/{quote(group.group, safe='')}/issues"
+        pages = FEW_PAGES if since else 1
+        try:
+            return _newest_issues(self._session, path, group.group, min(since, default=None), pages)
+        except PROJECT_ERRORS:
+            return None
+
+    def _start(
+        self, project: str, key: str, cursor: Cursor, shared: _NewestIssues | None = None
+    ) -> _ProjectStart | TrackerError:
+        """Fetch the milestones and newest issues of a project (id). Return an error that concerns it alone."""
+        path, since = f"/projects/{project}", cursor.since
+        newest: _NewestIssues | None = None
+        if cursor.created_until is not None:
+            newest = _NewestIssues()
+        elif shared is not None and shared.is_complete and since is not None:
+            own = [row for row in shared.rows if str(row.project_id) == project and row.updated_at >= since]
+            newest = _NewestIssues(own, is_complete=True)
+        calls: list[Callable[[], Any]] = [
+            lambda: self._session.rows(api_types.Milestone, f"{path}/milestones", key, include_ancestors="true"),
+            lambda: newest or _newest_issues(self._session, f"{path}/issues", key, since),
+        ]
+        try:
+            milestones, issues = self._session.caller.map_all(lambda call: call(), calls)
+        except PROJECT_ERRORS as error:
+            return error
+        if cursor.created_until is not None:
+            return _ProjectStart(milestones, issues, cursor.newest)
+        times = [at for at in (issues.updated_at, shared.updated_at if shared else None) if at is not None]
+        return _ProjectStart(milestones, issues, max(times, default=None))
 
 
-def _resolve(session: Session, key: str) -> _Together | TrackerError:
-    """The projects that a key names: itself, or all below a group, subgroups included."""
+def _expected_projects(keys: Sequence[str], cursors: Mapping[str, Cursor]) -> dict[str, str]:
+    """The projects that these keys named at the last pull: id -> path.
+
+    Their starts are requested by id while the keys are resolved. The start of a project that was renamed, or that the
+    key does not name, is dropped. Any other start is the same request that would follow, so its errors count, too.
+    """
+    paths = {project: cursor.scope.partition(" ")[0] for project, cursor in cursors.items() if cursor.scope}
+    matches = [[project for project, path in paths.items() if key in (project, path)] for key in keys]
+    return {project: paths[project] for project, *others in filter(None, matches) if not others}
+
+
+def _resolve(session: Session, key: str) -> _ProjectGroup | TrackerError:
+    """Resolve a key to its project, or to all projects of a group and its subgroups."""
     try:
         if key.endswith("/*"):
-            return _group(session, key, key.removesuffix("/*"))
+            return _resolve_group(session, key, key.removesuffix("/*"))
         try:
             answer = session.get(f"/projects/{quote(key, safe='')}", key)
-        except GoneError as gone:
+        except GoneError as error:
             try:
-                return _group(session, key, key)
+                return _resolve_group(session, key, key)
             except GoneError:
-                return gone
-        return _Together([project_of(decode(answer, api_types.Project, session.name, key))])
-    except OWN_FAILURES as problem:
-        return problem
+                return error
+        return _ProjectGroup([project_of(decode(answer, api_types.Project, session.name, key))])
+    except PROJECT_ERRORS as error:
+        return error
 
 
-def _group(session: Session, key: str, path: str) -> _Together:
-    asked = {"include_subgroups": "true", "with_shared": "false", "archived": "false", "order_by": "id", "sort": "asc"}
-    listed = session.rows(api_types.Project, f"/groups/{quote(path, safe='')}/projects", key, **asked)
-    return _Together([project_of(project) for project in listed], path)
+def _resolve_group(session: Session, key: str, path: str) -> _ProjectGroup:
+    parameters = {
+        "include_subgroups": "true",
+        "with_shared": "false",
+        "archived": "false",
+        "order_by": "id",
+        "sort": "asc",
+    }
+    rows = session.rows(api_types.Project, f"/groups/{quote(path, safe='')}/projects", key, **parameters)
+    return _ProjectGroup([project_of(row) for row in rows], path)
 
 
-# --- what is read of each project first ----------------------------------------------------------------------------
-
-
-def _pull_together(
-    session: Session,
-    options: Options,
-    together: _Together,
-    at: Mapping[str, Cursor],
-    ahead: Mapping[str, Future[_Head | TrackerError]],
-    order: Sequence[str],
-) -> Iterator[Page]:
-    """What these projects have; ``ahead`` are the heads that have been asked for already."""
-    shared = _shared(session, together, at)
-
-    def head_of(project: Project) -> _Head | TrackerError:
-        asked, cursor = ahead.get(project.id), at.get(project.id, Cursor())
-        return asked.result() if asked else _head(session, project.id, project.key, cursor, shared)
-
-    width = 2 * session.concurrency
-    for start in range(0, len(together.projects), width):
-        some = together.projects[start : start + width]
-        for project, head in zip(some, session.map_all(head_of, some), strict=True):
-            try:
-                if isinstance(head, TrackerError):
-                    raise head
-                yield from _Reader(session, options, project, head, at.get(project.id, Cursor())).pages(order)
-            except OWN_FAILURES as problem:
-                yield Page(failed={project.key: problem})
-
-
-def _shared(session: Session, together: _Together, at: Mapping[str, Cursor]) -> _Newest | None:
-    """What changed in a whole group, or (on its first pull) its newest update alone; None where there is no group."""
-    if not together.group or len(together.projects) < 2:
-        return None
-    known = [at.get(project.id, Cursor()) for project in together.projects]
-    since = [cursor.since for cursor in known if cursor.since is not None and cursor.created is None]
-    path = f"/groups/{quote(together.group, safe='')}/issues"
-    try:
-        return _newest(session, path, together.group, min(since, default=None), few=FEW if since else 1)
-    except OWN_FAILURES:
-        return None
-
-
-def _newest(session: Session, path: str, key: str, since: datetime | None, few: int = FEW) -> _Newest:
-    asked: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **EVERY}
+def _newest_issues(
+    session: Session, path: str, key: str, since: datetime | None, max_pages: int = FEW_PAGES
+) -> _NewestIssues:
+    """Fetch up to ``max_pages`` pages of the newest updates since a time; one page if there are more."""
+    parameters: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **ALL_ISSUES}
     if since is not None:
-        asked["updated_after"] = text_of(since)
+        parameters["updated_after"] = format_time(since)
     rows: list[api_types.Issue] = []
-    for number in range(1, few + 1):
-        answer = session.get(path, key, page=number, **asked)
-        read, pages = decode(answer, list[api_types.Issue], session.name, key), counted_pages(answer)
-        rows += read
-        if len(read) < PER_PAGE or number == pages:
-            return _Newest(rows, whole=True)
-        if pages is None or pages > few:
+    for number in range(1, max_pages + 1):
+        answer = session.get(path, key, page=number, **parameters)
+        page, pages = decode(answer, list[api_types.Issue], session.name, key), page_count(answer)
+        rows += page
+        if len(page) < PER_PAGE or number == pages:
+            return _NewestIssues(rows, is_complete=True)
+        if pages is None or pages > max_pages:
             break
-    return _Newest(rows, pages=pages or 1)
-
-
-def _head(
-    session: Session, number: str, key: str, cursor: Cursor, shared: _Newest | None = None
-) -> _Head | TrackerError:
-    path, since = f"/projects/{number}", cursor.since
-    newest: _Newest | None = None
-    if cursor.created is not None:
-        newest = _Newest()
-    elif shared is not None and shared.whole and since is not None:
-        mine = [i for i in shared.rows if str(i.project_id) == number and i.updated_at >= since]
-        newest = _Newest(mine, whole=True)
-    asked: list[Callable[[], Any]] = [
-        lambda: session.rows(api_types.Milestone, f"{path}/milestones", key, include_ancestors="true"),
-        lambda: newest or _newest(session, f"{path}/issues", key, since),
-    ]
-    try:
-        milestones, read = session.map_all(lambda ask: ask(), asked)
-    except OWN_FAILURES as problem:
-        return problem
-    if cursor.created is not None:
-        return _Head(milestones, read, cursor.upto)
-    seen = [upto for upto in (read.upto, shared.upto if shared else None) if upto is not None]
-    return _Head(milestones, read, max(seen, default=None))
+    return _NewestIssues(rows, pages=pages or 1)
 
 
 # --- one project ---------------------------------------------------------------------------------------------------
 
 
-class _Reader:
-    """One project's pull."""
+class _ProjectReader:
+    """Reader of one project."""
 
-    def __init__(self, session: Session, options: Options, project: Project, head: _Head, cursor: Cursor) -> None:
-        self.session, self.options, self.project, self.head, self.cursor = session, options, project, head, cursor
-        self.histories = Histories(session, project.key, head.milestones)
-        self.first = cursor.since is None
-        if self.first and cursor.swept is None:
-            self.cursor = cursor.at(options.sweeping.now())
+    def __init__(
+        self, session: Session, options: _Options, project: Project, start: _ProjectStart, cursor: Cursor
+    ) -> None:
+        self._session, self._options, self._project, self._start = session, options, project, start
+        self._histories = Histories(session, project.key, start.milestones)
+        self._is_first_pull = cursor.since is None
+        needs_sweep_time = self._is_first_pull and cursor.swept_at is None
+        self._cursor = cursor.after_sweep(options.sweeps.now()) if needs_sweep_time else cursor
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
-        """The project's pages: milestones with the first rows, the cursor with each, completeness with the last.
+        """Yield the project's pages: milestones on the first page, a cursor on each, completeness on the last.
 
-        A milestone of a group is given to the first project in ``order`` below that group, so that it has one
-        project, whatever fails.
+        A milestone of a group belongs to the first project in ``order`` below that group, so that it has one project
+        even if some projects fail.
         """
-        mine, upto, newest = self.project.id, self.head.upto, self.head.newest
-        first = Page(
-            projects=(self.project,),
-            milestones=tuple(milestone_of(m, mine) for m in self.head.milestones if self._owns(m, order)),
-            all_milestones=frozenset({mine}),
+        project, newest, issues = self._project.id, self._start.newest, self._start.newest_issues
+        base = Page(
+            projects=(self._project,),
+            milestones=tuple(milestone_of(row, project) for row in self._start.milestones if self._owns(row, order)),
+            all_milestones=frozenset({project}),
         )
-        late = newest.rows if newest.whole else []
-        if upto is not None and not newest.whole:
-            since, created = self.cursor.since, self.cursor.created
-            asks = self.options.history != "none"
-            walked = walk(self.session, self.project, since, created, SOME_TOLD if asks else SOME, newest.pages)
-            each = self.session.map_ahead if asks else map  # rows that are asked nothing more need not wait in memory
-            for rows, told in each(lambda rows: (rows, self._told(rows)), walked):
-                late += (row for row in rows if row.updated_at >= upto - OVERLAP)
-                yield self._page(told, self.cursor.walking(upto, rows[-1].created_at), first)
-                first = Page()
-        end = self.cursor.after(upto, late)
-        yield self._page(self._told(newest.rows if newest.whole else []), end, first, last=True)
-        if self.options.sweeping.is_due(end.swept):
+        late = issues.rows if issues.is_complete else []
+        if newest is not None and not issues.is_complete:
+            has_histories = self._options.history != "none"
+            size = BATCH_WITH_HISTORIES if has_histories else BATCH
+            since, created = self._cursor.since, self._cursor.created_until
+            batches = walk(self._session, self._project, since, created, size, issues.pages)
+            # without histories no requests follow, so the rows need not wait in memory
+            apply = self._session.caller.map_ahead if has_histories else map
+            for rows, batch in apply(lambda rows: (rows, self._with_histories(rows)), batches):
+                late += (row for row in rows if row.updated_at >= newest - OVERLAP)
+                yield self._page(*batch, self._cursor.during_walk(newest, rows[-1].created_at), base)
+                base = Page()
+        end = self._cursor.after_pull(newest, late)
+        batch = self._with_histories(issues.rows if issues.is_complete else [])
+        yield structs.replace(self._page(*batch, end, base), complete=frozenset({project}))
+        if self._options.sweeps.is_due(end.swept_at):
             yield from self._sweep(end)
 
     def _sweep(self, cursor: Cursor) -> Iterator[Page]:
-        """All issues once more, without histories: changes that left no trace in ``updated_at``, and who is missing.
+        """Read all issues again without histories, to find deleted issues and changes without a new ``updated_at``.
 
-        Rows that the next pull will read with their histories are left to it. Where GitLab does not count (beyond
-        10,000) a deletion meanwhile may have hidden a row between two pages, so there only what two walks miss is gone.
+        Rows that the next pull reads with their histories are left out. Beyond `MAX_COUNTED` rows GitLab does not
+        count, and a deletion meanwhile may hide a row between two pages. There an issue counts as deleted only if two
+        walks miss it.
         """
         ids: set[int] = set()
         for _ in range(2):
-            for rows in walk(self.session, self.project, None, None, SOME):
+            for rows in walk(self._session, self._project, None, None, BATCH):
                 ids.update(row.id for row in rows)
                 old = [row for row in rows if cursor.since is not None and row.updated_at < cursor.since]
-                yield Page(issues=tuple(self._untold(old)))
-            if len(ids) < COUNTED:
+                yield Page(issues=tuple(self._with_blockers(old)))
+            if len(ids) < MAX_COUNTED:
                 break
+        swept = cursor.after_sweep(self._options.sweeps.now())
         yield Page(
-            all_issues={self.project.id: frozenset(map(str, ids))},
-            cursors={
-                self.project.id: cursor.at(self.options.sweeping.now()).encode(_place(self.options, self.project.key))
-            },
+            all_issues={self._project.id: frozenset(map(str, ids))},
+            cursors={self._project.id: self._encode(swept)},
         )
 
-    def _untold(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
-        issues = {i.id: issue_of(i, self.project, self.session.base_url) for i in rows}
-        labels, history = self.options.status_labels, self.options.history
-        asked = [i for i in rows if could_tell(i, None, labels, history, first=False)]
-        blocked = self.histories.blocked([Asked.of(i, issues[i.id]) for i in asked])
-        return (_blocked(issue, blocked) for issue in issues.values())
+    def _with_blockers(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
+        issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in rows}
+        requests = self._history_requests(rows, issues, first_milestone=None, first=False)
+        blockers = self._histories.fetch_blockers(requests)
+        return (_add_blockers(issue, blockers) for issue in issues.values())
 
     def _owns(self, milestone: api_types.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
             return True
         group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
-        return next((key for key in order if key.startswith(f"{group}/")), self.project.key) == self.project.key
+        owner = next((key for key in order if key.startswith(f"{group}/")), self._project.key)
+        return owner == self._project.key
 
-    def _told(self, rows: Sequence[api_types.Issue]) -> tuple[list[Issue], list[Told]]:
-        """The rows that were not read before with what they block, and the histories of those that can have one."""
-        fresh = [i for i in rows if not self.cursor.knows(i)]
-        if not self.first and self.options.history != "none":
-            blockers = [row for row in fresh if row.blocking_issues_count]
-            known = {row.id for row in fresh}
-            fresh += [row for row in self.histories.waiting(self.project.id, blockers) if row.id not in known]
-        issues = {i.id: issue_of(i, self.project, self.session.base_url) for i in fresh}
-        began = min((m.created_at for m in self.head.milestones), default=None)
-        labels, history = self.options.status_labels, self.options.history
-        asked = [i for i in fresh if could_tell(i, began, labels, history, first=self.first)]
-        told = self.histories.tell([Asked.of(i, issues[i.id]) for i in asked])
-        blocked = {forecast.issue: forecast.blocked_by for forecast in told}
-        return [_blocked(issue, blocked) for issue in issues.values()], told
+    def _with_histories(self, rows: Sequence[api_types.Issue]) -> tuple[list[Issue], list[IssueHistory]]:
+        """Convert the rows that are new, and the issues that they block. Fetch the histories that are needed."""
+        new = [row for row in rows if not self._cursor.has_read(row)]
+        if not self._is_first_pull and self._options.history != "none":
+            blockers = [row for row in new if row.blocking_issues_count]
+            ids = {row.id for row in new}
+            new += [row for row in self._histories.fetch_blocked(self._project.id, blockers) if row.id not in ids]
+        issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in new}
+        first_milestone = min((row.created_at for row in self._start.milestones), default=None)
+        requests = self._history_requests(new, issues, first_milestone, first=self._is_first_pull)
+        histories = self._histories.fetch(requests)
+        blocked_by = {history.issue: history.blocked_by for history in histories}
+        return [_add_blockers(issue, blocked_by) for issue in issues.values()], histories
 
-    def _page(self, read: tuple[list[Issue], list[Told]], cursor: Cursor, with_: Page, *, last: bool = False) -> Page:
-        issues, told = read
-        gone = frozenset(t.issue for t in told if t.gone)
-        return Page(
-            projects=with_.projects,
-            milestones=with_.milestones,
-            all_milestones=with_.all_milestones,
-            issues=tuple(issue for issue in issues if issue.id not in gone),
-            histories={t.issue: t.events for t in told if not t.gone},
-            gone=gone,
-            cursors={self.project.id: cursor.encode(_place(self.options, self.project.key))},
-            complete=frozenset({self.project.id}) if last else frozenset(),
+    def _history_requests(
+        self,
+        rows: Sequence[api_types.Issue],
+        issues: Mapping[int, Issue],
+        first_milestone: datetime | None,
+        *,
+        first: bool,
+    ) -> list[HistoryRequest]:
+        labels, history = self._options.status_labels, self._options.history
+        return [
+            HistoryRequest.of(row, issues[row.id])
+            for row in rows
+            if needs_history(row, first_milestone, labels, history, first=first)
+        ]
+
+    def _page(self, issues: list[Issue], histories: list[IssueHistory], cursor: Cursor, base: Page) -> Page:
+        """``base`` with these issues and histories, and with the cursor."""
+        deleted = frozenset(history.issue for history in histories if history.is_deleted)
+        return structs.replace(
+            base,
+            issues=tuple(issue for issue in issues if issue.id not in deleted),
+            histories={history.issue: history.events for history in histories if not history.is_deleted},
+            gone=deleted,
+            cursors={self._project.id: self._encode(cursor)},
         )
 
+    def _encode(self, cursor: Cursor) -> str:
+        return cursor.encode(self._options.scope(self._project.key))
 
-def _blocked(issue: Issue, by: Mapping[str, tuple[str, ...]]) -> Issue:
-    return structs.replace(issue, blocked_by=by[issue.id]) if by.get(issue.id) else issue
+
+def _add_blockers(issue: Issue, blocked_by: Mapping[str, tuple[str, ...]]) -> Issue:
+    return structs.replace(issue, blocked_by=blocked_by[issue.id]) if blocked_by.get(issue.id) else issue

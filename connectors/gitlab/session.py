@@ -1,13 +1,13 @@
-"""Talking to one GitLab: python-gitlab carries the bytes, everything else is `connectors.shared.http`'s.
+"""Transport to GitLab: python-gitlab sends the requests; retries and pacing are those of `connectors.shared.http`.
 
-The SDK's retries, sleeps and object layer are off. Each request takes an idle client and gives it back, so that no
-client serves two threads at once and connections are kept.
+The SDK's retries, sleeps and object layer are off. Each request takes an idle client and returns it, so that no client
+serves two threads at the same time and open connections are reused.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -22,72 +22,72 @@ from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import Setup
 
-__all__ = ["OWN_FAILURES", "PER_PAGE", "Session", "TooHeavyError", "source_of"]
+__all__ = ["PER_PAGE", "PROJECT_ERRORS", "Session", "TooHeavyError", "base_url_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 Params = Mapping[str, Any]
 
 PER_PAGE = 100
-OWN_FAILURES = (GoneError, MalformedError, RefusedError, BusyError)
-"""What ends one project's reading and not the others'."""
-NOTES_A_MINUTE = 55
-"""GitLab.com takes 60 new notes a minute from one user."""
-READS_PER_MINUTE = 1800
-"""GitLab.com takes 2,000 requests a minute from one user."""
+"""Rows in one page."""
+
+PROJECT_ERRORS = (GoneError, MalformedError, RefusedError, BusyError)
+"""Errors that concern one project. All other errors end the work of the connection."""
+
+NOTES_PER_MINUTE = 55
+"""GitLab.com allows 60 new notes a minute from one user."""
+
+REQUESTS_PER_MINUTE = 1800
+"""GitLab.com allows 2,000 requests a minute from one user."""
+
 MINUTE = timedelta(minutes=1)
 
 
-def source_of(url: str) -> str:
-    """The base URL by which a GitLab is known for ever: no ``/api/v4``, no slash at the end, host in lower case."""
+def base_url_of(url: str) -> str:
+    """The base URL that identifies a GitLab: no ``/api/v4``, no slash at the end, host in lower case."""
     parts = urlsplit(url.rstrip("/").removesuffix("/api/v4").rstrip("/"))
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, "", ""))
 
 
 class TooHeavyError(Exception):
-    """GitLab could not answer so large a question in time; ask for less."""
+    """Raised when GitLab could not answer so large a query in time: split it."""
 
 
 class _Client(gitlab.Gitlab):
-    """An SDK client that remembers the last answer, whose headers its errors leave out."""
+    """SDK client that keeps the last answer: the SDK's errors leave its headers out."""
 
     last: requests.Response | None = None
 
-    def heard(self, response: requests.Response, **_: Any) -> None:
-        """Response hook."""
+    def keep(self, response: requests.Response, **_: Any) -> None:
+        """Response hook: keep the answer."""
         self.last = response
 
 
 class Session:
-    """One connection's requests. Threads may share it."""
+    """All requests of one connection. Its threads may share it."""
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self.base_url = setup.name, source_of(setup.url)
+        self.name, self.base_url = setup.name, base_url_of(setup.url)
         self.concurrency = setup.concurrency
         self._setup, self._idle = setup, deque[_Client]()
         public = urlsplit(self.base_url).hostname == "gitlab.com"
-        self._caller = Caller(
-            setup, per_minute=int(setup.options.get("requests_a_minute", READS_PER_MINUTE if public else 0))
+        self.caller = Caller(
+            setup, per_minute=int(setup.options.get("requests_a_minute", REQUESTS_PER_MINUTE if public else 0))
         )
         self.graphql = "job_token" not in setup.secrets
-        """Whether GraphQL is worth asking: a job token may not, and an instance may have refused."""
+        """Whether GraphQL can be used: a job token may not, and an instance may have refused."""
         self.counts_blockers = True
-        """Whether GraphQL knows how many issues block one: older instances do not."""
-        self._notes = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_A_MINUTE))))
-
-    @property
-    def sent(self) -> int:
-        """Requests sent so far."""
-        return self._caller.count
+        """Whether GraphQL counts the blockers of an issue: older instances do not."""
+        self._note_times = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_PER_MINUTE))))
 
     def get(self, path: str, project: str = "", **params: Any) -> Response:
-        """Read one answer, again after passing faults. Raises a `TrackerError` that names ``project``."""
-        return self._caller.read(lambda: self._send("get", path, project, params), project)
+        """Read; retry after temporary failures. Raises a `TrackerError` that names ``project``."""
+        return self.caller.read(lambda: self._send("get", path, project, params), project)
 
     def query(self, document: str, variables: Params, project: str = "") -> Response:
-        """Ask by GraphQL. Raises `TooHeavyError` at once where asking for less may help."""
+        """Query GraphQL. Raises `TooHeavyError` at once when a smaller query may succeed."""
 
-        def ask() -> Response:
+        def send() -> Response:
             try:
                 body = {"query": document, "variables": variables}
                 response = self._send("post", f"{self.base_url}/api/graphql", project, {}, body)
@@ -97,52 +97,47 @@ class Session:
                 raise TooHeavyError
             return response
 
-        return self._caller.read(ask, project)
+        return self.caller.read(send, project)
 
     def rows(self, type_: type[T], path: str, project: str = "", **params: Any) -> list[T]:
-        """Every row of a list that stands still long enough: page 1, then the others a few at once."""
+        """Fetch every row of a list: page 1, then the other pages, several at the same time.
+
+        Use it for lists that do not change meanwhile: a deletion would move rows between pages.
+        """
 
         def page(number: int) -> Response:
             return self.get(path, project, page=number, per_page=PER_PAGE, **params)
 
         first = page(1)
-        found = decode(first, list[type_], self.name, project)  # type: ignore[valid-type]
+        rows = decode(first, list[type_], self.name, project)  # type: ignore[valid-type]
         last = first.headers.get("x-total-pages", "")
         if last.isdigit():
-            for answer in self.map_all(page, range(2, int(last) + 1)):
-                found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
-            return found
+            for answer in self.caller.map_all(page, range(2, int(last) + 1)):
+                rows += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
+            return rows
         number, answer = 1, first
-        while len(found) == number * PER_PAGE:
+        while len(rows) == number * PER_PAGE:
             number, before = number + 1, answer
             answer = page(number)
             if answer.body == before.body:
-                raise MalformedError(self.name, project, "its pages repeat")
-            found += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
-        return found
+                raise MalformedError(self.name, project, "the pages of a list repeat")
+            rows += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
+        return rows
 
-    def change(self, verb: str, path: str, project: str, body: Params | None = None, *, again: bool) -> Response:
-        """Send a write; ``again`` says that doing it twice is doing it once. See `Caller.write`."""
-        return self._caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=again)
+    def change(self, verb: str, path: str, project: str, body: Params | None = None, *, repeatable: bool) -> Response:
+        """Send a write. ``repeatable``: sending it twice has the same effect as once. See `Caller.write`."""
+        return self.caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=repeatable)
 
     def note(self, path: str, project: str, body: Params) -> Response:
-        """Send a new note, no faster than GitLab takes them; never twice."""
+        """Send a new note once, no faster than GitLab allows."""
         now = self._setup.clock()
-        if len(self._notes) == self._notes.maxlen and now - self._notes[0] < MINUTE:
-            self._setup.sleep((self._notes[0] + MINUTE - now).total_seconds())
-        self._notes.append(self._setup.clock())
-        return self.change("post", path, project, body, again=False)
-
-    def map_all(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """``work`` on every item, a few at once, in order."""
-        return self._caller.map_all(work, items)
-
-    def map_ahead(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """``work`` on every item, a few at once, while the results are taken in order."""
-        return self._caller.map_ahead(work, items)
+        if len(self._note_times) == self._note_times.maxlen and now - self._note_times[0] < MINUTE:
+            self._setup.sleep((self._note_times[0] + MINUTE - now).total_seconds())
+        self._note_times.append(self._setup.clock())
+        return self.change("post", path, project, body, repeatable=False)
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         while self._idle:
             self._idle.pop().session.close()
 
@@ -157,7 +152,7 @@ class Session:
             keep_base_url=True,
         )
         client.ssl_verify = pin_environment(client.session, self.base_url, self._setup.options.get("ca_file"))
-        client.session.hooks["response"] += [client.heard, self._stay]
+        client.session.hooks["response"] += [client.keep, self._refuse_other_host]
         return client
 
     def _send(self, verb: str, path: str, project: str, params: Params, body: Params | None = None) -> Response:
@@ -177,9 +172,11 @@ class Session:
                 max_retries=0,
             )
             content = read_body(answer, self._setup.clock)
-            self._caller.add_requests(len(answer.history))
+            self.caller.add_requests(len(answer.history))
         except RedirectError:
-            raise RefusedError(self.name, project, "the write was redirected; use the project's present path") from None
+            raise RefusedError(
+                self.name, project, "the write was redirected; configure the project's present path"
+            ) from None
         except GitlabError:
             if client.last is None:
                 raise
@@ -191,8 +188,8 @@ class Session:
             self._idle.append(client)
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
-    def _stay(self, response: requests.Response, **_: Any) -> None:
-        """Response hook: follow a redirect on this host only, so that no other ever sees the token."""
+    def _refuse_other_host(self, response: requests.Response, **_: Any) -> None:
+        """Response hook: follow a redirect on this host only, so that no other host sees the token."""
         target = urlsplit(response.headers.get("location", ""))
         if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.base_url).netloc:
-            raise MalformedError(self.name, "", "redirects to another host")
+            raise MalformedError(self.name, "", "redirected to another host; check the connection's url")

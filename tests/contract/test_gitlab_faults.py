@@ -218,7 +218,7 @@ class TestReading:
         side.tracker.faults.append(Fault("garbage", path, times=999, body=page.text))
         key = "acme/app" if path == "/milestones" else "acme/*"
         pages = list(side.connect(concurrency=1).pull([key], {}))
-        assert "its pages repeat" in str(pages[-1].failed[key])
+        assert "pages of a list repeat" in str(pages[-1].failed[key])
         assert side.tracker.faults[0].times == 997
 
     @pytest.mark.parametrize("after", [0, 2])
@@ -228,7 +228,7 @@ class TestReading:
         side.tracker.faults.append(Fault("status", "sort=asc", times=99, status=200, body="[]", headers=counted))
         side.tracker.faults[0].after = after
         pages = list(side.connect(history="none").pull(["acme/app"], {}))
-        assert "its pages repeat" in str(pages[-1].failed["acme/app"])
+        assert "pages of a list repeat" in str(pages[-1].failed["acme/app"])
         assert not any(page.complete for page in pages)
 
     def test_a_sweep_that_is_given_fewer_than_were_counted_buries_nobody(self, side: Side) -> None:
@@ -237,7 +237,7 @@ class TestReading:
         counted = {"x-total": "5", "x-total-pages": "1"}
         side.tracker.faults.append(Fault("status", "sort=asc", times=99, status=200, body="[]", headers=counted))
         pages = list(connector.pull(["acme/app"], {}))
-        assert "its pages repeat" in str(pages[-1].failed["acme/app"])
+        assert "pages of a list repeat" in str(pages[-1].failed["acme/app"])
         assert not any(page.all_issues for page in pages)
 
     def test_a_redirect_to_another_host_is_not_followed(self, side: Side) -> None:

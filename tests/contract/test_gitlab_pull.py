@@ -195,7 +195,7 @@ class TestPages:
         )
         side.tracker.faults.append(failing("created_at", 200, body=page.text))
         got = Mirror().pull(side.connect(history="none"), "acme/app")
-        assert "its pages repeat" in str(got.failed["acme/app"])
+        assert "pages of a list repeat" in str(got.failed["acme/app"])
 
 
 class TestWhatChanged:
@@ -577,7 +577,7 @@ class TestSweep:
         self, side: Side, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(gitlab_pages, "TOTALS_UP_TO", 0)
-        monkeypatch.setattr(sys.modules["connectors.gitlab.pull"], "COUNTED", 200)
+        monkeypatch.setattr(sys.modules["connectors.gitlab.pull"], "MAX_COUNTED", 200)
         project = side.filled("acme/app", 1200)
         got, connector = Mirror(), side.connect(history="none", concurrency=1, sweep_days=0.1)
         got.pull(connector, "acme/app")

@@ -215,4 +215,4 @@ def test_a_fault_slows_a_whole_connection_down() -> None:
         connector = side.connect(concurrency=8)
         side.tracker.faults.append(Fault("status", "/issues", times=2))
         list(connector.pull(["acme/new"], {}))
-        assert connector._session._caller._limiter.allowed == 2
+        assert connector._session.caller._limiter.allowed == 2
