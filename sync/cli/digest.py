@@ -30,7 +30,7 @@ from sync.cli.options import (
 from sync.cli.session import open_engine
 from sync.digest.cadence import Cadence
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.language import language
+from sync.digest.language import load_language
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
 from sync.engine.engine import Engine
@@ -109,7 +109,7 @@ def digest_rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
             "day": outcome.day,
             "subject": outcome.message.subject if outcome.message else "",
             "text": text_message(outcome.message.document) if outcome.message else "",
-            "error": outcome.words,
+            "error": outcome.problem,
         }
         for outcome in made
     ]
@@ -130,7 +130,7 @@ def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource)
         one = settings.audiences[name].digest
         assert one is not None
         zone = ZoneInfo(one.timezone)
-        calendar = Calendar.of(one.calendar) if one.calendar else where.book.calendar
+        calendar = Calendar.of(one.calendar) if one.calendar else where.rules.calendar
         weekday = iso_weekday(one.weekday) if one.every == "week" else None
         rhythm = Cadence(calendar, zone, one.at, weekday)
         channels: dict[str, Channel] = {
@@ -140,7 +140,7 @@ def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource)
         if path is not None:
             channels["file"] = FileChannel(path)
         audience: Audience = audiences[name]
-        yield Receiver(audience, rhythm, Speaker(language(one.language), one.style), channels)
+        yield Receiver(audience, rhythm, Speaker(load_language(one.language), one.style), channels)
 
 
 def _address(settings: Settings, audience: str, channel: str) -> str:
@@ -156,7 +156,7 @@ _STATES = {
     SendState.NEWS: "",
     SendState.QUIET: "nothing to say",
     SendState.NOT_DUE: "not due today",
-    SendState.TOLD: "has had its message",
+    SendState.ALREADY_SENT: "has had its message",
     SendState.SENT: "sent",
     SendState.REFUSED: "not sent",
     SendState.UNSURE: "perhaps sent",
@@ -179,8 +179,8 @@ def _lines(made: Iterable[SendOutcome]) -> Iterator[Text]:
 
 def _report_failures(made: Iterable[SendOutcome]) -> None:
     for outcome in made:
-        if outcome.words:
+        if outcome.problem:
             log.warning(
-                "digest", audience=outcome.audience, channel=outcome.channel, state=outcome.state, error=outcome.words
+                "digest", audience=outcome.audience, channel=outcome.channel, state=outcome.state, error=outcome.problem
             )
-            print_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.words}")
+            print_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.problem}")

@@ -19,7 +19,7 @@ from config.errors import ConfigurationError
 from config.settings import ConnectionSettings, Settings, load
 from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
-from sync.digest.channels import misunderstood
+from sync.digest.channels import address_problem
 from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, is_ok, of_clock
 from sync.store.maintenance import Condition, condition
 from sync.store.store import MissingDatabase, StoreError
@@ -194,7 +194,7 @@ def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapp
     except ConfigurationError as problem:
         return DoctorFinding(area=area, level=Level.ERROR, words=str(problem))
     log.secrets.register(address)
-    wrong = misunderstood(address)
+    wrong = address_problem(address)
     if wrong:
         return DoctorFinding(area=area, level=Level.ERROR, words=wrong)
     return DoctorFinding(area=area, level=Level.OK, words="the address is understood; nothing was sent now")

@@ -1,1 +1,4 @@
-"""The stakeholder digest: what each audience is told of what changed or needs a decision, and when."""
+"""The digest for stakeholders: per audience, the changes and the decisions needed, sent once per period over channels.
+
+May import `sync.report` and everything below it, never `sync.plan`, `sync.site` or `sync.engine`.
+"""

@@ -1,4 +1,4 @@
-"""The burn-ups that go with a mail: of the worst milestones that it tells of, as its audience may read them."""
+"""Burn-ups attached to a mail: those of the worst milestones in the message, as the audience may read them."""
 
 from __future__ import annotations
 
@@ -15,61 +15,62 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
 from sync.model.health import Status, UnknownWhy
 
-__all__ = ["MOST", "Picture", "pictures"]
+__all__ = ["MAX_PICTURES", "Picture", "render_pictures"]
 
-MOST = 3
-"""Pictures of one mail at most: more than that nobody looks at."""
+MAX_PICTURES = 3
+"""Maximum number of pictures in one mail: readers skip more."""
 
 log = structlog.get_logger("milesync")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG; ``name`` is that of its file, of plain letters, digits and dashes."""
+    """A PNG with its file name of ASCII letters, digits and dashes."""
 
     name: str
     png: bytes
 
 
-def pictures(whole: Portfolio, about: Sequence[str], *, percent: bool = True) -> list[Picture]:
-    """The burn-ups of the first of ``about`` (uids) that can be drawn, `MOST` at most.
+def render_pictures(portfolio: Portfolio, about: Sequence[str], *, percent: bool = True) -> list[Picture]:
+    """Render the burn-ups of the first milestones of ``about`` (uids), `MAX_PICTURES` at most.
 
-    ``whole`` is what the audience may read. What cannot be drawn is left out: a mail never waits for its pictures.
+    ``portfolio`` holds what the audience may read. A burn-up that fails to render is skipped: a chart never fails a
+    mail.
     """
     from sync.report.burnup import picture  # late: most runs send no mail
 
-    by_uid = {milestone.uid: milestone for milestone in whole.milestones}
-    made: list[Picture] = []
-    for milestone in (by_uid[uid] for uid in about if uid in by_uid and _worth(by_uid[uid])):
-        if len(made) == MOST or not _able():
+    by_uid = {milestone.uid: milestone for milestone in portfolio.milestones}
+    pictures: list[Picture] = []
+    for milestone in (by_uid[uid] for uid in about if uid in by_uid and _has_current_data(by_uid[uid])):
+        if len(pictures) == MAX_PICTURES or not _can_draw():
             break
         try:
-            drawn = picture(milestone, percent=percent)
+            png = picture(milestone, percent=percent)
         except Exception:
-            log.exception("a burn-up could not be drawn; the mail goes without", milestone=milestone.uid)
+            log.exception("a burn-up could not be drawn; the mail is sent without it", milestone=milestone.uid)
             continue
-        if drawn is not None:
-            made.append(Picture(f"{len(made) + 1}-{_plain(milestone.milestone.title)}.png", drawn))
-    return made
+        if png is not None:
+            pictures.append(Picture(f"{len(pictures) + 1}-{_file_stem(milestone.milestone.title)}.png", png))
+    return pictures
 
 
-def _worth(milestone: AssessedMilestone) -> bool:
-    """Whether its lines are true up to their end: of missing data they would tell that nothing was done."""
+def _has_current_data(milestone: AssessedMilestone) -> bool:
+    """Return whether the burn-up is correct to its end: with missing data it would show that nothing was done."""
     return milestone.health.unknown is not UnknownWhy.STALE and (
         milestone.running or milestone.health.status is Status.DONE
     )
 
 
 @cache
-def _able() -> bool:
-    """Whether charts can be drawn here. Says once for each process that they cannot."""
-    there = find_spec("vl_convert") is not None
-    if not there:
-        log.info("mails go without burn-ups, which need the extra `site`: pip install 'milesync[site]'")
-    return there
+def _can_draw() -> bool:
+    """Return whether charts can be drawn in this installation. Logs once per process when they cannot."""
+    is_installed = find_spec("vl_convert") is not None
+    if not is_installed:
+        log.info("mails are sent without burn-ups, which need the extra `site`: pip install 'milesync[site]'")
+    return is_installed
 
 
-def _plain(title: str) -> str:
-    """What of a foreign title is safe in the name of a file, whatever opens it."""
-    bare = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", bare)[:40].strip("-") or "milestone"
+def _file_stem(title: str) -> str:
+    """Return the part of a foreign title that is safe in a file name: ASCII letters, digits and dashes."""
+    ascii_ = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_)[:40].strip("-") or "milestone"

@@ -1,4 +1,4 @@
-"""When an audience is told: once each working day or week of its own calendar, in its own time zone."""
+"""The days on which an audience gets a message: each working day or week of its own calendar and time zone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from sync.history.calendar import Calendar
 
 __all__ = ["Cadence"]
 
-_LONGEST = 60
-"""Days in a row without work after which no message is due any more: such a calendar is a mistake."""
+_MAX_DAYS_OFF = 60
+"""Consecutive days without work after which no message is due: such a calendar is a mistake."""
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """Each working day from ``at`` on, or each week from ``weekday`` on (Monday is 1) or the next working day after it.
+    """Each working day from the time ``at``, or each week from ``weekday`` (Monday is 1; None: daily).
 
-    A run at any later time of the same period will do: the message belongs to its day, whenever it is sent.
+    A weekly message is due on the weekday or the next working day. A run at any later time of the same period sends
+    it: a message belongs to its due day.
     """
 
     calendar: Calendar
@@ -28,26 +29,26 @@ class Cadence:
     weekday: int | None = None
 
     def due(self, now: datetime) -> date | None:
-        """The day whose message is due at a time (UTC), at most one for each period; None on days without work."""
+        """Return the day whose message is due at a time (UTC), at most one per period; None on days without work."""
         local = now.astimezone(self.zone)
         today = local.date()
         if not self.calendar.is_working_day(today):
             return None
-        begun = today if local.time() >= self.at else today - timedelta(days=1)
-        return self._day_until(begun)
+        latest = today if local.time() >= self.at else today - timedelta(days=1)
+        return self._last_due_day(latest)
 
-    def _day_until(self, last: date) -> date | None:
-        """The last day not after ``last`` on which a message falls."""
+    def _last_due_day(self, last: date) -> date | None:
+        """Return the last day not after ``last`` on which a message is due."""
         if self.weekday is None:
             return _first(last, -1, self.calendar.is_working_day)
         monday = last - timedelta(days=last.isoweekday() - 1)
-        for weeks in range(_LONGEST // 7):
+        for weeks in range(_MAX_DAYS_OFF // 7):
             start = monday + timedelta(days=self.weekday - 1 - 7 * weeks)
-            found = _first(start, 1, self.calendar.is_working_day)
-            if found is not None and found <= last:
-                return found
+            due = _first(start, 1, self.calendar.is_working_day)
+            if due is not None and due <= last:
+                return due
         return None
 
 
 def _first(start: date, step: int, wanted: Callable[[date], bool]) -> date | None:
-    return next((day for n in range(_LONGEST) if wanted(day := start + timedelta(days=step * n))), None)
+    return next((day for n in range(_MAX_DAYS_OFF) if wanted(day := start + timedelta(days=step * n))), None)

@@ -1,8 +1,8 @@
-"""What is news to those who were last told: how milestones stand now against how they were said to stand.
+"""Compare milestones with the last message to an audience: what changed, and what needs a decision.
 
-Nothing changed and nothing to decide is no news. What is not told is not noted as told either, so that small moves of a
-forecast add up until they are worth a word. Missing data is no change: a milestone whose source could not be read keeps
-what was last told of it, and that it is silent is told once, after a day.
+Without a change and without a decision there is no message. Only what a message contains is recorded as sent, so small
+moves of a forecast add up until they exceed the threshold. Missing data is no change: a milestone whose source could
+not be read keeps its last sent state, and the missing data is mentioned once, after a day.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ __all__ = [
     "DigestChanges",
     "MilestoneState",
     "changes_since",
-    "decisive",
+    "needs_decision",
 ]
 
 REMIND = timedelta(days=7)
-"""After how long a decision that nobody took is asked for again."""
+"""Time after which a message asks again for a decision that is still needed."""
 
 SHIFT = timedelta(days=7)
-"""By how much the date that is 85 % certain must have moved to be worth telling."""
+"""Minimum move of the date that is 85 % certain for a message to mention it."""
 
 ODDS = 0.2
-"""By how much the probability must have moved to be worth telling."""
+"""Minimum move of the probability for a message to mention it."""
 
 SILENT = timedelta(days=1)
-"""After how long missing data is worth telling."""
+"""Time after which a message mentions missing data."""
 
 _WORST_FIRST = (
     Status.OVERDUE,
@@ -53,8 +53,10 @@ _WORST_FIRST = (
 
 
 class MilestoneState(Struct, frozen=True, kw_only=True):
-    """A milestone as an audience may read it. ``title``, ``project`` and ``url`` are foreign; a joint milestone has no
-    project. ``ended`` is when it was closed or released (UTC), None while it runs.
+    """A milestone as an audience may read it.
+
+    ``title``, ``project`` and ``url`` are foreign texts; ``project`` is empty for a joint milestone. ``ended`` is the
+    time (UTC) of its closing or release; None while it runs.
     """
 
     uid: str
@@ -65,13 +67,13 @@ class MilestoneState(Struct, frozen=True, kw_only=True):
     ended: datetime | None = None
 
     @property
-    def stale(self) -> bool:
-        """Whether its source could not be read in full."""
+    def is_stale(self) -> bool:
+        """True when the source of the milestone could not be read in full."""
         return self.health.unknown is UnknownWhy.STALE
 
 
 class ChangeKind(StrEnum):
-    """In what a milestone differs from what was told."""
+    """A difference between a milestone and its state in the last message."""
 
     NEW = "new"
     STATUS = "status"
@@ -84,19 +86,19 @@ class ChangeKind(StrEnum):
 
 
 class ChangeEntry(Struct, frozen=True, kw_only=True):
-    """One milestone in a message, with what was told before; ``decide`` says that it needs a decision."""
+    """A milestone in a message. ``before`` is its last sent state; None when no message contained it."""
 
-    standing: MilestoneState
+    state: MilestoneState
     before: LastSent | None
-    turns: tuple[ChangeKind, ...]
-    decide: bool
+    changes: tuple[ChangeKind, ...]
+    needs_decision: bool
 
 
 class DigestChanges(Struct, frozen=True, kw_only=True):
-    """A message to one audience. ``since`` is when it was last told anything, None: never.
+    """The contents of a message to one audience at a time. ``since`` is the time of the last message; None: the first.
 
-    ``entries`` are worst first; ``steady`` counts by status the running milestones that stand as they were told,
-    ``silent`` those whose data is missing. ``told`` is what the audience will have been told, by uid.
+    ``entries`` are worst first. ``steady`` counts by status the running milestones without a change, ``silent`` the
+    milestones with missing data. ``sent`` is the state to record after sending, by uid.
     """
 
     at: datetime
@@ -104,44 +106,52 @@ class DigestChanges(Struct, frozen=True, kw_only=True):
     entries: tuple[ChangeEntry, ...]
     steady: Mapping[Status, int]
     silent: int
-    told: Mapping[str, LastSent]
+    sent: Mapping[str, LastSent]
 
 
 def changes_since(
-    standings: Iterable[MilestoneState], told: Mapping[str, LastSent], since: datetime | None, at: datetime
+    milestones: Iterable[MilestoneState], last_sent: Mapping[str, LastSent], since: datetime | None, at: datetime
 ) -> DigestChanges | None:
-    """The message at a time for those who were last told ``told`` (by uid) at ``since``; None: nothing to say.
+    """Return the contents of the message ``at`` a time; None when there is nothing to say.
 
-    Its days are those of the time zone of ``at`` and ``since``.
+    ``last_sent`` holds the last sent states by uid, ``since`` the time of the last message (None: the first). Days are
+    those of the time zone of ``at`` and ``since``.
     """
     entries: list[ChangeEntry] = []
     steady: dict[Status, int] = {}
     after: dict[str, LastSent] = {}
-    silent, worth = 0, False
-    for milestone in standings:
-        before = told.get(milestone.uid)
+    silent, is_needed = 0, False
+    for milestone in milestones:
+        before = last_sent.get(milestone.uid)
         entry = ChangeEntry(
-            standing=milestone, before=before, turns=_turns(milestone, before, since, at), decide=decisive(milestone)
+            state=milestone,
+            before=before,
+            changes=_changes(milestone, before, since, at),
+            needs_decision=needs_decision(milestone),
         )
-        worth |= bool(entry.turns) or (entry.decide and _to_be_asked(before, at))
-        silent += milestone.stale
-        if entry.turns or entry.decide:
+        is_needed |= bool(entry.changes) or (entry.needs_decision and _is_reminder_due(before, at))
+        silent += milestone.is_stale
+        if entry.changes or entry.needs_decision:
             entries.append(entry)
-            after[milestone.uid] = _now_told(entry, at)
+            after[milestone.uid] = _sent_state(entry, at)
         elif before is not None:
             after[milestone.uid] = before
         if not (
-            entry.turns or entry.decide or milestone.stale or milestone.ended or milestone.health.status is Status.DONE
+            entry.changes
+            or entry.needs_decision
+            or milestone.is_stale
+            or milestone.ended
+            or milestone.health.status is Status.DONE
         ):
             steady[milestone.health.status] = steady.get(milestone.health.status, 0) + 1
-    if not worth:
+    if not is_needed:
         return None
-    entries.sort(key=lambda entry: (_WORST_FIRST.index(entry.standing.health.status), entry.standing.title))
-    return DigestChanges(at=at, since=since, entries=tuple(entries), steady=steady, silent=silent, told=after)
+    entries.sort(key=lambda entry: (_WORST_FIRST.index(entry.state.health.status), entry.state.title))
+    return DigestChanges(at=at, since=since, entries=tuple(entries), steady=steady, silent=silent, sent=after)
 
 
-def decisive(milestone: MilestoneState) -> bool:
-    """Whether somebody has to decide something: it will hardly be kept, or it is at risk and there are ways out."""
+def needs_decision(milestone: MilestoneState) -> bool:
+    """Return whether a decision is needed: the date will hardly be kept, or it is at risk and there are levers."""
     health = milestone.health
     if milestone.ended is not None:
         return False
@@ -150,15 +160,15 @@ def decisive(milestone: MilestoneState) -> bool:
     )
 
 
-def _to_be_asked(before: LastSent | None, at: datetime) -> bool:
+def _is_reminder_due(before: LastSent | None, at: datetime) -> bool:
     return before is None or before.asked is None or at.date() - before.asked >= REMIND
 
 
-def _turns(
+def _changes(
     milestone: MilestoneState, before: LastSent | None, since: datetime | None, at: datetime
 ) -> tuple[ChangeKind, ...]:
     health = milestone.health
-    if milestone.stale:
+    if milestone.is_stale:
         missing = at - (health.stale_since or at)
         return (ChangeKind.SILENT,) if before and not before.silent and not before.ended and missing >= SILENT else ()
     if before is None:
@@ -166,18 +176,18 @@ def _turns(
             return (ChangeKind.NEW,) if health.status is not Status.DONE else ()
         return (_end(health),) if since is not None and milestone.ended > since else ()
     if milestone.ended is not None or health.status is Status.DONE:
-        over = before.ended or before.status is Status.DONE
-        return () if over else (_end(health),)
-    turns = []
+        was_ended = before.ended or before.status is Status.DONE
+        return () if was_ended else (_end(health),)
+    changes = []
     if health.status is not before.status:
-        turns.append(ChangeKind.STATUS)
+        changes.append(ChangeKind.STATUS)
     if health.due != before.due:
-        turns.append(ChangeKind.DUE)
+        changes.append(ChangeKind.DUE)
     if before.p85 and health.dates.p85 and abs(health.dates.p85 - before.p85) >= SHIFT:
-        turns.append(ChangeKind.DATE)
+        changes.append(ChangeKind.DATE)
     elif _odds_moved(health.probability, before.probability):
-        turns.append(ChangeKind.ODDS)
-    return tuple(turns)
+        changes.append(ChangeKind.ODDS)
+    return tuple(changes)
 
 
 def _end(health: Health) -> ChangeKind:
@@ -188,9 +198,9 @@ def _odds_moved(now: float | None, before: float | None) -> bool:
     return now is not None and before is not None and abs(now - before) >= ODDS
 
 
-def _now_told(entry: ChangeEntry, at: datetime) -> LastSent:
-    milestone, health = entry.standing, entry.standing.health
-    if milestone.stale and entry.before is not None:
+def _sent_state(entry: ChangeEntry, at: datetime) -> LastSent:
+    milestone, health = entry.state, entry.state.health
+    if milestone.is_stale and entry.before is not None:
         before = entry.before
         return LastSent(status=before.status, due=before.due, probability=before.probability, p85=before.p85,
                     asked=before.asked, silent=True)  # fmt: skip
@@ -200,5 +210,5 @@ def _now_told(entry: ChangeEntry, at: datetime) -> LastSent:
         probability=health.probability,
         p85=health.dates.p85,
         ended=milestone.ended is not None,
-        asked=at.date() if entry.decide else None,
+        asked=at.date() if entry.needs_decision else None,
     )

@@ -1,7 +1,7 @@
-"""Where a message goes: over Apprise to a chat or by mail, or into a file.
+"""Channels of a message: over Apprise to a chat or by mail, or into a file.
 
-A channel never raises: it says whether the message was sent, surely not, or perhaps. Perhaps is what a lost answer
-leaves, and a message to several people of which some got it; such a message is not sent again.
+A channel never raises. It returns whether the message was sent, was not sent, or may have been sent: after a lost
+answer, or when only some of several recipients got it. A message that may have been sent is not sent again.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any, Protocol
 import structlog
 
 from sync.digest.attachments import Picture
-from sync.digest.message import Message, more
+from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
 from sync.markup.message import fitted, html_message, text_message
 from sync.store.store import Delivery
 
-__all__ = ["AppriseChannel", "Channel", "FileChannel", "Sent", "misunderstood"]
+__all__ = ["AppriseChannel", "Channel", "DeliveryResult", "FileChannel", "address_problem"]
 
-ANSWER = 15.0
-"""Seconds to wait for an answer, where the address says nothing else. Apprise alone waits 4, and then nobody knows."""
+ANSWER_TIMEOUT = 15.0
+"""Seconds to wait for an answer, unless the address sets it. Apprise's default of 4 leaves many deliveries unsure."""
 
 _MAIL = re.compile(r"\s*mailtos?:", re.IGNORECASE)
 _NOT_INSTALLED = "channels need the extra `digest`: pip install 'milesync[digest]'"
-_NOT_UNDERSTOOD = "the address is none that Apprise understands"
+_NOT_UNDERSTOOD = "Apprise does not understand the address"
 
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
@@ -43,128 +43,128 @@ _PAGE = """<!doctype html>
 """
 
 
-Drawn = Callable[[], Sequence[Picture]]
-"""Draws the pictures of a message; for channels that show them."""
+RenderPictures = Callable[[], Sequence[Picture]]
+"""Renders the pictures of a message, for channels that show them."""
 
 log = structlog.get_logger("milesync")
 
 
 @dataclass(frozen=True)
-class Sent:
-    """How sending ended, and what to tell whoever runs milesync; empty when all is well."""
+class DeliveryResult:
+    """The result of sending, with the problem for the operator; empty without a problem."""
 
     delivery: Delivery
-    words: str = ""
+    problem: str = ""
 
 
 class Channel(Protocol):
-    """A way to an audience."""
+    """A way to deliver messages to an audience."""
 
-    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
-        """Send it once, with what is ``drawn`` where pictures belong to it."""
+    def send(self, message: Message, speaker: Speaker, render_pictures: RenderPictures = tuple) -> DeliveryResult:
+        """Send the message once, with pictures where the channel shows them."""
         ...
 
 
 @dataclass(frozen=True)
 class FileChannel:
-    """A file that holds one message: plain text that is Markdown too, or a page."""
+    """A file with one message: plain text that is also Markdown, or an HTML page."""
 
     path: Path
 
-    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:  # noqa: ARG002 - words only
-        """Write it whole or not at all."""
+    def send(self, message: Message, speaker: Speaker, render_pictures: RenderPictures = tuple) -> DeliveryResult:  # noqa: ARG002 - words only
+        """Replace the file as a whole."""
         if self.path.suffix == ".html":
             text = _PAGE.format(
-                language=speaker.language.name, title=escape(letter.subject), body=html_message(letter.document)
+                language=speaker.language.name, title=escape(message.subject), body=html_message(message.document)
             )
         else:
-            text = f"{letter.subject}\n\n{text_message(letter.document)}\n"
+            text = f"{message.subject}\n\n{text_message(message.document)}\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(f".{self.path.name}.new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self.path)
         except OSError as problem:
-            return Sent(Delivery.REFUSED, f"the file cannot be written: {problem.strerror or type(problem).__name__}")
-        return Sent(Delivery.SENT)
+            return DeliveryResult(
+                Delivery.REFUSED, f"the file cannot be written: {problem.strerror or type(problem).__name__}"
+            )
+        return DeliveryResult(Delivery.SENT)
 
 
 @dataclass(frozen=True)
 class AppriseChannel:
-    """An Apprise URL, read when it is needed. ``address`` may raise; its error is told without the address."""
+    """A channel over Apprise. ``address`` returns the Apprise URL and may raise; no message contains the URL."""
 
     address: Callable[[], str]
 
-    def send(self, letter: Message, speaker: Speaker, drawn: Drawn = tuple) -> Sent:
-        """Send it in the form that the service shows best, within its limit; pictures go with mails only."""
+    def send(self, message: Message, speaker: Speaker, render_pictures: RenderPictures = tuple) -> DeliveryResult:
+        """Send the message in the form that the service shows best, within its limit; only mails get pictures."""
         try:
             import apprise
         except ImportError:
-            return Sent(Delivery.REFUSED, _NOT_INSTALLED)
+            return DeliveryResult(Delivery.REFUSED, _NOT_INSTALLED)
         try:
             address = self.address()
-        except Exception as problem:  # noqa: BLE001 - a secret that is not there concerns this channel alone
-            return Sent(Delivery.REFUSED, str(problem))
-        with _overheard() as said:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # plugins of services that are not even asked for use what is deprecated
-                service = apprise.Apprise.instantiate(address, asset=_asset(apprise))
+        except Exception as problem:  # noqa: BLE001 - a missing secret affects this channel only
+            return DeliveryResult(Delivery.REFUSED, str(problem))
+        with _captured_log() as log_lines:
+            service = _service(apprise, address)
             if service is None:
-                return Sent(Delivery.REFUSED, "the address is none that Apprise understands")
-            service.retry = 0  # it would send the same again where only the answer was lost
+                return DeliveryResult(Delivery.REFUSED, _NOT_UNDERSTOOD)
+            service.retry = 0  # a retry would send the message twice when only the answer was lost
             if service.socket_read_timeout == type(service).socket_read_timeout:
-                service.socket_read_timeout = ANSWER
-            form, body = _body(service, letter, speaker)
+                service.socket_read_timeout = ANSWER_TIMEOUT
+            form, body = _body(service, message, speaker)
             sender = apprise.Apprise()
             sender.add(service)
-            said.clear()
+            log_lines.clear()
             try:
-                with _files(drawn() if _MAIL.match(address) else ()) as attached:
-                    arrived = bool(
-                        sender.notify(body=body, title=letter.subject, body_format=form, attach=attached or None)
+                with _files(render_pictures() if _MAIL.match(address) else ()) as attached:
+                    is_sent = bool(
+                        sender.notify(body=body, title=message.subject, body_format=form, attach=attached or None)
                     )
-            except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the run goes on
-                return Sent(Delivery.UNSURE, f"{type(problem).__name__}; it may have arrived and is not sent again")
-            return Sent(Delivery.SENT) if arrived else _failed(said)
+            except Exception as problem:  # noqa: BLE001 - no error of a plugin may fail the run
+                return DeliveryResult(
+                    Delivery.UNSURE, f"{type(problem).__name__}; it may have arrived and is not sent again"
+                )
+            return DeliveryResult(Delivery.SENT) if is_sent else _failure(log_lines)
 
 
 @contextmanager
 def _files(pictures: Sequence[Picture]) -> Iterator[list[str]]:
-    """The pictures as files, which is how Apprise takes them, gone afterwards; none where they cannot be written."""
+    """Write the pictures to temporary files for Apprise; no files when they cannot be written."""
     with ExitStack() as stack:
         paths = []
         try:
-            place = Path(stack.enter_context(TemporaryDirectory(prefix="milesync-"))) if pictures else Path()
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="milesync-"))) if pictures else Path()
             for picture in pictures:
-                (place / picture.name).write_bytes(picture.png)
-                paths.append(str(place / picture.name))
+                (folder / picture.name).write_bytes(picture.png)
+                paths.append(str(folder / picture.name))
         except OSError as problem:
-            log.warning("the mail goes without its pictures", error=problem.strerror)
+            log.warning("the mail is sent without its pictures", error=problem.strerror)
             paths.clear()
         yield paths
 
 
-def misunderstood(address: str) -> str:
-    """What is wrong with an address, as far as that shows without sending anything; empty when nothing is."""
+def address_problem(address: str) -> str:
+    """Return the problem of an address that shows without sending anything; empty without a problem."""
     try:
         import apprise
     except ImportError:
         return _NOT_INSTALLED
-    with _overheard():
+    with _captured_log():
         return "" if _service(apprise, address) is not None else _NOT_UNDERSTOOD
 
 
 def _service(apprise: Any, address: str) -> Any:
-    """The service behind an address; None when there is none."""
+    """Return Apprise's service for an address; None when Apprise does not understand it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # plugins of services that nobody asked for use what is deprecated
+        warnings.simplefilter("ignore")  # Apprise loads every plugin, and some use deprecated functions
         return apprise.Apprise.instantiate(address, asset=_asset(apprise))
 
 
 def _asset(apprise: Any) -> Any:
-    """Our own name as the sender, no pictures from elsewhere, and each text exactly as it is given."""
+    """Configure Apprise: milesync as the sender, no pictures of Apprise, texts unchanged."""
     return apprise.AppriseAsset(
         app_id="milesync",
         app_desc="milesync",
@@ -176,16 +176,16 @@ def _asset(apprise: Any) -> Any:
     )
 
 
-def _body(service: Any, letter: Message, speaker: Speaker) -> tuple[str, str]:
-    """HTML for services whose own form it is (mail), else plain text; no longer than the service takes."""
+def _body(service: Any, message: Message, speaker: Speaker) -> tuple[str, str]:
+    """Return the form and the body: HTML for services that prefer it (mail), else plain text; within the limit."""
     forms = service.notify_format
     first = forms if isinstance(forms, str) else next(iter(forms))
     form, write = ("html", html_message) if str(getattr(first, "value", first)) == "html" else ("text", text_message)
-    limit = service.body_maxlen - (len(letter.subject) + 10 if service.title_maxlen <= 0 else 0)
-    return form, fitted(letter.document, limit, write, lambda n: more(n, speaker))
+    limit = service.body_maxlen - (len(message.subject) + 10 if service.title_maxlen <= 0 else 0)
+    return form, fitted(message.document, limit, write, lambda n: omitted_note(n, speaker))
 
 
-# --- what became of it ----------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------------------
 
 _SENT = re.compile(r"Sent\b")
 _STATUS = re.compile(r"error=(\d{3})\b")
@@ -197,38 +197,38 @@ _NEVER_LEFT = re.compile(
 _TROUBLE = re.compile(r"Socket Exception:")
 
 
-def _failed(said: list[str]) -> Sent:
-    """From what Apprise's plugins log: whether the message surely did not arrive anywhere."""
-    if any(map(_SENT.match, said)):
-        return Sent(
+def _failure(log_lines: list[str]) -> DeliveryResult:
+    """Read from the log of Apprise's plugins whether the message certainly arrived nowhere."""
+    if any(map(_SENT.match, log_lines)):
+        return DeliveryResult(
             Delivery.UNSURE, "only a part of its targets got it, so it is not sent again; give each its own channel"
         )
-    troubles = [line for line in said if _TROUBLE.search(line)]
+    troubles = [line for line in log_lines if _TROUBLE.search(line)]
     if any(not _NEVER_LEFT.search(line) and not _SMTP.search(line) for line in troubles):
-        return Sent(Delivery.UNSURE, "no answer in time; it may have arrived and is not sent again")
-    codes = [found[1] for line in said for found in (_STATUS.search(line) or _SMTP.search(line),) if found]
+        return DeliveryResult(Delivery.UNSURE, "no answer in time; it may have arrived and is not sent again")
+    codes = [found[1] for line in log_lines for found in (_STATUS.search(line) or _SMTP.search(line),) if found]
     if codes:
-        return Sent(Delivery.REFUSED, f"the service refused it with {codes[-1]}; the next run tries again")
+        return DeliveryResult(Delivery.REFUSED, f"the service refused it with {codes[-1]}; the next run tries again")
     if troubles:
-        return Sent(Delivery.REFUSED, "the service cannot be reached; the next run tries again")
-    return Sent(Delivery.REFUSED, "Apprise did not send it; the next run tries again")
+        return DeliveryResult(Delivery.REFUSED, "the service cannot be reached; the next run tries again")
+    return DeliveryResult(Delivery.REFUSED, "Apprise did not send it; the next run tries again")
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """What Apprise logs meanwhile, kept from every other log: it may hold addresses and texts."""
-    logger, said = logging.getLogger("apprise"), list[str]()
+def _captured_log() -> Iterator[list[str]]:
+    """Capture what Apprise logs, and keep it from every other log: it may contain addresses and texts."""
+    logger, log_lines = logging.getLogger("apprise"), list[str]()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            log_lines.append(record.getMessage())
 
     listener, before = Listener(logging.DEBUG), (logger.level, logger.propagate)
     logger.addHandler(listener)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     try:
-        yield said
+        yield log_lines
     finally:
         logger.removeHandler(listener)
         logger.setLevel(before[0])

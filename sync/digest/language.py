@@ -1,6 +1,6 @@
-"""An audience's language: texts by gettext, dates and numbers as they are written there.
+"""The language of an audience: texts by gettext, and the notation of dates and numbers.
 
-Every text is looked up by its English words. A translation may put the named places of a text in any order.
+Texts are looked up by their English words. A translation may put the named places of a text in any order.
 """
 
 from __future__ import annotations
@@ -9,43 +9,43 @@ from datetime import date
 from gettext import NullTranslations, translation
 from pathlib import Path
 
-__all__ = ["DOMAIN", "LANGUAGES", "LOCALE", "Language", "language"]
+__all__ = ["DOMAIN", "LANGUAGES", "LOCALE", "Language", "load_language"]
 
 DOMAIN = "milesync"
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "de")
-"""English is what stands in the code; each other one is a catalogue in `sync/digest/locale`."""
+"""English is in the code; each other language is a catalogue in `sync/digest/locale`."""
 
 
 class Language:
-    """One language. ``say`` and ``many`` fill the named places of a text."""
+    """One language: a `sync.report.phrases.Translator` with its gettext catalogue."""
 
     def __init__(self, name: str, catalogue: NullTranslations) -> None:
         self.name = name
         self._catalogue = catalogue
 
     def say(self, text: str, **values: object) -> str:
-        """The text in this language."""
+        """Return the text in this language, with ``values`` in its named places."""
         return self._catalogue.gettext(text).format(**values)
 
     def many(self, name: str, several: str, n: int, **values: object) -> str:
-        """The form of a text that fits ``n`` things; ``{n}`` is their number."""
+        """Return the form of a text that fits ``n`` things; ``{n}`` is their number."""
         return self._catalogue.ngettext(name, several, n).format(n=n, **values)
 
     def day(self, value: date) -> str:
-        """12 Dec 2026."""
+        """Return a date: 12 Dec 2026."""
         return self.say("{day} {month} {year}", day=value.day, month=self._month(value.month), year=value.year)
 
     def percent(self, probability: float) -> str:
-        """An integer percent that is never 0 or 100: before the end nothing is sure."""
+        """Return an integer percentage from 1 to 99: a forecast is never certain."""
         return self.say("{n} %", n=min(99, max(1, round(probability * 100))))
 
     def days(self, n: int) -> str:
-        """3 days."""
+        """Return a number of days: 3 days."""
         return self.many("{n} day", "{n} days", n)
 
     def span(self, n: int) -> str:
-        """A time as people say it: 5 days, 2 weeks, 3 months."""
+        """Return a number of days in rounded units: 5 days, 2 weeks, 3 months."""
         if n < 10:
             return self.days(n)
         if n < 60:
@@ -60,8 +60,8 @@ class Language:
         return months[number - 1]
 
 
-def language(name: str) -> Language:
-    """One of `LANGUAGES`. Raises OSError for any other."""
+def load_language(name: str) -> Language:
+    """Load one of `LANGUAGES`. Raises OSError for any other name."""
     if name == "en":
         return Language(name, NullTranslations())
     return Language(name, translation(DOMAIN, LOCALE, [name]))

@@ -1,4 +1,4 @@
-"""From news to what an audience reads: a subject, and a small document tree without links or mentions in its words."""
+"""Compose the message of a digest: a subject, and a document without links or mentions in its words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync.digest.phrases import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
 from sync.model.health import Lever, LeverKind, Status
 
-__all__ = ["Message", "compose", "more"]
+__all__ = ["Message", "compose", "omitted_note"]
 
 _STEADY = (
     Status.ON_TRACK,
@@ -25,60 +25,60 @@ _STEADY = (
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A message before it is sent. ``subject`` is our own words; ``about`` are the milestones (uids) that it tells of,
-    worst first.
-    """
+    """A message before sending. ``subject`` is our own words; ``about`` are its milestones (uids), worst first."""
 
     subject: str
     document: Document
     about: tuple[str, ...] = ()
 
 
-def compose(news: DigestChanges, speaker: Speaker) -> Message:
-    """What is told: first what needs a decision, then what changed, then what stands as it did in one line."""
-    decide = [entry for entry in news.entries if entry.decide]
-    changed = [entry for entry in news.entries if not entry.decide]
+def compose(changes: DigestChanges, speaker: Speaker) -> Message:
+    """Compose the message: first needed decisions, then changes, then one line of counts without change."""
+    decisions = [entry for entry in changes.entries if entry.needs_decision]
+    changed = [entry for entry in changes.entries if not entry.needs_decision]
     say = speaker.language.say
-    first = news.since is None
+    first = changes.since is None
     heading = say("Where things stand") if first else say("What changed")
     sections = (
-        Section(title="", blocks=(Lines((_opening(news, speaker),)),), weight=90),
-        *_section(say("To be decided"), decide, speaker, 100, first=first),
+        Section(title="", blocks=(Lines((_opening(changes, speaker),)),), weight=90),
+        *_section(say("To be decided"), decisions, speaker, 100, first=first),
         *_section(heading, changed, speaker, 80, first=first),
-        *_closing(news, speaker),
+        *_closing(changes, speaker),
     )
     return Message(
-        subject=_subject(len(decide), len(changed), news, speaker),
+        subject=_subject(len(decisions), len(changed), changes, speaker),
         document=Document(sections),
-        about=tuple(entry.standing.uid for entry in news.entries),
+        about=tuple(entry.state.uid for entry in changes.entries),
     )
 
 
-def more(n: int, speaker: Speaker) -> str:
-    """What stands in place of ``n`` entries that did not fit."""
+def omitted_note(n: int, speaker: Speaker) -> str:
+    """Return the line that replaces ``n`` entries that did not fit."""
     return speaker.language.many(
         "{n} more milestone does not fit in here.", "{n} more milestones do not fit in here.", n
     )
 
 
-def _subject(decide: int, changed: int, news: DigestChanges, speaker: Speaker) -> str:
+def _subject(decisions: int, changed: int, changes: DigestChanges, speaker: Speaker) -> str:
     language = speaker.language
     parts = []
-    if decide:
-        parts.append(language.many("{n} decision needed", "{n} decisions needed", decide))
-    if news.since is None:
-        parts.append(language.many("{n} milestone", "{n} milestones", decide + changed))
+    if decisions:
+        parts.append(language.many("{n} decision needed", "{n} decisions needed", decisions))
+    if changes.since is None:
+        parts.append(language.many("{n} milestone", "{n} milestones", decisions + changed))
     elif changed:
         parts.append(language.many("{n} change", "{n} changes", changed))
     return language.say("Milestones: {parts}", parts=", ".join(parts))
 
 
-def _opening(news: DigestChanges, speaker: Speaker) -> Line:
+def _opening(changes: DigestChanges, speaker: Speaker) -> Line:
     language = speaker.language
-    today = language.day(news.at.date())
-    if news.since is None:
+    today = language.day(changes.at.date())
+    if changes.since is None:
         return (language.say("{day}: the first message on these milestones.", day=today),)
-    return (language.say("{day}: since the last message of {last}.", day=today, last=language.day(news.since.date())),)
+    return (
+        language.say("{day}: since the last message of {last}.", day=today, last=language.day(changes.since.date())),
+    )
 
 
 def _section(
@@ -93,19 +93,20 @@ def _section(
 
 
 def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Line]:
-    milestone = entry.standing
-    where: Line = (" (", Foreign(milestone.project), ")") if milestone.project else ()
+    milestone = entry.state
+    project: Line = (" (", Foreign(milestone.project), ")") if milestone.project else ()
     yield (
-        Sign(Status.UNKNOWN if ChangeKind.CLOSED in entry.turns else milestone.health.status),
+        Sign(Status.UNKNOWN if ChangeKind.CLOSED in entry.changes else milestone.health.status),
         " ",
         Item("", milestone.title, milestone.url),
-        *where,
+        *project,
         f": {speaker.verdict(entry, first=first)}",
     )
-    told = [*speaker.changes(entry), *speaker.situation(entry)]
-    if told:
-        yield (" ".join(told),)
-    ways = [speaker.way_out(offer) for offer in _offers(milestone.health.levers)[:2]] if entry.decide else []
+    sentences = [*speaker.changes(entry), *speaker.situation(entry)]
+    if sentences:
+        yield (" ".join(sentences),)
+    levers = _useful_levers(milestone.health.levers)[:2] if entry.needs_decision else []
+    ways = [speaker.way_out(lever) for lever in levers]
     if ways:
         either = (
             ways[0] if len(ways) == 1 else speaker.language.say("{first}, or {second}", first=ways[0], second=ways[1])
@@ -113,23 +114,23 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
         yield (speaker.language.say("Ways out: {ways}.", ways=either),)
 
 
-def _offers(levers: Sequence[Lever]) -> list[Lever]:
-    """The levers without those that ask for a cut and win no day by it."""
-    dates = [offer.values.get("to") for offer in levers if offer.kind is LeverKind.MOVE]
-    return [offer for offer in levers if offer.kind is not LeverKind.BOTH or offer.values.get("to") not in dates]
+def _useful_levers(levers: Sequence[Lever]) -> list[Lever]:
+    """Return the levers without those that cut issues and still need the date of a plain move."""
+    dates = [lever.values.get("to") for lever in levers if lever.kind is LeverKind.MOVE]
+    return [lever for lever in levers if lever.kind is not LeverKind.BOTH or lever.values.get("to") not in dates]
 
 
-def _closing(news: DigestChanges, speaker: Speaker) -> Iterator[Section]:
+def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:
     language = speaker.language
     lines: list[Line] = []
-    counted = [f"{news.steady[status]} {speaker.status(status)}" for status in _STEADY if news.steady.get(status)]
+    counted = [f"{changes.steady[status]} {speaker.status(status)}" for status in _STEADY if changes.steady.get(status)]
     if counted:
         lines.append((language.say("Unchanged: {counts}.", counts=", ".join(counted)),))
-    if news.silent:
+    if changes.silent:
         lines.append(
             (
                 language.many(
-                    "The data of {n} milestone is missing.", "The data of {n} milestones is missing.", news.silent
+                    "The data of {n} milestone is missing.", "The data of {n} milestones is missing.", changes.silent
                 ),
             )
         )

@@ -1,6 +1,7 @@
-"""The sentences of the digest, in numbers or in words, for any language.
+"""The sentences of the digest, with numbers or in words, in the language of the audience.
 
-Each is our own words only; titles are added by `sync.digest.message` as foreign text.
+Every sentence is our own words; `sync.digest.message` adds titles as foreign text. The wording of reasons and levers
+is in `sync.report.reasons` and `sync.report.levers`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _UNCERTAIN = (Status.UNKNOWN, Status.NO_DUE_DATE)
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks: a language, and whether numbers tell the odds or words."""
+    """The sentences in one language; ``style`` selects percentages and counts, or words."""
 
     language: Language
     style: Style = "numbers"
@@ -34,10 +35,10 @@ class Speaker:
     def _numbers(self) -> bool:
         return self.style == "numbers"
 
-    # --- how it stands ------------------------------------------------------------------------------------------------
+    # --- present state ------------------------------------------------------------------------------------------------
 
     def status(self, status: Status) -> str:
-        """A status in two words."""
+        """Return a status in words."""
         say = self.language.say
         return {
             Status.ON_TRACK: say("on track"),
@@ -50,28 +51,28 @@ class Speaker:
         }[status]
 
     def verdict(self, entry: ChangeEntry, *, first: bool = False) -> str:
-        """Its status, and what it was when it is another now; ``first``: nobody has been told anything yet."""
-        say, health = self.language.say, entry.standing.health
+        """Return the status, and the one before if it changed. ``first``: this is the first message to the audience."""
+        say, health = self.language.say, entry.state.health
         now = self.status(health.status)
-        if ChangeKind.SILENT in entry.turns:
+        if ChangeKind.SILENT in entry.changes:
             return say("no data")
-        if ChangeKind.DONE in entry.turns:
+        if ChangeKind.DONE in entry.changes:
             return say("done")
-        if ChangeKind.CLOSED in entry.turns:
+        if ChangeKind.CLOSED in entry.changes:
             return say("closed before it was done")
-        if ChangeKind.STATUS in entry.turns and entry.before is not None:
+        if ChangeKind.STATUS in entry.changes and entry.before is not None:
             return say("now {status}, was {before}", status=now, before=self.status(entry.before.status))
         if entry.before is None:
             return now if first else say("new, {status}", status=now)
         return say("still {status}", status=now)
 
     def situation(self, entry: ChangeEntry) -> Iterator[str]:
-        """Where it stands now, a sentence each."""
-        say, health = self.language.say, entry.standing.health
-        if entry.standing.ended is not None or health.status is Status.DONE:
+        """Yield sentences on the present state."""
+        say, health = self.language.say, entry.state.health
+        if entry.state.ended is not None or health.status is Status.DONE:
             yield from self._ended(entry)
             return
-        if entry.standing.stale:
+        if entry.state.is_stale:
             if health.stale_since is not None:
                 since = self.language.day(health.stale_since.date())
                 yield say("Its tracker has not been readable since {day}.", day=since)
@@ -84,13 +85,13 @@ class Speaker:
             yield say("It was due on {day}; {left}.", day=self.language.day(health.due), left=left)
         else:
             yield from self._odds(health, health.due)
-        yield from self._latest(health)
+        yield from self._expected_date(health)
         if self._numbers and health.counts.total and health.status is not Status.OVERDUE:
             done, total = health.counts.done, health.counts.total
             yield self.language.many("{done} of {n} issue done.", "{done} of {n} issues done.", total, done=done)
 
     def _ended(self, entry: ChangeEntry) -> Iterator[str]:
-        say, health, ended = self.language.say, entry.standing.health, entry.standing.ended
+        say, health, ended = self.language.say, entry.state.health, entry.state.ended
         if ended is not None and health.due is not None:
             late = (ended.date() - health.due).days
             span = self.language.days(abs(late)) if self._numbers else self.language.span(abs(late))
@@ -123,8 +124,8 @@ class Speaker:
         else:
             yield say("It will hardly be done by its date, {day}.", day=day)
 
-    def _latest(self, health: Health) -> Iterator[str]:
-        """When it will be done instead."""
+    def _expected_date(self, health: Health) -> Iterator[str]:
+        """Yield the expected date: with numbers always, in words when it is after the due date."""
         say, dates = self.language.say, health.dates
         if self._numbers:
             if dates.p85 is not None:
@@ -139,26 +140,26 @@ class Speaker:
     # --- what changed -------------------------------------------------------------------------------------------------
 
     def changes(self, entry: ChangeEntry) -> Iterator[str]:
-        """What is otherwise than it was told, a sentence each; its status stands in `verdict`."""
-        say, health, before = self.language.say, entry.standing.health, entry.before
+        """Yield sentences on what changed since the last message; `verdict` has the change of status."""
+        say, health, before = self.language.say, entry.state.health, entry.before
         if before is None:
             return
-        if ChangeKind.DUE in entry.turns:
+        if ChangeKind.DUE in entry.changes:
             yield self._moved(before.due, health.due)
-        if ChangeKind.DATE in entry.turns and before.p85 is not None and health.dates.p85 is not None:
+        if ChangeKind.DATE in entry.changes and before.p85 is not None and health.dates.p85 is not None:
             later = (health.dates.p85 - before.p85).days
             span = self.language.days(abs(later)) if self._numbers else self.language.span(abs(later))
             if later > 0:
                 yield say("The forecast is {span} later than last told.", span=span)
             else:
                 yield say("The forecast is {span} earlier than last told.", span=span)
-        if ChangeKind.ODDS in entry.turns and before.probability is not None and health.probability is not None:
+        if ChangeKind.ODDS in entry.changes and before.probability is not None and health.probability is not None:
             better = health.probability > before.probability
             if self._numbers:
                 yield say("The probability was {percent} before.", percent=self.language.percent(before.probability))
             else:
                 yield say("Its chances have improved.") if better else say("Its chances have fallen.")
-        if ChangeKind.STATUS in entry.turns:
+        if ChangeKind.STATUS in entry.changes:
             yield from self._because(entry)
 
     def _moved(self, old: date | None, new: date | None) -> str:
@@ -170,8 +171,8 @@ class Speaker:
         return say("The due date, {old}, was taken away.", old=day(old)) if old else ""
 
     def _because(self, entry: ChangeEntry) -> Iterator[str]:
-        """The main reason that speaks for the change."""
-        health = entry.standing.health
+        """Yield the main reason for the change of status."""
+        health = entry.state.health
         worse = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
         behind = [reason for reason in health.reasons if (reason.effect < 0) == worse]
         if behind and health.status not in _UNCERTAIN:

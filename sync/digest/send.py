@@ -1,4 +1,4 @@
-"""The order of steps for one audience: what is due, how things stand, what is news to each channel, send, note."""
+"""Send the digests of one audience: find the due day, assess, compare per channel, send, record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sync.assess.milestone import AssessmentRules
 from sync.assess.portfolio import Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.digest.attachments import pictures
+from sync.digest.attachments import render_pictures
 from sync.digest.cadence import Cadence
 from sync.digest.changes import MilestoneState, changes_since
 from sync.digest.channels import Channel
@@ -31,21 +31,21 @@ __all__ = ["PortfolioSource", "Receiver", "SendOutcome", "SendState", "milestone
 
 @dataclass(frozen=True)
 class Receiver:
-    """An audience that is told something: when, in which words, and over which channels, by their names."""
+    """An audience with the cadence, the wording and the channels (by name) of its messages."""
 
     audience: Audience
-    rhythm: Cadence
+    cadence: Cadence
     speaker: Speaker
     channels: Mapping[str, Channel]
 
 
 class SendState(StrEnum):
-    """How it stands with one channel."""
+    """The state of one channel; the values are part of `--json`."""
 
     NEWS = "news"
     QUIET = "quiet"
     NOT_DUE = "not_due"
-    TOLD = "told"
+    ALREADY_SENT = "told"
     SENT = "sent"
     REFUSED = "refused"
     UNSURE = "unsure"
@@ -53,36 +53,40 @@ class SendState(StrEnum):
 
 @dataclass(frozen=True)
 class SendOutcome:
-    """What became of a channel: ``day`` is the day whose message it is, ``words`` say what went wrong."""
+    """The outcome of one channel.
+
+    ``day`` is the due day of the message; None when no message is due. ``message`` is None without a message;
+    ``problem`` is empty without one.
+    """
 
     audience: str
     channel: str
     state: SendState
     day: date | None = None
     message: Message | None = None
-    words: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class PortfolioSource:
-    """Where milestones are read: the store as an audience may read it, at a time (UTC)."""
+    """The source of assessed milestones: the store at a time (UTC). ``replay``: the time is in the past."""
 
     store: Store
     sources: Sequence[Connection]
-    book: AssessmentRules
+    rules: AssessmentRules
     at: datetime
     replay: bool = False
 
-    def whole(self, audience: Audience) -> Portfolio:
-        """Everything that an audience may read, assessed for it."""
+    def portfolio(self, audience: Audience) -> Portfolio:
+        """Assess everything that an audience may read."""
         return build_portfolio(
-            Snapshot(self.store, self.sources, self.at, self.book, replay=self.replay, audience=audience)
+            Snapshot(self.store, self.sources, self.at, self.rules, replay=self.replay, audience=audience)
         )
 
 
-def milestone_states(whole: Portfolio, audience: Audience) -> Iterator[MilestoneState]:
-    """What an audience is shown: milestones, and joint ones of which it may read every member."""
-    for milestone in whole.milestones:
+def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[MilestoneState]:
+    """Yield the milestones of an audience, and the joint milestones of which it may read every member."""
+    for milestone in portfolio.milestones:
         if audience.shown(milestone.written):
             yield MilestoneState(
                 uid=milestone.uid,
@@ -94,68 +98,74 @@ def milestone_states(whole: Portfolio, audience: Audience) -> Iterator[Milestone
                 if milestone.running
                 else milestone.milestone.closed_at or milestone.milestone.updated_at or milestone.health.at,
             )
-    for made in whole.joints:
-        if audience.shown(made.written) and not made.missing:
-            health = replace(made.health, unknown=UnknownWhy.STALE) if made.stale else made.health
-            since = min((m.health.stale_since for m in made.blind if m.health.stale_since), default=None)
-            yield MilestoneState(uid=made.written, title=made.joint.name, health=replace(health, stale_since=since))
+    for joint in portfolio.joints:
+        if audience.shown(joint.written) and not joint.missing:
+            health = replace(joint.health, unknown=UnknownWhy.STALE) if joint.stale else joint.health
+            since = min(
+                (member.health.stale_since for member in joint.blind if member.health.stale_since), default=None
+            )
+            yield MilestoneState(uid=joint.written, title=joint.joint.name, health=replace(health, stale_since=since))
 
 
-def preview(where: PortfolioSource, receiver: Receiver) -> Iterator[SendOutcome]:
-    """What each channel would be told now, whether a message is due or not. Nothing is sent or noted."""
-    found = list(milestone_states(where.whole(receiver.audience), receiver.audience))
-    name, day = receiver.audience.name, receiver.rhythm.due(where.at)
+def preview(source: PortfolioSource, receiver: Receiver) -> Iterator[SendOutcome]:
+    """Yield what each channel would get now, even when no message is due. Sends and records nothing."""
+    states = list(milestone_states(source.portfolio(receiver.audience), receiver.audience))
+    name, day = receiver.audience.name, receiver.cadence.due(source.at)
     for channel in tuple(receiver.channels) or ("",):
-        made = _message(where, receiver, channel, found)
-        yield SendOutcome(name, channel, SendState.NEWS if made else SendState.QUIET, day, made[0] if made else None)
+        composed = _compose(source, receiver, channel, states)
+        state = SendState.NEWS if composed else SendState.QUIET
+        yield SendOutcome(name, channel, state, day, composed[0] if composed else None)
 
 
-def send_due(where: PortfolioSource, receiver: Receiver, run_id: str) -> Iterator[SendOutcome]:
-    """Send what is due, each message at most once; what surely did not arrive is tried again by the next run."""
-    name, store = receiver.audience.name, where.store
-    day = receiver.rhythm.due(where.at)
-    whole: Portfolio | None = None
-    for channel, way in receiver.channels.items():
-        if day is None or not store.to_be_told(name, channel, day):
-            yield SendOutcome(name, channel, SendState.NOT_DUE if day is None else SendState.TOLD, day)
+def send_due(source: PortfolioSource, receiver: Receiver, run_id: str) -> Iterator[SendOutcome]:
+    """Send the due messages, each at most once. The next run retries a message that certainly did not arrive."""
+    name, store = receiver.audience.name, source.store
+    day = receiver.cadence.due(source.at)
+    portfolio: Portfolio | None = None
+    for channel_name, channel in receiver.channels.items():
+        if day is None or not store.to_be_told(name, channel_name, day):
+            yield SendOutcome(name, channel_name, SendState.NOT_DUE if day is None else SendState.ALREADY_SENT, day)
             continue
-        if whole is None:
-            whole = _kept(where, receiver.audience, run_id)
-            found = list(milestone_states(whole, receiver.audience))
-        made = _message(where, receiver, channel, found)
-        message = store.begin_telling(run_id, name, channel, day, made[1] if made else None)
-        if message is None:
-            yield SendOutcome(name, channel, SendState.TOLD, day)
-        elif made is None:
-            store.end_telling(message, Delivery.QUIET)
-            yield SendOutcome(name, channel, SendState.QUIET, day)
+        if portfolio is None:
+            portfolio = _assess_and_save(source, receiver.audience, run_id)
+            states = list(milestone_states(portfolio, receiver.audience))
+        composed = _compose(source, receiver, channel_name, states)
+        entry = store.begin_telling(run_id, name, channel_name, day, composed[1] if composed else None)
+        if entry is None:
+            yield SendOutcome(name, channel_name, SendState.ALREADY_SENT, day)
+        elif composed is None:
+            store.end_telling(entry, Delivery.QUIET)
+            yield SendOutcome(name, channel_name, SendState.QUIET, day)
         else:
-            drawn = partial(pictures, whole, made[0].about, percent=receiver.speaker.style != "words")
-            sent = way.send(made[0], receiver.speaker, drawn)
-            store.end_telling(message, sent.delivery, sent.words)
-            yield SendOutcome(name, channel, SendState(sent.delivery), day, made[0], sent.words)
+            message = composed[0]
+            pictures = partial(render_pictures, portfolio, message.about, percent=receiver.speaker.style != "words")
+            result = channel.send(message, receiver.speaker, pictures)
+            store.end_telling(entry, result.delivery, result.problem)
+            yield SendOutcome(name, channel_name, SendState(result.delivery), day, message, result.problem)
 
 
-def _message(
-    where: PortfolioSource, receiver: Receiver, channel: str, found: Sequence[MilestoneState]
+def _compose(
+    source: PortfolioSource, receiver: Receiver, channel: str, states: Sequence[MilestoneState]
 ) -> tuple[Message, Mapping[str, LastSent]] | None:
-    last = LastDigest(None, {}) if where.replay else where.store.last_told(receiver.audience.name, channel)
-    zone = receiver.rhythm.zone
-    made = changes_since(found, last.told, last.at.astimezone(zone) if last.at else None, where.at.astimezone(zone))
-    return (compose(made, receiver.speaker), made.told) if made else None
+    """Return the message of a channel and the states to record after sending; None when there is nothing to say."""
+    last = LastDigest(None, {}) if source.replay else source.store.last_told(receiver.audience.name, channel)
+    zone = receiver.cadence.zone
+    since = last.at.astimezone(zone) if last.at else None
+    changes = changes_since(states, last.told, since, source.at.astimezone(zone))
+    return (compose(changes, receiver.speaker), changes.sent) if changes else None
 
 
-def _kept(where: PortfolioSource, audience: Audience, run_id: str) -> Portfolio:
-    """How things stand for an audience, kept as said to it, so that its next verdicts know this one."""
-    whole = where.whole(audience)
+def _assess_and_save(source: PortfolioSource, audience: Audience, run_id: str) -> Portfolio:
+    """Assess for an audience and save the healths as published to it: its next assessment continues from them."""
+    portfolio = source.portfolio(audience)
     fresh = [
         milestone
-        for milestone in whole.milestones
+        for milestone in portfolio.milestones
         if milestone.current and milestone.health.unknown is not UnknownWhy.STALE
     ]
     healths = [milestone.health for milestone in fresh] + [
-        joint.health for joint in whole.joints if not joint.stale and not joint.missing
+        joint.health for joint in portfolio.joints if not joint.stale and not joint.missing
     ]
     streams = {milestone.uid: milestone.stream for milestone in fresh}
-    where.store.save_health(run_id, [replace(health, audience=audience.name) for health in healths], streams)
-    return whole
+    source.store.save_health(run_id, [replace(health, audience=audience.name) for health in healths], streams)
+    return portfolio

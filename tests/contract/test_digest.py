@@ -26,7 +26,7 @@ from sync.digest import attachments as pictures
 from sync.digest.cadence import Cadence
 from sync.digest.changes import MilestoneState, changes_since
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.language import language
+from sync.digest.language import load_language
 from sync.digest.message import compose
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
@@ -67,7 +67,7 @@ class Place:
         self.world = World(page("app"))
         ways = {name: way if not isinstance(way, str) else over(way) for name, way in channels.items()}
         rhythm = Cadence(Calendar.plain(), UTC)
-        self.receiver = Receiver(AUDIENCE, rhythm, Speaker(language("en")), ways)
+        self.receiver = Receiver(AUDIENCE, rhythm, Speaker(load_language("en")), ways)
 
     def where(self, at: datetime = NOW) -> PortfolioSource:
         return PortfolioSource(self.world.store, self.world.sources, AssessmentRules(RULES), at)
@@ -101,7 +101,7 @@ def closed_port() -> int:
 def test_it_is_sent_once_and_then_only_what_is_new(chat: Chat, tmp_path: Path) -> None:
     place = Place(chat=f"json://{chat.address}/hook", file=FileChannel(tmp_path / "digest.md"))
     assert place.states() == {"chat": SendState.SENT, "file": SendState.SENT}
-    assert place.states() == {"chat": SendState.TOLD, "file": SendState.TOLD}
+    assert place.states() == {"chat": SendState.ALREADY_SENT, "file": SendState.ALREADY_SENT}
     assert place.states(NOW + DAY) == {"chat": SendState.QUIET, "file": SendState.QUIET}
     assert len(chat.heard) == 1
     (sent,) = chat.bodies
@@ -116,7 +116,7 @@ def test_it_is_sent_once_and_then_only_what_is_new(chat: Chat, tmp_path: Path) -
 def test_before_its_time_and_on_days_off_nothing_is_sent(chat: Chat) -> None:
     place = Place(chat=f"json://{chat.address}/hook")
     idle = Cadence(Calendar(weekend=(6, 7)), UTC)
-    place.receiver = replace(place.receiver, rhythm=idle)
+    place.receiver = replace(place.receiver, cadence=idle)
     assert NOW.isoweekday() == 7
     assert place.states() == {"chat": SendState.NOT_DUE}
     assert place.states(NOW + DAY) == {"chat": SendState.SENT}
@@ -142,9 +142,9 @@ def test_what_was_refused_is_sent_by_the_next_run(chat: Chat, answer: int) -> No
     place = Place(chat=f"json://{chat.address}/hook")
     for _ in range(2):
         found = place.told()["chat"]
-        assert (found.state, f"{answer}" in found.words) == (SendState.REFUSED, True)
+        assert (found.state, f"{answer}" in found.problem) == (SendState.REFUSED, True)
     assert place.states() == {"chat": SendState.SENT}
-    assert place.states() == {"chat": SendState.TOLD}
+    assert place.states() == {"chat": SendState.ALREADY_SENT}
     assert len(chat.heard) == 1
 
 
@@ -156,8 +156,8 @@ def test_one_that_cannot_be_reached_delays_no_other_and_is_tried_again(chat: Cha
         "dead": SendState.REFUSED,
         "chat": SendState.SENT,
     }
-    assert "cannot be reached" in first["dead"].words
-    assert place.states() == {"dead": SendState.REFUSED, "chat": SendState.TOLD}
+    assert "cannot be reached" in first["dead"].problem
+    assert place.states() == {"dead": SendState.REFUSED, "chat": SendState.ALREADY_SENT}
     place.receiver = replace(
         place.receiver, channels={**place.receiver.channels, "dead": over(f"json://{chat.address}/2")}
     )
@@ -174,8 +174,8 @@ def test_what_may_have_arrived_is_never_sent_again(chat: Chat, answer: str) -> N
     place = Place(chat=f"json://{chat.address}/hook?rto=0.1")
     found = place.told()["chat"]
     assert found.state is SendState.UNSURE
-    assert "not sent again" in found.words
-    assert place.states() == {"chat": SendState.TOLD}
+    assert "not sent again" in found.problem
+    assert place.states() == {"chat": SendState.ALREADY_SENT}
     assert place.states(NOW + DAY) == {"chat": SendState.QUIET}
     assert len(chat.heard) == 1
 
@@ -198,7 +198,7 @@ def test_killed_between_sending_and_noting_it_is_not_sent_again(chat: Chat) -> N
     with pytest.raises(Killed):
         place.told()
     place.receiver = replace(place.receiver, channels={"chat": over(f"json://{chat.address}/hook")})
-    assert place.states() == {"chat": SendState.TOLD}
+    assert place.states() == {"chat": SendState.ALREADY_SENT}
     assert place.states(NOW + DAY) == {"chat": SendState.QUIET}
     assert len(chat.heard) == 1
 
@@ -217,14 +217,14 @@ def test_a_secret_that_is_not_there_or_no_address_concerns_that_channel_only(cha
     assert {name: outcome.state for name, outcome in found.items()} == {
         "gone": SendState.REFUSED, "odd": SendState.REFUSED, "bad": SendState.REFUSED, "chat": SendState.SENT,
     }  # fmt: skip
-    assert "HOOK" in found["gone"].words
+    assert "HOOK" in found["gone"].problem
     assert "c4nary" not in repr(found)
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     found = Place(chat="json://127.0.0.1/").told()["chat"]
-    assert (found.state, "pip install 'milesync[digest]'" in found.words) == (SendState.REFUSED, True)
+    assert (found.state, "pip install 'milesync[digest]'" in found.problem) == (SendState.REFUSED, True)
 
 
 def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def mail(post: Post, to: str = "board@example.org") -> str:
 
 def test_a_mail_has_the_message_as_a_page_and_as_text(post: Post) -> None:
     place = Place(mail=mail(post))
-    place.receiver = replace(place.receiver, speaker=Speaker(language("de"), "words"))
+    place.receiver = replace(place.receiver, speaker=Speaker(load_language("de"), "words"))
     assert place.states() == {"mail": SendState.SENT}
     (found,) = post.mails
     assert found["Subject"] == "Meilensteine: 1 Meilenstein"
@@ -268,9 +268,9 @@ def test_a_mail_that_reached_only_some_is_not_sent_again(post: Post) -> None:
     post.refused = {b"two@"}
     place = Place(mail=mail(post, "one@example.org,two@example.org"))
     found = place.told()["mail"]
-    assert (found.state, "only a part" in found.words) == (SendState.UNSURE, True)
+    assert (found.state, "only a part" in found.problem) == (SendState.UNSURE, True)
     post.refused.clear()
-    assert place.states() == {"mail": SendState.TOLD}
+    assert place.states() == {"mail": SendState.ALREADY_SENT}
     assert [str(one["To"]) for one in post.mails] == ["one@example.org"]
 
 
@@ -324,7 +324,7 @@ def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may
     assert list(tmp_path.iterdir()) == []
     assert set(chat.bodies[0]) >= {"title", "message"}
     assert not chat.bodies[0].get("attachments")
-    whole = crowd().where().whole(place.receiver.audience)  # without what the audience may not read
+    whole = crowd().where().portfolio(place.receiver.audience)  # without what the audience may not read
     late = {assessed.milestone.title: assessed for assessed in whole.milestones if assessed.project.id == "app"}
     assert first["1-release-8.png"] == picture_of(late["Release 8"])
     assert first["2-release-9.png"] == picture_of(late["Release 9"])
@@ -343,10 +343,10 @@ def test_a_mail_to_readers_of_words_names_no_percentages_in_its_picture(post: Po
     sent = []
     for style in ("numbers", "words"):
         place = Place(mail=mail(post))
-        place.receiver = replace(place.receiver, speaker=Speaker(language("en"), style))
+        place.receiver = replace(place.receiver, speaker=Speaker(load_language("en"), style))
         assert place.states() == {"mail": SendState.SENT}
         sent.append(attached(post.mails[-1])["1-release-9.png"])
-        (assessed,) = place.where().whole(AUDIENCE).milestones[-1:]
+        (assessed,) = place.where().portfolio(AUDIENCE).milestones[-1:]
         assert sent[-1] == picture_of(assessed, percent=style == "numbers")
     assert sent[0] != sent[1]
 
@@ -354,12 +354,12 @@ def test_a_mail_to_readers_of_words_names_no_percentages_in_its_picture(post: Po
 def test_without_what_draws_a_mail_goes_without_pictures_and_that_is_said_once(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures._able.cache_clear()
+    pictures._can_draw.cache_clear()
     monkeypatch.setattr(pictures, "find_spec", lambda _: None)
     with capture_logs() as logs:
         for _ in range(2):
             assert Place(mail=mail(post)).states() == {"mail": SendState.SENT}
-    pictures._able.cache_clear()
+    pictures._can_draw.cache_clear()
     assert [attached(one) for one in post.mails] == [{}, {}]
     assert ["milesync[site]" in log["event"] for log in logs] == [True]
 
@@ -378,17 +378,17 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
     place = Place(mail=mail(post))
     with capture_logs() as logs:
         assert place.states() == {"mail": SendState.SENT}
-    assert place.states() == {"mail": SendState.TOLD}
+    assert place.states() == {"mail": SendState.ALREADY_SENT}
     assert [attached(one) for one in post.mails] == [{}]
     assert len(logs) == 1
 
 
 def test_of_missing_data_nothing_is_drawn() -> None:
-    whole = Place().where().whole(AUDIENCE)
+    whole = Place().where().portfolio(AUDIENCE)
     assessed = whole.milestones[-1]
     stale = replace(assessed, health=structs.replace(assessed.health, unknown=UnknownWhy.STALE))
-    assert len(pictures.pictures(whole, [assessed.uid])) == 1
-    assert pictures.pictures(replace(whole, milestones=(stale,)), [assessed.uid]) == []
+    assert len(pictures.render_pictures(whole, [assessed.uid])) == 1
+    assert pictures.render_pictures(replace(whole, milestones=(stale,)), [assessed.uid]) == []
 
 
 # --- foreign text does nothing ----------------------------------------------------------------------------------------
@@ -461,7 +461,7 @@ def _hostile() -> list[MilestoneState]:
 def _letter(found: list[MilestoneState]) -> tuple[Any, Speaker]:
     made = changes_since(found, {}, None, THEN)
     assert made is not None
-    speaker = Speaker(language("en"))
+    speaker = Speaker(load_language("en"))
     return compose(made, speaker), speaker
 
 
@@ -500,6 +500,6 @@ def test_everything_arrives_in_every_language(chat: Chat) -> None:
     made = changes_since(found, before, THEN - 3 * DAY, THEN)
     assert made is not None
     for name in ("en", "de"):
-        speaker = Speaker(language(name))
+        speaker = Speaker(load_language(name))
         assert over(f"json://{chat.address}/").send(compose(made, speaker), speaker).delivery is Delivery.SENT
     assert "Möglichkeiten" in chat.bodies[1]["message"]

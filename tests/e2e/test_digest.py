@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_for_is_said(config: Path) -> None:
 def test_the_doctor_looks_at_the_channels_and_sends_nothing(config: Path, chat: Chat) -> None:
     for address, words in (
         (f"json://{chat.address}/{SECRET}", "the address is understood; nothing was sent now"),
-        (f"nonsense://{SECRET}", "the address is none that Apprise understands"),
+        (f"nonsense://{SECRET}", "Apprise does not understand the address"),
         (" ", "the environment variable TEAM_CHAT is not set"),
     ):
         done = milesync("doctor", "--json", "--config", str(config), env={"TEAM_CHAT": address})

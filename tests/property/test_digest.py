@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from sync.assess.milestone import AssessmentRules
 from sync.digest.cadence import Cadence
 from sync.digest.changes import MilestoneState, changes_since
-from sync.digest.language import language
+from sync.digest.language import load_language
 from sync.digest.message import compose
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, preview
@@ -40,7 +40,7 @@ def _digest(world: World) -> list[SendOutcome]:
     where = PortfolioSource(world.store, world.sources, AssessmentRules(RULES, joints=JOINTS, dependencies=WAITS), NOW)
     audience = Audience("board", ("app:*", "web:*"))
     rhythm = Cadence(Calendar.plain(), ZoneInfo("UTC"))
-    return list(preview(where, Receiver(audience, rhythm, Speaker(language("en")), {})))
+    return list(preview(where, Receiver(audience, rhythm, Speaker(load_language("en")), {})))
 
 
 @settings(max_examples=8, deadline=None)
@@ -108,7 +108,7 @@ def test_what_is_told_is_noted_so_that_the_same_is_no_news(weeks: list[list[Mile
         at = THEN + timedelta(days=n)
         made = changes_since(found, told, since, at)
         if made is not None:
-            assert all(entry.turns or entry.decide for entry in made.entries)
-            assert compose(made, Speaker(language("de"), "words")).subject
-            told, since = dict(made.told), at
+            assert all(entry.changes or entry.needs_decision for entry in made.entries)
+            assert compose(made, Speaker(load_language("de"), "words")).subject
+            told, since = dict(made.sent), at
         assert changes_since(found, told, since, at) is None

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from sync.digest.cadence import Cadence
 from sync.digest.changes import ChangeKind, DigestChanges, MilestoneState, changes_since
-from sync.digest.language import LANGUAGES, LOCALE, Language, language
-from sync.digest.message import compose, more
+from sync.digest.language import LANGUAGES, LOCALE, Language, load_language
+from sync.digest.message import compose, omitted_note
 from sync.digest.phrases import Speaker, Style
 from sync.history.calendar import Calendar
 from sync.markup.message import fitted, html_message, text_message
@@ -33,7 +33,7 @@ def told(
 ) -> tuple[ChangeKind, ...]:
     """The turns of one milestone; empty when there is no message."""
     made = changes_since([milestone], {milestone.uid: before} if before else {}, since, NOW)
-    return made.entries[0].turns if made else ()
+    return made.entries[0].changes if made else ()
 
 
 # --- what is news -----------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_what_is_over_is_told_once() -> None:
 def test_small_moves_add_up_until_they_are_told() -> None:
     first = changes_since([steady()], {}, None, NOW)
     assert first is not None
-    record = first.told
+    record = first.sent
     for days in (3, 6):
         moved = steady(dates=Dates(p85=date(2026, 12, 9) + timedelta(days=days)))
         assert changes_since([moved], record, NOW, NOW) is None
@@ -86,14 +86,14 @@ def test_a_decision_is_asked_for_once_a_week_and_stands_in_every_message_meanwhi
     late = standing("late", health(Status.OFF_TRACK, 0.1, levers=WAYS))
     first = changes_since([late, steady()], {}, None, NOW)
     assert first is not None
-    asked = first.told
+    asked = first.sent
     assert changes_since([late, steady()], asked, NOW, NOW + 6 * DAY) is None
     again = changes_since([late, steady()], asked, NOW, NOW + 7 * DAY)
     assert again is not None
-    assert [(e.standing.uid, e.turns, e.decide) for e in again.entries] == [("late", (), True)]
+    assert [(e.state.uid, e.changes, e.needs_decision) for e in again.entries] == [("late", (), True)]
     beside = changes_since([late, steady(due=None)], asked, NOW, NOW + DAY)
     assert beside is not None
-    assert [e.standing.uid for e in beside.entries] == ["late", "web"]
+    assert [e.state.uid for e in beside.entries] == ["late", "web"]
 
 
 def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
@@ -101,7 +101,7 @@ def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
         [standing("a", health(Status.AT_RISK)), standing("b", health(Status.AT_RISK, levers=WAYS))], {}, None, NOW
     )
     assert made is not None
-    assert {e.standing.uid: e.decide for e in made.entries} == {"a": False, "b": True}
+    assert {e.state.uid: e.needs_decision for e in made.entries} == {"a": False, "b": True}
 
 
 def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
@@ -112,17 +112,17 @@ def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
     assert changes_since([blind(23)], {"web": STEADY}, NOW - DAY, NOW) is None
     made = changes_since([blind(24)], {"web": STEADY}, NOW - DAY, NOW)
     assert made is not None
-    assert made.entries[0].turns == (ChangeKind.SILENT,)
-    assert made.told["web"] == replace(STEADY, silent=True)
-    assert changes_since([blind(90)], made.told, NOW, NOW) is None
-    assert changes_since([steady()], made.told, NOW, NOW) is None  # it is back, and stands as it was told
+    assert made.entries[0].changes == (ChangeKind.SILENT,)
+    assert made.sent["web"] == replace(STEADY, silent=True)
+    assert changes_since([blind(90)], made.sent, NOW, NOW) is None
+    assert changes_since([steady()], made.sent, NOW, NOW) is None  # it is back, and stands as it was told
     assert changes_since([blind(90)], {}, None, NOW) is None  # nothing is known of it, so nothing is told
 
 
 def test_who_is_told_first_of_many_hears_how_all_stand() -> None:
     made = changes_since([steady(), steady("api")], {}, None, NOW)
     assert made is not None
-    assert [e.turns for e in made.entries] == [(ChangeKind.NEW,), (ChangeKind.NEW,)]
+    assert [e.changes for e in made.entries] == [(ChangeKind.NEW,), (ChangeKind.NEW,)]
 
 
 # --- when -------------------------------------------------------------------------------------------------------------
@@ -189,15 +189,15 @@ def _news() -> DigestChanges:
 @pytest.mark.parametrize("name", LANGUAGES)
 @pytest.mark.parametrize("style", ["numbers", "words"])
 def test_it_reads_as_it_did_when_somebody_read_it(name: str, style: Style) -> None:
-    written = compose(_news(), Speaker(language(name), style))
+    written = compose(_news(), Speaker(load_language(name), style))
     text = f"{written.subject}\n\n{text_message(written.document)}\n"
     assert text == (GOLDEN / f"{name}-{style}.txt").read_text(encoding="utf-8")
 
 
 def test_words_tell_no_probability() -> None:
     for name in LANGUAGES:
-        assert "%" not in text_message(compose(_news(), Speaker(language(name), "words")).document)
-        assert "%" in text_message(compose(_news(), Speaker(language(name), "numbers")).document)
+        assert "%" not in text_message(compose(_news(), Speaker(load_language(name), "words")).document)
+        assert "%" in text_message(compose(_news(), Speaker(load_language(name), "numbers")).document)
 
 
 def test_as_html_titles_are_links_to_the_web_only() -> None:
@@ -207,18 +207,18 @@ def test_as_html_titles_are_links_to_the_web_only() -> None:
     ]
     made = changes_since(found, {}, None, NOW)
     assert made is not None
-    page = html_message(compose(made, Speaker(language("en"))).document)
+    page = html_message(compose(made, Speaker(load_language("en"))).document)
     assert page.count("<a ") == 1
     assert 'href="https://tracker.example/b"' in page
     assert "javascript" not in page
 
 
 def test_what_does_not_fit_goes_by_whole_entries_the_lightest_first() -> None:
-    speaker = Speaker(language("en"))
+    speaker = Speaker(load_language("en"))
     document = compose(_news(), speaker).document
     whole = text_message(document)
     for limit in range(600, len(whole) + 1, 100):
-        cut = fitted(document, limit, text_message, lambda n: more(n, speaker))
+        cut = fitted(document, limit, text_message, lambda n: omitted_note(n, speaker))
         assert len(cut) <= limit
         assert "still overdue" in cut
         assert ("not fit in here" in cut) == (cut != whole)
@@ -228,7 +228,7 @@ def test_what_does_not_fit_goes_by_whole_entries_the_lightest_first() -> None:
 def test_every_reason_and_way_out_can_be_said_in_every_language() -> None:
     for name in LANGUAGES:
         for style in ("numbers", "words"):
-            speaker = Speaker(language(name), "numbers" if style == "numbers" else "words")
+            speaker = Speaker(load_language(name), "numbers" if style == "numbers" else "words")
             for kind in ReasonKind:
                 for effect in (-1.0, 1.0):
                     for values in (
@@ -248,7 +248,7 @@ def test_a_cut_that_wins_no_day_is_not_offered() -> None:
     for offered, words in ((both, "Ways out: move the date to 9 Jan 2027 (85 % likely)."), (earlier, "2 Jan 2027")):
         made = changes_since([standing("a", health(Status.OFF_TRACK, 0.1, levers=(WAYS[1], offered)))], {}, None, NOW)
         assert made is not None
-        assert words in text_message(compose(made, Speaker(language("en"))).document)
+        assert words in text_message(compose(made, Speaker(load_language("en"))).document)
 
 
 # --- translations -----------------------------------------------------------------------------------------------------
@@ -285,15 +285,15 @@ def test_every_text_is_translated_and_fills_the_same_places(name: str) -> None:
 
 
 def test_dates_read_as_they_are_written_there() -> None:
-    assert language("en").day(date(2026, 3, 1)) == "1 Mar 2026"
-    assert language("de").day(date(2026, 3, 1)) == "1. März 2026"
-    assert [language("de").span(n) for n in (1, 9, 10, 59, 61)] == [
+    assert load_language("en").day(date(2026, 3, 1)) == "1 Mar 2026"
+    assert load_language("de").day(date(2026, 3, 1)) == "1. März 2026"
+    assert [load_language("de").span(n) for n in (1, 9, 10, 59, 61)] == [
         "1 Tag",
         "9 Tage",
         "1 Woche",
         "8 Wochen",
         "2 Monate",
     ]
-    assert isinstance(language("de"), Language)
+    assert isinstance(load_language("de"), Language)
     with pytest.raises(OSError, match="No translation file"):
-        language("xx")
+        load_language("xx")
