@@ -6,7 +6,6 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,21 +141,3 @@ def test_the_table_names_every_method(result: dict[str, Any]) -> None:
     assert f"{result['tau0']['pool']['brier']:.3f}" in text, "nothing may be cut off at 80 columns"
     assert not re.search(r"\d…(?![+-])", text)
     assert set(backtest_view._NAMES) == set(backtest.METHODS)
-
-
-@pytest.mark.parametrize(("suffix", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
-def test_the_plot_is_written_by_its_suffix_and_the_same_twice(
-    result: dict[str, Any], tmp_path: Path, suffix: str, magic: bytes
-) -> None:
-    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
-    paths = [tmp_path / f"{k}.{suffix}" for k in range(2)]
-    for path in paths:
-        backtest_view.plot(result, path)
-    assert paths[0].read_bytes().startswith(magic)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
-def test_another_suffix_is_refused_before_anything_is_written(result: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"x\.jpg"):
-        backtest_view.plot(result, tmp_path / "x.jpg")
-    assert not list(tmp_path.iterdir())
