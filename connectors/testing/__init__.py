@@ -1,6 +1,7 @@
-"""The test suite that every connector passes, for ours and for those of others.
+"""The contract suite: tests that every connector passes, ours and those of third parties.
 
-A connector gets it with one subclass and one fixture (pytest is needed, which is not a dependency of the program)::
+It imports pytest, which the program does not install, `sync.model` and `sync.tracker`. A connector gets the suite
+with one subclass and one fixture::
 
     from connectors.testing import ConnectorContract, Side
 
@@ -9,24 +10,32 @@ A connector gets it with one subclass and one fixture (pytest is needed, which i
         def side(self) -> Iterator[Side]:
             yield MySide()
 
-`Side` is the tracker's side of each test: what people do in the tracker, and what it does to requests. Each test begins
-with a new, empty tracker. The docstring of each test is the clause that it holds the connector to.
+`Side` is the tracker of a test: what people do in the tracker, and which faults requests meet. Each test begins with a
+new, empty tracker. The docstring of each test is the clause to which it holds the connector.
 """
 
 import pytest
 
-_PARTS = ("changes", "faults", "people", "reading", "side", "writing")
+_PARTS = ("faults", "first_pull", "incremental_pull", "slash_commands", "tracker_side", "writes")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
 
-from connectors.testing.faults import FaultsContract  # noqa: E402
+from connectors.testing.faults import FaultsContract  # noqa: E402  # after pytest was told to explain their asserts
 from connectors.testing.first_pull import ReadingContract  # noqa: E402
-from connectors.testing.incremental_pull import ChangesContract  # noqa: E402  # after its asserts were made to speak
+from connectors.testing.incremental_pull import ChangesContract  # noqa: E402
 from connectors.testing.slash_commands import PeopleContract  # noqa: E402
-from connectors.testing.tracker_side import EVER, AppliesTo, Collected, InjectedFault, Side, collect  # noqa: E402
+from connectors.testing.tracker_side import (  # noqa: E402
+    FOREVER,
+    AppliesTo,
+    Collected,
+    InjectedFault,
+    RequestCosts,
+    Side,
+    collect,
+)
 from connectors.testing.writes import WritingContract  # noqa: E402
 
 __all__ = [
-    "EVER",
+    "FOREVER",
     "AppliesTo",
     "ChangesContract",
     "Collected",
@@ -35,6 +44,7 @@ __all__ = [
     "InjectedFault",
     "PeopleContract",
     "ReadingContract",
+    "RequestCosts",
     "Side",
     "WritingContract",
     "collect",
@@ -42,4 +52,4 @@ __all__ = [
 
 
 class ConnectorContract(ReadingContract, ChangesContract, FaultsContract, PeopleContract, WritingContract):
-    """All of it: reading, reading what changed, status issues, people, and faults."""
+    """The whole contract: first pulls, incremental pulls, faults, people and writes."""

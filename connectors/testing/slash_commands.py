@@ -1,24 +1,23 @@
-"""The clauses about people: what they ask in a thread, what another account left, and the way back to nothing."""
+"""Clauses about people: commands in a thread, texts of another account, and removing what milesync wrote."""
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from connectors.testing.tracker_side import LABEL, Side, marker
 from connectors.testing.writes import TITLE, WritingContract
 from sync.tracker.errors import RefusedError
 from sync.tracker.managed_block import wrap_block
-from sync.tracker.protocol import CloseIssue, Connector, LabelItem, MoveLabel, RemoveLabel, Target, UpdateDescription
+from sync.tracker.protocol import CloseIssue, Connector, LabelItem, MoveLabel, RemoveLabel, UpdateDescription
 
 __all__ = ["PeopleContract"]
 
 
 class PeopleContract(WritingContract):
-    """`StatusIssue.asked`, `StatusIssue.claims`, `RemoveLabel`, `LabelItem`, `UpdateDescription`, `CloseIssue`."""
+    """Commands and claims of a status issue; `RemoveLabel`, `LabelItem`, `UpdateDescription` and `CloseIssue`."""
 
-    def test_a_command_is_told_with_its_author_and_time(self, connector: Connector, side: Side) -> None:
-        """Its lines only. Whom the tracker does not tell to be one who may write, may not."""
+    def test_a_command_has_its_author_and_time(self, connector: Connector, side: Side) -> None:
+        """Only the lines of the command arrive. ``may_write`` is False unless the tracker confirms the permission."""
         target = self.open(connector, side)
         side.pass_time(60)
         side.comment(TITLE, side.text("/milesync at-risk until 2026-12-05 because we wait"))
@@ -30,8 +29,8 @@ class PeopleContract(WritingContract):
         assert not asked.may_write
         assert asked.at == side.now()
 
-    def test_whose_token_it_is_may_ask_too(self, connector: Connector, side: Side) -> None:
-        """A person may run milesync with their own account; a text with a marker is never a command."""
+    def test_the_owner_of_the_token_may_give_commands(self, connector: Connector, side: Side) -> None:
+        """A person may run milesync with their own account; a comment with a marker is never a command."""
         target = self.open(connector, side)
         side.comment(TITLE, side.text("/milesync refresh"), ours=True)
         sign = marker(target.milestone, "summary")
@@ -41,7 +40,7 @@ class PeopleContract(WritingContract):
         ]
 
     def test_another_accounts_text_with_our_marker_is_a_claim(self, connector: Connector, side: Side) -> None:
-        """It is told apart from ours, with its author, so that a person can say whose it is."""
+        """A comment of another account with our marker is a claim with its author, and no comment of ours."""
         target = self.open(connector, side)
         sign = marker(target.milestone, "summary")
         side.comment(TITLE, side.text("a copy"), marker=sign)
@@ -50,8 +49,8 @@ class PeopleContract(WritingContract):
         assert (claim.marker, bool(claim.author), claim.issue) == (sign, True, "")
         assert len(self.comments(connector, target)) == 1
 
-    def test_a_claimed_status_issue_is_told_where_there_is_none_of_ours(self, connector: Connector, side: Side) -> None:
-        """After a change of token the old one is of another account; nothing is made beside it unasked."""
+    def test_a_claimed_status_issue_is_observed_where_ours_is_missing(self, connector: Connector, side: Side) -> None:
+        """After a change of token the old status issue belongs to another account: it is a claim until ours exists."""
         target = self.aim(connector, side)
         self.labels(connector, target, LABEL)
         sign = marker(target.milestone, "status_issue")
@@ -62,8 +61,8 @@ class PeopleContract(WritingContract):
         self.make(connector, side, target)
         assert connector.observe([target]).claims == {}
 
-    def test_labels_are_taken_off(self, connector: Connector, side: Side) -> None:
-        """These and no others; those that are not there are no mistake."""
+    def test_labels_are_removed(self, connector: Connector, side: Side) -> None:
+        """Only the labels of the action are removed; a label may be missing already."""
         target = self.open(connector, side)
         self.labels(connector, target, "h/old")
         connector.apply(MoveLabel(**self.about(target), issue=target.issue, add="h/old"))
@@ -73,8 +72,8 @@ class PeopleContract(WritingContract):
         assert "h/old" not in self.seen(connector, target).labels
         assert "theirs" in self.seen(connector, target).labels
 
-    def test_an_issue_of_a_milestone_is_marked(self, connector: Connector, side: Side) -> None:
-        """Labels come and go as a delta, several at once; the pull shows them, and those of people stay."""
+    def test_an_issue_of_a_milestone_is_labelled(self, connector: Connector, side: Side) -> None:
+        """`LabelItem` adds and removes several labels; a pull returns them, and the labels of people stay."""
         target = self.aim(connector, side)
         self.labels(connector, target, "h/blocked", "h/stale")
         side.add_issue("work", "1.0")
@@ -86,10 +85,10 @@ class PeopleContract(WritingContract):
         side.pass_time(600)
         assert sorted(self.pull(connector, side).issue("work").labels) == ["h/stale", "theirs"]
 
-    def test_lines_of_ours_come_into_a_milestones_own_description(self, connector: Connector, side: Side) -> None:
-        """And go again; where they do not stand as expected, nothing is written."""
+    def test_a_managed_block_is_written_into_a_description(self, connector: Connector, side: Side) -> None:
+        """The block is added, replaced and removed; if the block in the tracker is another one, nothing is written."""
         if not connector.capabilities.description_limit:
-            pytest.skip("its description is not written")
+            pytest.skip("the connector writes no descriptions")
         target = self.aim(connector, side)
 
         def describe(words: str, was: str = "") -> str:
@@ -110,15 +109,10 @@ class PeopleContract(WritingContract):
         assert describe("", second.split()[3]) == ""
 
     def test_a_status_issue_is_closed(self, connector: Connector, side: Side) -> None:
-        """Or the tracker's refusal is told, where a workflow knows no way to that."""
+        """The status issue is closed, or `RefusedError` says that the workflow has no such transition."""
         target = self.open(connector, side)
         try:
             connector.apply(CloseIssue(**self.about(target), issue=target.issue))
         except RefusedError:
             return
         assert self.seen(connector, target).closed
-
-    @staticmethod
-    def named(target: Target, issue: str) -> Target:
-        """The target, with a key."""
-        return msgspec.structs.replace(target, issue=issue)

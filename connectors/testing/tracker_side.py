@@ -1,4 +1,4 @@
-"""What a connector's author provides for the suite: the tracker's side; and what the suite gathers."""
+"""The side of the tracker: the protocol that a connector's author implements, and helpers of the suite."""
 
 from __future__ import annotations
 
@@ -9,48 +9,74 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 
 from sync.model.tracker_data import Event, Issue, Milestone, Project, uid
 from sync.tracker.errors import TrackerError
 from sync.tracker.protocol import Connector, Page, StatusIssue, Target
 
-__all__ = ["EVER", "LABEL", "AppliesTo", "Collected", "Contract", "InjectedFault", "Side", "collect", "marker"]
+__all__ = [
+    "FOREVER",
+    "LABEL",
+    "AppliesTo",
+    "Collected",
+    "Contract",
+    "InjectedFault",
+    "RequestCosts",
+    "Side",
+    "collect",
+    "marker",
+]
 
-EVER = 10_000
-"""So many times that a trouble does not pass."""
+FOREVER = 10_000
+"""``times`` of a fault that does not pass: more requests than any test sends."""
 
 LABEL = "milestone-status"
-"""The label by which the suite's status issues are found; a connector's default, or an option that its side sets."""
+"""Label by which the connector finds the suite's status issues: its default, or an option that the side sets."""
 
 
 class InjectedFault(StrEnum):
-    """What a request may meet. In all but the last three the tracker has done nothing."""
+    """Fault that a request meets. Except for LOST and LATE, the tracker carries out nothing."""
 
-    UNAUTHORISED = "401: the token is not good (any more)"
-    FORBIDDEN = "403: no right to this"
-    LIMITED = "429: too many requests; `retry_after` seconds are said where given"
-    BUSY = "502: a passing fault"
-    HTML = "200 with a page of HTML, as from a proxy"
-    RESET = "the connection breaks in the middle of the answer"
-    LOST = "done, and the answer is lost"
-    LATE = "done, and the answer is a 502"
+    UNAUTHORISED = "401: the token is invalid or has expired"
+    FORBIDDEN = "403: the token lacks a permission"
+    LIMITED = "429: too many requests; the answer gives `retry_after` in seconds if it is set"
+    BUSY = "502: a passing fault of the server"
+    HTML = "200 with a page of HTML, as a proxy sends it"
+    GARBAGE = "200 with JSON that is no answer to the request"
+    RESET = "the connection breaks before the answer is complete"
+    LOST = "the request is carried out, and the answer is lost"
+    LATE = "the request is carried out, and the answer is a 502"
 
 
 class AppliesTo(StrEnum):
-    """Which requests meet it."""
+    """Requests that meet a fault."""
 
-    ANY = "any"
-    CREATE = "one that creates an issue or a comment"
+    ANY = "any request"
+    CREATE = "requests that create an issue or a comment"
+
+
+@dataclass(frozen=True)
+class RequestCosts:
+    """Maximum number of requests that the connector sends, as its author declares it."""
+
+    unchanged: int
+    """A pull of one project in which nothing changed since the cursor."""
+
+    first_pull: int
+    """A first pull of one project, in addition to one request for each page of issues."""
 
 
 class Side(Protocol):
-    """A tracker with one connector to it, and all that people do there. Issues and milestones are named by their
-    titles, which the suite keeps unique. Whatever people do moves the time of update, as in the tracker.
+    """A tracker with one connector to it, and what people do in the tracker.
 
-    ``project`` and ``other`` are two empty projects as a user would configure them. ``page`` is how many issues the
-    connector reads with one request. ``secret`` is the token that ``connect`` gives. ``several`` says that an issue
-    may be in several milestones. The clock stands still until ``pass_time``; the connector sleeps by ``pass_time``.
+    The suite names issues and milestones by title, and uses each title once. An edit moves the time of update, as in
+    the tracker. The clock moves only by `pass_time`, and the connector sleeps by `pass_time`.
+
+    ``project`` and ``other`` are two empty projects, written as in the configuration. ``page`` is the number of issues
+    that the connector reads with one request. ``secret`` is the token that `connect` passes. ``several``: an issue may
+    be in several milestones. ``costs`` declares how many requests the connector sends.
     """
 
     project: str
@@ -58,39 +84,40 @@ class Side(Protocol):
     page: int
     secret: str
     several: bool
+    costs: RequestCosts
 
     def connect(self) -> Connector:
-        """A new connector with good credentials."""
+        """Return a new connector with valid credentials."""
         ...
 
     def now(self) -> datetime:
-        """The time, by the clock that the connector was given."""
+        """Return the time of the clock that the connector gets."""
         ...
 
     def pass_time(self, seconds: float) -> None:
-        """Let it pass."""
+        """Move the clock forward."""
         ...
 
     def text(self, words: str) -> str:
-        """A body that says these words, in the connector's markup."""
+        """Return a body with these words in the connector's markup."""
         ...
 
-    # --- what people do --------------------------------------------------------------------------------------------
+    # --- edits by people -------------------------------------------------------------------------------------------
 
     def add_milestone(self, title: str, due: date | None = None) -> None:
         """Add an open milestone to ``project``."""
         ...
 
     def edit_milestone(self, title: str, *, new: str = "", due: date | None = None, closed: bool = False) -> None:
-        """Change what is given."""
+        """Change the title, the due date or the state; an argument at its default changes nothing."""
         ...
 
     def delete_milestone(self, title: str) -> None:
-        """Delete one that no issue is in."""
+        """Delete a milestone without issues."""
         ...
 
     def add_issue(self, title: str, *milestones: str, elsewhere: bool = False) -> None:
-        """Add an open issue to ``project``, or to ``other``."""
+        """Add an open issue to ``project``; ``elsewhere``: to ``other``."""
         ...
 
     def move(self, title: str, *milestones: str) -> None:
@@ -98,57 +125,57 @@ class Side(Protocol):
         ...
 
     def close(self, title: str) -> None:
-        """Close an issue, as finished."""
+        """Close an issue as finished."""
         ...
 
     def reopen(self, title: str) -> None:
-        """Open it again."""
+        """Reopen a closed issue."""
         ...
 
     def rename(self, title: str, new: str) -> None:
-        """Give an issue another title."""
+        """Change the title of an issue."""
         ...
 
     def label(self, title: str, name: str) -> None:
-        """Put a label on an issue."""
+        """Add a label to an issue."""
         ...
 
     def copy_status_issue(self, title: str, marker: str) -> None:
-        """Somebody else adds an issue with a marker of ours and the label of status issues."""
+        """Add an issue of another user with a marker of milesync and the label `LABEL`."""
         ...
 
     def comment(self, title: str, body: str, *, marker: str = "", ours: bool = False) -> None:
-        """Comment an issue, with a marker of ours in the body or wherever it stands; ``ours``: from our account."""
+        """Comment on an issue, with a marker of milesync if one is given; ``ours``: from the account of the token."""
         ...
 
-    # --- what is there, and what it does to requests ---------------------------------------------------------------
+    # --- counts and faults -----------------------------------------------------------------------------------------
 
     def issues(self, title: str) -> int:
-        """How many issues of that title there are."""
+        """Return how many issues have this title."""
         ...
 
     def comments(self, title: str) -> int:
-        """How many comments stand on an issue."""
+        """Return how many comments an issue has."""
         ...
 
     def requests(self) -> int:
-        """How many requests have come."""
+        """Return how many requests the tracker received."""
         ...
 
     def writes(self) -> int:
-        """How many changes were asked for."""
+        """Return how many requests asked for a change."""
         ...
 
-    def meet(
-        self, trouble: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
+    def inject(
+        self, fault: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
     ) -> None:
-        """Let the next so many requests of that sort meet a trouble; ``times`` 0 ends all troubles."""
+        """Let the next ``times`` requests of a kind meet a fault, instead of any earlier fault; 0 ends all faults."""
         ...
 
 
 @dataclass
 class Collected:
-    """What pages add up to, as a store would have it."""
+    """Rows of all pages so far, as a store would keep them."""
 
     projects: dict[str, Project] = field(default_factory=dict)
     milestones: dict[str, Milestone] = field(default_factory=dict)
@@ -160,7 +187,7 @@ class Collected:
     pages: list[Page] = field(default_factory=list)
 
     def add(self, page: Page) -> None:
-        """Take in one page."""
+        """Merge the rows of one page."""
         self.pages.append(page)
         self.projects |= {row.id: row for row in page.projects}
         self.milestones = {k: row for k, row in self.milestones.items() if row.project not in page.all_milestones}
@@ -174,72 +201,77 @@ class Collected:
         self.failed |= page.failed
 
     def issue(self, title: str) -> Issue:
-        """The one issue of that title."""
-        [found] = [row for row in self.issues.values() if row.title == title]
-        return found
+        """Return the only issue with this title."""
+        [issue] = [row for row in self.issues.values() if row.title == title]
+        return issue
 
     def milestone(self, title: str) -> Milestone:
-        """The one milestone of that title."""
-        [found] = [row for row in self.milestones.values() if row.title == title]
-        return found
+        """Return the only milestone with this title."""
+        [milestone] = [row for row in self.milestones.values() if row.title == title]
+        return milestone
 
     def titles(self) -> set[str]:
-        """The titles of all issues."""
+        """Return the titles of all issues."""
         return {row.title for row in self.issues.values()}
 
 
 def collect(pages: Iterable[Page], so_far: Collected | None = None) -> Collected:
-    """Take in all pages, on top of what was taken in before; ``pages`` and ``complete`` are this pull's alone."""
-    taken = so_far or Collected()
-    taken.pages, taken.complete, taken.failed = [], set(), {}
+    """Merge all pages of a pull into ``so_far``; ``pages``, ``complete`` and ``failed`` are those of this pull only."""
+    state = so_far or Collected()
+    state.pages, state.complete, state.failed = [], set(), {}
     for page in pages:
-        taken.add(page)
-    return taken
+        state.add(page)
+    return state
 
 
 INSTANCE = "contract"
-"""The installation that the suite stands for."""
+"""Name of the installation in the suite's markers."""
 
 
 def marker(milestone: str, kind: str, **more: Any) -> str:
-    """A marker of one line, as the planner makes them."""
+    """Return a marker as the planner writes it: JSON in one line."""
     return json.dumps({"v": 1, "instance": INSTANCE, "kind": kind, "milestone": milestone, **more})
 
 
 class Contract:
-    """What the parts of the suite share."""
+    """Fixtures and helpers of all parts of the suite."""
 
     @pytest.fixture
     def connector(self, side: Side) -> Iterator[Connector]:
         """The connector under test."""
-        made = side.connect()
-        yield made
-        made.close()
+        connector = side.connect()
+        yield connector
+        connector.close()
 
     @staticmethod
     def pull(connector: Connector, side: Side, so_far: Collected | None = None) -> Collected:
-        """A pull of the one project."""
+        """Pull ``side.project``, from the cursors of ``so_far`` on."""
         return collect(connector.pull([side.project], dict(so_far.cursors) if so_far else {}), so_far)
 
     def aim(self, connector: Connector, side: Side, title: str = "1.0") -> Target:
-        """A milestone of that title, made if need be, as the engine would ask about it."""
-        taken = self.pull(connector, side)
-        if title not in {row.title for row in taken.milestones.values()}:
+        """Return the target of a milestone, as the engine observes it; add the milestone if there is none."""
+        state = self.pull(connector, side)
+        if title not in {row.title for row in state.milestones.values()}:
             side.add_milestone(title, date(2026, 12, 1))
-            taken = self.pull(connector, side)
-        milestone = taken.milestone(title)
-        project = taken.projects[milestone.project]
+            state = self.pull(connector, side)
+        milestone = state.milestone(title)
+        project = state.projects[milestone.project]
         name = uid(connector.base_url, "milestone", milestone.id)
         return Target(milestone=name, project=project.id, project_key=project.key, instance=INSTANCE)
 
     @staticmethod
+    def named(target: Target, issue: str) -> Target:
+        """Return the target with the key of a status issue; "": the issue is found by its marker."""
+        return msgspec.structs.replace(target, issue=issue)
+
+    @staticmethod
     def about(target: Target) -> Mapping[str, Any]:
-        """What each action on a target begins with."""
+        """Return the fields that every action on a target has."""
         return {"milestone": target.milestone, "project": target.project, "project_key": target.project_key}
 
     @staticmethod
     def seen(connector: Connector, target: Target) -> StatusIssue:
-        """The target's status issue, afresh."""
+        """Observe the target again and return its status issue."""
         observed = connector.observe([target])
         assert not observed.failed
         return observed.issues[target.milestone]

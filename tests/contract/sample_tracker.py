@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import BaseAdapter
 
-from connectors.testing import AppliesTo, InjectedFault
+from connectors.testing import AppliesTo, InjectedFault, RequestCosts
 from sync.tracker.protocol import Connector, Setup, with_marker
 from tests.contract.sample_connector import connect
 
@@ -25,6 +25,7 @@ STATUS = {
     InjectedFault.LIMITED: 429,
     InjectedFault.BUSY: 502,
     InjectedFault.HTML: 200,
+    InjectedFault.GARBAGE: 200,
     InjectedFault.LATE: 502,
 }
 
@@ -44,7 +45,7 @@ class Workspace(BaseAdapter):
     comments: dict[str, Json] = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    trouble: InjectedFault | None = None
+    fault: InjectedFault | None = None
     at: AppliesTo = AppliesTo.ANY
     times: int = 0
     retry_after: int | None = None
@@ -84,7 +85,7 @@ class Workspace(BaseAdapter):
         operation, variables = asked["operationName"], asked["variables"]
         self.asked.append(operation)
         creates = operation in ("IssueCreate", "CommentCreate")
-        met = self.trouble if self.times > 0 and (self.at is AppliesTo.ANY or creates) else None
+        met = self.fault if self.times > 0 and (self.at is AppliesTo.ANY or creates) else None
         if met is None:
             return self._answer(request, 200, self._done(operation, variables))
         self.times -= 1
@@ -114,10 +115,15 @@ class Workspace(BaseAdapter):
         except NotThereError:
             return {"data": None, "errors": [{"message": "not found", "extensions": {"code": "ENTITY_NOT_FOUND"}}]}
 
-    def _paged(self, rows: Sequence[Json], after: str | None) -> Json:
-        start = int(after or 0)
-        info = {"hasNextPage": start + 50 < len(rows), "endCursor": str(start + 50)}
-        return {"nodes": rows[start : start + 50], "pageInfo": info}
+    def _paged(self, rows: Sequence[Json], after: str | None, *order: str) -> Json:
+        """Return the next page; its cursor is the place of its last row, so that an edit of another row shifts none."""
+
+        def place(row: Json) -> str:
+            return " ".join(row[name] for name in (*order, "id"))
+
+        rest = sorted((row for row in rows if place(row) > (after or "")), key=place)
+        info = {"hasNextPage": len(rest) > 50, "endCursor": place(rest[:50][-1]) if rest else after}
+        return {"nodes": rest[:50], "pageInfo": info}
 
     def _one(self, shelf: dict[str, Json], key: str, by: str = "id") -> Json:
         for row in shelf.values():
@@ -143,7 +149,7 @@ class Workspace(BaseAdapter):
         rows = [
             self._shown(r) for r in self.issues.values() if r["project"] == project and r["updatedAt"] >= (since or "")
         ]
-        return self._paged(sorted(rows, key=lambda row: (row["updatedAt"], row["id"])), after)
+        return self._paged(rows, after, "updatedAt")
 
     def _Marked(self, project: str, label: str, after: str | None) -> Json:  # noqa: N802
         rows = [self._shown(row) for row in self.issues.values() if row["project"] == project]
@@ -184,6 +190,7 @@ class SampleSide:
     """See `connectors.testing.Side`."""
 
     project, other, page, secret, several = "app", "web", 50, "lin_not_a_real_token", False
+    costs = RequestCosts(unchanged=3, first_pull=2)
 
     def __init__(self) -> None:
         self.there = Workspace()
@@ -262,10 +269,10 @@ class SampleSide:
     def writes(self) -> int:
         return sum(name.endswith(("Create", "Update", "Delete")) for name in self.there.asked)
 
-    def meet(
-        self, trouble: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
+    def inject(
+        self, fault: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
     ) -> None:
-        self.there.trouble, self.there.at, self.there.times, self.there.retry_after = trouble, at, times, retry_after
+        self.there.fault, self.there.at, self.there.times, self.there.retry_after = fault, at, times, retry_after
 
     def _place(self, slug: str = "") -> str:
         return str(self.there._one(self.there.projects, slug or self.project, "slugId")["id"])

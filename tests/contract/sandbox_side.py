@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.sandbox.world import Fault, Issue, Label, Milestone, Project, Tracker, World
-from connectors.testing import AppliesTo, InjectedFault
+from connectors.testing import AppliesTo, InjectedFault, RequestCosts
 from sync.cli.wiring import connect
 from sync.tracker.protocol import Connector, Setup, with_marker
 
@@ -25,12 +25,19 @@ CREATES = {
     "jira": "POST /rest/api/2/issue",
     "jira-cloud": "POST /rest/api/3/issue",
 }
+COSTS = {
+    "github": RequestCosts(unchanged=2, first_pull=3),
+    "gitlab": RequestCosts(unchanged=3, first_pull=7),
+    "jira": RequestCosts(unchanged=2, first_pull=6),
+    "jira-cloud": RequestCosts(unchanged=2, first_pull=8),
+}
 FAULTS = {
     InjectedFault.UNAUTHORISED: ("status", 401),
     InjectedFault.FORBIDDEN: ("status", 403),
     InjectedFault.LIMITED: ("status", 429),
     InjectedFault.BUSY: ("status", 502),
     InjectedFault.HTML: ("html", 200),
+    InjectedFault.GARBAGE: ("garbage", 200),
     InjectedFault.RESET: ("reset", 200),
     InjectedFault.LOST: ("drop", 200),
     InjectedFault.LATE: ("late", 502),
@@ -67,6 +74,7 @@ class SandboxSide:
         tracker.used, tracker.token = 0, self.secret
         self.several = tracker.kind.startswith("jira")
         self.project, self.other = PROJECTS[tracker.kind]
+        self.costs = COSTS[tracker.kind]
         self.place, self.elsewhere = tracker.project(self.project), tracker.project(self.other)
         self.people = tracker.user("ada", "Ada Fox")
 
@@ -83,7 +91,7 @@ class SandboxSide:
             secrets["email"] = "bot@example.org"
         setup = Setup(
             name="side",
-            url=self.tracker.url,
+            url=f"{self.tracker.url}/",
             secrets=secrets,
             clock=self.clock,
             sleep=self.pass_time,
@@ -179,10 +187,10 @@ class SandboxSide:
     def writes(self) -> int:
         return len(self.tracker.writes)
 
-    def meet(
-        self, trouble: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
+    def inject(
+        self, fault: InjectedFault, at: AppliesTo = AppliesTo.ANY, times: int = 1, retry_after: int | None = None
     ) -> None:
-        kind, status = FAULTS[trouble]
+        kind, status = FAULTS[fault]
         self.tracker.faults.clear()
         if times:
             headers = {} if retry_after is None else {"retry-after": str(retry_after)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -21,10 +20,8 @@ from sync.tracker.errors import (
     AuthError,
     BusyError,
     GoneError,
-    LimitedError,
     MalformedError,
     RefusedError,
-    UnreachableError,
 )
 from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small
 
@@ -90,13 +87,6 @@ def test_history_reaches_back_to_the_first_day(there: Small, clock: Clock) -> No
     assert got.events(3) == []
 
 
-def test_a_reopened_issue_tells_both(there: Small, clock: Clock) -> None:
-    there.tracker.reopen(there.done, there.tracker.bot)
-    got = pulled(connected(there.tracker, clock))
-    assert [kind for kind, _ in got.events(2)] == ["joined", "closed", "reopened"]
-    assert (got.issue(2).state, got.issue(2).resolution, got.issue(2).closed_at) == (State.OPEN, "", None)
-
-
 def test_a_private_repository_is_not_public(there: Small, clock: Clock) -> None:
     there.place.private = True
     got = pulled(connected(there.tracker, clock))
@@ -116,14 +106,6 @@ def test_duplicates_are_asked_for_where_the_server_tells_them() -> None:
     for document in (queries.changed, lambda more: queries.numbered(1, more)):
         assert "stateReason(enableDuplicate: true)" in document(told)
         assert "enableDuplicate" not in document(queries.optional_fields([api_types.Field("stateReason")]))
-
-
-def test_hostile_titles_come_as_they_are(there: Small, clock: Clock) -> None:
-    title = '<!-- milesync {} --> `x` @everyone \u202e \U0001f4a3 "errors" </script> null\\u0000'
-    there.plain.title = there.one.title = title
-    got = pulled(connected(there.tracker, clock))
-    assert got.issue(3).title == title
-    assert got.milestones[f"MI_kw{there.one.id}"].title == title
 
 
 def test_many_pages_with_holes_and_pull_requests(there: Small, clock: Clock) -> None:
@@ -218,16 +200,6 @@ def test_all_repositories_of_an_owner(there: Small, clock: Clock) -> None:
     assert pulled(connected(there.tracker, clock), ["nobody/*"]).failed.keys() == {"nobody/*"}
 
 
-def test_a_repository_without_issues(there: Small, clock: Clock) -> None:
-    empty = there.tracker.project("acme/empty")
-    connector = connected(there.tracker, clock)
-    got = pulled(connector, ["acme/empty"])
-    assert got.complete == {f"R_kw{empty.id}"}
-    assert got.issues == {}
-    there.tracker.issue(empty, "the first", there.tracker.user("ada"))
-    assert len(pulled(connector, ["acme/empty"], got.cursors).issues) == 1
-
-
 def test_an_enterprise_server_has_its_apis_elsewhere(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock, url=f"{there.tracker.url}/api/v3/")
     assert connector.base_url == f"{there.tracker.url}/api/v3"
@@ -252,18 +224,6 @@ def test_nothing_changed_costs_two_requests_and_no_points(there: Small, clock: C
     assert (there.tracker.used - used, connector.requests - sent) == (0, 2)
 
 
-def test_what_changed_comes_with_its_whole_history(there: Small, clock: Clock) -> None:
-    connector = connected(there.tracker, clock)
-    first = pulled(connector)
-    clock.pass_(hours=5)
-    there.tracker.move(there.place, there.plain, [there.one.id], there.tracker.bot)
-    second = pulled(connector, cursors=first.cursors)
-    assert second.events(3) == [("joined", "v1")]
-    assert second.complete == first.complete
-    third = pulled(connector, cursors=first.cursors | second.cursors)
-    assert third.issues == {}
-
-
 def test_what_nothing_blocks_any_more_says_so(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock)
     first = pulled(connector)
@@ -272,15 +232,6 @@ def test_what_nothing_blocks_any_more_says_so(there: Small, clock: Clock) -> Non
     second = pulled(connector, cursors=first.cursors)
     assert there.moved.updated < clock.now
     assert second.issue(1).blocked_by == ()
-
-
-def test_two_changes_in_one_second_are_both_seen(there: Small, clock: Clock) -> None:
-    clock.pass_(seconds=10)
-    there.tracker.close(there.plain, there.tracker.bot)
-    connector = connected(there.tracker, clock)
-    first = pulled(connector)
-    there.tracker.close(there.moved, there.tracker.bot)
-    assert pulled(connector, cursors=first.cursors).issue(1).state is State.CLOSED
 
 
 def test_what_shows_late_with_an_earlier_time_is_not_lost(there: Small, clock: Clock) -> None:
@@ -293,39 +244,6 @@ def test_what_shows_late_with_an_earlier_time_is_not_lost(there: Small, clock: C
     first = pulled(connector)
     hub.close(late, ada, clock.now - timedelta(seconds=90))
     assert pulled(connector, cursors=first.cursors).issue(late.number).state is State.CLOSED
-
-
-def test_a_milestone_alone_may_change_or_go(there: Small, clock: Clock) -> None:
-    connector = connected(there.tracker, clock)
-    first = pulled(connector)
-    there.one.due = date(2026, 5, 1)
-    second = pulled(connector, cursors=first.cursors)
-    assert second.milestones[f"MI_kw{there.one.id}"].due == date(2026, 5, 1)
-    assert second.issues.items() <= first.issues.items()
-    there.tracker.move(there.place, there.done, [], there.tracker.bot)
-    del there.place.milestones[there.one.id]
-    third = pulled(connector, cursors=first.cursors | second.cursors)
-    assert third.milestones.keys() == {f"MI_kw{there.two.id}"}
-    assert third.pages[0].all_milestones == first.complete
-
-
-def test_a_change_during_the_first_pull_is_not_lost(there: Small, clock: Clock) -> None:
-    ada = there.tracker.user("ada")
-    for number in range(5, 305):
-        there.tracker.issue(there.place, f"issue {number}", ada)
-    connector = connected(there.tracker, clock, concurrency=1)
-    got = Taken()
-    pages = connector.pull(["acme/app"], {})
-    for page in pages:
-        got.take(iter([page]))
-        if page.issues and page.issues[0].key == "#1":
-            clock.pass_(hours=1)
-            there.tracker.close(there.plain, ada)
-            there.tracker.issue(there.place, "born meanwhile", ada)
-    assert got.issue(3).state is State.OPEN
-    got.take(connector.pull(["acme/app"], got.cursors))
-    assert got.issue(3).state is State.CLOSED
-    assert got.issue(305).title == "born meanwhile"
 
 
 @pytest.mark.parametrize("broken_after", range(1, 6))
@@ -398,11 +316,6 @@ def test_another_repository_under_the_old_name_is_read_whole(there: Small, clock
     assert connector.requests - sent == 2
 
 
-def test_an_unreadable_cursor_means_everything(there: Small, clock: Clock) -> None:
-    got = pulled(connected(there.tracker, clock), cursors={f"R_kw{there.place.id}": '{"v": 9, "kind": "future"}'})
-    assert len(got.issues) == 3
-
-
 # --- as whom -------------------------------------------------------------------------------------------------------
 
 
@@ -447,21 +360,6 @@ def test_a_missing_project_fails_alone(there: Small, clock: Clock) -> None:
     assert got.complete == {f"R_kw{there.place.id}"}
 
 
-def test_a_bad_token_ends_the_pull_and_is_not_told(there: Small, clock: Clock) -> None:
-    connector = connected(there.tracker, clock, secrets={"token": "not-the-right-one"})
-    with pytest.raises(AuthError) as caught:
-        pulled(connector)
-    assert "not-the-right-one" not in str(caught.value) + repr(connector)
-
-
-def test_nobody_there(there: Small, clock: Clock) -> None:
-    with socket.socket() as taken:  # and closed to callers
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UnreachableError):
-            pulled(connected(there.tracker, clock, url=url))
-
-
 @pytest.mark.parametrize("where", ["GET /repos/acme/app/issues", "GET /repos/acme/app/milestones", "POST /graphql"])
 @pytest.mark.parametrize("kind", ["html", "garbage"])
 def test_an_answer_that_is_not_github_names_the_project(there: Small, clock: Clock, where: str, kind: str) -> None:
@@ -498,14 +396,6 @@ def test_null_dates_and_names(there: Small, clock: Clock) -> None:
     assert got.issue(5).assignees == ()
 
 
-@pytest.mark.parametrize("kind", ["reset", "truncate", "status"])
-def test_a_passing_fault_passes(there: Small, clock: Clock, kind: str) -> None:
-    there.tracker.faults.append(Fault(kind, "", times=2))
-    slept: list[float] = []
-    assert len(pulled(connected(there.tracker, clock, slept=slept)).issues) == 3
-    assert len(slept) == 2
-
-
 def test_a_heavy_query_is_halved_until_it_goes_through(there: Small, clock: Clock) -> None:
     ada = there.tracker.user("ada")
     for number in range(5, 101):
@@ -530,29 +420,6 @@ def test_a_heavy_page_of_changes_is_halved(there: Small, clock: Clock) -> None:
     there.tracker.faults.append(Fault("status", "/graphql", status=504, times=2))
     got = pulled(connector, cursors=first.cursors)
     assert len([issue for issue in got.issues.values() if issue.title.startswith("new")]) == 150
-
-
-def test_the_hourly_points_are_spent(there: Small, clock: Clock) -> None:
-    body = '{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
-    reset = str(int((clock.now + timedelta(minutes=40)).timestamp()))
-    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
-    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body, headers=headers, times=9))
-    with pytest.raises(LimitedError) as caught:
-        pulled(connected(there.tracker, clock))
-    assert caught.value.until == clock.now + timedelta(minutes=40, seconds=1)
-    assert there.tracker.faults[0].times == 8, "not asked again before that time"
-
-
-def test_the_rest_limit_and_a_short_wait(there: Small, clock: Clock) -> None:
-    there.tracker.used = there.tracker.limit
-    with pytest.raises(LimitedError):
-        pulled(connected(there.tracker, clock))
-    there.tracker.used = 0
-    body = '{"message": "You have exceeded a secondary rate limit"}'
-    there.tracker.faults.append(Fault("status", "/graphql", status=403, body=body, headers={"retry-after": "7"}))
-    slept: list[float] = []
-    assert len(pulled(connected(there.tracker, clock, slept=slept)).issues) == 3
-    assert slept == [7]
 
 
 def test_partial_data_is_never_taken_for_all(there: Small, clock: Clock) -> None:
@@ -618,12 +485,6 @@ def test_a_redirect_to_another_host_is_not_followed(there: Small, clock: Clock) 
     for status in (301, 302, 307):
         there.tracker.faults.append(Fault("status", "/issues", status=status, headers=elsewhere))
         assert isinstance(pulled(connected(there.tracker, clock)).failed["acme/app"], MalformedError)
-
-
-def test_reading_counts_its_requests(there: Small, clock: Clock) -> None:
-    connector = connected(there.tracker, clock)
-    pulled(connector)
-    assert connector.requests == len(there.tracker.log) == 4
 
 
 # --- many repositories, and what is still there ---------------------------------------------------------------------

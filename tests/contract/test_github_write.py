@@ -9,7 +9,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Issue, World
-from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, RefusedError, UncertainError
+from sync.tracker.errors import GoneError, LimitedError, MalformedError, RefusedError
 from sync.tracker.protocol import (
     CreateComment,
     CreateLabel,
@@ -19,7 +19,7 @@ from sync.tracker.protocol import (
     UpdateComment,
     with_marker,
 )
-from tests.contract.github_side import Clock, Small, connected, marker, pulled, small, target
+from tests.contract.github_side import Clock, Small, connected, marker, small, target
 
 
 @pytest.fixture(scope="module")
@@ -99,26 +99,6 @@ def test_what_is_written_is_what_is_observed(there: Small, clock: Clock) -> None
     assert connector.observe([target(connector, there, there.one)]).issues[to["milestone"]].comments == ()
 
 
-def test_each_action_is_one_change(there: Small, clock: Clock) -> None:
-    connector, to = connected(there.tracker, clock), about(there)
-    issue = f"#{status_issue(there).number}"
-    for name in ("health/done", "health/at-risk"):
-        connector.apply(CreateLabel(**to, label=name, colour="5319e7", description=""))
-    there.tracker.label(there.place.issues[5], ["health/at-risk"], [], there.tracker.bot)
-    mark = marker(to["milestone"], "summary")
-    before = len(there.tracker.writes)
-    connector.apply(MoveLabel(**to, issue=issue, add="health/done", remove=("health/at-risk",)))
-    made = connector.apply(CreateComment(**to, issue=issue, body="x", marker=mark, summary=True))
-    connector.apply(UpdateComment(**to, issue=issue, comment=made.id, body="y", marker=mark))
-    connector.apply(DeleteComment(**to, issue=issue, comment=made.id))
-    assert [path for _, path, _ in there.tracker.writes[before:]] == [
-        "/mutation/addLabelsToLabelable+removeLabelsFromLabelable",
-        "/repos/acme/app/issues/5/comments",
-        "/mutation/updateIssueComment",
-        "/mutation/deleteIssueComment",
-    ]
-
-
 def test_our_own_writes_are_a_second_apart(there: Small, clock: Clock) -> None:
     slept: list[float] = []
     connector, to = connected(there.tracker, clock, slept=slept), about(there)
@@ -128,19 +108,6 @@ def test_our_own_writes_are_a_second_apart(there: Small, clock: Clock) -> None:
 
 
 # --- whose it is -----------------------------------------------------------------------------------------------------
-
-
-def test_only_what_we_wrote_and_marked_is_ours(there: Small, clock: Clock) -> None:
-    to, ada = about(there), there.tracker.user("ada")
-    issue = status_issue(there)
-    mark = marker(to["milestone"], "summary")
-    there.tracker.comment(issue, ada, with_marker("copied by a person", mark))
-    there.tracker.comment(issue, there.tracker.bot, "ours, without a marker")
-    ours = there.tracker.comment(issue, there.tracker.bot, with_marker("ours", mark))
-    there.tracker.comment(issue, ada, "<!-- milesync not even JSON -->")
-    connector = connected(there.tracker, clock)
-    found = connector.observe([target(connector, there, there.one)]).issues[to["milestone"]]
-    assert [comment.id for comment in found.comments] == [f"IC_kw{ours.id}"]
 
 
 def test_an_issue_with_a_copied_marker_is_not_taken(there: Small, clock: Clock) -> None:
@@ -181,16 +148,6 @@ def test_a_named_issue_in_another_repository(there: Small, clock: Clock) -> None
     assert len(other.issues[1].comments) == 1
     with pytest.raises(RefusedError, match="has no label health/done"):
         connector.apply(MoveLabel(**to, issue=found.issue, add="health/done"))
-
-
-def test_a_long_thread_is_read_to_its_end(there: Small, clock: Clock) -> None:
-    to, issue = about(there), status_issue(there)
-    for n in range(249):
-        there.tracker.comment(issue, there.tracker.user(f"u{n % 3}"), f"chatter {n}")
-    last = there.tracker.comment(issue, there.tracker.bot, with_marker("ours", marker(to["milestone"], "summary")))
-    connector = connected(there.tracker, clock)
-    found = connector.observe([target(connector, there, there.one, f"#{issue.number}")]).issues[to["milestone"]]
-    assert [comment.id for comment in found.comments] == [f"IC_kw{last.id}"]
 
 
 def test_many_status_issues_come_in_few_requests(there: Small, clock: Clock) -> None:
@@ -248,45 +205,6 @@ def test_a_heavy_observation_is_halved(there: Small, clock: Clock) -> None:
 # --- what goes wrong -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["drop", "html", "garbage", "reset", "status"])
-def test_a_lost_answer_to_a_creation_is_uncertain_and_sent_once(there: Small, clock: Clock, kind: str) -> None:
-    connector, to = connected(there.tracker, clock), about(there)
-    issue = status_issue(there)
-    there.tracker.faults.append(Fault(kind, "POST /repos/acme/app/issues", times=99))
-    action = CreateComment(
-        **to, issue=f"#{issue.number}", body="x", marker=marker(to["milestone"], "summary"), summary=True
-    )
-    with pytest.raises(UncertainError):
-        connector.apply(action)
-    assert there.tracker.faults[0].times == 98, "sent once"
-    assert len(issue.comments) == (1 if kind == "drop" else 0)
-    there.tracker.faults.clear()
-    found = connector.observe([target(connector, there, there.one)]).issues[to["milestone"]]
-    assert len(found.comments) == len(issue.comments), "what is there is found"
-
-
-def test_a_lost_status_issue_is_found_by_its_marker(there: Small, clock: Clock) -> None:
-    connector, to = connected(there.tracker, clock), about(there)
-    there.tracker.faults.append(Fault("drop", "POST /repos/acme/app/issues"))
-    mark = marker(to["milestone"], "status_issue")
-    action = CreateStatusIssue(**to, title="Milestone v1", body="x", marker=mark, labels=("milestone-status",))
-    with pytest.raises(UncertainError):
-        connector.apply(action)
-    found = connector.observe([target(connector, there, there.one)]).issues[to["milestone"]]
-    assert (found.issue, found.marker) == ("#5", mark)
-
-
-def test_a_rewriting_may_be_sent_again(there: Small, clock: Clock) -> None:
-    connector, to = connected(there.tracker, clock), about(there)
-    issue = status_issue(there)
-    made = there.tracker.comment(issue, there.tracker.bot, "old")
-    there.tracker.faults.append(Fault("drop", "/graphql", times=2))
-    connector.apply(
-        UpdateComment(**to, issue="#5", comment=f"IC_kw{made.id}", body="new", marker=marker("m", "summary"))
-    )
-    assert [comment.body.split("\n")[0] for comment in issue.comments] == ["new"]
-
-
 def test_a_label_that_is_there_is_as_good(there: Small, clock: Clock) -> None:
     connector, to = connected(there.tracker, clock), about(there)
     action = CreateLabel(**to, label="health/done", colour="5319e7", description="x" * 300)
@@ -296,24 +214,6 @@ def test_a_label_that_is_there_is_as_good(there: Small, clock: Clock) -> None:
     assert list(there.place.labels) == ["health/done"]
     with pytest.raises(RefusedError):
         connector.apply(CreateLabel(**to, label="x", colour="not a colour", description=""))
-
-
-def test_no_right_to_write(there: Small, clock: Clock) -> None:
-    connector, to = connected(there.tracker, clock), about(there)
-    issue = status_issue(there)
-    comment = there.tracker.comment(issue, there.tracker.bot, "x")
-    there.place.read_only = True
-    mark = marker(to["milestone"], "summary")
-    for action in (
-        CreateComment(**to, issue="#5", body="x", marker=mark, summary=True),
-        CreateStatusIssue(**to, title="x", body="x", marker=mark),
-        UpdateComment(**to, issue="#5", comment=f"IC_kw{comment.id}", body="x", marker=mark),
-        DeleteComment(**to, issue="#5", comment=f"IC_kw{comment.id}"),
-        CreateLabel(**to, label="x", colour="000000", description=""),
-    ):
-        with pytest.raises(RefusedError):
-            connector.apply(action)
-    assert pulled(connector).complete, "reading goes on"
 
 
 def test_writes_to_what_is_not_there(there: Small, clock: Clock) -> None:
@@ -345,14 +245,6 @@ def test_a_limited_creation_was_surely_refused(there: Small, clock: Clock) -> No
     with pytest.raises(LimitedError):
         connector.apply(CreateComment(**to, issue="#1", body="x", marker=marker("m", "summary"), summary=True))
     assert there.moved.comments == []
-
-
-def test_a_bad_token_is_told_by_observe_and_apply(there: Small, clock: Clock) -> None:
-    connector, to = connected(there.tracker, clock, secrets={"token": "expired"}), about(there)
-    with pytest.raises(AuthError):
-        connector.observe([target(connector, there, there.one)])
-    with pytest.raises(AuthError):
-        connector.apply(CreateLabel(**to, label="x", colour="000000", description=""))
 
 
 def test_html_while_observing_names_the_project(there: Small, clock: Clock) -> None:

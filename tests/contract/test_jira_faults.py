@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import requests
 
 from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.world import Fault
-from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, MalformedError, UnreachableError
+from sync.tracker.errors import BusyError, GoneError, LimitedError, MalformedError
 from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 
@@ -42,29 +42,6 @@ def wrong(monkeypatch: pytest.MonkeyPatch, key: str, field: str, value: Any) -> 
 # --- the whole connection -------------------------------------------------------------------------------------------
 
 
-def test_a_refused_token_ends_the_connection(served: Stand) -> None:
-    connector = served.connector(token="wrong")
-    with pytest.raises(AuthError, match=r"^jj: .*HTTP 401") as caught:
-        pulled(connector, ["PAY", "WEB"])
-    assert "wrong" not in str(caught.value)
-
-
-def test_a_token_that_expires_in_mid_run(served: Stand) -> None:
-    connector = served.connector()
-    state = pulled(connector, ["PAY"])
-    served.tracker.token = "another"
-    with pytest.raises(AuthError):
-        pulled(connector, ["PAY"], state)
-
-
-def test_nobody_at_that_address(served: Stand) -> None:
-    connector = served.connector(dialect="dc")
-    served.tracker.faults.append(Fault("reset", times=99))
-    with pytest.raises(UnreachableError):
-        pulled(connector, ["PAY"])
-    assert len(served.slept) in (3, 6, 9, 12)  # four requests go side by side; not all may have begun
-
-
 def test_a_server_that_is_no_jira(served: Stand) -> None:
     served.tracker.faults.append(Fault("html", times=99))
     with pytest.raises(MalformedError, match="HTML instead of JSON"):
@@ -74,28 +51,6 @@ def test_a_server_that_is_no_jira(served: Stand) -> None:
         pulled(served.connector(), ["PAY"])
 
 
-@pytest.mark.parametrize("fault", ["reset", "truncate", "status"])
-def test_a_passing_fault_is_waited_out(served: Stand, fault: str) -> None:
-    served.tracker.faults.append(Fault(fault, "search", times=2))
-    state = pulled(served.connector(), ["PAY"])
-    assert len(state.issues) == 5
-    assert len(served.slept) == 2
-
-
-def test_a_limit_is_waited_out_as_long_as_asked(served: Stand) -> None:
-    served.tracker.faults.append(Fault("status", "search", status=429, headers={"Retry-After": "17"}))
-    assert len(pulled(served.connector(), ["PAY"]).issues) == 5
-    assert served.slept == [17.0]
-
-
-def test_a_limit_that_lasts_ends_the_pull_and_says_until_when(served: Stand) -> None:
-    served.tracker.faults.append(Fault("status", "search", times=9, status=429, headers={"Retry-After": "3600"}))
-    with pytest.raises(LimitedError) as caught:
-        pulled(served.connector(), ["PAY"])
-    assert caught.value.until == served.clock.now + timedelta(hours=1)
-    assert served.slept == []
-
-
 def test_the_sandbox_limits_by_itself(served: Stand) -> None:
     served.tracker.limit = 3
     with pytest.raises(LimitedError):
@@ -103,15 +58,6 @@ def test_the_sandbox_limits_by_itself(served: Stand) -> None:
 
 
 # --- one project ----------------------------------------------------------------------------------------------------
-
-
-def test_a_project_that_is_not_there_fails_alone(served: Stand) -> None:
-    state = pulled(served.connector(), ["PAY", "NOPE"])
-    assert len(state.issues) == 5
-    assert str(served.tracker.projects["PAY"].id) in state.complete
-    assert set(state.failed) == {"NOPE"}
-    assert isinstance(state.failed["NOPE"], GoneError)
-    assert str(state.failed["NOPE"]).startswith("jj: NOPE: ")
 
 
 def test_a_project_that_may_not_be_seen_is_gone(served: Stand) -> None:
@@ -214,13 +160,6 @@ def test_a_project_that_fails_later_comes_back_whole(served: Stand, monkeypatch:
     assert state.failed == {}
 
 
-def test_a_cursor_of_another_version_begins_anew(served: Stand) -> None:
-    state = pulled(served.connector(), ["PAY"])
-    state.issues.clear()
-    state.cursors = dict.fromkeys(state.cursors, "not ours")
-    assert len(pulled(served.connector(), ["PAY"], state).issues) == 5
-
-
 # --- one dialect ----------------------------------------------------------------------------------------------------
 
 
@@ -302,10 +241,3 @@ def test_an_empty_page_of_projects_is_not_the_last() -> None:
         served.fill("PAY", 5)
         served.tracker.faults.append(Fault("garbage", "project/search", body='{"values":[],"isLast":false}'))
         assert isinstance(pulled(served.connector(), ["PA*"]).failed["PA*"], MalformedError)
-
-
-def test_a_redirect_is_not_followed(served: Stand) -> None:
-    headers = {"Location": "http://127.0.0.1:9/login"}
-    served.tracker.faults.append(Fault("status", "/project/PAY", times=9, status=302, headers=headers))
-    state = pulled(served.connector(), ["PAY"])
-    assert isinstance(state.failed["PAY"], MalformedError)

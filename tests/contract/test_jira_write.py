@@ -14,20 +14,19 @@ from sync.model.policy import Policy
 from sync.model.tracker_data import uid
 from sync.plan.desired import Desired, label_name
 from sync.plan.reconcile import reconcile
-from sync.tracker.errors import GoneError, RefusedError, UncertainError
+from sync.tracker.errors import GoneError, RefusedError
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.protocol import (
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
-    DeleteComment,
     Markup,
     MoveLabel,
     Observed,
     Target,
     UpdateComment,
 )
-from tests.contract.jira_side import DIALECTS, HOSTILE, Stand, pulled, stand
+from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 WANTED = "https://jira.example.org/milestone/10001"
 LABELS = tuple(label_name("health", "/", status) for status in Status)
@@ -81,18 +80,6 @@ def seen(served: Stand, project: Project, key: str = "") -> Observed:
 # --- status issues --------------------------------------------------------------------------------------------------
 
 
-def test_a_status_issue_is_found_by_its_marker(served: Stand, project: Project) -> None:
-    assert seen(served, project) == Observed()
-    other = created(served, project, "another milestone")
-    issue = created(served, project)
-    found = seen(served, project).issues[WANTED]
-    assert (found.issue, found.marker, found.closed) == (issue.key, marker(), False)
-    assert found.url == f"{served.tracker.url}/browse/{issue.key}"
-    assert other.key != issue.key
-    assert issue.milestones == []
-    assert len(served.tracker.writes) == 2
-
-
 def test_a_status_issue_always_carries_the_label_by_which_it_is_found(served: Stand, project: Project) -> None:
     connector = served.connector(status_labels=["our-status"], status_type="Story", status_fields={"duedate": None})
     connector.apply(CreateStatusIssue(**at(project), title="x", body=served.body("b"), marker=marker()))
@@ -101,33 +88,11 @@ def test_a_status_issue_always_carries_the_label_by_which_it_is_found(served: St
     assert seen(served, project).issues[WANTED].issue == issue.key
 
 
-def test_a_marker_that_somebody_else_planted_is_not_believed(served: Stand, project: Project) -> None:
-    tracker = served.tracker
-    fake = tracker.issue(project, "fake", tracker.user("eve"), labels=["milestone-status"])
-    fake.properties["milesync"] = {"marker": marker()}
-    tracker.comment(fake, tracker.user("eve"), "hello", properties={"milesync": {"marker": marker()}})
-    assert seen(served, project).issues == {}
-    named = seen(served, project, fake.key).issues[WANTED]
-    assert (named.marker, named.comments) == ("", ())
-
-
-def test_of_two_status_issues_the_older_counts(served: Stand, project: Project) -> None:
-    first = created(served, project)
-    created(served, project)
-    assert seen(served, project).issues[WANTED].issue == first.key
-
-
 def test_a_long_title_of_many_lines_still_makes_an_issue(served: Stand, project: Project) -> None:
     action = CreateStatusIssue(**at(project), title="a\nb " * 200, body=served.body("b"), marker=marker())
     served.made[-1].apply(action)
     assert project.issues[4].title.startswith("a b a b")
     assert len(project.issues[4].title) <= 255
-
-
-def test_a_closed_status_issue_says_so(served: Stand, project: Project) -> None:
-    issue = created(served, project)
-    served.tracker.close(issue, served.tracker.user("ada"))
-    assert seen(served, project, issue.key).issues[WANTED].closed
 
 
 def test_what_cannot_be_observed_fails_alone(served: Stand, project: Project) -> None:
@@ -146,16 +111,6 @@ def test_what_cannot_be_observed_fails_alone(served: Stand, project: Project) ->
 # --- labels ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_label_moves_as_a_delta(served: Stand, project: Project) -> None:
-    issue = project.issues[1]
-    issue.labels = ["keep", "health/on-track"]
-    move = MoveLabel(**at(project), issue=issue.key, add="health/at-risk", remove=("health/on-track", "health/done"))
-    served.made[-1].apply(move)
-    assert issue.labels == ["keep", "health/at-risk"]
-    served.made[-1].apply(move)
-    assert issue.labels == ["keep", "health/at-risk"]
-
-
 def test_labels_make_themselves(served: Stand, project: Project) -> None:
     connector = served.made[-1]
     assert not connector.capabilities.needs_label_creation
@@ -169,41 +124,6 @@ def test_a_label_with_a_space_is_refused(served: Stand, project: Project) -> Non
 
 
 # --- comments -------------------------------------------------------------------------------------------------------
-
-
-def test_a_comment_comes_back_as_it_was_sent(served: Stand, project: Project) -> None:
-    issue = created(served, project)
-    number = comment(served, project, issue, HOSTILE[0] + HOSTILE[3])
-    before = seen(served, project).issues[WANTED].comments
-    assert [(note.id, note.marker) for note in before] == [(number, marker(MarkerKind.SUMMARY))]
-    assert before[0].body == served.body(HOSTILE[0] + HOSTILE[3])
-    served.clock.on(hours=1)
-    newer = Marker(instance="acme", kind=MarkerKind.SUMMARY, milestone=WANTED, meaning="2").encode()
-    update = UpdateComment(**at(project), issue=issue.key, comment=number, body=served.body("new"), marker=newer)
-    served.made[-1].apply(update)
-    after = seen(served, project).issues[WANTED].comments
-    assert [(note.id, note.marker, note.body) for note in after] == [(number, newer, served.body("new"))]
-    assert after[0].updated_at > after[0].created_at
-    served.made[-1].apply(DeleteComment(**at(project), issue=issue.key, comment=number))
-    served.made[-1].apply(DeleteComment(**at(project), issue=issue.key, comment=number))
-    assert seen(served, project).issues[WANTED].comments == ()
-
-
-def test_ours_are_found_in_a_thread_of_250(served: Stand, project: Project) -> None:
-    issue, ada = created(served, project), served.tracker.user("ada")
-    for n in range(125):
-        served.tracker.comment(issue, ada, f"talk {n}", served.clock.on(seconds=1))
-    middle = comment(served, project, issue)
-    for n in range(124):
-        served.tracker.comment(issue, ada, f"talk {n}", served.clock.on(seconds=1))
-    last = comment(served, project, issue, "now worse", summary=False)
-    assert [note.id for note in seen(served, project).issues[WANTED].comments] == [middle, last]
-
-
-def test_our_own_comment_without_a_marker_is_not_ours(served: Stand, project: Project) -> None:
-    issue = created(served, project)
-    served.tracker.comment(issue, served.tracker.bot, "typed by hand with our account")
-    assert seen(served, project).issues[WANTED].comments == ()
 
 
 def test_a_marker_that_the_server_left_out_is_set_by_itself(served: Stand, project: Project) -> None:
@@ -237,20 +157,6 @@ def test_without_the_right_to_be_quiet_it_is_tried_once(served: Stand, project: 
     assert puts == [(True, 403), (False, 204), (False, 204)]
 
 
-def test_a_project_that_may_not_be_written(served: Stand, project: Project) -> None:
-    project.read_only = True
-    where = at(project)
-    for action in (
-        CreateStatusIssue(**where, title="t", body=served.body("b"), marker=marker()),
-        CreateComment(**where, issue="PAY-1", body=served.body("b"), marker=marker(), summary=True),
-        MoveLabel(**where, issue="PAY-1", add="x"),
-    ):
-        with pytest.raises(RefusedError, match="403"):
-            served.made[-1].apply(action)
-    assert served.tracker.projects["PAY"].issues[1].comments == []
-    assert len(project.issues) == 3
-
-
 def test_a_text_that_is_too_long_is_refused(served: Stand, project: Project) -> None:
     limit = served.made[-1].capabilities.body_limit
     comment(served, project, project.issues[1], "x" * limit)
@@ -259,33 +165,6 @@ def test_a_text_that_is_too_long_is_refused(served: Stand, project: Project) -> 
 
 
 # --- lost answers ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", ["drop", "html", "garbage"])
-def test_a_lost_answer_is_uncertain_and_the_comment_is_sent_once(served: Stand, project: Project, fault: str) -> None:
-    issue = created(served, project)
-    served.tracker.faults.append(Fault(fault, "POST /rest/api", times=9))
-    with pytest.raises(UncertainError):
-        comment(served, project, issue)
-    assert sum(method == "POST" and "/comment" in path for method, path, _ in served.tracker.log) == 1
-    served.tracker.faults.clear()
-    ours = seen(served, project).issues[WANTED].comments
-    assert len(ours) == len(issue.comments) == (1 if fault == "drop" else 0)
-
-
-def test_a_lost_status_issue_is_found_again(served: Stand, project: Project) -> None:
-    served.tracker.faults.append(Fault("drop", "POST /rest/api"))
-    with pytest.raises(UncertainError):
-        created(served, project)
-    served.tracker.faults.clear()
-    assert len(project.issues) == 4
-    assert seen(served, project).issues[WANTED].issue == "PAY-4"
-
-
-def test_a_lost_answer_to_an_update_is_sent_again(served: Stand, project: Project) -> None:
-    served.tracker.faults.append(Fault("drop", "PUT "))
-    served.made[-1].apply(MoveLabel(**at(project), issue="PAY-1", add="x"))
-    assert project.issues[1].labels == ["x"]
 
 
 # --- the plan -------------------------------------------------------------------------------------------------------

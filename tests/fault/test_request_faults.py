@@ -15,7 +15,7 @@ import pytest
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
 from connectors.shared import responses
-from connectors.testing import EVER, Collected
+from connectors.testing import FOREVER, Collected
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -180,7 +180,7 @@ def test_what_stays_ends_the_pull_and_the_next_one_goes_on(
     side: SandboxSide, fault: Fault, kinds: tuple[type[TrackerError], ...], after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(responses, "LARGEST_BODY", 1 << 20)
-    side.tracker.faults.append(Fault(fault.kind, "", EVER, fault.status, dict(fault.headers), fault.body, after))
+    side.tracker.faults.append(Fault(fault.kind, "", FOREVER, fault.status, dict(fault.headers), fault.body, after))
     taken, errors = pull(side)
     if not (after and taken.complete):  # some dialects need no more requests than that
         assert errors
@@ -199,7 +199,7 @@ def test_a_long_limit_says_when_to_come_back_and_the_next_pull_goes_on(side: San
     for name in limits(side.tracker.kind, side.now(), 7200):
         until = side.now() + timedelta(hours=2)
         fault = limits(side.tracker.kind, until, 7200)[name]
-        fault.times, fault.after = EVER, 2
+        fault.times, fault.after = FOREVER, 2
         side.tracker.faults[:] = [fault]
         asked = side.requests()
         taken, errors = pull(side)
@@ -216,7 +216,7 @@ def test_a_long_limit_says_when_to_come_back_and_the_next_pull_goes_on(side: San
 
 
 def test_an_expired_token_in_mid_run_ends_it_and_a_new_one_goes_on(side: SandboxSide) -> None:
-    side.tracker.faults.append(Fault("status", status=401, times=EVER, after=3))
+    side.tracker.faults.append(Fault("status", status=401, times=FOREVER, after=3))
     taken, errors = pull(side)
     assert [type(error) for error in errors] == [AuthError]
     assert taken.complete == set()

@@ -95,7 +95,7 @@ class Script(RuleBasedStateMachine):
         if trouble is None:
             self.side.tracker.faults.append(Fault("stale", times=3 * times))
         else:
-            self.side.meet(trouble, at, times, wait)
+            self.side.inject(trouble, at, times, wait)
         met = sum(fault.times for fault in self.side.tracker.faults)
         self._run()
         self.counted["troubles met"] += met - sum(fault.times for fault in self.side.tracker.faults)
