@@ -54,7 +54,7 @@ class Snapshot:
         audience: Audience = EVERYBODY,
     ) -> None:
         self.at, self.book = at, book
-        reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
+        reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
         self._loaded = [_ConnectionRows(store, source, at, audience, reported) for source in sources]
         self._histories = _Histories(self._loaded, book, at)
         self.ledger = self._histories.ledger
@@ -140,7 +140,7 @@ class _PreviousRuns:
 
     @classmethod
     def of(cls, store: Store, scores: Mapping[str, StreamScore], audience: Audience, at: datetime) -> _PreviousRuns:
-        reported = frozenset(uid for uid, (issue, _) in store.observed().items() if issue is not None)
+        reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
         return cls(
             previous=store.last_health(audience.name),
             stale=store.stale(),
@@ -186,8 +186,8 @@ class _ConnectionRows:
             and (m.kind is MilestoneKind.RULE or source.admits(self.projects[m.project].key, m.title))
             and (m.created_at is None or m.created_at <= at)
         }
-        ours = store.status_issues(origin)
-        marks = store.marks(origin)
+        ours = store.status_issue_ids(origin)
+        marks = store.item_labels(origin)
         self.keys = {project.id: project.key for project in self.projects.values()}
         self.due_dates = store.due_dates(origin)
         kept = load_memberships(store, origin, watched, source.removed, at, ours, marks, source.ignored)

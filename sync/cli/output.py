@@ -24,24 +24,7 @@ from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
 from sync.report.phrases import finding_sentence
 from sync.report.reasons import reason_sentence
-from sync.tracker.actions import (
-    Action,
-    Attach,
-    CloseIssue,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    Detach,
-    LabelItem,
-    MoveLabel,
-    PostBoardUpdate,
-    RemoveLabel,
-    SetNativeHealth,
-    UpdateComment,
-    UpdateDescription,
-)
-from sync.tracker.marker import Marker
+from sync.tracker.actions import kind_of
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine
@@ -233,63 +216,12 @@ def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
         if action.milestone != last:
             last = action.milestone
             lines.append(Text(names.get(last, last), style="bold"))
-        sign, words = _told(action)
+        sign, words = kind_of(action).describe(action)
         lines.append(Text(f"  {sign} {words}", style={"+": "green", "~": "yellow", "-": "red"}[sign]))
     lines += [Text(f"{names.get(s.milestone, s.milestone)}: skipped, {s.why}", style="dim") for s in plan.skipped]
     if not plan.actions:
         lines.append(Text("Nothing to write."))
     return Group(*lines)
-
-
-def _told(action: Action) -> tuple[str, str]:
-    where = getattr(action, "issue", "") or "the new issue"
-    match action:
-        case CreateStatusIssue():
-            return "+", f"status issue “{action.title}”"
-        case CreateLabel():
-            return "+", f"label {action.label}"
-        case MoveLabel():
-            took = f", remove {', '.join(action.remove)}" if action.remove else ""
-            return "~", f"label {action.add} on {where}{took}"
-        case CreateComment():
-            return "+", f"{_kind(action)} comment on {where}"
-        case RemoveLabel():
-            return "-", f"label {', '.join(action.labels)} from {where}"
-        case DeleteComment():
-            return "-", f"{'the former account’s' if action.claimed else 'our'} comment on {where}"
-        case CloseIssue():
-            return "-", f"status issue {where}, closed"
-        case UpdateComment():
-            return "~", f"{_kind(action)} comment on {where}"
-        case _:
-            return _told_beside(action, where)
-
-
-def _told_beside(action: Action, where: str) -> tuple[str, str]:
-    """What is written beside label and comment."""
-    match action:
-        case LabelItem(add=add, remove=remove):
-            parts = [f"label {', '.join(add)}"] if add else []
-            parts += [f"remove {', '.join(remove)}"] if remove else []
-            return "~", f"{', '.join(parts)} on {where}"
-        case UpdateDescription(lines=lines, was=was):
-            return ("~" if lines and was else "+" if lines else "-"), "our lines in the milestone's description"
-        case SetNativeHealth(value=value):
-            return "~", f"health status {value.replace('_', ' ') or 'none'} on {where}"
-        case PostBoardUpdate(board=board, update=update, body=body):
-            return ("-" if not body else "~" if update else "+"), f"our status update on the board {board}"
-        case Attach(again=again):
-            return ("~" if again else "+"), f"our picture of the burn-up on {where}"
-        case Detach(superseded=superseded):
-            return "-", f"our {'former ' if superseded else ''}picture of the burn-up on {where}"
-        case _:
-            raise TypeError(f"no words for {type(action).__name__}")
-
-
-def _kind(action: Action) -> str:
-    """Summary, transition, closing or reminder."""
-    marker = Marker.decode(getattr(action, "marker", ""))
-    return marker.kind.value if marker else "summary"
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from sync.plan.desired import Desired, PreviousWrites
 from sync.report.page_links import Pages
 from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
-from sync.store.tables import OwnContent
+from sync.tracker.actions import OwnContent
 from sync.tracker.marker import last_marker
 from sync.tracker.observed import Observed, StatusIssue
 from sync.tracker.slash_commands import evaluate_commands
@@ -39,8 +39,12 @@ class DesiredBuilder:
         ``posted`` names the milestones (uid) whose summary comment was written before: where it is missing, a person
         deleted it.
         """
-        described = self.store.posted(OwnContent.DESCRIPTION)
-        healths, boards, pictures = self.store.healths(), self.store.boards(), self.store.pictures()
+        described = self.store.milestones_with(OwnContent.DESCRIPTION)
+        healths, boards, pictures = (
+            self.store.native_health_set(),
+            self.store.places(OwnContent.BOARD),
+            self.store.places(OwnContent.PICTURE),
+        )
         records = self.store.records(
             [milestone.uid for milestone in milestones if milestone.health.status is Status.DONE]
         )

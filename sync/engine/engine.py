@@ -222,7 +222,7 @@ class Engine:
         Plans above the limits are refused as a whole.
         """
         for origin, labels in self.planner.finished_labels:
-            self.store.forget_marks(origin, labels)
+            self.store.delete_item_labels(origin, labels)
         by_uid = {milestone.uid: milestone for milestone in result.assessed}
         allowed = allowed_writes(result.plan, result.assessed)
         writes = Plan(actions=tuple(action for _, action in allowed))

@@ -21,7 +21,7 @@ from sync.plan.item_labels_more import unmarked
 from sync.plan.ownership import OwnedIssue, adoption, retirement
 from sync.plan.reconcile import claimed
 from sync.pull.progress import Failure
-from sync.tracker.actions import SetNativeHealth, UpdateDescription
+from sync.tracker.actions import OwnContent, SetNativeHealth, UpdateDescription
 from sync.tracker.errors import TrackerError
 from sync.tracker.managed_block import find_block
 from sync.tracker.marker import Marker, MarkerKind
@@ -81,7 +81,7 @@ def find_claims(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Claims
 
 def _followed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, Claim]]) -> Observed:
     """The threads of the status issues that are claimed."""
-    found, told = Observed(), engine.store.boards()
+    found, told = Observed(), engine.store.places(OwnContent.BOARD)
     for source in engine.sources:
         targets = [
             msgspec.structs.replace(engine.observer.target(milestone, told.get(milestone.uid, ())), issue=claim.issue)
@@ -116,7 +116,7 @@ def adopt(
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
     """The plan that takes away everything, and what it cannot reach."""
     seen = engine.observer.observe(assessed)
-    opened, posted = engine.store.opened(), engine.store.posted()
+    opened, posted = engine.store.opened_status_issues(), engine.store.milestones_with(OwnContent.SUMMARY)
     standing = []
     for milestone in assessed:
         issue = seen.issues.get(milestone.uid)
@@ -138,13 +138,13 @@ def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan,
     known = {milestone.uid for milestone in assessed}
     lost = [
         f"{issue.url or issue.issue}: its milestone is gone, or no longer in the configuration"
-        for uid, (issue, _) in engine.store.observed().items()
+        for uid, (issue, _) in engine.store.last_observations().items()
         if issue is not None and uid not in known and not issue.closed
     ]
     plans = [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]
     rest = [*_undescribed(engine, assessed), _unset(engine, assessed, seen), *_untold(engine, assessed, seen)]
     rest += _undrawn(engine, assessed, seen)
-    told = engine.store.boards()
+    told = engine.store.places(OwnContent.BOARD)
     lost += [
         f"{issue.url}: {board.why}"
         for uid, issue in seen.issues.items()
@@ -157,7 +157,7 @@ def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan,
 def _unmarked(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
     for source in engine.sources:
         mine = [milestone for milestone in assessed if milestone.source is source]
-        yield unmarked(mine, engine.store.marks(source.connector.base_url))
+        yield unmarked(mine, engine.store.item_labels(source.connector.base_url))
 
 
 def _undescribed(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
@@ -183,7 +183,7 @@ def _undescribed(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Itera
 
 def _unset(engine: Engine, assessed: Sequence[AssessedMilestone], seen: Observed) -> Plan:
     """Take away the trackers' own health status, where it still is as we set it."""
-    last = engine.store.healths()
+    last = engine.store.native_health_set()
     return Plan(
         actions=tuple(
             SetNativeHealth(

@@ -11,6 +11,7 @@ from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress
 from sync.store.store import Store
 from sync.telemetry.traces import span
+from sync.tracker.actions import OwnContent
 from sync.tracker.connection import Connection
 from sync.tracker.errors import TrackerError
 from sync.tracker.observed import Observed, StatusIssue, Target
@@ -65,14 +66,14 @@ class Observer:
         """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue."""
         now, by_uid = self.clock(), {milestone.uid: milestone for milestone in assessed}
         valid: dict[str, StatusIssue | None] = {}
-        for uid, (issue, at) in self.store.observed().items():
+        for uid, (issue, at) in self.store.last_observations().items():
             milestone = by_uid.get(uid)
             if milestone is None or now - at >= SWEEP:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
             origin = milestone.source.connector.base_url
-            if issue is None or not self.store.touched(origin, issue.issue, milestone.project.id, at):
+            if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
                 valid[uid] = issue
         return valid
 
@@ -97,7 +98,7 @@ class Observer:
         self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
         origin = connection.connector.base_url
         self.lease_terms.setdefault(origin, self.store.term(origin))
-        boards = self.store.boards()
+        boards = self.store.places(OwnContent.BOARD)
         targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]
         try:
             observed = connection.connector.observe(targets)
@@ -112,7 +113,7 @@ class Observer:
 
     def target(self, milestone: AssessedMilestone, boards: Iterable[str]) -> Target:
         """Return the target of a milestone; ``boards`` are the boards that carry status updates of ours."""
-        stored = self.store.observed().get(milestone.uid)
+        stored = self.store.last_observations().get(milestone.uid)
         issue = milestone.report_on or (stored[0].issue if stored and stored[0] else "")
         wanted = {milestone.source.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
         return Target(

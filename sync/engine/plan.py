@@ -14,7 +14,7 @@ from sync.model.policy import Policy
 from sync.plan.desired import Plan, merge_plans
 from sync.plan.item_labels_more import marked
 from sync.plan.reconcile import reconcile
-from sync.tracker.actions import Action, LabelItem, UpdateDescription
+from sync.tracker.actions import Action, OwnContent, kind_of
 from sync.tracker.connection import Connection
 from sync.tracker.observed import Observed, StatusIssue
 
@@ -48,7 +48,7 @@ class Planner:
         missing = [m for m in managed if m.uid not in stored and m.uid not in early]
         seen = merge_observations(self.observer.early, self.observer.observe(missing))
         plan = self._reconcile(managed, stored, seen)
-        writes = [action for action in plan.actions if not isinstance(action, LabelItem | UpdateDescription)]
+        writes = [action for action in plan.actions if kind_of(action).is_observable]
         touched = {action.milestone for action in writes} - seen.issues.keys() - seen.failed.keys()
         outdated = [milestone for milestone in managed if milestone.uid in touched and milestone.uid in stored]
         if outdated:
@@ -64,7 +64,7 @@ class Planner:
         issues = {uid: issue for uid, issue in stored.items() if issue is not None}
         observed = merge_observations(Observed(issues=issues), seen)
         store, instance = self.observer.store, self.observer.instance
-        desired = self.desired.build(managed, observed, store.posted(), self.clock())
+        desired = self.desired.build(managed, observed, store.milestones_with(OwnContent.SUMMARY), self.clock())
         plan = reconcile(desired, observed, instance=instance, now=self.clock())
         muted = {state.milestone for state in desired if state.muted}
         muted |= {uid for uid, issue in observed.issues.items() if issue.closed}
@@ -80,7 +80,7 @@ class Planner:
             if not milestones:
                 continue
             origin = connection.connector.base_url
-            marks = self.observer.store.marks(origin)
+            marks = self.observer.store.item_labels(origin)
             plan, finished = marked(milestones, marks, silent=muted, known=seen.labels, now=self.clock())
             self.finished_labels.append((origin, finished))
             yield plan

@@ -11,7 +11,7 @@ import msgspec
 
 from sync.plan.desired import Plan
 from sync.pull.progress import Failure
-from sync.tracker.actions import Action, Receipt, notifies
+from sync.tracker.actions import Action, Receipt, kind_of
 
 if TYPE_CHECKING:
     from sync.assess.milestone import AssessedMilestone
@@ -42,7 +42,7 @@ class Result:
     @property
     def notifications(self) -> int:
         """How many notifications the writes have caused."""
-        return sum(notifies(action.action, action.receipt) for action in self.written)
+        return sum(kind_of(write.action).notifies(write.action) or write.receipt.loud for write in self.written)
 
     def summary(self) -> str:
         """What is kept of it: a few numbers as JSON."""

@@ -1,4 +1,4 @@
-"""limits."""
+"""Limits of a run: how many writes a plan may hold."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from msgspec import Struct
 
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
-from sync.tracker.actions import (
-    Action,
-    Attach,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    Detach,
-    PostBoardUpdate,
-)
+from sync.tracker.actions import Action, LimitGroup, kind_of
+
+__all__ = ["Refusal", "over_limits"]
 
 
 class Refusal(Struct, frozen=True):
@@ -30,25 +23,16 @@ class Refusal(Struct, frozen=True):
 
 
 def over_limits(plan: Plan, limits: Limits, milestones: int) -> list[Refusal]:
-    """Every limit that the plan exceeds. A share counts milestones touched, not single writes."""
-    sorts: dict[str, list[Action]] = {"creates": [], "updates": [], "deletes": []}
+    """Return every limit that the plan exceeds. The share counts milestones with a write, not single writes."""
+    groups: dict[LimitGroup, list[Action]] = {group: [] for group in LimitGroup}
     for action in plan.actions:
-        sorts[_sort(action)].append(action)
-    found = []
-    for what, most in (("creates", limits.creates), ("updates", limits.updates), ("deletes", limits.deletes)):
-        if len(sorts[what]) > most:
-            found.append(Refusal(what, len(sorts[what]), most))
-        touched = len({action.milestone for action in sorts[what]})
+        groups[kind_of(action).limit_group(action)].append(action)
+    refusals = []
+    for group, actions in groups.items():
+        limit = getattr(limits, group.value)
+        if len(actions) > limit:
+            refusals.append(Refusal(group.value, len(actions), limit))
+        touched = len({action.milestone for action in actions})
         if milestones > limits.floor and touched > limits.share * milestones:
-            found.append(Refusal(f"milestones with {what}", touched, int(limits.share * milestones)))
-    return found
-
-
-def _sort(action: Action) -> str:
-    if isinstance(action, DeleteComment | Detach):
-        return "updates" if action.superseded else "deletes"
-    if isinstance(action, Attach):
-        return "updates" if action.again else "creates"
-    if isinstance(action, PostBoardUpdate):
-        return "deletes" if not action.body else "updates" if action.update else "creates"
-    return "creates" if isinstance(action, CreateStatusIssue | CreateComment | CreateLabel) else "updates"
+            refusals.append(Refusal(f"milestones with {group.value}", touched, int(limits.share * milestones)))
+    return refusals

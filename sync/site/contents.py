@@ -183,7 +183,7 @@ def _pages(
     reliabilities: Sequence[DateReliability],
     audience: Audience,
 ) -> list[MilestonePage]:
-    observed = store.observed()
+    observed = store.last_observations()
     tables = _tables(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}
     before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged})

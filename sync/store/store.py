@@ -21,6 +21,7 @@ from sync.store.journal import Journal, JournalEntry, Run
 from sync.store.lease import Lease, this_process
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import CacheEntry, MembershipCache
+from sync.store.observations import Observations
 from sync.store.save_page import Saved
 from sync.store.tables import Delivery
 from sync.store.tracker_data import TrackerData
@@ -44,7 +45,9 @@ __all__ = [
 ]
 
 
-class Store(TrackerData, MembershipCache, AssessmentRepository, ClosingRecordRepository, Journal, DigestJournal):
+class Store(
+    TrackerData, MembershipCache, AssessmentRepository, ClosingRecordRepository, Journal, Observations, DigestJournal
+):
     """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
 
     @classmethod

@@ -37,6 +37,7 @@ from sqlalchemy import event as events
 
 from sync.model.health import Status
 from sync.model.tracker_data import EventKind, MilestoneKind, Person, State, StatusCategory, Visibility
+from sync.tracker.actions import OwnContent
 
 __all__ = [
     "DERIVED",
@@ -47,7 +48,6 @@ __all__ = [
     "EnumText",
     "Json",
     "Origin",
-    "OwnContent",
     "UtcMicroseconds",
 ]
 
@@ -67,17 +67,6 @@ class Origin(StrEnum):
 
     TRACKER = "tracker"
     SNAPSHOT = "snapshot"
-
-
-class OwnContent(StrEnum):
-    """What milesync makes in a tracker that has to be known later."""
-
-    STATUS_ISSUE = "status_issue"
-    SUMMARY = "summary"
-    DESCRIPTION = "description"
-    HEALTH = "health"
-    BOARD = "board"
-    PICTURE = "picture"
 
 
 class Delivery(StrEnum):

@@ -1,43 +1,58 @@
-"""What stands in a tracker and the changes that can be made to it: values that plan, connector and store share."""
+"""The kinds of write: one struct for each kind of remote change, and `WRITE_KINDS`, the table of all that the core must
+know about each kind.
+
+A new kind needs a struct, an entry in `AnyAction` and a row in the table. Planner, limits, journal, engine and command
+output read the table; none of them lists the kinds. Pure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
+from sync.tracker.attachment import AttachmentName
+from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.observed import StatusIssue
+
 __all__ = [
+    "WRITE_KINDS",
     "Action",
     "AnyAction",
     "Attach",
     "CloseIssue",
+    "ContentRecord",
     "CreateComment",
     "CreateLabel",
     "CreateStatusIssue",
     "DeleteComment",
     "Detach",
     "LabelItem",
+    "LimitGroup",
+    "Lookup",
     "MoveLabel",
+    "OwnContent",
     "PostBoardUpdate",
     "Receipt",
     "RemoveLabel",
     "SetNativeHealth",
+    "Sign",
     "UpdateComment",
     "UpdateDescription",
-    "is_optional",
-    "notifies",
+    "WriteKind",
+    "kind_of",
+    "own_content_in",
 ]
-
-# --- what is observed ------------------------------------------------------------------------------------------
-
-
-# --- writing: each action is exactly one remote change -----------------------------------------------------------
 
 
 class Action(Struct, frozen=True, kw_only=True, tag=True):
-    """One remote change. Its tag names it in saved plans and must not change.
+    """One remote change. Its tag and its fields are stored in saved plans and in the journal and must not change.
 
-    ``milestone`` is the uid it serves; ``project`` a native id, ``project_key`` its path.
+    ``milestone`` is the uid of the milestone that it serves, ``project`` a native id, ``project_key`` the path.
     """
 
     milestone: str
@@ -45,8 +60,22 @@ class Action(Struct, frozen=True, kw_only=True, tag=True):
     project_key: str
 
 
+class Receipt(Struct, frozen=True, kw_only=True):
+    """The result of a write: the native id of the comment or label, and the key of the issue; empty for none.
+
+    ``loud``: the tracker had no way to suppress notifications of this write.
+    """
+
+    id: str = ""
+    issue: str = ""
+    loud: bool = False
+
+
+# --- label and status issue ----------------------------------------------------------------------------------------
+
+
 class CreateLabel(Action, frozen=True, kw_only=True, tag=True):
-    """Make a label known to the project, with a colour (six hex digits) and a description."""
+    """Create a label in the project, with a colour (six hex digits) and a description."""
 
     label: str
     colour: str
@@ -54,7 +83,7 @@ class CreateLabel(Action, frozen=True, kw_only=True, tag=True):
 
 
 class CreateStatusIssue(Action, frozen=True, kw_only=True, tag=True):
-    """Open the issue that carries a milestone's label and comments. It is never put into the milestone."""
+    """Create the status issue of a milestone: it carries label and comments. It is never put into the milestone."""
 
     title: str
     body: str
@@ -71,15 +100,61 @@ class MoveLabel(Action, frozen=True, kw_only=True, tag=True):
 
 
 class RemoveLabel(Action, frozen=True, kw_only=True, tag=True):
-    """Take labels off an issue; the labels as such stay."""
+    """Remove labels from an issue; the project keeps the labels."""
 
     issue: str
     labels: tuple[str, ...]
 
 
+class CloseIssue(Action, frozen=True, kw_only=True, tag=True):
+    """Close a status issue that milesync created. A tracker whose workflow has no such transition refuses."""
+
+    issue: str
+
+
+# --- comments ------------------------------------------------------------------------------------------------------
+
+
+class CreateComment(Action, frozen=True, kw_only=True, tag=True):
+    """Post a comment: the summary (``summary``, once), a transition, the closing comment or a reminder."""
+
+    issue: str
+    body: str
+    marker: str
+    summary: bool
+
+
+class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
+    """Replace the text of a comment of ours, without a notification if the tracker allows to suppress it."""
+
+    issue: str
+    comment: str
+    body: str
+    marker: str
+
+
+class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
+    """Delete a comment: a second summary, a reminder, or in `retire` every comment of ours.
+
+    ``claimed``: a former account of ours wrote the comment. ``superseded``: a reminder that is no longer needed. In
+    both
+    cases a refusal is no failure.
+    """
+
+    issue: str
+    comment: str
+    claimed: bool = False
+    superseded: bool = False
+
+
+# --- optional kinds: written only if the configuration asks for them ------------------------------------------------
+
+
 class LabelItem(Action, frozen=True, kw_only=True, tag="MarkItem"):
-    """Put labels on an issue of the milestone and take others off, as a delta. ``item`` is its native id, ``issue`` its
-    key; ``touched`` is when it had last been touched, which our own change is not to hide.
+    """Add labels to an item of the milestone and remove others, as a delta.
+
+    ``item`` is the native id, ``issue`` the key. ``touched`` (UTC) is the item's last change before ours; the store
+    uses it so that our label does not make the item look active.
     """
 
     item: str
@@ -90,11 +165,10 @@ class LabelItem(Action, frozen=True, kw_only=True, tag="MarkItem"):
 
 
 class UpdateDescription(Action, frozen=True, kw_only=True, tag="Describe"):
-    """Put lines of ours into the milestone's own description, replace them, or (``lines`` empty) take them out.
+    """Add our lines to the milestone's own description, replace them, or (``lines`` empty) remove them.
 
-    The milestone is told by native id, key and page. ``was`` is the mark (`sync.tracker.managed_block`) of the lines
-    that are expected
-    there; where it is not so, the connector refuses. Nothing else in the description is changed.
+    ``native``, ``key`` and ``url`` identify the milestone. ``was`` is the mark (`sync.tracker.managed_block`) of the
+    lines to replace; if the description has another mark, the connector refuses. The rest of the description stays.
     """
 
     native: str
@@ -106,8 +180,9 @@ class UpdateDescription(Action, frozen=True, kw_only=True, tag="Describe"):
 
 
 class SetNativeHealth(Action, frozen=True, kw_only=True, tag="SetHealth"):
-    """Give the status issue a health status of the tracker's own: ``on_track``, ``needs_attention``, ``at_risk``, or
-    none (empty).
+    """Set the tracker's own health status of the status issue.
+
+    ``value`` is ``on_track``, ``needs_attention``, ``at_risk`` or empty for none.
     """
 
     issue: str
@@ -116,7 +191,7 @@ class SetNativeHealth(Action, frozen=True, kw_only=True, tag="SetHealth"):
 
 class PostBoardUpdate(Action, frozen=True, kw_only=True, tag="TellBoard"):
     """Post a status update on a project board (``acme/7``), rewrite the one with id ``update``, or (``body`` empty)
-    take it away. Where one with this very marker stands already, none is posted.
+    delete it. If the board has an update with the same marker already, nothing is posted.
     """
 
     issue: str
@@ -128,8 +203,11 @@ class PostBoardUpdate(Action, frozen=True, kw_only=True, tag="TellBoard"):
 
 
 class Attach(Action, frozen=True, kw_only=True, tag=True):
-    """Upload a picture (PNG) to an issue under this name; ``again``: in place of one that goes after it. ``content`` is
-    drawn at the last moment, and no plan or journal holds it.
+    """Upload a picture (PNG) to an issue under the given name.
+
+    ``again``: the picture replaces an earlier one, which a `Detach` removes afterwards. ``content`` is empty in plan
+    and
+    journal; the engine renders it immediately before the upload.
     """
 
     issue: str
@@ -139,47 +217,12 @@ class Attach(Action, frozen=True, kw_only=True, tag=True):
 
 
 class Detach(Action, frozen=True, kw_only=True, tag=True):
-    """Take a file of ours (id) off an issue; ``superseded``: another one tells the same, or more."""
+    """Delete a file of ours (``file``: native id) from an issue; ``superseded``: a newer file replaces it."""
 
     issue: str
     file: str
     name: str
     superseded: bool = False
-
-
-class CreateComment(Action, frozen=True, kw_only=True, tag=True):
-    """Post a comment: the summary (once) or a transition."""
-
-    issue: str
-    body: str
-    marker: str
-    summary: bool
-
-
-class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
-    """Rewrite the summary in place, without notifying where the tracker allows to ask for that."""
-
-    issue: str
-    comment: str
-    body: str
-    marker: str
-
-
-class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
-    """Take away a comment of ours: a second summary, or all that we wrote. ``claimed`` marks one that another account
-    wrote for us before, ``superseded`` a reminder that has served; that the tracker refuses these is no failure.
-    """
-
-    issue: str
-    comment: str
-    claimed: bool = False
-    superseded: bool = False
-
-
-class CloseIssue(Action, frozen=True, kw_only=True, tag=True):
-    """Close a status issue that we opened. Where the workflow knows no way to do that, the tracker refuses it."""
-
-    issue: str
 
 
 AnyAction = (
@@ -198,32 +241,339 @@ AnyAction = (
     | DeleteComment
     | CloseIssue
 )
-"""For decoding: the tag says which it is."""
+"""All kinds of write; the tag selects the type when a plan or the journal is decoded."""
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
-    """What a write made: the native id of the comment or label, the key of the issue.
+# --- what the core knows about each kind ---------------------------------------------------------------------------
 
-    ``loud``: the tracker did not let us spare people a notification of it.
+Sign = Literal["+", "~", "-"]
+"""Added, changed, removed."""
+
+
+class LimitGroup(StrEnum):
+    """The limit that a write counts against."""
+
+    CREATES = "creates"
+    UPDATES = "updates"
+    DELETES = "deletes"
+
+
+class OwnContent(StrEnum):
+    """What milesync creates in a tracker and must recognise later. The values are stored."""
+
+    STATUS_ISSUE = "status_issue"
+    SUMMARY = "summary"
+    DESCRIPTION = "description"
+    HEALTH = "health"
+    BOARD = "board"
+    PICTURE = "picture"
+
+
+class ContentRecord(Struct, frozen=True, kw_only=True):
+    """One piece of own content of a milestone.
+
+    ``place`` tells several pieces of one kind apart: the key of the status issue, the name of the board
+    (``acme/7``), the stem of the attachment's name, or the value of the native health status. Empty: the milestone has
+    one piece of this kind at most. ``project`` (native id) and ``url`` belong to a status issue.
     """
 
-    id: str = ""
-    issue: str = ""
-    loud: bool = False
+    kind: OwnContent
+    place: str = ""
+    project: str = ""
+    url: str = ""
 
 
-def notifies(action: Action, receipt: Receipt) -> bool:
-    """Whether this write has sent people a notification: new comments and issues do, and files that come or go;
-    rewritings and labels do not.
+@dataclass(frozen=True)
+class Lookup:
+    """An observation that was made because the answer to a write was lost.
+
+    ``issue`` is the milestone's status issue, None without one. ``labels`` exist in the project. ``ignore_case``: the
+    tracker ignores the case of labels.
     """
-    return receipt.loud or (
-        isinstance(action, CreateComment | CreateStatusIssue | CloseIssue | Attach | Detach)
-        or (isinstance(action, PostBoardUpdate) and not action.update)
-    )
+
+    issue: StatusIssue | None
+    labels: frozenset[str]
+    ignore_case: bool
+
+    def folded(self, labels: Iterable[str]) -> set[str]:
+        """Return labels in the form in which the tracker compares them."""
+        return {label.lower() if self.ignore_case else label for label in labels}
 
 
-def is_optional(action: Action) -> bool:
-    """Whether it takes rights that milesync does without otherwise: refused, it stays undone, and that is told."""
-    return isinstance(action, CloseIssue | UpdateDescription | SetNativeHealth | PostBoardUpdate | Attach | Detach) or (
-        isinstance(action, DeleteComment) and (action.claimed or action.superseded)
-    )
+A = TypeVar("A", bound=Action)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteKind(Generic[A]):
+    """One row of `WRITE_KINDS`."""
+
+    describe: Callable[[A], tuple[Sign, str]]
+    """Sign and words for the plan that people read."""
+    limit_group: Callable[[A], LimitGroup] = lambda _: LimitGroup.UPDATES
+    """The limit that the write counts against."""
+    notifies: Callable[[A], bool] = lambda _: False
+    """True if the tracker sends people a notification. `Receipt.loud` adds those that the tracker forces."""
+    is_optional: Callable[[A], bool] = lambda _: False
+    """True if the write needs rights that milesync can do without: a refusal is reported and is no failure."""
+    is_observable: bool = True
+    """The status issue shows the result, so the engine observes it before and after the write."""
+    needs_picture: bool = False
+    """The engine renders ``content`` immediately before the request. Neither plan nor journal hold the content."""
+    boards: Callable[[A], tuple[str, ...]] = lambda _: ()
+    """Project boards that must be observed to see the result."""
+    find: Callable[[A, Lookup], Receipt | None] = lambda _action, _lookup: None
+    """Return a receipt if the observation shows the result. None: not done, or the observation cannot show it."""
+    created: Callable[[A, Receipt], ContentRecord | None] = lambda _action, _receipt: None
+    """The own content that the write created."""
+    removed: Callable[[A], ContentRecord | None] = lambda _: None
+    """The own content that the write removed; an empty ``place`` means all places of its kind."""
+    recognise: Callable[[StatusIssue, str, str], Iterable[ContentRecord]] = lambda _issue, _milestone, _instance: ()
+    """The own content of this kind in a status issue, for a milestone (uid) and an instance (empty: any).
+
+    So own content is known again after the loss of the database.
+    """
+
+
+def kind_of(action: Action) -> WriteKind[Any]:
+    """Return the row of an action."""
+    return WRITE_KINDS[type(action)]
+
+
+def own_content_in(issue: StatusIssue, milestone: str, instance: str) -> list[ContentRecord]:
+    """Return all own content of a milestone (uid) in its status issue; an empty ``instance`` means any instance."""
+    return [record for kind in WRITE_KINDS.values() for record in kind.recognise(issue, milestone, instance)]
+
+
+def _always(_action: Action) -> bool:
+    return True
+
+
+def _create(_action: Action) -> LimitGroup:
+    return LimitGroup.CREATES
+
+
+def _delete(action: DeleteComment | Detach) -> LimitGroup:
+    """Return the limit of a deletion: replacing a superseded text or file is an update."""
+    return LimitGroup.UPDATES if action.superseded else LimitGroup.DELETES
+
+
+def _where(action: Any) -> str:
+    return action.issue or "the new issue"
+
+
+def _comment_kind(action: CreateComment | UpdateComment) -> str:
+    """Return ``summary``, ``transition``, ``closing`` or ``reminder``."""
+    marker = Marker.decode(action.marker)
+    return marker.kind.value if marker else "summary"
+
+
+def _find_comment(action: CreateComment | UpdateComment, lookup: Lookup) -> Receipt | None:
+    """Find the comment with the same marker."""
+    marker, issue = Marker.decode(action.marker), lookup.issue
+    if marker is None or issue is None:
+        return None
+    same = [comment for comment in issue.comments if Marker.decode(comment.marker) == marker]
+    return Receipt(id=same[0].id, issue=issue.issue) if same else None
+
+
+def _is_own(text: str, kind: MarkerKind, milestone: str, instance: str) -> bool:
+    marker = Marker.decode(text)
+    if marker is None or (marker.kind, marker.milestone) != (kind, milestone):
+        return False
+    return instance in ("", marker.instance)
+
+
+def _recognise_status_issue(issue: StatusIssue, milestone: str, instance: str) -> Iterable[ContentRecord]:
+    if _is_own(issue.marker, MarkerKind.STATUS_ISSUE, milestone, instance):
+        yield ContentRecord(kind=OwnContent.STATUS_ISSUE, place=issue.issue, url=issue.url)
+
+
+def _recognise_summary(issue: StatusIssue, milestone: str, instance: str) -> Iterable[ContentRecord]:
+    if any(_is_own(comment.marker, MarkerKind.SUMMARY, milestone, instance) for comment in issue.comments):
+        yield ContentRecord(kind=OwnContent.SUMMARY)
+
+
+def _find_moved_label(action: MoveLabel, lookup: Lookup) -> Receipt | None:
+    if lookup.issue is None:
+        return None
+    labels = lookup.folded(lookup.issue.labels)
+    is_moved = lookup.folded([action.add]) <= labels and labels.isdisjoint(lookup.folded(action.remove))
+    return Receipt(issue=lookup.issue.issue) if is_moved else None
+
+
+def _describe_item_labels(action: LabelItem) -> tuple[Sign, str]:
+    parts = [f"label {', '.join(action.add)}"] if action.add else []
+    parts += [f"remove {', '.join(action.remove)}"] if action.remove else []
+    return "~", f"{', '.join(parts)} on {_where(action)}"
+
+
+def _describe_description(action: UpdateDescription) -> tuple[Sign, str]:
+    sign: Sign = "-" if not action.lines else "~" if action.was else "+"
+    return sign, "our lines in the milestone's description"
+
+
+def _describe_board_update(action: PostBoardUpdate) -> tuple[Sign, str]:
+    sign: Sign = "-" if not action.body else "~" if action.update else "+"
+    return sign, f"our status update on the board {action.board}"
+
+
+def _board_limit_group(action: PostBoardUpdate) -> LimitGroup:
+    if not action.body:
+        return LimitGroup.DELETES
+    return LimitGroup.UPDATES if action.update else LimitGroup.CREATES
+
+
+def _find_board_update(action: PostBoardUpdate, lookup: Lookup) -> Receipt | None:
+    """Find the posted update by its marker; a deleted one must be missing."""
+    issue = lookup.issue
+    board = next((board for board in (issue.boards if issue else ()) if board.name == action.board), None)
+    if issue is None or board is None or board.why:
+        return None
+    if not action.body:
+        is_deleted = all(update.id != action.update for update in (*board.updates, *board.claims))
+        return Receipt(id=action.update, issue=issue.issue) if is_deleted else None
+    same = [update for update in board.updates if update.marker == action.marker]
+    return Receipt(id=same[0].id, issue=issue.issue) if same else None
+
+
+def _recognise_board_updates(issue: StatusIssue, _milestone: str, instance: str) -> Iterable[ContentRecord]:
+    for board in issue.boards:
+        markers = [Marker.decode(update.marker) for update in board.updates]
+        if any(marker is not None and instance in ("", marker.instance) for marker in markers):
+            yield ContentRecord(kind=OwnContent.BOARD, place=board.name)
+
+
+def _find_attached(action: Attach, lookup: Lookup) -> Receipt | None:
+    """Find the file by its name; of several, the last one."""
+    issue, name = lookup.issue, AttachmentName.read(action.name)
+    if issue is None or issue.files is None:
+        return None
+    same = [attached for attached in issue.files.ours if AttachmentName.read(attached.name) == name]
+    return Receipt(id=same[-1].id, issue=issue.issue) if same else None
+
+
+def _find_detached(action: Detach, lookup: Lookup) -> Receipt | None:
+    issue = lookup.issue
+    if issue is None:
+        return None
+    is_deleted = all(attached.id != action.file for attached in (issue.files.ours if issue.files else ()))
+    return Receipt(id=action.file, issue=issue.issue) if is_deleted else None
+
+
+def _picture_record(action: Attach | Detach) -> ContentRecord | None:
+    name = AttachmentName.read(action.name)
+    return ContentRecord(kind=OwnContent.PICTURE, place=name.stem) if name else None
+
+
+def _recognise_pictures(issue: StatusIssue, _milestone: str, _instance: str) -> Iterable[ContentRecord]:
+    names = (AttachmentName.read(attached.name) for attached in (issue.files.ours if issue.files else ()))
+    for stem in sorted({name.stem for name in names if name}):
+        yield ContentRecord(kind=OwnContent.PICTURE, place=stem)
+
+
+WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
+    CreateLabel: WriteKind[CreateLabel](
+        describe=lambda create: ("+", f"label {create.label}"),
+        limit_group=_create,
+        find=lambda create, lookup: (
+            Receipt(id=create.label) if lookup.folded([create.label]) <= lookup.folded(lookup.labels) else None
+        ),
+    ),
+    CreateStatusIssue: WriteKind[CreateStatusIssue](
+        describe=lambda create: ("+", f"status issue “{create.title}”"),
+        limit_group=_create,
+        notifies=_always,
+        find=lambda _, lookup: Receipt(issue=lookup.issue.issue) if lookup.issue else None,
+        created=lambda create, receipt: ContentRecord(
+            kind=OwnContent.STATUS_ISSUE, place=receipt.issue, project=create.project
+        ),
+        recognise=_recognise_status_issue,
+    ),
+    MoveLabel: WriteKind[MoveLabel](
+        describe=lambda move: (
+            "~",
+            f"label {move.add} on {_where(move)}" + (f", remove {', '.join(move.remove)}" if move.remove else ""),
+        ),
+        find=_find_moved_label,
+    ),
+    RemoveLabel: WriteKind[RemoveLabel](
+        describe=lambda remove: ("-", f"label {', '.join(remove.labels)} from {_where(remove)}"),
+    ),
+    CloseIssue: WriteKind[CloseIssue](
+        describe=lambda close: ("-", f"status issue {_where(close)}, closed"),
+        notifies=_always,
+        is_optional=_always,
+    ),
+    CreateComment: WriteKind[CreateComment](
+        describe=lambda create: ("+", f"{_comment_kind(create)} comment on {_where(create)}"),
+        limit_group=_create,
+        notifies=_always,
+        find=_find_comment,
+        created=lambda create, _: ContentRecord(kind=OwnContent.SUMMARY) if create.summary else None,
+        recognise=_recognise_summary,
+    ),
+    UpdateComment: WriteKind[UpdateComment](
+        describe=lambda update: ("~", f"{_comment_kind(update)} comment on {_where(update)}"),
+        find=_find_comment,
+    ),
+    DeleteComment: WriteKind[DeleteComment](
+        describe=lambda delete: (
+            "-",
+            f"{'the former account’s' if delete.claimed else 'our'} comment on {_where(delete)}",
+        ),
+        limit_group=_delete,
+        is_optional=lambda delete: delete.claimed or delete.superseded,
+    ),
+    LabelItem: WriteKind[LabelItem](describe=_describe_item_labels, is_observable=False),
+    UpdateDescription: WriteKind[UpdateDescription](
+        describe=_describe_description,
+        is_optional=_always,
+        is_observable=False,
+        created=lambda _update, _receipt: ContentRecord(kind=OwnContent.DESCRIPTION),
+    ),
+    SetNativeHealth: WriteKind[SetNativeHealth](
+        describe=lambda health: (
+            "~",
+            f"health status {health.value.replace('_', ' ') or 'none'} on {_where(health)}",
+        ),
+        is_optional=_always,
+        find=lambda health, lookup: (
+            Receipt(issue=lookup.issue.issue) if lookup.issue and lookup.issue.health == health.value else None
+        ),
+        created=lambda health, _: ContentRecord(kind=OwnContent.HEALTH, place=health.value),
+        removed=lambda _: ContentRecord(kind=OwnContent.HEALTH),
+    ),
+    PostBoardUpdate: WriteKind[PostBoardUpdate](
+        describe=_describe_board_update,
+        limit_group=_board_limit_group,
+        notifies=lambda post: not post.update,
+        is_optional=_always,
+        boards=lambda post: (post.board,),
+        find=_find_board_update,
+        created=lambda post, _: ContentRecord(kind=OwnContent.BOARD, place=post.board) if post.body else None,
+        removed=lambda post: None if post.body else ContentRecord(kind=OwnContent.BOARD, place=post.board),
+        recognise=_recognise_board_updates,
+    ),
+    Attach: WriteKind[Attach](
+        describe=lambda attach: ("~" if attach.again else "+", f"our picture of the burn-up on {_where(attach)}"),
+        limit_group=lambda attach: LimitGroup.UPDATES if attach.again else LimitGroup.CREATES,
+        notifies=_always,
+        is_optional=_always,
+        needs_picture=True,
+        find=_find_attached,
+        created=lambda attach, _: _picture_record(attach),
+        recognise=_recognise_pictures,
+    ),
+    Detach: WriteKind[Detach](
+        describe=lambda detach: (
+            "-",
+            f"our {'former ' if detach.superseded else ''}picture of the burn-up on {_where(detach)}",
+        ),
+        limit_group=_delete,
+        notifies=_always,
+        is_optional=_always,
+        find=_find_detached,
+        removed=lambda detach: None if detach.superseded else _picture_record(detach),
+    ),
+}
+"""One row for each kind of write."""

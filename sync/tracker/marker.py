@@ -1,11 +1,11 @@
-"""The hidden sign in each of our texts, and by what a text is known to be still as we left it. Pure."""
+"""Markers: the hidden JSON in each text of ours, by which milesync recognises it and detects edits. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -15,15 +15,27 @@ from msgspec import Struct
 
 from sync.model.health import Replan, Status
 from sync.model.published import SummaryForecast
-from sync.tracker.observed import StatusIssue, Target
+from sync.tracker.observed import Claim, OurComment, StatusIssue, Target
 
-__all__ = ["Marker", "MarkerKind", "body_hash", "canonical", "find_marker", "status_issue_of", "with_marker"]
+__all__ = [
+    "Marker",
+    "MarkerKind",
+    "body_hash",
+    "canonical",
+    "find_marker",
+    "is_claim",
+    "is_edited",
+    "last_marker",
+    "own_comments",
+    "status_issue_of",
+    "with_marker",
+]
 
 _MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
 
 
 class MarkerKind(StrEnum):
-    """Which text of ours a marker stands in."""
+    """The text that carries a marker. The values are stored."""
 
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
@@ -34,19 +46,21 @@ class MarkerKind(StrEnum):
 
 
 _STORED_NAMES = {"changed_at": "changed", "previous_change_at": "before", "previous_forecast": "was"}
-"""Field name in Python -> name in stored markers, which must not change."""
+"""Field name -> name in stored markers, which must not change."""
 
 
 class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STORED_NAMES):
-    """The hidden sign in each of our texts, and the memory that outlives a lost database.
+    """The hidden JSON in a text of ours. It holds all that must survive the loss of the database.
 
-    ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` is the one that people
-    were last told of. ``meaning`` is the hash of what the comment says, ``body`` the `body_hash` of its text,
-    ``written``
-    when it was last rewritten, ``changed`` when it last came to mean something else, ``before`` when the time before
-    that. ``probability``, ``p50`` and ``due`` are what it tells, ``was`` what was told in their place before the last
-    change. ``reminded`` is when owners were last reminded, ``replan`` the move of the due date that work has not borne
-    out yet. Versioned by ``v``.
+    ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` and ``since`` are the last
+    announced status and its time, ``baseline`` the first due date. ``probability``, ``p50`` and ``due`` are the
+    forecast
+    in the summary. ``meaning`` is the hash of the summary's meaning, ``body`` the `body_hash` of the text.
+    ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
+    ``previous_change_at`` of
+    the change before it; ``previous_forecast`` is the forecast before the last change. ``reminded`` is the time of the
+    last reminder to owners. ``replan`` is a move of the due date that finished work does not confirm yet.
+    Times are in UTC. ``v`` is the version of the format.
     """
 
     v: int = 1
@@ -70,16 +84,16 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     @property
     def forecast(self) -> SummaryForecast:
-        """The forecast that this summary tells."""
+        """The forecast in the summary."""
         return SummaryForecast(probability=self.probability, p50=self.p50, due=self.due)
 
     def encode(self) -> str:
-        """One line of JSON."""
+        """Return the marker as one line of JSON."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
     def decode(cls, text: str) -> Marker | None:
-        """The marker, or None when the text is not one that this version reads."""
+        """Parse a marker. Return None for a text that this version cannot read."""
         try:
             return _DECODER.decode(text)
         except (msgspec.DecodeError, msgspec.ValidationError):
@@ -87,25 +101,26 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
 
 _DECODER = msgspec.json.Decoder(Marker)
-"""Made here, since threads that make one at once would end the process."""
+"""Created once at import: msgspec crashes when several threads create the decoder of a type at the same time."""
 
 
 def with_marker(body: str, marker: str) -> str:
-    """`body` with its marker (one line of JSON) in an HTML comment at the end, for Markdown trackers."""
+    """Return a Markdown body with its marker (one line of JSON) in an HTML comment at the end."""
     safe = marker.replace("--", "-\\u002d").replace(">", "\\u003e")
     json.loads(safe)
     return f"{body}\n\n<!-- milesync {safe} -->"
 
 
 def find_marker(body: str) -> str:
-    """The last marker in a Markdown body, or an empty text. Whether its author is us is the caller's question."""
-    found = _MARKER.findall(body)
-    return str(found[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if found else ""
+    """Return the last marker in a Markdown body, or an empty text. The caller checks the author."""
+    markers = _MARKER.findall(body)
+    return str(markers[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if markers else ""
 
 
 def status_issue_of(text: str, targets: Mapping[str, Target]) -> Target | None:
-    """The target (by milestone uid) whose status issue bears this marker; None when it is none's. Whether its author is
-    us is the caller's question.
+    """Return the target whose status issue carries this marker; None without one. The caller checks the author.
+
+    The keys of ``targets`` are milestones (uid).
     """
     marker = Marker.decode(text)
     target = targets.get(marker.milestone) if marker is not None and marker.kind is MarkerKind.STATUS_ISSUE else None
@@ -113,13 +128,15 @@ def status_issue_of(text: str, targets: Mapping[str, Target]) -> Target | None:
 
 
 def body_hash(body: str) -> str:
-    """A short hash of a text's `canonical` form: another one means that somebody else has edited it."""
+    """Return a short hash of a text's `canonical` form. If the hash has changed, a person has edited the text."""
     return hashlib.blake2b(canonical(body).encode(), digest_size=8).hexdigest()
 
 
 def canonical(body: str) -> str:
-    """What of a text every tracker gives back as it was sent: no marker, no blanks at the ends of lines, one kind of
-    line end. Of an ADF document, which Jira Cloud stores with attributes and ids of its own, the words only.
+    """Return the part of a text that every tracker returns unchanged.
+
+    Without the marker, without blanks at line ends, with one kind of line end. Of an ADF document only the words, since
+    Jira Cloud adds attributes and ids.
     """
     document = _document(body)
     if document is not None:
@@ -128,32 +145,56 @@ def canonical(body: str) -> str:
     return "\n".join(line.rstrip() for line in lines).strip()
 
 
+def last_marker(uid: str, have: StatusIssue | None, instance: str) -> Marker | None:
+    """Return the marker of a milestone's summary comment, None without a summary."""
+    for _, marker in own_comments(have.comments if have else (), instance, uid):
+        if marker.kind is MarkerKind.SUMMARY:
+            return marker
+    return None
+
+
+def own_comments(comments: Sequence[OurComment], instance: str, milestone: str) -> list[tuple[OurComment, Marker]]:
+    """Return the comments of this instance about a milestone (uid), with their markers.
+
+    The connector has checked the authors.
+    """
+    pairs = ((comment, Marker.decode(comment.marker)) for comment in comments)
+    return [
+        (comment, marker)
+        for comment, marker in pairs
+        if marker is not None and marker.instance == instance and marker.milestone == milestone
+    ]
+
+
+def is_edited(body: str, marker: Marker) -> bool:
+    """Return whether a person has edited the text since we wrote it."""
+    return bool(marker.body) and marker.body != body_hash(body)
+
+
+def is_claim(claim: Claim, instance: str, milestone: str, kind: MarkerKind) -> bool:
+    """Return whether another account's text carries the marker of this text of ours."""
+    marker = Marker.decode(claim.marker)
+    return marker is not None and (marker.instance, marker.milestone, marker.kind) == (instance, milestone, kind)
+
+
 def _document(body: str) -> dict[str, Any] | None:
+    """Parse an ADF document. Return None for another text."""
     if not body.startswith("{"):
         return None
     try:
-        read = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return None
-    return read if isinstance(read, dict) and read.get("type") == "doc" else None
+    return document if isinstance(document, dict) and document.get("type") == "doc" else None
 
 
 def _words(node: dict[str, Any]) -> Iterator[str]:
-    """The words of a node and what is in it, a blank after each block."""
-    shown = node.get("attrs") or {}
-    yield from (str(shown[name]) for name in ("title", "text") if shown.get(name))
+    """Yield the words of an ADF node and its children, with a blank after each block."""
+    attributes = node.get("attrs") or {}
+    yield from (str(attributes[name]) for name in ("title", "text") if attributes.get(name))
     yield str(node.get("text", ""))
-    inner = node.get("content") or []
-    for one in inner:
-        yield from _words(one)
-    if inner or node.get("type") == "hardBreak":
+    children = node.get("content") or []
+    for child in children:
+        yield from _words(child)
+    if children or node.get("type") == "hardBreak":
         yield " "
-
-
-def last_marker(uid: str, have: StatusIssue | None, instance: str) -> Marker | None:
-    """The marker of the summary that stands, if one does."""
-    for comment in have.comments if have else ():
-        marker = Marker.decode(comment.marker)
-        if marker and marker.kind is MarkerKind.SUMMARY and marker.milestone == uid and marker.instance == instance:
-            return marker
-    return None

@@ -96,7 +96,7 @@ def test_sources_are_apart(store: Store) -> None:
 
 def test_a_source_never_seen_is_empty(store: Store) -> None:
     assert everything(store) == ([], [], [], {}, {}, {})
-    assert store.status_issues("nobody") == frozenset()
+    assert store.status_issue_ids("nobody") == frozenset()
     assert store.unfinished("nobody") == []
 
 

@@ -11,7 +11,7 @@ from sync.model.health import Basis, Confidence, Dates, Health, Lever, LeverKind
 from sync.model.membership import Counts
 from sync.model.published import Outcome
 from sync.store.store import Store
-from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, Receipt
+from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
 from sync.tracker.protocol import Page
@@ -153,16 +153,16 @@ def test_the_last_observation_stands(store: Store) -> None:
     store.save_observed(UID, None, T0)
     store.save_observed(UID, seen, T0 + DAY)
     store.save_observed(f"{SOURCE}/milestone/n", None, T0)
-    assert store.observed() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
+    assert store.last_observations() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
 
 
 def test_status_issues_are_known_from_the_journal(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue("9", key="#5"), issue("8", key="#5", project="q"), issue("7"))), T0)
     action = CreateStatusIssue(milestone=UID, project="p", project_key="a/b", title="T", body="B", marker="{}")
     entry = store.begin("run", action)
-    assert store.status_issues(SOURCE) == frozenset()
+    assert store.status_issue_ids(SOURCE) == frozenset()
     store.finish(entry, Receipt(issue="#5"))
-    assert store.status_issues(SOURCE) == {"9"}
+    assert store.status_issue_ids(SOURCE) == {"9"}
 
 
 def test_status_issues_are_known_from_an_observation_by_their_marker(store: Store) -> None:
@@ -171,10 +171,10 @@ def test_status_issues_are_known_from_an_observation_by_their_marker(store: Stor
     store.save_observed(f"{SOURCE}/milestone/n", named, T0)
     foreign = status_issue(marker=marker(MarkerKind.STATUS_ISSUE, "another milestone"))
     store.save_observed(UID, foreign, T0)
-    assert store.status_issues(SOURCE) == frozenset()
+    assert store.status_issue_ids(SOURCE) == frozenset()
     store.save_observed(UID, status_issue(marker=marker(MarkerKind.STATUS_ISSUE)), T0)
     store.save_observed(UID, None, T0 + DAY)
-    assert store.status_issues(SOURCE) == {"1"}
+    assert store.status_issue_ids(SOURCE) == {"1"}
 
 
 def test_a_summary_once_posted_is_remembered(store: Store) -> None:
@@ -182,14 +182,14 @@ def test_a_summary_once_posted_is_remembered(store: Store) -> None:
     post = CreateComment(milestone=UID, project="p", project_key="k", issue="#1", body="B", marker="{}", summary=True)
     store.finish(store.begin("run", replace(post, summary=False)), Receipt(id="1"))
     store.finish(store.begin("run", post), "refused")
-    assert store.posted() == frozenset()
+    assert store.milestones_with(OwnContent.SUMMARY) == frozenset()
     store.finish(store.begin("run", post), Receipt(id="1"))
-    assert store.posted() == {UID}
+    assert store.milestones_with(OwnContent.SUMMARY) == {UID}
     other = f"{SOURCE}/milestone/n"
     text = Marker(instance="i", kind=MarkerKind.SUMMARY, milestone=other).encode()
     store.save_observed(other, status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),)), T0)
     store.save_observed(other, status_issue(), T0 + DAY)
-    assert store.posted() == {UID, other}
+    assert store.milestones_with(OwnContent.SUMMARY) == {UID, other}
 
 
 def test_another_instances_texts_are_none_that_we_made(store: Store) -> None:
@@ -199,18 +199,18 @@ def test_another_instances_texts_are_none_that_we_made(store: Store) -> None:
     seen = status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),), boards=boards)
     store.save(SOURCE, Page(), T0)
     store.save_observed(UID, seen, T0, "ours")
-    assert store.posted() == frozenset()
-    assert store.boards() == {}
+    assert store.milestones_with(OwnContent.SUMMARY) == frozenset()
+    assert store.places(OwnContent.BOARD) == {}
     store.save_observed(UID, seen, T0, "other")
-    assert store.posted() == {UID}
-    assert store.boards() == {UID: frozenset({"acme/7"})}
+    assert store.milestones_with(OwnContent.SUMMARY) == {UID}
+    assert store.places(OwnContent.BOARD) == {UID: frozenset({"acme/7"})}
 
 
 def test_touched_is_what_the_pull_shows_changed(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(updated_at=T0),)), T0)
-    assert store.touched(SOURCE, "#1", "p", T0 - DAY)
-    assert not store.touched(SOURCE, "#1", "p", T0)
-    assert not store.touched(SOURCE, "#1", "other", T0 - DAY)
+    assert store.has_issue_changed(SOURCE, "#1", "p", T0 - DAY)
+    assert not store.has_issue_changed(SOURCE, "#1", "p", T0)
+    assert not store.has_issue_changed(SOURCE, "#1", "other", T0 - DAY)
 
 
 def test_what_was_begun_and_never_finished_is_known(store: Store) -> None:

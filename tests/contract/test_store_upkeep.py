@@ -23,7 +23,7 @@ from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, 
 from sync.store.export import Known, export, forget, known
 from sync.store.maintenance import checked, condition, opened, prune, vacuum
 from sync.store.store import Store
-from sync.tracker.actions import CreateComment, Receipt
+from sync.tracker.actions import CreateComment, OwnContent, Receipt
 from sync.tracker.observed import CommandComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests import postgres
@@ -149,7 +149,7 @@ def test_an_empty_database_and_one_of_another_version(kind: str, tmp_path: Path)
 def test_a_good_database_has_no_problems_and_its_rows_are_counted(store: Store, engine: Engine) -> None:
     filled(store)
     with writing(engine) as connection:
-        own = {"source": 1, "milestone": "m", "what": schema.OwnContent.SUMMARY, "project": "", "issue": "", "url": ""}
+        own = {"source": 1, "milestone": "m", "what": OwnContent.SUMMARY, "project": "", "issue": "", "url": ""}
         connection.execute(insert(schema.made), [own])
     found = checked(engine)
     assert found.problems == []

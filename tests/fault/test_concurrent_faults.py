@@ -113,7 +113,7 @@ def test_no_write_begins_after_the_lease_is_lost(scene: Scene, store: Store, kep
     result = engine(store, Robbed(scene)).run()
     assert len(scene.tracker.writes) == kept
     assert len(store.unfinished(SOURCE)) == 0
-    assert result.refused == [f"{SOURCE}: the right to write there was lost to another run"]
+    assert result.refused == [f"{SOURCE}: this run lost the write lease to another run"]
 
 
 def test_a_lease_that_is_lost_while_the_journal_is_written_stops_that_write(scene: Scene, store: Store) -> None:
@@ -128,7 +128,7 @@ def test_a_lease_that_is_lost_while_the_journal_is_written_stops_that_write(scen
         result = engine(store, FaultyConnector(scene)).run()
     assert scene.tracker.writes == []
     assert store.unfinished(SOURCE) == [], "the journal knows that it was not sent"
-    assert result.refused == [f"{SOURCE}: the right to write there was lost to another run"]
+    assert result.refused == [f"{SOURCE}: this run lost the write lease to another run"]
 
 
 def test_a_lease_that_another_holds_lets_nothing_through(scene: Scene, store: Store) -> None:

@@ -15,7 +15,7 @@ from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import over_limits
 from sync.plan.ownership import adoption
-from sync.tracker.actions import PostBoardUpdate, Receipt
+from sync.tracker.actions import OwnContent, PostBoardUpdate, Receipt
 from sync.tracker.observed import Board, BoardUpdate, Observed, StatusIssue
 from sync.tracker.protocol import Capabilities
 from tests.integration.test_engine import World
@@ -268,7 +268,7 @@ def test_the_store_remembers_where_one_was_posted() -> None:
     (made,), _ = there.settle()
     made = msgspec.structs.replace(made, milestone="memory://tracker/milestone/p1-m")
     world.store.finish(world.store.begin("run-1", made), Receipt(id="1", issue="1"))
-    assert world.store.boards() == {made.milestone: frozenset({"acme/7"})}
+    assert world.store.places(OwnContent.BOARD) == {made.milestone: frozenset({"acme/7"})}
     gone = msgspec.structs.replace(made, update="1", body="")
     world.store.finish(world.store.begin("run-1", gone), Receipt(id="1", issue="1"))
-    assert world.store.boards() == {}
+    assert world.store.places(OwnContent.BOARD) == {}

@@ -20,7 +20,7 @@ from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import over_limits
 from sync.report import burnup as drawing
 from sync.report.burnup import burn_up_of, content_hash
-from sync.tracker.actions import Attach, Detach, Receipt, notifies
+from sync.tracker.actions import Attach, Detach, Receipt, kind_of
 from sync.tracker.attachment import AttachmentName
 from sync.tracker.connection import Connection
 from sync.tracker.errors import RefusedError, UncertainError, UnreachableError
@@ -207,7 +207,7 @@ def test_limits_count_it_a_saved_plan_knows_it_and_it_is_no_quiet_write() -> Non
     ]
     assert told_of == [("creates", 1), ("updates", 2), ("deletes", 1)]
     assert fingerprint([new]) != fingerprint([msgspec.structs.replace(new, name=named(SECOND))])
-    assert all(notifies(action, Receipt()) for action in plan.actions)
+    assert all(kind_of(action).notifies(action) for action in plan.actions)
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------

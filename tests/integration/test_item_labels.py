@@ -103,7 +103,7 @@ def test_an_item_that_a_reason_names_is_marked_once_and_unmarked_when_it_is_over
     world.reasons = ()
     assert [action.remove for action in marks(world.go())] == [("health/unowned",)]
     assert world.labels(3) == ("theirs",)
-    assert world.store.marks("memory://tracker") == []
+    assert world.store.item_labels("memory://tracker") == []
 
 
 def test_it_stays_while_it_is_true_though_the_reason_is_no_longer_told(world: Labelled) -> None:
@@ -148,7 +148,7 @@ def test_an_item_that_left_or_is_closed_or_a_setting_that_is_off_takes_it_away(
     world.reasons = ()
     world.go()
     assert world.labels(3) == ()
-    assert world.store.marks("memory://tracker") == []
+    assert world.store.item_labels("memory://tracker") == []
 
 
 def test_our_own_label_does_not_wake_a_stale_item(world: Labelled) -> None:

@@ -82,4 +82,4 @@ def test_the_store_remembers_what_was_set_last() -> None:
         entry = world.store.begin("run-1", SetNativeHealth(**about, value=value))
 
         world.store.finish(entry, Receipt(issue="1"))
-    assert world.store.healths() == {about["milestone"]: "at_risk"}
+    assert world.store.native_health_set() == {about["milestone"]: "at_risk"}

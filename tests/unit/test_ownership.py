@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sync.engine.result import AppliedAction, Result
 from sync.model.health import Status
 from sync.model.policy import Limits
 from sync.plan.desired import Desired, Plan, label_name
@@ -22,8 +23,7 @@ from sync.tracker.actions import (
     Receipt,
     RemoveLabel,
     UpdateComment,
-    is_optional,
-    notifies,
+    kind_of,
 )
 from sync.tracker.marker import Marker, MarkerKind, body_hash
 from sync.tracker.observed import Claim, Observed, OurComment, StatusIssue
@@ -187,7 +187,7 @@ def test_what_keeps_it_from_being_adopted(seen: StatusIssue, desired: Desired, w
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "notifies"),
     [
         (CreateStatusIssue(**TO, title="t", body="b", marker="{}"), True),
         (CreateComment(**TO, issue="1", body="b", marker="{}", summary=True), True),
@@ -202,12 +202,15 @@ def test_what_keeps_it_from_being_adopted(seen: StatusIssue, desired: Desired, w
         (CreateLabel(**TO, label="a", colour="ffffff", description=""), False),
     ],
 )
-def test_which_writes_notify_people(action: Action, told: bool) -> None:
-    assert notifies(action, Receipt()) is told
-    assert notifies(action, Receipt(loud=True))
+def test_which_writes_notify_people(action: Action, notifies: bool) -> None:
+    assert kind_of(action).notifies(action) is notifies
+    assert Result(written=[AppliedAction(action, Receipt(loud=True))]).notifications == 1
 
 
 def test_what_a_tracker_may_refuse() -> None:
+    def is_optional(action: Action) -> bool:
+        return kind_of(action).is_optional(action)
+
     assert is_optional(CloseIssue(**TO, issue="1"))
     assert is_optional(DeleteComment(**TO, issue="1", comment="2", claimed=True))
     assert not is_optional(DeleteComment(**TO, issue="1", comment="2"))

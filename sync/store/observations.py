@@ -1,0 +1,175 @@
+"""Store observations of status issues, own content in the trackers, and labels of ours on items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from sync.model.item_label import ItemLabel
+from sync.store import tables as schema
+from sync.store.database import writing
+from sync.store.repository import Repository
+from sync.store.upsert import chunks, upsert
+from sync.tracker.actions import Action, ContentRecord, LabelItem, OwnContent, Receipt, kind_of, own_content_in
+from sync.tracker.observed import StatusIssue
+
+__all__ = ["Observations", "save_result"]
+
+_STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
+_JSON = msgspec.json.Encoder()
+
+
+class Observations(Repository):
+    """The last observation of each status issue, and what milesync has created in the trackers."""
+
+    # --- observed status issues -----------------------------------------------------------------------------------
+
+    def save_observed(self, milestone: str, seen: StatusIssue | None, at: datetime, instance: str = "") -> None:
+        """Save how the status issue of a milestone (uid) was at `at` (UTC). None: it has no status issue.
+
+        Own content of ``instance`` in the status issue is saved too; empty: of any instance.
+        """
+        n = self._source_of(milestone)
+        body = None if seen is None else _JSON.encode(seen).decode()
+        records = [] if seen is None else own_content_in(seen, milestone, instance)
+        with writing(self._engine) as connection:
+            upsert(connection, schema.observed, [{"source": n, "milestone": milestone, "at": at, "body": body}])
+            upsert(connection, schema.made, [_row(n, milestone, record) for record in records])
+
+    def adopt(self, milestone: str, project: str, seen: StatusIssue, at: datetime, instance: str = "") -> None:
+        """Save that the status issue of a milestone, which another account opened, is ours from now on."""
+        n = self._source_of(milestone)
+        record = ContentRecord(kind=OwnContent.STATUS_ISSUE, place=seen.issue, project=project, url=seen.url)
+        with writing(self._engine) as connection:
+            upsert(connection, schema.made, [_row(n, milestone, record)])
+        self.save_observed(milestone, seen, at, instance)
+
+    def last_observations(self) -> dict[str, tuple[StatusIssue | None, datetime]]:
+        """Return the last observation of each milestone (uid) and its time (UTC). None: it had no status issue."""
+        table = schema.observed
+        return {
+            row.milestone: (None if row.body is None else _STATUS_ISSUE.decode(row.body), row.at)
+            for row in self._rows(select(table.c.milestone, table.c.body, table.c.at))
+        }
+
+    def has_issue_changed(self, source: str, issue: str, project: str, since: datetime) -> bool:
+        """Return whether the pulls show a change after `since` (UTC) of the issue with this key.
+
+        ``project`` is a native id.
+        """
+        table = schema.issue
+        mine = (table.c.source == self._known(source)) & (table.c.project == project) & (table.c.key == issue)
+        return bool(self._rows(select(table.c.id).where(mine, table.c.updated_at > since)))
+
+    # --- own content ------------------------------------------------------------------------------------------------
+
+    def opened_status_issues(self) -> frozenset[tuple[str, str]]:
+        """Return milestone (uid) and key of each status issue that milesync opened or adopted."""
+        return frozenset((uid, key) for uid, keys in self.places(OwnContent.STATUS_ISSUE).items() for key in keys)
+
+    def status_issue_ids(self, source: str) -> frozenset[str]:
+        """Return the native ids of the pulled issues that are status issues of ours: they never count as scope."""
+        made, issue, n = schema.made, schema.issue, self._known(source)
+        query = select(made.c.issue, made.c.project, made.c.url)
+        ours = self._rows(query.where(made.c.source == n, made.c.what == OwnContent.STATUS_ISSUE))
+        places = {(row.issue, place) for row in ours for place in (row.project, row.url) if place}
+        ids: set[str] = set()
+        for keys in chunks({row.issue for row in ours}):
+            same = select(issue.c.id, issue.c.key, issue.c.project, issue.c.url).where(issue.c.source == n)
+            rows = self._rows(same.where(issue.c.key.in_(keys)))
+            ids |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
+        return frozenset(ids)
+
+    def milestones_with(self, kind: OwnContent) -> frozenset[str]:
+        """Return the milestones (uid) that have had own content of this kind, even if a person has deleted it since."""
+        return frozenset(self.places(kind))
+
+    def native_health_set(self) -> dict[str, str]:
+        """Return the native health status that we set last, by milestone (uid); empty: we removed it."""
+        return {uid: value for uid, values in self.places(OwnContent.HEALTH).items() for value in values}
+
+    def places(self, kind: OwnContent) -> Mapping[str, frozenset[str]]:
+        """Return the places (`ContentRecord.place`) of own content by milestone (uid).
+
+        For boards the names of the boards, for pictures the stems of the file names. Content that a person has deleted
+        since is included.
+        """
+        made, places = schema.made, dict[str, frozenset[str]]()
+        for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == kind)):
+            places[row.milestone] = places.get(row.milestone, frozenset()) | {row.issue}
+        return places
+
+    # --- labels on items --------------------------------------------------------------------------------------------
+
+    def item_labels(self, source: str) -> list[ItemLabel]:
+        """Return the labels that milesync put on items of a source and whose reason still holds."""
+        table = schema.mark
+        columns = [table.c[name] for name in ItemLabel.__struct_fields__]
+        rows = self._rows(select(*columns).where(table.c.source == self._known(source)).order_by(*table.primary_key))
+        return [ItemLabel(**row._asdict()) for row in rows]
+
+    def delete_item_labels(self, source: str, labels: Iterable[ItemLabel]) -> None:
+        """Delete these labels from the store: milesync may put them on the items again."""
+        n = self._number(source)
+        with writing(self._engine) as connection:
+            for label in labels:
+                _delete_item_labels(connection, n, label.issue, (label.label,))
+
+
+def save_result(connection: Connection, source: int, action: Action, receipt: Receipt, at: datetime) -> None:
+    """Save the own content that a write created or removed, and the labels that it put on an item, at `at` (UTC)."""
+    kind = kind_of(action)
+    removed, created = kind.removed(action), kind.created(action, receipt)
+    if removed is not None:
+        _delete_content(connection, action.milestone, removed)
+    if created is not None:
+        upsert(connection, schema.made, [_row(source, action.milestone, created)])
+    if isinstance(action, LabelItem):
+        _save_item_labels(connection, source, action, at)
+
+
+def _row(source: int, milestone: str, record: ContentRecord) -> dict[str, Any]:
+    return {
+        "source": source,
+        "milestone": milestone,
+        "what": record.kind,
+        "project": record.project,
+        "issue": record.place,
+        "url": record.url,
+    }
+
+
+def _delete_content(connection: Connection, milestone: str, record: ContentRecord) -> None:
+    """Delete own content of a milestone; without a place, all of its kind."""
+    made = schema.made
+    mine = (made.c.milestone == milestone) & (made.c.what == record.kind)
+    if record.place:
+        mine &= made.c.issue == record.place
+    connection.execute(delete(made).where(mine))
+
+
+def _save_item_labels(connection: Connection, source: int, action: LabelItem, at: datetime) -> None:
+    _delete_item_labels(connection, source, action.item, action.remove)
+    rows = [
+        {
+            "source": source,
+            "project": action.project,
+            "issue": action.item,
+            "label": label,
+            "milestone": action.milestone,
+            "at": at,
+            "touched": action.touched or at,
+        }
+        for label in action.add
+    ]
+    upsert(connection, schema.mark, rows)
+
+
+def _delete_item_labels(connection: Connection, source: int, issue: str, labels: Sequence[str]) -> None:
+    table = schema.mark
+    mine = (table.c.source == source) & (table.c.issue == issue) & table.c.label.in_(labels)
+    connection.execute(delete(table).where(mine))
