@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.digest.changes import MilestoneState
 from sync.model.digest import LastSent
-from sync.model.health import Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.health import Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -45,7 +45,7 @@ def everything() -> tuple[list[MilestoneState], dict[str, LastSent]]:
     off = health(Status.OFF_TRACK, 0.12, date(2026, 12, 30), date(2027, 1, 14), reasons=(SLOW,), levers=WAYS)
     risk = health(Status.AT_RISK, 0.62, date(2026, 12, 10), date(2026, 12, 20), reasons=(SLOW,), levers=WAYS[:1])
     late = health(Status.OVERDUE, None, date(2026, 12, 30), date(2027, 1, 30), due=date(2026, 11, 12))
-    blind = health(Status.UNKNOWN, unknown=UnknownWhy.STALE, stale_since=NOW - timedelta(days=2))
+    blind = health(Status.UNKNOWN, unknown=UnknownCause.STALE, stale_since=NOW - timedelta(days=2))
     found = [
         standing("payments", off, title="Payments GA", project=""),
         standing("app", risk, title="2.0 <!channel> @here", url="https://tracker.example/acme/app/milestone/2"),

@@ -1,12 +1,12 @@
-"""The stays of stored issues, made once for each edition of a project, and the issues themselves where they matter.
+"""Load the memberships of stored issues, from the cache where a project's rows have not changed.
 
-Making stays reads every row of a project's history. They change only when a row does, so they are kept beside the
-rows; a run that finds nothing changed reads them instead.
+Building memberships reads every row of a project's history. They change only when a row does, so they are stored next
+to the rows with the edition of the project that they were built from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -20,133 +20,109 @@ from sync.model.membership import Membership
 from sync.model.tracker_data import Event, EventKind, Issue, Visibility, uid
 from sync.store.store import CacheEntry, Store, StoreError
 
-__all__ = ["LazyIssues", "Retained", "load_memberships"]
+__all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_MADE_BY = "2"
-"""The version of what follows and of `sync.history.memberships.memberships_of`: another one makes everything anew."""
-_TOGETHER = 100
-"""Projects whose memos are in memory at once."""
+_VERSION = "2"
+"""Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
+_BATCH = 100
+"""Number of projects whose cache entries are in memory at once."""
 
 
-class Retained(msgspec.Struct, frozen=True):
-    """Of one source: the stays (names are uids), and when estimates changed: (issue uid, time), in the order told."""
+class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules for the issues of one connection: which are items of work, and which closures take them out of scope.
+
+    ``removed``: resolutions (lower case) that take an item out of scope. ``ignored``: types (lower case) that are not
+    items. ``status_issues``: native ids of status issues, never items. ``own_labels``: the labels that milesync put on
+    items; they do not count as activity.
+    """
+
+    removed: Collection[str]
+    ignored: Collection[str] = ()
+    status_issues: Collection[str] = ()
+    own_labels: Sequence[ItemLabel] = ()
+
+    @property
+    def cache_key(self) -> str:
+        """The version of the cached memberships: other rules, except for status issues, give another key."""
+        rules = (sorted(self.removed), self.own_labels, sorted(self.ignored))
+        return f"{_VERSION} {sha256(repr(rules).encode()).hexdigest()[:16]}"
+
+    def is_item(self, issue: Issue) -> bool:
+        """Return whether an issue is an item of work that every reader of its project may read."""
+        is_work = not issue.is_pull_request and issue.type.lower() not in self.ignored
+        return is_work and issue.visibility not in _NARROW
+
+
+class MembershipHistory(msgspec.Struct, frozen=True):
+    """Memberships of one connection (names are uids), and its changes of estimates: (issue uid, time), as they came."""
 
     memberships: MembershipTable
     estimated: list[tuple[str, datetime]]
 
 
-class _Body(msgspec.Struct, array_like=True):
+class _CacheBody(msgspec.Struct, array_like=True):
+    """Memberships of one project, by native ids, as they are stored."""
+
     memberships: bytes
     estimated: list[tuple[str, datetime]]
 
 
 def load_memberships(
-    store: Store,
-    source: str,
-    projects: Collection[str],
-    removed: Collection[str],
-    at: datetime,
-    ours: Collection[str],
-    marks: Sequence[ItemLabel] = (),
-    ignored: Collection[str] = (),
-) -> Retained:
-    """What is known at ``at`` (UTC) of the items of these projects (native ids), but for ``ours`` (native ids).
-
-    ``removed`` are the resolutions that take an item out of scope, ``marks`` the labels that we put on items,
-    ``ignored`` the types (in lower case) that are no items.
-    """
-    rule = f"{_MADE_BY} {sha256(repr((sorted(removed), marks, sorted(ignored))).encode()).hexdigest()[:16]}"
-    editions = store.editions(source, projects)  # before the rows, so that what comes between makes the memo old
+    store: Store, source: str, projects: Collection[str], at: datetime, rules: ItemRules
+) -> MembershipHistory:
+    """Load the memberships of these projects (native ids) of a tracker (base URL), as known at ``at`` (UTC)."""
+    key = rules.cache_key
+    editions = store.editions(source, projects)  # read before the rows: a change in between makes the entry stale
     titles: history.Titles | None = None
-    parts = list[MembershipTable]()
+    tables = list[MembershipTable]()
     estimated: list[tuple[str, datetime]] = []
     ordered = sorted(projects)
-    for some in (ordered[n : n + _TOGETHER] for n in range(0, len(ordered), _TOGETHER)):
-        known = store.memos(source, rule, some) if editions else {}
-        few, fresh = list[MembershipTable](), dict[str, CacheEntry]()
-        for project in some:
-            memo = known.pop(project, None)
-            if memo is None or memo.edition != editions.get(project):
+    for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
+        entries = store.memos(source, key, batch) if editions else {}
+        batch_tables, new_entries = list[MembershipTable](), dict[str, CacheEntry]()
+        for project in batch:
+            entry = entries.pop(project, None)
+            if entry is None or entry.edition != editions.get(project):
                 titles = store.titles(source) if titles is None else titles
-                made = _made(store, source, project, titles, frozenset(removed), marks, ignored)
-                memo = CacheEntry(editions.get(project, 0), msgspec.msgpack.encode(made))
-                fresh[project] = memo
-            made = msgspec.msgpack.decode(memo.body, type=_Body)
-            few.append(MembershipTable.decode(made.memberships).without_items(ours).as_of(at))
-            estimated += [(uid(source, "issue", issue), moment) for issue, moment in made.estimated if moment <= at]
-        if fresh and editions:
-            with suppress(StoreError):  # who may only read makes them again the next time
-                store.save_memos(source, rule, fresh)
-        parts.append(_concat(few))
-    memberships = _concat(parts).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
-    return Retained(memberships, estimated)
+                body = msgspec.msgpack.encode(_build(store, source, project, titles, rules))
+                entry = new_entries[project] = CacheEntry(editions.get(project, 0), body)
+            cached = msgspec.msgpack.decode(entry.body, type=_CacheBody)
+            batch_tables.append(MembershipTable.decode(cached.memberships).without_items(rules.status_issues).as_of(at))
+            estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
+        if new_entries and editions:
+            with suppress(StoreError):  # a read-only database: build them again next time
+                store.save_memos(source, key, new_entries)
+        tables.append(_concat(batch_tables))
+    memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
+    return MembershipHistory(memberships, estimated)
 
 
-def _concat(parts: Sequence[MembershipTable]) -> MembershipTable:
-    """Of projects that share no item."""
-    return parts[0] if len(parts) == 1 else MembershipTable.concat(parts, disjoint=True)
+def _concat(tables: Sequence[MembershipTable]) -> MembershipTable:
+    """Concatenate tables of projects; no item is in two projects."""
+    return tables[0] if len(tables) == 1 else MembershipTable.concat(tables, disjoint=True)
 
 
-def counted(issue: Issue, ignored: Collection[str] = ()) -> bool:
-    """Whether an issue is work that everybody may know of who reads its project."""
-    return not issue.is_pull_request and issue.visibility not in _NARROW and issue.type.lower() not in ignored
-
-
-def _made(
-    store: Store,
-    source: str,
-    project: str,
-    titles: history.Titles,
-    removed: frozenset[str],
-    marks: Sequence[ItemLabel],
-    ignored: Collection[str],
-) -> _Body:
-    """From every row of a project, whenever it is known of."""
-    rows = (issue for issue in store.issues(source, projects=[project]) if counted(issue, ignored))
+def _build(store: Store, source: str, project: str, titles: history.Titles, rules: ItemRules) -> _CacheBody:
+    """Build the memberships of a project from all of its rows."""
+    rows = (issue for issue in store.issues(source, projects=[project]) if rules.is_item(issue))
     issues = {uid(source, "issue", issue.id): issue for issue in rows}
-    issues |= undo_own_touches(issues, marks, source)
+    issues |= undo_own_touches(issues, rules.own_labels, source)
     estimated: list[tuple[str, datetime]] = []
 
-    def noted(events: Iterable[Event]) -> Iterator[Event]:
+    def collect_estimates(events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
             if event.kind is EventKind.ESTIMATED:
                 estimated.append((event.issue, event.at))
             yield event
 
-    told = noted(store.events(source, projects=[project]))
-    found = history.memberships(issues.values(), told, titles, source=source, removed=removed)
-    milestone, item = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
+    events = collect_estimates(store.events(source, projects=[project]))
+    memberships = history.memberships(issues.values(), events, titles, source=source, removed=frozenset(rules.removed))
+    milestone_prefix, item_prefix = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
 
-    def bare(membership: Membership) -> tuple[Membership, datetime]:
-        short = msgspec.structs.replace(
-            membership, container=membership.container[milestone:], item=membership.item[item:]
-        )
-        return short, issues[membership.item].created_at
+    def with_native_ids(membership: Membership) -> tuple[Membership, datetime]:
+        container, item = membership.container[milestone_prefix:], membership.item[item_prefix:]
+        return msgspec.structs.replace(membership, container=container, item=item), issues[membership.item].created_at
 
-    memberships = MembershipTable.of(bare(membership) for membership in found)
-    return _Body(memberships.encode(), estimated)
-
-
-class LazyIssues(Mapping[str, Issue]):
-    """The issues that count, by uid: those asked for at first at once, all others when one of them is looked for."""
-
-    def __init__(self, few: Mapping[str, Issue], every: Callable[[], Mapping[str, Issue]]) -> None:
-        self._known, self._every = few, every
-        self._whole = False
-
-    def __getitem__(self, key: str) -> Issue:
-        if key not in self._known:
-            return self._all()[key]
-        return self._known[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def _all(self) -> Mapping[str, Issue]:
-        if not self._whole:
-            self._known, self._whole = self._every(), True
-        return self._known
+    table = MembershipTable.of(with_native_ids(membership) for membership in memberships)
+    return _CacheBody(table.encode(), estimated)

@@ -1,4 +1,4 @@
-"""What an assessment is made from and what it is: the rules, and a milestone with its health."""
+"""Rules of an assessment, and its result: a milestone with its health."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["AssessedMilestone", "AssessmentRules"]
 
 @dataclass(frozen=True)
 class AssessmentRules:
-    """The rules that hold for every source. ``keep_quiet``: no new status is told on days without work.
+    """Rules for every connection. ``keep_quiet``: publish no transition comment on days without work.
 
     ``joints`` and ``dependencies`` (before, after) name milestones as people write them.
     """
 
-    rules: Rules = field(default_factory=Rules)
+    parameters: Rules = field(default_factory=Rules)
     calendar: Calendar = field(default_factory=Calendar.plain)
     keep_quiet: bool = False
     joints: tuple[JointMilestone, ...] = ()

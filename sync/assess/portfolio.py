@@ -1,4 +1,4 @@
-"""The milestones with their relations, and what the readers of each one's comment may know of the others."""
+"""Portfolio: all milestones with dependencies and joint milestones. `visibility` decides what each audience sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.dependencies import Dependency, PlannedTime, Propagated
-from sync.model.health import Health, UnknownWhy
+from sync.model.health import Health, UnknownCause
 from sync.model.joint import JointMilestone
 
 __all__ = ["AssessedJointMilestone", "Portfolio"]
@@ -18,26 +18,28 @@ __all__ = ["AssessedJointMilestone", "Portfolio"]
 
 @dataclass(frozen=True)
 class AssessedJointMilestone:
-    """A joint milestone with its health: ``missing`` are members (as written) that are not known here, ``blind`` are
-    those that cannot be forecast. ``counted``: member (uid) -> its open items that count in it; ``correlation`` is
-    that of the members, in their order (empty when one cannot be forecast).
+    """A joint milestone with its health.
+
+    ``missing``: member ids (as written) that match no milestone. ``unforecastable``: members that cannot be forecast.
+    ``open_counts``: member (uid) -> its open items that count here. ``correlation``: that of the members, in their
+    order; empty if a member cannot be forecast.
     """
 
     joint: JointMilestone
     health: Health
     members: tuple[AssessedMilestone, ...]
     missing: tuple[str, ...]
-    blind: tuple[AssessedMilestone, ...]
-    counted: Mapping[str, int]
+    unforecastable: tuple[AssessedMilestone, ...]
+    open_counts: Mapping[str, int]
     correlation: tuple[tuple[float, ...], ...]
 
     @property
     def written(self) -> str:
-        """The id that people write; also its identity."""
+        """The id that people write; also its uid."""
         return f"joint:{self.joint.name}"
 
     def explain(self) -> dict[str, Any]:
-        """The numbers behind its health, as plain JSON-able data."""
+        """Return the numbers behind its health, as JSON-able data."""
         members = [
             {
                 "id": milestone.written,
@@ -45,7 +47,7 @@ class AssessedJointMilestone:
                 "probability": milestone.health.probability,
                 "dates": msgspec.to_builtins(milestone.health.dates),
                 "open": milestone.health.counts.open,
-                "open_counted_here": self.counted[milestone.uid],
+                "open_counted_here": self.open_counts[milestone.uid],
             }
             for milestone in self.members
         ]
@@ -54,30 +56,27 @@ class AssessedJointMilestone:
             "health": msgspec.to_builtins(self.health),
             "members": members,
             "missing": list(self.missing),
-            "cannot_be_forecast": [milestone.written for milestone in self.blind],
+            "cannot_be_forecast": [milestone.written for milestone in self.unforecastable],
             "correlation": [list(row) for row in self.correlation],
         }
 
     @property
-    def stale(self) -> bool:
-        """Whether a member's project could not be read: then nothing is to be remembered."""
-        return any(milestone.health.unknown is UnknownWhy.STALE for milestone in self.blind)
+    def is_stale(self) -> bool:
+        """Whether the data of a member is stale; then its health is not stored."""
+        return any(milestone.health.unknown is UnknownCause.STALE for milestone in self.unforecastable)
 
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Every milestone and joint milestone at one time, with what each waits for.
+    """All milestones and joint milestones at one time, with their dependencies.
 
-    ``dependencies`` are between uids, ``spans`` their planned times; ``moved`` takes all of them into account, while
-    the healths leave out what their readers may not know of. ``horizons``: up to when (days) each is forecast.
+    ``dependencies`` and ``planned_times`` are by uid. ``propagation`` takes every dependency into account; the healths
+    leave out those that their readers may not know. ``horizons``: uid -> end of its forecast, in days since 1970.
     """
 
     milestones: tuple[AssessedMilestone, ...]
     joints: tuple[AssessedJointMilestone, ...]
     dependencies: tuple[Dependency, ...]
-    spans: Mapping[str, PlannedTime]
-    moved: Propagated
+    planned_times: Mapping[str, PlannedTime]
+    propagation: Propagated
     horizons: Mapping[str, float]
-
-
-# --- who may know what ------------------------------------------------------------------------------------------------

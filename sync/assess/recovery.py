@@ -1,7 +1,7 @@
-"""What only our comments remember once the database is lost: the first due date, a status and since when, a re-plan.
+"""Recover the state that only our comments keep after the database was lost: baseline, status and re-plan.
 
-A milestone that the store knows nothing said about may have a summary of ours all the same. Its marker is read before
-anything is said anew: otherwise a due date that was moved would be the first one, and turn a status green by itself.
+Milestones that the store knows nothing about may have a summary of ours. Its marker is read before anything new is
+published: otherwise the first due date would be the one after a move, and the status would turn green by itself.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["RecoveredState", "recover"]
 
 
 class RecoveredState(Struct, frozen=True):
-    """The health that was told last, and the due dates that were seen before today's."""
+    """The health that was published last, and the due dates before today's."""
 
     health: Health
-    dues: tuple[DueDate, ...]
+    due_dates: tuple[DueDate, ...]
 
 
 def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: str) -> RecoveredState | None:
-    """What the summary that stands remembers of a milestone; None where none stands."""
+    """Recover the state of a milestone from the marker of its summary comment; None without such a comment."""
     last = last_marker(milestone.uid, have, instance)
     if last is None or last.status is None or last.written is None:
         return None
@@ -49,5 +49,5 @@ def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: st
         replan=last.replan,
     )
     first = min(milestone.milestone.created_at or last.written, last.written - timedelta(seconds=1))
-    dues = [DueDate(first, last.baseline), DueDate(last.written, last.due)]
-    return RecoveredState(health, tuple(note for note in dues if note.due is not None))
+    due_dates = [DueDate(first, last.baseline), DueDate(last.written, last.due)]
+    return RecoveredState(health, tuple(due_date for due_date in due_dates if due_date.due is not None))

@@ -1,4 +1,4 @@
-"""How the forecasts that this installation published turned out: from the store's rows to each stream's score."""
+"""Score the forecasts that this installation published: from stored rows to the score of each stream."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sync.history.ledger import Ledger
 from sync.model.published import Outcome, PublishedForecast
 from sync.store.store import Store
 
-__all__ = ["earlier", "told", "track_record"]
+__all__ = ["recent_forecasts", "score_in_words", "track_record"]
 
-EARLIER = timedelta(weeks=5)
-"""How far back a summary tells what was forecast."""
+RECENT = timedelta(weeks=5)
+"""Age of the oldest forecast that a summary shows."""
 
 
 def track_record(
@@ -25,11 +25,11 @@ def track_record(
     *,
     only_known: bool = False,
 ) -> dict[str, StreamScore]:
-    """The score of each stream for which something was published in a comment, by stream.
+    """Return the score of each stream with a forecast that was published in a comment, by stream.
 
-    Outcomes are counted anew from the history each time, so that a correction in a tracker corrects the score.
-    ``joints``: joint container -> its members; it is done when the last of them is. ``only_known``: of the containers
-    in ``ledger`` and ``joints`` and of no others.
+    Outcomes are counted from the history each time: a correction in a tracker corrects the score. ``joints``: joint
+    container -> its members; it is done when the last member is. ``only_known``: score only the containers in
+    ``ledger`` and ``joints``. ``tolerance``: share of items that may be open when a milestone counts as done.
     """
     known = {*ledger.index, *(joints or {})}
     published = [
@@ -45,18 +45,18 @@ def track_record(
     return stream_scores(published, outcomes, now)
 
 
-def earlier(store: Store, audience: str, now: datetime) -> dict[str, tuple[PublishedForecast, ...]]:
-    """What was last said in each of the weeks before today, as far as it was a forecast, by container."""
+def recent_forecasts(store: Store, audience: str, now: datetime) -> dict[str, tuple[PublishedForecast, ...]]:
+    """Return the last forecast published in each of the five weeks before today, by container, oldest first."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         container: tuple(
             PublishedForecast(
                 at=summary.at, probability=summary.probability, p50=summary.p50, p85=summary.p85, due=summary.due
             )
-            for summary in said
+            for summary in summaries
             if summary.probability is not None or summary.p50 is not None
         )
-        for container, said in store.weekly(today - EARLIER, today, audience).items()
+        for container, summaries in store.weekly(today - RECENT, today, audience).items()
     }
 
 
@@ -67,7 +67,7 @@ def _of_all(members: Sequence[Outcome]) -> Outcome:
     return Outcome(done=max(done) if done and len(done) == len(members) else None)
 
 
-def told(scores: Mapping[str, StreamScore], stream: str) -> str:
-    """The score of a stream in words; empty while there is nothing to tell."""
+def score_in_words(scores: Mapping[str, StreamScore], stream: str) -> str:
+    """Return the score of a stream in words; empty while no forecast is settled."""
     score = scores.get(stream)
     return sentence(score) if score is not None and (score.dates or score.forecasts) else ""

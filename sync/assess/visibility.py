@@ -1,4 +1,4 @@
-"""visibility."""
+"""Decide what the readers of a milestone's comment may know of other milestones."""
 
 from __future__ import annotations
 
@@ -10,37 +10,41 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.model.joint import Commitment, OtherMember
 
-
-def sees(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
-    """Whether everybody who reads one milestone's comment may read the other milestone."""
-    same = reader.source.name == other.source.name and reader.project.id == other.project.id
-    return same or other.project.public
+__all__ = ["can_read", "commitment_for", "may_depend_on"]
 
 
-def may_know(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
-    """Whether status, probability and dates that one's readers see may depend on the other."""
-    return sees(reader, other) or other.source.share == "aggregate"
+def can_read(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
+    """Return whether everyone who reads the comment of ``reader`` may read the ``other`` milestone."""
+    same_project = reader.source.name == other.source.name and reader.project.id == other.project.id
+    return same_project or other.project.public
 
 
-def as_seen(made: AssessedJointMilestone, reader: AssessedMilestone, unseen: Mapping[str, bool]) -> Commitment:
-    """What the readers of one member's comment are told of the joint milestone. ``unseen``: the milestones that wait
-    for some which their own readers may not see.
+def may_depend_on(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
+    """Return whether the published status and dates of ``reader`` may depend on the ``other`` milestone."""
+    return can_read(reader, other) or other.source.share == "aggregate"
+
+
+def commitment_for(
+    joint: AssessedJointMilestone, reader: AssessedMilestone, aggregate: Mapping[str, bool]
+) -> Commitment:
+    """Return what the readers of a member's comment may know of the joint milestone.
+
+    ``aggregate``: uid -> whether the milestone waits for milestones that its own readers may not read.
     """
-    others = [other for other in made.members if other.uid != reader.uid]
-    hidden = [other for other in others if not sees(reader, other)]
+    others = [other for other in joint.members if other.uid != reader.uid]
+    hidden = [other for other in others if not can_read(reader, other)]
     known = Commitment(
-        name=made.joint.name,
-        owner=made.joint.owner,
-        due=made.joint.due,
-        fellows=tuple(_fellow(other) for other in others if other not in hidden),
-        hidden=bool(hidden) or any(unseen.get(member.uid, False) for member in made.members),
+        name=joint.joint.name,
+        owner=joint.joint.owner,
+        due=joint.joint.due,
+        fellows=tuple(_other_member(other) for other in others if other not in hidden),
+        hidden=bool(hidden) or any(aggregate.get(member.uid, False) for member in joint.members),
     )
-    if not all(may_know(reader, other) for other in hidden):
+    if not all(may_depend_on(reader, other) for other in hidden):
         return known
-    health = made.health
-    blind = [_fellow(milestone) if sees(reader, milestone) else None for milestone in made.blind] + [None] * len(
-        made.missing
-    )
+    health = joint.health
+    blind = [_other_member(member) if can_read(reader, member) else None for member in joint.unforecastable]
+    blind += [None] * len(joint.missing)
     return msgspec.structs.replace(
         known,
         due=health.due,
@@ -52,15 +56,15 @@ def as_seen(made: AssessedJointMilestone, reader: AssessedMilestone, unseen: Map
     )
 
 
-def _without_repeats(blind: Iterable[OtherMember | None]) -> Iterator[OtherMember | None]:
-    """One that may not be named stands for any number: even how many there are is not told."""
-    named = False
-    for other in blind:
-        if other is not None or not named:
-            yield other
-        named |= other is None
+def _without_repeats(members: Iterable[OtherMember | None]) -> Iterator[OtherMember | None]:
+    """Keep only the first None: the number of members that may not be named is hidden, too."""
+    has_hidden = False
+    for member in members:
+        if member is not None or not has_hidden:
+            yield member
+        has_hidden |= member is None
 
 
-def _fellow(other: AssessedMilestone) -> OtherMember:
+def _other_member(other: AssessedMilestone) -> OtherMember:
     key = f"{other.project.key}{other.milestone.written}"
     return OtherMember(key=key, title=other.milestone.title, status=other.health.status, url=other.milestone.url)

@@ -1,13 +1,12 @@
-"""What would be if: issues taken out, another due date, more days off, from the store alone and before any of it is
-done in a tracker.
+"""What-if: the health of milestones if issues were dropped, a due date moved, or days off added.
 
-The question is put to a store that answers as if it were so; everything is then assessed anew, the joint milestones and
-whatever waits for the milestone too. Statuses remember the last run as always: a later due date alone is no progress.
+The rows of a snapshot are changed and assessed again, including joint milestones and the milestones that wait for this
+one. Nothing is written. Earlier statuses count as always: a later due date alone does not make a milestone on track.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -16,10 +15,11 @@ import msgspec
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
 from sync.assess.relations import build_portfolio
+from sync.assess.rows import ConnectionRows
 from sync.assess.snapshot import Snapshot
 from sync.history import counting
 from sync.model.health import Health
-from sync.model.tracker_data import DueDate, Event, EventKind, Issue, Milestone
+from sync.model.tracker_data import DueDate, Issue
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
@@ -27,24 +27,32 @@ __all__ = ["Answer", "Scenario", "UnknownError", "whatif"]
 
 
 class UnknownError(ValueError):
-    """The question names a milestone or an issue that is not known here."""
+    """The scenario names a milestone or an issue that is not in the store."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """``written`` is a milestone, or ``joint:<name>``; ``drop`` are open issues of it, as people write them."""
+    """Changes of one milestone. ``written`` is its id, or ``joint:<name>``; ``drop`` are its open issues, as written.
+
+    ``due``: another due date, None: unchanged.
+    """
 
     written: str
     drop: tuple[str, ...] = ()
     due: date | None = None
     days_off: tuple[date, ...] = ()
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether the milestone is a joint one."""
+        return self.written.startswith("joint:")
+
 
 @dataclass(frozen=True)
 class Answer:
-    """The health before and after, and that of every other milestone (by its written id) which it changes.
+    """The health before and after the changes, and that of every other milestone (by written id) that they affect.
 
-    ``dropped`` are the issues that would be taken out, with their whole keys.
+    ``dropped`` are the dropped issues, with the whole key.
     """
 
     before: Health
@@ -55,141 +63,97 @@ class Answer:
 
 def whatif(
     store: Store,
-    sources: Sequence[Connection],
+    connections: Sequence[Connection],
     at: datetime,
-    book: AssessmentRules,
-    asked: Scenario,
+    rules: AssessmentRules,
+    scenario: Scenario,
     *,
     replay: bool = False,
 ) -> Answer:
-    """Answer a question about a time. Raises `UnknownError`."""
-    now = build_portfolio(Snapshot(store, sources, at, book, replay=replay))
-    before = _healths(now)
-    if asked.written not in before:
-        raise UnknownError(f"no milestone {asked.written!r} in the store; `milesync status` lists them")
-    held = _held(now, asked.written)
-    dropped = {uid: issue for word in asked.drop for uid, issue in _find(word, asked.written, held, at)}
-    joint = asked.written.startswith("joint:")
-    supposed = _Supposed(store, at, frozenset(dropped), held, None if joint else asked.due)
-    changed = replace(book, calendar=book.calendar.with_days_off(asked.days_off))
-    if joint and asked.due is not None:
-        joints = [
-            msgspec.structs.replace(joint_milestone, due=asked.due)
-            if f"joint:{joint_milestone.name}" == asked.written
-            else joint_milestone
-            for joint_milestone in book.joints
-        ]
-        changed = replace(changed, joints=tuple(joints))
-    after = _healths(build_portfolio(Snapshot(supposed, sources, at, changed, replay=replay)))
+    """Assess a scenario as of ``at`` (UTC). Raises `UnknownError`."""
+    snapshot = Snapshot(store, connections, at, rules, replay=replay)
+    portfolio = build_portfolio(snapshot)
+    before = _healths(portfolio)
+    if scenario.written not in before:
+        raise UnknownError(f"no milestone {scenario.written!r} in the store; `milesync status` lists them")
+    milestones = _milestones_of(portfolio, scenario.written)
+    dropped = {uid: issue for word in scenario.drop for uid, issue in _find(word, scenario.written, milestones, at)}
+    uids = {milestone.uid for milestone in milestones}
+    rows = [_change_rows(own, uids, set(dropped), None if scenario.is_joint else scenario.due) for own in snapshot.rows]
+    changed_rules = _change_rules(rules, scenario)
+    after = _healths(build_portfolio(Snapshot(store, connections, at, changed_rules, replay=replay, rows=rows)))
     others = {
         written: (health, after[written])
         for written, health in before.items()
-        if written != asked.written and _told(health) != _told(after[written])
+        if written != scenario.written and _visible(health) != _visible(after[written])
     }
-    return Answer(before[asked.written], after[asked.written], tuple(dropped.values()), others)
+    return Answer(before[scenario.written], after[scenario.written], tuple(dropped.values()), others)
 
 
-def _healths(whole: Portfolio) -> dict[str, Health]:
-    found = {milestone.written: milestone.health for milestone in whole.milestones}
-    return found | {joint.written: joint.health for joint in whole.joints}
+def _change_rows(rows: ConnectionRows, milestones: set[str], dropped: set[str], due: date | None) -> ConnectionRows:
+    """Return the rows with the ``dropped`` items out of the ``milestones`` (uids), and another due date of these."""
+    rows = replace(rows, memberships=rows.memberships.leave(milestones, dropped, rows.at))
+    own = {uid: milestone for uid, milestone in rows.milestones.items() if uid in milestones}
+    if due is None or not own:
+        return rows
+    due_dates = {
+        milestone.id: (*rows.due_dates.get(milestone.id, ()), DueDate(rows.at, due)) for milestone in own.values()
+    }
+    moved = {uid: msgspec.structs.replace(milestone, due=due) for uid, milestone in own.items()}
+    return replace(rows, milestones={**rows.milestones, **moved}, due_dates={**rows.due_dates, **due_dates})
 
 
-def _told(health: Health) -> tuple[object, ...]:
-    """What people see of a health."""
+def _change_rules(rules: AssessmentRules, scenario: Scenario) -> AssessmentRules:
+    """Return the rules with the days off, and with the due date of a joint milestone."""
+    rules = replace(rules, calendar=rules.calendar.with_days_off(scenario.days_off))
+    if not scenario.is_joint or scenario.due is None:
+        return rules
+    joints = [
+        msgspec.structs.replace(joint, due=scenario.due) if f"joint:{joint.name}" == scenario.written else joint
+        for joint in rules.joints
+    ]
+    return replace(rules, joints=tuple(joints))
+
+
+def _healths(portfolio: Portfolio) -> dict[str, Health]:
+    """Return the health of every milestone and joint milestone, by written id."""
+    healths = {milestone.written: milestone.health for milestone in portfolio.milestones}
+    return healths | {joint.written: joint.health for joint in portfolio.joints}
+
+
+def _visible(health: Health) -> tuple[object, ...]:
+    """Return the part of a health that people see."""
     p = None if health.probability is None else round(health.probability, 2)
     return health.status, p, health.dates.p50, health.dates.p85
 
 
-def _held(whole: Portfolio, written: str) -> list[AssessedMilestone]:
-    """The milestones whose issues may be dropped: the one asked about, or the members of a joint one."""
-    for joint in whole.joints:
+def _milestones_of(portfolio: Portfolio, written: str) -> list[AssessedMilestone]:
+    """Return the milestones whose issues may be dropped: the milestone itself, or the members of a joint one."""
+    for joint in portfolio.joints:
         if joint.written == written:
             return list(joint.members)
-    return [milestone for milestone in whole.milestones if milestone.written == written]
+    return [milestone for milestone in portfolio.milestones if milestone.written == written]
 
 
-def _find(word: str, written: str, held: Sequence[AssessedMilestone], at: datetime) -> Iterator[tuple[str, Issue]]:
-    """The open issues that a word means: a whole key (acme/app#12, PAY-7), or a number where the project is clear."""
+def _find(
+    word: str, written: str, milestones: Sequence[AssessedMilestone], at: datetime
+) -> Iterator[tuple[str, Issue]]:
+    """Find the open issue with a whole key (acme/app#12, PAY-7), or with a number where the project is clear."""
     number = f"#{word.removeprefix('#')}"
-    found: dict[str, tuple[str, Issue]] = {}
-    for milestone in held:
-        for item in {
+    matches: dict[str, tuple[str, Issue]] = {}
+    for milestone in milestones:
+        open_items = {
             membership.item
             for membership in milestone.memberships
             if membership.item in milestone.issues and counting.is_open(membership, at)
-        }:
+        }
+        for item in open_items:
             issue = milestone.issues[item]
             key = f"{milestone.project.key}{issue.key}" if issue.key.startswith("#") else issue.key
             if key == word or key.endswith(number):
-                found[item] = key, msgspec.structs.replace(issue, key=key)
-    if not found:
+                matches[item] = key, msgspec.structs.replace(issue, key=key)
+    if not matches:
         raise UnknownError(f"{written} has no open issue {word!r}")
-    if len(found) > 1:
-        raise UnknownError(f"{word!r} means several issues: {', '.join(sorted(key for key, _ in found.values()))}")
-    yield from ((item, issue) for item, (_, issue) in found.items())
-
-
-class _Supposed(Store):
-    """The store with some issues out of their milestones, and another due date from now on."""
-
-    def __init__(
-        self, store: Store, at: datetime, dropped: Collection[str], held: Sequence[AssessedMilestone], due: date | None
-    ) -> None:
-        vars(self).update(vars(store))  # the same database, read only
-        self._at, self._due = at, due
-        self._held = {(milestone.source.connector.base_url, milestone.milestone.id) for milestone in held}
-        self._out = {
-            (milestone.source.connector.base_url, milestone.issues[uid].id)
-            for milestone in held
-            for uid in dropped
-            if uid in milestone.issues
-        }
-
-    def _without(self, source: str, issue: Issue) -> Issue:
-        if (source, issue.id) not in self._out:
-            return issue
-        kept = tuple(name for name in issue.milestones if (source, name) not in self._held)
-        return msgspec.structs.replace(issue, milestones=kept)
-
-    def editions(self, source: str, projects: Collection[str]) -> Mapping[str, int]:  # noqa: ARG002
-        """None: what is supposed is never kept."""
-        return {}
-
-    def issues(
-        self,
-        source: str,
-        *,
-        projects: Collection[str] | None = None,
-        milestones: Collection[str] | None = None,
-        ids: Collection[str] | None = None,
-    ) -> Iterator[Issue]:
-        """As stored, but for the milestones of what is dropped."""
-        for issue in super().issues(source, projects=projects, milestones=milestones, ids=ids):
-            yield self._without(source, issue)
-
-    def events(
-        self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
-    ) -> Iterator[Event]:
-        """As stored, then the leaving of what is dropped."""
-        yield from super().events(source, projects=projects, milestones=milestones)
-        for issue in sorted(native for origin, native in self._out if origin == source):
-            for milestone in sorted(native for origin, native in self._held if origin == source):
-                yield Event(issue=issue, at=self._at, kind=EventKind.LEFT, milestone=milestone)
-
-    def milestones(self, source: str | None = None, *, deleted: bool = False) -> list[tuple[str, Milestone]]:
-        """As stored, but for the due date."""
-        return [
-            (origin, msgspec.structs.replace(m, due=self._due) if self._moves(origin, m.id) else m)
-            for origin, m in super().milestones(source, deleted=deleted)
-        ]
-
-    def due_dates(self, source: str) -> dict[str, list[DueDate]]:
-        """As stored, then the supposed one."""
-        seen = super().due_dates(source)
-        for origin, milestone in self._held:
-            if origin == source and self._moves(origin, milestone):
-                seen.setdefault(milestone, []).append(DueDate(self._at, self._due))
-        return seen
-
-    def _moves(self, source: str, milestone: str) -> bool:
-        return self._due is not None and (source, milestone) in self._held
+    if len(matches) > 1:
+        raise UnknownError(f"{word!r} means several issues: {', '.join(sorted(key for key, _ in matches.values()))}")
+    yield from ((item, issue) for item, (_, issue) in matches.items())

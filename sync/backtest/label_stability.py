@@ -17,7 +17,7 @@ from sync.backtest.questions import Outcomes, Questions, allowed, questions, tel
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
-from sync.health.status import band, held
+from sync.health.status import band, band_with_hysteresis
 from sync.history.calendar import Calendar
 from sync.model.health import Status
 
@@ -50,7 +50,7 @@ def _figures(
         if not here or forecast.p is None:
             continue
         row = rows.setdefault(index, [])
-        row.append(held(row[-1], forecast.p, rules) if row else band(forecast.p, rules))
+        row.append(band_with_hysteresis(row[-1], forecast.p, rules) if row else band(forecast.p, rules))
         hits[row[-1]].append(bool(became.hit[index]))
     return {
         "changes": _mean([sum(a is not b for a, b in pairwise(row)) for row in rows.values()]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.pooled import Forecast, forecast
-from sync.health.status import ContainerState, unknown
+from sync.health.status import ContainerState, missing_data
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
 
@@ -118,7 +118,7 @@ def _enough(past: HistoryTables, asked: Questions, made: Sequence[Forecast]) -> 
         )
         for one, age, length in zip(made, ages.tolist(), lengths.tolist(), strict=True)
     )
-    return np.array([unknown(standing, past.rules) is None for standing in standings], dtype=bool)
+    return np.array([missing_data(standing, past.rules) is None for standing in standings], dtype=bool)
 
 
 def last_event(ledger: Ledger) -> float:

@@ -18,7 +18,7 @@ from sync.cli.options import failure_rows, print_json
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, sentence
-from sync.model.health import Health, Status, UnknownWhy
+from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
@@ -61,7 +61,7 @@ _STYLE = {
 def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     """The reasons for a status as sentences, the most important first. For an unknown status, its cause."""
     health = milestone.health
-    if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
+    if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
         return [phrases.UNKNOWN[health.unknown]]
     return [reason_sentence(reason) for reason in health.reasons]
 
@@ -119,7 +119,7 @@ def _joint_reasons(joint: AssessedJointMilestone) -> list[str]:
         f"{member.written} cannot be forecast: {phrases.UNKNOWN[member.health.unknown]}"
         if member.health.unknown
         else f"{member.written} cannot be forecast."
-        for member in joint.blind
+        for member in joint.unforecastable
     ]
 
 

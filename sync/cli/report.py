@@ -20,7 +20,7 @@ from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra
 from sync.cli.session import open_engine
 from sync.engine.engine import Engine
 from sync.model.audience import EVERYBODY, Audience
-from sync.model.health import UnknownWhy
+from sync.model.health import UnknownCause
 from sync.pull.progress import Failure
 from sync.report.phrases import plural
 from sync.telemetry import log
@@ -103,8 +103,10 @@ def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
     fresh = [
         milestone
         for milestone in contents.assessed
-        if milestone.current and milestone.health.unknown is not UnknownWhy.STALE
+        if milestone.current and milestone.health.unknown is not UnknownCause.STALE
     ]
-    healths = [milestone.health for milestone in fresh] + [joint.health for joint in contents.joints if not joint.stale]
+    healths = [milestone.health for milestone in fresh] + [
+        joint.health for joint in contents.joints if not joint.is_stale
+    ]
     told = [msgspec.structs.replace(health, audience=audience) for health in healths]
     engine.store.save_health(engine.run_id, told, {milestone.uid: milestone.stream for milestone in fresh})

@@ -14,7 +14,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sync.model.digest import LastSent
-from sync.model.health import Health, Status, UnknownWhy
+from sync.model.health import Health, Status, UnknownCause
 
 __all__ = [
     "ODDS",
@@ -69,7 +69,7 @@ class MilestoneState(Struct, frozen=True, kw_only=True):
     @property
     def is_stale(self) -> bool:
         """True when the source of the milestone could not be read in full."""
-        return self.health.unknown is UnknownWhy.STALE
+        return self.health.unknown is UnknownCause.STALE
 
 
 class ChangeKind(StrEnum):

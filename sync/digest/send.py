@@ -22,7 +22,7 @@ from sync.digest.message import Message, compose
 from sync.digest.phrases import Speaker
 from sync.model.audience import Audience
 from sync.model.digest import LastSent
-from sync.model.health import UnknownWhy
+from sync.model.health import UnknownCause
 from sync.store.store import Delivery, LastDigest, Store
 from sync.tracker.connection import Connection
 
@@ -100,9 +100,10 @@ def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[Miles
             )
     for joint in portfolio.joints:
         if audience.shown(joint.written) and not joint.missing:
-            health = replace(joint.health, unknown=UnknownWhy.STALE) if joint.stale else joint.health
+            health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
             since = min(
-                (member.health.stale_since for member in joint.blind if member.health.stale_since), default=None
+                (member.health.stale_since for member in joint.unforecastable if member.health.stale_since),
+                default=None,
             )
             yield MilestoneState(uid=joint.written, title=joint.joint.name, health=replace(health, stale_since=since))
 
@@ -161,10 +162,10 @@ def _assess_and_save(source: PortfolioSource, audience: Audience, run_id: str) -
     fresh = [
         milestone
         for milestone in portfolio.milestones
-        if milestone.current and milestone.health.unknown is not UnknownWhy.STALE
+        if milestone.current and milestone.health.unknown is not UnknownCause.STALE
     ]
     healths = [milestone.health for milestone in fresh] + [
-        joint.health for joint in portfolio.joints if not joint.stale and not joint.missing
+        joint.health for joint in portfolio.joints if not joint.is_stale and not joint.missing
     ]
     streams = {milestone.uid: milestone.stream for milestone in fresh}
     source.store.save_health(run_id, [replace(health, audience=audience.name) for health in healths], streams)

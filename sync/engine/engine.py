@@ -22,7 +22,7 @@ from sync.engine.observe import Observer
 from sync.engine.plan import Planner, allowed_writes
 from sync.engine.recover import recover_lost_state
 from sync.engine.result import Result
-from sync.model.health import UnknownWhy
+from sync.model.health import UnknownCause
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.plan.limits import over_limits
@@ -194,10 +194,10 @@ class Engine:
             for milestone in portfolio.milestones
             if milestone.current
             and milestone.source.name in active
-            and milestone.health.unknown is not UnknownWhy.STALE
+            and milestone.health.unknown is not UnknownCause.STALE
         ]
         healths = [milestone.health for milestone in fresh]
-        healths += [joint.health for joint in portfolio.joints if not joint.stale]
+        healths += [joint.health for joint in portfolio.joints if not joint.is_stale]
         self.store.save_health(self.run_id, healths, {milestone.uid: milestone.stream for milestone in fresh})
         self.store.save_records(new_closing_records(self.store, fresh))
 

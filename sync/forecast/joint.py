@@ -21,8 +21,6 @@ from sync.forecast.batch import ForecastBatch
 from sync.forecast.history_tables import TIMES, HistoryTables
 from sync.forecast.simulation import seed
 from sync.forecast.stats import expit, logit, normal_score
-from sync.model.joint import JointMilestone
-from sync.model.tracker_data import alike
 
 __all__ = [
     "LEVELS",
@@ -33,7 +31,6 @@ __all__ = [
     "correlation_matrix",
     "curves",
     "deduplicated_open_counts",
-    "members",
     "quantiles",
 ]
 
@@ -108,18 +105,6 @@ def _continued(at: float, moments: Floats, chances: Floats, capacity: Floats, ho
             xs.append(when)
             ys.append(level)
     return Curve(np.array(xs), np.array(ys), horizon)
-
-
-def members(asked: JointMilestone, named: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The uids of a joint milestone's members, and those of its member ids that name none. ``named``: id -> uid."""
-    found: dict[str, None] = {}
-    missing = []
-    for member in asked.members:
-        exact = [named[member]] if member in named else []
-        hits = exact or [uid for written, uid in sorted(named.items()) if "*" in member and alike(written, member)]
-        found |= dict.fromkeys(hits)
-        missing += [] if hits else [member]
-    return list(found), missing
 
 
 def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -1,9 +1,8 @@
-"""Health: status with hysteresis, ranked reasons, levers with computed effect, and when there is no forecast.
+"""Assess containers: status with hysteresis, ranked reasons, levers with computed effect.
 
-The rules are each in one place: the verdict in `sync.health.status`, reasons in `sync.health.reasons`, levers in
-`sync.health.levers`, the
-numbers in `sync.forecast.pooled`. Here they are put together for one moment; `explain` shows everything behind one
-of them.
+Each rule has its own module: the status in `sync.health.status`, reasons in `sync.health.reasons`, levers in
+`sync.health.levers`, the numbers in `sync.forecast.pooled`. This module combines them for one moment; `explain` returns
+every number behind one container.
 """
 
 from __future__ import annotations
@@ -15,227 +14,189 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
-from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecasts_of
-from sync.forecast.track_record import StreamScore, under_calibration
-from sync.health.attention import Attention, attention, candidates, usual_age, usual_shares
+from sync.forecast.track_record import StreamScore
+from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
 from sync.health.explain import explanation
 from sync.health.levers import levers
 from sync.health.reasons import reasons
-from sync.health.status import ContainerState, confidence, replanned, settled, since, verdict
+from sync.health.status import ContainerState, confidence, published_probability, verdict, with_status
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger, days
-from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status, UnknownWhy
+from sync.history.ledger import days
+from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
-__all__ = ["StreamScore", "assess", "explain", "why_unknown"]
+__all__ = ["AssessmentInputs", "StreamScore", "assess", "explain"]
 
-Floats = NDArray[np.float64]
 _FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
 
 
-class _Given(Struct, frozen=True):
-    """What assess was given beside the history."""
+class AssessmentInputs(Struct, frozen=True, kw_only=True):
+    """Inputs of an assessment besides the history. All may be empty.
 
-    previous: Mapping[str, Health]
-    issues: Mapping[str, Issue]
-    members: Mapping[str, Sequence[str]]
-    scores: Mapping[str, StreamScore]
-    counts: Mapping[str, Counts]
+    ``previous``: container id -> its last health, for hysteresis. ``issues``: uid -> issue, and ``members``: container
+    id -> uids of its open items; without them reasons and levers name no items. ``scores``: stream -> score of its
+    published forecasts. ``counts``: container id -> the counts to show instead of those of the history.
+    """
+
+    previous: Mapping[str, Health] = {}
+    issues: Mapping[str, Issue] = {}
+    members: Mapping[str, Sequence[str]] = {}
+    scores: Mapping[str, StreamScore] = {}
+    counts: Mapping[str, Counts] = {}
+
+
+_NO_INPUTS = AssessmentInputs()
 
 
 def assess(
-    ledger: Ledger | HistoryTables,
+    history: HistoryTables,
     targets: Sequence[str],
     at: datetime,
-    *,
-    previous: Mapping[str, Health],
-    issues: Mapping[str, Issue],
-    members: Mapping[str, Sequence[str]],
-    rules: Rules,
     calendar: Calendar,
-    scores: Mapping[str, StreamScore] | None = None,
-    counts: Mapping[str, Counts] | None = None,
+    inputs: AssessmentInputs = _NO_INPUTS,
 ) -> dict[str, Health]:
-    """Assess the containers with ids ``targets`` as of ``at``; an id that the ledger does not know raises KeyError.
-
-    ``previous``: the last Health of each container, for hysteresis. ``issues``: uid -> Issue, and ``members``:
-    container id -> uids of the items open now; both may be empty, then reasons and levers name no items.
-    ``scores``: stream -> record of its resolved forecasts. ``counts``: container id -> counts to show as they are.
-    """
-    past = ledger if isinstance(ledger, HistoryTables) else HistoryTables(ledger, rules)
-    given = _Given(previous, issues, members, scores or {}, counts or {})
-    found: dict[str, Health] = {}
-    for outlook, healths, _ in _batches(past, targets, at, calendar, given):
-        found.update((past.ledger.containers[int(i)].id, h) for i, h in zip(outlook.index, healths, strict=True))
-    return found
+    """Assess the containers with ids ``targets`` as of ``at`` (UTC). Raises KeyError for an id without history."""
+    return {
+        health.container: health
+        for _, healths, _ in _batches(history, targets, at, calendar, inputs)
+        for health in healths
+    }
 
 
 def explain(
-    ledger: Ledger | HistoryTables,
+    history: HistoryTables,
     target: str,
     at: datetime,
-    *,
-    previous: Mapping[str, Health],
-    issues: Mapping[str, Issue],
-    members: Mapping[str, Sequence[str]],
-    rules: Rules,
     calendar: Calendar,
-    scores: Mapping[str, StreamScore] | None = None,
-    counts: Mapping[str, Counts] | None = None,
+    inputs: AssessmentInputs = _NO_INPUTS,
 ) -> dict[str, Any]:
-    """Every number behind one container's assessment, as plain JSON-able data. Same input, same bytes."""
-    past = ledger if isinstance(ledger, HistoryTables) else HistoryTables(ledger, rules)
-    given = _Given(previous, issues, members, scores or {}, counts or {})
-    ((outlook, (health,), (forecast,)),) = _batches(past, [target], at, calendar, given)
-    return explanation(outlook, forecast, health, previous.get(target), given.scores.get(forecast.basis.stream))
+    """Return every number behind the health of the container ``target``, as JSON-able data.
 
-
-def why_unknown(
-    past: HistoryTables, indices: Sequence[int], at: Sequence[datetime], calendar: Calendar
-) -> list[UnknownWhy | None]:
-    """Why there is no forecast of each container at its moment; None where there is one. See `sync.health.status`."""
-    found: list[UnknownWhy | None] = []
-    for outlook in forecast_batches(past, indices, at, calendar):
-        found += [verdict(_standing(outlook, k), 0.5, past.rules)[1] for k in range(len(outlook.index))]
-    return found
+    The same input gives the same bytes. Raises KeyError for an id without history.
+    """
+    ((batch, (health,), (forecast,)),) = _batches(history, [target], at, calendar, inputs)
+    return explanation(batch, forecast, health, inputs.previous.get(target), inputs.scores.get(forecast.basis.stream))
 
 
 def _batches(
-    past: HistoryTables, targets: Sequence[str], at: datetime, calendar: Calendar, given: _Given
+    history: HistoryTables, targets: Sequence[str], at: datetime, calendar: Calendar, inputs: AssessmentInputs
 ) -> Iterator[tuple[ForecastBatch, list[Health], list[Forecast]]]:
-    # what has ended stands together, so that reasons and levers are looked for only where something is open
-    indices = sorted((past.ledger.index[target] for target in targets), key=lambda i: past.ledger.ended[i] <= days(at))
-    shares = usual_shares(given.issues, given.members)
-    oldest: dict[int, float] = {}
-    moment = days(at)
-    for outlook in forecast_batches(past, indices, [at] * len(indices), calendar):
-        forecasts = forecasts_of(outlook)
-        found = []
-        for i in outlook.index.tolist():
-            stream = int(past.ledger.stream[i])
-            if stream not in oldest:
-                oldest[stream] = usual_age(past, stream, moment)
-            open_items = given.members.get(past.ledger.containers[i].id, ())
-            found.append(attention(past, i, moment, at, given.issues, open_items, oldest[stream]))
-        yield outlook, _healths(outlook, forecasts, at, found, shares, given), forecasts
+    # containers that ended come in batches of their own: reasons and levers are computed only where items are open
+    ledger = history.ledger
+    indices = sorted((ledger.index[target] for target in targets), key=lambda i: ledger.ended[i] <= days(at))
+    shares = usual_shares(inputs.issues, inputs.members)
+    age_by_stream: dict[int, float] = {}
+    for batch in forecast_batches(history, indices, [at] * len(indices), calendar):
+        forecasts = forecasts_of(batch)
+        attentions = []
+        for i in batch.index.tolist():
+            stream = int(ledger.stream[i])
+            if stream not in age_by_stream:
+                age_by_stream[stream] = straggler_age(history, stream, days(at))
+            open_items = inputs.members.get(ledger.containers[i].id, ())
+            attentions.append(attention(history, i, at, inputs.issues, open_items, age_by_stream[stream]))
+        yield batch, _healths(batch, forecasts, at, attentions, shares, inputs), forecasts
 
 
 def _healths(
-    outlook: ForecastBatch,
+    batch: ForecastBatch,
     forecasts: Sequence[Forecast],
     at: datetime,
-    found: Sequence[Attention],
+    attentions: Sequence[Attention],
     shares: tuple[float, float],
-    given: _Given,
+    inputs: AssessmentInputs,
 ) -> list[Health]:
-    bare = [_bare(outlook, k, forecast, at, given) for k, forecast in enumerate(forecasts)]
-    published = np.array([np.nan if h.probability is None else h.probability for h in bare])
-    late = np.array([h.status is Status.OVERDUE for h in bare])
-    open_case = late | ~np.isnan(published)
-    calibrating = np.array([h.basis.calibrating for h in bare])
+    healths = [_without_advice(batch, k, forecast, at, inputs) for k, forecast in enumerate(forecasts)]
+    published = np.array([np.nan if health.probability is None else health.probability for health in healths])
+    overdue = np.array([health.status is Status.OVERDUE for health in healths])
+    needs_advice = overdue | ~np.isnan(published)
+    calibrating = np.array([health.basis.calibrating for health in healths])
 
     def to_cut(k: int) -> Sequence[str]:
-        return candidates(given.issues, given.members.get(forecasts[k].container, ()))
+        return candidates(inputs.issues, inputs.members.get(forecasts[k].container, ()))
 
-    why = reasons(outlook, found, shares) if open_case.any() else [()] * len(bare)
-    ways = levers(outlook, published, open_case & ~calibrating, found, to_cut)
+    batch_reasons = reasons(batch, attentions, shares) if needs_advice.any() else [()] * len(healths)
+    batch_levers = levers(batch, published, needs_advice & ~calibrating, attentions, to_cut)
     return [
-        replace(h, reasons=_kept(h, why[k]), levers=_offered(h, ways[k])) if open_case[k] else h
-        for k, h in enumerate(bare)
+        _with_advice(health, batch_reasons[k], batch_levers[k]) if needs_advice[k] else health
+        for k, health in enumerate(healths)
     ]
 
 
-def _kept(health: Health, why: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    """Where the hit rate stands in for the forecast, it is the only reason."""
-    if not health.basis.calibrating:
-        return why
-    return tuple(reason for reason in why if reason.kind is ReasonKind.HIT_RATE)
+def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Lever, ...]) -> Health:
+    """Add reasons and levers. If the hit rate is published instead of the forecast, it is the only reason."""
+    if health.basis.calibrating:
+        reasons = tuple(reason for reason in reasons if reason.kind is ReasonKind.HIT_RATE)
+    return replace(health, reasons=reasons, levers=() if health.status is Status.ON_TRACK else levers)
 
 
-def _offered(health: Health, ways: tuple[Lever, ...]) -> tuple[Lever, ...]:
-    return () if health.status is Status.ON_TRACK else ways
-
-
-def _bare(outlook: ForecastBatch, k: int, forecast: Forecast, at: datetime, given: _Given) -> Health:
-    """The health of the batch's k-th container, without reasons and levers."""
-    rules, container = outlook.rules, outlook.past.ledger.containers[int(outlook.index[k])]
-    standing = _standing(outlook, k)
-    basis, p = _gated(forecast, given.scores.get(forecast.basis.stream), rules)
-    band, why = verdict(standing, p, rules)
-    known = band in _FORECAST
-    calendar = outlook.calendar
-    first = float(outlook.past.ledger.first_due[outlook.index[k]])
+def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: datetime, inputs: AssessmentInputs) -> Health:
+    """Return the health of the batch's k-th container, without reasons and levers."""
+    rules, calendar, ledger = batch.rules, batch.calendar, batch.past.ledger
+    container = ledger.containers[int(batch.index[k])]
+    state = _state(batch, k)
+    basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
+    band, cause = verdict(state, p, rules)
+    has_forecast = band in _FORECAST
     health = Health(
         container=container.id,
         at=at,
         status=band,
         band=band,
         since=at,
-        due=calendar.day_of(float(outlook.due[k])),
-        baseline=calendar.day_of(first),
-        start=calendar.first_day_of(float(outlook.start[k])),
-        probability=p if known else None,
-        dates=_dates(band, why, forecast),
-        counts=given.counts.get(container.id) or _counts(outlook, k),
-        confidence=confidence(basis.stream_finished, standing.open + standing.done, rules) if known else None,
-        unknown=why,
-        basis=basis if known or band is Status.OVERDUE else _numberless(basis),
+        due=calendar.day_of(float(batch.due[k])),
+        baseline=calendar.day_of(float(ledger.first_due[batch.index[k]])),
+        start=calendar.first_day_of(float(batch.start[k])),
+        probability=p if has_forecast else None,
+        dates=_dates(band, cause, forecast),
+        counts=inputs.counts.get(container.id) or _counts(batch, k),
+        confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,
+        unknown=cause,
+        basis=basis if has_forecast or band is Status.OVERDUE else _without_numbers(basis),
     )
-    before = given.previous.get(container.id)
-    health = replace(health, replan=replanned(before, health))
-    status = settled(band, health.probability, before, health, rules)
-    return replace(health, status=status, **since(status, before, at))
+    return with_status(health, inputs.previous.get(container.id), rules)
 
 
-def _standing(outlook: ForecastBatch, k: int) -> ContainerState:
-    dated = bool(outlook.dated[k])
-    total = int(outlook.open[k] + outlook.done[k])
+def _state(batch: ForecastBatch, k: int) -> ContainerState:
+    dated = bool(batch.dated[k])
+    total = int(batch.open[k] + batch.done[k])
     return ContainerState(
-        ended=bool(outlook.past.ledger.ended[outlook.index[k]] <= outlook.at[k]),
-        has_due=not np.isnan(outlook.due[k]),
+        ended=bool(batch.past.ledger.ended[batch.index[k]] <= batch.at[k]),
+        has_due=not np.isnan(batch.due[k]),
         dated=dated,
-        past_due=bool(outlook.at[k] > outlook.due[k]),
-        open=int(outlook.open[k]),
-        done=int(outlook.done[k]),
-        allowed=outlook.allowed(total),
-        age=float(outlook.at[k] - outlook.start[k]) if dated else None,
-        length=float(outlook.length[k]) if dated else None,
-        stream_finished=int(outlook.habits.own[k]),
-        kind_finished=int(outlook.habits.kind[k]),
-        closures=int(outlook.by_week[k].sum()),
+        past_due=bool(batch.at[k] > batch.due[k]),
+        open=int(batch.open[k]),
+        done=int(batch.done[k]),
+        allowed=batch.allowed(total),
+        age=float(batch.at[k] - batch.start[k]) if dated else None,
+        length=float(batch.length[k]) if dated else None,
+        stream_finished=int(batch.habits.own[k]),
+        kind_finished=int(batch.habits.kind[k]),
+        closures=int(batch.by_week[k].sum()),
     )
 
 
-def _gated(forecast: Forecast, score: StreamScore | None, rules: Rules) -> tuple[Basis, float | None]:
-    """The probability to publish: the stream's hit rate where its forecasts have been worth less than that."""
-    if forecast.p is None or score is None or score.hit_rate is None or not under_calibration(score, rules):
-        return forecast.basis, forecast.p
-    rate = min(max(score.hit_rate, rules.clip), 1 - rules.clip)
-    return replace(forecast.basis, calibrating=True), rate
-
-
-def _numberless(basis: Basis) -> Basis:
-    """What history there was, without the numbers that nobody is to read."""
+def _without_numbers(basis: Basis) -> Basis:
+    """Keep how much history there was, without the probabilities: they are not published."""
     return replace(basis, survival=None, reference=None, simulation=None, raw=None)
 
 
-def _dates(band: Status, why: UnknownWhy | None, forecast: Forecast) -> Dates:
+def _dates(band: Status, cause: UnknownCause | None, forecast: Forecast) -> Dates:
     if band in _FORECAST or band is Status.OVERDUE:
         return forecast.dates
-    enough = forecast.open > 0 and forecast.basis.closures_84d > 0
-    return forecast.capacity if why is UnknownWhy.NO_DUE_DATE and enough else Dates()
+    has_throughput = forecast.open > 0 and forecast.basis.closures_84d > 0
+    return forecast.capacity if cause is UnknownCause.NO_DUE_DATE and has_throughput else Dates()
 
 
-def _counts(outlook: ForecastBatch, k: int) -> Counts:
+def _counts(batch: ForecastBatch, k: int) -> Counts:
     return Counts(
-        open=int(outlook.open[k]),
-        closed=int(outlook.done[k]),
-        added=int(outlook.added[k]),
-        added_week=int(outlook.added_week[k]),
+        open=int(batch.open[k]),
+        closed=int(batch.done[k]),
+        added=int(batch.added[k]),
+        added_week=int(batch.added_week[k]),
     )

@@ -1,6 +1,6 @@
-"""The open items of each container by name, and which of them want attention: old, idle, unowned, blocked.
+"""Open items of a container that need attention: added after the start, old or idle, unassigned, blocked.
 
-Names come from the ledger, details from the issues; where either is missing, counts and lists are the smaller for it.
+Names come from the history, details from the issues. An item without name or details is not listed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.stats import quantiles
+from sync.history.ledger import days
 from sync.model.tracker_data import Issue, StatusCategory
 
-__all__ = ["Attention", "attention", "candidates", "usual_age", "usual_shares"]
+__all__ = ["Attention", "attention", "candidates", "straggler_age", "usual_shares"]
 
 Floats = NDArray[np.float64]
 
@@ -24,13 +25,14 @@ _PRIORITY = {
     "blocker": 5, "highest": 5, "critical": 5, "urgent": 5, "p0": 5, "p1": 4, "high": 4, "major": 4, "p2": 3,
     "medium": 3, "normal": 3, "p3": 2, "low": 2, "minor": 2, "p4": 1, "lowest": 1, "trivial": 1,
 }  # fmt: skip
+"""Rank of a priority (lower case), the highest first; 3 for any other word."""
 
 
 class Attention(Struct, frozen=True, kw_only=True):
-    """Of one container's open items (uids, sorted): those that joined after the start, and those that want attention.
+    """Open items (uids, sorted) of one container that joined after its start, or that need attention.
 
-    ``known`` counts the open items whose details are known: shares of ``unassigned`` and ``blocked`` are of them.
-    ``old_count`` counts all stragglers; ``stragglers`` names those that have names.
+    ``known``: number of open items whose details are known; shares of ``unassigned`` and ``blocked`` refer to these.
+    ``old_count``: number of all stragglers; ``stragglers`` has those with names.
     """
 
     added: tuple[str, ...] = ()
@@ -42,81 +44,80 @@ class Attention(Struct, frozen=True, kw_only=True):
 
 
 def attention(
-    past: HistoryTables,
+    history: HistoryTables,
     i: int,
-    at: float,
-    now: datetime,
+    at: datetime,
     issues: Mapping[str, Issue],
     members: Sequence[str],
     oldest: float,
 ) -> Attention:
-    """What container ``i`` has open as of ``at`` (days; ``now`` is the same moment).
+    """Return the open items of container ``i`` as of ``at`` (UTC) that need attention.
 
     ``members`` are the uids of its open items; ``oldest`` is the age in days beyond which an item is a straggler.
     """
-    ledger = past.ledger
+    ledger, now = history.ledger, days(at)
     rows = ledger.rows(i)
-    is_open = ledger.is_open(at, rows)
-    aged = is_open & (at - ledger.joined[rows] > oldest)
-    idle = {uid for uid in members if uid in issues and now - issues[uid].updated_at > _idle(past)}
-    old, added = _names(past, rows, aged), _names(past, rows, past.newcomers(rows, is_open, float(past.start[i])))
-    detailed = [issues[uid] for uid in members if uid in issues]
-    named = {uid: issues[uid] for uid in members if uid in issues}
-    stragglers = old | idle
+    is_open = ledger.is_open(now, rows)
+    is_old = is_open & (now - ledger.joined[rows] > oldest)
+    idle_time = timedelta(days=history.rules.idle_days)
+    known = {uid: issues[uid] for uid in members if uid in issues}
+    idle = {uid for uid, issue in known.items() if at - issue.updated_at > idle_time}
+    stragglers = _names(history, rows, is_old) | idle
+    added = _names(history, rows, history.newcomers(rows, is_open, float(history.start[i])))
     return Attention(
         added=tuple(sorted(added)),
         stragglers=tuple(sorted(stragglers)),
-        old_count=min(max(int(np.count_nonzero(aged)), len(stragglers)), int(np.count_nonzero(is_open))),
-        unassigned=tuple(sorted(uid for uid, issue in named.items() if not issue.assignees)),
-        blocked=tuple(sorted(uid for uid, issue in named.items() if issue.blocked_by)),
-        known=len(detailed),
+        old_count=min(max(int(np.count_nonzero(is_old)), len(stragglers)), int(np.count_nonzero(is_open))),
+        unassigned=tuple(sorted(uid for uid, issue in known.items() if not issue.assignees)),
+        blocked=tuple(sorted(uid for uid, issue in known.items() if issue.blocked_by)),
+        known=sum(uid in issues for uid in members),
     )
 
 
-def _idle(past: HistoryTables) -> timedelta:
-    return timedelta(days=past.rules.idle_days)
+def _names(history: HistoryTables, rows: slice, mask: NDArray[np.bool_]) -> set[str]:
+    names = history.ledger.items
+    return {names[code] for code in history.ledger.item[rows][mask]} if names else set()
 
 
-def _names(past: HistoryTables, rows: slice, mask: NDArray[np.bool_]) -> set[str]:
-    names = past.ledger.items
-    return {names[code] for code in past.ledger.item[rows][mask]} if names else set()
+def straggler_age(history: HistoryTables, stream: int, at: float) -> float:
+    """Return the age in days beyond which an item of the stream is a straggler; infinite without finished items.
 
-
-def usual_age(past: HistoryTables, stream: int, at: float) -> float:
-    """The age in days (from joining) that 85 % of the stream's finished items did not exceed; infinite without any."""
-    ledger = past.ledger
+    It is the age at closing that 85 % of the stream's finished items did not exceed, counted from joining. ``at`` is in
+    days since 1970.
+    """
+    ledger = history.ledger
     ages: list[Floats] = []
     for i in np.flatnonzero(ledger.stream == stream):
         rows = ledger.rows(int(i))
         joined, closed = ledger.joined[rows], ledger.closed[rows]
-        done = (closed <= at) & (closed > joined)
-        ages.append((closed - joined)[done])
-    together = np.concatenate(ages) if ages else np.zeros(0)
-    return float(quantiles(together, past.rules.straggler_quantile)) if len(together) else float("inf")
+        is_finished = (closed <= at) & (closed > joined)
+        ages.append((closed - joined)[is_finished])
+    all_ages = np.concatenate(ages) if ages else np.zeros(0)
+    return float(quantiles(all_ages, history.rules.straggler_quantile)) if len(all_ages) else float("inf")
 
 
 def usual_shares(issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]) -> tuple[float, float]:
-    """The usual shares of unassigned and of blocked items among everything open; 0 where nothing is known."""
-    everything = {uid for uids in members.values() for uid in uids if uid in issues}
-    if not everything:
+    """Return the shares of unassigned and of blocked items among all open items; 0 where no details are known."""
+    open_items = {uid for uids in members.values() for uid in uids if uid in issues}
+    if not open_items:
         return 0.0, 0.0
-    unassigned = sum(not issues[uid].assignees for uid in everything)
-    blocked = sum(bool(issues[uid].blocked_by) for uid in everything)
-    return unassigned / len(everything), blocked / len(everything)
+    unassigned = sum(not issues[uid].assignees for uid in open_items)
+    blocked = sum(bool(issues[uid].blocked_by) for uid in open_items)
+    return unassigned / len(open_items), blocked / len(open_items)
 
 
 def candidates(issues: Mapping[str, Issue], members: Sequence[str]) -> tuple[str, ...]:
-    """Open items to cut, best first: not started, lowest priority, unassigned, longest untouched.
+    """Return the open items to cut, best first: not started, lowest priority, unassigned, longest untouched.
 
-    Never one that another open item of the container waits for.
+    An item that blocks another open item of the container is left out.
     """
-    named = {uid: issues[uid] for uid in members if uid in issues}
-    awaited = {blocker for issue in named.values() for blocker in issue.blocked_by}
-    free = [uid for uid, issue in named.items() if not {uid, issue.key, issue.url, issue.id} & awaited]
+    known = {uid: issues[uid] for uid in members if uid in issues}
+    blockers = {blocker for issue in known.values() for blocker in issue.blocked_by}
+    free = [uid for uid, issue in known.items() if not {uid, issue.key, issue.url, issue.id} & blockers]
 
-    def worth(uid: str) -> tuple[bool, int, bool, datetime, str]:
-        issue = named[uid]
-        started = issue.category is not StatusCategory.TODO
-        return started, _PRIORITY.get(issue.priority.casefold(), 3), bool(issue.assignees), issue.updated_at, uid
+    def value(uid: str) -> tuple[bool, int, bool, datetime, str]:
+        issue = known[uid]
+        is_started = issue.category is not StatusCategory.TODO
+        return is_started, _PRIORITY.get(issue.priority.casefold(), 3), bool(issue.assignees), issue.updated_at, uid
 
-    return tuple(sorted(free, key=worth))
+    return tuple(sorted(free, key=value))

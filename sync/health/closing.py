@@ -1,4 +1,4 @@
-"""How the closing record of a milestone that is done comes about."""
+"""Build the closing record of a milestone that is done: figures, kept forecasts, thanks and review questions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.history.counting import is_member
@@ -18,125 +19,144 @@ from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Event, EventKind, Issue, Milestone, Person
 
-__all__ = ["freeze"]
+__all__ = ["FinishedMilestone", "closing_record"]
 
 QUESTIONS = 3
+"""Number of review questions in a record."""
+
 SHOWN = 6
-"""Forecasts that a record keeps: the first, the last, and where they moved most in between."""
+"""Number of forecasts that a record keeps: the first, the last, and where they moved most in between."""
 
 SURE, DOUBTFUL = 0.7, 0.35
+"""Least probability of a sure forecast; a doubtful one is below the second."""
+
 GROWTH, SLOW_DAYS, LATE_SHARE, LATE_PART = 0.2, 14.0, 0.4, 0.2
+"""Least share of scope growth, least days of a slow item, least share of items in the last part of the time."""
 
 _UTC = ZoneInfo("UTC")
 
 
-def freeze(
-    health: Health,
-    milestone: Milestone,
-    memberships: Sequence[Membership],
-    issues: Mapping[str, Issue],
-    events: Iterable[Event],
-    due_dates: Sequence[DueDate],
-    told: Sequence[PublishedForecast],
-    *,
-    criteria: Criteria,
-    project: str = "",
-    zone: ZoneInfo = _UTC,
-) -> ClosingRecord:
-    """The record of a milestone that is done. ``events`` are its items', ``told`` all forecasts, oldest first."""
-    members = [membership for membership in memberships if is_member(membership, health.at)]
-    done = _done(health, milestone, members, zone)
-    began, came, gone = _scope_of(memberships, members, health.start, zone)
-    held = [issues[membership.item] for membership in members if membership.item in issues]
-    bare = ClosingRecord(
+class FinishedMilestone(Struct, frozen=True, kw_only=True):
+    """Everything that the closing record of a milestone is made from.
+
+    ``events`` are those of its items, ``forecasts`` all that were published, oldest first. ``project`` is the key that
+    issue keys may begin with. Days are those of ``zone``.
+    """
+
+    health: Health
+    milestone: Milestone
+    memberships: Sequence[Membership]
+    issues: Mapping[str, Issue]
+    events: Iterable[Event] = ()
+    due_dates: Sequence[DueDate] = ()
+    forecasts: Sequence[PublishedForecast] = ()
+    criteria: Criteria = Criteria()
+    project: str = ""
+    zone: ZoneInfo = _UTC
+
+
+def closing_record(finished: FinishedMilestone) -> ClosingRecord:
+    """Build the closing record of a milestone that is done."""
+    health, issues, zone = finished.health, finished.issues, finished.zone
+    members = [membership for membership in finished.memberships if is_member(membership, health.at)]
+    began, joined, left = _scope_of(finished.memberships, members, health.start, zone)
+    items = [issues[membership.item] for membership in members if membership.item in issues]
+    forecasts = [f for f in finished.forecasts if f.probability is not None or f.p85 is not None]
+    record = ClosingRecord(
         container=health.container,
         at=health.at,
-        title=milestone.title,
-        done=done,
+        title=finished.milestone.title,
+        done=_done(health, finished.milestone, members, zone),
         start=health.start,
         baseline=health.baseline,
         due=health.due,
         counts=health.counts,
         began=began,
-        joined=came,
-        left=gone,
-        estimate=sum(issue.estimate or 0 for issue in held),
-        spent=sum(issue.spent or 0 for issue in held if issue.estimate),
-        criteria=criteria,
-        slips=tuple(DueDate(due_date.seen, due_date.due) for due_date in due_dates),
-        forecasts=tuple(
-            _kept([forecast for forecast in told if forecast.probability is not None or forecast.p85 is not None])
-        ),
-        thanks=_closers(members, issues, events),
+        joined=joined,
+        left=left,
+        estimate=sum(issue.estimate or 0 for issue in items),
+        spent=sum(issue.spent or 0 for issue in items if issue.estimate),
+        criteria=finished.criteria,
+        slips=tuple(DueDate(due_date.seen, due_date.due) for due_date in finished.due_dates),
+        forecasts=tuple(_forecasts_to_keep(forecasts)),
+        thanks=_closers(members, issues, finished.events),
     )
-    return replace(bare, questions=tuple(_questions(bare, told, members, issues, project)))
+    questions = _questions(record, finished.forecasts, members, issues, finished.project)
+    return replace(record, questions=tuple(questions))
 
 
 def _scope_of(
     memberships: Sequence[Membership], members: Sequence[Membership], start: date | None, zone: ZoneInfo
 ) -> tuple[int, int, int]:
-    """Items there at the end of the first day, those that came later, and those that went for good."""
-    ever, now = {membership.item for membership in memberships}, {membership.item for membership in members}
-    first = ever if start is None else {s.item for s in memberships if is_member(s, end_of_day(start, zone))}
-    return len(first), len(ever - first), len(ever - now)
+    """Count the items at the end of the first day, those that joined later, and those that left for good."""
+    all_items, now = {membership.item for membership in memberships}, {membership.item for membership in members}
+    first = (
+        all_items
+        if start is None
+        else {membership.item for membership in memberships if is_member(membership, end_of_day(start, zone))}
+    )
+    return len(first), len(all_items - first), len(all_items - now)
 
 
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
     closed = [membership.closed for membership in members if membership.closed is not None]
     ended = milestone.closed_at
-    left = health.counts.open > 0 or not closed
-    moment = ended if left and ended is not None else max(closed, default=health.since)
+    has_open_items = health.counts.open > 0 or not closed
+    moment = ended if has_open_items and ended is not None else max(closed, default=health.since)
     return moment.astimezone(zone).date()
 
 
 def _closers(members: Sequence[Membership], issues: Mapping[str, Issue], events: Iterable[Event]) -> tuple[Person, ...]:
-    """Who closed the finished items, by name; whose item it was, where the tracker does not tell or a program did."""
+    """Return the people who closed the finished items, by name.
+
+    The assignees count where the tracker does not know who closed an item, or where a program closed it.
+    """
     last: dict[str, Event] = {}
     for event in events:
         if event.kind is EventKind.CLOSED and (event.issue not in last or last[event.issue].at <= event.at):
             last[event.issue] = event
-    found: set[Person] = set()
+    people: set[Person] = set()
     for membership in members:
         issue = issues.get(membership.item)
         if issue is None or membership.closed is None or membership.removed:
             continue
         actor = last[issue.id].actor if issue.id in last else None
-        found |= {actor} if actor is not None and _human(actor) else set(issue.assignees)
-    return tuple(
-        sorted((person for person in found if _human(person)), key=lambda person: (person.name.casefold(), person.id))
-    )
+        people |= {actor} if actor is not None and _is_human(actor) else set(issue.assignees)
+    humans = [person for person in people if _is_human(person)]
+    return tuple(sorted(humans, key=lambda person: (person.name.casefold(), person.id)))
 
 
-def _human(person: Person) -> bool:
+def _is_human(person: Person) -> bool:
     return bool(person.name) and not person.name.endswith("[bot]")
 
 
-def _kept(told: Sequence[PublishedForecast]) -> list[PublishedForecast]:
-    """First and last, and between them those that stand furthest from the one before."""
-    if len(told) <= SHOWN:
-        return list(told)
-    jumps = sorted(range(1, len(told) - 1), key=lambda i: (-abs(_p(told[i]) - _p(told[i - 1])), i))
-    return [told[i] for i in sorted({0, len(told) - 1, *jumps[: SHOWN - 2]})]
+def _forecasts_to_keep(forecasts: Sequence[PublishedForecast]) -> list[PublishedForecast]:
+    """Keep the first and the last forecast, and between them those with the largest change of probability."""
+    if len(forecasts) <= SHOWN:
+        return list(forecasts)
+    last = len(forecasts) - 1
+    jumps = sorted(range(1, last), key=lambda i: (-abs(_p(forecasts[i]) - _p(forecasts[i - 1])), i))
+    return [forecasts[i] for i in sorted({0, last, *jumps[: SHOWN - 2]})]
 
 
 def _p(forecast: PublishedForecast) -> float:
     return 0.0 if forecast.probability is None else forecast.probability
 
 
-# --- what to ask ------------------------------------------------------------------------------------------------------
+# --- review questions -------------------------------------------------------------------------------------------------
 
 
 def _questions(
     record: ClosingRecord,
-    told: Sequence[PublishedForecast],
+    forecasts: Sequence[PublishedForecast],
     members: Sequence[Membership],
     issues: Mapping[str, Issue],
     project: str,
 ) -> Iterable[ReviewQuestion]:
-    """Three: what happened decides, and where little did, those that are always worth an answer."""
-    found = [
-        *_left(record),
-        *_forecast(record, told),
+    """Return three questions: about what happened first, then the general ones."""
+    questions = [
+        *_left_open(record),
+        *_forecast(record, forecasts),
         *_scope(record),
         *_slow(members, issues, project),
         *_rush(record, members),
@@ -146,10 +166,10 @@ def _questions(
         ),
     ]
     order = list(ReviewQuestionKind)
-    return sorted(found, key=lambda question: order.index(question.kind))[:QUESTIONS]
+    return sorted(questions, key=lambda question: order.index(question.kind))[:QUESTIONS]
 
 
-def _left(record: ClosingRecord) -> Iterable[ReviewQuestion]:
+def _left_open(record: ClosingRecord) -> Iterable[ReviewQuestion]:
     if record.counts.open:
         yield ReviewQuestion(kind=ReviewQuestionKind.LEFT_OPEN, count=record.counts.open, of=record.counts.total)
     missing = record.criteria.of - record.criteria.met
@@ -157,9 +177,9 @@ def _left(record: ClosingRecord) -> Iterable[ReviewQuestion]:
         yield ReviewQuestion(kind=ReviewQuestionKind.CRITERIA, count=missing, of=record.criteria.of)
 
 
-def _forecast(record: ClosingRecord, told: Sequence[PublishedForecast]) -> Iterable[ReviewQuestion]:
-    """A forecast that was sure and wrong, or doubtful and wrong: the earliest such, against the date it was about."""
-    for forecast in told:
+def _forecast(record: ClosingRecord, forecasts: Sequence[PublishedForecast]) -> Iterable[ReviewQuestion]:
+    """Ask about the earliest forecast that was wrong about its due date though it was sure, or doubtful."""
+    for forecast in forecasts:
         if forecast.probability is None or forecast.due is None:
             continue
         late = (record.done - forecast.due).days
@@ -188,7 +208,7 @@ def _scope(record: ClosingRecord) -> Iterable[ReviewQuestion]:
 
 
 def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: str) -> Iterable[ReviewQuestion]:
-    """The item that took longest, where that is out of the ordinary."""
+    """Ask about the item that took longest, if it took unusually long."""
     spans = [
         ((membership.closed - membership.joined) / timedelta(days=1), membership.item)
         for membership in members
@@ -205,7 +225,7 @@ def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: s
 
 
 def _rush(record: ClosingRecord, members: Sequence[Membership]) -> Iterable[ReviewQuestion]:
-    """A good part of the work was finished in the last fifth of the time."""
+    """Ask about the end, if a large part of the work was finished in the last fifth of the time."""
     if record.start is None or (record.done - record.start).days < 10:
         return
     edge = record.done - (record.done - record.start) * LATE_PART

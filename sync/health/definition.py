@@ -1,18 +1,18 @@
-"""What a milestone's definition lacks, before its forecast is worth much: rules over what the tracker holds.
+"""Findings about the definition of a milestone: rules over the data of its tracker.
 
 ====================  ===============================================================================================
-no owner              nobody is named for it in the configuration
-no due date           the tracker has none
-no exit criteria      its description has no task list
-no items              nothing is in it
-unestimated           some of its open items have an estimate or points, and a fifth or more have none
+no owner              the configuration names no owner
+no due date           the tracker has no due date
+no exit criteria      the description has no task list
+no items              the milestone has no items
+unestimated           some open items have an estimate or points, and a fifth or more have none
 due on a day off      a weekend, a holiday or a team's day off
-same people           half or more of those who have open items in it have some in another milestone of these weeks
-circular              issues of it and of another milestone block each other
+same people           half or more of the assignees have open items in another milestone of the same weeks
+circular              issues of the milestone and of another milestone block each other
 ====================  ===============================================================================================
 
-The description is foreign text: nothing of it is shown, only how many exit criteria there are and how many are met.
-People are counted, never named or measured.
+The description is foreign text: only the number of exit criteria, and of those met, is shown. People are counted, never
+named or measured.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from sync.model.definition import Criteria, Finding, FindingKind
 from sync.model.health import Value
 from sync.model.tracker_data import Issue, Milestone
@@ -29,10 +31,13 @@ from sync.model.tracker_data import Issue, Milestone
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["criteria", "findings", "overlaps"]
+__all__ = ["DefinitionFacts", "criteria", "findings", "shared_people"]
 
 UNESTIMATED_LEAST = 0.2
+"""Least share of open items without an estimate that is a finding."""
+
 PEOPLE_LEAST = 0.5
+"""Least share of the assignees in another milestone that is a finding."""
 
 _TASK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([ xX])\]\s+\S")
 _FENCE = re.compile(r"\s*(```|~~~)")
@@ -51,71 +56,77 @@ def criteria(description: str) -> Criteria:
     return Criteria(sum(mark != " " for mark in marks), len(marks))
 
 
-def findings(
-    milestone: Milestone,
-    due: date | None,
-    open_items: Sequence[Issue],
-    total: int,
-    *,
-    owner: str,
-    calendar: Calendar,
-    shared: Sequence[int] = (),
-    circular: int = 0,
-) -> tuple[Finding, ...]:
-    """What is to be found about one running milestone, in the order of the table above.
+class DefinitionFacts(Struct, frozen=True, kw_only=True):
+    """Facts about one running milestone that the findings are made from.
 
-    ``total`` items are in it, ``open_items`` of them known and open. ``shared`` comes from `overlaps`;
-    ``circular`` milestones wait for it as it waits for them.
+    ``total``: number of its items; ``open_items``: those that are known and open. ``shared``: for each milestone that
+    shares people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
     """
-    found: list[Finding] = []
+
+    milestone: Milestone
+    due: date | None
+    open_items: Sequence[Issue]
+    total: int
+    owner: str
+    shared: Sequence[int] = ()
+    circular: int = 0
+
+
+def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
+    """Return the findings about one running milestone, in the order of the table above."""
+    findings: list[Finding] = []
 
     def note(kind: FindingKind, when: bool, **values: Value) -> None:
         if when:
-            found.append(Finding(kind=kind, values=values))
+            findings.append(Finding(kind=kind, values=values))
 
-    bare = [item for item in open_items if item.estimate is None and item.points is None]
+    due, open_items, shared = facts.due, facts.open_items, facts.shared
+    unestimated = [item for item in open_items if item.estimate is None and item.points is None]
     people = len({person.id for item in open_items for person in item.assignees})
-    some = 0 < len(bare) < len(open_items)
-    note(FindingKind.NO_OWNER, not owner)
+    is_estimated_in_part = 0 < len(unestimated) < len(open_items)
+    note(FindingKind.NO_OWNER, not facts.owner)
     note(FindingKind.NO_DUE_DATE, due is None)
-    note(FindingKind.NO_EXIT_CRITERIA, criteria(milestone.description).of == 0)
-    note(FindingKind.NO_ITEMS, total == 0)
+    note(FindingKind.NO_EXIT_CRITERIA, criteria(facts.milestone.description).of == 0)
+    note(FindingKind.NO_ITEMS, facts.total == 0)
     note(
         FindingKind.UNESTIMATED,
-        some and len(bare) >= UNESTIMATED_LEAST * len(open_items),
-        count=len(bare),
+        is_estimated_in_part and len(unestimated) >= UNESTIMATED_LEAST * len(open_items),
+        count=len(unestimated),
         of=len(open_items),
     )
     note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.is_working_day(due), due=due)
     note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))
-    note(FindingKind.CIRCULAR, circular > 0, count=circular)
-    return tuple(found)
+    note(FindingKind.CIRCULAR, facts.circular > 0, count=facts.circular)
+    return tuple(findings)
 
 
-def overlaps(
+def shared_people(
     people: Mapping[str, frozenset[str]], planned: Mapping[str, tuple[date, date]]
 ) -> dict[str, dict[str, int]]:
-    """Milestone -> the others that half or more of its people work on in the same weeks -> how many do.
+    """Return milestone -> the others in which half or more of its people work in the same weeks -> number of these.
 
-    ``people``: milestone -> who has open items in it (by tracker and id); ``planned``: its first and its due day. One
-    person is not a team: at least two have to be the same.
+    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first and its due day. At
+    least two people have to be the same: one person is not a team.
     """
-    by_person: dict[str, list[str]] = {}
+    milestones_by_person: dict[str, list[str]] = {}
     for name, own in people.items():
         for person in own:
-            by_person.setdefault(person, []).append(name)
-    found: dict[str, dict[str, int]] = {}
+            milestones_by_person.setdefault(person, []).append(name)
+    shared: dict[str, dict[str, int]] = {}
     for name, own in people.items():
-        met: dict[str, int] = {}
-        for other in _beside(name, (by_person[person] for person in own), planned):
-            met[other] = met.get(other, 0) + 1
-        enough = {other: count for other, count in sorted(met.items()) if count >= max(2, PEOPLE_LEAST * len(own))}
+        counts: dict[str, int] = {}
+        for other in _in_same_weeks(name, (milestones_by_person[person] for person in own), planned):
+            counts[other] = counts.get(other, 0) + 1
+        least = max(2, PEOPLE_LEAST * len(own))
+        enough = {other: count for other, count in sorted(counts.items()) if count >= least}
         if enough:
-            found[name] = enough
-    return found
+            shared[name] = enough
+    return shared
 
 
-def _beside(name: str, lists: Iterable[Sequence[str]], planned: Mapping[str, tuple[date, date]]) -> Iterable[str]:
+def _in_same_weeks(
+    name: str, lists: Iterable[Sequence[str]], planned: Mapping[str, tuple[date, date]]
+) -> Iterable[str]:
     if name not in planned:
         return
     first, last = planned[name]

@@ -1,7 +1,7 @@
-"""Every number behind one assessment, as plain data: what counts and why the rest does not, history, parts, parameters.
+"""Every number behind one assessment as plain data: items, history, components of the forecast, parameters.
 
-Dates are ISO 8601, moments in UTC, durations in days, probabilities between 0 and 1. Nothing is rounded, and equal
-input gives equal data in equal order.
+Dates are ISO 8601, moments in UTC, durations in days, probabilities between 0 and 1. Nothing is rounded. Equal input
+gives equal data in equal order.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ __all__ = ["explanation"]
 
 
 def explanation(
-    outlook: ForecastBatch, forecast: Forecast, health: Health, previous: Health | None, score: StreamScore | None
+    batch: ForecastBatch, forecast: Forecast, health: Health, previous: Health | None, score: StreamScore | None
 ) -> dict[str, Any]:
-    """Everything about the only container of ``outlook``."""
-    ledger, i = outlook.past.ledger, int(outlook.index[0])
+    """Return every number about the only container of ``batch``, as JSON-able data."""
+    ledger, i = batch.past.ledger, int(batch.index[0])
     container = ledger.containers[i]
     return {
         "container": {
             "id": container.id,
             "kind": container.kind,
             "stream": container.stream,
-            "start": _when(float(outlook.start[0])),
+            "start": _moment_text(float(batch.start[0])),
             "start_known": container.start is not None,
-            "due": _when(float(outlook.due[0])),
-            "first_due": _when(float(ledger.first_due[i])),
-            "ended": _when(float(ledger.ended[i])),
+            "due": _moment_text(float(batch.due[0])),
+            "first_due": _moment_text(float(ledger.first_due[i])),
+            "ended": _moment_text(float(ledger.ended[i])),
         },
-        "at": _when(float(outlook.at[0])),
+        "at": _moment_text(float(batch.at[0])),
         "health": msgspec.to_builtins(health),
-        "items": _items(outlook, i),
-        "forecast": _parts(outlook, forecast) if outlook.dated[0] else None,
-        "history": _history(outlook),
-        "capacity": _capacity(outlook, forecast),
+        "items": _items(batch, i),
+        "forecast": _parts(batch, forecast) if batch.dated[0] else None,
+        "history": _history(batch),
+        "capacity": _capacity(batch, forecast),
         "status": {
             "before_hysteresis": health.band,
             "previous": None if previous is None else {"status": previous.status, "since": _iso(previous.since)},
@@ -52,15 +52,15 @@ def explanation(
         },
         "record": None
         if score is None
-        else {**msgspec.to_builtins(score), "under_calibration": under_calibration(score, outlook.rules)},
-        "calendar": outlook.calendar.describe(),
-        "rules": msgspec.to_builtins(outlook.rules),
+        else {**msgspec.to_builtins(score), "under_calibration": under_calibration(score, batch.rules)},
+        "calendar": batch.calendar.describe(),
+        "rules": msgspec.to_builtins(batch.rules),
     }
 
 
-def _items(outlook: ForecastBatch, i: int) -> list[dict[str, Any]]:
-    """Each stay known at the time, and whether and as what it counts."""
-    ledger, at = outlook.past.ledger, float(outlook.at[0])
+def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
+    """List each membership known at the time, with what it counts as, and why."""
+    ledger, at = batch.past.ledger, float(batch.at[0])
     rows = ledger.rows(i)
     columns = (
         ledger.item[rows],
@@ -70,26 +70,26 @@ def _items(outlook: ForecastBatch, i: int) -> list[dict[str, Any]]:
         ledger.is_open(at, rows),
         ledger.is_done(at, rows),
     )
-    told = []
+    items = []
     for code, joined, left, closed, is_open, is_done in zip(*(column.tolist() for column in columns), strict=True):
         if joined > at:
             continue
-        counts_as, why = _standing(is_open, is_done, closed <= joined)
-        told.append(
+        counts_as, why = _counts_as(is_open, is_done, closed <= joined)
+        items.append(
             {
                 "item": ledger.items[code] if ledger.items else str(code),
-                "joined": _when(joined),
-                "left": _when(left) if left <= at else None,
-                "closed": _when(closed) if closed <= at else None,
+                "joined": _moment_text(joined),
+                "left": _moment_text(left) if left <= at else None,
+                "closed": _moment_text(closed) if closed <= at else None,
                 "counts_as": counts_as,
                 "why": why,
-                "added": bool(joined > outlook.start[0]),
+                "added": bool(joined > batch.start[0]),
             }
         )
-    return sorted(told, key=lambda row: (row["item"], row["joined"]))
+    return sorted(items, key=lambda row: (row["item"], row["joined"]))
 
 
-def _standing(is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | None, str]:
+def _counts_as(is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | None, str]:
     if is_open:
         return "open", "not closed"
     if is_done:
@@ -97,26 +97,26 @@ def _standing(is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | 
     return None, "it left, was reopened into a later stay, or was closed as out of scope"
 
 
-def _parts(outlook: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
-    """Each component with what it was computed from, the pool, the envelope, and the completion curve."""
-    now_open, rules = outlook.open.astype(np.float64), outlook.rules
-    total = now_open + outlook.done
-    phases = outlook.survival(now_open, total)[0]
-    habits, given = outlook.habits, outlook.samples[0]
-    growth = float(outlook.at_phase(habits.growth)[0])
-    weights = [float(weight[0]) for weight in outlook.weights]
+def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
+    """Return each component with its inputs, the pool, the envelope and the completion curve."""
+    now_open, rules = batch.open.astype(np.float64), batch.rules
+    total = now_open + batch.done
+    phases = batch.survival(now_open, total)[0]
+    habits, sample = batch.habits, batch.samples[0]
+    growth = float(batch.at_phase(habits.growth)[0])
+    weights = [float(weight[0]) for weight in batch.weights]
     return {
         "phase": forecast.phase,
         "open": forecast.open,
         "done": forecast.done,
-        "allowed_open": outlook.allowed(forecast.open + forecast.done),
+        "allowed_open": batch.allowed(forecast.open + forecast.done),
         "published": forecast.p,
         "raw_pool": forecast.raw,
         "survival": {
             "p": forecast.survival,
             "weight": weights[0],
-            "share_gone_by_due": float(outlook.at_phase(habits.q)[0]),
-            "dispersion": float(outlook.at_phase(habits.rho)[0]),
+            "share_gone_by_due": float(batch.at_phase(habits.q)[0]),
+            "dispersion": float(batch.at_phase(habits.rho)[0]),
             "growth": growth,
             "open_with_joiners": float(np.rint(now_open[0] * (1 + growth))),
             "expected_left": forecast.expected_left,
@@ -124,19 +124,19 @@ def _parts(outlook: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
         "reference": {
             "p": forecast.reference,
             "weight": weights[1],
-            "not_done_at_this_phase": float(outlook.at_phase(habits.sums[:, :, TableColumn.UNFINISHED])[0]),
-            "done_by_due_of_them": float(outlook.at_phase(habits.sums[:, :, TableColumn.HITS])[0]),
+            "not_done_at_this_phase": float(batch.at_phase(habits.sums[:, :, TableColumn.UNFINISHED])[0]),
+            "done_by_due_of_them": float(batch.at_phase(habits.sums[:, :, TableColumn.HITS])[0]),
             "hit_rate_of_kind": float(habits.kind_hit[0]),
         },
         "simulation": {
             "p": forecast.simulation,
             "weight": weights[2],
-            "days_sampled": given.days,
-            "out_per_day": None if given.out is None else given.out.tolist(),
-            "in_per_day": None if given.arriving is None else given.arriving.tolist(),
-            "share": given.share,
-            "active_in_stream": given.active,
-            "working_days_ahead": float(outlook.ahead[0]),
+            "days_sampled": sample.days,
+            "out_per_day": None if sample.out is None else sample.out.tolist(),
+            "in_per_day": None if sample.arriving is None else sample.arriving.tolist(),
+            "share": sample.share,
+            "active_in_stream": sample.active,
+            "working_days_ahead": float(batch.ahead[0]),
             "paths": rules.paths,
             "seed": str(seed(forecast.container)),
         },
@@ -145,23 +145,23 @@ def _parts(outlook: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
             for phase, p, hit in zip(PHASES.tolist(), phases.tolist(), habits.hit[0].tolist(), strict=True)
         ],
         "curve": [
-            {"planned_times": x, "until": _when(float(outlook.start[0] + x * outlook.length[0])), "p": p}
+            {"planned_times": x, "until": _moment_text(float(batch.start[0] + x * batch.length[0])), "p": p}
             for x, p in zip(forecast.times, forecast.cdf, strict=True)
         ],
     }
 
 
-def _history(outlook: ForecastBatch) -> dict[str, Any]:
-    """The earlier milestones used, each at the phase of the grid nearest to this one's."""
-    past, habits = outlook.past, outlook.habits
-    column = int(np.abs(PHASES - float(np.clip(outlook.phase[0], 0, 1))).argmin())
-    told = []
+def _history(batch: ForecastBatch) -> dict[str, Any]:
+    """List the earlier milestones used, each at the phase of the grid nearest to this milestone's."""
+    past, habits = batch.past, batch.habits
+    column = int(np.abs(PHASES - float(np.clip(batch.phase[0], 0, 1))).argmin())
+    milestones = []
     for j in (int(m) for m in habits.members[0] if m >= 0):
         exposed = int(past.joined[j, DUE] - past.gone[j, column])
-        told.append(
+        milestones.append(
             {
                 "container": past.ledger.containers[j].id,
-                "due": _when(float(past.ledger.due[j])),
+                "due": _moment_text(float(past.ledger.due[j])),
                 "open_then": int(past.joined[j, column] - past.gone[j, column]),
                 "joined_later": int(past.joined[j, DUE] - past.joined[j, column]),
                 "gone_by_due": exposed - int(past.joined[j, DUE] - past.gone[j, DUE]),
@@ -176,21 +176,21 @@ def _history(outlook: ForecastBatch) -> dict[str, Any]:
         "phase": float(PHASES[column]),
         "stream_finished": int(habits.own[0]),
         "kind_finished": int(habits.kind[0]),
-        "milestones": told,
+        "milestones": milestones,
     }
 
 
-def _capacity(outlook: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
+def _capacity(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
     return {
-        "closures_by_week_newest_first": outlook.by_week[0].tolist(),
-        "items": float(outlook.grown_later(outlook.open)[0]),
-        "multipliers": list(outlook.rules.multipliers),
+        "closures_by_week_newest_first": batch.by_week[0].tolist(),
+        "items": float(batch.grown_later(batch.open)[0]),
+        "multipliers": list(batch.rules.multipliers),
         "dates": msgspec.to_builtins(forecast.capacity),
     }
 
 
-def _when(value: float) -> str | None:
-    """A moment as text; None when it has not come, is unknown, or lies outside the years 1 to 9999."""
+def _moment_text(value: float) -> str | None:
+    """Format a moment; None if it is unknown, has not happened, or lies outside the years 1 to 9999."""
     if not np.isfinite(value):
         return None
     try:

@@ -1,135 +1,151 @@
-"""The health of a joint milestone, and that of a milestone which waits for others: from paths to a verdict."""
+"""Health of joint milestones, and of milestones that wait for others: from sampled completion paths to a status.
+
+=================  ==================================================================================================
+done               every member is done
+unknown            a member is missing or cannot be forecast
+overdue            the due moment has passed
+on track, at risk  by the share of paths on which the last member is done by the due moment (`sync.health.status`)
+or off track
+=================  ==================================================================================================
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sync.forecast import joint
 from sync.forecast.dependencies import mean_delay
+from sync.forecast.joint import PATHS, chance, quantiles
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
-from sync.health.status import band, replanned, settled, since
+from sync.health.status import band, with_status
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.health import Basis, Confidence, Dates, Health, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.health import Basis, Confidence, Dates, Health, Reason, ReasonKind, Status, UnknownCause
+from sync.model.joint import JointMilestone
 from sync.model.membership import Counts
 
-__all__ = ["joint_health", "moved_health"]
+__all__ = ["AssessmentContext", "ForecastWindow", "joint_health", "moved_health"]
 
 Floats = NDArray[np.float64]
 
-_LEAST = 0.005
-"""A probability that moves by less than this is not moved: it is shown in whole percents."""
+_LEAST_CHANGE = 0.005
+"""Smaller changes of a probability are ignored: it is shown in whole percents."""
 
 _GRADES = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
 
-def joint_health(
-    name: str,
-    members: Sequence[Health],
-    paths: Floats | None,
-    *,
-    at: datetime,
-    due: float,
-    promised: date | None,
-    horizon: float,
-    counts: Counts,
-    previous: Health | None,
-    rules: Rules,
-    calendar: Calendar,
-) -> Health:
-    """The health of a joint milestone. ``paths`` are when the last member is done; None: one cannot be forecast.
+class AssessmentContext(Struct, frozen=True):
+    """Time (UTC) and rules of an assessment, and the last health of the container; None: never assessed before."""
 
-    ``due`` (days, the end of the due day) is the ``promised`` day's, else that of the last member. It has no reasons
-    and levers of its own: those are its members'.
+    at: datetime
+    previous: Health | None
+    rules: Rules
+    calendar: Calendar
+
+
+class ForecastWindow(Struct, frozen=True):
+    """Due moment of a milestone and end of its forecast, in days since 1970; NaN: there is none."""
+
+    due: float
+    horizon: float
+
+
+def joint_health(
+    joint: JointMilestone,
+    members: Sequence[Health],
+    counts: Counts,
+    paths: Floats | None,
+    window: ForecastWindow,
+    context: AssessmentContext,
+) -> Health:
+    """Return the health of a joint milestone. It has no reasons and levers: its members have them.
+
+    ``paths`` are the moments at which the last member is done; None: a member cannot be forecast. ``window.due`` is the
+    end of the joint milestone's own due day, or else of the last member's.
     """
-    done = bool(members) and all(one.status is Status.DONE for one in members)
-    day = promised or calendar.day_of(due)
-    starts = [one.start for one in members if one.start is not None]
+    name, previous = f"joint:{joint.name}", context.previous
+    is_done = bool(members) and all(member.status is Status.DONE for member in members)
+    due = joint.due or context.calendar.day_of(window.due)
+    starts = [member.start for member in members if member.start is not None]
+    stream_finished = min((member.basis.stream_finished for member in members), default=0)
     health = Health(
         container=name,
-        at=at,
+        at=context.at,
         status=Status.DONE,
         band=Status.DONE,
-        since=at,
-        due=day,
-        baseline=(previous.baseline if previous else None) or day,
+        since=context.at,
+        due=due,
+        baseline=(previous.baseline if previous else None) or due,
         start=min(starts, default=None),
         counts=counts,
-        basis=Basis(stream=name, stream_finished=min((one.basis.stream_finished for one in members), default=0)),
+        basis=Basis(stream=name, stream_finished=stream_finished),
     )
-    if paths is None and not done:
-        health = replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownWhy.MEMBER)
-    elif paths is not None and not done:
-        p = float(np.clip(joint.chance(paths, due), 1 / joint.PATHS, 1 - 1 / joint.PATHS))
-        late = due < days(at)
-        status = Status.OVERDUE if late else band(p, rules)
-        grades = [_GRADES.index(one.confidence) for one in members if one.confidence is not None]
-        health = replace(
-            health,
-            status=status,
-            band=status,
-            probability=None if late else p,
-            dates=_dates(paths, horizon, calendar, capacity=any(one.dates.capacity for one in members)),
-            confidence=None if late else _GRADES[min(grades, default=0)],
-        )
-    return _remembered(health, previous, rules)
+    if not is_done and paths is None:
+        health = replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownCause.MEMBER)
+    elif not is_done and paths is not None:
+        health = _with_forecast(health, members, paths, window, context)
+    return with_status(health, previous, context.rules)
+
+
+def _with_forecast(
+    health: Health, members: Sequence[Health], paths: Floats, window: ForecastWindow, context: AssessmentContext
+) -> Health:
+    p = float(np.clip(chance(paths, window.due), 1 / PATHS, 1 - 1 / PATHS))
+    is_overdue = window.due < days(context.at)
+    status = Status.OVERDUE if is_overdue else band(p, context.rules)
+    grades = [_GRADES.index(member.confidence) for member in members if member.confidence is not None]
+    by_capacity = any(member.dates.capacity for member in members)
+    return replace(
+        health,
+        status=status,
+        band=status,
+        probability=None if is_overdue else p,
+        dates=_dates(paths, window.horizon, context.calendar, capacity=by_capacity),
+        confidence=None if is_overdue else _GRADES[min(grades, default=0)],
+    )
 
 
 def moved_health(
-    health: Health,
-    own: Floats,
-    moved: Floats,
-    *,
-    due: float,
-    horizon: float,
-    count: int,
-    previous: Health | None,
-    rules: Rules,
-    calendar: Calendar,
+    health: Health, own: Floats, moved: Floats, count: int, window: ForecastWindow, context: AssessmentContext
 ) -> Health:
-    """A milestone's health after the ``count`` milestones that it waits for moved its paths from ``own``.
+    """Return the health of a milestone after the ``count`` milestones that it waits for.
 
-    Levers that name a probability are left out: they were computed as if it waited for nothing.
+    They moved its completion moments from ``own`` to ``moved``. Levers with a probability are removed: they were
+    computed without the other milestones.
     """
-    before, after = joint.chance(own, due), joint.chance(moved, due)
-    cost = mean_delay(own, moved)
-    if health.probability is None:  # overdue: only its dates move
-        return replace(health, dates=_dates(moved, horizon, calendar, capacity=health.dates.capacity))
-    if before - after < _LEAST and cost < 1.0:
+    dates = _dates(moved, window.horizon, context.calendar, capacity=health.dates.capacity)
+    if health.probability is None:  # overdue: only the dates move
+        return replace(health, dates=dates)
+    loss = chance(own, window.due) - chance(moved, window.due)
+    delay = mean_delay(own, moved)
+    if loss < _LEAST_CHANGE and delay < 1.0:
         return health
-    p = max(health.probability - (before - after), min(rules.clip, health.probability))
+    p = max(health.probability - loss, min(context.rules.clip, health.probability))
     reason = Reason(
         kind=ReasonKind.PREDECESSOR,
         effect=float(logit(p) - logit(health.probability)),
-        values={"count": count, "days": round(cost, 1)},
+        values={"count": count, "days": round(delay, 1)},
     )
     changed = replace(
         health,
-        status=band(p, rules),
-        band=band(p, rules),
+        status=band(p, context.rules),
+        band=band(p, context.rules),
         since=health.at,
         probability=p,
-        dates=_dates(moved, horizon, calendar, capacity=health.dates.capacity),
-        reasons=tuple(sorted((reason, *health.reasons), key=lambda one: -abs(one.effect))),
+        dates=dates,
+        reasons=tuple(sorted((reason, *health.reasons), key=lambda reason: -abs(reason.effect))),
         levers=tuple(lever for lever in health.levers if lever.probability is None),
     )
-    return _remembered(changed, previous, rules)
-
-
-def _remembered(health: Health, previous: Health | None, rules: Rules) -> Health:
-    """With hysteresis, and since when the status holds."""
-    health = replace(health, replan=replanned(previous, health))
-    status = settled(health.band, health.probability, previous, health, rules)
-    return replace(health, status=status, **since(status, previous, health.at))
+    return with_status(changed, context.previous, context.rules)
 
 
 def _dates(paths: Floats, horizon: float, calendar: Calendar, *, capacity: bool) -> Dates:
-    moments = [moment if moment <= horizon else np.inf for moment in joint.quantiles(paths)]
+    moments = [moment if moment <= horizon else np.inf for moment in quantiles(paths)]
     p50, p85, p95 = (calendar.day_of(moment) for moment in moments)
     return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon), capacity=capacity)

@@ -1,47 +1,73 @@
-"""The verdict: bands with hysteresis, facts that need no forecast, and when there is not enough data.
+"""Rules for the status of a milestone. All of them are in this file.
 
-=============  ==================================================================================
-done           the milestone was closed, or nothing is open and something was finished
-no due date    there is none: dates only
-unknown        see `unknown`
-overdue        the due moment has passed and more is open than the tolerance allows
-on track       P >= .70; once left, regained at .77; left below .63
-at risk        P in between
-off track      P < .35; entered below .28; left at .42
-=============  ==================================================================================
+Facts come first, then the probability P of being done by the due date. The first row that applies is the band:
 
-A due date that is moved later while a milestone is not on track does not make it on track: it is at risk until a tenth
-of what was open then, at least one item, is finished (`replanned`). A date that is moved back lifts that, too.
+=============  ======================================================================================================
+done           the milestone was closed, or no item is open and at least one was finished
+no due date    the milestone has no due date; it gets completion dates only
+unknown        start and due date make no sense
+overdue        the due moment has passed and more items are open than the tolerance allows
+unknown        there is not enough data for a forecast (`missing_data`)
+on track       P is .70 or more
+at risk        P is .35 or more, and less than .70
+off track      P is less than .35
+=============  ======================================================================================================
+
+The status is the band, with these exceptions, in this order:
+
+1. A status with a forecast changes only when P crosses the edge by a margin (`band_with_hysteresis`): on track is left
+   below .63 and regained at .77; off track is entered below .28 and left at .42. A changed due date, or a scope that
+   changed by a tenth or more, takes effect at once.
+2. A due date that is moved later while the milestone is not on track does not make it on track. The status is at risk
+   until a tenth of the items open at that time, at least one, is finished (`replan_of`), or the date is moved back.
+3. A milestone whose tracker data is stale is unknown (`stale_health`).
+
+P is the forecast's, or the hit rate of the stream while its forecasts are worse than that (`published_probability`).
+The status of joint milestones, and of milestones that wait for others, follows in `sync.health.joint`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from math import ceil
-from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.forecast.parameters import Rules
-from sync.model.health import Confidence, Health, Replan, Status, UnknownWhy
+from sync.forecast.pooled import Forecast
+from sync.forecast.track_record import StreamScore, under_calibration
+from sync.model.health import Basis, Confidence, Dates, Health, Replan, Status, UnknownCause
 from sync.model.membership import Counts
 
-__all__ = ["ContainerState", "band", "confidence", "held", "replanned", "settled", "since", "unknown", "verdict"]
+__all__ = [
+    "ContainerState",
+    "band",
+    "band_with_hysteresis",
+    "confidence",
+    "missing_data",
+    "published_probability",
+    "replan_of",
+    "stale_health",
+    "status_with_memory",
+    "verdict",
+    "with_status",
+]
 
 REPLAN_SHARE = 0.1
-"""Share of the items open at a re-plan that has to be finished before it can be on track."""
+"""Share of the items open at a re-plan that has to be finished before the milestone can be on track."""
 
 _BANDS = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
 _LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 
 
 class ContainerState(Struct, frozen=True, kw_only=True):
-    """What is known of a container at a time, before any forecast. Durations are days.
+    """Facts about a container at a time, before any forecast. Durations are days.
 
-    ``age`` since the start and ``length`` of the planned time are None without a usable start and due date; ``dated``
-    says that the dates make sense, ``has_due`` that there is a due date at all. ``allowed`` items may be open when it
-    counts as done. ``stream_finished`` and ``kind_finished`` count earlier milestones, ``closures`` those of the
-    stream in the last 84 days.
+    ``age`` since the start and ``length`` of the planned time are None without a usable start and due date. ``dated``:
+    the dates make sense; ``has_due``: there is a due date. ``allowed``: items that may be open when the container
+    counts as done. ``stream_finished`` and ``kind_finished`` count earlier milestones. ``closures``: items that the
+    stream closed in the last 84 days.
     """
 
     ended: bool
@@ -58,53 +84,110 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     closures: int
 
 
-def verdict(standing: ContainerState, p: float | None, rules: Rules) -> tuple[Status, UnknownWhy | None]:
-    """The status before hysteresis, with the cause if there is no forecast. ``p`` is the probability to publish."""
-    if standing.ended or (standing.open == 0 and standing.done > 0):
+# --- the band ---------------------------------------------------------------------------------------------------------
+
+
+def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Status, UnknownCause | None]:
+    """Return the band, and the cause if there is no forecast. ``p`` is the probability to publish."""
+    if state.ended or (state.open == 0 and state.done > 0):
         return Status.DONE, None
-    if not standing.has_due:
-        return Status.NO_DUE_DATE, UnknownWhy.NO_DUE_DATE
-    if not standing.dated:
-        return Status.UNKNOWN, UnknownWhy.BAD_DATES
-    if standing.past_due and standing.open > standing.allowed:
+    if not state.has_due:
+        return Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE
+    if not state.dated:
+        return Status.UNKNOWN, UnknownCause.BAD_DATES
+    if state.past_due and state.open > state.allowed:
         return Status.OVERDUE, None
-    why = unknown(standing, rules)
-    if why is not None or p is None:
-        return Status.UNKNOWN, why or UnknownWhy.NO_HISTORY
+    cause = missing_data(state, rules)
+    if cause is not None or p is None:
+        return Status.UNKNOWN, cause or UnknownCause.NO_HISTORY
     return band(p, rules), None
 
 
-def unknown(standing: ContainerState, rules: Rules) -> UnknownWhy | None:
-    """Why there is not enough data for a forecast; None when there is.
-
-    Too few items: scope below 3. Too young: it has not begun; or less than two days and 5 % of the planned time have
-    passed and no milestone of the stream has finished. No history: none has finished, the stream closed fewer than 5
-    items in 84 days, and the installation has fewer than 10 finished ones of the kind.
-    """
-    if not standing.has_due:
-        return UnknownWhy.NO_DUE_DATE
-    if not standing.dated or standing.age is None or standing.length is None:
-        return UnknownWhy.BAD_DATES
-    if standing.open + standing.done < rules.least_items:
-        return UnknownWhy.TOO_FEW_ITEMS
-    alone = standing.stream_finished == 0
-    least_age = max(rules.least_days, rules.least_share * standing.length)
-    if standing.age < 0 or (alone and standing.age < least_age):
-        return UnknownWhy.TOO_YOUNG
-    if alone and standing.closures < rules.least_closures and standing.kind_finished < rules.least_kind:
-        return UnknownWhy.NO_HISTORY
-    return None
-
-
 def band(p: float, rules: Rules) -> Status:
-    """The band of a probability, without memory."""
+    """Return the band of a probability, without hysteresis."""
     if p >= rules.on_track:
         return Status.ON_TRACK
     return Status.AT_RISK if p >= rules.off_track else Status.OFF_TRACK
 
 
-def held(before: Status, p: float, rules: Rules) -> Status:
-    """The band after hysteresis: ``before`` is left only when ``p`` crosses its edge by the margin."""
+def missing_data(state: ContainerState, rules: Rules) -> UnknownCause | None:
+    """Return the cause if there is not enough data for a forecast; None if there is enough.
+
+    =============  ===================================================================================================
+    too few items  scope below 3
+    too young      not begun; or less than two days and 5 % of the planned time have passed and no milestone of the
+                   stream has finished
+    no history     no milestone of the stream has finished, the stream closed fewer than 5 items in 84 days, and the
+                   installation has fewer than 10 finished milestones of the kind
+    =============  ===================================================================================================
+    """
+    if not state.has_due:
+        return UnknownCause.NO_DUE_DATE
+    if not state.dated or state.age is None or state.length is None:
+        return UnknownCause.BAD_DATES
+    if state.open + state.done < rules.least_items:
+        return UnknownCause.TOO_FEW_ITEMS
+    first_of_stream = state.stream_finished == 0
+    least_age = max(rules.least_days, rules.least_share * state.length)
+    if state.age < 0 or (first_of_stream and state.age < least_age):
+        return UnknownCause.TOO_YOUNG
+    if first_of_stream and state.closures < rules.least_closures and state.kind_finished < rules.least_kind:
+        return UnknownCause.NO_HISTORY
+    return None
+
+
+def published_probability(forecast: Forecast, score: StreamScore | None, rules: Rules) -> tuple[Basis, float | None]:
+    """Return the probability to publish, with its basis: the stream's hit rate if its forecasts were worse than that.
+
+    None: no forecast was possible.
+    """
+    if forecast.p is None or score is None or score.hit_rate is None or not under_calibration(score, rules):
+        return forecast.basis, forecast.p
+    hit_rate = min(max(score.hit_rate, rules.clip), 1 - rules.clip)
+    return replace(forecast.basis, calibrating=True), hit_rate
+
+
+# --- from the band to the status --------------------------------------------------------------------------------------
+
+
+def with_status(health: Health, previous: Health | None, rules: Rules) -> Health:
+    """Return ``health`` with the status to publish: its band, with the memory of the ``previous`` health.
+
+    Sets ``replan``, ``status``, ``since`` and ``was``. ``previous`` None: the container was never assessed before.
+    """
+    health = replace(health, replan=replan_of(previous, health))
+    status = status_with_memory(previous, health, rules)
+    if previous is None:
+        return replace(health, status=status, since=health.at, was=None)
+    if previous.status is status:
+        return replace(health, status=status, since=previous.since, was=previous.was)
+    return replace(health, status=status, since=health.at, was=previous.status)
+
+
+def status_with_memory(previous: Health | None, health: Health, rules: Rules) -> Status:
+    """Return the status of ``health`` after hysteresis and re-plan.
+
+    Done, overdue, a changed due date and a scope change of a tenth or more take effect at once. With ``rules.confirm``
+    the previous assessment must have had the new band, too. ``health.replan`` allows at most at risk.
+    """
+    status = _after_hysteresis(previous, health, rules)
+    return Status.AT_RISK if status is Status.ON_TRACK and health.replan is not None else status
+
+
+def _after_hysteresis(previous: Health | None, health: Health, rules: Rules) -> Status:
+    p = health.probability
+    if previous is None or p is None or health.band not in _BANDS or previous.status not in _BANDS:
+        return health.band
+    if previous.due != health.due or _scope_jumped(previous.counts, health.counts, rules):
+        return health.band
+    status = band_with_hysteresis(previous.status, p, rules)
+    if rules.confirm and status is not previous.status and previous.band is not health.band:
+        return previous.status
+    return status
+
+
+def band_with_hysteresis(before: Status, p: float, rules: Rules) -> Status:
+    """Return the band of ``p``, but leave the status ``before`` only if ``p`` crosses its edge by the margin."""
     if before not in _BANDS:
         return band(p, rules)
     margin = rules.confirm_margin if rules.confirm else rules.margin
@@ -115,40 +198,14 @@ def held(before: Status, p: float, rules: Rules) -> Status:
     return Status.AT_RISK if p >= lower else Status.OFF_TRACK
 
 
-def settled(now: Status, p: float | None, previous: Health | None, health: Health, rules: Rules) -> Status:
-    """The status to show: ``now`` with the memory of ``previous``.
-
-    Facts (done, overdue), a changed due date and a scope change of a tenth or more act at once. With ``confirm``, a
-    new band must also have been seen by the previous assessment. ``health.replan`` allows at most at risk.
-    """
-    status = _remembered(now, p, previous, health, rules)
-    return Status.AT_RISK if status is Status.ON_TRACK and health.replan is not None else status
+def _scope_jumped(before: Counts, after: Counts, rules: Rules) -> bool:
+    return abs(after.total - before.total) >= rules.scope_jump * max(before.total, 1)
 
 
-def since(status: Status, previous: Health | None, at: datetime) -> dict[str, Any]:
-    """Since when a status holds, and which one it took the place of, as those two fields of a `Health`."""
-    if previous is None:
-        return {"since": at, "was": None}
-    if previous.status is status:
-        return {"since": previous.since, "was": previous.was}
-    return {"since": at, "was": previous.status}
+def replan_of(previous: Health | None, health: Health) -> Replan | None:
+    """Return the re-plan from which the milestone has not recovered by work, as of ``health``; None without one.
 
-
-def _remembered(now: Status, p: float | None, previous: Health | None, health: Health, rules: Rules) -> Status:
-    if previous is None or p is None or now not in _BANDS or previous.status not in _BANDS:
-        return now
-    if previous.due != health.due or _jumped(previous.counts, health.counts, rules):
-        return now
-    status = held(previous.status, p, rules)
-    if rules.confirm and status is not previous.status and previous.band is not now:
-        return previous.status
-    return status
-
-
-def replanned(previous: Health | None, health: Health) -> Replan | None:
-    """The re-plan from which a milestone has not recovered by work, as of ``health``; None when there is none.
-
-    Taking the due date away counts as moving it, or a later one could be set afterwards.
+    Removing the due date counts as moving it: otherwise a later date could be set afterwards.
     """
     if previous is None or health.status is Status.DONE:
         return None
@@ -159,16 +216,29 @@ def replanned(previous: Health | None, health: Health) -> Replan | None:
     last = previous.replan
     if last is None or (health.due is not None and health.due <= last.due):
         return None
-    worked = counts.done - last.done >= max(1, ceil(REPLAN_SHARE * last.open))
-    return None if worked else last
+    is_recovered = counts.done - last.done >= max(1, ceil(REPLAN_SHARE * last.open))
+    return None if is_recovered else last
 
 
-def _jumped(before: Counts, after: Counts, rules: Rules) -> bool:
-    return abs(after.total - before.total) >= rules.scope_jump * max(before.total, 1)
+def stale_health(health: Health, previous: Health | None, since: datetime | None) -> Health:
+    """Return ``health`` as unknown, because its tracker could not be read since a time (UTC; None: never read)."""
+    since = since or (previous.at if previous else health.at)
+    return replace(
+        health,
+        status=Status.UNKNOWN,
+        band=Status.UNKNOWN,
+        unknown=UnknownCause.STALE,
+        stale_since=since,
+        probability=None,
+        dates=Dates(),
+        reasons=(),
+        levers=(),
+        confidence=None,
+    )
 
 
 def confidence(stream_finished: int, items: int, rules: Rules) -> Confidence:
-    """How much history stands behind a forecast: earlier milestones of the stream, and items of this one."""
+    """Return the confidence in a forecast, from the number of earlier milestones and of this milestone's items."""
     if stream_finished >= rules.high_history and items >= rules.high_items:
         return Confidence.HIGH
     return Confidence.MEDIUM if stream_finished >= rules.medium_history else Confidence.LOW

@@ -6,7 +6,7 @@ The memberships of a million issues take 60 MB here, with the issues' ids; as ob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, overload
 
@@ -167,6 +167,17 @@ class MembershipTable:
         has_begun = (self.joined <= now) & (self.created <= now)
         table = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
         return table if has_begun.all() else table._select(has_begun)
+
+    def leave(self, containers: Collection[str], items: Collection[str], at: datetime) -> MembershipTable:
+        """Return the table in which these items have left these containers at a time (UTC), where they were in them."""
+        if not items:
+            return self
+        now = _microseconds(at)
+        container = np.array([name in containers for name in self.containers], dtype=np.bool_)
+        item = np.array([name in items for name in self.items], dtype=np.bool_)
+        leaving = self.is_member(at) & container[self.container] & item[self.item]
+        times = {**self._times, "left": np.where(leaving, now, self.left)}
+        return MembershipTable(self.containers, self.items, self.container, self.item, times, self.removed)
 
     @property
     def _times(self) -> Mapping[str, Ints]:

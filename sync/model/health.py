@@ -22,7 +22,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-class UnknownWhy(StrEnum):
+class UnknownCause(StrEnum):
     """Why there is no forecast."""
 
     NO_DUE_DATE = "no_due_date"
@@ -162,7 +162,7 @@ class Health(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     levers: tuple[Lever, ...] = ()
     confidence: Confidence | None = None
-    unknown: UnknownWhy | None = None
+    unknown: UnknownCause | None = None
     basis: Basis = Basis()
     stale_since: datetime | None = None
     replan: Replan | None = None

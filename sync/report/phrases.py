@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from sync.model.definition import Finding, FindingKind
-from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownWhy
+from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownCause
 
 __all__ = [
     "STATUS",
@@ -43,13 +43,15 @@ STATUS = {
 }
 
 UNKNOWN = {
-    UnknownWhy.NO_DUE_DATE: "Without a due date there is nothing to be early or late for; set one to get a verdict.",
-    UnknownWhy.TOO_FEW_ITEMS: "It has fewer than 3 issues, too few for a forecast.",
-    UnknownWhy.TOO_YOUNG: "It has only just begun, and no earlier milestone of this series has finished.",
-    UnknownWhy.NO_HISTORY: "No earlier milestone of this series has finished, and few issues were closed in 12 weeks.",
-    UnknownWhy.BAD_DATES: "Its dates contradict each other; correct the start or the due date to get a verdict.",
-    UnknownWhy.MEMBER: "One of its members cannot be forecast.",
-    UnknownWhy.STALE: "A source could not be read in full, and half the data would make half a verdict.",
+    UnknownCause.NO_DUE_DATE: "Without a due date there is nothing to be early or late for; set one to get a verdict.",
+    UnknownCause.TOO_FEW_ITEMS: "It has fewer than 3 issues, too few for a forecast.",
+    UnknownCause.TOO_YOUNG: "It has only just begun, and no earlier milestone of this series has finished.",
+    UnknownCause.NO_HISTORY: (
+        "No earlier milestone of this series has finished, and few issues were closed in 12 weeks."
+    ),
+    UnknownCause.BAD_DATES: "Its dates contradict each other; correct the start or the due date to get a verdict.",
+    UnknownCause.MEMBER: "One of its members cannot be forecast.",
+    UnknownCause.STALE: "A source could not be read in full, and half the data would make half a verdict.",
 }
 
 

@@ -85,7 +85,7 @@ def schedule(whole: Portfolio, at: datetime, calendar: Calendar) -> Schedule:
                 url=milestone.milestone.url,
                 after=tuple(_waits(whole, milestone.uid, written)),
                 replans=milestone.due_dates,
-                days_lost=round(whole.moved.cost.get(milestone.uid, 0.0), 1),
+                days_lost=round(whole.propagation.cost.get(milestone.uid, 0.0), 1),
                 **_common(milestone.health, probability, dates),
             )
         )
@@ -122,20 +122,20 @@ def _common(health: Health, probability: float | None, dates: Dates) -> dict[str
 
 def _forecast(whole: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
     """The published forecast; where the milestone waits for others, with every one of them."""
-    waits = whole.moved.held.get(uid)
+    waits = whole.propagation.held.get(uid)
     if not waits:
         return health.probability, health.dates
-    paths = whole.moved.paths[uid]
+    paths = whole.propagation.paths[uid]
     horizon = max(whole.horizons[name] for name in (uid, *waits))
     p50, p85, p95 = (calendar.day_of(m if m <= horizon else np.inf) for m in joint.quantiles(paths))
-    probability = None if health.probability is None else joint.chance(paths, whole.spans[uid].due)
+    probability = None if health.probability is None else joint.chance(paths, whole.planned_times[uid].due)
     return probability, Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon))
 
 
 def _waits(whole: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Waits]:
     for dependency in whole.dependencies:
         if dependency.after == uid:
-            share = whole.moved.held.get(uid, {}).get(dependency.before, 0.0)
+            share = whole.propagation.held.get(uid, {}).get(dependency.before, 0.0)
             why = "blocked_issues" if dependency.issues else "configured"
             yield Waits(
                 id=written[dependency.before], because=why, issues=dependency.issues, sets_the_date=round(share, 3)
@@ -144,10 +144,10 @@ def _waits(whole: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Wait
 
 def _chains(whole: Portfolio, written: dict[str, str]) -> list[tuple[str, ...]]:
     """The chains that set dates, the one that ends last first."""
-    inner = {before for waits in whole.moved.held.values() for before in waits}
-    ends = [uid for uid, waits in whole.moved.held.items() if waits and uid not in inner]
-    ends.sort(key=lambda uid: (-joint.quantiles(whole.moved.paths[uid])[1], written[uid]))
-    return [tuple(written[uid] for uid in timeline.critical(whole.moved, end)) for end in ends]
+    inner = {before for waits in whole.propagation.held.values() for before in waits}
+    ends = [uid for uid, waits in whole.propagation.held.items() if waits and uid not in inner]
+    ends.sort(key=lambda uid: (-joint.quantiles(whole.propagation.paths[uid])[1], written[uid]))
+    return [tuple(written[uid] for uid in timeline.critical(whole.propagation, end)) for end in ends]
 
 
 # --- Mermaid ---------------------------------------------------------------------------------------------------------

@@ -246,7 +246,7 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
         if not _has_own_forecast(milestone.health):
             continue
         past, _ = reading.history(milestone.source, milestone.project)
-        (outlook,) = forecast_batches(past, [past.ledger.index[milestone.uid]], [reading.at], reading.book.calendar)
+        (outlook,) = forecast_batches(past, [past.ledger.index[milestone.uid]], [reading.at], reading.rules.calendar)
         table = what_if(outlook, 0, milestone.health.probability)
         if table is not None:
             tables[milestone.uid] = table

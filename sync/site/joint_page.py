@@ -54,10 +54,12 @@ class JointPage:
 
 def joint_page(joint: AssessedJointMilestone, row: Row, assessments: Sequence[AssessmentSummary]) -> JointPage:
     """Return the page of a joint milestone from its assessment and its earlier assessments, oldest first."""
-    blind = {milestone.uid for milestone in joint.blind}
+    blind = {milestone.uid for milestone in joint.unforecastable}
     return JointPage(
         row=row,
-        members=tuple(Member(member, joint.counted.get(member.uid, 0), member.uid in blind) for member in row.members),
+        members=tuple(
+            Member(member, joint.open_counts.get(member.uid, 0), member.uid in blind) for member in row.members
+        ),
         missing=tuple(map(clean, joint.missing)),
         chart=_burn_up(joint),
         history=tuple(status_events(assessments)),

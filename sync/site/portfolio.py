@@ -10,7 +10,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.history.counting import is_open
 from sync.markup.document import clean
-from sync.model.health import Health, Status, UnknownWhy
+from sync.model.health import Health, Status, UnknownCause
 from sync.report.page_links import page_name
 from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
 from sync.report.reasons import reason_sentence
@@ -98,7 +98,7 @@ class Row:
 def milestone_row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
     """Return the row of a milestone; ``paged``: it has a page of its own."""
     health = milestone.health
-    if health.unknown is not None and health.unknown is not UnknownWhy.NO_DUE_DATE:
+    if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
         why = UNKNOWN[health.unknown]
     else:
         why = _first_reason(health)

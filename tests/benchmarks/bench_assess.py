@@ -63,7 +63,7 @@ def measure(milestones: int) -> dict[str, float]:
         ledger, at = world(milestones, gap)
         ids = [c.id for c in ledger.containers]
         begun = time.perf_counter()
-        found = assess(ledger, ids, at, previous={}, issues={}, members={}, rules=rules, calendar=calendar)
+        found = assess(HistoryTables(ledger, rules), ids, at, calendar)
         figures[f"{name}_s"] = round(time.perf_counter() - begun, 2)
         figures[f"{name}_forecasts"] = sum(h.probability is not None for h in found.values())
     begun = time.perf_counter()

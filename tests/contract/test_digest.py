@@ -32,7 +32,7 @@ from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
 from sync.history.calendar import Calendar
 from sync.model.audience import Audience
-from sync.model.health import Status, UnknownWhy
+from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Visibility
 from sync.report import burnup
 from sync.report.burnup import picture as picture_of
@@ -386,7 +386,7 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
 def test_of_missing_data_nothing_is_drawn() -> None:
     whole = Place().where().portfolio(AUDIENCE)
     assessed = whole.milestones[-1]
-    stale = replace(assessed, health=structs.replace(assessed.health, unknown=UnknownWhy.STALE))
+    stale = replace(assessed, health=structs.replace(assessed.health, unknown=UnknownCause.STALE))
     assert len(pictures.render_pictures(whole, [assessed.uid])) == 1
     assert pictures.render_pictures(replace(whole, milestones=(stale,)), [assessed.uid]) == []
 

@@ -10,7 +10,7 @@ import pytest
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault
 from sync.engine.result import Result
-from sync.model.health import UnknownWhy
+from sync.model.health import UnknownCause
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 from tests.contract.sandbox_side import SandboxSide
@@ -54,7 +54,7 @@ def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: Sandbox
     _, new = PATTERNS[side.tracker.kind]
     result = run(side, store)
     assert projects(result) == {side.project, side.other}
-    assert UnknownWhy.STALE not in {milestone.health.unknown for milestone in result.assessed}
+    assert UnknownCause.STALE not in {milestone.health.unknown for milestone in result.assessed}
     made = side.tracker.project(new)
     goal = side.tracker.milestone(made, "2.0")
     side.tracker.issue(made, "fresh", side.people, milestones=[goal.id])
@@ -80,7 +80,7 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     assert broken.failures
     assert any(key == pattern for _, key in store.stale())
     assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
-    assert {milestone.health.unknown for milestone in broken.assessed} == {UnknownWhy.STALE}, (
+    assert {milestone.health.unknown for milestone in broken.assessed} == {UnknownCause.STALE}, (
         "and not taken for what stands"
     )
     side.tracker.faults.clear()
@@ -89,7 +89,7 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     assert result.failures == []
     assert store.stale() == {}
     assert projects(result) == {side.project, side.other}
-    assert UnknownWhy.STALE not in {milestone.health.unknown for milestone in result.assessed}
+    assert UnknownCause.STALE not in {milestone.health.unknown for milestone in result.assessed}
 
 
 @pytest.mark.parametrize("kind", ["github", "gitlab"])
@@ -109,7 +109,7 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
             source = Connection(name="side", connector=connector, projects=(word, side.other))
             made = engine(source, store, side.now).run().assessed
         side.pass_time(3600)
-        return {milestone.project.key: milestone.health.unknown is UnknownWhy.STALE for milestone in made}
+        return {milestone.project.key: milestone.health.unknown is UnknownCause.STALE for milestone in made}
 
     with Store.memory(side.now) as store:
         assert verdicts(store) == {side.place.key: False, side.other: False}

@@ -172,7 +172,7 @@ def test_it_is_a_member_of_a_joint_milestone(side: SandboxSide, store: Store) ->
         "not where nothing carries the label"
     )
     assert made.missing == ()
-    assert sum(made.counted.values()) == 1
+    assert sum(made.open_counts.values()) == 1
 
 
 def test_the_configuration_gives_each_connection_its_rules(tmp_path: Path) -> None:

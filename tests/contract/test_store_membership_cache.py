@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync.assess.membership_cache import load_memberships
+from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.model import tracker_data
 from sync.model.tracker_data import EventKind, Issue, Visibility
 from sync.store.store import Store, UnusableDatabase
@@ -17,7 +17,7 @@ from tests.contract.store_rows import DAY, SOURCE, T0, event, issue, milestone
 
 
 def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = load_memberships(store, SOURCE, {"p"}, tracker_data.REMOVED, at, ()).memberships
+    made = load_memberships(store, SOURCE, {"p"}, at, ItemRules(removed=tracker_data.REMOVED)).memberships
     return {
         container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
     }
@@ -88,4 +88,4 @@ def test_another_rule_makes_them_anew(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
     with pytest.raises(AssertionError, match="read again"):
-        load_memberships(Unread(store), SOURCE, {"p"}, {"other"}, T0, ())
+        load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(removed={"other"}))

@@ -31,7 +31,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.relations import build_portfolio
 from sync.cli import output
 from sync.engine.engine import Engine
-from sync.health.closing import freeze
+from sync.health.closing import FinishedMilestone, closing_record
 from sync.model.audience import Audience
 from sync.model.health import Status
 from sync.model.published import PublishedForecast
@@ -150,20 +150,16 @@ def _with_record(engine: Engine) -> str:
         PublishedForecast(at=NOW - timedelta(days=40), probability=0.4),
         PublishedForecast(at=NOW - timedelta(days=30), probability=0.8),
     ]
-    engine.store.save_records(
-        [
-            freeze(
-                done.health,
-                done.milestone,
-                done.memberships,
-                done.issues,
-                (),
-                done.due_dates,
-                told,
-                criteria=done.criteria,
-            )
-        ]
+    finished = FinishedMilestone(
+        health=done.health,
+        milestone=done.milestone,
+        memberships=done.memberships,
+        issues=done.issues,
+        due_dates=done.due_dates,
+        forecasts=told,
+        criteria=done.criteria,
     )
+    engine.store.save_records([closing_record(finished)])
     return done.uid
 
 

@@ -19,7 +19,7 @@ from sync.model.health import (
     ReasonKind,
     Replan,
     Status,
-    UnknownWhy,
+    UnknownCause,
 )
 from sync.model.joint import Commitment, OtherMember
 from sync.model.membership import Counts
@@ -273,7 +273,9 @@ def done() -> View:
 
 
 def unknown() -> View:
-    made = health(Status.UNKNOWN, None, unknown=UnknownWhy.NO_HISTORY, counts=Counts(open=7, closed=1), confidence=None)
+    made = health(
+        Status.UNKNOWN, None, unknown=UnknownCause.NO_HISTORY, counts=Counts(open=7, closed=1), confidence=None
+    )
     return view(made, (issue(71), issue(72)), points=())
 
 
@@ -283,14 +285,14 @@ def no_due_date() -> View:
         None,
         due=None,
         baseline=None,
-        unknown=UnknownWhy.NO_DUE_DATE,
+        unknown=UnknownCause.NO_DUE_DATE,
         dates=Dates(p50=date(2027, 1, 20), p85=date(2027, 2, 26), capacity=True),
     )
     return view(made, (issue(81), issue(82)))
 
 
 def empty() -> View:
-    made = health(Status.UNKNOWN, None, unknown=UnknownWhy.TOO_FEW_ITEMS, counts=Counts(), confidence=None)
+    made = health(Status.UNKNOWN, None, unknown=UnknownCause.TOO_FEW_ITEMS, counts=Counts(), confidence=None)
     return view(made, points=(), owners=())
 
 
@@ -378,7 +380,7 @@ def right_to_left() -> View:
 
 def source_down() -> View:
     made = health(
-        Status.UNKNOWN, None, unknown=UnknownWhy.STALE, stale_since=NOW - timedelta(hours=26), confidence=None
+        Status.UNKNOWN, None, unknown=UnknownCause.STALE, stale_since=NOW - timedelta(hours=26), confidence=None
     )
     return view(
         made,

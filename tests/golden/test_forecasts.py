@@ -58,16 +58,7 @@ def one(draw: random.Random, begin: float, length: float, late: int) -> Membersh
 
 
 def told(history: Ledger, name: str, calendar: Calendar, rules: Rules) -> dict[str, Any]:
-    given = explain(
-        HistoryTables(history, rules),
-        name,
-        day(NOW),
-        previous={},
-        issues={},
-        members={},
-        rules=rules,
-        calendar=calendar,
-    )
+    given = explain(HistoryTables(history, rules), name, day(NOW), calendar)
     del given["history"]["milestones"]
     return dict(flat({key: value for key, value in given.items() if key not in LEFT_OUT}))
 

@@ -19,7 +19,7 @@ from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.model.definition import FindingKind
 from sync.model.errors import DependencyCycleError
-from sync.model.health import ReasonKind, Status, UnknownWhy
+from sync.model.health import ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, Person, State, Visibility
@@ -83,8 +83,8 @@ def test_a_promised_day_counts_instead_of_the_members_own() -> None:
 def test_one_member_without_forecast_makes_the_whole_unknown() -> None:
     whole = World(page("app"), page("api", due=None)).whole(ALL)
     found = _joint(whole)
-    assert (found.health.status, found.health.unknown) == (Status.UNKNOWN, UnknownWhy.MEMBER)
-    assert [milestone.written for milestone in found.blind] == [running("api")]
+    assert (found.health.status, found.health.unknown) == (Status.UNKNOWN, UnknownCause.MEMBER)
+    assert [milestone.written for milestone in found.unforecastable] == [running("api")]
     missing = _joint(World(page("app")).whole(ALL))
     assert (missing.health.status, missing.missing) == (Status.UNKNOWN, (running("api"),))
 
@@ -128,9 +128,9 @@ def test_a_member_that_could_not_be_read_leaves_the_memory_alone() -> None:
     world = World(page("app"), page("api"))
     world.store.note_pull("memory://api", "acme/api", NOW, "the tracker does not answer")
     found = _joint(world.whole(ALL, replay=False))
-    assert found.stale
+    assert found.is_stale
     assert found.health.status is Status.UNKNOWN
-    assert not _joint(world.whole(ALL)).stale  # a replay knows of no failure
+    assert not _joint(world.whole(ALL)).is_stale  # a replay knows of no failure
 
 
 def test_a_joint_forecast_is_scored_by_when_its_last_member_was_done() -> None:
@@ -201,7 +201,7 @@ def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:
     pages = page("app"), page("api", late=True, still_open=9)
     hidden = World(*pages).whole(dependencies=AFTER)
     assert _one(hidden, "app").health == _one(World(*pages).whole(), "app").health
-    assert hidden.moved.held  # the timeline, which is for who runs milesync, knows
+    assert hidden.propagation.held  # the timeline, which is for who runs milesync, knows
     shared = _one(World(*pages, share="aggregate").whole(dependencies=AFTER), "app")
     assert shared.aggregate
     assert "depends on work that is not shown here" in _comment(shared)

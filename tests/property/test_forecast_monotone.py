@@ -151,7 +151,7 @@ def test_order_changes_nothing(
 
 def _told(containers: list[Container], rows: list[Membership], at: float) -> str:
     history = Ledger.of(containers, rows)
-    return json.dumps(explain(history, "now", day(at), previous={}, issues={}, members={}, rules=STRICT, calendar=BUSY))
+    return json.dumps(explain(HistoryTables(history, STRICT), "now", day(at), BUSY))
 
 
 @few
@@ -217,9 +217,7 @@ def test_nonsense_gives_an_honest_answer(
 ) -> None:
     odd = container("odd", start, due, first_due=first_due, ended=ended)
     history = ledger([(odd, items), (container("fine", 0, 10), [(0.0, 3.0)] * 4)])
-    found = assess(history, ["odd", "fine"], day(at), previous={}, issues={}, members={}, rules=STRICT, calendar=BUSY)[
-        "odd"
-    ]
+    found = assess(HistoryTables(history, STRICT), ["odd", "fine"], day(at), BUSY)["odd"]
     if found.probability is None:
         assert found.status not in (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
     else:
@@ -262,9 +260,7 @@ def test_dates_survive_year_ends_and_clock_changes(offset: int, name: str) -> No
     rows = memberships("now", [(280.0, None)] * 4)
     history = Ledger.of([odd], rows)
     at = datetime(2024, 11, 20, tzinfo=UTC)
-    found = assess(
-        history, ["now"], at, previous={}, issues={}, members={}, rules=STRICT, calendar=Calendar(zone=zone)
-    )["now"]
+    found = assess(HistoryTables(history, STRICT), ["now"], at, Calendar(zone=zone))["now"]
     assert found.due == found.baseline == due_day
 
 
@@ -276,9 +272,7 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
     made = Container(id="now", kind="m", stream="s", start=datetime(2024, 3, 1, tzinfo=UTC), due=due)
     history = Ledger.of([made], memberships("now", [(60.0, None)] * 4))
     for at, overdue in ((due - timedelta(seconds=1), False), (due, False), (due + timedelta(seconds=1), True)):
-        found = assess(
-            history, ["now"], at, previous={}, issues={}, members={}, rules=STRICT, calendar=Calendar(zone=zone)
-        )["now"]
+        found = assess(HistoryTables(history, STRICT), ["now"], at, Calendar(zone=zone))["now"]
         assert (found.status is Status.OVERDUE) is overdue
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User
-from sync.assess.membership_cache import load_memberships
+from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import memberships as history
 from sync.model import tracker_data
 from sync.model.membership import Membership
@@ -171,7 +171,8 @@ def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
     kept, anew = (
-        load_memberships(one, source, projects, tracker_data.REMOVED, at, ()) for one in (store, Forgetful(store))
+        load_memberships(reading, source, projects, at, ItemRules(removed=tracker_data.REMOVED))
+        for reading in (store, Forgetful(store))
     )
     assert kept.memberships.encode() == anew.memberships.encode()
     assert kept.estimated == anew.estimated

@@ -10,7 +10,7 @@ import pytest
 
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.health.attention import Attention, attention, candidates, usual_age, usual_shares
+from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
 from sync.history.ledger import days
 from sync.model.tracker_data import Issue, StatusCategory
 from tests.days import day
@@ -29,7 +29,7 @@ def past(*memberships: MembershipDays, start: float = 0.0) -> HistoryTables:
 
 def found(history: HistoryTables, *issues: Issue, oldest: float = 40.0) -> Attention:
     known = {issue.id: issue for issue in issues}
-    return attention(history, 0, days(day(NOW)), day(NOW), known, [*known, "c/item/9"], oldest)
+    return attention(history, 0, day(NOW), known, [*known, "c/item/9"], oldest)
 
 
 def test_what_joined_after_the_start_is_added() -> None:
@@ -59,7 +59,7 @@ def test_those_without_owner_and_those_that_wait_are_named() -> None:
     assert (told.unassigned, told.blocked, told.known) == (("a", "b"), ("c",), 3)
 
 
-def test_the_usual_age_is_that_of_finished_items() -> None:
+def test_the_straggler_age_is_that_of_finished_items() -> None:
     """Ages 1 to 20; the 21st is closed later than now, the last before it joined, one is of another stream."""
     finished: list[MembershipDays] = [(NOW - n, NOW) for n in range(1, 21)]
     other = (container("o", 0.0, 60.0, stream="other"), [(0.0, 45.0)])
@@ -68,9 +68,9 @@ def test_the_usual_age_is_that_of_finished_items() -> None:
     )
     names = history.ledger.streams
     at = days(day(NOW))
-    assert usual_age(history, names.index("app/Release"), at) == pytest.approx(1 + 0.85 * 19)
-    assert usual_age(history, names.index("other"), at) == 45.0
-    assert usual_age(past((0.0, None)), 0, at) == float("inf")
+    assert straggler_age(history, names.index("app/Release"), at) == pytest.approx(1 + 0.85 * 19)
+    assert straggler_age(history, names.index("other"), at) == 45.0
+    assert straggler_age(past((0.0, None)), 0, at) == float("inf")
 
 
 def test_usual_shares_are_of_all_open_items_once() -> None:

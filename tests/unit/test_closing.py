@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from sync.health.closing import freeze
+from sync.health.closing import FinishedMilestone, closing_record
 from sync.markup import render
 from sync.markup.document import Item, is_ours
 from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind, without_person
@@ -98,7 +99,24 @@ def made(
     memberships = memberships or [stay(n, 3.0 * n) for n in range(1, 6)]
     issues = {f"s/i{n}": issue(n, ADA if n % 2 else LIN) for n in range(1, 30)}
     slips = (DueDate(START, date(2026, 3, 30)), DueDate(day(20), date(2026, 4, 6)))
-    return freeze(health(**h), milestone(), memberships, issues, events, slips, told or [], criteria=Criteria())
+    return closing_record(
+        FinishedMilestone(
+            health=health(**h),
+            milestone=milestone(),
+            memberships=memberships,
+            issues=issues,
+            events=events,
+            due_dates=slips,
+            forecasts=told or [],
+        )
+    )
+
+
+def bare(found: Health, **facts: Any) -> ClosingRecord:
+    """The record of a milestone of which nothing else is known."""
+    return closing_record(
+        FinishedMilestone(**{"health": found, "milestone": milestone(), "memberships": [], "issues": {}, **facts})
+    )
 
 
 def kinds(record: ClosingRecord) -> list[ReviewQuestionKind]:
@@ -132,7 +150,7 @@ def test_always_three_questions_and_those_of_what_happened_first() -> None:
     grown = made([stay(1, 3), stay(2, 3), stay(3, 9, joined=4), stay(4, 9, joined=5)])
     assert (grown.began, grown.joined, grown.left) == (2, 2, 0)
     assert kinds(grown)[:2] == [ReviewQuestionKind.GREW, ReviewQuestionKind.SLIPPED]
-    quiet = freeze(health(baseline=date(2026, 4, 6)), milestone(), [], {}, (), (), (), criteria=Criteria())
+    quiet = bare(health(baseline=date(2026, 4, 6)))
     assert kinds(quiet) == [ReviewQuestionKind.KEEP, ReviewQuestionKind.CHANGE, ReviewQuestionKind.NEXT]
 
 
@@ -147,7 +165,7 @@ def test_a_forecast_that_was_wrong_is_asked_about() -> None:
 
 
 def test_what_was_left_and_what_took_long_is_asked_about() -> None:
-    left = freeze(health(counts=Counts(open=2, closed=3)), milestone(), [], {}, (), (), (), criteria=Criteria(1, 3))
+    left = bare(health(counts=Counts(open=2, closed=3)), criteria=Criteria(1, 3))
     assert kinds(left)[:2] == [ReviewQuestionKind.LEFT_OPEN, ReviewQuestionKind.CRITERIA]
     slow = made([stay(1, 2), stay(2, 3), stay(3, 4), stay(4, 38)])
     held = next(one for one in slow.questions if one.kind is ReviewQuestionKind.HELD_UP)
@@ -225,7 +243,7 @@ def test_what_is_done_or_unknown_has_no_news() -> None:
 def test_scope_and_budget_are_those_of_the_whole_time() -> None:
     memberships = [stay(1, 3), stay(2, None, left=day(8)), stay(3, 9, joined=4), stay(4, None, joined=4, left=day(5))]
     issues = {f"s/i{n}": replace(issue(n), estimate=7200, spent=10800) for n in range(1, 5)}
-    record = freeze(health(), milestone(), memberships, issues, (), (), (), criteria=Criteria())
+    record = bare(health(), memberships=memberships, issues=issues)
     assert (record.began, record.joined, record.left) == (2, 2, 2)
     assert (record.estimate, record.spent) == (14400, 21600)
     body = render(closing_comment(record), Markup.GITHUB, 65_000)

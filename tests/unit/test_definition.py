@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from sync.health.definition import criteria, findings, overlaps
+from sync.health.definition import DefinitionFacts, criteria, findings, shared_people
 from sync.history.calendar import Calendar
 from sync.model.definition import Criteria, Finding, FindingKind
 from sync.report.phrases import finding_sentence
@@ -23,9 +23,10 @@ def _kinds(**changes: object) -> list[FindingKind]:
         "open_items": [issue(1), issue(2)],
         "total": 2,
         "owner": "Ada",
-        "calendar": Calendar(),
+        **changes,
     }
-    return [finding.kind for finding in findings(**{**given, **changes})]  # type: ignore[arg-type]
+    calendar = given.pop("calendar", Calendar())
+    return [finding.kind for finding in findings(DefinitionFacts(**given), calendar)]  # type: ignore[arg-type]
 
 
 def test_a_well_defined_milestone_has_no_findings() -> None:
@@ -74,9 +75,9 @@ def test_the_same_people_in_the_same_weeks() -> None:
     people = {"a": frozenset("123"), "b": frozenset("234"), "later": frozenset("123"), "other": frozenset("9")}
     weeks = (date(2026, 11, 1), date(2026, 11, 30))
     planned = {"a": weeks, "b": weeks, "other": weeks, "later": (date(2026, 12, 1), date(2026, 12, 30))}
-    assert overlaps(people, planned) == {"a": {"b": 2}, "b": {"a": 2}}
-    assert overlaps({"a": frozenset("1"), "b": frozenset("1")}, planned) == {}  # one person is not a team
-    assert overlaps({"a": frozenset("12"), "b": frozenset("12")}, {"b": weeks}) == {}  # no dates, no overlap
+    assert shared_people(people, planned) == {"a": {"b": 2}, "b": {"a": 2}}
+    assert shared_people({"a": frozenset("1"), "b": frozenset("1")}, planned) == {}  # one person is not a team
+    assert shared_people({"a": frozenset("12"), "b": frozenset("12")}, {"b": weeks}) == {}  # no dates, no overlap
 
 
 def test_every_finding_has_a_sentence_without_names() -> None:

@@ -20,7 +20,7 @@ from sync.digest.phrases import Speaker, Style
 from sync.history.calendar import Calendar
 from sync.markup.message import fitted, html_message, text_message
 from sync.model.digest import LastSent
-from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownCause
 from tests import catalogue
 from tests.digest_samples import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
 
@@ -107,7 +107,7 @@ def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
 def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
     def blind(hours: int) -> MilestoneState:
         since = NOW - timedelta(hours=hours)
-        return standing("web", health(Status.UNKNOWN, unknown=UnknownWhy.STALE, stale_since=since))
+        return standing("web", health(Status.UNKNOWN, unknown=UnknownCause.STALE, stale_since=since))
 
     assert changes_since([blind(23)], {"web": STEADY}, NOW - DAY, NOW) is None
     made = changes_since([blind(24)], {"web": STEADY}, NOW - DAY, NOW)

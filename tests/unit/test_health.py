@@ -16,11 +16,11 @@ from sync.forecast.batch import forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
-from sync.health.assess import assess, explain, why_unknown
+from sync.health.assess import AssessmentInputs, assess, explain
 from sync.health.levers import smallest_cut
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
-from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownWhy
+from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts, Membership
 from sync.model.tracker_data import StatusCategory
 from tests.days import day
@@ -55,9 +55,10 @@ def explained(history: Ledger, at: float = NOW, rules: Rules = RULES, **given: A
 
 
 def _asked(function: Any, history: Ledger, at: float, rules: Rules, given: Mapping[str, Any]) -> Any:
-    calendar = given.get("calendar", PLAIN)
-    rest = {"previous": {}, "issues": {}, "members": {}, **given, "calendar": calendar}
-    return function(history, ["now"] if function is assess else "now", day(at), rules=rules, **rest)
+    inputs = {name: value for name, value in given.items() if name != "calendar"}
+    target: Any = ["now"] if function is assess else "now"
+    history_tables = HistoryTables(history, rules)
+    return function(history_tables, target, day(at), given.get("calendar", PLAIN), AssessmentInputs(**inputs))
 
 
 issue = partial(open_issue, created=START, touched=NOW - 1)
@@ -91,23 +92,23 @@ def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not(
 @pytest.mark.parametrize(
     ("running", "at", "status", "why"),
     [
-        (now(4, start=None, due=None), NOW, Status.NO_DUE_DATE, UnknownWhy.NO_DUE_DATE),
-        (now(4, due=START), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
-        (now(4, due=START - 5), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
-        (now(4, due=-738_885), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),  # year 1
-        (now(4, due=2_913_000), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),  # year 9999
-        (now(4, start=-738_885), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
-        (now(4, start=-738_885, due=-738_800), NOW, Status.UNKNOWN, UnknownWhy.BAD_DATES),
-        (now(0, 0), NOW, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
-        (now(1, 0), NOW, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
-        (now(4, 0), START - 1, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),  # everything lies in the future
-        (now(4, start=NOW + 1), NOW, Status.UNKNOWN, UnknownWhy.TOO_YOUNG),
+        (now(4, start=None, due=None), NOW, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
+        (now(4, due=START), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(4, due=START - 5), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(4, due=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 1
+        (now(4, due=2_913_000), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 9999
+        (now(4, start=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(4, start=-738_885, due=-738_800), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(0, 0), NOW, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
+        (now(1, 0), NOW, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
+        (now(4, 0), START - 1, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),  # everything lies in the future
+        (now(4, start=NOW + 1), NOW, Status.UNKNOWN, UnknownCause.TOO_YOUNG),
         (now(4), DUE + 0.1, Status.OVERDUE, None),
         (now(0), NOW, Status.DONE, None),
         (now(4, ended=NOW - 1), NOW, Status.DONE, None),
     ],
 )
-def test_no_number_where_none_can_be_had(running: Given, at: float, status: Status, why: UnknownWhy | None) -> None:
+def test_no_number_where_none_can_be_had(running: Given, at: float, status: Status, why: UnknownCause | None) -> None:
     found = assessed(world(running), at)
     assert (found.status, found.unknown) == (status, why)
     assert found.probability is None
@@ -363,19 +364,12 @@ def test_odd_milestones_are_explained_too(running: Given) -> None:
 
 def test_an_unknown_container_is_an_error() -> None:
     with pytest.raises(KeyError):
-        assess(world(now(4)), ["nobody"], day(NOW), previous={}, issues={}, members={}, rules=RULES, calendar=PLAIN)
-
-
-def test_why_unknown_answers_for_many_moments() -> None:
-    history = world(now(4))
-    i = history.index["now"]
-    moments = [day(NOW), day(START - 1)]
-    assert why_unknown(HistoryTables(history, RULES), [i, i], moments, PLAIN) == [None, UnknownWhy.TOO_FEW_ITEMS]
+        assess(HistoryTables(world(now(4)), RULES), ["nobody"], day(NOW), PLAIN)
 
 
 def test_the_moment_is_kept_to_the_microsecond() -> None:
     at = day(NOW) + timedelta(microseconds=123_457)
-    found = assess(world(now(4)), ["now"], at, previous={}, issues={}, members={}, rules=RULES, calendar=PLAIN)
+    found = assess(HistoryTables(world(now(4)), RULES), ["now"], at, PLAIN)
     assert found["now"].at == at
 
 
@@ -386,8 +380,3 @@ def test_an_explanation_shows_the_record_and_the_status_before() -> None:
     assert (told["record"]["forecasts"], told["record"]["under_calibration"]) == (40, False)
     assert told["status"]["previous"] == {"status": "at_risk", "since": day(340).isoformat()}
     assert explained(history)["record"] is None
-
-
-def test_a_history_that_was_made_ready_keeps_its_rules() -> None:
-    ready: Any = HistoryTables(world(now(4)), Rules(target=0.6))
-    assert explained(ready)["rules"]["target"] == 0.6

@@ -8,8 +8,18 @@ import pytest
 from msgspec.structs import replace
 
 from sync.forecast.parameters import Rules
-from sync.health.status import ContainerState, band, confidence, held, replanned, settled, unknown, verdict
-from sync.model.health import Confidence, Health, Status, UnknownWhy
+from sync.health.status import (
+    ContainerState,
+    band,
+    band_with_hysteresis,
+    confidence,
+    missing_data,
+    replan_of,
+    status_with_memory,
+    verdict,
+    with_status,
+)
+from sync.model.health import Confidence, Health, Status, UnknownCause
 from sync.model.membership import Counts
 from tests.days import day
 
@@ -56,7 +66,7 @@ def test_bands(p: float, status: Status) -> None:
     ],
 )
 def test_a_band_is_left_only_by_the_margin(before: Status, p: float, after: Status) -> None:
-    assert held(before, p, RULES) is after
+    assert band_with_hysteresis(before, p, RULES) is after
 
 
 @pytest.mark.parametrize(
@@ -65,18 +75,18 @@ def test_a_band_is_left_only_by_the_margin(before: Status, p: float, after: Stat
         ({}, 0.8, ON, None),
         ({"ended": True}, 0.1, Status.DONE, None),
         ({"open": 0}, 0.9, Status.DONE, None),
-        ({"open": 0, "done": 0}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
-        ({"has_due": False, "dated": False}, None, Status.NO_DUE_DATE, UnknownWhy.NO_DUE_DATE),
-        ({"dated": False}, None, Status.UNKNOWN, UnknownWhy.BAD_DATES),
+        ({"open": 0, "done": 0}, 0.9, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
+        ({"has_due": False, "dated": False}, None, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
+        ({"dated": False}, None, Status.UNKNOWN, UnknownCause.BAD_DATES),
         ({"past_due": True}, 0.02, Status.OVERDUE, None),
         ({"past_due": True, "allowed": 5}, 0.98, ON, None),
         ({"past_due": True, "open": 1, "done": 0}, 0.02, Status.OVERDUE, None),  # a fact needs no history
-        ({"open": 1, "done": 1}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_FEW_ITEMS),
+        ({"open": 1, "done": 1}, 0.9, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         ({"open": 1, "done": 2}, 0.9, ON, None),
-        ({"age": -0.1}, 0.9, Status.UNKNOWN, UnknownWhy.TOO_YOUNG),
+        ({"age": -0.1}, 0.9, Status.UNKNOWN, UnknownCause.TOO_YOUNG),
     ],
 )
-def test_the_verdict(change: dict[str, object], p: float | None, status: Status, why: UnknownWhy | None) -> None:
+def test_the_verdict(change: dict[str, object], p: float | None, status: Status, why: UnknownCause | None) -> None:
     assert verdict(replace(GOOD, **change), p, RULES) == (status, why)
 
 
@@ -84,19 +94,19 @@ def test_the_verdict(change: dict[str, object], p: float | None, status: Status,
     ("change", "why"),
     [
         ({}, None),
-        ({"age": 1.9, "length": 10}, UnknownWhy.TOO_YOUNG),  # two days
+        ({"age": 1.9, "length": 10}, UnknownCause.TOO_YOUNG),  # two days
         ({"age": 2.1, "length": 10}, None),
-        ({"age": 4.9, "length": 100}, UnknownWhy.TOO_YOUNG),  # 5 % of the planned time
+        ({"age": 4.9, "length": 100}, UnknownCause.TOO_YOUNG),  # 5 % of the planned time
         ({"age": 5.1, "length": 100}, None),
         ({"age": 0.1, "length": 100, "stream_finished": 1}, None),
-        ({"closures": 4, "kind_finished": 9}, UnknownWhy.NO_HISTORY),
+        ({"closures": 4, "kind_finished": 9}, UnknownCause.NO_HISTORY),
         ({"closures": 5, "kind_finished": 9}, None),
         ({"closures": 4, "kind_finished": 10}, None),
         ({"closures": 0, "kind_finished": 0, "stream_finished": 1}, None),
     ],
 )
-def test_not_enough_data(change: dict[str, object], why: UnknownWhy | None) -> None:
-    assert unknown(replace(GOOD, **{"stream_finished": 0, **change}), RULES) is why
+def test_not_enough_data(change: dict[str, object], why: UnknownCause | None) -> None:
+    assert missing_data(replace(GOOD, **{"stream_finished": 0, **change}), RULES) is why
 
 
 def health(status: Status, *, due: date = date(2024, 3, 1), scope: int = 20, band_: Status | None = None) -> Health:
@@ -124,12 +134,12 @@ def health(status: Status, *, due: date = date(2024, 3, 1), scope: int = 20, ban
     ],
 )
 def test_what_acts_at_once(before: Health | None, now: Health, status: Status) -> None:
-    assert settled(now.band, 0.65, before, now, RULES) is status
+    assert status_with_memory(before, replace(now, probability=0.65), RULES) is status
 
 
 def test_facts_act_at_once() -> None:
     for fact in (Status.DONE, Status.OVERDUE, Status.UNKNOWN, Status.NO_DUE_DATE):
-        assert settled(fact, None, health(ON), health(fact), RULES) is fact
+        assert status_with_memory(health(ON), replace(health(fact), probability=None), RULES) is fact
 
 
 def _next(before: Health, due: date | None, *, closed: int = 5, status: Status = ON) -> Health:
@@ -137,8 +147,7 @@ def _next(before: Health, due: date | None, *, closed: int = 5, status: Status =
     now = replace(
         before, at=day(2), due=due, status=status, band=status, counts=Counts(open=20 - closed, closed=closed)
     )
-    now = replace(now, replan=replanned(before, now))
-    return replace(now, status=settled(status, 0.95, before, now, RULES))
+    return with_status(replace(now, probability=0.95), before, RULES)
 
 
 @pytest.mark.parametrize("late", [RISK, OFF, Status.OVERDUE])
@@ -174,9 +183,11 @@ def test_a_date_that_was_moved_back_and_one_of_a_healthy_milestone_are_no_replan
 
 def test_a_second_confirmation_waits_for_two_runs() -> None:
     rules = Rules(confirm=True)
-    assert settled(RISK, 0.60, health(ON), health(RISK), rules) is ON
-    assert settled(RISK, 0.60, health(ON, band_=RISK), health(RISK), rules) is RISK
-    assert settled(RISK, 0.66, health(ON, band_=RISK), health(RISK), rules) is ON  # its margin is .05
+    assert status_with_memory(health(ON), replace(health(RISK), probability=0.60), rules) is ON
+    assert status_with_memory(health(ON, band_=RISK), replace(health(RISK), probability=0.60), rules) is RISK
+    assert (
+        status_with_memory(health(ON, band_=RISK), replace(health(RISK), probability=0.66), rules) is ON
+    )  # its margin is .05
 
 
 @pytest.mark.parametrize(
@@ -204,9 +215,9 @@ def test_a_second_replan_keeps_the_date_before_the_first() -> None:
 def test_of_few_open_items_one_is_work_enough() -> None:
     before = replace(health(OFF), counts=Counts(open=4, closed=16))
     moved = replace(before, due=date(2024, 4, 1))
-    moved = replace(moved, replan=replanned(before, moved))
-    assert replanned(moved, replace(moved, counts=Counts(open=3, closed=17))) is None
-    assert replanned(moved, moved) == moved.replan
+    moved = replace(moved, replan=replan_of(before, moved))
+    assert replan_of(moved, replace(moved, counts=Counts(open=3, closed=17))) is None
+    assert replan_of(moved, moved) == moved.replan
 
 
 def test_a_single_closed_item_is_done() -> None:
@@ -215,4 +226,4 @@ def test_a_single_closed_item_is_done() -> None:
 
 @pytest.mark.parametrize("missing", [{"dated": False}, {"age": None}, {"length": None}])
 def test_any_date_that_makes_no_sense_is_enough(missing: dict[str, object]) -> None:
-    assert unknown(replace(GOOD, **missing), RULES) is UnknownWhy.BAD_DATES
+    assert missing_data(replace(GOOD, **missing), RULES) is UnknownCause.BAD_DATES

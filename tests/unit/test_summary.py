@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sync.markup import render
 from sync.markup.document import Document, Lines, is_ours
 from sync.markup.terminal import terminal
-from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownWhy
+from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate
 from sync.report.levers import lever_texts
@@ -103,7 +103,7 @@ def test_levers_count_and_date() -> None:
 
 def test_every_status_and_every_cause_of_not_knowing_is_said() -> None:
     assert set(STATUS) == set(Status)
-    assert set(UNKNOWN) == set(UnknownWhy)
+    assert set(UNKNOWN) == set(UnknownCause)
     assert all(is_ours(words) for words in (*STATUS.values(), *UNKNOWN.values()))
 
 

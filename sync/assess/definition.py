@@ -1,0 +1,106 @@
+"""Check the definitions of milestones, and the workload of their people, against all other milestones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.assess.visibility import can_read
+from sync.health.definition import DefinitionFacts, findings, shared_people
+from sync.health.reminders import Load, Workload, overcommitted, unreviewed
+from sync.model.definition import Finding
+from sync.model.health import Status
+
+__all__ = ["DefinitionChecks"]
+
+
+class DefinitionChecks:
+    """Findings, workloads and issues without review of each milestone, as its readers may know them.
+
+    ``milestones`` and ``open_items`` (uids) are by uid. ``cycles``: uid -> number of dependency cycles that it is in.
+    """
+
+    def __init__(
+        self,
+        milestones: Mapping[str, AssessedMilestone],
+        open_items: Mapping[str, Sequence[str]],
+        cycles: Mapping[str, int],
+        rules: AssessmentRules,
+    ) -> None:
+        self._milestones, self._open_items, self._cycles = dict(milestones), open_items, cycles
+        self._rules = rules
+        self._shared_people = self._find_shared_people()
+        self._work_by_person = self._find_work() if rules.reminder_rules.over_committed else {}
+
+    def findings(self, milestone: AssessedMilestone) -> tuple[Finding, ...]:
+        """Return the findings about a milestone's definition; none once it has ended."""
+        if not milestone.running or milestone.health.status is Status.DONE:
+            return ()
+        shared = self._shared_people.get(milestone.uid, {})
+        facts = DefinitionFacts(
+            milestone=milestone.milestone,
+            due=milestone.health.due,
+            open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
+            total=milestone.health.counts.total,
+            owner=milestone.named.owner,
+            shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
+            circular=self._cycles.get(milestone.uid, 0),
+        )
+        return findings(facts, self._rules.calendar)
+
+    def loads(self, milestone: AssessedMilestone) -> tuple[Load, ...]:
+        """Return the people of a milestone with more work than fits until its due date.
+
+        Their work in all milestones that its readers may read counts.
+        """
+        today, due = milestone.health.at.date(), milestone.health.due
+        if not self._rules.reminder_rules.over_committed or not milestone.running or due is None or due < today:
+            return ()
+        people = {person for uid in self._open_items[milestone.uid] for person in milestone.issues[uid].assignees}
+        work = {
+            person: [
+                work
+                for other, work in self._work_by_person[milestone.source.name, person.id]
+                if can_read(milestone, other)
+            ]
+            for person in people
+        }
+        return overcommitted(work, due, today, self._rules.calendar)
+
+    def unreviewed(self, milestone: AssessedMilestone) -> tuple[str, ...]:
+        """Return the uids of a milestone's open issues that wait for a reviewer."""
+        review = self._rules.reminder_rules.review
+        return tuple(
+            uid for uid in sorted(self._open_items[milestone.uid]) if unreviewed(milestone.issues[uid], review)
+        )
+
+    def _find_shared_people(self) -> dict[str, dict[str, int]]:
+        people: dict[str, frozenset[str]] = {}
+        planned: dict[str, tuple[date, date]] = {}
+        for uid, milestone in self._milestones.items():
+            health = milestone.health
+            today, start, due = health.at.date(), health.start, health.due
+            if milestone.running and start is not None and due is not None and due >= today:
+                planned[uid] = max(start, today), due
+                people[uid] = frozenset(
+                    f"{milestone.source.name}/{person.id}"
+                    for item in self._open_items[uid]
+                    for person in milestone.issues[item].assignees
+                )
+        return shared_people(people, planned)
+
+    def _find_work(self) -> Mapping[tuple[str, str], list[tuple[AssessedMilestone, Workload]]]:
+        """Return (connection, person id) -> their open issues, each with its milestone."""
+        work_by_person: dict[tuple[str, str], list[tuple[AssessedMilestone, Workload]]] = defaultdict(list)
+        for milestone in self._milestones.values():
+            due = milestone.health.due
+            if due is None:
+                continue
+            for uid in self._open_items[milestone.uid]:
+                issue = milestone.issues[uid]
+                work = Workload(uid=uid, issue=issue, milestone=milestone.uid, due=due)
+                for person in issue.assignees:
+                    work_by_person[milestone.source.name, person.id].append((milestone, work))
+        return work_by_person

@@ -1,0 +1,120 @@
+"""Find the dependencies between milestones: configured ones, and those of issues that block each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.forecast.dependencies import Dependency, acyclic, blocking
+from sync.model.errors import DependencyCycleError
+
+__all__ = ["DependencyGraph", "find_dependencies"]
+
+Milestones = Mapping[str, AssessedMilestone]
+"""Milestones by uid."""
+
+OpenItems = Mapping[str, Sequence[str]]
+"""The uids of the open items of each milestone, by its uid."""
+
+
+@dataclass(frozen=True)
+class DependencyGraph:
+    """Dependencies between milestones (uids), without cycles. ``cycles``: uid -> number of cycles that it was in."""
+
+    dependencies: tuple[Dependency, ...]
+    cycles: Mapping[str, int]
+
+
+def find_dependencies(
+    milestones: Milestones, open_items: OpenItems, members: Mapping[str, Sequence[str]], rules: AssessmentRules
+) -> DependencyGraph:
+    """Find all dependencies; those of issues are ignored where they would close a cycle.
+
+    ``members``: name of a joint milestone -> uids. Raises `DependencyCycleError`, with the ids as people write them, if
+    the configured ones form a cycle.
+    """
+    configured_pairs = _configured(milestones, members, rules)
+    configured = [Dependency(before=before, after=after) for before, after in configured_pairs if before != after]
+    linked = [
+        dependency
+        for dependency in _links(milestones, open_items)
+        if (dependency.before, dependency.after) not in configured_pairs
+    ]
+
+    # public ones first: a private dependency must not decide which public one is ignored
+    def is_public(dependency: Dependency) -> bool:
+        return milestones[dependency.before].project.public and milestones[dependency.after].project.public
+
+    try:
+        public, public_cycles = acyclic(configured, [own for own in linked if is_public(own)])
+    except DependencyCycleError as error:
+        raise DependencyCycleError([milestones[uid].written for uid in error.ids]) from None
+    dependencies, other_cycles = acyclic(public, [own for own in linked if not is_public(own)])
+    cycles: dict[str, int] = defaultdict(int)
+    for cycle in public_cycles:
+        for uid in set(cycle.ids):
+            cycles[uid] += 1
+    for cycle in other_cycles:
+        for uid in set(cycle.ids):
+            cycles[uid] += not milestones[uid].project.public
+    return DependencyGraph(tuple(dependencies), cycles)
+
+
+def _configured(
+    milestones: Milestones, members: Mapping[str, Sequence[str]], rules: AssessmentRules
+) -> dict[tuple[str, str], None]:
+    """Return the configured pairs (before, after) of uids, in their order; every member of a joint milestone counts."""
+    uid_by_id = {milestone.written: uid for uid, milestone in milestones.items()}
+
+    def uids(written: str) -> Sequence[str]:
+        name = written.removeprefix("joint:")
+        if name != written:
+            return members.get(name, ())
+        return (uid_by_id[written],) if written in uid_by_id else ()
+
+    pairs = {(b, a) for before, after in rules.dependencies for b in uids(before) for a in uids(after)}
+    return dict.fromkeys(sorted(pairs))
+
+
+def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency]:
+    """Yield a dependency for each pair of milestones in which open issues of one block open issues of the other."""
+    milestones_by_item: dict[str, list[str]] = defaultdict(list)
+    item_by_name: dict[tuple[str, str, str], str] = {}
+    for uid, items in open_items.items():
+        milestone = milestones[uid]
+        for item in items:
+            milestones_by_item[item].append(uid)
+            issue = milestone.issues[item]
+            names = _names(milestone.source.name, issue.project, issue.key, issue.url)
+            item_by_name.update(dict.fromkeys(names, item))
+    blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for item, uids in milestones_by_item.items():
+        for after in uids:
+            issue = milestones[after].issues[item]
+            for word in issue.blocked_by:
+                names = _names(milestones[after].source.name, issue.project, word, word)
+                blocker = next((item_by_name[name] for name in names if name in item_by_name), None)
+                if blocker is None or after in milestones_by_item[blocker]:
+                    continue
+                for before in milestones_by_item[blocker]:
+                    if before not in uids:
+                        blockers[before, after].add(blocker)
+                        blocked[before, after].add(item)
+    for (before, after), blocking_items in sorted(blockers.items()):
+        yield blocking(
+            before,
+            after,
+            blockers=len(blocking_items),
+            of=len(open_items[before]),
+            blocked=len(blocked[before, after]),
+            waiting_of=len(open_items[after]),
+        )
+
+
+def _names(connection: str, project: str, key: str, url: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the names of an issue: a number is valid in its project, a whole key in its tracker."""
+    yield connection, project if key.startswith("#") else "", key
+    yield "", "", url

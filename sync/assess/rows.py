@@ -1,0 +1,216 @@
+"""Load the stored rows of one connection, limited to what an audience may read, as of one time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+
+from sync.assess.membership_cache import ItemRules, load_memberships
+from sync.history import containers as containers_
+from sync.history.membership_table import MembershipTable
+from sync.model.audience import EVERYBODY, Audience
+from sync.model.item_label import undo_own_touches
+from sync.model.membership import Container, Counts, Membership
+from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
+from sync.store.store import Store
+from sync.tracker.connection import Connection, MilestoneOverrides
+
+__all__ = ["ConnectionRows", "LazyIssues", "load_rows", "overrides_of"]
+
+
+@dataclass(frozen=True)
+class ConnectionRows:
+    """Rows of one connection as of ``at`` (UTC). A value: `sync.assess.whatif` changes copies of it.
+
+    ``projects`` are by native id; ``milestones``, ``issues`` and ``estimated`` (time of the last new estimate) by uid;
+    ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid.
+    """
+
+    connection: Connection
+    at: datetime
+    projects: Mapping[str, Project]
+    milestones: Mapping[str, Milestone]
+    due_dates: Mapping[str, Sequence[DueDate]]
+    memberships: MembershipTable
+    estimated: Mapping[str, datetime]
+    issues: Mapping[str, Issue]
+
+    @property
+    def source(self) -> str:
+        """The base URL of the tracker."""
+        return self.connection.connector.base_url
+
+    @cached_property
+    def project_keys(self) -> Mapping[str, str]:
+        """The key of each project, by native id."""
+        return {project.id: project.key for project in self.projects.values()}
+
+    @cached_property
+    def by_container(self) -> Mapping[str, Sequence[Membership]]:
+        """The memberships of each milestone that has any, by uid."""
+        return self.memberships.by_container()
+
+    @cached_property
+    def containers(self) -> Mapping[str, Container]:
+        """Each milestone as a container, by uid."""
+        containers = containers_.containers(
+            self.milestones.values(),
+            self.due_dates,
+            self.projects,
+            self.by_container,
+            source=self.source,
+            zone=self.connection.zone,
+            at=self.at,
+        )
+        return {container.id: container for container in containers}
+
+    @cached_property
+    def open_items(self) -> Mapping[str, Sequence[str]]:
+        """The uids of the open items of each milestone that has any, by uid."""
+        return self.memberships.open_items(self.at)
+
+    @cached_property
+    def counts(self) -> Mapping[str, Counts]:
+        """The counts of each milestone, by uid."""
+        return self.memberships.counts(self.containers.values(), self.at)
+
+    def written(self, milestone: Milestone) -> str:
+        """Return the id that people write."""
+        return f"{self.connection.name}:{self.projects[milestone.project].key}{milestone.written}"
+
+    def project_of(self, milestone_uid: str) -> Project:
+        """Return the project of a milestone. Raises KeyError."""
+        return self.projects[self.milestones[milestone_uid].project]
+
+    def overrides(self, milestone: Milestone) -> MilestoneOverrides:
+        """Return what the configuration says about a milestone."""
+        return overrides_of(self.connection, self.projects[milestone.project], milestone)
+
+
+def overrides_of(connection: Connection, project: Project, milestone: Milestone) -> MilestoneOverrides:
+    """Return what the configuration says about a milestone."""
+    return connection.named.get(f"{project.key}{milestone.written}", MilestoneOverrides())
+
+
+class LazyIssues(Mapping[str, Issue]):
+    """Issues by uid, loaded when they are needed: those of `prefetch` at once, all others when one is looked up.
+
+    ``load`` returns the issues with these native ids, or all of them for None.
+    """
+
+    def __init__(self, load: Callable[[Iterable[str] | None], Mapping[str, Issue]]) -> None:
+        self._load = load
+        self._issues: Mapping[str, Issue] = {}
+        self._is_complete = False
+
+    def prefetch(self, native_ids: Iterable[str]) -> None:
+        """Load the issues with these native ids."""
+        self._issues = self._load(native_ids)
+
+    def __getitem__(self, key: str) -> Issue:
+        if key not in self._issues:
+            return self._all()[key]
+        return self._issues[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> Mapping[str, Issue]:
+        if not self._is_complete:
+            self._issues, self._is_complete = self._load(None), True
+        return self._issues
+
+
+def load_rows(
+    store: Store, connection: Connection, at: datetime, audience: Audience, reported: Collection[str]
+) -> ConnectionRows:
+    """Load the rows of a connection that an audience may read, as of ``at`` (UTC).
+
+    The items of running milestones and of ``reported`` ones (uids of those with a status issue) are loaded at once,
+    other issues when they are needed.
+    """
+    source = connection.connector.base_url
+    watched = store.watched(connection.name, source)
+    projects = {
+        project.id: project
+        for project in store.projects(source)
+        if project.id in watched and audience.sees(connection.name, project)
+    }
+    if audience is not EVERYBODY:
+        watched = frozenset(projects)
+    milestones = _load_milestones(store, connection, projects, at)
+    rules = ItemRules(
+        removed=connection.removed,
+        ignored=connection.ignored,
+        status_issues=store.status_issue_ids(source),
+        own_labels=store.item_labels(source),
+    )
+    due_dates = store.due_dates(source)
+    history = load_memberships(store, source, watched, at, rules)
+    by_container = history.memberships.by_container()
+    issues = LazyIssues(_loader(store, source, watched, rules))
+    rows = ConnectionRows(
+        connection=connection,
+        at=at,
+        projects=projects,
+        milestones={  # a milestone by rule exists only once it has had an item
+            name: milestone
+            for name, milestone in milestones.items()
+            if milestone.kind is not MilestoneKind.RULE or name in by_container
+        },
+        due_dates=due_dates,
+        memberships=history.memberships,
+        estimated=dict(history.estimated),
+        issues=issues,
+    )
+    prefix = len(uid(source, "issue", ""))
+    issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))
+    return rows
+
+
+def _load_milestones(
+    store: Store, connection: Connection, projects: Mapping[str, Project], at: datetime
+) -> dict[str, Milestone]:
+    """Load the milestones that the configuration admits, by uid, with the start that it gives them."""
+    source = connection.connector.base_url
+    milestones = {}
+    for _, milestone in store.milestones(source):
+        project = projects.get(milestone.project)
+        if project is None or (milestone.created_at is not None and milestone.created_at > at):
+            continue
+        if milestone.kind is MilestoneKind.RULE or connection.admits(project.key, milestone.title):
+            start = overrides_of(connection, project, milestone).start
+            name = uid(source, "milestone", milestone.id)
+            milestones[name] = msgspec.structs.replace(milestone, start=start) if start else milestone
+    return milestones
+
+
+def _loader(
+    store: Store, source: str, projects: Collection[str], rules: ItemRules
+) -> Callable[[Iterable[str] | None], Mapping[str, Issue]]:
+    def load(native_ids: Iterable[str] | None) -> Mapping[str, Issue]:
+        if native_ids is None:
+            stored = store.issues(source, projects=projects)
+        else:
+            stored = store.issues(source, ids=list(native_ids))
+        items = (issue for issue in stored if rules.is_item(issue) and issue.id not in rules.status_issues)
+        issues = {uid(source, "issue", issue.id): issue for issue in items}
+        return issues | undo_own_touches(issues, rules.own_labels, source)
+
+    return load
+
+
+def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
+    """Return the uids of all open items, and of all items of running and reported milestones."""
+    items = {item for uids in rows.open_items.values() for item in uids}
+    for container in rows.containers.values():
+        if container.ended is None or container.id in reported:
+            items.update(rows.memberships.items_of(container.id))
+    return items
