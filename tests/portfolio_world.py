@@ -102,12 +102,12 @@ def _issue(
 def beside(*pages: Page) -> Page:
     """Several projects in one tracker."""
     return Page(
-        projects=tuple(project for one in pages for project in one.projects),
-        milestones=tuple(milestone for one in pages for milestone in one.milestones),
-        issues=tuple(issue for one in pages for issue in one.issues),
-        cursors={project: cursor for one in pages for project, cursor in one.cursors.items()},
-        complete=frozenset().union(*(one.complete for one in pages)),
-        all_milestones=frozenset().union(*(one.all_milestones for one in pages)),
+        projects=tuple(project for page in pages for project in page.projects),
+        milestones=tuple(milestone for page in pages for milestone in page.milestones),
+        issues=tuple(issue for page in pages for issue in page.issues),
+        cursors={project: cursor for page in pages for project, cursor in page.cursors.items()},
+        complete=frozenset().union(*(page.complete for page in pages)),
+        all_milestones=frozenset().union(*(page.all_milestones for page in pages)),
     )
 
 
@@ -123,15 +123,15 @@ class World:
         self.store = Store.memory(lambda: NOW)
         self.trackers: dict[str, MemoryTracker] = {}
         self.sources: list[Connection] = []
-        for one in pages:
-            name = one.projects[0].id
-            tracker = MemoryTracker(lambda: NOW, pages=[one])
+        for page in pages:
+            name = page.projects[0].id
+            tracker = MemoryTracker(lambda: NOW, pages=[page])
             connector = MemoryConnector(tracker, name=name, source=f"memory://{name}")
             self.trackers[name] = tracker
-            keys = tuple(project.key for project in one.projects)
+            keys = tuple(project.key for project in page.projects)
             self.sources.append(Connection(name=name, connector=connector, projects=keys, share=share))
-            self.store.save(connector.base_url, one, NOW)
-            self.store.watch(name, connector.base_url, {project.id for project in one.projects}, only=True)
+            self.store.save(connector.base_url, page, NOW)
+            self.store.watch(name, connector.base_url, {project.id for project in page.projects}, only=True)
 
     def whole(
         self,

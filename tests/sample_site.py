@@ -160,7 +160,7 @@ def installation(
     for name, held in pages.items():
         tracker = MemoryTracker(lambda: clock[0], pages=list(held))
         connector = MemoryConnector(tracker, name, f"memory://{name}")
-        projects = tuple(one.key for page in held for one in page.projects)
+        projects = tuple(project.key for page in held for project in page.projects)
         sources.append(Connection(name=name, connector=connector, projects=projects))
     with Engine(
         sources=sources,

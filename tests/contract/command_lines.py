@@ -28,7 +28,7 @@ def _flags(command: Any) -> frozenset[str]:
     """The flags of a command; those of a group are its commands' names and all of their flags."""
     inner = getattr(command, "commands", {})
     own = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
-    return frozenset(own.union(inner, *(_flags(one) for one in inner.values())))
+    return frozenset(own.union(inner, *(_flags(command) for command in inner.values())))
 
 
 def unknown_words(words: Sequence[str]) -> list[str]:

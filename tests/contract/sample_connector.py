@@ -162,7 +162,7 @@ class Linear:
         since = cursor.at.isoformat() if cursor.at else None
         for page in self._pages("Issues", slug, project=key, since=since):
             news = [
-                issue for issue in (_issue(one, key) for one in page) if cursor.seen.get(issue.id) != issue.updated_at
+                issue for issue in (_issue(row, key) for row in page) if cursor.seen.get(issue.id) != issue.updated_at
             ]
             for issue in news:
                 seen = cursor.seen if cursor.at == issue.updated_at else {}
@@ -211,7 +211,7 @@ class Linear:
 
     def _status_issue(self, identifier: str, key: str) -> StatusIssue:
         row = self._ask("Issue", key, id=identifier)
-        comments = [one for page in self._pages("Comments", key, issue=row["id"]) for one in page]
+        comments = [comment for page in self._pages("Comments", key, issue=row["id"]) for comment in page]
         return StatusIssue(
             issue=row["identifier"],
             url=row["url"],

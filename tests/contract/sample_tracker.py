@@ -132,7 +132,7 @@ class Workspace(BaseAdapter):
         raise NotThereError
 
     def _shown(self, row: Json) -> Json:
-        names = [{"name": self.labels[one]["name"]} for one in row["labelIds"]]
+        names = [{"name": self.labels[label]["name"]} for label in row["labelIds"]]
         goal = {"id": row["milestone"]} if row["milestone"] else None
         return row | {"labels": {"nodes": names}, "projectMilestone": goal}
 
@@ -172,7 +172,7 @@ class Workspace(BaseAdapter):
 
     def _IssueUpdate(self, id: str, added: list[str], removed: list[str]) -> Json:  # noqa: A002, N802
         row = self._one(self.issues, id, "identifier")
-        kept = [one for one in row["labelIds"] if one not in {*removed, *added}]
+        kept = [label for label in row["labelIds"] if label not in {*removed, *added}]
         return {"issue": self.edit(row, labelIds=[*kept, *added])}
 
     def _CommentCreate(self, issue: str, body: str) -> Json:  # noqa: N802

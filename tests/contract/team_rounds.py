@@ -157,7 +157,7 @@ def team(kind: str) -> Iterator[Team]:
     clock = Clock()
     world = World(clock)
     with Sandbox(world, only=(kind,)):
-        tracker = next(one for one in world.trackers if one.kind == kind)
+        tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
         begun, ada = MONDAY - timedelta(days=14), tracker.user("ada", "Ada Fox")
         tracker.user("eve", "Eve")
         project = tracker.project(KEYS[kind], "App", created=begun)

@@ -82,8 +82,8 @@ def private(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     context.load_cert_chain(both)
     made = Server()
     made.socket = context.wrap_socket(made.socket, server_side=True)
-    for one in _running(made):
-        yield one, file
+    for server in _running(made):
+        yield server, file
 
 
 def _running(made: Server) -> Iterator[Server]:

@@ -271,7 +271,7 @@ def test_a_mail_that_reached_only_some_is_not_sent_again(post: Post) -> None:
     assert (found.state, "only a part" in found.problem) == (SendState.UNSURE, True)
     post.refused.clear()
     assert place.states() == {"mail": SendState.ALREADY_SENT}
-    assert [str(one["To"]) for one in post.mails] == ["one@example.org"]
+    assert [str(mail["To"]) for mail in post.mails] == ["one@example.org"]
 
 
 def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
@@ -290,16 +290,16 @@ def crowd(*hidden: Page, secret: bool = False) -> Place:
     return place
 
 
-def _secretive(one: Page) -> Page:
+def _secretive(page: Page) -> Page:
     """With an open issue that counts for no audience."""
-    issue = one.issues[-1]
+    issue = page.issues[-1]
     hidden = structs.replace(issue, id="hidden", key="acme/app#999", visibility=Visibility.CONFIDENTIAL)
-    return structs.replace(one, issues=(*one.issues, hidden))
+    return structs.replace(page, issues=(*page.issues, hidden))
 
 
-def _renamed(one: Page) -> Page:
-    *rest, last = one.milestones
-    return structs.replace(one, milestones=(*rest, structs.replace(last, title="../<b>Évil\u202egnp.exe</b>\r\n☃")))
+def _renamed(page: Page) -> Page:
+    *rest, last = page.milestones
+    return structs.replace(page, milestones=(*rest, structs.replace(last, title="../<b>Évil\u202egnp.exe</b>\r\n☃")))
 
 
 def attached(mail: Any) -> dict[str, bytes]:
@@ -336,7 +336,7 @@ def test_a_mail_carries_no_burn_up_of_what_it_does_not_tell_of(post: Post) -> No
     assert place.states() == {"mail": SendState.SENT}
     place.rename()
     assert place.states(NOW + DAY) == {"mail": SendState.SENT}
-    assert [len(attached(one)) for one in post.mails] == [2, 1]
+    assert [len(attached(mail)) for mail in post.mails] == [2, 1]
 
 
 def test_a_mail_to_readers_of_words_names_no_percentages_in_its_picture(post: Post) -> None:
@@ -360,7 +360,7 @@ def test_without_what_draws_a_mail_goes_without_pictures_and_that_is_said_once(
         for _ in range(2):
             assert Place(mail=mail(post)).states() == {"mail": SendState.SENT}
     pictures._can_draw.cache_clear()
-    assert [attached(one) for one in post.mails] == [{}, {}]
+    assert [attached(mail) for mail in post.mails] == [{}, {}]
     assert ["milesync[site]" in log["event"] for log in logs] == [True]
 
 
@@ -379,7 +379,7 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
     with capture_logs() as logs:
         assert place.states() == {"mail": SendState.SENT}
     assert place.states() == {"mail": SendState.ALREADY_SENT}
-    assert [attached(one) for one in post.mails] == [{}]
+    assert [attached(mail) for mail in post.mails] == [{}]
     assert len(logs) == 1
 
 

@@ -61,7 +61,7 @@ def test_the_last_stage_has_no_rights_and_writes_to_its_volume_only() -> None:
 
 def test_its_commands_exist() -> None:
     lists = re.findall(r'(?:CMD|ENTRYPOINT) (\[".*"\])', DOCKERFILE)
-    words = [[part.strip('" ') for part in one.strip("[]").split(",")] for one in lists]
+    words = [[part.strip('" ') for part in instruction.strip("[]").split(",")] for instruction in lists]
     healthcheck, entrypoint, command = words
     assert entrypoint == ["milesync"]
     assert unknown_words(command) == []

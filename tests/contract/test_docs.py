@@ -42,7 +42,7 @@ def calls(page: str) -> list[list[str]]:
     spans = [token.content for token in tokens(page) if token.type == "code_inline"]
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()] + spans
     found = [re.search(r"^(?:\.venv/bin/)?milesync ([a-z].*)", line.strip()) for line in lines]
-    return [shlex.split(one[1].split(" #")[0]) for one in found if one]
+    return [shlex.split(match[1].split(" #")[0]) for match in found if match]
 
 
 def test_the_pages_are_found() -> None:

@@ -66,14 +66,14 @@ def recorded() -> list[Exchange]:
                 file = packed.extractfile(member)
                 assert file is not None
                 found += _exchanges(member.name.rpartition("/")[2], file.read().decode())
-    return [one for one in found if str(one.answer.body)[:1] in ("[", "{")]
+    return [exchange for exchange in found if str(exchange.answer.body)[:1] in ("[", "{")]
 
 
 def _good(recorded: list[Exchange], verb: str, path: str) -> Iterator[Exchange]:
     wanted = re.compile(f"(?:https://[^/]+)?(?:/api/v3)?{path}(?:\\?.*)?")
-    for one in recorded:
-        if one.verb == verb and wanted.fullmatch(one.path) and 200 <= one.answer.status < 300:
-            yield one
+    for exchange in recorded:
+        if exchange.verb == verb and wanted.fullmatch(exchange.path) and 200 <= exchange.answer.status < 300:
+            yield exchange
 
 
 def _as(exchange: Exchange, row: dict[str, Any]) -> Response:
@@ -86,12 +86,12 @@ REPOSITORY = "/repos/[^/]+/[^/]+"
 def test_milestones(recorded: list[Exchange]) -> None:
     told: Counter[str] = Counter()
     for path in (f"{REPOSITORY}/milestones", f"{REPOSITORY}/milestones/\\d+"):
-        for one in _good(recorded, "GET", path):
-            for row in one.rows:
+        for exchange in _good(recorded, "GET", path):
+            for row in exchange.rows:
                 if "node_id" not in row or "html_url" not in row:
                     told["before there were node ids"] += 1
                     continue
-                made = normalize.milestone(decode(_as(one, row), api_types.Milestone, "x"), "p")
+                made = normalize.milestone(decode(_as(exchange, row), api_types.Milestone, "x"), "p")
                 assert (made.title, made.key, made.id) == (row["title"], str(row["number"]), row["node_id"])
                 assert made.state is (State.CLOSED if row["state"] == "closed" else State.OPEN)
                 assert (made.due is None) is (row["due_on"] is None)
@@ -102,11 +102,11 @@ def test_milestones(recorded: list[Exchange]) -> None:
 def test_milestones_of_issues(recorded: list[Exchange]) -> None:
     """Each issue carries its whole milestone: the same object."""
     seen = set()
-    for one in _good(recorded, "GET", f"{REPOSITORY}/issues(?:/\\d+)?"):
-        for row in one.rows:
+    for exchange in _good(recorded, "GET", f"{REPOSITORY}/issues(?:/\\d+)?"):
+        for row in exchange.rows:
             inside = row.get("milestone")
             if inside and "node_id" in inside and "html_url" in inside:
-                made = normalize.milestone(decode(_as(one, inside), api_types.Milestone, "x"), "p")
+                made = normalize.milestone(decode(_as(exchange, inside), api_types.Milestone, "x"), "p")
                 if inside["due_on"]:
                     assert made.due is not None
                     assert made.due.isoformat() == inside["due_on"][:10]
@@ -116,9 +116,9 @@ def test_milestones_of_issues(recorded: list[Exchange]) -> None:
 
 def test_issues_tell_when_they_changed(recorded: list[Exchange]) -> None:
     """Some recordings were cut down to the ids by PyGithub's authors: those do not count."""
-    listed = (one for one in _good(recorded, "GET", f"{REPOSITORY}/issues") if one.rows)
-    lists = [one for one in listed if all("updated_at" in row for row in one.rows)]
-    read = [decode(one.answer, tuple[api_types.NewestChange, ...], "x") for one in lists]
+    listed = (exchange for exchange in _good(recorded, "GET", f"{REPOSITORY}/issues") if exchange.rows)
+    lists = [exchange for exchange in listed if all("updated_at" in row for row in exchange.rows)]
+    read = [decode(exchange.answer, tuple[api_types.NewestChange, ...], "x") for exchange in lists]
     assert sum(map(len, read)) > 100
     assert all(probe.updated_at.tzinfo is not None for probes in read for probe in probes)
 
@@ -133,12 +133,12 @@ def test_issues_tell_when_they_changed(recorded: list[Exchange]) -> None:
 )
 def test_what_a_creation_answers(recorded: list[Exchange], path: str, numbered: bool) -> None:
     told: Counter[str] = Counter()
-    for one in _good(recorded, "POST", path):
-        if "node_id" not in one.rows[0]:
+    for exchange in _good(recorded, "POST", path):
+        if "node_id" not in exchange.rows[0]:
             told["before there were node ids"] += 1
             continue
-        made = decode(one.answer, api_types.Created, "x")
-        assert made.node_id == one.rows[0]["node_id"]
+        made = decode(exchange.answer, api_types.Created, "x")
+        assert made.node_id == exchange.rows[0]["node_id"]
         assert bool(made.number) is numbered
         told["read"] += 1
     if not told["read"]:
@@ -147,13 +147,13 @@ def test_what_a_creation_answers(recorded: list[Exchange], path: str, numbered: 
 
 def test_refusals_are_sorted_by_what_to_do(recorded: list[Exchange]) -> None:
     found: dict[int, set[type[TrackerError] | None]] = {}
-    for one in recorded:
-        problem = error_of(one.answer, "x", "", NOW)
-        if one.answer.status >= 400:
+    for exchange in recorded:
+        problem = error_of(exchange.answer, "x", "", NOW)
+        if exchange.answer.status >= 400:
             assert problem is not None
             assert len(problem.detail) < 240
-            found.setdefault(one.answer.status, set()).add(type(problem))
-        elif one.answer.status in (200, 201, 204, 304):
+            found.setdefault(exchange.answer.status, set()).add(type(problem))
+        elif exchange.answer.status in (200, 201, 204, 304):
             assert problem is None
     assert found[404] == {GoneError}
     assert found[401] == {AuthError}
@@ -163,8 +163,8 @@ def test_refusals_are_sorted_by_what_to_do(recorded: list[Exchange]) -> None:
 
 def test_headers(recorded: list[Exchange]) -> None:
     """The budget and the clock, as the headers of fourteen years tell them."""
-    budgets = [left for one in recorded if (left := rate_limit(one.answer, "core"))]
-    clocks = [ahead for one in recorded if (ahead := clock_ahead(one.answer, NOW))]
+    budgets = [left for exchange in recorded if (left := rate_limit(exchange.answer, "core"))]
+    clocks = [ahead for exchange in recorded if (ahead := clock_ahead(exchange.answer, NOW))]
     assert len(budgets) > 100
     assert len(clocks) > 100
     assert all(0 <= left.left <= left.limit for left in budgets)
@@ -172,7 +172,7 @@ def test_headers(recorded: list[Exchange]) -> None:
 
 def test_answers_of_graphql(recorded: list[Exchange]) -> None:
     """Both halves of an answer, its errors with their type and path."""
-    asked = (one for one in recorded if one.path.endswith("/graphql"))
-    replies = [decode(one.answer, api_types.Reply[Any], "x") for one in asked if "data" in one.rows[0]]
+    asked = (exchange for exchange in recorded if exchange.path.endswith("/graphql"))
+    replies = [decode(exchange.answer, api_types.Reply[Any], "x") for exchange in asked if "data" in exchange.rows[0]]
     assert len(replies) > 5
     assert all(reply.data is not None or reply.errors for reply in replies)

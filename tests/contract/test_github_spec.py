@@ -179,8 +179,8 @@ def _browse(url: str) -> None:
 
 def test_rest_requests_and_answers_are_as_described(exchanges: list[Exchange]) -> None:
     rest = [(request, response) for request, response in exchanges if not str(request.url).endswith("/graphql")]
-    described_ones = [one for one in rest if not BEYOND.search(str(one[0].path_url))]
-    assert [found for one in described_ones for found in _problems(*one)] == []
+    described_ones = [exchange for exchange in rest if not BEYOND.search(str(exchange[0].path_url))]
+    assert [found for exchange in described_ones for found in _problems(*exchange)] == []
     assert len(rest) - len(described_ones) == 1
     asked = {(request.method, str(request.path_url).partition("?")[0]) for request, _ in rest}
     assert len(asked) > 20
@@ -214,9 +214,9 @@ def _parameters(sent: requests.PreparedRequest) -> set[str]:
     ]
     components = description["components"]["parameters"]
     return {
-        components[one["$ref"].rpartition("/")[2]]["name"] if "$ref" in one else one["name"]
+        components[parameter["$ref"].rpartition("/")[2]]["name"] if "$ref" in parameter else parameter["name"]
         for operation in found
-        for one in operation.get("parameters", ())
+        for parameter in operation.get("parameters", ())
     }
 
 
@@ -271,8 +271,8 @@ def _strange(mine: Any, theirs: Any) -> Iterator[str]:
     elif isinstance(mine, GraphQLEnumType):
         yield from (f"{mine.name}.{value}" for value in mine.values.keys() - theirs.values.keys())
     elif isinstance(mine, GraphQLUnionType):
-        known = {one.name for one in theirs.types}
-        yield from (f"{mine.name} = {one.name}" for one in mine.types if one.name not in known)
+        known = {definition.name for definition in theirs.types}
+        yield from (f"{mine.name} = {definition.name}" for definition in mine.types if definition.name not in known)
     elif isinstance(mine, GraphQLInputObjectType):
         needed = {name for name, field in theirs.fields.items() if str(field.type).endswith("!")}
         yield from (f"{mine.name}.{name}" for name in needed - mine.fields.keys())
@@ -286,6 +286,6 @@ def _strange(mine: Any, theirs: Any) -> Iterator[str]:
 
 
 def _differing(where: str, mine: Any, theirs: Any) -> Iterator[str]:
-    for name, one in mine.items():
-        if name not in theirs or str(theirs[name].type) != str(one.type):
+    for name, field in mine.items():
+        if name not in theirs or str(theirs[name].type) != str(field.type):
             yield f"{where}.{name}"

@@ -161,7 +161,7 @@ def test_many_status_issues_come_in_few_requests(there: Small, clock: Clock) -> 
         )
         wanted.append(one)
     seen = connector.observe(wanted)
-    assert seen.issues.keys() == {one.milestone for one in wanted}
+    assert seen.issues.keys() == {target.milestone for target in wanted}
     assert connector.requests == 1 + 1 + 5
 
 

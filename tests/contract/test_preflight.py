@@ -76,7 +76,7 @@ def place(tracker: Tracker) -> Project:
 
 @pytest.fixture(params=sorted(KEYS))
 def tracker(world: World, request: pytest.FixtureRequest) -> Tracker:
-    return next(one for one in world.trackers if one.kind == request.param)
+    return next(tracker for tracker in world.trackers if tracker.kind == request.param)
 
 
 def test_a_token_with_every_right_lacks_nothing_and_nothing_is_written(tracker: Tracker) -> None:
@@ -126,7 +126,7 @@ def test_a_token_that_is_no_good_is_an_error_of_the_connection(tracker: Tracker)
 
 @pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
 def test_the_expiry_of_a_token_where_the_tracker_tells(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     tracker.expires = datetime(2026, 3, 9, tzinfo=UTC)
     told = examined(tracker)
     assert told.expires == tracker.expires
@@ -268,7 +268,7 @@ def test_webhooks_and_obstacles_of_gitlab(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_what_the_form_for_a_status_issue_requires(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     place(tracker).required = {"customfield_10100": "Team"}
     (obstacle,) = examined(tracker).obstacles
     assert obstacle.words == "a new Task must have 'Team'"
@@ -281,7 +281,7 @@ def test_what_the_form_for_a_status_issue_requires(world: World, kind: str) -> N
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_an_issue_type_that_is_not_there_names_those_that_are(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     (obstacle,) = examined(tracker, status_type="Milestone").obstacles
     assert obstacle.words == "it has no issue type 'Milestone'"
     assert obstacle.remedy == "set status_issue.type to one of: Task, Bug, Story"
@@ -289,14 +289,14 @@ def test_an_issue_type_that_is_not_there_names_those_that_are(world: World, kind
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_one_missing_permission_of_jira_is_named_as_jira_names_it(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     place(tracker).denied = {"ADD_COMMENTS"}
     assert lacking(examined(tracker)) == {(place(tracker).key, "Add Comments", Need.UPDATE)}
 
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_a_versions_description_takes_a_right_that_is_asked_for_only_then(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     assert lacking(examined(tracker)) == set()
     found = lacking(examined(tracker, also=["description"]))
     assert found == {(place(tracker).key, "Administer Projects", Need.UPDATE)}
@@ -306,7 +306,7 @@ def test_a_versions_description_takes_a_right_that_is_asked_for_only_then(world:
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_a_picture_takes_rights_and_attachments_that_are_asked_for_only_then(world: World, kind: str) -> None:
-    tracker = next(one for one in world.trackers if one.kind == kind)
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     assert lacking(examined(tracker, also=["picture"])) == set()
     place(tracker).denied, tracker.attaching = {"DELETE_OWN_ATTACHMENTS"}, False
     assert (lacking(examined(tracker)), examined(tracker).obstacles) == (set(), ())

@@ -154,7 +154,7 @@ def test_large_pages_and_reads_in_batches(store: Store) -> None:
     told = {item.id: (event(EventKind.JOINED, T0, of=item.id, milestone=item.milestones[0]),) for item in many}
     store.save(SOURCE, Page(issues=many, histories=told), T0)
     assert list(store.issues(SOURCE)) == list(many)
-    assert [one.issue for one in store.events(SOURCE)] == [item.id for item in many]
+    assert [event.issue for event in store.events(SOURCE)] == [item.id for item in many]
     assert [item.id for item in store.issues(SOURCE, projects=["p1"])] == [f"{n:05}" for n in range(1, 2_500, 2)]
     assert [item.id for item in store.issues(SOURCE, milestones=["m2"])] == [f"{n:05}" for n in range(2, 2_500, 3)]
 
@@ -209,9 +209,9 @@ def test_a_new_estimate_is_noted_also_where_the_tracker_tells_the_history(store:
     second = replace(first, estimate=7200, updated_at=T0 + DAY)
     store.save(SOURCE, Page(issues=(second,), histories={"1": (joined,)}), T0 + DAY)
     store.save(SOURCE, Page(issues=(replace(second, points=3.0),)), T0 + 2 * DAY)
-    noted = [one for one in store.events(SOURCE) if one.kind is EventKind.ESTIMATED]
-    assert [one.at for one in noted] == [T0 + DAY, T0 + 2 * DAY]
-    assert [one for one in store.events(SOURCE) if one not in noted] == [joined]
+    noted = [event for event in store.events(SOURCE) if event.kind is EventKind.ESTIMATED]
+    assert [event.at for event in noted] == [T0 + DAY, T0 + 2 * DAY]
+    assert [event for event in store.events(SOURCE) if event not in noted] == [joined]
     (stay,) = history.memberships(store.issues(SOURCE), store.events(SOURCE), {}, source=SOURCE)
     assert (stay.joined, stay.left, stay.closed) == (T0 - DAY, None, None)
 
@@ -232,7 +232,7 @@ def test_a_history_replaces_what_the_tracker_told_and_nothing_else(store: Store)
     assert list(store.events(SOURCE)) == [noted, first] or list(store.events(SOURCE)) == [first, noted]
     moved = issue(updated_at=T0 + 2 * DAY, milestones=("b",))
     store.save(SOURCE, Page(issues=(moved,), histories={"1": (second,)}), T0)
-    assert sorted(store.events(SOURCE), key=lambda one: one.at) == [second, noted]
+    assert sorted(store.events(SOURCE), key=lambda event: event.at) == [second, noted]
 
 
 def test_snapshots_make_the_same_memberships_as_told_history(store: Store) -> None:
@@ -360,7 +360,7 @@ def test_a_gone_issue_comes_back_with_a_later_pull_only(store: Store) -> None:
     saved = store.save(SOURCE, Page(issues=(there,)), T0 + 2 * DAY)
     assert list(store.issues(SOURCE)) == [there]
     assert saved.changed == {"1"}
-    assert [one.kind for one in store.events(SOURCE)] == [EventKind.LEFT, EventKind.JOINED]
+    assert [event.kind for event in store.events(SOURCE)] == [EventKind.LEFT, EventKind.JOINED]
 
 
 # --- sweeps -------------------------------------------------------------------------------------------------------

@@ -57,12 +57,14 @@ def test_a_workflow_has_no_rights_but_those_that_a_job_names(path: Path) -> None
 def test_actions_are_pinned_by_commit_and_tell_their_version(path: Path) -> None:
     used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
     assert used
-    assert [one for one in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
+    assert [
+        action for action in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+    ] == []
 
 
 def test_an_action_has_one_commit_for_one_version_everywhere() -> None:
-    used = {one for path in WORKFLOWS for one in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))}
-    assert len(used) == len({one.split("@")[0] for one in used})
+    used = {action for path in WORKFLOWS for action in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))}
+    assert len(used) == len({action.split("@")[0] for action in used})
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -41,7 +41,7 @@ def run(config: Path, *words: str, **env: str) -> Done:
 
 
 def states(done: Done) -> dict[str, str]:
-    return {one["channel"]: one["state"] for one in done.document.get("digests", [])}
+    return {digest["channel"]: digest["state"] for digest in done.document.get("digests", [])}
 
 
 def test_a_run_sends_what_is_due_and_the_next_one_nothing(config: Path, chat: Chat) -> None:

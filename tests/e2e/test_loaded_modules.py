@@ -63,12 +63,12 @@ def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
 
 @pytest.mark.parametrize("name", NEEDLESS)
 def test_a_run_loads_nothing_that_only_others_need(name: str, loaded: frozenset[str]) -> None:
-    assert [one for one in sorted(loaded) if one == name or one.startswith(f"{name}.")] == []
+    assert [module for module in sorted(loaded) if module == name or module.startswith(f"{name}.")] == []
 
 
 @pytest.mark.parametrize("name", [*NEEDLESS, *FORECAST])
 def test_a_pull_loads_nothing_of_the_forecast(name: str, both: dict[str, list[str]]) -> None:
-    assert [one for one in both["pull"] if one == name or one.startswith(f"{name}.")] == []
+    assert [module for module in both["pull"] if module == name or module.startswith(f"{name}.")] == []
 
 
 @pytest.mark.parametrize("name", FORECAST)

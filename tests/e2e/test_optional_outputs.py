@@ -147,7 +147,7 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     run(config)
     done = milesync("retire", "--yes", "--json", "--config", str(config))
     assert done.code == 0, done.err
-    assert [one.body for one in board.notes] == [person]
+    assert [note.body for note in board.notes] == [person]
     note.body = written
     done = milesync("retire", "--yes", "--json", "--config", str(config))
     assert (done.code, board.notes) == (0, []), done.err

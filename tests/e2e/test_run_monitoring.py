@@ -84,7 +84,7 @@ def lose(world: World) -> None:
 
 
 def event(done: Done, name: str = "run finished") -> dict[str, Any]:
-    (found,) = [one for one in done.events if one["event"] == name]
+    (found,) = [event for event in done.events if event["event"] == name]
     return found
 
 
@@ -112,7 +112,7 @@ def test_one_event_a_run_has_its_numbers_and_its_id(place: Place) -> None:
     assert told["requests"] == document["requests"]
     assert told["failures"] == {"gh": 0, "gl": 0}
     assert sum(told["status"].values()) == 2
-    assert {one["run"] for one in done.events} == {told["run"]}
+    assert {event["run"] for event in done.events} == {told["run"]}
     assert told["issues"] == 32
 
 
@@ -196,13 +196,13 @@ def test_a_run_that_dies_says_so_in_its_event(place: Place, monkeypatch: pytest.
 def test_the_first_run_of_a_day_tidies_up(place: Place) -> None:
     _, config = place
     assert run(config).code == 0
-    assert [one for one in run(config).events if one["event"] == "store pruned"] == []
+    assert [event for event in run(config).events if event["event"] == "store pruned"] == []
     with sqlite3.connect(config.with_name("milesync.db")) as raw:
         raw.execute("UPDATE run SET started_at = started_at - ?", (400 * 86400 * 10**6,))
     raw.close()
     told = event(run(config), "store pruned")
     assert (told["runs"], told["assessments"]) == (2, 0)
-    assert [one for one in run(config).events if one["event"] == "store pruned"] == []
+    assert [event for event in run(config).events if event["event"] == "store pruned"] == []
 
 
 def test_status_tells_when_each_tracker_was_last_seen(place: Place) -> None:

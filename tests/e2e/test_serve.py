@@ -89,7 +89,7 @@ def knock(at: str, event: str, document: dict[str, Any], secret: str = SECRET) -
 def refreshed(log: Path) -> list[int]:
     """How much each refresh wrote."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [one["applied"] for one in lines if one["event"] == "run finished" and one["task"] == "refresh"]
+    return [line["applied"] for line in lines if line["event"] == "run finished" and line["task"] == "refresh"]
 
 
 def come_to_rest(at: str, log: Path) -> None:

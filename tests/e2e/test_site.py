@@ -234,7 +234,7 @@ def test_a_joint_milestone_leads_to_its_members_and_what_waits_to_what_it_waits_
         assert [any(name in text for text in members) for name in JOINT.members] == [True, True]
         page.click("table.list a:has-text('app 9')")
         assert page.locator("h1").inner_text() == "app 9"
-    (late,) = (one for one in report.made.pages if one.before)
+    (late,) = (page for page in report.made.pages if page.before)
     assert late.alone is not None
     with visit(browser, report.out, late.row.page) as page:
         assert "app 11" in page.locator("section:has(> #before)").inner_text()
@@ -244,7 +244,7 @@ def test_a_joint_milestone_leads_to_its_members_and_what_waits_to_what_it_waits_
 
 
 def test_a_finished_milestone_shows_its_closing_record(browser: Any, report: Report) -> None:
-    (done,) = (one for one in report.made.pages if one.milestone.uid == report.closed)
+    (done,) = (page for page in report.made.pages if page.milestone.uid == report.closed)
     with visit(browser, report.out, done.row.page) as page:
         told = page.locator(".record").inner_text()
     assert "was finished on" in told
@@ -386,8 +386,8 @@ def test_everything_is_reached_by_keyboard_and_the_focus_is_seen(browser: Any, r
             reached.append(
                 page.evaluate("(e => [e.tagName, e.id, getComputedStyle(e).outlineStyle])(document.activeElement)")
             )
-        assert {"f-text", "f-status", "f-tracker", "f-owner", "f-order"} <= {one[1] for one in reached}
-        assert {one[2] for one in reached if one[0] in ("A", "BUTTON")} == {"solid"}
+        assert {"f-text", "f-status", "f-tracker", "f-owner", "f-order"} <= {element[1] for element in reached}
+        assert {element[2] for element in reached if element[0] in ("A", "BUTTON")} == {"solid"}
 
 
 def test_the_sliders_answer_with_what_was_computed(browser: Any, report: Report) -> None:
@@ -475,7 +475,7 @@ def test_a_source_that_was_never_read_is_told_at_the_top_too(tmp_path: Path) -> 
     with installation(small(), stale="gl", daily=False) as engine:
         report = Report(contents(engine), tmp_path / "all")
         public = Report(contents(engine, Audience("public")), tmp_path / "public")
-    whole, narrow = ((one.out / "index.html").read_text() for one in (report, public))
+    whole, narrow = ((site.out / "index.html").read_text() for site in (report, public))
     assert "<bdi>gl:acme/api</bdi>: never read in full yet" in whole
     assert "Every source answered" not in whole + narrow
     assert "acme/api" not in narrow
@@ -546,7 +546,7 @@ def test_axe_finds_nothing(
             page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
             page.evaluate(axe)
             found = page.evaluate("options => axe.run(document, options)", options)["violations"]
-            told = [(one["id"], one["impact"], one["nodes"][0]["html"][:200]) for one in found]
+            told = [(violation["id"], violation["impact"], violation["nodes"][0]["html"][:200]) for violation in found]
             assert told == [], name
 
 

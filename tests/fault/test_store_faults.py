@@ -119,7 +119,7 @@ def test_one_of_many_that_want_a_lease_at_once_gets_it(url: str) -> None:
     with Store.open(url, create=True, clock=clock) as store, ThreadPoolExecutor(16) as pool:
         for n in range(5):
             wanted = [f"host:{i}:{n}" for i in range(50)]
-            held = [one for one in pool.map(store.acquire, [f"{SOURCE}/{n}"] * 50, wanted) if one]
+            held = [lease for lease in pool.map(store.acquire, [f"{SOURCE}/{n}"] * 50, wanted) if lease]
             assert len(held) == 1
             assert held[0].check()
 

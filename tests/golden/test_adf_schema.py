@@ -27,7 +27,7 @@ def _kinds(schema: dict[str, Any]) -> set[str]:
     if "$ref" in schema:
         return _kinds(SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[1]])
     if "anyOf" in schema or "allOf" in schema:
-        return set[str]().union(*(_kinds(one) for one in schema.get("anyOf", []) + schema.get("allOf", [])))
+        return set[str]().union(*(_kinds(part) for part in schema.get("anyOf", []) + schema.get("allOf", [])))
     return set(schema.get("properties", {}).get("type", {}).get("enum", []))
 
 

@@ -45,13 +45,13 @@ class There:
         have = msgspec.structs.replace(ISSUE, files=self.files)
         asked = want(picture=picture, previous=PreviousWrites(pictures=frozenset(self.pictured)), **fields)
         made, why = plan_attachment(asked, have, "acme", self.now)
-        for one in made:
-            if isinstance(one, Attach):
-                self.put(one.name)
-                self.pictured.add(str(getattr(AttachmentName.read(one.name), "stem", "")))
+        for action in made:
+            if isinstance(action, Attach):
+                self.put(action.name)
+                self.pictured.add(str(getattr(AttachmentName.read(action.name), "stem", "")))
             else:
-                self.files = Files(ours=tuple(file for file in self.files.ours if file.id != one.file))
-                if not one.superseded:
+                self.files = Files(ours=tuple(file for file in self.files.ours if file.id != action.file))
+                if not action.superseded:
                     self.pictured.clear()
         return made, why
 
@@ -65,7 +65,7 @@ class There:
 
 
 def kinds(made: list[Attach | Detach]) -> list[str]:
-    return [type(one).__name__ for one in made]
+    return [type(action).__name__ for action in made]
 
 
 def named(picture: str, instance: str = "acme") -> str:

@@ -166,7 +166,7 @@ def test_a_late_predecessor_moves_its_successor() -> None:
     assert after.probability is not None
     assert after.probability < before.probability - 0.05
     assert after.dates.p50 is None or (before.dates.p50 is not None and after.dates.p50 > before.dates.p50)
-    reason = next(one for one in after.reasons if one.kind is ReasonKind.PREDECESSOR)
+    reason = next(reason for reason in after.reasons if reason.kind is ReasonKind.PREDECESSOR)
     assert reason.effect < 0
     assert all(lever.probability is None for lever in after.levers)
 
@@ -291,10 +291,10 @@ def test_findings_and_exit_criteria_reach_the_comment_but_the_description_does_n
 # --- who carries too much ---------------------------------------------------------------------------------------------
 
 
-def _assigned(one: Page) -> Page:
+def _assigned(page: Page) -> Page:
     """The page with all its open issues in Ada's hands."""
     ada = (Person("u1", "Ada"),)
-    return replace(one, issues=tuple(replace(i, assignees=ada) if i.state is State.OPEN else i for i in one.issues))
+    return replace(page, issues=tuple(replace(i, assignees=ada) if i.state is State.OPEN else i for i in page.issues))
 
 
 @pytest.mark.parametrize(("visibility", "told"), [(Visibility.PUBLIC, 8), (Visibility.PROJECT, None)])

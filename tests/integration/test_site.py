@@ -105,7 +105,7 @@ def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
 
 
 def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:
-    assert made.replay.forecasts == sum(one.n for one in made.replay.bins) > 5
+    assert made.replay.forecasts == sum(group.n for group in made.replay.bins) > 5
     assert made.replay.milestones <= 8
 
 

@@ -27,9 +27,9 @@ def run(told: InMemorySpanExporter, world: World) -> tuple[ReadableSpan, ...]:
 
 def test_a_run_is_one_trace_of_steps_connections_and_writes(told: InMemorySpanExporter) -> None:
     spans = run(told, World())
-    assert len({one.context.trace_id for one in spans if one.context}) == 1
-    names = {one.context.span_id: one.name for one in spans if one.context}
-    tree = {(names.get(one.parent.span_id) if one.parent else None, one.name) for one in spans}
+    assert len({span.context.trace_id for span in spans if span.context}) == 1
+    names = {span.context.span_id: span.name for span in spans if span.context}
+    tree = {(names.get(span.parent.span_id) if span.parent else None, span.name) for span in spans}
     assert tree == {
         (None, "run"),
         ("run", "pull"),
@@ -58,9 +58,9 @@ def test_no_word_of_a_tracker_and_no_error_is_in_a_trace(told: InMemorySpanExpor
     world = World()
     world.connector.fail["apply"] = [RefusedError("memory", "acme/app", "the tracker's own words")]
     spans = run(told, world)
-    attributes = {(key, value) for one in spans for key, value in (one.attributes or {}).items()}
+    attributes = {(key, value) for span in spans for key, value in (span.attributes or {}).items()}
     assert {key for key, _ in attributes} <= {"milesync.run", "milesync.connection", "milesync.action", "error.type"}
-    text = json.dumps([one.to_json() for one in spans])
+    text = json.dumps([span.to_json() for span in spans])
     for foreign in ("acme/app", "Task 1", "v1", "memory:p", "own words"):
         assert foreign not in text
 

@@ -150,9 +150,11 @@ def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, shar
     ledger = history(seed, 40, messy=True)
     cut = FIRST + share * 200
     rules = Rules(multipliers_least=5)
-    knowing, blind = (capacity_replay.replay(HistoryTables(one, rules)) for one in (ledger, blanked(ledger, cut)))
+    knowing, blind = (
+        capacity_replay.replay(HistoryTables(history, rules)) for history in (ledger, blanked(ledger, cut))
+    )
     last = min(cut, float(blind.at.max(initial=-np.inf)))  # a month without any closure yet is not asked about
-    told, told_blind = ({k: v for k, v in entries(one).items() if k[1] <= last} for one in (knowing, blind))
+    told, told_blind = ({k: v for k, v in entries(result).items() if k[1] <= last} for result in (knowing, blind))
     assert told_blind == told
     own = [capacity_replay.own_multipliers(record, cut, rules) for record in (knowing, blind)]
     assert own[0] == pytest.approx(own[1])

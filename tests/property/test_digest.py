@@ -85,7 +85,7 @@ def test_quiet_text_has_no_meaning_anywhere(text: str) -> None:
     assert [token.type for token in line.children or ()] in ([], ["text"])
 
 
-_STATUSES = st.sampled_from([one for one in Status if one is not Status.DONE])
+_STATUSES = st.sampled_from([status for status in Status if status is not Status.DONE])
 _STANDINGS = st.lists(
     st.builds(
         lambda n, status, p, days: standing(

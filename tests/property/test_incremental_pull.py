@@ -204,7 +204,8 @@ def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
             return
         still = {uid(source, "milestone", milestone.id) for _, milestone in whole.milestones(source)}
         kept, full = (
-            [s for s in memberships(one, source, side, set(there)) if s.container in still] for one in (store, whole)
+            [s for s in memberships(pulled_store, source, side, set(there)) if s.container in still]
+            for pulled_store in (store, whole)
         )
         assert kept == full
 

@@ -98,8 +98,8 @@ assert any(told.startswith(b"\x89PNG") for told in NOTHING)
 @pytest.mark.proof
 @pytest.mark.parametrize("part", range(full(4, 1)))
 def test_what_readers_may_not_see_changes_no_byte(part: int, record_property: Record) -> None:
-    def check(one: list[Any], other: list[Any]) -> None:
-        assert written(*one) == NOTHING
+    def check(first: list[Any], other: list[Any]) -> None:
+        assert written(*first) == NOTHING
         assert written(*other) == NOTHING
 
     record_property("private inputs", tried(check, TWO, TWO, cases=full(250, 10), part=part))

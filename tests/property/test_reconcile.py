@@ -118,7 +118,7 @@ def settles(world: tuple[list[Desired], MemoryTracker]) -> None:
         for c in issue.comments
         if (marker := Marker.decode(c.marker)) and marker.body not in ("", body_hash(c.body))
     }
-    asked = any(one.refresh for one in desired)
+    asked = any(wish.refresh for wish in desired)
     made: dict[str, str] = {}
     for planned in reconcile(desired, tracker.seen(targets), instance="acme", now=NOW).actions:
         action: Action = planned

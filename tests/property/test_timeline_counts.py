@@ -18,7 +18,9 @@ def test_what_lies_before_a_moment(
     entries: list[tuple[int, float]], asked: list[tuple[int, float]], inclusive: bool
 ) -> None:
     group, time = (np.array([entry[n] for entry in entries], dtype=kind) for n, kind in ((0, np.int64), (1, float)))
-    where, moment = (np.array([one[n] for one in asked], dtype=kind) for n, kind in ((0, np.int64), (1, float)))
+    where, moment = (
+        np.array([question[n] for question in asked], dtype=kind) for n, kind in ((0, np.int64), (1, float))
+    )
     line = SortedEvents(group, time, GROUPS)
     expected = [
         sum(g < which or (g == which and (t < at or (inclusive and t == at))) for g, t in entries)

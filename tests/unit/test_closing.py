@@ -168,7 +168,7 @@ def test_what_was_left_and_what_took_long_is_asked_about() -> None:
     left = bare(health(counts=Counts(open=2, closed=3)), criteria=Criteria(1, 3))
     assert kinds(left)[:2] == [ReviewQuestionKind.LEFT_OPEN, ReviewQuestionKind.CRITERIA]
     slow = made([stay(1, 2), stay(2, 3), stay(3, 4), stay(4, 38)])
-    held = next(one for one in slow.questions if one.kind is ReviewQuestionKind.HELD_UP)
+    held = next(question for question in slow.questions if question.kind is ReviewQuestionKind.HELD_UP)
     assert held.days == 38
     assert held.item == ("#4", "Task 4", "memory:4")
     assert ReviewQuestionKind.RUSH in kinds(made([stay(n, 30 + n) for n in range(1, 6)]))

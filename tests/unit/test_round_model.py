@@ -28,7 +28,7 @@ def test_hosts_share_the_steps_but_not_less_than_their_work() -> None:
     assert lasted([(0.0, 10.0)] * 8, 1, places=8, cores=2) == 40
 
 
-@pytest.mark.parametrize("tracker", TRACKERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("tracker", TRACKERS, ids=lambda tracker: tracker.name)
 def test_more_hosts_never_take_longer_and_the_limits_stay(tracker) -> None:  # type: ignore[no-untyped-def]
     times = [minutes(tracker, hosts, first=True, writes=0) for hosts in (1, 2, 4, 13, 100)]
     assert times == sorted(times, reverse=True)

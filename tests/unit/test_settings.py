@@ -268,7 +268,7 @@ def test_the_narrower_policy_wins_and_the_environment_caps_it(
 ) -> None:
     settings = load(write(PILOT), environ)
     asked = [("gl", "acme/api"), ("gh", "acme/app"), ("gh", "acme/pilot"), ("gh", "acme/old-app")]
-    assert [settings.policy_for(*one).value for one in asked] == expected
+    assert [settings.policy_for(*question).value for question in asked] == expected
 
 
 def test_both_filters_must_admit_a_milestone(write: Write) -> None:

@@ -291,7 +291,7 @@ def test_meaning_follows(what: str) -> None:
 
 
 def test_all_meanings_differ() -> None:
-    assert len({meaning(one) for one in _meanings().values()}) == len(_meanings())
+    assert len({meaning(view) for view in _meanings().values()}) == len(_meanings())
 
 
 def test_moves_are_counted_from_what_was_seen() -> None:

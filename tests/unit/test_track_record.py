@@ -132,7 +132,7 @@ def test_streams_are_kept_apart() -> None:
         container="x", stream="t", at=START + DAY, start=ending(START), due=ending(DUE), probability=0.5
     )
     scores = stream_scores([said(5), other], {"m": Outcome(done=DUE)}, LATER)
-    assert {name: one.hit_rate for name, one in scores.items()} == {"s": 1, "t": 0}
+    assert {name: score.hit_rate for name, score in scores.items()} == {"s": 1, "t": 0}
 
 
 def run(hits: int, misses: int, p: float) -> StreamScore:
