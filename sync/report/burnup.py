@@ -1,4 +1,4 @@
-"""The burn-up of a milestone: its data, the hash of its content, and the PNG that is rendered just before an upload."""
+"""The burn-up of a milestone: its data, the hash of its content, and the PNG, rendered just before an upload."""
 
 from __future__ import annotations
 

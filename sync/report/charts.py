@@ -1,7 +1,7 @@
-"""The report's charts, declared as data and drawn by Vega-Lite: SVG for pages, PNG for attachments and e-mail.
+"""The charts of the report, declared as data and drawn by Vega-Lite: SVG for pages, PNG for attachments and e-mail.
 
-Colours are the light theme's; `restyle` hands them to the page's style sheet, so that one drawing serves both themes.
-The same numbers give the same bytes; nothing is fetched.
+Colours are those of the light theme; `restyle` replaces them by names of the page's style sheet, so that a drawing
+serves both themes. Equal numbers give equal bytes; nothing is fetched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WIDE, NARROW = 760, 340
 """Widths in pixels for a screen and for a phone: text keeps its size where a scaled drawing would lose it."""
 
 VERSION = "6.4"
-"""Of Vega-Lite, so that a newer converter draws the same."""
+"""Version of Vega-Lite, so that a newer converter draws the same chart."""
 
 _INK = {
     "text": "#1d2430",
@@ -38,13 +38,13 @@ _INK = {
     "due": "#b3261e",
     "paper": "#ffffff",
 }
-"""Each colour by what it means; `report.css` has the same names for both themes."""
+"""Colours by meaning; `report.css` has the same names for both themes."""
 
 Spec = dict[str, Any]
 
 
 class BurnUp(Struct, frozen=True, kw_only=True):
-    """What a burn-up shows: the lines up to today, and the dates by which all is done with 50, 85 and 95 %.
+    """The data of a burn-up: the points up to today, and the completion dates at 50, 85 and 95 %.
 
     ``over``: the lines end with the milestone, not today.
     """
@@ -60,19 +60,19 @@ class BurnUp(Struct, frozen=True, kw_only=True):
 
 
 def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bool = False) -> Spec:
-    """Scope and done as steps, the fan from today to the forecast dates, due date and baseline.
+    """Draw scope and done as steps, the fan from today to the forecast dates, the due date and the baseline.
 
-    Without ``percent`` the forecast dates are points without a name, for readers who want no percentages. ``dated``
-    names today by its date, for what is looked at later.
+    Without ``percent`` the forecast dates are points without a label, for readers who want no percentages. ``dated``
+    labels today with its date, for pictures that are seen later.
     """
     points = chart.points
     last = points[-1]
     first = points[0].on
-    ends = [one for one in (chart.p50, chart.p85, chart.p95) if one is not None and one > chart.today]
-    marks = [one for one in (chart.due, chart.baseline) if one is not None and one >= first]
+    ends = [on for on in (chart.p50, chart.p85, chart.p95) if on is not None and on > chart.today]
+    marks = [on for on in (chart.due, chart.baseline) if on is not None and on >= first]
     until = max([chart.today, *ends, *marks])
     span = max((until - first).days, 7)
-    # what lies absurdly far ahead would squeeze everything else; its date is in the text
+    # a date very far ahead would squeeze everything else; the text has the date
     limit = max(chart.today, chart.due or chart.today) + timedelta(days=max(span // 2, 90))
     until = min(until, limit)
     rows = [{"on": _at(p.on), "done": p.done, "scope": p.scope} for p in points]
@@ -88,7 +88,7 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bo
         "scale": {"domain": [0, high * (1.3 if width >= WIDE else 1.5) + 1], "nice": False},
         "axis": {"title": "issues", "tickMinStep": 1, "tickCount": 5},
     }
-    shown = [one for one in ends if one <= until]
+    shown = [on for on in ends if on <= until]
     step = {"interpolate": "step-after"}
     layers: list[Spec] = [
         *_fan(chart, last, until, x, y),
@@ -108,10 +108,10 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bo
 
 
 def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec]:
-    """From what is done today to all of the scope: between the 50 % and the 95 % date, the middle darker."""
+    """Draw the fan from what is done today to the whole scope, between the 50 % and the 95 % date, darker to 85 %."""
     ahead = last.done < last.scope and chart.p50 is not None and chart.p50 > chart.today
     early = chart.p50 if ahead else None
-    made: list[Spec] = []
+    layers: list[Spec] = []
     pairs = ((chart.p85, chart.p95, _INK["faint"]), (chart.p50, chart.p85, _INK["fan"]))
     for begin, end, colour in pairs:
         if early is None or begin is None:
@@ -121,7 +121,7 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
         if end is None:  # no date within the horizon: the fan stays open to the right
             corners.append((until, last.done + (last.scope - last.done) * 0.75))
         rows = [{"on": _at(on), "y": value, "n": n} for n, (on, value) in enumerate([*corners, corners[0]])]
-        made.append(
+        layers.append(
             {
                 "data": {"values": rows},
                 "mark": {"type": "line", "filled": True, "fill": colour, "strokeWidth": 0, "clip": True, "aria": False},
@@ -131,30 +131,30 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
     if early is not None:
         rows = [{"on": _at(chart.today), "y": last.done}, {"on": _at(early), "y": last.scope}]
         mark = {"type": "line", "color": _INK["likely"], "strokeWidth": 2, "strokeDash": [3, 3], "clip": True}
-        made.append(_layer(rows, mark, x, y, "y"))
-    return made
+        layers.append(_layer(rows, mark, x, y, "y"))
+    return layers
 
 
 def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int, today: str) -> list[Spec]:
-    """Upright lines: today, the due date, and the first one where it differs. Each says what it is."""
-    told = [("closed" if chart.over else today, chart.today, _INK["soft"], [2, 3])]
+    """Draw labelled vertical lines: today, the due date, and the first due date if it differs."""
+    lines = [("closed" if chart.over else today, chart.today, _INK["soft"], [2, 3])]
     if chart.due is not None:
-        told.append(("due", chart.due, _INK["due"], [1, 0]))
+        lines.append(("due", chart.due, _INK["due"], [1, 0]))
     if chart.baseline is not None and chart.baseline != chart.due:
-        told.append(("first due", chart.baseline, _INK["due"], [4, 4]))
-    shown = sorted((one for one in told if first <= one[1] <= until), key=lambda one: one[1])
+        lines.append(("first due", chart.baseline, _INK["due"], [4, 4]))
+    shown = sorted((line for line in lines if first <= line[1] <= until), key=lambda line: line[1])
     day_wide = width / max((until - first).days, 1)
-    made: list[Spec] = []
+    layers: list[Spec] = []
     taken = 0.0
     for n, (word, on, colour, dash) in enumerate(shown):
         at = [{"on": _at(on), "t": word}]
-        # a name stands where no other line runs through it: to the right if there is room, else to the left, else lower
+        # place the label where no other line crosses it: right if there is room, else left, else lower
         room = 9 * len(word)
         right = ((shown[n + 1][1] if n + 1 < len(shown) else until) - on).days * day_wide >= room
         left = (on - (shown[n - 1][1] if n else first)).days * day_wide >= room + taken
         taken = room if right else 0.0
         line = 0 if right or left else n
-        made += [
+        layers += [
             {
                 "data": {"values": at},
                 "mark": {"type": "rule", "color": colour, "strokeDash": dash, "strokeWidth": 1.5, "aria": False},
@@ -174,15 +174,15 @@ def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int, today: 
                 "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "t"}},
             },
         ]
-    return made
+    return layers
 
 
 def _labels(
     chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec, width: int, *, percent: bool
 ) -> list[Spec]:
-    """Names at the lines instead of a legend."""
+    """Draw labels at the lines instead of a legend."""
     level = last.done > 0.9 * last.scope
-    told: list[tuple[str, date, float, str, str, int]] = [
+    labels: list[tuple[str, date, float, str, str, int]] = [
         ("scope", last.on, last.scope, _INK["scope"], "right", -9),
         ("done", last.on, last.done, _INK["done"], "right", 15 if level else -9),
     ]
@@ -191,11 +191,11 @@ def _labels(
     before: date | None = None
     room = (max(shown) - chart.points[0].on).days * 40 / width if shown else 0
     for on in sorted(set(shown)) if percent else ():
-        # names of dates that nearly meet go one above the other
+        # stack the labels of dates that are close together
         place = place + 1 if before is not None and (on - before).days < room else 0
-        told.append((named[on], on, last.scope, _INK["likely"], "center", -9 - 13 * place))
+        labels.append((named[on], on, last.scope, _INK["likely"], "center", -9 - 13 * place))
         before = on
-    made: list[Spec] = [
+    layers: list[Spec] = [
         {
             "data": {"values": [{"on": _at(on), "y": value, "t": text}]},
             "mark": {
@@ -209,17 +209,17 @@ def _labels(
             },
             "encoding": {"x": x, "y": {**y, "field": "y"}, "text": {"field": "t"}},
         }
-        for text, on, value, colour, align, dy in told
+        for text, on, value, colour, align, dy in labels
     ]
     if shown:
         rows = [{"on": _at(on), "y": last.scope} for on in sorted(set(shown))]
         mark = {"type": "point", "filled": True, "color": _INK["likely"], "size": 45, "opacity": 1, "aria": False}
-        made.append(_layer(rows, mark, x, y, "y"))
-    return made
+        layers.append(_layer(rows, mark, x, y, "y"))
+    return layers
 
 
 def reliability(bins: Sequence[Bin], width: int = 420) -> Spec:
-    """What was said against how often it came true: on the line said and came true agree; larger dots have more."""
+    """Draw forecast probabilities against observed rates: on the line both agree; larger dots have more forecasts."""
     filled = [
         {"said": b.forecast, "came": b.observed, "n": b.n}
         for b in bins
@@ -245,7 +245,7 @@ def reliability(bins: Sequence[Bin], width: int = 420) -> Spec:
                 "color": _INK["text"],
                 "align": "left",
                 "dx": 10,
-                # below the line of those that agree, above the axis
+                # below the line, above the axis
                 "dy": {"expr": "datum.came > 0.1 ? 12 : -10"},
                 "aria": False,
             },
@@ -293,18 +293,18 @@ def _spec(layers: Sequence[Spec], width: int, height: int) -> Spec:
 
 
 def svg(spec: Spec) -> str:
-    """The chart as an SVG element for a page: colours as classes of the style sheet, ids and size left to the page.
+    """Render the chart as an SVG element for a page, with the colours of the style sheet.
 
-    It says nothing to a screen reader; the page gives it a name and its numbers as a table.
+    The element is hidden from screen readers; the page gives it a name and its numbers as a table.
     """
-    import vl_convert  # late: an extra, and slow to start
+    import vl_convert  # imported here: an extra, and slow to load
 
     drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VERSION, allowed_base_urls=[])
     return restyle(drawn)
 
 
 def png(spec: Spec, scale: float = 2.0) -> bytes:
-    """The same chart as a PNG on white, ``scale`` pixels for each of the SVG's."""
+    """Render the chart as PNG on white, ``scale`` pixels for each pixel of the SVG."""
     import vl_convert
 
     drawn: bytes = vl_convert.vegalite_to_png(spec, vl_version=VERSION, scale=scale, allowed_base_urls=[])
@@ -321,17 +321,17 @@ _NOISE = re.compile(
 
 
 def restyle(drawn: str) -> str:
-    """Vega's drawing without what a page does not need, its colours as ``var(--name)``, its ids the same each time."""
+    """Return Vega's SVG with colours as ``var(--name)`` and stable ids, without attributes that pages ignore."""
 
-    def named(found: re.Match[str]) -> str:
-        name = _NAMES.get(found[2])
-        return f'{found[1]}="var(--{name})"' if name else found[0]
+    def themed(match: re.Match[str]) -> str:
+        name = _NAMES.get(match[2])
+        return f'{match[1]}="var(--{name})"' if name else match[0]
 
-    bare = _COLOUR.sub(named, _NOISE.sub("", drawn))
+    bare = _COLOUR.sub(themed, _NOISE.sub("", drawn))
     width, height = re.findall(r'(?:width|height)="(\d+)"', bare)[:2]
-    # Vega counts on from drawing to drawing; two of one page differ in width
+    # Vega numbers ids across drawings; the two drawings of a page differ in width
     names = list(dict.fromkeys(_ID.findall(bare)))
-    bare = _ID.sub(lambda found: f"clip-{width}-{names.index(found[0])}", bare)
+    bare = _ID.sub(lambda match: f"clip-{width}-{names.index(match[0])}", bare)
     rest = bare.split(">", 1)[1]
     return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{rest}'
 
@@ -341,8 +341,8 @@ def _at(value: date) -> str:
 
 
 def chart_in_words(chart: BurnUp) -> str:
-    """The chart in words, for those who cannot see it."""
+    """Return the chart in words, for screen readers."""
     last = chart.points[-1]
     words = [f"Burn-up: {last.done} of {last.scope} issues done on {day(last.on)}"]
-    told = (("due", chart.due), ("50 %", chart.p50), ("85 %", chart.p85), ("95 %", chart.p95))
-    return "; ".join([*words, *(f"{word} {day(on)}" for word, on in told if on is not None)])
+    dates = (("due", chart.due), ("50 %", chart.p50), ("85 %", chart.p85), ("95 %", chart.p95))
+    return "; ".join([*words, *(f"{word} {day(on)}" for word, on in dates if on is not None)])

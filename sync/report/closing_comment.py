@@ -1,4 +1,4 @@
-"""The closing comment: a milestone's record in words. It is written once, and tells `done` in place of a transition."""
+"""The closing comment: a closing record in words, posted once in place of the transition to `done`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sync.report.phrases import against, day, percent, plural
 __all__ = ["closing_comment", "question"]
 
 NAMED, LISTED = 50, 5
-"""People who are thanked by name (how many more there are is told), and moves of the date that are listed."""
+"""Maximum numbers of people thanked by name and of listed moves of the due date."""
 
 
 def closing_comment(
     record: ClosingRecord, name: Callable[[Person], Inline] = lambda person: Foreign(person.name)
 ) -> Document:
-    """The comment. ``name`` shows a person: as plain text, or as a mention where that was switched on."""
-    made = (_head(record), _planned(record), _said(record), _thanks(record, name), _review(record))
-    return Document(tuple(section for section in made if section is not None))
+    """Return the comment. ``name`` shows a person: as plain text, or as a mention where mentions are switched on."""
+    sections = (_head(record), _planned(record), _forecasts(record), _thanks(record, name), _review(record))
+    return Document(tuple(section for section in sections if section is not None))
 
 
 def _head(record: ClosingRecord) -> Section:
@@ -78,8 +78,8 @@ def _moves(record: ClosingRecord) -> Iterable[tuple[date, date, date]]:
             yield before, after, seen.date()
 
 
-def _said(record: ClosingRecord) -> Section | None:
-    """What was forecast when, against the day on which it was done."""
+def _forecasts(record: ClosingRecord) -> Section | None:
+    """Return the published forecasts compared with the day on which the milestone was done."""
     if not record.forecasts:
         return None
     head = ("Said on", "In time", "Most likely", "85 % certain", "Held")
@@ -115,53 +115,53 @@ def _thanks(record: ClosingRecord, name: Callable[[Person], Inline]) -> Section 
 def _review(record: ClosingRecord) -> Section | None:
     if not record.questions:
         return None
-    lines = tuple(question(one) for one in record.questions)
+    lines = tuple(question(entry) for entry in record.questions)
     return Section(title="For the review", blocks=(Bullets(lines, numbered=True),), weight=85)
 
 
-def question(one: ReviewQuestion) -> Line:
-    """A question as a sentence."""
-    return _QUESTIONS[one.kind](one)
+def question(entry: ReviewQuestion) -> Line:
+    """Return a question as a sentence."""
+    return _QUESTIONS[entry.kind](entry)
 
 
 def times(count: int) -> str:
-    """Once, twice, 3 times."""
+    """Return once, twice, 3 times."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _odds(one: ReviewQuestion) -> str:
-    when = f"On {day(one.day)}" if one.day else "Once"
-    return f"{when} it was {percent(one.probability or 0.0)} likely to be in time"
+def _odds(entry: ReviewQuestion) -> str:
+    when = f"On {day(entry.day)}" if entry.day else "Once"
+    return f"{when} it was {percent(entry.probability or 0.0)} likely to be in time"
 
 
-def _held_up(one: ReviewQuestion) -> Line:
-    item = (Item(*one.item),) if one.item else ("One issue",)
-    return (*item, f" took {plural(one.days, 'day')}, longer than any other: what held it up?")
+def _held_up(entry: ReviewQuestion) -> Line:
+    item = (Item(*entry.item),) if entry.item else ("One issue",)
+    return (*item, f" took {plural(entry.days, 'day')}, longer than any other: what held it up?")
 
 
 _QUESTIONS: dict[ReviewQuestionKind, Callable[[ReviewQuestion], Line]] = {
-    ReviewQuestionKind.LEFT_OPEN: lambda one: (
-        f"It was closed with {one.count} of {plural(one.of, 'issue')} open: where does that work go now?",
+    ReviewQuestionKind.LEFT_OPEN: lambda entry: (
+        f"It was closed with {entry.count} of {plural(entry.of, 'issue')} open: where does that work go now?",
     ),
-    ReviewQuestionKind.CRITERIA: lambda one: (
-        f"{one.count} of {plural(one.of, 'exit criterion', 'exit criteria')} stayed unmet: is it done without?",
+    ReviewQuestionKind.CRITERIA: lambda entry: (
+        f"{entry.count} of {plural(entry.of, 'exit criterion', 'exit criteria')} stayed unmet: is it done without?",
     ),
-    ReviewQuestionKind.UNFORESEEN: lambda one: (
-        f"{_odds(one)}, and it came {plural(one.days, 'day')} after that date: what did nobody see then?",
+    ReviewQuestionKind.UNFORESEEN: lambda entry: (
+        f"{_odds(entry)}, and it came {plural(entry.days, 'day')} after that date: what did nobody see then?",
     ),
-    ReviewQuestionKind.TURNED: lambda one: (f"{_odds(one)}, and it was: what turned it around?",),
-    ReviewQuestionKind.GREW: lambda one: (
-        f"{plural(one.count, 'issue')} joined the {one.of} of the start: which of them could have waited?",
+    ReviewQuestionKind.TURNED: lambda entry: (f"{_odds(entry)}, and it was: what turned it around?",),
+    ReviewQuestionKind.GREW: lambda entry: (
+        f"{plural(entry.count, 'issue')} joined the {entry.of} of the start: which of them could have waited?",
     ),
-    ReviewQuestionKind.SLIPPED: lambda one: (
-        f"The date moved {times(one.count)}, {one.days:+d} days: since when was that foreseeable?",
+    ReviewQuestionKind.SLIPPED: lambda entry: (
+        f"The date moved {times(entry.count)}, {entry.days:+d} days: since when was that foreseeable?",
     ),
     ReviewQuestionKind.HELD_UP: _held_up,
-    ReviewQuestionKind.RUSH: lambda one: (
-        f"{one.count} of {plural(one.of, 'issue')} were closed in the last fifth of the time: what held them back?",
+    ReviewQuestionKind.RUSH: lambda entry: (
+        f"{entry.count} of {plural(entry.of, 'issue')} were closed in the last fifth of the time: what held them back?",
     ),
-    ReviewQuestionKind.CUT: lambda one: (
-        f"{plural(one.count, 'issue')} were taken out or moved away: could that have been decided at the start?",
+    ReviewQuestionKind.CUT: lambda entry: (
+        f"{plural(entry.count, 'issue')} were taken out or moved away: could that have been decided at the start?",
     ),
     ReviewQuestionKind.KEEP: lambda _: ("What went better than expected, and how is it kept?",),
     ReviewQuestionKind.CHANGE: lambda _: ("What would be done otherwise next time?",),

@@ -1,4 +1,4 @@
-"""Good news of a milestone that runs: at most one short line, the best there is."""
+"""Good news of a running milestone: at most one short line."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sync.model.membership import Membership
 __all__ = ["good_news"]
 
 FRESH = timedelta(days=7)
-"""For so long it is news."""
+"""Time for which an event counts as news."""
 
 RECORD_LEAST, WEEKS_LEAST = 5, 3
-"""A record takes as many closures, and as many full weeks before it."""
+"""Minimum closures of a record week, and minimum full weeks before it."""
 
 _LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 _RUNS = (*_LATE, Status.ON_TRACK)
 
 
 def good_news(health: Health, memberships: Sequence[Membership]) -> str:
-    """The line, in our own words, or an empty text. ``memberships`` are the milestone's memberships as known then."""
+    """Return the line in our own words; empty without good news. ``memberships`` are those known at the assessment."""
     if health.status not in _RUNS or health.stale_since is not None:
         return ""
     now = health.at
@@ -41,13 +41,13 @@ def _half(done: int, total: int) -> bool:
 
 
 def _progress(memberships: Sequence[Membership], at: datetime) -> tuple[int, int]:
-    """Items finished and in scope at a time."""
+    """Return the numbers of items done and items in scope at a time (UTC)."""
     done = sum(is_done(membership, at) for membership in memberships)
     return done, done + sum(is_open(membership, at) for membership in memberships)
 
 
 def _weeks(health: Health, memberships: Sequence[Membership]) -> tuple[int, list[int]]:
-    """Closures that still stand: of the last seven days, and of each week before; the first may be a part of one."""
+    """Count closures without a reopening: in the last 7 days, and in each week before (the earliest may be partial)."""
     if health.start is None:
         return 0, []
     weeks = [0] * max(0, (health.at.date() - health.start).days // 7 + 1)

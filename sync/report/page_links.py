@@ -1,4 +1,4 @@
-"""Where a milestone's page of the report stands: its name in the folder, its address, and for how long it is there."""
+"""Links to the pages of the report: file name and address of a milestone's page, and how long the page exists."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sync.model.tracker_data import Project
 __all__ = ["FINISHED", "Pages", "has_page", "page_name"]
 
 FINISHED = timedelta(days=90)
-"""How long a milestone that is over keeps its own page."""
+"""Time for which an ended milestone keeps its own page."""
 
 
 def page_name(uid: str) -> str:
-    """The file of a milestone's page. It outlives a new title or number, so that links to it hold."""
+    """Return the file of a milestone's page. It depends on the uid only, so links survive a new title or number."""
     return f"m/{hashlib.blake2b(uid.encode(), digest_size=6).hexdigest()}.html"
 
 
 def has_page(running: bool, ended: datetime | None, at: datetime) -> bool:
-    """Whether a milestone has a page of its own: it runs, or ended lately."""
+    """Return whether a milestone has a page of its own: it runs, or it ended less than `FINISHED` ago."""
     return running or (ended is not None and at - ended <= FINISHED)
 
 
 @dataclass(frozen=True)
 class Pages:
-    """The report as it is published: ``base_url`` is the address of its folder, ``audience`` whom it is made for."""
+    """The published report: the address of its folder, and its audience."""
 
     base_url: str
     audience: Audience
@@ -35,9 +35,9 @@ class Pages:
     def url(
         self, uid: str, written: str, project: Project, *, running: bool, ended: datetime | None, at: datetime
     ) -> str:
-        """The address of a milestone's page at a time (UTC); empty when this audience's report has none."""
+        """Return the address of a milestone's page at a time (UTC); empty when the report of this audience has none."""
         connection = written.partition(":")[0]
-        there = self.audience.sees(connection, project) and self.audience.shown(written)
-        if not there or not has_page(running, ended, at):
+        is_shown = self.audience.sees(connection, project) and self.audience.shown(written)
+        if not is_shown or not has_page(running, ended, at):
             return ""
         return f"{self.base_url.rstrip('/')}/{page_name(uid)}"

@@ -1,4 +1,4 @@
-"""The reminder comment, and what a summary says about owners and reviewers."""
+"""The reminder comment, and the section of a summary on owners and reviewers."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ from sync.report.phrases import capital, day, plural
 __all__ = ["owners", "person_name", "reminder", "wanted_reminders"]
 
 SHOWN = 10
-"""Issues that are named for each person."""
+"""Maximum number of issues named for each person."""
 
 _HANDLE = re.compile(r"@([A-Za-z0-9][\w.-]*)", re.ASCII)
 
 
 def person_name(person: Person, *, mentions: bool) -> Inline:
-    """A person: as plain text, or as a mention where that was switched on."""
+    """Return a person as plain text, or as a mention where mentions are switched on."""
     return Mention(person.id, person.login or person.name, person.name) if mentions else Foreign(person.name)
 
 
 def _owner(written: str, *, mentions: bool) -> Inline:
-    """The milestone's owner, as the configuration names them: ``@login`` can become a mention."""
+    """Return the owner as named in the configuration; ``@login`` can become a mention."""
     handle = _HANDLE.fullmatch(written)
     return Mention("", handle[1], written) if mentions and handle else Foreign(written)
 
 
-def reminder(found: Sequence[DueReminder], owner: str, project: str, rules: ReminderRules) -> Document | None:
-    """The comment that asks owners for their issues; None when nobody is to be asked. It names days, not how long ago,
-    so that it says the same until something has happened. Keys are short in their own ``project``.
+def reminder(reminders: Sequence[DueReminder], owner: str, project: str, rules: ReminderRules) -> Document | None:
+    """Return the comment that reminds owners of their issues; None without reminders.
+
+    The comment names dates, not durations, so its text changes only when something happens. Keys of issues in
+    ``project`` are shortened.
     """
-    if not found:
+    if not reminders:
         return None
-    verb = "needs" if len(found) == 1 else "need"
-    head = Lines(((Strong("Reminder"), f": {plural(len(found), 'open issue')} {verb} somebody."),))
+    verb = "needs" if len(reminders) == 1 else "need"
+    head = Lines(((Strong("Reminder"), f": {plural(len(reminders), 'open issue')} {verb} somebody."),))
     sections = [Section(title="", blocks=(head,), weight=100)]
-    people = {person for want in found for person in want.issue.assignees}
-    for person in sorted(people, key=lambda one: (one.name.casefold(), one.id)):
-        theirs = [want for want in found if person in want.issue.assignees]
-        sections.append(_asked((person_name(person, mentions=rules.mentions), ":"), theirs, project))
-    nobodys = [want for want in found if not want.issue.assignees]
-    if nobodys:
-        sections.append(_asked(("Nobody yet:",), nobodys, project))
-    late = sum(want.late for want in found)
+    people = {person for due in reminders for person in due.issue.assignees}
+    for person in sorted(people, key=lambda person: (person.name.casefold(), person.id)):
+        theirs = [due for due in reminders if person in due.issue.assignees]
+        sections.append(_section((person_name(person, mentions=rules.mentions), ":"), theirs, project))
+    unassigned = [due for due in reminders if not due.issue.assignees]
+    if unassigned:
+        sections.append(_section(("Nobody yet:",), unassigned, project))
+    late = sum(due.late for due in reminders)
     if late:
         waits = f"{late} of these {'has' if late == 1 else 'have'} waited for more than {rules.escalate} days"
         who: Line = (
@@ -62,8 +64,8 @@ def reminder(found: Sequence[DueReminder], owner: str, project: str, rules: Remi
     return Document(tuple(sections))
 
 
-def _asked(who: Line, theirs: Sequence[DueReminder], project: str) -> Section:
-    lines = [_line(want, project) for want in theirs[:SHOWN]]
+def _section(who: Line, theirs: Sequence[DueReminder], project: str) -> Section:
+    lines = [_line(due, project) for due in theirs[:SHOWN]]
     if len(theirs) > SHOWN:
         lines.append((f"and {len(theirs) - SHOWN} more",))
     return Section(title="", blocks=(Lines((who,)), Bullets(tuple(lines))), weight=50)
@@ -77,9 +79,9 @@ _WORDS = {
 }
 
 
-def _line(want: DueReminder, project: str) -> Line:
-    word, when = _WORDS[want.trouble]
-    return (Strong(capital(word)), " ", _item(want.issue, project), f", {when} {day(want.since)}")
+def _line(due: DueReminder, project: str) -> Line:
+    word, when = _WORDS[due.trouble]
+    return (Strong(capital(word)), " ", _item(due.issue, project), f", {when} {day(due.since)}")
 
 
 def _item(issue: Issue, project: str) -> Item:
@@ -87,7 +89,7 @@ def _item(issue: Issue, project: str) -> Item:
 
 
 def owners(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
-    """Who carries more than fits, and what waits for a reviewer; nothing when nothing is to be said."""
+    """Yield people with too much work and issues without a reviewer; nothing without either."""
     lines: list[Line] = [_load(load) for load in loads]
     lines += [(Strong("No reviewer"), " ", _item(issue, project)) for issue in waiting[:SHOWN]]
     if len(waiting) > SHOWN:
@@ -107,12 +109,12 @@ def _load(load: Load) -> Line:
 
 
 def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules: ReminderRules) -> list[DueReminder]:
-    """The issues of a running milestone for which owners are to be reminded."""
+    """Return the issues of a running milestone whose owners need a reminder ``now`` (UTC)."""
     if not reminder_rules.reminders or not milestone.running or milestone.health.status is Status.DONE:
         return []
-    held = [
+    open_issues = [
         (milestone.issues[membership.item], membership.joined)
         for membership in milestone.memberships
         if membership.item in milestone.issues and is_open(membership, now)
     ]
-    return due_reminders(held, now, reminder_rules)
+    return due_reminders(open_issues, now, reminder_rules)

@@ -1,4 +1,4 @@
-"""The parts of a summary that stand under its verdict: what changed, what to decide, progress, certainty, freshness."""
+"""The sections of a summary below the verdict. Each function returns or yields its section, or none without content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.report.view import FOLDED, POINTS, SHOWN, Point, SourceFreshness, View
 
 __all__ = [
     "certainty",
-    "changed",
+    "changes",
     "commitments",
     "decisions",
     "definition",
@@ -26,18 +26,18 @@ __all__ = [
     "how_to_override",
     "listed",
     "progress",
-    "why",
+    "reasons",
 ]
 
 STALE = timedelta(days=14)
-"""An open issue without activity for so long needs a look."""
+"""Time without activity after which an open issue is flagged."""
 
 
-def why(view: View) -> Section | None:
-    """The reasons, strongest first."""
+def reasons(view: View) -> Section | None:
+    """Return the strongest reasons, strongest first."""
     lines: tuple[Line, ...] = tuple(
-        (Strong("Helps" if one.effect > 0 else "Hurts"), f": {small(reason_sentence(one))}")
-        for one in view.health.reasons[:SHOWN]
+        (Strong("Helps" if reason.effect > 0 else "Hurts"), f": {small(reason_sentence(reason))}")
+        for reason in view.health.reasons[:SHOWN]
     )
     return Section(title="Why", blocks=(Bullets(lines),), weight=85) if lines else None
 
@@ -45,19 +45,19 @@ def why(view: View) -> Section | None:
 # --- what changed --------------------------------------------------------------------------------------------------
 
 
-def changed(view: View) -> Iterable[Section]:
-    """What happened since the comment that stands, by name of item; nothing when none stands yet."""
-    changes = view.changes
-    if changes is None:
+def changes(view: View) -> Iterable[Section]:
+    """Yield the changes since the last comment, naming the items; nothing before the first comment."""
+    since_last = view.changes
+    if since_last is None:
         return
     kinds = (
-        ("Added", changes.added),
-        ("Removed", changes.removed),
-        ("Reopened", changes.reopened),
-        ("Closed", changes.closed),
-        ("Estimated anew", changes.estimated),
+        ("Added", since_last.added),
+        ("Removed", since_last.removed),
+        ("Reopened", since_last.reopened),
+        ("Closed", since_last.closed),
+        ("Estimated anew", since_last.estimated),
     )
-    lines: list[Line] = list(_moved(view))
+    lines: list[Line] = list(_forecast_change(view))
     rest: list[Line] = []
     left = 0
     for word, uids in kinds:
@@ -68,19 +68,19 @@ def changed(view: View) -> Iterable[Section]:
             rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
             left += len(named) - SHOWN
     blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
-    yield Section(title=f"What changed since {day(changes.since.date())}", blocks=(blocks,), weight=80)
+    yield Section(title=f"What changed since {day(since_last.since.date())}", blocks=(blocks,), weight=80)
     if rest:
         yield _folded(plural(left, "more change"), rest, left, weight=20)
 
 
 def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
-    """A long list out of the way; it says how many it does not name."""
+    """Return a folded list that states how many items it does not name."""
     unnamed: tuple[Line, ...] = ((f"and {of - len(lines)} not named here",),) if of > len(lines) else ()
     return Section(title=title, blocks=(Bullets((*lines, *unnamed)),), weight=weight, folded=True)
 
 
-def _moved(view: View) -> Iterable[Line]:
-    """The forecast then and now."""
+def _forecast_change(view: View) -> Iterable[Line]:
+    """Yield the forecast before and now, where it differs."""
     health = view.health
     previous = view.previous_forecast
     if previous is None:
@@ -98,7 +98,7 @@ def _moved(view: View) -> Iterable[Line]:
 
 
 def _item(view: View, issue: Issue) -> Item:
-    """People's own word for an issue, without the project that they are in."""
+    """Refer to an issue by its key without the project of the milestone."""
     return Item(_key(view, issue.key), issue.title, issue.url)
 
 
@@ -111,44 +111,44 @@ def _key(view: View, key: str) -> str:
 
 
 def decisions(view: View) -> Iterable[Section]:
-    """Ranked levers, then the open issues that somebody should look at, with their owners."""
+    """Yield ranked levers, then the flagged open issues with their owners."""
     if view.health.status is Status.DONE:
         return
     blocks: list[Block] = []
     if view.health.levers:
-        blocks.append(Bullets(tuple(_offer(view, one) for one in view.health.levers), numbered=True))
-    found = flagged_issues(view)
-    if found:
-        blocks += [Lines((_tally(found),))] if len(found) > 1 else []
-        blocks.append(Bullets(tuple(_attention(view, *one) for one in found[:SHOWN])))
+        blocks.append(Bullets(tuple(_lever_line(view, lever) for lever in view.health.levers), numbered=True))
+    flagged = flagged_issues(view)
+    if flagged:
+        blocks += [Lines((_tally(flagged),))] if len(flagged) > 1 else []
+        blocks.append(Bullets(tuple(_flagged_line(view, issue, flags) for issue, flags in flagged[:SHOWN])))
     if blocks:
         yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
-    if len(found) > SHOWN:
-        left = len(found) - SHOWN
-        rest = [_attention(view, *one) for one in found[SHOWN:FOLDED]]
+    if len(flagged) > SHOWN:
+        left = len(flagged) - SHOWN
+        rest = [_flagged_line(view, issue, flags) for issue, flags in flagged[SHOWN:FOLDED]]
         title = f"{plural(left, 'more issue')} that {'needs' if left == 1 else 'need'} attention"
         yield _folded(title, rest, left, weight=15)
 
 
-def _offer(view: View, offer: Lever) -> Line:
-    act, effect = lever_texts(offer, view.health.due)
+def _lever_line(view: View, lever: Lever) -> Line:
+    act, effect = lever_texts(lever, view.health.due)
     line: Line = (Strong(act), f": {effect}" if effect else "")
-    named = [view.items[uid] for uid in offer.items if uid in view.items][:3]
-    if not named or offer.kind is LeverKind.ASSIGN:
+    named = [view.items[uid] for uid in lever.items if uid in view.items][:3]
+    if not named or lever.kind is LeverKind.ASSIGN:
         return line
     keys = (Item(item.key, "", item.url) for item in (_item(view, issue) for issue in named))
     return (*line, ". First candidates: ", *listed(keys))
 
 
 def flagged_issues(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
-    """Open issues with what is wrong with them, those with the most first."""
-    found = []
+    """Return open issues with their flags, those with the most flags first, then the longest untouched."""
+    flagged = []
     for uid in view.open:
         issue = view.items.get(uid)
         flags = _flags(issue, view.health.at) if issue is not None else ()
         if issue is not None and flags:
-            found.append((issue, flags))
-    return sorted(found, key=lambda one: (-len(one[1]), one[0].updated_at, one[0].id))
+            flagged.append((issue, flags))
+    return sorted(flagged, key=lambda pair: (-len(pair[1]), pair[0].updated_at, pair[0].id))
 
 
 def _flags(issue: Issue, now: datetime) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
     return (f"{plural(len(flagged), 'open issue')} {verb} attention: {', '.join(parts)}.",)
 
 
-def _attention(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
+def _flagged_line(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
     line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(view, issue)]
     if issue.blocked_by:
         line += [", blocked by ", *listed(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
@@ -186,7 +186,7 @@ def _attention(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
 
 
 def progress(view: View) -> Iterable[Section]:
-    """A bar, the counts, the budget where the tracker has one, and the burn-up."""
+    """Yield a bar, the counts, the budget where the tracker has one, and the burn-up."""
     counts = view.health.counts
     if not counts.total:
         empty: Line = ("There is no issue in this milestone yet.",)
@@ -226,7 +226,7 @@ def _hours(seconds: int) -> str:
 
 
 def _burn_up(points: Sequence[Point]) -> Chart:
-    """At most `POINTS` points, evenly taken, first and last among them."""
+    """Draw at most `POINTS` points at even distances, with the first and the last one."""
     last = len(points) - 1
     steps = min(last, POINTS - 1)
     chosen = [points[round(i * last / steps)] for i in range(steps + 1)]
@@ -236,9 +236,9 @@ def _burn_up(points: Sequence[Point]) -> Chart:
 
 
 def commitments(view: View) -> Iterable[Section]:
-    """The joint milestones that it is part of, as far as its readers may see."""
+    """Yield the joint milestones of which this is a member, as far as the audience may see."""
     for commitment in view.commitments:
-        lines: list[Line] = [_standing(commitment)]
+        lines: list[Line] = [_commitment_line(commitment)]
         if commitment.p50 is not None or commitment.p85 is not None:
             p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "most likely not within sight"
             p85 = (
@@ -248,18 +248,20 @@ def commitments(view: View) -> Iterable[Section]:
             )
             lines.append((f"All of it done {p50}, {p85}.",))
         if commitment.blind:
-            lines.append((*listed(map(_fellow, commitment.blind)), " cannot be forecast, so the whole cannot."))
+            lines.append((*listed(map(_other_member, commitment.blind)), " cannot be forecast, so the whole cannot."))
         if commitment.owner:
             lines.append(("Owner: ", Foreign(commitment.owner)))
         if commitment.hidden and commitment.status is not None:
             lines.append(("It also depends on work that is not shown here.",))
         blocks: list[Block] = [Lines(tuple(lines))]
         if commitment.fellows:
-            blocks.append(Bullets(tuple((Sign(other.status), " ", _fellow(other)) for other in commitment.fellows)))
+            blocks.append(
+                Bullets(tuple((Sign(other.status), " ", _other_member(other)) for other in commitment.fellows))
+            )
         yield Section(title="Part of a joint milestone", blocks=tuple(blocks), weight=78)
 
 
-def _standing(commitment: Commitment) -> Line:
+def _commitment_line(commitment: Commitment) -> Line:
     line: Line = ("Joint milestone ", Foreign(commitment.name))
     if commitment.due is not None:
         line = (*line, f", due on {day(commitment.due)}")
@@ -269,23 +271,23 @@ def _standing(commitment: Commitment) -> Line:
     return (*line, ": ", Sign(commitment.status), " ", Strong(STATUS[commitment.status]), f"{odds}.")
 
 
-def _fellow(other: OtherMember | None) -> Inline:
+def _other_member(other: OtherMember | None) -> Inline:
     if other is None:
         return "one member"
     return Item(other.key, "" if other.title in other.key else other.title, other.url)
 
 
 def definition(view: View) -> Section | None:
-    """What its definition lacks; nothing when nothing does."""
+    """Return the gaps in the definition; None without findings and for a milestone that is done."""
     if not view.findings or view.health.status is Status.DONE:
         return None
-    lines: tuple[Line, ...] = tuple((finding_sentence(one),) for one in view.findings)
+    lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in view.findings)
     count = plural(len(lines), "point")
     return Section(title=f"What its definition lacks: {count}", blocks=(Bullets(lines),), weight=45, folded=True)
 
 
 def certainty(view: View) -> Section | None:
-    """How sure the forecast is, what it rests on, and how the last ones did."""
+    """Return how certain the forecast is, its parts, and how earlier forecasts did; None without a forecast."""
     health, basis = view.health, view.health.basis
     if health.probability is None or health.status is Status.DONE:
         return None
@@ -325,7 +327,7 @@ def _earlier(forecasts: Iterable[PublishedForecast]) -> Table:
 
 
 def freshness(view: View) -> Section | None:
-    """When each source was last read; folded while all of them answer."""
+    """Return when each source was last read; folded while every source answers."""
     if not view.sources:
         return None
     stale = [source for source in view.sources if source.stale_since is not None]
@@ -333,14 +335,14 @@ def freshness(view: View) -> Section | None:
     verb = "is" if len(stale) == 1 else "are"
     words = f"{len(stale)} of {of} {verb} stale" if stale else f"assessed {minute(view.health.at)}"
     lines: tuple[Line, ...] = tuple(
-        _read(source) for source in sorted(view.sources, key=lambda s: s.stale_since is None)
+        _source_line(source) for source in sorted(view.sources, key=lambda s: s.stale_since is None)
     )
     return Section(
         title=f"How fresh this is: {words}", blocks=(Bullets(lines),), weight=95 if stale else 50, folded=not stale
     )
 
 
-def _read(source: SourceFreshness) -> Line:
+def _source_line(source: SourceFreshness) -> Line:
     last = f"last read in full {minute(source.at)}" if source.at else "never read in full"
     if source.stale_since is None:
         return ("Source ", Foreign(source.name), f" was {last}")
@@ -353,7 +355,7 @@ def _read(source: SourceFreshness) -> Line:
 
 
 def how_to_override(view: View) -> Section:
-    """How people override or mute."""
+    """Return how to override the status or mute milesync."""
     lines: list[Line] = []
     if view.commands:
         until = (view.health.at + timedelta(days=14)).date()
@@ -369,7 +371,7 @@ def how_to_override(view: View) -> Section:
 
 
 def listed(parts: Iterable[Inline]) -> Line:
-    """The parts as a sentence lists them: one, two and three."""
+    """Join the parts of a sentence: one, two and three."""
     *most, last = tuple(parts)
     line: list[Inline] = []
     for part in most:

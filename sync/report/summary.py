@@ -1,7 +1,8 @@
-"""From a milestone's health to what people read: a small document tree, the same for every tracker.
+"""The documents of a milestone: summary, transition, description lines, board update and status issue.
 
-The summary is read in ten seconds, in this order: the verdict, what changed, what needs a decision, progress, budget,
-how sure we are, how fresh the sources are, how to disagree. Long parts are folded.
+A summary is read in ten seconds, in this order: verdict, reasons, changes, needed decisions, progress and budget,
+certainty, freshness of the sources, how to override. Long parts are folded. The sections below the verdict are in
+`sync.report.sections`.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ __all__ = [
 
 
 def summary(view: View) -> Document:
-    """The comment that is edited in place."""
-    made = (
+    """Return the summary comment, which is edited in place."""
+    sections = (
         _verdict(view),
-        details.why(view),
-        *details.changed(view),
+        details.reasons(view),
+        *details.changes(view),
         *details.decisions(view),
         *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
         *details.commitments(view),
@@ -56,11 +57,11 @@ def summary(view: View) -> Document:
         details.definition(view),
         details.how_to_override(view),
     )
-    return Document(tuple(section for section in made if section is not None))
+    return Document(tuple(section for section in sections if section is not None))
 
 
 def transition(view: View, before: Status) -> Document:
-    """The short comment for a new status: at most three lines."""
+    """Return the short comment for a new status: at most three lines. ``before`` is the status before."""
     health = view.health
     head: Line = (
         Sign(health.status),
@@ -70,33 +71,34 @@ def transition(view: View, before: Status) -> Document:
         Foreign(view.milestone.title),
         f" {_gist(view)}",
     )
-    better = _rank(health.status) < _rank(before)
-    behind = [one for one in health.reasons if (one.effect > 0) == better]
+    is_better = _rank(health.status) < _rank(before)
+    causes = [reason for reason in health.reasons if (reason.effect > 0) == is_better]
     lines = [head]
-    if behind and health.status in _FORECAST:
-        lines.append(("Main reason: ", reason_sentence(behind[0])))
-    if health.levers and health.status in _FORECAST and not better:
+    if causes and health.status in _FORECAST:
+        lines.append(("Main reason: ", reason_sentence(causes[0])))
+    if health.levers and health.status in _FORECAST and not is_better:
         act, effect = lever_texts(health.levers[0], health.due)
         lines.append(("Best way back: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
 
 
 def description_lines(view: View) -> Document:
-    """What stands in a milestone's own description: the verdict and the dates."""
-    told: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
-    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
+    """Return our lines in the milestone's own description: the verdict and the dates."""
+    lines: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
+    return Document((Section(title="", blocks=(Lines(lines),), weight=100),))
 
 
 def board_update(view: View, page: str) -> Document:
-    """What stands on a project board: which milestone, the verdict, the dates, and the page of its status issue."""
+    """Return the status update on a project board: milestone, verdict, dates, and a link to the status issue."""
     name: Line = (f"{capital(_kind(view.milestone))} ", Foreign(view.milestone.title), " in ", Foreign(view.project))
-    told: tuple[Line, ...] = (name, (Strong(_headline(view)),), *_when(view), (Link("The whole story", page),))
-    return Document((Section(title="", blocks=(Lines(told),), weight=100),))
+    lines: tuple[Line, ...] = (name, (Strong(_headline(view)),), *_when(view), (Link("The whole story", page),))
+    return Document((Section(title="", blocks=(Lines(lines),), weight=100),))
 
 
 def status_issue_title(milestone: Milestone) -> str:
-    """The title of a status issue that milesync makes. Titles know no code spans, so signs that a tracker could take
-    for a mention or a reference stand apart from what follows them.
+    """Return the title of a status issue that milesync creates.
+
+    Titles have no code spans, so a space follows each sign that a tracker could read as a mention or a reference.
     """
     shown = clean(milestone.title)
     for sign in "@#!~%&$^*[]<>|`\\":
@@ -105,7 +107,7 @@ def status_issue_title(milestone: Milestone) -> str:
 
 
 def status_issue_body(milestone: Milestone, project: str) -> Document:
-    """What stands in a status issue that milesync made: what it is for."""
+    """Return the body of a status issue that milesync creates: the purpose of the issue."""
     line: Line = (
         f"This issue shows the health of {_kind(milestone)} ",
         Foreign(milestone.title),
@@ -134,14 +136,14 @@ def _rank(status: Status) -> int:
 
 def _verdict(view: View) -> Section:
     health = view.health
-    lines = [_where(view), *_when(view), *_moves(view)]
+    lines = [_where(view), *_when(view), *_due_date_moves(view)]
     if view.good_news:
         lines.append((view.good_news,))
     if view.owners:
         lines.append(("Owner: " if len(view.owners) == 1 else "Owners: ", *details.listed(map(Foreign, view.owners))))
     blocks: list[Block] = [Lines(tuple(lines))]
     if view.override is not None:
-        blocks.append(Lines((_said(view.override),)))
+        blocks.append(Lines((_override_line(view.override),)))
     if view.aggregate:
         blocks.append(Lines((("It also depends on work that is not shown here.",),)))
     if view.page:
@@ -163,7 +165,7 @@ def _headline(view: View) -> str:
 
 
 def _gist(view: View) -> str:
-    """The end of a sentence that begins with the milestone's title."""
+    """Return the end of a sentence that begins with the milestone's title."""
     health = view.health
     if health.status is Status.DONE:
         return "is finished."
@@ -178,7 +180,7 @@ def _gist(view: View) -> str:
 
 
 def _kind(milestone: Milestone) -> str:
-    """What people call it."""
+    """Return the tracker's word for this kind of milestone."""
     names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
     return names.get(milestone.kind, milestone.kind.value)
 
@@ -203,7 +205,7 @@ def _where(view: View) -> Line:
 
 
 def _when(view: View) -> Iterable[Line]:
-    """The dates, or why there are none."""
+    """Yield the forecast dates, or the reason why there are none."""
     health, dates = view.health, view.health.dates
     if health.stale_since is not None:
         yield (Strong(f"Data has been missing since {minute(health.stale_since)}"), "; it may no longer hold.")
@@ -242,8 +244,8 @@ def _about(value: date | None, horizon: date | None) -> str:
     return f"only after {day(horizon)}" if horizon else "at a date nobody can tell yet"
 
 
-def _moves(view: View) -> Iterable[Line]:
-    """How the promise moved: against the first due date ever seen."""
+def _due_date_moves(view: View) -> Iterable[Line]:
+    """Yield how the due date moved since the first due date ever seen."""
     health = view.health
     if health.due is None or health.baseline is None:
         return
@@ -259,7 +261,7 @@ def _moves(view: View) -> Iterable[Line]:
     yield (f"The due date moved{times}, {slip:+d} days{since}; the first one was {day(health.baseline)}.",)
 
 
-def _said(override: Override) -> Line:
+def _override_line(override: Override) -> Line:
     until = f" until {day(override.until)}" if override.until else ""
     because: Line = (", because ", Foreign(override.because)) if override.because else ()
     sign = Sign(override.status)

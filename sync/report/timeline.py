@@ -1,6 +1,6 @@
-"""The timeline as people and calendars read it: milestones in the order of their dates, with what holds each up.
+"""The timeline for people and calendars: milestones in the order of their dates, with their dependencies.
 
-Times and titles are for whoever runs milesync: it sees every configured project.
+It contains every configured project, so it is for the operator of milesync, not for an audience.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ __all__ = ["Schedule", "TimelineEntry", "Waits", "icalendar", "mermaid", "schedu
 
 
 class Waits(Struct, frozen=True, kw_only=True):
-    """One that a milestone waits for. ``because`` is ``configured`` or ``blocked_issues``, ``issues`` how many are.
+    """A milestone for which another one waits.
 
-    ``sets_the_date``: how likely it is the one that sets the milestone's date.
+    ``because`` is ``configured`` or ``blocked_issues``, ``issues`` the number of blocked issues. ``sets_the_date`` is
+    the probability that this dependency determines the date.
     """
 
     id: str
@@ -38,9 +39,10 @@ class Waits(Struct, frozen=True, kw_only=True):
 
 
 class TimelineEntry(Struct, frozen=True, kw_only=True):
-    """One milestone. Dates are the forecast's with everything that it waits for; ``days_lost`` to that, on average.
+    """A milestone of the timeline.
 
-    ``replans`` are the due dates that were seen, oldest first; trackers do not tell who set them.
+    The forecast includes all dependencies; ``days_lost`` is their average cost. ``replans`` are the due dates that
+    were seen, oldest first; trackers do not report who set them.
     """
 
     id: str
@@ -61,7 +63,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """Every milestone that runs. ``critical`` is the chain (ids) that ends last, ``chains`` are all of them."""
+    """All running milestones at a time (UTC). ``chains`` are chains of dependencies (ids), ``critical`` ends last."""
 
     at: datetime
     milestones: tuple[TimelineEntry, ...]
@@ -69,41 +71,41 @@ class Schedule(Struct, frozen=True, kw_only=True):
     chains: tuple[tuple[str, ...], ...]
 
 
-def schedule(whole: Portfolio, at: datetime, calendar: Calendar) -> Schedule:
-    """What `milesync timeline` shows. Milestones that are over are left out, unless one that runs waits for them."""
-    written = {milestone.uid: milestone.written for milestone in whole.milestones}
-    needed = {d.before for d in whole.dependencies}
+def schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Schedule:
+    """Build what `milesync timeline` shows: running milestones, and ended ones for which another milestone waits."""
+    written = {milestone.uid: milestone.written for milestone in portfolio.milestones}
+    needed = {d.before for d in portfolio.dependencies}
     entries = []
-    for milestone in whole.milestones:
+    for milestone in portfolio.milestones:
         if not milestone.running and milestone.uid not in needed:
             continue
-        probability, dates = _forecast(whole, milestone.uid, milestone.health, calendar)
+        probability, dates = _forecast(portfolio, milestone.uid, milestone.health, calendar)
         entries.append(
             TimelineEntry(
                 id=milestone.written,
                 title=milestone.milestone.title,
                 url=milestone.milestone.url,
-                after=tuple(_waits(whole, milestone.uid, written)),
+                after=tuple(_waits(portfolio, milestone.uid, written)),
                 replans=milestone.due_dates,
-                days_lost=round(whole.propagation.cost.get(milestone.uid, 0.0), 1),
+                days_lost=round(portfolio.propagation.cost.get(milestone.uid, 0.0), 1),
                 **_common(milestone.health, probability, dates),
             )
         )
     entries += [
         TimelineEntry(
-            id=made.written,
-            title=made.joint.name,
+            id=joint_milestone.written,
+            title=joint_milestone.joint.name,
             url="",
             after=(),
             replans=(),
             days_lost=0.0,
-            members=tuple(member.written for member in made.members),
-            **_common(made.health, made.health.probability, made.health.dates),
+            members=tuple(member.written for member in joint_milestone.members),
+            **_common(joint_milestone.health, joint_milestone.health.probability, joint_milestone.health.dates),
         )
-        for made in whole.joints
+        for joint_milestone in portfolio.joints
     ]
     entries.sort(key=lambda entry: (entry.due is None, entry.due or date.max, entry.id))
-    chains = _chains(whole, written)
+    chains = _chains(portfolio, written)
     return Schedule(at=at, milestones=tuple(entries), critical=chains[0] if chains else (), chains=tuple(chains))
 
 
@@ -120,34 +122,34 @@ def _common(health: Health, probability: float | None, dates: Dates) -> dict[str
     }
 
 
-def _forecast(whole: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
-    """The published forecast; where the milestone waits for others, with every one of them."""
-    waits = whole.propagation.held.get(uid)
+def _forecast(portfolio: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
+    """Return the published forecast; for a milestone with dependencies, the forecast that includes them."""
+    waits = portfolio.propagation.held.get(uid)
     if not waits:
         return health.probability, health.dates
-    paths = whole.propagation.paths[uid]
-    horizon = max(whole.horizons[name] for name in (uid, *waits))
+    paths = portfolio.propagation.paths[uid]
+    horizon = max(portfolio.horizons[name] for name in (uid, *waits))
     p50, p85, p95 = (calendar.day_of(m if m <= horizon else np.inf) for m in joint.quantiles(paths))
-    probability = None if health.probability is None else joint.chance(paths, whole.planned_times[uid].due)
+    probability = None if health.probability is None else joint.chance(paths, portfolio.planned_times[uid].due)
     return probability, Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon))
 
 
-def _waits(whole: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Waits]:
-    for dependency in whole.dependencies:
+def _waits(portfolio: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Waits]:
+    for dependency in portfolio.dependencies:
         if dependency.after == uid:
-            share = whole.propagation.held.get(uid, {}).get(dependency.before, 0.0)
+            share = portfolio.propagation.held.get(uid, {}).get(dependency.before, 0.0)
             why = "blocked_issues" if dependency.issues else "configured"
             yield Waits(
                 id=written[dependency.before], because=why, issues=dependency.issues, sets_the_date=round(share, 3)
             )
 
 
-def _chains(whole: Portfolio, written: dict[str, str]) -> list[tuple[str, ...]]:
-    """The chains that set dates, the one that ends last first."""
-    inner = {before for waits in whole.propagation.held.values() for before in waits}
-    ends = [uid for uid, waits in whole.propagation.held.items() if waits and uid not in inner]
-    ends.sort(key=lambda uid: (-joint.quantiles(whole.propagation.paths[uid])[1], written[uid]))
-    return [tuple(written[uid] for uid in timeline.critical(whole.propagation, end)) for end in ends]
+def _chains(portfolio: Portfolio, written: dict[str, str]) -> list[tuple[str, ...]]:
+    """Return the chains of dependencies that determine dates, the last to end first."""
+    inner = {before for waits in portfolio.propagation.held.values() for before in waits}
+    ends = [uid for uid, waits in portfolio.propagation.held.items() if waits and uid not in inner]
+    ends.sort(key=lambda uid: (-joint.quantiles(portfolio.propagation.paths[uid])[1], written[uid]))
+    return [tuple(written[uid] for uid in timeline.critical(portfolio.propagation, end)) for end in ends]
 
 
 # --- Mermaid ---------------------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ _UNSAFE = re.compile(r"[^\w .()/+-]+", re.ASCII)
 
 
 def mermaid(shown: Schedule) -> str:
-    """A gantt chart: a bar to the due date, and a diamond at the date that is 85 % certain."""
+    """Return a Mermaid gantt chart: a bar to the due date, a diamond at the date that is 85 % certain."""
     lines = [
         "gantt",
         f"    title Milestones on {shown.at.date()}",
@@ -183,7 +185,7 @@ def mermaid(shown: Schedule) -> str:
 
 
 def _safe(text: str) -> str:
-    """A name in which no sign means anything to Mermaid."""
+    """Return a name without any sign that has a meaning in Mermaid."""
     return " ".join(_UNSAFE.sub(" ", text).split())[:60] or "unnamed"
 
 
@@ -191,10 +193,10 @@ def _safe(text: str) -> str:
 
 
 def icalendar(shown: Schedule, instance: str) -> bytes:
-    """RFC 5545: for each milestone an all-day event on its due day, and one on the day that is 85 % certain.
+    """Return an RFC 5545 calendar: per milestone an all-day event on its due day, and one on its 85 % day.
 
-    The events keep their identity from export to export, so a calendar that subscribes moves them. Raises ImportError
-    without the extra ``timeline``.
+    Events keep their identity in each export, so a subscribed calendar moves them. Raises ImportError without the
+    extra ``timeline``.
     """
     import icalendar as ical
 
@@ -210,14 +212,14 @@ def icalendar(shown: Schedule, instance: str) -> bytes:
             event.add("dtstart", day)
             event.add("dtend", day + timedelta(days=1))
             event.add("summary", f"{words}: {entry.title}")
-            event.add("description", _described(entry))
+            event.add("description", _description(entry))
             event.add("transp", "TRANSPARENT")
             event.add("categories", [STATUS[entry.status]])
             if entry.url:
                 event.add("url", entry.url)
             calendar.add_component(event)
-    made: bytes = calendar.to_ical()
-    return made
+    document: bytes = calendar.to_ical()
+    return document
 
 
 def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
@@ -227,7 +229,7 @@ def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
         yield "p85", entry.p85, "85 % certain"
 
 
-def _described(entry: TimelineEntry) -> str:
+def _description(entry: TimelineEntry) -> str:
     odds = "" if entry.probability is None else f", {percent(entry.probability)} likely in time"
     waits: Sequence[str] = [wait.id for wait in entry.after]
     return f"{entry.id}: {STATUS[entry.status]}{odds}" + (f"; waits for {', '.join(waits)}" if waits else "")

@@ -1,4 +1,4 @@
-"""What a summary may tell one audience about one milestone, and the hash of what it means."""
+"""The view of a milestone: all that its texts may show to their audience, and the hash of its meaning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Budget", "Changes", "Point", "SourceFreshness", "View", "build_view"
 
 
 class SourceFreshness(Struct, frozen=True, kw_only=True):
-    """When a source was last read in full, by its configured name, and since when that fails. Times in UTC."""
+    """Time of the last full pull of a source (configured name), and since when its pulls fail. UTC; None: never."""
 
     name: str
     at: datetime | None = None
@@ -32,7 +32,7 @@ class SourceFreshness(Struct, frozen=True, kw_only=True):
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """What happened to the items (uids) since ``since``, the time of the comment that stands."""
+    """Changes to the items (uids) since ``since``, the time (UTC) of the last comment with another meaning."""
 
     since: datetime
     added: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Changes(Struct, frozen=True, kw_only=True):
 
 
 class Point(Struct, frozen=True):
-    """Items done and in scope at the end of a day."""
+    """Items done and items in scope at the end of a day."""
 
     on: date
     done: int
@@ -51,7 +51,7 @@ class Point(Struct, frozen=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True):
-    """Seconds of work over the milestone's items; ``items`` of them have an estimate."""
+    """Estimated, spent and remaining work in seconds over the milestone's items; ``items`` of them have an estimate."""
 
     estimate: int
     spent: int
@@ -60,16 +60,16 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """All that a summary may tell one audience; nothing else reaches the document.
+    """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
-    ``items`` maps the uid of every issue that may be named to it; ``open`` are the uids of the members that are open
-    now. ``changes`` is None when no comment stands yet. ``due_dates`` are all that were seen, oldest first.
-    ``then`` is what was told before the changes; ``forecasts`` were published earlier, oldest first; ``calibration``
-    says in our words how such forecasts did. ``points`` draw the burn-up. ``commands`` says whether people's
-    ``/milesync`` comments are listened to; ``aggregate`` that sources count whose items this audience may not read.
-    ``commitments`` are the joint milestones that it is part of, ``findings`` what its definition lacks, ``criteria``
-    its exit criteria. ``good_news`` is a line of our own words; ``page`` the address of its page in the report;
-    ``loads`` are people who carry too much, ``unreviewed`` the uids of open issues that wait for a reviewer.
+    ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
+    ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
+    ``previous_forecast`` is the one in the comment before the changes; ``forecasts`` were published earlier, oldest
+    first; ``calibration`` describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
+    ``commands``: people can write ``/milesync`` comments; ``aggregate``: sources count whose items this audience may
+    not read. ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its
+    definition, ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its
+    report page. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
     """
 
     health: Health
@@ -99,12 +99,13 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 def meaning(view: View) -> str:
-    """A hash of what the summary means: status, reasons, levers, dates, items and P to 5 %. The same meaning is not
-    written again. The wording, times of day and the list of changes do not count: when nothing has changed since the
-    comment that stands, its list of changes still holds.
+    """Return a hash of the meaning of a summary: status, reasons, levers, dates, items, and P rounded to 5 %.
+
+    A summary with the same meaning is not written again. Wording, times of day and the list of changes do not count:
+    while the meaning stays, the list of changes in the last comment stays correct.
     """
     health = view.health
-    said: Any = (
+    content: Any = (
         health.status,
         health.unknown,
         None if health.probability is None else round(health.probability * 20),
@@ -115,7 +116,7 @@ def meaning(view: View) -> str:
             (lever.kind.value, lever.items, _rounded(lever.values), round((lever.probability or 0) * 20))
             for lever in health.levers
         ],
-        [(uid, *_told(view.items.get(uid))) for uid in sorted(view.open)],
+        [(uid, *_issue_meaning(view.items.get(uid))) for uid in sorted(view.open)],
         view.milestone.title,
         view.owners,
         view.override,
@@ -126,17 +127,17 @@ def meaning(view: View) -> str:
         *([view.page] if view.page else []),
         (view.loads, view.unreviewed),
     )
-    return hashlib.blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
 
 
-def _told(issue: Issue | None) -> tuple[Any, ...]:
+def _issue_meaning(issue: Issue | None) -> tuple[Any, ...]:
     if issue is None:
         return ()
     return (issue.title, issue.due, issue.estimate, issue.points, bool(issue.assignees), bool(issue.blocked_by))
 
 
 def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    """Values about as their sentences show them: one that wanders in its decimals says nothing new."""
+    """Round values about as sentences show them, so that a change in the decimals does not change the meaning."""
     return sorted(
         (name, round(value, 1 if abs(value) < 1 else 0) if isinstance(value, float) else value)
         for name, value in values.items()
@@ -144,7 +145,7 @@ def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
 
 
 def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
-    """All that the summary tells, but for what changed since the last one and what people say."""
+    """Build the view ``now`` (UTC), without changes since the last comment, override and report page."""
     open_now = tuple(membership.item for membership in milestone.memberships if is_open(membership, now))
     members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
@@ -179,31 +180,32 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
 
 
 def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:
-    """What happened to the items after ``since``. A reopening is told as such, not as a leaving and joining."""
+    """Return the changes to the items after ``since`` (UTC). A reopening is no removal and addition."""
     reopened = {
         membership.item for membership in milestone.memberships if membership.reopened and membership.reopened > since
     }
-    inside = {membership.item for membership in milestone.memberships if is_member(membership, since)}
-    added = {membership.item for membership in milestone.memberships if membership.joined > since} - inside
+    members_then = {membership.item for membership in milestone.memberships if is_member(membership, since)}
+    added = {membership.item for membership in milestone.memberships if membership.joined > since} - members_then
     removed = {membership.item for membership in milestone.memberships if membership.left and membership.left > since}
-    still = {membership.item for membership in milestone.memberships if is_member(membership, now)}
+    members_now = {membership.item for membership in milestone.memberships if is_member(membership, now)}
     closed = {
         membership.item
         for membership in milestone.memberships
         if membership.closed and membership.closed > since and membership.reopened is None
     }
+    estimated = {item for item, at in milestone.estimated.items() if at > since}
     return Changes(
         since=since,
         added=tuple(sorted(added)),
-        removed=tuple(sorted(removed - still)),
+        removed=tuple(sorted(removed - members_now)),
         closed=tuple(sorted(closed)),
         reopened=tuple(sorted(reopened - closed)),
-        estimated=tuple(sorted(inside & still & {item for item, at in milestone.estimated.items() if at > since})),
+        estimated=tuple(sorted(members_then & members_now & estimated)),
     )
 
 
 def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
-    """Scope and done at up to a dozen days from start to today."""
+    """Return scope and done on up to `POINTS` days from the start to today or the end."""
     start, until = milestone.health.start, now.date()
     if milestone.health.status is Status.DONE and milestone.milestone.closed_at is not None:
         until = min(until, milestone.milestone.closed_at.date())
@@ -219,7 +221,7 @@ def _days(start: date, until: date) -> Sequence[date]:
 
 
 def _budget(items: Iterable[Issue]) -> Budget | None:
-    """Of the items that belong to it now: what was taken out takes its estimate along."""
+    """Add up the budget of the present members; None when no item has an estimate or spent time."""
     known = [item for item in items if item.estimate is not None or item.spent]
     if not known:
         return None
@@ -232,11 +234,11 @@ def _budget(items: Iterable[Issue]) -> Budget | None:
 
 
 def _remaining(item: Issue) -> int:
-    """Seconds of work left on an issue: what people say, else what its estimate leaves; none once it is closed."""
+    """Return the seconds of work left: the remaining time set by people, else estimate minus spent; 0 when closed."""
     if item.state is State.CLOSED:
         return 0
     return item.remaining if item.remaining is not None else max(0, (item.estimate or 0) - (item.spent or 0))
 
 
 SHOWN, FOLDED, POINTS = 5, 50, 12
-"""Items named at a glance, items named in a folded list, points of a chart."""
+"""Maximum numbers: items named in a section, items named in a folded list, points of a chart."""
