@@ -78,7 +78,7 @@ def finish_round(engine: Engine, settings: Settings, result: RoundResult) -> boo
     after_writes(engine, settings)
     for failure in engine.failures:
         log.warning("failed", error=failure.error)
-    totals = round_figures(engine, result, 0 if result.well and not engine.failures else PARTLY)
+    totals = round_figures(engine, result, 0 if result.is_ok and not engine.failures else PARTLY)
     event = {name: value for name, value in _summary_event(totals).items() if value not in (None, {})}
     log.info("round finished", **event)
     finish(engine, settings, totals)
@@ -109,7 +109,7 @@ def _prune_once_a_day(engine: Engine, settings: Settings) -> None:
 
 def prune_store(store: Store, settings: Settings) -> None:
     """Delete the rows that are older than ``retention`` allows. Raises `StoreError`."""
-    deleted = store.tidy(settings.retention)
+    deleted = store.prune(settings.retention)
     log.info("store pruned", assessments=deleted.assessments, runs=deleted.runs, writes=deleted.writes)
 
 

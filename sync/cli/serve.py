@@ -78,7 +78,7 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
         live = prometheus_exporter(settings)
         metrics = figures if live is not None else None
-        door = WebhookApp(listening, mark, healthy=healthy, clock=wiring.clock, metrics=metrics)
+        door = WebhookApp(listening, mark, is_healthy=healthy, clock=wiring.clock, metrics=metrics)
         host, _, port = settings.serve.listen.rpartition(":")
         for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
             signal.signal(number, lambda *_: None)

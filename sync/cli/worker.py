@@ -48,7 +48,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     log.configure(sys.stderr, verbose=verbose)
     try:
         from sync.worker.queue import app, install, libpq
-        from sync.worker.worker import Worker
+        from sync.worker.worker import Worker, WorkerOptions
     except ImportError:
         print_error(missing_extra("milesync worker", "worker"))
         exit_with(ERROR)
@@ -65,13 +65,11 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     process = Worker(
         app(url),
         job_environment(settings, url, live),
-        schedule=chosen.schedule,
-        batch=chosen.batch,
-        concurrency=chosen.concurrency,
+        WorkerOptions(schedule=chosen.schedule, batch=chosen.batch, concurrency=chosen.concurrency),
     )
     with wiring.tracing_spans(settings):
         well = asyncio.run(process.run(once=once))
-    missed = process.missed if once else set()
+    missed = process.unfinished_outcomes if once else set()
     exit_with(
         0 if well else ERROR,
         REFUSED if "refused" in missed else 0,
@@ -95,7 +93,7 @@ def job_environment(settings: Settings, url: str, live: PrometheusExporter | Non
     """What a process that works for ever needs, as configured."""
 
     def engine(order: JobSpec) -> Engine:
-        wanted = settings if order.writes else wiring.with_only(settings, order.connection)
+        wanted = settings if order.may_write else wiring.with_only(settings, order.connection)
         puller = wiring.build_puller(
             wanted,
             os.environ,
@@ -119,15 +117,15 @@ def job_environment(settings: Settings, url: str, live: PrometheusExporter | Non
         code = exit_code(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
         figures = after_run.log_summary(engine, result, started, code)
         if live is not None:
-            live.wrote_back(figures)
+            live.write_back(figures)
 
     return JobEnvironment(
         instance=settings.instance,
         connections={name: connection.projects for name, connection in settings.connections.items()},
-        engine=engine,
+        make_engine=engine,
         clock=wiring.clock,
-        told=told,
-        after=after if after_run.needs_after_round(settings) else None,
-        tidy=tidy,
-        ended=live.step if live is not None else lambda *_: None,
+        on_result=told,
+        after_round=after if after_run.needs_after_round(settings) else None,
+        prune=tidy,
+        on_step_end=live.step if live is not None else lambda *_: None,
     )

@@ -80,7 +80,7 @@ class Engine:
             clock=self.clock,
             progress=self.progress,
             failures=self.failures,
-            record_failure=self._puller.failed,
+            record_failure=self._puller.record_failure,
         )
         self.planner = Planner(observer=self.observer, desired=self.desired, clock=self.clock)
 
@@ -240,7 +240,7 @@ class Engine:
             holder=self.holder,
             progress=self.progress,
             draw=lambda uid: render_attachment(by_uid[uid]),
-            failed=self._puller.failed,
+            failed=self._puller.record_failure,
             left=self.leftovers,
             terms=self.observer.lease_terms,
         )

@@ -113,7 +113,7 @@ def round_figures(engine: Engine, ended: RoundResult, exit_code: int) -> Figures
     """The figures of a round that has ended with a code, from the store; failures are steps, and what came after."""
     finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.current]
     counted = Counter(milestone.health.status for milestone in current)
-    failed = Counter(ended.failed) + Counter(failure.connection for failure in engine.failures)
+    failed = Counter(ended.failures) + Counter(failure.connection for failure in engine.failures)
     runs = engine.store.last_runs(_BACK + 2 * len(engine.sources))
     told = [msgspec.json.decode(run.summary) for run in runs if run.started_at >= ended.since and run.summary]
     written = {name: sum(one[name] for one in told) for name in ("planned", "applied", "refused")}
@@ -131,7 +131,7 @@ def round_figures(engine: Engine, ended: RoundResult, exit_code: int) -> Figures
         failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
         requests={},
         seen={state.connection: state.seen for state in seen(engine)},
-        succeeded=finished if exit_code == 0 else ended.good,
+        succeeded=finished if exit_code == 0 else ended.last_good,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run did, and how it tells of itself while it works."""
+"""The results of a run and of a distributed round."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["AppliedAction", "Result"]
 
 @dataclass(frozen=True)
 class AppliedAction:
-    """One write that was done."""
+    """A write that was sent, with the tracker's receipt."""
 
     action: Action
     receipt: Receipt
@@ -29,7 +29,7 @@ class AppliedAction:
 
 @dataclass
 class Result:
-    """What a run did."""
+    """The result of a run."""
 
     assessed: list[AssessedMilestone] = field(default_factory=list)
     plan: Plan = field(default_factory=Plan)
@@ -37,15 +37,15 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     lease_held: bool = False
-    """Whether it was refused because another run had, or took, the right to write; a little later it may be free."""
+    """A write was refused because another run held the lease, or took it; a retry after half a minute may succeed."""
 
     @property
     def notifications(self) -> int:
-        """How many notifications the writes have caused."""
+        """Number of notifications that the writes caused."""
         return sum(kind_of(write.action).notifies(write.action) or write.receipt.loud for write in self.written)
 
     def summary(self) -> str:
-        """What is kept of it: a few numbers as JSON."""
+        """Return the numbers of the run as JSON, for the store."""
         numbers = {
             "milestones": sum(1 for milestone in self.assessed if milestone.current),
             "planned": len(self.plan.actions),
@@ -59,13 +59,12 @@ class Result:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """A round that began at ``since`` (UTC) and of which nothing is left to write.
-
-    ``well``: every connection was in it and no step failed; ``failed`` counts those that did, by connection.
-    ``good`` is when the last round before it began that went well (UTC); None: nobody remembers one.
-    """
+    """The result of a round that began at ``since`` (UTC) and whose writes have ended."""
 
     since: datetime
-    well: bool
-    failed: Mapping[str, int]
-    good: datetime | None
+    is_ok: bool
+    """All connections took part and no step failed."""
+    failures: Mapping[str, int]
+    """Number of failed steps by connection."""
+    last_good: datetime | None
+    """Start (UTC) of the last round before it that was ok; None: the queue remembers no such round."""

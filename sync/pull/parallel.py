@@ -1,4 +1,4 @@
-"""Connections side by side."""
+"""Run work for several connections at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ R = TypeVar("R")
 
 
 def side_by_side(work: Callable[[T], R], items: Sequence[T], names: Sequence[str]) -> list[R]:
-    """``work`` on what belongs to each connection (by name), all at once: they wait on their own trackers, never on
-    each other's. Results are in the order of the items.
+    """Run ``work`` on each item in a thread of its own; return the results in the order of the items.
+
+    ``names`` are the connections of the items, for traces. A slow tracker delays no other connection.
     """
 
-    def within(name: str, item: T) -> R:
+    def traced_work(name: str, item: T) -> R:
         with span("connection", connection=name):
             return work(item)
 
     if not items:
         return []
     with ThreadPoolExecutor(len(items)) as pool:
-        contexts = [copy_context() for _ in items]  # lines of the log and spans stay within the run's
-        return list(pool.map(lambda context, *one: context.run(within, *one), contexts, names, items))
+        contexts = [copy_context() for _ in items]  # keeps log lines and spans inside those of the run
+        return list(pool.map(lambda context, name, item: context.run(traced_work, name, item), contexts, names, items))

@@ -1,21 +1,23 @@
-"""progress."""
+"""Progress and failures of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
+__all__ = ["Failure", "Progress", "silent"]
+
 
 class Progress(Protocol):
-    """Shown to people while the engine works."""
+    """Show people what the engine does."""
 
     def __call__(self, step: str, detail: str = "") -> None:
-        """``step`` is a verb of the engine, ``detail`` what it is at."""
+        """Show a step of the engine (``pull``, ``assess`` ...) and its detail. May raise to end the run."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that went wrong for one connection or one of its projects."""
+    """A failure of a connection, or of one of its projects; ``project`` is empty when it concerns the connection."""
 
     connection: str
     project: str

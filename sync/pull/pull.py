@@ -1,11 +1,11 @@
-"""Bringing the store up to date: every connection's tracker is asked, all at once.
+"""Pull the trackers into the store, all connections at once.
 
-This half of a run needs nothing of the forecast, so it can begin while that is loaded (`Puller.start_early`).
+This step needs nothing of the forecast, so it can start while the forecast is imported (`Puller.start_early`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -22,21 +22,22 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
 from sync.tracker.errors import TrackerError
+from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "Share", "selected_connections"]
 
 log = structlog.get_logger("milesync")
 
 HEAD_START = 0.05
-"""Seconds; a tracker takes longer to answer."""
+"""Seconds in which the first requests are sent; a tracker takes longer to answer."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of a round that others do the rest of: the connections whose trackers are asked and written to.
+    """The part of a round that one process does: the connections whose trackers it asks and writes to.
 
-    ``since`` is when the round began (UTC): what others have read after that stands. ``projects``, as configured, are
-    those to read; None: all.
+    ``since`` is the start of the round (UTC): a project that another process has read after it counts as read.
+    ``projects`` are the configured projects to read; None: all.
     """
 
     connections: Collection[str]
@@ -45,13 +46,13 @@ class Share:
 
 
 def selected_connections(sources: Sequence[Connection], share: Share | None) -> list[Connection]:
-    """The sources whose trackers are asked."""
+    """Return the connections of the share; without a share, all."""
     return [source for source in sources if share is None or source.name in share.connections]
 
 
 @dataclass
 class Puller:
-    """Reads the trackers of some sources into one store. What it opened is closed at the end of ``with``."""
+    """Pull the trackers of connections into one store. Used in ``with``, it closes the connectors and the store."""
 
     sources: Sequence[Connection]
     store: Store
@@ -59,11 +60,11 @@ class Puller:
     progress: Progress = silent
     failures: list[Failure] = field(default_factory=list)
     issue_count: int = 0
-    """Issues."""
+    """Number of issues pulled so far."""
     has_read_project: bool = False
-    """Whether at least one project was read to the end."""
+    """At least one project was read to the end."""
     share: Share | None = None
-    _begun: Future[None] | None = None
+    _early_pull: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +75,9 @@ class Puller:
         self.close()
 
     def close(self) -> None:
-        """Give back connections and the store."""
-        if self._begun is not None:
-            self._begun.exception()  # waits: what is being stored needs the store
+        """Wait for an early pull, then close the connectors and the store."""
+        if self._early_pull is not None:
+            self._early_pull.exception()  # waits: it writes to the store
         for source in self.sources:
             source.connector.close()
         self.store.close()
@@ -87,91 +88,127 @@ class Puller:
         return {source.name: source.connector.requests for source in self.sources}
 
     def start_early(self) -> None:
-        """Let the next `run` begin now, in a thread of its own. Comes back when it has had time to ask the trackers:
-        whoever works on at once would keep the processor from it.
+        """Start the pull of the next `run` now, in a thread, and return once it has had time to ask the trackers.
+
+        Without that wait the caller's imports would keep the processor from it.
         """
         pool = ThreadPoolExecutor(1)
-        self._begun = pool.submit(copy_context().run, self._pull)
+        self._early_pull = pool.submit(copy_context().run, self._pull)
         pool.shutdown(wait=False)
-        wait([self._begun], HEAD_START)
+        wait([self._early_pull], HEAD_START)
 
     @span("pull")
     def run(self, share: Share | None = None) -> None:
-        """Bring the store up to date, or wait for that which has begun. What failed is in `failures`."""
-        if self._begun is not None:
-            self._begun.result()
-            self._begun = None
+        """Bring the store up to date, or wait for the early pull. Failures are added to `failures`."""
+        if self._early_pull is not None:
+            self._early_pull.result()
+            self._early_pull = None
             return
         self.share = share
         self._pull()
 
     def _pull(self) -> None:
         wanted = selected_connections(self.sources, self.share)
-        side_by_side(self._pull_one, wanted, [source.name for source in wanted])
+        side_by_side(self._pull_connection, wanted, [source.name for source in wanted])
 
-    def failed(self, source: Connection, project: str, error: Exception) -> None:
-        """Note that something of a connection, or of one of its projects, went wrong."""
-        words = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
-        log.warning("failed", connection=source.name, project=project, error=words)
-        self.failures.append(Failure(source.name, project, words, error))
+    def record_failure(self, source: Connection, project: str, error: Exception) -> None:
+        """Add a failure of a connection, or of one of its projects, to `failures`, and log it."""
+        message = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
+        log.warning("failed", connection=source.name, project=project, error=message)
+        self.failures.append(Failure(source.name, project, message, error))
 
-    def _pull_one(self, source: Connection) -> None:
-        """One connection. Rows and cursors of a page are stored together, so a broken pull goes on where it was."""
-        connector, now = source.connector, self.clock()
+    def _pull_connection(self, source: Connection) -> None:
+        """Pull one connection.
+
+        Rows and cursors of a page are stored together, so that an interrupted pull continues where it stopped.
+        """
+        origin, now = source.connector.base_url, self.clock()
         self.progress("pull", source.name)
-        cursors = self.store.cursors(connector.base_url)
-        keys = {project.id: project.key for project in self.store.projects(connector.base_url)}
         projects = source.projects if self.share is None or self.share.projects is None else self.share.projects
-        seen, read = set[str](), set[str]()
-        failed: dict[str, TrackerError] = {}
+        cursors = self.store.cursors(origin)
+        state = _PullState({project.id: project.key for project in self.store.projects(origin)})
         try:
-            for page in connector.pull(projects, cursors):
-                self.store.save(connector.base_url, page, now)
-                keys |= {project.id: project.key for project in page.projects}
-                seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
-                self.issue_count += len(page.issues)
-                self.progress("pull", f"{source.name}: {self.issue_count} issues")
-                self.has_read_project |= bool(page.complete)
-                for project in page.complete:
-                    read.add(keys.get(project, project))
-                    self.store.note_pull(connector.base_url, keys.get(project, project), now, None)
-                for project, error in page.failed.items():
-                    failed[project] = error
-                    self.failed(source, project, error)
-                    self.store.note_pull(connector.base_url, project, now, str(error))
-            self.store.watch(source.name, connector.base_url, seen, only=not failed and self.share is None)
-            # A pattern is no project, so no page ever calls it complete: it is well when nothing is said against it.
-            for word in {w for at, w in self.store.stale() if at == connector.base_url}.intersection(projects):
-                if word not in failed:
-                    self.store.note_pull(connector.base_url, word, now, None)
-            known = {keys[id_] for id_ in self.store.watched(source.name, connector.base_url) & keys.keys()}
-            for word, problem in failed.items():
-                unread = known - read - failed.keys() - self._read_since(source) if word not in known else set()
-                for project in _led_to(word, unread, source.projects):
-                    self.store.note_pull(connector.base_url, project, now, str(problem))
+            self._save_pages(source, source.connector.pull(projects, cursors), state, now)
+            is_complete = not state.failed and self.share is None
+            self.store.watch(source.name, origin, state.seen, only=is_complete)
+            self._note_patterns(source, projects, state, now)
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=source.name)
-            self.failed(source, "", error)
-            self.store.watch(source.name, connector.base_url, seen, only=False)
-            watched = self.store.watched(source.name, connector.base_url)
-            for project in {*projects, *(keys[id_] for id_ in watched & keys.keys())} - self._read_since(source):
-                self.store.note_pull(connector.base_url, project, now, str(error))
+            self.record_failure(source, "", error)
+            self.store.watch(source.name, origin, state.seen, only=False)
+            for project in {*projects, *self._watched_keys(source, state)} - self._read_by_others(source):
+                self.store.note_pull(origin, project, now, str(error))
 
-    def _read_since(self, source: Connection) -> set[str]:
-        """Keys of the projects of a source that others have read to the end in this round."""
+    def _save_pages(self, source: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
+        """Store the pages of a connection one by one, with the outcome of each project."""
+        origin = source.connector.base_url
+        for page in pages:
+            self.store.save(origin, page, now)
+            state.keys |= {project.id: project.key for project in page.projects}
+            state.seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
+            self.issue_count += len(page.issues)
+            self.progress("pull", f"{source.name}: {self.issue_count} issues")
+            self.has_read_project |= bool(page.complete)
+            for project in page.complete:
+                key = state.keys.get(project, project)
+                state.read.add(key)
+                self.store.note_pull(origin, key, now, None)
+            for project, error in page.failed.items():
+                state.failed[project] = error
+                self.record_failure(source, project, error)
+                self.store.note_pull(origin, project, now, str(error))
+
+    def _note_patterns(self, source: Connection, projects: Sequence[str], state: _PullState, now: datetime) -> None:
+        """Store the outcome of configured patterns, which are no projects, and of the projects behind failed ones.
+
+        No page calls a pattern complete: it is good when it did not fail.
+        """
+        origin = source.connector.base_url
+        stale = {key for url, key in self.store.stale() if url == origin}
+        for pattern in stale.intersection(projects) - state.failed.keys():
+            self.store.note_pull(origin, pattern, now, None)
+        known = self._watched_keys(source, state)
+        for entry, error in state.failed.items():
+            if entry not in known:
+                unread = known - state.read - state.failed.keys() - self._read_by_others(source)
+                for project in _projects_behind(entry, unread, source.projects):
+                    self.store.note_pull(origin, project, now, str(error))
+
+    def _watched_keys(self, source: Connection, state: _PullState) -> set[str]:
+        """Return the keys of the projects that the connection is known to have."""
+        watched = self.store.watched(source.name, source.connector.base_url)
+        return {state.keys[project] for project in watched & state.keys.keys()}
+
+    def _read_by_others(self, source: Connection) -> set[str]:
+        """Return the keys of the connection's projects that other processes have read to the end in this round."""
         if self.share is None:
             return set()
         origin, since = source.connector.base_url, self.share.since
         return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
 
 
-def _led_to(word: str, unread: Collection[str], words: Sequence[str]) -> set[str]:
-    """Those of the projects (by key) that could not be read because a configured word led nowhere: what it stands for,
-    and what none says plainly, as a number, a query or a former name may have led there.
+@dataclass
+class _PullState:
+    """The outcome of one connection's pull so far. ``keys`` has the key of each known project by its id."""
+
+    keys: dict[str, str]
+    seen: set[str] = field(default_factory=set)
+    """Ids of the projects that the tracker returned."""
+    read: set[str] = field(default_factory=set)
+    """Keys of the projects that were read to the end."""
+    failed: dict[str, TrackerError] = field(default_factory=dict)
+    """Failed entries of the configuration, or keys of projects."""
+
+
+def _projects_behind(entry: str, unread: Collection[str], entries: Sequence[str]) -> set[str]:
+    """Return the unread projects (by key) that a failed entry of the configuration may stand for.
+
+    These are the projects that match the entry, and those that no entry matches: a number, a query or a former name
+    may stand for them.
     """
 
-    def plain(key: str, word: str) -> bool:
-        return alike(key, word) or key.startswith(f"{word}/")
+    def matches(key: str, entry: str) -> bool:
+        return alike(key, entry) or key.startswith(f"{entry}/")
 
-    return {key for key in unread if plain(key, word) or not any(plain(key, one) for one in words)}
+    return {key for key in unread if matches(key, entry) or not any(matches(key, other) for other in entries)}

@@ -64,8 +64,8 @@ class Store(
         """A new database in memory, gone when it is closed."""
         return cls.open("sqlite://", create=True, clock=clock)
 
-    def tidy(self, retention: Retention) -> PruneCounts:
-        """Forget what is older than agreed."""
+    def prune(self, retention: Retention) -> PruneCounts:
+        """Delete the rows that are older than the retention."""
         return prune(self._engine, self._clock(), retention)
 
     def close(self) -> None:

@@ -1,1 +1,4 @@
-"""telemetry."""
+"""Structured logs with redacted secrets, and OpenTelemetry traces.
+
+It may import no other package of `sync`; every package may import it.
+"""

@@ -1,4 +1,4 @@
-"""Refreshing what webhooks named in this very process, for those who run no workers."""
+"""Refresh in this process what webhooks have marked as changed; for installations without workers."""
 
 from __future__ import annotations
 
@@ -12,76 +12,77 @@ import structlog
 from sync.pull.pull import Share
 from sync.store.store import Store, StoreError
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
-from sync.worker.round import HELD, retry_at
+from sync.worker.round import LEASE_RETRY, retry_at
 
 __all__ = ["InProcessRefresher"]
 
 log = structlog.get_logger("milesync")
 
-LATER = timedelta(hours=1)
-"""When to look again at what a person has to put right first."""
+FAILURE_RETRY = timedelta(hours=1)
+"""Delay after a failure that a person has to fix first."""
 
 
 class InProcessRefresher:
-    """One connection after the other, some time after it was first named, so that a burst of changes is read once."""
+    """Refresh one connection after the other, ``settle`` after its first mark: a burst of changes is read once."""
 
-    def __init__(self, store: Store, work: JobEnvironment, *, settle: timedelta) -> None:
-        self._store, self._work, self._settle = store, work, settle
-        self._due: dict[str, datetime] = {}
-        self._tried: dict[str, int] = {}
+    def __init__(self, store: Store, environment: JobEnvironment, *, settle: timedelta) -> None:
+        self._store, self._environment, self._settle = store, environment, settle
+        self._due_by_connection: dict[str, datetime] = {}
+        self._attempts_by_connection: dict[str, int] = {}
         self._stop = threading.Event()
 
     def run(self, tick: Callable[[float], object] | None = None) -> None:
-        """Work until `stop`; ``tick`` waits (seconds)."""
-        wait = tick or self._stop.wait
+        """Refresh until `stop`; ``tick`` sleeps (seconds)."""
+        sleep = tick or self._stop.wait
         while not self._stop.is_set():
             try:
-                self.once()
+                self.refresh_due()
             except Stopping:
                 return
-            except StoreError as problem:
-                log.warning("no database", error=str(problem))
+            except StoreError as error:
+                log.warning("the database is not available; tried again in a second", error=str(error))
             except Exception:
                 log.exception("crashed")
-            wait(1.0)
+            sleep(1.0)
 
     def stop(self) -> None:
         """End between two pages or two writes."""
         self._stop.set()
 
-    def once(self) -> None:
-        """Refresh what is due by now."""
+    def refresh_due(self) -> None:
+        """Refresh the connections whose time has come."""
+        due_times = self._due_by_connection
         for name in self._store.dirty():
-            now = self._work.clock()
-            if name in self._work.connections and self._due.setdefault(name, now + self._settle) <= now:
-                del self._due[name]
+            now = self._environment.clock()
+            if name in self._environment.connections and due_times.setdefault(name, now + self._settle) <= now:
+                del due_times[name]
                 self._refresh(name)
 
     def _refresh(self, name: str) -> None:
-        clock = self._work.clock
+        clock, due_times = self._environment.clock, self._due_by_connection
         share = Share((name,), clock())
-        order = JobSpec(uuid.uuid4().hex[:12], share, writes=True, progress=self._go_on, sleep=self._wait)
-        tried = self._tried[name] = self._tried.get(name, 0) + 1
-        self._due[name] = clock() + LATER  # if this ends in a crash
+        spec = JobSpec(uuid.uuid4().hex[:12], share, may_write=True, progress=self._check, sleep=self._sleep)
+        attempt = self._attempts_by_connection[name] = self._attempts_by_connection.get(name, 0) + 1
+        due_times[name] = clock() + FAILURE_RETRY  # stays if this crashes
         with (
-            structlog.contextvars.bound_contextvars(run=order.run_id, connection=name, task="refresh"),
-            self._work.engine(order) as engine,
+            structlog.contextvars.bound_contextvars(run=spec.run_id, connection=name, task="refresh"),
+            self._environment.make_engine(spec) as engine,
         ):
             started = clock()
             result = engine.refresh()
             if result is not None:
-                self._work.told(engine, result, started)
+                self._environment.on_result(engine, result, started)
             if result is not None and (result.failures or result.lease_held):
-                at = retry_at([failure.cause for failure in result.failures], tried, clock())
-                self._due[name] = at or clock() + (HELD if result.lease_held else LATER)
+                at = retry_at([failure.cause for failure in result.failures], attempt, clock())
+                due_times[name] = at or clock() + (LEASE_RETRY if result.lease_held else FAILURE_RETRY)
             else:
-                del self._due[name]
-                del self._tried[name]
+                del due_times[name]
+                del self._attempts_by_connection[name]
 
-    def _go_on(self, step: str, detail: str = "") -> None:  # noqa: ARG002 - the engine's progress
+    def _check(self, step: str, detail: str = "") -> None:  # noqa: ARG002 - the signature of the engine's progress
         if self._stop.is_set():
             raise Stopping
 
-    def _wait(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopping

@@ -1,4 +1,4 @@
-"""What a process that works for ever is given by the command line: engines for single orders, and how to be stopped."""
+"""What the command line gives to a long-running process: connections, engines for single jobs, and callbacks."""
 
 from __future__ import annotations
 
@@ -15,40 +15,49 @@ __all__ = ["JobEnvironment", "JobSpec", "Stopping"]
 
 
 class Stopping(BaseException):
-    """This process has been asked to stop."""
+    """The process has been asked to stop."""
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What an engine is asked for. It may write."""
+    """One job for an engine.
+
+    ``share`` None: no tracker is asked. ``may_write``: the engine writes, and therefore reads the history of all
+    connections. ``sleep`` takes seconds and raises `Stopping`.
+    """
 
     run_id: str
     share: Share | None
-    writes: bool
+    may_write: bool
     progress: Progress
     sleep: Callable[[float], None]
 
     @property
     def connection(self) -> str:
-        """The one whose tracker is asked; empty: none."""
+        """Name of the connection whose tracker is asked; empty: no tracker is asked."""
         (name,) = self.share.connections if self.share else ("",)
         return name
 
 
 @dataclass(frozen=True)
 class JobEnvironment:
-    """The connections with their projects as configured, and engines over them.
+    """The connections with their configured projects, a factory of engines, and callbacks.
 
-    ``told`` hears of each write-back, with its beginning; ``ended`` of each step: its task, connection, outcome
-    (``done``, ``again``, ``failed``, ``refused``, ``crashed``) and requests. ``after`` does what follows the writes of
-    a round, once, and says whether all went well; None: nothing follows. ``tidy`` looks after the store, once a day.
+    ``clock`` gives the time in UTC.
     """
 
     instance: str
     connections: Mapping[str, Sequence[str]]
-    engine: Callable[[JobSpec], Engine]
+    make_engine: Callable[[JobSpec], Engine]
     clock: Callable[[], datetime]
-    told: Callable[[Engine, Result, datetime], None] = lambda _engine, _result, _started: None
-    after: Callable[[Engine, RoundResult], bool] | None = None
-    tidy: Callable[[], None] = lambda: None
-    ended: Callable[[str, str, str, int], None] = lambda _task, _connection, _outcome, _requests: None
+    on_result: Callable[[Engine, Result, datetime], None] = lambda _engine, _result, _started: None
+    """Called after each write-back, with its start."""
+    after_round: Callable[[Engine, RoundResult], bool] | None = None
+    """Called once after the writes of a round; returns whether all went well. None: nothing follows a round."""
+    prune: Callable[[], None] = lambda: None
+    """Delete outdated rows from the store; called once a day."""
+    on_step_end: Callable[[str, str, str, int], None] = lambda _task, _connection, _outcome, _requests: None
+    """Called after each step with its task, connection, outcome and number of requests.
+
+    Outcomes: ``done``, ``again``, ``failed``, ``refused``, ``crashed``.
+    """

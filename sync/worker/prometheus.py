@@ -1,4 +1,4 @@
-"""Figures of a process that works for ever, for Prometheus to fetch. Needs the extra ``metrics``."""
+"""Metrics of a long-running process, for Prometheus to scrape. Needs the extra ``metrics``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["PrometheusExporter"]
 
 
 class PrometheusExporter:
-    """Counts since the start of this process; what stands (milestones, trackers last seen) as it was told last."""
+    """Counters since the start of this process, and gauges with the values of the last write-back."""
 
     def __init__(self, *, installation: str, version: str) -> None:
         self._registry = registry = CollectorRegistry()
@@ -29,32 +29,32 @@ class PrometheusExporter:
         self._hooks = Gauge("milesync_webhooks", "Webhooks since the start.", ["outcome"], registry=registry)
 
     def step(self, task: str, connection: str, outcome: str, requests: int) -> None:
-        """A step has ended: ``done``, ``again``, ``failed`` or ``crashed``."""
+        """Count a step; ``outcome`` as in `sync.worker.job.JobEnvironment.on_step_end`."""
         self._steps.labels(task, connection, outcome).inc()
         self._requests.labels(connection).inc(requests)
 
-    def wrote_back(self, told: Figures) -> None:
-        """The figures of a write-back."""
-        self._writes.labels("applied").inc(told.applied)
-        self._writes.labels("skipped").inc(told.skipped)
-        for connection, number in told.failures.items():
+    def write_back(self, figures: Figures) -> None:
+        """Count the figures of a write-back."""
+        self._writes.labels("applied").inc(figures.applied)
+        self._writes.labels("skipped").inc(figures.skipped)
+        for connection, number in figures.failures.items():
             self._failures.labels(connection).inc(number)
-        for status, number in told.status.items():
+        for status, number in figures.status.items():
             self._milestones.labels(status).set(number)
-        for connection, at in told.seen.items():
+        for connection, at in figures.seen.items():
             if at is not None:
                 self._seen.labels(connection).set(at.timestamp())
 
     def hooks(self, counts: Mapping[str, int]) -> None:
-        """How webhooks ended, since the start."""
+        """Set the number of webhooks by outcome, since the start of the process."""
         for outcome, number in counts.items():
             self._hooks.labels(outcome).set(number)
 
     def text(self) -> tuple[bytes, str]:
-        """What Prometheus reads, and its type."""
+        """Return the metrics as Prometheus reads them, and their content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def listen(self, address: str) -> None:
-        """Answer at ``HOST:PORT``, in a thread. Raises OSError."""
+        """Serve the metrics at ``HOST:PORT`` in a thread. Raises OSError."""
         host, _, port = address.rpartition(":")
         start_http_server(int(port), addr=host.strip("[]"), registry=self._registry)

@@ -1,4 +1,4 @@
-"""The queue of work in PostgreSQL: Procrastinate, in a schema of its own beside the store's tables."""
+"""The job queue in PostgreSQL: Procrastinate, in a schema of its own next to the store's tables."""
 
 from __future__ import annotations
 
@@ -17,30 +17,33 @@ __all__ = ["SCHEMA", "app", "install", "libpq", "refresh"]
 
 SCHEMA = "milesync_queue"
 _LOCK = 5_461_837_202_312
-"""The key of the advisory lock under which the queue's tables are made; any constant does."""
+"""Key of the advisory lock under which the queue's tables are created; any constant does."""
 
 
 class NoQueueError(UnusableDatabase):
-    """Work can be shared on PostgreSQL only: name one with `database`, or use `milesync run`."""
+    """Workers need PostgreSQL: set `database` to a PostgreSQL URL, or use `milesync run`."""
 
 
 def libpq(url: str) -> str:
-    """The store's URL as libpq takes it. Raises `NoQueueError` when it is not PostgreSQL."""
-    where = make_url(url)
-    if where.get_backend_name() != "postgresql":
-        raise NoQueueError(where.render_as_string())
-    return where.set(drivername="postgresql").render_as_string(hide_password=False)
+    """Return the store's URL in the form of libpq. Raises `NoQueueError` when it is not PostgreSQL."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise NoQueueError(parsed.render_as_string())
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def app(url: str, *, threads: bool = False) -> App:
-    """The queue over a database that has its tables: for an event loop, or with ``threads`` for these."""
+    """Return the queue of a database that has its tables; ``threads``: for threads instead of an event loop."""
     kwargs = {"options": f"-c search_path={SCHEMA}", "application_name": "milesync"}
-    made = SyncPsycopgConnector if threads else PsycopgConnector
-    return App(connector=made(conninfo=libpq(url), kwargs=kwargs))
+    connector = SyncPsycopgConnector if threads else PsycopgConnector
+    return App(connector=connector(conninfo=libpq(url), kwargs=kwargs))
 
 
 def refresh(queue: App, instance: str, connection: str, *, after: int) -> None:
-    """Have a connection refreshed after some seconds, unless that is about to happen anyway."""
+    """Queue the refresh of a connection in ``after`` seconds, unless one waits already.
+
+    Raises `UnusableDatabase`.
+    """
     task = queue.configure_task(
         "refresh",
         queue=instance,
@@ -56,29 +59,30 @@ def refresh(queue: App, instance: str, connection: str, *, after: int) -> None:
 
 
 def install(url: str) -> None:
-    """Make the queue's tables, or bring them forward to the version of the library. Several may try at once.
+    """Create the queue's tables, or migrate them to the version of the library. Processes may do so at once.
 
-    A new queue gets the library's whole schema; an older one each of its migrations that it has not had.
+    A new queue gets the library's schema; an older one gets each migration that it lacks. Raises `UnusableDatabase`.
     """
     shipped = sorted(path.name for path in migrations_path.glob("*.sql"))
     try:
         with closing(psycopg.connect(libpq(url))) as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-            there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone()
-            name = sql.Identifier(SCHEMA)
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
-            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
+            schema = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone()
+            identifier = sql.Identifier(SCHEMA)
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(identifier))
+            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(identifier))
             connection.execute("CREATE TABLE IF NOT EXISTS milesync_applied (name text PRIMARY KEY)")
-            had = {row[0] for row in connection.execute("SELECT name FROM milesync_applied")}
-            if there is None:
+            applied = {row[0] for row in connection.execute("SELECT name FROM milesync_applied")}
+            if schema is None:
                 connection.execute(SchemaManager.get_schema())
             else:
-                for one in shipped:
-                    if one not in had:
-                        connection.execute((migrations_path / one).read_bytes())
+                for migration in shipped:
+                    if migration not in applied:
+                        connection.execute((migrations_path / migration).read_bytes())
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO milesync_applied VALUES (%s) ON CONFLICT DO NOTHING", [(one,) for one in shipped]
+                    "INSERT INTO milesync_applied VALUES (%s) ON CONFLICT DO NOTHING",
+                    [(migration,) for migration in shipped],
                 )
     except psycopg.Error as error:
         raise UnusableDatabase(make_url(url).render_as_string(), type(error).__name__) from error

@@ -1,8 +1,8 @@
-"""The door for webhooks: who is known may say that a project may have changed. Nothing else of a request is believed.
+"""Receive webhooks: mark the configured projects that a signed request names as changed.
 
-A request is refused before its body is read when it is too large or for nobody, and before anything is stored when its
-signature is not right. What is stored is the name of a project as it stands in the configuration; whoever looks after
-it then asks the tracker. So the worst that a stolen secret can do is to have a project read a little more often.
+Nothing else of a request is used. A request that is too large or for an unknown connection is refused before its body
+is read; a request with a wrong signature is refused before anything is stored. Only the configured name of a project
+is stored; a refresh then asks the tracker. A stolen secret can therefore only cause a few more reads.
 """
 
 from __future__ import annotations
@@ -29,39 +29,39 @@ __all__ = ["WebhookApp", "WebhookEndpoint", "matching_projects"]
 log = structlog.get_logger("milesync")
 
 LARGEST = 2 << 20
-"""Bytes of a body; what trackers send of an issue stays far below."""
+"""Maximum size of a body in bytes; trackers send far smaller ones."""
 PATIENCE = 10.0
-"""Seconds that a body may take to arrive."""
+"""Maximum time in seconds for a body to arrive."""
 REMEMBERED = 10_000
-"""Requests that would be known again if they were sent a second time."""
-QUIET = timedelta(minutes=1)
-"""The least time between two lines in the log about refused requests."""
+"""Number of requests that are kept to ignore duplicates."""
+LOG_INTERVAL = timedelta(minutes=1)
+"""Minimum time between two log lines about refused requests."""
 
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    """One connection that takes webhooks: its connector's ear, the secret, the projects as configured."""
+    """A connection that takes webhooks: how its connector reads a request, the secret, the configured projects."""
 
-    hear: Callable[[Mapping[str, str], bytes, str], WebhookEvent]
+    read: Callable[[Mapping[str, str], bytes, str], WebhookEvent]
     secret: str = field(repr=False)
     projects: Sequence[str] = ()
 
 
 def matching_projects(projects: Sequence[str], named: str) -> tuple[str, ...]:
-    """The configured projects that a project or group of this name is, belongs to, or holds; all for an empty name."""
+    """Return the configured projects that are, contain or belong to the named project or group; all if it is empty."""
     if not named:
         return tuple(projects)
     name = named.casefold()
 
-    def meant(entry: str) -> bool:
-        one = entry.casefold()
-        return fnmatchcase(name, one) or name.startswith(f"{one}/") or one.startswith(f"{name}/")
+    def matches(project: str) -> bool:
+        pattern = project.casefold()
+        return fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") or pattern.startswith(f"{name}/")
 
-    return tuple(entry for entry in projects if meant(entry))
+    return tuple(project for project in projects if matches(project))
 
 
 class _RefusedError(Exception):
-    """A request that gets no further, with the status that its sender sees."""
+    """A refused request, with the HTTP status that its sender gets."""
 
     def __init__(self, status: int, why: str) -> None:
         self.status, self.why = status, why
@@ -69,100 +69,104 @@ class _RefusedError(Exception):
 
 
 class WebhookApp:
-    """The web application. ``mark`` stores which projects of a connection may have changed, and may block.
+    """The web application.
 
-    ``healthy`` tells whether the store answers. ``counts`` says how many requests ended how.
+    ``mark`` stores the projects of a connection that may have changed, and may block. ``is_healthy`` returns whether
+    the store answers. ``clock`` gives the time in UTC. ``counts`` has the number of requests by outcome.
     """
 
     def __init__(
         self,
-        listening: Mapping[str, WebhookEndpoint],
+        endpoints: Mapping[str, WebhookEndpoint],
         mark: Callable[[str, Collection[str]], None],
         *,
-        healthy: Callable[[], bool],
+        is_healthy: Callable[[], bool],
         clock: Callable[[], datetime],
         metrics: Callable[[], tuple[bytes, str]] | None = None,
     ) -> None:
-        self._listening, self._mark = listening, mark
-        self._healthy, self._clock, self._metrics = healthy, clock, metrics
+        self._endpoints, self._mark = endpoints, mark
+        self._is_healthy, self._clock, self._metrics = is_healthy, clock, metrics
         self._seen: OrderedDict[bytes, None] = OrderedDict()
-        self._told: datetime | None = None
+        self._last_logged: datetime | None = None
         self.counts: Counter[str] = Counter()
         routes = [
             Route("/hooks/{connection}", self._hook, methods=["POST"]),
             Route("/health", self._health, methods=["GET"]),
         ]
         if metrics is not None:
-            routes.append(Route("/metrics", self._show, methods=["GET"]))
+            routes.append(Route("/metrics", self._show_metrics, methods=["GET"]))
         self.app = Starlette(routes=routes)
 
     async def _hook(self, request: Request) -> Response:
         try:
-            outcome = await self._heard(request)
-        except _RefusedError as problem:
-            self._refused(problem.why)
-            return Response(status_code=problem.status)
+            outcome = await self._accept(request)
+        except _RefusedError as refusal:
+            self._count_refusal(refusal.why)
+            return Response(status_code=refusal.status)
         self.counts[outcome] += 1
         return Response(status_code=202)
 
-    async def _heard(self, request: Request) -> str:
-        """What became of a request: ``marked``, or why it changes nothing."""
+    async def _accept(self, request: Request) -> str:
+        """Mark the projects of a request; return ``marked``, or the reason why it changes nothing."""
         name = request.path_params["connection"]
-        endpoint = self._listening.get(name)
+        endpoint = self._endpoints.get(name)
         if endpoint is None:
             raise _RefusedError(404, "unknown")
         body = await _body(request)
         try:
-            said = endpoint.hear(request.headers, body, endpoint.secret)
+            event = endpoint.read(request.headers, body, endpoint.secret)
         except ForgedError:
             raise _RefusedError(401, "forged") from None
-        if not said.matters:
+        if not event.matters:
             return "ignored"
-        meant = matching_projects(endpoint.projects, said.project)
-        if not meant:
+        projects = matching_projects(endpoint.projects, event.project)
+        if not projects:
             return "elsewhere"
-        # By what was sent, not by the id in a header: that one is not signed.
+        # Duplicates are found by the body: the id in a header is not signed.
         digest = hashlib.sha256(name.encode() + b"\0" + body).digest()
         if digest in self._seen:
             return "repeated"
         try:
-            await asyncio.to_thread(self._mark, name, meant)
-        except StoreError as problem:
-            log.warning("no database", error=str(problem))
+            await asyncio.to_thread(self._mark, name, projects)
+        except StoreError as error:
+            reason = "webhook not stored: the database is not available; the next pull reads the change"
+            log.warning(reason, connection=name, error=str(error))
             raise _RefusedError(503, "no database") from None
         self._seen[digest] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         return "marked"
 
-    def _refused(self, why: str) -> None:
-        """Count it; tell of it now and then, since whoever knocks must not fill a disk."""
+    def _count_refusal(self, why: str) -> None:
+        """Count a refused request, and log at intervals: a flood of requests must not fill the disk."""
         self.counts[why] += 1
         now = self._clock()
-        if self._told is None or now - self._told >= QUIET:
-            self._told = now
+        if self._last_logged is None or now - self._last_logged >= LOG_INTERVAL:
+            self._last_logged = now
             log.warning("webhook refused", why=why, so_far=dict(self.counts))
 
     async def _health(self, _request: Request) -> Response:
-        well = await asyncio.to_thread(self._healthy)
-        return Response(b"ok\n" if well else b"no database\n", 200 if well else 503, media_type="text/plain")
+        is_healthy = await asyncio.to_thread(self._is_healthy)
+        return Response(
+            b"ok\n" if is_healthy else b"no database\n", 200 if is_healthy else 503, media_type="text/plain"
+        )
 
-    async def _show(self, _request: Request) -> Response:
+    async def _show_metrics(self, _request: Request) -> Response:
         assert self._metrics is not None
         content, kind = self._metrics()
         return Response(content, headers={"content-type": kind})
 
 
 async def _body(request: Request) -> bytes:
-    """The whole body, unless it is too large, too slow, or breaks off."""
+    """Return the body. Raises `_RefusedError` when it is too large, too slow or incomplete."""
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > LARGEST:
         raise _RefusedError(413, "too large")
     body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
-            async for part in request.stream():
-                body += part
+            async for chunk in request.stream():
+                body += chunk
                 if len(body) > LARGEST:
                     raise _RefusedError(413, "too large")
     except TimeoutError:

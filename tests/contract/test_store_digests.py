@@ -87,6 +87,6 @@ def test_tidying_keeps_what_was_told_last(shared: Shared) -> None:
         shared.now += timedelta(days=1)
     kept = shared.one.last_told("board", "chat")
     shared.now += timedelta(days=400)
-    shared.one.tidy(Retention())
+    shared.one.prune(Retention())
     assert shared.one.last_told("board", "chat") == kept == LastDigest(T0 + timedelta(days=2), ONE)
     assert shared.one.to_be_told("board", "chat", MONDAY)

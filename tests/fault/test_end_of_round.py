@@ -18,7 +18,7 @@ from sync.pull.progress import Failure
 from sync.tracker.errors import AuthError, UnreachableError
 from sync.worker import worker
 from sync.worker.job import JobEnvironment, JobSpec
-from sync.worker.worker import Worker
+from sync.worker.worker import Worker, WorkerOptions
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ class Hand:
     """An engine that only notes what it is asked for, with failures by connection."""
 
     requests: dict[str, int] = {}  # noqa: RUF012
-    pulled = 0
+    issue_count = 0
 
     def __init__(self, place: Place, order: JobSpec) -> None:
         self.place, self.name = place, order.connection
@@ -62,7 +62,7 @@ class Place:
         self.ended: list[RoundResult] = []
         self.causes: dict[str, Exception] = {}
         self.refused: dict[str, list[str]] = {}
-        self.well: Callable[[RoundResult], bool] = lambda ended: ended.well
+        self.well: Callable[[RoundResult], bool] = lambda ended: ended.is_ok
 
     def round(self) -> set[str]:
         """One round by one process; how steps ended that were not done."""
@@ -77,22 +77,19 @@ class Place:
 
         self.now += self.step
         connections = dict.fromkeys(("gh", "gl", "jira"), ("p",))
-        work = JobEnvironment("acme", connections, engine, lambda: self.now, after=after)
+        work = JobEnvironment("acme", connections, engine, lambda: self.now, after_round=after)
         process = Worker(
             App(connector=self.connector),
             work,
-            schedule="0 0 1 1 *",
-            batch=1,
-            concurrency=3,
-            recover="0 0 1 1 *",
+            WorkerOptions(schedule="0 0 1 1 *", batch=1, concurrency=3, recover="0 0 1 1 *"),
         )
         assert asyncio.run(process.run(once=True))
-        return process.missed
+        return process.unfinished_outcomes
 
 
 @pytest.fixture
 def place() -> Any:
-    with mock.patch.object(worker, "LOOK", 0.02):
+    with mock.patch.object(worker, "IDLE_POLL", 0.02):
         yield Place()
 
 
@@ -101,7 +98,7 @@ def test_it_comes_once_a_round_after_all_write_backs(place: Place) -> None:
     for half in (place.noted[:4], place.noted[4:]):
         assert sorted(half[:3]) == ["gh", "gl", "jira"]
         assert half[3] == "after"
-    assert [result.well for result in place.ended] == [True, True]
+    assert [result.is_ok for result in place.ended] == [True, True]
     assert [result.since for result in place.ended] == [NOW + timedelta(hours=n) for n in (1, 2)]
 
 
@@ -109,25 +106,25 @@ def test_a_round_of_which_a_step_failed_is_told_so_with_the_last_good_one(place:
     place.round()
     place.causes["gl"] = AuthError("gl")
     assert place.round() == {"failed"}
-    assert (place.ended[1].well, place.ended[1].failed) == (False, {"gl": 1})
+    assert (place.ended[1].is_ok, place.ended[1].failures) == (False, {"gl": 1})
     assert place.round() == {"failed"}
-    assert [result.good for result in place.ended] == [None, *[NOW + timedelta(hours=1)] * 2]
+    assert [result.last_good for result in place.ended] == [None, *[NOW + timedelta(hours=1)] * 2]
     place.causes.clear()
     assert place.round() == set()
-    assert place.ended[3].well
+    assert place.ended[3].is_ok
 
 
 def test_what_failed_after_the_writes_is_a_failure_too(place: Place) -> None:
     place.well = lambda _: False
     assert place.round() == {"failed"}
     place.round()
-    assert [(result.well, result.good) for result in place.ended] == [(True, None)] * 2
+    assert [(result.is_ok, result.last_good) for result in place.ended] == [(True, None)] * 2
 
 
 def test_a_refusal_makes_no_good_round(place: Place) -> None:
     place.refused["gh"] = ["too many"]
     assert place.round() == {"refused", "failed"}
-    assert not place.ended[0].well
+    assert not place.ended[0].is_ok
 
 
 def test_a_round_without_a_connection_that_still_waits_is_no_good_one(place: Place) -> None:
@@ -136,4 +133,4 @@ def test_a_round_without_a_connection_that_still_waits_is_no_good_one(place: Pla
     assert "again" in place.round()
     place.causes.clear()
     assert place.round() == {"again", "failed"}
-    assert not place.ended[-1].well
+    assert not place.ended[-1].is_ok

@@ -33,7 +33,7 @@ class Knocker:
     def __init__(self, mark: Callable[[str, Collection[str]], None] | None = None) -> None:
         self.marked: list[tuple[str, tuple[str, ...]]] = []
         listening = {"gh": WebhookEndpoint(parse_event, SECRET, ("acme/app", "acme/web"))}
-        self.door = WebhookApp(listening, mark or self._mark, healthy=lambda: True, clock=lambda: NOW)
+        self.door = WebhookApp(listening, mark or self._mark, is_healthy=lambda: True, clock=lambda: NOW)
 
     def _mark(self, connection: str, projects: Collection[str]) -> None:
         self.marked.append((connection, tuple(projects)))

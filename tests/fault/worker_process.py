@@ -25,7 +25,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 from sync.worker.job import JobEnvironment, JobSpec
 from sync.worker.queue import app
-from sync.worker.worker import Worker
+from sync.worker.worker import Worker, WorkerOptions
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 STALLED = 2.0
@@ -117,12 +117,14 @@ def serve(shift: Shift) -> None:
     worker = Worker(
         app(shift.database),
         work,
-        schedule="* * * * * */2",
-        batch=2,
-        concurrency=2,
-        heartbeat=0.4,
-        stalled=STALLED,
-        recover="* * * * * *",
+        WorkerOptions(
+            schedule="* * * * * */2",
+            batch=2,
+            concurrency=2,
+            heartbeat=0.4,
+            stalled=STALLED,
+            recover="* * * * * *",
+        ),
     )
     sys.exit(0 if asyncio.run(worker.run()) else 1)
 
