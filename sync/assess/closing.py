@@ -18,7 +18,7 @@ def new_closing_records(store: Store, assessed: Sequence[AssessedMilestone]) -> 
     done = {milestone.uid: milestone for milestone in assessed if milestone.health.status is Status.DONE}
     for uid in sorted(done.keys() - store.records(done).keys()):
         milestone = done[uid]
-        forecasts, was_running = store.told(uid)
+        forecasts, was_running = store.published(uid)
         if was_running:
             source = milestone.source.connector.base_url
             finished = FinishedMilestone(

@@ -79,7 +79,7 @@ def load_memberships(
     estimated: list[tuple[str, datetime]] = []
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
-        entries = store.memos(source, key, batch) if editions else {}
+        entries = store.cache_entries(source, key, batch) if editions else {}
         batch_tables, new_entries = list[MembershipTable](), dict[str, CacheEntry]()
         for project in batch:
             entry = entries.pop(project, None)
@@ -92,7 +92,7 @@ def load_memberships(
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
-                store.save_memos(source, key, new_entries)
+                store.save_cache_entries(source, key, new_entries)
         tables.append(_concat(batch_tables))
     memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
     return MembershipHistory(memberships, estimated)

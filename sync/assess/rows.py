@@ -137,7 +137,7 @@ def load_rows(
     other issues when they are needed.
     """
     source = connection.connector.base_url
-    watched = store.watched(connection.name, source)
+    watched = store.watched_projects(connection.name, source)
     projects = {
         project.id: project
         for project in store.projects(source)

@@ -153,8 +153,8 @@ class _PreviousRuns:
     def load(cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str]) -> _PreviousRuns:
         return cls(
             healths=store.last_health(audience.name),
-            stale=store.stale(),
-            read_at=store.pulled(),
+            stale=store.stale_projects(),
+            read_at=store.last_pulls(),
             reported=reported,
             forecasts=recent_forecasts(store, audience.name, at),
         )

@@ -50,8 +50,8 @@ def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fa
     if stands.revision != HEAD:
         print_error(f"{stands.where}: revision {stands.revision}, this version needs {HEAD}: see `milesync db upgrade`")
         exit_with(ERROR)
-    with maintenance.opened(url) as engine:
-        found = maintenance.checked(engine)
+    with maintenance.open_as_it_is(url) as engine:
+        found = maintenance.check_integrity(engine)
     if as_json:
         numbers = {"where": stands.where, "revision": stands.revision, "bytes": stands.size}
         print_json({**numbers, "unfinished_writes": stands.unfinished, "rows": found.rows, "problems": found.problems})
@@ -95,7 +95,7 @@ def forget(
 ) -> None:
     """Put nobody in the place of a person. What a tracker still says of them comes back: begin there."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        people = store_export.known(engine, user)
+        people = store_export.find_people(engine, user)
         if connection:
             people = [known for known in people if known.source == _source(settings, connection)]
         if not people:
@@ -103,7 +103,7 @@ def forget(
         if len({(known.source, known.id) for known in people}) > 1 and not every:
             listed = "\n".join(f"  {known.id} at {known.source} ({known.name})" for known in people)
             raise typer.BadParameter(f"several are meant; name one by id, a tracker, or --all:\n{listed}")
-        done = [(known, store_export.forget(engine, known)) for known in people]
+        done = [(known, store_export.erase_person(engine, known)) for known in people]
     rows = [{"id": known.id, "source": known.source, **_numbers(gone)} for known, gone in done]
     if as_json:
         print_json({"forgotten": rows})

@@ -61,12 +61,12 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
     ):
 
         def mark(connection: str, projects: Collection[str]) -> None:
-            store.mark_dirty(connection, projects, wiring.clock())
+            store.mark_changed(connection, projects, wiring.clock())
             ask(connection)
 
         def healthy() -> bool:
             try:
-                store.dirty()
+                store.changed_projects()
             except StoreError:
                 return False
             return True

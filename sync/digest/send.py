@@ -124,24 +124,24 @@ def send_due(source: PortfolioSource, receiver: Receiver, run_id: str) -> Iterat
     day = receiver.cadence.due(source.at)
     portfolio: Portfolio | None = None
     for channel_name, channel in receiver.channels.items():
-        if day is None or not store.to_be_told(name, channel_name, day):
+        if day is None or not store.needs_message(name, channel_name, day):
             yield SendOutcome(name, channel_name, SendState.NOT_DUE if day is None else SendState.ALREADY_SENT, day)
             continue
         if portfolio is None:
             portfolio = _assess_and_save(source, receiver.audience, run_id)
             states = list(milestone_states(portfolio, receiver.audience))
         composed = _compose(source, receiver, channel_name, states)
-        entry = store.begin_telling(run_id, name, channel_name, day, composed[1] if composed else None)
+        entry = store.begin_message(run_id, name, channel_name, day, composed[1] if composed else None)
         if entry is None:
             yield SendOutcome(name, channel_name, SendState.ALREADY_SENT, day)
         elif composed is None:
-            store.end_telling(entry, Delivery.QUIET)
+            store.finish_message(entry, Delivery.QUIET)
             yield SendOutcome(name, channel_name, SendState.QUIET, day)
         else:
             message = composed[0]
             pictures = partial(render_pictures, portfolio, message.about, percent=receiver.speaker.style != "words")
             result = channel.send(message, receiver.speaker, pictures)
-            store.end_telling(entry, result.delivery, result.problem)
+            store.finish_message(entry, result.delivery, result.problem)
             yield SendOutcome(name, channel_name, SendState(result.delivery), day, message, result.problem)
 
 
@@ -149,10 +149,10 @@ def _compose(
     source: PortfolioSource, receiver: Receiver, channel: str, states: Sequence[MilestoneState]
 ) -> tuple[Message, Mapping[str, LastSent]] | None:
     """Return the message of a channel and the states to record after sending; None when there is nothing to say."""
-    last = LastDigest(None, {}) if source.replay else source.store.last_told(receiver.audience.name, channel)
+    last = LastDigest(None, {}) if source.replay else source.store.last_digest(receiver.audience.name, channel)
     zone = receiver.cadence.zone
     since = last.at.astimezone(zone) if last.at else None
-    changes = changes_since(states, last.told, since, source.at.astimezone(zone))
+    changes = changes_since(states, last.state, since, source.at.astimezone(zone))
     return (compose(changes, receiver.speaker), changes.sent) if changes else None
 
 

@@ -140,15 +140,15 @@ class Engine:
         """
         assert self.share is not None
         (source,) = self.active_connections
-        marked_projects = self.store.dirty().get(source.name, {})
+        marked_projects = self.store.changed_projects().get(source.name, {})
         configured = tuple(project for project in source.projects if project in marked_projects)
         if not configured:
-            self.store.clean(source.name, marked_projects)
+            self.store.clear_changed(source.name, marked_projects)
             return None
         self.share = replace(self.share, projects=configured)
         result = self.run()
         if not self.failures and not result.lease_held:
-            self.store.clean(source.name, marked_projects)
+            self.store.clear_changed(source.name, marked_projects)
         return result
 
     def _write_back(self) -> Result:

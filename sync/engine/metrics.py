@@ -65,11 +65,11 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 def seen(engine: Engine) -> list[ReadState]:
     """When each connection's tracker was last seen, by what the store knows."""
-    good, stale = engine.store.pulled(), engine.store.stale()
+    good, stale = engine.store.last_pulls(), engine.store.stale_projects()
     found = []
     for source in engine.sources:
         origin = source.connector.base_url
-        watched = engine.store.watched(source.name, origin)
+        watched = engine.store.watched_projects(source.name, origin)
         keys = {project.key for project in engine.store.projects(origin) if project.id in watched}
         named = keys.union(source.projects)
         found.append(

@@ -165,7 +165,7 @@ class Puller:
         No page calls a pattern complete: it is good when it did not fail.
         """
         origin = source.connector.base_url
-        stale = {key for url, key in self.store.stale() if url == origin}
+        stale = {key for url, key in self.store.stale_projects() if url == origin}
         for pattern in stale.intersection(projects) - state.failed.keys():
             self.store.note_pull(origin, pattern, now, None)
         known = self._watched_keys(source, state)
@@ -177,7 +177,7 @@ class Puller:
 
     def _watched_keys(self, source: Connection, state: _PullState) -> set[str]:
         """Return the keys of the projects that the connection is known to have."""
-        watched = self.store.watched(source.name, source.connector.base_url)
+        watched = self.store.watched_projects(source.name, source.connector.base_url)
         return {state.keys[project] for project in watched & state.keys.keys()}
 
     def _read_by_others(self, source: Connection) -> set[str]:
@@ -185,7 +185,7 @@ class Puller:
         if self.share is None:
             return set()
         origin, since = source.connector.base_url, self.share.since
-        return {key for (url, key), at in self.store.pulled().items() if url == origin and at >= since}
+        return {key for (url, key), at in self.store.last_pulls().items() if url == origin and at >= since}
 
 
 @dataclass

@@ -134,7 +134,7 @@ def _changes_since(
     rows: Sequence[Row],
 ) -> ChangesSince:
     """Compare the rows with the assessments stored by ``at``; replay them when none are stored."""
-    then = store.said_at(at, audience.name)
+    then = store.as_of(at, audience.name)
     recomputed = not then
     if recomputed:
         then = _summaries(build_portfolio(Snapshot(store, sources, at, book, replay=True, audience=audience)))
@@ -158,10 +158,10 @@ def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audie
     An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
     the report for everybody lists it.
     """
-    failed, found = store.stale(), set[tuple[str, datetime | None]]()
+    failed, found = store.stale_projects(), set[tuple[str, datetime | None]]()
     for source in sources:
         origin = source.connector.base_url
-        watched = store.watched(source.name, origin)
+        watched = store.watched_projects(source.name, origin)
         known = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
         named = known.union(source.projects) if audience is EVERYBODY else known
         found |= {(f"{source.name}:{key}", failed[origin, key]) for key in named if (origin, key) in failed}
@@ -170,7 +170,7 @@ def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audie
 
 def _earlier_assessments(store: Store, reading: Snapshot, audience: Audience) -> dict[str, list[AssessmentSummary]]:
     """Return the assessments that changed what an audience knew, up to the time of the reading, by container."""
-    found = store.turns(audience.name)
+    found = store.status_changes(audience.name)
     return {name: [said for said in told if said.at <= reading.at] for name, told in found.items()}
 
 

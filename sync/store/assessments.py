@@ -1,4 +1,4 @@
-"""The shelf of what was said: every assessment, the forecasts in them, and how they turned out."""
+"""Assessments of milestones and joint milestones, with their published forecasts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, bindparam, cast, func, or_, select, update
 
 from sync.model.health import Health, Lever, Reason, Status
-from sync.model.published import Outcome, StreamForecast
+from sync.model.published import StreamForecast
 from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository
@@ -33,7 +33,7 @@ class _Lever(Lever, frozen=True, kw_only=True):
 
 
 class _Health(Health, frozen=True, kw_only=True):
-    """As it lies in the database: JSON knows no dates, so one among the values is ``{"date": "2026-12-05"}``."""
+    """Health as stored: JSON has no dates, so that a date among the values is ``{"date": "2026-12-05"}``."""
 
     reasons: tuple[_Reason, ...] = ()
     levers: tuple[_Lever, ...] = ()
@@ -44,7 +44,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class AssessmentSummary(Struct, frozen=True, kw_only=True):
-    """What one assessment said in short. Dates are those of its `Health`; ``at`` is UTC."""
+    """The main numbers of one assessment. Dates are those of its `Health`; ``at`` is UTC."""
 
     container: str
     at: datetime
@@ -57,12 +57,12 @@ class AssessmentSummary(Struct, frozen=True, kw_only=True):
 
 
 class AssessmentRepository(Repository):
-    """What milesync said about milestones."""
+    """Assessments by container, audience and time."""
 
     def save_health(self, run_id: str, healths: Iterable[Health], streams: Mapping[str, str] | None = None) -> None:
-        """Keep the assessments of a run, one per container, audience and time.
+        """Save the assessments of a run, one per container, audience and time.
 
-        `streams` names the stream of each container, where the basis of its health does not.
+        `streams` has the stream of each container whose health does not name it.
         """
         table = schema.health
         rows = [_row(run_id, health, (streams or {}).get(health.container, "")) for health in healths]
@@ -81,13 +81,13 @@ class AssessmentRepository(Repository):
             upsert(connection, table, rows)
 
     def last_health(self, audience: str = "") -> dict[str, Health]:
-        """The last assessment of every container that was made for an audience, by container."""
+        """Return the last assessment of each container for an audience, by container."""
         table = schema.health
         query = select(table.c.container, table.c.body).where(table.c.latest, table.c.audience == audience)
         return {row.container: _decode(row.body) for row in self._rows(query)}
 
-    def said_at(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:
-        """What stood at a time: the last assessment of every container until then, by container."""
+    def as_of(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:
+        """Return the last assessment of each container at or before a time (UTC), by container."""
         table = schema.health
         last = (
             select(table.c.container, func.max(table.c.at).label("last"))
@@ -102,11 +102,14 @@ class AssessmentRepository(Repository):
         )
         return {row.container: AssessmentSummary(**row._asdict()) for row in self._rows(query)}
 
-    def turns(self, audience: str = "") -> dict[str, list[AssessmentSummary]]:
-        """The assessments in which status or due date were others than before, the first among them, oldest first."""
+    def status_changes(self, audience: str = "") -> dict[str, list[AssessmentSummary]]:
+        """Return the assessments that changed the status or the due date, by container, oldest first.
+
+        The first assessment of a container is one of them.
+        """
         table = schema.health
         fields = [table.c[name] for name in AssessmentSummary.__struct_fields__]
-        told = (
+        assessments = (
             select(
                 *fields,
                 *(
@@ -119,19 +122,19 @@ class AssessmentRepository(Repository):
             .where(table.c.audience == audience)
             .subquery()
         )
-        turned = or_(
-            told.c.status_before.is_(None),
-            told.c.status != told.c.status_before,
-            told.c.due.is_distinct_from(told.c.due_before),
+        is_change = or_(
+            assessments.c.status_before.is_(None),
+            assessments.c.status != assessments.c.status_before,
+            assessments.c.due.is_distinct_from(assessments.c.due_before),
         )
-        found: dict[str, list[AssessmentSummary]] = {}
-        query = select(*(told.c[name] for name in AssessmentSummary.__struct_fields__)).where(turned)
-        for row in self._rows(query.order_by(told.c.container, told.c.at)):
-            found.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
-        return found
+        summaries: dict[str, list[AssessmentSummary]] = {}
+        query = select(*(assessments.c[name] for name in AssessmentSummary.__struct_fields__)).where(is_change)
+        for row in self._rows(query.order_by(assessments.c.container, assessments.c.at)):
+            summaries.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
+        return summaries
 
     def weekly(self, since: datetime, until: datetime, audience: str = "") -> dict[str, list[AssessmentSummary]]:
-        """What was last said in each week of a time about each container, the oldest first.
+        """Return the last assessment in each week of a period, by container, oldest first.
 
         Weeks begin on Thursdays, as 1 January 1970 did.
         """
@@ -149,13 +152,13 @@ class AssessmentRepository(Repository):
             .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
             .where(table.c.audience == audience)
         )
-        found: dict[str, list[AssessmentSummary]] = {}
+        summaries: dict[str, list[AssessmentSummary]] = {}
         for row in self._rows(query.order_by(table.c.container, table.c.at)):
-            found.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
-        return found
+            summaries.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
+        return summaries
 
     def forecasts(self, stream: str | None = None) -> Iterator[StreamForecast]:
-        """Every forecast ever published (a probability or a date), of one stream or of all, by container and time."""
+        """Yield the published forecasts (a probability or a date) of one stream or of all, by container and time."""
         table = schema.health
         query = select(*(table.c[name] for name in StreamForecast.__struct_fields__)).where(
             table.c.probability.is_not(None) | table.c.p85.is_not(None)
@@ -167,18 +170,6 @@ class AssessmentRepository(Repository):
             batch = query.where(table.c.container.in_(ids))
             for row in self._rows(batch.order_by(table.c.container, table.c.audience, table.c.at)):
                 yield StreamForecast(**row._asdict())
-
-    def save_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Keep how containers ended, by container, so that their forecasts can be scored."""
-        rows = [{"container": key, "done": value.done, "dropped": value.dropped} for key, value in outcomes.items()]
-        with writing(self._engine) as connection:
-            upsert(connection, schema.outcome, rows)
-
-    def outcomes(self) -> dict[str, Outcome]:
-        """How containers ended, by container; one without an entry still runs."""
-        return {
-            row.container: Outcome(done=row.done, dropped=row.dropped) for row in self._rows(select(schema.outcome))
-        }
 
 
 def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
@@ -203,10 +194,10 @@ def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
 def _encode(health: Health) -> str:
     plain = msgspec.to_builtins(health)
     for key in ("reasons", "levers"):
-        for told, one in zip(plain[key], getattr(health, key), strict=True):
-            told["values"] = {
+        for encoded, part in zip(plain[key], getattr(health, key), strict=True):
+            encoded["values"] = {
                 name: {"date": value.isoformat()} if isinstance(value, date) else value
-                for name, value in one.values.items()
+                for name, value in part.values.items()
             }
     return _ENCODER.encode(plain).decode()
 
@@ -215,7 +206,7 @@ def _decode(body: str) -> Health:
     stored = _DECODER.decode(body)
     whole = {name: getattr(stored, name) for name in Health.__struct_fields__}
     for key, kind in (("reasons", Reason), ("levers", Lever)):
-        whole[key] = tuple(_as(kind, one) for one in whole[key])
+        whole[key] = tuple(_as(kind, part) for part in whole[key])
     return Health(**whole)
 
 

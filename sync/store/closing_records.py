@@ -1,4 +1,4 @@
-"""The shelf of closing records: one for each milestone that was watched until it was done, never written again."""
+"""Closing records: one for each milestone that was watched until it was done, never changed afterwards."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sync.store.database import writing
 from sync.store.repository import Repository
 from sync.store.upsert import chunks, upsert
 
-__all__ = ["ClosingRecordRepository", "forget_in"]
+__all__ = ["ClosingRecordRepository", "erase_from_records"]
 
 _RECORD = msgspec.json.Decoder(ClosingRecord)
 _JSON = msgspec.json.Encoder()
 
 
 class ClosingRecordRepository(Repository):
-    """What is kept of milestones that are done."""
+    """Closing records, and the published history that they are made from."""
 
     def save_records(self, records: Iterable[ClosingRecord]) -> None:
-        """Keep closing records; one that is there already stays as it is."""
+        """Save closing records; an existing record is not changed."""
         rows = [
             {"container": record.container, "at": record.at, "body": _JSON.encode(record).decode()}
             for record in records
@@ -36,29 +36,32 @@ class ClosingRecordRepository(Repository):
                 upsert(connection, schema.closing, rows, keep=True)
 
     def records(self, containers: Collection[str]) -> dict[str, ClosingRecord]:
-        """The closing records of these containers, by container."""
+        """Return the closing records of these containers, by container."""
         table = schema.closing
-        found: dict[str, ClosingRecord] = {}
+        records: dict[str, ClosingRecord] = {}
         for keys in chunks(sorted(containers)):
             for row in self._rows(select(table.c.container, table.c.body).where(table.c.container.in_(keys))):
-                found[row.container] = _RECORD.decode(row.body)
-        return found
+                records[row.container] = _RECORD.decode(row.body)
+        return records
 
-    def told(self, container: str, audience: str = "") -> tuple[list[PublishedForecast], bool]:
-        """All that was published about a container, oldest first; and whether it was ever seen not to be done."""
+    def published(self, container: str, audience: str = "") -> tuple[list[PublishedForecast], bool]:
+        """Return the published forecasts of a container, oldest first, and whether it was ever assessed as not done."""
         table = schema.health
         fields = [table.c[name] for name in ("status", *PublishedForecast.__struct_fields__)]
         query = select(*fields).where(table.c.container == container, table.c.audience == audience)
         rows = self._rows(query.order_by(table.c.at))
-        told = [
+        forecasts = [
             PublishedForecast(**{name: getattr(row, name) for name in PublishedForecast.__struct_fields__})
             for row in rows
         ]
-        return told, any(row.status is not Status.DONE for row in rows)
+        return forecasts, any(row.status is not Status.DONE for row in rows)
 
 
-def forget_in(connection: Connection, source: str, person: str, nobody: Person) -> int:
-    """Put nobody in the place of a person (by id) in a tracker's records (ids begin with ``source``); how many."""
+def erase_from_records(connection: Connection, source: str, person: str, nobody: Person) -> int:
+    """Replace a person (by id) by ``nobody`` in the records of a source; return the number of changed records.
+
+    ``source`` is the beginning of the containers' ids.
+    """
     table = schema.closing
     rows = []
     for row in connection.execute(select(table).where(table.c.container.startswith(source, autoescape=True))):

@@ -1,4 +1,4 @@
-"""Opening the database: SQLite in WAL mode or PostgreSQL, brought forward to the revision this code needs."""
+"""Open the database, SQLite in WAL mode or PostgreSQL, and migrate it to the revision that this code needs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _LOCK = 5_461_837_202_311
-"""The key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
+"""Key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
 
 _VERSION = Table(
     "alembic_version",
@@ -50,15 +50,15 @@ _VERSION = Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
-"""As Alembic makes it itself."""
+"""The same table as Alembic creates."""
 
 
 class StoreError(Exception):
     """The database could not be used."""
 
     def __init__(self, where: str, detail: str = "") -> None:
-        said = f" ({detail})" if detail else ""
-        super().__init__(f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}")
+        suffix = f" ({detail})" if detail else ""
+        super().__init__(f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{suffix}")
 
 
 class MissingDatabase(StoreError):  # noqa: N818 - the name is the message
@@ -74,15 +74,15 @@ class UnusableDatabase(StoreError):  # noqa: N818
 
 
 def open_engine(url: str, *, create: bool) -> Engine:
-    """An engine on an existing, migrated database; with `create`, an absent one is made."""
+    """Open an existing database and migrate it; with `create`, a missing one is created. Raises `StoreError`."""
     with unmigrated(url, create=create) as engine:
-        _bring_forward(engine, engine.url.render_as_string(), create=create)
+        _migrate(engine, engine.url.render_as_string(), create=create)
         return engine
 
 
 @contextmanager
 def unmigrated(url: str, *, create: bool = False) -> Iterator[Engine]:
-    """An engine on a database as it is, disposed of when the body fails. Raises a `StoreError`."""
+    """Open a database without migrating it; it is closed when the body fails. Raises `StoreError`."""
     where = _parse(url)
     try:
         engine = _sqlite(where, create=create) if where.get_backend_name() == "sqlite" else _postgresql(where)
@@ -97,7 +97,7 @@ def unmigrated(url: str, *, create: bool = False) -> Iterator[Engine]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One short transaction that reads. Raises `UnusableDatabase` when the database fails."""
+    """Open one short transaction that reads. Raises `UnusableDatabase` when the database fails."""
     try:
         with engine.connect() as connection:
             yield connection
@@ -107,7 +107,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes: all of it happens or nothing. SQLite takes its one write lock at the start.
+    """Open one transaction that writes, all or nothing. SQLite takes its one write lock at the start.
 
     Raises `UnusableDatabase` when the database fails.
     """
@@ -132,7 +132,7 @@ def _parse(url: str) -> URL:
 
 
 def _words(error: Exception) -> str:
-    """What went wrong, without any row's data: only the driver's words on how it operates, never on a value."""
+    """Return the reason of an error without any row's data: the driver's text only on its operation, not on values."""
     if isinstance(error, DBAPIError):
         cause = error.orig or error
         return str(cause).strip().split("\n")[0] if isinstance(error, OperationalError) else type(cause).__name__
@@ -145,7 +145,7 @@ def _words(error: Exception) -> str:
 def _sqlite(where: URL, *, create: bool) -> Engine:
     shown = where.render_as_string()
     if where.database in (None, "", ":memory:"):
-        # One connection that is never given up is the database; every use of it is short and none are nested.
+        # The database is one connection that stays open; its uses are short and never nested.
         engine = create_engine(
             where,
             hide_parameters=True,
@@ -159,7 +159,7 @@ def _sqlite(where: URL, *, create: bool) -> Engine:
         if not path.exists():
             if not create:
                 raise MissingDatabase(shown)
-            # Titles of private issues will be in it: for its owner only.
+            # The file will hold titles of private issues: only its owner may read it.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare)
@@ -168,8 +168,8 @@ def _sqlite(where: URL, *, create: bool) -> Engine:
 
 
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
-    """WAL lets readers and the writer go on together; in it, NORMAL survives the death of the process."""
-    dbapi_connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver's guess
+    """Set WAL, so that readers and a writer do not block each other; with WAL, NORMAL survives a killed process."""
+    dbapi_connection.isolation_level = None  # `_begin` begins transactions, not the driver
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY"):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 
@@ -183,14 +183,14 @@ def _begin(connection: Connection) -> None:
 
 
 def _postgresql(where: URL) -> Engine:
-    """Statements are planned each time: a plan made while a table was empty would read all of it for ever."""
+    """Open PostgreSQL without prepared statements: a plan from the time of an empty table would always scan it."""
     return create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
 
 
 # --- revisions --------------------------------------------------------------------------------------------------
 
 
-def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
+def _migrate(engine: Engine, shown: str, *, create: bool) -> None:
     with engine.connect() as connection:
         revision = revision_of(connection)
     if revision is None and not create:
@@ -209,10 +209,11 @@ def _bring_forward(engine: Engine, shown: str, *, create: bool) -> None:
 
 
 def upgrade(connection: Connection, shown: str) -> None:
-    """Run every revision that the database lacks; raises `NewerDatabase`. A new one has the tables as they are now
-    at once: the tests hold the two to each other.
+    """Run the revisions that the database lacks. Raises `NewerDatabase`.
+
+    A new database gets today's tables at once; a test compares both ways.
     """
-    from alembic import command  # only here: most runs find the database up to date
+    from alembic import command  # late: most runs find the database up to date
     from alembic.config import Config
     from alembic.util import CommandError
 
@@ -226,8 +227,8 @@ def upgrade(connection: Connection, shown: str) -> None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision of an open database; None when it has no tables of ours."""
+    """Return the revision of an open database; None when it has no tables of milesync."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

@@ -1,7 +1,7 @@
-"""The shelf of messages: what was told to whom over which channel, with a journal so that nothing is told twice.
+"""Journal of digests: what each audience was sent over each channel, at most once.
 
-A message is noted before it is sent. One whose end was never noted (the process was killed) may have arrived; it counts
-as told and is not sent again: at most once.
+A message is recorded before it is sent. A message without a recorded end (the process was killed) may have arrived; it
+counts as sent and is not sent again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from sync.store.upsert import insert_into
 
 __all__ = ["DigestJournal", "JournaledMessage", "LastDigest"]
 
-_TOLD = msgspec.json.Decoder(dict[str, LastSent])
+_STATE = msgspec.json.Decoder(dict[str, LastSent])
 _JSON = msgspec.json.Encoder()
 
 
 class LastDigest(Struct, frozen=True):
-    """What an audience knows over one channel, by uid, and since when (UTC); None: it was never told anything."""
+    """The last state that an audience was sent over one channel, by uid, and its time (UTC); None: never."""
 
     at: datetime | None
-    told: Mapping[str, LastSent]
+    state: Mapping[str, LastSent]
 
 
 class JournaledMessage(Struct, frozen=True):
-    """A message that is under way."""
+    """A message whose sending has begun."""
 
     audience: str
     channel: str
@@ -43,27 +43,27 @@ class JournaledMessage(Struct, frozen=True):
 
 
 class DigestJournal(Repository):
-    """Who was told what, and when."""
+    """Messages by audience, channel and day."""
 
-    def to_be_told(self, audience: str, channel: str, day: date) -> bool:
-        """Whether the message of a day has not been sent, tried with an unknown end, or found to be about nothing."""
+    def needs_message(self, audience: str, channel: str, day: date) -> bool:
+        """Return whether the message of a day still has to be sent: no attempt was made, or all were refused."""
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.day == day)
         over = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
         return not self._rows(select(table.c.attempt).where(mine, over))
 
-    def last_told(self, audience: str, channel: str) -> LastDigest:
-        """What was last told, or may have been, over a channel."""
+    def last_digest(self, audience: str, channel: str) -> LastDigest:
+        """Return the last state that was sent, or may have been sent, over a channel."""
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.told != "")
         query = select(table.c.begun_at, table.c.told).where(mine)
         rows = self._rows(query.order_by(table.c.begun_at.desc(), table.c.attempt.desc()).limit(1))
-        return LastDigest(rows[0].begun_at, _TOLD.decode(rows[0].told)) if rows else LastDigest(None, {})
+        return LastDigest(rows[0].begun_at, _STATE.decode(rows[0].told)) if rows else LastDigest(None, {})
 
-    def begin_telling(
-        self, run_id: str, audience: str, channel: str, day: date, told: Mapping[str, LastSent] | None
+    def begin_message(
+        self, run_id: str, audience: str, channel: str, day: date, state: Mapping[str, LastSent] | None
     ) -> JournaledMessage | None:
-        """Note that a message is about to be sent, or that there is nothing to say (`told` is None).
+        """Record that a message is about to be sent; `state` is its content by uid, None when there is none.
 
-        None when another run has begun the same one.
+        Return None when another run has begun the same message.
         """
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.day == day)
         over = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
@@ -79,14 +79,14 @@ class DigestJournal(Repository):
                 "run": run_id,
                 "begun_at": self._clock(),
                 "words": "",
-                "told": "" if told is None else _JSON.encode(told).decode(),
+                "told": "" if state is None else _JSON.encode(state).decode(),
             }
             statement = insert_into(self._engine, table).values(row).on_conflict_do_nothing()
             ours = connection.scalar(statement.returning(table.c.attempt))
         return None if ours is None else JournaledMessage(audience, channel, day, ours)
 
-    def end_telling(self, message: JournaledMessage, delivery: Delivery, words: str = "") -> None:
-        """Note how it ended. What was refused was not told; what was told replaces all that was told before."""
+    def finish_message(self, message: JournaledMessage, delivery: Delivery, words: str = "") -> None:
+        """Record how a message ended. A sent state replaces the earlier ones; a refused one is dropped."""
         channel = (table.c.audience == message.audience) & (table.c.channel == message.channel)
         this = channel & (table.c.day == message.day) & (table.c.attempt == message.attempt)
         values = {"ended_at": self._clock(), "delivery": delivery, "words": words}

@@ -16,10 +16,10 @@ from sqlalchemy import Column, Connection, Engine, RowMapping, and_, bindparam, 
 
 from sync.model.tracker_data import Person
 from sync.store import tables as schema
-from sync.store.closing_records import forget_in
+from sync.store.closing_records import erase_from_records
 from sync.store.database import reading, writing
 
-__all__ = ["ErasureCounts", "Known", "export", "forget", "known"]
+__all__ = ["ErasureCounts", "KnownPerson", "erase_person", "export", "find_people"]
 
 NOBODY = Person("forgotten", "")
 """Who stands where somebody was forgotten."""
@@ -90,7 +90,7 @@ def _plain(table: str, row: RowMapping) -> dict[str, Any]:
 # --- one person ----------------------------------------------------------------------------------------------------
 
 
-class Known(Struct, frozen=True, order=True):
+class KnownPerson(Struct, frozen=True, order=True):
     """A person as one tracker knows them: its base URL, their id there, and the name it shows."""
 
     source: str
@@ -110,7 +110,7 @@ class ErasureCounts(Struct, frozen=True):
     records: int
 
 
-def known(engine: Engine, user: str) -> list[Known]:
+def find_people(engine: Engine, user: str) -> list[KnownPerson]:
     """Who has this tracker id or display name, in any tracker. A person with several names comes once for each."""
     event, issue, source = schema.event, schema.issue, schema.source
     found: set[tuple[int, Person]] = set()
@@ -130,10 +130,10 @@ def known(engine: Engine, user: str) -> list[Known]:
             for person in people
             if user in (person.id, person.name)
         }
-    return sorted(Known(urls[n], person.id, person.name) for n, person in found)
+    return sorted(KnownPerson(urls[n], person.id, person.name) for n, person in found)
 
 
-def forget(engine: Engine, person: Known) -> ErasureCounts:
+def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
     """Put nobody in the place of a person, by id. What a tracker still says of them comes back with the next pull.
 
     Observed status issues in which they stand are dropped, and observed afresh by the next run; so are the records of
@@ -170,7 +170,7 @@ def forget(engine: Engine, person: Known) -> ErasureCounts:
         done = connection.execute(
             delete(journal).where(journal.c.source == n, journal.c.finished_at.is_not(None), named)
         )
-        records = forget_in(connection, f"{person.source}/", person.id, NOBODY)
+        records = erase_from_records(connection, f"{person.source}/", person.id, NOBODY)
     return ErasureCounts(events, len(rows), seen.rowcount, done.rowcount, records)
 
 

@@ -1,6 +1,6 @@
-"""The right to write to one tracker: one holder at a time, on the database's clock, for two minutes at most.
+"""Write lease of one tracker: one holder at a time, timed by the database's clock, for two minutes at most.
 
-The lease is checked immediately before each write. A request that was already sent when it was lost may still land;
+The lease is checked immediately before each write. A request that was sent before the lease was lost may still arrive;
 the next holder observes before it writes.
 """
 
@@ -28,7 +28,7 @@ _TTL = TTL // timedelta(microseconds=1)
 
 
 class Lease:
-    """A lease that is held. `term` tells it from any other one, also of the same holder."""
+    """A lease that this process holds. `term` counts the grants of the source's lease, and identifies this one."""
 
     def __init__(self, engine: Engine, n: int, source: str, holder: str, term: int) -> None:
         self.source = source
@@ -38,42 +38,43 @@ class Lease:
         self._mine = (table.c.source == n) & (table.c.holder == holder) & (table.c.term == term)
 
     def check(self) -> bool:
-        """Whether it is still held at this moment; it is renewed when half of its time is spent."""
+        """Return whether the lease is still held now; renew it when half of its time is over."""
         now = _now(self._engine)
         with reading(self._engine) as connection:
-            left = connection.scalar(select(table.c.until - now).where(self._mine))
-        if left is None or left <= 0:
+            remaining = connection.scalar(select(table.c.until - now).where(self._mine))
+        if remaining is None or remaining <= 0:
             return False
-        return left > _TTL // 2 or self.renew()
+        return remaining > _TTL // 2 or self.renew()
 
     def renew(self) -> bool:
-        """Hold it for another two minutes from now; False when it is no longer held."""
+        """Renew the lease for two minutes from now; return False when it was lost."""
         now = _now(self._engine)
         statement = update(table).where(self._mine, table.c.until > now).values(until=now + _TTL)
         with writing(self._engine) as connection:
             return connection.execute(statement).rowcount == 1
 
     def release(self) -> None:
-        """Give it back; nothing happens when it is no longer ours."""
+        """Release the lease; a lost lease is ignored."""
         with writing(self._engine) as connection:
             connection.execute(update(table).where(self._mine).values(until=0))
 
     def close(self) -> None:
-        """The same as `release`, for ``contextlib.closing``."""
+        """Release the lease, for ``contextlib.closing``."""
         self.release()
 
 
 def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[[str], bool]) -> Lease | None:
-    """Take the lease of a source if nobody holds it, it has run out, or its holder is `dead`; else None."""
+    """Take the lease of a source if it is free, expired, or its holder is `dead`; else return None."""
     with reading(engine) as connection:
-        held_by = connection.scalar(select(table.c.holder).where(table.c.source == n))
-    heir_of = held_by if held_by is not None and held_by != holder and dead(held_by) else None
+        holder_before = connection.scalar(select(table.c.holder).where(table.c.source == n))
+    is_heir = holder_before is not None and holder_before != holder and dead(holder_before)
+    dead_holder = holder_before if is_heir else None
     now = _now(engine)
     statement = insert_into(engine, table).values(source=n, holder=holder, term=1, until=now + _TTL)
     statement = statement.on_conflict_do_update(
         index_elements=[table.c.source],
         set_={"holder": holder, "term": table.c.term + 1, "until": statement.excluded.until},
-        where=(table.c.until <= now) | (table.c.holder == heir_of),
+        where=(table.c.until <= now) | (table.c.holder == dead_holder),
     )
     with writing(engine) as connection:
         term = connection.scalar(statement.returning(table.c.term))
@@ -81,18 +82,18 @@ def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[
 
 
 def term(engine: Engine, n: int, *, dead: Callable[[str], bool]) -> int | None:
-    """How often the lease of a source has been given; 0: never. None while a holder that is not `dead` has it."""
+    """Return the number of grants of a source's lease; None while a holder that is not `dead` has it."""
     with reading(engine) as connection:
         columns = select(table.c.term, table.c.holder, table.c.until > _now(engine)).where(table.c.source == n)
-        found = connection.execute(columns).one_or_none()
-    if found is None:
+        row = connection.execute(columns).one_or_none()
+    if row is None:
         return 0
-    given, holder, held = found
-    return None if held and not dead(holder) else given
+    grants, holder, is_held = row
+    return None if is_held and not dead(holder) else grants
 
 
 def _now(engine: Engine) -> ColumnElement[int]:
-    """The database's clock in microseconds since 1970 UTC."""
+    """Return the database's clock as an SQL expression, in microseconds since 1970 UTC."""
     if engine.dialect.name == "postgresql":
         return cast(literal_column("extract(epoch from clock_timestamp()) * 1000000"), BigInteger)
     return literal_column(
@@ -105,12 +106,12 @@ def _now(engine: Engine) -> ColumnElement[int]:
 
 
 def this_process() -> str:
-    """A holder's name: ``host:pid:start``. The host tells containers and boots apart, the start a re-used pid."""
+    """Return this process as a holder: ``host:pid:start``. The start distinguishes processes with a reused pid."""
     return f"{_host()}:{os.getpid()}:{_started(os.getpid()) or 0}"
 
 
 def is_dead(holder: str) -> bool:
-    """Whether that holder surely runs no more. One on another host, or of another form, is never surely dead."""
+    """Return whether the holder has certainly ended. A holder on another host or in another format is never dead."""
     host, *numbers = holder.rsplit(":", 2)
     if host != _host() or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         return False
@@ -127,7 +128,7 @@ def is_dead(holder: str) -> bool:
 
 
 def _host() -> str:
-    """The host's name, with what tells it from a namesake where the system says: its boot and its process space."""
+    """Return the host's name with its boot id and pid namespace, where the system has them."""
     parts = [socket.gethostname().replace(":", "_")]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:8])
@@ -136,7 +137,7 @@ def _host() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a live process started, in ticks since boot; None when there is none, or only its remains."""
+    """Return the start of a live process in ticks since boot; None when there is none, or only a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

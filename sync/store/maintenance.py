@@ -29,7 +29,16 @@ from sync.model.settings import Retention
 from sync.store import tables as schema
 from sync.store.database import UnusableDatabase, reading, revision_of, unmigrated, writing
 
-__all__ = ["Checked", "Condition", "PruneCounts", "checked", "condition", "opened", "prune", "vacuum"]
+__all__ = [
+    "Condition",
+    "IntegrityReport",
+    "PruneCounts",
+    "check_integrity",
+    "condition",
+    "open_as_it_is",
+    "prune",
+    "vacuum",
+]
 
 _DAY = timedelta(days=1)
 
@@ -67,7 +76,7 @@ class Condition(Struct, frozen=True, kw_only=True):
 
 def condition(url: str) -> Condition:
     """Look at a database. Raises a `StoreError` where there is none or it cannot be opened."""
-    with opened(url) as engine:
+    with open_as_it_is(url) as engine:
         with reading(engine) as connection:
             found = _condition(engine, connection)
         return replace(found, problem=_unwritable(engine, empty=found.revision is None))
@@ -88,7 +97,7 @@ def _condition(engine: Engine, connection: Connection) -> Condition:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Engine]:
+def open_as_it_is(url: str) -> Iterator[Engine]:
     """An engine on a database as it is, closed at the end."""
     with unmigrated(url) as engine:
         yield engine
@@ -123,16 +132,16 @@ def _unwritable(engine: Engine, *, empty: bool) -> str:
 # --- whether all of it can be read ---------------------------------------------------------------------------------
 
 
-class Checked(Struct):
+class IntegrityReport(Struct):
     """Rows by table, and every problem found, a line each."""
 
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
-def checked(engine: Engine) -> Checked:
+def check_integrity(engine: Engine) -> IntegrityReport:
     """Read every row of every table as its types say, and let the database look at itself. Changes nothing."""
-    found = Checked()
+    found = IntegrityReport()
     with reading(engine) as connection:
         there = set(inspect(connection).get_table_names())
     for table in schema.METADATA.sorted_tables:
@@ -155,7 +164,7 @@ def checked(engine: Engine) -> Checked:
     return found
 
 
-def _read_all(engine: Engine, table: Table, found: Checked) -> None:
+def _read_all(engine: Engine, table: Table, found: IntegrityReport) -> None:
     """Count the rows of a table, if every value in it is what its column says."""
     words = f"the table {table.name} holds a value that cannot be read"
     try:

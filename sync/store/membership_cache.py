@@ -1,4 +1,4 @@
-"""The shelf of what was made of the rows and would take long to make again."""
+"""Cache of memberships that take long to compute from the rows."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from sqlalchemy import delete, select
 
 from sync.store import tables as schema
 from sync.store.database import writing
-from sync.store.repository import Repository, of
+from sync.store.repository import Repository, rows_of
 from sync.store.upsert import upsert
 
 __all__ = ["CacheEntry", "MembershipCache"]
 
 
 class CacheEntry(Struct, frozen=True):
-    """What was made of a project's rows in an edition."""
+    """The encoded memberships of a project, computed from an edition of its rows."""
 
     edition: int
     body: bytes
 
 
 class MembershipCache(Repository):
-    """Editions count changes: a memo is good while its project's edition is the one that it was made of."""
+    """The cache. An edition counts the changes of a project's rows; an entry is valid while the edition is its own."""
 
     def editions(self, source: str, projects: Collection[str]) -> Mapping[str, int]:
-        """How often the rows of these projects (native ids) have changed; none at all means that nobody may tell."""
-        found = {row.project: row.n for row in self._rows(of(schema.edition, self._known(source)))}
-        return {project: found.get(project, 0) for project in projects}
+        """Return the edition of each of these projects (native ids). An empty result switches the cache off."""
+        editions = {row.project: row.n for row in self._rows(rows_of(schema.edition, self._known(source)))}
+        return {project: editions.get(project, 0) for project in projects}
 
-    def memos(self, source: str, rule: str, projects: Collection[str]) -> dict[str, CacheEntry]:
-        """What a rule made of these projects, by native id."""
+    def cache_entries(self, source: str, rule: str, projects: Collection[str]) -> dict[str, CacheEntry]:
+        """Return the entries of these projects (native ids) under a rule."""
         table = schema.memo
         query = select(table.c.project, table.c.edition, table.c.body)
         mine = (table.c.source == self._known(source)) & (table.c.rule == rule)
         rows = self._rows(query.where(mine, table.c.project.in_(projects)))
         return {row.project: CacheEntry(row.edition, row.body) for row in rows}
 
-    def save_memos(self, source: str, rule: str, memos: Mapping[str, CacheEntry]) -> None:
-        """Keep what a rule made; what other rules made of these projects is forgotten."""
+    def save_cache_entries(self, source: str, rule: str, entries: Mapping[str, CacheEntry]) -> None:
+        """Save entries under a rule, and delete the entries of these projects under other rules."""
         table, n = schema.memo, self._number(source)
         rows = [
-            {"source": n, "project": project, "rule": rule, "edition": memo.edition, "body": memo.body}
-            for project, memo in memos.items()
+            {"source": n, "project": project, "rule": rule, "edition": entry.edition, "body": entry.body}
+            for project, entry in entries.items()
         ]
         with writing(self._engine) as connection:
-            for project in memos:
+            for project in entries:
                 mine = (table.c.source == n) & (table.c.project == project)
                 connection.execute(delete(table).where(mine, table.c.rule != rule))
             upsert(connection, table, rows)

@@ -19,10 +19,10 @@ from sync.store.tables import Origin
 from sync.store.upsert import chunks, upsert
 from sync.tracker.protocol import Page
 
-__all__ = ["Saved", "save_page"]
+__all__ = ["SavedCounts", "save_page"]
 
 
-class Saved(Struct, frozen=True, kw_only=True):
+class SavedCounts(Struct, frozen=True, kw_only=True):
     """What a page brought: rows written, ids of the issues that are new or changed, and of what is gone."""
 
     issues: int = 0
@@ -32,7 +32,7 @@ class Saved(Struct, frozen=True, kw_only=True):
     gone: frozenset[str] = frozenset()
 
 
-def save_page(connection: Connection, source: int, page: Page, at: datetime) -> Saved:
+def save_page(connection: Connection, source: int, page: Page, at: datetime) -> SavedCounts:
     """Take one page in; `at` is when it was pulled (UTC)."""
     touched: set[str] = set()
     upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
@@ -46,7 +46,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
     cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
     upsert(connection, schema.cursor, cursors)
-    return Saved(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
+    return SavedCounts(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
 
 
 # --- milestones -------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""The seam to the database: what was pulled, what was said about it, what was done, and who may write.
+"""The seam to the database: tracker data, assessments, the journal of writes, digests and leases.
 
-Each of these has its shelf in `sync.store`; a `Store` is all of them over one database. Reads come in batches, each
-in a short transaction of its own: nothing is held open while a caller works, and a million issues need no more memory
-than a thousand. Every write is one transaction: all of it happens, or nothing.
+Each subject is a repository in `sync.store`; a `Store` is all of them over one database. Reads come in batches, each in
+a short transaction of its own, so that a million issues need no more memory than a thousand. Every write is one
+transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync.store.lease import Lease, this_process
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import CacheEntry, MembershipCache
 from sync.store.observations import Observations
-from sync.store.save_page import Saved
+from sync.store.save_page import SavedCounts
 from sync.store.tables import Delivery
 from sync.store.tracker_data import TrackerData
 
@@ -37,7 +37,7 @@ __all__ = [
     "MissingDatabase",
     "NewerDatabase",
     "Run",
-    "Saved",
+    "SavedCounts",
     "Store",
     "StoreError",
     "UnusableDatabase",
@@ -52,16 +52,16 @@ class Store(
 
     @classmethod
     def open(cls, url: str, *, create: bool, clock: Callable[[], datetime]) -> Self:
-        """Open `url` (``sqlite:///path``, ``sqlite://`` for memory, ``postgresql://...``) and bring it forward.
+        """Open `url` (``sqlite:///path``, ``sqlite://`` for memory, ``postgresql://...``) and migrate it.
 
         `clock` gives the time in UTC. Raises `MissingDatabase` when it does not exist and `create` is False,
-        `NewerDatabase` when a later version made it, `UnusableDatabase` when it cannot be opened.
+        `NewerDatabase` when a later version of milesync migrated it, `UnusableDatabase` when it cannot be opened.
         """
         return cls(open_engine(url, create=create), clock)
 
     @classmethod
     def memory(cls, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """A new database in memory, gone when it is closed."""
+        """Open a new database in memory, which ends when it is closed."""
         return cls.open("sqlite://", create=True, clock=clock)
 
     def prune(self, retention: Retention) -> PruneCounts:
@@ -69,7 +69,7 @@ class Store(
         return prune(self._engine, self._clock(), retention)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the database connections."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The shelf of what was pulled: rows, cursors, histories, and how each pull ended."""
+"""Tracker data: projects, milestones, issues, events, cursors, and the outcome of each project's last pull."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Column, ColumnElement, Table, delete, func, literal, sele
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project
 from sync.store import tables as schema
 from sync.store.database import writing
-from sync.store.repository import Repository, of
-from sync.store.save_page import Saved, save_page
+from sync.store.repository import Repository, rows_of
+from sync.store.save_page import SavedCounts, save_page
 from sync.store.tables import Origin
 from sync.store.upsert import chunks, reader, upsert
 from sync.tracker.protocol import Page
@@ -20,7 +20,7 @@ from sync.tracker.protocol import Page
 __all__ = ["TrackerData"]
 
 BATCH = 1000
-"""Issues per read."""
+"""Number of issues in one read."""
 
 _PROJECT = reader(Project, schema.project)
 _MILESTONE = reader(Milestone, schema.milestone)
@@ -30,39 +30,34 @@ _EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "ac
 
 
 class TrackerData(Repository):
-    """What the trackers said."""
+    """Rows as the trackers returned them, by source (base URL)."""
 
-    def save(self, source: str, page: Page, at: datetime) -> Saved:
-        """Take in the rows and the cursors of one page, pulled at `at` (UTC), in one transaction.
+    def save(self, source: str, page: Page, at: datetime) -> SavedCounts:
+        """Save the rows and cursors of one page, pulled at `at` (UTC), in one transaction.
 
-        A row never overwrites a newer one (by ``updated_at``); a page that is saved twice changes nothing.
+        A row never overwrites a newer one (by ``updated_at``). Saving a page twice changes nothing.
         """
         n = self._number(source)
         with writing(self._engine) as connection:
             return save_page(connection, n, page, at)
 
     def cursors(self, source: str) -> dict[str, str]:
-        """From where the next pull goes on: project id -> the connector's own text."""
+        """Return where the next pull continues, in the connector's own format, by project id."""
         table = schema.cursor
-        return {row.project: row.cursor for row in self._rows(of(table, self._known(source)))}
-
-    def drop_cursors(self, source: str) -> None:
-        """Forget the cursors, so that the next pull reads everything."""
-        with writing(self._engine) as connection:
-            connection.execute(delete(schema.cursor).where(schema.cursor.c.source == self._known(source)))
+        return {row.project: row.cursor for row in self._rows(rows_of(table, self._known(source)))}
 
     def watch(self, connection: str, source: str, projects: Collection[str], *, only: bool) -> None:
-        """Note that a connection reads these projects (native ids): `only` these, or these too."""
+        """Record that a connection reads these projects (native ids); `only`: and no others."""
         table, n = schema.watch, self._number(source)
         rows = [{"connection": connection, "source": n, "project": project} for project in projects]
-        with writing(self._engine) as open_:
+        with writing(self._engine) as transaction:
             if only:
-                open_.execute(delete(table).where(table.c.connection == connection))
+                transaction.execute(delete(table).where(table.c.connection == connection))
             if rows:
-                upsert(open_, table, rows, keep=True)
+                upsert(transaction, table, rows, keep=True)
 
     def unwatch(self, connection: str, source: str, before: datetime) -> None:
-        """Let go of what a connection has not read since `before`, unless the reason is that its pull failed."""
+        """Stop watching the projects that a connection has not read since `before`, except those whose pull failed."""
         table, project, pull = schema.watch, schema.project, schema.pull
         unread = (
             select(project.c.id)
@@ -70,17 +65,17 @@ class TrackerData(Repository):
             .where(project.c.source == self._known(source), pull.c.failed_at.is_(None), pull.c.good_at < before)
         )
         mine = (table.c.connection == connection) & (table.c.source == self._known(source))
-        with writing(self._engine) as open_:
-            open_.execute(delete(table).where(mine, table.c.project.in_(unread)))
+        with writing(self._engine) as transaction:
+            transaction.execute(delete(table).where(mine, table.c.project.in_(unread)))
 
-    def watched(self, connection: str, source: str) -> frozenset[str]:
-        """The projects (native ids) that a connection reads, as its last pull told."""
+    def watched_projects(self, connection: str, source: str) -> frozenset[str]:
+        """Return the projects (native ids) that a connection reads, by its last pull."""
         table = schema.watch
         mine = (table.c.connection == connection) & (table.c.source == self._known(source))
         return frozenset(row.project for row in self._rows(select(table.c.project).where(mine)))
 
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
-        """Note how the pull of a project ended at `at`: `error` is None when it is complete."""
+        """Record the outcome of a project's pull at `at` (UTC); `error` None: the pull was complete."""
         table = schema.pull
         key = {"source": self._number(source), "project_key": project_key}
         mine = (table.c.source == key["source"]) & (table.c.project_key == project_key)
@@ -88,41 +83,41 @@ class TrackerData(Repository):
             upsert(connection, table, [key | {"good_at": None, "failed_at": None, "error": None}], keep=True)
             values: dict[str, Any] = {"good_at": at, "failed_at": None, "error": None}
             if error is not None:
-                first = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
-                values = {"failed_at": first, "error": error}
+                first_failure = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
+                values = {"failed_at": first_failure, "error": error}
             connection.execute(update(table).where(mine).values(values))
 
-    def mark_dirty(self, connection: str, projects: Collection[str], at: datetime) -> None:
-        """Note that projects, as configured, may have changed."""
+    def mark_changed(self, connection: str, projects: Collection[str], at: datetime) -> None:
+        """Record that configured projects may have changed."""
         rows = [{"connection": connection, "project": project, "at": at} for project in projects]
-        with writing(self._engine) as open_:
-            upsert(open_, schema.dirty, rows)
+        with writing(self._engine) as transaction:
+            upsert(transaction, schema.dirty, rows)
 
-    def dirty(self) -> dict[str, dict[str, datetime]]:
-        """What may have changed since it was last cleaned: connection -> project -> when that was last said."""
-        found: dict[str, dict[str, datetime]] = {}
+    def changed_projects(self) -> dict[str, dict[str, datetime]]:
+        """Return the projects that may have changed, by connection, each with the time (UTC) of its last mark."""
+        marks: dict[str, dict[str, datetime]] = {}
         for row in self._rows(select(schema.dirty)):
-            found.setdefault(row.connection, {})[row.project] = row.at
-        return found
+            marks.setdefault(row.connection, {})[row.project] = row.at
+        return marks
 
-    def clean(self, connection: str, projects: Mapping[str, datetime]) -> None:
-        """Forget these, unless they were named again since the times given."""
+    def clear_changed(self, connection: str, projects: Mapping[str, datetime]) -> None:
+        """Delete the marks of these projects, except marks newer than the given times."""
         table = schema.dirty
-        with writing(self._engine) as open_:
+        with writing(self._engine) as transaction:
             for project, at in projects.items():
                 mine = (table.c.connection == connection) & (table.c.project == project) & (table.c.at <= at)
-                open_.execute(delete(table).where(mine))
+                transaction.execute(delete(table).where(mine))
 
-    def stale(self) -> dict[tuple[str, str], datetime | None]:
-        """The projects whose last pull failed, by (source, project key): since when their data is stale.
+    def stale_projects(self) -> dict[tuple[str, str], datetime | None]:
+        """Return the projects whose last pull failed, by (source, project key), with the time of their last good pull.
 
-        That is the last good pull; None when there never was one.
+        None: there was never a good pull.
         """
         rows = self._pulls(schema.pull.c.failed_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
 
-    def pulled(self) -> dict[tuple[str, str], datetime]:
-        """The last good pull of each project, by (source, project key)."""
+    def last_pulls(self) -> dict[tuple[str, str], datetime]:
+        """Return the time (UTC) of the last good pull of each project, by (source, project key)."""
         rows = self._pulls(schema.pull.c.good_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
 
@@ -134,12 +129,12 @@ class TrackerData(Repository):
     # --- reading what was pulled --------------------------------------------------------------------------------
 
     def projects(self, source: str) -> list[Project]:
-        """The projects of a source, by key."""
-        query = of(schema.project, self._known(source)).order_by(schema.project.c.key)
+        """Return the projects of a source, sorted by key."""
+        query = rows_of(schema.project, self._known(source)).order_by(schema.project.c.key)
         return [_PROJECT(row) for row in self._rows(query)]
 
     def milestones(self, source: str | None = None, *, deleted: bool = False) -> list[tuple[str, Milestone]]:
-        """The milestones of a source, or of all, with their source; with `deleted`, those that are gone too."""
+        """Return the milestones of one source or of all, with their source; `deleted`: deleted ones too."""
         table = schema.milestone
         query = select(table, schema.source.c.url.label("source_url")).join(
             schema.source, schema.source.c.n == table.c.source
@@ -159,16 +154,15 @@ class TrackerData(Repository):
         milestones: Collection[str] | None = None,
         ids: Collection[str] | None = None,
     ) -> Iterator[Issue]:
-        """The issues of a source, of some projects (ids), all that were ever in some milestones (ids), or those with
-        some ids.
+        """Yield the issues of a source: of projects, of milestones (issues that were ever in them), or by id.
 
-        Gone ones come too, without milestones and with unknown visibility: their past is history.
+        Deleted issues are included, without milestones and with unknown visibility, because history needs them.
         """
         if ids is not None:
             table = schema.issue
             query = select(table).where(table.c.source == self._known(source)).order_by(table.c.id)
-            for some in chunks(sorted(ids)):
-                yield from map(_ISSUE, self._rows(query.where(table.c.id.in_(some))))
+            for batch in chunks(sorted(ids)):
+                yield from map(_ISSUE, self._rows(query.where(table.c.id.in_(batch))))
             return
         for rows in self._batches(self._known(source), projects, milestones, schema.issue):
             yield from map(_ISSUE, rows)
@@ -176,7 +170,7 @@ class TrackerData(Repository):
     def events(
         self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
     ) -> Iterator[Event]:
-        """The events of the same issues, the tracker's and those between our own pulls, issue by issue."""
+        """Yield the events of the same issues, issue by issue: the tracker's, and differences between pulls."""
         n = self._known(source)
         for rows in self._batches(n, projects, milestones, schema.issue.c.id):
             for events in self._events(n, [row.id for row in rows]).values():
@@ -185,18 +179,18 @@ class TrackerData(Repository):
     def histories(
         self, source: str, *, projects: Collection[str] | None = None, milestones: Collection[str] | None = None
     ) -> Iterator[tuple[Issue, Sequence[Event]]]:
-        """Yield the same issues, each with its events, as `sync.history.memberships` needs them, in little memory."""
+        """Yield the same issues, each with its events, batch by batch."""
         n = self._known(source)
         for rows in self._batches(n, projects, milestones, schema.issue):
-            told = self._events(n, [row.id for row in rows])
+            events = self._events(n, [row.id for row in rows])
             for row in rows:
-                yield _ISSUE(row), told.get(row.id, ())
+                yield _ISSUE(row), events.get(row.id, ())
 
     def due_dates(self, source: str) -> dict[str, list[DueDate]]:
-        """The due dates that each milestone (id) has had, as they were seen; the first one is the baseline."""
+        """Return the due dates of each milestone (id) in the order of their notes; the first is the baseline."""
         table = schema.due_date
         seen: dict[str, list[DueDate]] = {}
-        for row in self._rows(of(table, self._known(source)).order_by(table.c.seen, table.c.origin)):
+        for row in self._rows(rows_of(table, self._known(source)).order_by(table.c.seen, table.c.origin)):
             notes = seen.setdefault(row.milestone, [])
             if not notes or notes[-1].due != row.due:
                 by = None if row.actor_id is None else Person(row.actor_id, row.actor_name)
@@ -204,7 +198,7 @@ class TrackerData(Repository):
         return seen
 
     def note_due_dates(self, source: str, milestone: str, notes: Iterable[DueDate]) -> None:
-        """Keep due dates of a milestone (id) that were seen earlier, where nothing was seen at those times."""
+        """Save earlier due dates of a milestone (id); an existing note of the same time is not changed."""
         n = self._number(source)
         rows = [
             {"source": n, "milestone": milestone, "origin": Origin.SNAPSHOT, "seen": note.seen, "due": note.due}
@@ -214,9 +208,7 @@ class TrackerData(Repository):
             upsert(connection, schema.due_date, rows, keep=True)
 
     def titles(self, source: str) -> dict[tuple[str, str], list[tuple[datetime | None, str]]]:
-        """Which milestones were ever seen with a title, as `sync.history.memberships.Titles`: the earliest created
-        first.
-        """
+        """Return the milestones by project id and title, former titles included, the earliest created first."""
         title, milestone = schema.milestone_title, schema.milestone
         query = (
             select(milestone.c.project, title.c.title, milestone.c.created_at, title.c.milestone)
@@ -227,7 +219,7 @@ class TrackerData(Repository):
         for row in self._rows(query):
             titles.setdefault((row.project, row.title), []).append((row.created_at, row.milestone))
         for named in titles.values():
-            named.sort(key=lambda one: (one[0] or _FIRST, one[1]))
+            named.sort(key=lambda entry: (entry[0] or _FIRST, entry[1]))
         return titles
 
     def _batches(
@@ -247,17 +239,17 @@ class TrackerData(Repository):
     def _events(self, n: int, issues: Collection[str]) -> dict[str, list[Event]]:
         table = schema.event
         query = select(*(table.c[name] for name in _EVENT)).where(table.c.source == n, table.c.issue.in_(issues))
-        told: dict[str, list[Event]] = {}
+        events: dict[str, list[Event]] = {}
         rows = self._rows(query.order_by(table.c.issue, table.c.origin, table.c.n))
         for issue, at, kind, milestone, title, actor, name in rows:
-            who = None if actor is None else Person(actor, name)
-            event = Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=who)
-            told.setdefault(issue, []).append(event)
-        return told
+            person = None if actor is None else Person(actor, name)
+            event = Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=person)
+            events.setdefault(issue, []).append(event)
+        return events
 
     def _ever_in(self, n: int, milestones: Collection[str]) -> list[str]:
-        """Ids of the issues that were ever in these milestones, by its id or by a title it has had."""
-        found: set[str] = set()
+        """Return the ids of the issues that were ever in these milestones, by id or by a former title."""
+        ids_ever_in: set[str] = set()
         member, event, title = schema.member, schema.event, schema.milestone_title
         issue, milestone = schema.issue, schema.milestone
         for ids in chunks(milestones):
@@ -270,5 +262,5 @@ class TrackerData(Repository):
                 .where(event.c.source == n, event.c.milestone == "", event.c.milestone_title != "")
                 .where(title.c.milestone.in_(ids), issue.c.project == milestone.c.project)
             )
-            found.update(row.issue for query in (by_id, by_title) for row in self._rows(query))
-        return sorted(found)
+            ids_ever_in.update(row.issue for query in (by_id, by_title) for row in self._rows(query))
+        return sorted(ids_ever_in)

@@ -1,4 +1,4 @@
-"""Rows in and out: upserts that both databases understand, and rows as the types of `sync.model.tracker_data`."""
+"""Upserts for both databases, and conversion of rows to the types of `sync.model.tracker_data`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Insert = TypeVar("_Insert", "sqlite.Insert", "postgresql.Insert")
 
 
 def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
-    """What makes a `kind` of a row; its fields bear the names of columns, which the row has in the table's order."""
+    """Return a function that converts a row of `table` to a `kind`, whose fields have the names of columns."""
     names = kind.__struct_fields__
     columns = [column.name for column in table.columns]
     pick = itemgetter(*(columns.index(name) for name in names))
@@ -39,7 +39,7 @@ def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
 
 
 def chunks(ids: Collection[str]) -> Iterator[list[str]]:
-    """`ids` in lists short enough for one statement."""
+    """Yield `ids` in lists that are short enough for one statement."""
     rest = list(ids)
     for i in range(0, len(rest), _CHUNK):
         yield rest[i : i + _CHUNK]
@@ -54,24 +54,24 @@ def upsert(
     newer: str = "",
     key: Sequence[str] = (),
 ) -> None:
-    """Insert `rows`, all with the same columns; those that are there (by `key`, else the primary key) are overwritten.
+    """Insert `rows`, all with the same columns; overwrite existing rows (by `key`, default: the primary key).
 
-    With `keep` they stay as they are; with `newer`, a column, they stay when theirs is greater.
+    `keep`: existing rows are not changed. `newer`: existing rows with a greater value in this column are not changed.
     """
     if not rows:
         return
     names = tuple(rows[0])
     keys = tuple(key) or tuple(column.name for column in table.primary_key)
-    once = rows
+    unique = rows
     if len(rows) > 1:
-        once = list(dict(zip(map(itemgetter(*keys), rows), rows, strict=True)).values())
-    columns = {name: [row[name] for row in once] for name in names}
+        unique = list(dict(zip(map(itemgetter(*keys), rows), rows, strict=True)).values())
+    columns = {name: [row[name] for row in unique] for name in names}
     if connection.dialect.name == "postgresql":
         statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)
         connection.execute(statement, {name: _bound(table, name, column) for name, column in columns.items()})
         return
-    sql, prepare = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
-    bound = [columns[name] if ready is None else ready(columns[name]) for name, ready in prepare.items()]
+    sql, converters = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
+    bound = [columns[name] if convert is None else convert(columns[name]) for name, convert in converters.items()]
     connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
 
 
@@ -84,31 +84,32 @@ def _bound(table: Table, name: str, values: list[Any]) -> list[Any]:
 def _upsert_of_rows(
     table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
 ) -> tuple[str, dict[str, Callable[[list[Any]], list[Any]] | None]]:
-    """SQLite's statement for a row, and what makes each column's values ready: a pull has hundreds of thousands, and by
-    way of a statement's parameters each costs ten times as much.
+    """Return SQLite's statement for one row, and the converter of each column's values.
+
+    A pull has hundreds of thousands of rows, and SQLAlchemy's own parameters cost ten times as much for each.
     """
     dialect = sqlite.dialect()
     statement = _on_conflict(sqlite.insert(table), table, names, keys, keep=keep, newer=newer)
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    return str(compiled), {name: _ready(table.c[name].type, dialect) for name in compiled.positiontup or ()}
+    return str(compiled), {name: _converter(table.c[name].type, dialect) for name in compiled.positiontup or ()}
 
 
-def _ready(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[list[Any]], list[Any]] | None:
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[list[Any]], list[Any]] | None:
     if isinstance(kind, BulkType):
         return kind.bound
-    one = kind.dialect_impl(dialect).bind_processor(dialect)
-    return None if one is None else lambda values: list(map(one, values))
+    convert = kind.dialect_impl(dialect).bind_processor(dialect)
+    return None if convert is None else lambda values: list(map(convert, values))
 
 
 @cache
 def _upsert_of_columns(
     table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
 ) -> postgresql.Insert:
-    """PostgreSQL's: one statement with a column of values each; a statement per row costs ten times as much there."""
-    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+    """Return PostgreSQL's statement with one array per column: a statement per row costs ten times as much."""
+    from sqlalchemy.dialects import postgresql  # late: its import takes a while, and few installations have it
 
     kinds = (table.c[name].type for name in names)
-    plain = (kind.impl_instance if isinstance(kind, BulkType) else kind for kind in kinds)  # the values are ready
+    plain = (kind.impl_instance if isinstance(kind, BulkType) else kind for kind in kinds)  # the values are converted
     arrays = (postgresql.ARRAY(kind, dimensions=1) for kind in plain)
     columns = (func.unnest(bindparam(name, type_=array)) for name, array in zip(names, arrays, strict=True))
     statement = postgresql.insert(table).from_select(list(names), select(*columns))
@@ -128,9 +129,9 @@ def _on_conflict(
 
 
 def insert_into(bind: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An insert that may say what to do when the key is there already, which the two databases spell alike."""
+    """Return an insert with ``on_conflict``, which both databases have."""
     if bind.dialect.name != "postgresql":
         return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # late: few have it, and its import takes a while
+    from sqlalchemy.dialects import postgresql  # late: its import takes a while, and few installations have it
 
     return postgresql.insert(table)

@@ -52,7 +52,7 @@ class InProcessRefresher:
     def refresh_due(self) -> None:
         """Refresh the connections whose time has come."""
         due_times = self._due_by_connection
-        for name in self._store.dirty():
+        for name in self._store.changed_projects():
             now = self._environment.clock()
             if name in self._environment.connections and due_times.setdefault(name, now + self._settle) <= now:
                 del due_times[name]

@@ -67,7 +67,7 @@ def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: Sandbox
     result = run(side, store)
     assert projects(result) == {side.project, new}
     assert result.failures == []
-    assert store.stale() == {}
+    assert store.stale_projects() == {}
 
 
 def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store: Store) -> None:
@@ -78,7 +78,7 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     side.tracker.faults.append(Fault("status", lists.get(side.tracker.kind, "/search/jql"), times=99, status=400))
     broken = run(side, store)
     assert broken.failures
-    assert any(key == pattern for _, key in store.stale())
+    assert any(key == pattern for _, key in store.stale_projects())
     assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
     assert {milestone.health.unknown for milestone in broken.assessed} == {UnknownCause.STALE}, (
         "and not taken for what stands"
@@ -87,7 +87,7 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     side.pass_time(3600)
     result = run(side, store)
     assert result.failures == []
-    assert store.stale() == {}
+    assert store.stale_projects() == {}
     assert projects(result) == {side.project, side.other}
     assert UnknownCause.STALE not in {milestone.health.unknown for milestone in result.assessed}
 
@@ -118,4 +118,4 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
         assert verdicts(store) == {side.place.key: True, side.other: False}
         side.tracker.faults.clear()
         assert verdicts(store) == {side.place.key: False, side.other: False}
-        assert store.stale() == {}
+        assert store.stale_projects() == {}

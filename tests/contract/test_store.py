@@ -89,8 +89,7 @@ def test_sources_are_apart(store: Store) -> None:
     store.save(OTHER, Page(issues=(issue(title="Other"),), cursors={"p": "2"}), T0)
     assert [item.title for item in store.issues(SOURCE)] == ["Title"]
     assert [item.title for item in store.issues(OTHER)] == ["Other"]
-    store.drop_cursors(SOURCE)
-    assert (store.cursors(SOURCE), store.cursors(OTHER)) == ({}, {"p": "2"})
+    assert (store.cursors(SOURCE), store.cursors(OTHER)) == ({"p": "1"}, {"p": "2"})
     assert store.milestones(OTHER) == []
 
 
@@ -402,7 +401,7 @@ def test_stale_since_the_last_good_pull(store: Store) -> None:
     store.note_pull(SOURCE, "bad", T0 + DAY, "down")
     store.note_pull(SOURCE, "bad", T0 + 2 * DAY, "still down")
     store.note_pull(OTHER, "never", T0 + DAY, "no")
-    assert store.stale() == {(SOURCE, "bad"): T0, (OTHER, "never"): None}
+    assert store.stale_projects() == {(SOURCE, "bad"): T0, (OTHER, "never"): None}
     store.note_pull(SOURCE, "bad", T0 + 3 * DAY, None)
-    assert store.stale() == {(OTHER, "never"): None}
-    assert store.pulled() == {(SOURCE, "good"): T0, (SOURCE, "bad"): T0 + 3 * DAY}
+    assert store.stale_projects() == {(OTHER, "never"): None}
+    assert store.last_pulls() == {(SOURCE, "good"): T0, (SOURCE, "bad"): T0 + 3 * DAY}

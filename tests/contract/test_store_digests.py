@@ -38,55 +38,55 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
 
 def test_what_was_told_is_known_until_more_is_told(shared: Shared) -> None:
     store = shared.one
-    assert store.last_told("board", "chat") == LastDigest(None, {})
+    assert store.last_digest("board", "chat") == LastDigest(None, {})
     for day, told in ((MONDAY, ONE), (TUESDAY, TWO)):
-        message = store.begin_telling("run", "board", "chat", day, told)
+        message = store.begin_message("run", "board", "chat", day, told)
         assert message is not None
-        store.end_telling(message, Delivery.SENT)
-        assert shared.two.last_told("board", "chat") == LastDigest(shared.now, told)
+        store.finish_message(message, Delivery.SENT)
+        assert shared.two.last_digest("board", "chat") == LastDigest(shared.now, told)
         shared.now += timedelta(days=1)
-    assert store.last_told("board", "mail") == LastDigest(None, {})
-    assert store.last_told("team", "chat") == LastDigest(None, {})
+    assert store.last_digest("board", "mail") == LastDigest(None, {})
+    assert store.last_digest("team", "chat") == LastDigest(None, {})
 
 
 @pytest.mark.parametrize("delivery", [None, *Delivery])
 def test_how_it_ended_says_what_is_known_and_what_comes_next(shared: Shared, delivery: Delivery | None) -> None:
-    first = shared.one.begin_telling("run", "board", "chat", MONDAY, ONE)
+    first = shared.one.begin_message("run", "board", "chat", MONDAY, ONE)
     assert first is not None
-    shared.one.end_telling(first, Delivery.SENT)
+    shared.one.finish_message(first, Delivery.SENT)
     shared.now += timedelta(days=1)
-    message = shared.one.begin_telling("run", "board", "chat", TUESDAY, None if delivery is Delivery.QUIET else TWO)
+    message = shared.one.begin_message("run", "board", "chat", TUESDAY, None if delivery is Delivery.QUIET else TWO)
     assert message is not None
     if delivery is not None:  # else it was killed meanwhile
-        shared.one.end_telling(message, delivery, "words")
+        shared.one.finish_message(message, delivery, "words")
     arrived = delivery in (None, Delivery.SENT, Delivery.UNSURE)
-    assert shared.two.last_told("board", "chat") == (LastDigest(shared.now, TWO) if arrived else LastDigest(T0, ONE))
+    assert shared.two.last_digest("board", "chat") == (LastDigest(shared.now, TWO) if arrived else LastDigest(T0, ONE))
     again = delivery is Delivery.REFUSED
-    assert shared.two.to_be_told("board", "chat", TUESDAY) is again
-    assert (shared.two.begin_telling("run", "board", "chat", TUESDAY, TWO) is not None) is again
-    assert shared.two.to_be_told("board", "chat", date(2026, 11, 25))
+    assert shared.two.needs_message("board", "chat", TUESDAY) is again
+    assert (shared.two.begin_message("run", "board", "chat", TUESDAY, TWO) is not None) is again
+    assert shared.two.needs_message("board", "chat", date(2026, 11, 25))
 
 
 def test_of_two_runs_at_once_one_sends(shared: Shared) -> None:
-    assert shared.one.to_be_told("board", "chat", MONDAY)
-    assert shared.two.to_be_told("board", "chat", MONDAY)
-    message = shared.one.begin_telling("1", "board", "chat", MONDAY, ONE)
+    assert shared.one.needs_message("board", "chat", MONDAY)
+    assert shared.two.needs_message("board", "chat", MONDAY)
+    message = shared.one.begin_message("1", "board", "chat", MONDAY, ONE)
     assert message is not None
-    assert shared.two.begin_telling("2", "board", "chat", MONDAY, ONE) is None
-    shared.one.end_telling(message, Delivery.REFUSED, "no")
-    assert shared.two.begin_telling("2", "board", "chat", MONDAY, ONE) is not None
-    assert shared.one.begin_telling("1", "board", "mail", MONDAY, ONE) is not None
+    assert shared.two.begin_message("2", "board", "chat", MONDAY, ONE) is None
+    shared.one.finish_message(message, Delivery.REFUSED, "no")
+    assert shared.two.begin_message("2", "board", "chat", MONDAY, ONE) is not None
+    assert shared.one.begin_message("1", "board", "mail", MONDAY, ONE) is not None
 
 
 def test_tidying_keeps_what_was_told_last(shared: Shared) -> None:
     for n, delivery in enumerate((Delivery.SENT, Delivery.REFUSED, Delivery.SENT, Delivery.QUIET)):
         told = None if delivery is Delivery.QUIET else ONE
-        message = shared.one.begin_telling("run", "board", "chat", MONDAY + timedelta(days=n), told)
+        message = shared.one.begin_message("run", "board", "chat", MONDAY + timedelta(days=n), told)
         assert message is not None
-        shared.one.end_telling(message, delivery)
+        shared.one.finish_message(message, delivery)
         shared.now += timedelta(days=1)
-    kept = shared.one.last_told("board", "chat")
+    kept = shared.one.last_digest("board", "chat")
     shared.now += timedelta(days=400)
     shared.one.prune(Retention())
-    assert shared.one.last_told("board", "chat") == kept == LastDigest(T0 + timedelta(days=2), ONE)
-    assert shared.one.to_be_told("board", "chat", MONDAY)
+    assert shared.one.last_digest("board", "chat") == kept == LastDigest(T0 + timedelta(days=2), ONE)
+    assert shared.one.needs_message("board", "chat", MONDAY)

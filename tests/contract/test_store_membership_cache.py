@@ -74,14 +74,14 @@ class Fixed(Store):
     def __init__(self, store: Store) -> None:
         vars(self).update(vars(store))
 
-    def save_memos(self, *_: Any) -> None:
+    def save_cache_entries(self, *_: Any) -> None:
         raise UnusableDatabase("db", "read only")
 
 
 def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
-    assert store.memos(SOURCE, "", ["p"]) == {}
+    assert store.cache_entries(SOURCE, "", ["p"]) == {}
 
 
 def test_another_rule_makes_them_anew(store: Store) -> None:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from sync.model.health import Basis, Confidence, Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status
 from sync.model.membership import Counts
-from sync.model.published import Outcome
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt
 from sync.tracker.marker import Marker, MarkerKind
@@ -89,9 +88,6 @@ def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
     assert (found[1].probability, found[1].start, found[1].due) == (0.4, FULL.start, FULL.due)
     assert (found[1].p50, found[1].p85, found[1].p95) == (FULL.dates.p50, FULL.dates.p85, None)
     assert [forecast.container for forecast in store.forecasts("named")] == ["a"]
-    store.save_outcomes({"c": Outcome(done=T0), "a": Outcome(dropped=True)})
-    store.save_outcomes({"c": Outcome(done=T0 + DAY)})
-    assert store.outcomes() == {"c": Outcome(done=T0 + DAY), "a": Outcome(dropped=True)}
 
 
 def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
@@ -105,22 +101,22 @@ def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:
         replace(risk, audience="public", at=T0 + DAY),
     ]
     store.save_health("run", told)
-    assert store.said_at(T0 - DAY) == {}
-    before = store.said_at(T0 + DAY)
+    assert store.as_of(T0 - DAY) == {}
+    before = store.as_of(T0 + DAY)
     assert {name: (summary.at, summary.probability) for name, summary in before.items()} == {
         "c": (T0 + DAY, 0.5),
         "d": (T0 + DAY, 0.4),
     }
-    assert store.said_at(T0 + 9 * DAY)["c"].due is None
-    turns = store.turns()
+    assert store.as_of(T0 + 9 * DAY)["c"].due is None
+    turns = store.status_changes()
     assert [(summary.at, summary.status, summary.due) for summary in turns["c"]] == [
         (T0, Status.AT_RISK, FULL.due),
         (T0 + 2 * DAY, Status.ON_TRACK, FULL.due),
         (T0 + 3 * DAY, Status.ON_TRACK, None),
     ]
     assert len(turns["d"]) == 1
-    assert store.said_at(T0, "public") == {}
-    assert len(store.turns("public")["c"]) == 1
+    assert store.as_of(T0, "public") == {}
+    assert len(store.status_changes("public")["c"]) == 1
 
 
 # --- observation and journal --------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from sync.model.settings import Retention
 from sync.model.tracker_data import Event, EventKind, Issue, Person, State, StatusCategory
 from sync.store import tables as schema
 from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, writing
-from sync.store.export import Known, export, forget, known
-from sync.store.maintenance import checked, condition, opened, prune, vacuum
+from sync.store.export import KnownPerson, erase_person, export, find_people
+from sync.store.maintenance import check_integrity, condition, open_as_it_is, prune, vacuum
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, OwnContent, Receipt
 from sync.tracker.observed import CommandComment, StatusIssue
@@ -50,7 +50,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
-    with opened(url) as one:
+    with open_as_it_is(url) as one:
         yield one
 
 
@@ -140,7 +140,7 @@ def test_an_empty_database_and_one_of_another_version(kind: str, tmp_path: Path)
     assert (stands.revision, stands.problem, stands.behind) == (None, "", False)
     url = made(kind, tmp_path)
     for revision, behind, ahead in (("0000", True, False), ("9999", False, True)):
-        with opened(url) as engine, writing(engine) as connection:
+        with open_as_it_is(url) as engine, writing(engine) as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
         stands = condition(url)
         assert (stands.behind, stands.ahead) == (behind, ahead)
@@ -151,7 +151,7 @@ def test_a_good_database_has_no_problems_and_its_rows_are_counted(store: Store, 
     with writing(engine) as connection:
         own = {"source": 1, "milestone": "m", "what": OwnContent.SUMMARY, "project": "", "issue": "", "url": ""}
         connection.execute(insert(schema.made), [own])
-    found = checked(engine)
+    found = check_integrity(engine)
     assert found.problems == []
     assert (found.rows["issue"], found.rows["event"], found.rows["source"]) == (3, 2, 2)
     assert found.rows.keys() == {table.name for table in schema.METADATA.sorted_tables}
@@ -163,11 +163,13 @@ def test_values_that_cannot_be_read_rows_without_home_and_missing_tables_are_pro
     filled(store)
     with writing(engine) as connection:
         connection.execute(text("DELETE FROM issue WHERE id = '2'"))
-    assert checked(engine).problems == [f"1 rows of {table} belong to no issue" for table in ("event", "member")]
+    assert check_integrity(engine).problems == [
+        f"1 rows of {table} belong to no issue" for table in ("event", "member")
+    ]
     with writing(engine) as connection:
         connection.execute(text("UPDATE issue SET state = 'half open' WHERE id = '1'"))
         connection.execute(text("DROP TABLE outcome"))
-    assert sorted(checked(engine).problems) == [
+    assert sorted(check_integrity(engine).problems) == [
         "the table issue holds a value that cannot be read (KeyError)",
         "the table outcome is missing",
     ]
@@ -175,10 +177,10 @@ def test_values_that_cannot_be_read_rows_without_home_and_missing_tables_are_pro
 
 def test_a_broken_file_is_found(tmp_path: Path) -> None:
     url = made("sqlite", tmp_path)
-    with opened(url) as engine, writing(engine) as connection:
+    with open_as_it_is(url) as engine, writing(engine) as connection:
         rows = [{"id": f"r{n}", "started_at": NOW, "summary": "x" * 500} for n in range(200)]
         connection.execute(insert(schema.run), rows)
-    with opened(url) as engine:
+    with open_as_it_is(url) as engine:
         vacuum(engine)
     path = tmp_path / "milesync.db"
     with sqlite3.connect(path) as raw:
@@ -187,8 +189,8 @@ def test_a_broken_file_is_found(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[(page - 1) * 4096 + 8 : (page - 1) * 4096 + 40] = b"\xff" * 32
     path.write_bytes(data)
-    with opened(url) as engine:
-        assert checked(engine).problems
+    with open_as_it_is(url) as engine:
+        assert check_integrity(engine).problems
 
 
 # --- forgetting with age ----------------------------------------------------------------------------------------------
@@ -256,13 +258,13 @@ def test_thinning_changes_no_turn_and_no_end_of_a_week(engine: Engine, url: str,
             status.append(rng.choice([status[-1]] * 6 + [Status.AT_RISK, Status.ON_TRACK]))
         assessed(engine, container, *((at, status[n], None) for n, at in enumerate(times_)))
     with Store.open(url, create=False, clock=lambda: NOW) as store:
-        turned, before = store.turns(), {day: store.said_at(NOW - day * DAY) for day in range(41)}
+        turned, before = store.status_changes(), {day: store.as_of(NOW - day * DAY) for day in range(41)}
         weeks = [datetime(2026, 3, 2, tzinfo=UTC) - 7 * n * DAY - timedelta(microseconds=1) for n in range(6)]
-        ends = [store.said_at(at) for at in weeks]
+        ends = [store.as_of(at) for at in weeks]
         assert prune(engine, NOW, KEPT).assessments > 100
-        assert store.turns() == turned
-        assert [store.said_at(at) for at in weeks] == ends
-        assert {day: {c: said.status for c, said in store.said_at(NOW - day * DAY).items()} for day in before} == {
+        assert store.status_changes() == turned
+        assert [store.as_of(at) for at in weeks] == ends
+        assert {day: {c: said.status for c, said in store.as_of(NOW - day * DAY).items()} for day in before} == {
             day: {c: said.status for c, said in found.items()} for day, found in before.items()
         }
 
@@ -326,11 +328,11 @@ def test_two_takeouts_of_the_same_are_the_same(store: Store, engine: Engine, tmp
 
 def test_who_is_meant_by_a_name_or_an_id(store: Store, engine: Engine) -> None:
     filled(store)
-    ada = [Known(HERE, "u1", "Ada Fox"), Known(THERE, "x9", "Ada Fox")]
-    assert known(engine, "Ada Fox") == ada
-    assert known(engine, "u1") == ada[:1]
-    assert known(engine, "Ada") == []
-    assert known(engine, 'u"%') == []
+    ada = [KnownPerson(HERE, "u1", "Ada Fox"), KnownPerson(THERE, "x9", "Ada Fox")]
+    assert find_people(engine, "Ada Fox") == ada
+    assert find_people(engine, "u1") == ada[:1]
+    assert find_people(engine, "Ada") == []
+    assert find_people(engine, 'u"%') == []
 
 
 def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, engine: Engine, tmp_path: Path) -> None:
@@ -347,7 +349,7 @@ def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, 
     store.save_observed(f"{HERE}/milestone/n", None, NOW)
     for body in ("Muted by Ada Fox", "Muted by Ben Lake"):
         store.finish(store.begin("r", comment(body)), Receipt(id="9", issue="1"))
-    gone = forget(engine, Known(HERE, "u1", "Ada Fox"))
+    gone = erase_person(engine, KnownPerson(HERE, "u1", "Ada Fox"))
     assert (gone.events, gone.issues, gone.observations, gone.writes) == (1, 1, 1, 1)
     export(engine, tmp_path / "left.jsonl", NOW)
     left = (tmp_path / "left.jsonl").read_text()
@@ -355,5 +357,5 @@ def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, 
     assert left.count("Ada Fox") == 1, "the one of the other tracker"
     assert [item.assignees for item in store.issues(HERE)] == [(Person("forgotten", ""), BEN), (BEN,)]
     assert [event.actor for event in store.events(HERE)] == [Person("forgotten", ""), BEN]
-    assert checked(engine).problems == []
-    assert forget(engine, Known(HERE, "u1", "Ada Fox")).events == 0
+    assert check_integrity(engine).problems == []
+    assert erase_person(engine, KnownPerson(HERE, "u1", "Ada Fox")).events == 0

@@ -191,12 +191,12 @@ def test_a_pattern_that_failed_once_is_well_again(world: World) -> None:
     source = Connection(name="memory", connector=world.connector, projects=("acme/*",))
     world.tracker.pages = [page(), Page(failed={"acme/*": BusyError("memory", "acme/*")})]
     world.run(source)
-    assert set(world.store.stale()) == {("memory://tracker", "acme/*")}
+    assert set(world.store.stale_projects()) == {("memory://tracker", "acme/*")}
     world.run(source)
-    assert set(world.store.stale()) == {("memory://tracker", "acme/*")}
+    assert set(world.store.stale_projects()) == {("memory://tracker", "acme/*")}
     world.tracker.pages = [page()]
     world.run(source)
-    assert world.store.stale() == {}
+    assert world.store.stale_projects() == {}
 
 
 def test_an_observation_that_fails_stops_the_writes_it_would_guide(world: World) -> None:
