@@ -37,7 +37,7 @@ def render_pictures(portfolio: Portfolio, about: Sequence[str], *, percent: bool
     ``portfolio`` holds what the audience may read. A burn-up that fails to render is skipped: a chart never fails a
     mail.
     """
-    from sync.report.burnup import picture  # late: most runs send no mail
+    from sync.report.burnup import render_png  # late: most runs send no mail
 
     by_uid = {milestone.uid: milestone for milestone in portfolio.milestones}
     pictures: list[Picture] = []
@@ -45,7 +45,7 @@ def render_pictures(portfolio: Portfolio, about: Sequence[str], *, percent: bool
         if len(pictures) == MAX_PICTURES or not _can_draw():
             break
         try:
-            png = picture(milestone, percent=percent)
+            png = render_png(milestone, percent=percent)
         except Exception:
             log.exception("a burn-up could not be drawn; the mail is sent without it", milestone=milestone.uid)
             continue

@@ -22,7 +22,7 @@ import structlog
 from sync.digest.attachments import Picture
 from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
-from sync.markup.message import fitted, html_message, text_message
+from sync.markup.message import fit_message, html_message, text_message
 from sync.store.store import Delivery
 
 __all__ = ["AppriseChannel", "Channel", "DeliveryResult", "FileChannel", "address_problem"]
@@ -182,7 +182,7 @@ def _body(service: Any, message: Message, speaker: Speaker) -> tuple[str, str]:
     first = forms if isinstance(forms, str) else next(iter(forms))
     form, write = ("html", html_message) if str(getattr(first, "value", first)) == "html" else ("text", text_message)
     limit = service.body_maxlen - (len(message.subject) + 10 if service.title_maxlen <= 0 else 0)
-    return form, fitted(message.document, limit, write, lambda n: omitted_note(n, speaker))
+    return form, fit_message(message.document, limit, write, lambda n: omitted_note(n, speaker))
 
 
 # --- failures --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""One document tree, written in each tracker's own markup and kept under its limit."""
+"""One document tree and its writers: each tracker's markup, HTML, terminal, messages; `render` keeps their limits.
+
+May import `sync.model` only.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from sync.markup.markdown import markdown
 from sync.markup.wiki import wiki
 from sync.model.tracker_data import Markup
 
-__all__ = ["SHORTEST", "render"]
+__all__ = ["MIN_LIMIT", "render"]
 
-SHORTEST = 500
-"""The smallest limit that `render` can always keep."""
+MIN_LIMIT = 500
+"""The smallest limit that `render` can always keep, in UTF-16 units."""
 
 _WRITERS: dict[Markup, Callable[[Document], str]] = {
     Markup.GITHUB: partial(markdown, links=True),
@@ -27,14 +30,14 @@ _WRITERS: dict[Markup, Callable[[Document], str]] = {
 
 
 def render(document: Document, markup: Markup, limit: int) -> str:
-    """The document in one tracker's markup (for ADF the JSON text of its ``doc`` node), at most ``limit`` long.
+    """Render the document in a tracker's markup, at most ``limit`` UTF-16 units long; no tracker counts more.
 
-    What does not fit is left out whole, the lightest section first, and a last line says so; then the heaviest
-    section loses its last lines. Markup is never cut. Length counts UTF-16 units, of which no tracker counts more.
-    Raises ValueError for a limit under `SHORTEST`.
+    For ADF the result is the JSON text of the ``doc`` node. What does not fit is removed as a whole: the lightest
+    section first, and a last line states it; then the last lines of the heaviest section. Markup is never cut.
+    Raises ValueError for a limit under `MIN_LIMIT`.
     """
-    if limit < SHORTEST:
-        raise ValueError(f"limit {limit} is under {SHORTEST}")
+    if limit < MIN_LIMIT:
+        raise ValueError(f"limit {limit} is under {MIN_LIMIT}")
     write = _WRITERS[markup]
     sections, dropped = list(document.sections), False
     while True:
@@ -45,7 +48,7 @@ def render(document: Document, markup: Markup, limit: int) -> str:
             lightest = min(section.weight for section in sections)
             sections.remove([section for section in sections if section.weight == lightest][-1])
         else:
-            sections[0] = _shorter(sections[0])
+            sections[0] = _without_last_line(sections[0])
         dropped = True
 
 
@@ -56,8 +59,8 @@ _NOTE = Section(
 )
 
 
-def _shorter(section: Section) -> Section:
-    """The section without its last line."""
+def _without_last_line(section: Section) -> Section:
+    """Remove the last line; without blocks, the title."""
     if not section.blocks:
         return replace(section, title="")
     *blocks, last = section.blocks

@@ -1,6 +1,6 @@
-"""The Atlassian Document Format: Jira Cloud's comments, as a JSON text.
+"""Write the Atlassian Document Format, in which Jira Cloud stores comments, as a JSON text.
 
-Foreign text is only ever the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, text,
+Foreign text is always the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, text,
 hardBreak, mention, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
 """
 
@@ -30,7 +30,7 @@ from sync.markup.document import (
     clean,
     is_ours,
     is_plain_url,
-    merged,
+    join_words,
 )
 
 __all__ = ["adf"]
@@ -40,7 +40,7 @@ _CODE: Node = {"type": "code"}
 
 
 def adf(document: Document) -> str:
-    """The document as the JSON text of an ADF ``doc`` node."""
+    """Return the document as the JSON text of an ADF ``doc`` node."""
     content = [node for section in document.sections for node in _section(section)]
     return json.dumps({"type": "doc", "version": 1, "content": content}, ensure_ascii=False, separators=(",", ":"))
 
@@ -83,7 +83,7 @@ def _paragraph(line: Line) -> Node:
 
 
 def _line(line: Line) -> list[Node]:
-    return [node for part in merged(line) for node in _inline(part)]
+    return [node for part in join_words(line) for node in _inline(part)]
 
 
 def _inline(part: Inline) -> list[Node]:

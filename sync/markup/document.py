@@ -1,7 +1,7 @@
-"""The small document tree between what is said and how a tracker writes it.
+"""The document tree between the texts of milesync and the markups of trackers.
 
-Three kinds of text never mix. A plain ``str`` is our own words; `Foreign` is what somebody else wrote (titles, names,
-labels, raw states) or what is to be read letter by letter (a command); `Item` refers to an issue. Only `Foreign` and
+Three kinds of text never mix. A plain ``str`` is our own words. `Foreign` is text of other people (titles, names,
+labels, raw states), or text that must be shown literally (a command). `Item` refers to an issue. Only `Foreign` and
 `Item` may hold text from a tracker, and each markup shows them literally.
 """
 
@@ -35,27 +35,27 @@ __all__ = [
     "clean",
     "is_ours",
     "is_plain_url",
-    "merged",
+    "join_words",
 ]
 
-LONGEST = 100
-"""Characters of foreign text that are shown; what is longer ends in an ellipsis."""
+MAX_FOREIGN_LENGTH = 100
+"""Maximum length of a foreign text in characters; a longer text is cut and ends in an ellipsis."""
 
 
 class Foreign(Struct, frozen=True):
-    """Text that is not our own words; shown literally, in one line."""
+    """Text that is not our own words; shown literally in one line."""
 
     text: str
 
 
 class Strong(Struct, frozen=True):
-    """Our own words, made to stand out."""
+    """Our own words, emphasized."""
 
     text: str
 
 
 class Item(Struct, frozen=True):
-    """A reference to an issue that makes no backlink. ``key`` and ``title`` are foreign; ``url`` its page."""
+    """A reference to an issue without a backlink. ``key`` and ``title`` are foreign; ``url`` is the issue's page."""
 
     key: str
     title: str
@@ -63,15 +63,17 @@ class Item(Struct, frozen=True):
 
 
 class Link(Struct, frozen=True):
-    """Our own words that lead to a page of our own, which leaves no backlink; only words if ``url`` is not plain."""
+    """Our own words with a link to a page of our own, without a backlink; only words if ``url`` is not plain."""
 
     text: str
     url: str
 
 
 class Mention(Struct, frozen=True):
-    """A person who is to be notified: only ever made where somebody switched mentions on. ``id`` is the tracker's,
-    ``login`` what follows the @; where neither can be a mention, ``name`` is shown as foreign text.
+    """A person to notify; used only where mentions are switched on.
+
+    ``id`` is the tracker's, ``login`` the name after the @. Where neither can be a mention, ``name`` is shown as
+    foreign text.
     """
 
     id: str
@@ -80,7 +82,7 @@ class Mention(Struct, frozen=True):
 
 
 class Sign(Struct, frozen=True):
-    """A status as a shape: no two statuses differ in colour alone."""
+    """The sign of a status: no two statuses differ in colour alone."""
 
     status: Status
 
@@ -103,7 +105,7 @@ class Bullets(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Our own words and numbers in columns. Foreign text has no place here: ``|`` splits cells even inside code."""
+    """Our own words and numbers in columns, never foreign text: ``|`` splits cells even inside code."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -122,10 +124,10 @@ Block = Lines | Bullets | Table | Chart
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """A heading (our own words; none when empty) and what is under it.
+    """A heading (our own words; none when empty) with its blocks.
 
-    ``weight`` says how long it stays when the tracker's limit is near: the lightest goes first. ``folded`` parts
-    are collapsed where the tracker can.
+    ``weight`` orders removal near the tracker's limit: the lightest section is removed first. ``folded`` sections are
+    collapsed where the tracker supports it.
     """
 
     title: str
@@ -165,15 +167,15 @@ _NOT_WORDS = re.compile(
 
 
 def is_ours(text: str) -> bool:
-    """Whether a text can be our own words: letters, digits and quiet punctuation that no tracker gives a meaning.
+    """Return whether a text is safe as our own words: letters, digits, and punctuation without meaning in a tracker.
 
-    Whatever else it is, it is shown as foreign text, so a mistake in a caller costs beauty and nothing more.
+    Any other text is shown as foreign text, so a mistake of a caller changes the look only.
     """
     return _OURS.fullmatch(text) is not None and _NOT_WORDS.search(text) is None
 
 
 def is_plain_url(url: str) -> bool:
-    """Whether an address is one of the web, without any sign that a markup could take for its own."""
+    """Return whether an address is of the web and contains no sign of a markup."""
     return _PLAIN_URL.fullmatch(url) is not None
 
 
@@ -181,13 +183,15 @@ _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 
 
 def clean(text: str) -> str:
-    """Foreign text in one line: line breaks become spaces, invisible and direction-changing characters go, other
-    control characters show as U+FFFD, the opening of an HTML comment is split, and what is too long is cut.
+    """Return foreign text as one safe line.
+
+    Line breaks become spaces; invisible and direction-changing characters are removed; other control characters
+    become U+FFFD; the opening of an HTML comment is split; a long text is cut. Never empty.
     """
     shown = "".join(map(_harmless, text))
     shown = " ".join(shown.split()).replace("<!--", "<! --").strip(_JOINERS)
-    if len(shown) > LONGEST:
-        shown = shown[: LONGEST - 1].rstrip(" " + _JOINERS) + "…"
+    if len(shown) > MAX_FOREIGN_LENGTH:
+        shown = shown[: MAX_FOREIGN_LENGTH - 1].rstrip(" " + _JOINERS) + "…"
     return shown or "(no text)"
 
 
@@ -202,14 +206,14 @@ def _harmless(character: str) -> str:
     return character
 
 
-def merged(line: Line) -> Line:
-    """The line with neighbouring words joined and nothing blank at its ends, so that its start can be judged.
+def join_words(line: Line) -> Line:
+    """Join neighbouring words of a line and strip its ends, so that its start can be checked.
 
-    A link to no address of the web is words.
+    A link without an address of the web becomes words.
     """
     parts: list[Inline] = []
-    for one in line:
-        part = one.text if isinstance(one, Link) and not is_plain_url(one.url) else one
+    for inline in line:
+        part = inline.text if isinstance(inline, Link) and not is_plain_url(inline.url) else inline
         if isinstance(part, str) and parts and isinstance(parts[-1], str):
             parts[-1] += part
         else:
@@ -222,6 +226,6 @@ def merged(line: Line) -> Line:
 
 
 def chart_table(chart: Chart) -> Table:
-    """A chart in figures, for trackers that cannot draw."""
+    """Return a chart as a table, for trackers that cannot draw."""
     rows = zip(chart.labels, chart.done, chart.scope, strict=True)
     return Table(("Date", "Done", "Scope"), tuple((label, str(done), str(scope)) for label, done, scope in rows))

@@ -1,4 +1,4 @@
-"""HTML for pages of our own: everything escaped, foreign text isolated from the direction of what surrounds it."""
+"""Write HTML for our own pages: every text escaped, foreign text isolated in its writing direction."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
-    merged,
+    join_words,
 )
 
 __all__ = ["html"]
 
 
 def html(document: Document) -> str:
-    """The document as a fragment of HTML, without links to items: a page that needs them knows where they are."""
+    """Return the document as a fragment of HTML, without links to items: pages add their own."""
     return "\n".join(map(_section, document.sections))
 
 
@@ -62,7 +62,7 @@ def _block(block: Block) -> str:
 
 
 def _line(line: Line) -> str:
-    return "".join(map(_inline, merged(line)))
+    return "".join(map(_inline, join_words(line)))
 
 
 def _inline(part: Inline) -> str:

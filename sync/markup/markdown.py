@@ -1,6 +1,6 @@
-"""Markdown as GitHub and GitLab read it.
+"""Write Markdown for GitHub and GitLab.
 
-Foreign text stands in code spans only, where neither tracker looks for mentions, references, links, images, HTML or
+Foreign text is written in code spans only, where neither tracker looks for mentions, references, links, images, HTML or
 quick actions; never in a table and never on a line of HTML. No line of the result begins with a slash.
 """
 
@@ -27,7 +27,7 @@ from sync.markup.document import (
     Table,
     clean,
     is_ours,
-    merged,
+    join_words,
 )
 
 __all__ = ["markdown"]
@@ -38,8 +38,10 @@ _LISTLIKE = re.compile(r"([-+])(\s|$)|(\d+)([.)])(\s|$)")
 
 
 def markdown(document: Document, links: bool) -> str:
-    """The document in Markdown. ``links``: whether items on github.com become links, through the redirecting host
-    that GitHub keeps free of backlinks; on GitLab every link to an item leaves a note there, so it has none.
+    """Return the document in Markdown.
+
+    With ``links``, items on github.com become links over the redirecting host, which creates no backlinks. On GitLab
+    every link to an item creates a note there, so links are off.
     """
     return "\n\n".join(_section(section, links) for section in document.sections)
 
@@ -70,7 +72,7 @@ def _block(block: Block, links: bool) -> str:
 
 def _chart(chart: Chart) -> str:
     top = max(*chart.scope, *chart.done, 1)
-    # The blank label keeps the last bar inside the frame.
+    # the blank label keeps the last bar inside the frame
     labels = ", ".join(f'"{_cell(label)}"' for label in (*chart.labels, " "))
     return "\n".join(
         (
@@ -93,11 +95,11 @@ def _cell(text: str) -> str:
 
 def _line(line: Line, links: bool) -> str:
     text = ""
-    for part in merged(line):
+    for part in join_words(line):
         shown = _inline(part, links)
-        # Two code spans side by side would be one: their fences would join.
+        # a space keeps two adjacent code spans apart: their fences would join
         text += f" {shown}" if text.endswith("`") and shown.startswith("`") else shown
-    # Our own words may begin as a list does ("3. ..."); they are words all the same.
+    # escape our own words that begin like a list ("3. ...")
     return _LISTLIKE.sub(r"\3\\\1\4\2\5", text, count=1) if _LISTLIKE.match(text) else text
 
 
@@ -123,7 +125,7 @@ def _inline(part: Inline, links: bool) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span that nothing inside can end: its fence is longer than any run of backticks in the text."""
+    """Return a code span that its text cannot end: the fence is longer than any run of backticks in the text."""
     shown = clean(text)
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * (longest + 1)

@@ -1,8 +1,8 @@
-"""Messages for chats and mail: text that means nothing in any of them, and the same as HTML.
+"""Write messages for chats and mail: inert plain text, and the same as HTML.
 
-What a service makes of a text is its own affair: Slack, Teams, Matrix, Mattermost and the rest each have signs for
-mentions, links, emphasis and pictures. So foreign text has every such sign replaced by one that looks alike and has no
-meaning anywhere. Its line never begins with it.
+Slack, Teams, Matrix, Mattermost and other services each have their own signs for mentions, links, emphasis and
+pictures. So each such sign in foreign text is replaced by one that looks alike and has no meaning in any service. A
+line never begins with foreign text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sync.markup.document import (
     clean,
 )
 
-__all__ = ["fitted", "html_message", "quiet", "text_message"]
+__all__ = ["fit_message", "html_message", "inert_text", "text_message"]
 
 _LOOKALIKE = str.maketrans(
     {
@@ -42,13 +42,13 @@ _DOT = re.compile(r"\.(?=[^\W\d])")  # example.org: a name that programs make a 
 _PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%#-]*)*", re.ASCII)
 
 
-def quiet(text: str) -> str:
-    """Foreign text that no service gives a meaning, in one line."""
+def inert_text(text: str) -> str:
+    """Return foreign text in one line, without any sign that has a meaning in a service."""
     return _DOT.sub("․", _COLON.sub("∶", clean(text).translate(_LOOKALIKE)))
 
 
 def text_message(document: Document) -> str:
-    """The document as plain text, inert as Markdown too."""
+    """Return the document as plain text that is inert as Markdown too."""
     return "\n\n".join(block for section in document.sections for block in _text_section(section))
 
 
@@ -68,9 +68,9 @@ def _text(part: Inline) -> str:
         case Sign(status):
             return SIGNS[status]
         case Item(key, title, _):
-            return quiet(title or key)
+            return inert_text(title or key)
         case Foreign(text) | Mention(_, _, text):
-            return quiet(text)
+            return inert_text(text)
         case Strong(text) | Link(text, _):
             return text
         case str():
@@ -78,7 +78,7 @@ def _text(part: Inline) -> str:
 
 
 def html_message(document: Document) -> str:
-    """The document as a fragment of HTML; titles are links where they have an address of the web."""
+    """Return the document as a fragment of HTML; titles with an address of the web are links."""
     return "\n".join(map(_html_section, document.sections))
 
 
@@ -107,13 +107,15 @@ def _html(part: Inline) -> str:
             return escape(_text(part))
 
 
-def fitted(document: Document, limit: int, write: Callable[[Document], str], more: Callable[[int], str]) -> str:
-    """The document written in at most ``limit`` characters: the last entries of the lightest sections go first, and
-    ``more`` says how many went. A single entry is never cut, so a limit under that of one entry is not kept.
+def fit_message(document: Document, limit: int, write: Callable[[Document], str], more: Callable[[int], str]) -> str:
+    """Write the document in at most ``limit`` characters.
+
+    The last entries of the lightest sections are removed first; ``more`` returns the line that states their number. An
+    entry is never cut, so a limit under the length of a single entry is exceeded.
     """
-    sections, gone = list(document.sections), 0
+    sections, removed = list(document.sections), 0
     while True:
-        note = [Section(title="", blocks=(Lines(((more(gone),),)),), weight=0)] if gone else []
+        note = [Section(title="", blocks=(Lines(((more(removed),),)),), weight=0)] if removed else []
         body = write(Document((*sections, *note)))
         long = [section for section in sections if section.title and section.blocks]
         if len(body) <= limit or sum(len(section.blocks) for section in long) <= 1:
@@ -122,4 +124,4 @@ def fitted(document: Document, limit: int, write: Callable[[Document], str], mor
         place = sections.index(lightest)
         kept = replace(lightest, blocks=lightest.blocks[:-1])
         sections[place : place + 1] = [kept] if kept.blocks else []
-        gone += 1
+        removed += 1

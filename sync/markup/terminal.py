@@ -1,4 +1,4 @@
-"""Plain text for a terminal: what a person reads, wrapped to a width; foreign text cannot move the cursor."""
+"""Write plain text for a terminal, wrapped to a width; foreign text cannot move the cursor."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
-    merged,
+    join_words,
 )
 
 __all__ = ["terminal"]
 
 
 def terminal(document: Document, width: int = 100) -> str:
-    """The document as plain text, at most ``width`` columns where its words can be broken."""
+    """Return the document as plain text, at most ``width`` columns wide where words can be broken."""
     return "\n\n".join(_section(section, width) for section in document.sections)
 
 
@@ -64,7 +64,7 @@ def _block(block: Block, width: int) -> str:
 
 
 def _line(line: Line) -> str:
-    return "".join(map(_inline, merged(line)))
+    return "".join(map(_inline, join_words(line)))
 
 
 def _inline(part: Inline) -> str:

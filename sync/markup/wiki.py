@@ -1,8 +1,8 @@
-"""Jira's wiki markup: Jira Data Center's comments.
+"""Write Jira's wiki markup for Jira Data Center.
 
-Its renderer is a chain of regular expressions that still act inside ``{{...}}``, so foreign text stands there with
-every sign that is not a letter, a digit or a space as a numeric entity, which the renderer leaves alone: no macro,
-mention, link, image or emoticon can form. It has no collapsed parts; those become sections with a heading.
+Its renderer is a chain of regular expressions that also act inside ``{{...}}``. So foreign text is written in
+``{{...}}`` with every sign except letters, digits and spaces as a numeric entity, which the renderer does not touch:
+no macro, mention, link, image or emoticon can form. Wiki markup cannot fold; folded sections get a heading.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from sync.markup.document import (
     chart_table,
     clean,
     is_ours,
-    merged,
+    join_words,
 )
 from sync.model.health import Status
 
 __all__ = ["wiki"]
 
-# Jira's own icons: databases that cannot store four-byte characters still show them.
+# Jira's own icons: also shown where the database cannot store four-byte characters
 _SIGNS = {
     Status.ON_TRACK: "(/)",
     Status.AT_RISK: "(!)",
@@ -49,7 +49,7 @@ _SIGN = re.compile(r"[^A-Za-z0-9, \u0080-\U0010ffff]")
 
 
 def wiki(document: Document) -> str:
-    """The document in wiki markup."""
+    """Return the document in wiki markup."""
     return "\n\n".join(map(_section, document.sections))
 
 
@@ -74,7 +74,7 @@ def _block(block: Block) -> str:
 
 
 def _line(line: Line) -> str:
-    return "".join(map(_inline, merged(line)))
+    return "".join(map(_inline, join_words(line)))
 
 
 def _inline(part: Inline) -> str:
@@ -83,7 +83,7 @@ def _inline(part: Inline) -> str:
             return _words(part)
         case Strong(text):
             return f"*{_words(text.strip())}*" if is_ours(text) else _literal(text)
-        case Foreign(text) | Mention(_, _, text):  # Data Center mentions by a login that it does not tell us
+        case Foreign(text) | Mention(_, _, text):  # Data Center needs a login for a mention, and its API gives none
             return _literal(text)
         case Link(text, url):
             return f"[{_words(text)}|{url}]" if is_ours(text) else _words(text)

@@ -18,7 +18,7 @@ from sync.report import charts
 from sync.report.charts import BurnUp
 from sync.report.view import Point
 
-__all__ = ["BurnUpPicture", "burn_up_of", "burn_up_picture", "content_hash", "picture", "render_attachment"]
+__all__ = ["BurnUpPicture", "burn_up_data", "burn_up_picture", "content_hash", "render_attachment", "render_png"]
 
 MISSING_EXTRA = "its burn-up needs the extra `site`: pip install 'milesync[site]'"
 
@@ -48,7 +48,7 @@ def burn_up_picture(milestone: AssessedMilestone) -> BurnUpPicture:
 def render_attachment(milestone: AssessedMilestone) -> bytes:
     """Render the burn-up as PNG. Return b"" on failure: a chart never fails a run."""
     try:
-        return picture(milestone) or b""
+        return render_png(milestone) or b""
     except Exception:
         log.exception("the burn-up could not be drawn; the status issue gets none", milestone=milestone.uid)
         return b""
@@ -58,7 +58,7 @@ POINTS = 90
 """Maximum number of days drawn in a burn-up."""
 
 
-def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
+def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     """Return the burn-up of a milestone; None before its start and without items."""
     health, zone = milestone.health, milestone.source.zone
     today = health.at.astimezone(zone).date()
@@ -88,12 +88,12 @@ def burn_up_of(milestone: AssessedMilestone) -> BurnUp | None:
     )
 
 
-def picture(milestone: AssessedMilestone, *, percent: bool = True) -> bytes | None:
+def render_png(milestone: AssessedMilestone, *, percent: bool = True) -> bytes | None:
     """Render the burn-up as PNG for attachments and e-mail. None when there is nothing to draw.
 
     Without ``percent`` the chart names no percentages.
     """
-    chart = burn_up_of(milestone)
+    chart = burn_up_data(milestone)
     return None if chart is None else charts.png(charts.burn_up(chart, percent=percent, dated=True))
 
 
@@ -103,7 +103,7 @@ def content_hash(milestone: AssessedMilestone) -> str:
     The hash ignores days on which no line moved, and rounds forecast dates to their week, so that the passing of days
     alone makes no new picture.
     """
-    chart = burn_up_of(milestone)
+    chart = burn_up_data(milestone)
     if chart is None:
         return ""
     first = chart.points[0].on

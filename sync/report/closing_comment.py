@@ -13,7 +13,7 @@ from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
 from sync.report.phrases import against, day, percent, plural
 
-__all__ = ["closing_comment", "question"]
+__all__ = ["closing_comment", "question_line"]
 
 NAMED, LISTED = 50, 5
 """Maximum numbers of people thanked by name and of listed moves of the due date."""
@@ -115,11 +115,11 @@ def _thanks(record: ClosingRecord, name: Callable[[Person], Inline]) -> Section 
 def _review(record: ClosingRecord) -> Section | None:
     if not record.questions:
         return None
-    lines = tuple(question(entry) for entry in record.questions)
+    lines = tuple(question_line(entry) for entry in record.questions)
     return Section(title="For the review", blocks=(Bullets(lines, numbered=True),), weight=85)
 
 
-def question(entry: ReviewQuestion) -> Line:
+def question_line(entry: ReviewQuestion) -> Line:
     """Return a question as a sentence."""
     return _QUESTIONS[entry.kind](entry)
 

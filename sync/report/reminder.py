@@ -15,7 +15,7 @@ from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
 from sync.report.phrases import capital, day, plural
 
-__all__ = ["owners", "person_name", "reminder", "wanted_reminders"]
+__all__ = ["owners_section", "person_name", "reminder", "wanted_reminders"]
 
 SHOWN = 10
 """Maximum number of issues named for each person."""
@@ -88,7 +88,7 @@ def _item(issue: Issue, project: str) -> Item:
     return Item(issue.key.removeprefix(project) or issue.key, issue.title, issue.url)
 
 
-def owners(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
+def owners_section(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
     """Yield people with too much work and issues without a reviewer; nothing without either."""
     lines: list[Line] = [_load(load) for load in loads]
     lines += [(Strong("No reviewer"), " ", _item(issue, project)) for issue in waiting[:SHOWN]]

@@ -24,7 +24,7 @@ __all__ = [
     "flagged_issues",
     "freshness",
     "how_to_override",
-    "listed",
+    "join_parts",
     "progress",
     "reasons",
 ]
@@ -137,7 +137,7 @@ def _lever_line(view: View, lever: Lever) -> Line:
     if not named or lever.kind is LeverKind.ASSIGN:
         return line
     keys = (Item(item.key, "", item.url) for item in (_item(view, issue) for issue in named))
-    return (*line, ". First candidates: ", *listed(keys))
+    return (*line, ". First candidates: ", *join_parts(keys))
 
 
 def flagged_issues(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
@@ -172,13 +172,13 @@ def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
 def _flagged_line(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
     line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(view, issue)]
     if issue.blocked_by:
-        line += [", blocked by ", *listed(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
+        line += [", blocked by ", *join_parts(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
     if "overdue" in flags and issue.due:
         line.append(f", due on {day(issue.due)}")
     if "untouched" in flags:
         line.append(f", last touched {plural((view.health.at - issue.updated_at).days, 'day')} ago")
     if issue.assignees:
-        line += [", owner ", *listed(Foreign(person.name) for person in issue.assignees[:3])]
+        line += [", owner ", *join_parts(Foreign(person.name) for person in issue.assignees[:3])]
     return tuple(line)
 
 
@@ -248,7 +248,9 @@ def commitments(view: View) -> Iterable[Section]:
             )
             lines.append((f"All of it done {p50}, {p85}.",))
         if commitment.blind:
-            lines.append((*listed(map(_other_member, commitment.blind)), " cannot be forecast, so the whole cannot."))
+            lines.append(
+                (*join_parts(map(_other_member, commitment.blind)), " cannot be forecast, so the whole cannot.")
+            )
         if commitment.owner:
             lines.append(("Owner: ", Foreign(commitment.owner)))
         if commitment.hidden and commitment.status is not None:
@@ -370,7 +372,7 @@ def how_to_override(view: View) -> Section:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def listed(parts: Iterable[Inline]) -> Line:
+def join_parts(parts: Iterable[Inline]) -> Line:
     """Join the parts of a sentence: one, two and three."""
     *most, last = tuple(parts)
     line: list[Inline] = []

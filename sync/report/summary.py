@@ -19,7 +19,7 @@ from sync.report import sections as details
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, minute, percent, plural, small
 from sync.report.reasons import reason_sentence
-from sync.report.reminder import owners
+from sync.report.reminder import owners_section
 from sync.report.view import POINTS, Budget, Changes, Point, SourceFreshness, View, meaning
 
 __all__ = [
@@ -49,7 +49,7 @@ def summary(view: View) -> Document:
         details.reasons(view),
         *details.changes(view),
         *details.decisions(view),
-        *owners(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
+        *owners_section(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
         *details.commitments(view),
         *details.progress(view),
         details.certainty(view),
@@ -140,7 +140,9 @@ def _verdict(view: View) -> Section:
     if view.good_news:
         lines.append((view.good_news,))
     if view.owners:
-        lines.append(("Owner: " if len(view.owners) == 1 else "Owners: ", *details.listed(map(Foreign, view.owners))))
+        lines.append(
+            ("Owner: " if len(view.owners) == 1 else "Owners: ", *details.join_parts(map(Foreign, view.owners)))
+        )
     blocks: list[Block] = [Lines(tuple(lines))]
     if view.override is not None:
         blocks.append(Lines((_override_line(view.override),)))

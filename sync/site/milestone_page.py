@@ -17,7 +17,7 @@ from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.tracker_data import Issue
 from sync.report import summary as report
-from sync.report.burnup import burn_up_of
+from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
 from sync.report.levers import lever_texts
@@ -158,7 +158,7 @@ def milestone_page(milestone: AssessedMilestone, row: Row, facts: PageFacts) -> 
         milestone=milestone,
         row=row,
         verdict=html(Document((report.summary(view).sections[0],))),
-        chart=burn_up_of(milestone),
+        chart=burn_up_data(milestone),
         reasons=tuple((reason, reason_sentence(reason)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
         what_if=facts.what_if,

@@ -35,7 +35,7 @@ from sync.model.audience import Audience
 from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Visibility
 from sync.report import burnup
-from sync.report.burnup import picture as picture_of
+from sync.report.burnup import render_png as picture_of
 from sync.store.store import Delivery
 from sync.tracker.protocol import Page
 from tests.digest_samples import NOW as THEN
@@ -372,7 +372,7 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
         raise RuntimeError("no canvas")
 
     if trouble == "drawing":
-        monkeypatch.setattr(burnup, "picture", broken)
+        monkeypatch.setattr(burnup, "render_png", broken)
     else:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
     place = Place(mail=mail(post))

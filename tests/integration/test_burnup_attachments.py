@@ -19,7 +19,7 @@ from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
 from sync.plan.limits import over_limits
 from sync.report import burnup as drawing
-from sync.report.burnup import burn_up_of, content_hash
+from sync.report.burnup import burn_up_data, content_hash
 from sync.tracker.actions import Attach, Detach, Receipt, kind_of
 from sync.tracker.attachment import AttachmentName
 from sync.tracker.connection import Connection
@@ -353,7 +353,7 @@ def test_a_picture_that_cannot_be_made_stops_no_run(world: Drawing, monkeypatch:
     def broken(*_: object, **__: object) -> bytes:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("sync.report.burnup.picture", broken)
+    monkeypatch.setattr("sync.report.burnup.render_png", broken)
     assert world.go().failures == []
     assert world.attached == []
 
@@ -376,7 +376,7 @@ def changed(milestone: AssessedMilestone, **fields: Any) -> AssessedMilestone:
 def test_days_that_go_by_tell_nothing_new_and_everything_that_is_drawn_does(world: Drawing) -> None:
     milestone = assessed(world)
     later = changed(milestone, at=milestone.health.at + timedelta(days=1))
-    assert burn_up_of(milestone) != burn_up_of(later)
+    assert burn_up_data(milestone) != burn_up_data(later)
     assert content_hash(milestone) == content_hash(later)
     assert len(content_hash(milestone)) == 12
     due = changed(milestone, due=date(2026, 5, 1))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
 from sync.model.health import Dates, Status
-from sync.report.burnup import picture
+from sync.report.burnup import render_png
 from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.page_links import page_name
 from sync.report.view import Point
@@ -141,12 +141,12 @@ def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
 def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
     pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
     milestone = next(milestone for milestone in made.assessed if milestone.running)
-    drawn = picture(milestone)
+    drawn = render_png(milestone)
     assert drawn is not None
     assert drawn[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(drawn[16:20]), int.from_bytes(drawn[20:24])) == (1520, 600)
-    assert drawn == picture(milestone)
-    assert picture(replace_stays(milestone)) is None
+    assert drawn == render_png(milestone)
+    assert render_png(replace_stays(milestone)) is None
 
 
 def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:

@@ -18,7 +18,7 @@ from sync.digest.message import compose
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, preview
 from sync.history.calendar import Calendar
-from sync.markup.message import quiet, text_message
+from sync.markup.message import inert_text, text_message
 from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import Dates, Status
@@ -78,7 +78,7 @@ def test_a_digest_depends_only_on_what_its_audience_may_read(
 
 @given(st.lists(st.sampled_from(PARTS) | st.text(max_size=20), max_size=6).map("".join))
 def test_quiet_text_has_no_meaning_anywhere(text: str) -> None:
-    shown = quiet(text)
+    shown = inert_text(text)
     assert not set("<>[]{}*_~`@#|\\&$^\n\r") & set(shown)
     assert not re.search(r":\S|\.[^\W\d]", shown)
     (line,) = MarkdownIt("gfm-like", {"linkify": False}).parseInline(f"✅ {shown}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.markup import SHORTEST, render
+from sync.markup import MIN_LIMIT, render
 from sync.markup.document import (
     Block,
     Bullets,
@@ -149,7 +149,7 @@ def test_a_body_under_its_limit_is_still_whole(part: int, record_property: Recor
                 case _:
                     hostile_text.assert_markdown_is_quiet(body, links=markup is Markup.GITHUB)
 
-    record_property("documents", tried(whole, documents, st.integers(SHORTEST, 4_000), cases=CASES // 4, part=part))
+    record_property("documents", tried(whole, documents, st.integers(MIN_LIMIT, 4_000), cases=CASES // 4, part=part))
 
 
 @given(st.text(), st.text())

@@ -26,7 +26,7 @@ from sync.model.tracker_data import (
     State,
     StatusCategory,
 )
-from sync.report.closing_comment import closing_comment, question
+from sync.report.closing_comment import closing_comment, question_line
 from sync.report.good_news import good_news
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -188,7 +188,7 @@ def test_every_question_is_a_sentence_of_our_own_words(kind: ReviewQuestionKind)
     asked = ReviewQuestion(
         kind=kind, count=2, of=5, days=3, probability=0.8, day=date(2026, 3, 5), item=("#1", "Task", "")
     )
-    words = [part for part in question(asked) if not isinstance(part, Item)]
+    words = [part for part in question_line(asked) if not isinstance(part, Item)]
     assert all(isinstance(part, str) and is_ours(part) for part in words)
     assert str(words[-1]).endswith("?")
 

@@ -18,7 +18,7 @@ from sync.digest.language import LANGUAGES, LOCALE, Language, load_language
 from sync.digest.message import compose, omitted_note
 from sync.digest.phrases import Speaker, Style
 from sync.history.calendar import Calendar
-from sync.markup.message import fitted, html_message, text_message
+from sync.markup.message import fit_message, html_message, text_message
 from sync.model.digest import LastSent
 from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownCause
 from tests import catalogue
@@ -218,7 +218,7 @@ def test_what_does_not_fit_goes_by_whole_entries_the_lightest_first() -> None:
     document = compose(_news(), speaker).document
     whole = text_message(document)
     for limit in range(600, len(whole) + 1, 100):
-        cut = fitted(document, limit, text_message, lambda n: omitted_note(n, speaker))
+        cut = fit_message(document, limit, text_message, lambda n: omitted_note(n, speaker))
         assert len(cut) <= limit
         assert "still overdue" in cut
         assert ("not fit in here" in cut) == (cut != whole)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sync.markup import SHORTEST, render
+from sync.markup import MIN_LIMIT, render
 from sync.markup.document import (
     SIGNS,
     Bullets,
@@ -212,8 +212,8 @@ def test_length_counts_as_the_strictest_tracker_does() -> None:
 
 
 def test_a_limit_that_cannot_be_kept_is_refused() -> None:
-    with pytest.raises(ValueError, match=f"limit 499 is under {SHORTEST}"):
-        render(sections(1), Markup.GITHUB, SHORTEST - 1)
+    with pytest.raises(ValueError, match=f"limit 499 is under {MIN_LIMIT}"):
+        render(sections(1), Markup.GITHUB, MIN_LIMIT - 1)
 
 
 PAGE = "https://acme.example/health/m/0123456789ab.html"

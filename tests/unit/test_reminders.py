@@ -12,7 +12,7 @@ from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
-from sync.report.reminder import owners, reminder
+from sync.report.reminder import owners_section, reminder
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
 TODAY = NOW.date()
@@ -173,7 +173,7 @@ def test_work_that_was_done_counts_no_more() -> None:
 
 def test_the_summary_tells_it_in_a_section_of_its_own() -> None:
     (load,) = loads(*held(7, 8))
-    (section,) = owners([load], [issue(9)])
+    (section,) = owners_section([load], [issue(9)])
     assert section.title == "Owners and reviewers"
     assert len(section.blocks[0].lines) == 2  # type: ignore[union-attr]
-    assert list(owners([], [])) == []
+    assert list(owners_section([], [])) == []
