@@ -37,18 +37,22 @@ class AssessmentRules:
     reminder_rules: ReminderRules = field(default_factory=lambda: ReminderRules(review=()))
 
     def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Whether nobody is to be notified of a new status now."""
+        """Return whether no new status is published at ``at`` (UTC): a day without work in ``zone``."""
         return self.keep_quiet and not self.calendar.is_working_day(at.astimezone(zone).date())
 
 
 @dataclass(frozen=True)
 class AssessedMilestone:
-    """One milestone with its health and everything that its comment tells. ``memberships`` are its items',
-    ``running`` says that it had not ended at that time, ``reported`` that it has a status issue,
-    ``read_at`` when its project was last read in full, ``forecasts`` what was said in earlier weeks, ``estimated`` when
-    items (uids) were last estimated anew, ``calibration`` how such forecasts did. What `sync.assess.relations`
-    adds: the joint milestones that it is part of, what its definition lacks, its exit criteria, and whether its health
-    depends on milestones which its readers may not see.
+    """One milestone with its health and everything that its comment shows.
+
+    ``memberships`` are those of its items, ``issues`` by uid. ``running``: not ended at that time. ``reported``: it has
+    a status issue. ``read_at``: last complete pull of its project (UTC). ``forecasts``: those of the last weeks.
+    ``estimated``: item uid -> time of its last new estimate. ``calibration``: the score of the stream's forecasts in
+    words.
+
+    `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
+    ``loads`` and ``unreviewed`` (people and uids), and ``aggregate``: its health depends on milestones that its readers
+    may not read.
     """
 
     source: Connection
@@ -78,13 +82,10 @@ class AssessedMilestone:
 
     @property
     def report_on(self) -> str:
-        """The issue that a person chose to carry label and comments; empty when none was."""
+        """The status issue that the configuration names; empty without one."""
         return self.named.report_on
 
     @property
     def current(self) -> bool:
-        """Whether it runs at the time of the assessment, or something is still written for it.
-
-        A milestone that was over before we came is history only.
-        """
+        """True if it runs, or still has a status issue. Other milestones ended before milesync observed them."""
         return self.running or self.reported

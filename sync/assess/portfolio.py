@@ -62,7 +62,7 @@ class AssessedJointMilestone:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the data of a member is stale; then its health is not stored."""
+        """True if the data of a member is stale; then its health is not stored."""
         return any(milestone.health.unknown is UnknownCause.STALE for milestone in self.unforecastable)
 
 

@@ -1,4 +1,4 @@
-"""What-if: the health of milestones if issues were dropped, a due date moved, or days off added.
+"""Assess a scenario: the health of milestones if issues were dropped, a due date moved, or days off added.
 
 The rows of a snapshot are changed and assessed again, including joint milestones and the milestones that wait for this
 one. Nothing is written. Earlier statuses count as always: a later due date alone does not make a milestone on track.
@@ -44,7 +44,7 @@ class Scenario:
 
     @property
     def is_joint(self) -> bool:
-        """Whether the milestone is a joint one."""
+        """True for a joint milestone."""
         return self.written.startswith("joint:")
 
 

@@ -1,14 +1,14 @@
-"""Reminders to the owners of single issues: what asks for its owner, since when, and who carries too much.
+"""Reminders to the owners of single issues, and people with more work than fits until a due date.
 
-=============  ======================================================================================
+=============  ========================================================================================
 overdue        the issue has a due date of its own, and it has passed
-unreviewed     it is in a review state (or bears a review label), and nobody is assigned to it
-unowned        nobody is assigned to it
-untouched      it has had an owner and no activity for 14 days
-=============  ======================================================================================
+unreviewed     the issue is in a review state, or has a review label, and has no assignee
+unowned        the issue has no assignee
+untouched      the issue has an assignee, and no activity for 14 days
+=============  ========================================================================================
 
-Somebody is reminded when one of these has lasted for the grace period. All of it is read from the issues as they are:
-nothing about a person is stored, and nobody's speed is measured.
+A reminder is due when one of these has lasted for the grace period. All of it is read from the issues as they are:
+nothing about a person is stored, and no person's speed is measured.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
 
 UNTOUCHED = timedelta(days=14)
+"""Time without activity after which an issue is untouched."""
+
 WORKDAY = 8 * 3600
-"""Seconds of work in a day, where estimates are compared with the days that are left."""
+"""Seconds of work in a day, to compare estimates with the days until the due date."""
 
 LEAST_ITEMS = 5
-"""With fewer open issues nobody is called over-committed, where nothing is estimated."""
+"""Least number of open issues of an overcommitted person, where most issues have no estimate."""
 
 
 class Trouble(StrEnum):
-    """What an issue asks its owner for, the most pressing first."""
+    """Cause of a reminder, the most urgent first."""
 
     OVERDUE = "overdue"
     UNREVIEWED = "unreviewed"
@@ -46,7 +48,7 @@ class Trouble(StrEnum):
 
 
 class DueReminder(Struct, frozen=True, kw_only=True):
-    """One issue that asks for its owner. ``late``: for so long that the milestone's owner is asked too."""
+    """One issue that needs its owner, since a day. ``late``: for so long that the milestone's owner is asked, too."""
 
     issue: Issue
     trouble: Trouble
@@ -55,8 +57,8 @@ class DueReminder(Struct, frozen=True, kw_only=True):
 
 
 def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: ReminderRules) -> list[DueReminder]:
-    """The open issues (each with when it joined) that ask for their owner at a time, the longest first."""
-    found = []
+    """Return the open issues (each with when it joined) that need their owner at a time, the longest first."""
+    reminders = []
     for issue, joined in items:
         first = next(_troubles(issue, joined, at, rules), None)
         if first is None:
@@ -64,9 +66,9 @@ def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: 
         trouble, since = first
         days = (at.date() - since).days
         if days >= rules.grace:
-            found.append(DueReminder(issue=issue, trouble=trouble, since=since, late=days >= rules.escalate))
+            reminders.append(DueReminder(issue=issue, trouble=trouble, since=since, late=days >= rules.escalate))
     order = list(Trouble)
-    return sorted(found, key=lambda want: (want.since, order.index(want.trouble), want.issue.id))
+    return sorted(reminders, key=lambda reminder: (reminder.since, order.index(reminder.trouble), reminder.issue.id))
 
 
 def _troubles(issue: Issue, joined: datetime, at: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
@@ -81,16 +83,19 @@ def _troubles(issue: Issue, joined: datetime, at: datetime, rules: ReminderRules
 
 
 def unreviewed(issue: Issue, review: Collection[str]) -> bool:
-    """Whether it waits for a reviewer that nobody has named; no tracker that we read tells more than the assignee."""
-    words = {issue.raw_state.lower(), *(label.lower() for label in issue.labels)}
-    return not issue.assignees and not words.isdisjoint(name.lower() for name in review)
+    """Return whether an issue is in review without an assignee. The trackers have no other reviewer field.
+
+    ``review``: names of states and labels, in any case.
+    """
+    names = {issue.raw_state.lower(), *(label.lower() for label in issue.labels)}
+    return not issue.assignees and not names.isdisjoint(name.lower() for name in review)
 
 
-# --- who carries too much --------------------------------------------------------------------------------------------
+# --- overcommitted people ---------------------------------------------------------------------------------------------
 
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """An open issue in a milestone, for counting: ``uid`` of the issue, and its milestone's due date."""
+    """One open issue in a milestone: the ``uid`` of the issue, the milestone's uid and due date."""
 
     uid: str
     issue: Issue
@@ -99,8 +104,9 @@ class Workload(Struct, frozen=True, kw_only=True):
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """Somebody's open issues that are due by a date, over all milestones that these readers may see. ``seconds`` of
-    estimates remain (None: most have none); ``days`` are the working days until then.
+    """Open issues of a person that are due by a day, over all milestones that these readers may read.
+
+    ``seconds``: remaining work by estimates; None: most issues have no estimate. ``days``: working days until then.
     """
 
     person: Person
@@ -112,37 +118,33 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 def overcommitted(
-    held: Mapping[Person, Sequence[Workload]], until: date, today: date, calendar: Calendar
+    work_by_person: Mapping[Person, Sequence[Workload]], until: date, today: date, calendar: Calendar
 ) -> tuple[Load, ...]:
-    """Those of these people, each with their open issues in all milestones, who have more due by a date than fits.
+    """Return the people with more work due by a day than fits, from their open issues in all milestones.
 
-    Where most of it is estimated: more than eight hours for each working day. Else more issues than working days, and
+    If most of it is estimated: more than eight hours for each working day. Otherwise more issues than working days, and
     at least `LEAST_ITEMS`. An issue in several milestones counts once.
     """
     days = sum(calendar.is_working_day(today + timedelta(days=n)) for n in range((until - today).days + 1))
-    found = []
-    for person in sorted(held, key=lambda one: (one.name.casefold(), one.id)):
-        own = {load.uid: load for load in held[person] if load.due <= until}
-        known = [left for load in own.values() if (left := _left(load.issue)) is not None]
-        seconds = sum(known) if 2 * len(known) > len(own) else None
-        too_much = len(own) >= LEAST_ITEMS and len(own) > days if seconds is None else seconds > days * WORKDAY
-        if own and too_much:
-            milestones = {load.milestone for load in held[person] if load.due <= until}
-            found.append(
-                Load(
-                    person=person,
-                    items=len(own),
-                    milestones=len(milestones),
-                    until=until,
-                    days=days,
-                    seconds=seconds,
-                )
+    loads = []
+    for person in sorted(work_by_person, key=lambda person: (person.name.casefold(), person.id)):
+        due = [work for work in work_by_person[person] if work.due <= until]
+        issues = {work.uid: work.issue for work in due}
+        estimates = [work for work in map(_remaining, issues.values()) if work is not None]
+        seconds = sum(estimates) if 2 * len(estimates) > len(issues) else None
+        is_too_many = len(issues) >= LEAST_ITEMS and len(issues) > days
+        is_too_much = is_too_many if seconds is None else seconds > days * WORKDAY
+        if issues and is_too_much:
+            milestones = len({work.milestone for work in due})
+            load = Load(
+                person=person, items=len(issues), milestones=milestones, until=until, days=days, seconds=seconds
             )
-    return tuple(found)
+            loads.append(load)
+    return tuple(loads)
 
 
-def _left(issue: Issue) -> int | None:
-    """Seconds of work that remain by its estimate."""
+def _remaining(issue: Issue) -> int | None:
+    """Return the seconds of work that remain by the estimate; None without one."""
     if issue.remaining is not None:
         return issue.remaining
     return None if issue.estimate is None else max(0, issue.estimate - (issue.spent or 0))

@@ -1,4 +1,4 @@
-"""Who reads: what is made for an audience is made from what it may read, and from nothing else."""
+"""Audience: the readers of a text, and what they may read. A text for an audience is made from nothing else."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ from sync.model.tracker_data import Project, alike
 __all__ = ["EVERYBODY", "PUBLIC", "Audience"]
 
 PUBLIC = "public"
+"""Name of the audience that anybody belongs to."""
 
 
 @dataclass(frozen=True)
 class Audience:
-    """``public``, one that the configuration names, or the readers of one project as people write it (``gh:acme/app``).
+    """The readers of a text.
 
-    ``reads`` are the projects that a configured audience may read beside the public ones, ``follows`` the milestones
-    that it is shown of them; in both, ``*`` stands for any text. Without a name it is whoever runs milesync: every
-    configured project. Confidential items are for no audience.
+    ============  ==================================================================================================
+    ``name``      readers
+    ============  ==================================================================================================
+    ``public``    anybody: public projects
+    configured    ``reads`` are the projects that they may read in addition to the public ones, ``follows`` the
+                  milestones of these that they get; in both, ``*`` matches any text
+    gh:acme/app   the readers of one project, by its written id
+    empty         the operator: every configured project
+    ============  ==================================================================================================
+
+    Confidential items are for no audience.
     """
 
     name: str = ""
@@ -26,7 +35,7 @@ class Audience:
     follows: tuple[str, ...] = ("*",)
 
     def sees(self, connection: str, project: Project) -> bool:
-        """Whether it may read a project of a connection, by its configured name."""
+        """Return whether the audience may read a project of a connection (by its configured name)."""
         written = f"{connection}:{project.key}"
         if self.name == PUBLIC:
             return project.public
@@ -35,7 +44,7 @@ class Audience:
         return not self.name or self.name == written
 
     def shown(self, written: str) -> bool:
-        """Whether it is shown a milestone, by its written id, provided that it may read it."""
+        """Return whether the audience gets a milestone (by its written id), provided that it may read it."""
         return _any_alike(written, self.follows)
 
 
@@ -44,4 +53,4 @@ def _any_alike(written: str, patterns: Iterable[str]) -> bool:
 
 
 EVERYBODY = Audience()
-"""Everybody who may read all that is configured."""
+"""The operator, who may read every configured project."""

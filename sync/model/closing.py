@@ -1,8 +1,7 @@
-"""The record of a milestone that is done: what was planned, what came, what was forecast, whom to thank, what to ask.
+"""Closing record of a milestone that is done: plan and result, forecasts, people to thank, questions for the review.
 
-It is made once, when a milestone that milesync has watched is first seen done, and kept as it was then: whatever a
-tracker says later, or a reopening, changes nothing in it. People are named for having closed something, never counted,
-compared or timed.
+A record is made once, when a milestone that milesync has observed is first seen done. Later tracker data or a reopening
+never changes it. People are named for having closed something, never counted, compared or timed.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["ClosingRecord", "ReviewQuestion", "ReviewQuestionKind", "without_per
 
 
 class ReviewQuestionKind(StrEnum):
-    """What a review should talk about, in the order in which it is asked."""
+    """Subject of a review question, in the order in which the questions are asked."""
 
     LEFT_OPEN = "left_open"
     CRITERIA = "criteria"
@@ -40,7 +39,7 @@ class ReviewQuestionKind(StrEnum):
 
 
 class ReviewQuestion(Struct, frozen=True, kw_only=True):
-    """One question: the figures and the day of its sentence, and the issue (key, title, address) that it is about."""
+    """One question: the figures and the day of its sentence, and its issue (key, title, URL)."""
 
     kind: ReviewQuestionKind
     count: int = 0
@@ -52,13 +51,12 @@ class ReviewQuestion(Struct, frozen=True, kw_only=True):
 
 
 class ClosingRecord(Struct, frozen=True, kw_only=True):
-    """The closing record of one milestone. ``at`` is when it was made (UTC); days are those of the project's zone.
+    """The closing record of one milestone, made ``at`` a time (UTC). Days are those of the project's zone.
 
-    ``baseline`` is the first due date ever seen, ``due`` the last, ``done`` the day of the last closure (that of the
-    milestone where work was left open). ``began`` items were in it at the end of its first day, ``joined`` came later,
-    ``left`` went and did not come back. ``estimate`` and ``spent`` are seconds, over the items that it held in the end.
-    ``slips`` are the due dates as they were seen, oldest first, without who moved them; ``forecasts`` those kept
-    (stored as ``told``).
+    ``baseline`` is the first due date ever seen, ``due`` the last one, ``done`` the day of the last closure, or that of
+    the milestone if work was left open. Items: ``began`` at the end of the first day, ``joined`` later, ``left`` for
+    good. ``estimate`` and ``spent`` are seconds, over the items in the end. ``slips``: the due dates as they were seen,
+    oldest first, without who moved them. ``forecasts``: the published ones that are kept; stored as ``told``.
     """
 
     container: str
@@ -82,17 +80,17 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def grown(self) -> float:
-        """Scope that joined after the start, as a share of what was there before."""
+        """Items that joined after the first day, as a share of the items of the first day."""
         return self.joined / max(1, self.began)
 
     @property
     def moves(self) -> int:
-        """How often the due date moved."""
-        known = [due_date.due for due_date in self.slips if due_date.due is not None]
-        return sum(a != b for a, b in pairwise(known))
+        """Number of times that the due date moved."""
+        dues = [due_date.due for due_date in self.slips if due_date.due is not None]
+        return sum(before != after for before, after in pairwise(dues))
 
 
 def without_person(record: ClosingRecord, person: str, nobody: Person) -> ClosingRecord:
-    """The record without one person (by id)."""
-    kept = {nobody if one.id == person else one for one in record.thanks}
-    return replace(record, thanks=tuple(sorted(kept, key=lambda one: (one.name.casefold(), one.id))))
+    """Return the record with ``nobody`` in place of a person (by id)."""
+    thanks = {nobody if closer.id == person else closer for closer in record.thanks}
+    return replace(record, thanks=tuple(sorted(thanks, key=lambda closer: (closer.name.casefold(), closer.id))))

@@ -1,8 +1,8 @@
-"""When what is due on a day is due.
+"""Due moment of a due date.
 
 All three trackers store a due date without a useful time: GitHub midnight Pacific, meaning the UTC date of that
-moment; GitLab and Jira a plain date. Whatever is due today is not overdue, so the due moment is the end of that day in
-the project's time zone.
+moment; GitLab and Jira a plain date. A milestone that is due today is not overdue, so the due moment is the end of the
+day in the project's time zone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The UTC moment at which ``day`` ends in ``zone``: the first moment of the next day there.
+    """Return the moment (UTC) at which ``day`` ends in ``zone``: the first moment of the next day there.
 
-    On days when clocks change this is 23 or 25 hours after its beginning. At the ends of the calendar (years 1 and
+    On days when clocks change, it is 23 or 25 hours after the beginning. At the ends of the calendar (years 1 and
     9999), where the moment has no UTC date, it is the first or last representable one; nothing is raised.
     """
     if day >= date.max:

@@ -1,4 +1,4 @@
-"""definition."""
+"""Findings about the definition of a milestone, and its exit criteria."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from sync.model.health import Value
 
+__all__ = ["Criteria", "Finding", "FindingKind"]
+
 
 class FindingKind(StrEnum):
-    """What is missing or wrong."""
+    """Kind of a finding. The rules are in `sync.health.definition`."""
 
     NO_OWNER = "no_owner"
     NO_DUE_DATE = "no_due_date"
@@ -23,14 +25,14 @@ class FindingKind(StrEnum):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One finding: ``values`` are the numbers and dates of its sentence, never names."""
+    """One finding. ``values`` are the numbers and dates of its sentence, never names."""
 
     kind: FindingKind
     values: dict[str, Value] = {}
 
 
 class Criteria(Struct, frozen=True):
-    """How many exit criteria a description lists, and how many are met."""
+    """Numbers of exit criteria in a description: ``met`` and ``of`` all."""
 
     met: int = 0
     of: int = 0

@@ -1,4 +1,4 @@
-"""digest."""
+"""State of a milestone in the last digest that an audience got."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from sync.model.health import Status
 
+__all__ = ["LastSent"]
+
 
 class LastSent(Struct, frozen=True, kw_only=True):
-    """What an audience was last told of one milestone; ``asked`` is when a decision was last asked for."""
+    """The state of one milestone in the last digest; ``asked`` is the day on which a decision was last asked for."""
 
     status: Status
     due: date | None = None

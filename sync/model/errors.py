@@ -1,4 +1,4 @@
-"""Dependencies that form a circle: the one error of the assessment, which every command tells."""
+"""Error of dependencies that form a cycle. Every command reports it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["DependencyCycleError"]
 
 
 class DependencyCycleError(ValueError):
-    """Milestones that wait for each other in a circle; ``ids`` names it, the first again at the end."""
+    """Milestones wait for each other in a cycle; ``ids`` are theirs, with the first one again at the end."""
 
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(f"a circle of dependencies: {' → '.join(ids)}")

@@ -1,4 +1,4 @@
-"""health."""
+"""Health of a milestone: status, probability, dates, reasons and levers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ from msgspec import Struct
 
 from sync.model.membership import Counts
 
+__all__ = [
+    "Basis",
+    "Confidence",
+    "Dates",
+    "Health",
+    "Lever",
+    "LeverKind",
+    "Override",
+    "Reason",
+    "ReasonKind",
+    "Replan",
+    "Status",
+    "UnknownCause",
+    "Value",
+]
+
 
 class Status(StrEnum):
-    """The verdict. The rules are in `sync.health.assess`."""
+    """Status of a milestone. The rules are in `sync.health.status`."""
 
     ON_TRACK = "on_track"
     AT_RISK = "at_risk"
@@ -23,7 +39,7 @@ class Status(StrEnum):
 
 
 class UnknownCause(StrEnum):
-    """Why there is no forecast."""
+    """Cause of a missing forecast. The rules are in `sync.health.status`; MEMBER is of joint milestones."""
 
     NO_DUE_DATE = "no_due_date"
     TOO_FEW_ITEMS = "too_few_items"
@@ -35,7 +51,7 @@ class UnknownCause(StrEnum):
 
 
 class Confidence(StrEnum):
-    """How much history stands behind a forecast: high = 10 or more earlier milestones and items, medium = 4."""
+    """Amount of history behind a forecast: high = 10 or more earlier milestones and items, medium = 4 milestones."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -43,7 +59,7 @@ class Confidence(StrEnum):
 
 
 class ReasonKind(StrEnum):
-    """Why a milestone stands as it does, each compared with the stream's normal."""
+    """Kind of a reason for a status. The rules are in `sync.health.reasons`."""
 
     PACE = "pace"
     SCOPE_ADDED = "scope_added"
@@ -58,7 +74,7 @@ class ReasonKind(StrEnum):
 
 
 class LeverKind(StrEnum):
-    """A computed way back on track."""
+    """Kind of a computed way back on track. The rules are in `sync.health.levers`."""
 
     CUT = "cut"
     MOVE = "move"
@@ -69,12 +85,13 @@ class LeverKind(StrEnum):
 
 
 Value = int | float | str | date | None
+"""A number, date or word that a sentence shows."""
 
 
 class Reason(Struct, frozen=True, kw_only=True):
-    """One reason: ``effect`` is the change in logit P against the stream's normal (negative hurts).
+    """One reason. ``effect`` is the change in logit P against the stream's normal; a negative one hurts.
 
-    ``values`` are the numbers that its sentence shows; ``items`` the uids of the issues behind it.
+    ``values`` are the numbers of its sentence, ``items`` the uids of its issues.
     """
 
     kind: ReasonKind
@@ -84,7 +101,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 
 
 class Lever(Struct, frozen=True, kw_only=True):
-    """One lever: ``probability`` is what P becomes when it is pulled, ``items`` candidates (uids), best first."""
+    """One lever. ``probability`` is P after it; None: not computed. ``items`` are candidates (uids), best first."""
 
     kind: LeverKind
     probability: float | None
@@ -93,9 +110,9 @@ class Lever(Struct, frozen=True, kw_only=True):
 
 
 class Dates(Struct, frozen=True, kw_only=True):
-    """Forecast completion dates at 50, 85 and 95 %. None: not within ``horizon``.
+    """Completion dates at 50, 85 and 95 %. None: not within ``horizon``.
 
-    ``capacity`` says that they come from the stream's throughput, not from the milestones' own history.
+    ``capacity``: the dates come from the stream's throughput, not from the history of its milestones.
     """
 
     p50: date | None = None
@@ -106,11 +123,11 @@ class Dates(Struct, frozen=True, kw_only=True):
 
 
 class Basis(Struct, frozen=True, kw_only=True):
-    """What a forecast rests on: each component's probability before pooling, and how much history it saw.
+    """Basis of a forecast: the probability of each component before pooling, and the amount of history.
 
-    ``stream_finished`` and ``kind_finished`` count earlier milestones; ``closures_84d`` the stream's throughput.
-    ``raw`` is the pool before the monotone envelope. ``calibrating`` says that this stream's forecasts have lately been
-    worth less than its own hit rate, which is published instead.
+    ``stream_finished`` and ``kind_finished`` are numbers of earlier milestones. ``closures_84d``: items that the stream
+    closed in 84 days. ``raw`` is the pool before the monotone envelope. ``calibrating``: this stream's forecasts were
+    lately worse than its own hit rate, which is published instead.
     """
 
     stream: str = ""
@@ -125,9 +142,10 @@ class Basis(Struct, frozen=True, kw_only=True):
 
 
 class Replan(Struct, frozen=True, kw_only=True):
-    """A due date that was moved later, or taken away, while the milestone was not on track.
+    """A due date that was moved later, or removed, while the milestone was not on track.
 
-    ``at`` is when that was first assessed, ``due`` the date before; ``done`` and ``open`` count its items then.
+    ``at`` is the first assessment after the move, ``due`` the date before it; ``done`` and ``open`` are numbers of its
+    items at that time.
     """
 
     at: datetime
@@ -137,14 +155,12 @@ class Replan(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The assessment of one container at one time for one audience.
+    """The assessment of one container at one time (UTC) for one audience.
 
-    ``status`` is after hysteresis, ``band`` before. ``since`` is when the status was first given.
-    ``probability`` is that of being done by the due date, strictly between 0 and 1, or None.
-    ``baseline`` is the first due date ever seen. ``stale_since`` is set when a source failed. ``replan`` is the move of
-    the due date that alone does not make it on track (`sync.health.status`). ``was`` is the status before this one,
-    None for
-    the first.
+    ``band`` is the status before hysteresis. ``since`` is when the status was first given, ``was`` the status before
+    it; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1; None: no
+    forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while the
+    tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
     """
 
     container: str
@@ -170,7 +186,7 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Override(Struct, frozen=True, kw_only=True):
-    """What a person says the status is, until when and why; shown beside the computed one."""
+    """A status set by a person, until a day and with a cause; shown next to the computed status."""
 
     status: Status
     by: str

@@ -1,4 +1,4 @@
-"""item label."""
+"""Labels that milesync puts on items, and how to ignore them as activity."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from msgspec import Struct
 
 from sync.model.tracker_data import Issue, uid
 
-ABOUT = timedelta(minutes=5)
-"""So far may a tracker's time for our own change be from ours."""
+__all__ = ["ItemLabel", "undo_own_touches"]
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Largest difference between the tracker's time of our own change and ours."""
 
 
 class ItemLabel(Struct, frozen=True, kw_only=True):
-    """A label that we put on an item (native id) of a project, for a milestone (uid).
+    """A label that milesync put on an item (native id) of a project, for a milestone (uid), ``at`` a time (UTC).
 
-    ``at`` is when, ``touched`` when the item had last been touched by somebody else.
+    ``touched`` is the time of the last change by somebody else.
     """
 
     project: str
@@ -28,12 +30,12 @@ class ItemLabel(Struct, frozen=True, kw_only=True):
     touched: datetime
 
 
-def undo_own_touches(issues: Mapping[str, Issue], marks: Sequence[ItemLabel], source: str) -> dict[str, Issue]:
-    """The issues (by uid) that only our own labels touched last, as they had been touched before that."""
-    found: dict[str, Issue] = {}
-    for mark in sorted(marks, key=lambda label: label.at, reverse=True):
-        name = uid(source, "issue", mark.issue)
-        issue = found.get(name) or issues.get(name)
-        if issue is not None and abs(issue.updated_at - mark.at) <= ABOUT:
-            found[name] = msgspec.structs.replace(issue, updated_at=mark.touched)
-    return found
+def undo_own_touches(issues: Mapping[str, Issue], labels: Sequence[ItemLabel], source: str) -> dict[str, Issue]:
+    """Return the issues (by uid) that only our own labels changed last, with the time of the change before."""
+    restored: dict[str, Issue] = {}
+    for label in sorted(labels, key=lambda label: label.at, reverse=True):
+        name = uid(source, "issue", label.issue)
+        issue = restored.get(name) or issues.get(name)
+        if issue is not None and abs(issue.updated_at - label.at) <= CLOCK_TOLERANCE:
+            restored[name] = msgspec.structs.replace(issue, updated_at=label.touched)
+    return restored

@@ -1,4 +1,4 @@
-"""joint."""
+"""Joint milestones, and what the readers of a member may know of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from msgspec import Struct
 
 from sync.model.health import Status
 
+__all__ = ["Commitment", "JointMilestone", "OtherMember"]
+
 
 class JointMilestone(Struct, frozen=True, kw_only=True):
     """One commitment made of milestones in one or several trackers; ``members`` are ids as people write them.
 
-    A ``*`` in a member stands for any text: ``gl:acme/*%2.0`` is the milestone 2.0 of every project of the group.
+    A ``*`` in a member matches any text: ``gl:acme/*%2.0`` is the milestone 2.0 of every project of the group.
     """
 
     name: str
@@ -22,7 +24,7 @@ class JointMilestone(Struct, frozen=True, kw_only=True):
 
 
 class OtherMember(Struct, frozen=True, kw_only=True):
-    """Another member of a joint milestone that this audience may read; ``key`` and ``title`` are foreign."""
+    """Another member of a joint milestone that this audience may read; ``key`` and ``title`` are foreign text."""
 
     key: str
     title: str
@@ -31,10 +33,10 @@ class OtherMember(Struct, frozen=True, kw_only=True):
 
 
 class Commitment(Struct, frozen=True, kw_only=True):
-    """A joint milestone that this one is part of. ``status`` is None where this audience may not know it.
+    """A joint milestone that a milestone is part of. ``status`` None: this audience may not know it.
 
-    ``fellows`` are the other members that it may read, ``blind`` those of all members that cannot be forecast: None for
-    one that it may not read. ``hidden`` says that there are members which it may not read.
+    ``fellows`` are the other members that the audience may read. ``blind`` are the members that cannot be forecast;
+    None for members that it may not read. ``hidden``: it may not read some members.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""membership."""
+"""Containers, the memberships of items in them, and the counts at a time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
+__all__ = ["Container", "Counts", "Membership"]
+
 
 class Membership(Struct, frozen=True, kw_only=True):
     """One stay of one item in one container, with at most one closure.
 
-    The item is a member from ``joined`` until ``left``; it is open until ``closed``. A reopening ends the stay at
-    ``reopened`` and begins the next one there, so an item has several stays when it moved or was reopened, and at
-    any time at most one of them holds. None means: has not happened. ``removed`` says that the closure took the
-    item out of scope (not planned, duplicate, won't do) instead of finishing it.
+    The item is a member from ``joined`` until ``left``, and open until ``closed``. A reopening ends the membership at
+    ``reopened`` and begins the next one there. So an item that moved or was reopened has several memberships, at most
+    one of them at any time. None: has not happened. ``removed``: the closure took the item out of scope (not planned,
+    duplicate, won't do) instead of finishing it.
     """
 
     container: str
@@ -26,9 +28,9 @@ class Membership(Struct, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """Items of a milestone at a time. ``closed`` counts every closure; ``removed`` those of them that left scope.
+    """Numbers of items of a milestone at a time. ``closed`` has every closure; ``removed`` those that left scope.
 
-    ``added`` joined after the milestone's start; ``added_week`` in the last seven days.
+    ``added`` items joined after the milestone's start, ``added_week`` in the last seven days.
     """
 
     open: int = 0
@@ -39,21 +41,20 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     @property
     def done(self) -> int:
-        """Closed as finished work."""
+        """Items closed as finished work."""
         return self.closed - self.removed
 
     @property
     def total(self) -> int:
-        """Scope: what is open and what was finished."""
+        """Scope: open and finished items."""
         return self.open + self.done
 
 
 class Container(Struct, frozen=True, kw_only=True):
-    """Whatever holds items over time, reduced to what counting needs. ``id`` is opaque.
+    """Container of items over time, with the data that counting needs. ``id`` is opaque. Moments are in UTC.
 
-    ``start`` and ``due`` are moments (due = the end of the due day); ``first_due`` is the baseline's moment.
-    ``ended`` is when it was closed or released; None while it runs. ``stream`` names its series: project, kind and
-    title without digits.
+    ``start`` and ``due`` are moments (due = the end of the due day); ``first_due`` is the baseline's. ``ended`` is when
+    it was closed or released; None while it runs. ``stream`` names its series: project, kind and title without digits.
     """
 
     id: str

@@ -1,18 +1,18 @@
-"""The normalised model: what every tracker's data becomes. Frozen types only, no behaviour that needs I/O.
+"""Normalised data of every tracker. Frozen types only, without I/O.
 
 Conventions
 -----------
 * Times are timezone-aware ``datetime`` in UTC. Dates are ``date`` with the tracker's own meaning (below).
-* ``id`` is the tracker's native, rename-proof id as a string; ``key`` is what people write.
-* ``source`` is the base URL of a tracker; ``(source, id)`` identifies a thing for ever. A connection's name
-  and a milestone's title never do.
+* ``id`` is the tracker's native id as a string, which a rename does not change; ``key`` is what people write.
+* ``source`` is the base URL of a tracker; ``(source, id)`` identifies an object permanently. A connection's name and a
+  milestone's title never do.
 * Durations from trackers are seconds; slips and horizons are days.
 
 Due dates
 ---------
 GitHub stores midnight Pacific and means the calendar day; its UTC date is that day. GitLab and Jira store a date
 without a zone. In all three a milestone that is due today is not overdue: the due moment is the end of that day in
-the project's time zone (`sync.history.calendar.end_of_day`).
+the project's time zone (`sync.model.dates.end_of_day`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
+    "REMOVED",
     "RULE",
     "DueDate",
     "Event",
@@ -43,28 +44,28 @@ __all__ = [
 
 
 def uid(source: str, kind: str, native: str) -> str:
-    """The stored and marked identity of a thing: its tracker's base URL, what it is, its native id."""
+    """Return the identity of an object in the store and in markers: base URL of its tracker, kind, native id."""
     return f"{source}/{kind}/{native}"
 
 
 RULE = "rule-"
-"""How the ids of milestones by rule begin: of these no tracker tells a history."""
+"""Prefix of the ids of milestones by rule. Trackers have no history of these."""
 
 
 def alike(written: str, pattern: str) -> bool:
-    """Whether an id as people write it is the one named, or one of those; ``*`` stands for any text."""
+    """Return whether an id as people write it matches a pattern; ``*`` matches any text."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
 
 
 class State(StrEnum):
-    """Whether work remains on an issue, or a milestone is still running."""
+    """State of an issue or a milestone."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
 class StatusCategory(StrEnum):
-    """Where an issue stands on any board. Jira: ``statusCategory.key`` new, indeterminate, done."""
+    """Progress of an issue on any board. Jira: ``statusCategory.key`` new, indeterminate, done."""
 
     TODO = "todo"
     IN_PROGRESS = "in_progress"
@@ -72,7 +73,7 @@ class StatusCategory(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may read an item, from widest to narrowest. What is not known counts as private."""
+    """Readers of an item or project, from all to few. UNKNOWN counts as private."""
 
     PUBLIC = "public"
     PROJECT = "project"
@@ -81,9 +82,9 @@ class Visibility(StrEnum):
 
 
 class MilestoneKind(StrEnum):
-    """What the tracker calls it. Each has its own habits, so history is never mixed across kinds by default.
+    """Kind of a milestone in its tracker. History is not mixed across kinds, as each has its own habits.
 
-    RULE is what no tracker keeps: the issues that carry a label or that a query finds.
+    RULE is no object of a tracker: the issues that have a label, or that a query finds.
     """
 
     MILESTONE = "milestone"
@@ -95,7 +96,7 @@ class MilestoneKind(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event changed on an issue."""
+    """Change of an issue by an event."""
 
     JOINED = "joined"
     LEFT = "left"
@@ -105,7 +106,7 @@ class EventKind(StrEnum):
 
 
 class Markup(StrEnum):
-    """The comment language a tracker speaks."""
+    """Markup of a tracker's comments."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
@@ -114,8 +115,9 @@ class Markup(StrEnum):
 
 
 class Person(Struct, frozen=True, order=True, omit_defaults=True):
-    """Somebody in a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name. ``login``
-    is what follows the @ of a mention, where that is another word than the name.
+    """A user of a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name.
+
+    ``login`` is the word after the @ of a mention; empty if it is the name.
     """
 
     id: str
@@ -138,12 +140,12 @@ class Project(Struct, frozen=True, kw_only=True):
 
     @property
     def public(self) -> bool:
-        """Whether anybody on the internet may read it."""
+        """True if anybody on the internet may read it."""
         return self.visibility is Visibility.PUBLIC
 
 
 class Milestone(Struct, frozen=True, kw_only=True):
-    """A tracker's own container with a date.
+    """A milestone of a tracker: a container with a date.
 
     ============  =======================  ==========================  =========================
     field         GitHub                   GitLab                      Jira
@@ -157,7 +159,7 @@ class Milestone(Struct, frozen=True, kw_only=True):
     state         state                    state (active = open)       released or archived = closed
     ============  =======================  ==========================  =========================
 
-    ``written`` is the sign and key that follow a project when people write it: ``#12``, ``%2.0``, ``/2.0``.
+    ``written`` is the sign and key after the project in an id that people write: ``#12``, ``%2.0``, ``/2.0``.
     """
 
     id: str
@@ -179,14 +181,13 @@ class Milestone(Struct, frozen=True, kw_only=True):
 class Issue(Struct, frozen=True, kw_only=True):
     """One item of work.
 
-    ``raw_state`` is the tracker's word for it (``opened``, ``In Review``), ``state`` and ``category`` what it means.
-    ``resolution`` says how it closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab empty.
+    ``raw_state`` is the tracker's word (``opened``, ``In Review``), ``state`` and ``category`` are its meaning.
+    ``resolution`` is how it was closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab empty.
     ``milestones`` are native ids: at most one on GitHub and GitLab, any number of fixVersions on Jira.
     ``estimate``, ``remaining``, ``spent`` are seconds (GitLab ``time_stats``, Jira ``timeoriginalestimate``,
     ``timeestimate``, ``timespent``; GitHub has none). ``points`` are Jira story points or the GitLab weight.
     ``blocked_by`` are ``key``s or URLs of open issues that block it. ``is_pull_request`` is true for GitHub
     pull requests, which count in a GitHub milestone's own numbers but are not items of work here.
-    ``ours`` marks a status issue made by milesync: never scope.
     """
 
     id: str
@@ -218,10 +219,10 @@ class Issue(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One change of one issue, as the tracker tells it (or as two of our snapshots differ).
+    """One change of one issue, from the tracker, or from the difference of two pulls.
 
-    ``milestone`` is a native id for JOINED and LEFT, where the tracker tells it; GitHub tells the title only, so
-    ``milestone_title`` is kept too and matched against every title that the milestone has had.
+    ``milestone`` is a native id, for JOINED and LEFT. GitHub has the title only, so ``milestone_title`` is stored, too,
+    and matched with every title that a milestone has had.
     """
 
     issue: str
@@ -233,10 +234,10 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class DueDate(Struct, frozen=True, omit_defaults=True):
-    """A due date as it was seen: the first one is the baseline. ``seen`` is when we, or the tracker, noted it.
+    """A due date, ``seen`` at a time (UTC) by us or recorded by the tracker. The first one is the baseline.
 
-    Where the tracker tells of the change, ``by`` is who made it. Where it does not, it was made after ``after``, when
-    the one before was still there, and by ``seen``.
+    ``by`` is who changed it, if the tracker records changes. If not, it was changed between ``after``, when the one
+    before was last seen, and ``seen``.
     """
 
     seen: datetime
@@ -253,4 +254,4 @@ REMOVED = frozenset(
         *("canceled", "moved"),
     }
 )
-"""Lower-cased resolutions that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""
+"""Resolutions (lower case) that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""
