@@ -1,4 +1,4 @@
-"""Whether what we install has known vulnerabilities: `make audit`. Says *not audited* where nobody could tell.
+"""Look up known vulnerabilities of all locked packages: `make audit`. Prints *not audited* if a package has no answer.
 
 `pip-audit` alone ends well when it had to skip packages; here that is no better than a vulnerability. Exit codes: 0
 every package was looked up and none is vulnerable; 1 there are vulnerabilities; 2 not audited, in part or at all. Words
@@ -32,7 +32,7 @@ def audit(lock: Path, words: Sequence[str] = ()) -> tuple[int, str]:
 
 
 def judge(found: Sequence[dict[str, Any]]) -> tuple[int, str]:
-    """What the report of `pip-audit` means for all of the packages together."""
+    """Judge all packages together by the report of `pip-audit`."""
     vulnerable = [
         f"{row['name']} {row['version']}: {vulnerability['id']}"
         + "".join(f", fixed in {version}" for version in vulnerability.get("fix_versions", [])[:1])

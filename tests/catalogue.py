@@ -24,7 +24,7 @@ TEMPLATE = LOCALE / f"{DOMAIN}.pot"
 
 
 def template() -> Catalog:
-    """Every text in the code. A percent sign with a blank is no place to fill in here, whatever babel takes it for."""
+    """Collect every text in the code. A percent sign and a blank are no placeholder, although babel reads one."""
     found = Catalog(project=DOMAIN, fuzzy=False)
     rows = [
         row
@@ -37,7 +37,7 @@ def template() -> Catalog:
 
 
 def place(name: str) -> Path:
-    """Where the catalogue of a language is."""
+    """Path of the catalogue of a language."""
     return LOCALE / name / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 

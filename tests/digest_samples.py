@@ -1,4 +1,4 @@
-"""Milestones of every kind, as a digest tells them."""
+"""Milestones of every kind, as a digest shows them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STEADY = LastSent(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(202
 
 
 def everything() -> tuple[list[MilestoneState], dict[str, LastSent]]:
-    """Milestones of every kind, and what was told of them three days ago."""
+    """Milestones of every kind, and the digest of three days ago."""
     off = health(Status.OFF_TRACK, 0.12, date(2026, 12, 30), date(2027, 1, 14), reasons=(SLOW,), levers=WAYS)
     risk = health(Status.AT_RISK, 0.62, date(2026, 12, 10), date(2026, 12, 20), reasons=(SLOW,), levers=WAYS[:1])
     late = health(Status.OVERDUE, None, date(2026, 12, 30), date(2027, 1, 30), due=date(2026, 11, 12))

@@ -147,7 +147,7 @@ class MemoryTracker:
         self.issues[key] = msgspec.structs.replace(self.issues[key], **fields)
 
     def seen(self, targets: Sequence[Target]) -> Observed:
-        """What an observation of these milestones shows."""
+        """Observe these milestones."""
         found: dict[str, StatusIssue] = {}
         for target in targets:
             for issue in self.issues.values():
@@ -176,7 +176,7 @@ class MemoryConnector:
         yield from self.tracker.pages
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """The status issues as they stand."""
+        """Observe the status issues."""
         self.requests += 1
         self._maybe_fail("observe")
         return self.tracker.seen(targets)

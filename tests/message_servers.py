@@ -37,7 +37,7 @@ class Chat(ThreadingHTTPServer):
 
     @property
     def bodies(self) -> list[Any]:
-        """What was posted, as JSON."""
+        """Posted bodies, as JSON."""
         return [json.loads(body) for _, body in self.heard if body]
 
 
@@ -81,7 +81,7 @@ class Post(socketserver.ThreadingTCPServer):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port on which the server listens."""
         return int(self.server_address[1])
 
 

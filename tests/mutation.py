@@ -1,4 +1,4 @@
-"""How many small faults in the pure modules do the tests notice?
+"""Count the small faults in the pure modules that the tests notice.
 
 mutmut writes the faults and runs, for each, the tests that reach the function it is in, quickest first, up to the first
 that fails. A fixed sample of them is tried, in a copy of the tree: this one is never touched. Which modules and which
@@ -34,7 +34,7 @@ UNREACHED = 33
 
 
 def copy_tree(into: Path) -> None:
-    """What the tests need, without what earlier runs left."""
+    """Copy the files that the tests need, without caches of earlier runs."""
     for name in COPIED:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", into)

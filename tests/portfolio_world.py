@@ -141,6 +141,6 @@ class World:
         calendar: Calendar | None = None,
         replay: bool = True,
     ) -> Portfolio:
-        """Everything; unless told otherwise, as a replay."""
+        """Assess all milestones; by default as a replay."""
         book = AssessmentRules(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
         return build_portfolio(Snapshot(self.store, self.sources, at, book, replay=replay))

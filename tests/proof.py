@@ -1,10 +1,10 @@
-"""The large proofs, at their full counts, and the page that tells what they counted.
+"""Run the large proofs at their full counts, and write the page with their figures.
 
     python -m tests.proof
 
-A proof is a test that is marked so. It says what it has counted with ``record_property(words, number)``. `make test`
-runs it at a reduced count; here all of them run at the full one (`full`), and when every one has passed, the section of
-``docs/promises.md`` between two signs is written anew. Nothing is written when one failed, was skipped or cut short.
+A proof is a test with the mark ``proof``. It records its figures with ``record_property(words, number)``. `make test`
+runs a proof at a reduced count; this module runs all of them at the full one (`full`). When every proof has passed, the
+section of ``docs/promises.md`` between two signs is replaced. If one failed or was skipped, nothing is written.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ TIMEOUT = pytest.mark.timeout(full(3_000, 300))
 
 @dataclass
 class Row:
-    """What a proof has counted, over all its cases, and the seconds that they took together."""
+    """Figures of a proof, summed over its cases, and the seconds of all cases."""
 
     counted: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -80,7 +80,7 @@ class Tally:
     """The cases that did not pass."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of one case. What did not pass is told at once, as the rest may take half an hour."""
+        """Add one phase of one case. A failure is printed at once, as the rest may take half an hour."""
         if not report.passed:
             self.missing.append(f"{report.nodeid} ({report.outcome})")
             print("", self.missing[-1], report.longreprtext, sep="\n", flush=True)
@@ -96,12 +96,12 @@ class Tally:
             self.missing.append(f"{report.nodeid} ({report.outcome})")
 
     def whole(self, code: int) -> bool:
-        """Whether all proofs were run and passed."""
+        """Return whether all proofs ran and passed."""
         return code == pytest.ExitCode.OK and not self.missing and self.passed > 0
 
 
 def section(rows: Mapping[str, Row], *, on: date, seconds: float, workers: int, versions: str) -> str:
-    """What the page is to say."""
+    """Return the section of the page."""
     lines = [
         f"`make proof` of {on}, {versions}, {workers} workers: {seconds / 60:.0f} minutes.",
         "",

@@ -78,7 +78,7 @@ TRACKERS = (
 
 
 def began(number: int, cost: float, limits: Sequence[Limit], gap: float = 0.0) -> Iterator[float]:
-    """When each of so many requests may begin, in seconds: as early as every limit allows, ``gap`` apart at least."""
+    """Start of each request in seconds: as early as every limit allows, at least ``gap`` apart."""
     times: list[float] = []
     for n in range(number):
         at = times[-1] + gap if times else 0.0

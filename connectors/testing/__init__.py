@@ -19,7 +19,7 @@ import pytest
 _PARTS = ("faults", "first_pull", "incremental_pull", "slash_commands", "tracker_side", "writes")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
 
-from connectors.testing.faults import FaultsContract  # noqa: E402  # after pytest was told to explain their asserts
+from connectors.testing.faults import FaultsContract  # noqa: E402  # after the registration above
 from connectors.testing.first_pull import ReadingContract  # noqa: E402
 from connectors.testing.incremental_pull import ChangesContract  # noqa: E402
 from connectors.testing.slash_commands import PeopleContract  # noqa: E402

@@ -153,7 +153,7 @@ class ReadingContract(Contract):
             assert all((event.milestone_title or title) == title for event in joined)
 
     def test_a_due_date_is_the_day_that_people_see(self, connector: Connector, side: Side) -> None:
-        """The due date is the day that the tracker shows, whatever time it stores; without one it is None."""
+        """The due date is the day that the tracker shows, for any stored time of day; without one it is None."""
         side.add_milestone("leap", date(2028, 2, 29))
         side.add_milestone("new year", date(2027, 1, 1))
         side.add_milestone("none")

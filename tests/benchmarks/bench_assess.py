@@ -1,4 +1,4 @@
-"""How long 10,000 milestones with a million memberships take, and how the cost grows.
+"""Time the assessment of 10,000 milestones with a million memberships, and its growth with size.
 
 Run it: ``python -m tests.benchmarks.bench_assess [milestones ...]``. Each size is measured in a process of its own, so
 that the peak memory is its own. Streams have twenty milestones of 28 days each with a hundred items, begun every

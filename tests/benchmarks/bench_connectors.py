@@ -1,4 +1,4 @@
-"""What a pull costs beside a bare fetch of the same bytes, and beside the naive loop of each SDK.
+"""Compare the cost of a pull with a bare fetch of the same bytes and with the naive loop of each SDK.
 
 Run it: ``python tests/benchmarks/bench_connectors.py [--issues N] [--latency S] [--concurrency N] [--only KIND ...]
 [--rows WORD ...]``.
@@ -12,9 +12,9 @@ ratios within one run mean anything. Nothing is asserted.
 * bare plain, pull plain: the same two without histories, where a setting leaves them out
 * quiet: ``milesync run`` when nothing changed: pull, assess, plan, apply
 * 1 %: ``milesync pull`` when one issue in a hundred changed
-* naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise. It reads no history, so it stands
-  beside ``pull plain``, and on GitHub, which has no such setting, beside ``pull``
-* naive histories: the same loop with histories, beside ``pull``. Jira's search tells them with the issues, if asked;
+* naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise. It reads no history, so compare
+  it with ``pull plain``, and on GitHub, which has no such setting, with ``pull``
+* naive histories: the same loop with histories; compare it with ``pull``. Jira's search returns them with the issues;
   the others' SDKs ask issue by issue, and 200 issues are enough to see what that means
 
 Each command but ours is run twice, and the second time counts: then the server knows what it will be asked.
@@ -56,7 +56,7 @@ SECRETS = {"GITHUB_TOKEN": "sandbox", "GITLAB_TOKEN": "sandbox", "JIRA_TOKEN": "
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took: seconds of wall and of CPU, peak megabytes, requests, megabytes read."""
+    """Cost of a process: seconds of wall clock and CPU, peak megabytes, requests, megabytes read."""
 
     wall: float
     cpu: float
@@ -66,7 +66,7 @@ class Cost:
 
 
 class Server:
-    """The tracker in its own process, told by lines what to do."""
+    """The tracker in a process of its own, controlled by lines on standard input."""
 
     def __init__(self, kind: str, issues: int, latency: float) -> None:
         command = [sys.executable, str(HERE / "bench_server.py"), kind, str(issues), str(latency)]
@@ -78,7 +78,7 @@ class Server:
         return json.loads(self._process.stdout.readline())
 
     def say(self, word: str) -> Any:
-        """Have the server do something, and hear its answer."""
+        """Send a line to the server and return its answer."""
         assert self._process.stdin is not None
         print(word, file=self._process.stdin, flush=True)
         return self._heard()
@@ -107,7 +107,7 @@ def served(kind: str, issues: int, latency: float) -> Iterator[Server]:
 
 
 def measured(server: Server, command: Sequence[str], *, good: Sequence[int] = (0,)) -> Cost:
-    """What a command costs, start to end."""
+    """Run a command and measure its cost from start to end."""
     server.say("count")
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -150,7 +150,7 @@ def run(database: Path) -> None:
 
 
 def measured(*words: str) -> None:
-    """Run a part of this in a process of its own and tell what it took."""
+    """Run a part of the benchmark in a process of its own and return its cost."""
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Whether a command line that stands in a file or a page exists: its command, and each of its flags."""
+"""Check command lines in files and pages: the command and each of its flags must exist."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _flags(command: Any) -> frozenset[str]:
 
 
 def unknown_words(words: Sequence[str]) -> list[str]:
-    """Of ``run --config FILE --json``, what `milesync` does not know."""
+    """Return the words of a command line, such as ``run --config FILE --json``, that `milesync` does not know."""
     command, *rest = words
     if command not in commands():
         return [command]

@@ -1,6 +1,6 @@
-"""What tests fetch from the package registry once and keep beside the packages of this environment.
+"""Packages that tests download once from the package registry and keep next to the virtual environment.
 
-Whoever cannot fetch it skips, with the reason.
+A test without its package is skipped, with the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of GitHub share: a world with a set clock, a connector to it, and ways to look at what came."""
+"""Fixtures of the GitHub tests: a world with a clock set by hand, a connector to it, and the rows that it pulled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, now: datetime = START) -> None:
         self.now = now
@@ -146,7 +146,7 @@ def small(world: World, clock: Clock) -> Small:
 
 
 def target(connector: Connector, small: Small, goal: Goal, issue: str = "") -> Target:
-    """What the engine would ask about a milestone."""
+    """Return the target of a milestone, as the engine observes it."""
     name = uid(connector.base_url, "milestone", f"MI_kw{goal.id}")
     return Target(milestone=name, project=f"R_kw{small.place.id}", project_key=small.place.key, issue=issue)
 

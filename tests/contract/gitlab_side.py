@@ -1,4 +1,4 @@
-"""What the GitLab contract tests share: a clock, a served world, a connector, and a mirror of what was pulled."""
+"""Fixtures of the GitLab tests: a clock, a served world, a connector, and the rows that it pulled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Time that stands still until told otherwise."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = START
@@ -87,7 +87,7 @@ def served() -> Iterator[Side]:
 
 @dataclass
 class Mirror:
-    """What a store would hold after these pages."""
+    """Rows that a store would hold after these pages."""
 
     projects: dict[str, ProjectRow] = field(default_factory=dict)
     milestones: dict[str, Milestone] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Mirror:
 
 
 def requests_of(connector: GitLabConnector, mirror: Mirror, *keys: str) -> int:
-    """How many requests a pull takes."""
+    """Pull once and return the number of requests."""
     before = connector.requests
     mirror.pull(connector, *keys)
     return connector.requests - before

@@ -107,7 +107,7 @@ def stand(kind: str, *, time_zone: str = "UTC") -> Iterator[Stand]:
 
 @dataclass
 class Pulled:
-    """What the pages of some pulls add up to."""
+    """Rows of the pages of several pulls."""
 
     issues: dict[str, Row] = field(default_factory=dict)
     events: dict[str, tuple[Event, ...]] = field(default_factory=dict)

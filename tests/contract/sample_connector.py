@@ -1,10 +1,10 @@
-"""A connector of somebody else's: one file, and one line among the entry points of its package::
+"""A third party's connector: one file, and one line among the entry points of its package::
 
     [project.entry-points."milesync.connectors"]
     linear = "their_package:connect"
 
 It speaks the shape of Linear's GraphQL API, cut down to what a connector needs; it was never tried on Linear itself.
-History is left to milesync: where a connector tells none, the store notes what differs between two pulls.
+History is left to milesync: for a connector without history, the store records the differences between two pulls.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ class Linear:
                 )
 
     def _asked(self, comments: Sequence[Json]) -> Iterator[CommandComment]:
-        """Commands. The tracker does not tell who may write, so only our own account does."""
+        """Commands. The tracker does not say who may write, so only our own account may."""
         for comment in comments:
             lines, user = command_lines(comment["body"]), comment["user"]
             ours = user["id"] == self._me

@@ -46,7 +46,7 @@ FAULTS = {
 
 @dataclass
 class Clock:
-    """Time that stands still until told otherwise."""
+    """A clock that moves only when a test moves it."""
 
     now: datetime = START
 

@@ -28,7 +28,7 @@ INSTANCE = "acme"
 
 @dataclass
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     now: datetime = MONDAY
 
@@ -77,7 +77,7 @@ class Team:
         return [str(c.body) for c in self.issue.comments if c.author is self.tracker.bot]
 
     def changes(self) -> str:
-        """What the summary says under the heading of what changed."""
+        """Return the lines of the summary under the heading of changes."""
         return self.texts()[0].partition("What changed since")[2].partition("What needs a decision")[0]
 
     def make_labels(self, *names: str) -> None:

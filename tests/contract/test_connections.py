@@ -1,4 +1,4 @@
-"""How the connectors reach their trackers: certificates, proxies, tokens; no way around TLS."""
+"""Connections to trackers: certificates, proxies and tokens; TLS cannot be bypassed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
-    """A server with a certificate of nobody's authority, and that certificate."""
+    """A server whose certificate is signed by no known authority, and that certificate."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ours")])
     now = datetime.now(UTC)
     certificate = (
@@ -92,11 +92,11 @@ def _running(made: Server) -> Iterator[Server]:
     yield made
     made.shutdown()
     made.server_close()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
 
 def pulled(kind: str, url: str, secrets: dict[str, str] | None = None, **options: Any) -> list[TrackerError]:
-    """What a pull of ``acme/app`` meets: nothing that is read here is ever there."""
+    """Pull ``acme/app``, which does not exist, and return the error."""
     setup = Setup(
         name="x",
         url=url,
@@ -105,7 +105,7 @@ def pulled(kind: str, url: str, secrets: dict[str, str] | None = None, **options
         sleep=lambda _: None,
         options={"dialect": "dc", **options} if kind == "jira" else options,
         concurrency=1,
-        timeout=5,
+        timeout=60,
     )
     connector: Connector = import_module(f"connectors.{kind}").connect(setup)
     try:

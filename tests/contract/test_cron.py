@@ -1,4 +1,4 @@
-"""What runs milesync on a schedule: each file parses, and calls commands and flags that exist."""
+"""Schedules: each file parses, and calls commands and flags that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests over real channels on loopback: told once, tried again where they surely did not arrive, inert everywhere."""
+"""Digests over real channels on loopback: sent once, and again only after a sure failure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def post() -> Iterator[Post]:
 
 
 class Place:
-    """A world, and an audience that is told of it each day over the given channels."""
+    """A world, and an audience that gets its digest each day over the given channels."""
 
     def __init__(self, **channels: Channel | str) -> None:
         self.world = World(page("app"))
@@ -164,7 +164,7 @@ def test_one_that_cannot_be_reached_delays_no_other_and_is_tried_again(chat: Cha
     place.rename()
     assert place.states(NOW + DAY) == {"dead": SendState.SENT, "chat": SendState.SENT}
     bodies = {path: body["message"] for (path, _), body in zip(chat.heard, chat.bodies, strict=True)}
-    assert "first message" in bodies["/2"]  # it was never told anything
+    assert "first message" in bodies["/2"]  # the first message of this channel
     assert "The due date moved" in bodies["/hook"]
 
 
@@ -281,7 +281,7 @@ def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
 
 
 def crowd(*hidden: Page, secret: bool = False) -> Place:
-    """An audience that is told of six milestones, two of them late, beside projects that it may not read."""
+    """An audience with a digest of six milestones, two of them late, in a world with projects hidden from it."""
     place = Place()
     public = [page(name, visibility=Visibility.PUBLIC) for name in ("ada", "bob", "cy")]
     late = page("app", late=True)

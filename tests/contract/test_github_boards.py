@@ -31,7 +31,7 @@ class Place:
         self.mark = marker(plain.milestone, "board")
 
     def tell(self, body: str = "It is on track", status: str = "on_track", update: str = "") -> str:
-        """Post, rewrite or take away."""
+        """Post, update or delete a status update."""
         about: dict[str, Any] = {"milestone": self.target.milestone, "project": "p", "project_key": "acme/app"}
         made = self.connector.apply(
             PostBoardUpdate(

@@ -517,7 +517,7 @@ def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock) ->
 
 
 def test_a_change_in_the_second_of_the_last_reading_is_seen_by_all_the_same(there: Small, clock: Clock) -> None:
-    """A glance cannot tell two changes of one second apart, so it is not believed before it is confirmed."""
+    """The combined query cannot distinguish two changes of one second: its answer has to be confirmed."""
     hub, ada = there.tracker, there.tracker.user("ada")
     places = [hub.project(f"acme/r{n}") for n in range(5)]
     for place in places:

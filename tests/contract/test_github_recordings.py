@@ -1,4 +1,4 @@
-"""What github.com really answered: the exchanges recorded in PyGithub's source distribution.
+"""Real answers of github.com: the exchanges recorded in PyGithub's source distribution.
 
 They are read by the very types and rules that the connector reads with. They were recorded from 2012 on, so the oldest
 know fewer fields; what GitHub did not have then is left out, by name. They hold hardly any of our GraphQL queries.
@@ -162,7 +162,7 @@ def test_refusals_are_sorted_by_what_to_do(recorded: list[Exchange]) -> None:
 
 
 def test_headers(recorded: list[Exchange]) -> None:
-    """The budget and the clock, as the headers of fourteen years tell them."""
+    """Rate limit and clock, from headers of fourteen years."""
     budgets = [left for exchange in recorded if (left := rate_limit(exchange.answer, "core"))]
     clocks = [ahead for exchange in recorded if (ahead := clock_ahead(exchange.answer, NOW))]
     assert len(budgets) > 100

@@ -150,7 +150,7 @@ def _live(there: Small, clock: Clock) -> None:
 
 
 def _browse(url: str) -> None:
-    """What other programs would ask of the sandbox."""
+    """Requests of other programs to the sandbox."""
     with requests.Session() as session:
         session.headers["Authorization"] = "Bearer sandbox"
         at = f"{url}/repos/acme/app"
@@ -265,7 +265,7 @@ def test_the_sandboxs_schema_is_part_of_the_official_one() -> None:
 
 
 def _strange(mine: Any, theirs: Any) -> Iterator[str]:
-    """What the official schema does not have, or has otherwise."""
+    """Yield each part of the sandbox's schema that the official schema lacks or defines differently."""
     if theirs is None or type(mine) is not type(theirs):
         yield mine.name
     elif isinstance(mine, GraphQLEnumType):

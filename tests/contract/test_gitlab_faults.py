@@ -1,4 +1,4 @@
-"""What the GitLab connector makes of refusals, limits, broken answers and lost ones. All of them come over HTTP."""
+"""The GitLab connector under refusals, limits, broken and lost answers, all over HTTP."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class TestReading:
         headers = {"PRIVATE-TOKEN": side.tracker.token}
         base = f"{side.tracker.url}/api/v4"
         url = f"{base}/projects/acme%2Fapp{path}" if path == "/milestones" else f"{base}{path}"
-        page = requests.get(f"{url}?per_page=100", headers=headers, timeout=5)
+        page = requests.get(f"{url}?per_page=100", headers=headers, timeout=60)
         side.tracker.faults.append(Fault("garbage", path, times=999, body=page.text))
         key = "acme/app" if path == "/milestones" else "acme/*"
         pages = list(side.connect(concurrency=1).pull([key], {}))

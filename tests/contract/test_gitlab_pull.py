@@ -181,7 +181,7 @@ class TestPages:
         page = requests.get(
             f"{side.tracker.url}/api/v4/projects/acme%2Fapp/issues?scope=all&per_page=100",
             headers={"PRIVATE-TOKEN": side.tracker.token},
-            timeout=5,
+            timeout=60,
         )
         side.tracker.faults.append(failing("created_at", 200, body=page.text))
         got = Mirror().pull(side.connect(history="none"), "acme/app")
@@ -319,7 +319,7 @@ class TestHistory:
 
 
 class TestHistoryTogether:
-    """Histories by GraphQL: many issues in a request, the same events, and REST for whatever is not certain."""
+    """Histories by GraphQL: many issues in a request, the same events, and REST for uncertain events."""
 
     @pytest.mark.parametrize("seed", range(4))
     def test_it_tells_what_rest_tells(self, side: Side, seed: int) -> None:
@@ -400,7 +400,7 @@ class TestHistoryTogether:
 
 
 class TestBlockers:
-    """Which open issues block an open one: GraphQL tells that there are some, REST which."""
+    """Open issues that block an open issue: GraphQL returns their number, REST their names."""
 
     @staticmethod
     def chain(side: Side) -> tuple[Project, list[Issue]]:

@@ -30,7 +30,7 @@ def at_once(side: Side, number: int, match: str = "/projects/") -> Iterator[None
 
 
 def the_same(got: Mirror, side: Side, key: str) -> bool:
-    """Whether this is what one full pull gives."""
+    """Compare the rows with those of one full pull."""
     whole = Mirror().pull(side.connect(), key)
     mine = {number: row for number, row in got.issues.items() if row.project in whole.projects}
     return (mine, got.complete, got.failed) == (whole.issues, whole.complete, {})
@@ -93,7 +93,7 @@ class TestAtOnce:
 
 
 class TestAnotherProject:
-    """What the key names has changed since the last pull."""
+    """The key names another project than at the last pull."""
 
     @staticmethod
     def read_before(side: Side) -> tuple[Project, Mirror]:
@@ -156,7 +156,7 @@ class TestAnotherProject:
 
 
 class TestFaults:
-    """Those of what was asked ahead are those of the project, told once, after as many tries as ever."""
+    """A fault of a speculative request fails its project once, after the usual number of attempts."""
 
     @pytest.mark.parametrize("path", ["milestones", "issues"])
     @pytest.mark.parametrize(("status", "error", "waits"), [(500, BusyError, 3), (403, RefusedError, 0)])

@@ -221,8 +221,8 @@ class TestQuickActions:
         headers = {"PRIVATE-TOKEN": desk.tracker.token}
         with requests.Session() as session:
             if note is not None:
-                return session.put(f"{url}/{note.id}", json={"body": body}, headers=headers, timeout=5)
-            return session.post(url, json={"body": body}, headers=headers, timeout=5)
+                return session.put(f"{url}/{note.id}", json={"body": body}, headers=headers, timeout=60)
+            return session.post(url, json={"body": body}, headers=headers, timeout=60)
 
     def test_the_sandbox_runs_them_and_takes_them_out(self, desk: Desk) -> None:
         desk.make()

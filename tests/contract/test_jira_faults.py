@@ -1,4 +1,4 @@
-"""What goes wrong between the Jira connector and a Jira, and what the connector makes of it."""
+"""The Jira connector under faults of the connection, of one project and of one dialect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Stand]:
 
 
 def wrong(monkeypatch: pytest.MonkeyPatch, key: str, field: str, value: Any) -> None:
-    """One issue is told with a field that is wrong; None takes it away, ``null`` is told as null."""
+    """Serve one issue with a wrong field; None removes the field, "null" makes it null."""
     told = Wording.issue
 
     def telling(self: Wording, row: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_a_project_that_fails_later_comes_back_whole(served: Stand, monkeypatch:
 
 def test_cloud_has_no_more_search_by_offset() -> None:
     with stand("jira-cloud") as served:
-        answer = requests.get(f"{served.tracker.url}/rest/api/3/search?jql=", auth=("a", "sandbox"), timeout=5)
+        answer = requests.get(f"{served.tracker.url}/rest/api/3/search?jql=", auth=("a", "sandbox"), timeout=60)
         assert answer.status_code == 410
         with pytest.raises(MalformedError, match="HTTP 404"):
             pulled(served.connector(dialect="dc"), ["PAY"])

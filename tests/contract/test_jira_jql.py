@@ -1,4 +1,4 @@
-"""The questions the connector asks in JQL, and that the sandbox hears them as Jira would."""
+"""JQL of the connector, and the sandbox's parser, which reads it as Jira does."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_the_sandbox_takes_no_form_without_the_header_against_forgery(there: The
         f"{there.served.tracker.url}/rest/api/{api}/issue/PAY-1/attachments",
         files={"file": ("x.png", b"x")},
         headers={"Authorization": "Bearer sandbox"},
-        timeout=10,
+        timeout=60,
     )
     assert (answer.status_code, there.issue.files) == (403, [])
 
@@ -119,7 +119,7 @@ def test_a_file_is_told_as_jira_tells_it(there: There) -> None:
         f"{there.served.tracker.url}/rest/api/{api}/issue/PAY-1",
         params={"fields": "attachment"},
         headers={"Authorization": "Bearer sandbox"},
-        timeout=10,
+        timeout=60,
     ).json()["fields"]["attachment"]
     (file,) = shown
     words = {"self", "id", "filename", "author", "created", "size", "mimeType", "content"}

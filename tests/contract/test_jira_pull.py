@@ -1,4 +1,4 @@
-"""What the Jira connector reads of the sandbox, in both dialects: everything once, then what changed."""
+"""Pulls of the Jira connector in both dialects: all rows once, then changes only."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a Jira is asked at once: what changed beside the projects that are looked up. No answer is believed of
-a project that the key does not name any more.
+"""Speculative requests: the connector asks for changes while it looks the projects up, and drops the answer if a key
+now names another project.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def at_once(made: Stand, number: int, match: str = "/rest/api/") -> Iterator[Non
 
 
 def settled(made: Stand, *keys: str) -> Pulled:
-    """What was pulled of these projects, twice: then only what is within the overlap is remembered."""
+    """Pull these projects twice: the cursor then remembers only issues within the overlap."""
     state = pulled(made.connector(), keys)
     pulled(made.connector(), keys, state)
     return again(state)
@@ -47,7 +47,7 @@ def searches(made: Stand) -> int:
 
 
 def the_same(state: Pulled, made: Stand, *keys: str) -> bool:
-    """Whether this is what one full pull gives."""
+    """Compare the rows with those of one full pull."""
     whole = pulled(made.connector(), keys)
     mine = {number: row for number, row in state.issues.items() if row.project in whole.complete}
     return (mine, state.complete, state.failed) == (whole.issues, whole.complete, {})

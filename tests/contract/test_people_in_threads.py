@@ -1,4 +1,4 @@
-"""What people say and do in a thread is respected in every dialect, over HTTP, by whole runs of the engine."""
+"""Commands and edits of people in a thread, in every dialect, over HTTP, with whole runs of the engine."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_two_instances_with_one_account_never_fight(there: Team) -> None:
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_instances_that_report_on_one_issue_each_keep_a_summary_there(kind: str) -> None:
-    """Another instance's text is no memory of ours: what never stood there was not deleted."""
+    """Another instance's text is no record of ours: our missing summary was never posted, not deleted."""
     with team(kind) as there, Store.memory(there.clock) as store:
         ada = there.tracker.user("ada")
         named = there.tracker.issue(there.project, "Plan of v1", ada, labels=["milestone-status"])
@@ -245,7 +245,7 @@ def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: 
     engine.apply_into(result)
     assert engine.failures == []
     assert len(there.texts()) == 1
-    if there.tracker.kind == "github":  # whoever may write may delete others' comments there
+    if there.tracker.kind == "github":  # there, a person with write permission may delete the comments of others
         assert old[0] not in there.issue.comments
     else:
         assert old[0] in there.issue.comments

@@ -1,4 +1,4 @@
-"""What each connector tells about its token and projects before the first write, and that it never writes for it."""
+"""Preflight: each connector reports on its token and projects before the first write, and writes nothing itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every database behind the store must keep: rows, histories, what is gone."""
+"""Rows, histories and deletions in every database of the store."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_a_history_replaces_what_the_tracker_told_and_nothing_else(store: Store)
 
 
 def test_snapshots_make_the_same_memberships_as_told_history(store: Store) -> None:
-    """One tracker tells its history, the other one is only looked at after every change."""
+    """One tracker returns its history; the other one has none and is pulled after every change."""
     change = [
         issue(milestones=("a",)),
         issue(milestones=("b",), updated_at=T0 + DAY),

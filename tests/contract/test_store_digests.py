@@ -1,4 +1,4 @@
-"""The shelf of messages, on both databases: what was told to whom, and that one message has one sender."""
+"""Digests in both databases: which audience got which digest, and each message has one sender."""
 
 from __future__ import annotations
 

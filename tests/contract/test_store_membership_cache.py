@@ -1,4 +1,4 @@
-"""What is made of the rows once, and kept."""
+"""The cache of memberships: computed once, and again after a change of rows or rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a database: what is missing, too new or unusable is told, and the tables are those of the code."""
+"""Opening a database: a missing, newer or unusable one is an error, and the tables match the code."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ _TABLES = {
 
 
 def _made(engine: Engine) -> dict[str, Any]:
-    """All that a database says of its tables, whatever the order of their columns."""
+    """Describe the tables of a database, independent of the order of columns."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         found: dict[str, Any] = {"difference": compare_metadata(context, schema.METADATA)}

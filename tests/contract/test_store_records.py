@@ -1,4 +1,4 @@
-"""What every database behind the store must remember of what was assessed, observed and written."""
+"""Assessments, observations and the journal of writes in every database of the store."""
 
 from __future__ import annotations
 

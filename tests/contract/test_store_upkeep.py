@@ -1,4 +1,4 @@
-"""What every database must bear for years: looking at it, reading all of it, forgetting, taking out, people."""
+"""Upkeep of every database: checks, full reads, pruning, removal of a source, and erasure of people."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def issue(n: str, *people: Person) -> Issue:
 
 
 def filled(store: Store) -> None:
-    """Two trackers with an issue each, in which people stand."""
+    """Two trackers with an issue each, whose rows name people."""
     told = Event(issue="1", at=NOW, kind=EventKind.JOINED, milestone="m", actor=ADA)
     other = Event(issue="2", at=NOW, kind=EventKind.JOINED, milestone="m", actor=BEN)
     page = Page(issues=(issue("1", ADA, BEN), issue("2", BEN)), histories={"1": (told,), "2": (other,)})

@@ -1,4 +1,4 @@
-"""What is installed is locked, listed and audited; the workflows and the wheel hold nothing more than they need."""
+"""Installed packages are locked, listed and audited; workflows and wheel hold nothing more than they need."""
 
 from __future__ import annotations
 

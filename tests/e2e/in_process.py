@@ -25,7 +25,7 @@ __all__ = ["Done", "milesync"]
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str

@@ -43,7 +43,7 @@ def served(folder: Path, world: World | None = None) -> Iterator[tuple[World, Pa
 
 
 def ours(tracker: Tracker) -> list[str]:
-    """Bodies of the comments that milesync stands for."""
+    """Bodies of the comments by milesync."""
     return [
         comment.body
         for project in tracker.projects.values()

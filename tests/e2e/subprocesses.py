@@ -55,7 +55,7 @@ def sandbox(folder: Path, *words: str, only: Sequence[str] = ()) -> Iterator[Pat
         yield config
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
 
 
 def only_these(text: str, names: Sequence[str]) -> str:

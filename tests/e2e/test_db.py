@@ -26,7 +26,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Pa
 
 @pytest.fixture
 def config(filled: tuple[World, Path], tmp_path: Path) -> Path:
-    """A copy of the configuration beside a copy of the database."""
+    """A copy of the configuration in the folder of a copy of the database."""
     for name in ("milesync.toml", "milesync.db"):
         shutil.copy(filled[1].with_name(name), tmp_path)
     return tmp_path / "milesync.toml"
@@ -82,7 +82,7 @@ def test_export_writes_a_new_file_only(config: Path, tmp_path: Path) -> None:
 
 
 def test_forget_asks_who_is_meant_where_two_trackers_know_the_name(config: Path, tmp_path: Path) -> None:
-    with sqlite3.connect(config.with_name("milesync.db")) as raw:  # GitHub tells logins, not names
+    with sqlite3.connect(config.with_name("milesync.db")) as raw:  # GitHub returns logins, not names
         raw.execute("UPDATE event SET actor_name = 'Ada Fox'")
     raw.close()
     forget = ["db", "forget", "Ada Fox", "--config", str(config)]

@@ -1,4 +1,4 @@
-"""Every command that the pages show is run, as it stands there, against the demo's trackers."""
+"""Every command of the documentation runs unchanged against the demo's trackers."""
 
 from __future__ import annotations
 

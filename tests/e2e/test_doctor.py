@@ -158,7 +158,7 @@ def test_a_postgresql_that_does_not_answer(place: Place) -> None:
     assert [area for area, _ in errors(done)] == ["database"]
 
 
-# --- who is told ------------------------------------------------------------------------------------------------------
+# --- recipients -------------------------------------------------------------------------------------------------------
 
 
 def test_where_figures_and_the_ping_would_go(place: Place, tmp_path: Path) -> None:

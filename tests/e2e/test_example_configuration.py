@@ -1,4 +1,4 @@
-"""The example configuration runs as it stands, against the four trackers of the sandbox."""
+"""The example configuration runs unchanged against the four trackers of the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run loads: modules that it does not need would be most of the time of one that finds nothing changed."""
+"""Modules that a run loads: needless ones would take most of the time of a run that finds no change."""
 
 from __future__ import annotations
 

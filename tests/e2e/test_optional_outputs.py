@@ -1,4 +1,4 @@
-"""What is written beside the label and the comment, through the command line and over the trackers' own APIs."""
+"""Optional outputs next to label and comment, through the command line and over the trackers' own APIs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.subprocesses import only_these
 
 
 def crowd() -> World:
-    """In each tracker a series of milestones; nobody has touched the open issues of the running one."""
+    """In each tracker a series of milestones; no person has edited the open issues of the running one."""
     world = World()
     now = datetime.now(UTC).replace(microsecond=0)
     for tracker, key in _projects(world):

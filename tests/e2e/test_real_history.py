@@ -29,7 +29,7 @@ pytestmark = [
 def direct() -> dict[str, tuple[int, int, int]]:
     """Open, closed and added of every version with a release date, straight from the CSV files.
 
-    A member if created by then; closed if resolved by then, whatever the resolution; added if created after the
+    A member if created by then; closed if resolved by then with any resolution; added if created after the
     version's start: 14 days before due for a sprint, else the previous release, clipped to 28..150 days before due.
     """
     with (DATA / "jira_titanium_versions.csv").open(newline="") as file:
@@ -62,7 +62,7 @@ def direct() -> dict[str, tuple[int, int, int]]:
 
 
 def measured(config: Path) -> tuple[dict[str, Any], int, float]:
-    """What `plan --json` prints, its process's peak memory in MB, and its seconds."""
+    """Run `plan --json` and return its document, its peak memory in MB, and its seconds."""
     words = ["milesync", "plan", "--as-of", AS_OF.isoformat(), "--json", "--config", str(config)]
     script = (
         "import pathlib, re, runpy, sys, time; began = time.monotonic()\n"

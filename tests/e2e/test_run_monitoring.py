@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def listening() -> Iterator[Listener]:
-    """What is pinged, in a thread."""
+    """A server for pings, in a thread."""
     with Listener() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -58,7 +58,7 @@ def process(words: list[str], config: Path, log: Path, **environment: str) -> It
 
 
 def until(what: Callable[[], Any], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not what():
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
@@ -66,14 +66,14 @@ def until(what: Callable[[], Any], log: Path) -> None:
 
 def answers(at: str) -> bool:
     try:
-        return requests.get(f"http://{at}/health", timeout=5).status_code == 200
+        return requests.get(f"http://{at}/health", timeout=60).status_code == 200
     except requests.ConnectionError:
         return False
 
 
 def figures(at: str) -> dict[str, float]:
-    """What Prometheus reads there."""
-    answer = requests.get(f"http://{at}/metrics", timeout=5)
+    """Metrics as Prometheus reads them."""
+    answer = requests.get(f"http://{at}/metrics", timeout=60)
     assert answer.status_code == 200
     rows = (line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#"))
     return {name: float(number) for name, _, number in rows}
@@ -83,17 +83,17 @@ def knock(at: str, event: str, document: dict[str, Any], secret: str = SECRET) -
     body = json.dumps(document).encode()
     signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": event}
-    return requests.post(f"http://{at}/hooks/gh", data=body, headers=headers, timeout=10).status_code
+    return requests.post(f"http://{at}/hooks/gh", data=body, headers=headers, timeout=60).status_code
 
 
 def refreshed(log: Path) -> list[int]:
-    """How much each refresh wrote."""
+    """Number of writes of each refresh."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return [line["applied"] for line in lines if line["event"] == "run finished" and line["task"] == "refresh"]
 
 
 def come_to_rest(at: str, log: Path) -> None:
-    """A change is told, then what our own writes set off; each refresh is waited for."""
+    """Send the webhook of a change, then those that our own writes cause, and wait for each refresh."""
     assert knock(at, "issues", {"repository": {"full_name": "acme/app"}}, "wrong") == 401
     assert knock(at, "issues", {"repository": {"full_name": "somebody/else"}}) == 202
     assert knock(at, "issues", {"repository": {"full_name": "acme/app"}, "action": "opened"}) == 202

@@ -1,6 +1,6 @@
 """The report in a real browser: every page, both themes, three widths, by keyboard, with hostile text, and in bulk.
 
-The golden images are in ``tests/golden/site``. ``python -m tests.e2e.test_site`` draws them anew, to be looked at.
+The golden images are in ``tests/golden/site``. ``python -m tests.e2e.test_site`` draws them again, for review.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 
 
 def document(made: Contents) -> bytes:
-    """What `status --json` prints of these milestones."""
+    """Return the document of `status --json` for these milestones."""
     return msgspec.json.encode({"milestones": output.milestone_rows(made.assessed, made.joints)})
 
 
@@ -164,7 +164,7 @@ def _with_record(engine: Engine) -> str:
 
 
 def page_stays(milestone: AssessedMilestone) -> bool:
-    """Whether it is over, and has a page all the same."""
+    """Check that a milestone that has ended still has a page."""
     return not milestone.running and has_page(milestone.running, milestone.milestone.closed_at, NOW)
 
 
@@ -471,7 +471,7 @@ HOSTILE = (
 
 
 def test_a_source_that_was_never_read_is_told_at_the_top_too(tmp_path: Path) -> None:
-    """Nothing is known of it, so no milestone of its own could tell; nor who may read it."""
+    """The source has no rows, so none of its milestones could show this, and its readers are unknown."""
     with installation(small(), stale="gl", daily=False) as engine:
         report = Report(contents(engine), tmp_path / "all")
         public = Report(contents(engine, Audience("public")), tmp_path / "public")
@@ -607,7 +607,7 @@ def test_no_golden_image_is_left_over(report: Report) -> None:
 
 
 def main(folder: Path) -> None:
-    """Draw the golden images anew."""
+    """Draw the golden images again."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as out,

@@ -1,7 +1,7 @@
 """A project behind schedule and over budget, its levers taken week by week, until the closing record.
 
-What stands in the tracker each week is in ``tests/e2e/turnaround``; ``MILESYNC_GOLDEN=1`` writes it anew. The tutorial
-`docs/tutorial/turnaround.md` quotes it.
+The comments of each week are in ``tests/e2e/turnaround``; ``MILESYNC_GOLDEN=1`` writes them again. The tutorial
+`docs/tutorial/turnaround.md` quotes them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXTRA = ADDED[1:]
 
 @pytest.fixture(scope="module")
 def weeks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What our comments say each week, the summary first, and what `whatif` answered before a lever was taken."""
+    """Our comments of each week, the summary first, and the answers of `whatif` before a lever was used."""
     story, found = Turnaround(), {}
     story.now = MONDAY
     with told(tmp_path_factory.mktemp("turnaround"), story) as config:

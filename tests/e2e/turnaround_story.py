@@ -140,7 +140,7 @@ class Turnaround:
             self.gitlab.move(self.project, self.issues[title], [], self.people[0], self.later)
 
     def assign(self) -> None:
-        """What is nobody's gets owners, in turn."""
+        """Assign the unassigned issues to owners, in turn."""
         free = [issue for issue in self.issues.values() if issue.closed is None and not issue.assignees]
         for n, issue in enumerate(free):
             issue.assignees = [self.people[n % 3]]
@@ -152,13 +152,13 @@ class Turnaround:
         self.project.updated = self.later
 
     def work(self, count: int, *, over: float = 1.0) -> None:
-        """Finish so many issues, evenly over the coming week, and stand at its end."""
+        """Finish this many issues, evenly over the coming week, and move the clock to its end."""
         ready = [t for t, i in self.issues.items() if i.closed is None and i.milestones and i.assignees]
         for n, title in enumerate(ready[:count]):
             self.close(title, self.now + timedelta(days=6 * (n + 1) / (count + 1)), over=over)
         self.now += timedelta(days=7)
 
-    # --- what stands in the tracker -----------------------------------------------------------------------------------
+    # --- comments in the tracker --------------------------------------------------------------------------------------
 
     def comments(self) -> list[str]:
         """Our comments as people see them, oldest first, without their hidden marks."""

@@ -29,8 +29,8 @@ SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 
 @dataclass(frozen=True)
 class Job:
-    """What to run. ``boundary``: stop at the n-th journal boundary; ``diary``: note there when leases were held and
-    writes begun.
+    """One run. ``boundary``: stop at the n-th journal boundary; ``diary``: the file that records leases held and writes
+    begun.
     """
 
     database: str

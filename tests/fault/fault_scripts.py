@@ -134,7 +134,7 @@ class Scene:
         return receipt
 
     def seen(self, targets: Sequence[Target], *, stale: bool) -> Observed:
-        """What stands; or, where a listing lags, what stood: issues are looked for and comments listed as of then."""
+        """Observe the tracker; where a listing lags, issues and comments are those of an earlier time."""
         if not stale:
             return self.tracker.seen(targets)
         then = next(issues for at, issues in reversed(self.shown) if at <= self.now - LAG or at == START)
@@ -239,7 +239,7 @@ def run(connector: FaultyConnector, store: Store) -> Result:
 
 
 def check(scene: Scene) -> None:
-    """One status issue and one summary for each milestone; each change of status told once, none twice."""
+    """Check one status issue and one summary for each milestone; each change of status is announced exactly once."""
     by_milestone: dict[str, list[StatusIssue]] = defaultdict(list)
     for issue in scene.tracker.issues.values():
         marker = Marker.decode(issue.marker)
@@ -261,7 +261,7 @@ TELLING = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
 
 
 def told(issue: str, actions: Iterable[CreateComment | UpdateComment]) -> None:
-    """The statuses of which readers of the thread were told, in the order in which that was written."""
+    """Check that the announced statuses of a thread alternate, in the order of the writes."""
     known: Status | None = None
     for action in actions:
         marker = Marker.decode(action.marker)

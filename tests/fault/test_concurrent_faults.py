@@ -153,7 +153,7 @@ class Waits(FaultyConnector):
 
     def _wait(self, verb: str) -> None:
         if verb == self.verb:
-            assert self.other.wait(20), f"{verb} of one connection waits for that of another"
+            assert self.other.wait(120), f"{verb} of one connection waits for that of another"
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         self._wait("pull")
@@ -169,7 +169,7 @@ class Waits(FaultyConnector):
 
 
 class Tells(FaultyConnector):
-    """A tracker that tells when it has answered a verb."""
+    """A tracker that sets an event after it has answered a verb."""
 
     def __init__(self, scene: Scene, source: str, verb: str, done: threading.Event) -> None:
         super().__init__(scene, source)

@@ -1,4 +1,4 @@
-"""What follows a round: once, after its last write-back, and told how the round went. Over a queue in memory."""
+"""The end of a round: detected once, after its last write, with the outcome of the round. Over a queue in memory."""
 
 from __future__ import annotations
 

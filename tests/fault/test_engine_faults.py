@@ -1,6 +1,6 @@
-"""Whatever happens to requests, each milestone ends with one summary, and no change of status is told twice or never.
+"""Under any faults of requests, each milestone ends with one summary, and each change of status is announced once.
 
-A script is what hypothesis makes of the rules of `Script`, the same for the same part; one that fails is printed.
+Hypothesis makes a script from the rules of `Script`, the same for the same part; a failing script is printed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Robbed(FaultyConnector):
 
 
 class Script(RuleBasedStateMachine):
-    """What people do, and what meets the runs; then runs that meet nothing, after which all must be in order."""
+    """Edits of people and faults of runs; then runs without faults, after which the tracker must be in order."""
 
     blank: Blank
     counted: Counter[str]

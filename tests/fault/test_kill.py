@@ -65,7 +65,7 @@ class Stage:
         return Job(url, hub.kind, hub.url, self.key, NOW)
 
     def overdue(self) -> None:
-        """People move the due date back: another status, told by a transition."""
+        """Move the due date into the past: another status, announced by a transition comment."""
         self.goal.due, self.goal.updated = (NOW - timedelta(days=3)).date(), NOW + timedelta(seconds=1)
 
     def converges(self, job: Job, *, transitions: int) -> None:

@@ -1,4 +1,4 @@
-"""How a connection paces itself, and bodies that drip or never end: `connectors.shared.concurrency`,
+"""Pacing of a connection, and bodies that drip or never end: `connectors.shared.concurrency` and
 `connectors.shared.http`."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Clock:
 
 
 def setup(clock: Clock, **more: Any) -> Setup:
-    values: dict[str, Any] = {"name": "x", "url": "http://127.0.0.1:9", "secrets": {"token": "t"}, "timeout": 2}
+    values: dict[str, Any] = {"name": "x", "url": "http://127.0.0.1:9", "secrets": {"token": "t"}, "timeout": 60}
     return Setup(**{**values, "clock": clock, "sleep": clock.sleep, **more})
 
 
@@ -88,7 +88,7 @@ def test_no_more_are_under_way_than_allowed() -> None:
     clock, lock = Clock(), threading.Lock()
     caller = Caller(setup(clock, concurrency=8))
     running, most = 0, [0]
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=60)
 
     def limited() -> Response:
         return Response(429, {"retry-after": "1"}, "{}")
@@ -162,7 +162,7 @@ def dripping(part: bytes) -> Iterator[str]:
         ended.set()
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def _connected(kind: str, url: str, clock: Clock) -> Connector:

@@ -1,4 +1,4 @@
-"""What the store does when its process is killed, its file is broken, or others want the same at once."""
+"""The store when its process is killed, its file is broken, or several processes use it at once."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def stands(world: World) -> bool:
 
 
 def suspended(process: BaseProcess) -> Process:
-    """The process, once it stands still."""
+    """Suspend the process and return it once it is stopped."""
     found = Process(process.pid)
     found.suspend()
     until(lambda: found.status() == STATUS_STOPPED)
@@ -109,10 +109,10 @@ class Staff:
         return found[0]
 
     def pause(self) -> BaseProcess:
-        """Stop one that is about to begin a write and has not looked at its lease yet; another takes its place.
+        """Suspend a worker that is about to begin a write and has not checked its lease yet; another one replaces it.
 
-        What is sent already lands whatever becomes of the sender, so one that may have sent goes on, and the next is
-        tried.
+        A request that was sent is carried out even if its sender dies, so a worker that may have sent goes on, and the
+        next one is tried.
         """
         while True:
             process, since = self.writing()
@@ -127,7 +127,7 @@ class Staff:
         for process in self.workers:
             process.terminate()
         for process in self.workers:
-            process.join(60)
+            process.join(120)
         assert [process.exitcode for process in self.workers] == [0] * PROCESSES
 
 
@@ -165,10 +165,10 @@ def test_killed_and_paused_workers_end_where_one_would(
                 staff.kill(random.choice(staff.workers))
         until(lambda: time.monotonic() > held + 2 * STALLED)
         expire(database)
-        until(lambda: stands(sandbox.world), 60)
+        until(lambda: stands(sandbox.world))
         woken = time.monotonic()
         Process(paused.pid).resume()
-        paused.join(60)
+        paused.join(120)
         assert paused.exitcode == 1, "who has slept too long ends itself"
         staff.stop()
     finally:

@@ -1,4 +1,4 @@
-"""What of ours stands in a tracker of the sandbox."""
+"""Status issues, comments and markers by milesync in a tracker of the sandbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def markers(tracker: Tracker) -> list[Marker]:
 
 
 def check(tracker: Tracker, milestones: int) -> Sequence[Marker]:
-    """Each milestone has one status issue and one summary, whose status was told last. The transitions."""
+    """Check one status issue and one up-to-date summary for each milestone; return the transitions."""
     found = markers(tracker)
     for kind in (MarkerKind.STATUS_ISSUE, MarkerKind.SUMMARY):
         named = [marker.milestone for marker in found if marker.kind is kind]

@@ -34,7 +34,7 @@ STALLED = 2.0
 
 @dataclass(frozen=True)
 class Shift:
-    """Where to work: the queue's and store's database, connections by name (type, URL, projects), the diary."""
+    """Settings of a worker: the database of queue and store, connections by name (type, URL, projects), the diary."""
 
     database: str
     connections: dict[str, tuple[str, str, tuple[str, ...]]]
@@ -106,7 +106,7 @@ def engine(shift: Shift, run_id: str, share: Share | None = None, progress: Any 
 
 
 def serve(shift: Shift) -> None:
-    """Work until told to stop."""
+    """Work until the process gets SIGTERM."""
 
     def ordered(order: JobSpec) -> Engine:
         return engine(shift, order.run_id, order.share, order.progress)

@@ -62,7 +62,7 @@ def page(body: str, *, unfold: bool) -> str:
 
 
 def browse(html: str, *options: str) -> str:
-    """What the browser prints for a page. Raises CalledProcessError when it fails."""
+    """Return the output of the browser for a page. Raises CalledProcessError if the browser fails."""
     browser = chromium()
     assert browser is not None, "no Chromium here"
     with tempfile.TemporaryDirectory() as folder:

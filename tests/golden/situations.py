@@ -1,4 +1,4 @@
-"""The situations that a summary comment must tell well, built without any I/O. Everything in them is made up."""
+"""Situations that a summary comment must describe well, built without any I/O. All data are made up."""
 
 from __future__ import annotations
 

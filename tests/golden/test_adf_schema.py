@@ -1,4 +1,4 @@
-"""What goes to Jira Cloud against Atlassian's own schema of its documents."""
+"""Documents for Jira Cloud, against Atlassian's own schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every situation in every markup against the text that people reviewed. ``MILESYNC_GOLDEN=1`` writes them anew."""
+"""Every situation in every markup against the text that people reviewed. ``MILESYNC_GOLDEN=1`` writes them again."""
 
 from __future__ import annotations
 

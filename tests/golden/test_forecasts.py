@@ -1,6 +1,6 @@
 """Every number behind some forecasts, as `milesync explain` shows them: they change on purpose only.
 
-``MILESYNC_GOLDEN=1`` writes them anew.
+``MILESYNC_GOLDEN=1`` writes them again.
 """
 
 from __future__ import annotations

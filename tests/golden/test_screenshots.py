@@ -1,4 +1,4 @@
-"""That comments can be drawn, and that Mermaid reads our charts. What they look like is for people to judge."""
+"""Comments can be drawn, and Mermaid reads our charts. People judge the pictures."""
 
 from __future__ import annotations
 

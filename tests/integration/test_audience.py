@@ -57,7 +57,7 @@ def _told(reading: Snapshot) -> dict[str, Health]:
 
 
 def _published(world: World, **probability: float) -> None:
-    """What comments said of each project's milestones when they began, so that there is a record to learn from."""
+    """Forecasts published when each project's milestones began, so that there is a track record."""
     healths = [
         msgspec.structs.replace(
             milestone.health, probability=probability[milestone.project.id], at=milestone.milestone.created_at or NOW

@@ -26,7 +26,7 @@ ISSUE = StatusIssue(issue="1", url="memory:1", closed=False, labels=(), comments
 
 
 class There:
-    """A board that does as it is told."""
+    """A board that carries out every action."""
 
     def __init__(self, *, public: bool = False, name: str = "acme/7") -> None:
         self.board, self.told, self.n = Board(name=name, public=public), set[str](), 0
@@ -34,7 +34,7 @@ class There:
     def settle(
         self, status: Status = Status.AT_RISK, text: str = "", **fields: Any
     ) -> tuple[list[PostBoardUpdate], str]:
-        """What is done, with that done, and what is skipped."""
+        """Plan and apply; return the actions and the reason for skipping."""
         values = {
             "board": "acme/7",
             "board_update": text or f"It is {status}",
@@ -49,7 +49,7 @@ class There:
         return list(made), why
 
     def do(self, action: PostBoardUpdate) -> None:
-        """Post, rewrite or take away."""
+        """Post, update or delete a status update."""
         kept = [update for update in self.board.updates if update.id != action.update]
         if action.body:
             self.n += 1
@@ -72,7 +72,7 @@ class There:
         self.board = msgspec.structs.replace(self.board, **fields)
 
     def edit(self, **fields: Any) -> None:
-        """Change what stands there, as a person does."""
+        """Edit the status update as a person."""
         self.set(updates=tuple(msgspec.structs.replace(update, **fields) for update in self.board.updates))
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a tracker for one milestone, from its assessment and from what stands there."""
+"""The desired state of one milestone, from its assessment and an observation."""
 
 from __future__ import annotations
 

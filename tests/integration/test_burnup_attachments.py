@@ -35,13 +35,13 @@ TO: dict[str, Any] = {"milestone": UID, "project": TARGET.project, "project_key"
 
 
 class There:
-    """A status issue that does as it is told, and a clock."""
+    """A status issue that carries out every action, and a clock."""
 
     def __init__(self) -> None:
         self.files, self.pictured, self.n, self.now = Files(), set[str](), 0, NOW
 
     def settle(self, picture: str | None = FIRST, **fields: Any) -> tuple[list[Attach | Detach], str]:
-        """What is done, with that done, and what is skipped."""
+        """Plan and apply; return the actions and the reason for skipping."""
         have = msgspec.structs.replace(ISSUE, files=self.files)
         asked = want(picture=picture, previous=PreviousWrites(pictures=frozenset(self.pictured)), **fields)
         made, why = plan_attachment(asked, have, "acme", self.now)
@@ -358,7 +358,7 @@ def test_a_picture_that_cannot_be_made_stops_no_run(world: Drawing, monkeypatch:
     assert world.attached == []
 
 
-# --- what it tells --------------------------------------------------------------------------------------------------
+# --- contents -------------------------------------------------------------------------------------------------------
 
 
 def assessed(world: Drawing, at: Any = None) -> AssessedMilestone:

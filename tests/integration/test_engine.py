@@ -257,7 +257,7 @@ def test_every_write_stands_in_the_journal_and_none_is_open(world: World) -> Non
 
 
 def test_every_write_is_preceded_by_a_fresh_look(world: World) -> None:
-    """The pull does not show that a person closed the status issue, and the last observation still stands."""
+    """A person closed the status issue: neither the pull nor the last observation shows this."""
     world.run()
     key, issue = next(iter(world.tracker.issues.items()))
     world.tracker.issues[key] = msgspec.structs.replace(issue, closed=True)

@@ -1,4 +1,4 @@
-"""A tracker's own health status: set beside the label, never against a person, taken away again."""
+"""A tracker's own health status: set next to the label, never over a person's choice, and removed again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.test_reconcile import NOW, TARGET, UID, tracker, want
 
 
 def settle(there: MemoryTracker, value: str, last: str | None, status: Status = Status.AT_RISK) -> list[str]:
-    """What is set, with the plan done."""
+    """Plan and apply; return the statuses that were set."""
     plan: Plan = reconcile(
         [want(status, health=value, previous=PreviousWrites(health=last))],
         there.seen([TARGET]),

@@ -1,4 +1,4 @@
-"""Reading trackers ahead: what was begun is done once, whoever goes on with it."""
+"""Pulls that are started early: each is done once, by any run that continues it."""
 
 from __future__ import annotations
 

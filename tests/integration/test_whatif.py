@@ -1,4 +1,4 @@
-"""What would be if: in the direction that it must go, without a trace in the store."""
+"""Questions of what-if: the answer moves in the right direction, and the store is unchanged."""
 
 from __future__ import annotations
 

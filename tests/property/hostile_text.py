@@ -1,4 +1,4 @@
-"""Text as nobody should write it, and checks that it did no harm."""
+"""Hostile text, and checks that it has no effect."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ FIRST = 18_000.0
 
 
 def blanked(ledger: Ledger, after: float) -> Ledger:
-    """The ledger as it stood then: what joined later is not there, what left, closed or ended later has not yet."""
+    """Return the ledger as of a time: without later joinings, and without later ends of earlier stays."""
     there = ledger.joined <= after
     container_of = np.repeat(np.arange(len(ledger.containers)), np.diff(ledger.offsets))
 
@@ -125,7 +125,7 @@ def test_histories_like_these_do_ask_questions(messy: bool) -> None:
 
 
 def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tuple[list[int], float]]:
-    """What each capacity date was computed from, by stream, time and items."""
+    """Return the inputs of each capacity date, by stream, time and items."""
     keys = zip(record.stream.tolist(), record.at.tolist(), record.items.tolist(), strict=True)
     return dict(zip(keys, zip(record.weeks.tolist(), record.expected.tolist(), strict=True), strict=True))
 

@@ -1,4 +1,4 @@
-"""What holds for every digest: hidden projects leave no trace, foreign text means nothing, what is told is noted."""
+"""Every digest: hidden projects leave no trace, foreign text has no effect, and the store records what was sent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _digest(world: World) -> list[SendOutcome]:
 def test_a_digest_depends_only_on_what_its_audience_may_read(
     still_open: int, late: bool, due: int, shared: bool, text: str
 ) -> None:
-    """Whatever the hidden project holds, shared or not, and whatever was said of it: the same words."""
+    """The digest has the same words for any content of a hidden project, shared or not."""
     told = []
     for vault in (
         page("vault"),

@@ -247,7 +247,7 @@ def test_days_end_in_order_whatever_the_clocks_do(when: date, name: str) -> None
 @few
 @given(st.integers(0, 60), st.sampled_from(ZONES))
 def test_dates_survive_year_ends_and_clock_changes(offset: int, name: str) -> None:
-    """A due day in a zone is told as that day, whichever night of winter or spring it ends in."""
+    """A due day in a zone is shown as that day, in winter and in summer time."""
     zone = ZoneInfo(name)
     due_day = date(2024, 12, 1) + timedelta(days=offset * 2)
     odd = Container(

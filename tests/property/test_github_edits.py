@@ -1,4 +1,4 @@
-"""Whatever people do, and wherever a pull is broken off: incremental pulls end with what one full pull gives."""
+"""After any edits and interruptions, incremental pulls of GitHub add up to one full pull."""
 
 from __future__ import annotations
 

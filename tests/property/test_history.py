@@ -1,4 +1,4 @@
-"""What holds for every history: its order does not matter, and replaying it gives what was."""
+"""Every history: the order of its events does not matter, and a replay gives the memberships of the time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Life(Struct, frozen=True):
     changes: tuple[Change, ...]
 
     def at(self, n: float) -> tuple[frozenset[str], list[int]]:
-        """Which milestones it is in, and the times of its closures and reopenings, after what happened until n."""
+        """Return the milestones of the issue, and the times of its closures and reopenings, after the first n steps."""
         inside, turns = set(self.first), []
         for change in self.changes:
             if change.at > n:
@@ -70,7 +70,7 @@ class Life(Struct, frozen=True):
         return frozenset(inside), turns
 
     def seen(self, n: int) -> tuple[Issue, list[Event]]:
-        """What a tracker answers at a time: the present, and every event until then. Some events name only a title."""
+        """Return a tracker's answer at a time: its state, and every event until then. Some events name only a title."""
         inside, turns = self.at(n)
         is_closed = len(turns) % 2 == 1
         known = [change for change in self.changes if change.at <= n]
@@ -203,7 +203,7 @@ through_store = settings(max_examples=40, suppress_health_check=[HealthCheck.fun
 
 
 def stored(store: Store, pages: Sequence[Page], at: datetime) -> tuple[Any, ...]:
-    """What a store holds after these pages, in a source of its own."""
+    """Save these pages in a store, as a source of their own."""
     source = f"https://tracker.test/{next(_fresh)}"
     for page in pages:
         store.save(source, page, at)
@@ -255,7 +255,7 @@ def test_the_newest_row_wins_in_whatever_order_it_comes(store: Store, life: Life
 @through_store
 @given(life=lives(one_at_a_time=True))
 def test_looking_after_every_change_is_as_good_as_being_told(store: Store, life: Life) -> None:
-    """A tracker without history, pulled after each change, gives the memberships of one that tells its history."""
+    """A tracker without history, pulled after each change, gives the same memberships as a tracker with history."""
     times = [life.born, *(change.at for change in life.changes)]
     pages = [Page(issues=(life.seen(n)[0],)) for n in times]
     source = f"https://tracker.test/{next(_fresh)}"

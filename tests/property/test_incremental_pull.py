@@ -1,9 +1,9 @@
-"""Wherever pulls are broken off: the store after incremental pulls is what it is after one full pull.
+"""After any interruptions, the store after incremental pulls equals the store after one full pull.
 
 Over HTTP, with each connector and the real store. What was deleted in the tracker shows with the sweep, which each
 connector makes from time to time; until then it stays. There is something that only incremental pulls know: who was
 in a milestone that has since been deleted, and the former titles by which GitHub's events name a renamed one. So stays
-are compared in milestones that are still there, on GitHub where nobody renamed any.
+are compared in milestones that still exist, and on GitHub in those that were never renamed.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def remembered(side: SandboxSide, store: Store, source: str) -> None:
 
 
 def memberships(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:
-    """Who was in which milestone when."""
+    """Memberships of these issues, sorted."""
     made = history.memberships(
         [issue for issue in store.issues(source) if issue.id in issues],
         [event for event in store.events(source) if event.issue in issues],

@@ -1,4 +1,4 @@
-"""Whatever trackers hold, no body of ours mentions, refers, links, draws, commands or breaks."""
+"""With any text of trackers, no body of ours mentions, refers, links, draws, commands or breaks."""
 
 from __future__ import annotations
 

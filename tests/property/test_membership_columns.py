@@ -47,7 +47,7 @@ def told(draw: st.DrawFn) -> list[tuple[Membership, datetime]]:
 
 
 def known(rows: list[tuple[Membership, datetime]], at: datetime) -> list[Membership]:
-    """What was known at a time, by the objects' own rules."""
+    """Memberships known at a time, by the rules of the objects."""
     return [now for stay, born in rows if born <= at and (now := history._as_of(stay, at)) is not None]
 
 

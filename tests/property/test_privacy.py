@@ -1,4 +1,4 @@
-"""Whatever happens to issues that a comment's readers may not see, everything written stays the same, byte for byte."""
+"""Issues that a comment's readers may not see change no byte of what is written."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_these_figures_do_change() -> None:
     assert told("aggregate", late=True, still_open=9) != told("aggregate")
 
 
-# --- what is public, beside what is private ---------------------------------------------------------------------------
+# --- public and private milestones together ---------------------------------------------------------------------------
 
 PEOPLE = [Person(name, name) for name in ("ada", "ben", "eve", "kim")]
 KEYS = [f"acme/{project}#{10 * PAST + k}" for project in ("app", "lib", "vault", "safe") for k in (7, 8)]
@@ -206,7 +206,7 @@ hidden = st.fixed_dictionaries(
 
 
 def secret(project: str, *, earlier: int, held: dict[int, Person], blocked: dict[int, str], **given: Any) -> Page:
-    """The project that is told of so; ``earlier``: how many of its earlier milestones there are."""
+    """The project that shares this much; ``earlier``: number of its earlier milestones."""
     made = page_of(project, **given)
     issues = (
         msgspec.structs.replace(
@@ -233,7 +233,7 @@ def busy(page: Page, **blocked_by: tuple[str, ...]) -> Page:
 
 
 def published(vault: Page, safe: Page) -> list[str]:
-    """Every comment on public milestones, with exact figures, beside private ones in the same tracker and elsewhere."""
+    """Every comment on public milestones, with exact figures, with private ones in the same tracker and in another."""
     app = busy(page_of("app", visibility=Visibility.PUBLIC, late=LATE), **{"87": ("acme/lib#88", "acme/vault#87")})
     lib = busy(page_of("lib", visibility=Visibility.PUBLIC, late=LATE), **{"86": ("acme/safe#88",)})
     world = Related(beside(vault, app), lib, safe)

@@ -1,4 +1,4 @@
-"""Whatever stands in a tracker, one application of the plan leaves nothing more to do."""
+"""From any state of a tracker, applying the plan once leaves an empty plan."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ times = st.integers(0, 72).map(lambda hours: NOW - timedelta(hours=hours))
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
-    """Some milestones, each with what should stand and with something that stands: ours, others', half-done moves."""
+    """Some milestones, each with its desired state and an observed state: ours, others', half-done moves."""
     tracker = MemoryTracker(lambda: NOW)
     desired = []
     for n in range(draw(st.integers(1, 4))):

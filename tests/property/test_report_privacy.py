@@ -1,4 +1,4 @@
-"""Whatever changes in what the public may not read, the public report stays the same, byte for byte."""
+"""Private data change no byte of the public report."""
 
 from __future__ import annotations
 

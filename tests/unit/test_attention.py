@@ -1,4 +1,4 @@
-"""Which open items want attention, and which are best to cut."""
+"""Open items that need attention, and those that are best to cut."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ OLD, NEW = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
         ({"priority": "lowest"}, {"priority": "minor"}),
         ({"priority": "major"}, {"priority": "critical"}),
         ({"priority": "medium"}, {"priority": "P1"}),
-        ({"priority": "", "updated_at": OLD}, {"priority": "normal"}),  # none, or one that nobody knows, is medium
+        ({"priority": "", "updated_at": OLD}, {"priority": "normal"}),  # none, or an unknown one, is medium
         ({"priority": "normal", "updated_at": OLD}, {"priority": "odd"}),
         ({"assignees": (), "updated_at": NEW}, {"updated_at": OLD}),
         ({"updated_at": OLD}, {"updated_at": NEW}),

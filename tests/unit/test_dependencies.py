@@ -1,4 +1,4 @@
-"""What a late predecessor does to its successors, circles, and the chain that sets the date."""
+"""Dependencies: a late predecessor moves its successors, circles are errors, one chain sets the date."""
 
 from __future__ import annotations
 

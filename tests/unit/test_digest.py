@@ -1,4 +1,4 @@
-"""What is news, when it is told, and how it is put into words."""
+"""Digests: which changes count, when a digest is due, and its words."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
     assert made.entries[0].changes == (ChangeKind.SILENT,)
     assert made.sent["web"] == replace(STEADY, silent=True)
     assert changes_since([blind(90)], made.sent, NOW, NOW) is None
-    assert changes_since([steady()], made.sent, NOW, NOW) is None  # it is back, and stands as it was told
-    assert changes_since([blind(90)], {}, None, NOW) is None  # nothing is known of it, so nothing is told
+    assert changes_since([steady()], made.sent, NOW, NOW) is None  # it is back, with the state that was sent
+    assert changes_since([blind(90)], {}, None, NOW) is None  # without data there is no news
 
 
 def test_who_is_told_first_of_many_hears_how_all_stand() -> None:

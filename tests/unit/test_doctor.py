@@ -1,4 +1,4 @@
-"""What the doctor says about each fact, and when it is an error."""
+"""The doctor's finding for each fact, and its level."""
 
 from __future__ import annotations
 

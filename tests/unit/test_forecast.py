@@ -161,7 +161,7 @@ def test_holidays_ahead_take_working_days() -> None:
 
 
 def test_the_tolerance_lets_a_share_stay_open() -> None:
-    """Of 20 items 2 may stay open at a tenth: 9 open need 7 closed in seven days."""
+    """At a tolerance of a tenth, 2 of 20 items may stay open: of 9 open, 7 must close in seven days."""
     closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
     for still_open, p in ((18, 0.98), (20, 0.02)):  # scope 118: 11 may stay; scope 120: 12 may
         history = ledger([(container("now", 0, 107), [*closed, *[(0, None)] * still_open])])

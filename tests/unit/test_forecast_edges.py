@@ -1,4 +1,4 @@
-"""What lies on an edge: events at the moment itself, at the ends of windows, before joining or after leaving."""
+"""Edge cases: events at the moment itself, at the ends of windows, before joining or after leaving."""
 
 from __future__ import annotations
 

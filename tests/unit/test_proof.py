@@ -1,4 +1,4 @@
-"""What `make proof` writes down, and when it does not."""
+"""The figures that `make proof` writes, and the cases in which it writes none."""
 
 from __future__ import annotations
 

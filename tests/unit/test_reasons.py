@@ -52,7 +52,7 @@ def told(
 
 
 def p(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
-    """What the milestone's probability would be, with ``scope`` (open, all) or another input."""
+    """Return the milestone's probability with another ``scope`` (open, all) or another input."""
     case = {name: np.array([value]) if name in ("due", "ahead") else value for name, value in case.items()}
     (found,) = outlook.clipped(CLIP).probability(*(np.array([float(n)]) for n in scope), decided=False, **case)
     return float(found)

@@ -481,7 +481,7 @@ def test_a_refresh_asked_for_at_the_moment_of_the_edit_takes_it_back() -> None:
 
 
 def test_what_people_were_told_by_an_undated_summary_is_dated_by_its_comment() -> None:
-    """The transition after it is newer: at risk was told already."""
+    """The transition after it is newer: at risk was announced already."""
     there = tracker()
     settle(there, want())
     key, issue = next(iter(there.issues.items()))

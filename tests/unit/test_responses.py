@@ -1,4 +1,4 @@
-"""When a limited client may come back: whatever a tracker or a proxy writes, it is a time to come back at."""
+"""End of a rate limit: any header of a tracker or a proxy gives a time to continue at."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECOND = timedelta(seconds=1)
 
 
 def limited(headers: dict[str, str], status: int = 429, body: bytes = b"") -> timedelta:
-    """How long the answer says to wait."""
+    """Return how long the answer demands to wait."""
     error = error_of(Response(status, headers, body), "c", "p", NOW)
     assert isinstance(error, LimitedError)
     assert error.until is not None

@@ -1,4 +1,4 @@
-"""What a round is made of, and what comes next for a step that failed."""
+"""The steps of a round, and the next attempt of a failed step."""
 
 from __future__ import annotations
 

@@ -501,7 +501,7 @@ def test_the_rest_of_the_file_is_checked_though_the_environment_outranks_it(writ
     assert "database" in wrong(path, {"MILESYNC_DATABASE": "sqlite:///x.db"})
 
 
-# --- what is kept, and who is told -----------------------------------------------------------------------------------
+# --- retention and audiences -----------------------------------------------------------------------------------------
 
 
 def test_retention_has_defaults_and_its_steps_follow_each_other(write: Write) -> None:

@@ -1,4 +1,4 @@
-"""Who may knock: signatures of GitHub, GitLab and Jira, and which configured projects a request means."""
+"""Webhooks: signatures of GitHub, GitLab and Jira, and the configured projects of a request."""
 
 from __future__ import annotations
 
