@@ -1,29 +1,26 @@
-"""Jira, Cloud (API v3) and Data Center (API v2): versions are its milestones.
+"""Connector to Jira, Cloud (API v3) and Data Center (API v2). Jira's versions are milestones.
 
-Secrets: ``token``, with ``email`` for Cloud's basic authentication; without an e-mail the token is sent as a bearer
-(Data Center's personal access token, OAuth). Options, all optional:
+It may import `connectors.shared`, `sync.tracker`, `sync.model`, `sync.telemetry` and the SDK jira.
 
-================  ==========================================================================================
-dialect           ``cloud`` or ``dc``; else asked from the server once
-status_labels     labels that status issues carry, default ``["milestone-status"]``; the first is put on new ones
-status_type       type of a new status issue, default ``Task``
-status_fields     further fields that the project requires, by id
-points_fields     ids of the story points fields; else found by their kind and name
-blocked_link      what the link type says on the blocked side, default ``is blocked by``
-containers        what is a milestone: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``
-epic_types        issue types that are epics, default ``["Epic"]``
-history           false: read no change logs (1,000 issues a request on Data Center instead of 100)
-rules             see `connectors.shared.rule_milestones`
-sweep_days        see `connectors.shared.deletion_sweep`
-================  ==========================================================================================
+The secret is ``token``. With ``email`` it is sent as Cloud's basic authentication, without as a bearer token (personal
+access tokens of Data Center, OAuth). Options, all optional:
+
+=================  =========================================================================================
+dialect            ``cloud`` or ``dc``; by default found out from the host or with one request
+status_labels      labels of status issues, default ``["milestone-status"]``; a new issue gets the first
+status_type        type of a new status issue, default ``Task``
+status_fields      further fields that the project requires, by id
+points_fields      ids of the story points fields; by default found by their kind and name
+blocked_link       text of the link type on the blocked side, default ``is blocked by``
+containers         kinds of milestones: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``
+epic_types         issue types that are epics, default ``["Epic"]``
+history            false: read no changelogs (Data Center: 1,000 issues a request instead of 100)
+rules              see `connectors.shared.rule_milestones`
+sweep_days         see `connectors.shared.deletion_sweep`
+requests_a_minute  highest number of requests a minute, default 0: no such limit
+=================  =========================================================================================
 """
 
-from connectors.jira.connector import JiraConnector
-from sync.tracker.protocol import Connector, Setup
+from connectors.jira.connector import JiraConnector, connect
 
-__all__ = ["connect"]
-
-
-def connect(setup: Setup) -> Connector:
-    """A connector for one Jira. Sends nothing yet."""
-    return JiraConnector(setup)
+__all__ = ["JiraConnector", "connect"]

@@ -1,4 +1,4 @@
-"""What we read of Jira's JSON; everything else in it is skipped. Names are Jira's own."""
+"""Fields that are read of Jira's JSON; all other fields are skipped. Names are Jira's own."""
 # ruff: noqa: N815
 
 from __future__ import annotations
@@ -11,31 +11,43 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 __all__ = [
+    "AgilePage",
     "Attachment",
     "AttachmentSettings",
     "Board",
+    "Category",
     "Change",
-    "Changelogs",
+    "Changelog",
+    "ChangelogPage",
     "Comment",
-    "Comments",
+    "CommentPage",
     "Created",
     "Field",
+    "FieldSchema",
     "Fields",
-    "Found",
     "History",
-    "Item",
-    "KeyOnly",
-    "Page",
+    "IdRef",
+    "Issue",
+    "IssueHistory",
+    "IssueKey",
+    "Link",
+    "LinkType",
+    "Linked",
+    "LinkedFields",
+    "NameRef",
     "Permission",
     "Permissions",
-    "ProjectOf",
-    "Projects",
+    "Project",
+    "ProjectPage",
     "Property",
-    "Seen",
-    "SeenFields",
+    "SearchPage",
     "ServerInfo",
     "Sprint",
-    "StatusOf",
+    "Status",
+    "StatusIssue",
+    "StatusIssueFields",
+    "Transition",
+    "Transitions",
     "User",
     "Version",
     "issue_type",
@@ -46,14 +58,14 @@ T = TypeVar("T")
 
 
 class ServerInfo(Struct):
-    """``/serverInfo``."""
+    """Answer of ``/serverInfo``."""
 
     deploymentType: str = "Server"
     baseUrl: str = ""
 
 
 class User(Struct):
-    """An account: Cloud has ``accountId``, Data Center ``key`` and ``name``."""
+    """Account. Cloud has ``accountId``, Data Center ``key`` and ``name``."""
 
     displayName: str = ""
     accountId: str | None = None
@@ -63,18 +75,18 @@ class User(Struct):
 
     @property
     def id(self) -> str:
-        """The native id."""
+        """The account's native id."""
         return self.accountId or self.key or self.name or ""
 
 
 class Category(Struct):
-    """A status category: new, indeterminate, done, undefined."""
+    """Status category: ``new``, ``indeterminate``, ``done`` or ``undefined``."""
 
     key: str
 
 
-class StatusOf(Struct):
-    """A status."""
+class Status(Struct):
+    """Status of an issue."""
 
     id: str
     name: str
@@ -82,13 +94,13 @@ class StatusOf(Struct):
 
 
 class FieldSchema(Struct):
-    """What kind of field it is."""
+    """Kind of a field."""
 
     custom: str | None = None
 
 
 class Field(Struct):
-    """One of ``/field``."""
+    """Field in the list of ``/field``."""
 
     id: str
     name: str = ""
@@ -96,22 +108,22 @@ class Field(Struct):
     schema: FieldSchema | None = None
 
 
-class Page(Struct, Generic[T]):
-    """A page of the Agile API."""
+class AgilePage(Struct, Generic[T]):
+    """Page of the Agile API."""
 
     values: list[T]
     isLast: bool = True
 
 
 class Board(Struct):
-    """A board: scrum, simple (of a team-managed project) or kanban."""
+    """Board: ``scrum``, ``simple`` (of a team-managed project) or ``kanban``."""
 
     id: int
     type: str = ""
 
 
 class Sprint(Struct):
-    """A sprint: future, active or closed. It has dates once it was planned, with the zone of whoever planned it."""
+    """Sprint: ``future``, ``active`` or ``closed``. A planned sprint has dates, in the planner's time zone."""
 
     id: int
     name: str
@@ -124,7 +136,7 @@ class Sprint(Struct):
 
 
 class Version(Struct):
-    """A version; dates have no zone."""
+    """Version. Its dates have no time zone."""
 
     id: str
     name: str
@@ -135,8 +147,8 @@ class Version(Struct):
     releaseDate: date | None = None
 
 
-class ProjectOf(Struct):
-    """A project; one that was asked for by itself has its versions, too."""
+class Project(Struct):
+    """Project. ``versions`` is None in a list of projects."""
 
     id: str
     key: str
@@ -144,56 +156,56 @@ class ProjectOf(Struct):
     versions: list[Version] | None = None
 
 
-class Projects(Struct):
-    """A page of ``/project/search``."""
+class ProjectPage(Struct):
+    """Page of ``/project/search``."""
 
-    values: list[ProjectOf]
+    values: list[Project]
     isLast: bool = True
 
 
 # --- issues ---------------------------------------------------------------------------------------------------------
 
 
-class IdOf(Struct):
-    """A reference by id."""
+class IdRef(Struct):
+    """Reference by id."""
 
     id: str
 
 
-class KeyOnly(Struct):
-    """Enough to tell whose issue it is."""
+class IssueKey(Struct):
+    """Key and id of an issue."""
 
     key: str
     id: str = ""
 
 
-class NameOf(Struct):
-    """A reference by name."""
+class NameRef(Struct):
+    """Reference by name."""
 
     name: str = ""
 
 
 class LinkType(Struct):
-    """What a link says on either side."""
+    """Type of a link. ``inward`` is its text on the inward side: ``is blocked by``."""
 
     inward: str = ""
 
 
 class LinkedFields(Struct):
-    """Of a linked issue."""
+    """Fields of a linked issue."""
 
-    status: StatusOf | None = None
+    status: Status | None = None
 
 
 class Linked(Struct):
-    """The issue at the other end of a link."""
+    """Issue at the other end of a link."""
 
     key: str
     fields: LinkedFields | None = None
 
 
 class Link(Struct):
-    """A link: ``inwardIssue`` is the other one when it does to us what ``type.inward`` says."""
+    """Link. With ``inwardIssue``, ``type.inward`` describes this issue: it *is blocked by* the other issue."""
 
     type: LinkType
     inwardIssue: Linked | None = None
@@ -201,19 +213,19 @@ class Link(Struct):
 
 
 class Fields(Struct, kw_only=True):
-    """The fields of an issue that every Jira has."""
+    """Fields of an issue that every Jira has."""
 
     summary: str
-    status: StatusOf
-    project: IdOf
+    status: Status
+    project: IdRef
     created: datetime
     updated: datetime
-    issuetype: NameOf | None = None
-    priority: NameOf | None = None
-    resolution: NameOf | None = None
+    issuetype: NameRef | None = None
+    priority: NameRef | None = None
+    resolution: NameRef | None = None
     resolutiondate: datetime | None = None
     statuscategorychangedate: datetime | None = None
-    fixVersions: list[IdOf] | None = None
+    fixVersions: list[IdRef] | None = None
     labels: list[str] | None = None
     assignee: User | None = None
     duedate: date | None = None
@@ -221,12 +233,12 @@ class Fields(Struct, kw_only=True):
     timeestimate: int | None = None
     timespent: int | None = None
     issuelinks: list[Link] | None = None
-    parent: KeyOnly | None = None
-    security: IdOf | None = None
+    parent: IssueKey | None = None
+    security: IdRef | None = None
 
 
 class Change(Struct, rename={"from_": "from", "to_string": "toString"}):
-    """One line of a changelog entry; ``fieldId`` is Cloud's."""
+    """Change of one field in a changelog entry. Only Cloud sends ``fieldId``."""
 
     field: str
     fieldId: str | None = None
@@ -237,7 +249,7 @@ class Change(Struct, rename={"from_": "from", "to_string": "toString"}):
 
 
 class History(Struct):
-    """One changelog entry; the bulk form may give its time in milliseconds."""
+    """Changelog entry. The bulk API may send ``created`` in milliseconds since 1970."""
 
     created: datetime | int
     items: list[Change]
@@ -245,13 +257,13 @@ class History(Struct):
 
 
 class Changelog(Struct):
-    """An issue's changelog, whole on Data Center."""
+    """Changelog of an issue, complete on Data Center."""
 
     histories: list[History]
 
 
-class Item(Struct):
-    """An issue as it is read; ``fields`` has the site's own fields too, see `issue_type`."""
+class Issue(Struct):
+    """Issue. ``fields`` also has the site's custom fields, see `issue_type`."""
 
     id: str
     key: str
@@ -260,19 +272,19 @@ class Item(Struct):
 
 
 @cache
-def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Item]:
-    """`Item` with this site's custom fields: ``fields.points_0`` ..., ``fields.epic``, ``fields.sprints``."""
+def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Issue]:
+    """Create the type `Issue` with this site's custom fields: ``points_0`` ..., ``epic`` and ``sprints``."""
     extra: list[Any] = [
         (f"points_{n}", float | None, field(default=None, name=point)) for n, point in enumerate(points)
     ]
     extra.append(("epic", str | None, field(default=None, name=epic or "no_epic_link")))
     extra.append(("sprints", Any, field(default=None, name=sprint or "no_sprint")))
     fields = msgspec.defstruct("SiteFields", extra, bases=(Fields,), kw_only=True)
-    return cast("type[Item]", msgspec.defstruct("SiteItem", [("fields", fields)], bases=(Item,), kw_only=True))
+    return cast("type[Issue]", msgspec.defstruct("SiteIssue", [("fields", fields)], bases=(Issue,), kw_only=True))
 
 
-class Found(Struct):
-    """A page of any search; the issues stay undecoded, so that a bad one spoils only its own project."""
+class SearchPage(Struct):
+    """Page of a search. The issues stay undecoded, so that an unreadable issue fails only its own project."""
 
     issues: list[Raw]
     maxResults: int = 0
@@ -280,17 +292,17 @@ class Found(Struct):
     nextPageToken: str | None = None
 
 
-class Log(Struct):
-    """The history of one issue, or a part of it."""
+class IssueHistory(Struct):
+    """History of one issue, or a part of it."""
 
     issueId: str
     changeHistories: list[History]
 
 
-class Changelogs(Struct):
-    """A page of ``/changelog/bulkfetch``."""
+class ChangelogPage(Struct):
+    """Page of ``/changelog/bulkfetch``."""
 
-    issueChangeLogs: list[Log]
+    issueChangeLogs: list[IssueHistory]
     nextPageToken: str | None = None
 
 
@@ -298,14 +310,14 @@ class Changelogs(Struct):
 
 
 class Property(Struct):
-    """An entity property."""
+    """Entity property."""
 
     key: str
     value: Any = None
 
 
 class Attachment(Struct):
-    """A file on an issue."""
+    """File on an issue."""
 
     id: str
     filename: str
@@ -314,46 +326,46 @@ class Attachment(Struct):
 
 
 class AttachmentSettings(Struct):
-    """``/attachment/meta``."""
+    """Answer of ``/attachment/meta``."""
 
     enabled: bool = True
 
 
 class Permission(Struct):
-    """A permission, and whether the account has it."""
+    """Permission, and whether the account has it."""
 
     name: str = ""
     havePermission: bool = False
 
 
 class Permissions(Struct):
-    """``/mypermissions``, by key."""
+    """Answer of ``/mypermissions``, by key."""
 
     permissions: dict[str, Permission]
 
 
-class SeenFields(Struct, kw_only=True):
-    """What matters of a status issue."""
+class StatusIssueFields(Struct, kw_only=True):
+    """Fields of a status issue."""
 
-    status: StatusOf
+    status: Status
     labels: list[str] | None = None
     resolutiondate: datetime | None = None
     creator: User | None = None
-    security: IdOf | None = None
+    security: IdRef | None = None
     attachment: list[Attachment] | None = None
 
 
-class Seen(Struct):
-    """A status issue."""
+class StatusIssue(Struct):
+    """Status issue. ``properties`` holds its entity properties."""
 
     id: str
     key: str
-    fields: SeenFields
+    fields: StatusIssueFields
     properties: dict[str, Any] | None = None
 
 
 class Comment(Struct):
-    """A comment; the body is wiki markup or an ADF document."""
+    """Comment. ``body`` is wiki markup (Data Center) or an ADF document (Cloud)."""
 
     id: str
     created: datetime
@@ -365,28 +377,28 @@ class Comment(Struct):
     jsdPublic: bool = True
 
 
-class Comments(Struct):
-    """A page of comments."""
+class CommentPage(Struct):
+    """Page of comments."""
 
     comments: list[Comment]
     total: int
 
 
 class Transition(Struct):
-    """A way from an issue's status to another."""
+    """Transition from an issue's status to another status."""
 
     id: str
-    to: StatusOf | None = None
+    to: Status | None = None
 
 
 class Transitions(Struct):
-    """All ways that are open to this account now."""
+    """Transitions that this account may use now."""
 
     transitions: list[Transition]
 
 
 class Created(Struct):
-    """What a POST made."""
+    """Object that a POST created."""
 
     id: str
     key: str = ""

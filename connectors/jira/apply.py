@@ -1,4 +1,4 @@
-"""Changing one thing at a time: a label, a comment, a status issue."""
+"""Write to Jira: one change of a label, a comment, a status issue, a description or a file at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from connectors.jira.api_types import Created, Transitions, Version
+from connectors.jira import api_types
 from connectors.jira.attachments import put_file
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
@@ -34,140 +34,153 @@ from sync.tracker.protocol import (
 
 __all__ = ["Writer"]
 
-_LONGEST_SUMMARY = 255
+_MAX_SUMMARY = 255
+"""Largest number of characters in an issue's summary."""
 
 
 class Writer:
-    """Applies actions. It remembers whether this account may change things without notifying the watchers."""
+    """Writer of one connection: applies one action at a time.
+
+    It remembers whether this account may make changes without notifying the watchers.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._quiet = True
+        self._is_quiet = True
 
     def apply(self, action: Action) -> Receipt:
-        """Do one change. See `sync.tracker.protocol.Connector.apply`. Labels need no making, so `CreateLabel` sends
-        none.
+        """Make one change. Raises a `TrackerError`. See `Connector.apply`.
+
+        Jira creates labels by itself, so `CreateLabel` sends nothing.
         """
         match action:
             case CreateLabel(label=label):
                 return Receipt(id=label)
             case MoveLabel(issue=issue, add=add, remove=remove):
-                return self._delta(action, issue, (add,), remove)
+                return self._change_labels(action, issue, (add,), remove)
             case LabelItem(issue=issue, add=added, remove=remove):
-                return self._delta(action, issue, added, remove)
+                return self._change_labels(action, issue, added, remove)
             case RemoveLabel(issue=issue, labels=labels):
-                return self._delta(action, issue, (), labels)
+                return self._change_labels(action, issue, (), labels)
             case UpdateDescription():
-                return self._describe(action)
+                return self._update_description(action)
             case CloseIssue(issue=issue):
                 return self._close(issue, action.project_key)
             case Attach() | Detach():
                 return put_file(self._session, action)
             case CreateStatusIssue():
-                return self._create_issue(action)
+                return self._create_status_issue(action)
             case CreateComment(issue=issue):
                 return self._create_comment(action)
-            case UpdateComment(issue=issue, comment=comment):
-                body = self._comment(action.body, action.marker)
-                path = f"issue/{issue}/comment/{comment}"
-                answer, loud = self._quietly("PUT", path, body, action.project_key, {"expand": "properties"})
-                self._keep_marker(answer, comment, action.marker, action.project_key)
-                return Receipt(id=comment, issue=issue, loud=loud)
+            case UpdateComment():
+                return self._update_comment(action)
             case DeleteComment(issue=issue, comment=comment):
-                with suppress(GoneError):  # then it is away, which is what was asked
+                with suppress(GoneError):  # then it is deleted already
                     self._session.write("DELETE", f"issue/{issue}/comment/{comment}", project=action.project_key)
                 return Receipt(id=comment, issue=issue)
             case _:
-                raise TypeError(f"no such action here: {type(action).__name__}")
+                raise TypeError(f"the Jira connector cannot do {type(action).__name__}")
 
-    def _delta(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
+    def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
         delta = [*({"add": name} for name in add), *({"remove": name} for name in remove)]
-        _, loud = self._quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+        _, loud = self._write_quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
         return Receipt(id=add[0] if add else "", issue=issue, loud=loud)
 
-    def _describe(self, action: UpdateDescription) -> Receipt:
-        """Our lines in a version's description as it stands now."""
+    def _update_description(self, action: UpdateDescription) -> Receipt:
+        """Replace our lines in the version's present description."""
         session, project = self._session, action.project_key
         path = f"version/{action.native}"
-        now = session.read(Version, path, project=project)
+        version = session.read(api_types.Version, path, project=project)
         try:
-            text = replace_block(now.description or "", action.lines, action.instance, action.was)
+            text = replace_block(version.description or "", action.lines, action.instance, action.was)
         except NotThereError:
-            raise RefusedError(session.name, project, "the description has been changed since") from None
+            detail = "somebody changed the description since it was read; run again"
+            raise RefusedError(session.name, project, detail) from None
         session.write("PUT", path, {"description": text}, project=project)
         return Receipt()
 
-    def _create_issue(self, action: CreateStatusIssue) -> Receipt:
+    def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
         session = self._session
         fields: dict[str, Any] = dict(session.options.get("status_fields") or {})
         fields |= {
             "project": {"id": action.project},
             "issuetype": {"name": session.options.get("status_type") or "Task"},
-            "summary": " ".join(action.title.split())[:_LONGEST_SUMMARY],
+            "summary": " ".join(action.title.split())[:_MAX_SUMMARY],
             "description": self._text(action.body),
             "labels": list(dict.fromkeys([*action.labels, *status_labels(session)[:1]])),
         }
         answer = session.write(
             "POST", "issue", {"fields": fields, "properties": _properties(action.marker)}, project=action.project_key
         )
-        made = self._created(answer, action.project_key)
-        return Receipt(id=made.id, issue=made.key)
+        issue = self._decode_created(answer, action.project_key)
+        return Receipt(id=issue.id, issue=issue.key)
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         body = self._comment(action.body, action.marker)
-        asked = {"expand": "properties"}
-        answer = self._session.write("POST", f"issue/{action.issue}/comment", body, asked, project=action.project_key)
-        made = self._created(answer, action.project_key)
-        self._keep_marker(answer, made.id, action.marker, action.project_key)
-        return Receipt(id=made.id, issue=action.issue)
+        path, query = f"issue/{action.issue}/comment", {"expand": "properties"}
+        answer = self._session.write("POST", path, body, query, project=action.project_key)
+        comment = self._decode_created(answer, action.project_key)
+        self._ensure_marker(answer, comment.id, action.marker, action.project_key)
+        return Receipt(id=comment.id, issue=action.issue)
+
+    def _update_comment(self, action: UpdateComment) -> Receipt:
+        body = self._comment(action.body, action.marker)
+        path, query = f"issue/{action.issue}/comment/{action.comment}", {"expand": "properties"}
+        answer, loud = self._write_quietly("PUT", path, body, action.project_key, query)
+        self._ensure_marker(answer, action.comment, action.marker, action.project_key)
+        return Receipt(id=action.comment, issue=action.issue, loud=loud)
 
     def _close(self, issue: str, project: str) -> Receipt:
-        """Take a way that leads to a status which counts as done, if the workflow has one from here."""
+        """Close the issue by a transition to a status of the category ``done``. Raises `RefusedError` without one."""
         session = self._session
-        found = session.read(Transitions, f"issue/{issue}/transitions", project=project).transitions
-        ways = [way for way in found if way.to is not None and way.to.statusCategory.key == "done"]
-        if not ways:
-            raise RefusedError(session.name, project, f"the workflow of {issue} has no way to close it")
-        session.write("POST", f"issue/{issue}/transitions", {"transition": {"id": ways[0].id}}, project=project)
+        path = f"issue/{issue}/transitions"
+        transitions = session.read(api_types.Transitions, path, project=project).transitions
+        closing = [entry for entry in transitions if entry.to and entry.to.statusCategory.key == "done"]
+        if not closing:
+            detail = f"the workflow of {issue} has no transition that closes it; close it in Jira"
+            raise RefusedError(session.name, project, detail)
+        session.write("POST", path, {"transition": {"id": closing[0].id}}, project=project)
         return Receipt(issue=issue)
 
-    def _created(self, answer: Response, project: str) -> Created:
-        """What was made. An answer that cannot be read leaves that open."""
+    def _decode_created(self, answer: Response, project: str) -> api_types.Created:
+        """Decode the new object. Raises `UncertainError` for an unreadable answer."""
         try:
-            return decode(answer, Created, self._session.name, project)
-        except MalformedError as problem:
-            raise UncertainError(self._session.name, project, problem.detail) from problem
+            return decode(answer, api_types.Created, self._session.name, project)
+        except MalformedError as error:
+            raise UncertainError(self._session.name, project, error.detail) from error
 
     def _comment(self, body: str, marker: str) -> dict[str, Any]:
         return {"body": self._text(body), "properties": _properties(marker)}
 
     def _text(self, body: str) -> Any:
-        return json.loads(body) if self._session.cloud else body
+        return json.loads(body) if self._session.is_cloud else body
 
-    def _keep_marker(self, answer: Response, comment: str, marker: str, project: str) -> None:
-        """Set the marker by itself where the server took the comment and left its properties out.
+    def _ensure_marker(self, answer: Response, comment: str, marker: str, project: str) -> None:
+        """Set the marker separately if the server stored the comment without its properties.
 
-        Without it the comment would never be known for ours again, and the next run would post another.
+        Without a marker we would not recognise the comment, and the next run would post another.
         """
-        made = self._created(answer, project)
-        if made.properties is not None and marker_in(made.properties) != marker:
-            self._session.write("PUT", f"comment/{comment}/properties/{PROPERTY}", {"marker": marker}, project=project)
+        created = self._decode_created(answer, project)
+        if created.properties is not None and marker_in(created.properties) != marker:
+            path = f"comment/{comment}/properties/{PROPERTY}"
+            self._session.write("PUT", path, {"marker": marker}, project=project)
 
-    def _quietly(
+    def _write_quietly(
         self, verb: Verb, path: str, body: dict[str, Any], project: str, query: dict[str, str] | None = None
     ) -> tuple[Response, bool]:
-        """Send a change that notifies nobody; without that wish where the account lacks the right to it (403), and
-        then it may notify people.
+        """Send a change that sends no notifications. Return the answer, and whether it may have sent some.
+
+        An account without the permission to suppress notifications (403) sends the change with notifications.
         """
-        if self._quiet:
+        if self._is_quiet:
             try:
-                quiet = {**(query or {}), "notifyUsers": "false"}
-                return self._session.write(verb, path, body, quiet, project=project), False
-            except RefusedError as problem:
-                if not problem.detail.startswith("HTTP 403"):
+                quiet_query = {**(query or {}), "notifyUsers": "false"}
+                return self._session.write(verb, path, body, quiet_query, project=project), False
+            except RefusedError as error:
+                if not error.detail.startswith("HTTP 403"):
                     raise
         answer = self._session.write(verb, path, body, query, project=project)
-        self._quiet = False
+        self._is_quiet = False
         return answer, True
 
 

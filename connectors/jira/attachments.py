@@ -1,70 +1,72 @@
-"""Pictures on status issues: ours among the attachments, and what keeps us from adding one."""
+"""Attach pictures to status issues, and find our pictures and the obstacles to attaching one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
 
-from connectors.jira.api_types import Attachment, AttachmentSettings, Permissions
-from connectors.jira.normalize import moment_of
-from connectors.jira.session import OWN, Session
+from connectors.jira import api_types
+from connectors.jira.normalize import to_utc
+from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Attach, Attached, Detach, Files, Receipt, Target
 
-__all__ = ["OFF", "RIGHTS", "enabled", "files_of", "hindrances", "put_file"]
+__all__ = ["OFF", "PERMISSIONS", "files_of", "has_attachments", "obstacles_to_attaching", "put_file"]
 
-RIGHTS = ("CREATE_ATTACHMENTS", "DELETE_OWN_ATTACHMENTS")
-"""What an account needs for one picture that stays one."""
+PERMISSIONS = ("CREATE_ATTACHMENTS", "DELETE_OWN_ATTACHMENTS")
+"""Permissions that an account needs to replace its own picture."""
 
 OFF = "attachments are switched off in Jira"
+"""Obstacle that concerns the whole Jira."""
 
 
-def files_of(session: Session, attachments: Sequence[Attachment] | None, why: str) -> Files:
-    """Those that our own account uploaded, whatever their names."""
+def files_of(session: Session, attachments: Sequence[api_types.Attachment] | None, why: str) -> Files:
+    """The attachments that our own account uploaded, of any name. ``why`` is the obstacle to attaching more."""
     ours = [
         attachment
         for attachment in attachments or ()
-        if attachment.author is not None and attachment.author.id == session.me.id
+        if attachment.author is not None and attachment.author.id == session.own_account.id
     ]
     return Files(
         ours=tuple(
-            Attached(id=attachment.id, name=attachment.filename, created_at=moment_of(attachment.created))
+            Attached(id=attachment.id, name=attachment.filename, created_at=to_utc(attachment.created))
             for attachment in ours
         ),
         why=why,
     )
 
 
-def enabled(session: Session) -> bool:
-    """Whether this Jira takes attachments at all, as far as it tells."""
-    with suppress(*OWN):
-        return session.read(AttachmentSettings, "attachment/meta").enabled
+def has_attachments(session: Session) -> bool:
+    """Return whether attachments are switched on in Jira; true if it does not say so."""
+    with suppress(*PROJECT_ERRORS):
+        return session.read(api_types.AttachmentSettings, "attachment/meta").enabled
     return True
 
 
-def hindrances(session: Session, targets: Sequence[Target]) -> dict[str, str]:
-    """By the key of each project in which pictures are asked for: what keeps us from attaching any, or nothing."""
+def obstacles_to_attaching(session: Session, targets: Sequence[Target]) -> dict[str, str]:
+    """The obstacle to attaching pictures by project key, for targets that ask for it; empty without an obstacle."""
     keys = list(dict.fromkeys(target.project_key for target in targets if target.attaching))
     if not keys:
         return {}
-    if not enabled(session):
+    if not has_attachments(session):
         return dict.fromkeys(keys, OFF)
-    return dict(zip(keys, session.caller.map_all(lambda key: _hindrance(session, key), keys), strict=True))
+    return dict(zip(keys, session.caller.map_all(lambda key: _obstacle(session, key), keys), strict=True))
 
 
-def _hindrance(session: Session, project: str) -> str:
-    asked = {"projectKey": project, "permissions": ",".join(RIGHTS)}
+def _obstacle(session: Session, project: str) -> str:
+    query = {"projectKey": project, "permissions": ",".join(PERMISSIONS)}
     try:
-        held = session.read(Permissions, "mypermissions", asked, project=project).permissions
-    except OWN:
+        permissions = session.read(api_types.Permissions, "mypermissions", query, project=project).permissions
+    except PROJECT_ERRORS:
         return ""
-    lacks = [held[key].name or key for key in RIGHTS if key in held and not held[key].havePermission]
-    return f"this account lacks the permission {' and '.join(lacks)} in {project}" if lacks else ""
+    entries = [(key, permissions[key]) for key in PERMISSIONS if key in permissions]
+    missing = [permission.name or key for key, permission in entries if not permission.havePermission]
+    return f"this account lacks the permission {' and '.join(missing)} in {project}" if missing else ""
 
 
 def put_file(session: Session, action: Attach | Detach) -> Receipt:
-    """Upload a picture, or take one away: it is no failure that it has gone already."""
+    """Upload or delete a picture. Deleting a missing picture is a success."""
     if isinstance(action, Attach):
         return _attach(session, action)
     with suppress(GoneError):
@@ -73,15 +75,15 @@ def put_file(session: Session, action: Attach | Detach) -> Receipt:
 
 
 def _attach(session: Session, action: Attach) -> Receipt:
-    """That attachments are switched off Jira answers as if the issue were gone."""
+    """Upload a picture. Jira answers 404 when attachments are switched off: that is a refusal, not a missing issue."""
     try:
         answer = session.upload(
             f"issue/{action.issue}/attachments", action.name, action.content, project=action.project_key
         )
-    except GoneError as problem:
-        raise RefusedError(session.name, action.project_key, problem.detail) from problem
+    except GoneError as error:
+        raise RefusedError(session.name, action.project_key, error.detail) from error
     try:
-        made = decode(answer, list[Attachment], session.name, action.project_key)
-    except MalformedError as problem:
-        raise UncertainError(session.name, action.project_key, problem.detail) from problem
-    return Receipt(id=made[0].id if made else "", issue=action.issue)
+        attachments = decode(answer, list[api_types.Attachment], session.name, action.project_key)
+    except MalformedError as error:
+        raise UncertainError(session.name, action.project_key, error.detail) from error
+    return Receipt(id=attachments[0].id if attachments else "", issue=action.issue)

@@ -1,4 +1,4 @@
-"""The commands in a Jira comment: from an ADF document or wiki markup to the lines that a person wrote."""
+"""Read the command lines of a Jira comment, from an ADF document or wiki markup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"\{(code|noformat|quote|panel)\b[^}]*\}.*?(?:\{\1\}|\Z)", 
 
 
 def lines_of(body: Any) -> str:
-    """The command lines of a comment, see `sync.tracker.protocol.command_lines`. Code, quotes and panels hold none."""
+    """The command lines of a comment, without code, quotes and panels. See `sync.tracker.slash_commands`."""
     if isinstance(body, str):
         return command_lines(_QUOTED.sub(" ", body)) if "/milesync" in body else ""
     content = body.get("content") if isinstance(body, dict) else None
@@ -22,34 +22,34 @@ def lines_of(body: Any) -> str:
 
 
 def _paragraphs(content: Any) -> list[str]:
-    """The texts of the paragraphs of a document, not of what they may be inside of."""
+    """The texts of the top-level paragraphs of a document."""
     nodes = content if isinstance(content, list) else []
     return [
-        "".join(_inline(inner) for inner in node.get("content") or [])
+        "".join(_inline(child) for child in node.get("content") or [])
         for node in nodes
         if isinstance(node, dict) and node.get("type") == "paragraph"
     ]
 
 
 def _inline(node: Any) -> str:
-    """One inline node as text; what is marked as code is not at the beginning of a line, as in Markdown."""
+    """The text of an inline node. Code gets backticks, so it is no command at the beginning of a line."""
     if not isinstance(node, dict):
         return ""
-    shown = node.get("attrs") or {}
+    attributes = node.get("attrs") or {}
     match node.get("type"):
         case "text":
-            code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in node.get("marks") or [])
-            return f"`{node.get('text', '')}`" if code else str(node.get("text", ""))
+            is_code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in node.get("marks") or [])
+            return f"`{node.get('text', '')}`" if is_code else str(node.get("text", ""))
         case "hardBreak":
             return "\n"
         case "date":
-            return _day(shown.get("timestamp"))
+            return _day(attributes.get("timestamp"))
         case _:
-            return str(shown.get("text") or shown.get("url") or " ")
+            return str(attributes.get("text") or attributes.get("url") or " ")
 
 
 def _day(timestamp: Any) -> str:
-    """Cloud's editor makes a date of its own of what is typed: milliseconds since 1970, midnight UTC."""
+    """Format the date node that Cloud's editor creates from typed text: milliseconds since 1970, midnight UTC."""
     try:
         return datetime.fromtimestamp(int(timestamp) / 1000, UTC).date().isoformat()
     except (TypeError, ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""The Jira connector: what it can do and which part does it."""
+"""The Jira connector: its capabilities, and the part that does each of its jobs."""
 
 from __future__ import annotations
 
@@ -6,72 +6,84 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from connectors.jira.apply import Writer
-from connectors.jira.milestones import kinds
-from connectors.jira.observe import observe
+from connectors.jira.milestones import container_kinds
+from connectors.jira.observe import Observer
 from connectors.jira.preflight import examine
-from connectors.jira.pull import pull
+from connectors.jira.pull import Reader
 from connectors.jira.session import Session
 from connectors.jira.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.tracker.preflight import Examination
-from sync.tracker.protocol import Action, Capabilities, Markup, Observed, Page, Receipt, Setup, Target
+from sync.tracker.protocol import Action, Capabilities, Connector, Markup, Observed, Page, Receipt, Setup, Target
 from sync.tracker.webhook import WebhookEvent
 
-__all__ = ["JiraConnector"]
+__all__ = ["JiraConnector", "connect"]
 
-_DESCRIBED = 16_000
-"""A version's description holds 16,384 bytes."""
+DESCRIPTION_LIMIT = 16_000
+"""Largest number of bytes in a version's description, below Jira's own limit of 16,384."""
 
-_BODY_LIMIT = 30_000
-"""Jira's own limit is 32,767 characters, and markup grows when it is converted."""
+BODY_LIMIT = 30_000
+"""Largest number of characters in a body. Jira's own limit is 32,767, and markup grows when Jira converts it."""
 
 
 class JiraConnector:
-    """One Jira through one set of credentials; see `sync.tracker.protocol.Connector`."""
+    """One Jira through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
     def __init__(self, setup: Setup) -> None:
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
-        kinds(self._session.listed("containers"))
-        self._rules = RuleMilestones(setup.options)
+        container_kinds(self._session.list_option("containers"))  # raises ValueError for an unknown word
         self.base_url = self._session.base_url
+        self._reader = Reader(self._session, SweepSchedule(setup), RuleMilestones(setup.options))
+        self._observer = Observer(self._session)
         self._writer = Writer(self._session)
-        self._sweeping = SweepSchedule(setup)
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """ADF on Cloud, wiki markup on Data Center; which of them it is may take one request."""
-        markup = Markup.ADF if self._session.cloud else Markup.WIKI
+        """The capabilities: ADF on Cloud, wiki markup on Data Center. Finding out which may take one request."""
+        markup = Markup.ADF if self._session.is_cloud else Markup.WIKI
         return Capabilities(
-            markup=markup, body_limit=_BODY_LIMIT, needs_label_creation=False, description_limit=_DESCRIBED, files=True
+            markup=markup,
+            body_limit=BODY_LIMIT,
+            needs_label_creation=False,
+            description_limit=DESCRIPTION_LIMIT,
+            files=True,
         )
 
     @property
     def requests(self) -> int:
-        """Requests sent so far."""
+        """Number of requests sent so far."""
         return self._session.caller.count
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """Read what changed since ``cursors``; a project is a key, a pattern such as ``PAY*``, or JQL: see `named`."""
-        return pull(self._session, self._sweeping, self._rules, projects, cursors)
+        """Yield milestones and issues with their history.
+
+        A project is a key, a pattern such as ``PAY*``, or JQL: see `connectors.jira.projects.resolve`.
+        """
+        return self._reader.pull(projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """Read the status issues of these milestones afresh."""
-        return observe(self._session, targets)
+        """Read the status issues of these milestones with all our comments."""
+        return self._observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
-        """Do one change."""
+        """Make one change. Raises `sync.tracker.errors.UncertainError` when the answer to a creation was lost."""
         return self._writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """See `sync.tracker.protocol.Examiner`."""
+        """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         return examine(self._session, projects, self._clock)
 
     def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-        """See `sync.tracker.protocol.Listener`."""
+        """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
         return parse_event(headers, body, secret)
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         self._session.close()
+
+
+def connect(setup: Setup) -> Connector:
+    """Create the connector of a connection of type ``jira``. Sends nothing yet."""
+    return JiraConnector(setup)

@@ -1,77 +1,89 @@
-"""From where the next pull of a project goes on, and what a connection found out about its Jira."""
+"""Cursor of a project: the opaque text that the next pull continues from, with what is known about its Jira."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct, structs
 
-from connectors.jira.api_types import User
+from connectors.jira import api_types
 from connectors.shared.responses import decoder
 
 __all__ = ["OVERLAP", "Cursor", "Discovery"]
 
 OVERLAP = timedelta(minutes=10)
-"""How far back each pull asks again: Jira's index follows its data by seconds to minutes."""
-_REMEMBERED = 200
+"""Time before the newest update from which issues are read again: Jira's index lags by seconds to minutes."""
+
+MAX_SEEN = 200
+"""Number of issues in the overlap that a cursor stores; if there are more, they are read twice."""
 
 
-class Discovery(Struct, frozen=True):
-    """What is asked once a day: see `connectors.jira.session.Session`. ``of`` tells for which URL, credentials and
-    options it holds; ``at`` (UTC) since when.
+class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "epic", "account": "me"}):
+    """Facts about a Jira that are read once a day: see `connectors.jira.session.Session`.
+
+    ``fingerprint`` identifies the URL, credentials and options that they belong to. ``at`` (UTC) is the time when they
+    were read.
     """
 
-    of: str
+    fingerprint: str
     at: datetime
     cloud: bool
     points: tuple[str, ...]
-    epic: str
-    me: User
+    epic_link: str
+    account: api_types.User
     categories: dict[str, str] = {}
     sprint: str = ""
     site: str = ""
 
 
-class Cursor(Struct, frozen=True, omit_defaults=True):
-    """``at`` is the last update seen (UTC), never "now".
+_STORED_NAMES = {
+    "newest": "at",
+    "created_until": "created",
+    "seen_updates": "seen",
+    "swept_at": "swept",
+    "discovery": "known",
+    "scope": "place",
+    "query_matches": "picked",
+}
 
-    While a first pull is under way, ``created`` is how far it has come: issues are read in the order of their
-    creation, which nothing changes. ``seen`` are the issues of the overlap with their time of update, so that the
-    next pull knows them again; when they are too many it simply takes them twice. ``swept`` is when all ids were last
-    compared (at first: when the first pull began); ``known`` stands in one of a connection's cursors. ``place`` is
-    the project's key and by which rules it was read: under another key all keys of issues are others, so everything is
-    read again. ``picked`` are the issues that a query found, by the id of its milestone.
+
+class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position of a project's next pull. ``newest`` is the newest update seen (UTC), never our clock's time.
+
+    During a first pull, ``created_until`` is the creation (UTC) of the last issue read: issues are read in the order of
+    creation, which no edit changes. ``seen_updates`` maps the issues of the overlap to their times of update, so that
+    the next pull skips them; it is empty when they are too many. ``swept_at`` is the time of the last deletion sweep,
+    at first the beginning of the first pull. ``discovery`` is set in one of a connection's cursors. ``scope`` is the
+    project's key and the fingerprint of its rules: under another key all issue keys differ, so everything is read
+    again. ``query_matches`` maps the id of a rule milestone to the issues that its query found.
     """
 
-    at: datetime
-    created: datetime | None = None
-    seen: dict[str, datetime] = {}
-    swept: datetime | None = None
-    known: Discovery | None = None
-    place: str = ""
-    picked: dict[str, tuple[str, ...]] = {}
+    newest: datetime
+    created_until: datetime | None = None
+    seen_updates: dict[str, datetime] = {}
+    swept_at: datetime | None = None
+    discovery: Discovery | None = None
+    scope: str = ""
+    query_matches: dict[str, tuple[str, ...]] = {}
 
     @classmethod
-    def read(cls, text: str) -> Cursor | None:
-        """The cursor in a text of ours; None when it is another version's, so that the pull begins anew."""
+    def decode(cls, text: str) -> Cursor | None:
+        """Decode a cursor; None if this version cannot read it, so that the pull begins again."""
         try:
             return decoder(cls).decode(text)
         except msgspec.DecodeError:
             return None
 
     @classmethod
-    def after(cls, at: datetime, updated: Mapping[str, datetime], swept: datetime | None = None) -> Cursor:
-        """The cursor after everything up to ``at`` has been read; ``updated`` are times of update by issue id."""
-        recent = {number: when for number, when in updated.items() if when >= at - OVERLAP - timedelta(minutes=1)}
-        return cls(at.astimezone(UTC), seen=recent if len(recent) <= _REMEMBERED else {}, swept=swept)
+    def after_pull(cls, newest: datetime, updates: Mapping[str, datetime], swept_at: datetime | None = None) -> Cursor:
+        """The cursor after a complete pull up to ``newest``. ``updates`` are times of update by issue id."""
+        start = newest - OVERLAP - timedelta(minutes=1)
+        recent = {issue: updated for issue, updated in updates.items() if updated >= start}
+        return cls(newest.astimezone(UTC), seen_updates=recent if len(recent) <= MAX_SEEN else {}, swept_at=swept_at)
 
-    def write(self, place: str = "", picked: Mapping[str, tuple[str, ...]] | None = None) -> str:
-        """The cursor as text, for this place; ``picked`` in place of its own."""
-        own = self.picked if picked is None else dict(picked)
-        return msgspec.json.encode(structs.replace(self, place=place or self.place, picked=own)).decode()
-
-    def news(self, updated: Iterable[tuple[str, datetime]]) -> set[str]:
-        """The ids of those that were not seen in this very state."""
-        return {number for number, when in updated if self.seen.get(number) != when}
+    def encode(self, scope: str = "", query_matches: Mapping[str, tuple[str, ...]] | None = None) -> str:
+        """The cursor as one line of JSON. ``scope`` and ``query_matches``, if given, replace its own."""
+        matches = self.query_matches if query_matches is None else dict(query_matches)
+        return msgspec.json.encode(structs.replace(self, scope=scope or self.scope, query_matches=matches)).decode()

@@ -1,4 +1,4 @@
-"""The queries we ask, in JQL. Pure."""
+"""Build JQL queries. Pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ __all__ = ["any_of", "literal", "since"]
 
 
 def literal(text: str) -> str:
-    """A text as a quoted JQL literal."""
+    """Quote a text as a JQL literal."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def any_of(name: str, values: Iterable[str]) -> str:
-    """``name in ("a", "b")``."""
+    """Build ``name in ("a", "b")``."""
     return f"{name} in ({', '.join(literal(value) for value in values)})"
 
 
 def since(name: str, at: datetime, zone: ZoneInfo) -> str:
-    """``name >= "2026-01-02 03:04"``: everything at and after ``at``, and up to some hours more.
+    """Build ``name >= "2026-01-02 03:04"``: it matches everything at and after ``at``, and up to some hours before.
 
-    Jira reads such times to the minute and in the asking account's ``zone``, so it is rounded down there. When clocks
-    go back an hour occurs twice and nobody says which one Jira means, so the question begins before that hour.
+    Jira reads such times to the minute and in the account's time ``zone``, so the time is rounded down there. When
+    clocks go back, an hour occurs twice and Jira does not say which of the two it means. The query then begins before
+    that hour.
     """
     local = at.astimezone(zone)
     while local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():

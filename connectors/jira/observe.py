@@ -1,7 +1,7 @@
-"""Reading status issues afresh: their labels, our comments and what people ask, from every page of the thread.
+"""Observe status issues: their labels, our comments and the commands of people, from every page of the thread.
 
-A person may write whom Jira lists among those with the permission to edit the issue. It tells that to administrators
-of the project only; to others it is unknown, and no command is heard. Nor is any in a comment that only some may read.
+A person may give commands with the permission to edit the issue. Jira lists permissions to administrators of the
+project only; for any other token all commands are ignored. So are commands in a comment that only some readers may see.
 """
 
 from __future__ import annotations
@@ -12,234 +12,241 @@ from typing import Any
 
 import msgspec
 
-from connectors.jira import jql
-from connectors.jira.api_types import Comment, Comments, Found, KeyOnly, Property, Seen, User
-from connectors.jira.attachments import files_of, hindrances
+from connectors.jira import api_types, jql
+from connectors.jira.attachments import files_of, obstacles_to_attaching
 from connectors.jira.comment_text import lines_of
-from connectors.jira.normalize import moment_of
-from connectors.jira.search import ORDER, by_token
-from connectors.jira.session import OWN, Session
+from connectors.jira.normalize import to_utc
+from connectors.jira.search import ORDER, token_pages
+from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decoder
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import TrackerError
 from sync.tracker.protocol import Claim, CommandComment, Observed, OurComment, StatusIssue, Target, status_issue_of
 
-__all__ = ["PROPERTY", "marker_in", "observe", "status_labels"]
+__all__ = ["PROPERTY", "Observer", "marker_in", "status_labels"]
 
 PROPERTY = "milesync"
-"""The entity property that carries a marker, on comments and on status issues."""
+"""Entity property that carries a marker, on comments and on status issues."""
 
-_PAGE, _KEYS = 100, 1000
-"""Comments, and keys of issues, in one request."""
+_COMMENTS, _KEYS = 100, 1000
+"""Comments, and issue keys, in one request."""
+
+Thread = Sequence[tuple[api_types.Comment, bool]]
+"""Comments with a marker or a command, each with whether our account wrote it."""
 
 
 def status_labels(session: Session) -> tuple[str, ...]:
-    """The labels by which status issues are found."""
-    return session.listed("status_labels") or ("milestone-status",)
+    """The labels that status issues are found by."""
+    return session.list_option("status_labels") or ("milestone-status",)
 
 
-def marker_in(properties: Mapping[str, Any] | Sequence[Property] | None) -> str:
-    """The marker in a thing's entity properties, or an empty text."""
+def marker_in(properties: Mapping[str, Any] | Sequence[api_types.Property] | None) -> str:
+    """Find the marker among entity properties; empty without one."""
     if properties is None:
         return ""
-    by_key = properties if isinstance(properties, Mapping) else {one.key: one.value for one in properties}
+    by_key = properties if isinstance(properties, Mapping) else {entry.key: entry.value for entry in properties}
     value = by_key.get(PROPERTY)
     marker = value.get("marker") if isinstance(value, Mapping) else None
     return marker if isinstance(marker, str) else ""
 
 
-def observe(session: Session, targets: Sequence[Target]) -> Observed:
-    """See `sync.tracker.protocol.Connector.observe`. Jira makes labels by itself, so none are listed."""
-    failed: dict[str, TrackerError] = {}
-    candidates = _candidates(session, [target for target in targets if not target.issue], failed)
-    named = [target.issue for target in targets if target.issue]
-    keys = list(dict.fromkeys([*named, *candidates]))
-    seen = dict(zip(keys, session.caller.map_all(lambda key: _seen(session, key), keys), strict=True))
-    lost = {target.milestone: target for target in targets if not target.issue}
-    owned, claims = _by_milestone(session, [s for key in candidates if isinstance(s := seen[key], Seen)], lost)
-    chosen: dict[str, Seen] = {}
-    for target in targets:
-        issue = seen.get(target.issue) if target.issue else owned.get(target.milestone)
-        if isinstance(issue, TrackerError):
-            failed[target.milestone] = issue
-        elif issue is not None:
-            chosen[target.milestone] = issue
-    threads = {issue.id: issue for issue in chosen.values()}
-    comments = dict(
-        zip(threads, session.caller.map_all(lambda i: _comments(session, i), threads.values()), strict=True)
-    )
-    issues: dict[str, StatusIssue] = {}
-    why = hindrances(session, targets)
-    where = {target.milestone: target.project_key for target in targets if target.attaching}
-    for milestone, issue in chosen.items():
-        thread = comments[issue.id]
-        if isinstance(thread, TrackerError):
-            failed[milestone] = thread
-        else:
-            files = files_of(session, issue.fields.attachment, why.get(where.get(milestone, ""), ""))
-            issues[milestone] = msgspec.structs.replace(_status_issue(session, issue, thread), files=files)
-    absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
-    return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in absent & claims.keys()})
+class Observer:
+    """Observer of one connection."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def _candidates(session: Session, targets: Sequence[Target], failed: dict[str, TrackerError]) -> list[str]:
-    """Keys of the issues with a status label in these targets' projects; all in one query, or else one by one."""
-    projects = list(dict.fromkeys(target.project_key for target in targets))
-    if not projects:
-        return []
-    try:
-        return _labelled(session, projects)
-    except OWN as problem:
-        if len(projects) > 1:
-            found = [key for p in projects for key in _candidates(session, _of(targets, p), failed)]
-            return list(dict.fromkeys(found))
-        failed.update((target.milestone, problem) for target in targets)
-        return []
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """Read the present status issues. See `Connector.observe`.
 
+        Jira creates labels by itself, so none are listed.
+        """
+        map_all = self._session.caller.map_all
+        failed: dict[str, TrackerError] = {}
+        unknown = [target for target in targets if not target.issue]
+        candidates = self._candidate_keys(unknown, failed)
+        keys = list(dict.fromkeys([*(target.issue for target in targets if target.issue), *candidates]))
+        fetched = dict(zip(keys, map_all(self._fetch, keys), strict=True))
+        found = [row for key in candidates if isinstance(row := fetched[key], api_types.StatusIssue)]
+        by_milestone, claims = self._match(found, {target.milestone: target for target in unknown})
+        chosen: dict[str, api_types.StatusIssue] = {}
+        for target in targets:
+            result = fetched.get(target.issue) if target.issue else by_milestone.get(target.milestone)
+            if isinstance(result, TrackerError):
+                failed[target.milestone] = result
+            elif result is not None:
+                chosen[target.milestone] = result
+        rows = {row.id: row for row in chosen.values()}
+        threads = dict(zip(rows, map_all(self._fetch_thread, rows.values()), strict=True))
+        why = obstacles_to_attaching(self._session, targets)
+        project_keys = {target.milestone: target.project_key for target in targets if target.attaching}
+        issues: dict[str, StatusIssue] = {}
+        for milestone, row in chosen.items():
+            thread = threads[row.id]
+            if isinstance(thread, TrackerError):
+                failed[milestone] = thread
+            else:
+                obstacle = why.get(project_keys.get(milestone, ""), "")
+                files = files_of(self._session, row.fields.attachment, obstacle)
+                issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
+        absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
+        return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in absent & claims.keys()})
 
-def _of(targets: Sequence[Target], project: str) -> list[Target]:
-    return [target for target in targets if target.project_key == project]
+    # --- search ----------------------------------------------------------------------------------------------------
 
+    def _candidate_keys(self, targets: Sequence[Target], failed: dict[str, TrackerError]) -> list[str]:
+        """The keys of issues with a status label in the targets' projects.
 
-def _labelled(session: Session, projects: Sequence[str]) -> list[str]:
-    labels = jql.any_of("labels", status_labels(session))
-    query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
-    pages = by_token(session, query, ["key"], _KEYS) if session.cloud else _by_offset(session, query)
-    keys = [decoder(KeyOnly).decode(raw).key for found in pages for raw in found.issues]
-    return list(dict.fromkeys(keys))
+        One query for all projects. If Jira refuses it, one query for each project, and errors go into ``failed``.
+        """
+        projects = list(dict.fromkeys(target.project_key for target in targets))
+        if not projects:
+            return []
+        try:
+            return self._labelled_keys(projects)
+        except PROJECT_ERRORS as error:
+            if len(projects) == 1:
+                failed.update((target.milestone, error) for target in targets)
+                return []
+        keys: dict[str, None] = {}
+        for project in projects:
+            own = [target for target in targets if target.project_key == project]
+            keys |= dict.fromkeys(self._candidate_keys(own, failed))
+        return list(keys)
 
+    def _labelled_keys(self, projects: Sequence[str]) -> list[str]:
+        labels = jql.any_of("labels", status_labels(self._session))
+        query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
+        is_cloud = self._session.is_cloud
+        pages = token_pages(self._session, query, ["key"], _KEYS) if is_cloud else self._offset_pages(query)
+        keys = [decoder(api_types.IssueKey).decode(raw).key for page in pages for raw in page.issues]
+        return list(dict.fromkeys(keys))
 
-def _by_offset(session: Session, query: str) -> Iterator[Found]:
-    start = 0
-    while True:
-        body = {"jql": query, "startAt": start, "maxResults": _KEYS, "fields": ["key"]}
-        found = session.read(Found, "search", body=body)
-        yield found
-        start += len(found.issues)
-        if not found.issues or start >= found.total:
-            return
+    def _offset_pages(self, query: str) -> Iterator[api_types.SearchPage]:
+        start = 0
+        while True:
+            body = {"jql": query, "startAt": start, "maxResults": _KEYS, "fields": ["key"]}
+            page = self._session.read(api_types.SearchPage, "search", body=body)
+            yield page
+            start += len(page.issues)
+            if not page.issues or start >= page.total:
+                return
 
+    def _fetch(self, key: str) -> api_types.StatusIssue | TrackerError:
+        query = {"fields": "status,labels,resolutiondate,creator,security,attachment", "properties": PROPERTY}
+        try:
+            return self._session.read(api_types.StatusIssue, f"issue/{key}", query, project=key.rpartition("-")[0])
+        except PROJECT_ERRORS as error:
+            return error
 
-def _seen(session: Session, key: str) -> Seen | TrackerError:
-    asked = {"fields": "status,labels,resolutiondate,creator,security,attachment", "properties": PROPERTY}
-    try:
-        return session.read(Seen, f"issue/{key}", asked, project=key.rpartition("-")[0])
-    except OWN as problem:
-        return problem
+    def _match(
+        self, rows: Sequence[api_types.StatusIssue], wanted: Mapping[str, Target]
+    ) -> tuple[dict[str, api_types.StatusIssue], dict[str, Claim]]:
+        """Find the status issue of each milestone (uid) by marker: our oldest issue, and claims of other accounts."""
+        found: dict[str, api_types.StatusIssue] = {}
+        claims: dict[str, Claim] = {}
+        for row in sorted(rows, key=lambda row: int(row.id) if row.id.isdigit() else 0):
+            marker, author = marker_in(row.properties), row.fields.creator
+            target = status_issue_of(marker, wanted)
+            if target is None:
+                continue
+            if self._is_us(author):
+                found.setdefault(target.milestone, row)
+            else:
+                claim = Claim(id=row.key, author=_login(author), marker=marker, issue=row.key)
+                claims.setdefault(target.milestone, claim)
+        return found, claims
 
+    def _is_us(self, author: api_types.User | None) -> bool:
+        return author is not None and author.id == self._session.own_account.id
 
-def _by_milestone(
-    session: Session, issues: Sequence[Seen], lost: Mapping[str, Target]
-) -> tuple[dict[str, Seen], dict[str, Claim]]:
-    """The status issue of each milestone uid: made by us, with a marker that says so; of several the oldest. Then
-    those that another account made.
-    """
-    found: dict[str, Seen] = {}
-    claims: dict[str, Claim] = {}
-    for issue in sorted(issues, key=lambda seen: int(seen.id) if seen.id.isdigit() else 0):
-        text, author = marker_in(issue.properties), issue.fields.creator
-        target = status_issue_of(text, lost)
-        if target is None:
-            continue
-        if _is_us(session, author):
-            found.setdefault(target.milestone, issue)
-        else:
-            claims.setdefault(
-                target.milestone, Claim(id=issue.key, author=_login(author), marker=text, issue=issue.key)
+    # --- threads ---------------------------------------------------------------------------------------------------
+
+    def _fetch_thread(self, row: api_types.StatusIssue) -> Thread | TrackerError:
+        thread: list[tuple[api_types.Comment, bool]] = []
+        start = 0
+        try:
+            while True:
+                query = {"startAt": start, "maxResults": _COMMENTS, "orderBy": "created", "expand": "properties"}
+                path = f"issue/{row.key}/comment"
+                page = self._session.read(api_types.CommentPage, path, query, project=row.key.rpartition("-")[0])
+                start += len(page.comments)
+                thread += [
+                    (comment, self._is_us(comment.author))
+                    for comment in page.comments
+                    if marker_in(comment.properties) or lines_of(comment.body)
+                ]
+                if not page.comments or start >= page.total:
+                    return thread
+        except PROJECT_ERRORS as error:
+            return error
+
+    def _status_issue(self, row: api_types.StatusIssue, thread: Thread) -> StatusIssue:
+        fields = row.fields
+        marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
+        others = [(comment, by_us) for comment, by_us, marker in marked if not (by_us and marker)]
+        return StatusIssue(
+            issue=row.key,
+            url=f"{self._session.site}/browse/{row.key}",
+            closed=fields.resolutiondate is not None or fields.status.statusCategory.key == "done",
+            labels=tuple(fields.labels or ()),
+            comments=tuple(
+                OurComment(
+                    id=comment.id,
+                    marker=marker,
+                    body=_text(comment.body),
+                    created_at=to_utc(comment.created),
+                    updated_at=to_utc(comment.updated),
+                )
+                for comment, by_us, marker in marked
+                if by_us and marker
+            ),
+            marker=marker_in(row.properties) if self._is_us(fields.creator) else "",
+            visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
+            asked=tuple(self._commands(row, others)),
+            claims=tuple(
+                Claim(id=comment.id, author=_login(comment.author), marker=marker, body=_text(comment.body))
+                for comment, by_us, marker in marked
+                if marker and not by_us
+            ),
+        )
+
+    # --- commands --------------------------------------------------------------------------------------------------
+
+    def _commands(self, row: api_types.StatusIssue, thread: Thread) -> Iterator[CommandComment]:
+        """Yield the commands in a thread. The permission of each author is asked for once."""
+        may_write: dict[str, bool] = {}
+        for comment, by_us in thread:
+            lines, author = lines_of(comment.body), comment.author
+            if not lines or author is None or comment.visibility or not comment.jsdPublic:
+                continue
+            if author.id not in may_write:
+                may_write[author.id] = by_us or self._may_write(row.key, author)
+            yield CommandComment(
+                id=comment.id,
+                author=author.id,
+                name=author.displayName or _login(author),
+                may_write=may_write[author.id],
+                at=to_utc(comment.updated),
+                text=lines,
             )
-    return found, claims
+
+    def _may_write(self, key: str, user: api_types.User) -> bool:
+        account = {"accountId": user.accountId} if user.accountId else {"username": user.name or ""}
+        query = {"permissions": "EDIT_ISSUES", "issueKey": key, **account}
+        project = key.rpartition("-")[0]
+        try:
+            users = self._session.read(list[api_types.User], "user/permission/search", query, project=project)
+        except PROJECT_ERRORS:
+            return False
+        return any(entry.id == user.id for entry in users)
 
 
-def _is_us(session: Session, author: User | None) -> bool:
-    return author is not None and author.id == session.me.id
-
-
-def _login(author: User | None) -> str:
-    """How people write an account: its name on Data Center; on Cloud there is only its id."""
+def _login(author: api_types.User | None) -> str:
+    """The written name of an account: its user name on Data Center, its id on Cloud."""
     return (author.name or author.id) if author else ""
 
 
-def _marker(session: Session, issue: Seen) -> str:
-    return marker_in(issue.properties) if _is_us(session, issue.fields.creator) else ""
-
-
-def _comments(session: Session, issue: Seen) -> list[tuple[Comment, bool]] | TrackerError:
-    """What concerns us in a thread, each with whether we wrote it: comments with a marker, and commands."""
-    ours: list[tuple[Comment, bool]] = []
-    read = 0
-    try:
-        while True:
-            asked = {"startAt": read, "maxResults": _PAGE, "orderBy": "created", "expand": "properties"}
-            page = session.read(Comments, f"issue/{issue.key}/comment", asked, project=issue.key.rpartition("-")[0])
-            read += len(page.comments)
-            ours += [
-                (c, _is_us(session, c.author)) for c in page.comments if marker_in(c.properties) or lines_of(c.body)
-            ]
-            if not page.comments or read >= page.total:
-                return ours
-    except OWN as problem:
-        return problem
-
-
-def _status_issue(session: Session, issue: Seen, thread: Sequence[tuple[Comment, bool]]) -> StatusIssue:
-    fields = issue.fields
-    marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
-    return StatusIssue(
-        issue=issue.key,
-        url=f"{session.site}/browse/{issue.key}",
-        closed=fields.resolutiondate is not None or fields.status.statusCategory.key == "done",
-        labels=tuple(fields.labels or ()),
-        comments=tuple(
-            OurComment(
-                id=comment.id,
-                marker=marker,
-                body=_text(comment.body),
-                created_at=moment_of(comment.created),
-                updated_at=moment_of(comment.updated),
-            )
-            for comment, by_us, marker in marked
-            if by_us and marker
-        ),
-        marker=_marker(session, issue),
-        visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
-        asked=tuple(_asked(session, issue, [(c, by_us) for c, by_us, marker in marked if not (by_us and marker)])),
-        claims=tuple(
-            Claim(id=comment.id, author=_login(comment.author), marker=marker, body=_text(comment.body))
-            for comment, by_us, marker in marked
-            if marker and not by_us
-        ),
-    )
-
-
-def _asked(session: Session, issue: Seen, comments: Sequence[tuple[Comment, bool]]) -> Iterator[CommandComment]:
-    """What people ask in this thread; each author's right is asked for once."""
-    writers: dict[str, bool] = {}
-    for comment, by_us in comments:
-        lines, author = lines_of(comment.body), comment.author
-        if not lines or author is None or comment.visibility or not comment.jsdPublic:
-            continue
-        if author.id not in writers:
-            writers[author.id] = by_us or _may_write(session, issue.key, author)
-        yield CommandComment(
-            id=comment.id,
-            author=author.id,
-            name=author.displayName or _login(author),
-            may_write=writers[author.id],
-            at=moment_of(comment.updated),
-            text=lines,
-        )
-
-
-def _may_write(session: Session, key: str, user: User) -> bool:
-    who = {"accountId": user.accountId} if user.accountId else {"username": user.name or ""}
-    asked = {"permissions": "EDIT_ISSUES", "issueKey": key, **who}
-    try:
-        found = session.read(list[User], "user/permission/search", asked, project=key.rpartition("-")[0])
-    except OWN:
-        return False
-    return any(one.id == user.id for one in found)
-
-
 def _text(body: Any) -> str:
-    """Wiki markup as it is, an ADF document as JSON text in the form in which we send it."""
+    """Wiki markup unchanged, or an ADF document as JSON text in the form that we send."""
     return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))

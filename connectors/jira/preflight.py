@@ -1,4 +1,4 @@
-"""What Jira tells about a token, its permissions, and the form for new issues, by reading only."""
+"""Examine a Jira token, its permissions and the form for new issues, by reading only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
-from connectors.jira.api_types import Permissions, ProjectOf, User
-from connectors.jira.attachments import OFF, RIGHTS, enabled
-from connectors.jira.projects import named
-from connectors.jira.session import OWN, Session
+from connectors.jira import api_types
+from connectors.jira.attachments import OFF, PERMISSIONS, has_attachments
+from connectors.jira.projects import resolve
+from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import clock_ahead, decode, rate_limit
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
@@ -29,34 +29,37 @@ _NEEDS: Mapping[str, Need] = {
     "DELETE_OWN_COMMENTS": Need.UPDATE,
     "CREATE_ISSUES": Need.CREATE,
 }
-_OURS_TO_SET = ("project", "issuetype", "summary", "description", "labels")
-"""What a new status issue is given anyway."""
+_SET_FIELDS = ("project", "issuetype", "summary", "description", "labels")
+"""Fields that milesync sets in a new status issue."""
+
 _EVENTS = ("jira:issue_created", "jira:issue_updated", "comment_created", "comment_updated")
-_ALSO = {"description": ("ADMINISTER_PROJECTS",), "picture": RIGHTS}
-"""What each thing that may be written beside label and comment needs."""
+"""Events that our writes cause, as webhooks name them."""
+
+_OPTIONAL = {"description": ("ADMINISTER_PROJECTS",), "picture": PERMISSIONS}
+"""Permissions for each optional kind of write."""
 
 
-class _Wire(Struct, rename="camel"):
-    """Names in camelCase; unknown ones are skipped."""
+class _Camel(Struct, rename="camel"):
+    """Object with names in camelCase; unknown fields are skipped."""
 
 
-class _Site(_Wire):
+class _Site(_Camel):
     version: str = ""
 
 
-class _Type(_Wire):
+class _Type(_Camel):
     id: str
     name: str
 
 
-class _Types(_Wire):
-    """Cloud says ``issueTypes``, Data Center ``values``."""
+class _Types(_Camel):
+    """Page of issue types: Cloud sends ``issueTypes``, Data Center ``values``."""
 
     issue_types: tuple[_Type, ...] = ()
     values: tuple[_Type, ...] = ()
 
 
-class _Field(_Wire):
+class _Field(_Camel):
     name: str = ""
     field_id: str = ""
     key: str = ""
@@ -64,102 +67,111 @@ class _Field(_Wire):
     has_default_value: bool = False
 
 
-class _Fields(_Wire):
-    """Cloud says ``fields``, Data Center ``values``."""
+class _Fields(_Camel):
+    """Page of fields: Cloud sends ``fields``, Data Center ``values``."""
 
     fields: tuple[_Field, ...] = ()
     values: tuple[_Field, ...] = ()
 
 
-class _Token(_Wire):
+class _Token(_Camel):
     expiring_at: str | None = None
 
 
-class _Hook(_Wire):
+class _Hook(_Camel):
     url: str = ""
     enabled: bool = True
     events: tuple[str, ...] = ()
 
 
-class _Seen(Struct):
+class _Findings(Struct):
+    """Findings in one project."""
+
     rights: list[Right] = field(default_factory=list)
     obstacles: list[Obstacle] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
 
 def examine(session: Session, projects: Sequence[str], now: Callable[[], datetime]) -> Examination:
-    """Examine the token and these projects. Raises a `TrackerError` when the token itself is no good."""
+    """Examine the token and these projects. Raises a `TrackerError` when Jira does not accept the token."""
     site = session.read(_Site, "serverInfo")
     answer = session.get(session.address("myself"))
-    me = decode(answer, User, session.name)
-    found, failed = named(session, projects)
-    attaching = "picture" not in session.listed("also") or enabled(session)
-    seen = session.caller.map_all(lambda pair: _project(session, pair[0], attaching=attaching), found)
-    triggers, unread = _webhooks(session)
-    expires, unknown = _expiry(session)
+    account = decode(answer, api_types.User, session.name)
+    resolved, failed = resolve(session, projects)
+    can_attach = "picture" not in session.list_option("also") or has_attachments(session)
+    results = session.caller.map_all(lambda pair: _project(session, pair[0], can_attach=can_attach), resolved)
+    findings = [result for result in results if isinstance(result, _Findings)]
+    errors = {
+        word: result for (_, word), result in zip(resolved, results, strict=True) if isinstance(result, TrackerError)
+    }
+    triggers, unread_hooks = _webhooks(session)
+    expires, unread_expiry = _expiry(session)
+    budget = rate_limit(answer, "REST")
     return Examination(
-        account=me.displayName or me.name or "",
+        account=account.displayName or account.name or "",
         expires=expires,
         ahead=clock_ahead(answer, now()),
-        server=f"Jira {'Cloud' if session.cloud else 'Data Center'} {site.version}".strip(),
+        server=f"Jira {'Cloud' if session.is_cloud else 'Data Center'} {site.version}".strip(),
         sdk=f"jira {version('jira')}",
-        budgets=tuple(one for one in [rate_limit(answer, "REST")] if one),
-        rights=tuple(right for one in seen if isinstance(one, _Seen) for right in one.rights),
-        obstacles=tuple(words for one in seen if isinstance(one, _Seen) for words in one.obstacles),
+        budgets=(budget,) if budget else (),
+        rights=tuple(right for finding in findings for right in finding.rights),
+        obstacles=tuple(obstacle for finding in findings for obstacle in finding.obstacles),
         triggers=tuple(triggers),
-        unread=(*unknown, *unread, *(what for one in seen if isinstance(one, _Seen) for what in one.unread)),
-        failed=failed
-        | {word: one for (_, word), one in zip(found, seen, strict=True) if isinstance(one, TrackerError)},
+        unread=(*unread_expiry, *unread_hooks, *(entry for finding in findings for entry in finding.unread)),
+        failed=failed | errors,
     )
 
 
-# --- a project -----------------------------------------------------------------------------------------------------
+# --- projects ------------------------------------------------------------------------------------------------------
 
 
-def _project(session: Session, project: ProjectOf, *, attaching: bool) -> _Seen | TrackerError:
-    seen = _Seen()
-    if not attaching:
+def _project(session: Session, project: api_types.Project, *, can_attach: bool) -> _Findings | TrackerError:
+    """Examine one project. Return an error that concerns this project alone."""
+    findings = _Findings()
+    if not can_attach:
         remedy = "switch them on, or also.picture off"
-        seen.obstacles.append(Obstacle(project=project.key, words=OFF, need=Need.UPDATE, remedy=remedy))
+        findings.obstacles.append(Obstacle(project=project.key, words=OFF, need=Need.UPDATE, remedy=remedy))
     try:
-        more = [right for what in session.listed("also") for right in _ALSO.get(what, ())]
-        needs = {**_NEEDS, **dict.fromkeys(more, Need.UPDATE)}
-        asked = {"projectKey": project.key, "permissions": ",".join(needs)}
-        held = session.read(Permissions, "mypermissions", asked, project=project.key).permissions
-    except OWN as problem:
-        return problem
+        optional = [key for kind in session.list_option("also") for key in _OPTIONAL.get(kind, ())]
+        needs = {**_NEEDS, **dict.fromkeys(optional, Need.UPDATE)}
+        query = {"projectKey": project.key, "permissions": ",".join(needs)}
+        permissions = session.read(api_types.Permissions, "mypermissions", query, project=project.key).permissions
+    except PROJECT_ERRORS as error:
+        return error
     for key, need in needs.items():
-        permission = held.get(key)
+        permission = permissions.get(key)
         name = (permission.name if permission else "") or key.replace("_", " ").title()
-        seen.rights.append(
-            Right(project=project.key, name=name, need=need, held=permission.havePermission if permission else None)
-        )
+        is_held = permission.havePermission if permission else None
+        findings.rights.append(Right(project=project.key, name=name, need=need, held=is_held))
     try:
-        seen.obstacles += _form(session, project)
-    except OWN:
-        seen.unread.append(Unread(project=project.key, what="the form for new issues"))
-    return seen
+        findings.obstacles += _form_obstacles(session, project)
+    except PROJECT_ERRORS:
+        findings.unread.append(Unread(project=project.key, what="the form for new issues"))
+    return findings
 
 
-def _form(session: Session, project: ProjectOf) -> list[Obstacle]:
-    """What would make Jira refuse a new status issue: no such type, a required field, a field off the screen."""
+def _form_obstacles(session: Session, project: api_types.Project) -> list[Obstacle]:
+    """Find the reasons for which Jira would refuse a new status issue.
+
+    They are a missing issue type, a required field without a value, and a field that is not on the form.
+    """
     path, wanted = f"issue/createmeta/{project.key}/issuetypes", str(session.options.get("status_type") or "Task")
-    types = session.read(_Types, path, {"maxResults": 200}, project=project.key)
-    every = types.issue_types or types.values
-    kind = next((issue_type for issue_type in every if issue_type.name.casefold() == wanted.casefold()), None)
+    page = session.read(_Types, path, {"maxResults": 200}, project=project.key)
+    types = page.issue_types or page.values
+    kind = next((issue_type for issue_type in types if issue_type.name.casefold() == wanted.casefold()), None)
     if kind is None:
-        if not every:  # without the right to create issues the form is empty; that right is told by itself
+        if not types:  # without the permission to create issues the list is empty; that permission is a right above
             return []
-        known = ", ".join(issue_type.name for issue_type in every)
+        names = ", ".join(issue_type.name for issue_type in types)
         words = f"it has no issue type {wanted!r}"
-        return [_obstacle(project, words, f"set status_issue.type to one of: {known}")]
+        return [_obstacle(project, words, f"set status_issue.type to one of: {names}")]
     form = session.read(_Fields, f"{path}/{kind.id}", {"maxResults": 200}, project=project.key)
-    fields = {one.field_id or one.key: one for one in form.fields or form.values}
-    given = {*_OURS_TO_SET, *(session.options.get("status_fields") or {})}
+    fields = {entry.field_id or entry.key: entry for entry in form.fields or form.values}
+    has_value = {*_SET_FIELDS, *(session.options.get("status_fields") or {})}
     missing = [
-        _obstacle(project, f"a new {kind.name} must have {one.name!r}", f"give a value in status_issue.fields.{id_}")
-        for id_, one in fields.items()
-        if one.required and not one.has_default_value and id_ not in given
+        _obstacle(project, f"a new {kind.name} must have {entry.name!r}", f"give a value in status_issue.fields.{id_}")
+        for id_, entry in fields.items()
+        if entry.required and not entry.has_default_value and id_ not in has_value
     ]
     hidden = [
         _obstacle(project, f"the field {id_} is not on the form for a new {kind.name}", "add it there")
@@ -169,7 +181,7 @@ def _form(session: Session, project: ProjectOf) -> list[Obstacle]:
     return missing + hidden
 
 
-def _obstacle(project: ProjectOf, words: str, remedy: str) -> Obstacle:
+def _obstacle(project: api_types.Project, words: str, remedy: str) -> Obstacle:
     return Obstacle(project=project.key, words=words, need=Need.CREATE, remedy=remedy)
 
 
@@ -177,30 +189,33 @@ def _obstacle(project: ProjectOf, words: str, remedy: str) -> Obstacle:
 
 
 def _expiry(session: Session) -> tuple[datetime | None, list[Unread]]:
-    """When the token ends: Data Center lists an account's tokens, and with one of them it is ours."""
+    """Fetch the token's expiry (UTC). Data Center lists an account's tokens; a single token is ours."""
     unknown = [Unread(project="", what="the expiry of the token")]
-    if session.cloud:
+    if session.is_cloud:
         return None, unknown
-    with suppress(AuthError, *OWN):
-        listed = decode(session.get(f"{session.base_url}/rest/pat/latest/tokens"), list[_Token], session.name)
-        if len(listed) == 1:
-            ends = listed[0].expiring_at
-            return (msgspec.convert(_colon(ends), datetime) if ends else None), []
+    with suppress(AuthError, *PROJECT_ERRORS):
+        tokens = decode(session.get(f"{session.base_url}/rest/pat/latest/tokens"), list[_Token], session.name)
+        if len(tokens) == 1:
+            expiry = tokens[0].expiring_at
+            return (msgspec.convert(_with_colon(expiry), datetime) if expiry else None), []
     return None, unknown
 
 
-def _colon(time: str) -> str:
-    """``+0000`` as ``+00:00``."""
+def _with_colon(time: str) -> str:
+    """Replace an offset ``+0000`` by ``+00:00``."""
     return time if time[-3:-2] == ":" or time[-5:-4] not in ("+", "-") else f"{time[:-2]}:{time[-2:]}"
 
 
 def _webhooks(session: Session) -> tuple[list[Trigger], list[Unread]]:
-    """Webhooks of the site, for its administrators. No API tells what automation rules listen to."""
+    """Find webhooks that our writes would trigger; only administrators may read them.
+
+    No API lists the triggers of automation rules.
+    """
     unread = [Unread(project="", what="automation rules")]
     try:
         answer = session.get(f"{session.base_url}/rest/webhooks/1.0/webhook")
         hooks = decode(answer, list[_Hook], session.name)
-    except (AuthError, *OWN):
+    except (AuthError, *PROJECT_ERRORS):
         return [], [Unread(project="", what="webhooks (for administrators of the site only)"), *unread]
     triggers = []
     for hook in hooks:

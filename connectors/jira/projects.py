@@ -1,4 +1,4 @@
-"""Which projects are meant: by key, by a pattern of keys, or by a query that finds some of their issues."""
+"""Resolve configured projects: by key, by a pattern of keys, or by a query that finds some of their issues."""
 
 from __future__ import annotations
 
@@ -6,92 +6,97 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from connectors.jira import jql
-from connectors.jira.api_types import ProjectOf, Projects
+from connectors.jira import api_types, jql
 from connectors.jira.search import first_keys
-from connectors.jira.session import OWN, Session, of_project
+from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from sync.tracker.errors import GoneError, MalformedError, TrackerError
 
-__all__ = ["named"]
+__all__ = ["resolve"]
 
-_TOGETHER = 50
-"""Projects in a page of all."""
-_ORDERED = re.compile(r"\s+order\s+by\s+[^\"']*$", re.IGNORECASE)
+Resolved = list[tuple[api_types.Project, str]]
+"""Projects with the word in the configuration that named each of them."""
+
+_PAGE_SIZE = 50
+"""Projects in a page of the list of all projects."""
+
+_ORDER_BY = re.compile(r"\s+order\s+by\s+[^\"']*$", re.IGNORECASE)
 
 
 def is_query(word: str) -> bool:
-    """Whether this is JQL: no key or pattern of keys has a blank or a comparison in it."""
+    """Return whether a word is JQL: no key and no pattern of keys has a blank or a comparison."""
     return bool(re.search(r"[\s=~<>]", word))
 
 
-def named(session: Session, wanted: Sequence[str]) -> tuple[list[tuple[ProjectOf, str]], dict[str, TrackerError]]:
-    """The projects with the words that named them, and what failed.
+def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str, TrackerError]]:
+    """Resolve words to projects. Return them, and the errors by word.
 
-    Those that are named by their keys are asked for one by one, which tells their versions, too; a pattern needs a list
-    of all. A query stands for every project in which it finds an issue now; all of that project is then read.
+    Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects. A
+    query stands for every project in which it finds an issue now; all issues of that project are then read.
     """
-    queries = [word for word in wanted if is_query(word)]
-    patterns = [word for word in wanted if word not in queries and any(sign in word for sign in "*?[")]
-    keys = [word for word in wanted if word not in patterns and word not in queries]
-    found: dict[str, tuple[ProjectOf, str]] = {}
+    queries = [word for word in words if is_query(word)]
+    patterns = [word for word in words if word not in queries and any(sign in word for sign in "*?[")]
+    keys = [word for word in words if word not in patterns and word not in queries]
+    projects: dict[str, tuple[api_types.Project, str]] = {}
     failed: dict[str, TrackerError] = {}
     for query in queries:
         try:
-            keys += [key for key in _with_issues(session, query) if key not in keys]
-        except OWN as problem:
-            failed[query] = of_project(problem, query)
-    configured = {word.upper() for word in wanted}
-    listed: list[ProjectOf] = []
+            keys += [key for key in _projects_of(session, query) if key not in keys]
+        except PROJECT_ERRORS as error:
+            failed[query] = for_project(error, query)
+    configured = {word.upper() for word in words}
+    every: list[api_types.Project] = []
     try:
         if patterns:
-            listed = _listed(session)
-    except OWN as problem:
-        failed |= {pattern: of_project(problem, pattern) for pattern in patterns}
+            every = _list_projects(session)
+    except PROJECT_ERRORS as error:
+        failed |= {pattern: for_project(error, pattern) for pattern in patterns}
         patterns = []
-    by_key = {project.key.upper(): project for project in listed}
+    by_key = {project.key.upper(): project for project in every}
 
-    def one(word: str) -> ProjectOf | TrackerError:
-        return by_key.get(word.upper()) or _project(session, word)
+    def project_of(key: str) -> api_types.Project | TrackerError:
+        return by_key.get(key.upper()) or _fetch(session, key)
 
-    for word, project in zip(keys, session.caller.map_all(one, keys), strict=True):
-        if not isinstance(project, TrackerError):
-            found[project.id] = project, word
-        elif word.upper() in configured or not isinstance(project, GoneError):
-            failed[word] = project
+    for key, result in zip(keys, session.caller.map_all(project_of, keys), strict=True):
+        if not isinstance(result, TrackerError):
+            projects[result.id] = result, key
+        elif key.upper() in configured or not isinstance(result, GoneError):
+            failed[key] = result
     for pattern in patterns:
-        matching = [p for p in listed if fnmatchcase(p.key.upper(), pattern.upper())]
-        if not matching:
-            failed[pattern] = GoneError(session.name, pattern, "no project of that pattern")
-        found.update((project.id, (project, project.key)) for project in matching if project.id not in found)
-    return list(found.values()), failed
+        matches = [project for project in every if fnmatchcase(project.key.upper(), pattern.upper())]
+        if not matches:
+            failed[pattern] = GoneError(session.name, pattern, "no project key matches this pattern")
+        for project in matches:
+            projects.setdefault(project.id, (project, project.key))
+    return list(projects.values()), failed
 
 
-def _with_issues(session: Session, query: str) -> Iterator[str]:
-    """The keys of all projects in which a query finds something, a page of issues at a time."""
-    where = _ORDERED.sub("", f" {query}").strip()
-    asked, known = f"({where})", list[str]()
-    while keys := first_keys(session, asked):
+def _projects_of(session: Session, query: str) -> Iterator[str]:
+    """Yield the keys of all projects in which a query finds issues, one page of issues per request."""
+    where = _ORDER_BY.sub("", f" {query}").strip()
+    remaining, known = f"({where})", list[str]()
+    while keys := first_keys(session, remaining):
         new = sorted({key.rpartition("-")[0] for key in keys})
         yield from new
         known += new
-        asked = f"({where}) AND NOT {jql.any_of('project', known)}"
+        remaining = f"({where}) AND NOT {jql.any_of('project', known)}"
 
 
-def _listed(session: Session) -> list[ProjectOf]:
-    if not session.cloud:
-        return session.read(list[ProjectOf], "project")
-    listed: list[ProjectOf] = []
-    page = Projects([], isLast=False)
+def _list_projects(session: Session) -> list[api_types.Project]:
+    if not session.is_cloud:
+        return session.read(list[api_types.Project], "project")
+    projects: list[api_types.Project] = []
+    page = api_types.ProjectPage([], isLast=False)
     while not page.isLast:
-        page = session.read(Projects, "project/search", {"startAt": len(listed), "maxResults": _TOGETHER})
-        listed += page.values
+        query = {"startAt": len(projects), "maxResults": _PAGE_SIZE}
+        page = session.read(api_types.ProjectPage, "project/search", query)
+        projects += page.values
         if not page.values and not page.isLast:
-            raise MalformedError(session.name, "", "an empty page that promises more")
-    return listed
+            raise MalformedError(session.name, "", "an empty page announces another page")
+    return projects
 
 
-def _project(session: Session, word: str) -> ProjectOf | TrackerError:
+def _fetch(session: Session, key: str) -> api_types.Project | TrackerError:
     try:
-        return session.read(ProjectOf, f"project/{word}", project=word)
-    except OWN as problem:
-        return problem
+        return session.read(api_types.Project, f"project/{key}", project=key)
+    except PROJECT_ERRORS as error:
+        return error

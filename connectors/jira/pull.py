@@ -1,4 +1,4 @@
-"""Reading what changed: projects, their versions, and all their issues through one query."""
+"""Pull projects: their versions (or sprints and epics), and all their issues through one query."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from connectors.jira import jql
-from connectors.jira.api_types import IdOf, Item, ProjectOf
+from connectors.jira import api_types, jql
 from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.issue_milestones import MilestoneFields, epic_id
 from connectors.jira.milestones import MilestoneReader, due_dates
-from connectors.jira.normalize import blocked_by, issue_of, moment_of, project_of
-from connectors.jira.projects import named
-from connectors.jira.search import Batch, Begun, Search
-from connectors.jira.session import OWN, Session, of_project
+from connectors.jira.normalize import blocked_keys, issue_of, project_of, to_utc
+from connectors.jira.projects import resolve
+from connectors.jira.search import Batch, Search, SearchStart
+from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.rule_milestones import RuleMilestones
@@ -25,333 +24,360 @@ from sync.model.tracker_data import DueDate, Event, Issue
 from sync.tracker.errors import RefusedError, TrackerError
 from sync.tracker.protocol import Page
 
-__all__ = ["pull"]
+__all__ = ["Reader"]
 
-_TOGETHER = 50
+_PROJECTS = 50
 """Projects in one query."""
-_AGAIN = 100
-"""Issues that are asked for by key in one query."""
+
+_KEYS = 100
+"""Issues that one query asks for by key or id."""
+
+EarlyStarts = Mapping[str, Future[SearchStart]]
+"""Searches that were begun while the projects were resolved, by query."""
 
 
 class _Progress(Struct):
-    """One project on its way through a walk. ``at``: where the next pull begins; ``updated``: recent times by id;
-    ``swept``: when all its ids were last compared; ``place`` and ``picked`` are for its next `Cursor`.
+    """Progress of one project's pull.
+
+    ``configured`` is the word in the configuration that named it. ``newest`` is where the next pull begins;
+    ``updates`` are the times of update of recent issues by id. ``swept_at``, ``scope`` and ``query_matches`` are for
+    its next `Cursor`.
     """
 
-    project: ProjectOf
+    project: api_types.Project
     configured: str
     cursor: Cursor | None
-    swept: datetime | None
-    place: str = ""
-    picked: dict[str, tuple[str, ...]] = {}
-    at: datetime | None = None
-    updated: dict[str, datetime] = {}
-    failed: bool = False
+    swept_at: datetime | None
+    scope: str = ""
+    query_matches: dict[str, tuple[str, ...]] = {}
+    newest: datetime | None = None
+    updates: dict[str, datetime] = {}
+    has_failed: bool = False
 
 
-def pull(
-    session: Session,
-    sweeping: SweepSchedule,
-    rules: RuleMilestones,
-    projects: Sequence[str],
-    cursors: Mapping[str, str],
-) -> Iterator[Page]:
-    """Everything that changed, then the sweeps that are due. See `sync.tracker.protocol.Connector.pull`."""
-    known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.read(text))}
-    session.recall(next((cursor.known for cursor in known.values() if cursor.known), None))
-    history = bool(session.options.get("history", True))
-    session.cloud  # noqa: B018  # the addresses of all others depend on it
-    likely = {} if session.missing(history=history) else _likely(rules, projects[:_TOGETHER], known)
-    asked: list[Callable[[], Any]] = [
-        lambda: session.discover(history=history),
-        lambda: named(session, projects),
-        lambda: _ahead(session, Search(session, history=history), likely) if likely else {},
-    ]
-    _, (found, failed), ahead = session.caller.map_all(lambda ask: ask(), asked)
-    search = Search(session, history=history)
-    keys: dict[str, str] = {}
-    done: set[str] = set()
-    at: dict[str, str] = {}
-    for page in _changes(session, search, sweeping, rules, found, failed, known, ahead):
-        keys |= {project.id: project.key for project in page.projects}
-        at |= page.cursors
-        done |= page.complete
-        yield page
-    ended = {project: cursor for project in sorted(done) if (cursor := Cursor.read(at.get(project, "")))}
-    due = [(project, keys[project], cursor) for project, cursor in ended.items() if sweeping.is_due(cursor.swept)]
-    yield from session.caller.map_ahead(lambda one: _sweep(search, sweeping, *one), due)
+class Reader:
+    """Reader of all projects of a connection."""
 
+    def __init__(self, session: Session, sweeps: SweepSchedule, rules: RuleMilestones) -> None:
+        self._session, self._sweeps, self._rules = session, sweeps, rules
 
-def _place(rules: RuleMilestones, key: str) -> str:
-    """What a cursor is good for: a project's key, and the rules by which its issues were read."""
-    return f"{key} {rules.fingerprint(key)}".strip()
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        """Yield everything that changed, then the deletion sweeps that are due. See `Connector.pull`."""
+        session = self._session
+        known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.decode(text))}
+        session.recall(next((cursor.discovery for cursor in known.values() if cursor.discovery), None))
+        history = bool(session.options.get("history", True))
+        session.is_cloud  # noqa: B018  # the addresses of all other requests depend on it
+        is_discovered = not session.undiscovered(history=history)
+        expected = self._expected_cursors(projects[:_PROJECTS], known) if is_discovered else {}
+        calls: list[Callable[[], Any]] = [
+            lambda: session.discover(history=history),
+            lambda: resolve(session, projects),
+            lambda: self._start_early(Search(session, history=history), expected) if expected else {},
+        ]
+        _, (resolved, failed), early = session.caller.map_all(lambda call: call(), calls)
+        search = Search(session, history=history)
+        keys: dict[str, str] = {}
+        complete: set[str] = set()
+        latest: dict[str, str] = {}
+        milestones = MilestoneReader.read(session, search, [project for project, _ in resolved], self._rules)
+        progress = self._progress(resolved, milestones, known, failed)
+        for page in self._changes(search, milestones, progress, failed, early):
+            keys |= {project.id: project.key for project in page.projects}
+            latest |= page.cursors
+            complete |= page.complete
+            yield page
+        ends = {project: cursor for project in sorted(complete) if (cursor := Cursor.decode(latest.get(project, "")))}
+        due = [
+            (project, keys[project], cursor) for project, cursor in ends.items() if self._sweeps.is_due(cursor.swept_at)
+        ]
+        yield from session.caller.map_ahead(lambda entry: self._sweep(search, *entry), due)
 
+    def _scope(self, key: str) -> str:
+        """The scope of a cursor: the project's key, and the fingerprint of its rules."""
+        return f"{key} {self._rules.fingerprint(key)}".strip()
 
-def _likely(rules: RuleMilestones, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
-    """The cursors of the projects that these keys named when they were last read; none where one is not certain."""
-    by_place: dict[str, list[Cursor]] = {}
-    for cursor in known.values():
-        by_place.setdefault(cursor.place, []).append(cursor)
-    mine = [by_place.get(_place(rules, key), []) for key in keys]
-    return {key: some[0] for key, some in zip(keys, mine, strict=True)} if all(len(some) == 1 for some in mine) else {}
+    def _expected_cursors(self, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
+        """The cursors of the projects that these keys named at the last pull; empty if one of them is uncertain."""
+        by_scope: dict[str, list[Cursor]] = {}
+        for cursor in known.values():
+            by_scope.setdefault(cursor.scope, []).append(cursor)
+        matches = [by_scope.get(self._scope(key), []) for key in keys]
+        if any(len(cursors) != 1 for cursors in matches):
+            return {}
+        return {key: cursors[0] for key, cursors in zip(keys, matches, strict=True)}
 
+    def _start_early(self, search: Search, cursors: Mapping[str, Cursor]) -> EarlyStarts:
+        """Begin the search while the projects are resolved; return it by its query.
 
-def _ahead(session: Session, search: Search, cursors: Mapping[str, Cursor]) -> Mapping[str, Future[Begun]]:
-    """The beginning of a walk, by its query, which is asked for while the projects are looked up.
+        If other projects are resolved, the query differs, and this answer is dropped. Otherwise it is the same request
+        that would follow, so its errors count, too.
+        """
+        where = _where(self._session, cursors)
+        return {where: attempt(lambda: _begin(search, where, cursors))}
 
-    If they are other ones by now the query is another, too, and this answer is passed over; else the very same was to
-    be asked, so that even a failure is what it would have been.
-    """
-    where = _where(session, cursors)
-    return {where: attempt(lambda: _begin(search, where, cursors))}
+    def _sweep(self, search: Search, project: str, key: str, cursor: Cursor) -> Page:
+        """List the ids of all issues of a project."""
+        try:
+            ids = search.ids(jql.any_of("project", [key]))
+        except PROJECT_ERRORS as error:
+            return Page(failed={key: for_project(error, key)})
+        swept = structs.replace(cursor, swept_at=self._sweeps.now())
+        return Page(all_issues={project: ids}, cursors={project: swept.encode()})
+
+    def _progress(
+        self,
+        resolved: Sequence[tuple[api_types.Project, str]],
+        milestones: MilestoneReader,
+        cursors: Mapping[str, Cursor],
+        failed: dict[str, TrackerError],
+    ) -> list[_Progress]:
+        """The projects whose milestones could be read. The errors of the others are added to ``failed``."""
+        entries: list[_Progress] = []
+        for project, configured in resolved:
+            if project.id in milestones.failed:
+                failed[configured] = milestones.failed[project.id]
+                continue
+            cursor, scope = cursors.get(project.id), self._scope(project.key)
+            if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
+                cursor = None
+            swept_at = cursor.swept_at if cursor else self._sweeps.now()
+            matches = milestones.query_matches.get(project.id, {})
+            entries.append(_Progress(project, configured, cursor, swept_at, scope, matches))
+        return entries
+
+    def _changes(
+        self,
+        search: Search,
+        milestones: MilestoneReader,
+        progress: Sequence[_Progress],
+        failed: dict[str, TrackerError],
+        early: EarlyStarts,
+    ) -> Iterator[Page]:
+        """Yield one page with all projects and milestones, then the issues."""
+        yield Page(
+            projects=tuple(project_of(entry.project, self._session.site) for entry in progress),
+            milestones=tuple(row for entry in progress for row in milestones.milestones[entry.project.id]),
+            all_milestones=frozenset(entry.project.id for entry in progress),
+            failed=failed,
+        )
+        for n in range(0, len(progress), _PROJECTS):
+            batch = progress[n : n + _PROJECTS]
+            yield from _IssueReader(self._session, search, milestones.fields, batch, early).pages()
 
 
 def _where(session: Session, cursors: Mapping[str, Cursor | None]) -> str:
-    """The query for what is to be read of projects, by key."""
-    everything = [key for key, cursor in cursors.items() if cursor is None]
-    parts = [jql.any_of("project", everything)] if everything else []
+    """The query for the issues to read, by the cursors of project keys."""
+    new = [key for key, cursor in cursors.items() if cursor is None]
+    parts = [jql.any_of("project", new)] if new else []
     for key, cursor in cursors.items():
         if cursor is not None:
-            name, at = ("created", cursor.created) if cursor.created else ("updated", cursor.at - OVERLAP)
-            parts.append(f"project = {jql.literal(key)} AND {jql.since(name, at, session.zone)}")
+            created = cursor.created_until
+            field, at = ("created", created) if created else ("updated", cursor.newest - OVERLAP)
+            parts.append(f"project = {jql.literal(key)} AND {jql.since(field, at, session.time_zone)}")
     return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts)
 
 
-def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> Begun:
-    changes = all(cursor is not None and cursor.created is None for cursor in cursors.values())
-    return search.latest(where) if changes else search.begin(where)
-
-
-def _sweep(search: Search, sweeping: SweepSchedule, project: str, key: str, cursor: Cursor) -> Page:
-    try:
-        ids = search.ids(jql.any_of("project", [key]))
-    except OWN as problem:
-        return Page(failed={key: of_project(problem, key)})
-    swept = structs.replace(cursor, swept=sweeping.now())
-    return Page(all_issues={project: ids}, cursors={project: swept.write()})
-
-
-def _changes(
-    session: Session,
-    search: Search,
-    sweeping: SweepSchedule,
-    rules: RuleMilestones,
-    found: Sequence[tuple[ProjectOf, str]],
-    failed: dict[str, TrackerError],
-    cursors: Mapping[str, Cursor],
-    ahead: Mapping[str, Future[Begun]],
-) -> Iterator[Page]:
-    """First one page with all projects and versions, then the issues."""
-    goals = MilestoneReader.read(session, search, [project for project, _ in found], rules)
-    good: list[_Progress] = []
-    rows = []
-    for project, configured in found:
-        if project.id in goals.failed:
-            failed[configured] = goals.failed[project.id]
-            continue
-        rows += goals.milestones[project.id]
-        cursor = cursors.get(project.id)
-        place = _place(rules, project.key)
-        if cursor is not None and cursor.place != place and (cursor.place or " " in place):
-            cursor = None
-        swept, picked = cursor.swept if cursor else sweeping.now(), goals.picked.get(project.id, {})
-        good.append(_Progress(project, configured, cursor, swept, place, picked))
-    yield Page(
-        projects=tuple(project_of(progress.project, session.site) for progress in good),
-        milestones=tuple(rows),
-        all_milestones=frozenset(progress.project.id for progress in good),
-        failed=failed,
-    )
-    for n in range(0, len(good), _TOGETHER):
-        yield from _Walk(session, search, goals.places, good[n : n + _TOGETHER], ahead).pages()
+def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> SearchStart:
+    has_only_changes = all(cursor is not None and cursor.created_until is None for cursor in cursors.values())
+    return search.begin_newest(where) if has_only_changes else search.begin(where)
 
 
 # --- issues -----------------------------------------------------------------------------------------------------
 
 
-class _Walk:
-    """The issues of some projects, together: what changed for those with a cursor, everything for the others."""
+class _IssueReader:
+    """Reader of the issues of several projects: changes of projects with a cursor, everything of the others."""
 
     def __init__(
         self,
         session: Session,
         search: Search,
-        places: MilestoneFields,
+        fields: MilestoneFields,
         projects: Sequence[_Progress],
-        ahead: Mapping[str, Future[Begun]],
+        early: EarlyStarts,
     ) -> None:
-        self._session, self._search, self._places, self._ahead = session, search, places, ahead
+        self._session, self._search, self._fields, self._early = session, search, fields, early
         self._by_id = {progress.project.id: progress for progress in projects}
         self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
-        self._points = len(session.custom[0])
-        self._blocked = str(session.options.get("blocked_link") or "is blocked by")
+        self._points = len(session.custom_fields.points)
+        self._blocked_link = str(session.options.get("blocked_link") or "is blocked by")
 
     def pages(self) -> Iterator[Page]:
-        """The pages; the last one completes the projects that did not fail."""
+        """Yield the pages; the last page completes the projects that did not fail."""
         cursors = {key: progress.cursor for key, progress in self._by_key.items()}
         where = _where(self._session, cursors)
         try:
-            begun = self._ahead[where].result() if where in self._ahead else _begin(self._search, where, cursors)
-            self._place(begun.first)
+            start = self._early[where].result() if where in self._early else _begin(self._search, where, cursors)
+            self._correct_projects(start.first)
             for progress in self._by_id.values():
-                progress.at = _end(progress, begun.high, begun.first.items)
-            yield from self._walked(begun.first, begun.rest)
-        except OWN as problem:
-            lost = {}
+                progress.newest = _newest(progress, start.newest, start.first.issues)
+            yield from self._walk(start.first, start.rest)
+        except PROJECT_ERRORS as error:
+            failed = {}
             for progress in self._running():
-                progress.failed = True
-                lost[progress.configured] = of_project(problem, progress.project.key)
-            yield Page(failed=lost)
+                progress.has_failed = True
+                failed[progress.configured] = for_project(error, progress.project.key)
+            yield Page(failed=failed)
 
-    def _walked(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
+    def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
         if rest is None:
-            news = [item for item in first.items if self._is_new(item)]
-            page = self._page(Batch(news, self._search.histories(news), first.bad), all_items=first.items)
-            yield from self._waiting(news)
-            yield from self._come_and_gone()
-            yield self._finished(page)
+            new = [issue for issue in first.issues if self._is_new(issue)]
+            page = self._page(Batch(new, self._search.histories(new), first.errors), received=first.issues)
+            yield from self._blocked_issues(new)
+            yield from self._changed_matches()
+            yield self._last_page(page)
             return
-        yield from self._come_and_gone()
+        yield from self._changed_matches()
         for batch in rest:
-            self._place(batch)
-            news = [item for item in batch.items if self._is_new(item)]
-            page = self._page(Batch(news, batch.logs, batch.bad), all_items=batch.items)
-            yield from self._waiting(news)
-            yield self._under_way(page, batch)
-        yield self._finished(Page())
+            self._correct_projects(batch)
+            new = [issue for issue in batch.issues if self._is_new(issue)]
+            page = self._page(Batch(new, batch.histories, batch.errors), received=batch.issues)
+            yield from self._blocked_issues(new)
+            yield self._with_cursors(page, batch)
+        yield self._last_page(Page())
 
-    def _waiting(self, changed: Sequence[Item]) -> Iterator[Page]:
-        """The issues here that these block: whether they are blocked changes without their being updated."""
-        read_before = {key for key, p in self._by_key.items() if p.cursor is not None and not p.failed}
-        keys = {key for item in changed for key in blocked_by(item, self._blocked)} - {item.key for item in changed}
-        yield from self._again("key", sorted(key for key in keys if key.rpartition("-")[0] in read_before))
+    def _blocked_issues(self, changed: Sequence[api_types.Issue]) -> Iterator[Page]:
+        """Read the issues that ``changed`` block: Jira does not update them with a blocker."""
+        pulled = {key for key, p in self._by_key.items() if p.cursor is not None and not p.has_failed}
+        keys = {key for issue in changed for key in blocked_keys(issue, self._blocked_link)}
+        rest = keys - {issue.key for issue in changed}
+        yield from self._read_again("key", sorted(key for key in rest if key.rpartition("-")[0] in pulled))
 
-    def _come_and_gone(self) -> Iterator[Page]:
-        """The issues that a query finds and did not find, or the other way round: without their being updated."""
+    def _changed_matches(self) -> Iterator[Page]:
+        """Read the issues that a rule's query finds now and did not find before, or the other way round."""
         ids: set[str] = set()
         for progress in self._running():
-            before = progress.cursor.picked if progress.cursor else progress.picked
-            for milestone, found in progress.picked.items():
-                ids |= set(found) ^ set(before.get(milestone, ()))
-        yield from self._again("id", sorted(ids))
+            before = progress.cursor.query_matches if progress.cursor else progress.query_matches
+            for milestone, issues in progress.query_matches.items():
+                ids |= set(issues) ^ set(before.get(milestone, ()))
+        yield from self._read_again("id", sorted(ids))
 
-    def _again(self, name: str, wanted: Sequence[str]) -> Iterator[Page]:
-        """These issues, by key or id. Where one is gone meanwhile Jira answers for none: then for each half."""
-        if len(wanted) > _AGAIN:
-            for n in range(0, len(wanted), _AGAIN):
-                yield from self._again(name, wanted[n : n + _AGAIN])
-        elif wanted:
+    def _read_again(self, field: str, values: Sequence[str]) -> Iterator[Page]:
+        """Read issues by key or id. If one was deleted meanwhile, Jira refuses the query: then read each half."""
+        if len(values) > _KEYS:
+            for n in range(0, len(values), _KEYS):
+                yield from self._read_again(field, values[n : n + _KEYS])
+        elif values:
             try:
-                batch = self._search.begin(jql.any_of(name, wanted)).first
+                batch = self._search.begin(jql.any_of(field, values)).first
             except RefusedError:
-                half = len(wanted) // 2
-                for part in (wanted[:half], wanted[half:]) if half else ():
-                    yield from self._again(name, part)
+                half = len(values) // 2
+                for part in (values[:half], values[half:]) if half else ():
+                    yield from self._read_again(field, part)
                 return
-            self._place(batch)
-            yield self._page(Batch(batch.items, self._search.histories(batch.items), batch.bad), all_items=())
+            self._correct_projects(batch)
+            histories = self._search.histories(batch.issues)
+            yield self._page(Batch(batch.issues, histories, batch.errors), received=())
 
-    def _place(self, batch: Batch) -> None:
-        """Jiras that were merged or imported may name another project id in an issue; its key says where it is."""
-        for item in batch.items:
-            progress = self._by_key.get(item.key.rpartition("-")[0])
-            if progress is not None and item.fields.project.id not in self._by_id:
-                item.fields.project = IdOf(progress.project.id)
+    def _correct_projects(self, batch: Batch) -> None:
+        """Set the project of each issue by its key: a merged or imported Jira may name another project id."""
+        for issue in batch.issues:
+            progress = self._by_key.get(issue.key.rpartition("-")[0])
+            if progress is not None and issue.fields.project.id not in self._by_id:
+                issue.fields.project = api_types.IdRef(progress.project.id)
 
-    def _is_new(self, item: Item) -> bool:
-        progress = self._by_id.get(item.fields.project.id)
+    def _is_new(self, issue: api_types.Issue) -> bool:
+        progress = self._by_id.get(issue.fields.project.id)
         cursor = progress.cursor if progress else None
-        return cursor is None or cursor.seen.get(item.id) != moment_of(item.fields.updated)
+        return cursor is None or cursor.seen_updates.get(issue.id) != to_utc(issue.fields.updated)
 
-    def _page(self, batch: Batch, all_items: Sequence[Item]) -> Page:
-        """The rows of a batch; a project with an issue that cannot be read fails from here on."""
+    def _page(self, batch: Batch, received: Sequence[api_types.Issue]) -> Page:
+        """The page of a batch. A project with an unreadable issue fails from here on.
+
+        ``received`` are all issues that Jira sent, the batch holds only the new ones.
+        """
         failed: dict[str, TrackerError] = {}
         for progress in self._running():
-            if progress.project.key in batch.bad:
-                progress.failed = True
-                failed[progress.configured] = batch.bad[progress.project.key]
+            if progress.project.key in batch.errors:
+                progress.has_failed = True
+                failed[progress.configured] = batch.errors[progress.project.key]
         running = {progress.project.id: progress for progress in self._running()}
-        for item in all_items:
-            of = running.get(item.fields.project.id)
-            updated = moment_of(item.fields.updated)
-            if of is not None and (of.at is None or updated >= of.at - OVERLAP - timedelta(minutes=1)):
-                of.updated[item.id] = updated
-        self._meet(batch)
+        for row in received:
+            owner = running.get(row.fields.project.id)
+            updated = to_utc(row.fields.updated)
+            if owner is not None and (owner.newest is None or updated >= owner.newest - OVERLAP - timedelta(minutes=1)):
+                owner.updates[row.id] = updated
+        self._refresh_categories(batch)
         issues: list[Issue] = []
         histories: dict[str, tuple[Event, ...]] = {}
-        told: dict[str, tuple[DueDate, ...]] = {}
-        for item in batch.items:
-            if item.fields.project.id in running:
-                issue, events = self._issue(item, batch)
+        dates: dict[str, tuple[DueDate, ...]] = {}
+        for row in batch.issues:
+            if row.fields.project.id in running:
+                issue, events = self._issue(row, batch)
                 issues.append(issue)
-                if batch.logs is not None:
+                if batch.histories is not None:
                     histories[issue.id] = events
-                    if item.id in self._places.epic_ids:
-                        told[epic_id(item.id)] = due_dates(issue.created_at, issue.due, batch.logs.get(item.id, []))
-        return Page(issues=tuple(issues), histories=histories, failed=failed, due_dates=told)
+                    if row.id in self._fields.epic_ids:
+                        entries = batch.histories.get(row.id, [])
+                        dates[epic_id(row.id)] = due_dates(issue.created_at, issue.due, entries)
+        return Page(issues=tuple(issues), histories=histories, failed=failed, due_dates=dates)
 
-    def _meet(self, batch: Batch) -> None:
-        """Ask for the statuses again where a history tells of one that is not known."""
-        changes = (c for log in (batch.logs or {}).values() for entry in log for c in entry.items if c.to)
-        met = {change.to for change in changes if (change.fieldId or change.field) == "status"}
-        if not met <= self._categories.keys():
-            self._categories = dict(self._session.renew())
+    def _refresh_categories(self, batch: Batch) -> None:
+        """Read the status categories again if a history names an unknown status."""
+        entries = (entry for history in (batch.histories or {}).values() for entry in history)
+        changes = (change for entry in entries for change in entry.items if change.to)
+        statuses = {change.to for change in changes if (change.fieldId or change.field) == "status"}
+        if not statuses <= self._categories.keys():
+            self._categories = dict(self._session.refresh_categories())
 
-    def _issue(self, item: Item, batch: Batch) -> tuple[Issue, tuple[Event, ...]]:
-        status = item.fields.status
+    def _issue(self, row: api_types.Issue, batch: Batch) -> tuple[Issue, tuple[Event, ...]]:
+        status = row.fields.status
         if self._categories:
             self._categories.setdefault(status.id, status.statusCategory.key)
         return issue_of(
-            item,
-            None if batch.logs is None else batch.logs.get(item.id, []),
+            row,
+            None if batch.histories is None else batch.histories.get(row.id, []),
             self._categories,
             self._session.site,
             points=self._points,
-            blocked_link=self._blocked,
-            places=self._places,
+            blocked_link=self._blocked_link,
+            milestone_fields=self._fields,
         )
 
     def _running(self) -> list[_Progress]:
-        return [progress for progress in self._by_id.values() if not progress.failed]
+        return [progress for progress in self._by_id.values() if not progress.has_failed]
 
-    def _under_way(self, page: Page, batch: Batch) -> Page:
-        """The page with how far each first pull has come; other pulls begin again if they are cut off."""
-        if not batch.items:
+    def _with_cursors(self, page: Page, batch: Batch) -> Page:
+        """The page with the cursors of first pulls. Any other pull begins again if it is interrupted."""
+        if not batch.issues:
             return page
-        created = max(moment_of(item.fields.created) for item in batch.items)
+        created = max(to_utc(issue.fields.created) for issue in batch.issues)
         cursors = {
-            p.project.id: Cursor(p.at, created, swept=p.swept).write(p.place)
+            p.project.id: Cursor(p.newest, created, swept_at=p.swept_at).encode(p.scope)
             for p in self._running()
-            if p.at is not None and (p.cursor is None or p.cursor.created is not None)
+            if p.newest is not None and (p.cursor is None or p.cursor.created_until is not None)
         }
-        return _with(page, cursors, frozenset())
+        return structs.replace(page, cursors=cursors, complete=frozenset())
 
-    def _finished(self, page: Page) -> Page:
+    def _last_page(self, page: Page) -> Page:
+        """The page with the final cursors, completing the projects that did not fail."""
         running = self._running()
-        ended = {p.project.id: Cursor.after(p.at, p.updated, p.swept) for p in running if p.at is not None}
-        if ended:
-            first = min(ended)
-            ended[first] = structs.replace(ended[first], known=self._session.found())
-        by_id = self._by_id
-        cursors = {id_: cursor.write(by_id[id_].place, by_id[id_].picked) for id_, cursor in ended.items()}
-        return _with(page, cursors, frozenset(p.project.id for p in running))
+        ends = {
+            p.project.id: Cursor.after_pull(p.newest, p.updates, p.swept_at) for p in running if p.newest is not None
+        }
+        if ends:
+            first = min(ends)
+            ends[first] = structs.replace(ends[first], discovery=self._session.discovery())
+        cursors = {
+            project: cursor.encode(self._by_id[project].scope, self._by_id[project].query_matches)
+            for project, cursor in ends.items()
+        }
+        return structs.replace(page, cursors=cursors, complete=frozenset(p.project.id for p in running))
 
 
-def _with(page: Page, cursors: Mapping[str, str], complete: frozenset[str]) -> Page:
-    return structs.replace(page, cursors=cursors, complete=complete)
+def _newest(progress: _Progress, newest: datetime | None, issues: Sequence[api_types.Issue]) -> datetime | None:
+    """The time where the next pull begins: the newest update when this pull began.
 
-
-def _end(progress: _Progress, high: datetime | None, items: Sequence[Item]) -> datetime | None:
-    """Where the next pull begins: the last update there was when this one began.
-
-    One answer holds all of one moment, so its own last update will do. A walk of many pages takes time, so ``high``
-    is what the tracker said at its beginning; a first pull that was cut off keeps the one of its own beginning.
+    A single answer holds the state of one moment, so its own newest update counts. A walk of many pages takes time, so
+    ``newest`` is what Jira said at its beginning. An interrupted first pull keeps the time of its own beginning.
     """
-    if progress.cursor is not None and progress.cursor.created is not None:
-        return progress.cursor.at
-    mine = [moment_of(item.fields.updated) for item in items if item.fields.project.id == progress.project.id]
-    newest = high or max(mine, default=None)
-    if progress.cursor is None:
-        return newest
-    return progress.cursor.at if newest is None else max(newest, progress.cursor.at)
+    cursor = progress.cursor
+    if cursor is not None and cursor.created_until is not None:
+        return cursor.newest
+    own = [to_utc(issue.fields.updated) for issue in issues if issue.fields.project.id == progress.project.id]
+    latest = newest or max(own, default=None)
+    if cursor is None:
+        return latest
+    return cursor.newest if latest is None else max(latest, cursor.newest)

@@ -1,4 +1,4 @@
-"""How to talk to a Jira: its dialect, credentials, the SDK's sessions as transport, and what is asked only once."""
+"""Transport to Jira: the SDK's sessions send the requests. Also the facts about a Jira that are read once a day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,56 +16,72 @@ import jira
 import msgspec
 import requests
 
-from connectors.jira.api_types import Field, Page, ServerInfo, StatusOf, User
+from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
 from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.protocol import Setup
 
-__all__ = ["OWN", "Session", "normalised", "of_project"]
+__all__ = ["PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
 
 T = TypeVar("T")
 
-OWN = (GoneError, RefusedError, MalformedError, BusyError)
-"""Failures that may be one project's alone; any other is the whole connection's."""
+PROJECT_ERRORS = (GoneError, RefusedError, MalformedError, BusyError)
+"""Errors that may concern one project. All other errors end the work of the connection."""
+
 Query = Mapping[str, Any]
 Body = Mapping[str, Any]
 Verb = Literal["GET", "POST", "PUT", "DELETE"]
 
-_PAGE = 50
+_PAGE_SIZE = 50
 """Rows in a page of the Agile API."""
-_STANDS = timedelta(days=1)
-"""How long what was found out about a Jira is believed."""
+
+_DISCOVERY_AGE = timedelta(days=1)
+"""Age after which the facts about a Jira are read again."""
+
 _GATEWAY = "api.atlassian.com"
-"""Where OAuth tokens and those with scopes are sent, with the site's id in the path; people cannot look there."""
+"""Host for OAuth tokens and tokens with scopes, with the site's id in the path. Browsers cannot open it."""
+
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", _GATEWAY)
 _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
-_EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
-_SPRINT = "com.pyxis.greenhopper.jira:gh-sprint"
+_EPIC_LINK_KIND = "com.pyxis.greenhopper.jira:gh-epic-link"
+_SPRINT_KIND = "com.pyxis.greenhopper.jira:gh-sprint"
 
 
-def normalised(url: str) -> str:
-    """The base URL as identity: scheme and host in lower case, no trailing slash, query or fragment."""
+def normalise_url(url: str) -> str:
+    """The base URL that identifies a Jira: scheme and host in lower case, no trailing slash, query or fragment."""
     parts = urlsplit(url.strip())
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
 
 
-def of_project(problem: TrackerError, project: str) -> TrackerError:
-    """The same failure, of this project alone."""
-    return type(problem)(problem.connection, project, problem.detail)
+def for_project(error: TrackerError, project: str) -> TrackerError:
+    """The same error, naming this project."""
+    return type(error)(error.connection, project, error.detail)
+
+
+class CustomFields(NamedTuple):
+    """Ids of custom fields.
+
+    ``points`` are the story points fields, the best match first. ``epic_link`` and ``sprint`` are empty if missing.
+    """
+
+    points: tuple[str, ...]
+    epic_link: str
+    sprint: str
 
 
 class Session:
-    """One Jira behind one set of credentials. Shared by threads: each request borrows an SDK client of its own."""
+    """All requests of one connection. Its threads may share it: each request borrows an SDK client of its own."""
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.options = setup.name, setup.options
-        self.base_url = normalised(setup.url)
+        self.base_url = normalise_url(setup.url)
         self.caller = Caller(setup, per_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
-        self._clock, self._found_at, self._recalled = setup.clock, datetime.min.replace(tzinfo=UTC), False
+        self._clock = setup.clock
+        self._discovered_at, self._is_recalled = datetime.min.replace(tzinfo=UTC), False
         self._lock = threading.Lock()
         self._idle: list[jira.JIRA] = []
 
@@ -80,57 +96,57 @@ class Session:
         body: Body | None = None,
         project: str = "",
     ) -> T:
-        """Read something, by POST when there is a body. Raises a `TrackerError`."""
+        """Read an object; by POST if there is a body. Raises a `TrackerError`."""
         verb: Verb = "GET" if body is None else "POST"
         response = self.caller.read(lambda: self._send(verb, self.address(path), query, body), project)
         return decode(response, type_, self.name, project)
 
     def pages(self, type_: type[T], path: str, query: Query, project: str = "") -> Iterator[T]:
-        """Every row of a list of the Agile API, which tells the last page."""
-        start, last = 0, False
-        while not last:
-            asked = {**query, "startAt": start, "maxResults": _PAGE}
+        """Yield every row of a list of the Agile API, which marks the last page."""
+        address, start, is_last = f"{self.base_url}/rest/agile/1.0/{path}", 0, False
+        while not is_last:
+            parameters = {**query, "startAt": start, "maxResults": _PAGE_SIZE}
             response = self.caller.read(
-                lambda asked=asked: self._send("GET", f"{self.base_url}/rest/agile/1.0/{path}", asked, None),  # type: ignore[misc]
+                lambda parameters=parameters: self._send("GET", address, parameters, None),  # type: ignore[misc]
                 project,
             )
-            page = decode(response, Page[type_], self.name, project)  # type: ignore[valid-type]
+            page = decode(response, api_types.AgilePage[type_], self.name, project)  # type: ignore[valid-type]
             if not page.values and not page.isLast:
-                raise MalformedError(self.name, project, "an empty page that promises more")
+                raise MalformedError(self.name, project, "an empty page announces another page")
             yield from page.values
-            start, last = start + len(page.values), page.isLast
+            start, is_last = start + len(page.values), page.isLast
 
     def get(self, address: str) -> Response:
-        """Read one whole address with its headers. Raises a `TrackerError`."""
+        """Read a whole address, and return the answer with its headers. Raises a `TrackerError`."""
         return self.caller.read(lambda: self._send("GET", address, None, None))
 
     def write(
         self, verb: Verb, path: str, body: Body | None = None, query: Query | None = None, *, project: str = ""
     ) -> Response:
-        """Change something; whatever is not a POST may be sent twice. Raises a `TrackerError`."""
+        """Send a change. PUT and DELETE may be repeated, POST is sent once. Raises a `TrackerError`."""
         address = self.address(path)
         return self.caller.write(
             lambda: self._send(verb, address, query, body), project, repeatable=verb in ("PUT", "DELETE")
         )
 
     def upload(self, path: str, name: str, content: bytes, *, project: str = "") -> Response:
-        """Attach a picture (PNG); it is sent once. Raises a `TrackerError`."""
+        """Attach a PNG picture; sent once. Raises a `TrackerError`."""
         address = self.address(path)
         file = {"file": (name, content, "image/png")}
-        # without a type of its own, the form gets that of a form; Jira takes no form without the other header
+        # None lets requests set the content type of a form; Jira accepts a form only with the second header
         headers = {"Content-Type": None, "X-Atlassian-Token": "no-check"}
         return self.caller.write(lambda: self._send("POST", address, None, None, files=file, headers=headers), project)
 
     def address(self, path: str) -> str:
-        """The address of a resource in this dialect's API."""
-        return f"{self.base_url}/rest/api/{'3' if self.cloud else '2'}/{path}"
+        """The address of a resource in the API of Cloud (version 3) or Data Center (version 2)."""
+        return f"{self.base_url}/rest/api/{'3' if self.is_cloud else '2'}/{path}"
 
     def _send(self, verb: Verb, address: str, query: Query | None, body: Body | None, **more: Any) -> Response:
         with self._client() as client:
-            # The SDK's own session raises before status and headers can be seen, so its parent sends. A redirect is
-            # not followed: it would turn a POST into a GET, and mostly leads to a login page.
+            # The SDK's own session raises before status and headers can be read, so its parent class sends. Redirects
+            # are not followed: they would turn a POST into a GET, and mostly lead to a login page.
             answer: requests.Response = requests.Session.request(
-                client._session,  # noqa: SLF001  # the SDK's only door to bytes
+                client._session,  # noqa: SLF001  # the SDK has no public method for raw requests
                 verb,
                 address,
                 params=query,
@@ -142,7 +158,7 @@ class Session:
             )
             with answer:
                 content = read_body(answer, self._clock)
-        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
+        return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content)
 
     @contextmanager
     def _client(self) -> Iterator[jira.JIRA]:
@@ -163,61 +179,76 @@ class Session:
         return client
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         with self._lock:
             clients, self._idle = self._idle, []
         for client in clients:
             client.close()  # type: ignore[no-untyped-call]
 
-    # --- asked once -----------------------------------------------------------------------------------------------
+    # --- discovery: facts that are read once a day ------------------------------------------------------------------
 
-    def missing(self, *, history: bool) -> list[str]:
-        """What a pull will need and nobody asked for yet."""
-        needed = ["cloud", "custom", "me", "site", *(["categories"] if history else [])]
+    def undiscovered(self, *, history: bool) -> list[str]:
+        """The names of the facts that a pull needs and that are not known yet."""
+        needed = ["is_cloud", "custom_fields", "own_account", "site", *(["categories"] if history else [])]
         return [name for name in needed if name not in vars(self)]
 
     def discover(self, *, history: bool) -> None:
-        """Ask now, side by side, for what is missing: a failure here is the whole connection's."""
-        self.cloud  # noqa: B018  # the addresses of the others depend on it
-        missing = self.missing(history=history)
+        """Read the unknown facts, several at the same time. An error here concerns the whole connection."""
+        self.is_cloud  # noqa: B018  # the addresses of the other facts depend on it
+        names = self.undiscovered(history=history)
         try:
-            self.caller.map_all(lambda name: getattr(self, name), missing)
-        except GoneError as problem:
-            raise MalformedError(self.name, "", problem.detail) from None
-        if missing:
-            self._found_at = self._clock()
+            self.caller.map_all(lambda name: getattr(self, name), names)
+        except GoneError as error:
+            raise MalformedError(self.name, "", error.detail) from None
+        if names:
+            self._discovered_at = self._clock()
 
-    def recall(self, known: Discovery | None) -> None:
-        """Believe what was found out before, unless it is a day old or of other credentials or options."""
-        if known is None or known.of != self._of or not timedelta(0) <= self._clock() - known.at < _STANDS:
+    def recall(self, discovery: Discovery | None) -> None:
+        """Use earlier facts, unless they are a day old or belong to other credentials or options."""
+        if discovery is None or discovery.fingerprint != self._fingerprint:
             return
-        self._found_at, self._recalled = known.at, True
-        found = {"cloud": known.cloud, "custom": (known.points, known.epic, known.sprint), "me": known.me}
-        further = {"categories": dict(known.categories), "site": known.site}
-        vars(self).update(found | {name: value for name, value in further.items() if value})
+        if not timedelta(0) <= self._clock() - discovery.at < _DISCOVERY_AGE:
+            return
+        self._discovered_at, self._is_recalled = discovery.at, True
+        facts: dict[str, Any] = {
+            "is_cloud": discovery.cloud,
+            "custom_fields": CustomFields(discovery.points, discovery.epic_link, discovery.sprint),
+            "own_account": discovery.account,
+        }
+        optional = {"categories": dict(discovery.categories), "site": discovery.site}
+        vars(self).update(facts | {name: value for name, value in optional.items() if value})
 
-    def found(self) -> Discovery:
-        """What has been found out, to be recalled."""
-        points, epic, sprint = self.custom
-        categories = vars(self).get("categories", {})
-        return Discovery(self._of, self._found_at, self.cloud, points, epic, self.me, categories, sprint, self.site)
+    def discovery(self) -> Discovery:
+        """The known facts, for `recall`."""
+        fields = self.custom_fields
+        return Discovery(
+            fingerprint=self._fingerprint,
+            at=self._discovered_at,
+            cloud=self.is_cloud,
+            points=fields.points,
+            epic_link=fields.epic_link,
+            account=self.own_account,
+            categories=vars(self).get("categories", {}),
+            sprint=fields.sprint,
+            site=self.site,
+        )
 
-    def renew(self) -> Mapping[str, str]:
-        """Ask for the statuses again, if they were only recalled."""
-        if self._recalled:
-            self._recalled = False
+    def refresh_categories(self) -> Mapping[str, str]:
+        """Read the status categories again if they were only recalled."""
+        if self._is_recalled:
+            self._is_recalled = False
             vars(self).pop("categories", None)
         return self.categories
 
     @property
-    def _of(self) -> str:
-        """Tells credentials and options apart; too short to tell anything else of them."""
-        told = msgspec.json.encode([self.base_url, sorted(self._secrets.items()), self.options], order="sorted")
-        return blake2b(told, digest_size=4).hexdigest()
+    def _fingerprint(self) -> str:
+        """Fingerprint of URL, credentials and options; too short to reveal them."""
+        values = msgspec.json.encode([self.base_url, sorted(self._secrets.items()), self.options], order="sorted")
+        return blake2b(values, digest_size=4).hexdigest()
 
     @cached_property
-    def cloud(self) -> bool:
-        """Whether this is Jira Cloud: by option, by host, else one request. What is not Cloud is Data Center."""
+    def is_cloud(self) -> bool:
+        """Return whether this is Jira Cloud: by option, by host, else by one request. If not, it is Data Center."""
         dialect = self.options.get("dialect")
         if dialect:
             return bool(dialect == "cloud")
@@ -227,49 +258,53 @@ class Session:
         address = f"{self.base_url}/rest/api/2/serverInfo"
         try:
             response = self.caller.read(lambda: self._send("GET", address, None, None))
-        except GoneError as problem:
-            raise MalformedError(self.name, "", problem.detail) from None
-        return decode(response, ServerInfo, self.name).deploymentType == "Cloud"
+        except GoneError as error:
+            raise MalformedError(self.name, "", error.detail) from None
+        return decode(response, api_types.ServerInfo, self.name).deploymentType == "Cloud"
 
     @cached_property
     def site(self) -> str:
-        """The address under which people look at issues; it is not always ours, which is also our identity."""
+        """The address where people open issues. It differs from `base_url`, our identity, behind the gateway only."""
         if urlsplit(self.base_url).hostname != _GATEWAY:
             return self.base_url
-        return normalised(self.read(ServerInfo, "serverInfo").baseUrl) or self.base_url
-
-    def listed(self, option: str) -> tuple[str, ...]:
-        """An option that holds a list; a single word is a list of one."""
-        given = self.options.get(option) or ()
-        return (given,) if isinstance(given, str) else tuple(str(one) for one in given)
+        return normalise_url(self.read(api_types.ServerInfo, "serverInfo").baseUrl) or self.base_url
 
     @cached_property
-    def me(self) -> User:
+    def own_account(self) -> api_types.User:
         """The account of the token."""
-        return self.read(User, "myself")
+        return self.read(api_types.User, "myself")
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of the account's profile, in which Jira reads the times of a query."""
+    def time_zone(self) -> ZoneInfo:
+        """The time zone of the account's profile: Jira reads the times of a query in it."""
+        name = self.own_account.timeZone
         try:
-            return ZoneInfo(self.me.timeZone)
+            return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError):
-            raise MalformedError(self.name, "", f"its time zone {self.me.timeZone!r} is not known here") from None
+            detail = f"the account's time zone {name!r} is unknown here; set another in its Jira profile"
+            raise MalformedError(self.name, "", detail) from None
 
     @cached_property
     def categories(self) -> dict[str, str]:
         """The key of the category of each status, by status id."""
-        return {status.id: status.statusCategory.key for status in self.read(list[StatusOf], "status")}
+        return {status.id: status.statusCategory.key for status in self.read(list[api_types.Status], "status")}
 
     @cached_property
-    def custom(self) -> tuple[tuple[str, ...], str, str]:
-        """Ids of the story points fields, the more telling ones first, of the epic link and the sprint (or empty)."""
-        fields = self.read(list[Field], "field")
-        kinds = {f.id: (f.schema.custom or "") if f.schema else "" for f in fields}
-        named = [f.id for f in fields if f.custom and f.name.lower() in _POINTS_NAMES]
-        found = [f.id for f in fields if kinds[f.id] == _POINTS_KIND and f.id not in named]
-        points = self.listed("points_fields") or (*named, *found)
-        epic, sprint = (
-            next((number for number, kind in kinds.items() if kind == wanted), "") for wanted in (_EPIC_LINK, _SPRINT)
+    def custom_fields(self) -> CustomFields:
+        """The ids of the custom fields that are read."""
+        fields = self.read(list[api_types.Field], "field")
+        kinds = {field.id: (field.schema.custom or "") if field.schema else "" for field in fields}
+        by_name = [field.id for field in fields if field.custom and field.name.lower() in _POINTS_NAMES]
+        by_kind = [field.id for field in fields if kinds[field.id] == _POINTS_KIND and field.id not in by_name]
+        epic_link, sprint = (
+            next((id_ for id_, kind in kinds.items() if kind == wanted), "")
+            for wanted in (_EPIC_LINK_KIND, _SPRINT_KIND)
         )
-        return points, epic, sprint
+        return CustomFields(self.list_option("points_fields") or (*by_name, *by_kind), epic_link, sprint)
+
+    # --- options ----------------------------------------------------------------------------------------------------
+
+    def list_option(self, name: str) -> tuple[str, ...]:
+        """Read an option that holds a list; a single word is a list of one word."""
+        value = self.options.get(name) or ()
+        return (value,) if isinstance(value, str) else tuple(str(entry) for entry in value)

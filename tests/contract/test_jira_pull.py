@@ -181,7 +181,7 @@ def test_patterns_name_projects(served: Stand) -> None:
 
 
 def test_a_first_pull_that_is_cut_off_goes_on(served: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_LOGS", 200)  # issues in one page on Cloud
+    monkeypatch.setattr(search, "_HISTORY_BULK", 200)  # issues in one page on Cloud
     project = served.fill("PAY", 350)
     connector = served.connector()
     state = Pulled()
@@ -278,14 +278,14 @@ def test_a_deletion_among_what_changed_loses_nothing(changed: int, lost: int, mo
         state = pulled(served.connector(), ["PAY"])
         for number in range(1, changed + 1):
             served.tracker.label(project.issues[number], ["changed"], [], ada, served.clock.on(minutes=1))
-        real = search.by_token
+        real = search.token_pages
 
         def vanishing(*asked: Any) -> Iterator[Any]:
             page = next(real(*asked))
             project.issues.pop(changed + 1 - lost, None)
             yield page
 
-        monkeypatch.setattr(search, "by_token", vanishing)  # after the first page, which holds what changed last
+        monkeypatch.setattr(search, "token_pages", vanishing)  # after the first page, which holds what changed last
         pulled(served.connector(), ["PAY"], state)
         left = {f"PAY-{n}" for n in range(1, changed + 1)} - {f"PAY-{changed + 1 - lost}"}
         assert {key for key, issue in state.by_key().items() if "changed" in issue.labels} >= left

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.jira.api_types import History, issue_type
 from connectors.jira.cursor import Cursor
-from connectors.jira.normalize import issue_of, moment_of
+from connectors.jira.normalize import issue_of, to_utc
 from sync.model.tracker_data import Event, EventKind, Issue, State
 
 BORN = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -130,7 +130,7 @@ def test_a_change_of_versions_on_either_dialect() -> None:
 
 @pytest.mark.parametrize("value", [1767258000, 1767258000000, BORN])
 def test_moments_in_text_seconds_and_milliseconds(value: int | datetime) -> None:
-    assert moment_of(value) == BORN
+    assert to_utc(value) == BORN
 
 
 def test_the_first_story_points_with_a_value_count() -> None:
@@ -168,9 +168,9 @@ def test_without_change_logs_the_last_change_of_category_stands_in() -> None:
 
 def test_a_cursor_remembers_what_the_overlap_will_bring_again() -> None:
     updated = {"1": day(5), "2": day(5) - timedelta(minutes=5), "3": day(4)}
-    cursor = Cursor.after(day(5), updated)
-    assert cursor.seen == {"1": day(5), "2": day(5) - timedelta(minutes=5)}
-    assert Cursor.read(cursor.write("")) == cursor
+    cursor = Cursor.after_pull(day(5), updated)
+    assert cursor.seen_updates == {"1": day(5), "2": day(5) - timedelta(minutes=5)}
+    assert Cursor.decode(cursor.encode("")) == cursor
     many = {str(n): day(5) for n in range(500)}
-    assert Cursor.after(day(5), many).seen == {}
-    assert Cursor.read("") is None
+    assert Cursor.after_pull(day(5), many).seen_updates == {}
+    assert Cursor.decode("") is None
