@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
-from sync.forecast.dependencies import Dependency, acyclic, blocking
+from sync.forecast.dependencies import Dependency, dependency_from_links, without_cycles
 from sync.model.errors import DependencyCycleError
 
 __all__ = ["DependencyGraph", "find_dependencies"]
@@ -48,10 +48,10 @@ def find_dependencies(
         return milestones[dependency.before].project.public and milestones[dependency.after].project.public
 
     try:
-        public, public_cycles = acyclic(configured, [own for own in linked if is_public(own)])
+        public, public_cycles = without_cycles(configured, [own for own in linked if is_public(own)])
     except DependencyCycleError as error:
         raise DependencyCycleError([milestones[uid].written for uid in error.ids]) from None
-    dependencies, other_cycles = acyclic(public, [own for own in linked if not is_public(own)])
+    dependencies, other_cycles = without_cycles(public, [own for own in linked if not is_public(own)])
     cycles: dict[str, int] = defaultdict(int)
     for cycle in public_cycles:
         for uid in set(cycle.ids):
@@ -104,7 +104,7 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
                         blockers[before, after].add(blocker)
                         blocked[before, after].add(item)
     for (before, after), blocking_items in sorted(blockers.items()):
-        yield blocking(
+        yield dependency_from_links(
             before,
             after,
             blockers=len(blocking_items),

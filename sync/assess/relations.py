@@ -67,7 +67,7 @@ class _PortfolioBuilder:
         published = self._propagate(self.own_paths, known)
         everything = published if len(known) == len(dependencies) else self._propagate(self.own_paths, dependencies)
         milestones = dict(alone)
-        for uid in published.held:
+        for uid in published.deciding:
             milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
         joints = [self._joint(joint, milestones, known, published) for joint in self.rules.joints]
         self._add_relations(milestones, joints, published)
@@ -90,7 +90,7 @@ class _PortfolioBuilder:
         """Replace each milestone by one with its joint milestones and the checks of its definition."""
         aggregate = {
             uid: any(not can_read(self.alone[uid], self.alone[before]) for before in predecessors)
-            for uid, predecessors in published.held.items()
+            for uid, predecessors in published.deciding.items()
         }
         checks = DefinitionChecks(milestones, self.open_items, self.graph.cycles, self.rules)
         for uid, milestone in milestones.items():
@@ -169,7 +169,7 @@ class _PortfolioBuilder:
 
     def _health_after_others(self, uid: str, propagation: Propagated) -> Health:
         """Return the health of a milestone after those that it waits for."""
-        milestone, predecessors = self.alone[uid], propagation.held[uid]
+        milestone, predecessors = self.alone[uid], propagation.deciding[uid]
         _, parameters = self.snapshot.history(milestone.source, milestone.project)
         horizon = max(self.curves[name].horizon for name in (uid, *predecessors))
         return moved_health(

@@ -1,8 +1,8 @@
-"""The usual ways to forecast a milestone, as permanent rows beside ours: what cannot beat them is worth nothing.
+"""Baselines: the usual methods to forecast a milestone, scored next to ours.
 
-All of them answer one question: will at most a share ``tolerance`` of the milestone's items be open when it is due?
-They see a `Sight`: what was known at the time of asking. The past outcomes that the expanding base rate and Platt's
-scaling learn from are those of milestones which were due more than a day before.
+All answer one question: will at most a share ``tolerance`` of the milestone's items be open when it is due? Their input
+is a `KnownState`, what was known at the time of the question. The expanding base rate and Platt's scaling use the
+outcomes of milestones that were due more than a day before.
 """
 
 from __future__ import annotations
@@ -16,33 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, expit, logit
 
+from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger
 
-__all__ = ["BASELINES", "Sight", "StreamLog", "base_rate", "platt", "sight", "sights"]
+__all__ = ["BASELINES", "KnownState", "StreamLog", "base_rate", "known_state", "known_states", "platt"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 WINDOW = 90
+"""Days of the stream that are known."""
 GAMMA_WINDOW = 84
 PATHS = 1000
-SETTLED = 1.0  # days after the due moment before an outcome counts as known
+SETTLED = 1.0
+"""Days after the due moment from which an outcome counts as known."""
 _TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What is known of one milestone at one time. Times are days.
+class KnownState:
+    """State of one milestone as known at the time of a question.
 
-    ``scope`` items belong to it, ``open`` of them are open; ``closed`` were closed since it started. ``closures`` and
-    ``arrivals`` are its stream's, float64[90]: the last one is the day that ends at the time of asking.
-    ``share`` is the part of the stream's closures since its start that were this milestone's.
+    ``scope``: items in scope; ``open``: open items; ``done``: items done since its start. ``elapsed`` and
+    ``remaining``: days since the start and until the due moment. ``closures`` and ``arrivals``: those of its stream per
+    day, float64[90], of which the last day ends at the time of the question. ``share``: the part of the stream's
+    closures since the start that were this milestone's.
     """
 
     id: str
     scope: int
     open: int
-    closed: int
+    done: int
     elapsed: float
     remaining: float
     closures: Floats
@@ -50,16 +54,16 @@ class Sight:
     share: float
 
     def must_close(self, tolerance: float) -> int:
-        """Open items that must be closed for the milestone to count as done, its scope staying as it is."""
-        return self.open - math.floor(tolerance * self.scope + _TINY)
+        """Return how many open items must be closed until the milestone counts as done, with its present scope."""
+        return self.open - int(allowed_open(self.scope, tolerance))
 
 
 @dataclass(frozen=True)
 class StreamLog:
-    """When a stream's items arrived and were closed: sorted moments in days, each item's event once.
+    """Arrivals and closures of a stream's items: sorted moments in days since 1970 UTC.
 
-    An item that several of the stream's milestones held (a carried-over one) arrived and was closed once. One that had
-    been closed before it joined was never the stream's work.
+    An item that was in several of the stream's milestones arrived and was closed once. An item that was closed before
+    it joined was never work of the stream.
     """
 
     arrived: Floats
@@ -67,7 +71,7 @@ class StreamLog:
 
     @classmethod
     def of(cls, ledger: Ledger) -> tuple[StreamLog, ...]:
-        """One log for each of the ledger's streams, in the order of their codes."""
+        """Return one log for each of the ledger's streams, in the order of their codes."""
         stream = np.repeat(ledger.stream, np.diff(ledger.offsets))
         finished = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left) & np.isfinite(ledger.closed)
         ends = np.stack([stream[finished], ledger.item[finished], ledger.closed[finished]], axis=1)
@@ -85,8 +89,8 @@ class StreamLog:
         )
 
 
-def sight(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> Sight:
-    """What is known at ``at`` (days) of container ``i``, which has a start and a due moment.
+def known_state(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> KnownState:
+    """Return what is known at ``at`` (days since 1970 UTC) of container ``i``, which has a start and a due moment.
 
     ``log`` is its stream's, ``active`` the number of the stream's milestones that run at ``at``.
     """
@@ -94,11 +98,11 @@ def sight(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> Sig
     start = float(ledger.start[i])
     done = int((ledger.is_done(at, rows) & (ledger.closed[rows] > start)).sum())
     finished = np.searchsorted(log.closed, [start, at], side="right")
-    return Sight(
+    return KnownState(
         id=ledger.containers[i].id,
         scope=int(ledger.in_scope(at, rows).sum()),
         open=int(ledger.is_open(at, rows).sum()),
-        closed=done,
+        done=done,
         elapsed=at - start,
         remaining=float(ledger.due[i]) - at,
         closures=_daily(log.closed, at),
@@ -107,20 +111,20 @@ def sight(ledger: Ledger, log: StreamLog, i: int, at: float, active: int) -> Sig
     )
 
 
-def sights(ledger: Ledger, index: NDArray[np.int64], at: Floats) -> list[Sight]:
-    """What is known of each container ``index`` int64[m] at its time ``at`` float64[m] (days)."""
+def known_states(ledger: Ledger, index: NDArray[np.int64], at: Floats) -> list[KnownState]:
+    """Return what is known of each container ``index`` int64[m] at its ``at`` float64[m] (days since 1970 UTC)."""
     logs = StreamLog.of(ledger)
     ends = np.fmin(ledger.due, ledger.ended)
     starts, stops = (
         [np.sort(moments[ledger.stream == code]) for code in range(len(ledger.streams))]
         for moments in (ledger.start, ends)
     )
-    seen = []
+    states = []
     for i, t in zip(index.tolist(), at.tolist(), strict=True):
         stream = int(ledger.stream[i])
         begun, over = (int(np.searchsorted(of[stream], t, side="right")) for of in (starts, stops))
-        seen.append(sight(ledger, logs[stream], i, t, active=begun - over))
-    return seen
+        states.append(known_state(ledger, logs[stream], i, t, active=begun - over))
+    return states
 
 
 def _daily(events: Floats, at: float) -> Floats:
@@ -128,41 +132,41 @@ def _daily(events: Floats, at: float) -> Floats:
     return np.diff(edges).astype(np.float64)
 
 
-def linear(seen: Sight, tolerance: float) -> float:
-    """The milestone's own pace so far, drawn on as a straight line: yes or no."""
-    return float(_reached(seen.closed / seen.elapsed, seen, tolerance))
+def linear(known: KnownState, tolerance: float) -> float:
+    """Extrapolate the milestone's own pace as a straight line: 0 or 1."""
+    return float(_reached(known.done / known.elapsed, known, tolerance))
 
 
-def jira(seen: Sight, tolerance: float) -> float:
-    """The same with a pace 10 % better and worse, as Jira's version report draws it: between the two, even odds."""
-    return _band(seen.closed / seen.elapsed, seen, tolerance)
+def jira(known: KnownState, tolerance: float) -> float:
+    """Extrapolate the own pace, 10 % faster and slower, as Jira's version report does: 0, .5 or 1."""
+    return _band(known.done / known.elapsed, known, tolerance)
 
 
-def velocity(seen: Sight, tolerance: float) -> float:
-    """The stream's average over 90 days, and 10 % better and worse."""
-    return _band(float(seen.closures.mean()), seen, tolerance)
+def velocity(known: KnownState, tolerance: float) -> float:
+    """Extrapolate the stream's average over 90 days, 10 % faster and slower: 0, .5 or 1."""
+    return _band(float(known.closures.mean()), known, tolerance)
 
 
-def monte_carlo(seen: Sight, tolerance: float) -> float:
-    """Days drawn singly from the stream's last 90, the milestone's share of their closures, scope standing still."""
-    random = _random(seen.id)
-    draws = random.integers(WINDOW, size=(PATHS, max(1, math.ceil(seen.remaining))))
-    return float((seen.share * seen.closures[draws].sum(axis=1) >= seen.must_close(tolerance)).mean())
+def monte_carlo(known: KnownState, tolerance: float) -> float:
+    """Simulate with single days from the stream's last 90, the milestone's share of closures, and a fixed scope."""
+    random = _random(known.id)
+    draws = random.integers(WINDOW, size=(PATHS, max(1, math.ceil(known.remaining))))
+    return float((known.share * known.closures[draws].sum(axis=1) >= known.must_close(tolerance)).mean())
 
 
-def gamma_poisson(seen: Sight, tolerance: float) -> float:
-    """Closed form: a Gamma rate from 84 days of the milestone's share of closures, scope growing as it did."""
-    recent = seen.closures[-GAMMA_WINDOW:].sum() * seen.share
-    growth = seen.arrivals[-GAMMA_WINDOW:].sum() * seen.share * seen.remaining / GAMMA_WINDOW
-    scope = seen.scope + round(growth)
-    must = seen.open + round(growth) - math.floor(tolerance * scope + _TINY)
+def gamma_poisson(known: KnownState, tolerance: float) -> float:
+    """Compute with a Gamma rate from 84 days of the milestone's share of closures, and scope growing as before."""
+    recent = known.closures[-GAMMA_WINDOW:].sum() * known.share
+    growth = known.arrivals[-GAMMA_WINDOW:].sum() * known.share * known.remaining / GAMMA_WINDOW
+    scope = known.scope + round(growth)
+    must = known.open + round(growth) - int(allowed_open(scope, tolerance))
     if must <= 0:
         return 1.0
-    # The chance that a negative binomial count reaches ``must``.
-    return float(betainc(must, recent + 0.5, seen.remaining / (GAMMA_WINDOW + seen.remaining)))
+    # probability that a negative binomial count reaches ``must``
+    return float(betainc(must, recent + 0.5, known.remaining / (GAMMA_WINDOW + known.remaining)))
 
 
-BASELINES: Mapping[str, Callable[[Sight, float], float]] = {
+BASELINES: Mapping[str, Callable[[KnownState, float], float]] = {
     "linear": linear,
     "jira": jira,
     "velocity_90d": velocity,
@@ -171,12 +175,12 @@ BASELINES: Mapping[str, Callable[[Sight, float], float]] = {
 }
 
 
-def _reached(pace: float, seen: Sight, tolerance: float) -> bool:
-    return pace * seen.remaining >= seen.must_close(tolerance) - _TINY
+def _reached(pace: float, known: KnownState, tolerance: float) -> bool:
+    return pace * known.remaining >= known.must_close(tolerance) - _TINY
 
 
-def _band(pace: float, seen: Sight, tolerance: float) -> float:
-    return sum(float(_reached(pace * part, seen, tolerance)) for part in (0.9, 1.1)) / 2
+def _band(pace: float, known: KnownState, tolerance: float) -> float:
+    return sum(float(_reached(pace * part, known, tolerance)) for part in (0.9, 1.1)) / 2
 
 
 def _random(name: str) -> np.random.Generator:
@@ -184,27 +188,28 @@ def _random(name: str) -> np.random.Generator:
 
 
 def base_rate(asked: Floats, kind: NDArray[np.int64], due: Floats, hit: Bools, of: NDArray[np.int64]) -> Floats:
-    """Expanding hit rate: of the milestones of the kind that were due before, the share which was done by then.
+    """Return the expanding hit rate: the share done of the milestones of the same kind that were due before.
 
-    ``asked`` float64[m] are the times of asking in days about the milestones ``of`` int64[m]; ``kind, due, hit`` are
-    one entry per milestone. With one hit and one miss added (Laplace): .5 while there are none.
+    ``asked`` float64[m]: the times of the questions, in days, about the milestones ``of`` int64[m]. ``kind``, ``due``
+    and ``hit`` have one entry per milestone. One hit and one miss are added (Laplace), so the first answer is .5.
     """
     rate = np.empty(len(asked))
     for code in np.unique(kind[of]):
         order = np.flatnonzero(kind == code)
         order = order[np.argsort(due[order], kind="stable")]
         hits = np.concatenate([[0], np.cumsum(hit[order])])
-        mine = kind[of] == code
-        known = np.searchsorted(due[order] + SETTLED, asked[mine], side="left")
-        rate[mine] = (hits[known] + 1) / (known + 2)
+        rows = kind[of] == code
+        known = np.searchsorted(due[order] + SETTLED, asked[rows], side="left")
+        rate[rows] = (hits[known] + 1) / (known + 2)
     return rate
 
 
 def platt(p: Floats, asked: Floats, due: Floats, hit: Bools, kind: NDArray[np.int64] | None = None) -> Floats:
-    """Platt's scaling, expanding: slope and offset of logit ``p`` fitted to the forecasts whose outcome was known.
+    """Scale probabilities by Platt's method: fit slope and offset of logit ``p`` to the forecasts with known outcomes.
 
-    All one entry per forecast, strictly between 0 and 1; ``asked`` and ``due`` in days. With ``kind`` int64[m] each
-    kind has its own offset. A weak prior holds the scaling at the identity (slope 1, offset 0) while little is known.
+    Columns have one entry per forecast; ``p`` is strictly between 0 and 1, ``asked`` and ``due`` are in days. With
+    ``kind`` int64[m], each kind has its own offset. A weak prior keeps the scaling near the identity (slope 1, offset
+    0) while few outcomes are known.
     """
     kinds = np.zeros(len(p), dtype=np.int64) if kind is None else kind
     offsets = (kinds[:, None] == np.arange(kinds.max(initial=0) + 1)).astype(np.float64)
@@ -219,7 +224,7 @@ def platt(p: Floats, asked: Floats, due: Floats, hit: Bools, kind: NDArray[np.in
 
 
 def _logistic(design: Floats, y: Floats, begin: Floats, prior: Floats) -> Floats:
-    """Weights by Newton's method, in steps of at most 1; the prior weighs as one unit of information each."""
+    """Fit weights by Newton's method in steps of at most 1; each weight's prior counts as one unit of information."""
     weights = begin
     for _ in range(50):
         mean = expit(design @ weights)

@@ -1,4 +1,4 @@
-"""A back-test's result for people: tables for the terminal, and a reliability plot."""
+"""Show the result of a back-test: tables for the terminal, and a reliability plot."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
 
 
 def plot(result: Mapping[str, Any], path: Path | str) -> None:
-    """Write the reliability of the pool, beside Monte Carlo's, as SVG or PNG by the path's suffix.
+    """Write a plot of the reliability of the pool and of Monte Carlo as SVG or PNG, by the path's suffix.
 
     The same result gives the same bytes. Raises ValueError for another suffix, ImportError without matplotlib (the
     extra ``plot``), OSError if the file cannot be written.
@@ -78,7 +78,7 @@ def plot(result: Mapping[str, Any], path: Path | str) -> None:
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("svg", "png"):
         raise ValueError(f"{Path(path).name}: a plot is written as .svg or .png")
-    import matplotlib as mpl  # late: slow to import, and an extra
+    import matplotlib as mpl  # late: slow to import, and from an extra
     from matplotlib.figure import Figure
 
     with mpl.rc_context({"svg.hashsalt": "milesync", "svg.fonttype": "none"}):
@@ -92,10 +92,10 @@ def _panel(axes: Any, bins: Mapping[str, Sequence[Mapping[str, Any]]], title: st
     axes.plot([0, 1], [0, 1], color="#d0d0d0", linewidth=1)
     for method, (color, line) in _PLOTTED.items():
         filled = [b for b in bins[method] if b["n"]]
-        said, came = [b["forecast"] for b in filled], [b["observed"] for b in filled]
+        forecast, observed = [b["forecast"] for b in filled], [b["observed"] for b in filled]
         most = max((b["n"] for b in filled), default=1)
-        axes.plot(said, came, line, color=color, label=_NAMES[method])
-        axes.scatter(said, came, s=[8 + 92 * b["n"] / most for b in filled], color=color)
+        axes.plot(forecast, observed, line, color=color, label=_NAMES[method])
+        axes.scatter(forecast, observed, s=[8 + 92 * b["n"] / most for b in filled], color=color)
         if method == "pool":
             for b in filled:
                 axes.annotate(str(b["n"]), (b["forecast"], b["observed"]), (5, -11), textcoords="offset points", size=7)

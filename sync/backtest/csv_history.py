@@ -1,11 +1,10 @@
-"""Histories in CSV files: pairs ``<prefix>_milestones.csv`` and ``<prefix>_memberships.csv``, plain or .gz.
+"""Read histories from CSV files: pairs ``<prefix>_milestones.csv`` and ``<prefix>_memberships.csv``, plain or .gz.
 
-Milestones: ``milestone, kind, stream, name, start, due``; memberships: ``milestone, item, joined, left, closed``.
-Times are ISO 8601 with a zone (``Z``) or bare dates (UTC); an empty one has not happened. Other columns are ignored.
+Milestones: ``milestone, kind, stream, name, start, due``; memberships: ``milestone, item, joined, left, closed``. Times
+are ISO 8601 with a zone (``Z``) or dates (UTC); an empty time has not come. Other columns are ignored.
 
-``closed`` means done. ``due`` names a day: as everywhere here, the due moment is the end of that day, in UTC because
-the files tell no other zone. Each pair is one tracker's history: its streams and items stay apart from the other
-pairs', while kinds are shared, as they are in one installation.
+``closed`` means done. ``due`` is a day; the due moment is the end of that day in UTC. Each pair is the history of one
+tracker: its streams and items are separate from those of other pairs, while kinds are shared.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _MEMBERSHIPS = frozenset({"milestone", "item", "joined", "left", "closed"})
 
 
 class HistoryError(ValueError):
-    """A history cannot be read: a file is missing, or a line of it is not what its header promises."""
+    """A history that cannot be read: a file is missing, or a line does not match its header."""
 
 
 def read_history(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> Ledger:
-    """All pairs in one ledger.
+    """Read all pairs into one ledger.
 
-    A container's id is ``<name of the pair>/<milestone>``. ``removed`` holds item keys whose closure took them out of
-    scope instead of finishing them (see `removed_items`). Raises HistoryError, naming file and line.
+    A container's id is ``<name of the pair>/<milestone>``. ``removed``: keys of items whose closure took them out of
+    scope instead of finishing them (see `removed_items`). Raises `HistoryError` with file and line.
     """
     containers: list[Container] = []
     memberships: list[Membership] = []
@@ -44,20 +43,22 @@ def read_history(prefixes: Sequence[str], removed: frozenset[str] = frozenset())
         pair = Path(prefix).name
         containers += _containers(_file(prefix, "milestones"), pair)
         memberships += _memberships(_file(prefix, "memberships"), pair, removed)
-    twice = len(containers) - len({c.id for c in containers})
-    if twice:
-        raise HistoryError(f"{twice} milestones are named twice: two pairs have the same name, or a file repeats a row")
+    repeated = len(containers) - len({container.id for container in containers})
+    if repeated:
+        raise HistoryError(
+            f"{repeated} milestones are named twice: two pairs have the same name, or a file repeats a row"
+        )
     return Ledger.of(containers, memberships)
 
 
 def removed_items(issues: str, resolutions: frozenset[str]) -> frozenset[str]:
-    """Keys of the issues whose ``resolution`` is one of ``resolutions`` (compared without case).
+    """Return the keys of the issues whose ``resolution`` is one of ``resolutions``, compared without case.
 
-    ``issues`` is a CSV file, plain or .gz, with the columns ``key`` and ``resolution``. Raises HistoryError.
+    ``issues`` is a CSV file, plain or .gz, with the columns ``key`` and ``resolution``. Raises `HistoryError`.
     """
-    wanted = {word.casefold() for word in resolutions}
+    removing = {word.casefold() for word in resolutions}
     rows = _rows(Path(issues), frozenset({"key", "resolution"}))
-    return frozenset(row["key"] for _, row in rows if row["resolution"].casefold() in wanted)
+    return frozenset(row["key"] for _, row in rows if row["resolution"].casefold() in removing)
 
 
 def _containers(path: Path, pair: str) -> Iterator[Container]:

@@ -1,8 +1,8 @@
-"""How steady the label is, and what it is worth: the verdict at nine checks of a milestone's planned time.
+"""Stability and value of the status label, at nine checks of a milestone's planned time.
 
-Asked at 10, 20 .. 90 % of it under the same conditions as the forecasts that are scored: enough is known to publish,
-and more is open than the tolerance allows (with less the milestone is as good as done). The label follows the bands
-with their hysteresis from check to check.
+The checks are at 10, 20 .. 90 % of it, under the conditions of the scored forecasts: there is enough history to
+publish, and more items are open than the tolerance allows. The label follows the bands with their hysteresis from check
+to check.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.backtest.questions import Outcomes, Questions, allowed, questions, tell
+from sync.backtest.questions import Outcomes, Questions, answerable, questions
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
+from sync.forecast.stats import allowed_open
 from sync.health.status import band, band_with_hysteresis
 from sync.history.calendar import Calendar
 from sync.model.health import Status
@@ -27,27 +28,30 @@ LABEL_CHECKS = tuple(tenth / 10 for tenth in range(1, 10))
 
 
 def score_labels(
-    past: HistoryTables, became: Outcomes, calendar: Calendar
+    tables: HistoryTables, became: Outcomes, calendar: Calendar
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Changes and reversals per milestone, and what share of the checks that said on track, or off track, came true.
+    """Return changes and reversals per milestone, and the shares done of the checks on track and of those off track.
 
-    The second is the same asked as long as anything is open at all: what a reader sees until the last item is closed.
+    The second value has the same figures over all checks with open items: what a reader sees until the last item is
+    closed. Figures without checks are NaN.
     """
-    asked = questions(past.ledger, became.known, LABEL_CHECKS)
+    asked = questions(tables.ledger, became.known, LABEL_CHECKS)
     asked = asked.where(asked.open > 0)
-    asked, made = tell(past, asked, calendar)
-    unfinished = asked.open > allowed(asked.scope, past.rules.tolerance)
+    asked, forecasts = answerable(tables, asked, calendar)
+    unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
     to_the_end = np.ones(len(asked), dtype=bool)
-    return _figures(asked, made, became, past.rules, unfinished), _figures(asked, made, became, past.rules, to_the_end)
+    selections = (_labels(asked, forecasts, became, tables.rules, mask) for mask in (unfinished, to_the_end))
+    scored, all_checks = selections
+    return scored, all_checks
 
 
-def _figures(
-    asked: Questions, made: Sequence[Forecast], became: Outcomes, rules: Rules, counted: NDArray[np.bool_]
+def _labels(
+    asked: Questions, forecasts: Sequence[Forecast], became: Outcomes, rules: Rules, mask: NDArray[np.bool_]
 ) -> dict[str, float]:
     rows: dict[int, list[Status]] = {}
     hits: dict[Status, list[bool]] = {Status.ON_TRACK: [], Status.OFF_TRACK: [], Status.AT_RISK: []}
-    for index, forecast, here in zip(asked.index.tolist(), made, counted, strict=True):
-        if not here or forecast.p is None:
+    for index, forecast, is_counted in zip(asked.index.tolist(), forecasts, mask, strict=True):
+        if not is_counted or forecast.p is None:
             continue
         row = rows.setdefault(index, [])
         row.append(band_with_hysteresis(row[-1], forecast.p, rules) if row else band(forecast.p, rules))
@@ -61,7 +65,7 @@ def _figures(
 
 
 def reversals(row: Sequence[Status]) -> int:
-    """Changes back to the label that the change before had left."""
+    """Return the number of changes back to the label before the previous change."""
     steps = [(a, b) for a, b in pairwise(row) if a is not b]
     return sum(before is after for (before, _), (_, after) in pairwise(steps))
 

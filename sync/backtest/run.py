@@ -8,7 +8,7 @@ What is asked: will at most a share (tau) of the milestone's items be open at th
 
 So all methods answer the same questions. Closed means done, as the ledger tells it. Where a simulation has no two weeks
 of the stream to draw from, its row answers with the base rate. Due dates are the last edited ones: a ledger tells no
-others, so slips agreed before the due date make the past look more punctual than it was.
+others, so slips agreed before the due date make the tables look more punctual than it was.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from sync.backtest import baselines
 from sync.backtest.csv_history import read_history
 from sync.backtest.label_stability import score_labels
-from sync.backtest.questions import Outcomes, Questions, allowed, last_event, outcomes, questions, tell
+from sync.backtest.questions import Outcomes, Questions, answerable, last_event, outcomes, questions
 from sync.forecast import scoring
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecast
+from sync.forecast.stats import allowed_open
 from sync.forecast.throughput_calibration import score_dates
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
@@ -57,34 +58,34 @@ Answers = Mapping[str, Floats]
 
 
 def run_backtest(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Back-test the histories in CSV files (see `sync.backtest.csv_history`), taken together as one installation's.
+    """Back-test the histories in CSV files (see `sync.backtest.csv_history`), together as those of one installation.
 
-    ``removed`` holds keys of items whose closure took them out of scope. Raises HistoryError. The result is plain data:
-    see `backtest`.
+    ``removed``: keys of items whose closure took them out of scope. The result is plain data; see `backtest`. Raises
+    `HistoryError`.
     """
     return backtest(read_history(prefixes, removed))
 
 
 def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | None = None) -> dict[str, Any]:
-    """Every figure, as JSON-able data; figures that do not exist are None.
+    """Return all figures as data for JSON; figures that do not exist are None.
 
-    ``until``: the end of the history in days since 1970, by default its last event. ``calendar``: when work was done,
-    by default as in service without a configured country. Result: ``tau0`` and ``tau10`` {method: figures}, ``dates``,
-    ``labels``; beside them ``reliability`` {tau: {method: ten bins}} and ``detail``, what the short figures leave out.
+    ``until``: the end of the history in days since 1970 UTC, by default its last event. ``calendar``: by default that
+    of the service without a configured country. Keys: ``tau0`` and ``tau10`` {method: figures}, ``dates``, ``labels``,
+    ``reliability`` {tau: {method: ten bins}} and ``detail``.
     """
     end = last_event(ledger) if until is None else until
     days = calendar or Calendar()
     result: dict[str, Any] = {}
     bins: dict[str, Any] = {}
     for name, tolerance in TOLERANCES.items():
-        past = HistoryTables(ledger, Rules(tolerance=tolerance))
+        tables = HistoryTables(ledger, Rules(tolerance=tolerance))
         became = outcomes(ledger, tolerance, end)
         asked = questions(ledger, became.known, CHECKS)
-        asked, made = tell(past, asked.where(asked.open > allowed(asked.scope, tolerance)), days)
-        told = answers(past, asked, made)
-        result[name], bins[name] = _figures(told, asked, became)
-    dates, detail = score_dates(past, end)
-    labels, to_the_end = score_labels(past, became, days)
+        asked = asked.where(asked.open > allowed_open(asked.scope, tolerance))
+        asked, forecasts = answerable(tables, asked, days)
+        result[name], bins[name] = _figures(answers(tables, asked, forecasts), asked, became)
+    dates, detail = score_dates(tables, end)
+    labels, to_the_end = score_labels(tables, became, days)
     result |= {
         "dates": dates,
         "labels": labels,
@@ -94,44 +95,47 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     return {key: _plain(value) for key, value in result.items()}
 
 
-def answers(past: HistoryTables, asked: Questions, made: Sequence[Forecast]) -> Answers:
-    """Each of METHODS' probabilities, float64[m], for the questions; ``made`` are our forecasts for them.
+def answers(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecast]) -> Answers:
+    """Return each of `METHODS`' probabilities for the questions, float64[m]; ``forecasts`` are ours for them.
 
-    Whatever lies after the time of a question does not change its answers.
+    Nothing after the time of a question changes its answers.
     """
-    ledger, tolerance = past.ledger, past.rules.tolerance
+    ledger, tolerance = tables.ledger, tables.rules.tolerance
     became = outcomes(ledger, tolerance, np.inf)
     due, hit = became.due[asked.index], became.hit[asked.index]
     base = baselines.base_rate(asked.at, ledger.kind, became.due, became.hit, asked.index)
-    sights = baselines.sights(ledger, asked.index, asked.at)
+    known = baselines.known_states(ledger, asked.index, asked.at)
 
     def column(values: Sequence[float | None]) -> Floats:
-        found = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-        return np.where(np.isnan(found), base, found)
+        p = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.where(np.isnan(p), base, p)
 
-    blocks = column([f.simulation for f in _as_usual(past, asked)])
-    reference = column([f.reference for f in made])
-    pool = column([f.p for f in made])
+    blocks = column([own.simulation for own in _usual_monte_carlo(tables, asked)])
+    reference = column([own.reference for own in forecasts])
+    pool = column([own.p for own in forecasts])
     return {
         REFERENCE: base,
-        **{name: np.array([method(s, tolerance) for s in sights]) for name, method in baselines.BASELINES.items()},
+        **{
+            name: np.array([method(state, tolerance) for state in known])
+            for name, method in baselines.BASELINES.items()
+        },
         "monte_carlo_blocks": blocks,
-        "blocks_platt": baselines.platt(np.clip(blocks, scoring.SURE, 1 - scoring.SURE), asked.at, due, hit),
+        "blocks_platt": baselines.platt(np.clip(blocks, scoring.CLIP, 1 - scoring.CLIP), asked.at, due, hit),
         "reference_class": reference,
         "reference_mixed": (reference + blocks) / 2,
-        "simulation": column([f.simulation for f in made]),
-        "item_survival": column([f.survival for f in made]),
+        "simulation": column([own.simulation for own in forecasts]),
+        "item_survival": column([own.survival for own in forecasts]),
         "pool_platt": baselines.platt(pool, asked.at, due, hit, ledger.kind[asked.index]),
-        "pool_raw": column([f.raw for f in made]),
+        "pool_raw": column([own.raw for own in forecasts]),
         "pool": pool,
     }
 
 
-def _as_usual(past: HistoryTables, asked: Questions) -> list[Forecast]:
-    """Monte Carlo as the field runs it: the team's pace stays what it was, and every day counts alike."""
-    rules = dataclasses.replace(past.rules, rate_drift=0.0)
+def _usual_monte_carlo(tables: HistoryTables, asked: Questions) -> list[Forecast]:
+    """Forecast with the usual Monte Carlo simulation: without drift of the pace, and with all days alike."""
+    rules = dataclasses.replace(tables.rules, rate_drift=0.0)
     return forecast(
-        HistoryTables(past.ledger, rules),
+        HistoryTables(tables.ledger, rules),
         asked.index.tolist(),
         [moment(at) for at in asked.at],
         rules,
@@ -139,16 +143,16 @@ def _as_usual(past: HistoryTables, asked: Questions) -> list[Forecast]:
     )
 
 
-def _figures(told: Answers, asked: Questions, became: Outcomes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures and reliability bins of each method."""
+def _figures(answered: Answers, asked: Questions, became: Outcomes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the scores and the reliability bins of each method."""
     hit = became.hit[asked.index]
-    figures = {name: asdict(scoring.score(told[name], hit, asked.index, told[REFERENCE])) for name in METHODS}
-    bins = {name: [asdict(b) for b in scoring.reliability(told[name], hit)] for name in METHODS}
+    figures = {name: asdict(scoring.score(answered[name], hit, asked.index, answered[REFERENCE])) for name in METHODS}
+    bins = {name: [asdict(b) for b in scoring.reliability(answered[name], hit)] for name in METHODS}
     return figures, bins
 
 
 def _plain(value: Any) -> Any:
-    """The same with lists for tuples, Python numbers for numpy's, and None for NaN, which JSON does not know."""
+    """Return the value for JSON: lists for tuples, Python's numbers for numpy's, None for NaN."""
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

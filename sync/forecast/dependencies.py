@@ -1,12 +1,12 @@
-"""Milestones that wait for other milestones: what a late predecessor does to those behind it, path by path.
+"""Propagate delays along dependencies between milestones, path by path.
 
-On each path a milestone is late by a number of days: those between the moment when its successors were meant to go on
-(its due date, the successor's start, or now, whichever is last) and its completion. A successor is done by so much
-later, and never before what it waits for. So whole distributions are added, with their chances of being early, not
-85 % dates to 85 % dates, which would be too late; and being in time costs nothing.
+On each path a predecessor is late by the days between the moment when its successors were planned to continue and its
+completion. That moment is the latest of its due date, the successor's start, and now. The successor is done later by as
+many days, and never before its predecessor. A predecessor in time costs nothing. Whole distributions are added, not 85
+% dates to 85 % dates, which would give dates that are too late.
 
-A dependency that comes from blocked issues weighs less than one that people wrote down: it waits for the last of ``k``
-blocking issues, not for the whole predecessor, and only the blocked share of the successor is moved.
+A dependency from blocked issues weighs less than a configured one. It waits for the last of ``k`` blocking issues, not
+for the whole predecessor, and moves only the blocked share of the successor.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ __all__ = [
     "Dependency",
     "PlannedTime",
     "Propagated",
-    "acyclic",
-    "blocking",
-    "critical",
+    "critical_chain",
+    "dependency_from_links",
     "mean_delay",
-    "order",
     "propagate",
+    "topological_order",
+    "without_cycles",
 ]
 
 Floats = NDArray[np.float64]
 
 
 class Dependency(Struct, frozen=True, kw_only=True):
-    """``after`` waits for ``before`` (ids). ``issues``: how many blocked issues say so; 0: the configuration does.
+    """Dependency of the milestone ``after`` on the milestone ``before`` (ids).
 
-    ``reach``: the share of the predecessor's remaining time after which what is waited for is done, on average;
-    ``share``: the share of the successor that waits.
+    ``issues``: the number of blocked issues that it comes from; 0: it comes from the configuration. ``reach``: the
+    share of the predecessor's remaining time after which the blocking issues are done, on average. ``share``: the share
+    of the successor that waits.
     """
 
     before: str
@@ -50,35 +51,39 @@ class Dependency(Struct, frozen=True, kw_only=True):
 
 
 class PlannedTime(Struct, frozen=True):
-    """When a milestone was meant to begin and to be done, in days since 1970; NaN where nobody said."""
+    """Planned start and due moment of a milestone, in days since 1970 UTC; NaN where unknown."""
 
     start: float
     due: float
 
 
 class Propagated(Struct, frozen=True):
-    """What became of the paths. ``paths``: id -> completion moments, with what each waits for taken into account.
+    """Completion moments after propagation.
 
-    ``held``: successor -> predecessor -> the share of paths on which that one sets the successor's date. ``cost``:
-    successor -> the days that it loses, on average over the paths on which it is done at all.
+    ``paths``: id -> completion moments (days since 1970 UTC) with its predecessors. ``deciding``: successor ->
+    predecessor -> the share of paths on which this predecessor sets the successor's date. ``delays``: successor -> its
+    mean delay in days, over the paths on which it is done at all.
     """
 
     paths: Mapping[str, Floats]
-    held: Mapping[str, Mapping[str, float]]
-    cost: Mapping[str, float]
+    deciding: Mapping[str, Mapping[str, float]]
+    delays: Mapping[str, float]
 
 
-def blocking(before: str, after: str, *, blockers: int, of: int, blocked: int, waiting_of: int) -> Dependency:
-    """A dependency from links: ``blockers`` of ``of`` open issues block ``blocked`` of ``waiting_of`` open issues.
+def dependency_from_links(
+    before: str, after: str, *, blockers: int, of: int, blocked: int, waiting_of: int
+) -> Dependency:
+    """Return the dependency from links: ``blockers`` of ``of`` open issues block ``blocked`` of ``waiting_of``.
 
-    The last of k of n issues, done one after the other, comes on average after k (n + 1) / ((k + 1) n) of their time.
+    When n issues are done one after the other, the last of k of them is done on average after k (n + 1) / ((k + 1) n)
+    of the time.
     """
     reach = blockers * (of + 1) / ((blockers + 1) * of)
     return Dependency(before=before, after=after, reach=reach, share=blocked / waiting_of, issues=blocked)
 
 
-def order(dependencies: Iterable[Dependency]) -> list[str]:
-    """The ids that depend on each other, each behind all it waits for. Raises `DependencyCycleError`."""
+def topological_order(dependencies: Iterable[Dependency]) -> list[str]:
+    """Return the ids in ``dependencies``, each after all its predecessors. Raises `DependencyCycleError`."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for dependency in sorted(dependencies, key=lambda d: (d.after, d.before)):
         sorter.add(dependency.after, dependency.before)
@@ -88,69 +93,73 @@ def order(dependencies: Iterable[Dependency]) -> list[str]:
         raise DependencyCycleError(error.args[1]) from None
 
 
-def acyclic(
-    firm: Sequence[Dependency], links: Sequence[Dependency]
+def without_cycles(
+    configured: Sequence[Dependency], links: Sequence[Dependency]
 ) -> tuple[list[Dependency], list[DependencyCycleError]]:
-    """All of ``firm``, with the links that close no circle, and the circles that were found.
+    """Return all ``configured`` dependencies with the links that close no cycle, and the cycles found.
 
-    Issues of two milestones may well block each other; then neither milestone as a whole waits for the other. Raises
-    `DependencyCycleError` where the firm ones alone make one.
+    Issues of two milestones may block each other; then neither milestone as a whole waits for the other. Raises
+    `DependencyCycleError` where the configured dependencies alone have a cycle.
     """
-    loose, circles = list(links), []
+    kept, cycles = list(links), []
     while True:
         try:
-            order([*firm, *loose])
-        except DependencyCycleError as circle:
-            steps = set(zip(circle.ids, circle.ids[1:], strict=False))
-            opened = [dependency for dependency in loose if (dependency.before, dependency.after) not in steps]
-            if len(opened) == len(loose):
+            topological_order([*configured, *kept])
+        except DependencyCycleError as cycle:
+            steps = set(zip(cycle.ids, cycle.ids[1:], strict=False))
+            acyclic = [dependency for dependency in kept if (dependency.before, dependency.after) not in steps]
+            if len(acyclic) == len(kept):
                 raise
-            loose = opened
-            circles.append(circle)
+            kept = acyclic
+            cycles.append(cycle)
         else:
-            return [*firm, *loose], circles
+            return [*configured, *kept], cycles
 
 
 def propagate(
-    own: Mapping[str, Floats], spans: Mapping[str, PlannedTime], dependencies: Sequence[Dependency], now: float
+    own: Mapping[str, Floats], planned: Mapping[str, PlannedTime], dependencies: Sequence[Dependency], now: float
 ) -> Propagated:
-    """Move each successor by what it waits for. ``own``: id -> completion moments on their own, float64[paths].
+    """Delay each successor by its predecessors, as of ``now`` (days since 1970 UTC).
 
-    A dependency on or of a milestone without paths is left out. Raises `DependencyCycleError`.
+    ``own``: id -> completion moments without predecessors, float64[paths]. A dependency with a milestone that has no
+    paths is ignored. Raises `DependencyCycleError`.
     """
-    paths, held, cost = dict(own), {}, {}
-    for name in order(dependencies):
-        into = [d for d in dependencies if d.after == name and d.before in own]
-        if name not in own or not into:
+    paths, deciding, delays = dict(own), {}, {}
+    for name in topological_order(dependencies):
+        incoming = [d for d in dependencies if d.after == name and d.before in own]
+        if name not in own or not incoming:
             continue
-        ways = np.stack([_way(own[name], paths[d.before], spans[d.before], spans[name], d, now) for d in into])
-        paths[name] = np.maximum(ways.max(axis=0), own[name])
-        setting = np.where((ways.max(axis=0) > own[name]), ways.argmax(axis=0), -1)
-        shares = {d.before: float(np.mean(setting == k)) for k, d in enumerate(into)}
-        held[name] = {before: share for before, share in shares.items() if share > 0}
-        cost[name] = mean_delay(own[name], paths[name])
-    return Propagated(paths, held, cost)
+        delayed = np.stack(
+            [_delayed(own[name], paths[d.before], planned[d.before], planned[name], d, now) for d in incoming]
+        )
+        latest = delayed.max(axis=0)
+        paths[name] = np.maximum(latest, own[name])
+        decider = np.where(latest > own[name], delayed.argmax(axis=0), -1)
+        shares = {d.before: float(np.mean(decider == k)) for k, d in enumerate(incoming)}
+        deciding[name] = {before: share for before, share in shares.items() if share > 0}
+        delays[name] = mean_delay(own[name], paths[name])
+    return Propagated(paths, deciding, delays)
 
 
-def mean_delay(own: Floats, moved: Floats) -> float:
-    """The mean days between completion moments, where both come."""
-    both = np.isfinite(own) & np.isfinite(moved)
-    return float(np.mean(moved[both] - own[both])) if both.any() else 0.0
+def mean_delay(own: Floats, delayed: Floats) -> float:
+    """Return the mean days between completion moments, over the paths on which both are finite; 0 without any."""
+    both = np.isfinite(own) & np.isfinite(delayed)
+    return float(np.mean(delayed[both] - own[both])) if both.any() else 0.0
 
 
-def _way(
+def _delayed(
     own: Floats, before: Floats, first: PlannedTime, second: PlannedTime, dependency: Dependency, now: float
 ) -> Floats:
-    """When the successor is done, as far as one predecessor has a say."""
-    waited = now + dependency.reach * (np.maximum(before, now) - now)
-    meant = float(np.nanmax([first.due, second.start, now]))
-    return np.maximum(waited, own + dependency.share * np.maximum(waited - meant, 0.0))
+    """Return the completion moments of a successor with one predecessor, whose own ones are ``before``."""
+    ready = now + dependency.reach * (np.maximum(before, now) - now)
+    planned = float(np.nanmax([first.due, second.start, now]))
+    return np.maximum(ready, own + dependency.share * np.maximum(ready - planned, 0.0))
 
 
-def critical(moved: Propagated, last: str) -> list[str]:
-    """The chain that sets the date of ``last``: from there back, each time what most often sets the date."""
+def critical_chain(propagated: Propagated, last: str) -> list[str]:
+    """Return the chain of ids that sets the date of ``last``: before each, the one that most often sets its date."""
     chain = [last]
-    while moved.held.get(chain[0]):
-        waits = moved.held[chain[0]]
-        chain.insert(0, min(waits, key=lambda before: (-waits[before], before)))
+    while propagated.deciding.get(chain[0]):
+        shares = propagated.deciding[chain[0]]
+        chain.insert(0, min(shares, key=lambda before: (-shares[before], before)))
     return chain

@@ -1,11 +1,11 @@
-"""What a ledger's containers did, counted once per phase of their planned time, in columns.
+"""History tables: the counts of a ledger's containers at each phase of their planned time, in columns.
 
-Each membership row has at most one open spell, [joined, min(left, closed)). A spell ends by finishing, by leaving the
-container or by a closure that took the item out of scope: whichever it is, the item is not among those left over at
-the due date, and that is what a forecast is scored on. A reopening begins a new row, so it counts as an arrival.
+Each membership row has at most one open time, [joined, open_until). It ends when the item is finished, leaves the
+container or is closed as removed. In each case the item is not among those left over at the due date, which is what
+forecasts are scored on. A reopening begins a new row, so it counts as an arrival.
 
-All counts are kept as tables over a fixed grid of relative times, so that any container at any moment is forecast
-from differences of running sums, whose cost does not depend on how much history there is.
+The counts are tables over a fixed grid of relative times. The forecast of a container at any moment uses differences of
+running sums, whose cost does not depend on the length of the history.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.forecast.parameters import Rules
+from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger
 
 __all__ = ["DUE", "GRID", "LONGEST", "PHASES", "TIMES", "HistoryTables", "SortedEvents", "TableColumn"]
@@ -24,7 +25,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 PHASES: Floats = np.array([0.02, *(round(0.05 * k, 2) for k in range(1, 20)), 0.98])
-"""Shares of the planned time at which history is compared."""
+"""Phases: shares of the planned time at which history is compared."""
 
 TIMES: Floats = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0])
 """Relative times of the completion curve: 1 is the due date, 3 is three planned durations after the start."""
@@ -33,13 +34,14 @@ GRID: Floats = np.concatenate([PHASES, TIMES])
 DUE = len(PHASES)  # the column of the due date in tables over GRID
 
 LONGEST = 3653.0
-"""No planned time is longer than ten years; such dates (year 1, year 9999) are placeholders."""
-
-_EPS = 1e-9
+"""Longest planned time in days: ten years. Dates further apart (year 1, year 9999) are placeholders."""
 
 
 class TableColumn(IntEnum):
-    """The columns of a `HistoryTables`'s running sums: at a phase, items open then or joining until due are exposed."""
+    """Columns of the running sums in `HistoryTables`.
+
+    At a phase, the items that are open then or join until the due date are exposed.
+    """
 
     EXPOSED = 0
     GONE = 1
@@ -56,9 +58,9 @@ class TableColumn(IntEnum):
 
 
 class SortedEvents:
-    """Moments in groups, sorted: how many of a group's lie before a moment, for many questions at once.
+    """Moments (days) sorted within groups: counts the moments of a group before others, for many at once.
 
-    ``order`` gives the original position of each sorted entry; group g is ``first[g]:first[g + 1]``.
+    ``order`` is the original position of each sorted entry. Group g is ``first[g]:first[g + 1]``.
     """
 
     def __init__(self, group: Ints, time: Floats, groups: int) -> None:
@@ -68,9 +70,9 @@ class SortedEvents:
         self._steps = int(np.diff(self.first).max(initial=0)).bit_length()
 
     def before(self, group: Ints, moment: Floats, *, inclusive: bool = False) -> Ints:
-        """The sorted position behind group ``group[i]``'s entries < ``moment[i]`` (<= if inclusive).
+        """Return the sorted position behind the entries of ``group[i]`` that are < ``moment[i]`` (<= if inclusive).
 
-        Halving all groups' ranges at once takes no memory beside the entries, which may be millions.
+        The ranges of all groups are halved at once: this needs no memory besides the entries, which may be millions.
         """
         low, high = self.first[group], self.first[group + 1]
         behind = np.greater if inclusive else np.greater_equal
@@ -81,20 +83,23 @@ class SortedEvents:
         return low
 
     def count(self, group: Ints, after: Floats, until: Floats) -> Ints:
-        """How many of the group lie in (after, until]."""
+        """Return how many entries of each group lie in (after, until]."""
         return self.before(group, until, inclusive=True) - self.before(group, after, inclusive=True)
 
 
 class HistoryTables:
-    """History of every container, for any moment: nothing later than the moment asked about enters an answer.
+    """Counts of all containers of a ledger, to be read as of any moment: a question uses nothing later than its moment.
 
-    Columns over containers (n) and over `GRID` (g): ``joined[n, g]`` spells begun by then, ``gone[n, g]`` spells of
-    those begun by the due date that ended by then, ``done[n, g]`` items finished and still members then.
-    ``start[n]`` is the container's, or else when its first item joined; ``dated[n]`` says that start and due date make
-    sense. ``usable[n]``: and something was in it at the due date. ``allowed[n]``: how many items may be open
-    when it counts as done. Finished containers are sorted by due date in ``by_stream`` and ``by_kind``;
-    ``closures`` holds each stream's finished items once, however many of its containers they were in; ``outflow`` adds
-    open items that left a container before its due date; ``arrivals`` are open spells begun after the start.
+    Tables over containers (n) and `GRID` (g): ``joined_by[n, g]`` open times begun by then, ``gone_by[n, g]`` open
+    times begun by the due date that ended by then, ``done_by[n, g]`` items finished by then and still in scope.
+
+    Columns over containers: ``start`` (days since 1970 UTC) is the container's start, or else when its first item
+    joined. ``length`` is the planned time in days. ``has_dates``: start and due date make sense. ``is_usable``: has
+    dates and had items in scope at the due date. ``allowed_open``: how many items may be open when it counts as done.
+
+    Usable containers are sorted by due date in ``by_stream`` and ``by_kind``. ``closures`` holds the finished items of
+    each stream once, in however many of its containers they were. ``outflow`` adds open items that left a container
+    before its due date. ``arrivals`` are open times begun after the start.
     """
 
     def __init__(self, ledger: Ledger, rules: Rules) -> None:
@@ -105,37 +110,37 @@ class HistoryTables:
         np.fmin.at(first, self.row_container, ledger.joined)
         self.start: Floats = np.where(np.isnan(ledger.start), first, ledger.start)
         self.length: Floats = ledger.due - self.start
-        self.dated: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
+        self.has_dates: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
         self.first_joined = self._first_joined()
         self._tabulate(n)
-        due_total = self.joined[:, DUE] - self.gone[:, DUE] + self.done[:, DUE]
-        self.usable = self.dated & (due_total > 0)
-        self.allowed: Ints = np.floor(rules.tolerance * due_total + _EPS).astype(np.int64)
+        due_total = self.joined_by[:, DUE] - self.gone_by[:, DUE] + self.done_by[:, DUE]
+        self.is_usable = self.has_dates & (due_total > 0)
+        self.allowed_open: Ints = allowed_open(due_total, rules.tolerance).astype(np.int64)
         self._finish()
         self._series()
 
-    def newcomers(self, rows: slice, member: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
-        """Which ``member`` rows of a container hold items that were never in it until ``since``.
+    def newcomers(self, rows: slice, mask: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
+        """Return which rows of a container that ``mask`` selects have items that first joined it after ``since``.
 
-        A later stay of an item that was reopened, or moved out and back, is not new.
+        An item that was reopened, or that left and came back, is not new.
         """
-        return member & (self.first_joined[rows] > since)
+        return mask & (self.first_joined[rows] > since)
 
     def _first_joined(self) -> Floats:
-        """Of each row, when its item first joined the container."""
+        """Return for each row when its item first joined the container."""
         ledger = self.ledger
         key = self.row_container * (int(ledger.item.max(initial=0)) + 1) + ledger.item
-        if (np.diff(np.sort(key)) > 0).all():  # no item came twice
+        if (np.diff(np.sort(key)) > 0).all():  # no item joined twice
             return ledger.joined
-        _, stay = np.unique(key, return_inverse=True)
-        first = np.full(int(stay.max()) + 1, np.inf)
-        np.minimum.at(first, stay, ledger.joined)
-        found: Floats = first[stay]
-        return found
+        _, pair = np.unique(key, return_inverse=True)
+        first = np.full(int(pair.max()) + 1, np.inf)
+        np.minimum.at(first, pair, ledger.joined)
+        first_joined: Floats = first[pair]
+        return first_joined
 
     def _tabulate(self, n: int) -> None:
         ledger = self.ledger
-        row = np.flatnonzero(self.dated[self.row_container])
+        row = np.flatnonzero(self.has_dates[self.row_container])
         container = self.row_container[row]
         start, length = self.start[container], self.length[container]
 
@@ -143,43 +148,42 @@ class HistoryTables:
             return (time[row] - start) / length
 
         joined, ended = relative(ledger.joined), relative(ledger.open_until)
-        spell = ledger.open_until[row] > ledger.joined[row]
-        planned = spell & (joined <= 1.0)
+        was_open = ledger.open_until[row] > ledger.joined[row]
+        was_planned = was_open & (joined <= 1.0)
         finished = np.maximum(ledger.closed, ledger.joined)
-        kept = np.isfinite(finished[row]) & (finished[row] < ledger.left[row])
-        self.joined = _table(container[spell], joined[spell], n)
-        self.gone = _table(container[planned], ended[planned], n)
-        self.done = _table(container[kept], relative(finished)[kept], n) - _table(
-            container[kept], relative(ledger.left)[kept], n
+        was_done = np.isfinite(finished[row]) & (finished[row] < ledger.left[row])
+        self.joined_by = _table(container[was_open], joined[was_open], n)
+        self.gone_by = _table(container[was_planned], ended[was_planned], n)
+        self.done_by = _table(container[was_done], relative(finished)[was_done], n) - _table(
+            container[was_done], relative(ledger.left)[was_done], n
         )
 
     def _finish(self) -> None:
-        """Whether each container was finished at each phase and time, and the order in which results became known."""
+        """Compute which containers were finished at each phase and time, and sort them by when that became known."""
         phase = slice(0, DUE)
-        now_open = self.joined[:, phase] - self.gone[:, phase]
-        total = now_open + self.done[:, phase]
-        complete = (now_open <= np.floor(self.rules.tolerance * total + _EPS)) & (total > 0)
-        self.unfinished = ~complete
-        left_over = self.joined[:, DUE, None] - self.gone[:, DUE:]
-        self.finished_by = left_over <= self.allowed[:, None]  # over TIMES
-        past = np.flatnonzero(self.usable)
+        now_open = self.joined_by[:, phase] - self.gone_by[:, phase]
+        total = now_open + self.done_by[:, phase]
+        self.unfinished = (now_open > allowed_open(total, self.rules.tolerance)) | (total <= 0)
+        left_over = self.joined_by[:, DUE, None] - self.gone_by[:, DUE:]
+        self.finished_by = left_over <= self.allowed_open[:, None]  # over TIMES
+        usable = np.flatnonzero(self.is_usable)
         ledger = self.ledger
-        self.by_stream = SortedEvents(ledger.stream[past], ledger.due[past], len(ledger.streams))
-        self.by_kind = SortedEvents(ledger.kind[past], ledger.due[past], len(ledger.kinds))
-        self.stream_members: Ints = past[self.by_stream.order]
-        self.kind_members: Ints = past[self.by_kind.order]
-        after = [self.start[past] + x * self.length[past] for x in TIMES[1:]]
-        self.by_kind_shown = [self.by_kind, *(SortedEvents(ledger.kind[past], m, len(ledger.kinds)) for m in after)]
+        self.by_stream = SortedEvents(ledger.stream[usable], ledger.due[usable], len(ledger.streams))
+        self.by_kind = SortedEvents(ledger.kind[usable], ledger.due[usable], len(ledger.kinds))
+        self.stream_members: Ints = usable[self.by_stream.order]
+        self.kind_members: Ints = usable[self.by_kind.order]
+        after = [self.start[usable] + x * self.length[usable] for x in TIMES[1:]]
+        self.by_kind_shown = [self.by_kind, *(SortedEvents(ledger.kind[usable], m, len(ledger.kinds)) for m in after)]
         self.kind_hits = [
-            _running(self.finished_by[past[line.order], k].astype(np.float64))
+            _running(self.finished_by[usable[line.order], k].astype(np.float64))
             for k, line in enumerate(self.by_kind_shown)
         ]
         self.stream_sums, self.kind_sums = self._sums(self.stream_members), self._sums(self.kind_members)
 
     def _sums(self, member: Ints) -> Floats:
-        """Running sums over finished containers at each phase: float64[len + 1, phases, columns of `TableColumn`]."""
-        due_joined, due_gone = self.joined[member, DUE, None], self.gone[member, DUE, None]
-        begun, ended = self.joined[member, :DUE], self.gone[member, :DUE]
+        """Return running sums over ``member`` containers at each phase: float64[len + 1, phases, `TableColumn`]."""
+        due_joined, due_gone = self.joined_by[member, DUE, None], self.gone_by[member, DUE, None]
+        begun, ended = self.joined_by[member, :DUE], self.gone_by[member, :DUE]
         exposed, gone = (due_joined - ended).astype(np.float64), (due_gone - ended).astype(np.float64)
         unfinished = self.unfinished[member]
         sums = np.zeros((len(member) + 1, DUE, len(TableColumn)))
@@ -192,7 +196,7 @@ class HistoryTables:
         columns[:, :, TableColumn.JOINING] = due_joined - begun
         columns[:, :, TableColumn.OPEN] = begun - ended
         columns[:, :, TableColumn.BEGUN] = begun
-        columns[:, :, TableColumn.DONE] = self.done[member, :DUE]
+        columns[:, :, TableColumn.DONE] = self.done_by[member, :DUE]
         columns[:, :, TableColumn.COUNT] = exposed > 0
         columns[:, :, TableColumn.UNFINISHED] = unfinished
         columns[:, :, TableColumn.HITS] = unfinished & self.finished_by[member, 0, None]
@@ -200,7 +204,7 @@ class HistoryTables:
         return sums
 
     def _series(self) -> None:
-        """Each stream's events over time, and its containers' comings and goings."""
+        """Sort the events of each stream, and the starts and stops of its containers."""
         ledger = self.ledger
         streams = len(ledger.streams)
         stream = ledger.stream[self.row_container]
@@ -229,23 +233,25 @@ class HistoryTables:
         self.stream_start: Floats = first
 
     def _closed_once(self, stream: Ints) -> Ints:
-        """The rows whose item was closed, one for each closure in a stream."""
+        """Return the rows whose item was closed, one row for each closure in a stream.
+
+        An item that was closed before it joined was never work of the stream.
+        """
         ledger = self.ledger
-        # what was closed before it joined was never this stream's work, and is not known of until it joins
-        here = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
-        closed = np.flatnonzero(here & np.isfinite(ledger.closed))
+        in_stream = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
+        closed = np.flatnonzero(in_stream & np.isfinite(ledger.closed))
         order = closed[np.lexsort((ledger.closed[closed], ledger.item[closed], stream[closed]))]
-        again = np.zeros(len(order), dtype=bool)
+        is_repeated = np.zeros(len(order), dtype=bool)
         if len(order):
-            again[1:] = True
+            is_repeated[1:] = True
             for column in (stream, ledger.item, ledger.closed):
                 sorted_ = column[order]
-                again[1:] &= sorted_[1:] == sorted_[:-1]
-        return order[~again]
+                is_repeated[1:] &= sorted_[1:] == sorted_[:-1]
+        return order[~is_repeated]
 
 
 def _table(container: Ints, relative: Floats, n: int) -> Ints:
-    """How many entries of each container lie at or before each relative time of `GRID`: int64[n, g]."""
+    """Return how many entries of each container lie at or before each relative time of `GRID`: int64[n, g]."""
     columns = len(GRID) + 1
     column = np.searchsorted(GRID, relative)
     counts = np.bincount(container * columns + column, minlength=n * columns).reshape(n, columns)
@@ -254,6 +260,6 @@ def _table(container: Ints, relative: Floats, n: int) -> Ints:
 
 
 def _running(values: Floats) -> Floats:
-    """Running sums with a leading zero, along the first axis."""
+    """Return running sums along the first axis, with a leading zero."""
     zero = np.zeros((1, *values.shape[1:]))
     return np.concatenate([zero, np.cumsum(values, axis=0)])

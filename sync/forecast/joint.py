@@ -1,12 +1,11 @@
-"""Joint milestones: the probability that every member is done, and the dates by which all of them are.
+"""Forecast joint milestones: the probability that every member is done, and the dates by which all are done.
 
-Each member brings its own pooled curve, P(done by each moment). From it come paths: a fixed number of completion
-moments, one in each equal slice of probability, so a member's own probability and dates are those of its curve. Paths
-of different members are shuffled independently, unless history shows that their series ran late together; then ranks
-follow a Gaussian copula. A joint milestone is done on a path when its last member is: its date is that of the maximum.
+Each member has a pooled curve, P(done by each moment). Its paths are `PATHS` completion moments, one in each equal
+slice of probability, so a member's own probability and dates are those of its curve. The paths of different members are
+shuffled independently. Where history shows that their streams ran late together, their ranks follow a Gaussian copula.
+A joint milestone is done on a path at the latest moment of its members.
 
-An issue that is in two members is counted in the one with more open items: where one member holds all of another's
-issues, both are done when the larger is.
+An issue in several members counts in the one with the most open items.
 """
 
 from __future__ import annotations
@@ -26,79 +25,81 @@ __all__ = [
     "LEVELS",
     "PATHS",
     "Curve",
-    "chance",
     "completion_samples",
     "correlation_matrix",
     "curves",
     "deduplicated_open_counts",
-    "quantiles",
+    "quantile_moments",
+    "share_done_by",
 ]
 
 Floats = NDArray[np.float64]
 
 PATHS = 8192
-"""Completion moments drawn for each milestone."""
+"""Completion moments of each milestone."""
 
 LEVELS = (0.50, 0.85, 0.95)
-"""How sure the three dates of a forecast are."""
+"""Probabilities of the three dates of a forecast."""
 
 PAIRS_LEAST, PAIRS_WEIGHT, STRONGEST = 5, 10.0, 0.9
-"""Fewer pairs of earlier milestones show nothing; as many as the weight count for half; none shows more than that."""
+"""Correlation: fewest pairs of earlier milestones, pairs that give half of the estimate, and largest absolute value."""
 
 _TINY = 1e-9
 
 
 class Curve(Struct, frozen=True):
-    """P(done by each of ``moments``) of one milestone: piecewise linear from 0 at the first.
+    """Completion curve of one milestone: P(done by each of ``moments``), linear between, 0 at the first.
 
-    ``moments`` (float64[x], days since 1970, not falling) and ``chances`` (float64[x], not falling). What the last
-    chance leaves over is not done by ``horizon``.
+    ``moments`` (float64[x], days since 1970 UTC) and ``probabilities`` (float64[x]) do not fall. The rest up to 1 is
+    the probability of not being done by ``horizon`` (days since 1970 UTC).
     """
 
     moments: Floats
-    chances: Floats
+    probabilities: Floats
     horizon: float
 
     @classmethod
     def done(cls, at: float) -> Curve:
-        """Of a milestone that is done."""
+        """Return the curve of a milestone that is done ``at`` (days since 1970 UTC)."""
         return cls(np.array([at, at]), np.array([0.0, 1.0]), at)
 
-    def reached(self, shares: Floats) -> Floats:
-        """The moment at which each of ``shares`` is reached; infinite where it never is."""
-        found: Floats = np.interp(shares, self.chances, self.moments)
-        return np.where(shares > self.chances[-1], np.inf, found)
+    def quantile(self, shares: Floats) -> Floats:
+        """Return the moment at which the probability reaches each of ``shares``; infinite where it never does."""
+        moments: Floats = np.interp(shares, self.probabilities, self.moments)
+        return np.where(shares > self.probabilities[-1], np.inf, moments)
 
 
-def curves(outlook: ForecastBatch, published: Floats, remaining: Floats | None = None) -> list[Curve | None]:
-    """The curve of each container of the batch; None where dates make no sense.
+def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = None) -> list[Curve | None]:
+    """Return the curve of each container of the batch; None where dates make no sense.
 
-    ``published[t]`` is the probability that was published (NaN: none): where it is not the forecast's own, the curve is
-    moved by as much in log-odds. ``remaining[t]`` open items instead of all. Where the curve ends, the capacity dates
-    go on as far as they were published, so that a joint milestone of one member has that member's dates.
+    ``published[t]`` is the published probability (NaN: none). Where it differs from the forecast's own, the curve is
+    moved by the same amount in log-odds. ``remaining[t]`` open items replace all (None: all). After its last time the
+    curve continues with the capacity dates up to the horizon, so that a joint milestone of one member has that member's
+    dates.
     """
-    still_open = np.asarray(outlook.open if remaining is None else remaining, dtype=np.float64)
-    curve = outlook.completion(still_open, still_open + outlook.done)
-    own = outlook.probability()
-    capacity, horizon = outlook.capacity(), outlook.horizon
-    found: list[Curve | None] = []
-    for k, at in enumerate(outlook.at.tolist()):
-        if still_open[k] == 0 and (outlook.open[k] > 0 or outlook.done[k] > 0):
-            found.append(Curve.done(at))
-        elif not outlook.dated[k]:
-            found.append(None)
+    still_open = np.asarray(batch.open if remaining is None else remaining, dtype=np.float64)
+    curve = batch.completion(still_open, still_open + batch.done)
+    own = batch.probability()
+    capacity, horizon = batch.capacity(), batch.horizon
+    result: list[Curve | None] = []
+    for k, at in enumerate(batch.at.tolist()):
+        if still_open[k] == 0 and (batch.open[k] > 0 or batch.done[k] > 0):
+            result.append(Curve.done(at))
+        elif not batch.has_dates[k]:
+            result.append(None)
         else:
-            chances = curve[k]
+            p = curve[k]
             if not np.isnan(published[k]) and abs(published[k] - own[k]) > _TINY:
-                chances = np.where(chances > 0, expit(logit(chances) + logit(published[k]) - logit(own[k])), 0.0)
-            moments = outlook.start[k] + outlook.length[k] * TIMES
+                p = np.where(p > 0, expit(logit(p) + logit(published[k]) - logit(own[k])), 0.0)
+            moments = batch.start[k] + batch.length[k] * TIMES
             ahead = moments > at
-            found.append(_continued(at, moments[ahead], chances[ahead], capacity[k], float(horizon[k])))
-    return found
+            result.append(_continued(at, moments[ahead], p[ahead], capacity[k], float(horizon[k])))
+    return result
 
 
-def _continued(at: float, moments: Floats, chances: Floats, capacity: Floats, horizon: float) -> Curve:
-    xs, ys = [at, *moments.tolist()], [0.0, *chances.tolist()]
+def _continued(at: float, moments: Floats, p: Floats, capacity: Floats, horizon: float) -> Curve:
+    """Return the curve from ``at`` on, continued with the capacity dates that are not after the horizon."""
+    xs, ys = [at, *moments.tolist()], [0.0, *p.tolist()]
     for level, by_capacity in zip(LEVELS, capacity.tolist(), strict=True):
         when = max(by_capacity, xs[-1])
         if level > ys[-1] and when <= horizon:
@@ -108,29 +109,32 @@ def _continued(at: float, moments: Floats, chances: Floats, capacity: Floats, ho
 
 
 def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many open items count in each member (id -> its open items): one in several counts in the largest."""
+    """Return how many open items count in each member: an item in several counts in the one with the most items.
+
+    ``members``: id -> its open items.
+    """
     by_size = sorted(members, key=lambda name: (-len(members[name]), name))
-    seen: set[str] = set()
-    counted = {}
+    assigned: set[str] = set()
+    counts = {}
     for name in by_size:
-        own = set(members[name]) - seen
-        counted[name] = len(own)
-        seen |= own
-    return counted
+        own = set(members[name]) - assigned
+        counts[name] = len(own)
+        assigned |= own
+    return counts
 
 
-def completion_samples(ids: Sequence[str], drawn: Sequence[Curve], correlation: Floats | None = None) -> Floats:
-    """Completion moments (days since 1970, infinite: not by the horizon) of each milestone: float64[m, `PATHS`].
+def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Floats | None = None) -> Floats:
+    """Return completion moments of each milestone from its own curve: float64[m, `PATHS`], days since 1970 UTC.
 
-    The same ids and curves always give the same paths, whatever ids come after. ``correlation[m, m]`` is that of a
-    Gaussian copula.
+    Infinite: not done by the horizon. ``correlation[m, m]`` is that of a Gaussian copula (None: independent). The paths
+    of a milestone depend on its id and curve and on the milestones before it only.
     """
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):
         normal = _root(correlation) @ normal
     rank = normal.argsort(axis=1).argsort(axis=1)
     shares = (rank + 0.5) / PATHS
-    return np.array([curve.reached(share) for curve, share in zip(drawn, shares, strict=True)]).reshape(len(ids), PATHS)
+    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
 
 
 def _normal(name: str) -> Floats:
@@ -138,83 +142,85 @@ def _normal(name: str) -> Floats:
 
 
 def _root(correlation: Floats) -> Floats:
-    """A lower triangular root of a matrix that can be a correlation, and this one where it can: estimates pair by pair
-    need not fit together. A row depends on those above it only, so that nobody's paths change by who comes after.
+    """Return a lower triangular root of the nearest valid correlation matrix, by a clipped Cholesky factorisation.
+
+    Correlations that are estimated pair by pair need not be positive definite. A row depends only on the rows above.
     """
     root = np.zeros_like(correlation)
-    left = np.ones(len(root))
-    """Of each row's length 1."""
+    rest = np.ones(len(root))  # of each row's squared length 1
     for j in range(len(root)):
-        root[j, j] = edge = np.sqrt(left[j])
+        root[j, j] = edge = np.sqrt(rest[j])
         if edge > _TINY:
             below = (correlation[j + 1 :, j] - root[j + 1 :, :j] @ root[j, :j]) / edge
-            most = np.sqrt(left[j + 1 :])
+            most = np.sqrt(rest[j + 1 :])
             root[j + 1 :, j] = np.clip(below, -most, most)
-            left[j + 1 :] = np.maximum(left[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
+            rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
     return root
 
 
-def chance(paths: Floats, due: float) -> float:
-    """The share of paths that are done by then."""
+def share_done_by(paths: Floats, due: float) -> float:
+    """Return the share of paths that are done by ``due`` (days since 1970 UTC)."""
     return float(np.count_nonzero(paths <= due + _TINY) / len(paths))
 
 
-def quantiles(paths: Floats) -> tuple[float, ...]:
-    """The moments by which the shares `LEVELS` of paths are done; infinite where they never are."""
+def quantile_moments(paths: Floats) -> tuple[float, ...]:
+    """Return the moments by which the shares `LEVELS` of paths are done; infinite where they never are."""
     ordered = np.sort(paths)
     return tuple(float(ordered[int(np.ceil(level * len(ordered))) - 1]) for level in LEVELS)
 
 
-# --- do they run late together? --------------------------------------------------------------------------------------
+# --- correlation ------------------------------------------------------------------------------------------------
 
 
-def correlation_matrix(past: HistoryTables, streams: Sequence[str], at: float) -> Floats:
-    """The correlation to assume between milestones of these streams: float64[m, m], 0 where history shows none.
+def correlation_matrix(tables: HistoryTables, streams: Sequence[str], at: float) -> Floats:
+    """Estimate the correlation between milestones of these streams as of ``at`` (days): float64[m, m], 0 without
+    history.
 
     Pairs are earlier milestones of two streams (or of one) whose planned times overlap, each with the one that was due
-    nearest. What is correlated is how late each was among its own stream, as a normal score. The estimate from n pairs
-    is shrunk to n / (n + `PAIRS_WEIGHT`) of itself.
+    nearest. Correlated are the normal scores of their lateness within their own stream. The estimate from n pairs is
+    multiplied by n / (n + `PAIRS_WEIGHT`).
     """
-    known = {name: _lateness(past, name, at) for name in dict.fromkeys(streams)}
-    found: dict[tuple[str, str], float] = {}
+    known = {name: _lateness(tables, name, at) for name in dict.fromkeys(streams)}
+    correlations: dict[tuple[str, str], float] = {}
     matrix = np.eye(len(streams))
     for i, first in enumerate(streams):
         for j in range(i + 1, len(streams)):
             key = (min(first, streams[j]), max(first, streams[j]))
-            if key not in found:
-                found[key] = _correlation(past, *(known[name] for name in key))
-            matrix[i, j] = matrix[j, i] = found[key]
+            if key not in correlations:
+                correlations[key] = _correlation(tables, *(known[name] for name in key))
+            matrix[i, j] = matrix[j, i] = correlations[key]
     return matrix
 
 
-def _lateness(past: HistoryTables, stream: str, at: float) -> tuple[NDArray[np.int64], Floats]:
-    """A stream's finished containers, and how late each was among them as a normal score."""
-    ledger = past.ledger
+def _lateness(tables: HistoryTables, stream: str, at: float) -> tuple[NDArray[np.int64], Floats]:
+    """Return a stream's finished containers, and the normal score of each one's lateness among them."""
+    ledger = tables.ledger
     code = ledger.streams.index(stream) if stream in ledger.streams else -1
-    mine = np.flatnonzero((ledger.stream == code) & past.usable & (ledger.due < at - past.rules.settle_days))
-    late = past.unfinished[mine].sum(axis=1) + (~past.finished_by[mine]).sum(axis=1)
+    own = np.flatnonzero((ledger.stream == code) & tables.is_usable & (ledger.due < at - tables.rules.settle_days))
+    late = tables.unfinished[own].sum(axis=1) + (~tables.finished_by[own]).sum(axis=1)
     order = np.sort(late)
     place = np.searchsorted(order, late, side="left") + np.searchsorted(order, late, side="right")
-    scores: Floats = normal_score(place / (2 * max(1, len(mine))))
-    return mine, scores
+    scores: Floats = normal_score(place / (2 * max(1, len(own))))
+    return own, scores
 
 
 def _correlation(
-    past: HistoryTables, one: tuple[NDArray[np.int64], Floats], two: tuple[NDArray[np.int64], Floats]
+    tables: HistoryTables, first: tuple[NDArray[np.int64], Floats], second: tuple[NDArray[np.int64], Floats]
 ) -> float:
-    due, start = past.ledger.due, past.start
-    (mine, scores), (other, others) = (one, two) if len(one[0]) <= len(two[0]) else (two, one)
+    """Return the shrunk correlation of two streams' lateness scores; 0 with fewer than `PAIRS_LEAST` pairs."""
+    due, start = tables.ledger.due, tables.start
+    (own, scores), (other, other_scores) = (first, second) if len(first[0]) <= len(second[0]) else (second, first)
     pairs: list[tuple[float, float]] = []
     used: set[frozenset[int]] = set()
-    for i, score in zip(mine.tolist(), scores.tolist(), strict=True):
-        beside = (start[other] < due[i]) & (start[i] < due[other]) & (other != i)
-        if not beside.any():
+    for i, score in zip(own.tolist(), scores.tolist(), strict=True):
+        overlaps = (start[other] < due[i]) & (start[i] < due[other]) & (other != i)
+        if not overlaps.any():
             continue
-        nearest = int(np.argmin(np.where(beside, np.abs(due[other] - due[i]), np.inf)))
+        nearest = int(np.argmin(np.where(overlaps, np.abs(due[other] - due[i]), np.inf)))
         pair = frozenset((i, int(other[nearest])))
         if pair not in used:
             used.add(pair)
-            pairs.append((score, float(others[nearest])))
+            pairs.append((score, float(other_scores[nearest])))
     if len(pairs) < PAIRS_LEAST:
         return 0.0
     a, b = np.array(pairs).T

@@ -1,4 +1,4 @@
-"""Every parameter of forecast and health."""
+"""Parameters of forecast and health, with their defaults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How good probabilities were: Brier score and skill, log loss, AUC, calibration error, reliability.
+"""Score probabilities: Brier score and skill, log loss, AUC, calibration error, reliability.
 
-Arrays are one entry per forecast: ``p`` float64 probabilities in [0, 1], ``hit`` bool outcomes, ``group`` int64 codes
-of the milestones they belong to. Forecasts of one milestone share its outcome, so intervals resample milestones.
+Arrays have one entry per forecast: ``p`` float64 probabilities in [0, 1], ``hit`` bool outcomes, ``group`` int64 codes
+of milestones. Forecasts of one milestone share its outcome, so intervals resample milestones.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ __all__ = [
 
 BINS = 10
 RESAMPLES = 2000
-# A method that says 0 or 1 and errs would lose infinitely; all are read as at most this sure, as the pool is.
-SURE = 0.02
+CLIP = 0.02
+"""Log loss reads probabilities within [CLIP, 1 - CLIP], as the pool is clipped: an error at 0 or 1 would be
+infinite."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -38,7 +39,11 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Score:
-    """One method's figures. ``bss`` is the Brier skill against the reference, ``bss_ci`` its 95 % interval."""
+    """Scores of one method over ``n`` forecasts.
+
+    ``bss`` is the Brier skill against the reference, ``bss_ci`` its 95 % interval, ``ece`` the expected calibration
+    error. NaN where a figure does not exist.
+    """
 
     brier: float
     bss: float
@@ -51,7 +56,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Bin:
-    """Forecasts with ``low <= p < high`` (the last bin takes 1 too): how many, their mean, how often it came true."""
+    """Reliability bin: the ``n`` forecasts with ``low <= p < high`` (the last bin includes 1).
+
+    ``forecast`` is their mean probability, ``observed`` the share that came true; None in an empty bin.
+    """
 
     low: float
     high: float
@@ -61,14 +69,14 @@ class Bin:
 
 
 def score(p: Floats, hit: Bools, group: Codes, reference: Floats) -> Score:
-    """All figures of one method; ``reference`` are the probabilities that its skill is measured against.
+    """Return all scores of one method; its skill is measured against the probabilities of ``reference``.
 
-    Figures that do not exist (no forecasts; AUC with one outcome only; skill against a flawless reference) are NaN.
+    Scores that do not exist (no forecasts; AUC with one outcome only; skill against a perfect reference) are NaN.
     """
-    own, theirs = brier(p, hit), brier(reference, hit)
+    own, reference_score = brier(p, hit), brier(reference, hit)
     return Score(
         brier=own,
-        bss=1 - own / theirs if theirs > 0 else math.nan,
+        bss=1 - own / reference_score if reference_score > 0 else math.nan,
         bss_ci=skill_interval(p, hit, group, reference),
         log_loss=log_loss(p, hit),
         auc=auc(p, hit),
@@ -78,20 +86,23 @@ def score(p: Floats, hit: Bools, group: Codes, reference: Floats) -> Score:
 
 
 def brier(p: Floats, hit: Bools) -> float:
-    """Mean squared error of the probabilities; 0 is best. NaN without forecasts."""
+    """Return the mean squared error of the probabilities; 0 is best, NaN without forecasts."""
     return float(np.mean((p - hit) ** 2)) if len(p) else math.nan
 
 
 def log_loss(p: Floats, hit: Bools) -> float:
-    """Mean negative natural log-likelihood, probabilities read within [.02, .98]. NaN without forecasts."""
+    """Return the mean negative natural log-likelihood of clipped probabilities (see `CLIP`); NaN without forecasts."""
     if not len(p):
         return math.nan
-    sure = np.clip(p, SURE, 1 - SURE)
-    return float(-np.mean(np.log(np.where(hit, sure, 1 - sure))))
+    clipped = np.clip(p, CLIP, 1 - CLIP)
+    return float(-np.mean(np.log(np.where(hit, clipped, 1 - clipped))))
 
 
 def auc(p: Floats, hit: Bools) -> float:
-    """Chance that a forecast which came true was given more than one which did not; ties count half."""
+    """Return the probability that a forecast that came true was higher than one that did not; ties count half.
+
+    NaN when all outcomes are the same.
+    """
     yes, no = int(hit.sum()), int((~hit).sum())
     if not yes or not no:
         return math.nan
@@ -101,40 +112,46 @@ def auc(p: Floats, hit: Bools) -> float:
 
 
 def reliability(p: Floats, hit: Bools) -> tuple[Bin, ...]:
-    """Forecasts in ten equal-width bins; ``forecast`` and ``observed`` are None in an empty one."""
+    """Return the forecasts in ten bins of equal width."""
     place = _bins(p)
     counts = np.bincount(place, minlength=BINS)
-    said = np.bincount(place, weights=p, minlength=BINS)
-    came = np.bincount(place, weights=hit.astype(np.float64), minlength=BINS)
+    forecast_sums = np.bincount(place, weights=p, minlength=BINS)
+    hits = np.bincount(place, weights=hit.astype(np.float64), minlength=BINS)
     return tuple(
         Bin(
             low=b / BINS,
             high=(b + 1) / BINS,
             n=int(counts[b]),
-            forecast=float(said[b] / counts[b]) if counts[b] else None,
-            observed=float(came[b] / counts[b]) if counts[b] else None,
+            forecast=float(forecast_sums[b] / counts[b]) if counts[b] else None,
+            observed=float(hits[b] / counts[b]) if counts[b] else None,
         )
         for b in range(BINS)
     )
 
 
 def calibration_error(p: Floats, hit: Bools) -> float:
-    """Distance between said and observed, averaged over the ten bins by their number of forecasts."""
+    """Return the mean distance between forecast and observed over the ten bins, weighted by their forecasts.
+
+    NaN without forecasts.
+    """
     if not len(p):
         return math.nan
     return float(np.abs(np.bincount(_bins(p), weights=p - hit, minlength=BINS)).sum() / len(p))
 
 
 def skill_interval(p: Floats, hit: Bools, group: Codes, reference: Floats) -> tuple[float, float]:
-    """95 % percentile interval of the Brier skill, from 2,000 resamples of whole milestones with a fixed seed."""
+    """Return the 95 % percentile interval of the Brier skill, from 2,000 resamples of milestones with a fixed seed.
+
+    NaN without forecasts, or where the reference is perfect.
+    """
     if not len(p):
         return math.nan, math.nan
     _, member = np.unique(group, return_inverse=True)
     m = int(member.max()) + 1
     own = np.bincount(member, weights=(p - hit) ** 2)
-    theirs = np.bincount(member, weights=(reference - hit) ** 2)
+    reference_errors = np.bincount(member, weights=(reference - hit) ** 2)
     times = np.random.default_rng(0).multinomial(m, np.full(m, 1 / m), size=RESAMPLES)
-    below = times @ theirs
+    below = times @ reference_errors
     skill = 1 - (times @ own)[below > 0] / below[below > 0]
     if not len(skill):
         return math.nan, math.nan
@@ -142,12 +159,12 @@ def skill_interval(p: Floats, hit: Bools, group: Codes, reference: Floats) -> tu
     return float(low), float(high)
 
 
-def pinball(level: float, said: Floats, actual: Floats) -> Floats:
-    """Loss of each quantile forecast ``said`` at ``level``; its mean is least for the true quantile."""
-    miss = actual - said
-    return np.maximum(level * miss, (level - 1) * miss)
+def pinball(level: float, forecast: Floats, actual: Floats) -> Floats:
+    """Return the loss of each quantile forecast at ``level``; its mean is least for the true quantile."""
+    error = actual - forecast
+    return np.maximum(level * error, (level - 1) * error)
 
 
 def _bins(p: Floats) -> Codes:
-    # .3 * 10 is 3 but .7 * 10 is 7.000000000000001 and .29 * 100 is 28.999...: edges are compared, never multiplied.
+    # edges are compared, not multiplied: .7 * 10 is 7.000000000000001
     return np.searchsorted(np.arange(1, BINS) / BINS, p, side="right").astype(np.int64)

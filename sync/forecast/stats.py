@@ -1,7 +1,7 @@
-"""Probabilities, log-odds, and the distributions that the forecast asks about.
+"""Probabilities, log-odds, quantiles, and the distributions that the forecast uses.
 
-Own lines instead of `scipy.special`'s, whose import takes longer than many a command, and of `numpy.quantile`, which
-imports masked arrays; the tests hold them to these.
+These replace `scipy.special`, whose import takes longer than many commands, and `numpy.quantile`, which imports masked
+arrays. The tests compare them with both.
 """
 
 from __future__ import annotations
@@ -13,29 +13,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score", "quantiles"]
+__all__ = ["allowed_open", "beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score", "quantiles"]
 
 Floats = NDArray[np.float64]
 
 _TINY = 1e-300
 _ENOUGH = 1e-15
-_NEAR = 1e-9  # Newton's next step would be of its square
+_NEAR = 1e-9  # the next step of Newton's method is about the square of this one
+_ROUNDING = 1e-9
+
+
+def allowed_open(scope: ArrayLike, tolerance: float) -> Any:
+    """Return how many of ``scope`` items may be open when a container counts as done: float64, a number for a number.
+
+    At most a share ``tolerance``: 1 of 10 items at 0.1, none of 9.
+    """
+    return np.floor(tolerance * np.asarray(scope, dtype=np.float64) + _ROUNDING)
 
 
 def logit(p: ArrayLike) -> Any:
-    """The log-odds of probabilities: float64, a number for a number; infinite at 0 and 1."""
+    """Return the log-odds of probabilities: float64, a number for a number; infinite at 0 and 1."""
     p = np.asarray(p, dtype=np.float64)
     with np.errstate(divide="ignore"):
         return np.log(p) - np.log1p(-p)
 
 
 def expit(x: ArrayLike) -> Any:
-    """The probabilities of log-odds: float64, a number for a number."""
+    """Return the probabilities of log-odds: float64, a number for a number."""
     return np.exp(-np.logaddexp(0.0, -np.asarray(x, dtype=np.float64)))
 
 
 def quantiles(values: ArrayLike, at: ArrayLike) -> Floats:
-    """The quantiles of values (at least one, none NaN) at levels from 0 to 1, linear between two of them."""
+    """Return the quantiles of values (at least one, none NaN) at levels from 0 to 1, linear between two values."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     place = np.asarray(at, dtype=np.float64) * (len(ordered) - 1)
     low = place.astype(np.int64)
@@ -45,7 +54,10 @@ def quantiles(values: ArrayLike, at: ArrayLike) -> Floats:
 
 
 def log_gamma(x: ArrayLike) -> Floats:
-    """The logarithm of the gamma function of positive numbers, by Stirling's series eight further on; infinite at 0."""
+    """Return the logarithm of the gamma function of positive numbers; infinite at 0.
+
+    By Stirling's series at ``x + 8``, where it is exact to 15 digits.
+    """
     x = np.asarray(x, dtype=np.float64)
     product = x.copy()
     for k in range(1, 8):
@@ -56,12 +68,12 @@ def log_gamma(x: ArrayLike) -> Floats:
     for term in reversed(_STIRLING):
         series = series * z + term
     with np.errstate(divide="ignore"):
-        found: Floats = (y - 0.5) * np.log(y) - y + _HALF_LOG_TURN + series / y - np.log(product)
-    return found
+        value: Floats = (y - 0.5) * np.log(y) - y + _HALF_LOG_TURN + series / y - np.log(product)
+    return value
 
 
 def normal_score(p: ArrayLike) -> Floats:
-    """The standard normal's quantiles at probabilities between 0 and 1."""
+    """Return the standard normal's quantiles at probabilities between 0 and 1."""
     return np.asarray(_NORMAL_SCORE(np.asarray(p, dtype=np.float64)), dtype=np.float64)
 
 
@@ -71,9 +83,9 @@ _NORMAL_SCORE = np.frompyfunc(NormalDist().inv_cdf, 1, 1)
 
 
 def beta_prime_quantile(q: float, a: ArrayLike, b: ArrayLike) -> Floats:
-    """The q-quantile of x / (1 - x) for x of Beta(a, b), element by element; ``a`` and ``b`` are positive.
+    """Return the q-quantile of x / (1 - x) for x of Beta(a, b), elementwise; ``a`` and ``b`` are positive.
 
-    Newton's steps on the log-odds of x, kept inside a bracket; where one would leave it, the bracket is halved.
+    By Newton's method on the log-odds of x inside a bracket; a step that would leave the bracket halves it instead.
     """
     a, b = (np.asarray(v, dtype=np.float64) for v in np.broadcast_arrays(a, b))
     beta = log_gamma(a) + log_gamma(b) - log_gamma(a + b)
@@ -86,20 +98,21 @@ def beta_prime_quantile(q: float, a: ArrayLike, b: ArrayLike) -> Floats:
         low, high = np.where(ahead < 0, odds, low), np.where(ahead < 0, high, odds)
         step = odds - ahead / np.maximum(slope, _TINY)
         step = np.where((step >= low) & (step <= high), step, (low + high) / 2)
-        moved, odds = np.abs(step - odds), step
-        if (moved <= _NEAR).all():
+        change, odds = np.abs(step - odds), step
+        if (change <= _NEAR).all():
             break
     return np.exp(odds)
 
 
 def _beta_share(a: Floats, b: Floats, odds: Floats, slope: Floats) -> Floats:
-    """The regularised incomplete beta function at log-odds, by its continued fraction (Lentz).
+    """Return the regularised incomplete beta function at log-odds, by its continued fraction (Lentz's method).
 
-    ``slope`` is its derivative by the log-odds. On the far side of the mean the fraction of the other tail is short.
+    ``slope`` is its derivative with respect to the log-odds. Above the mean, the other tail is computed: its fraction
+    converges faster.
     """
-    turned = odds > np.log((a + 1) / (b + 1))
-    a, b = np.where(turned, b, a), np.where(turned, a, b)
-    x = expit(np.where(turned, -odds, odds))
+    is_upper = odds > np.log((a + 1) / (b + 1))
+    a, b = np.where(is_upper, b, a), np.where(is_upper, a, b)
+    x = expit(np.where(is_upper, -odds, odds))
     c = np.ones_like(x)
     d = 1.0 / _away_from_zero(1.0 - (a + b) * x / (a + 1.0))
     fraction = d
@@ -115,7 +128,7 @@ def _beta_share(a: Floats, b: Floats, odds: Floats, slope: Floats) -> Floats:
         if (np.abs(change - 1.0) <= _ENOUGH).all():
             break
     share = slope * fraction / a
-    return np.where(turned, 1.0 - share, share)
+    return np.where(is_upper, 1.0 - share, share)
 
 
 def _away_from_zero(x: Floats) -> Floats:

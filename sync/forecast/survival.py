@@ -1,13 +1,13 @@
-"""What earlier milestones did from this phase on: the shares of items and of milestones that were done by a time.
+"""Item survival and reference class: estimates from what earlier milestones did from the same phase on.
 
-*Item survival*: at the same phase of each earlier milestone j, of ``N`` items (open then, or joined later until due)
-``K`` were gone by the due date. The share ``q`` and its spread ``rho`` over milestones make a beta-binomial for how
-many of this milestone's open items, grown by the usual later joiners, are left over.
+*Item survival*: of ``N`` items of an earlier milestone that were open at the phase or joined later until the due date,
+``K`` were gone by the due date. The share ``q`` and its spread ``rho`` over milestones make a beta-binomial for the
+number of open items that are left over, after growth by the usual number of items that join later.
 
-*Reference class*: of the earlier milestones that were not done at this phase, how many were done by the due date.
+*Reference class*: the share of the earlier milestones not done at the phase that were done by the due date.
 
-Both come from running sums over each stream's and each kind's finished milestones in the order of their due dates, so
-a container's estimate costs the same however long the history is.
+Both come from running sums over the finished milestones of each stream and kind, in the order of their due dates. So an
+estimate costs the same for a short and a long history.
 """
 
 from __future__ import annotations
@@ -27,53 +27,54 @@ Ints = NDArray[np.int64]
 
 
 class PhaseEstimates(Struct, frozen=True):
-    """History's answer for a batch of containers (t), at every phase (g, see `sync.forecast.history_tables.PHASES`).
+    """Estimates for a batch of containers (t) at every phase (g) of `sync.forecast.history_tables.PHASES`.
 
-    ``q[t, g]`` share of items gone by due; ``rho`` its over-dispersion; ``growth`` items joining later per open one;
-    ``hit[t, g]`` probability of being done by due of those not done at this phase. ``members[t, h]`` are the earlier
-    containers used, -1 where there are fewer, and ``sums[t, g, c]`` their `sync.forecast.history_tables.TableColumn`;
-    ``from_stream[t]`` says
-    that they are of the stream itself. ``own[t]`` and ``kind[t]`` count all finished ones of the stream and the kind;
-    ``kind_hit[t]`` is the kind's Laplace hit rate.
+    ``q[t, g]``: share of items gone by the due date. ``rho[t, g]``: its over-dispersion. ``growth[t, g]``: items that
+    join later, per open item. ``hit_rate[t, g]``: probability of being done by the due date, if not done at the phase.
+
+    ``members[t, h]`` are the positions of the earlier containers used, -1 where there are fewer, and ``sums[t, g, c]``
+    their `sync.forecast.history_tables.TableColumn`. ``from_stream[t]``: they are of the stream itself, not only of the
+    kind. ``stream_finished[t]`` and ``kind_finished[t]`` count all finished containers of the stream and of the kind.
+    ``kind_hit_rate[t]`` is the kind's hit rate with one hit and one miss added (Laplace).
     """
 
     q: Floats
     rho: Floats
     growth: Floats
-    hit: Floats
+    hit_rate: Floats
     sums: Floats
     members: Ints
     from_stream: NDArray[np.bool_]
-    own: Ints
-    kind: Ints
-    kind_hit: Floats
+    stream_finished: Ints
+    kind_finished: Ints
+    kind_hit_rate: Floats
 
 
 class AfterDueEstimates(Struct, frozen=True):
-    """The same after the due date, at each time (x) of `sync.forecast.history_tables.TIMES`, from the phase where
-    each container stands.
+    """Estimates for the due date and after, from each container's phase on.
 
-    ``q[t, x]`` share of items gone by then, not falling in x; ``hit[t, x]`` probability of being done by then.
-    ``rho[t]`` and ``growth[t]`` as in `PhaseEstimates` at the container's phase.
+    At each time (x) of `sync.forecast.history_tables.TIMES`: ``q[t, x]`` share of items gone by then, and ``hit_rate[t,
+    x]`` probability of being done by then, neither falling in x. ``rho[t]`` and ``growth[t]`` are those of
+    `PhaseEstimates` at the container's phase.
     """
 
     q: Floats
-    hit: Floats
+    hit_rate: Floats
     rho: Floats
     growth: Floats
 
 
-def phase_estimates(past: HistoryTables, index: Ints, at: Floats) -> PhaseEstimates:
-    """History of the containers at positions ``index``, each as of ``at`` (days)."""
-    rules, ledger = past.rules, past.ledger
+def phase_estimates(tables: HistoryTables, index: Ints, at: Floats) -> PhaseEstimates:
+    """Estimate from history for the containers at positions ``index``, each as of ``at`` (days since 1970 UTC)."""
+    rules, ledger = tables.rules, tables.ledger
     stream, kind = ledger.stream[index], ledger.kind[index]
-    known = np.fmin(at - rules.settle_days, ledger.due[index])  # its own result and later ones are no history
-    stream_end, kind_end = past.by_stream.before(stream, known), past.by_kind.before(kind, known)
-    stream_first, kind_first = past.by_stream.first[stream], past.by_kind.first[kind]
-    own, of_kind = stream_end - stream_first, kind_end - kind_first
-    from_stream = own >= rules.stream_least
+    known = np.fmin(at - rules.settle_days, ledger.due[index])  # excludes its own result
+    stream_end, kind_end = tables.by_stream.before(stream, known), tables.by_kind.before(kind, known)
+    stream_first, kind_first = tables.by_stream.first[stream], tables.by_kind.first[kind]
+    stream_finished, kind_finished = stream_end - stream_first, kind_end - kind_first
+    from_stream = stream_finished >= rules.stream_least
 
-    by_stream, by_kind = past.stream_sums, past.kind_sums
+    by_stream, by_kind = tables.stream_sums, tables.kind_sums
     low_stream = np.maximum(stream_end - rules.stream_window, stream_first)
     low_kind = np.maximum(kind_end - rules.kind_window, kind_first)
     low_prior = np.maximum(kind_end - rules.prior_window, kind_first)
@@ -87,22 +88,22 @@ def phase_estimates(past: HistoryTables, index: Ints, at: Floats) -> PhaseEstima
     q = (sums[:, :, TableColumn.GONE] + rules.prior_weight * q0) / (
         sums[:, :, TableColumn.EXPOSED] + rules.prior_weight
     )
-    kind_hits = past.kind_hits[0]
-    kind_hit = (kind_hits[kind_end] - kind_hits[kind_first] + 1) / (of_kind + 2)
-    b0 = kind_hit[:, None]
+    kind_hits = tables.kind_hits[0]
+    kind_hit_rate = (kind_hits[kind_end] - kind_hits[kind_first] + 1) / (kind_finished + 2)
+    b0 = kind_hit_rate[:, None]
     return PhaseEstimates(
         q=q,
         rho=_dispersion(q, sums, rules),
         growth=(sums[:, :, TableColumn.JOINING] + rules.growth_joined)
         / (sums[:, :, TableColumn.OPEN] + rules.growth_open),
-        hit=(sums[:, :, TableColumn.HITS] + rules.reference_weight * b0)
+        hit_rate=(sums[:, :, TableColumn.HITS] + rules.reference_weight * b0)
         / (sums[:, :, TableColumn.UNFINISHED] + rules.reference_weight),
         sums=sums,
-        members=_members(past, from_stream, (low_stream, stream_end), (low_kind, kind_end)),
+        members=_members(tables, from_stream, (low_stream, stream_end), (low_kind, kind_end)),
         from_stream=from_stream,
-        own=own,
-        kind=of_kind,
-        kind_hit=kind_hit,
+        stream_finished=stream_finished,
+        kind_finished=kind_finished,
+        kind_hit_rate=kind_hit_rate,
     )
 
 
@@ -111,7 +112,7 @@ def _shrunk_prior(gone: Floats, exposed: Floats, rules: Rules) -> Floats:
 
 
 def _dispersion(q: Floats, sums: Floats, rules: Rules) -> Floats:
-    """The moment estimate of rho, clipped, and shrunk towards the prior by the number of milestones."""
+    """Return the moment estimate of rho, clipped, and shrunk towards the prior by the number of milestones."""
     exposed, exposed2 = sums[:, :, TableColumn.EXPOSED], sums[:, :, TableColumn.EXPOSED_SQUARED]
     spread = (
         sums[:, :, TableColumn.GONE_SQUARED]
@@ -130,97 +131,112 @@ def _dispersion(q: Floats, sums: Floats, rules: Rules) -> Floats:
 
 
 def _members(
-    past: HistoryTables, from_stream: NDArray[np.bool_], stream: tuple[Ints, Ints], kind: tuple[Ints, Ints]
+    tables: HistoryTables, from_stream: NDArray[np.bool_], stream: tuple[Ints, Ints], kind: tuple[Ints, Ints]
 ) -> Ints:
     low = np.where(from_stream, stream[0], kind[0])
     high = np.where(from_stream, stream[1], kind[1])
-    width = max(past.rules.stream_window, past.rules.kind_window)
+    width = max(tables.rules.stream_window, tables.rules.kind_window)
     position = low[:, None] + np.arange(width)
     inside = position < high[:, None]
-    if len(past.stream_members) == 0:
+    if len(tables.stream_members) == 0:
         return np.full(inside.shape, -1, dtype=np.int64)
-    position = np.minimum(position, len(past.stream_members) - 1)
-    chosen = np.where(from_stream[:, None], past.stream_members[position], past.kind_members[position])
+    position = np.minimum(position, len(tables.stream_members) - 1)
+    chosen = np.where(from_stream[:, None], tables.stream_members[position], tables.kind_members[position])
     return np.where(inside, chosen, -1)
 
 
 def after_due_estimates(
-    past: HistoryTables, index: Ints, at: Floats, phase: Floats, found: PhaseEstimates
+    tables: HistoryTables, index: Ints, at: Floats, phase: Floats, estimates: PhaseEstimates
 ) -> AfterDueEstimates:
-    """History beyond the due date, from each container's ``phase`` (may be above 1) on; see `AfterDueEstimates`."""
-    rules, ledger = past.rules, past.ledger
+    """Estimate what follows the due date, from each container's ``phase`` (may be above 1) on."""
+    rules = tables.rules
     column = np.where(
         phase < 1.0,
         np.abs(phase[:, None] - PHASES).argmin(axis=1),
         np.clip(np.searchsorted(GRID, phase, side="right") - 1, DUE, len(GRID) - 1),
     )
-    tables = _shares(past, found.members, column, at)
-    kind = ledger.kind[index]
-    known = np.fmin(at - rules.settle_days, ledger.due[index])
-    kind_end = past.by_kind.before(kind, known)
-    low = np.maximum(kind_end - rules.prior_window, past.by_kind.first[kind])
-    position = low[:, None] + np.arange(rules.prior_window)
-    inside = position < kind_end[:, None]
-    if len(past.kind_members):
-        prior = np.where(inside, past.kind_members[np.minimum(position, len(past.kind_members) - 1)], -1)
-    else:
-        prior = np.full(inside.shape, -1, dtype=np.int64)
-    wide = _shares(past, prior, column, at)
-    q0 = _shrunk_prior(wide.gone, wide.exposed, rules)
-    q = (tables.gone + rules.prior_weight * q0) / (tables.exposed + rules.prior_weight)
-    b0 = np.empty_like(q)
-    for k, line in enumerate(past.by_kind_shown):
-        first, end = line.first[kind], line.before(kind, at - rules.settle_days)
-        b0[:, k] = (past.kind_hits[k][end] - past.kind_hits[k][first] + 1) / (end - first + 2)
-    hit = (tables.hits + rules.reference_weight * b0) / (tables.waiting + rules.reference_weight)
+    shares = _shares(tables, estimates.members, column, at)
+    prior = _shares(tables, _last_of_kind(tables, index, at), column, at)
+    q0 = _shrunk_prior(prior.gone, prior.exposed, rules)
+    q = (shares.gone + rules.prior_weight * q0) / (shares.exposed + rules.prior_weight)
+    b0 = _kind_hit_rates(tables, index, at)
+    hit_rate = (shares.hits + rules.reference_weight * b0) / (shares.waiting + rules.reference_weight)
     at_phase = np.minimum(column, DUE - 1)
     rows = np.arange(len(index))
     return AfterDueEstimates(
         q=np.maximum.accumulate(q, axis=1),
-        hit=np.maximum.accumulate(hit, axis=1),
-        rho=found.rho[rows, at_phase],
-        growth=np.where(phase < 1.0, found.growth[rows, at_phase], 0.0),
+        hit_rate=np.maximum.accumulate(hit_rate, axis=1),
+        rho=estimates.rho[rows, at_phase],
+        growth=np.where(phase < 1.0, estimates.growth[rows, at_phase], 0.0),
     )
 
 
+def _last_of_kind(tables: HistoryTables, index: Ints, at: Floats) -> Ints:
+    """Return the last ``prior_window`` finished containers of each kind: int64[t, h], -1 where there are fewer."""
+    rules, ledger = tables.rules, tables.ledger
+    kind = ledger.kind[index]
+    end = tables.by_kind.before(kind, np.fmin(at - rules.settle_days, ledger.due[index]))
+    low = np.maximum(end - rules.prior_window, tables.by_kind.first[kind])
+    position = low[:, None] + np.arange(rules.prior_window)
+    inside = position < end[:, None]
+    if len(tables.kind_members) == 0:
+        return np.full(inside.shape, -1, dtype=np.int64)
+    return np.where(inside, tables.kind_members[np.minimum(position, len(tables.kind_members) - 1)], -1)
+
+
+def _kind_hit_rates(tables: HistoryTables, index: Ints, at: Floats) -> Floats:
+    """Return the kind's Laplace hit rate at each of `TIMES`, from the containers that show that time by ``at``."""
+    kind = tables.ledger.kind[index]
+    rates = np.empty((len(index), len(TIMES)))
+    for x, by_kind in enumerate(tables.by_kind_shown):
+        first, end = by_kind.first[kind], by_kind.before(kind, at - tables.rules.settle_days)
+        rates[:, x] = (tables.kind_hits[x][end] - tables.kind_hits[x][first] + 1) / (end - first + 2)
+    return rates
+
+
 class _Shares(Struct, frozen=True):
+    """Sums float64[t, x] over earlier containers: items exposed and gone; containers waiting (not done) and hits."""
+
     exposed: Floats
     gone: Floats
     waiting: Floats
     hits: Floats
 
 
-def _shares(past: HistoryTables, members: Ints, column: Ints, at: Floats) -> _Shares:
-    """Sums over ``members[t, h]`` for each of TIMES, of those old enough to show that time by ``at``."""
-    member = np.maximum(members, 0)
-    there = members >= 0
-    standing = column[:, None]
-    ended = past.gone[member, standing]
-    exposed = past.joined[member, DUE] - ended
-    waiting = np.where(
-        standing < DUE,
-        past.unfinished[member, np.minimum(standing, DUE - 1)],
-        ~past.finished_by[member, np.clip(standing - DUE, 0, len(TIMES) - 1)],
-    )
-    shown = past.start[member][:, :, None] + past.length[member][:, :, None] * TIMES
-    old = there[:, :, None] & (shown <= at[:, None, None])
-    by_then = np.maximum(past.gone[member][:, :, DUE:] - ended[:, :, None], 0)
-    done = past.finished_by[member]
-    counted = old & waiting[:, :, None]
-    return _Shares(
-        exposed=(exposed[:, :, None] * old).sum(axis=1).astype(np.float64),
-        gone=(by_then * old).sum(axis=1).astype(np.float64),
-        waiting=counted.sum(axis=1).astype(np.float64),
-        hits=(counted & done).sum(axis=1).astype(np.float64),
-    )
+def _shares(tables: HistoryTables, members: Ints, column: Ints, at: Floats) -> _Shares:
+    """Return sums over ``members[t, h]`` for each of `TIMES`, of those old enough to show that time by ``at``.
 
-
-def beta_binomial(size: Floats, left: Floats, q: Floats, rho: Floats) -> Floats:
-    """P(at most ``left`` of ``size`` items are left over), each item gone with mean share ``q``, spread ``rho``.
-
-    All arguments broadcast; ``size`` and ``left`` are whole numbers >= 0.
+    ``column[t]`` is the column of each container's phase in tables over `GRID`.
     """
-    size, left, q, rho = np.broadcast_arrays(size, left, q, rho)
+    member = np.maximum(members, 0)
+    is_member = members >= 0
+    from_column = column[:, None]
+    ended = tables.gone_by[member, from_column]
+    exposed = tables.joined_by[member, DUE] - ended
+    waiting = np.where(
+        from_column < DUE,
+        tables.unfinished[member, np.minimum(from_column, DUE - 1)],
+        ~tables.finished_by[member, np.clip(from_column - DUE, 0, len(TIMES) - 1)],
+    )
+    shown_at = tables.start[member][:, :, None] + tables.length[member][:, :, None] * TIMES
+    is_shown = is_member[:, :, None] & (shown_at <= at[:, None, None])
+    gone = np.maximum(tables.gone_by[member][:, :, DUE:] - ended[:, :, None], 0)
+    done = tables.finished_by[member]
+    is_counted = is_shown & waiting[:, :, None]
+    return _Shares(
+        exposed=(exposed[:, :, None] * is_shown).sum(axis=1).astype(np.float64),
+        gone=(gone * is_shown).sum(axis=1).astype(np.float64),
+        waiting=is_counted.sum(axis=1).astype(np.float64),
+        hits=(is_counted & done).sum(axis=1).astype(np.float64),
+    )
+
+
+def beta_binomial(size: Floats, left_over: Floats, q: Floats, rho: Floats) -> Floats:
+    """Return P(at most ``left_over`` of ``size`` items are not gone), with mean share gone ``q`` and spread ``rho``.
+
+    All arguments broadcast; ``size`` and ``left_over`` are whole numbers >= 0.
+    """
+    size, left, q, rho = np.broadcast_arrays(size, left_over, q, rho)
     pull = 1.0 / rho - 1.0
     a, b = q * pull, (1 - q) * pull  # items gone, items left over
     term = log_gamma(a + size) + log_gamma(a + b) - log_gamma(a + b + size) - log_gamma(a)

@@ -1,8 +1,8 @@
-"""Capacity dates replayed on a history: when a stream was said to have closed k more items, and when it had.
+"""Replay capacity dates on a history: compare the moments forecast for k more closures with the actual ones.
 
-Asked on the first day of each month, for 5 to 80 items, of every stream with at least 5 closures in the twelve weeks
-before, if at its average rate they would take at most 180 days. Scored are those that came true within the history:
-of a stream that was given up nobody can say when it would have closed k more.
+A date is asked for on the first day of each month, for 5 to 80 items, of every stream with at least 5 closures in the
+twelve weeks before, if the items would take at most 180 days at the average rate. Only dates that came true within the
+history are scored: for an abandoned stream the actual duration is unknown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.scoring import pinball
-from sync.forecast.throughput import QUANTILES, capacity_days, closures_by_week, learnt, spread
+from sync.forecast.throughput import LEVELS, blended_multipliers, capacity_days, closures_by_week, median_and_scale
 from sync.history.ledger import days, moment
 
 __all__ = ["ITEMS", "Replay", "own_multipliers", "replay", "score_dates"]
@@ -27,14 +27,20 @@ Ints = NDArray[np.int64]
 
 ITEMS = (5, 10, 20, 40, 80)
 LONGEST = 180.0
-ELAPSED = 3.0  # expected durations after which a forecast's horizon is past
-STREAM_LEAST = 200  # forecasts of one stream from which its coverage means something
+"""Longest expected duration asked about, in days."""
+ELAPSED = 3.0
+"""Expected durations after which the horizon of a forecast has elapsed."""
+STREAM_LEAST = 200
+"""Fewest forecasts of one stream for a coverage of its own."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """One entry per capacity date: asked of ``stream`` at ``at`` (days) for ``items`` more, ``weeks`` int64[m, 12] of
-    closures before. ``expected`` days at the average rate; ``actual`` days that it took, infinite if it never came.
+    """Capacity dates (m) of a history, each for ``items`` more closures of ``stream`` as of ``at`` (days since 1970
+    UTC).
+
+    ``weeks`` int64[m, 12]: the closures of the weeks before. ``expected``: days at the average rate. ``actual``: days
+    that it took, infinite if it never came.
     """
 
     stream: Ints
@@ -45,94 +51,93 @@ class Replay:
     actual: Floats
 
     def scaled(self, rules: Rules) -> Floats:
-        """How far each was off, in the units of the multipliers: ln(actual / T.50) / s."""
-        median, scale = spread(self.items, self.weeks, rules)
+        """Return the error of each date in the unit of the multipliers: ln(actual / T.50) / s."""
+        median, scale = median_and_scale(self.items, self.weeks, rules)
         return np.asarray(np.log(self.actual / median) / scale, dtype=np.float64)
 
 
-def replay(past: HistoryTables) -> Replay:
-    """Ask at every month's beginning from the first closure on to the last."""
-    closed = past.closures
+def replay(tables: HistoryTables) -> Replay:
+    """Ask for capacity dates at the beginning of each month from the first closure to the last."""
+    closed = tables.closures
     if not len(closed.time):
-        return _at(past, np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
+        return _at(tables, np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
     cuts = _months(float(closed.time.min()), float(closed.time.max()))
-    streams = np.arange(len(past.ledger.streams))
+    streams = np.arange(len(tables.ledger.streams))
     stream = np.repeat(streams, len(cuts) * len(ITEMS))
     at = np.tile(np.repeat(cuts, len(ITEMS)), len(streams))
     items = np.tile(np.array(ITEMS, dtype=np.float64), len(streams) * len(cuts))
-    found = _at(past, stream, at, items)
-    begun = closed.first[:-1]
-    first = np.where(begun < closed.first[1:], closed.time[np.minimum(begun, len(closed.time) - 1)], np.inf)
-    span = 7.0 * past.rules.capacity_weeks
-    asked = (
-        (found.weeks.sum(axis=1) >= past.rules.least_closures)
-        & (found.expected <= LONGEST)
-        & (found.at >= first[found.stream] + span)
+    dates = _at(tables, stream, at, items)
+    begin = closed.first[:-1]
+    first = np.where(begin < closed.first[1:], closed.time[np.minimum(begin, len(closed.time) - 1)], np.inf)
+    span = 7.0 * tables.rules.capacity_weeks
+    is_asked = (
+        (dates.weeks.sum(axis=1) >= tables.rules.least_closures)
+        & (dates.expected <= LONGEST)
+        & (dates.at >= first[dates.stream] + span)
     )
-    return Replay(*(getattr(found, name)[asked] for name in Replay.__dataclass_fields__))
+    return Replay(*(getattr(dates, name)[is_asked] for name in Replay.__dataclass_fields__))
 
 
-def _at(past: HistoryTables, stream: Ints, at: Floats, items: Floats) -> Replay:
-    closed = past.closures
-    weeks = closures_by_week(past, stream, at)
+def _at(tables: HistoryTables, stream: Ints, at: Floats, items: Floats) -> Replay:
+    closed = tables.closures
+    weeks = closures_by_week(tables, stream, at)
     total = weeks.sum(axis=1)
     target = closed.before(stream, at, inclusive=True) + items.astype(np.int64) - 1
-    came = target < closed.first[stream + 1]
+    is_reached = target < closed.first[stream + 1]
     last = max(len(closed.time) - 1, 0)
     when = closed.time[np.minimum(target, last)] if len(closed.time) else at
-    expected = items * 7.0 * past.rules.capacity_weeks / np.maximum(total, 1e-9)
-    return Replay(stream, at, items, weeks, expected, np.where(came, when - at, np.inf))
+    expected = items * 7.0 * tables.rules.capacity_weeks / np.maximum(total, 1e-9)
+    return Replay(stream, at, items, weeks, expected, np.where(is_reached, when - at, np.inf))
 
 
 def own_multipliers(record: Replay, at: float, rules: Rules) -> tuple[float, float, float]:
-    """The multipliers that a history itself teaches by ``at`` (days): the shipped ones while it is short.
+    """Return the multipliers estimated from a history until ``at`` (days); the shipped ones while it is short.
 
-    Learnt from those whose horizon (three expected durations) was past by then and which had come true.
+    Only dates count whose horizon (three expected durations) had elapsed by then, and that had come true.
     """
     known = (record.at + ELAPSED * record.expected < at) & (record.at + record.actual <= at)
-    return learnt(record.scaled(rules)[known], rules)
+    return blended_multipliers(record.scaled(rules)[known], rules)
 
 
-def score_dates(past: HistoryTables, until: float) -> tuple[dict[str, float | int], dict[str, Any]]:
-    """Coverage at each quantile, mean pinball loss as a share of the actual duration, and n.
+def score_dates(tables: HistoryTables, until: float) -> tuple[dict[str, float | int], dict[str, Any]]:
+    """Return the coverage at each quantile, the mean pinball loss as a share of the actual duration, and n.
 
-    Scored are those that came true by ``until`` (days), with the multipliers that the history had taught by then.
-    Second, in detail: ``dates_by_stream`` for those with 200 or more, ``dates_by_items``, and ``dates_as_shipped``:
-    without learning.
+    Only dates that came true by ``until`` (days) are scored, with the multipliers of the history until each question.
+    The second value has the details: ``dates_by_stream`` for streams with 200 dates or more, ``dates_by_items``, and
+    ``dates_as_shipped``, with the shipped multipliers. Figures that do not exist are NaN.
     """
-    record = replay(past)
-    said = np.empty((len(record.at), len(QUANTILES)))
+    record = replay(tables)
+    forecast = np.empty((len(record.at), len(LEVELS)))
     for cut in np.unique(record.at):
         now = record.at == cut
-        own = own_multipliers(record, float(cut), past.rules)
-        said[now] = capacity_days(record.items[now], record.weeks[now], past.rules, own)
-    came = record.at + record.actual <= until
+        own = own_multipliers(record, float(cut), tables.rules)
+        forecast[now] = capacity_days(record.items[now], record.weeks[now], tables.rules, own)
+    is_scored = record.at + record.actual <= until
     streams = {
-        name: _coverage(said[mine], record.actual[mine])
-        for code, name in enumerate(past.ledger.streams)
-        if (mine := came & (record.stream == code)).sum() >= STREAM_LEAST
+        name: _coverage(forecast[rows], record.actual[rows])
+        for code, name in enumerate(tables.ledger.streams)
+        if (rows := is_scored & (record.stream == code)).sum() >= STREAM_LEAST
     }
-    shipped = capacity_days(record.items, record.weeks, past.rules)
+    shipped = capacity_days(record.items, record.weeks, tables.rules)
     by_items = {
-        str(items): _coverage(said[mine], record.actual[mine])
+        str(items): _coverage(forecast[rows], record.actual[rows])
         for items in ITEMS
-        if (mine := came & (record.items == items)).any()
+        if (rows := is_scored & (record.items == items)).any()
     }
-    as_shipped = _coverage(shipped[came], record.actual[came])
+    as_shipped = _coverage(shipped[is_scored], record.actual[is_scored])
     detail = {"dates_by_stream": streams, "dates_by_items": by_items, "dates_as_shipped": as_shipped}
-    return _coverage(said[came], record.actual[came]), detail
+    return _coverage(forecast[is_scored], record.actual[is_scored]), detail
 
 
-def _coverage(said: Floats, actual: Floats) -> dict[str, float | int]:
+def _coverage(forecast: Floats, actual: Floats) -> dict[str, float | int]:
     n = len(actual)
-    kept = [float((actual <= said[:, q]).mean()) if n else float("nan") for q in range(len(QUANTILES))]
-    losses = [pinball(level, said[:, q], actual) / actual for q, level in enumerate(QUANTILES)]
-    p50, p85, p95 = kept
+    p50, p85, p95 = (float((actual <= forecast[:, q]).mean()) if n else float("nan") for q in range(len(LEVELS)))
+    losses = [pinball(level, forecast[:, q], actual) / actual for q, level in enumerate(LEVELS)]
     return {"p50": p50, "p85": p85, "p95": p95, "pinball": float(np.mean(losses)) if n else float("nan"), "n": n}
 
 
 def _months(first: float, last: float) -> Floats:
-    """The first moment of each month (UTC) after ``first`` and not after ``last``, in days."""
+    """Return the first moment of each month (UTC) after ``first`` and not after ``last``, in days since 1970."""
     begin, end = moment(first), moment(last)
     months = range(begin.year * 12 + begin.month, end.year * 12 + end.month)
     return np.array([days(datetime(m // 12, m % 12 + 1, 1, tzinfo=UTC)) for m in months], dtype=np.float64)

@@ -1,8 +1,8 @@
-"""How good the forecasts published here have been: stored ones scored against what happened, stream by stream.
+"""Score the published forecasts of each stream against the outcomes of their milestones.
 
-A service that runs daily stores many forecasts of one milestone, nearly the same from day to day. Three of each are
-scored, as in the back-test: the last ones published by 25, 50 and 75 % of the planned time. Each is held to the due
-moment and to the 85 % date that it named itself, even if the milestone's due date moved afterwards.
+A daily run stores many forecasts of one milestone that hardly differ. Three of them are scored, as in the back-test:
+the last ones published by 25, 50 and 75 % of the planned time. Each is compared with its own due moment and its own 85
+% date, even if the milestone's due date moved later.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sync.forecast.parameters import Rules
 from sync.forecast.scoring import brier, calibration_error
+from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger, days, moment
 from sync.model.published import Outcome, StreamForecast
 
@@ -26,17 +27,20 @@ __all__ = ["StreamScore", "outcomes_of", "sentence", "stream_scores", "under_cal
 Floats = NDArray[np.float64]
 
 CHECKS = (0.25, 0.5, 0.75)
+"""Shares of the planned time; the last forecast published by each is scored."""
 WINDOW = 60
+"""Number of the latest forecasts that the scores are computed from."""
 SETTLED = timedelta(days=1)
+"""Time after a due moment from which its outcome counts as known."""
 
 
 class StreamScore(Struct, frozen=True, kw_only=True):
-    """How the forecasts of a stream have fared.
+    """Scores of the forecasts of a stream.
 
     ``forecasts`` of ``milestones`` are resolved; ``hit_rate`` is the share of these milestones done by their due
     moment. ``brier``, ``calibration_error`` and ``skill`` (Brier skill against the stream's own hit rate before each
-    forecast) are those of the last 60 forecasts. ``dates`` were given with 85 % and have passed or been kept; ``held``
-    of them held. None: there is nothing to tell.
+    forecast) are those of the last 60 forecasts; None without resolved forecasts. ``dates`` is the number of 85 % dates
+    that are resolved, ``held`` the number of those that held.
     """
 
     stream: str
@@ -51,26 +55,24 @@ class StreamScore(Struct, frozen=True, kw_only=True):
 
 
 def outcomes_of(ledger: Ledger, tolerance: float, now: datetime) -> dict[str, Outcome]:
-    """How the ledger's containers turned out that have ended or were due before ``now`` (UTC), by id.
+    """Return id -> outcome of the ledger's containers that have ended or were due before ``now`` (UTC).
 
-    Done means what a forecast says: at most a share ``tolerance`` of the items is open at the due moment. It is dated
-    from when that began to hold without a break, or, if it did not hold then, from when it first did afterwards. A
-    container that is empty at its due moment is dropped.
+    Done means that at most a share ``tolerance`` of the items is open, as in a forecast. The time of an outcome is when
+    this began to hold without a break until the due moment, or else when it first held after. A container that is empty
+    at its due moment is dropped.
     """
     at = days(now)
-    over = np.isfinite(ledger.due) & ((ledger.due < at) | (ledger.ended <= at))
-    return {ledger.containers[i].id: _settled(ledger, int(i), tolerance, at) for i in np.flatnonzero(over)}
+    has_outcome = np.isfinite(ledger.due) & ((ledger.due < at) | (ledger.ended <= at))
+    return {ledger.containers[i].id: _outcome(ledger, int(i), tolerance, at) for i in np.flatnonzero(has_outcome)}
 
 
-def _settled(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
+def _outcome(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
     rows = ledger.rows(i)
-    joined, left = ledger.joined[rows], ledger.left[rows]
-    gone = ledger.open_until[rows]
-    times = np.sort(np.concatenate([joined, left, gone]))
+    joined, left, open_until = ledger.joined[rows], ledger.left[rows], ledger.open_until[rows]
+    times = np.sort(np.concatenate([joined, left, open_until]))
     times = times[times <= at]
-    stayed, spell = left > joined, gone > joined
-    scope = _under_way(joined[stayed], left[stayed], times)
-    done = (scope > 0) & (_under_way(joined[spell], gone[spell], times) <= np.floor(tolerance * scope + 1e-9))
+    scope, open_items = _counts_at(times, joined, left), _counts_at(times, joined, open_until)
+    done = (scope > 0) & (open_items <= allowed_open(scope, tolerance))
     last = int(np.searchsorted(times, min(float(ledger.due[i]), at), side="right")) - 1
     if last < 0 or scope[last] == 0:
         return Outcome(dropped=True)
@@ -81,21 +83,21 @@ def _settled(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
     return Outcome(done=moment(float(times[last + after[0]])) if len(after) else None)
 
 
-def _under_way(begun: Floats, over: Floats, times: Floats) -> NDArray[np.int64]:
-    """How many of the spans [begun, over) hold at each time."""
-    counted: NDArray[np.int64] = np.searchsorted(np.sort(begun), times, side="right") - np.searchsorted(
-        np.sort(over), times, side="right"
-    )
-    return counted
+def _counts_at(times: Floats, begin: Floats, end: Floats) -> NDArray[np.int64]:
+    """Return how many of the rows `sync.history.counting.covers` each time: ``begin <= time < end``."""
+    is_span = end > begin
+    begins, ends = (np.sort(column[is_span]) for column in (begin, end))
+    count: NDArray[np.int64] = np.searchsorted(begins, times, side="right") - np.searchsorted(ends, times, side="right")
+    return count
 
 
 def stream_scores(
     forecasts: Iterable[StreamForecast], outcomes: Mapping[str, Outcome], now: datetime
 ) -> dict[str, StreamScore]:
-    """The score of each stream that has a forecast, by stream name, as it stands at ``now`` (UTC).
+    """Return stream name -> score, as of ``now`` (UTC), for the streams that have a forecast.
 
-    ``outcomes`` are by container; a container without one is still running. What would be known only after ``now`` is
-    not used. Forecasts without a planned time are ignored. The order of the forecasts does not matter.
+    ``outcomes`` are by container id; a container without one is still running. Nothing that is dated after ``now`` is
+    used. Forecasts without a planned time are ignored. The forecasts may come in any order.
     """
     checks: dict[str, list[_Check]] = defaultdict(list)
     for check in _at_checks(f for f in forecasts if f.at <= now):
@@ -107,7 +109,7 @@ def stream_scores(
 
 
 def under_calibration(score: StreamScore, rules: Rules) -> bool:
-    """The gate: its last forecasts, at least ``gate_least``, were worth less than quoting the stream's own hit rate.
+    """Return True if the last forecasts, at least ``gate_least``, were worse than the stream's own hit rate.
 
     Then the hit rate is shown instead of the forecast.
     """
@@ -115,7 +117,7 @@ def under_calibration(score: StreamScore, rules: Rules) -> bool:
 
 
 def sentence(score: StreamScore) -> str:
-    """The dates in words: ``of 20 dates given with 85 %, 17 held``."""
+    """Return the share of dates that held in words: ``of 20 dates given with 85 %, 17 held``."""
     if not score.dates:
         return "no date given with 85 % has come due yet"
     if score.dates == 1:
@@ -131,7 +133,7 @@ class _Check(NamedTuple):
 
 
 def _at_checks(forecasts: Iterable[StreamForecast]) -> Iterable[_Check]:
-    """Of each container the last forecast published in each of the first three quarters of its planned time."""
+    """Return for each container the last forecast published in each of the first three quarters of its planned time."""
     last: dict[tuple[str, int], _Check] = {}
     for forecast in forecasts:
         planned = forecast.planned_time
@@ -146,18 +148,18 @@ def _at_checks(forecasts: Iterable[StreamForecast]) -> Iterable[_Check]:
 
 
 def _score(stream: str, checks: list[_Check], outcomes: Mapping[str, Outcome], now: datetime) -> StreamScore:
-    """``checks`` are the stream's scored forecasts, in the order of time."""
+    """Score a stream from its forecasts at the checks, which are in the order of time."""
     dates, resolved = [], []
     for forecast, due in checks:
         outcome = outcomes.get(forecast.container, Outcome())
         if forecast.p85 is not None:
-            dates.append(_kept(_end_of(forecast.p85), outcome, now))
-        hit = _kept(due, outcome, now)
+            dates.append(_is_done_by(_end_of(forecast.p85), outcome, now))
+        hit = _is_done_by(due, outcome, now)
         if hit is not None and forecast.probability is not None:
             resolved.append((forecast, due, forecast.probability, hit))
-    given = [held for held in dates if held is not None]
+    resolved_dates = [held for held in dates if held is not None]
     if not resolved:
-        return StreamScore(stream=stream, dates=len(given), held=sum(given))
+        return StreamScore(stream=stream, dates=len(resolved_dates), held=sum(resolved_dates))
     milestones = {forecast.container: (due, hit) for forecast, due, _, hit in resolved}
     recent = resolved[-WINDOW:]
     p = np.array([probability for _, _, probability, _ in recent])
@@ -172,13 +174,13 @@ def _score(stream: str, checks: list[_Check], outcomes: Mapping[str, Outcome], n
         brier=own,
         skill=1 - own / rate,
         calibration_error=calibration_error(p, hits),
-        dates=len(given),
-        held=sum(given),
+        dates=len(resolved_dates),
+        held=sum(resolved_dates),
     )
 
 
-def _kept(by: datetime, outcome: Outcome, now: datetime) -> bool | None:
-    """Whether it was done by then; None while that is open, or void."""
+def _is_done_by(by: datetime, outcome: Outcome, now: datetime) -> bool | None:
+    """Return True if the container was done by ``by``; None while that is not known, or if it was dropped."""
     if outcome.dropped:
         return None
     if outcome.done is not None and outcome.done <= now:
@@ -187,12 +189,12 @@ def _kept(by: datetime, outcome: Outcome, now: datetime) -> bool | None:
 
 
 def _rate_before(at: datetime, milestones: Iterable[tuple[datetime, bool]]) -> float:
-    """What the stream's hit rate was, with one hit and one miss added: never 0 or 1, so never a flawless rival."""
+    """Return the stream's hit rate before ``at``, with one hit and one miss added, so that it is never 0 or 1."""
     known = [hit for due, hit in milestones if due + SETTLED < at]
     return (sum(known) + 1) / (len(known) + 2)
 
 
 def _end_of(day: date) -> datetime:
-    """The moment when the day is over; the last representable one for the last day there is."""
+    """Return the end of ``day`` in UTC; for the last representable day, a day before the last datetime."""
     midnight = datetime.combine(day, time.min, UTC)
     return midnight + timedelta(days=1) if day < date.max else datetime.max.replace(tzinfo=UTC) - SETTLED

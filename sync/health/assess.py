@@ -137,7 +137,7 @@ def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Leve
 
 def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: datetime, inputs: AssessmentInputs) -> Health:
     """Return the health of the batch's k-th container, without reasons and levers."""
-    rules, calendar, ledger = batch.rules, batch.calendar, batch.past.ledger
+    rules, calendar, ledger = batch.rules, batch.calendar, batch.tables.ledger
     container = ledger.containers[int(batch.index[k])]
     state = _state(batch, k)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
@@ -163,21 +163,21 @@ def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: dateti
 
 
 def _state(batch: ForecastBatch, k: int) -> ContainerState:
-    dated = bool(batch.dated[k])
+    dated = bool(batch.has_dates[k])
     total = int(batch.open[k] + batch.done[k])
     return ContainerState(
-        ended=bool(batch.past.ledger.ended[batch.index[k]] <= batch.at[k]),
+        ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.at[k]),
         has_due=not np.isnan(batch.due[k]),
         dated=dated,
         past_due=bool(batch.at[k] > batch.due[k]),
         open=int(batch.open[k]),
         done=int(batch.done[k]),
-        allowed=batch.allowed(total),
+        allowed=batch.allowed_open(total),
         age=float(batch.at[k] - batch.start[k]) if dated else None,
         length=float(batch.length[k]) if dated else None,
-        stream_finished=int(batch.habits.own[k]),
-        kind_finished=int(batch.habits.kind[k]),
-        closures=int(batch.by_week[k].sum()),
+        stream_finished=int(batch.estimates.stream_finished[k]),
+        kind_finished=int(batch.estimates.kind_finished[k]),
+        closures=int(batch.closures_by_week[k].sum()),
     )
 
 

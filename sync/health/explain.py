@@ -26,7 +26,7 @@ def explanation(
     batch: ForecastBatch, forecast: Forecast, health: Health, previous: Health | None, score: StreamScore | None
 ) -> dict[str, Any]:
     """Return every number about the only container of ``batch``, as JSON-able data."""
-    ledger, i = batch.past.ledger, int(batch.index[0])
+    ledger, i = batch.tables.ledger, int(batch.index[0])
     container = ledger.containers[i]
     return {
         "container": {
@@ -42,7 +42,7 @@ def explanation(
         "at": _moment_text(float(batch.at[0])),
         "health": msgspec.to_builtins(health),
         "items": _items(batch, i),
-        "forecast": _parts(batch, forecast) if batch.dated[0] else None,
+        "forecast": _parts(batch, forecast) if batch.has_dates[0] else None,
         "history": _history(batch),
         "capacity": _capacity(batch, forecast),
         "status": {
@@ -60,7 +60,7 @@ def explanation(
 
 def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
     """List each membership known at the time, with what it counts as, and why."""
-    ledger, at = batch.past.ledger, float(batch.at[0])
+    ledger, at = batch.tables.ledger, float(batch.at[0])
     rows = ledger.rows(i)
     columns = (
         ledger.item[rows],
@@ -102,21 +102,21 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
     now_open, rules = batch.open.astype(np.float64), batch.rules
     total = now_open + batch.done
     phases = batch.survival(now_open, total)[0]
-    habits, sample = batch.habits, batch.samples[0]
-    growth = float(batch.at_phase(habits.growth)[0])
+    estimates, sample = batch.estimates, batch.samples[0]
+    growth = float(batch.at_phase(estimates.growth)[0])
     weights = [float(weight[0]) for weight in batch.weights]
     return {
         "phase": forecast.phase,
         "open": forecast.open,
         "done": forecast.done,
-        "allowed_open": batch.allowed(forecast.open + forecast.done),
+        "allowed_open": batch.allowed_open(forecast.open + forecast.done),
         "published": forecast.p,
         "raw_pool": forecast.raw,
         "survival": {
             "p": forecast.survival,
             "weight": weights[0],
-            "share_gone_by_due": float(batch.at_phase(habits.q)[0]),
-            "dispersion": float(batch.at_phase(habits.rho)[0]),
+            "share_gone_by_due": float(batch.at_phase(estimates.q)[0]),
+            "dispersion": float(batch.at_phase(estimates.rho)[0]),
             "growth": growth,
             "open_with_joiners": float(np.rint(now_open[0] * (1 + growth))),
             "expected_left": forecast.expected_left,
@@ -124,25 +124,25 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
         "reference": {
             "p": forecast.reference,
             "weight": weights[1],
-            "not_done_at_this_phase": float(batch.at_phase(habits.sums[:, :, TableColumn.UNFINISHED])[0]),
-            "done_by_due_of_them": float(batch.at_phase(habits.sums[:, :, TableColumn.HITS])[0]),
-            "hit_rate_of_kind": float(habits.kind_hit[0]),
+            "not_done_at_this_phase": float(batch.at_phase(estimates.sums[:, :, TableColumn.UNFINISHED])[0]),
+            "done_by_due_of_them": float(batch.at_phase(estimates.sums[:, :, TableColumn.HITS])[0]),
+            "hit_rate_of_kind": float(estimates.kind_hit_rate[0]),
         },
         "simulation": {
             "p": forecast.simulation,
             "weight": weights[2],
             "days_sampled": sample.days,
-            "out_per_day": None if sample.out is None else sample.out.tolist(),
-            "in_per_day": None if sample.arriving is None else sample.arriving.tolist(),
+            "out_per_day": None if sample.out_per_day is None else sample.out_per_day.tolist(),
+            "in_per_day": None if sample.in_per_day is None else sample.in_per_day.tolist(),
             "share": sample.share,
             "active_in_stream": sample.active,
-            "working_days_ahead": float(batch.ahead[0]),
+            "working_days_ahead": float(batch.days_to_due[0]),
             "paths": rules.paths,
             "seed": str(seed(forecast.container)),
         },
         "by_phase": [
             {"phase": phase, "survival": p, "reference": hit}
-            for phase, p, hit in zip(PHASES.tolist(), phases.tolist(), habits.hit[0].tolist(), strict=True)
+            for phase, p, hit in zip(PHASES.tolist(), phases.tolist(), estimates.hit_rate[0].tolist(), strict=True)
         ],
         "curve": [
             {"planned_times": x, "until": _moment_text(float(batch.start[0] + x * batch.length[0])), "p": p}
@@ -153,37 +153,37 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
 
 def _history(batch: ForecastBatch) -> dict[str, Any]:
     """List the earlier milestones used, each at the phase of the grid nearest to this milestone's."""
-    past, habits = batch.past, batch.habits
+    tables, estimates = batch.tables, batch.estimates
     column = int(np.abs(PHASES - float(np.clip(batch.phase[0], 0, 1))).argmin())
     milestones = []
-    for j in (int(m) for m in habits.members[0] if m >= 0):
-        exposed = int(past.joined[j, DUE] - past.gone[j, column])
+    for j in (int(m) for m in estimates.members[0] if m >= 0):
+        exposed = int(tables.joined_by[j, DUE] - tables.gone_by[j, column])
         milestones.append(
             {
-                "container": past.ledger.containers[j].id,
-                "due": _moment_text(float(past.ledger.due[j])),
-                "open_then": int(past.joined[j, column] - past.gone[j, column]),
-                "joined_later": int(past.joined[j, DUE] - past.joined[j, column]),
-                "gone_by_due": exposed - int(past.joined[j, DUE] - past.gone[j, DUE]),
-                "left_at_due": int(past.joined[j, DUE] - past.gone[j, DUE]),
-                "done_then": not bool(past.unfinished[j, column]),
-                "done_by_due": bool(past.finished_by[j, 0]),
-                "done_by": next((x for x, ok in zip(TIMES.tolist(), past.finished_by[j], strict=True) if ok), None),
+                "container": tables.ledger.containers[j].id,
+                "due": _moment_text(float(tables.ledger.due[j])),
+                "open_then": int(tables.joined_by[j, column] - tables.gone_by[j, column]),
+                "joined_later": int(tables.joined_by[j, DUE] - tables.joined_by[j, column]),
+                "gone_by_due": exposed - int(tables.joined_by[j, DUE] - tables.gone_by[j, DUE]),
+                "left_at_due": int(tables.joined_by[j, DUE] - tables.gone_by[j, DUE]),
+                "done_then": not bool(tables.unfinished[j, column]),
+                "done_by_due": bool(tables.finished_by[j, 0]),
+                "done_by": next((x for x, ok in zip(TIMES.tolist(), tables.finished_by[j], strict=True) if ok), None),
             }
         )
     return {
-        "of": "stream" if habits.from_stream[0] else "kind",
+        "of": "stream" if estimates.from_stream[0] else "kind",
         "phase": float(PHASES[column]),
-        "stream_finished": int(habits.own[0]),
-        "kind_finished": int(habits.kind[0]),
+        "stream_finished": int(estimates.stream_finished[0]),
+        "kind_finished": int(estimates.kind_finished[0]),
         "milestones": milestones,
     }
 
 
 def _capacity(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
     return {
-        "closures_by_week_newest_first": batch.by_week[0].tolist(),
-        "items": float(batch.grown_later(batch.open)[0]),
+        "closures_by_week_newest_first": batch.closures_by_week[0].tolist(),
+        "items": float(batch.expected_items(batch.open)[0]),
         "multipliers": list(batch.rules.multipliers),
         "dates": msgspec.to_builtins(forecast.capacity),
     }

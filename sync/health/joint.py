@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.forecast.dependencies import mean_delay
-from sync.forecast.joint import PATHS, chance, quantiles
+from sync.forecast.joint import PATHS, quantile_moments, share_done_by
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
 from sync.health.status import band, with_status
@@ -96,7 +96,7 @@ def joint_health(
 def _with_forecast(
     health: Health, members: Sequence[Health], paths: Floats, window: ForecastWindow, context: AssessmentContext
 ) -> Health:
-    p = float(np.clip(chance(paths, window.due), 1 / PATHS, 1 - 1 / PATHS))
+    p = float(np.clip(share_done_by(paths, window.due), 1 / PATHS, 1 - 1 / PATHS))
     is_overdue = window.due < days(context.at)
     status = Status.OVERDUE if is_overdue else band(p, context.rules)
     grades = [_GRADES.index(member.confidence) for member in members if member.confidence is not None]
@@ -122,7 +122,7 @@ def moved_health(
     dates = _dates(moved, window.horizon, context.calendar, capacity=health.dates.capacity)
     if health.probability is None:  # overdue: only the dates move
         return replace(health, dates=dates)
-    loss = chance(own, window.due) - chance(moved, window.due)
+    loss = share_done_by(own, window.due) - share_done_by(moved, window.due)
     delay = mean_delay(own, moved)
     if loss < _LEAST_CHANGE and delay < 1.0:
         return health
@@ -146,6 +146,6 @@ def moved_health(
 
 
 def _dates(paths: Floats, horizon: float, calendar: Calendar, *, capacity: bool) -> Dates:
-    moments = [moment if moment <= horizon else np.inf for moment in quantiles(paths)]
+    moments = [moment if moment <= horizon else np.inf for moment in quantile_moments(paths)]
     p50, p85, p95 = (calendar.day_of(moment) for moment in moments)
     return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon), capacity=capacity)

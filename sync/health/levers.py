@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.throughput import capacity_moments
 from sync.health.attention import Attention
 from sync.model.health import Lever, LeverKind, Value
@@ -46,13 +46,13 @@ def levers(
     candidates: Candidates,
 ) -> list[tuple[Lever, ...]]:
     """Compute the levers of each container of the batch for which they are ``wanted``; none where P >= the target."""
-    wanted = wanted & batch.dated & (batch.open > 0) & ~(published >= batch.rules.target)
+    wanted = wanted & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
     levers: list[list[Lever]] = [[] for _ in range(len(wanted))]
     if not wanted.any():
         return [() for _ in levers]
     running = wanted & (batch.phase < 1.0)
     cut, reached = smallest_cut(batch, running)
-    frozen = batch.probability(frozen=True)
+    frozen = batch.probability(assumed=Assumptions(frozen=True))
     half = np.minimum(-(-cut // 2), np.floor(batch.rules.cut_share * batch.open).astype(np.int64))
     moves = _moves(batch, np.zeros_like(cut), wanted)
     halves = _moves(batch, half, running & (half > 0))
@@ -101,7 +101,7 @@ def _moves(batch: ForecastBatch, cut: Ints, wanted: NDArray[np.bool_]) -> list[d
     remaining = np.maximum(batch.open - cut, 0)
     target = batch.rules.target
     curve = batch.completion(remaining, remaining + batch.done)
-    when = batch.reached(curve, target)
+    when = batch.moment_of(curve, target)
     by_capacity, horizon = _capacity(batch, remaining), batch.horizon
     moves: list[dict[str, Value]] = []
     for k in range(len(cut)):
@@ -111,7 +111,7 @@ def _moves(batch: ForecastBatch, cut: Ints, wanted: NDArray[np.bool_]) -> list[d
             moves.append({})
             continue
         later = at + _to_usual_weekday(batch, k, at)
-        p = target if capacity else max(target, float(batch.at_time(curve, k, later)))
+        p = target if capacity else max(target, float(batch.probability_at(curve, k, later)))
         moves.append({"to": batch.calendar.day_of(later), "p": p, "capacity": capacity})
     return moves
 
@@ -123,16 +123,16 @@ def _capacity(batch: ForecastBatch, remaining: Ints) -> Floats:
     """
     middle, high, _ = batch.rules.multipliers
     multiplier = middle + (high - middle) * _NORMAL_80 / _NORMAL_85
-    stream = batch.past.ledger.stream[batch.index]
-    items = batch.grown_later(remaining)
+    stream = batch.tables.ledger.stream[batch.index]
+    items = batch.expected_items(remaining)
     triple = (multiplier, multiplier, multiplier)
-    return capacity_moments(batch.past, stream, items, batch.at, batch.calendar, triple)[:, 0]
+    return capacity_moments(batch.tables, stream, items, batch.at, batch.calendar, triple)[:, 0]
 
 
 def _to_usual_weekday(batch: ForecastBatch, k: int, at: float) -> int:
     """Return the days to add to reach the weekday on which at least half of the stream's milestones were due."""
-    members = batch.habits.members[k]
-    dues = [batch.past.ledger.due[j] for j in members if j >= 0] if batch.habits.from_stream[k] else []
+    members = batch.estimates.members[k]
+    dues = [batch.tables.ledger.due[j] for j in members if j >= 0] if batch.estimates.from_stream[k] else []
     days = [day for day in (batch.calendar.day_of(float(due)) for due in dues) if day is not None]
     target = batch.calendar.day_of(at)
     if not days or target is None:
@@ -143,8 +143,8 @@ def _to_usual_weekday(batch: ForecastBatch, k: int, at: float) -> int:
 
 def _pace(batch: ForecastBatch, k: int) -> Lever:
     """Compare the closures needed a week with this container's share of the stream's closures in the last weeks."""
-    by_week = batch.by_week[k] * batch.samples[k].share
-    needed = float(batch.grown_later(batch.open)[k]) / max(float(batch.ahead[k]) / 7.0, 1 / 7)
+    by_week = batch.closures_by_week[k] * batch.samples[k].share
+    needed = float(batch.expected_items(batch.open)[k]) / max(float(batch.days_to_due[k]) / 7.0, 1 / 7)
     return _lever(
         LeverKind.PACE,
         None,

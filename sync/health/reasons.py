@@ -27,7 +27,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import PRESENT, Assumptions, ForecastBatch
 from sync.forecast.history_tables import TableColumn
 from sync.forecast.stats import logit
 from sync.health.attention import Attention
@@ -61,12 +61,12 @@ def reasons(
     ``attentions``: the items of each container that need attention. ``shares``: the usual shares of unassigned and of
     blocked items.
     """
-    batch = batch.clipped(CLIP)
+    batch = batch.with_clip(CLIP)
     reasons: list[list[Reason]] = [[] for _ in attentions]
     base = logit(_p(batch))
     for case in _cases(batch, attentions, shares):
         effect = base - logit(case.normal)
-        for k in np.flatnonzero(case.shown & batch.dated & (np.abs(effect) >= LEAST)).tolist():
+        for k in np.flatnonzero(case.shown & batch.has_dates & (np.abs(effect) >= LEAST)).tolist():
             values = {name: column[k] for name, column in case.values.items()}
             reasons[k].append(Reason(kind=case.kind, effect=float(effect[k]), values=values, items=case.items[k]))
     return [tuple(sorted(own, key=lambda reason: (-abs(reason.effect), reason.kind))) for own in reasons]
@@ -104,7 +104,7 @@ def _cases(batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[
 
 
 def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    history = batch.habits.sums
+    history = batch.estimates.sums
     scope = history[:, :, TableColumn.OPEN] + history[:, :, TableColumn.DONE]
     usual_open = batch.at_phase(history[:, :, TableColumn.OPEN] / np.maximum(scope, 1.0))
     known = batch.at_phase(scope) > 0
@@ -115,7 +115,7 @@ def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...
 
 
 def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequence[tuple[str, ...]]) -> _NormalCase:
-    begun = batch.habits.sums[:, :, TableColumn.BEGUN]
+    begun = batch.estimates.sums[:, :, TableColumn.BEGUN]
     grown = batch.at_phase((begun - begun[:, :1]) / np.maximum(begun, 1.0))
     usual = grown * total
     excess = np.rint(np.clip(batch.added - usual, -total, remaining))
@@ -129,28 +129,30 @@ def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequen
 
 
 def _hit_rate(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    members = batch.habits.members
+    members = batch.estimates.members
     is_known = members >= 0
     of = is_known.sum(axis=1)
-    hits = (batch.past.finished_by[np.maximum(members, 0), 0] & is_known).sum(axis=1)
-    shown = batch.habits.from_stream & (of > 0)
+    hits = (batch.tables.finished_by[np.maximum(members, 0), 0] & is_known).sum(axis=1)
+    shown = batch.estimates.from_stream & (of > 0)
     values = {"hits": _whole(hits), "of": _whole(of)}
-    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, hit=0.5), shown, values, no_items)
+    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), shown, values, no_items)
 
 
 def _holidays(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    plain = np.where(batch.dated, np.maximum(batch.due - batch.at, 0.0), 0.0)
-    lost = plain - batch.ahead
-    values = {"days": _whole(np.maximum(np.rint(lost), 1)), "left": _rounded(batch.ahead)}
-    return _NormalCase(ReasonKind.HOLIDAYS, _p(batch, ahead=plain), lost > 0.01, values, no_items)
+    plain = np.where(batch.has_dates, np.maximum(batch.due - batch.at, 0.0), 0.0)
+    lost = plain - batch.days_to_due
+    values = {"days": _whole(np.maximum(np.rint(lost), 1)), "left": _rounded(batch.days_to_due)}
+    return _NormalCase(
+        ReasonKind.HOLIDAYS, _p(batch, assumed=Assumptions(days_to_due=plain)), lost > 0.01, values, no_items
+    )
 
 
 def _due_moved(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    first = batch.past.ledger.first_due[batch.index]
+    first = batch.tables.ledger.first_due[batch.index]
     first = np.where(np.isnan(first), batch.due, first)
-    moved = np.where(batch.dated, batch.due - first, 0.0)
+    moved = np.where(batch.has_dates, batch.due - first, 0.0)
     missed = first <= batch.at  # then P is the least that a forecast publishes
-    normal = np.where(missed, batch.clip, _p(batch, due=first))
+    normal = np.where(missed, batch.clip, _p(batch, assumed=Assumptions(due=first)))
     day = batch.calendar.day_of
     values: dict[str, Sequence[Value]] = {
         "days": _whole(np.rint(moved)),
@@ -172,12 +174,10 @@ def _silence(
 def _p(
     batch: ForecastBatch,
     *scope: Floats,
-    due: Floats | None = None,
-    ahead: Floats | None = None,
-    hit: float | None = None,
+    assumed: Assumptions = PRESENT,
 ) -> Floats:
     """Return the probability to publish in another case; after a missed due date, the one just before it."""
-    return batch.probability(*scope, due=due, ahead=ahead, hit=hit, decided=False)
+    return batch.probability(*scope, assumed=assumed, decided=False)
 
 
 def _whole(column: NDArray[np.float64] | NDArray[np.int64]) -> list[Value]:

@@ -87,7 +87,7 @@ def schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Schedule
                 url=milestone.milestone.url,
                 after=tuple(_waits(portfolio, milestone.uid, written)),
                 replans=milestone.due_dates,
-                days_lost=round(portfolio.propagation.cost.get(milestone.uid, 0.0), 1),
+                days_lost=round(portfolio.propagation.delays.get(milestone.uid, 0.0), 1),
                 **_common(milestone.health, probability, dates),
             )
         )
@@ -124,20 +124,20 @@ def _common(health: Health, probability: float | None, dates: Dates) -> dict[str
 
 def _forecast(portfolio: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
     """Return the published forecast; for a milestone with dependencies, the forecast that includes them."""
-    waits = portfolio.propagation.held.get(uid)
+    waits = portfolio.propagation.deciding.get(uid)
     if not waits:
         return health.probability, health.dates
     paths = portfolio.propagation.paths[uid]
     horizon = max(portfolio.horizons[name] for name in (uid, *waits))
-    p50, p85, p95 = (calendar.day_of(m if m <= horizon else np.inf) for m in joint.quantiles(paths))
-    probability = None if health.probability is None else joint.chance(paths, portfolio.planned_times[uid].due)
+    p50, p85, p95 = (calendar.day_of(m if m <= horizon else np.inf) for m in joint.quantile_moments(paths))
+    probability = None if health.probability is None else joint.share_done_by(paths, portfolio.planned_times[uid].due)
     return probability, Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon))
 
 
 def _waits(portfolio: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Waits]:
     for dependency in portfolio.dependencies:
         if dependency.after == uid:
-            share = portfolio.propagation.held.get(uid, {}).get(dependency.before, 0.0)
+            share = portfolio.propagation.deciding.get(uid, {}).get(dependency.before, 0.0)
             why = "blocked_issues" if dependency.issues else "configured"
             yield Waits(
                 id=written[dependency.before], because=why, issues=dependency.issues, sets_the_date=round(share, 3)
@@ -146,10 +146,10 @@ def _waits(portfolio: Portfolio, uid: str, written: dict[str, str]) -> Iterator[
 
 def _chains(portfolio: Portfolio, written: dict[str, str]) -> list[tuple[str, ...]]:
     """Return the chains of dependencies that determine dates, the last to end first."""
-    inner = {before for waits in portfolio.propagation.held.values() for before in waits}
-    ends = [uid for uid, waits in portfolio.propagation.held.items() if waits and uid not in inner]
-    ends.sort(key=lambda uid: (-joint.quantiles(portfolio.propagation.paths[uid])[1], written[uid]))
-    return [tuple(written[uid] for uid in timeline.critical(portfolio.propagation, end)) for end in ends]
+    inner = {before for waits in portfolio.propagation.deciding.values() for before in waits}
+    ends = [uid for uid, waits in portfolio.propagation.deciding.items() if waits and uid not in inner]
+    ends.sort(key=lambda uid: (-joint.quantile_moments(portfolio.propagation.paths[uid])[1], written[uid]))
+    return [tuple(written[uid] for uid in timeline.critical_chain(portfolio.propagation, end)) for end in ends]
 
 
 # --- Mermaid ---------------------------------------------------------------------------------------------------------

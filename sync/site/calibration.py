@@ -10,9 +10,10 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.backtest.questions import allowed, outcomes, questions, tell
+from sync.backtest.questions import answerable, outcomes, questions
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.scoring import Bin, brier, reliability
+from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import StreamScore, outcomes_of
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
@@ -55,12 +56,12 @@ class DateReliability:
     score: StreamScore | None
 
 
-def replay_forecasts(past: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:
+def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:
     """Score the forecasts at 25, 50 and 75 % of the planned time, each from what was known then. ``at`` is in UTC."""
-    ledger, tolerance = past.ledger, past.rules.tolerance
+    ledger, tolerance = tables.ledger, tables.rules.tolerance
     became = outcomes(ledger, tolerance, days(at))
     asked = questions(ledger, became.known, CHECKS)
-    asked, forecasts = tell(past, asked.where(asked.open > allowed(asked.scope, tolerance)), calendar)
+    asked, forecasts = answerable(tables, asked.where(asked.open > allowed_open(asked.scope, tolerance)), calendar)
     p: NDArray[np.float64] = np.array(
         [np.nan if forecast.p is None else forecast.p for forecast in forecasts], dtype=np.float64
     )
@@ -74,11 +75,11 @@ def replay_forecasts(past: HistoryTables, at: datetime, calendar: Calendar) -> R
 
 
 def date_reliabilities(
-    past: HistoryTables, at: datetime, calendar: Calendar, scores: Mapping[str, StreamScore]
+    tables: HistoryTables, at: datetime, calendar: Calendar, scores: Mapping[str, StreamScore]
 ) -> list[DateReliability]:
     """Return the streams in which a due date has passed, those with the most milestones first."""
-    ledger = past.ledger
-    became = outcomes_of(ledger, past.rules.tolerance, at)
+    ledger = tables.ledger
+    became = outcomes_of(ledger, tables.rules.tolerance, at)
     by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
     for container, due, first in zip(ledger.containers, ledger.due.tolist(), ledger.first_due.tolist(), strict=True):
         outcome = became.get(container.id, Outcome())

@@ -101,8 +101,8 @@ def gather(
     paged = [(milestone, row) for milestone, row in zip(assessed, rows, strict=True) if row.page]
     joint_rows = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
     rows += [row for _, row in joint_rows]
-    past = reading.history(sources[0])[0]
-    reliabilities = date_reliabilities(past, at, book.calendar, reading.scores)
+    tables = reading.history(sources[0])[0]
+    reliabilities = date_reliabilities(tables, at, book.calendar, reading.scores)
     assessments = _earlier_assessments(store, reading, audience)
     return Contents(
         at=at,
@@ -119,7 +119,7 @@ def gather(
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
         joint_pages=tuple(joint_page(joint, row, assessments.get(joint.written, ())) for joint, row in joint_rows),
-        replay=replay_forecasts(past, at, book.calendar),
+        replay=replay_forecasts(tables, at, book.calendar),
         reliabilities=tuple(reliabilities),
     )
 
@@ -245,9 +245,11 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
     for milestone in milestones:
         if not _has_own_forecast(milestone.health):
             continue
-        past, _ = reading.history(milestone.source, milestone.project)
-        (outlook,) = forecast_batches(past, [past.ledger.index[milestone.uid]], [reading.at], reading.rules.calendar)
-        table = what_if(outlook, 0, milestone.health.probability)
+        history, _ = reading.history(milestone.source, milestone.project)
+        (batch,) = forecast_batches(
+            history, [history.ledger.index[milestone.uid]], [reading.at], reading.rules.calendar
+        )
+        table = what_if(batch, 0, milestone.health.probability)
         if table is not None:
             tables[milestone.uid] = table
     return tables

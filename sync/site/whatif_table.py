@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.stats import expit, logit
 
 __all__ = ["WhatIf", "what_if"]
@@ -48,18 +48,18 @@ class WhatIf:
         return [[min(99, max(1, round(cell * 100))) for cell in line] for line in self.p]
 
 
-def what_if(outlook: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
+def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
     """Return the table for the batch's k-th container; None without a completion curve."""
-    count = int(outlook.open[k])
-    if published is None or not outlook.running[k] or count == 0 or not outlook.at[k] <= outlook.due[k]:
+    count = int(batch.open[k])
+    if published is None or not batch.is_running[k] or count == 0 or not batch.at[k] <= batch.due[k]:
         return None
-    due, at = float(outlook.due[k]), float(outlook.at[k])
-    days = [d for d in range(-EARLIER, LATER + 1) if due + d > at and due + d <= float(outlook.horizon[k])]
-    dates = [outlook.calendar.day_of(due + d) for d in days]
+    due, at = float(batch.due[k]), float(batch.at[k])
+    days = [d for d in range(-EARLIER, LATER + 1) if due + d > at and due + d <= float(batch.horizon[k])]
+    dates = [batch.calendar.day_of(due + d) for d in days]
     if 0 not in days or None in dates:
         return None
     cuts = _cuts(count)
-    lines = [_line(outlook, k, cut, days) for cut in cuts]
+    lines = [_line(batch, k, cut, days) for cut in cuts]
     table = _consistent(np.array(lines), here := (cuts.index(0), days.index(0)), published)
     return WhatIf(
         open=count,
@@ -91,16 +91,16 @@ def _cuts(count: int) -> list[int]:
     return sorted({*range(0, low - 1, -step), *range(0, high + 1, step)})
 
 
-def _line(outlook: ForecastBatch, k: int, cut: int, days: Sequence[int]) -> list[float]:
+def _line(batch: ForecastBatch, k: int, cut: int, days: Sequence[int]) -> list[float]:
     """Return one row of the table: the probability for each day with ``cut`` more open items."""
-    open_then = np.maximum(outlook.open + cut, 0).astype(np.float64)
-    total = open_then + outlook.done
-    curve = outlook.completion(open_then, total)
-    due = float(outlook.due[k])
+    open_then = np.maximum(batch.open + cut, 0).astype(np.float64)
+    total = open_then + batch.done
+    curve = batch.completion(open_then, total)
+    due = float(batch.due[k])
     line = []
     for d in days:
         if d < 0:
-            line.append(float(outlook.probability(open_then, total, due=outlook.due + d)[k]))
+            line.append(float(batch.probability(open_then, total, assumed=Assumptions(due=batch.due + d))[k]))
         else:
-            line.append(outlook.at_time(curve, k, due + d))
+            line.append(batch.probability_at(curve, k, due + d))
     return line

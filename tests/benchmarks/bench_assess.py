@@ -67,11 +67,11 @@ def measure(milestones: int) -> dict[str, float]:
         figures[f"{name}_s"] = round(time.perf_counter() - begun, 2)
         figures[f"{name}_forecasts"] = sum(h.probability is not None for h in found.values())
     begun = time.perf_counter()
-    past = HistoryTables(ledger, rules)
+    tables = HistoryTables(ledger, rules)
     figures["count_s"] = round(time.perf_counter() - begun, 2)
     halfway = [moment(v) for v in (ledger.start + ledger.due) / 2]
     begun = time.perf_counter()
-    forecast(past, range(milestones), halfway, rules, calendar)
+    forecast(tables, range(milestones), halfway, rules, calendar)
     figures["forecasts_s"] = round(time.perf_counter() - begun, 2)
     figures["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return figures

@@ -76,8 +76,8 @@ def test_a_promised_day_counts_instead_of_the_members_own() -> None:
     assert soon.probability is not None
     assert later.probability is not None
     assert soon.probability < later.probability
-    past = _joint(world.whole(msgspec.structs.replace(ALL, due=date(2026, 3, 1)))).health
-    assert (past.status, past.probability) == (Status.OVERDUE, None)
+    tables = _joint(world.whole(msgspec.structs.replace(ALL, due=date(2026, 3, 1)))).health
+    assert (tables.status, tables.probability) == (Status.OVERDUE, None)
 
 
 def test_one_member_without_forecast_makes_the_whole_unknown() -> None:
@@ -201,7 +201,7 @@ def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:
     pages = page("app"), page("api", late=True, still_open=9)
     hidden = World(*pages).whole(dependencies=AFTER)
     assert _one(hidden, "app").health == _one(World(*pages).whole(), "app").health
-    assert hidden.propagation.held  # the timeline, which is for who runs milesync, knows
+    assert hidden.propagation.deciding  # the timeline, which is for who runs milesync, knows
     shared = _one(World(*pages, share="aggregate").whole(dependencies=AFTER), "app")
     assert shared.aggregate
     assert "depends on work that is not shown here" in _comment(shared)

@@ -17,6 +17,7 @@ from sync.backtest.csv_history import read_history
 from sync.forecast import throughput_calibration as capacity_replay
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
+from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import outcomes_of
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
@@ -84,13 +85,13 @@ def history(seed: int, milestones: int, messy: bool) -> Ledger:
 def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questions:
     became = replay.outcomes(ledger, tolerance, np.inf)
     asked = replay.questions(ledger, became.known, backtest.CHECKS)
-    return asked.where((asked.at <= cut) & (asked.open > replay.allowed(asked.scope, tolerance)))
+    return asked.where((asked.at <= cut) & (asked.open > allowed_open(asked.scope, tolerance)))
 
 
 def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, backtest.Answers]:
-    past = HistoryTables(ledger, Rules(tolerance=tolerance))
-    told, made = replay.tell(past, asked, PLAIN)
-    return told, backtest.answers(past, told, made)
+    tables = HistoryTables(ledger, Rules(tolerance=tolerance))
+    told, made = replay.answerable(tables, asked, PLAIN)
+    return told, backtest.answers(tables, told, made)
 
 
 def same(ledger: Ledger, tolerance: float, cut: float) -> int:
@@ -134,12 +135,12 @@ def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tu
 @given(seed=st.integers(0, 2**32 - 1), tolerance=st.sampled_from([0.0, 0.1, 0.2]))
 def test_history_scoring_and_service_mean_the_same_by_done(seed: int, tolerance: float) -> None:
     ledger = history(seed, 20, messy=True)
-    became, past = replay.outcomes(ledger, tolerance, np.inf), HistoryTables(ledger, Rules(tolerance=tolerance))
+    became, tables = replay.outcomes(ledger, tolerance, np.inf), HistoryTables(ledger, Rules(tolerance=tolerance))
     ends = outcomes_of(ledger, tolerance, moment(FIRST + 10_000))
-    assert became.known.tolist() == past.usable.tolist()
+    assert became.known.tolist() == tables.is_usable.tolist()
     for i in np.flatnonzero(became.known):
         hit, end = bool(became.hit[i]), ends[ledger.containers[i].id]
-        assert hit == past.finished_by[i, 0]
+        assert hit == tables.finished_by[i, 0]
         assert hit == (end.done is not None and end.done <= moment(float(ledger.due[i])) + timedelta(milliseconds=1))
         assert not end.dropped
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecast
@@ -76,59 +76,59 @@ def running(draw: st.DrawFn) -> tuple[float, float, list[MembershipDays], float]
 
 
 def look(
-    past: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
+    tables: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
 ) -> ForecastBatch:
-    history = ledger([*past, (container("now", start, due), items)])
-    (found,) = forecast_batches(HistoryTables(history, STRICT), [len(past)], [day(at)], calendar)
+    history = ledger([*tables, (container("now", start, due), items)])
+    (found,) = forecast_batches(HistoryTables(history, STRICT), [len(tables)], [day(at)], calendar)
     return found
 
 
 @few
 @given(habits(), running(), st.sampled_from([PLAIN, BUSY]))
 def test_more_open_items_never_raise_it(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], calendar: Calendar
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], calendar: Calendar
 ) -> None:
     start, due, items, at = now
-    outlook = look(past, start, due, items, at, calendar)
-    chances = [outlook.probability(np.array([r]), np.array([r + 3]))[0] for r in range(16)]
+    batch = look(tables, start, due, items, at, calendar)
+    chances = [batch.probability(np.array([r]), np.array([r + 3]))[0] for r in range(16)]
     assert all(b <= a + TINY for a, b in pairwise(chances))
-    (more,) = forecast_of(past, start, due, [*items, (start, None)], at, calendar)
+    (more,) = forecast_of(tables, start, due, [*items, (start, None)], at, calendar)
     assert more.p is not None
-    assert more.p <= outlook.probability()[0] + TINY
+    assert more.p <= batch.probability()[0] + TINY
 
 
 def forecast_of(
-    past: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
+    tables: list[Given], start: float, due: float, items: list[MembershipDays], at: float, calendar: Calendar
 ) -> list[Forecast]:
-    history = ledger([*past, (container("now", start, due), items)])
-    return forecast(history, [len(past)], day(at), STRICT, calendar)
+    history = ledger([*tables, (container("now", start, due), items)])
+    return forecast(history, [len(tables)], day(at), STRICT, calendar)
 
 
 @few
 @given(habits(), running(), st.lists(st.floats(0.1, 300.0), min_size=1, max_size=5), st.sampled_from([PLAIN, BUSY]))
 def test_a_later_due_date_never_lowers_it(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], later: list[float], calendar: Calendar
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], later: list[float], calendar: Calendar
 ) -> None:
     start, due, items, at = now
-    outlook = look(past, start, due, items, at, calendar)
-    before = outlook.probability()[0]
+    batch = look(tables, start, due, items, at, calendar)
+    before = batch.probability()[0]
     for add in sorted(later):
-        (moved,) = forecast_of(past, start, due + add, items, at, calendar)
+        (moved,) = forecast_of(tables, start, due + add, items, at, calendar)
         assert moved.p is not None
         assert moved.p >= before - TINY
-        assert outlook.probability(due=outlook.due + add)[0] == pytest.approx(moved.p, abs=1e-9)
+        assert batch.probability(assumed=Assumptions(due=batch.due + add))[0] == pytest.approx(moved.p, abs=1e-9)
         before = moved.p
 
 
 @few
 @given(habits(), running(), st.lists(st.floats(0.01, 120.0), min_size=1, max_size=6), st.sampled_from([PLAIN, BUSY]))
 def test_passing_time_without_closures_never_raises_it(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], waits: list[float], calendar: Calendar
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], waits: list[float], calendar: Calendar
 ) -> None:
-    outlook = look(past, *now, calendar)
-    before = outlook.probability()[0]
+    batch = look(tables, *now, calendar)
+    before = batch.probability()[0]
     for wait in sorted(waits):
-        after = outlook.probability(elapsed=wait)[0]
+        after = batch.probability(assumed=Assumptions(elapsed=wait))[0]
         assert after <= before + TINY
         before = after
 
@@ -136,10 +136,10 @@ def test_passing_time_without_closures_never_raises_it(
 @few
 @given(habits(), running(), st.randoms(use_true_random=False))
 def test_order_changes_nothing(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], shuffler: random.Random
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], shuffler: random.Random
 ) -> None:
     start, due, items, at = now
-    pairs = [*past, (container("now", start, due), items)]
+    pairs = [*tables, (container("now", start, due), items)]
     rows = [m for c, own in pairs for m in memberships(c.id, own)]
     containers = [c for c, _ in pairs]
     told = [_told(containers, rows, at)]
@@ -157,11 +157,11 @@ def _told(containers: list[Container], rows: list[Membership], at: float) -> str
 @few
 @given(habits(), running(), st.floats(0.0, 1.0))
 def test_the_future_changes_nothing(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], share: float
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], share: float
 ) -> None:
     start, due, items, at = now
     at = min(at, 30.0 + share * at)  # sometimes long ago, among the earlier milestones
-    pairs: list[Given] = [*past, (container("now", start, due), items)]
+    pairs: list[Given] = [*tables, (container("now", start, due), items)]
 
     def known(value: float | None) -> float | None:
         return value if value is not None and value <= at else None
@@ -178,11 +178,11 @@ def test_the_future_changes_nothing(
 @few
 @given(habits(), running(), st.sampled_from([0.0, 0.1, 0.2]))
 def test_a_forecast_is_never_certain_and_its_dates_are_in_order(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float], tolerance: float
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], tolerance: float
 ) -> None:
     start, due, items, at = now
-    history = ledger([*past, (container("now", start, due), items)])
-    (found,) = forecast(history, [len(past)], day(at), Rules(tolerance=tolerance, paths=200), BUSY)
+    history = ledger([*tables, (container("now", start, due), items)])
+    (found,) = forecast(history, [len(tables)], day(at), Rules(tolerance=tolerance, paths=200), BUSY)
     assert found.p is not None
     assert found.raw is not None
     assert 0.02 - TINY <= found.p <= 0.98 + TINY
@@ -279,10 +279,10 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
 @few
 @given(habits(), running())
 def test_a_date_before_the_due_date_is_never_surer_than_the_due_date(
-    past: list[Given], now: tuple[float, float, list[MembershipDays], float]
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float]
 ) -> None:
     start, due, items, at = now
-    history = ledger([*past, (container("now", start, due), items)])
+    history = ledger([*tables, (container("now", start, due), items)])
     index = [history.index["now"]]
     (told,) = forecast(HistoryTables(history, STRICT), index, moment(at), STRICT, PLAIN)
     last_day = moment(due).date()

@@ -23,7 +23,7 @@ NOW = 50.0
 issue = partial(open_issue, created=0, touched=NOW - 1)
 
 
-def past(*memberships: MembershipDays, start: float = 0.0) -> HistoryTables:
+def tables(*memberships: MembershipDays, start: float = 0.0) -> HistoryTables:
     return HistoryTables(ledger([(container("c", start, 60.0), memberships)]), RULES)
 
 
@@ -33,13 +33,13 @@ def found(history: HistoryTables, *issues: Issue, oldest: float = 40.0) -> Atten
 
 
 def test_what_joined_after_the_start_is_added() -> None:
-    history = past((0.0, None), (5.0, None), (6.0, 20.0), (7.0, None, 20.0), (60.0, None))
+    history = tables((0.0, None), (5.0, None), (6.0, 20.0), (7.0, None, 20.0), (60.0, None))
     assert found(history).added == ("c/item/1",)
 
 
 def test_old_and_idle_items_are_stragglers() -> None:
     """Forty days are not too old and fourteen not too idle; closed ones are neither. Each counts once."""
-    history = past((9.0, None), (10.0, None), (0.0, 20.0), (20.0, None), (20.0, None))
+    history = tables((9.0, None), (10.0, None), (0.0, 20.0), (20.0, None), (20.0, None))
     idle = issue("c/item/3", updated_at=day(NOW - 14) - timedelta(seconds=1))
     both = issue("c/item/0", updated_at=day(NOW - 30))
     lively = issue("c/item/4", updated_at=day(NOW - 14))
@@ -49,13 +49,15 @@ def test_old_and_idle_items_are_stragglers() -> None:
 
 
 def test_stragglers_are_never_more_than_what_is_open() -> None:
-    history = past((30.0, None))
+    history = tables((30.0, None))
     idle = [issue(name, updated_at=day(0)) for name in ("x", "y")]
     assert found(history, *idle).old_count == 1
 
 
 def test_those_without_owner_and_those_that_wait_are_named() -> None:
-    told = found(past((0.0, None)), issue("b", assignees=()), issue("a", assignees=()), issue("c", blocked_by=("X-1",)))
+    told = found(
+        tables((0.0, None)), issue("b", assignees=()), issue("a", assignees=()), issue("c", blocked_by=("X-1",))
+    )
     assert (told.unassigned, told.blocked, told.known) == (("a", "b"), ("c",), 3)
 
 
@@ -70,7 +72,7 @@ def test_the_straggler_age_is_that_of_finished_items() -> None:
     at = days(day(NOW))
     assert straggler_age(history, names.index("app/Release"), at) == pytest.approx(1 + 0.85 * 19)
     assert straggler_age(history, names.index("other"), at) == 45.0
-    assert straggler_age(past((0.0, None)), 0, at) == float("inf")
+    assert straggler_age(tables((0.0, None)), 0, at) == float("inf")
 
 
 def test_usual_shares_are_of_all_open_items_once() -> None:

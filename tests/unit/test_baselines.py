@@ -17,8 +17,8 @@ DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BEGAN = days(START)
 STEADY = np.ones(90)
-SEEN = baselines.Sight(
-    id="m", scope=20, open=10, closed=10, elapsed=10, remaining=10, closures=STEADY, arrivals=np.zeros(90), share=1.0
+SEEN = baselines.KnownState(
+    id="m", scope=20, open=10, done=10, elapsed=10, remaining=10, closures=STEADY, arrivals=np.zeros(90), share=1.0
 )
 
 
@@ -33,7 +33,7 @@ def test_jira_is_sure_outside_ten_percent_and_torn_inside() -> None:
 
 
 def test_velocity_is_the_streams_and_not_the_milestones() -> None:
-    assert baselines.velocity(replace(SEEN, closed=0), 0.0) == 0.5
+    assert baselines.velocity(replace(SEEN, done=0), 0.0) == 0.5
     assert baselines.velocity(replace(SEEN, closures=STEADY * 2), 0.0) == 1
 
 
@@ -95,11 +95,11 @@ def test_what_was_closed_before_it_joined_was_never_the_streams_work() -> None:
     assert log.closed.tolist() == []
 
 
-def test_sight_counts_what_is_known_and_nothing_later() -> None:
+def test_a_known_state_counts_what_is_known_and_nothing_later() -> None:
     history = ledger(("a", "x", 0, 2), ("a", "y", 0, 4.5), ("a", "z", 1, 8), ("a", "later", 6, 7), ("b", "w", 4, 4.2))
     (log,) = baselines.StreamLog.of(history)
-    seen = baselines.sight(history, log, 0, BEGAN + 5, active=1)
-    assert (seen.scope, seen.open, seen.closed, seen.elapsed, seen.remaining) == (3, 1, 2, 5, 5)
+    seen = baselines.known_state(history, log, 0, BEGAN + 5, active=1)
+    assert (seen.scope, seen.open, seen.done, seen.elapsed, seen.remaining) == (3, 1, 2, 5, 5)
     assert seen.closures[-5:].tolist() == [0, 1, 0, 0, 2]
     assert seen.arrivals[-5:].tolist() == [1, 0, 0, 1, 0]
     assert seen.share == pytest.approx((2 + 3) / (3 + 3))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecast
@@ -127,11 +127,11 @@ def test_one_item_a_day_with_certainty() -> None:
 def test_a_path_is_faster_or_slower_by_a_factor_of_its_own() -> None:
     """Ten closures expected in ten days of one a day: k items are done by the paths with a factor of k/10 or more."""
     closed: list[MembershipDays] = [(0, n + 0.5) for n in range(100)]
-    outlook = asked(ledger([(container("now", 0, 110), [*closed, (0, None)])]), "now", 100)
+    batch = asked(ledger([(container("now", 0, 110), [*closed, (0, None)])]), "now", 100)
     for items in (6, 9, 10, 12, 16):
         need = np.array([items - 0.5])  # half way between whole numbers: nothing depends on rounding
         normal = stats.norm(-(0.45**2) / 2, 0.45)
-        found = outlook.simulation(need, need, outlook.ahead)[0]
+        found = batch.simulation(need, need, batch.days_to_due)[0]
         assert found == pytest.approx(normal.sf(math.log(need[0] / 10)), abs=0.05)
 
 
@@ -139,11 +139,11 @@ def test_arrivals_count_against_it_until_the_due_date() -> None:
     """Two closed and one joining a day: one a day net, two when the scope is frozen."""
     closed: list[MembershipDays] = [(0, n / 2 + 0.1) for n in range(200)]
     joining: list[MembershipDays] = [(n + 0.6, None) for n in range(100)]
-    outlook = asked(ledger([(container("now", 0, 107), [*closed, *joining, (0, None)])]), "now", 100, STEADY)
+    batch = asked(ledger([(container("now", 0, 107), [*closed, *joining, (0, None)])]), "now", 100, STEADY)
     for need, p, frozen in ((7.0, 0.98, 0.98), (8.0, 0.02, 0.98), (14.0, 0.02, 0.98), (15.0, 0.02, 0.02)):
         items = np.array([need])
-        assert outlook.simulation(items, items, outlook.ahead)[0] == pytest.approx(p)
-        assert outlook.simulation(items, items, outlook.ahead, frozen=True)[0] == pytest.approx(frozen)
+        assert batch.simulation(items, items, batch.days_to_due)[0] == pytest.approx(p)
+        assert batch.simulation(items, items, batch.days_to_due, frozen=True)[0] == pytest.approx(frozen)
 
 
 def test_a_stream_younger_than_a_fortnight_is_not_sampled() -> None:
@@ -223,20 +223,20 @@ def test_the_same_input_gives_the_same_bytes_in_any_order() -> None:
 def test_many_at_once_are_as_each_alone() -> None:
     pairs = releases(6) + releases(6, stream="web/Release", missed=0)
     history = ledger(pairs)
-    past = HistoryTables(history, RULES)
+    tables = HistoryTables(history, RULES)
     moments = [day(28.0 * (n % 6) + 14) for n in range(12)]
-    together = forecast(past, range(12), moments, RULES, PLAIN)
+    together = forecast(tables, range(12), moments, RULES, PLAIN)
     alone = [forecast(history, [n], moments[n], RULES, PLAIN)[0] for n in range(12)]
     assert together == alone
 
 
 def test_what_if_answers() -> None:
     history = ledger([*releases(), (container("now", 336, 364), [(336, 340.0)] * 4 + [(336, None)] * 6)])
-    outlook = asked(history, "now", 350)
-    p = outlook.probability()[0]
-    assert outlook.probability(np.array([3]), np.array([7]))[0] > p
-    assert outlook.probability(due=outlook.due + 14)[0] >= p
-    assert outlook.probability(elapsed=7)[0] <= p
-    assert outlook.probability(elapsed=15)[0] == RULES.clip
-    assert outlook.probability(np.array([0]), np.array([10]), elapsed=15)[0] == 1 - RULES.clip
-    assert outlook.probability(frozen=True)[0] >= p
+    batch = asked(history, "now", 350)
+    p = batch.probability()[0]
+    assert batch.probability(np.array([3]), np.array([7]))[0] > p
+    assert batch.probability(assumed=Assumptions(due=batch.due + 14))[0] >= p
+    assert batch.probability(assumed=Assumptions(elapsed=7))[0] <= p
+    assert batch.probability(assumed=Assumptions(elapsed=15))[0] == RULES.clip
+    assert batch.probability(np.array([0]), np.array([10]), assumed=Assumptions(elapsed=15))[0] == 1 - RULES.clip
+    assert batch.probability(assumed=Assumptions(frozen=True))[0] >= p

@@ -33,17 +33,17 @@ def sampled(memberships: list[MembershipDays], *more: Given) -> Sample:
 
 def test_a_window_holds_its_end_and_not_its_beginning() -> None:
     given = sampled([(0, 10.0), (0, 10.5), (0, 100.0), (0, 100.5), (10.0, None), (10.5, None), (100.0, None)])
-    assert given.out is not None
-    assert given.arriving is not None
-    assert (len(given.out), len(given.arriving)) == (90, 90)
-    assert {int(n): int(given.out[n]) for n in np.flatnonzero(given.out)} == {0: 1, 89: 1}
-    assert {int(n): int(given.arriving[n]) for n in np.flatnonzero(given.arriving)} == {0: 1, 89: 1}
+    assert given.out_per_day is not None
+    assert given.in_per_day is not None
+    assert (len(given.out_per_day), len(given.in_per_day)) == (90, 90)
+    assert {int(n): int(given.out_per_day[n]) for n in np.flatnonzero(given.out_per_day)} == {0: 1, 89: 1}
+    assert {int(n): int(given.in_per_day[n]) for n in np.flatnonzero(given.in_per_day)} == {0: 1, 89: 1}
 
 
 def test_what_was_finished_before_it_joined_or_after_it_left_is_not_the_streams_work() -> None:
     history = ledger([(container("x", 0, 120), [(50, 40), (10, 60, 50), (10, 60, 60), (10, 60, 70), (10, None, 5)])])
-    past = HistoryTables(history, RULES)
-    assert past.closures.count(FIRST, AT * 0, AT).tolist() == [2]
+    tables = HistoryTables(history, RULES)
+    assert tables.closures.count(FIRST, AT * 0, AT).tolist() == [2]
 
 
 def test_days_of_events_are_counted_oldest_first_and_no_days_have_none() -> None:
@@ -75,22 +75,22 @@ def test_only_what_could_be_sampled_has_paths() -> None:
     blank = Sample(None, None, 0.0, 1, 0)
     later = np.tile(np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]), (2, 1))
     steady = Rules(rate_drift=0.0)
-    fates = simulate(["a", "b"], [blank, sure], np.array([10.0, 10.0]), later, np.array([10.0, 10.0]), steady)
-    assert fates.there.tolist() == [False, True]
+    paths = simulate(["a", "b"], [blank, sure], np.array([10.0, 10.0]), later, np.array([10.0, 10.0]), steady)
+    assert paths.is_sampled.tolist() == [False, True]
     for need, p in ((10.0, 1.0), (10.1, 0.0)):  # one a day: ten in ten days, not more
-        assert fates.chance(np.array([need, need]), np.array([10.0, 10.0])).tolist() == [0.0, p]
-    assert fates.curve(np.array([35.0, 35.0])).tolist() == [[0.0] * 6, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]
+        assert paths.probability(np.array([need, need]), np.array([10.0, 10.0])).tolist() == [0.0, p]
+    assert paths.curve(np.array([35.0, 35.0])).tolist() == [[0.0] * 6, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]
 
 
 # --- one container --------------------------------------------------------------------------------------------------
 
 
 def test_what_is_closed_after_it_left_was_never_done_there() -> None:
-    past = HistoryTables(ledger([(container("x", 0, 10), [(0, 8, 5), (0, 4, 6), (0, None)])]), RULES)
-    done = {round(float(GRID[g]), 2): int(past.done[0, g]) for g in range(len(GRID))}
+    tables = HistoryTables(ledger([(container("x", 0, 10), [(0, 8, 5), (0, 4, 6), (0, None)])]), RULES)
+    done = {round(float(GRID[g]), 2): int(tables.done_by[0, g]) for g in range(len(GRID))}
     assert (done[0.35], done[0.4], done[0.5], done[0.6], done[0.7]) == (0, 1, 1, 0, 0)
-    assert past.done[0, DUE] == 0
-    assert past.joined[0, DUE] - past.gone[0, DUE] == 1
+    assert tables.done_by[0, DUE] == 0
+    assert tables.joined_by[0, DUE] - tables.gone_by[0, DUE] == 1
 
 
 def test_an_item_closed_at_the_moment_is_done_and_one_of_eight_days_ago_is_not_of_this_week() -> None:
@@ -102,8 +102,8 @@ def test_an_item_closed_at_the_moment_is_done_and_one_of_eight_days_ago_is_not_o
         (100.0, None),
         (100.5, None),
     ]
-    outlook = asked(ledger([*releases(), (container("x", 0, 120), memberships)]), "x", 100)
-    assert [int(v[0]) for v in (outlook.open, outlook.done, outlook.added, outlook.added_week)] == [4, 1, 3, 2]
+    batch = asked(ledger([*releases(), (container("x", 0, 120), memberships)]), "x", 100)
+    assert [int(v[0]) for v in (batch.open, batch.done, batch.added, batch.added_week)] == [4, 1, 3, 2]
 
 
 def test_without_a_due_date_nothing_that_needs_one_is_told() -> None:

@@ -13,7 +13,13 @@ from sync.forecast.history_tables import DUE, GRID, HistoryTables, SortedEvents,
 from sync.forecast.parameters import Rules
 from sync.forecast.simulation import sample, seed
 from sync.forecast.survival import beta_binomial
-from sync.forecast.throughput import capacity_days, capacity_moments, closures_by_week, learnt, spread
+from sync.forecast.throughput import (
+    blended_multipliers,
+    capacity_days,
+    capacity_moments,
+    closures_by_week,
+    median_and_scale,
+)
 from sync.history.calendar import Calendar
 from tests.days import day
 from tests.ledgers import MembershipDays, container, ledger
@@ -65,7 +71,7 @@ def test_capacity_is_a_beta_prime_stretched_by_the_variance() -> None:
     weeks = np.array([[9, 0, 4, 1, 12, 0, 3, 7, 2, 2, 5, 3]])
     ratio = weeks.var(ddof=1) / weeks.mean()
     phi = (12 * ratio + 12) / 16
-    median, scale = spread(np.array([30.0]), weeks, RULES)
+    median, scale = median_and_scale(np.array([30.0]), weeks, RULES)
     exact = stats.betaprime(30 / phi, weeks.sum() / phi)
     assert median[0] == pytest.approx(84 * exact.ppf(0.5))
     assert scale[0] == pytest.approx(math.log(exact.ppf(0.85) / exact.ppf(0.5)))
@@ -79,8 +85,8 @@ def test_no_closures_give_no_capacity_date_and_no_items_none_to_wait_for() -> No
 
 
 def test_an_installation_learns_its_own_multipliers_slowly() -> None:
-    assert learnt(np.zeros(99), RULES) == RULES.multipliers
-    assert learnt(np.zeros(100), RULES) == pytest.approx([m / 3 for m in RULES.multipliers])
+    assert blended_multipliers(np.zeros(99), RULES) == RULES.multipliers
+    assert blended_multipliers(np.zeros(100), RULES) == pytest.approx([m / 3 for m in RULES.multipliers])
 
 
 def test_weeks_are_counted_back_from_the_moment_and_holidays_put_back() -> None:
@@ -116,25 +122,27 @@ def test_a_phase_table_by_hand() -> None:
         (3, 1),  # closed before it joined
         (30, 31),
     ]
-    past = HistoryTables(ledger([(container("x", 0, 10), given)]), RULES)
+    tables = HistoryTables(ledger([(container("x", 0, 10), given)]), RULES)
 
     def column(share: float) -> int:
         return int(np.flatnonzero(np.isclose(share, GRID))[0])
 
     half = column(0.5)
-    assert past.joined[0, half] - past.gone[0, half] == 4  # two for ever or until due, the moved, the reopened
-    assert past.done[0, half] == 2  # closed at half time; closed before it joined
-    assert past.joined[0, DUE] - past.gone[0, DUE] == 2  # open at due: for ever, and the late one
-    assert past.done[0, DUE] == 4
-    sums = past.stream_sums[-1, half]
+    assert (
+        tables.joined_by[0, half] - tables.gone_by[0, half] == 4
+    )  # two for ever or until due, the moved, the reopened
+    assert tables.done_by[0, half] == 2  # closed at half time; closed before it joined
+    assert tables.joined_by[0, DUE] - tables.gone_by[0, DUE] == 2  # open at due: for ever, and the late one
+    assert tables.done_by[0, DUE] == 4
+    sums = tables.stream_sums[-1, half]
     assert [sums[TableColumn.EXPOSED], sums[TableColumn.GONE], sums[TableColumn.JOINING], sums[TableColumn.OPEN]] == [
         5,
         3,
         1,
         4,
     ]
-    assert past.finished_by[0].tolist() == [False] * 6
-    assert past.joined[0, DUE] - past.gone[0, column(1.25)] == 1
+    assert tables.finished_by[0].tolist() == [False] * 6
+    assert tables.joined_by[0, DUE] - tables.gone_by[0, column(1.25)] == 1
 
 
 def test_a_timeline_answers_for_many_groups() -> None:
@@ -157,10 +165,10 @@ def test_the_share_of_a_milestone_in_its_stream() -> None:
     (given,) = sample(HistoryTables(history, RULES), FIRST, AT, Calendar.plain())
     assert given.share == pytest.approx(5.5 / 13)
     assert given.active == 2
-    assert given.out is not None
-    assert given.out.sum() == 10
-    assert given.out[-9] == 6  # the ninth day back, from 91 to 92
-    assert len(given.out) == 90
+    assert given.out_per_day is not None
+    assert given.out_per_day.sum() == 10
+    assert given.out_per_day[-9] == 6  # the ninth day back, from 91 to 92
+    assert len(given.out_per_day) == 90
 
 
 def test_the_seed_is_the_containers_alone() -> None:

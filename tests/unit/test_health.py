@@ -246,9 +246,9 @@ def test_unassigned_and_blocked_items_count_above_the_usual_share() -> None:
 
 def test_the_cut_is_the_smallest_that_reaches_the_target() -> None:
     history = world(now(14, 2), missed=1)
-    (outlook,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
-    (count,), (reached,) = smallest_cut(outlook, np.array([True]))
-    by_hand = [outlook.probability(np.array([14 - c]), np.array([16 - c]))[0] for c in range(15)]
+    (batch,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
+    (count,), (reached,) = smallest_cut(batch, np.array([True]))
+    by_hand = [batch.probability(np.array([14 - c]), np.array([16 - c]))[0] for c in range(15)]
     assert count == next(c for c, p in enumerate(by_hand) if p >= RULES.target)
     assert reached == pytest.approx(by_hand[count])
 

@@ -45,8 +45,8 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
     for n in range(SETS):
         curves, given = _true_members(rng, members)
         paths = joint.completion_samples([f"{n}/{k}" for k in range(members)], curves)
-        date = joint.quantiles(paths.max(axis=0))[1]
-        worst = max(float(curve.reached(np.array([0.85]))[0]) for curve in curves)
+        date = joint.quantile_moments(paths.max(axis=0))[1]
+        worst = max(float(curve.quantile(np.array([0.85]))[0]) for curve in curves)
         done = np.stack([m * np.exp(s * rng.standard_normal(WORLDS // SETS)) for m, s in given]).max(axis=0)
         held += int(np.count_nonzero(done <= date))
         of_worst += int(np.count_nonzero(done <= worst))
@@ -62,7 +62,7 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
     rng = np.random.default_rng(11)
     given = np.array([[1.0, rho], [rho, 1.0]])
     curves, truth = _true_members(rng, 2)
-    date = joint.quantiles(joint.completion_samples(["a", "b"], curves, given).max(axis=0))[1]
+    date = joint.quantile_moments(joint.completion_samples(["a", "b"], curves, given).max(axis=0))[1]
     normal = np.linalg.cholesky(given) @ rng.standard_normal((2, WORLDS))
     done = np.stack([m * np.exp(s * z) for (m, s), z in zip(truth, normal, strict=True)]).max(axis=0)
     record_property("worlds", WORLDS)
@@ -73,16 +73,16 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
 def test_independent_probabilities_multiply_and_each_keeps_its_own() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
     paths = joint.completion_samples(["a", "b"], curves)
-    assert joint.chance(paths[0], 10.0) == pytest.approx(0.9, abs=1e-3)
-    assert joint.chance(paths[1], 10.0) == pytest.approx(0.8, abs=1e-3)
-    assert joint.chance(paths.max(axis=0), 10.0) == pytest.approx(0.72, abs=0.01)
-    assert joint.quantiles(paths.max(axis=0))[1] == np.inf  # 0.72 never reaches 0.85
+    assert joint.share_done_by(paths[0], 10.0) == pytest.approx(0.9, abs=1e-3)
+    assert joint.share_done_by(paths[1], 10.0) == pytest.approx(0.8, abs=1e-3)
+    assert joint.share_done_by(paths.max(axis=0), 10.0) == pytest.approx(0.72, abs=0.01)
+    assert joint.quantile_moments(paths.max(axis=0))[1] == np.inf  # 0.72 never reaches 0.85
 
 
 def test_full_correlation_makes_the_joint_as_likely_as_the_worst() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
     both = joint.completion_samples(["a", "b"], curves, np.ones((2, 2))).max(axis=0)
-    assert joint.chance(both, 10.0) == pytest.approx(0.8, abs=1e-3)
+    assert joint.share_done_by(both, 10.0) == pytest.approx(0.8, abs=1e-3)
 
 
 def test_the_same_question_has_the_same_answer_in_any_company() -> None:
@@ -103,26 +103,26 @@ RULES = Rules(paths=200)
 
 
 def _running(at: float) -> list[Given]:
-    past = releases(12)
+    tables = releases(12)
     begun = 12 * 28.0
-    return [*past, (container("now", begun, begun + 28), [(begun, begun + 5)] * 4 + [(begun, None)] * 6)]
+    return [*tables, (container("now", begun, begun + 28), [(begun, begun + 5)] * 4 + [(begun, None)] * 6)]
 
 
 def _outlook(given: list[Given], at: float) -> ForecastBatch:
-    past = HistoryTables(ledger(given), RULES)
-    return ForecastBatch(past, np.array([past.ledger.index["now"]]), np.array([days(day(at))]), Calendar.plain())
+    tables = HistoryTables(ledger(given), RULES)
+    return ForecastBatch(tables, np.array([tables.ledger.index["now"]]), np.array([days(day(at))]), Calendar.plain())
 
 
 def test_a_single_member_keeps_its_probability_and_dates() -> None:
     at = 12 * 28.0 + 14
     given = _running(at)
-    outlook = _outlook(given, at)
-    (curve,) = joint.curves(outlook, outlook.probability())
+    batch = _outlook(given, at)
+    (curve,) = joint.curves(batch, batch.probability())
     assert curve is not None
     told = forecast(ledger(given), [12], day(at), RULES, Calendar.plain())[0]
     (paths,) = joint.completion_samples(["now"], [curve])
-    assert joint.chance(paths, float(outlook.due[0])) == pytest.approx(told.p, abs=2e-3)
-    p50, p85, _ = (Calendar.plain().day_of(moment) for moment in joint.quantiles(paths))
+    assert joint.share_done_by(paths, float(batch.due[0])) == pytest.approx(told.p, abs=2e-3)
+    p50, p85, _ = (Calendar.plain().day_of(moment) for moment in joint.quantile_moments(paths))
     assert told.dates.p50 is not None
     assert p50 is not None
     assert abs(p50 - told.dates.p50) <= timedelta(days=1)
@@ -130,22 +130,22 @@ def test_a_single_member_keeps_its_probability_and_dates() -> None:
 
 
 def test_a_published_hit_rate_moves_the_curve_there() -> None:
-    outlook = _outlook(_running(350), 350.0)
-    (curve,) = joint.curves(outlook, np.array([0.31]))
+    batch = _outlook(_running(350), 350.0)
+    (curve,) = joint.curves(batch, np.array([0.31]))
     assert curve is not None
-    assert joint.chance(joint.completion_samples(["now"], [curve])[0], float(outlook.due[0])) == pytest.approx(
+    assert joint.share_done_by(joint.completion_samples(["now"], [curve])[0], float(batch.due[0])) == pytest.approx(
         0.31, abs=2e-3
     )
 
 
 def test_fewer_items_left_make_it_likelier_and_none_make_it_done() -> None:
-    outlook = _outlook(_running(350), 350.0)
+    batch = _outlook(_running(350), 350.0)
     published = np.full(1, np.nan)
 
     def at_due(left: float) -> float:
-        (curve,) = joint.curves(outlook, published, np.array([left]))
+        (curve,) = joint.curves(batch, published, np.array([left]))
         assert curve is not None
-        return joint.chance(joint.completion_samples(["now"], [curve])[0], float(outlook.due[0]))
+        return joint.share_done_by(joint.completion_samples(["now"], [curve])[0], float(batch.due[0]))
 
     assert at_due(1) > at_due(6)
     assert at_due(0) == 1.0
@@ -166,8 +166,8 @@ def _two_streams(rng: np.random.Generator, together: bool) -> list[Given]:
 
 def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> None:
     def shown(seed: int, *, together: bool) -> float:
-        past = HistoryTables(ledger(_two_streams(np.random.default_rng(seed), together=together)), RULES)
-        matrix = joint.correlation_matrix(past, ["a", "b"], days(day(800)))
+        tables = HistoryTables(ledger(_two_streams(np.random.default_rng(seed), together=together)), RULES)
+        matrix = joint.correlation_matrix(tables, ["a", "b"], days(day(800)))
         assert matrix[0, 0] == 1.0
         return float(matrix[0, 1])
 
@@ -176,10 +176,10 @@ def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> No
 
 
 def test_a_short_history_shows_no_correlation() -> None:
-    past = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)[:8]), RULES)
-    assert joint.correlation_matrix(past, ["a", "b"], days(day(800)))[0, 1] == 0.0
+    tables = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)[:8]), RULES)
+    assert joint.correlation_matrix(tables, ["a", "b"], days(day(800)))[0, 1] == 0.0
 
 
 def test_what_is_not_over_yet_shows_nothing() -> None:
-    past = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
-    assert joint.correlation_matrix(past, ["a", "b"], days(day(100)))[0, 1] == 0.0
+    tables = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
+    assert joint.correlation_matrix(tables, ["a", "b"], days(day(100)))[0, 1] == 0.0

@@ -1,4 +1,4 @@
-"""Each reason is the change in log-odds against one normal case: worked again here, through the outlook's questions."""
+"""Each reason is the change in log-odds against one normal case: worked again here, through the batch's questions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables, TableColumn
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
@@ -40,26 +40,30 @@ def seen(
 ) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
     history = ledger([*(habits or releases()), (running, memberships)])
-    (outlook,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], calendar)
-    return outlook
+    (batch,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], calendar)
+    return batch
 
 
 def told(
-    outlook: ForecastBatch, found: Attention | None = None, shares: tuple[float, float] = NOBODY
+    batch: ForecastBatch, found: Attention | None = None, shares: tuple[float, float] = NOBODY
 ) -> dict[str, Reason]:
-    (given,) = reasons(outlook, [found or Attention()], shares)
+    (given,) = reasons(batch, [found or Attention()], shares)
     return {reason.kind: reason for reason in given}
 
 
-def p(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
+def p(batch: ForecastBatch, *scope: float, **case: Any) -> float:
     """Return the milestone's probability with another ``scope`` (open, all) or another input."""
-    case = {name: np.array([value]) if name in ("due", "ahead") else value for name, value in case.items()}
-    (found,) = outlook.clipped(CLIP).probability(*(np.array([float(n)]) for n in scope), decided=False, **case)
-    return float(found)
+    inputs: dict[str, Any] = {
+        name: np.array([value]) if name.endswith("due") else value for name, value in case.items()
+    }
+    assumed = Assumptions(**inputs)
+    remaining = (np.array([float(n)]) for n in scope)
+    (probability,) = batch.with_clip(CLIP).probability(*remaining, assumed=assumed, decided=False)
+    return float(probability)
 
 
-def against(outlook: ForecastBatch, *scope: float, **case: Any) -> float:
-    return float(logit(p(outlook)) - logit(p(outlook, *scope, **case)))
+def against(batch: ForecastBatch, *scope: float, **case: Any) -> float:
+    return float(logit(p(batch)) - logit(p(batch, *scope, **case)))
 
 
 def closed(count: int) -> list[MembershipDays]:
@@ -67,14 +71,14 @@ def closed(count: int) -> list[MembershipDays]:
 
 
 def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
-    outlook = seen(*closed(3), *[(START, None)] * 8, at=NOW + 3, rules=Rules(tolerance=0.1), habits=growing())
-    found = told(outlook)[ReasonKind.PACE]
-    sums = outlook.habits.sums
+    batch = seen(*closed(3), *[(START, None)] * 8, at=NOW + 3, rules=Rules(tolerance=0.1), habits=growing())
+    found = told(batch)[ReasonKind.PACE]
+    sums = batch.estimates.sums
     share = sums[:, :, TableColumn.OPEN] / (sums[:, :, TableColumn.OPEN] + sums[:, :, TableColumn.DONE])
-    (usual,) = outlook.at_phase(share)
+    (usual,) = batch.at_phase(share)
     assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3}
     assert found.values["usual"] == pytest.approx(0.41, abs=0.05)  # ten of fourteen, closed evenly, at 60 %
-    assert found.effect == pytest.approx(against(outlook, round(11 * usual), 11))
+    assert found.effect == pytest.approx(against(batch, round(11 * usual), 11))
 
 
 def test_without_any_history_pace_is_not_told() -> None:
@@ -86,30 +90,30 @@ def test_without_any_history_pace_is_not_told() -> None:
 
 def test_scope_is_against_what_had_usually_joined_by_now() -> None:
     late: list[MembershipDays] = [(NOW - 3, None)] * 6
-    outlook = seen(*closed(5), *[(START, None)] * 5, *late, habits=growing())
+    batch = seen(*closed(5), *[(START, None)] * 5, *late, habits=growing())
     names = ("a", "b")
-    found = told(outlook, Attention(added=names))[ReasonKind.SCOPE_ADDED]
+    found = told(batch, Attention(added=names))[ReasonKind.SCOPE_ADDED]
     usual = 16 * 4 / 14  # of 14 items four had joined after the start
     assert found.values == {"added": 6, "added_week": 6, "usual": round(usual, 1)}
     assert found.items == names
-    assert found.effect == pytest.approx(against(outlook, 11 - 1, 16 - 1))
+    assert found.effect == pytest.approx(against(batch, 11 - 1, 16 - 1))
     assert found.effect < 0
 
 
 def test_less_scope_than_usual_speaks_for_it() -> None:
-    outlook = seen(*closed(5), *[(START, None)] * 8, (NOW - 10, None), habits=growing())
-    found = told(outlook)[ReasonKind.SCOPE_ADDED]
-    assert found.effect == pytest.approx(against(outlook, 9 + 3, 14 + 3))  # usual 4, came 1
+    batch = seen(*closed(5), *[(START, None)] * 8, (NOW - 10, None), habits=growing())
+    found = told(batch)[ReasonKind.SCOPE_ADDED]
+    assert found.effect == pytest.approx(against(batch, 9 + 3, 14 + 3))  # usual 4, came 1
     assert found.effect > 0
     quiet = seen(*closed(5), *[(START, None)] * 9, habits=growing())
     assert ReasonKind.SCOPE_ADDED not in told(quiet)  # nothing came: there is nothing to name
 
 
 def test_the_hit_rate_is_against_even_odds() -> None:
-    outlook = seen(*closed(6), *[(START, None)] * 4)
-    found = told(outlook)[ReasonKind.HIT_RATE]
+    batch = seen(*closed(6), *[(START, None)] * 4)
+    found = told(batch)[ReasonKind.HIT_RATE]
     assert found.values == {"hits": 8, "of": 12}
-    assert found.effect == pytest.approx(against(outlook, hit=0.5))
+    assert found.effect == pytest.approx(against(batch, hit_rate=0.5))
 
 
 def test_another_streams_hit_rate_is_no_reason() -> None:
@@ -118,78 +122,78 @@ def test_another_streams_hit_rate_is_no_reason() -> None:
 
 def test_holidays_are_against_as_many_days_without_any() -> None:
     off = PLAIN.with_days_off([day(NOW + n).date() for n in range(1, 8)])
-    outlook = seen(*closed(6), *[(START, None)] * 4, calendar=off)
-    found = told(outlook)[ReasonKind.HOLIDAYS]
+    batch = seen(*closed(6), *[(START, None)] * 4, calendar=off)
+    found = told(batch)[ReasonKind.HOLIDAYS]
     assert found.values == {"days": 7, "left": 7.0}
-    assert found.effect == pytest.approx(against(outlook, ahead=14.0))
+    assert found.effect == pytest.approx(against(batch, days_to_due=14.0))
     assert found.effect < 0
     assert ReasonKind.HOLIDAYS not in told(seen(*closed(6), *[(START, None)] * 4))
 
 
 def test_half_a_day_off_counts_as_one() -> None:
     quiet = Calendar(weekend=(), quiet_weeks=(51,), quiet_factor=0.75)
-    outlook = seen(*closed(9), *[(START, None)] * 2, calendar=quiet, due=NOW + 2)
-    assert told(outlook)[ReasonKind.HOLIDAYS].values == {"days": 1, "left": 1.5}
+    batch = seen(*closed(9), *[(START, None)] * 2, calendar=quiet, due=NOW + 2)
+    assert told(batch)[ReasonKind.HOLIDAYS].values == {"days": 1, "left": 1.5}
 
 
 def test_a_moved_date_is_against_the_first_one() -> None:
-    outlook = seen(*closed(6), *[(START, None)] * 4, first_due=DUE - 7)
-    found = told(outlook)[ReasonKind.DUE_MOVED]
+    batch = seen(*closed(6), *[(START, None)] * 4, first_due=DUE - 7)
+    found = told(batch)[ReasonKind.DUE_MOVED]
     assert found.values == {"days": 7, "from": day(DUE - 7.01).date(), "to": day(DUE - 0.01).date()}
-    assert found.effect == pytest.approx(against(outlook, due=DUE - 7 + outlook.due[0] - DUE))
+    assert found.effect == pytest.approx(against(batch, due=DUE - 7 + batch.due[0] - DUE))
     assert found.effect > 0
 
 
 def test_a_first_date_that_has_passed_is_the_worst_case() -> None:
-    outlook = seen(*closed(6), *[(START, None)] * 4, first_due=NOW - 1)
-    assert told(outlook)[ReasonKind.DUE_MOVED].effect == pytest.approx(logit(p(outlook)) - logit(CLIP))
+    batch = seen(*closed(6), *[(START, None)] * 4, first_due=NOW - 1)
+    assert told(batch)[ReasonKind.DUE_MOVED].effect == pytest.approx(logit(p(batch)) - logit(CLIP))
 
 
 def test_silence_is_against_one_closure_for_each_usual_gap() -> None:
-    outlook = seen((START, START + 0.5), *[(START, None)] * 9)
-    found = told(outlook)[ReasonKind.SILENCE]
-    (silent,), (usual,) = outlook.silence()
+    batch = seen((START, START + 0.5), *[(START, None)] * 9)
+    found = told(batch)[ReasonKind.SILENCE]
+    (silent,), (usual,) = batch.silence()
     assert (silent, found.values) == (13.5, {"days": 13.5, "usual": round(usual, 1)})
     assert silent > 2 * usual
-    assert found.effect == pytest.approx(against(outlook, round(max(9 - silent / usual, 0.0)), 10))
+    assert found.effect == pytest.approx(against(batch, round(max(9 - silent / usual, 0.0)), 10))
     assert found.effect < 0
 
 
 def test_silence_cannot_ask_for_more_than_is_open() -> None:
-    outlook = seen(*closed(2), (START, None), (START, None), at=DUE - 1)
-    (silent,), (usual,) = outlook.silence()
+    batch = seen(*closed(2), (START, None), (START, None), at=DUE - 1)
+    (silent,), (usual,) = batch.silence()
     assert silent / usual > 2.5
-    assert told(outlook)[ReasonKind.SILENCE].effect == pytest.approx(against(outlook, 0, 4))
+    assert told(batch)[ReasonKind.SILENCE].effect == pytest.approx(against(batch, 0, 4))
 
 
 def test_stragglers_unassigned_and_blocked_items_are_against_their_usual_number() -> None:
-    outlook = seen(*closed(2), *[(START, None)] * 10)
+    batch = seen(*closed(2), *[(START, None)] * 10)
     found = told(
-        outlook,
+        batch,
         Attention(stragglers=("s",), old_count=6, unassigned=tuple("abcdefg"), blocked=tuple("hijkl"), known=10),
         (0.2, 0.1),
     )
     old, unowned, blocked = (found[k] for k in (ReasonKind.STRAGGLERS, ReasonKind.UNASSIGNED, ReasonKind.BLOCKED))
     assert old.values == {"count": 6, "of": 10, "usual": 1.5}
-    assert old.effect == pytest.approx(against(outlook, 10 - 4, 12))  # 4.5 above the usual number, to the even item
+    assert old.effect == pytest.approx(against(batch, 10 - 4, 12))  # 4.5 above the usual number, to the even item
     assert old.items == ("s",)
     assert unowned.values == {"count": 7, "of": 10, "usual": 2.0}
-    assert unowned.effect == pytest.approx(against(outlook, 10 - 5, 12))
+    assert unowned.effect == pytest.approx(against(batch, 10 - 5, 12))
     assert unowned.items == tuple("abcdefg")
     assert blocked.values == {"count": 5, "of": 10, "usual": 1.0}
-    assert blocked.effect == pytest.approx(against(outlook, 10 - 4, 12))
+    assert blocked.effect == pytest.approx(against(batch, 10 - 4, 12))
 
 
 def test_as_many_as_usual_is_no_reason() -> None:
-    outlook = seen(*closed(2), *[(START, None)] * 10)
+    batch = seen(*closed(2), *[(START, None)] * 10)
     named = Attention(unassigned=("a", "b"), blocked=("c",), known=10)
     kinds = {ReasonKind.STRAGGLERS, ReasonKind.UNASSIGNED, ReasonKind.BLOCKED}
-    assert not kinds & set(told(outlook, named, (0.2, 0.1)))
+    assert not kinds & set(told(batch, named, (0.2, 0.1)))
 
 
 def test_the_strongest_come_first_and_the_weak_not_at_all() -> None:
-    outlook = seen((START, START + 0.5), *[(START, None)] * 5, *[(NOW - 3, None)] * 6, first_due=DUE - 7)
-    (given,) = reasons(outlook, [Attention(old_count=8)], NOBODY)
+    batch = seen((START, START + 0.5), *[(START, None)] * 5, *[(NOW - 3, None)] * 6, first_due=DUE - 7)
+    (given,) = reasons(batch, [Attention(old_count=8)], NOBODY)
     sizes = [abs(reason.effect) for reason in given]
     assert len(sizes) > 4
     assert sizes == sorted(sizes, reverse=True)
