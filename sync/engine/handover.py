@@ -1,12 +1,13 @@
-"""What people ask for by name: to take over what a former account wrote (`adopt`), to take everything away (`retire`).
+"""Adopt and retire: plans that a person asks for by name.
 
-Both look first and say what they would do; both write as the engine does: under a lease, noted, limited, as far as the
-policies allow.
+`adopt` replaces the texts of a former account of ours; `retire` removes everything of this instance. Both observe first
+and return a plan; the engine applies the plan as always, within leases, limits and policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,26 +15,25 @@ import msgspec
 from sync.assess.milestone import AssessedMilestone
 from sync.engine.engine import Engine
 from sync.model.health import Status
-from sync.plan.attachment import remove_attachments
-from sync.plan.board_status import inherited, remove_board_updates
-from sync.plan.desired import Plan, Skipped, label_name, merge_plans
-from sync.plan.item_labels_more import unmarked
+from sync.plan.board_status import claimed_updates
+from sync.plan.desired import Plan, label_name, merge_plans
+from sync.plan.inputs import RetirementInput, address_of_milestone
+from sync.plan.optional_writes import retire_optional_writes
 from sync.plan.ownership import OwnedIssue, adoption, retirement
-from sync.plan.reconcile import claimed
 from sync.pull.progress import Failure
-from sync.tracker.actions import OwnContent, SetNativeHealth, UpdateDescription
+from sync.tracker.actions import OwnContent
 from sync.tracker.errors import TrackerError
-from sync.tracker.managed_block import find_block
-from sync.tracker.marker import Marker, MarkerKind
-from sync.tracker.observed import BoardUpdate, Claim, Observed
+from sync.tracker.marker import Marker, MarkerKind, is_claim
+from sync.tracker.observed import BoardUpdate, Claim, Observed, StatusIssue
 
 __all__ = ["Claims", "adopt", "find_claims", "retire"]
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What other accounts left with our instance's marker, as it stands: status issues, summaries, status updates on
-    project boards.
+    """Texts of other accounts with our instance's marker: status issues, summaries and board updates.
+
+    ``seen`` is the observation in which they were found.
     """
 
     seen: Observed
@@ -43,177 +43,129 @@ class Claims:
 
     @property
     def accounts(self) -> dict[str, int]:
-        """How many of these each account wrote; most of all first."""
-        found: dict[str, int] = {}
-        texts: list[Claim | BoardUpdate] = [text for _, text in (*self.issues, *self.summaries)]
-        for text in (*texts, *(update for _, update in self.updates)):
-            found[text.author] = found.get(text.author, 0) + 1
-        return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+        """The number of texts by account, highest first."""
+        authors = [claim.author for _, claim in (*self.issues, *self.summaries)]
+        counts = Counter([*authors, *(update.author for _, update in self.updates)])
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def find_claims(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Claims:
-    """Look for it, everywhere and afresh. Nothing is remembered of it yet."""
-    managed = [milestone for milestone in assessed if milestone.current]
-    seen = engine.observer.observe(managed)
-    kind, instance = MarkerKind.STATUS_ISSUE, engine.instance
+    """Observe all current milestones and return the texts of other accounts with our marker. Store no claim."""
+    current = [milestone for milestone in assessed if milestone.current]
+    observed, instance = engine.observer.observe(current), engine.instance
     issues = [
         (milestone, claim)
-        for milestone in managed
-        if (claim := seen.claims.get(milestone.uid)) is not None and claimed(claim, instance, milestone.uid, kind)
+        for milestone in current
+        if (claim := observed.claims.get(milestone.uid)) is not None
+        and is_claim(claim, instance, milestone.uid, MarkerKind.STATUS_ISSUE)
     ]
-    stand = {**seen.issues, **_followed(engine, issues).issues}
+    status_issues = {**observed.issues, **_observe_claimed(engine, issues)}
+    present = [(milestone, status_issues[milestone.uid]) for milestone in current if milestone.uid in status_issues]
     summaries = [
         (milestone, claim)
-        for milestone in managed
-        if (issue := stand.get(milestone.uid)) is not None
+        for milestone, issue in present
         for claim in issue.claims
-        if claimed(claim, instance, milestone.uid, MarkerKind.SUMMARY)
+        if is_claim(claim, instance, milestone.uid, MarkerKind.SUMMARY)
     ]
     updates = [
         (milestone, update)
-        for milestone in managed
-        if (issue := stand.get(milestone.uid)) is not None
-        for update in inherited(issue, milestone.uid, instance)
+        for milestone, issue in present
+        for update in claimed_updates(issue, milestone.uid, instance)
     ]
-    whole = Observed(issues=stand, failed=seen.failed, labels=seen.labels)
-    return Claims(whole, tuple(issues), tuple(summaries), tuple(updates))
+    seen = Observed(issues=status_issues, failed=observed.failed, labels=observed.labels)
+    return Claims(seen, tuple(issues), tuple(summaries), tuple(updates))
 
 
-def _followed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, Claim]]) -> Observed:
-    """The threads of the status issues that are claimed."""
-    found, told = Observed(), engine.store.places(OwnContent.BOARD)
-    for source in engine.sources:
+def _observe_claimed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, Claim]]) -> dict[str, StatusIssue]:
+    """Observe the claimed status issues. A failure is added to the engine's failures."""
+    found: dict[str, StatusIssue] = {}
+    boards = engine.store.places(OwnContent.BOARD)
+    for connection in engine.sources:
         targets = [
-            msgspec.structs.replace(engine.observer.target(milestone, told.get(milestone.uid, ())), issue=claim.issue)
+            msgspec.structs.replace(engine.observer.target(milestone, boards.get(milestone.uid, ())), issue=claim.issue)
             for milestone, claim in issues
-            if milestone.source is source
+            if milestone.source is connection
         ]
         if targets:
             try:
-                found = Observed(issues={**found.issues, **source.connector.observe(targets).issues})
+                found |= connection.connector.observe(targets).issues
             except TrackerError as error:
-                engine.failures.append(Failure(source.name, "", str(error)))
+                engine.failures.append(Failure(connection.name, "", str(error)))
     return found
 
 
 def adopt(
-    engine: Engine, assessed: Sequence[AssessedMilestone], left: Claims, accounts: Collection[str], *, remember: bool
+    engine: Engine, assessed: Sequence[AssessedMilestone], claims: Claims, accounts: Collection[str], *, remember: bool
 ) -> Plan:
-    """The plan that takes over what these accounts left; ``remember`` keeps whose status issues are ours now."""
-    mine = {milestone.uid for milestone, claim in left.issues if claim.author in accounts}
-    others = {milestone.uid for milestone, _ in left.issues} - mine
-    seen = Observed(issues={uid: issue for uid, issue in left.seen.issues.items() if uid not in others})
+    """Return the plan that replaces the texts of these accounts.
+
+    ``remember`` stores that the claimed status issues of these accounts are ours from now on.
+    """
+    adopted = {milestone.uid for milestone, claim in claims.issues if claim.author in accounts}
+    foreign = {milestone.uid for milestone, _ in claims.issues} - adopted
+    observed = Observed(issues={uid: issue for uid, issue in claims.seen.issues.items() if uid not in foreign})
     if remember:
-        for milestone, _ in left.issues:
-            issue = seen.issues.get(milestone.uid)
-            if milestone.uid in mine and issue is not None:
+        for milestone, _ in claims.issues:
+            issue = observed.issues.get(milestone.uid)
+            if milestone.uid in adopted and issue is not None:
                 engine.store.adopt(milestone.uid, milestone.project.id, issue, engine.clock(), engine.instance)
-    managed = [milestone for milestone in assessed if milestone.current]
-    desired = engine.desired.build(managed, seen, (), engine.clock())
-    return adoption(desired, seen, instance=engine.instance, now=engine.clock(), accounts=accounts)
+    current = [milestone for milestone in assessed if milestone.current]
+    desired = engine.desired.build(current, observed, (), engine.clock())
+    return adoption(desired, observed, instance=engine.instance, now=engine.clock(), accounts=accounts)
 
 
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
-    """The plan that takes away everything, and what it cannot reach."""
-    seen = engine.observer.observe(assessed)
-    opened, posted = engine.store.opened_status_issues(), engine.store.milestones_with(OwnContent.SUMMARY)
-    standing = []
+    """Return the plan that removes everything of this instance, and in words what the plan cannot reach."""
+    observed, store = engine.observer.observe(assessed), engine.store
+    origins = {connection.connector.base_url for connection in engine.sources}
+    optional = RetirementInput(
+        milestones=assessed,
+        observed=observed,
+        instance=engine.instance,
+        native_health=store.native_health_set(),
+        item_labels={origin: store.item_labels(origin) for origin in origins},
+    )
+    plan = retirement(_owned_issues(engine, assessed, observed), instance=engine.instance)
+    return merge_plans([plan, *retire_optional_writes(optional)]), _unreachable(engine, assessed, observed)
+
+
+def _owned_issues(engine: Engine, assessed: Sequence[AssessedMilestone], observed: Observed) -> list[OwnedIssue]:
+    """Return the status issues with what milesync may have written there."""
+    opened = engine.store.opened_status_issues()
+    posted = engine.store.milestones_with(OwnContent.SUMMARY)
+    owned = []
     for milestone in assessed:
-        issue = seen.issues.get(milestone.uid)
+        issue = observed.issues.get(milestone.uid)
         if issue is None:
             continue
-        own = Marker.decode(issue.marker)
-        scoped = milestone.source.connector.capabilities.label_separator
-        standing.append(
+        marker = Marker.decode(issue.marker)
+        has_own_marker = marker is not None and marker.instance == engine.instance
+        separator = milestone.source.connector.capabilities.label_separator
+        owned.append(
             OwnedIssue(
-                milestone=milestone.uid,
-                project=milestone.project.id,
-                project_key=milestone.project.key,
+                **address_of_milestone(milestone),
                 issue=issue,
-                labels=frozenset(label_name(milestone.source.prefix, scoped, status) for status in Status),
-                opened=(own is not None and own.instance == engine.instance) or (milestone.uid, issue.issue) in opened,
+                labels=frozenset(label_name(milestone.source.prefix, separator, status) for status in Status),
+                opened=has_own_marker or (milestone.uid, issue.issue) in opened,
                 posted=milestone.uid in posted,
             )
         )
+    return owned
+
+
+def _unreachable(engine: Engine, assessed: Sequence[AssessedMilestone], observed: Observed) -> list[str]:
+    """Return in words: status issues without a known milestone, and boards of ours that cannot be used."""
     known = {milestone.uid for milestone in assessed}
-    lost = [
+    orphans = [
         f"{issue.url or issue.issue}: its milestone is gone, or no longer in the configuration"
         for uid, (issue, _) in engine.store.last_observations().items()
         if issue is not None and uid not in known and not issue.closed
     ]
-    plans = [retirement(standing, instance=engine.instance), *_unmarked(engine, assessed)]
-    rest = [*_undescribed(engine, assessed), _unset(engine, assessed, seen), *_untold(engine, assessed, seen)]
-    rest += _undrawn(engine, assessed, seen)
-    told = engine.store.places(OwnContent.BOARD)
-    lost += [
+    posted = engine.store.places(OwnContent.BOARD)
+    boards = [
         f"{issue.url}: {board.why}"
-        for uid, issue in seen.issues.items()
+        for uid, issue in observed.issues.items()
         for board in issue.boards
-        if board.why and board.name in told.get(uid, ())
+        if board.why and board.name in posted.get(uid, ())
     ]
-    return merge_plans([*plans, *rest]), lost
-
-
-def _unmarked(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
-    for source in engine.sources:
-        mine = [milestone for milestone in assessed if milestone.source is source]
-        yield unmarked(mine, engine.store.item_labels(source.connector.base_url))
-
-
-def _undescribed(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Iterator[Plan]:
-    """Take our lines out of the milestones' own descriptions; those that a person edited stay."""
-    for milestone in assessed:
-        there = find_block(milestone.milestone.description, engine.instance)
-        if there is not None and there.edited(milestone.uid):
-            yield Plan(skipped=(Skipped(milestone.uid, "a person edited our lines in its description, which stay"),))
-        elif there is not None:
-            away = UpdateDescription(
-                milestone=milestone.uid,
-                project=milestone.project.id,
-                project_key=milestone.project.key,
-                native=milestone.milestone.id,
-                key=milestone.milestone.key,
-                url=milestone.milestone.url,
-                instance=engine.instance,
-                lines="",
-                was=there.mark,
-            )
-            yield Plan(actions=(away,))
-
-
-def _unset(engine: Engine, assessed: Sequence[AssessedMilestone], seen: Observed) -> Plan:
-    """Take away the trackers' own health status, where it still is as we set it."""
-    last = engine.store.native_health_set()
-    return Plan(
-        actions=tuple(
-            SetNativeHealth(
-                milestone=milestone.uid,
-                project=milestone.project.id,
-                project_key=milestone.project.key,
-                issue=issue.issue,
-                value="",
-            )
-            for milestone in assessed
-            if (issue := seen.issues.get(milestone.uid)) and issue.health and issue.health == last.get(milestone.uid)
-        )
-    )
-
-
-def _untold(engine: Engine, assessed: Sequence[AssessedMilestone], seen: Observed) -> Iterator[Plan]:
-    """Take our status updates off the project boards; those that a person edited stay."""
-    for milestone in assessed:
-        issue = seen.issues.get(milestone.uid)
-        if issue is not None:
-            to = {"milestone": milestone.uid, "project": milestone.project.id, "project_key": milestone.project.key}
-            yield remove_board_updates(issue, to, engine.instance)
-
-
-def _undrawn(engine: Engine, assessed: Sequence[AssessedMilestone], seen: Observed) -> Iterator[Plan]:
-    """Take our pictures off the status issues; several milestones may share one."""
-    done = set[tuple[str, str]]()
-    for milestone in assessed:
-        issue = seen.issues.get(milestone.uid)
-        if issue is not None and (milestone.source.connector.base_url, issue.issue) not in done:
-            done.add((milestone.source.connector.base_url, issue.issue))
-            to = {"milestone": milestone.uid, "project": milestone.project.id, "project_key": milestone.project.key}
-            yield remove_attachments(issue, to, engine.instance)
+    return orphans + boards

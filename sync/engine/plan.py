@@ -12,7 +12,7 @@ from sync.engine.observe import Observer, merge_observations
 from sync.model.item_label import ItemLabel
 from sync.model.policy import Policy
 from sync.plan.desired import Plan, merge_plans
-from sync.plan.item_labels_more import marked
+from sync.plan.item_labels import plan_item_labels
 from sync.plan.reconcile import reconcile
 from sync.tracker.actions import Action, OwnContent, kind_of
 from sync.tracker.connection import Connection
@@ -80,8 +80,10 @@ class Planner:
             if not milestones:
                 continue
             origin = connection.connector.base_url
-            marks = self.observer.store.item_labels(origin)
-            plan, finished = marked(milestones, marks, silent=muted, known=seen.labels, now=self.clock())
+            labels = self.observer.store.item_labels(origin)
+            plan, finished = plan_item_labels(
+                milestones, labels, muted=muted, project_labels=seen.labels, now=self.clock()
+            )
             self.finished_labels.append((origin, finished))
             yield plan
 

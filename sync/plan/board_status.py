@@ -1,25 +1,40 @@
-"""One status update for each milestone on a project board, where it is asked for: edited in place, never a second one.
+"""Plan one status update for each milestone on a project board, if the configuration asks for it. Pure.
 
-A new update notifies those who follow the board and pushes the others down; an edit does neither. Ours is what our own
-account wrote **and** what carries a marker of this instance and milestone. What a person edited or took away stays so.
-Pure.
+A new update notifies the followers of the board and moves older updates down; an edit does neither, so the update is
+edited in place. An update is ours if our account wrote it **and** it carries a marker of this instance and
+milestone. An
+update that a person edited stays; one that a person deleted is not posted again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from sync.model.health import Status
 from sync.model.tracker_data import Visibility
 from sync.plan.desired import Desired, Plan, Skipped
+from sync.plan.inputs import PlannerInput, RetirementInput
 from sync.tracker.actions import PostBoardUpdate
 from sync.tracker.marker import Marker, MarkerKind, body_hash
 from sync.tracker.observed import Board, BoardUpdate, StatusIssue
 
-__all__ = ["ADOPT", "BOARD", "EDITED", "adopt_board_updates", "inherited", "plan_board_update", "remove_board_updates"]
+if TYPE_CHECKING:
+    from sync.assess.milestone import AssessedMilestone
+
+__all__ = [
+    "ADOPT",
+    "BOARD",
+    "EDITED",
+    "adopt_board_updates",
+    "board_for",
+    "claimed_updates",
+    "plan_board_update",
+    "remove_board_updates",
+    "retire_board_updates",
+]
 
 BOARD: Mapping[Status, str] = {
     Status.ON_TRACK: "on_track",
@@ -30,128 +45,156 @@ BOARD: Mapping[Status, str] = {
     Status.NO_DUE_DATE: "inactive",
     Status.UNKNOWN: "inactive",
 }
-"""A board's own word for each status; of what is not forecast a board can only say that it is inactive."""
+"""The board's own status for each status; a board has only ``inactive`` for a milestone without a forecast."""
 
 EDITED = "a person edited its status update on the board, which stays"
 ADOPT = "another account wrote its status update on the board; `milesync adopt` takes it over"
 
+_Marked = list[tuple[BoardUpdate, Marker]]
+"""Updates with their markers."""
 
-def plan_board_update(
-    want: Desired, have: StatusIssue | None, instance: str
-) -> tuple[tuple[PostBoardUpdate, ...], str]:
-    """The writes on boards, and why one that is asked for is left out.
 
-    A board that has not been read yet is planned for, so that it is read. The update leads to the status issue, so
-    there is none before that.
+def board_for(milestone: AssessedMilestone) -> str | None:
+    """Return the name of the project board for a status update; empty for none, None when the tracker has no boards."""
+    capabilities = milestone.source.connector.capabilities
+    return milestone.source.optional_outputs_of(milestone.project.key).project_status if capabilities.boards else None
+
+
+def plan_board_update(state: PlannerInput) -> tuple[tuple[PostBoardUpdate, ...], str]:
+    """Return the writes on boards, and the reason if an update that is asked for is left out.
+
+    The update links to the status issue, so there is none before the status issue exists. An update is planned for a
+    board that was not observed yet; the engine then observes the board.
     """
-    if want.board is None or have is None:
+    want, issue = state.desired, state.issue
+    if want.board is None or issue is None:
         return (), ""
-    boards = {one.name: one for one in have.boards}
-    to: dict[str, Any] = {k: getattr(want, k) for k in ("milestone", "project", "project_key")} | {"issue": have.issue}
-    away = [away for name, one in boards.items() if name != want.board for away in _away(one, to, instance)]
+    address, instance = state.address | {"issue": issue.issue}, state.instance
+    boards = {board.name: board for board in issue.boards}
+    others = [board for name, board in boards.items() if name != want.board]
+    removals = [removal for board in others for removal in _removals(board, address, instance)]
     if not want.board:
-        return tuple(away), ""
+        return tuple(removals), ""
     board = boards.get(want.board, Board(name=want.board))
-    status, marked = BOARD[want.status], _marked(board, want.milestone, instance)
-    wide = _too_wide(board, want, have)
-    if wide and not board.why:
-        return (*away, *_away(board, to, instance)), wide
-    why = board.why
-    if not why and not marked and _claimed(board, want.milestone, instance):
-        why = ADOPT
-    if why:
-        return tuple(away), why
-    text = Marker(
-        instance=instance,
+    if board.why:
+        return tuple(removals), board.why
+    too_public = _too_public(board, want, issue)
+    if too_public:
+        return (*removals, *_removals(board, address, instance)), too_public
+    marked = _marked(board, want.milestone, instance)
+    if not marked and _claimed(board, want.milestone, instance):
+        return tuple(removals), ADOPT
+    writes, reason = _update_board(state, address, board, marked)
+    return (*removals, *writes), reason
+
+
+def _update_board(
+    state: PlannerInput, address: Mapping[str, Any], board: Board, marked: _Marked
+) -> tuple[list[PostBoardUpdate], str]:
+    """Return the writes on the wanted board: post the first update, or edit the oldest and delete the others."""
+    want, status, body_digest = state.desired, BOARD[state.desired.status], body_hash(state.desired.board_update)
+    marker = Marker(
+        instance=state.instance,
         kind=MarkerKind.BOARD,
         milestone=want.milestone,
         status=want.status,
-        body=body_hash(want.board_update),
-    ).encode()
-    tell = {**to, "board": board.name, "status": status, "body": want.board_update, "marker": text}
-    if not marked:
-        return (*away, *(() if want.board in want.previous.boards else (PostBoardUpdate(**tell),))), ""
-    (first, marker), *more = marked
-    away += [
-        PostBoardUpdate(**to, board=board.name, update=update.id) for update, old in more if not _edited(update, old)
-    ]
-    if _edited(first, marker):
-        return tuple(away), EDITED
-    if (marker.body, first.status) != (body_hash(want.board_update), status):
-        away.append(PostBoardUpdate(**tell, update=first.id))
-    return tuple(away), ""
-
-
-def adopt_board_updates(want: Desired, have: StatusIssue, instance: str, accounts: Collection[str]) -> Plan:
-    """Take away what these accounts posted for us before, then post anew: in this order, since whoever may not take it
-    away leaves it at that, and what is lost in between is posted by the next run. What a person edited stays.
-    """
-    to = {k: getattr(want, k) for k in ("milestone", "project", "project_key")} | {"issue": have.issue}
-    old = [
-        (board.name, *pair)
-        for board in have.boards
-        for pair in _claimed(board, want.milestone, instance)
-        if pair[0].author in accounts
-    ]
-    if not old:
-        return Plan()
-    if any(_edited(update, marker) for _, update, marker in old):
-        return Plan(skipped=(Skipped(want.milestone, EDITED),))
-    away = [PostBoardUpdate(**to, board=name, update=update.id) for name, update, _ in old]
-    free = tuple(replace(board, claims=()) for board in have.boards)
-    tell, unsaid = plan_board_update(
-        replace(want, previous=replace(want.previous, boards=frozenset())), replace(have, boards=free), instance
+        body=body_digest,
     )
-    return Plan(actions=(*away, *tell), skipped=(Skipped(want.milestone, unsaid),) if unsaid else ())
+    post = PostBoardUpdate(**address, board=board.name, status=status, body=want.board_update, marker=marker.encode())
+    if not marked:
+        return ([] if want.board in want.previous.boards else [post]), ""
+    (first, first_marker), *duplicates = marked
+    writes = [
+        PostBoardUpdate(**address, board=board.name, update=update.id)
+        for update, old_marker in duplicates
+        if not _is_edited(update, old_marker)
+    ]
+    if _is_edited(first, first_marker):
+        return writes, EDITED
+    if (first_marker.body, first.status) != (body_digest, status):
+        writes.append(replace(post, update=first.id))
+    return writes, ""
 
 
-def inherited(issue: StatusIssue, milestone: str, instance: str) -> list[BoardUpdate]:
-    """What other accounts posted for a milestone with our instance's marker."""
+def adopt_board_updates(state: PlannerInput, accounts: Collection[str]) -> Plan:
+    """Return the plan that replaces the updates of our former accounts.
+
+    The old update is deleted first: if the tracker refuses, nothing is posted, and an update that is missing in between
+    is posted by the next run. An update that a person edited stays.
+    """
+    want, issue = state.desired, state.issue
+    old = [
+        (board.name, update, marker)
+        for board in (issue.boards if issue else ())
+        for update, marker in _claimed(board, want.milestone, state.instance)
+        if update.author in accounts
+    ]
+    if issue is None or not old:
+        return Plan()
+    if any(_is_edited(update, marker) for _, update, marker in old):
+        return Plan(skipped=(Skipped(want.milestone, EDITED),))
+    address = state.address | {"issue": issue.issue}
+    removals = [PostBoardUpdate(**address, board=name, update=update.id) for name, update, _ in old]
+    unclaimed = replace(issue, boards=tuple(replace(board, claims=()) for board in issue.boards))
+    unposted = replace(want, previous=replace(want.previous, boards=frozenset()))
+    posts, reason = plan_board_update(replace(state, desired=unposted, issue=unclaimed))
+    return Plan(actions=(*removals, *posts), skipped=(Skipped(want.milestone, reason),) if reason else ())
+
+
+def claimed_updates(issue: StatusIssue, milestone: str, instance: str) -> list[BoardUpdate]:
+    """Return the updates of other accounts that carry our instance's marker of the milestone."""
     return [update for board in issue.boards for update, _ in _claimed(board, milestone, instance)]
 
 
-def remove_board_updates(issue: StatusIssue, to: Mapping[str, str], instance: str) -> Plan:
-    """Take every update of ours off these boards, but for what a person edited; ``to`` says for which milestone."""
-    away = [action for board in issue.boards for action in _away(board, {**to, "issue": issue.issue}, instance)]
-    kept = sum(len(_marked(board, to["milestone"], instance)) for board in issue.boards) > len(away)
-    return Plan(actions=tuple(away), skipped=(Skipped(to["milestone"], EDITED),) if kept else ())
+def remove_board_updates(issue: StatusIssue, address: Mapping[str, str], instance: str) -> Plan:
+    """Return the plan that deletes our updates, except those that a person edited.
+
+    ``address`` holds the milestone's fields of an action.
+    """
+    fields = {**address, "issue": issue.issue}
+    removals = [removal for board in issue.boards for removal in _removals(board, fields, instance)]
+    kept = sum(len(_marked(board, address["milestone"], instance)) for board in issue.boards) > len(removals)
+    return Plan(actions=tuple(removals), skipped=(Skipped(address["milestone"], EDITED),) if kept else ())
 
 
-def _away(board: Board, to: Mapping[str, str], instance: str) -> Iterator[PostBoardUpdate]:
-    for update, marker in _marked(board, to["milestone"], instance):
-        if not _edited(update, marker):
-            yield PostBoardUpdate(**to, board=board.name, update=update.id)
+def retire_board_updates(retirement: RetirementInput) -> Iterator[Plan]:
+    """Yield the plans that delete our updates, except those that a person edited."""
+    for _, issue, address in retirement.status_issues():
+        yield remove_board_updates(issue, address, retirement.instance)
 
 
-def _too_wide(board: Board, want: Desired, have: StatusIssue) -> str:
-    """A public board is read by everybody; so must be the milestone, and the status issue to which it would lead."""
-    everybody = want.visibility is Visibility.PUBLIC and have.visibility is Visibility.PUBLIC
-    return "" if everybody or not board.public else f"the board {board.name} is public, and the milestone is not"
+def _removals(board: Board, address: Mapping[str, Any], instance: str) -> Iterator[PostBoardUpdate]:
+    for update, marker in _marked(board, address["milestone"], instance):
+        if not _is_edited(update, marker):
+            yield PostBoardUpdate(**address, board=board.name, update=update.id)
 
 
-def _marked(board: Board, milestone: str, instance: str) -> list[tuple[BoardUpdate, Marker]]:
-    """Our updates for this milestone, the oldest first."""
-    return sorted(_bearing(board.updates, milestone, instance), key=lambda pair: pair[0].created_at)
+def _too_public(board: Board, want: Desired, issue: StatusIssue) -> str:
+    """Return the reason if everybody may read the board, but not the milestone or its status issue; else empty."""
+    is_public = want.visibility is Visibility.PUBLIC and issue.visibility is Visibility.PUBLIC
+    return "" if is_public or not board.public else f"the board {board.name} is public, and the milestone is not"
 
 
-def _claimed(board: Board, milestone: str, instance: str) -> list[tuple[BoardUpdate, Marker]]:
-    """Those of other accounts that bear the same marker."""
-    return list(_bearing(board.claims, milestone, instance))
+def _marked(board: Board, milestone: str, instance: str) -> _Marked:
+    """Return our updates for this milestone, oldest first."""
+    return sorted(_with_marker(board.updates, milestone, instance), key=lambda pair: pair[0].created_at)
 
 
-def _bearing(updates: Iterable[BoardUpdate], milestone: str, instance: str) -> Iterator[tuple[BoardUpdate, Marker]]:
-    read = ((update, _of(update.marker, milestone, instance)) for update in updates)
-    return ((update, marker) for update, marker in read if marker)
+def _claimed(board: Board, milestone: str, instance: str) -> _Marked:
+    """Return the updates of other accounts with the same marker."""
+    return list(_with_marker(board.claims, milestone, instance))
 
 
-def _of(text: str, milestone: str, instance: str) -> Marker | None:
-    marker = Marker.decode(text)
-    mine = marker and (marker.instance, marker.milestone, marker.kind) == (instance, milestone, MarkerKind.BOARD)
-    return marker if mine else None
+def _with_marker(updates: Iterable[BoardUpdate], milestone: str, instance: str) -> Iterator[tuple[BoardUpdate, Marker]]:
+    for update in updates:
+        marker = Marker.decode(update.marker)
+        wanted = (instance, milestone, MarkerKind.BOARD)
+        if marker is not None and (marker.instance, marker.milestone, marker.kind) == wanted:
+            yield update, marker
 
 
-def _edited(update: BoardUpdate, marker: Marker) -> bool:
-    """Whether somebody changed its text, or the status beside it."""
+def _is_edited(update: BoardUpdate, marker: Marker) -> bool:
+    """Return whether a person has changed the update's text or status."""
     return body_hash(update.body) != marker.body or (
         marker.status is not None and update.status != BOARD[marker.status]
     )

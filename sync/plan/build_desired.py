@@ -7,8 +7,10 @@ from datetime import datetime
 from sync.assess.milestone import AssessedMilestone
 from sync.model.health import Health, Status
 from sync.model.tracker_data import State
+from sync.plan.board_status import board_for
+from sync.plan.description import current_description
 from sync.plan.desired import Desired, PreviousWrites, label_name
-from sync.plan.native_fields import board_for, current_description, health_for
+from sync.plan.native_health import health_for
 from sync.report.texts import Texts
 from sync.tracker.marker import Marker
 from sync.tracker.slash_commands import CommandState

@@ -1,4 +1,4 @@
-"""Taking over what a former account wrote, and taking away all that we did: plans that only a person asks for. Pure."""
+"""Plan what only a person asks for: adopt the texts of a former account, or retire everything of ours. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from sync.plan.board_status import adopt_board_updates
 from sync.plan.desired import Desired, Plan, Skipped, merge_plans
-from sync.plan.reconcile import claimed, edited, first_summary, ours
+from sync.plan.inputs import PlannerInput
+from sync.plan.reconcile import first_summary
 from sync.tracker.actions import Action, CloseIssue, DeleteComment, RemoveLabel
-from sync.tracker.marker import Marker, MarkerKind
+from sync.tracker.marker import Marker, MarkerKind, is_claim, is_edited
 from sync.tracker.observed import Claim, Observed, OurComment, StatusIssue
 
 __all__ = ["OwnedIssue", "adoption", "retirement"]
@@ -21,60 +22,56 @@ __all__ = ["OwnedIssue", "adoption", "retirement"]
 def adoption(
     desired: Iterable[Desired], observed: Observed, *, instance: str, now: datetime, accounts: Collection[str]
 ) -> Plan:
-    """A new summary for each that one of these accounts wrote for us before, which is then taken away; and so for its
-    status updates on project boards.
+    """Return the plan that replaces the summaries and board updates of these former accounts of ours.
 
-    One that a person has edited since stays, and no second one is made beside it. What bears our marker and is of no
-    such account is somebody's copy: it is left alone, and does not stand in the way of ours any longer.
+    The new summary is posted, then the old one is deleted. A summary that a person has edited stays, and no second
+    one is posted. A text with our marker by any other account is a copy: it is ignored.
     """
-    made = []
+    plans = []
     for want in desired:
-        have = observed.issues.get(want.milestone)
-        kind = MarkerKind.SUMMARY
-        claims = [c for c in (have.claims if have else ()) if claimed(c, instance, want.milestone, kind)]
-        if have is None:
-            continue
-        board = Plan() if _silent(want, have) else adopt_board_updates(want, have, instance, accounts)
-        if not claims:
-            made.append(board)
-            continue
-        old = [claim for claim in claims if claim.author in accounts]
-        why = _why_not(want, have, old)
-        if why:
-            made += [Plan(skipped=(Skipped(want.milestone, why),)), board]
-            continue
-        mine = [marker for _, marker in ours(have.comments, instance, want.milestone) if marker.kind is kind]
-        first: list[Action] = [] if mine else [first_summary(want, have, instance=instance, now=now)]
-        taken = [
-            DeleteComment(
-                milestone=want.milestone,
-                project=want.project,
-                project_key=want.project_key,
-                issue=have.issue,
-                comment=claim.id,
-                claimed=True,
-            )
-            for claim in old
-        ]
-        made += [Plan(actions=(*first, *taken)), board]
-    return merge_plans(made)
+        issue = observed.issues.get(want.milestone)
+        if issue is not None:
+            plans += _adopt_milestone(PlannerInput(want, issue, instance, now), issue, accounts)
+    return merge_plans(plans)
 
 
-def _silent(want: Desired, have: StatusIssue) -> str:
-    if have.closed or want.muted:
+def _adopt_milestone(state: PlannerInput, issue: StatusIssue, accounts: Collection[str]) -> list[Plan]:
+    """Return the plans for the summary and the board updates of one milestone."""
+    want, kind = state.desired, MarkerKind.SUMMARY
+    board = Plan() if _paused(want, issue) else adopt_board_updates(state, accounts)
+    claims = [claim for claim in issue.claims if is_claim(claim, state.instance, want.milestone, kind)]
+    if not claims:
+        return [board]
+    old = [claim for claim in claims if claim.author in accounts]
+    why = _not_adoptable(want, issue, old)
+    if why:
+        return [Plan(skipped=(Skipped(want.milestone, why),)), board]
+    has_summary = any(marker.kind is kind for _, marker in state.comments())
+    posts: list[Action] = [] if has_summary else [first_summary(state)]
+    deletions = [DeleteComment(**state.address, issue=issue.issue, comment=claim.id, claimed=True) for claim in old]
+    return [Plan(actions=(*posts, *deletions)), board]
+
+
+def _paused(want: Desired, issue: StatusIssue) -> str:
+    """Return the reason why nothing is written on the milestone; empty if there is none."""
+    if issue.closed or want.muted:
         return "it is muted"
     return "its data is stale" if want.stale else ""
 
 
-def _why_not(want: Desired, have: StatusIssue, old: Iterable[Claim]) -> str:
-    if any((marker := Marker.decode(claim.marker)) and edited(claim.body, marker) for claim in old):
-        return _silent(want, have) or "a person edited the former account's summary, which stays"
-    return _silent(want, have)
+def _not_adoptable(want: Desired, issue: StatusIssue, old: Iterable[Claim]) -> str:
+    """Return the reason why the summaries of former accounts stay; empty if there is none."""
+    paused = _paused(want, issue)
+    if any((marker := Marker.decode(claim.marker)) and is_edited(claim.body, marker) for claim in old):
+        return paused or "a person edited the former account's summary, which stays"
+    return paused
 
 
 class OwnedIssue(Struct, frozen=True, kw_only=True):
-    """A status issue as it stands. ``labels`` are all that we would ever put there; ``opened``: we made the issue;
-    ``posted``: something of ours stood there once.
+    """A status issue to retire.
+
+    ``labels`` are all status labels that milesync may put there; ``opened``: milesync created the issue; ``posted``:
+    milesync has posted a summary there.
     """
 
     milestone: str
@@ -86,42 +83,42 @@ class OwnedIssue(Struct, frozen=True, kw_only=True):
     posted: bool = False
 
 
-def retirement(standing: Iterable[OwnedIssue], *, instance: str) -> Plan:
-    """Take away every comment and label of ours, and close the status issues that we opened.
+def retirement(owned: Iterable[OwnedIssue], *, instance: str) -> Plan:
+    """Return the plan that deletes our comments, removes our labels and closes the status issues that we created.
 
-    What a person has edited stays, and so does everything of another instance. Several milestones may share an issue.
+    Texts that a person edited stay, and so do those of other instances. Milestones may share a status issue; each
+    write is planned once.
     """
-    made, seen = [], set[tuple[str, str, str]]()
-    for issue in standing:
-        actions, skipped = [], []
-        for action in _taken(issue, instance):
+    plans, planned = [], set[tuple[str, str, str]]()
+    for item in owned:
+        actions = []
+        for action in _removals(item, instance):
             what = action.comment if isinstance(action, DeleteComment) else type(action).__name__
-            key = (issue.project_key, issue.issue.issue, what)
-            if key not in seen:
-                seen.add(key)
+            key = (item.project_key, item.issue.issue, what)
+            if key not in planned:
+                planned.add(key)
                 actions.append(action)
-        kept = sum(edited(c.body, m) for c, m in _marked(issue.issue, instance))
-        if kept:
-            skipped.append(Skipped(issue.milestone, "a person edited a comment of ours, which stays"))
-        made.append(Plan(actions=tuple(actions), skipped=tuple(skipped)))
-    return merge_plans(made)
+        has_edited = any(is_edited(comment.body, marker) for comment, marker in _ours(item.issue, instance))
+        skipped = Skipped(item.milestone, "a person edited a comment of ours, which stays")
+        plans.append(Plan(actions=tuple(actions), skipped=(skipped,) if has_edited else ()))
+    return merge_plans(plans)
 
 
-def _taken(item: OwnedIssue, instance: str) -> Iterator[Action]:
-    to: dict[str, Any] = {"milestone": item.milestone, "project": item.project, "project_key": item.project_key}
-    issue, marked = item.issue, list(_marked(item.issue, instance))
-    for comment, marker in marked:
-        if not edited(comment.body, marker):
-            yield DeleteComment(**to, issue=issue.issue, comment=comment.id)
+def _removals(item: OwnedIssue, instance: str) -> Iterator[Action]:
+    address: dict[str, Any] = {"milestone": item.milestone, "project": item.project, "project_key": item.project_key}
+    issue, ours = item.issue, list(_ours(item.issue, instance))
+    for comment, marker in ours:
+        if not is_edited(comment.body, marker):
+            yield DeleteComment(**address, issue=issue.issue, comment=comment.id)
     labels = tuple(label for label in issue.labels if label in item.labels)
-    if labels and (marked or item.opened or item.posted):
-        yield RemoveLabel(**to, issue=issue.issue, labels=labels)
+    if labels and (ours or item.opened or item.posted):
+        yield RemoveLabel(**address, issue=issue.issue, labels=labels)
     if item.opened and not issue.closed:
-        yield CloseIssue(**to, issue=issue.issue)
+        yield CloseIssue(**address, issue=issue.issue)
 
 
-def _marked(issue: StatusIssue, instance: str) -> Iterator[tuple[OurComment, Marker]]:
-    """Our comments of this instance, about whichever milestone."""
+def _ours(issue: StatusIssue, instance: str) -> Iterator[tuple[OurComment, Marker]]:
+    """Yield our comments of this instance, about any milestone."""
     for comment in issue.comments:
         marker = Marker.decode(comment.marker)
         if marker is not None and marker.instance == instance:

@@ -13,6 +13,7 @@ from sync.model.tracker_data import Markup, Visibility
 from sync.plan.board_status import ADOPT, BOARD, EDITED, plan_board_update, remove_board_updates
 from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
+from sync.plan.inputs import PlannerInput
 from sync.plan.limits import over_limits
 from sync.plan.ownership import adoption
 from sync.tracker.actions import OwnContent, PostBoardUpdate, Receipt
@@ -43,7 +44,7 @@ class There:
             **fields,
         }
         have = msgspec.structs.replace(ISSUE, boards=(self.board,))
-        made, why = plan_board_update(want(status, **values), have, "acme")
+        made, why = plan_board_update(PlannerInput(want(status, **values), have, "acme", NOW))
         for action in made:
             self.do(action)
         return list(made), why
@@ -152,9 +153,10 @@ def test_a_public_board_is_told_only_what_everybody_may_read(milestone: Visibili
     board = Board(name="acme/7", public=True)
     have = msgspec.structs.replace(ISSUE, boards=(board,), visibility=issue)
     asked = want(board="acme/7", board_update="x", visibility=milestone)
-    assert plan_board_update(asked, have, "acme") == ((), "the board acme/7 is public, and the milestone is not")
+    reason = "the board acme/7 is public, and the milestone is not"
+    assert plan_board_update(PlannerInput(asked, have, "acme", NOW)) == ((), reason)
     private = msgspec.structs.replace(have, boards=(Board(name="acme/7"),))
-    assert len(plan_board_update(asked, private, "acme")[0]) == 1
+    assert len(plan_board_update(PlannerInput(asked, private, "acme", NOW))[0]) == 1
 
 
 def test_it_goes_from_a_board_that_became_public() -> None:
@@ -241,8 +243,8 @@ def test_another_instance_is_nobody_to_us() -> None:
 
 
 def test_there_is_none_before_the_status_issue_and_none_where_there_are_no_boards() -> None:
-    assert plan_board_update(want(board="acme/7", board_update="x"), None, "acme") == ((), "")
-    assert plan_board_update(want(board=None), ISSUE, "acme") == ((), "")
+    assert plan_board_update(PlannerInput(want(board="acme/7", board_update="x"), None, "acme", NOW)) == ((), "")
+    assert plan_board_update(PlannerInput(want(board=None), ISSUE, "acme", NOW)) == ((), "")
 
 
 def test_limits_count_it_and_a_saved_plan_knows_it() -> None:

@@ -17,6 +17,7 @@ from sync.model.tracker_data import Markup
 from sync.plan.attachment import RHYTHM, plan_attachment, remove_attachments
 from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
+from sync.plan.inputs import PlannerInput
 from sync.plan.limits import over_limits
 from sync.report import burnup as drawing
 from sync.report.burnup import burn_up_data, content_hash
@@ -44,7 +45,7 @@ class There:
         """Plan and apply; return the actions and the reason for skipping."""
         have = msgspec.structs.replace(ISSUE, files=self.files)
         asked = want(picture=picture, previous=PreviousWrites(pictures=frozenset(self.pictured)), **fields)
-        made, why = plan_attachment(asked, have, "acme", self.now)
+        made, why = plan_attachment(PlannerInput(asked, have, "acme", self.now))
         for action in made:
             if isinstance(action, Attach):
                 self.put(action.name)
@@ -186,8 +187,9 @@ def test_what_hinders_is_said_and_nothing_is_tried() -> None:
 
 
 def test_there_is_none_before_the_status_issue_and_none_where_there_are_no_files() -> None:
-    assert plan_attachment(want(picture=FIRST), None, "acme", NOW) == ([], "")
-    assert plan_attachment(want(picture=FIRST), msgspec.structs.replace(ISSUE, files=None), "acme", NOW) == ([], "")
+    assert plan_attachment(PlannerInput(want(picture=FIRST), None, "acme", NOW)) == ([], "")
+    without_files = msgspec.structs.replace(ISSUE, files=None)
+    assert plan_attachment(PlannerInput(want(picture=FIRST), without_files, "acme", NOW)) == ([], "")
 
 
 @pytest.mark.parametrize("instance", ["acme", "a-b-01234567", "team 7 (x)"])

@@ -11,6 +11,7 @@ from sync.model.policy import Limits, Policy
 from sync.model.published import SummaryForecast
 from sync.plan.desired import LABELS, Desired, Plan, PreviousWrites, Skipped, label_name
 from sync.plan.fingerprint import fingerprint
+from sync.plan.inputs import PlannerInput
 from sync.plan.limits import over_limits
 from sync.plan.reconcile import first_summary, reconcile
 from sync.tracker.actions import (
@@ -469,7 +470,7 @@ def test_a_first_summary_is_the_one_that_the_plan_would_post() -> None:
     bare = msgspec.structs.replace(issue, comments=())
     there.issues[key] = bare
     (planned,) = reconcile([want()], there.seen([TARGET]), instance="acme", now=NOW).actions
-    assert first_summary(want(), bare, instance="acme", now=NOW) == planned
+    assert first_summary(PlannerInput(want(), bare, "acme", NOW)) == planned
 
 
 def test_a_refresh_asked_for_at_the_moment_of_the_edit_takes_it_back() -> None:
