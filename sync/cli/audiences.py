@@ -1,4 +1,4 @@
-"""The audiences by their names: `public`, those of the configuration, and each project's own."""
+"""Audiences by name: `public`, those of the configuration, and one for each project."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["configured_audiences", "find_audience"]
 
 
 def configured_audiences(settings: Settings) -> dict[str, Audience]:
-    """The audiences that the configuration names."""
+    """The audiences of the configuration, by name."""
     return {name: Audience(name, audience.reads, audience.milestones) for name, audience in settings.audiences.items()}
 
 
 def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
-    """The audience of a name; without one, whoever runs milesync.
+    """The audience with this name. The name "" is the audience of the people who run milesync.
 
-    Raises a usage error for an audience that nobody is: an empty report would look like good news.
+    Raises `typer.BadParameter` for an unknown name, as an empty report would look like good news.
     """
     if not name:
         return EVERYBODY
@@ -32,5 +32,7 @@ def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
         for project in engine.store.projects(source.connector.base_url)
     )
     if name not in projects:
-        raise typer.BadParameter(f"no audience {name!r}; there is {', '.join([PUBLIC, *configured, *projects])}")
+        raise typer.BadParameter(
+            f"no audience {name!r}; known audiences: {', '.join([PUBLIC, *configured, *projects])}"
+        )
     return Audience(name)

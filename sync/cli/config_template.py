@@ -1,4 +1,4 @@
-"""A commented configuration from what a newcomer answered."""
+"""Template of a commented configuration, filled with the answers of `milesync init`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Answers", "TrackerAnswers", "render_config"]
 
 @dataclass
 class TrackerAnswers:
-    """One tracker, as it was answered."""
+    """The answers about one tracker. ``variable`` is the environment variable with the token."""
 
     name: str
     kind: str
@@ -22,7 +22,7 @@ class TrackerAnswers:
 
 @dataclass
 class Answers:
-    """Everything that was answered."""
+    """All answers."""
 
     instance: str
     policy: str = "plan"
@@ -33,8 +33,8 @@ _HEAD = """\
 # Every key: docs/reference/configuration.md. What would fail: milesync doctor
 
 instance = {instance}   # part of every comment's hidden marker; never change it
-policy   = {policy}   # what `run` may do: plan (nothing) | update (status issues that exist) | create (make them too)
-database = "sqlite:///milesync.db"   # beside this file; or {{ env = "DATABASE_URL" }} with postgresql://...
+policy   = {policy}   # what `run` may do: plan (nothing) | update (status issues that exist) | create (new ones too)
+database = "sqlite:///milesync.db"   # next to this file; or {{ env = "DATABASE_URL" }} with postgresql://...
 """
 _TRACKER = """
 [connections.{name}]
@@ -42,11 +42,11 @@ type       = "{kind}"
 url        = {url}
 token      = {{ env = {variable} }}   # or {{ file = "/run/secrets/{name}" }}; never the token itself
 {email}projects   = {projects}
-# milestones = {{ exclude = ["Backlog"] }}   # which milestones, by title
-# timezone   = "Europe/Berlin"             # where a due date ends its day
+# milestones = {{ exclude = ["Backlog"] }}   # milestones to include, by title
+# timezone   = "Europe/Berlin"             # time zone in which a due date ends
 """
 _TAIL = """
-# One project may do more, or less, than the others:
+# One project may have a policy of its own:
 # [connections.{name}.project.{project}]
 # policy = "create"
 
@@ -56,7 +56,7 @@ _TAIL = """
 
 
 def render_config(answers: Answers) -> str:
-    """The text of the file."""
+    """Render the text of the file."""
     parts = [_HEAD.format(instance=_quoted(answers.instance), policy=_quoted(answers.policy))]
     for answer in answers.trackers:
         email = f"email      = {_quoted(answer.email)}\n" if answer.email else ""
@@ -77,5 +77,5 @@ def render_config(answers: Answers) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string; JSON's escapes are among TOML's, save that of DEL."""
+    """A TOML string. TOML has all escapes of JSON, and needs one for DEL too."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""`milesync db`: looking after the database."""
+"""`milesync db`: maintenance of the database."""
 
 from __future__ import annotations
 
@@ -25,59 +25,67 @@ from sync.telemetry import log
 
 __all__ = ["db"]
 
-db = typer.Typer(help="Look after the database.", no_args_is_help=True)
+db = typer.Typer(help="Maintain the database.", no_args_is_help=True)
+
+InTracker = Annotated[str, typer.Option("--connection", help="Only in the tracker of this connection.", metavar="NAME")]
 
 
 @db.command()
 def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Bring the database forward to this version's tables, with all that is in it. Back it up first."""
+    """Migrate the database to the tables of this version. Its content is kept. Back it up first."""
     url = _url(config, verbose=verbose)
     before = maintenance.condition(url).revision
     open_engine(url, create=False).dispose()
     if as_json:
         print_json({"before": before, "now": HEAD})
     elif before == HEAD:
-        Console().print(f"It is up to date (revision {HEAD}).", highlight=False)
+        Console().print(f"The database is up to date (revision {HEAD}).", highlight=False)
     else:
-        Console().print(f"Brought forward from revision {before} to {HEAD}.", highlight=False)
+        Console().print(f"Migrated from revision {before} to {HEAD}.", highlight=False)
 
 
 @db.command()
 def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Read every row as its type says, and let the database look at itself. Changes nothing."""
+    """Read every row by the type of its columns, and run the database's own check. Changes nothing."""
     url = _url(config, verbose=verbose)
-    stands = maintenance.condition(url)
-    if stands.revision != HEAD:
-        print_error(f"{stands.where}: revision {stands.revision}, this version needs {HEAD}: see `milesync db upgrade`")
+    database = maintenance.condition(url)
+    if database.revision != HEAD:
+        print_error(
+            f"{database.where}: revision {database.revision}, this version needs {HEAD}: run `milesync db upgrade`"
+        )
         exit_with(ERROR)
     with maintenance.open_as_it_is(url) as engine:
-        found = maintenance.check_integrity(engine)
+        checked = maintenance.check_integrity(engine)
     if as_json:
-        numbers = {"where": stands.where, "revision": stands.revision, "bytes": stands.size}
-        print_json({**numbers, "unfinished_writes": stands.unfinished, "rows": found.rows, "problems": found.problems})
+        numbers = {"where": database.where, "revision": database.revision, "bytes": database.size}
+        print_json(
+            {**numbers, "unfinished_writes": database.unfinished, "rows": checked.rows, "problems": checked.problems}
+        )
     else:
-        rows = sum(found.rows.values())
-        Console().print(f"{stands.where}: {rows} rows in {len(found.rows)} tables read.", highlight=False, markup=False)
-    for problem in found.problems:
+        rows = sum(checked.rows.values())
+        Console().print(
+            f"{database.where}: {rows} rows in {len(checked.rows)} tables read.", highlight=False, markup=False
+        )
+    for problem in checked.problems:
         print_error(problem)
-    exit_with(ERROR if found.problems else 0)
+    exit_with(ERROR if checked.problems else 0)
 
 
 @db.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="A new file; packed when its name ends in .gz.")],
+    file: Annotated[Path, typer.Argument(help="A new file; compressed if its name ends in .gz.")],
     config: Config = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write everything to a file, one JSON object a line."""
+    """Write every row to a file, one JSON object a line."""
     with _engine(config, verbose=verbose) as (engine, _):
         try:
             counts = store_export.export(engine, file, wiring.clock())
         except FileExistsError:
-            raise typer.BadParameter(f"{file} is there already") from None
-        except OSError as problem:
-            raise typer.BadParameter(f"{file}: {problem.strerror}") from None
+            raise typer.BadParameter(f"{file} exists already; name a new file") from None
+        except OSError as error:
+            raise typer.BadParameter(f"{file}: {error.strerror}") from None
     if as_json:
         print_json({"file": str(file), "rows": counts})
     else:
@@ -87,24 +95,28 @@ def export(
 @db.command()
 def forget(
     user: Annotated[str, typer.Argument(help="A display name, or an id as the tracker gives it.")],
-    connection: Annotated[str, typer.Option("--connection", help="Only in this tracker.", metavar="NAME")] = "",
-    every: Annotated[bool, typer.Option("--all", help="Everybody of that name.")] = False,
+    connection: Annotated[
+        str, typer.Option("--connection", help="Only in the tracker of this connection.", metavar="NAME")
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="All people of that name.")] = False,
     config: Config = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put nobody in the place of a person. What a tracker still says of them comes back: begin there."""
+    """Remove a person's id and name from the database. Remove the person from the tracker first, or they return."""
     with _engine(config, verbose=verbose) as (engine, settings):
         people = store_export.find_people(engine, user)
         if connection:
             people = [known for known in people if known.source == _source(settings, connection)]
         if not people:
-            raise typer.BadParameter("nobody here has this id or display name")
+            raise typer.BadParameter(f"no person in the database has the id or display name {user!r}")
         if len({(known.source, known.id) for known in people}) > 1 and not every:
             listed = "\n".join(f"  {known.id} at {known.source} ({known.name})" for known in people)
-            raise typer.BadParameter(f"several are meant; name one by id, a tracker, or --all:\n{listed}")
-        done = [(known, store_export.erase_person(engine, known)) for known in people]
-    rows = [{"id": known.id, "source": known.source, **_numbers(gone)} for known, gone in done]
+            raise typer.BadParameter(
+                f"several people match; name one by id, name a tracker with --connection, or use --all:\n{listed}"
+            )
+        erasures = [(known, store_export.erase_person(engine, known)) for known in people]
+    rows = [{"id": known.id, "source": known.source, **_numbers(counts)} for known, counts in erasures]
     if as_json:
         print_json({"forgotten": rows})
         return
@@ -120,15 +132,15 @@ def forget(
 
 @db.command()
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Take away what is older than `retention` says, and give its space back. On SQLite no run may go meanwhile."""
+    """Delete what is older than `retention` allows, and free its space. On SQLite, stop all runs first."""
     with _engine(config, verbose=verbose) as (engine, settings):
-        taken = maintenance.prune(engine, wiring.clock(), settings.retention)
+        deleted = maintenance.prune(engine, wiring.clock(), settings.retention)
         before, after = maintenance.vacuum(engine)
     if as_json:
-        print_json({**_numbers(taken), "bytes_before": before, "bytes": after})
+        print_json({**_numbers(deleted), "bytes_before": before, "bytes": after})
     else:
         Console().print(
-            f"{taken.assessments} assessments, {taken.runs} runs and {taken.writes} records of writes taken away; "
+            f"{deleted.assessments} assessments, {deleted.runs} runs and {deleted.writes} records of writes deleted; "
             f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now.",
             highlight=False,
         )
@@ -139,9 +151,11 @@ def _numbers(counts: maintenance.PruneCounts | store_export.ErasureCounts) -> di
 
 
 def _source(settings: Settings, name: str) -> str:
-    """The base URL by which a connection's tracker is known. Asks nobody for it."""
+    """The base URL that identifies a connection's tracker. Sends no request."""
     if name not in settings.connections:
-        raise typer.BadParameter(f"no connection is called {name!r}")
+        raise typer.BadParameter(
+            f"no connection has the name {name!r}; the configuration has {', '.join(settings.connections)}"
+        )
     alone = wiring.with_only(settings, name)
     (source,) = wiring.build_connections(alone, {**dict.fromkeys(wiring.token_variables(alone), "-"), **os.environ})
     source.connector.close()
@@ -161,7 +175,7 @@ def _database(settings: Settings, *, verbose: bool) -> str:
 
 @contextmanager
 def _engine(config: Path, *, verbose: bool) -> Iterator[tuple[Engine, Settings]]:
-    """The configured database, brought forward and closed at the end."""
+    """Yield the configured database, migrated to this version. Close it at the end."""
     settings = load_settings(config)
     engine = open_engine(_database(settings, verbose=verbose), create=False)
     try:

@@ -1,4 +1,4 @@
-"""`milesync digest`: what each audience is told, to look at or to send; and the same at the end of a run."""
+"""`milesync digest`: show or send the messages to audiences. A run sends those that are due, too."""
 
 from __future__ import annotations
 
@@ -46,9 +46,11 @@ log = structlog.get_logger("milesync")
 
 For = Annotated[
     list[str] | None,
-    typer.Option("--audience", help="Only this one of the configuration; several times.", metavar="NAME"),
+    typer.Option("--audience", help="Only this audience; repeat for several.", metavar="NAME"),
 ]
-Send = Annotated[bool, typer.Option("--send", help="Send what is due. Without this, nothing is sent.")]
+Send = Annotated[
+    bool, typer.Option("--send", help="Send the messages that are due. Without this option, nothing is sent.")
+]
 
 
 def digest(
@@ -59,48 +61,53 @@ def digest(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what each audience would be told now, from the store; or send what is due.
+    """Show the message that each audience would get now, from the store; or send those that are due.
 
-    A channel that fails is told on standard error and is no failure: what surely did not arrive is sent next time.
+    A channel that fails is reported on standard error and does not change the exit code. A message that surely did not
+    arrive is sent again next time.
     """
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
-        at, chosen = parse_as_of(as_of), _audience_names(settings, audience or [])
+        at, names = parse_as_of(as_of), _audience_names(settings, audience or [])
         if send and at is not None:
-            raise typer.BadParameter("--send tells how things stand now; leave --as-of out")
+            raise typer.BadParameter("--send sends the present state; leave --as-of out")
         if send and settings.overall_policy() is Policy.PLAN:
-            print_error("refused: the policy is plan, so nothing is sent")
+            print_error(
+                "refused: the policy is plan, so no digest is sent; set policy to update or create in the configuration"
+            )
             exit_with(REFUSED)
-        where = PortfolioSource(engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None)
-        made = [
+        portfolio = PortfolioSource(
+            engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None
+        )
+        outcomes = [
             outcome
-            for receiver in _receivers(settings, chosen, where)
-            for outcome in (send_due(where, receiver, engine.run_id) if send else preview(where, receiver))
+            for receiver in _receivers(settings, names, portfolio)
+            for outcome in (send_due(portfolio, receiver, engine.run_id) if send else preview(portfolio, receiver))
         ]
         if as_json:
-            print_json({"digests": digest_rows(made)})
+            print_json({"digests": digest_rows(outcomes)})
         else:
-            Console().print(*_lines(made), sep="\n", soft_wrap=True)
-        _report_failures(made)
+            Console().print(*_lines(outcomes), sep="\n", soft_wrap=True)
+        _report_failures(outcomes)
 
 
 def send_digests(engine: Engine, settings: Settings) -> list[SendOutcome]:
-    """Send what is due at the end of a run, where the policy lets it. Whatever happens, the run has done its work."""
+    """Send the digests that are due at the end of a run, if the policy allows it. An error does not fail the run."""
     if settings.overall_policy() is Policy.PLAN:
         return []
-    made: list[SendOutcome] = []
+    outcomes: list[SendOutcome] = []
     try:
-        where = PortfolioSource(engine.store, engine.sources, engine.rules, engine.clock())
-        for receiver in _receivers(settings, _audience_names(settings, []), where):
-            made += send_due(where, receiver, engine.run_id)
+        portfolio = PortfolioSource(engine.store, engine.sources, engine.rules, engine.clock())
+        for receiver in _receivers(settings, _audience_names(settings, []), portfolio):
+            outcomes += send_due(portfolio, receiver, engine.run_id)
     except Exception:
-        log.exception("the digests were not all made")
-        print_error("the digests were not all made; the log says why")
-    _report_failures(made)
-    return made
+        log.exception("digests not complete")
+        print_error("some digests were not made: an unexpected error; see `digests not complete` in the log")
+    _report_failures(outcomes)
+    return outcomes
 
 
-def digest_rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
-    """What became of each channel, as other programs read it."""
+def digest_rows(outcomes: Iterable[SendOutcome]) -> list[dict[str, Any]]:
+    """The outcome of each channel, as rows of the JSON document."""
     return [
         {
             "audience": outcome.audience,
@@ -111,76 +118,81 @@ def digest_rows(made: Iterable[SendOutcome]) -> list[dict[str, Any]]:
             "text": text_message(outcome.message.document) if outcome.message else "",
             "error": outcome.problem,
         }
-        for outcome in made
+        for outcome in outcomes
     ]
 
 
-def _audience_names(settings: Settings, wanted: list[str]) -> list[str]:
+def _audience_names(settings: Settings, requested: list[str]) -> list[str]:
+    """The requested audiences, or all with a digest. Raises `typer.BadParameter` for one without a digest."""
     known = [name for name, audience in settings.audiences.items() if audience.digest]
-    for name in wanted:
+    for name in requested:
         if name not in known:
-            there = f"there is {', '.join(known)}" if known else "the configuration has no [audiences.NAME.digest]"
-            raise typer.BadParameter(f"no audience {name!r} has a digest; {there}")
-    return wanted or known
+            choice = f"these have: {', '.join(known)}" if known else "the configuration has no [audiences.NAME.digest]"
+            raise typer.BadParameter(f"no audience {name!r} has a digest; {choice}")
+    return requested or known
 
 
-def _receivers(settings: Settings, names: Iterable[str], where: PortfolioSource) -> Iterator[Receiver]:
+def _receivers(settings: Settings, names: Iterable[str], portfolio: PortfolioSource) -> Iterator[Receiver]:
     audiences = configured_audiences(settings)
     for name in names:
-        one = settings.audiences[name].digest
-        assert one is not None
-        zone = ZoneInfo(one.timezone)
-        calendar = Calendar.of(one.calendar) if one.calendar else where.rules.calendar
-        weekday = iso_weekday(one.weekday) if one.every == "week" else None
-        rhythm = Cadence(calendar, zone, one.at, weekday)
+        table = settings.audiences[name].digest
+        assert table is not None
+        zone = ZoneInfo(table.timezone)
+        calendar = Calendar.of(table.calendar) if table.calendar else portfolio.rules.calendar
+        weekday = iso_weekday(table.weekday) if table.every == "week" else None
+        cadence = Cadence(calendar, zone, table.at, weekday)
         channels: dict[str, Channel] = {
-            channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in one.channels
+            channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in table.channels
         }
-        path = settings.digest_file(name, rhythm.due(where.at) or where.at.astimezone(zone).date())
+        path = settings.digest_file(name, cadence.due(portfolio.at) or portfolio.at.astimezone(zone).date())
         if path is not None:
             channels["file"] = FileChannel(path)
         audience: Audience = audiences[name]
-        yield Receiver(audience, rhythm, Speaker(load_language(one.language), one.style), channels)
+        yield Receiver(audience, cadence, Speaker(load_language(table.language), table.style), channels)
 
 
 def _address(settings: Settings, audience: str, channel: str) -> str:
-    """A channel's address, hidden from every log from now on."""
-    found = settings.channel(audience, channel, os.environ).get_secret_value()
-    secrets.register(found)
-    return found
+    """The address of a channel. It is redacted in all output from now on."""
+    address = settings.channel(audience, channel, os.environ).get_secret_value()
+    secrets.register(address)
+    return address
 
 
-# --- what a person sees -----------------------------------------------------------------------------------------------
+# --- output for people ---------------------------------------------------------------------------------------------
 
 _STATES = {
     SendState.NEWS: "",
-    SendState.QUIET: "nothing to say",
+    SendState.QUIET: "no news",
     SendState.NOT_DUE: "not due today",
-    SendState.ALREADY_SENT: "has had its message",
+    SendState.ALREADY_SENT: "already sent",
     SendState.SENT: "sent",
     SendState.REFUSED: "not sent",
     SendState.UNSURE: "perhaps sent",
 }
 
 
-def _lines(made: Iterable[SendOutcome]) -> Iterator[Text]:
+def _lines(outcomes: Iterable[SendOutcome]) -> Iterator[Text]:
     last = None
-    for outcome in made:
-        over = f" over {outcome.channel}" if outcome.channel else ""
+    for outcome in outcomes:
+        channel = f" over {outcome.channel}" if outcome.channel else ""
         state = f": {_STATES[outcome.state]}" if _STATES[outcome.state] else ""
-        yield Text(f"To {outcome.audience}{over}{state}", style="bold")
+        yield Text(f"To {outcome.audience}{channel}{state}", style="bold")
         text = text_message(outcome.message.document) if outcome.message else ""
         if outcome.message is not None and outcome.state is SendState.NEWS and text != last:
             yield Text(f"\n{outcome.message.subject}\n\n{text}\n")
         last = text or last
-    if last is None and not made:
+    if last is None and not outcomes:
         yield Text("No audience has a digest; see [audiences.NAME.digest] in the configuration.")
 
 
-def _report_failures(made: Iterable[SendOutcome]) -> None:
-    for outcome in made:
+def _report_failures(outcomes: Iterable[SendOutcome]) -> None:
+    for outcome in outcomes:
         if outcome.problem:
             log.warning(
-                "digest", audience=outcome.audience, channel=outcome.channel, state=outcome.state, error=outcome.problem
+                "digest failed",
+                audience=outcome.audience,
+                channel=outcome.channel,
+                state=outcome.state,
+                error=outcome.problem,
             )
             print_error(f"digest to {outcome.audience} over {outcome.channel}: {outcome.problem}")

@@ -1,4 +1,4 @@
-"""`milesync doctor`: what would fail, told before the first write, with what to do about it."""
+"""`milesync doctor`: find what would fail before the first write, and show what to do about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from config.errors import ConfigurationError
-from config.settings import ConnectionSettings, Settings, load
+from config.settings import Settings, load
 from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import address_problem
@@ -36,15 +36,15 @@ _SIGNS = {
 
 
 def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Tell what would fail before anything is written: configuration, database, tokens, rights, rate limits.
+    """Check configuration, database, tokens, rights and rate limits. Show what would fail.
 
-    Reads only; makes no database. Exit code 1 when something would fail.
+    Only reads, and creates no database. Exit code 1 if something would fail.
     """
     log.configure(sys.stderr, verbose=verbose)
     try:
         settings = load(config, os.environ)
-    except ConfigurationError as problem:
-        findings = [_configuration_error(line) for line in problem.errors]
+    except ConfigurationError as error:
+        findings = [_configuration_error(line) for line in error.errors]
     else:
         message = f"{config} is in order; policy {settings.policy}"
         findings = [
@@ -61,10 +61,10 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
 
 
 def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
-    """The findings by area, each with its sign and, below it, what to do."""
+    """The findings by area, each with its sign and its remedy."""
     lines: list[Text] = []
-    every = list(findings)
-    for area, group in groupby(every, key=lambda finding: finding.area):
+    all_findings = list(findings)
+    for area, group in groupby(all_findings, key=lambda finding: finding.area):
         lines.append(Text(log.secrets.redact(area), style="bold"))
         for finding in group:
             sign, colour = _SIGNS[finding.level]
@@ -74,8 +74,9 @@ def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
             )
             if finding.remedy:
                 lines.append(Text(f"      → {finding.remedy}", style="dim"))
-    worst = "Nothing stands in the way." if is_ok(every) else "Something would fail: see the lines with ✘."
-    return Group(*lines, Text(f"\n{worst}", style="green" if is_ok(every) else "red"))
+    is_good = is_ok(all_findings)
+    verdict = "Nothing would fail." if is_good else "Something would fail: see the lines with ✘."
+    return Group(*lines, Text(f"\n{verdict}", style="green" if is_good else "red"))
 
 
 def _configuration_error(line: str) -> DoctorFinding:
@@ -91,16 +92,16 @@ def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> It
 
 
 def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[DoctorFinding]:
-    """One connection by itself, so that a missing secret of another hides nothing."""
-    connection: ConnectionSettings = settings.connections[name]
-    alone = settings.model_copy(update={"connections": {name: connection}})
+    """Check one connection by itself, so that a missing secret of another connection does not matter."""
+    connection = settings.connections[name]
+    alone = wiring.with_only(settings, name)
     try:
         (source,) = wiring.build_connections(alone, environ)
-    except ConfigurationError as problem:
-        return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in problem.errors]
-    patient = ConnectionCheck(name, source.connector, connection.projects, lambda key: settings.policy_for(name, key))
+    except ConfigurationError as error:
+        return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in error.errors]
+    check = ConnectionCheck(name, source.connector, connection.projects, lambda key: settings.policy_for(name, key))
     try:
-        return examined(patient, wiring.clock)
+        return examined(check, wiring.clock)
     finally:
         source.connector.close()
 
@@ -111,90 +112,98 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
 def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     try:
         url = settings.database_url(environ).get_secret_value()
-        stands = condition(url)
+        database = condition(url)
     except MissingDatabase:
         yield from _missing_database(url)
         return
-    except (ConfigurationError, StoreError) as problem:
-        yield _database_finding(Level.ERROR, str(problem), "is it running, and may this account reach it?")
+    except (ConfigurationError, StoreError) as error:
+        yield _database_finding(Level.ERROR, str(error), "is it running, and may this account reach it?")
         return
-    yield from _condition_findings(stands)
+    yield from _condition_findings(database)
 
 
 def _missing_database(url: str) -> Iterator[DoctorFinding]:
-    """SQLite without its file yet."""
+    """The finding about a SQLite file that does not exist."""
     folder = Path(url.removeprefix("sqlite:///")).parent
     if folder.is_dir() and os.access(folder, os.W_OK):
-        remedy = "`milesync run --first-run` makes it; if it was there before, is its volume mounted?"
-        yield _database_finding(Level.NOTE, "there is none yet", remedy)
+        remedy = "`milesync run --first-run` creates it; if it existed before, is its volume mounted?"
+        yield _database_finding(Level.NOTE, "it does not exist yet", remedy)
     else:
         yield _database_finding(
-            Level.ERROR, "its folder is missing or cannot be written", f"make {folder} for this account"
+            Level.ERROR, "its folder is missing or cannot be written", f"create {folder}, writable for this account"
         )
 
 
-def _condition_findings(stands: Condition) -> Iterator[DoctorFinding]:
-    size = f"{stands.size / 2**20:.1f} MiB"
-    yield _database_finding(Level.OK, f"{stands.server} at {stands.where}, {size}")
-    if stands.problem:
+def _condition_findings(database: Condition) -> Iterator[DoctorFinding]:
+    size = f"{database.size / 2**20:.1f} MiB"
+    yield _database_finding(Level.OK, f"{database.server} at {database.where}, {size}")
+    if database.problem:
         yield _database_finding(
-            Level.ERROR, f"it cannot be written: {stands.problem}", "give this account the right to write"
+            Level.ERROR, f"it cannot be written: {database.problem}", "give this account the right to write"
         )
-    if stands.revision is None:
-        yield _database_finding(Level.NOTE, "it is empty", "`milesync run --first-run` makes the tables")
-    elif stands.ahead:
-        words = f"a later version of milesync made it (revision {stands.revision})"
+    if database.revision is None:
+        yield _database_finding(Level.NOTE, "it is empty", "`milesync run --first-run` creates the tables")
+    elif database.ahead:
+        words = f"a later version of milesync wrote it (revision {database.revision})"
         yield _database_finding(Level.ERROR, words, "upgrade this milesync, or restore the backup from before")
-    elif stands.behind:
-        remedy = "back it up, then `milesync db upgrade`; otherwise the next command does it"
-        yield _database_finding(Level.NOTE, f"it is of an earlier version (revision {stands.revision})", remedy)
-    if stands.journal not in ("", "wal", "memory"):
-        words = f"SQLite's journal is {stands.journal!r}, not WAL: readers and a run would wait for each other"
+    elif database.behind:
+        remedy = "back it up, then `milesync db upgrade`; otherwise the next command upgrades it"
+        yield _database_finding(Level.NOTE, f"it is of an earlier version (revision {database.revision})", remedy)
+    if database.journal not in ("", "wal", "memory"):
+        words = f"SQLite's journal is {database.journal!r}, not WAL, so readers and a run wait for each other"
         yield _database_finding(Level.WARNING, words, "put the file on a local disk; network file systems have no WAL")
-    if stands.unfinished:
-        words = f"{stands.unfinished} writes were begun and not noted as ended"
-        yield _database_finding(Level.NOTE, words, "the next run looks at what stands there before it writes again")
-    if stands.clock is not None:
-        yield from of_clock("database", stands.clock - wiring.clock())
+    if database.unfinished:
+        words = f"{database.unfinished} writes have no recorded end"
+        yield _database_finding(Level.NOTE, words, "the next run observes their issues before it writes again")
+    if database.clock is not None:
+        yield from of_clock("database", database.clock - wiring.clock())
 
 
 def _database_finding(level: Level, words: str, remedy: str = "") -> DoctorFinding:
     return DoctorFinding(area="database", level=level, words=words, remedy=remedy)
 
 
-# --- who is told ----------------------------------------------------------------------------------------------------
+# --- metrics, ping and channels -------------------------------------------------------------------------------------
 
 
 def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     textfile = settings.textfile()
     if textfile is not None:
-        found: dict[str, Any] = {"area": "metrics", "level": Level.ERROR}
+        error: dict[str, Any] = {"area": "metrics", "level": Level.ERROR}
         if find_spec("prometheus_client") is None:
-            yield DoctorFinding(**found, words="the extra is not installed", remedy="install milesync[metrics]")
+            yield DoctorFinding(**error, words="the extra is not installed", remedy="install milesync[metrics]")
         elif not (textfile.parent.is_dir() and os.access(textfile.parent, os.W_OK)):
-            yield DoctorFinding(**found, words=f"{textfile.parent} is missing or cannot be written", remedy="make it")
+            folder = textfile.parent
+            yield DoctorFinding(
+                **error,
+                words=f"{folder} is missing or cannot be written",
+                remedy=f"create {folder}, writable for this account",
+            )
         else:
             yield DoctorFinding(area="metrics", level=Level.OK, words=f"{textfile} after each run")
     try:
         if settings.ping_url(environ) is not None:
-            yield DoctorFinding(area="ping", level=Level.OK, words="after each good run; it was not called now")
-    except ConfigurationError as problem:
-        yield DoctorFinding(area="ping", level=Level.ERROR, words=str(problem))
+            yield DoctorFinding(area="ping", level=Level.OK, words="the address is readable; it was not fetched now")
+    except ConfigurationError as error:
+        yield DoctorFinding(area="ping", level=Level.ERROR, words=str(error))
     for audience, channel in [
-        (a, c) for a, one in settings.audiences.items() if one.digest for c in one.digest.channels
+        (name, channel)
+        for name, table in settings.audiences.items()
+        if table.digest
+        for channel in table.digest.channels
     ]:
         yield _channel_finding(settings, audience, channel, environ)
 
 
 def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
-    """Whether a channel's address can be read and understood; nothing is sent."""
+    """Check that a channel's address is readable and valid. Sends nothing."""
     area = f"digest to {audience} over {name}"
     try:
         address = settings.channel(audience, name, environ).get_secret_value()
-    except ConfigurationError as problem:
-        return DoctorFinding(area=area, level=Level.ERROR, words=str(problem))
+    except ConfigurationError as error:
+        return DoctorFinding(area=area, level=Level.ERROR, words=str(error))
     log.secrets.register(address)
-    wrong = address_problem(address)
-    if wrong:
-        return DoctorFinding(area=area, level=Level.ERROR, words=wrong)
-    return DoctorFinding(area=area, level=Level.OK, words="the address is understood; nothing was sent now")
+    problem = address_problem(address)
+    if problem:
+        return DoctorFinding(area=area, level=Level.ERROR, words=problem)
+    return DoctorFinding(area=area, level=Level.OK, words="the address is valid; nothing was sent now")

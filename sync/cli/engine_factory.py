@@ -1,4 +1,4 @@
-"""Engines for commands: what assesses, plans and writes, as configured."""
+"""From settings to an engine, which assesses, plans and writes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _VARIABLES: Mapping[str, tuple[str, str, str]] = {
 
 
 def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
-    """An engine, as configured, over what a puller reads."""
+    """Build the configured engine on top of a puller."""
     return Engine(
         sources=puller.sources,
         store=puller.store,
@@ -58,14 +58,14 @@ def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: Shar
 
 
 def _pages(settings: Settings) -> Pages | None:
-    """Where the report is published, if it is."""
-    told = settings.report
-    audience = configured_audiences(settings).get(told.audience, Audience(told.audience))
-    return Pages(told.base_url, audience) if told.base_url else None
+    """The address and audience of the published report; None if it is not published."""
+    report = settings.report
+    audience = configured_audiences(settings).get(report.audience, Audience(report.audience))
+    return Pages(report.base_url, audience) if report.base_url else None
 
 
 def assessment_rules(settings: Settings) -> AssessmentRules:
-    """Rules and calendar as configured."""
+    """The configured rules: thresholds, calendar, joint milestones, dependencies, reminders."""
     return AssessmentRules(
         Rules(**asdict(settings.rules)),
         Calendar.of(settings.calendar),
@@ -80,26 +80,29 @@ def assessment_rules(settings: Settings) -> AssessmentRules:
 
 
 def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_id: str, progress: Progress) -> Engine:
-    """An engine for `check`: no configuration, a store in memory, nothing written. Raises `ConfigurationError`."""
-    wanted: dict[str, list[str]] = {}
+    """Build the engine of `milesync check`: without a configuration, with a store in memory.
+
+    Raises `ConfigurationError` for a wrong target, a missing token or a wrong address.
+    """
+    projects_by_type: dict[str, list[str]] = {}
     errors: list[str] = []
     for target in targets:
         kind, _, project = target.partition(":")
         if kind not in _VARIABLES or not project:
             errors.append(f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY")
         else:
-            wanted.setdefault(kind, []).append(project)
-    for kind in wanted:
+            projects_by_type.setdefault(kind, []).append(project)
+    for kind in projects_by_type:
         token, address, default = _VARIABLES[kind]
         errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
         try:
             validators.url(environ.get(address) or default)
-        except ValueError as problem:
-            errors.append(f"{address}: {problem}")
+        except ValueError as error:
+            errors.append(f"{address}: {error}")
     if errors:
         raise ConfigurationError(errors)
     return Engine(
-        sources=[_target_connection(kind, projects, environ) for kind, projects in wanted.items()],
+        sources=[_target_connection(kind, projects, environ) for kind, projects in projects_by_type.items()],
         store=Store.memory(clock),
         instance="check",
         clock=clock,

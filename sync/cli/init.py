@@ -1,4 +1,4 @@
-"""`milesync init`: ask a newcomer, test each answer as it comes, write a commented configuration, show a check."""
+"""`milesync init`: ask for the settings, test each answer, write a commented configuration, show a first check."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _RIGHTS = {
     "jira": "browse, add comments, edit issues; create issues for policy create (docs/how-to/go-live-jira.md)",
 }
 _POLICIES = {
-    "plan": "nothing is written; look first",
-    "update": "issues that you name carry label and comment",
-    "create": "milesync also makes a status issue for each milestone that has a due date",
+    "plan": "nothing is written; start with this",
+    "update": "label and comment are written to the issues that you name",
+    "create": "milesync also creates a status issue for each milestone that has a due date",
 }
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
@@ -49,12 +49,12 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     """Ask for tracker, token, projects and policy, test them, and write a commented configuration."""
     talk = _Dialogue(Console(), dict(os.environ))
-    if config.exists() and not typer.confirm(f"{config} is there already. Write a new one over it?"):
-        talk.say("It is left as it is.")
+    if config.exists() and not typer.confirm(f"{config} exists already. Replace it with a new one?"):
+        talk.say(f"{config} is unchanged.")
         return
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", config.absolute().parent.name).strip("-._")[:40]
     instance = talk.ask(
-        "Name of this installation, for example your team's; it is never changed", folder, _instance_name
+        "Name of this installation, for example your team's. Never change it later", folder, _instance_name
     )
     answers = Answers(instance=instance)
     while True:
@@ -70,13 +70,13 @@ def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     exports = sorted({answer.variable for answer in answers.trackers} - os.environ.keys())
     for variable in exports:
         talk.say(f"Put the token into the environment where milesync runs: export {variable}=...")
-    talk.say("Next: `milesync doctor` tells what would fail, `milesync plan` what would be written.")
+    talk.say("Next: `milesync doctor` shows what would fail, `milesync plan` shows what would be written.")
     exit_with(code)
 
 
 @dataclass
 class _Dialogue:
-    """Questions on the terminal; ``environ`` takes in a token that is typed for the tests, and nothing keeps it."""
+    """Questions on the terminal. A token that is typed in for the tests is only in ``environ``; it is never saved."""
 
     console: Console
     environ: dict[str, str] = field(repr=False)
@@ -85,13 +85,13 @@ class _Dialogue:
         self.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def ask(self, words: str, default: str, check: Callable[[str], str]) -> str:
-        """Ask until the answer is one. ``check`` returns it, or raises ValueError with what it should be."""
+        """Ask until the answer is valid. ``check`` returns the answer, or raises ValueError with the rule."""
         while True:
             answer = str(typer.prompt(words, default=default or None)).strip()
             try:
                 return check(answer)
-            except ValueError as problem:
-                self.console.print(Text(f"That {problem}.", style="yellow"))
+            except ValueError as error:
+                self.console.print(Text(f"The answer {error}.", style="yellow"))
 
 
 # --- a tracker ------------------------------------------------------------------------------------------------------
@@ -113,36 +113,36 @@ def _tracker(talk: _Dialogue, taken: set[str], config: Path) -> TrackerAnswers:
         )
         if not talk.environ.get(answer.variable) or _is_reachable(talk, answer, config):
             return answer
-        if typer.confirm("Keep these answers all the same?", default=False):
+        if typer.confirm("Keep these answers anyway?", default=False):
             return answer
         if answer.variable not in os.environ:
             del talk.environ[answer.variable]
 
 
 def _token(talk: _Dialogue, answer: TrackerAnswers) -> None:
-    """Have a token to test with, if there is to be one."""
+    """Ask for a token for the tests, unless the environment has one. The answer may be empty."""
     if talk.environ.get(answer.variable):
         return
     talk.say(f"{answer.variable} is not set here. The token needs: {_RIGHTS[answer.kind]}.")
-    words = "Paste one to test with now (it is not kept), or press Enter to go on without"
+    words = "Paste a token to test with now (it is not saved), or press Enter to continue without one"
     token = str(typer.prompt(words, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
     if token:
         talk.environ[answer.variable] = token
 
 
 def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool:
-    """Look at the tracker as `milesync doctor` does, and show it."""
+    """Check the tracker like `milesync doctor`, and show the findings. Return False if one is an error."""
     draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
     try:
         draft.write_text(render_config(Answers(instance="draft", trackers=[answer])), encoding="utf-8")
-        found = connection_findings(load(draft, {}), answer.name, talk.environ)
-    except ConfigurationError as problem:
-        talk.say(str(problem).replace(str(draft), str(config)))
+        findings = connection_findings(load(draft, {}), answer.name, talk.environ)
+    except ConfigurationError as error:
+        talk.say(str(error).replace(str(draft), str(config)))
         return False
     finally:
         draft.unlink(missing_ok=True)
-    talk.console.print(finding_lines(found))
-    return all(finding.level is not Level.ERROR for finding in found)
+    talk.console.print(finding_lines(findings))
+    return all(finding.level is not Level.ERROR for finding in findings)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -190,24 +190,27 @@ def _projects(answer: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in answer.split(",") if part.strip())
 
 
-# --- the file and what comes of it -----------------------------------------------------------------------------------
+# --- the file and the first check -----------------------------------------------------------------------------------
 
 
 def _write(config: Path, text: str, environ: Mapping[str, str]) -> None:
-    """Put the file there whole, once it is known to be right. Raises `ConfigurationError`."""
+    """Check a draft of the file, then replace the file by it. Raises `ConfigurationError`."""
     draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
     try:
         draft.write_text(text, encoding="utf-8")
         load(draft, {name: value for name, value in environ.items() if not name.startswith("MILESYNC_")})
         draft.replace(config)
-    except OSError as problem:
-        raise ConfigurationError([f"{config}: cannot be written ({problem.strerror})"]) from None
+    except OSError as error:
+        raise ConfigurationError([f"{config}: cannot be written ({error.strerror})"]) from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _first_check(config: Path, talk: _Dialogue, *, verbose: bool) -> int:
-    """Read the projects into memory and show their milestones, where there is a token for each; the exit code."""
+    """Read the projects into memory and show their milestones. Return the exit code.
+
+    Does nothing if a token is missing, or if the user says no.
+    """
     settings = load(config, {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"})
     environ = {**talk.environ, "MILESYNC_DATABASE": "sqlite:///:memory:"}
     if any(not environ.get(variable) for variable in wiring.token_variables(settings)):
@@ -215,8 +218,8 @@ def _first_check(config: Path, talk: _Dialogue, *, verbose: bool) -> int:
     if not typer.confirm("Read the projects now and show their milestones? Nothing is written", default=True):
         return 0
     with (
-        command_session(verbose=verbose, as_json=False) as (run_id, shown),
-        wiring.build_puller(settings, environ, create=True, progress=shown) as puller,
+        command_session(verbose=verbose, as_json=False) as (run_id, display),
+        wiring.build_puller(settings, environ, create=True, progress=display) as puller,
     ):
         engine = engine_factory.build_engine(settings, puller, run_id=run_id)
         engine.pull()

@@ -1,4 +1,4 @@
-"""Progress for people: a moving line on a terminal, plain lines elsewhere, nothing beside a JSON document."""
+"""Progress for people: a moving line on a terminal, plain lines elsewhere, nothing with `--json`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _WORDS = {
 
 
 class ProgressDisplay:
-    """Shows the engine's steps. Without a terminal each step is told once, not at every item."""
+    """Display of the engine's steps. Without a terminal each step is printed once, not for every item."""
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
         self._spinner: Spinner | None = None
-        self._told: set[str] = set()
+        self._printed_steps: set[str] = set()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
@@ -47,6 +47,6 @@ class ProgressDisplay:
         words = _WORDS.get(step, step)
         if self._spinner is not None:
             self._spinner.update(Text(f"{words} {detail}".rstrip()))
-        elif step not in self._told:
-            self._told.add(step)
+        elif step not in self._printed_steps:
+            self._printed_steps.add(step)
             self._console.print(Text(f"{words} …"))

@@ -1,4 +1,4 @@
-"""The page of all commands, written from the program so that it can't differ from it.
+"""The page of all commands, generated from the program so that it can't differ from it.
 
 ``python -m sync.cli.reference > docs/reference/commands.md``
 """
@@ -21,7 +21,7 @@ _HEAD = """\
 
 <!-- Generated: python -m sync.cli.reference > docs/reference/commands.md -->
 
-Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND --help` tells the same as this page.
+Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND --help` prints the same text.
 """
 
 
@@ -40,36 +40,36 @@ def _section(words: str, command: Any) -> Iterator[str]:
         for name in sorted(inner):
             yield from _section(f"{words} {name}", inner[name])
         return
-    given = [param for param in command.params if param.param_type_name == "argument"]
-    flags = [param for param in command.params if param.param_type_name == "option"]
-    yield f"## {' '.join([words, *map(_argument, given)])}"
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    yield f"## {' '.join([words, *map(_argument, arguments)])}"
     yield ""
     yield inspect.cleandoc(command.help or "")
     yield ""
     yield "| argument or option | meaning | default |"
     yield "|---|---|---|"
-    for one in (*given, *flags):
-        written = _argument(one) if one in given else _flag(one)
-        yield f"| `{written}` | {_meaning(one)} | {_default(one)} |"
+    for parameter in (*arguments, *options):
+        name = _argument(parameter) if parameter in arguments else _option(parameter)
+        yield f"| `{name}` | {_meaning(parameter)} | {_default(parameter)} |"
     yield ""
 
 
-def _argument(one: Any) -> str:
-    name = str(one.metavar or one.name.upper())
-    return name if one.required else f"[{name.strip('[]')}]"
+def _argument(parameter: Any) -> str:
+    name = str(parameter.metavar or parameter.name.upper())
+    return name if parameter.required else f"[{name.strip('[]')}]"
 
 
-def _flag(one: Any) -> str:
-    value = "" if one.is_flag else f" {one.metavar or one.name.upper()}"
-    return ", ".join((*one.opts, *one.secondary_opts)) + value
+def _option(parameter: Any) -> str:
+    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+    return ", ".join((*parameter.opts, *parameter.secondary_opts)) + value
 
 
-def _meaning(one: Any) -> str:
-    return str(getattr(one, "help", "") or "").replace("|", "\\|")
+def _meaning(parameter: Any) -> str:
+    return str(getattr(parameter, "help", "") or "").replace("|", "\\|")
 
 
-def _default(one: Any) -> str:
-    value = one.default
+def _default(parameter: Any) -> str:
+    value = parameter.default
     return "" if value in (None, "", False, ()) or callable(value) else f"`{value}`"
 
 

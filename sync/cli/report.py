@@ -1,4 +1,4 @@
-"""`milesync report`: the static site, made from the store without asking a tracker."""
+"""`milesync report`: render the static site from the store, without asking a tracker."""
 
 from __future__ import annotations
 
@@ -34,55 +34,56 @@ For = Annotated[
     str | None,
     typer.Option(
         "--audience",
-        help="public, one of the configuration, or a project (gh:acme/app): only what they may see.",
+        help="Only what this audience may see: public, one of the configuration, or a project (gh:acme/app).",
         metavar="NAME",
     ),
 ]
 
 
 def report(
-    out: Annotated[Path | None, typer.Option("--out", help="The folder to write it to.", metavar="DIR")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write to.", metavar="DIR")] = None,
     audience: For = None,
     config: Config = DEFAULT,
     as_of: AsOf = "",
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write the milestones as pages to look at: a static site that needs no server and fetches nothing."""
+    """Write the milestones as a static site. It needs no server and loads nothing from other sites."""
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
         folder = out or settings.report_folder()
         if folder is None:
-            raise typer.BadParameter("name a folder with --out, or as report.out in the configuration")
+            raise typer.BadParameter("no folder for the report; use --out, or set report.out in the configuration")
         name = settings.report.audience if audience is None else audience
-        made = write_report(engine, folder, parse_as_of(as_of), find_audience(name, settings, engine))
+        site = write_report(engine, folder, parse_as_of(as_of), find_audience(name, settings, engine))
         if as_json:
-            print_json({"out": str(folder), **made})
+            print_json({"out": str(folder), **site})
         else:
-            Console().print(f"{plural(made['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
+            Console().print(f"{plural(site['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
 
 
 def refresh_report(engine: Engine, settings: Settings) -> None:
-    """Make the configured report after a run. What goes wrong is one more failure; what was written stays written."""
+    """Write the configured report after a run. An error becomes one more failure; the writes of the run are kept."""
     out = settings.report_folder()
     if out is None:
         return
     engine.progress("report", str(out))
     try:
         write_report(engine, out, None, find_audience(settings.report.audience, settings, engine), keep=True)
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the run has done its work
-        told = isinstance(problem, OSError | TyperException)
-        if not told:
-            structlog.get_logger("milesync").exception("the report was not made")
-        why = str(problem) if told else f"{type(problem).__name__}: {problem}"
-        engine.failures.append(Failure("report", "", f"the report was not made: {why}"))
+    except Exception as error:  # noqa: BLE001 - no error of the report fails a run that has written everything
+        is_expected = isinstance(error, OSError | TyperException)
+        if not is_expected:
+            structlog.get_logger("milesync").exception("report not made")
+        reason = str(error) if is_expected else f"{type(error).__name__}: {error}"
+        engine.failures.append(Failure("report", "", f"the report was not made: {reason}"))
 
 
 def write_report(
     engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY, *, keep: bool = False
 ) -> dict[str, int]:
-    """Make the report for an audience, now or as of a time; how many pages, files and bytes. Bad usage raises.
+    """Write the report for an audience, as of the time ``at`` (None: now). Return the number of pages, files and bytes.
 
-    ``keep`` stores what a narrower audience is told, so that its next report knows what it was told before.
+    ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
+    `typer.BadParameter` if the extra `site` is missing.
     """
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
         raise typer.BadParameter(missing_extra("the report", "site"))
@@ -93,10 +94,10 @@ def write_report(
     data = msgspec.json.format(
         msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
-    made = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
+    site = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
     if keep and audience.name:
         _save_announced(engine, contents, audience.name)
-    return {"pages": made.pages, "files": made.files, "bytes": made.bytes}
+    return {"pages": site.pages, "files": site.files, "bytes": site.bytes}
 
 
 def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
@@ -108,5 +109,5 @@ def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
     healths = [milestone.health for milestone in fresh] + [
         joint.health for joint in contents.joints if not joint.is_stale
     ]
-    told = [msgspec.structs.replace(health, audience=audience) for health in healths]
-    engine.store.save_health(engine.run_id, told, {milestone.uid: milestone.stream for milestone in fresh})
+    announced = [msgspec.structs.replace(health, audience=audience) for health in healths]
+    engine.store.save_health(engine.run_id, announced, {milestone.uid: milestone.stream for milestone in fresh})

@@ -1,4 +1,4 @@
-"""`milesync serve`: take webhooks, so that a change is seen within a minute instead of within an hour."""
+"""`milesync serve`: accept webhooks, so that a change is read within a minute instead of within an hour."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-AT_ONCE = 32
-"""Requests under way; more are turned away, so that a flood takes no more memory than that."""
+MAX_REQUESTS = 32
+"""Requests at the same time. Further requests are refused, which bounds the memory that a flood can take."""
 
 
 def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbose = False) -> None:
-    """Take webhooks and have what they name read again: by the workers on PostgreSQL, else in this process."""
+    """Accept webhooks and refresh the projects that they name: by workers on PostgreSQL, else in this process."""
     settings = load_settings(config)
     log.configure(sys.stderr, verbose=verbose)
     try:
@@ -54,72 +54,83 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
         print_error(missing_extra("milesync serve", "serve"))
         exit_with(ERROR)
     url = wiring.database_url(settings, os.environ)
-    listening = _webhook_endpoints(settings, os.environ)
+    endpoints = _webhook_endpoints(settings, os.environ)
     with (
         Store.open(url, create=first_run, clock=wiring.clock) as store,
-        _refresh_requests(settings, url, store) as ask,
+        _refresh_requests(settings, url, store) as request_refresh,
     ):
 
         def mark(connection: str, projects: Collection[str]) -> None:
             store.mark_changed(connection, projects, wiring.clock())
-            ask(connection)
+            request_refresh(connection)
 
-        def healthy() -> bool:
+        def is_healthy() -> bool:
             try:
                 store.changed_projects()
             except StoreError:
                 return False
             return True
 
-        def figures() -> tuple[bytes, str]:
-            assert live is not None
-            live.hooks(door.counts)
-            return live.text()
+        def metrics() -> tuple[bytes, str]:
+            assert exporter is not None
+            exporter.hooks(app.counts)
+            return exporter.text()
 
-        live = prometheus_exporter(settings)
-        metrics = figures if live is not None else None
-        door = WebhookApp(listening, mark, is_healthy=healthy, clock=wiring.clock, metrics=metrics)
-        host, _, port = settings.serve.listen.rpartition(":")
-        for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when it has ended well
+        exporter = prometheus_exporter(settings)
+        app = WebhookApp(
+            endpoints,
+            mark,
+            is_healthy=is_healthy,
+            clock=wiring.clock,
+            metrics=metrics if exporter is not None else None,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):  # the server raises the signal again after its shutdown
             signal.signal(number, lambda *_: None)
-        structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(listening))
+        structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(endpoints))
+        host, _, port = settings.serve.listen.rpartition(":")
         uvicorn.run(
-            door.app,
+            app.app,
             host=host.strip("[]"),
             port=int(port),
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
-            limit_concurrency=AT_ONCE,
+            limit_concurrency=MAX_REQUESTS,
             timeout_graceful_shutdown=10,
         )
 
 
 def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:
-    """The connections that have a secret for webhooks, each with its tracker's ear."""
+    """The endpoints of the connections that have a webhook secret. Raises `ConfigurationError` if there are none."""
     from sync.worker.webhooks import WebhookEndpoint
 
     secrets = settings.webhook_secrets(environ)
     if not secrets:
-        raise ConfigurationError(["no connection has a webhook_secret, so there is nobody to listen to"])
+        raise ConfigurationError(["no connection has a webhook_secret; set connections.NAME.webhook_secret"])
     log.secrets.register(*(secret.get_secret_value() for secret in secrets.values()))
-    found, errors = {}, []
-    for source in wiring.build_connections(settings, environ):
-        if source.name in secrets:
-            if isinstance(source.connector, WebhookListener):
-                secret = secrets[source.name].get_secret_value()
-                found[source.name] = WebhookEndpoint(source.connector.heard, secret, source.projects)
-            else:
-                errors.append(f"connections.{source.name}: this type of tracker has no webhooks here")
+    endpoints, errors = {}, []
+    for connection in wiring.build_connections(settings, environ):
+        if connection.name not in secrets:
+            continue
+        if isinstance(connection.connector, WebhookListener):
+            secret = secrets[connection.name].get_secret_value()
+            endpoints[connection.name] = WebhookEndpoint(connection.connector.heard, secret, connection.projects)
+        else:
+            errors.append(
+                f"connections.{connection.name}.webhook_secret: this type of tracker has no webhooks; delete the key"
+            )
     if errors:
         raise ConfigurationError(errors)
-    return found
+    return endpoints
 
 
 @contextmanager
 def _refresh_requests(settings: Settings, url: str, store: Store) -> Iterator[Callable[[str], None]]:
-    """What has a connection refreshed: the workers' queue, or a thread of this process that looks for itself."""
+    """Yield a function that requests the refresh of a connection.
+
+    On PostgreSQL it adds a job to the workers' queue. On SQLite a thread of this process looks for marked projects.
+    """
     if url.startswith("postgresql"):
         try:
             from sync.worker import queue
@@ -127,14 +138,15 @@ def _refresh_requests(settings: Settings, url: str, store: Store) -> Iterator[Ca
             print_error(missing_extra("milesync serve on PostgreSQL", "worker"))
             exit_with(ERROR)
         queue.install(url)
-        with queue.app(url, threads=True).open() as made:
-            yield lambda name: queue.refresh(made, settings.instance, name, after=settings.serve.settle)
+        with queue.app(url, threads=True).open() as app:
+            yield lambda name: queue.refresh(app, settings.instance, name, after=settings.serve.settle)
         return
-    here = InProcessRefresher(store, job_environment(settings, url), settle=timedelta(seconds=settings.serve.settle))
-    thread = threading.Thread(target=here.run, name="refresh")
+    settle = timedelta(seconds=settings.serve.settle)
+    refresher = InProcessRefresher(store, job_environment(settings, url), settle=settle)
+    thread = threading.Thread(target=refresher.run, name="refresh")
     thread.start()
     try:
         yield lambda _name: None
     finally:
-        here.stop()
+        refresher.stop()
         thread.join()

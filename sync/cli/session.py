@@ -1,4 +1,4 @@
-"""An engine at work for a command: with the configuration's trackers, a progress display, and its failures told."""
+"""Session of one command: an open engine or puller, a progress display, and the report of failures."""
 
 from __future__ import annotations
 
@@ -27,24 +27,27 @@ __all__ = ["command_session", "open_engine", "open_puller", "report_failures"]
 
 @contextmanager
 def command_session(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, ProgressDisplay]]:
-    """A run's id and its progress display; logs go to standard error."""
+    """Yield a new run id and the progress display. Logs go to standard error."""
     run_id = uuid.uuid4().hex[:12]
     err = Console(stderr=True)
     log.configure(sys.stderr, verbose=verbose, run=run_id)
-    with ProgressDisplay(err, quiet=as_json or (not err.is_terminal and not verbose)) as shown:
-        yield run_id, shown
+    with ProgressDisplay(err, quiet=as_json or (not err.is_terminal and not verbose)) as display:
+        yield run_id, display
 
 
 @contextmanager
 def open_puller(
     config: Path, *, verbose: bool, as_json: bool, create: bool = True, offline: bool = False
 ) -> Iterator[tuple[Puller, Settings, str]]:
-    """What reads the configured trackers, closed at the end, and the run's id. Nothing of the forecast is loaded."""
+    """Yield the puller of the configured trackers, the settings and the run id. Close the puller at the end.
+
+    Imports nothing of the forecast. ``create`` allows a new database, ``offline`` needs no secrets.
+    """
     settings = load_settings(config)
     with (
         wiring.tracing_spans(settings),
-        command_session(verbose=verbose, as_json=as_json) as (run_id, shown),
-        wiring.build_puller(settings, os.environ, create=create, progress=shown, offline=offline) as puller,
+        command_session(verbose=verbose, as_json=as_json) as (run_id, display),
+        wiring.build_puller(settings, os.environ, create=create, progress=display, offline=offline) as puller,
     ):
         yield puller, settings, run_id
 
@@ -53,20 +56,23 @@ def open_puller(
 def open_engine(
     config: Path, *, verbose: bool, as_json: bool, create: bool, offline: bool = False, ahead: bool = False
 ) -> Iterator[tuple[Engine, Settings]]:
-    """The configured engine, closed at the end. ``ahead`` asks the trackers before it is there."""
-    opened = open_puller(config, verbose=verbose, as_json=as_json, create=create, offline=offline)
-    with opened as (puller, settings, run_id):
-        if ahead and not settings.traces.endpoint:  # a span that began before its run's would stand alone
+    """Yield the configured engine and the settings. Close the engine at the end.
+
+    ``ahead`` starts reading the trackers while the engine's modules are imported.
+    """
+    session = open_puller(config, verbose=verbose, as_json=as_json, create=create, offline=offline)
+    with session as (puller, settings, run_id):
+        if ahead and not settings.traces.endpoint:  # a span that starts before the span of its run would have no parent
             puller.start_early()
-        from sync.cli import engine_factory  # late: loading it takes longer than a tracker needs to answer
+        from sync.cli import engine_factory  # late: its import takes longer than a tracker needs to answer
 
         yield engine_factory.build_engine(settings, puller, run_id=run_id), settings
 
 
-def report_failures(of: Engine | Puller) -> int:
-    """0, or 3 when a part failed, or 1 when nothing went through; each failure is told."""
-    for failure in of.failures:
+def report_failures(work: Engine | Puller) -> int:
+    """Print each failure. Return exit code 0 without failures, 3 if a project was read, else 1."""
+    for failure in work.failures:
         print_error(failure.error)
-    if not of.failures:
+    if not work.failures:
         return 0
-    return PARTLY if of.has_read_project else ERROR
+    return PARTLY if work.has_read_project else ERROR

@@ -1,4 +1,4 @@
-"""`milesync timeline`: what waits for what, by when, and which chain sets the date."""
+"""`milesync timeline`: dependencies between milestones, their dates, and the critical chain."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ def timeline(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what waits for what, from the store: dates with delays passed on, and the chain that sets them."""
+    """Show which milestone waits for which, from the store: dates with delays passed on, and the critical chain."""
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
         at = parse_as_of(as_of)
         engine.assess(at, keep=False)
         assert engine.portfolio is not None
-        shown = schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
+        dates = schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:
         try:
-            ics.write_bytes(icalendar(shown, settings.instance))
+            ics.write_bytes(icalendar(dates, settings.instance))
         except ImportError:
             print_error(missing_extra("iCalendar", "timeline"))
             raise typer.Exit(ERROR) from None
-        except OSError as problem:
-            print_error(str(problem))
+        except OSError as error:
+            print_error(f"{ics}: {error.strerror or error}")
             raise typer.Exit(ERROR) from None
     if as_json:
-        print_json(shown)
+        print_json(dates)
     elif gantt:
-        typer.echo(mermaid(shown), nl=False)
+        typer.echo(mermaid(dates), nl=False)
     else:
-        Console().print(_schedule_lines(shown))
+        Console().print(_schedule_lines(dates))
 
 
-def _schedule_lines(shown: Schedule) -> Group:
+def _schedule_lines(dates: Schedule) -> Group:
     lines: list[Text] = []
-    for entry in shown.milestones:
-        lines += _entry_lines(entry, critical=entry.id in shown.critical)
-    if shown.critical:
-        lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, shown.critical))))
+    for entry in dates.milestones:
+        lines += _entry_lines(entry, critical=entry.id in dates.critical)
+    if dates.critical:
+        lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, dates.critical))))
     else:
-        lines.append(Text("No milestone is held up by another.", style="dim"))
+        lines.append(Text("No milestone is delayed by another one.", style="dim"))
     return Group(*lines)
 
 

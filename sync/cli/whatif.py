@@ -1,4 +1,4 @@
-"""`milesync whatif`: the effect of a change before anybody touches the tracker."""
+"""`milesync whatif`: the effect of a change before it is made in the tracker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from sync.assess import whatif as question
+from sync.assess.whatif import Answer, Scenario, UnknownError
+from sync.assess.whatif import whatif as answer_scenario
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
@@ -20,11 +21,11 @@ __all__ = ["whatif"]
 
 Milestone = Annotated[str, typer.Argument(help="gh:acme/app#12, gl:acme/api%2.0, jira:PAY/2.0 or joint:NAME")]
 Drop = Annotated[
-    list[str] | None, typer.Option("--drop", help="Take this open issue out; again for more.", metavar="KEY")
+    list[str] | None, typer.Option("--drop", help="Remove this open issue; repeat for more.", metavar="KEY")
 ]
-Due = Annotated[str, typer.Option("--due", help="Another due date.", metavar="DATE")]
+Due = Annotated[str, typer.Option("--due", help="Set another due date.", metavar="DATE")]
 Holiday = Annotated[
-    list[str] | None, typer.Option("--add-holiday", help="A further day off; again for more.", metavar="DATE")
+    list[str] | None, typer.Option("--add-holiday", help="Add a day off; repeat for more.", metavar="DATE")
 ]
 
 
@@ -38,8 +39,8 @@ def whatif(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what a change would do to a milestone, from the store; nothing is written anywhere."""
-    asked = question.Scenario(
+    """Show the effect of a change on a milestone, from the store. Writes nothing."""
+    scenario = Scenario(
         milestone,
         drop=tuple(drop or ()),
         due=_date(due) if due else None,
@@ -48,15 +49,15 @@ def whatif(
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         at = parse_as_of(as_of)
         try:
-            answer = question.whatif(
-                engine.store, engine.sources, at or engine.clock(), engine.rules, asked, replay=at is not None
+            answer = answer_scenario(
+                engine.store, engine.sources, at or engine.clock(), engine.rules, scenario, replay=at is not None
             )
-        except question.UnknownError as problem:
-            raise typer.BadParameter(str(problem)) from None
+        except UnknownError as error:
+            raise typer.BadParameter(str(error)) from None
     if as_json:
-        print_json(_document(asked, answer))
+        print_json(_document(scenario, answer))
     else:
-        Console().print(_comparison(asked, answer))
+        Console().print(_comparison(scenario, answer))
 
 
 def _date(text: str) -> date:
@@ -66,12 +67,12 @@ def _date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date such as 2026-03-15") from None
 
 
-def _document(asked: question.Scenario, answer: question.Answer) -> dict[str, Any]:
+def _document(scenario: Scenario, answer: Answer) -> dict[str, Any]:
     return {
-        "id": asked.written,
+        "id": scenario.written,
         "dropped": [issue.key for issue in answer.dropped],
-        "due": asked.due,
-        "days_off": asked.days_off,
+        "due": scenario.due,
+        "days_off": scenario.days_off,
         "before": _row(answer.before),
         "after": _row(answer.after),
         "others": [
@@ -95,10 +96,10 @@ def _row(health: Health) -> dict[str, Any]:
     }
 
 
-def _comparison(asked: question.Scenario, answer: question.Answer) -> Group:
+def _comparison(scenario: Scenario, answer: Answer) -> Group:
     rows = [("", "before", "after"), *zip(_NAMES, _cells(answer.before), _cells(answer.after), strict=True)]
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
-    lines = [Text(clean(asked.written), style="bold")]
+    lines = [Text(clean(scenario.written), style="bold")]
     for name, before, after in rows:
         changed = "bold" if name and before != after else ""
         lines.append(
@@ -125,8 +126,8 @@ FILLED = (
 )
 
 
-def _is_later_date_only(answer: question.Answer) -> bool:
-    """Whether it is the date alone that moves back, and does not make it likely."""
+def _is_later_date_only(answer: Answer) -> bool:
+    """Return True if only the due date moves to a later day, and the milestone is still not on track."""
     before, after = answer.before, answer.after
     moved = before.due is not None and after.due is not None and after.due > before.due
     return moved and not answer.dropped and after.probability is not None and after.band is not Status.ON_TRACK
@@ -140,7 +141,7 @@ def _cells(health: Health) -> tuple[str, ...]:
     return (
         f"{SIGNS[health.status]} {STATUS[health.status]}",
         "" if health.probability is None else percent(health.probability),
-        *("none" if one is None else day(one) for one in dates),
+        *("none" if date is None else day(date) for date in dates),
         str(health.counts.open),
     )
 

@@ -1,6 +1,6 @@
-"""From the settings to connectors and store: the only place that knows the three together.
+"""From settings to connections, puller and store.
 
-Nothing here knows the forecast: see `sync.cli.engine_factory`.
+Imports nothing of the forecast; `sync.cli.engine_factory` does.
 """
 
 from __future__ import annotations
@@ -39,24 +39,26 @@ __all__ = [
 
 
 def clock() -> datetime:
-    """Now, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 def connect(kind: str, setup: Setup) -> Connector:
-    """Make a connector of an installed type. Raises `ConfigurationError` naming the type when there is none."""
+    """Build a connector of an installed type. Raises `ConfigurationError` if the type is not installed."""
     for point in entry_points(group="milesync.connectors", name=kind):
-        made: Connector = point.load()(setup)
-        return made
-    raise ConfigurationError([f"no connector of type {kind!r} is installed"])
+        connector: Connector = point.load()(setup)
+        return connector
+    raise ConfigurationError(
+        [f"no connector of type {kind!r} is installed; install its package, or change the type in the configuration"]
+    )
 
 
 def build_connections(
     settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
 ) -> list[Connection]:
-    """Every configured connection. Raises `ConfigurationError` naming each missing secret."""
-    found = settings.secrets(settings.connections, environ)
-    plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in found.items()}
+    """Build every configured connection. Raises `ConfigurationError` that names each missing secret."""
+    credentials = settings.secrets(settings.connections, environ)
+    plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in credentials.items()}
     secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
     return [
         _connection(settings, name, connection, plain.get(name, {}), sleep)
@@ -120,23 +122,24 @@ def _connection(
 
 
 def _member_rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:
-    """The members of joint milestones that are no milestones of this connection's tracker but rules; each once."""
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    """The members of joint milestones that are rules of this connection, not milestones of its tracker. Each once."""
+    rules: dict[tuple[str, str, str], dict[str, Any]] = {}
     for joint in joints:
         for member in joint.members:
             start, _, rest = member.partition(":")
             rule = validators.rule(kind, rest) if start == name else None
-            if rule is not None and rule not in found:
+            if rule is not None and rule not in rules:
                 due = joint.due.isoformat() if joint.due else None
-                found[rule] = {"projects": rule[0], "sign": rule[1], "text": rule[2], "due": due}
-    return list(found.values())
+                rules[rule] = {"projects": rule[0], "sign": rule[1], "text": rule[2], "due": due}
+    return list(rules.values())
 
 
 def _overrides(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOverrides]:
+    """The settings of single milestones of a connection, by their ids without its name: ``acme/app#12``."""
     return {
-        m.id.removeprefix(f"{name}:"): MilestoneOverrides(m.report_on, m.start, m.owner)
-        for m in milestones
-        if m.id.startswith(f"{name}:")
+        milestone.id.removeprefix(f"{name}:"): MilestoneOverrides(milestone.report_on, milestone.start, milestone.owner)
+        for milestone in milestones
+        if milestone.id.startswith(f"{name}:")
     }
 
 
@@ -149,8 +152,9 @@ def build_puller(
     offline: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Puller:
-    """What reads the configured trackers into the configured store. ``create`` lets it make a missing database;
-    ``offline`` needs no secrets.
+    """Build the puller from the configured trackers into the configured store.
+
+    ``create`` allows a new database, ``offline`` needs no secrets. Raises `ConfigurationError` and `StoreError`.
     """
     if offline:
         environ = {**dict.fromkeys(token_variables(settings), "-"), **environ}
@@ -164,14 +168,14 @@ def build_puller(
 
 
 def database_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The URL of the store; its password is hidden from now on."""
+    """The URL of the store. Its password is redacted in all output from now on."""
     url = settings.database_url(environ).get_secret_value()
     secrets.register(urlsplit(url).password or "")
     return url
 
 
 def tracing_spans(settings: Settings) -> AbstractContextManager[None]:
-    """Tell spans as configured, while it lasts. Raises `ConfigurationError` without the extra."""
+    """Export spans as configured, until the context ends. Raises `ConfigurationError` if the extra is missing."""
     endpoint = settings.traces.endpoint
     try:
         exporter = otlp(endpoint) if endpoint else None
@@ -181,11 +185,13 @@ def tracing_spans(settings: Settings) -> AbstractContextManager[None]:
 
 
 def with_only(settings: Settings, connection: str) -> Settings:
-    """The same settings with one connection only."""
+    """A copy of the settings with only this connection."""
     return settings.model_copy(update={"connections": {connection: settings.connections[connection]}})
 
 
 def token_variables(settings: Settings) -> set[str]:
-    """The variables that hold tokens; a command that asks no tracker does not need them."""
-    found = (getattr(connection, field) for connection in settings.connections.values() for field in ("token", "email"))
-    return {one.env for one in found if getattr(one, "env", None)}
+    """The environment variables with tokens and accounts. A command that asks no tracker does not need them."""
+    references = (
+        getattr(connection, field) for connection in settings.connections.values() for field in ("token", "email")
+    )
+    return {reference.env for reference in references if getattr(reference, "env", None)}

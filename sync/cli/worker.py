@@ -1,4 +1,4 @@
-"""`milesync worker`: one of many processes that share the work."""
+"""`milesync worker`: one of several processes that share the work."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["job_environment", "prometheus_exporter", "worker"]
 
-Once = Annotated[bool, typer.Option("--once", help="Take what there is to do, then end.")]
+Once = Annotated[bool, typer.Option("--once", help="Do the jobs that are due, then end.")]
 
 
 def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = False, verbose: Verbose = False) -> None:
-    """Share the work with other processes, round after round, until told to stop. Needs PostgreSQL."""
+    """Share the work with other processes, round after round, until a signal stops it. Needs PostgreSQL."""
     settings = load_settings(config)
     log.configure(sys.stderr, verbose=verbose)
     try:
@@ -53,19 +53,19 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         print_error(missing_extra("milesync worker", "worker"))
         exit_with(ERROR)
     url = wiring.database_url(settings, os.environ)
-    libpq(url)  # refuses what is not PostgreSQL
+    libpq(url)  # raises for a database other than PostgreSQL
     Store.open(url, create=first_run, clock=wiring.clock).close()
     install(url)
-    for source in wiring.build_connections(settings, os.environ):  # a secret that is missing is told now
-        source.connector.close()
-    chosen = settings.worker
-    live = prometheus_exporter(settings)
-    if live is not None and settings.metrics.listen:
-        live.listen(settings.metrics.listen)
+    for connection in wiring.build_connections(settings, os.environ):  # raises now for a missing secret
+        connection.connector.close()
+    table = settings.worker
+    exporter = prometheus_exporter(settings)
+    if exporter is not None and settings.metrics.listen:
+        exporter.listen(settings.metrics.listen)
     process = Worker(
         app(url),
-        job_environment(settings, url, live),
-        WorkerOptions(schedule=chosen.schedule, batch=chosen.batch, concurrency=chosen.concurrency),
+        job_environment(settings, url, exporter),
+        WorkerOptions(schedule=table.schedule, batch=table.batch, concurrency=table.concurrency),
     )
     with wiring.tracing_spans(settings):
         well = asyncio.run(process.run(once=once))
@@ -78,7 +78,10 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
 
 
 def prometheus_exporter(settings: Settings) -> PrometheusExporter | None:
-    """What shows figures for Prometheus. Ends the program when they are wanted and the extra is missing."""
+    """Build the exporter for Prometheus; None if the extra is missing.
+
+    Exits with an error if the extra is missing and `metrics.listen` is set.
+    """
     try:
         from sync.worker.prometheus import PrometheusExporter
     except ImportError:
@@ -89,43 +92,43 @@ def prometheus_exporter(settings: Settings) -> PrometheusExporter | None:
     return PrometheusExporter(installation=settings.instance, version=version("milesync"))
 
 
-def job_environment(settings: Settings, url: str, live: PrometheusExporter | None = None) -> JobEnvironment:
-    """What a process that works for ever needs, as configured."""
+def job_environment(settings: Settings, url: str, exporter: PrometheusExporter | None = None) -> JobEnvironment:
+    """Build the environment of the jobs of a long-running process from the settings."""
 
     def engine(order: JobSpec) -> Engine:
-        wanted = settings if order.may_write else wiring.with_only(settings, order.connection)
+        order_settings = settings if order.may_write else wiring.with_only(settings, order.connection)
         puller = wiring.build_puller(
-            wanted,
+            order_settings,
             os.environ,
             create=False,
             progress=order.progress,
             sleep=order.sleep,
             offline=order.share is None,
         )
-        return engine_factory.build_engine(wanted, puller, run_id=order.run_id, share=order.share)
+        return engine_factory.build_engine(order_settings, puller, run_id=order.run_id, share=order.share)
 
-    def tidy() -> None:
+    def prune() -> None:
         with Store.open(url, create=False, clock=wiring.clock) as store:
             after_run.prune_store(store, settings)
 
-    def after(engine: Engine, ended: RoundResult) -> bool:
-        return after_run.finish_round(engine, settings, ended)
+    def finish_round(engine: Engine, result: RoundResult) -> bool:
+        return after_run.finish_round(engine, settings, result)
 
-    def told(engine: Engine, result: Result, started: datetime) -> None:
+    def report_writes(engine: Engine, result: Result, started: datetime) -> None:
         for reason in result.refused:
             structlog.get_logger("milesync").warning("refused", error=reason)
         code = exit_code(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
         figures = after_run.log_summary(engine, result, started, code)
-        if live is not None:
-            live.write_back(figures)
+        if exporter is not None:
+            exporter.write_back(figures)
 
     return JobEnvironment(
         instance=settings.instance,
         connections={name: connection.projects for name, connection in settings.connections.items()},
         make_engine=engine,
         clock=wiring.clock,
-        on_result=told,
-        after_round=after if after_run.needs_after_round(settings) else None,
-        prune=tidy,
-        on_step_end=live.step if live is not None else lambda *_: None,
+        on_result=report_writes,
+        after_round=finish_round if after_run.needs_after_round(settings) else None,
+        prune=prune,
+        on_step_end=exporter.step if exporter is not None else lambda *_: None,
     )

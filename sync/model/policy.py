@@ -1,4 +1,4 @@
-"""What a run may write: the policy, its limits, and the outputs that are off by default."""
+"""Policy: what a run may write, its limits, and the outputs that are off by default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Limits", "OptionalOutputs", "Policy"]
 
 
 class Policy(StrEnum):
-    """What `run` and `apply` may write, from least to most. The narrower of two policies wins.
+    """The writes that `run` and `apply` may make, from least to most. The narrower of two policies wins.
 
     ========  ====================================================
     plan      nothing
@@ -43,7 +43,7 @@ class Limits(SettingTable):
 
 @dataclass(frozen=True, kw_only=True)
 class OptionalOutputs(SettingTable):
-    """What is written in addition to the status label and the comment. All of it is off by default."""
+    """Outputs in addition to the status label and the comment. All of them are off by default."""
 
     item_labels: bool = setting(
         False, "labels on the issues that a reason names: health/blocked, health/stale, health/unowned"

@@ -114,7 +114,7 @@ class CalendarRules(DaysOff):
 
 @dataclass(frozen=True, kw_only=True)
 class Retention(SettingTable):
-    """How long the past is kept, in days from now. Each day's first `run` deletes what is older.
+    """Ages up to which the past is kept, in days. Each day's first `run` deletes what is older.
 
     Assessments in which status or due date changed, and the last one of each milestone, are always kept.
     """

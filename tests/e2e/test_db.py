@@ -94,7 +94,7 @@ def test_forget_asks_who_is_meant_where_two_trackers_know_the_name(config: Path,
         assert done.code == 0
         assert len(done.document["forgotten"]) == 1, "the other one is gone, or was left out"
         assert done.document["forgotten"][0]["events"] > 0
-    assert "nobody here" in milesync(*forget).err
+    assert "no person in the database" in milesync(*forget).err
     milesync("db", "export", str(tmp_path / "left"), "--config", str(config))
     assert "Ada Fox" not in (tmp_path / "left").read_text()
     assert milesync(*forget, "--connection", "nope").code == 1

@@ -93,7 +93,7 @@ def test_the_policy_stops_sending_but_not_looking(config: Path, chat: Chat, wher
 def test_what_cannot_be_asked_for_is_said(config: Path) -> None:
     run(config)
     for words, reason in (
-        (("--audience", "board"), "no audience 'board' has a digest; there is team"),
+        (("--audience", "board"), "no audience 'board' has a digest; these have: team"),
         (("--send", "--as-of", "2026-01-01"), "leave --as-of out"),
     ):
         done = milesync("digest", *words, "--config", str(config))
@@ -104,7 +104,7 @@ def test_what_cannot_be_asked_for_is_said(config: Path) -> None:
 
 def test_the_doctor_looks_at_the_channels_and_sends_nothing(config: Path, chat: Chat) -> None:
     for address, words in (
-        (f"json://{chat.address}/{SECRET}", "the address is understood; nothing was sent now"),
+        (f"json://{chat.address}/{SECRET}", "the address is valid; nothing was sent now"),
         (f"nonsense://{SECRET}", "Apprise does not understand the address"),
         (" ", "the environment variable TEAM_CHAT is not set"),
     ):

@@ -67,14 +67,14 @@ def test_wrong_answers_are_asked_again(world: World, tmp_path: Path) -> None:
     )
     assert done.code == 0, done.err
     for said in (
-        "That should be at most 40 letters",
-        "That should be one of github, gitlab, jira",
-        "That should be an address that starts with https://",
-        "That should start with https://, because the token is sent there",
+        "The answer should be at most 40 letters",
+        "The answer should be one of github, gitlab, jira",
+        "The answer should be an address that starts with https://",
+        "The answer should start with https://, because the token is sent there",
         "not the token itself",
-        "That should be written owner/name",
-        "That should name at least one project",
-        "That should be one of plan, update, create",
+        "The answer should be written owner/name",
+        "The answer should name at least one project",
+        "The answer should be one of plan, update, create",
     ):
         assert said in done.out, said
     assert load(tmp_path / "milesync.toml", {}).policy == "create"
@@ -111,7 +111,7 @@ def test_a_token_typed_for_the_tests_is_kept_nowhere(world: World, tmp_path: Pat
         env=UNSET,
     )
     assert done.code == 0, done.err
-    assert "Keep these answers all the same?" in done.out
+    assert "Keep these answers anyway?" in done.out
     assert "The tracker refused the token" in done.out
     assert "gl:acme/api%v2" in done.out
     assert "wr0ng" not in (tmp_path / "milesync.toml").read_text() + done.err
