@@ -24,7 +24,7 @@ from sync.cli.options import (
 from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.report.phrases import STATUS, against, day, percent, plural
-from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
+from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 
 __all__ = ["timeline"]
 
@@ -45,7 +45,7 @@ def timeline(
         at = parse_as_of(as_of)
         engine.assess(at, keep=False)
         assert engine.portfolio is not None
-        dates = schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
+        dates = build_schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:
         try:
             ics.write_bytes(icalendar(dates, settings.instance))

@@ -80,7 +80,7 @@ class DesiredBuilder:
                 milestone=milestone,
                 instance=self.instance,
                 now=now,
-                last=last,
+                last_summary=last,
                 override=commands.override,
                 record=record,
                 page=self._page_url(milestone, now),

@@ -72,14 +72,14 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     count = min(POINTS, span + 1)
     days = sorted({start + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
     points = [Point(on, done, scope) for on, scope, done in burnup(milestone.memberships, days, zone)]
-    running = health.status is not Status.DONE
+    is_running = health.status is not Status.DONE
     # the last point must equal the counts of the health, which may be later than the end of the day
-    points[-1] = Point(until, health.counts.done, health.counts.total) if running else points[-1]
-    dates = health.dates if running else type(health.dates)()
+    points[-1] = Point(until, health.counts.done, health.counts.total) if is_running else points[-1]
+    dates = health.dates if is_running else type(health.dates)()
     return BurnUp(
         points=points,
         today=until,
-        over=not running,
+        is_ended=not is_running,
         due=health.due,
         baseline=health.baseline,
         p50=dates.p50,
@@ -112,5 +112,5 @@ def content_hash(milestone: AssessedMilestone) -> str:
     moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
     weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
     last = chart.points[-1]
-    content = (levels[0], moves, last.done, last.scope, chart.over, chart.due, chart.baseline, weeks)
+    content = (levels[0], moves, last.done, last.scope, chart.is_ended, chart.due, chart.baseline, weeks)
     return hashlib.blake2b(msgspec.json.encode(content), digest_size=6).hexdigest()

@@ -46,12 +46,12 @@ Spec = dict[str, Any]
 class BurnUp(Struct, frozen=True, kw_only=True):
     """The data of a burn-up: the points up to today, and the completion dates at 50, 85 and 95 %.
 
-    ``over``: the lines end with the milestone, not today.
+    ``is_ended``: the lines end with the milestone, not today.
     """
 
     points: Sequence[Point]
     today: date
-    over: bool = False
+    is_ended: bool = False
     due: date | None = None
     baseline: date | None = None
     p50: date | None = None
@@ -88,21 +88,21 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bo
         "scale": {"domain": [0, high * (1.3 if width >= WIDE else 1.5) + 1], "nice": False},
         "axis": {"title": "issues", "tickMinStep": 1, "tickCount": 5},
     }
-    shown = [on for on in ends if on <= until]
+    visible_dates = [on for on in ends if on <= until]
     step = {"interpolate": "step-after"}
     layers: list[Spec] = [
         *_fan(chart, last, until, x, y),
         _layer(rows, {"type": "area", **step, "color": _INK["area"], "opacity": 1}, x, y, "done"),
         _layer(rows, {"type": "line", **step, "color": _INK["done"], "strokeWidth": 2}, x, y, "done"),
         _layer(
-            [*rows, {"on": _at(until), "scope": last.scope}] if shown else rows,
+            [*rows, {"on": _at(until), "scope": last.scope}] if visible_dates else rows,
             {"type": "line", **step, "color": _INK["scope"], "strokeWidth": 2, "strokeDash": [7, 3]},
             x,
             y,
             "scope",
         ),
         *_rules(chart, first, until, x, width, day(chart.today) if dated else "today"),
-        *_labels(chart, last, shown, x, y, width, percent=percent),
+        *_labels(chart, last, visible_dates, x, y, width, percent=percent),
     ]
     return _spec(layers, width, 300 if width >= WIDE else 260)
 
@@ -137,22 +137,22 @@ def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec
 
 def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int, today: str) -> list[Spec]:
     """Draw labelled vertical lines: today, the due date, and the first due date if it differs."""
-    lines = [("closed" if chart.over else today, chart.today, _INK["soft"], [2, 3])]
+    lines = [("closed" if chart.is_ended else today, chart.today, _INK["soft"], [2, 3])]
     if chart.due is not None:
         lines.append(("due", chart.due, _INK["due"], [1, 0]))
     if chart.baseline is not None and chart.baseline != chart.due:
         lines.append(("first due", chart.baseline, _INK["due"], [4, 4]))
-    shown = sorted((line for line in lines if first <= line[1] <= until), key=lambda line: line[1])
+    visible = sorted((line for line in lines if first <= line[1] <= until), key=lambda line: line[1])
     day_wide = width / max((until - first).days, 1)
     layers: list[Spec] = []
-    taken = 0.0
-    for n, (word, on, colour, dash) in enumerate(shown):
+    occupied = 0.0
+    for n, (word, on, colour, dash) in enumerate(visible):
         at = [{"on": _at(on), "t": word}]
         # place the label where no other line crosses it: right if there is room, else left, else lower
         room = 9 * len(word)
-        right = ((shown[n + 1][1] if n + 1 < len(shown) else until) - on).days * day_wide >= room
-        left = (on - (shown[n - 1][1] if n else first)).days * day_wide >= room + taken
-        taken = room if right else 0.0
+        right = ((visible[n + 1][1] if n + 1 < len(visible) else until) - on).days * day_wide >= room
+        left = (on - (visible[n - 1][1] if n else first)).days * day_wide >= room + occupied
+        occupied = room if right else 0.0
         line = 0 if right or left else n
         layers += [
             {
@@ -178,7 +178,7 @@ def _rules(chart: BurnUp, first: date, until: date, x: Spec, width: int, today: 
 
 
 def _labels(
-    chart: BurnUp, last: Point, shown: Sequence[date], x: Spec, y: Spec, width: int, *, percent: bool
+    chart: BurnUp, last: Point, visible_dates: Sequence[date], x: Spec, y: Spec, width: int, *, percent: bool
 ) -> list[Spec]:
     """Draw labels at the lines instead of a legend."""
     level = last.done > 0.9 * last.scope
@@ -189,8 +189,8 @@ def _labels(
     named = {chart.p50: "50 %", chart.p85: "85 %", chart.p95: "95 %"}
     place = 0
     before: date | None = None
-    room = (max(shown) - chart.points[0].on).days * 40 / width if shown else 0
-    for on in sorted(set(shown)) if percent else ():
+    room = (max(visible_dates) - chart.points[0].on).days * 40 / width if visible_dates else 0
+    for on in sorted(set(visible_dates)) if percent else ():
         # stack the labels of dates that are close together
         place = place + 1 if before is not None and (on - before).days < room else 0
         labels.append((named[on], on, last.scope, _INK["likely"], "center", -9 - 13 * place))
@@ -211,8 +211,8 @@ def _labels(
         }
         for text, on, value, colour, align, dy in labels
     ]
-    if shown:
-        rows = [{"on": _at(on), "y": last.scope} for on in sorted(set(shown))]
+    if visible_dates:
+        rows = [{"on": _at(on), "y": last.scope} for on in sorted(set(visible_dates))]
         mark = {"type": "point", "filled": True, "color": _INK["likely"], "size": 45, "opacity": 1, "aria": False}
         layers.append(_layer(rows, mark, x, y, "y"))
     return layers

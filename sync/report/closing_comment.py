@@ -72,10 +72,10 @@ def _planned(record: ClosingRecord) -> Section:
 
 
 def _moves(record: ClosingRecord) -> Iterable[tuple[date, date, date]]:
-    known = [(due_date.seen, due_date.due) for due_date in record.slips if due_date.due is not None]
-    for (_, before), (seen, after) in pairwise(known):
+    dates = [(due_date.seen, due_date.due) for due_date in record.slips if due_date.due is not None]
+    for (_, before), (seen_at, after) in pairwise(dates):
         if before is not None and after is not None and before != after:
-            yield before, after, seen.date()
+            yield before, after, seen_at.date()
 
 
 def _forecasts(record: ClosingRecord) -> Section | None:

@@ -100,11 +100,11 @@ def owners_section(loads: Sequence[Load], waiting: Sequence[Issue], project: str
 
 
 def _load(load: Load) -> Line:
-    where = "" if load.milestones == 1 else f" in {load.milestones} milestones"
+    milestones = "" if load.milestones == 1 else f" in {load.milestones} milestones"
     hours = "" if load.seconds is None else f" with {round(load.seconds / 3600)} h left by their estimates"
     rest = plural(load.days, "working day")
     are = "is" if load.days == 1 else "are"
-    work = f"{plural(load.items, 'open issue')}{where} due by {day(load.until)}{hours}; {rest} {are} left"
+    work = f"{plural(load.items, 'open issue')}{milestones} due by {day(load.until)}{hours}; {rest} {are} left"
     return (Strong("Too much"), " for ", Foreign(load.person.name), f": {work}.")
 
 

@@ -59,18 +59,18 @@ def changes(view: View) -> Iterable[Section]:
     )
     lines: list[Line] = list(_forecast_change(view))
     rest: list[Line] = []
-    left = 0
+    unlisted = 0
     for word, uids in kinds:
         named = [view.items[uid] for uid in uids if uid in view.items]
         lines += [(Strong(word), " ", _item(view, issue)) for issue in named[:SHOWN]]
         if len(named) > SHOWN:
             lines.append((Strong(word), f" {len(named) - SHOWN} more"))
             rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
-            left += len(named) - SHOWN
+            unlisted += len(named) - SHOWN
     blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
     yield Section(title=f"What changed since {day(since_last.since.date())}", blocks=(blocks,), weight=80)
     if rest:
-        yield _folded(plural(left, "more change"), rest, left, weight=20)
+        yield _folded(plural(unlisted, "more change"), rest, unlisted, weight=20)
 
 
 def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
@@ -124,10 +124,10 @@ def decisions(view: View) -> Iterable[Section]:
     if blocks:
         yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
     if len(flagged) > SHOWN:
-        left = len(flagged) - SHOWN
+        unlisted = len(flagged) - SHOWN
         rest = [_flagged_line(view, issue, flags) for issue, flags in flagged[SHOWN:FOLDED]]
-        title = f"{plural(left, 'more issue')} that {'needs' if left == 1 else 'need'} attention"
-        yield _folded(title, rest, left, weight=15)
+        title = f"{plural(unlisted, 'more issue')} that {'needs' if unlisted == 1 else 'need'} attention"
+        yield _folded(title, rest, unlisted, weight=15)
 
 
 def _lever_line(view: View, lever: Lever) -> Line:
@@ -214,11 +214,12 @@ def _budget(view: View) -> Iterable[Line]:
         return
     text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
     if budget.remaining is not None:
-        over = (budget.spent + budget.remaining) / budget.estimate - 1
-        heading = "within the estimate" if over <= 0 else f"{over:.0%} over the estimate".replace("%", " %")
+        overrun = (budget.spent + budget.remaining) / budget.estimate - 1
+        heading = "within the estimate" if overrun <= 0 else f"{overrun:.0%} over the estimate".replace("%", " %")
         text += f", {_hours(budget.remaining)} still to do: {heading}"
-    known = f" ({plural(budget.items, 'issue')} {'has' if budget.items == 1 else 'have'} one)" if budget.items else ""
-    yield (Strong("Budget"), f": {text}{known}.")
+    have = "has" if budget.items == 1 else "have"
+    estimated = f" ({plural(budget.items, 'issue')} {have} one)" if budget.items else ""
+    yield (Strong("Budget"), f": {text}{estimated}.")
 
 
 def _hours(seconds: int) -> str:

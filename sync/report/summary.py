@@ -100,10 +100,10 @@ def status_issue_title(milestone: Milestone) -> str:
 
     Titles have no code spans, so a space follows each sign that a tracker could read as a mention or a reference.
     """
-    shown = clean(milestone.title)
+    title = clean(milestone.title)
     for sign in "@#!~%&$^*[]<>|`\\":
-        shown = shown.replace(sign, f"{sign} ")
-    return f"Health of {_kind(milestone)}: {' '.join(shown.replace('://', ': //').split())}"[:200]
+        title = title.replace(sign, f"{sign} ")
+    return f"Health of {_kind(milestone)}: {' '.join(title.replace('://', ': //').split())}"[:200]
 
 
 def status_issue_body(milestone: Milestone, project: str) -> Document:
@@ -200,10 +200,10 @@ def _where(view: View) -> Line:
         return (*line, " has no due date.")
     if health.status is Status.DONE:
         return (*line, f" was due on {day(health.due)}.")
-    left = max(0, (health.due - health.at.date()).days)
+    days_left = max(0, (health.due - health.at.date()).days)
     if health.status is Status.OVERDUE:
         return (*line, f" was due on {day(health.due)}; {plural(health.counts.open, 'issue')} still open.")
-    return (*line, f" is due on {day(health.due)}, ", "today." if left == 0 else f"in {plural(left, 'day')}.")
+    return (*line, f" is due on {day(health.due)}, ", "today." if days_left == 0 else f"in {plural(days_left, 'day')}.")
 
 
 def _when(view: View) -> Iterable[Line]:
@@ -247,16 +247,16 @@ def _about(value: date | None, horizon: date | None) -> str:
 
 
 def _due_date_moves(view: View) -> Iterable[Line]:
-    """Yield how the due date moved since the first due date ever seen."""
+    """Yield how the due date moved since the first due date."""
     health = view.health
     if health.due is None or health.baseline is None:
         return
-    seen = [entry for entry in view.due_dates if entry.due is not None]
-    moves = sum(a.due != b.due for a, b in pairwise(seen))
+    due_dates = [entry for entry in view.due_dates if entry.due is not None]
+    moves = sum(a.due != b.due for a, b in pairwise(due_dates))
     slip = (health.due - health.baseline).days
     if not moves and not slip:
         return
-    since = f" since {day(seen[0].seen.date())}" if seen else ""
+    since = f" since {day(due_dates[0].seen.date())}" if due_dates else ""
     times = f" {plural(moves, 'time')}" if moves else ""
     if health.replan is not None:
         yield ("A later date alone is not progress: it is on track again once work since the move bears that out.",)

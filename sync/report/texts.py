@@ -40,7 +40,7 @@ SHORT_LIMIT = 2_000
 class ReportInput(Struct, frozen=True, kw_only=True):
     """Facts from which the texts of one milestone are built.
 
-    ``now``: time of the run (UTC). ``last``: marker of our summary comment on the tracker; None before the first one.
+    ``now``: time of the run (UTC). ``last_summary``: marker of our summary comment on the tracker; None without one.
     ``override``: status that a person set by a command. ``record``: closing record of a milestone that is done.
     ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
     None while there is no status issue.
@@ -49,7 +49,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     milestone: AssessedMilestone
     instance: str
     now: datetime
-    last: Marker | None = None
+    last_summary: Marker | None = None
     override: Override | None = None
     record: ClosingRecord | None = None
     page: str = ""
@@ -85,20 +85,20 @@ def build_texts(facts: ReportInput) -> Texts:
     milestone, reminder_rules = facts.milestone, facts.reminder_rules
     tracker_milestone, project = milestone.milestone, milestone.project.key
     view = replace(build_view(milestone, now=facts.now), override=facts.override, page=facts.page)
-    steady = _with_unchanged_probability(view, facts.last)
-    is_same = facts.last is not None and facts.last.meaning == meaning(steady)
+    steady = _with_unchanged_probability(view, facts.last_summary)
+    is_same = facts.last_summary is not None and facts.last_summary.meaning == meaning(steady)
     announced = steady if is_same else view  # a comment that is rewritten anyway shows the present probability
-    hash_ = meaning(announced)
-    shown = _with_changes(view, facts, hash_)
+    meaning_hash = meaning(announced)
+    shown = _with_changes(view, facts, meaning_hash)
     reminders = wanted_reminders(milestone, facts.now, reminder_rules)
-    asked = reminder(reminders, milestone.named.owner, project, reminder_rules)
+    reminder_comment = reminder(reminders, milestone.named.owner, project, reminder_rules)
     return Texts(
         summary=_comment(milestone, report.summary(shown)),
-        meaning=hash_,
+        meaning=meaning_hash,
         probability=announced.health.probability,
         transition=lambda before: _comment(milestone, report.transition(shown, before)),
         closing=None if facts.record is None else _comment(milestone, _closing(facts.record, reminder_rules)),
-        reminder=None if asked is None else _comment(milestone, asked),
+        reminder=None if reminder_comment is None else _comment(milestone, reminder_comment),
         issue_title=report.status_issue_title(tracker_milestone),
         issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
         description=_description(milestone, steady, facts.instance),
@@ -117,7 +117,7 @@ def _closing(record: ClosingRecord, reminder_rules: ReminderRules) -> Document:
 
 
 def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
-    """Return the description lines with their markers: empty when not asked for, None when not possible."""
+    """Return the description lines with their markers: empty when not configured, None when not possible."""
     capabilities = milestone.source.connector.capabilities
     if not capabilities.description_limit or milestone.milestone.kind not in (
         MilestoneKind.MILESTONE,
@@ -133,7 +133,7 @@ def _description(milestone: AssessedMilestone, view: View, instance: str) -> str
 
 
 def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | None) -> str:
-    """Return the status update for a project board; empty when not asked for or without a status issue to link to."""
+    """Return the status update for a project board; empty when not configured or without a status issue."""
     capabilities = milestone.source.connector.capabilities
     board = milestone.source.optional_outputs_of(milestone.project.key).project_status
     if issue_url is None or not capabilities.boards or not board:
@@ -141,15 +141,15 @@ def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | Non
     return render(report.board_update(view, issue_url), capabilities.markup, SHORT_LIMIT)
 
 
-def _with_changes(view: View, facts: ReportInput, hash_: str) -> View:
+def _with_changes(view: View, facts: ReportInput, meaning_hash: str) -> View:
     """Add the changes since the last comment with another meaning.
 
     While the comment keeps its meaning, its list of changes stays the same.
     """
-    last = facts.last
+    last = facts.last_summary
     if last is None:
         return view
-    is_same = last.meaning == hash_
+    is_same = last.meaning == meaning_hash
     since = last.previous_change_at if is_same else last.changed_at or last.written
     if since is None:
         return view

@@ -22,7 +22,7 @@ from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import DueDate
 from sync.report.phrases import STATUS, percent
 
-__all__ = ["Schedule", "TimelineEntry", "Waits", "icalendar", "mermaid", "schedule"]
+__all__ = ["Schedule", "TimelineEntry", "Waits", "build_schedule", "icalendar", "mermaid"]
 
 
 class Waits(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     chains: tuple[tuple[str, ...], ...]
 
 
-def schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Schedule:
+def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Schedule:
     """Build what `milesync timeline` shows: running milestones, and ended ones for which another milestone waits."""
     written = {milestone.uid: milestone.written for milestone in portfolio.milestones}
     needed = {d.before for d in portfolio.dependencies}
@@ -157,30 +157,30 @@ def _chains(portfolio: Portfolio, written: dict[str, str]) -> list[tuple[str, ..
 _UNSAFE = re.compile(r"[^\w .()/+-]+", re.ASCII)
 
 
-def mermaid(shown: Schedule) -> str:
+def mermaid(schedule: Schedule) -> str:
     """Return a Mermaid gantt chart: a bar to the due date, a diamond at the date that is 85 % certain."""
     lines = [
         "gantt",
-        f"    title Milestones on {shown.at.date()}",
+        f"    title Milestones on {schedule.at.date()}",
         "    dateFormat YYYY-MM-DD",
         "    axisFormat %d %b %Y",
         "    inclusiveEndDates",
     ]
     section = ""
-    for n, entry in enumerate(shown.milestones):
+    for n, entry in enumerate(schedule.milestones):
         if entry.due is None and entry.p85 is None:
             continue
-        where = _safe(entry.id.rpartition(":")[2].rstrip("0123456789").rstrip("#%/") if entry.url else "joint")
-        if where != section:
-            section = where
+        section_name = _safe(entry.id.rpartition(":")[2].rstrip("0123456789").rstrip("#%/") if entry.url else "joint")
+        if section_name != section:
+            section = section_name
             lines.append(f"    section {section}")
-        begin = entry.start or shown.at.date()
-        crit = "crit, " if entry.id in shown.critical else ""
+        begin = entry.start or schedule.at.date()
+        critical = "crit, " if entry.id in schedule.critical else ""
         state = "done, " if entry.status is Status.DONE else "active, "
         if entry.due is not None:
-            lines.append(f"    - {_safe(entry.title)} :{crit}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
+            lines.append(f"    - {_safe(entry.title)} :{critical}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
         if entry.p85 is not None and entry.status is not Status.DONE:
-            lines.append(f"    - {_safe(entry.title)} 85 percent certain :{crit}milestone, p{n}, {entry.p85}, 0d")
+            lines.append(f"    - {_safe(entry.title)} 85 percent certain :{critical}milestone, p{n}, {entry.p85}, 0d")
     return "\n".join(lines) + "\n"
 
 
@@ -192,7 +192,7 @@ def _safe(text: str) -> str:
 # --- iCalendar -------------------------------------------------------------------------------------------------------
 
 
-def icalendar(shown: Schedule, instance: str) -> bytes:
+def icalendar(schedule: Schedule, instance: str) -> bytes:
     """Return an RFC 5545 calendar: per milestone an all-day event on its due day, and one on its 85 % day.
 
     Events keep their identity in each export, so a subscribed calendar moves them. Raises ImportError without the
@@ -204,11 +204,11 @@ def icalendar(shown: Schedule, instance: str) -> bytes:
     calendar.add("prodid", "-//milesync//timeline//EN")
     calendar.add("version", "2.0")
     calendar.add("name", f"milesync {instance}")
-    for entry in shown.milestones:
+    for entry in schedule.milestones:
         for kind, day, words in _days(entry):
             event = ical.Event()
             event.add("uid", f"{kind}-{_identity(entry.id)}@{instance}.milesync")
-            event.add("dtstamp", shown.at.astimezone(UTC))
+            event.add("dtstamp", schedule.at.astimezone(UTC))
             event.add("dtstart", day)
             event.add("dtend", day + timedelta(days=1))
             event.add("summary", f"{words}: {entry.title}")

@@ -222,14 +222,14 @@ def _days(start: date, until: date) -> Sequence[date]:
 
 def _budget(items: Iterable[Issue]) -> Budget | None:
     """Add up the budget of the present members; None when no item has an estimate or spent time."""
-    known = [item for item in items if item.estimate is not None or item.spent]
-    if not known:
+    budgeted = [item for item in items if item.estimate is not None or item.spent]
+    if not budgeted:
         return None
     return Budget(
-        estimate=sum(item.estimate or 0 for item in known),
-        spent=sum(item.spent or 0 for item in known),
-        remaining=sum(_remaining(item) for item in known),
-        items=sum(1 for item in known if item.estimate),
+        estimate=sum(item.estimate or 0 for item in budgeted),
+        spent=sum(item.spent or 0 for item in budgeted),
+        remaining=sum(_remaining(item) for item in budgeted),
+        items=sum(1 for item in budgeted if item.estimate),
     )
 
 

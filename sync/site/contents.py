@@ -42,12 +42,12 @@ __all__ = ["ChangesSince", "Contents", "StaleProject", "gather"]
 
 @dataclass(frozen=True)
 class ChangesSince:
-    """Changes since an earlier time (UTC). ``recomputed``: no assessment was stored then, so it was replayed."""
+    """Changes since an earlier time (UTC). ``is_recomputed``: no assessment was stored then, so it was replayed."""
 
     at: datetime
     word: str
     changes: tuple[Change, ...]
-    recomputed: bool
+    is_recomputed: bool
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,11 @@ def _changes_since(
 ) -> ChangesSince:
     """Compare the rows with the assessments stored by ``at``; replay them when none are stored."""
     then = store.as_of(at, audience.name)
-    recomputed = not then
-    if recomputed:
+    is_recomputed = not then
+    if is_recomputed:
         then = _summaries(build_portfolio(Snapshot(store, sources, at, book, replay=True, audience=audience)))
     shown = [row for row in rows if row.health.status is not Status.DONE or row.uid in then]
-    return ChangesSince(at, word, tuple(changes(shown, then)), recomputed)
+    return ChangesSince(at, word, tuple(changes(shown, then)), is_recomputed)
 
 
 def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
@@ -158,20 +158,20 @@ def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audie
     An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
     the report for everybody lists it.
     """
-    failed, found = store.stale_projects(), set[tuple[str, datetime | None]]()
+    failed, stale = store.stale_projects(), set[tuple[str, datetime | None]]()
     for source in sources:
         origin = source.connector.base_url
         watched = store.watched_projects(source.name, origin)
-        known = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
-        named = known.union(source.projects) if audience is EVERYBODY else known
-        found |= {(f"{source.name}:{key}", failed[origin, key]) for key in named if (origin, key) in failed}
-    return tuple(StaleProject(name, since) for name, since in sorted(found, key=lambda pair: pair[0]))
+        pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
+        keys = pulled.union(source.projects) if audience is EVERYBODY else pulled
+        stale |= {(f"{source.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
+    return tuple(StaleProject(name, since) for name, since in sorted(stale, key=lambda pair: pair[0]))
 
 
 def _earlier_assessments(store: Store, reading: Snapshot, audience: Audience) -> dict[str, list[AssessmentSummary]]:
     """Return the assessments that changed what an audience knew, up to the time of the reading, by container."""
-    found = store.status_changes(audience.name)
-    return {name: [said for said in told if said.at <= reading.at] for name, told in found.items()}
+    assessments = store.status_changes(audience.name)
+    return {name: [entry for entry in entries if entry.at <= reading.at] for name, entries in assessments.items()}
 
 
 def _pages(

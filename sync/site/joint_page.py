@@ -86,7 +86,7 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     return BurnUp(
         points=points,
         today=until,
-        over=health.status is Status.DONE,
+        is_ended=health.status is Status.DONE,
         due=health.due,
         baseline=health.baseline,
         p50=dates.p50,

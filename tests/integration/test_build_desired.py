@@ -45,7 +45,7 @@ def assessed(world: World) -> AssessedMilestone:
 def desired(milestone: AssessedMilestone, issue: StatusIssue | None, now: datetime = NOW) -> Desired:
     """The desired state of a milestone whose status issue is as given, without commands and earlier writes."""
     last = last_marker(milestone.uid, issue, "acme")
-    texts = build_texts(ReportInput(milestone=milestone, instance="acme", now=now, last=last))
+    texts = build_texts(ReportInput(milestone=milestone, instance="acme", now=now, last_summary=last))
     commands, previous = CommandState(), PreviousWrites()
     return build_desired(milestone, texts, last, commands=commands, previous=previous, remind_every=7, is_quiet=False)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sync.history.calendar import Calendar
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Visibility
-from sync.report.timeline import Schedule, TimelineEntry, icalendar, mermaid, schedule
+from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 from tests.portfolio_world import NOW, World, page, running
 
 JOINT = JointMilestone(name="GA: now; #1", members=(running("app"), running("api")))
@@ -23,7 +23,7 @@ def shown() -> Schedule:
         page("app"), page("api", late=True, still_open=9, visibility=Visibility.PROJECT), page("web", due=None)
     )
     whole = world.whole(JOINT, dependencies=[(running("api"), running("app"))])
-    return schedule(whole, NOW, Calendar.plain())
+    return build_schedule(whole, NOW, Calendar.plain())
 
 
 def _entry(shown: Schedule, written: str) -> TimelineEntry:
@@ -38,7 +38,7 @@ def test_what_waits_says_for_what_and_what_it_loses(shown: Schedule) -> None:
     assert app.days_lost > 1
     # here the operator sees everything: this is later than what the private predecessor lets readers know
     assert shown.critical == (running("api"), running("app"))
-    alone = schedule(World(page("app")).whole(), NOW, Calendar.plain())
+    alone = build_schedule(World(page("app")).whole(), NOW, Calendar.plain())
     before = _entry(alone, running("app"))
     assert before.p50 is not None
     assert app.p50 is None or app.p50 > before.p50
