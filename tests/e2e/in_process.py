@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -42,8 +43,14 @@ class Done:
         return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
 
 
-def milesync(*words: str, env: Mapping[str, str | None] | None = None, typed: str = "") -> Done:
-    """Run a command to its end; ``env`` comes on top of the tokens (None takes one away), ``typed`` is its input."""
+def milesync(
+    *words: str, config: Path | None = None, env: Mapping[str, str | None] | None = None, typed: str = ""
+) -> Done:
+    """Run a command to its end.
+
+    ``env`` is added to the environment with the tokens (None removes a variable), ``typed`` is standard input.
+    """
+    words = (*words, "--config", str(config)) if config else words
     changed = {**ENVIRONMENT, **(env or {})}
     environ = {name: value for name, value in changed.items() if value is not None}
     out, err, root = io.StringIO(), io.StringIO(), logging.getLogger()

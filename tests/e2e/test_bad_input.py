@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.sandbox.world import Fault
+from tests.e2e.in_process import milesync
 from tests.e2e.small_world import ours, served
-from tests.e2e.subprocesses import milesync
 
 LIST = {"gh": "POST /graphql", "gl": "GET /api/v4/projects"}
 
@@ -24,8 +23,8 @@ def test_an_unreachable_tracker_delays_nobody(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
         config.write_text(config.read_text().replace(world.github.url, "http://127.0.0.1:9"))
         done = milesync("run", "--first-run", "--json", config=config)
-        assert done.returncode == 3, done.stderr
-        document = json.loads(done.stdout)
+        assert done.code == 3, done.err
+        document = done.document
         assert "gh" in errors(document)
         assert "did not answer" in errors(document)
         assert ours(world.gitlab)
@@ -37,15 +36,15 @@ def test_when_nothing_goes_through_the_code_is_one(tmp_path: Path) -> None:
         config.write_text(
             text.replace(world.github.url, "http://127.0.0.1:9").replace(world.gitlab.url, "http://127.0.0.1:9")
         )
-        assert milesync("run", "--first-run", config=config).returncode == 1
+        assert milesync("run", "--first-run", config=config).code == 1
 
 
 def test_a_wrong_token_is_named_as_such(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
         world.github.token = "another"
         done = milesync("run", "--first-run", "--json", config=config)
-        assert done.returncode == 3
-        assert "refused the token" in errors(json.loads(done.stdout))
+        assert done.code == 3
+        assert "refused the token" in errors(done.document)
         assert world.github.writes == []
         assert ours(world.gitlab)
 
@@ -55,8 +54,8 @@ def test_a_project_that_is_gone_is_named_and_the_other_goes_on(tmp_path: Path, n
     with served(tmp_path) as (_, config):
         config.write_text(config.read_text().replace(f'"{key}"', f'"{key}", "acme/gone"'))
         done = milesync("run", "--first-run", "--json", config=config)
-        assert done.returncode == 3, done.stderr
-        document = json.loads(done.stdout)
+        assert done.code == 3, done.err
+        document = done.document
         assert {(row["connection"], row["project"]) for row in document["errors"]} == {(name, "acme/gone")}
         assert "not there" in errors(document)
         assert document["milestones"] == 2
@@ -79,8 +78,8 @@ def test_a_malformed_answer_is_one_error_and_no_write(tmp_path: Path, name: str,
         tracker = world.github if name == "gh" else world.gitlab
         tracker.faults.append(Fault(fault.kind, LIST[name], fault.times, fault.status, {}, fault.body))
         done = milesync("run", "--first-run", "--json", config=config)
-        assert done.returncode == 3, done.stdout + done.stderr
-        document = json.loads(done.stdout)
+        assert done.code == 3, done.out + done.err
+        document = done.document
         assert {row["connection"] for row in document["errors"]} == {name}
         assert said in errors(document)
         assert tracker.writes == []
@@ -88,14 +87,14 @@ def test_a_malformed_answer_is_one_error_and_no_write(tmp_path: Path, name: str,
 
 def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
-        assert milesync("run", "--first-run", config=config).returncode == 0
+        assert milesync("run", "--first-run", config=config).code == 0
         label = [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments]
         before = ours(world.gitlab)[0]
         writes = len(world.gitlab.writes)
         world.gitlab.faults.append(Fault("html", "issues?", times=1))
         done = milesync("run", "--json", config=config)
-        assert done.returncode == 3, done.stdout
-        assert json.loads(done.stdout)["status"]["unknown"] == 1
+        assert done.code == 3, done.out
+        assert done.document["status"]["unknown"] == 1
         assert len(ours(world.gitlab)) == 1
         after = ours(world.gitlab)[0]
         assert after != before
@@ -103,7 +102,7 @@ def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
         assert len(world.gitlab.writes) == writes + 1
         assert [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments] == label
         world.gitlab.faults.clear()
-        assert milesync("run", config=config).returncode == 0
+        assert milesync("run", config=config).code == 0
         assert "the data is stale" not in ours(world.gitlab)[0]
 
 
@@ -116,12 +115,12 @@ def test_a_secret_is_in_no_log_plan_database_or_comment(tmp_path: Path) -> None:
         texts = []
         for words in (["plan", "-v", "--out", plan], ["run", "-v", "--json"], ["status", "--json"]):
             done = milesync(*words, config=config, env=env)
-            texts += [done.stdout, done.stderr]
+            texts += [done.out, done.err]
         world.github.faults.append(Fault("html", times=99))
         world.gitlab.token = "another"
         done = milesync("run", "-v", config=config, env=env)
-        assert done.returncode == 1
-        texts += [done.stdout, done.stderr, *ours(world.github), *ours(world.gitlab)]
+        assert done.code == 1
+        texts += [done.out, done.err, *ours(world.github), *ours(world.gitlab)]
         files = [file.read_bytes() for file in tmp_path.iterdir()]
         shapes = [canary.encode(), base64.b64encode(canary.encode())[:-2], canary[:-1].encode()]
         for blob in [text.encode() for text in texts] + files:

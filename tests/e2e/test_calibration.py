@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,14 +9,14 @@ import msgspec
 
 from sync.model.health import Dates
 from sync.store.store import Store
+from tests.e2e.in_process import milesync
 from tests.e2e.small_world import served
-from tests.e2e.subprocesses import milesync
 
 
 def test_a_date_given_with_85_percent_is_told_when_it_has_passed(tmp_path: Path) -> None:
     with served(tmp_path) as (_, config):
-        assert milesync("run", "--first-run", config=config).returncode == 0
-        nothing = json.loads(milesync("status", "--calibration", "--json", config=config).stdout)
+        assert milesync("run", "--first-run", config=config).code == 0
+        nothing = milesync("status", "--calibration", "--json", config=config).document
         assert all(row["dates"] == 0 for row in nothing["streams"])
         with Store.open(f"sqlite:///{tmp_path}/milesync.db", create=False, clock=lambda: datetime.now(UTC)) as store:
             health = next(h for h in store.last_health().values() if h.due is not None)
@@ -32,8 +31,8 @@ def test_a_date_given_with_85_percent_is_told_when_it_has_passed(tmp_path: Path)
             )
             stream = next(iter(f.stream for f in store.forecasts() if f.container == health.container))
             store.save_health("earlier", [old], {health.container: stream})
-        scored = json.loads(milesync("status", "--calibration", "--json", config=config).stdout)
+        scored = milesync("status", "--calibration", "--json", config=config).document
         row = next(row for row in scored["streams"] if row["stream"] == stream)
         assert (row["dates"], row["held"], row["forecasts"]) == (1, 0, 1)
         assert row["words"] == "the one date given with 85 % did not hold"
-        assert "did not hold" in milesync("status", "--calibration", config=config).stdout
+        assert "did not hold" in milesync("status", "--calibration", config=config).out
