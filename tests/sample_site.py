@@ -10,7 +10,7 @@ from random import Random
 from sync.assess.milestone import AssessmentRules
 from sync.assess.snapshot import Snapshot
 from sync.engine.engine import Engine
-from sync.model.audience import EVERYBODY, Audience
+from sync.model.audience import OPERATOR, Audience
 from sync.model.joint import JointMilestone
 from sync.model.policy import Limits
 from sync.model.tracker_data import (
@@ -187,7 +187,7 @@ def reading(engine: Engine) -> Snapshot:
     return Snapshot(engine.store, engine.sources, NOW, engine.rules)
 
 
-def contents(engine: Engine, audience: Audience = EVERYBODY) -> Contents:
+def contents(engine: Engine, audience: Audience = OPERATOR) -> Contents:
     return gather(engine.store, engine.sources, NOW, engine.rules, audience)
 
 

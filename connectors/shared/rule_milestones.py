@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from sync.model.tracker_data import RULE, Issue, Milestone, MilestoneKind, Project, State, alike
+from sync.model.tracker_data import RULE_ID_PREFIX, Issue, Milestone, MilestoneKind, Project, State, matches_pattern
 from sync.tracker.protocol import Page
 
 __all__ = ["Rule", "RuleMilestones"]
@@ -35,7 +35,7 @@ class Rule(Struct, frozen=True):
     def id(self, project: str) -> str:
         """The id of the rule's milestone in a project (native id)."""
         digest = blake2b(f"{self.sign}{self.text}".encode(), digest_size=6).hexdigest()
-        return f"{RULE}{digest}-{project}"
+        return f"{RULE_ID_PREFIX}{digest}-{project}"
 
     def milestone(self, project: Project) -> Milestone:
         """The rule's milestone in a project."""
@@ -61,7 +61,7 @@ class RuleMilestones:
 
     def of(self, project: str) -> list[Rule]:
         """The rules that name a project (by key)."""
-        return [rule for rule in self._rules if alike(project, rule.projects)]
+        return [rule for rule in self._rules if matches_pattern(project, rule.projects)]
 
     def fingerprint(self, project: str) -> str:
         """Fingerprint of the rules of a project (by key); empty without rules.

@@ -20,7 +20,7 @@ def new_closing_records(store: Store, assessed: Sequence[AssessedMilestone]) -> 
         milestone = done[uid]
         forecasts, was_running = store.published(uid)
         if was_running:
-            source = milestone.source.connector.base_url
+            source = milestone.connection.connector.base_url
             finished = FinishedMilestone(
                 health=milestone.health,
                 milestone=milestone.milestone,
@@ -31,6 +31,6 @@ def new_closing_records(store: Store, assessed: Sequence[AssessedMilestone]) -> 
                 forecasts=forecasts,
                 criteria=milestone.criteria,
                 project=milestone.project.key,
-                zone=milestone.source.zone,
+                zone=milestone.connection.zone,
             )
             yield closing_record(finished)

@@ -36,7 +36,7 @@ class DefinitionChecks:
 
     def findings(self, milestone: AssessedMilestone) -> tuple[Finding, ...]:
         """Return the findings about a milestone's definition; none once it has ended."""
-        if not milestone.running or milestone.health.status is Status.DONE:
+        if not milestone.is_running or milestone.health.status is Status.DONE:
             return ()
         shared = self._shared_people.get(milestone.uid, {})
         facts = DefinitionFacts(
@@ -44,7 +44,7 @@ class DefinitionChecks:
             due=milestone.health.due,
             open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
             total=milestone.health.counts.total,
-            owner=milestone.named.owner,
+            owner=milestone.overrides.owner,
             shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
             circular=self._cycles.get(milestone.uid, 0),
         )
@@ -56,13 +56,13 @@ class DefinitionChecks:
         Their work in all milestones that its readers may read counts.
         """
         today, due = milestone.health.at.date(), milestone.health.due
-        if not self._rules.reminder_rules.over_committed or not milestone.running or due is None or due < today:
+        if not self._rules.reminder_rules.over_committed or not milestone.is_running or due is None or due < today:
             return ()
         people = {person for uid in self._open_items[milestone.uid] for person in milestone.issues[uid].assignees}
         work = {
             person: [
                 work
-                for other, work in self._work_by_person[milestone.source.name, person.id]
+                for other, work in self._work_by_person[milestone.connection.name, person.id]
                 if can_read(milestone, other)
             ]
             for person in people
@@ -82,10 +82,10 @@ class DefinitionChecks:
         for uid, milestone in self._milestones.items():
             health = milestone.health
             today, start, due = health.at.date(), health.start, health.due
-            if milestone.running and start is not None and due is not None and due >= today:
+            if milestone.is_running and start is not None and due is not None and due >= today:
                 planned[uid] = max(start, today), due
                 people[uid] = frozenset(
-                    f"{milestone.source.name}/{person.id}"
+                    f"{milestone.connection.name}/{person.id}"
                     for item in self._open_items[uid]
                     for person in milestone.issues[item].assignees
                 )
@@ -102,5 +102,5 @@ class DefinitionChecks:
                 issue = milestone.issues[uid]
                 work = Workload(uid=uid, issue=issue, milestone=milestone.uid, due=due)
                 for person in issue.assignees:
-                    work_by_person[milestone.source.name, person.id].append((milestone, work))
+                    work_by_person[milestone.connection.name, person.id].append((milestone, work))
         return work_by_person

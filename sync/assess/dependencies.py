@@ -45,7 +45,7 @@ def find_dependencies(
 
     # public ones first: a private dependency must not decide which public one is ignored
     def is_public(dependency: Dependency) -> bool:
-        return milestones[dependency.before].project.public and milestones[dependency.after].project.public
+        return milestones[dependency.before].project.is_public and milestones[dependency.after].project.is_public
 
     try:
         public, public_cycles = without_cycles(configured, [own for own in linked if is_public(own)])
@@ -58,7 +58,7 @@ def find_dependencies(
             cycles[uid] += 1
     for cycle in other_cycles:
         for uid in set(cycle.ids):
-            cycles[uid] += not milestones[uid].project.public
+            cycles[uid] += not milestones[uid].project.is_public
     return DependencyGraph(tuple(dependencies), cycles)
 
 
@@ -87,7 +87,7 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
         for item in items:
             milestones_by_item[item].append(uid)
             issue = milestone.issues[item]
-            names = _names(milestone.source.name, issue.project, issue.key, issue.url)
+            names = _names(milestone.connection.name, issue.project, issue.key, issue.url)
             item_by_name.update(dict.fromkeys(names, item))
     blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
     blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -95,7 +95,7 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
         for after in uids:
             issue = milestones[after].issues[item]
             for word in issue.blocked_by:
-                names = _names(milestones[after].source.name, issue.project, word, word)
+                names = _names(milestones[after].connection.name, issue.project, word, word)
                 blocker = next((item_by_name[name] for name in names if name in item_by_name), None)
                 if blocker is None or after in milestones_by_item[blocker]:
                     continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sync.model.joint import JointMilestone
-from sync.model.tracker_data import alike
+from sync.model.tracker_data import matches_pattern
 
 __all__ = ["resolve_members"]
 
@@ -22,7 +22,9 @@ def resolve_members(joint: JointMilestone, uid_by_id: Mapping[str, str]) -> tupl
         if member in uid_by_id:
             matches = [uid_by_id[member]]
         else:
-            matches = [uid for name, uid in sorted(uid_by_id.items()) if "*" in member and alike(name, member)]
+            matches = [
+                uid for name, uid in sorted(uid_by_id.items()) if "*" in member and matches_pattern(name, member)
+            ]
         uids |= dict.fromkeys(matches)
         missing += [] if matches else [member]
     return list(uids), missing

@@ -36,7 +36,7 @@ class AssessmentRules:
     dependencies: tuple[tuple[str, str], ...] = ()
     reminder_rules: ReminderRules = field(default_factory=lambda: ReminderRules(review=()))
 
-    def quiet(self, at: datetime, zone: ZoneInfo) -> bool:
+    def is_quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether no new status is published at ``at`` (UTC): a day without work in ``zone``."""
         return self.keep_quiet and not self.calendar.is_working_day(at.astimezone(zone).date())
 
@@ -45,17 +45,16 @@ class AssessmentRules:
 class AssessedMilestone:
     """One milestone with its health and everything that its comment shows.
 
-    ``memberships`` are those of its items, ``issues`` by uid. ``running``: not ended at that time. ``reported``: it has
-    a status issue. ``read_at``: last complete pull of its project (UTC). ``forecasts``: those of the last weeks.
-    ``estimated``: item uid -> time of its last new estimate. ``calibration``: the score of the stream's forecasts in
-    words.
+    ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
+    complete pull of its project (UTC). ``forecasts``: those of the last weeks. ``estimated_at``: item uid -> time of
+    its last new estimate. ``calibration``: the score of the stream's forecasts in words.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``aggregate``: its health depends on milestones that its readers
     may not read.
     """
 
-    source: Connection
+    connection: Connection
     project: Project
     milestone: Milestone
     uid: str
@@ -65,13 +64,13 @@ class AssessedMilestone:
     memberships: Sequence[Membership]
     issues: Mapping[str, Issue]
     due_dates: tuple[DueDate, ...]
-    named: MilestoneOverrides
+    overrides: MilestoneOverrides
     project_keys: Mapping[str, str]
-    running: bool
-    reported: bool
+    is_running: bool
+    has_status_issue: bool
     read_at: datetime | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
-    estimated: Mapping[str, datetime] = field(default_factory=dict)
+    estimated_at: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -83,9 +82,9 @@ class AssessedMilestone:
     @property
     def report_on(self) -> str:
         """The status issue that the configuration names; empty without one."""
-        return self.named.report_on
+        return self.overrides.report_on
 
     @property
-    def current(self) -> bool:
+    def is_current(self) -> bool:
         """True if it runs, or still has a status issue. Other milestones ended before milesync observed them."""
-        return self.running or self.reported
+        return self.is_running or self.has_status_issue

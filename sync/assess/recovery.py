@@ -38,7 +38,7 @@ def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: st
         status=last.status,
         band=last.status,
         since=last.since or last.written,
-        was=None,
+        previous_status=None,
         due=last.due,
         baseline=last.baseline,
         probability=last.probability,

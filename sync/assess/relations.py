@@ -116,14 +116,14 @@ class _PortfolioBuilder:
         public_reason = {uid for uids, _ in self.snapshot.members.values() for uid in uids}
         for dependency in dependencies:
             uids = {dependency.before, dependency.after}
-            if all(self.alone[uid].project.public for uid in uids):
+            if all(self.alone[uid].project.is_public for uid in uids):
                 public_reason |= uids
         needed = public_reason | {uid for own in dependencies for uid in (own.before, own.after)}
-        return sorted(needed, key=lambda uid: (not (uid in public_reason and self.alone[uid].project.public), uid))
+        return sorted(needed, key=lambda uid: (not (uid in public_reason and self.alone[uid].project.is_public), uid))
 
     def _forecast_batches(self, uids: Sequence[str]) -> dict[str, tuple[ForecastBatch, int]]:
         """Return, for each milestone, the batch that forecasts it and its position there. One batch per history."""
-        histories = {uid: self.snapshot.history(self.alone[uid].source, self.alone[uid].project)[0] for uid in uids}
+        histories = {uid: self.snapshot.history(self.alone[uid].connection, self.alone[uid].project)[0] for uid in uids}
         positions: dict[str, tuple[ForecastBatch, int]] = {}
         for history in {id(history): history for history in histories.values()}.values():
             own = [uid for uid in uids if histories[uid] is history]
@@ -159,7 +159,7 @@ class _PortfolioBuilder:
         return dict(zip(uids, paths, strict=True))
 
     def _correlation(self, uids: Sequence[str]) -> Floats:
-        history, _ = self.snapshot.history(self.alone[uids[0]].source)
+        history, _ = self.snapshot.history(self.alone[uids[0]].connection)
         return joint_forecast.correlation_matrix(history, [self.alone[uid].stream for uid in uids], self.now)
 
     def _propagate(self, paths: Mapping[str, Floats], dependencies: Sequence[Dependency]) -> Propagated:
@@ -170,7 +170,7 @@ class _PortfolioBuilder:
     def _health_after_others(self, uid: str, propagation: Propagated) -> Health:
         """Return the health of a milestone after those that it waits for."""
         milestone, predecessors = self.alone[uid], propagation.deciding[uid]
-        _, parameters = self.snapshot.history(milestone.source, milestone.project)
+        _, parameters = self.snapshot.history(milestone.connection, milestone.project)
         horizon = max(self.curves[name].horizon for name in (uid, *predecessors))
         return moved_health(
             milestone.health,
@@ -245,7 +245,7 @@ class _PortfolioBuilder:
 
 def _open_items(milestone: AssessedMilestone, snapshot: Snapshot) -> list[str]:
     """Return the uids of the open items of a milestone; none once it has ended."""
-    if not milestone.running:
+    if not milestone.is_running:
         return []
     return [
         membership.item

@@ -12,7 +12,7 @@ import msgspec
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import containers as containers_
 from sync.history.membership_table import MembershipTable
-from sync.model.audience import EVERYBODY, Audience
+from sync.model.audience import OPERATOR, Audience
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
@@ -141,9 +141,9 @@ def load_rows(
     projects = {
         project.id: project
         for project in store.projects(source)
-        if project.id in watched and audience.sees(connection.name, project)
+        if project.id in watched and audience.may_read(connection.name, project)
     }
-    if audience is not EVERYBODY:
+    if audience is not OPERATOR:
         watched = frozenset(projects)
     milestones = _load_milestones(store, connection, projects, at)
     rules = ItemRules(

@@ -24,7 +24,7 @@ from sync.health.assess import AssessmentInputs
 from sync.health.status import stale_health
 from sync.history.ledger import days
 from sync.history.membership_table import ledger_of
-from sync.model.audience import EVERYBODY, Audience
+from sync.model.audience import OPERATOR, Audience
 from sync.model.health import Health
 from sync.model.membership import Container
 from sync.model.published import PublishedForecast
@@ -53,7 +53,7 @@ class Snapshot:
         rules: AssessmentRules,
         *,
         replay: bool = False,
-        audience: Audience = EVERYBODY,
+        audience: Audience = OPERATOR,
         rows: Sequence[ConnectionRows] | None = None,
     ) -> None:
         self.at, self.rules = at, rules
@@ -66,7 +66,7 @@ class Snapshot:
         uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.milestones.items()}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
-        tolerance, only_known = rules.parameters.tolerance, audience is not EVERYBODY
+        tolerance, only_known = rules.parameters.tolerance, audience is not OPERATOR
         self.scores = track_record(store, self.ledger, tolerance, at, complete, only_known=only_known)
         self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         past_scores = {} if replay else self.scores
@@ -86,7 +86,7 @@ class Snapshot:
 
         For a public ``project`` it is the public history, otherwise the whole one.
         """
-        return self._histories.tables(connection.tolerance, public=project is not None and project.public)
+        return self._histories.tables(connection.tolerance, public=project is not None and project.is_public)
 
     def assess(self) -> list[AssessedMilestone]:
         """Return every milestone that the configuration admits, with its health, in the order of written ids."""
@@ -118,7 +118,7 @@ class _Histories:
 
     def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules, at: datetime) -> None:
         containers = [container for own in rows for container in own.containers.values()]
-        public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).public]
+        public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).is_public]
         memberships = [own.memberships for own in rows]
         self.ledger = ledger_of(containers, memberships)
         self._public = self.ledger if len(public) == len(containers) else ledger_of(public, memberships)
@@ -177,7 +177,7 @@ def _visibility_groups(
     rows: ConnectionRows, runs: _PreviousRuns, scores: Mapping[str, StreamScore]
 ) -> Iterator[_VisibilityGroup]:
     for public in (True, False):
-        own = {uid: milestone for uid, milestone in rows.milestones.items() if rows.project_of(uid).public is public}
+        own = {uid: milestone for uid, milestone in rows.milestones.items() if rows.project_of(uid).is_public is public}
         if own:
             inputs = AssessmentInputs(
                 previous=runs.healths,
@@ -201,7 +201,7 @@ def _assessed(
         if key in runs.stale:
             verdict = stale_health(verdict, runs.healths.get(uid), runs.stale[key])
         yield AssessedMilestone(
-            source=rows.connection,
+            connection=rows.connection,
             project=project,
             milestone=milestone,
             uid=uid,
@@ -211,12 +211,12 @@ def _assessed(
             memberships=rows.by_container.get(uid, ()),
             issues=rows.issues,
             due_dates=tuple(rows.due_dates.get(milestone.id, ())),
-            named=overrides,
+            overrides=overrides,
             project_keys=rows.project_keys,
-            running=container.ended is None,
-            reported=uid in runs.reported or bool(overrides.report_on),
+            is_running=container.ended is None,
+            has_status_issue=uid in runs.reported or bool(overrides.report_on),
             read_at=runs.read_at.get(key),
             forecasts=runs.forecasts.get(uid, ()),
-            estimated=rows.estimated,
+            estimated_at=rows.estimated,
             calibration=score_in_words(group.inputs.scores, container.stream),
         )

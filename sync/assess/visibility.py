@@ -15,13 +15,13 @@ __all__ = ["can_read", "commitment_for", "may_depend_on"]
 
 def can_read(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
     """Return whether everyone who reads the comment of ``reader`` may read the ``other`` milestone."""
-    same_project = reader.source.name == other.source.name and reader.project.id == other.project.id
-    return same_project or other.project.public
+    same_project = reader.connection.name == other.connection.name and reader.project.id == other.project.id
+    return same_project or other.project.is_public
 
 
 def may_depend_on(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
     """Return whether the published status and dates of ``reader`` may depend on the ``other`` milestone."""
-    return can_read(reader, other) or other.source.share == "aggregate"
+    return can_read(reader, other) or other.connection.share == "aggregate"
 
 
 def commitment_for(

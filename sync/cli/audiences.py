@@ -6,7 +6,7 @@ import typer
 
 from config.settings import Settings
 from sync.engine.engine import Engine
-from sync.model.audience import EVERYBODY, PUBLIC, Audience
+from sync.model.audience import OPERATOR, PUBLIC, Audience
 
 __all__ = ["configured_audiences", "find_audience"]
 
@@ -22,7 +22,7 @@ def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
     Raises `typer.BadParameter` for an unknown name, as an empty report would look like good news.
     """
     if not name:
-        return EVERYBODY
+        return OPERATOR
     configured = configured_audiences(settings)
     if name == PUBLIC or name in configured:
         return configured.get(name, Audience(PUBLIC))

@@ -132,7 +132,7 @@ def milestone_table(
 ) -> RenderableType:
     """Table of the running milestones, or of all with ``every``. Joint milestones are last. ``lint`` adds findings."""
     shown: list[AssessedMilestone | AssessedJointMilestone] = [
-        milestone for milestone in assessed if every or milestone.current
+        milestone for milestone in assessed if every or milestone.is_current
     ]
     shown = sorted(shown, key=lambda milestone: (_ORDER.index(milestone.health.status), milestone.written)) + list(
         joints
@@ -294,7 +294,7 @@ def _is_flat(values: Sequence[Any]) -> bool:
 
 def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
     """The JSON document of ``run`` and ``apply``. ``requests`` is the number of requests by connection."""
-    current = [milestone for milestone in result.assessed if milestone.current]
+    current = [milestone for milestone in result.assessed if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     return {
         "milestones": len(current),
@@ -314,7 +314,7 @@ def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
 
 def summary_line(result: Result) -> Text:
     """The run in one line."""
-    current = [milestone for milestone in result.assessed if milestone.current]
+    current = [milestone for milestone in result.assessed if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     parts = [f"{counted[status]} {phrases.STATUS[status]}" for status in _ORDER if counted[status]]
     wrote = phrases.plural(len(result.written), "write") if result.written else "nothing written"

@@ -19,7 +19,7 @@ from sync.cli.audiences import find_audience
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, parse_as_of, print_json
 from sync.cli.session import open_engine
 from sync.engine.engine import Engine
-from sync.model.audience import EVERYBODY, Audience
+from sync.model.audience import OPERATOR, Audience
 from sync.model.health import UnknownCause
 from sync.pull.progress import Failure
 from sync.report.phrases import plural
@@ -78,7 +78,7 @@ def refresh_report(engine: Engine, settings: Settings) -> None:
 
 
 def write_report(
-    engine: Engine, out: Path, at: datetime | None, audience: Audience = EVERYBODY, *, keep: bool = False
+    engine: Engine, out: Path, at: datetime | None, audience: Audience = OPERATOR, *, keep: bool = False
 ) -> dict[str, int]:
     """Write the report for an audience, as of the time ``at`` (None: now). Return the number of pages, files and bytes.
 
@@ -104,7 +104,7 @@ def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
     fresh = [
         milestone
         for milestone in contents.assessed
-        if milestone.current and milestone.health.unknown is not UnknownCause.STALE
+        if milestone.is_current and milestone.health.unknown is not UnknownCause.STALE
     ]
     healths = [milestone.health for milestone in fresh] + [
         joint.health for joint in contents.joints if not joint.is_stale

@@ -87,7 +87,7 @@ class PortfolioSource:
 def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[MilestoneState]:
     """Yield the milestones of an audience, and the joint milestones of which it may read every member."""
     for milestone in portfolio.milestones:
-        if audience.shown(milestone.written):
+        if audience.is_shown(milestone.written):
             yield MilestoneState(
                 uid=milestone.uid,
                 title=milestone.milestone.title,
@@ -95,11 +95,11 @@ def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[Miles
                 project=milestone.project.key,
                 url=milestone.milestone.url,
                 ended=None
-                if milestone.running
+                if milestone.is_running
                 else milestone.milestone.closed_at or milestone.milestone.updated_at or milestone.health.at,
             )
     for joint in portfolio.joints:
-        if audience.shown(joint.written) and not joint.missing:
+        if audience.is_shown(joint.written) and not joint.missing:
             health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
             since = min(
                 (member.health.stale_since for member in joint.unforecastable if member.health.stale_since),
@@ -162,7 +162,7 @@ def _assess_and_save(source: PortfolioSource, audience: Audience, run_id: str) -
     fresh = [
         milestone
         for milestone in portfolio.milestones
-        if milestone.current and milestone.health.unknown is not UnknownCause.STALE
+        if milestone.is_current and milestone.health.unknown is not UnknownCause.STALE
     ]
     healths = [milestone.health for milestone in fresh] + [
         joint.health for joint in portfolio.joints if not joint.is_stale and not joint.missing

@@ -74,7 +74,7 @@ class DesiredBuilder:
         now: datetime,
     ) -> Desired:
         last = last_marker(milestone.uid, issue, self.instance)
-        commands = evaluate_commands(issue.asked if issue else (), now, milestone.source.zone)
+        commands = evaluate_commands(issue.asked if issue else (), now, milestone.connection.zone)
         texts = build_texts(
             ReportInput(
                 milestone=milestone,
@@ -95,7 +95,7 @@ class DesiredBuilder:
             commands=commands,
             previous=previous,
             remind_every=self.rules.reminder_rules.every,
-            is_quiet=self.rules.quiet(now, milestone.source.zone),
+            is_quiet=self.rules.is_quiet(now, milestone.connection.zone),
         )
 
     def _page_url(self, milestone: AssessedMilestone, now: datetime) -> str:
@@ -104,5 +104,5 @@ class DesiredBuilder:
             return ""
         ended = milestone.milestone.closed_at
         return self.pages.url(
-            milestone.uid, milestone.written, milestone.project, running=milestone.running, ended=ended, at=now
+            milestone.uid, milestone.written, milestone.project, running=milestone.is_running, ended=ended, at=now
         )

@@ -192,8 +192,8 @@ class Engine:
         fresh = [
             milestone
             for milestone in portfolio.milestones
-            if milestone.current
-            and milestone.source.name in active
+            if milestone.is_current
+            and milestone.connection.name in active
             and milestone.health.unknown is not UnknownCause.STALE
         ]
         healths = [milestone.health for milestone in fresh]

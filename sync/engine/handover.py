@@ -51,7 +51,7 @@ class Claims:
 
 def find_claims(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Claims:
     """Observe all current milestones and return the texts of other accounts with our marker. Store no claim."""
-    current = [milestone for milestone in assessed if milestone.current]
+    current = [milestone for milestone in assessed if milestone.is_current]
     observed, instance = engine.observer.observe(current), engine.instance
     issues = [
         (milestone, claim)
@@ -84,7 +84,7 @@ def _observe_claimed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, C
         targets = [
             msgspec.structs.replace(engine.observer.target(milestone, boards.get(milestone.uid, ())), issue=claim.issue)
             for milestone, claim in issues
-            if milestone.source is connection
+            if milestone.connection is connection
         ]
         if targets:
             try:
@@ -109,7 +109,7 @@ def adopt(
             issue = observed.issues.get(milestone.uid)
             if milestone.uid in adopted and issue is not None:
                 engine.store.adopt(milestone.uid, milestone.project.id, issue, engine.clock(), engine.instance)
-    current = [milestone for milestone in assessed if milestone.current]
+    current = [milestone for milestone in assessed if milestone.is_current]
     desired = engine.desired.build(current, observed, (), engine.clock())
     return adoption(desired, observed, instance=engine.instance, now=engine.clock(), accounts=accounts)
 
@@ -140,12 +140,12 @@ def _owned_issues(engine: Engine, assessed: Sequence[AssessedMilestone], observe
             continue
         marker = Marker.decode(issue.marker)
         has_own_marker = marker is not None and marker.instance == engine.instance
-        separator = milestone.source.connector.capabilities.label_separator
+        separator = milestone.connection.connector.capabilities.label_separator
         owned.append(
             OwnedIssue(
                 **address_of_milestone(milestone),
                 issue=issue,
-                labels=frozenset(label_name(milestone.source.prefix, separator, status) for status in Status),
+                labels=frozenset(label_name(milestone.connection.prefix, separator, status) for status in Status),
                 opened=has_own_marker or (milestone.uid, issue.issue) in opened,
                 posted=milestone.uid in posted,
             )

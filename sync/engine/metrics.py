@@ -85,7 +85,7 @@ def seen(engine: Engine) -> list[ReadState]:
 
 def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -> Figures:
     """The figures of a run that has just ended with a code."""
-    finished, current = engine.clock(), [milestone for milestone in result.assessed if milestone.current]
+    finished, current = engine.clock(), [milestone for milestone in result.assessed if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     failed = Counter(failure.connection for failure in result.failures)
     runs = [run for run in engine.store.last_runs(_BACK) if run.id != engine.run_id]
@@ -111,7 +111,7 @@ def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -
 
 def round_figures(engine: Engine, ended: RoundResult, exit_code: int) -> Figures:
     """The figures of a round that has ended with a code, from the store; failures are steps, and what came after."""
-    finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.current]
+    finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     failed = Counter(ended.failures) + Counter(failure.connection for failure in engine.failures)
     runs = engine.store.last_runs(_BACK + 2 * len(engine.sources))

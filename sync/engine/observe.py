@@ -72,7 +72,7 @@ class Observer:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
-            origin = milestone.source.connector.base_url
+            origin = milestone.connection.connector.base_url
             if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
                 valid[uid] = issue
         return valid
@@ -82,7 +82,7 @@ class Observer:
         """Read the status issues of these milestones, all connections at once."""
         by_connection: dict[str, list[AssessedMilestone]] = {}
         for milestone in milestones:
-            by_connection.setdefault(milestone.source.name, []).append(milestone)
+            by_connection.setdefault(milestone.connection.name, []).append(milestone)
         observed = Observed()
         for part in side_by_side(self._observe_connection, list(by_connection.values()), list(by_connection)):
             observed = merge_observations(observed, part)
@@ -94,7 +94,7 @@ class Observer:
 
     def _observe_connection(self, milestones: Sequence[AssessedMilestone]) -> Observed:
         """Read and store the status issues of one connection's milestones."""
-        connection = milestones[0].source
+        connection = milestones[0].connection
         self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
         origin = connection.connector.base_url
         self.lease_terms.setdefault(origin, self.store.term(origin))
@@ -115,15 +115,15 @@ class Observer:
         """Return the target of a milestone; ``boards`` are the boards that carry status updates of ours."""
         stored = self.store.last_observations().get(milestone.uid)
         issue = milestone.report_on or (stored[0].issue if stored and stored[0] else "")
-        wanted = {milestone.source.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
+        wanted = {milestone.connection.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
         return Target(
             milestone=milestone.uid,
             project=milestone.project.id,
             project_key=milestone.project.key,
             issue=issue,
             instance=self.instance,
-            boards=tuple(sorted(wanted)) if milestone.source.connector.capabilities.boards else (),
-            attaching=milestone.source.attaches(milestone.project.key),
+            boards=tuple(sorted(wanted)) if milestone.connection.connector.capabilities.boards else (),
+            attaching=milestone.connection.attaches(milestone.project.key),
         )
 
 

@@ -39,7 +39,9 @@ class Planner:
         ``fresh`` observes all of them.
         """
         managed = [
-            milestone for milestone in assessed if milestone.current and milestone.source.name in self.observer.ready()
+            milestone
+            for milestone in assessed
+            if milestone.is_current and milestone.connection.name in self.observer.ready()
         ]
         if fresh:
             return self._reconcile(managed, {}, self.observer.observe(managed))
@@ -76,7 +78,7 @@ class Planner:
         """Yield the plan for the labels on the items of each connection."""
         self.finished_labels = []
         for connection in self.observer.connections:
-            milestones = [milestone for milestone in managed if milestone.source.name == connection.name]
+            milestones = [milestone for milestone in managed if milestone.connection.name == connection.name]
             if not milestones:
                 continue
             origin = connection.connector.base_url
@@ -90,6 +92,6 @@ class Planner:
 
 def allowed_writes(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[tuple[Connection, Action]]:
     """Return the planned writes that the policies of their projects allow, each with its connection."""
-    connections = {milestone.uid: milestone.source for milestone in assessed}
+    connections = {milestone.uid: milestone.connection for milestone in assessed}
     writes = [(connections[action.milestone], action) for action in plan.actions]
     return [(source, action) for source, action in writes if source.policy_of(action.project_key) is not Policy.PLAN]

@@ -22,17 +22,17 @@ def recover_lost_state(
     unknown = [
         milestone
         for milestone in assessed
-        if milestone.current
+        if milestone.is_current
         and milestone.uid not in previous
         and milestone.uid not in observed
-        and milestone.source.name in observer.ready()
+        and milestone.connection.name in observer.ready()
     ]
     observer.observe_early(unknown)
     healths = []
     for milestone in unknown:
         state = recover(milestone, observer.early.issues.get(milestone.uid), observer.instance)
         if state is not None:
-            store.note_due_dates(milestone.source.connector.base_url, milestone.milestone.id, state.due_dates)
+            store.note_due_dates(milestone.connection.connector.base_url, milestone.milestone.id, state.due_dates)
             healths.append(state.health)
     store.save_health(run_id, healths, {milestone.uid: milestone.stream for milestone in unknown})
     return bool(healths)

@@ -47,7 +47,7 @@ class Result:
     def summary(self) -> str:
         """Return the numbers of the run as JSON, for the store."""
         numbers = {
-            "milestones": sum(1 for milestone in self.assessed if milestone.current),
+            "milestones": sum(1 for milestone in self.assessed if milestone.is_current),
             "planned": len(self.plan.actions),
             "applied": len(self.written),
             "notifications": self.notifications,

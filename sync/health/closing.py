@@ -71,9 +71,9 @@ def closing_record(finished: FinishedMilestone) -> ClosingRecord:
         baseline=health.baseline,
         due=health.due,
         counts=health.counts,
-        began=began,
-        joined=joined,
-        left=left,
+        items_at_start=began,
+        items_joined=joined,
+        items_left=left,
         estimate=sum(issue.estimate or 0 for issue in items),
         spent=sum(issue.spent or 0 for issue in items if issue.estimate),
         criteria=finished.criteria,
@@ -197,14 +197,14 @@ def _forecast(record: ClosingRecord, forecasts: Sequence[PublishedForecast]) -> 
 
 def _scope(record: ClosingRecord) -> Iterable[ReviewQuestion]:
     counts = record.counts
-    if record.grown >= GROWTH and record.joined > 1:
-        yield ReviewQuestion(kind=ReviewQuestionKind.GREW, count=record.joined, of=record.began)
+    if record.grown >= GROWTH and record.items_joined > 1:
+        yield ReviewQuestion(kind=ReviewQuestionKind.GREW, count=record.items_joined, of=record.items_at_start)
     if record.moves and record.due is not None and record.baseline is not None and record.due > record.baseline:
         yield ReviewQuestion(
             kind=ReviewQuestionKind.SLIPPED, count=record.moves, days=(record.due - record.baseline).days
         )
-    if counts.removed + record.left > 1:
-        yield ReviewQuestion(kind=ReviewQuestionKind.CUT, count=counts.removed + record.left)
+    if counts.removed + record.items_left > 1:
+        yield ReviewQuestion(kind=ReviewQuestionKind.CUT, count=counts.removed + record.items_left)
 
 
 def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: str) -> Iterable[ReviewQuestion]:

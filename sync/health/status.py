@@ -153,15 +153,15 @@ def published_probability(forecast: Forecast, score: StreamScore | None, rules: 
 def with_status(health: Health, previous: Health | None, rules: Rules) -> Health:
     """Return ``health`` with the status to publish: its band, with the memory of the ``previous`` health.
 
-    Sets ``replan``, ``status``, ``since`` and ``was``. ``previous`` None: the container was never assessed before.
+    Sets ``replan``, ``status``, ``since`` and ``previous_status``. ``previous`` None: the container was never assessed.
     """
     health = replace(health, replan=replan_of(previous, health))
     status = status_with_memory(previous, health, rules)
     if previous is None:
-        return replace(health, status=status, since=health.at, was=None)
+        return replace(health, status=status, since=health.at, previous_status=None)
     if previous.status is status:
-        return replace(health, status=status, since=previous.since, was=previous.was)
-    return replace(health, status=status, since=health.at, was=previous.status)
+        return replace(health, status=status, since=previous.since, previous_status=previous.previous_status)
+    return replace(health, status=status, since=health.at, previous_status=previous.status)
 
 
 def status_with_memory(previous: Health | None, health: Health, rules: Rules) -> Status:

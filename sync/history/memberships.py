@@ -19,7 +19,7 @@ from datetime import datetime
 
 from sync.model.membership import Membership
 from sync.model.tracker_data import (
-    REMOVED,
+    REMOVED_RESOLUTIONS,
     Event,
     EventKind,
     Issue,
@@ -48,7 +48,7 @@ def memberships(
     titles: Titles,
     *,
     source: str,
-    removed: frozenset[str] = REMOVED,
+    removed: frozenset[str] = REMOVED_RESOLUTIONS,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield every membership of these issues in any milestone, as known at ``at`` (UTC; None: now).
@@ -69,7 +69,7 @@ def memberships_of(
     titles: Titles,
     *,
     source: str,
-    removed: frozenset[str] = REMOVED,
+    removed: frozenset[str] = REMOVED_RESOLUTIONS,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield the memberships of one issue, by milestone and time, from its own events; see `memberships`."""

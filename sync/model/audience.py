@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sync.model.tracker_data import Project, alike
+from sync.model.tracker_data import Project, matches_pattern
 
-__all__ = ["EVERYBODY", "PUBLIC", "Audience"]
+__all__ = ["OPERATOR", "PUBLIC", "Audience"]
 
 PUBLIC = "public"
 """Name of the audience that anybody belongs to."""
@@ -34,23 +34,23 @@ class Audience:
     reads: tuple[str, ...] | None = None
     follows: tuple[str, ...] = ("*",)
 
-    def sees(self, connection: str, project: Project) -> bool:
+    def may_read(self, connection: str, project: Project) -> bool:
         """Return whether the audience may read a project of a connection (by its configured name)."""
         written = f"{connection}:{project.key}"
         if self.name == PUBLIC:
-            return project.public
+            return project.is_public
         if self.reads is not None:
-            return project.public or _any_alike(written, self.reads)
+            return project.is_public or _matches_any(written, self.reads)
         return not self.name or self.name == written
 
-    def shown(self, written: str) -> bool:
+    def is_shown(self, written: str) -> bool:
         """Return whether the audience gets a milestone (by its written id), provided that it may read it."""
-        return _any_alike(written, self.follows)
+        return _matches_any(written, self.follows)
 
 
-def _any_alike(written: str, patterns: Iterable[str]) -> bool:
-    return any(alike(written, pattern) for pattern in patterns)
+def _matches_any(written: str, patterns: Iterable[str]) -> bool:
+    return any(matches_pattern(written, pattern) for pattern in patterns)
 
 
-EVERYBODY = Audience()
+OPERATOR = Audience()
 """The operator, who may read every configured project."""

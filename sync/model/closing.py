@@ -54,9 +54,9 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     """The closing record of one milestone, made ``at`` a time (UTC). Days are those of the project's zone.
 
     ``baseline`` is the first due date ever seen, ``due`` the last one, ``done`` the day of the last closure, or that of
-    the milestone if work was left open. Items: ``began`` at the end of the first day, ``joined`` later, ``left`` for
-    good. ``estimate`` and ``spent`` are seconds, over the items in the end. ``slips``: the due dates as they were seen,
-    oldest first, without who moved them. ``forecasts``: the published ones that are kept; stored as ``told``.
+    the milestone if work was left open. ``items_at_start``: items at the end of the first day; ``items_joined`` later;
+    ``items_left`` for good. ``estimate`` and ``spent`` are seconds, over the items in the end. ``slips``: the due dates
+    as they were seen, oldest first, without who moved them. ``forecasts``: the published ones that are kept.
     """
 
     container: str
@@ -67,9 +67,9 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     baseline: date | None = None
     due: date | None = None
     counts: Counts = Counts()
-    began: int = 0
-    joined: int = 0
-    left: int = 0
+    items_at_start: int = field(default=0, name="began")
+    items_joined: int = field(default=0, name="joined")
+    items_left: int = field(default=0, name="left")
     estimate: int = 0
     spent: int = 0
     criteria: Criteria = Criteria()
@@ -81,7 +81,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     @property
     def grown(self) -> float:
         """Items that joined after the first day, as a share of the items of the first day."""
-        return self.joined / max(1, self.began)
+        return self.items_joined / max(1, self.items_at_start)
 
     @property
     def moves(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sync.model.membership import Counts
 
@@ -157,10 +157,10 @@ class Replan(Struct, frozen=True, kw_only=True):
 class Health(Struct, frozen=True, kw_only=True):
     """The assessment of one container at one time (UTC) for one audience.
 
-    ``band`` is the status before hysteresis. ``since`` is when the status was first given, ``was`` the status before
-    it; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1; None: no
-    forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while the
-    tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
+    ``band`` is the status before hysteresis. ``since`` is when the status was first given, ``previous_status`` the one
+    before; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1. None:
+    no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
+    the tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
     """
 
     container: str
@@ -182,7 +182,7 @@ class Health(Struct, frozen=True, kw_only=True):
     basis: Basis = Basis()
     stale_since: datetime | None = None
     replan: Replan | None = None
-    was: Status | None = None
+    previous_status: Status | None = field(default=None, name="was")
 
 
 class Override(Struct, frozen=True, kw_only=True):

@@ -24,8 +24,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
-    "REMOVED",
-    "RULE",
+    "REMOVED_RESOLUTIONS",
+    "RULE_ID_PREFIX",
     "DueDate",
     "Event",
     "EventKind",
@@ -38,7 +38,7 @@ __all__ = [
     "State",
     "StatusCategory",
     "Visibility",
-    "alike",
+    "matches_pattern",
     "uid",
 ]
 
@@ -48,11 +48,11 @@ def uid(source: str, kind: str, native: str) -> str:
     return f"{source}/{kind}/{native}"
 
 
-RULE = "rule-"
+RULE_ID_PREFIX = "rule-"
 """Prefix of the ids of milestones by rule. Trackers have no history of these."""
 
 
-def alike(written: str, pattern: str) -> bool:
+def matches_pattern(written: str, pattern: str) -> bool:
     """Return whether an id as people write it matches a pattern; ``*`` matches any text."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
 
@@ -139,7 +139,7 @@ class Project(Struct, frozen=True, kw_only=True):
     visibility: Visibility = Visibility.UNKNOWN
 
     @property
-    def public(self) -> bool:
+    def is_public(self) -> bool:
         """True if anybody on the internet may read it."""
         return self.visibility is Visibility.PUBLIC
 
@@ -246,7 +246,7 @@ class DueDate(Struct, frozen=True, omit_defaults=True):
     after: datetime | None = None
 
 
-REMOVED = frozenset(
+REMOVED_RESOLUTIONS = frozenset(
     {
         *("not_planned", "duplicate"),
         *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),

@@ -56,8 +56,10 @@ _Marked = list[tuple[BoardUpdate, Marker]]
 
 def board_for(milestone: AssessedMilestone) -> str | None:
     """Return the name of the project board for a status update; empty for none, None when the tracker has no boards."""
-    capabilities = milestone.source.connector.capabilities
-    return milestone.source.optional_outputs_of(milestone.project.key).project_status if capabilities.boards else None
+    capabilities = milestone.connection.connector.capabilities
+    return (
+        milestone.connection.optional_outputs_of(milestone.project.key).project_status if capabilities.boards else None
+    )
 
 
 def plan_board_update(state: PlannerInput) -> tuple[tuple[PostBoardUpdate, ...], str]:

@@ -33,9 +33,9 @@ def build_desired(
     ``last`` is the marker of our summary comment on the tracker, None without one; ``commands`` come from the status
     issue's comments. ``remind_every`` is in days. On quiet days no new status is announced.
     """
-    capabilities, health = milestone.source.connector.capabilities, milestone.health
+    capabilities, health = milestone.connection.connector.capabilities, milestone.health
     status, since = _announced_status(health, last)
-    labels = {s: label_name(milestone.source.prefix, capabilities.label_separator, s) for s in Status}
+    labels = {s: label_name(milestone.connection.prefix, capabilities.label_separator, s) for s in Status}
     return Desired(
         milestone=milestone.uid,
         project=milestone.project.id,
@@ -52,13 +52,13 @@ def build_desired(
         remind_every=remind_every,
         issue_title=texts.issue_title,
         issue_body=texts.issue_body,
-        issue_labels=milestone.source.labels,
+        issue_labels=milestone.connection.labels,
         baseline=health.baseline,
         probability=texts.probability,
         p50=health.dates.p50,
         due=health.due,
         replan=health.replan,
-        policy=milestone.source.policy_of(milestone.project.key),
+        policy=milestone.connection.policy_of(milestone.project.key),
         may_create=milestone.milestone.state is State.OPEN and health.due is not None,
         needs_label=capabilities.needs_label_creation,
         any_case=capabilities.labels_any_case,

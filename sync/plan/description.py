@@ -28,7 +28,7 @@ def current_description(milestone: AssessedMilestone) -> CurrentDescription:
         key=milestone.milestone.key,
         url=milestone.milestone.url,
         text=milestone.milestone.description,
-        limit=milestone.source.connector.capabilities.description_limit,
+        limit=milestone.connection.connector.capabilities.description_limit,
     )
 
 

@@ -76,16 +76,16 @@ def plan_item_labels(
     subjects += _orphans(milestones, labels, {subject.issue.id for subject in subjects}, paused_items)
     items = {subject.issue.id for subject in subjects}
     stored = [label for label in labels if label.issue in items]
-    return _compare(subjects, stored, project_labels, milestones[0].source.connector.capabilities)
+    return _compare(subjects, stored, project_labels, milestones[0].connection.connector.capabilities)
 
 
 def retire_item_labels(retirement: RetirementInput) -> Iterator[Plan]:
     """Yield the plans that remove every label of ours from the items, connection by connection."""
     by_connection: dict[str, list[AssessedMilestone]] = {}
     for milestone in retirement.milestones:
-        by_connection.setdefault(milestone.source.name, []).append(milestone)
+        by_connection.setdefault(milestone.connection.name, []).append(milestone)
     for milestones in by_connection.values():
-        labels = retirement.item_labels.get(milestones[0].source.connector.base_url, ())
+        labels = retirement.item_labels.get(milestones[0].connection.connector.base_url, ())
         yield _removal(_orphans(milestones, labels, (), ()), labels)
 
 
@@ -95,14 +95,14 @@ def retire_item_labels(retirement: RetirementInput) -> Iterator[Plan]:
 def _subjects(milestones: Sequence[AssessedMilestone], now: datetime) -> Iterator[_Subject]:
     """Yield the members of the milestones that ask for item labels."""
     for milestone in milestones:
-        if not milestone.source.optional_outputs_of(milestone.project.key).item_labels:
+        if not milestone.connection.optional_outputs_of(milestone.project.key).item_labels:
             continue
         members = {membership.item for membership in milestone.memberships if is_member(membership, now)}
         for item in sorted(members & milestone.issues.keys()):
             issue, reasons = milestone.issues[item], milestone.health.reasons
             facts = _facts(issue, reasons, item, now)
             words = _words(reasons, item) & facts
-            yield _subject(milestone, issue, words, facts, milestone.source.prefix)
+            yield _subject(milestone, issue, words, facts, milestone.connection.prefix)
 
 
 def _orphans(
@@ -117,7 +117,7 @@ def _orphans(
     """
     issues = {issue.id: issue for issue in milestones[0].issues.values()} if labels else {}
     by_uid = {milestone.uid: milestone for milestone in milestones}
-    origin = milestones[0].source.connector.base_url
+    origin = milestones[0].connection.connector.base_url
     none = frozenset[str]()
     return [
         _subject(by_uid.get(label.milestone, milestones[0]), issue, none, none, label.label.rpartition("/")[0])

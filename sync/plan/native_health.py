@@ -23,9 +23,11 @@ NO_LICENCE = "its tracker's licence knows no health status"
 
 def health_for(milestone: AssessedMilestone, status: Status) -> str | None:
     """Return the tracker's own health status; empty when not asked for, None when the tracker has none."""
-    if not milestone.source.connector.capabilities.health:
+    if not milestone.connection.connector.capabilities.health:
         return None
-    return HEALTH.get(status, "") if milestone.source.optional_outputs_of(milestone.project.key).health_status else ""
+    return (
+        HEALTH.get(status, "") if milestone.connection.optional_outputs_of(milestone.project.key).health_status else ""
+    )
 
 
 def plan_native_health(state: PlannerInput) -> tuple[tuple[SetNativeHealth, ...], str]:

@@ -15,7 +15,7 @@ from typing import Self
 
 import structlog
 
-from sync.model.tracker_data import alike
+from sync.model.tracker_data import matches_pattern
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
 from sync.store.store import Store
@@ -209,6 +209,6 @@ def _projects_behind(entry: str, unread: Collection[str], entries: Sequence[str]
     """
 
     def matches(key: str, entry: str) -> bool:
-        return alike(key, entry) or key.startswith(f"{entry}/")
+        return matches_pattern(key, entry) or key.startswith(f"{entry}/")
 
     return {key for key in unread if matches(key, entry) or not any(matches(key, other) for other in entries)}

@@ -38,8 +38,8 @@ class BurnUpPicture(Struct, frozen=True, kw_only=True):
 
 def burn_up_picture(milestone: AssessedMilestone) -> BurnUpPicture:
     """Return the burn-up to attach to the milestone's status issue, by its content; nothing is drawn yet."""
-    if not milestone.source.attaches(milestone.project.key):
-        return BurnUpPicture(content_hash="" if milestone.source.connector.capabilities.files else None)
+    if not milestone.connection.attaches(milestone.project.key):
+        return BurnUpPicture(content_hash="" if milestone.connection.connector.capabilities.files else None)
     if find_spec("vl_convert") is None:
         return BurnUpPicture(problem=MISSING_EXTRA)
     return BurnUpPicture(content_hash=content_hash(milestone))
@@ -60,7 +60,7 @@ POINTS = 90
 
 def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     """Return the burn-up of a milestone; None before its start and without items."""
-    health, zone = milestone.health, milestone.source.zone
+    health, zone = milestone.health, milestone.connection.zone
     today = health.at.astimezone(zone).date()
     until = today
     if health.status is Status.DONE and milestone.milestone.closed_at is not None:
@@ -108,7 +108,7 @@ def content_hash(milestone: AssessedMilestone) -> str:
         return ""
     first = chart.points[0].on
     days = [first + timedelta(days=n) for n in range((chart.today - first).days + 1)]
-    levels = list(burnup(milestone.memberships, days, milestone.source.zone))
+    levels = list(burnup(milestone.memberships, days, milestone.connection.zone))
     moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
     weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
     last = chart.points[-1]

@@ -58,8 +58,9 @@ def _planned(record: ClosingRecord) -> Section:
     work += f", {counts.open} left open" if counts.open else ""
     work += f", {counts.removed} taken out" if counts.removed else ""
     lines.append((Strong("Work"), f"{work}."))
-    if record.joined or record.left:
-        scope = f"{plural(record.began, 'issue')} at the start, {record.joined} joined, {record.left} moved out"
+    if record.items_joined or record.items_left:
+        start = plural(record.items_at_start, "issue")
+        scope = f"{start} at the start, {record.items_joined} joined, {record.items_left} moved out"
         lines.append((Strong("Scope"), f": {scope}, {counts.total} at the end."))
     if record.estimate:
         over = round((record.spent / record.estimate - 1) * 100)

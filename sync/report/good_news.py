@@ -26,7 +26,7 @@ def good_news(health: Health, memberships: Sequence[Membership]) -> str:
     if health.status not in _RUNS or health.stale_since is not None:
         return ""
     now = health.at
-    if health.status is Status.ON_TRACK and health.was in _LATE and now - health.since < FRESH:
+    if health.status is Status.ON_TRACK and health.previous_status in _LATE and now - health.since < FRESH:
         return "Good news: it is back on track."
     this, earlier = _weeks(health, memberships)
     if this >= RECORD_LEAST and len(earlier) > WEEKS_LEAST and this > max(earlier):

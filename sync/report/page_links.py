@@ -37,7 +37,7 @@ class Pages:
     ) -> str:
         """Return the address of a milestone's page at a time (UTC); empty when the report of this audience has none."""
         connection = written.partition(":")[0]
-        is_shown = self.audience.sees(connection, project) and self.audience.shown(written)
+        is_shown = self.audience.may_read(connection, project) and self.audience.is_shown(written)
         if not is_shown or not has_page(running, ended, at):
             return ""
         return f"{self.base_url.rstrip('/')}/{page_name(uid)}"

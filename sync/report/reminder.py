@@ -110,7 +110,7 @@ def _load(load: Load) -> Line:
 
 def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules: ReminderRules) -> list[DueReminder]:
     """Return the issues of a running milestone whose owners need a reminder ``now`` (UTC)."""
-    if not reminder_rules.reminders or not milestone.running or milestone.health.status is Status.DONE:
+    if not reminder_rules.reminders or not milestone.is_running or milestone.health.status is Status.DONE:
         return []
     open_issues = [
         (milestone.issues[membership.item], membership.joined)

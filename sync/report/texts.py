@@ -91,7 +91,7 @@ def build_texts(facts: ReportInput) -> Texts:
     meaning_hash = meaning(announced)
     shown = _with_changes(view, facts, meaning_hash)
     reminders = wanted_reminders(milestone, facts.now, reminder_rules)
-    reminder_comment = reminder(reminders, milestone.named.owner, project, reminder_rules)
+    reminder_comment = reminder(reminders, milestone.overrides.owner, project, reminder_rules)
     return Texts(
         summary=_comment(milestone, report.summary(shown)),
         meaning=meaning_hash,
@@ -108,7 +108,7 @@ def build_texts(facts: ReportInput) -> Texts:
 
 
 def _comment(milestone: AssessedMilestone, document: Document) -> str:
-    capabilities = milestone.source.connector.capabilities
+    capabilities = milestone.connection.connector.capabilities
     return render(document, capabilities.markup, capabilities.body_limit - MARKER_RESERVE)
 
 
@@ -118,13 +118,13 @@ def _closing(record: ClosingRecord, reminder_rules: ReminderRules) -> Document:
 
 def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
     """Return the description lines with their markers: empty when not configured, None when not possible."""
-    capabilities = milestone.source.connector.capabilities
+    capabilities = milestone.connection.connector.capabilities
     if not capabilities.description_limit or milestone.milestone.kind not in (
         MilestoneKind.MILESTONE,
         MilestoneKind.VERSION,
     ):
         return None
-    if not milestone.source.optional_outputs_of(milestone.project.key).description:
+    if not milestone.connection.optional_outputs_of(milestone.project.key).description:
         return ""
     is_plain = capabilities.markup in (Markup.ADF, Markup.WIKI)
     document = report.description_lines(view)
@@ -134,8 +134,8 @@ def _description(milestone: AssessedMilestone, view: View, instance: str) -> str
 
 def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | None) -> str:
     """Return the status update for a project board; empty when not configured or without a status issue."""
-    capabilities = milestone.source.connector.capabilities
-    board = milestone.source.optional_outputs_of(milestone.project.key).project_status
+    capabilities = milestone.connection.connector.capabilities
+    board = milestone.connection.optional_outputs_of(milestone.project.key).project_status
     if issue_url is None or not capabilities.boards or not board:
         return ""
     return render(report.board_update(view, issue_url), capabilities.markup, SHORT_LIMIT)

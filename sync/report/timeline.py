@@ -77,7 +77,7 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
     needed = {d.before for d in portfolio.dependencies}
     entries = []
     for milestone in portfolio.milestones:
-        if not milestone.running and milestone.uid not in needed:
+        if not milestone.is_running and milestone.uid not in needed:
             continue
         probability, dates = _forecast(portfolio, milestone.uid, milestone.health, calendar)
         entries.append(

@@ -155,10 +155,12 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         project=milestone.project.key,
         items=items,
         open=open_now,
-        owners=(milestone.named.owner,) if milestone.named.owner else (),
+        owners=(milestone.overrides.owner,) if milestone.overrides.owner else (),
         due_dates=milestone.due_dates,
         sources=(
-            SourceFreshness(name=milestone.source.name, at=milestone.read_at, stale_since=milestone.health.stale_since),
+            SourceFreshness(
+                name=milestone.connection.name, at=milestone.read_at, stale_since=milestone.health.stale_since
+            ),
         ),
         points=_points(milestone, now),
         budget=_budget(
@@ -193,7 +195,7 @@ def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) 
         for membership in milestone.memberships
         if membership.closed and membership.closed > since and membership.reopened is None
     }
-    estimated = {item for item, at in milestone.estimated.items() if at > since}
+    estimated = {item for item, at in milestone.estimated_at.items() if at > since}
     return Changes(
         since=since,
         added=tuple(sorted(added)),

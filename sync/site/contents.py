@@ -15,7 +15,7 @@ from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import forecast_batches
-from sync.model.audience import EVERYBODY, Audience
+from sync.model.audience import OPERATOR, Audience
 from sync.model.health import Health, Status
 from sync.report.page_links import has_page
 from sync.site.calibration import DateReliability, ReplayResult, date_reliabilities, replay_forecasts
@@ -92,10 +92,10 @@ def gather(
     """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
     reading = Snapshot(store, sources, at, book, replay=replay, audience=audience)
     portfolio = build_portfolio(reading)
-    assessed = [milestone for milestone in portfolio.milestones if audience.shown(milestone.written)]
+    assessed = [milestone for milestone in portfolio.milestones if audience.is_shown(milestone.written)]
     joints = _readable_joints(portfolio.joints, audience)
     rows = [
-        milestone_row(milestone, paged=has_page(milestone.running, milestone.milestone.closed_at, at))
+        milestone_row(milestone, paged=has_page(milestone.is_running, milestone.milestone.closed_at, at))
         for milestone in assessed
     ]
     paged = [(milestone, row) for milestone, row in zip(assessed, rows, strict=True) if row.page]
@@ -149,7 +149,7 @@ def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
 
 def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audience) -> list[AssessedJointMilestone]:
     """Return the joint milestones that the report shows: an audience must be allowed to read every member."""
-    return [joint for joint in joints if audience.shown(joint.written) and not (audience.name and joint.missing)]
+    return [joint for joint in joints if audience.is_shown(joint.written) and not (audience.name and joint.missing)]
 
 
 def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audience) -> tuple[StaleProject, ...]:
@@ -162,8 +162,8 @@ def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audie
     for source in sources:
         origin = source.connector.base_url
         watched = store.watched_projects(source.name, origin)
-        pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.sees(source.name, p)}
-        keys = pulled.union(source.projects) if audience is EVERYBODY else pulled
+        pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(source.name, p)}
+        keys = pulled.union(source.projects) if audience is OPERATOR else pulled
         stale |= {(f"{source.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
     return tuple(StaleProject(name, since) for name, since in sorted(stale, key=lambda pair: pair[0]))
 
@@ -188,7 +188,7 @@ def _pages(
     reliability = {entry.stream: entry for entry in reliabilities}
     before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged})
     # a closing record holds items that the readers of the milestone's comment may see, but not every audience
-    records = store.records([milestone.uid for milestone, _ in paged]) if audience is EVERYBODY else {}
+    records = store.records([milestone.uid for milestone, _ in paged]) if audience is OPERATOR else {}
     return [
         milestone_page(
             milestone,
@@ -211,7 +211,7 @@ def _pages(
 
 def _readable_issue(milestone: AssessedMilestone, issue: StatusIssue | None, audience: Audience) -> StatusIssue | None:
     """Return the status issue if the audience may see it: an issue that a person chose may be in another project."""
-    return issue if audience is EVERYBODY or not milestone.report_on else None
+    return issue if audience is OPERATOR or not milestone.report_on else None
 
 
 def _dependency_rows(
@@ -245,7 +245,7 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
     for milestone in milestones:
         if not _has_own_forecast(milestone.health):
             continue
-        history, _ = reading.history(milestone.source, milestone.project)
+        history, _ = reading.history(milestone.connection, milestone.project)
         (batch,) = forecast_batches(
             history, [history.ledger.index[milestone.uid]], [reading.at], reading.rules.calendar
         )

@@ -100,7 +100,7 @@ def _lines(joint: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Poin
         scope: set[str] = set()
         open_then: set[str] = set()
         for milestone in joint.members:
-            at = end_of_day(day, milestone.source.zone)
+            at = end_of_day(day, milestone.connection.zone)
             still = {membership.item for membership in milestone.memberships if is_open(membership, at)}
             open_then |= still
             scope |= still | {membership.item for membership in milestone.memberships if is_done(membership, at)}

@@ -207,7 +207,7 @@ def _planned_until(milestone: AssessedMilestone) -> datetime:
     start = milestone.health.start or min(
         (membership.joined.date() for membership in milestone.memberships), default=milestone.health.at.date()
     )
-    return datetime.combine(start, datetime.min.time(), milestone.source.zone) + timedelta(days=1)
+    return datetime.combine(start, datetime.min.time(), milestone.connection.zone) + timedelta(days=1)
 
 
 def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:

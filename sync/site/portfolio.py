@@ -106,9 +106,9 @@ def milestone_row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
         uid=milestone.uid,
         written=clean(milestone.written),
         title=clean(milestone.milestone.title),
-        tracker=milestone.source.name,
+        tracker=milestone.connection.name,
         health=health,
-        current=milestone.current,
+        current=milestone.is_current,
         page=page_name(milestone.uid) if paged else "",
         why=why,
         owners=owners(milestone),
@@ -144,8 +144,8 @@ def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
 
 def owners(milestone: AssessedMilestone) -> tuple[str, ...]:
     """Return the owner from the configuration, else up to three people with the most open issues."""
-    if milestone.named.owner:
-        return (clean(milestone.named.owner),)
+    if milestone.overrides.owner:
+        return (clean(milestone.overrides.owner),)
     tally: dict[str, int] = {}
     for membership in milestone.memberships:
         issue = milestone.issues.get(membership.item)

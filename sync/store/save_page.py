@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
-from sync.model.tracker_data import RULE, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
+from sync.model.tracker_data import RULE_ID_PREFIX, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
 from sync.store import tables as schema
 from sync.store.tables import Origin
 from sync.store.upsert import chunks, upsert
@@ -161,7 +161,9 @@ def _issues(
         for row in fresh
         if row.id in changed and row.id in before
         for event in _difference(before[row.id], row, at)
-        if row.id not in page.histories or event.kind is EventKind.ESTIMATED or event.milestone.startswith(RULE)
+        if row.id not in page.histories
+        or event.kind is EventKind.ESTIMATED
+        or event.milestone.startswith(RULE_ID_PREFIX)
     ]
     _add_snapshots(connection, source, untold)
     rows = _other_than(before, source, fresh)
@@ -187,7 +189,7 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
     for key in sorted(set(old.milestones) - set(new.milestones)):
         yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
     for key in sorted(set(new.milestones) - set(old.milestones)):
-        if key.startswith(RULE) and new.updated_at == old.updated_at:
+        if key.startswith(RULE_ID_PREFIX) and new.updated_at == old.updated_at:
             continue  # the rule is new, not the issue in it
         yield Event(issue=new.id, at=when, kind=EventKind.JOINED, milestone=key)
     if old.state == State.OPEN and new.state == State.CLOSED:

@@ -8,7 +8,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from sync.model.policy import OptionalOutputs, Policy
-from sync.model.tracker_data import REMOVED
+from sync.model.tracker_data import REMOVED_RESOLUTIONS
 from sync.tracker.protocol import Connector
 
 __all__ = ["Connection", "MilestoneOverrides"]
@@ -54,7 +54,7 @@ class Connection:
     labels: tuple[str, ...] = ("milestone-status",)
     prefix: str = "health"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    removed: frozenset[str] = REMOVED
+    removed: frozenset[str] = REMOVED_RESOLUTIONS
     ignored: frozenset[str] = frozenset()
     tolerance: float = 0.0
     share: str = "none"

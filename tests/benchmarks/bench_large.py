@@ -145,7 +145,7 @@ def run(database: Path) -> None:
         holder="bench",
     ) as engine:
         result = engine.run()
-    current = sum(milestone.current for milestone in result.assessed)
+    current = sum(milestone.is_current for milestone in result.assessed)
     print(f"{len(result.assessed)} milestones, {current} of them running; {len(result.failures)} failures")
 
 

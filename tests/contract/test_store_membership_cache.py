@@ -17,7 +17,7 @@ from tests.contract.store_rows import DAY, SOURCE, T0, event, issue, milestone
 
 
 def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = load_memberships(store, SOURCE, {"p"}, at, ItemRules(removed=tracker_data.REMOVED)).memberships
+    made = load_memberships(store, SOURCE, {"p"}, at, ItemRules(removed=tracker_data.REMOVED_RESOLUTIONS)).memberships
     return {
         container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
     }

@@ -62,7 +62,7 @@ def test_capacity_dates_hold_as_often_as_they_say(result: dict[str, Any]) -> Non
 
 
 def test_it_holds_when_some_resolutions_take_items_out_of_scope() -> None:
-    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), tracker_data.REMOVED)
+    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), tracker_data.REMOVED_RESOLUTIONS)
     result = backtest(read_history([PREFIX], removed))
     assert result["tau0"]["pool"]["bss"] >= 0.10
     assert result["tau10"]["pool"]["bss"] >= 0.10

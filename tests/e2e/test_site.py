@@ -165,7 +165,7 @@ def _with_record(engine: Engine) -> str:
 
 def page_stays(milestone: AssessedMilestone) -> bool:
     """Check that a milestone that has ended still has a page."""
-    return not milestone.running and has_page(milestone.running, milestone.milestone.closed_at, NOW)
+    return not milestone.is_running and has_page(milestone.is_running, milestone.milestone.closed_at, NOW)
 
 
 # --- every page -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from sync.assess.milestone import AssessmentRules
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.model.audience import EVERYBODY, PUBLIC, Audience
+from sync.model.audience import OPERATOR, PUBLIC, Audience
 from sync.model.health import Health
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Project, Visibility
@@ -24,7 +24,7 @@ def _project(key: str, visibility: Visibility = Visibility.PROJECT) -> Project:
 @pytest.mark.parametrize(
     ("audience", "seen"),
     [
-        (EVERYBODY, {"gh:acme/app", "gh:acme/web", "gl:acme/app", "gl:open"}),
+        (OPERATOR, {"gh:acme/app", "gh:acme/web", "gl:acme/app", "gl:open"}),
         (Audience(PUBLIC), {"gl:open"}),
         (Audience("gh:acme/app"), {"gh:acme/app"}),
         (Audience("board", ()), {"gl:open"}),
@@ -36,15 +36,15 @@ def _project(key: str, visibility: Visibility = Visibility.PROJECT) -> Project:
 def test_who_may_read_what(audience: Audience, seen: set[str]) -> None:
     projects = {name: _project(name[3:]) for name in ("gh:acme/app", "gh:acme/web", "gl:acme/app")}
     projects["gl:open"] = _project("open", Visibility.PUBLIC)
-    assert {name for name, project in projects.items() if audience.sees(name[:2], project)} == seen
+    assert {name for name, project in projects.items() if audience.may_read(name[:2], project)} == seen
 
 
 def test_what_is_shown_is_named_letter_by_letter_or_by_a_star() -> None:
     audience = Audience("board", (), ("gl:acme/*%2.0 [beta]", "joint:Payments GA"))
-    assert audience.shown("gl:acme/api%2.0 [beta]")
-    assert audience.shown("joint:Payments GA")
-    assert not audience.shown("gl:acme/api%2.0 b")
-    assert not audience.shown("joint:Payments GA 2")
+    assert audience.is_shown("gl:acme/api%2.0 [beta]")
+    assert audience.is_shown("joint:Payments GA")
+    assert not audience.is_shown("gl:acme/api%2.0 b")
+    assert not audience.is_shown("joint:Payments GA 2")
 
 
 def _reading(world: World, audience: Audience) -> Snapshot:

@@ -165,7 +165,7 @@ def test_two_connections_to_one_tracker_each_write_their_own(world: World) -> No
         for name in pages
     ]
     result = world.run(*sources)
-    assert {(milestone.source.name, milestone.project.key) for milestone in result.assessed} == {
+    assert {(milestone.connection.name, milestone.project.key) for milestone in result.assessed} == {
         ("memory", "acme/app"),
         ("second", "beta/web"),
     }

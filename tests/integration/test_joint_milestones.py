@@ -312,5 +312,5 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     for on in (False, True):
         book = AssessmentRules(RULES, Calendar.plain(), reminder_rules=ReminderRules(over_committed=on))
         whole = build_portfolio(Snapshot(world.store, world.sources, NOW, book, replay=True))
-        milestone = next(m for m in whole.milestones if m.project.id == "a" and m.running)
+        milestone = next(m for m in whole.milestones if m.project.id == "a" and m.is_running)
         assert [load.items for load in milestone.loads] == ([told] if told and on else [])

@@ -140,7 +140,7 @@ def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
 
 def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
     pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
-    milestone = next(milestone for milestone in made.assessed if milestone.running)
+    milestone = next(milestone for milestone in made.assessed if milestone.is_running)
     drawn = render_png(milestone)
     assert drawn is not None
     assert drawn[:8] == b"\x89PNG\r\n\x1a\n"

@@ -171,7 +171,7 @@ def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
     kept, anew = (
-        load_memberships(reading, source, projects, at, ItemRules(removed=tracker_data.REMOVED))
+        load_memberships(reading, source, projects, at, ItemRules(removed=tracker_data.REMOVED_RESOLUTIONS))
         for reading in (store, Forgetful(store))
     )
     assert kept.memberships.encode() == anew.memberships.encode()
@@ -185,7 +185,7 @@ def memberships(store: Store, source: str, side: SandboxSide, issues: set[str]) 
         [event for event in store.events(source) if event.issue in issues],
         store.titles(source),
         source=source,
-        removed=tracker_data.REMOVED,
+        removed=tracker_data.REMOVED_RESOLUTIONS,
         at=side.now() + timedelta(days=1),
     )
     return sorted(made, key=lambda membership: (membership.container, membership.item, membership.joined))

@@ -148,7 +148,7 @@ def test_a_record_counts_nobody() -> None:
 def test_always_three_questions_and_those_of_what_happened_first() -> None:
     assert len(made().questions) == 3
     grown = made([stay(1, 3), stay(2, 3), stay(3, 9, joined=4), stay(4, 9, joined=5)])
-    assert (grown.began, grown.joined, grown.left) == (2, 2, 0)
+    assert (grown.items_at_start, grown.items_joined, grown.items_left) == (2, 2, 0)
     assert kinds(grown)[:2] == [ReviewQuestionKind.GREW, ReviewQuestionKind.SLIPPED]
     quiet = bare(health(baseline=date(2026, 4, 6)))
     assert kinds(quiet) == [ReviewQuestionKind.KEEP, ReviewQuestionKind.CHANGE, ReviewQuestionKind.NEXT]
@@ -208,10 +208,10 @@ def running(status: Status = Status.AT_RISK, **fields: object) -> Health:
 
 
 def test_back_on_track_is_news_for_a_week() -> None:
-    back = running(Status.ON_TRACK, was=Status.OFF_TRACK, since=day(25), counts=Counts(open=5))
+    back = running(Status.ON_TRACK, previous_status=Status.OFF_TRACK, since=day(25), counts=Counts(open=5))
     assert good_news(back, []) == "Good news: it is back on track."
     assert good_news(replace(back, since=day(20)), []) == ""
-    assert good_news(replace(back, was=Status.UNKNOWN), []) == ""
+    assert good_news(replace(back, previous_status=Status.UNKNOWN), []) == ""
     assert good_news(replace(back, status=Status.AT_RISK), []) == ""
 
 
@@ -236,7 +236,7 @@ def test_a_record_week_beats_every_full_week_before() -> None:
 
 
 def test_what_is_done_or_unknown_has_no_news() -> None:
-    assert good_news(health(was=Status.AT_RISK), []) == ""
+    assert good_news(health(previous_status=Status.AT_RISK), []) == ""
     assert good_news(running(Status.UNKNOWN), []) == ""
 
 
@@ -244,7 +244,7 @@ def test_scope_and_budget_are_those_of_the_whole_time() -> None:
     memberships = [stay(1, 3), stay(2, None, left=day(8)), stay(3, 9, joined=4), stay(4, None, joined=4, left=day(5))]
     issues = {f"s/i{n}": replace(issue(n), estimate=7200, spent=10800) for n in range(1, 5)}
     record = bare(health(), memberships=memberships, issues=issues)
-    assert (record.began, record.joined, record.left) == (2, 2, 2)
+    assert (record.items_at_start, record.items_joined, record.items_left) == (2, 2, 2)
     assert (record.estimate, record.spent) == (14400, 21600)
     body = render(closing_comment(record), Markup.GITHUB, 65_000)
     assert "**Scope**: 2 issues at the start, 2 joined, 2 moved out" in body

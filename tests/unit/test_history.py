@@ -14,7 +14,7 @@ from sync.history.counting import burnup, is_done, is_member, is_open, merged_co
 from sync.history.memberships import Titles, memberships
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
-    REMOVED,
+    REMOVED_RESOLUTIONS,
     DueDate,
     Event,
     EventKind,
@@ -257,7 +257,7 @@ def test_a_later_resolution_says_nothing_of_a_closure_before_it_left() -> None:
 
 
 def test_the_resolutions_are_lower_cased() -> None:
-    assert all(name == name.lower() for name in REMOVED)
+    assert all(name == name.lower() for name in REMOVED_RESOLUTIONS)
 
 
 # --- replay -----------------------------------------------------------------------------------------------------
