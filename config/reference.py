@@ -21,8 +21,8 @@ _HEAD = """\
 
 One file, `milesync.toml` (another: `--config FILE`). Two things have no default: `instance`, and at least one
 connection with `type` and `projects` (for Jira also `url`). A complete example is `config/example.toml`; editors that
-know JSON schema check the file against `config/schema.json`. Every error is
-reported at once, with its key.
+know JSON schema check the file against `config/schema.json`. All errors are
+reported at once, each with its key.
 
 The file never holds a secret. A key of type *secret* names the place of the secret:
 `{ env = "NAME" }` is an environment variable, `{ file = "/path" }` a file that holds nothing else.

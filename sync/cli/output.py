@@ -208,7 +208,7 @@ def print_assessment(
 
 
 def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
-    """The plan as a readable diff: what is added (+), changed (~) and taken away (-), milestone by milestone."""
+    """The plan as a readable diff: additions (+), changes (~) and removals (-) by milestone."""
     names = {milestone.uid: milestone.written for milestone in assessed}
     lines: list[Text] = []
     last = ""
@@ -218,14 +218,17 @@ def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
             lines.append(Text(names.get(last, last), style="bold"))
         sign, words = kind_of(action).describe(action)
         lines.append(Text(f"  {sign} {words}", style={"+": "green", "~": "yellow", "-": "red"}[sign]))
-    lines += [Text(f"{names.get(s.milestone, s.milestone)}: skipped, {s.why}", style="dim") for s in plan.skipped]
+    lines += [
+        Text(f"{names.get(skipped.milestone, skipped.milestone)}: skipped, {skipped.why}", style="dim")
+        for skipped in plan.skipped
+    ]
     if not plan.actions:
         lines.append(Text("Nothing to write."))
     return Group(*lines)
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:
-    """The actions as other programs read them."""
+    """The actions as rows of the JSON document."""
     return [msgspec.to_builtins(action) for action in plan.actions]
 
 
@@ -234,11 +237,11 @@ def written_rows(written: Iterable[AppliedAction], assessed: Sequence[AssessedMi
     names = {milestone.uid: milestone.written for milestone in assessed}
     return [
         {
-            "milestone": names.get(w.action.milestone, w.action.milestone),
-            "what": type(w.action).__name__,
-            "issue": w.receipt.issue or getattr(w.action, "issue", ""),
+            "milestone": names.get(write.action.milestone, write.action.milestone),
+            "what": type(write.action).__name__,
+            "issue": write.receipt.issue or getattr(write.action, "issue", ""),
         }
-        for w in written
+        for write in written
     ]
 
 
