@@ -40,16 +40,13 @@ class DesiredBuilder:
         deleted it.
         """
         described = self.store.milestones_with(OwnContent.DESCRIPTION)
-        healths, boards, pictures = (
-            self.store.native_health_set(),
-            self.store.places(OwnContent.BOARD),
-            self.store.places(OwnContent.PICTURE),
-        )
+        healths = self.store.native_health_set()
+        boards, pictures = self.store.places(OwnContent.BOARD), self.store.places(OwnContent.PICTURE)
         records = self.store.records(
             [milestone.uid for milestone in milestones if milestone.health.status is Status.DONE]
         )
         return [
-            self._build_one(
+            self._build(
                 milestone,
                 seen.issues.get(milestone.uid),
                 PreviousWrites(
@@ -65,7 +62,7 @@ class DesiredBuilder:
             for milestone in milestones
         ]
 
-    def _build_one(
+    def _build(
         self,
         milestone: AssessedMilestone,
         issue: StatusIssue | None,
@@ -83,7 +80,7 @@ class DesiredBuilder:
                 last_summary=last,
                 override=commands.override,
                 record=record,
-                page=self._page_url(milestone, now),
+                page="" if self.pages is None else self.pages.url(milestone, now),
                 issue_url=None if issue is None else issue.url,
                 reminder_rules=self.rules.reminder_rules,
             )
@@ -96,13 +93,4 @@ class DesiredBuilder:
             previous=previous,
             remind_every=self.rules.reminder_rules.every,
             is_quiet=self.rules.is_quiet(now, milestone.connection.zone),
-        )
-
-    def _page_url(self, milestone: AssessedMilestone, now: datetime) -> str:
-        """Return the address of the milestone's report page; empty when no report is published."""
-        if self.pages is None:
-            return ""
-        ended = milestone.milestone.closed_at
-        return self.pages.url(
-            milestone.uid, milestone.written, milestone.project, running=milestone.is_running, ended=ended, at=now
         )

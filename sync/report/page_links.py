@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync.assess.milestone import AssessedMilestone
 from sync.model.audience import Audience
-from sync.model.tracker_data import Project
 
-__all__ = ["FINISHED", "Pages", "has_page", "page_name"]
+__all__ = ["PAGE_LIFETIME", "Pages", "has_page", "page_name"]
 
-FINISHED = timedelta(days=90)
+PAGE_LIFETIME = timedelta(days=90)
 """Time for which an ended milestone keeps its own page."""
 
 
@@ -21,8 +21,8 @@ def page_name(uid: str) -> str:
 
 
 def has_page(running: bool, ended: datetime | None, at: datetime) -> bool:
-    """Return whether a milestone has a page of its own: it runs, or it ended less than `FINISHED` ago."""
-    return running or (ended is not None and at - ended <= FINISHED)
+    """Return whether a milestone has a page of its own: it runs, or it ended less than `PAGE_LIFETIME` ago."""
+    return running or (ended is not None and at - ended <= PAGE_LIFETIME)
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,10 @@ class Pages:
     base_url: str
     audience: Audience
 
-    def url(
-        self, uid: str, written: str, project: Project, *, running: bool, ended: datetime | None, at: datetime
-    ) -> str:
+    def url(self, milestone: AssessedMilestone, at: datetime) -> str:
         """Return the address of a milestone's page at a time (UTC); empty when the report of this audience has none."""
-        connection = written.partition(":")[0]
-        is_shown = self.audience.may_read(connection, project) and self.audience.is_shown(written)
-        if not is_shown or not has_page(running, ended, at):
+        connection = milestone.written.partition(":")[0]
+        is_shown = self.audience.may_read(connection, milestone.project) and self.audience.is_shown(milestone.written)
+        if not is_shown or not has_page(milestone.is_running, milestone.milestone.closed_at, at):
             return ""
-        return f"{self.base_url.rstrip('/')}/{page_name(uid)}"
+        return f"{self.base_url.rstrip('/')}/{page_name(milestone.uid)}"

@@ -1,4 +1,4 @@
-// Filters, order and what-if of the report. Without it every page still tells everything.
+// Filters, order and what-if of the report. Every page is complete without it.
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -47,7 +47,7 @@
 
     const compare = (a, b) => {
       if (a === b) return 0;
-      if (a === "") return 1; // what is not known comes last, whichever way
+      if (a === "") return 1; // unknown values come last in both orders
       if (b === "") return -1;
       const [x, y] = [Number(a), Number(b)];
       const less = Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
