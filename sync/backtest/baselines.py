@@ -122,8 +122,8 @@ def known_states(ledger: Ledger, index: NDArray[np.int64], at: Floats) -> list[K
     states = []
     for i, t in zip(index.tolist(), at.tolist(), strict=True):
         stream = int(ledger.stream[i])
-        begun, over = (int(np.searchsorted(of[stream], t, side="right")) for of in (starts, stops))
-        states.append(known_state(ledger, logs[stream], i, t, active=begun - over))
+        started, stopped = (int(np.searchsorted(of[stream], t, side="right")) for of in (starts, stops))
+        states.append(known_state(ledger, logs[stream], i, t, active=started - stopped))
     return states
 
 
@@ -187,27 +187,28 @@ def _random(name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
 
 
-def base_rate(asked: Floats, kind: NDArray[np.int64], due: Floats, hit: Bools, of: NDArray[np.int64]) -> Floats:
+def base_rate(asked_at: Floats, kind: NDArray[np.int64], due: Floats, hit: Bools, of: NDArray[np.int64]) -> Floats:
     """Return the expanding hit rate: the share done of the milestones of the same kind that were due before.
 
-    ``asked`` float64[m]: the times of the questions, in days, about the milestones ``of`` int64[m]. ``kind``, ``due``
-    and ``hit`` have one entry per milestone. One hit and one miss are added (Laplace), so the first answer is .5.
+    ``asked_at`` float64[m]: the times of the questions, in days, about the milestones ``of`` int64[m]. ``kind``,
+    ``due`` and ``hit`` have one entry per milestone. One hit and one miss are added (Laplace), so the first answer is
+    .5.
     """
-    rate = np.empty(len(asked))
+    rate = np.empty(len(asked_at))
     for code in np.unique(kind[of]):
         order = np.flatnonzero(kind == code)
         order = order[np.argsort(due[order], kind="stable")]
         hits = np.concatenate([[0], np.cumsum(hit[order])])
         rows = kind[of] == code
-        known = np.searchsorted(due[order] + SETTLED, asked[rows], side="left")
+        known = np.searchsorted(due[order] + SETTLED, asked_at[rows], side="left")
         rate[rows] = (hits[known] + 1) / (known + 2)
     return rate
 
 
-def platt(p: Floats, asked: Floats, due: Floats, hit: Bools, kind: NDArray[np.int64] | None = None) -> Floats:
+def platt(p: Floats, asked_at: Floats, due: Floats, hit: Bools, kind: NDArray[np.int64] | None = None) -> Floats:
     """Scale probabilities by Platt's method: fit slope and offset of logit ``p`` to the forecasts with known outcomes.
 
-    Columns have one entry per forecast; ``p`` is strictly between 0 and 1, ``asked`` and ``due`` are in days. With
+    Columns have one entry per forecast; ``p`` is strictly between 0 and 1, ``asked_at`` and ``due`` are in days. With
     ``kind`` int64[m], each kind has its own offset. A weak prior keeps the scaling near the identity (slope 1, offset
     0) while few outcomes are known.
     """
@@ -216,8 +217,8 @@ def platt(p: Floats, asked: Floats, due: Floats, hit: Bools, kind: NDArray[np.in
     design = np.column_stack([logit(p), offsets])
     result = np.empty(len(p))
     weights = identity = np.eye(1, design.shape[1])[0]
-    for k in np.argsort(asked, kind="stable"):
-        known = due + SETTLED < asked[k]
+    for k in np.argsort(asked_at, kind="stable"):
+        known = due + SETTLED < asked_at[k]
         weights = _logistic(design[known], hit[known].astype(np.float64), weights, identity)
         result[k] = expit(design[k] @ weights)
     return result

@@ -40,8 +40,7 @@ def score_labels(
     asked, forecasts = answerable(tables, asked, calendar)
     unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
     to_the_end = np.ones(len(asked), dtype=bool)
-    selections = (_labels(asked, forecasts, became, tables.rules, mask) for mask in (unfinished, to_the_end))
-    scored, all_checks = selections
+    scored, all_checks = (_labels(asked, forecasts, became, tables.rules, mask) for mask in (unfinished, to_the_end))
     return scored, all_checks
 
 

@@ -1,14 +1,14 @@
-"""Replay a history and ask every method, at fixed times, what only the time before could tell it.
+"""Run a back-test: replay a history, ask every method with the history until fixed times, and score the answers.
 
-What is asked: will at most a share (tau) of the milestone's items be open at the end of its due day? It is asked at 25,
+The question: will at most a share (tau) of the milestone's items be open at the end of its due day? It is asked at 25,
 50 and 75 % of the planned time of every milestone that can be scored (`sync.backtest.questions`), if at that time
 
-* it has at least 3 items, and more open ones than tau allows: it is not finished yet, and
-* the rules find enough history to publish a forecast at all (else its status is unknown).
+* it has at least 3 items, and more open ones than tau allows, so that it is not done yet, and
+* there is enough history to publish a forecast (otherwise its status is unknown).
 
-So all methods answer the same questions. Closed means done, as the ledger tells it. Where a simulation has no two weeks
-of the stream to draw from, its row answers with the base rate. Due dates are the last edited ones: a ledger tells no
-others, so slips agreed before the due date make the tables look more punctual than it was.
+All methods answer the same questions. Closed means done, as in the ledger. Where the stream has fewer than two weeks to
+sample, the simulations answer with the base rate. Due dates are the last edited ones, because a ledger has no others.
+So slips that were agreed before the due date make milestones look more punctual than they were.
 """
 
 from __future__ import annotations

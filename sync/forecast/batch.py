@@ -40,7 +40,7 @@ BATCH_SIZE = 256
 
 
 class Assumptions(Struct, frozen=True):
-    """What a what-if question assumes instead of the present; None: as it is.
+    """Inputs of a what-if question that replace the present ones; None: the present one.
 
     ``due[t]``: another due moment (days since 1970 UTC). ``days_to_due[t]``: other days of usual work until then.
     ``hit_rate``: another hit rate of the reference class. ``frozen``: no further scope. ``elapsed``: days that have

@@ -236,14 +236,14 @@ def beta_binomial(size: Floats, left_over: Floats, q: Floats, rho: Floats) -> Fl
 
     All arguments broadcast; ``size`` and ``left_over`` are whole numbers >= 0.
     """
-    size, left, q, rho = np.broadcast_arrays(size, left_over, q, rho)
+    size, left_over, q, rho = np.broadcast_arrays(size, left_over, q, rho)
     pull = 1.0 / rho - 1.0
     a, b = q * pull, (1 - q) * pull  # items gone, items left over
     term = log_gamma(a + size) + log_gamma(a + b) - log_gamma(a + b + size) - log_gamma(a)
     total = term.copy()
-    for k in range(int(left.max(initial=0))):
+    for k in range(int(left_over.max(initial=0))):
         with np.errstate(divide="ignore", invalid="ignore"):
             step = np.log((size - k) / (k + 1)) + np.log((k + b) / (size - k - 1 + a))
-        term = np.where(k < np.minimum(left, size), term + step, -np.inf)
+        term = np.where(k < np.minimum(left_over, size), term + step, -np.inf)
         total = np.logaddexp(total, term)
-    return np.where(left >= size, 1.0, np.minimum(np.exp(total), 1.0))
+    return np.where(left_over >= size, 1.0, np.minimum(np.exp(total), 1.0))

@@ -169,7 +169,7 @@ class MembershipTable:
         return table if has_begun.all() else table._select(has_begun)
 
     def leave(self, containers: Collection[str], items: Collection[str], at: datetime) -> MembershipTable:
-        """Return the table in which these items have left these containers at a time (UTC), where they were in them."""
+        """Return the table in which the members among these items leave these containers at ``at`` (UTC)."""
         if not items:
             return self
         now = _microseconds(at)

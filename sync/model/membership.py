@@ -10,7 +10,7 @@ __all__ = ["Container", "Counts", "Membership"]
 
 
 class Membership(Struct, frozen=True, kw_only=True):
-    """One stay of one item in one container, with at most one closure.
+    """One time of one item in one container, with at most one closure.
 
     The item is a member from ``joined`` until ``left``, and open until ``closed``. A reopening ends the membership at
     ``reopened`` and begins the next one there. So an item that moved or was reopened has several memberships, at most
