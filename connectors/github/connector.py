@@ -63,7 +63,7 @@ class GitHubConnector:
         names, failed = self._reader.resolve(projects)
         return examine(self._session, names, failed, self._clock)
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
         return parse_event(headers, body, secret)
 

@@ -77,7 +77,7 @@ class GitLabConnector:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         return examine(self._session, projects, self._clock)
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
         return parse_event(headers, body, secret, self._clock())
 

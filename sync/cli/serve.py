@@ -115,7 +115,7 @@ def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[s
             continue
         if isinstance(connection.connector, WebhookListener):
             secret = secrets[connection.name].get_secret_value()
-            endpoints[connection.name] = WebhookEndpoint(connection.connector.heard, secret, connection.projects)
+            endpoints[connection.name] = WebhookEndpoint(connection.connector.read_webhook, secret, connection.projects)
         else:
             errors.append(
                 f"connections.{connection.name}.webhook_secret: this type of tracker has no webhooks; delete the key"

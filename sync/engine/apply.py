@@ -130,7 +130,7 @@ class Writer:
         return receipt
 
     def _look_up(self, connection: Connection, action: Action) -> Receipt | None:
-        """Observe whether a write whose answer was lost has happened. None: it did not, or nobody can know."""
+        """Observe whether a write whose answer was lost has happened. None: it did not, or it is not observable."""
         kind = kind_of(action)
         if not kind.is_observable:
             return None

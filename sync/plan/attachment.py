@@ -3,8 +3,7 @@
 A tracker cannot replace a file: a new picture is uploaded, then the old one is deleted, and both may notify watchers.
 So a new picture is attached only if its content has changed, once a day at most, and not on quiet days. A file is ours
 if our account uploaded it **and** its name is an `AttachmentName` of this instance; the name holds the content's
-hash, so
-nothing must be stored. A picture that a person deleted is not attached again.
+hash, so nothing must be stored. A picture that a person deleted is not attached again.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A new update notifies the followers of the board and moves older updates down; an edit does neither, so the update is
 edited in place. An update is ours if our account wrote it **and** it carries a marker of this instance and
-milestone. An
-update that a person edited stays; one that a person deleted is not posted again.
+milestone. An update that a person edited stays; one that a person deleted is not posted again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""fingerprint."""
+"""Fingerprint of a plan: decide whether a saved plan still matches the trackers. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sync.tracker.actions import (
-    Action,
-)
+from sync.tracker.actions import Action
 from sync.tracker.marker import Marker
+
+__all__ = ["fingerprint"]
 
 
 def fingerprint(actions: Iterable[Action]) -> str:
-    """The same for actions that do and mean the same: the wording of a summary and its times do not count, so that a
-    saved plan ages by what happens, not by the clock.
+    """Return a hash that is equal for actions with the same effect and meaning.
+
+    The wording of a summary and its times do not count, so that a saved plan becomes stale by events, not by the clock.
     """
     digest = hashlib.sha256()
     for action in actions:
         plain = msgspec.to_builtins(action)
         marker = Marker.decode(plain.get("marker", ""))
         if marker is not None:
-            meant = msgspec.structs.replace(
+            meaning = msgspec.structs.replace(
                 marker,
                 written=None,
                 since=None,
@@ -34,7 +35,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 reminded=None,
                 replan=None,
             )
-            plain["marker"] = msgspec.to_builtins(meant)
+            plain["marker"] = msgspec.to_builtins(meaning)
             if marker.meaning:
                 del plain["body"]
         digest.update(msgspec.json.encode(plain, order="sorted") + b"\n")

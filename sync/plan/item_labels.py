@@ -1,9 +1,8 @@
 """Plan labels on the items that a reason of their milestone names, if the configuration asks for them. Pure.
 
 An item gets a label (``health/blocked``) when a reason names it. The label is removed when its fact has ended: the item
-is closed, has left, or is no longer blocked, unowned or stale. If a person removes the label before that, it stays
-away:
-the store keeps each label of ours until its fact has ended.
+is closed, has left, is unblocked, has an owner or has changed. If a person removes the label before that, it stays
+away: the store keeps each label of ours until its fact has ended.
 """
 
 from __future__ import annotations

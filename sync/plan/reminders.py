@@ -1,8 +1,7 @@
 """Plan the reminder: one comment that asks owners about their issues. Pure.
 
 It is rewritten in place between two reminders, and deleted when no issue needs its owner any more. A new reminder,
-which
-notifies people, replaces the old one every ``remind_every`` days at most.
+which notifies people, replaces the old one every ``remind_every`` days at most.
 """
 
 from __future__ import annotations

@@ -1,1 +1,105 @@
-"""tracker."""
+"""Tracker: the contract between core and connectors. It names here all types that a connector needs.
+
+It may import `sync.model` only, does no I/O, and loads no heavy package.
+"""
+
+from sync.tracker.actions import (
+    Action,
+    Attach,
+    CloseIssue,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    Detach,
+    LabelItem,
+    MoveLabel,
+    PostBoardUpdate,
+    Receipt,
+    RemoveLabel,
+    SetNativeHealth,
+    UpdateComment,
+    UpdateDescription,
+)
+from sync.tracker.errors import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    TrackerError,
+    UncertainError,
+    UnreachableError,
+)
+from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.marker import find_marker, status_issue_of, with_marker
+from sync.tracker.observed import (
+    Attached,
+    Board,
+    BoardUpdate,
+    Claim,
+    CommandComment,
+    Files,
+    Observed,
+    OurComment,
+    StatusIssue,
+    Target,
+)
+from sync.tracker.preflight import Examination, Examiner
+from sync.tracker.protocol import Capabilities, Connector, Page, Setup
+from sync.tracker.slash_commands import command_lines
+from sync.tracker.webhook import ForgedError, WebhookEvent, WebhookListener
+
+__all__ = [
+    "Action",
+    "Attach",
+    "Attached",
+    "AuthError",
+    "Board",
+    "BoardUpdate",
+    "BusyError",
+    "Capabilities",
+    "Claim",
+    "CloseIssue",
+    "CommandComment",
+    "Connector",
+    "CreateComment",
+    "CreateLabel",
+    "CreateStatusIssue",
+    "DeleteComment",
+    "Detach",
+    "Examination",
+    "Examiner",
+    "Files",
+    "ForgedError",
+    "GoneError",
+    "LabelItem",
+    "LimitedError",
+    "MalformedError",
+    "MoveLabel",
+    "NotThereError",
+    "Observed",
+    "OurComment",
+    "Page",
+    "PostBoardUpdate",
+    "Receipt",
+    "RefusedError",
+    "RemoveLabel",
+    "SetNativeHealth",
+    "Setup",
+    "StatusIssue",
+    "Target",
+    "TrackerError",
+    "UncertainError",
+    "UnreachableError",
+    "UpdateComment",
+    "UpdateDescription",
+    "WebhookEvent",
+    "WebhookListener",
+    "command_lines",
+    "find_marker",
+    "replace_block",
+    "status_issue_of",
+    "with_marker",
+]

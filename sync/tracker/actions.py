@@ -136,9 +136,8 @@ class UpdateComment(Action, frozen=True, kw_only=True, tag=True):
 class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
     """Delete a comment: a second summary, a reminder, or in `retire` every comment of ours.
 
-    ``claimed``: a former account of ours wrote the comment. ``superseded``: a reminder that is no longer needed. In
-    both
-    cases a refusal is no failure.
+    ``claimed``: a former account of ours wrote the comment. ``superseded``: an obsolete reminder. In
+    both cases a refusal is no failure.
     """
 
     issue: str
@@ -206,8 +205,7 @@ class Attach(Action, frozen=True, kw_only=True, tag=True):
     """Upload a picture (PNG) to an issue under the given name.
 
     ``again``: the picture replaces an earlier one, which a `Detach` removes afterwards. ``content`` is empty in plan
-    and
-    journal; the engine renders it immediately before the upload.
+    and journal; the engine renders it immediately before the upload.
     """
 
     issue: str
@@ -259,7 +257,7 @@ class LimitGroup(StrEnum):
 
 
 class OwnContent(StrEnum):
-    """What milesync creates in a tracker and must recognise later. The values are stored."""
+    """Content that milesync creates in a tracker and must recognise later. The values are stored."""
 
     STATUS_ISSUE = "status_issue"
     SUMMARY = "summary"
@@ -272,7 +270,7 @@ class OwnContent(StrEnum):
 class ContentRecord(Struct, frozen=True, kw_only=True):
     """One piece of own content of a milestone.
 
-    ``place`` tells several pieces of one kind apart: the key of the status issue, the name of the board
+    ``place`` distinguishes several pieces of one kind: the key of the status issue, the name of the board
     (``acme/7``), the stem of the attachment's name, or the value of the native health status. Empty: the milestone has
     one piece of this kind at most. ``project`` (native id) and ``url`` belong to a status issue.
     """

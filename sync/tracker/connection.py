@@ -1,4 +1,4 @@
-"""A configured connection: its connector, and what the configuration says about its projects and milestones."""
+"""A configured connection: its connector, and the settings of its projects and milestones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Connection", "MilestoneOverrides"]
 
 @dataclass(frozen=True)
 class MilestoneOverrides:
-    """What people said about one milestone in the configuration."""
+    """Settings of one milestone in the configuration; they outrank the tracker's data."""
 
     report_on: str = ""
     start: date | None = None
@@ -27,7 +27,7 @@ def _plan_only(_project: str) -> Policy:
     return Policy.PLAN
 
 
-def _nothing_more(_project: str) -> OptionalOutputs:
+def _no_optional_outputs(_project: str) -> OptionalOutputs:
     return OptionalOutputs()
 
 
@@ -39,11 +39,13 @@ def _every_title(_project: str, _title: str) -> bool:
 class Connection:
     """A configured connection, ready to use.
 
-    ``named`` is keyed by what follows the connection's name when a milestone is written: ``acme/app#12``.
-    ``ignored`` are types (in lower case) whose issues are no items: umbrellas such as epics, or sub-tasks.
-    ``share`` is what others may show of its milestones where they may not be read: ``none``, or ``aggregate`` (status,
-    probability and dates). ``policy_of`` gives a project's policy, ``admits`` says whether milestones of a title are
-    looked after there, ``optional_outputs_of`` what is written beside label and comment.
+    ``policy_of`` returns the policy of a project, ``admits`` whether a project's milestone with this title is managed,
+    ``optional_outputs_of`` the optional writes of a project; projects are paths.
+    ``labels`` are the labels of a new status issue, ``prefix`` is the first part of the status labels.
+    ``zone`` decides where days end. ``removed`` are resolutions that mean "not done". ``ignored`` are issue types
+    (lower case) that are no items, such as epics or sub-tasks.
+    ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
+    dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
     """
 
     name: str
@@ -59,8 +61,8 @@ class Connection:
     tolerance: float = 0.0
     share: str = "none"
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
-    optional_outputs_of: Callable[[str], OptionalOutputs] = _nothing_more
+    optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
 
     def attaches(self, project: str) -> bool:
-        """Whether pictures are asked for in a project, and its tracker takes files."""
+        """Return whether a project asks for pictures and its tracker takes files."""
         return self.connector.capabilities.files and self.optional_outputs_of(project).picture

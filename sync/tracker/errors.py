@@ -1,4 +1,7 @@
-"""errors."""
+"""Errors of a tracker, sorted by what to do next.
+
+The first line of a class's docstring is the message that people read.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ class TrackerError(Exception):
 
     @property
     def message(self) -> str:
-        """One line for people: where, what happened, and the tracker's own words (never a secret or a body)."""
+        """One line for people: the place, the problem, and the tracker's own words (never a secret or a body)."""
         where = f"{self.connection}: {self.project}" if self.project else self.connection
-        said = f" ({self.detail})" if self.detail else ""
-        return f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{said}"
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{detail}"
 
 
 class UnreachableError(TrackerError):
@@ -27,7 +30,7 @@ class UnreachableError(TrackerError):
 
 
 class BusyError(UnreachableError):
-    """The tracker answered with a passing fault; the next run tries again."""
+    """The tracker answered with a temporary error; the next run tries again."""
 
     def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
         self.until = until
@@ -35,7 +38,7 @@ class BusyError(UnreachableError):
 
 
 class LimitedError(TrackerError):
-    """The tracker's rate limit is spent; the next run after that time goes on from here."""
+    """The tracker's rate limit is spent; the next run after that time continues from here."""
 
     def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
         self.until = until
@@ -43,20 +46,20 @@ class LimitedError(TrackerError):
 
 
 class AuthError(TrackerError):
-    """The tracker refused the token: check that it is right, not expired, and has the rights named in the docs."""
+    """The tracker refused the token: check that it is correct, not expired, and has the rights named in the docs."""
 
 
 class GoneError(TrackerError):
-    """The project is not there, or this token may not see it."""
+    """The project does not exist, or this token may not see it."""
 
 
 class RefusedError(TrackerError):
-    """The tracker refused the request; a person has to look."""
+    """The tracker refused the request; a person must check the reason."""
 
 
 class MalformedError(TrackerError):
-    """The tracker's answer is not what its API describes; is the URL that of the API?"""
+    """The tracker's answer does not match its API; is the URL that of the API?"""
 
 
 class UncertainError(TrackerError):
-    """The answer to a write was lost; it is looked up before anything is sent again."""
+    """The answer to a write was lost; milesync checks the tracker before it sends anything again."""

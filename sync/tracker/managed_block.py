@@ -1,13 +1,13 @@
-"""Our own lines in a text that people write: between two marker lines, and nothing outside of them is ever changed.
+"""Managed block: our lines in a text that people write, between two marker lines. The rest is never changed. Pure.
 
-In Markdown the marker lines are HTML comments, which nobody sees; in plain text they can be read::
+In Markdown the marker lines are HTML comments, which are invisible; in plain text they are readable::
 
     <!-- milesync acme 0123456789abcdef -->          --- milesync acme 0123456789abcdef ---
     At risk: ...                                     At risk: ...
     <!-- end of milesync acme -->                    --- end of milesync acme ---
 
-The figures are a digest of what stands between them and of whose it is, so lines that a person has edited, or copied to
-another milestone, are known. Pure.
+The hexadecimal digits hash the lines and the milestone. So lines that a person has edited, or copied to another
+milestone, are recognised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ManagedBlock", "NotThereError", "find_block", "replace_block", "wrap
 
 
 class ManagedBlock(Struct, frozen=True):
-    """Our lines as they stand in a text, from ``start`` to ``end``; ``mark`` is the digest in their first line."""
+    """Our lines in a text, from ``start`` to ``end`` (characters); ``mark`` is the hash in their first line."""
 
     start: int
     end: int
@@ -31,48 +31,48 @@ class ManagedBlock(Struct, frozen=True):
     text: str
 
     def edited(self, of: str) -> bool:
-        """Whether somebody has changed the lines since we wrote them, or brought them here from elsewhere."""
+        """Return whether a person has changed the lines, or copied them from another milestone; ``of`` is a uid."""
         return self.mark != _digest(self.text, of)
 
 
 class NotThereError(Exception):
-    """The lines that were to be replaced do not stand there any more."""
+    """The lines to be replaced have changed or are missing."""
 
 
 def find_block(text: str, instance: str) -> ManagedBlock | None:
-    """The first lines of this instance in a text; None when there are none, or their end is missing."""
+    """Return the first block of this instance in a text. None without one, or if its end is missing."""
     name = re.escape(instance)
     for left, right in (("<!--", "-->"), ("---", "---")):
-        found = re.search(
+        match = re.search(
             rf"^{left} milesync {name} ([0-9a-f]{{16}}) {right}[ \t]*\r?\n"
             rf"(.*?)^{left} end of milesync {name} {right}[ \t]*$",
             text,
             re.MULTILINE | re.DOTALL,
         )
-        if found:
-            return ManagedBlock(found.start(), found.end(), found[1], found[2])
+        if match:
+            return ManagedBlock(match.start(), match.end(), match[1], match[2])
     return None
 
 
 def wrap_block(words: str, of: str, instance: str, *, plain: bool) -> str:
-    """Words of ours with their marker lines; ``of`` says whose they are (the milestone's uid)."""
+    """Return text with its marker lines; ``of`` is the uid of the milestone."""
     left, right = ("---", "---") if plain else ("<!--", "-->")
     first = f"{left} milesync {instance} {_digest(words, of)} {right}"
     return f"{first}\n{words}\n{left} end of milesync {instance} {right}"
 
 
 def replace_block(text: str, lines: str, instance: str, was: str) -> str:
-    """The text with our lines replaced, added at its end, or (``lines`` empty) taken out.
+    """Return the text with our lines replaced, added at its end, or (``lines`` empty) removed.
 
-    ``was`` is the mark of the lines that are expected there, empty for none. Raises `NotThereError` where it is not so.
+    ``was`` is the expected mark of the present lines, empty for none. Raises `NotThereError` if the mark differs.
     """
-    there = find_block(text, instance)
-    if (there.mark if there else "") != was:
+    block = find_block(text, instance)
+    if (block.mark if block else "") != was:
         raise NotThereError
-    if there is None:
+    if block is None:
         gap = "" if not text else "\n" if text.endswith("\n\n") else "\n\n" if not text.endswith("\n") else "\n"
         return f"{text}{gap}{lines}"
-    before, after = text[: there.start], text[there.end :]
+    before, after = text[: block.start], text[block.end :]
     return f"{before}{lines}{after}" if lines else before.rstrip("\r\n") + after
 
 

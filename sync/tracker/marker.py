@@ -54,13 +54,11 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` and ``since`` are the last
     announced status and its time, ``baseline`` the first due date. ``probability``, ``p50`` and ``due`` are the
-    forecast
-    in the summary. ``meaning`` is the hash of the summary's meaning, ``body`` the `body_hash` of the text.
+    forecast in the summary. ``meaning`` is the hash of the summary's meaning, ``body`` the `body_hash` of the text.
     ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
-    ``previous_change_at`` of
-    the change before it; ``previous_forecast`` is the forecast before the last change. ``reminded`` is the time of the
-    last reminder to owners. ``replan`` is a move of the due date that finished work does not confirm yet.
-    Times are in UTC. ``v`` is the version of the format.
+    ``previous_change_at`` of the change before it; ``previous_forecast`` is the forecast before the last change.
+    ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
+    does not confirm yet. Times are in UTC. ``v`` is the version of the format.
     """
 
     v: int = 1

@@ -1,4 +1,4 @@
-"""observed."""
+"""Values of an observation: the status issue of a milestone, with everything of ours on it. Stored as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sync.model.tracker_data import Visibility
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """A milestone whose status issue is to be observed; ``issue`` is its key there, empty when not known yet.
+    """A milestone (uid) whose status issue is to be observed; ``issue`` is the key of the issue, empty if unknown.
 
-    ``instance`` is the installation that asks: it finds the status issues that it made, and no other's (empty: any).
-    ``boards`` are the project boards (``acme/7``) on which a status update of it may stand; ``attaching`` asks whether
-    files can be attached.
+    ``instance`` limits the search to status issues that this instance created; empty: any instance. ``boards`` are the
+    project boards (``acme/7``) that may have a status update of the milestone. ``attaching``: check whether files can
+    be attached.
     """
 
     milestone: str
@@ -28,7 +28,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class OurComment(Struct, frozen=True, kw_only=True):
-    """A comment that we wrote: its author is us **and** it carries a marker of milesync (of any instance)."""
+    """A comment of ours: our account is its author **and** it carries a marker of milesync (of any instance)."""
 
     id: str
     marker: str
@@ -38,9 +38,9 @@ class OurComment(Struct, frozen=True, kw_only=True):
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """A comment, or (with ``issue``) an issue, that carries a marker of milesync and that another account wrote.
+    """A comment, or (with ``issue``) an issue, of another account that carries a marker of milesync.
 
-    It may be from before a change of token, or a forgery: nothing follows from it until a person says whose it is.
+    It dates from before a change of token, or it is a forgery: milesync ignores it until a person runs `adopt`.
     """
 
     id: str
@@ -51,10 +51,10 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class CommandComment(Struct, frozen=True, kw_only=True):
-    """A comment by which a person speaks to us: those of its lines that begin with ``/milesync``.
+    """A comment with commands; ``text`` holds only its lines that begin with ``/milesync``.
 
-    ``may_write`` says that the tracker knows the author for one who may write in the project; what it does not tell
-    is no. Comments that not every reader of the issue may read are left out. ``at`` is the time of the last edit.
+    ``may_write``: the author may write in the project; False if the tracker does not say. Comments that not every
+    reader of the issue may read are left out. ``at`` is the time of the last edit (UTC).
     """
 
     id: str
@@ -66,9 +66,9 @@ class CommandComment(Struct, frozen=True, kw_only=True):
 
 
 class BoardUpdate(Struct, frozen=True, kw_only=True):
-    """A status update on a project board that carries a marker: ours, where its author is us too.
+    """A status update on a project board that carries a marker. It is ours if our account is its author.
 
-    ``status`` is the board's own word in small letters (``on_track``), empty for none.
+    ``status`` is the board's own status in lower case (``on_track``), empty for none.
     """
 
     id: str
@@ -82,8 +82,8 @@ class BoardUpdate(Struct, frozen=True, kw_only=True):
 class Board(Struct, frozen=True, kw_only=True):
     """A project board, by its written name (``acme/7``), with our updates for one milestone.
 
-    ``public``: everybody may read it. ``claims`` are those of other accounts. ``why`` says in a few words why it
-    cannot be used, empty where it can.
+    ``public``: everybody may read the board. ``claims`` are updates of other accounts with our marker. ``why`` is the
+    reason, in a few words, why the board cannot be used; empty if it can.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Board(Struct, frozen=True, kw_only=True):
 
 
 class Attached(Struct, frozen=True, kw_only=True):
-    """A file on an issue that our own account uploaded."""
+    """A file on an issue that our account uploaded."""
 
     id: str
     name: str
@@ -102,19 +102,19 @@ class Attached(Struct, frozen=True, kw_only=True):
 
 
 class Files(Struct, frozen=True, kw_only=True):
-    """Our files on an issue. ``why`` says in a few words why none can be added, empty where it can or nobody asked."""
+    """Our files on an issue. ``why`` is the reason why no file can be added; empty if one can, or without a check."""
 
     ours: tuple[Attached, ...] = ()
     why: str = ""
 
 
 class StatusIssue(Struct, frozen=True, kw_only=True):
-    """A status issue as it stands: fresh labels, our comments and what people ask, from every page of the thread.
+    """An observed status issue: labels, our comments and people's commands, from every page of the thread.
 
-    ``marker`` is the one in the issue itself, when milesync created it; empty for one that a person named.
-    ``claims`` are comments of other accounts that carry a marker. ``health`` is the tracker's own health status, empty
-    for none, None where the tracker knows no such thing. ``boards`` are those that the target named. ``files`` are
-    ours, None where the tracker has no such thing.
+    ``marker`` is the marker in the issue itself if milesync created it; empty for an issue that a person named.
+    ``asked`` are people's commands, ``claims`` comments of other accounts that carry a marker. ``health`` is the
+    tracker's own health status: empty for none, None if the tracker has no health status. ``boards`` are the boards of
+    the target. ``files`` are our files, None if the tracker has no attachments.
     """
 
     issue: str
@@ -132,10 +132,11 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """What `Connector.observe` saw, by milestone uid. A target without an entry in either has no status issue.
+    """The result of `Connector.observe`, by milestone (uid).
 
-    ``labels`` are the names of the labels that exist in each project (by id), where a tracker needs them created.
-    ``claims`` are issues of other accounts that carry the marker of a milestone without a status issue of ours.
+    A target that is neither in ``issues`` nor in ``failed`` has no status issue. ``labels`` are the names of the labels
+    in each project (by id), if the tracker needs labels created. ``claims`` are issues of other accounts that carry the
+    marker of a milestone without a status issue of ours.
     """
 
     issues: Mapping[str, StatusIssue] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""preflight."""
+"""Preflight: what a connector can find out about token and projects before the first write, by reading only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sync.tracker.errors import TrackerError
 
 
 class Need(StrEnum):
-    """The least policy under which something is needed; ``read`` is under every one."""
+    """The lowest policy that needs a right; ``read`` is needed under every policy."""
 
     READ = "read"
     UPDATE = "update"
@@ -21,7 +21,7 @@ class Need(StrEnum):
 
 
 class Right(Struct, frozen=True, kw_only=True):
-    """A right in one project, in the tracker's own words (``Issues: write``). ``held`` None: it does not tell."""
+    """A right in one project, in the tracker's own words (``Issues: write``). ``held`` None: not known."""
 
     project: str
     name: str
@@ -30,7 +30,7 @@ class Right(Struct, frozen=True, kw_only=True):
 
 
 class Obstacle(Struct, frozen=True, kw_only=True):
-    """Something other than a missing right that would make our work fail in a project, and what helps."""
+    """A problem in a project that would make writes fail, other than a missing right; ``remedy`` is what to do."""
 
     project: str
     words: str
@@ -39,21 +39,21 @@ class Obstacle(Struct, frozen=True, kw_only=True):
 
 
 class Trigger(Struct, frozen=True, kw_only=True):
-    """Something in a project that our writes would set off: ``the webhook to example.org (issues)``; never a secret."""
+    """Something in a project that our writes would start: ``the webhook to example.org (issues)``; never a secret."""
 
     project: str
     words: str
 
 
 class Unread(Struct, frozen=True, kw_only=True):
-    """What this token may not see of a project (empty: of itself), so that nothing can be said about it."""
+    """A part of a project (empty: of the token itself) that this token may not see, so that it is not examined."""
 
     project: str
     what: str
 
 
 class RequestBudget(Struct, frozen=True, kw_only=True):
-    """What is left of a rate limit, in requests or points; ``resets`` in UTC, None when it is not told."""
+    """The rest of a rate limit, in requests or points; ``resets`` is in UTC, None if the tracker does not say."""
 
     name: str
     limit: int
@@ -62,11 +62,12 @@ class RequestBudget(Struct, frozen=True, kw_only=True):
 
 
 class Examination(Struct, frozen=True, kw_only=True):
-    """What a tracker tells about this token and these projects without being changed.
+    """The result of an examination of token and projects.
 
-    ``expires`` is in UTC; None with ``"expiry"`` in `unread`, or for a token that never does. ``scopes`` None: the kind
-    of token has none. ``ahead`` is how far the tracker's clock is before ours, to the second. ``server`` and ``sdk``
-    are names with versions. ``failed`` maps a project, as configured, to the error that ended its examination.
+    ``expires`` is in UTC; None for a token that never expires, or with ``"expiry"`` in `unread`. ``scopes`` None: this
+    kind of token has no scopes. ``ahead`` is the lead of the tracker's clock over ours, to the second. ``server`` and
+    ``sdk`` are names with versions. ``failed`` maps a project's path in the configuration to the error that ended its
+    examination.
     """
 
     account: str = ""
@@ -85,8 +86,8 @@ class Examination(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Examiner(Protocol):
-    """What a connector may also be able to do: tell what would fail, by reading only."""
+    """Optional part of a connector: find out by reading only which requests would fail."""
 
     def examine(self, projects: Sequence[str]) -> Examination:
-        """Examine the token and these projects, as configured. A failure of the whole connection is raised."""
+        """Examine the token and these projects (paths). A failure of the whole connection is raised."""
         ...

@@ -1,7 +1,7 @@
-"""The seam to trackers: what a connector promises, what it may answer, and its errors sorted by what to do next.
+"""The protocol of a connector, and the values that it is made from and returns.
 
-A connector reads (`pull`, `observe`) and writes (`apply`); it never decides. Third parties add one with a single
-entry-point line in the group ``milesync.connectors`` that names a factory ``connect(Setup) -> Connector``.
+A connector reads (`pull`, `observe`) and writes (`apply`); it never decides. A third party adds a connector with one
+entry point in the group ``milesync.connectors``, which names a factory ``connect(Setup) -> Connector``.
 """
 
 from __future__ import annotations
@@ -89,12 +89,6 @@ __all__ = [
 ]
 
 
-# --- errors, sorted by what to do next -------------------------------------------------------------------------
-
-
-# --- reading -----------------------------------------------------------------------------------------------------
-
-
 class Capabilities(Struct, frozen=True, kw_only=True):
     """The abilities and limits of a connection.
 
@@ -124,10 +118,12 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 
 class Setup(Struct, kw_only=True):
-    """What a connector is made from. ``token`` and the like are secrets: never in a repr, a log or an error.
+    """The settings of a connection, from which a connector is made.
 
-    ``clock`` gives the time in UTC, ``sleep`` waits (seconds); both are passed in so that tests need neither.
-    ``options`` holds the settings that only this type of connector knows (``email`` for Jira Cloud, ``dialect``).
+    ``secrets`` (``token`` and others) must never appear in a repr, a log or an error. ``clock`` returns the time in
+    UTC, ``sleep`` waits (seconds); tests pass their own. ``options`` holds the settings of this type of connector only
+    (``email`` for Jira Cloud, ``dialect``). ``concurrency`` is the number of parallel requests, ``timeout`` the maximum
+    time of a request in seconds.
     """
 
     name: str
@@ -146,14 +142,17 @@ class Setup(Struct, kw_only=True):
 class Page(Struct, frozen=True, kw_only=True):
     """One batch of a pull: its rows and cursors are stored in one transaction.
 
-    Each row names its project by native id. ``histories`` holds, for an issue id, all events its tracker tells; it
-    replaces what was stored. ``due_dates`` likewise holds a milestone's earlier due dates where the tracker tells.
-    ``cursors`` maps a project id to an opaque text from which the next pull goes on; ``complete`` names the projects
-    that have been read to the end; ``all_milestones`` the projects whose milestones are all in this page, so that
-    one which is missing is gone; ``gone`` are ids of issues that no longer exist there. ``all_issues`` holds, for a
-    project id that has been swept, the ids of all issues that exist there: others are gone, and if there is one that
-    is not known, or was gone, the project's cursor is forgotten, so that the next pull reads it whole.
-    ``failed`` maps a project, as configured, to the error that ended its pull.
+    Each row names its project by native id.
+
+    ``histories``: all events of an issue, by its id; they replace the stored events.
+    ``due_dates``: the earlier due dates of a milestone, by its id, if the tracker has them.
+    ``cursors``: an opaque text by project id, from which the next pull continues.
+    ``complete``: projects that have been read to the end.
+    ``all_milestones``: projects whose milestones are all in this page, so that a missing one has been deleted.
+    ``gone``: ids of issues that have been deleted.
+    ``all_issues``: the ids of all issues of a swept project, by its id. Other stored issues have been deleted. If an id
+    is not stored, or is stored as deleted, the project's cursor is deleted, and the next pull reads the whole project.
+    ``failed``: the error that ended the pull of a project, by its path in the configuration.
     """
 
     projects: tuple[Project, ...] = ()
@@ -169,46 +168,41 @@ class Page(Struct, frozen=True, kw_only=True):
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
 
 
-# --- looking before the first write ------------------------------------------------------------------------------
-
-
-# --- the protocol -----------------------------------------------------------------------------------------------
-
-
 class Connector(Protocol):
-    """One tracker through one set of credentials. Not shared between threads unless it says so."""
+    """One tracker through one set of credentials. Not thread-safe, unless a connector documents otherwise.
+
+    ``name`` is the connection's name. ``base_url`` is the tracker's address without a slash at its end; it is part of
+    every stored identity.
+    """
 
     name: str
     base_url: str
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do. Telling that may take one request, so this may raise a `TrackerError`."""
+        """The abilities of the connection. May send one request, so it may raise a `TrackerError`."""
         ...
 
     @property
     def requests(self) -> int:
-        """Requests sent so far."""
+        """The number of requests sent so far."""
         ...
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
-        """Read what changed since ``cursors`` (project id -> cursor), everything for a project without one.
+        """Yield the changes since ``cursors`` (project id -> cursor); a project without a cursor is read completely.
 
-        A project's own failure comes in `Page.failed`; a failure of the whole connection is raised.
+        The failure of one project is reported in `Page.failed`; a failure of the whole connection is raised.
         """
         ...
 
     def observe(self, targets: Sequence[Target]) -> Observed:
-        """Read the status issues of these milestones afresh; find by marker those whose key is not known."""
+        """Read the status issues of these milestones; find those without a known key by their marker."""
         ...
 
     def apply(self, action: Action) -> Receipt:
-        """Do one change. Raises `UncertainError` when the answer to a create was lost; never sends it twice."""
+        """Send one change. Raises `UncertainError` if the answer to a create was lost; never sends a create twice."""
         ...
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close the network connections."""
         ...
-
-
-# --- being told that something changed ---------------------------------------------------------------------------

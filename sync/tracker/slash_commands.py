@@ -1,12 +1,12 @@
-"""What people tell milesync in a comment on a status issue. Pure.
+"""Slash commands: what people write to milesync in a comment on a status issue. Pure.
 
 A command is a line that begins with ``/milesync``, outside of code, quotes and HTML comments::
 
     /milesync on-track | at-risk | off-track  [until YYYY-MM-DD]  [because WHY]
     /milesync mute | unmute | refresh
 
-The last word on each matter counts, by the time of the comment's last edit. Nothing of it is remembered elsewhere:
-whoever deletes the comment takes the command back. A status that a person gives ends with its day, or after `LASTS`.
+The last command of each kind counts, by the time of the comment's last edit. Commands are not stored: deleting the
+comment withdraws the command. A status that a person sets ends with its day, or after `LASTS`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 LASTS = timedelta(days=14)
-"""How long a status holds that a person gave without a last day."""
+"""Duration of a status that a person sets without a last day."""
 
 LONGEST, MOST = 500, 10
-"""Characters of a command, and commands in a comment; more is no command of a person."""
+"""Maximum number of characters in a command, and of commands in a comment; the rest is ignored."""
 
 _STATUS = {"on-track": Status.ON_TRACK, "at-risk": Status.AT_RISK, "off-track": Status.OFF_TRACK}
-_JUDGEMENT = re.compile(
+_OVERRIDE = re.compile(
     r"(on-track|at-risk|off-track)(?: +until +([0-9]{4}-[0-9]{2}-[0-9]{2}))?(?: +because +(\S.*))?", re.IGNORECASE
 )
 _COMMAND = re.compile(r"/milesync(?![^ \t])")
@@ -48,7 +48,7 @@ _HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
 class CommandName(StrEnum):
-    """A command that says only what to do."""
+    """A command without arguments."""
 
     MUTE = "mute"
     UNMUTE = "unmute"
@@ -56,7 +56,7 @@ class CommandName(StrEnum):
 
 
 class StatusOverride(Struct, frozen=True):
-    """A status that a person gives, until the end of a day."""
+    """A status that a person sets, until the end of a day (None: for `LASTS`)."""
 
     status: Status
     until: date | None = None
@@ -67,9 +67,10 @@ Command = CommandName | StatusOverride
 
 
 class CommandState(Struct, frozen=True, kw_only=True):
-    """What the commands of a thread come to; ``ignored`` counts what was not understood or not allowed.
+    """The effect of all commands of a thread.
 
-    ``refresh`` is when a rewriting was asked for last.
+    ``refresh`` is the time (UTC) of the last request for a rewriting. ``understood`` counts valid commands, ``ignored``
+    unknown commands and those of people who may not write.
     """
 
     override: Override | None = None
@@ -80,9 +81,9 @@ class CommandState(Struct, frozen=True, kw_only=True):
 
 
 def command_lines(text: str) -> str:
-    """The lines of a comment that are commands by their beginning, one below the other; mostly an empty text.
+    """Return the lines of a comment that begin like a command, joined by newlines; empty for most comments.
 
-    Code fences, quotes, indented lines and HTML comments hold none.
+    Lines in code fences, quotes, indented blocks and HTML comments are no commands.
     """
     if "/milesync" not in text:
         return ""
@@ -103,44 +104,46 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def parse(line: str) -> Command | None:
-    """The command in a line, or None when it is not one, to the letter."""
+    """Parse a line. Return None for an unknown or malformed command."""
     begin = _COMMAND.match(line)
     if begin is None:
         return None
     rest = " ".join(line[begin.end() :].split())
     if rest.lower() in list(CommandName):
         return CommandName(rest.lower())
-    found = _JUDGEMENT.fullmatch(rest)
-    if found is None:
+    match = _OVERRIDE.fullmatch(rest)
+    if match is None:
         return None
     try:
-        until = date.fromisoformat(found[2]) if found[2] else None
+        until = date.fromisoformat(match[2]) if match[2] else None
     except ValueError:
         return None
-    return StatusOverride(_STATUS[found[1].lower()], until, found[3] or "")
+    return StatusOverride(_STATUS[match[1].lower()], until, match[3] or "")
 
 
-def evaluate_commands(asked: Sequence[CommandComment], now: datetime, zone: tzinfo = UTC) -> CommandState:
-    """What holds now; days end in ``zone``. Commands of people who may not write count as ignored."""
-    judged: tuple[StatusOverride, CommandComment] | None = None
+def evaluate_commands(comments: Sequence[CommandComment], now: datetime, zone: tzinfo = UTC) -> CommandState:
+    """Return the effect of commands at ``now`` (UTC); days end in ``zone``. Those of people who may not write are
+    ignored.
+    """
+    last: tuple[StatusOverride, CommandComment] | None = None
     muted, refresh, understood, ignored = False, None, 0, 0
-    for comment in sorted(asked, key=lambda comment: (comment.at, len(comment.id), comment.id)):
+    for comment in sorted(comments, key=lambda comment: (comment.at, len(comment.id), comment.id)):
         for line in comment.text.splitlines():
             command = parse(line) if comment.may_write else None
             understood, ignored = understood + (command is not None), ignored + (command is None)
             if isinstance(command, StatusOverride):
-                judged = command, comment
+                last = command, comment
             elif command is CommandName.REFRESH:
                 refresh = comment.at
             elif command is not None:
                 muted = command is CommandName.MUTE
-    override = _standing(*judged, now, zone) if judged else None
+    override = _current(*last, now, zone) if last else None
     return CommandState(override=override, muted=muted, refresh=refresh, understood=understood, ignored=ignored)
 
 
-def _standing(said: StatusOverride, by: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
-    """The status as it is shown, while it holds."""
-    until = said.until or (by.at + LASTS).astimezone(zone).date()
+def _current(status: StatusOverride, comment: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
+    """Return the override as it is shown; None after its last day."""
+    until = status.until or (comment.at + LASTS).astimezone(zone).date()
     if now.astimezone(zone).date() > until:
         return None
-    return Override(status=said.status, by=by.name, until=until, because=said.because)
+    return Override(status=status.status, by=comment.name, until=until, because=status.because)

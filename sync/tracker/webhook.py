@@ -1,4 +1,4 @@
-"""webhook."""
+"""Webhooks: what a connector reads from the request of its tracker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ class ForgedError(Exception):
 
 
 class WebhookEvent(Struct, frozen=True, kw_only=True):
-    """What a webhook is believed: a project, as its tracker names it, may have changed; empty: any of the connection's.
+    """A change that a webhook reports.
 
-    ``matters`` is whether such a change can change the health of a milestone, or ask something of us.
+    ``project`` may have changed, in the tracker's own name; empty: any project of the connection. ``matters``: the
+    change can affect the health of a milestone, or is a command.
     """
 
     project: str
@@ -24,11 +25,11 @@ class WebhookEvent(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class WebhookListener(Protocol):
-    """What a connector may also be able to do: tell a webhook of its tracker from a forged one."""
+    """Optional part of a connector: verify and read webhooks of its tracker."""
 
-    def heard(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
-        """What a request says; names of headers are in lower case. Compares in constant time; asks nobody.
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
+        """Verify a request and return its event. Header names are in lower case.
 
-        Raises `ForgedError`.
+        Compares signatures in constant time and sends no request. Raises `ForgedError`.
         """
         ...

@@ -31,8 +31,7 @@ from sync.model.tracker_data import (
     StatusCategory,
     Visibility,
 )
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError, UncertainError
-from sync.tracker.protocol import (
+from sync.tracker import (
     Action,
     Capabilities,
     Claim,
@@ -58,6 +57,7 @@ from sync.tracker.protocol import (
     status_issue_of,
     with_marker,
 )
+from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError, UncertainError
 
 OWN = (GoneError, MalformedError, RefusedError)
 CATEGORY = {"started": StatusCategory.IN_PROGRESS, "completed": StatusCategory.DONE, "canceled": StatusCategory.DONE}

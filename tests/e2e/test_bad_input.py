@@ -65,7 +65,7 @@ def test_a_project_that_is_gone_is_named_and_the_other_goes_on(tmp_path: Path, n
     ("fault", "said"),
     [
         (Fault("html", times=99), "HTML instead of JSON"),
-        (Fault("garbage", times=99), "not what its API describes"),
+        (Fault("garbage", times=99), "does not match its API"),
         (Fault("status", status=500, body="{}", times=99), "HTTP 500"),
         (Fault("reset", times=99), "did not answer"),
         (Fault("status", status=200, body='{"data": {"repository": {"id": 7}}}', times=99), "not what its API"),

@@ -134,7 +134,7 @@ def test_a_refused_write_ends_its_own_milestone_only(world: World) -> None:
     )
     result = world.run(source)
     assert [f.error for f in result.failures] == [
-        "memory: acme/app: The tracker refused the request; a person has to look. (no right)"
+        "memory: acme/app: The tracker refused the request; a person must check the reason. (no right)"
     ]
     assert len(world.summaries()) == 1
     assert len(world.run(source).written) > 0
