@@ -330,7 +330,7 @@ def test_a_mail_carries_the_burn_ups_of_the_worst_milestones_as_its_audience_may
     assert first["2-release-9.png"] == picture_of(late["Release 9"])
 
 
-def test_a_mail_carries_no_burn_up_of_what_it_does_not_tell_of(post: Post) -> None:
+def test_a_mail_has_burn_ups_of_its_own_milestones_only(post: Post) -> None:
     place = Place(mail=mail(post))
     place.world = World(page("app"), page("bob", visibility=Visibility.PUBLIC))
     assert place.states() == {"mail": SendState.SENT}

@@ -63,7 +63,7 @@ def test_every_command_and_flag_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_tells_of_this_machine_or_shows_a_token(page: str) -> None:
+def test_no_page_names_this_machine_or_shows_a_token(page: str) -> None:
     assert not re.search(r"/(root|work|home/\w+)/|ghp_|github_pat_|glpat-|ATATT", text(page))
 
 

@@ -59,7 +59,7 @@ def place(served: tuple[World, Clock]) -> Place:
     return Place(*served)
 
 
-def test_it_is_posted_seen_as_ours_rewritten_and_taken_away(place: Place) -> None:
+def test_it_is_posted_recognised_updated_and_deleted(place: Place) -> None:
     first = place.tell()
     (seen,) = place.seen().updates
     assert isinstance(seen, BoardUpdate)
@@ -103,7 +103,7 @@ def test_a_lost_answer_makes_no_second_one(place: Place) -> None:
     assert len(place.board.notes) == 1
 
 
-def test_what_the_token_may_not_is_told_and_the_status_issue_is_read_all_the_same(place: Place) -> None:
+def test_a_missing_permission_is_reported_and_the_status_issue_is_still_read(place: Place) -> None:
     assert "does not exist" in place.seen("acme/8").why
     assert "does not exist" in place.seen("nobody/8").why
     place.hub.scopes = ("repo", "read:project")

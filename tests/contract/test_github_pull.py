@@ -100,7 +100,7 @@ def test_what_only_an_enterprise_may_read_is_not_public() -> None:
     ]
 
 
-def test_duplicates_are_asked_for_where_the_server_tells_them() -> None:
+def test_duplicates_are_requested_where_the_server_supports_them() -> None:
     """Else they come as completed work."""
     told = queries.optional_fields([api_types.Field("stateReason", (api_types.Argument("enableDuplicate"),))])
     for document in (queries.changed, lambda more: queries.numbered(1, more)):
@@ -561,7 +561,7 @@ def test_a_deleted_issue_is_gone_when_the_sweep_is_due(there: Small, clock: Cloc
     assert connector.requests - before == 2, "swept, and again in a week"
 
 
-def test_a_sweep_that_fails_is_told_and_made_again(there: Small, clock: Clock) -> None:
+def test_a_failed_sweep_is_reported_and_repeated(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock)
     got = pulled(connector)
     clock.pass_(days=8)

@@ -114,7 +114,7 @@ def test_milestones_of_issues(recorded: list[Exchange]) -> None:
     assert seen
 
 
-def test_issues_tell_when_they_changed(recorded: list[Exchange]) -> None:
+def test_issues_have_a_time_of_update(recorded: list[Exchange]) -> None:
     """Some recordings were cut down to the ids by PyGithub's authors: those do not count."""
     listed = (exchange for exchange in _good(recorded, "GET", f"{REPOSITORY}/issues") if exchange.rows)
     lists = [exchange for exchange in listed if all("updated_at" in row for row in exchange.rows)]

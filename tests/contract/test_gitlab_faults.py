@@ -157,7 +157,7 @@ class TestReading:
         assert "pages of a list repeat" in str(pages[-1].failed["acme/app"])
         assert not any(page.complete for page in pages)
 
-    def test_a_sweep_that_is_given_fewer_than_were_counted_buries_nobody(self, side: Side) -> None:
+    def test_a_partial_sweep_deletes_nothing(self, side: Side) -> None:
         side.filled("acme/app", 5)
         connector = side.connect(history="none", sweep_days=0)
         counted = {"x-total": "5", "x-total-pages": "1"}
@@ -193,7 +193,9 @@ class TestWriting:
         ("status", "error"),
         [(401, AuthError), (403, RefusedError), (404, GoneError), (400, RefusedError), (422, RefusedError)],
     )
-    def test_a_refusal_is_told(self, side: Side, status: int, error: type[TrackerError]) -> None:
+    def test_a_refusal_is_an_error_with_the_trackers_words(
+        self, side: Side, status: int, error: type[TrackerError]
+    ) -> None:
         action = self.comment(side)
         side.tracker.faults.append(failing("POST", status, body='{"message": "no way"}'))
         with pytest.raises(error, match=rf"gl: acme/app: .*HTTP {status}: no way"):

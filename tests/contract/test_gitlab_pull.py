@@ -263,7 +263,7 @@ class TestHistory:
         assert told[0].milestone == str(first.id)
         assert {event.actor for event in told} == {Person(str(ada.id), "Ada Fox")}
 
-    def test_who_left_every_milestone_is_told_too(self, side: Side) -> None:
+    def test_issues_that_left_every_milestone_have_a_history_too(self, side: Side) -> None:
         tracker, project, milestone = team(side)
         made = tracker.issue(project, "Cut", tracker.user("ada"), milestones=[milestone.id])
         tracker.move(project, made, [], tracker.user("ada"), side.clock.forward(days=1))
@@ -322,7 +322,7 @@ class TestHistoryTogether:
     """Histories by GraphQL: many issues in a request, the same events, and REST for uncertain events."""
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_it_tells_what_rest_tells(self, side: Side, seed: int) -> None:
+    def test_graphql_gives_the_same_events_as_rest(self, side: Side, seed: int) -> None:
         rng, tracker, clock = Random(seed), side.tracker, side.clock
         project = side.filled("acme/web/app", 130)
         stones = [tracker.milestone(project, f'm"{n}', at=clock.now) for n in range(2)]
@@ -346,7 +346,7 @@ class TestHistoryTogether:
         assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 40
         assert side.slept == []
 
-    def test_what_stays_too_heavy_is_told_one_by_one(self, side: Side) -> None:
+    def test_a_query_that_stays_too_heavy_is_split_into_single_issues(self, side: Side) -> None:
         project, milestone = side.filled("acme/app", 12), side.tracker.milestone(side.tracker.project("acme/app"), "1")
         for issue in project.issues.values():
             side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
@@ -433,7 +433,7 @@ class TestBlockers:
             "Field 'blockedByCount' doesn't exist on type 'WorkItemWidgetLinkedItems'",
         ],
     )
-    def test_where_graphql_does_not_count_them_it_still_tells_histories(self, side: Side, problem: str) -> None:
+    def test_where_graphql_counts_no_blockers_it_still_gives_histories(self, side: Side, problem: str) -> None:
         project, issues = self.chain(side)
         milestone = side.tracker.milestone(project, "2.0", at=side.clock.now)
         made = side.tracker.issue(project, "New", issues[0].author, milestones=[milestone.id])

@@ -115,7 +115,7 @@ class TestRoundTrip:
         assert desk.project.labels["health::on-track"].colour == "0e8a16"
         assert not desk.issue().milestones
 
-    def test_labels_of_the_project_are_told(self, desk: Desk) -> None:
+    def test_labels_of_the_project_are_observed(self, desk: Desk) -> None:
         for n in range(130):
             desk.connector.apply(CreateLabel(**desk.to, label=f"l{n}", colour="ffffff", description=""))
         seen = desk.connector.observe([desk.target()])

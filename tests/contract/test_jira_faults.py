@@ -82,7 +82,7 @@ def test_a_project_whose_versions_cannot_be_read_fails_alone(served: Stand, faul
 
 
 @pytest.mark.parametrize("versions", ["1", '[{"id":1}]'])
-def test_a_project_that_tells_its_versions_wrongly_fails_alone(served: Stand, versions: str) -> None:
+def test_a_project_with_malformed_versions_fails_alone(served: Stand, versions: str) -> None:
     body = f'{{"id":"{served.tracker.projects["WEB"].id}","key":"WEB","versions":{versions}}}'
     served.tracker.faults.append(Fault("garbage", "/project/WEB", body=body))
     state = pulled(served.connector(), ["PAY", "WEB"])
@@ -91,7 +91,7 @@ def test_a_project_that_tells_its_versions_wrongly_fails_alone(served: Stand, ve
     assert isinstance(state.failed["WEB"], MalformedError)
 
 
-def test_a_project_that_does_not_tell_its_versions_is_asked_for_them(served: Stand) -> None:
+def test_versions_missing_from_a_project_are_requested(served: Stand) -> None:
     number = served.tracker.projects["WEB"].id
     served.tracker.faults.append(Fault("garbage", "/project/WEB", body=f'{{"id":"{number}","key":"WEB"}}'))
     state = pulled(served.connector(), ["PAY", "WEB"])
@@ -204,7 +204,7 @@ def test_an_empty_page_in_mid_search_is_not_the_end(after: int) -> None:
 @pytest.mark.parametrize(
     "bodies", [[EMPTY], ['{"issues":[{"id":"1"},{"id":"2"}],"total":5}', '{"issues":[{"id":"3"}],"total":5}']]
 )
-def test_a_sweep_that_is_given_fewer_than_were_counted_buries_nobody(bodies: list[str]) -> None:
+def test_a_partial_sweep_deletes_nothing(bodies: list[str]) -> None:
     with stand("jira") as served:
         served.fill("PAY", 5)
         state = pulled(served.connector(), ["PAY"])

@@ -56,7 +56,7 @@ def test_a_picture_arrives_byte_for_byte_and_goes_again(there: There) -> None:
     assert there.files() == Files()
 
 
-def test_what_others_attached_is_not_ours_whatever_its_name(there: There) -> None:
+def test_an_attachment_of_another_user_is_never_ours(there: There) -> None:
     eve = there.served.tracker.user("eve")
     file = there.served.tracker.attach(there.issue, NAME, b"", eve)
     assert there.files().ours == ()
@@ -112,7 +112,7 @@ def test_the_sandbox_takes_no_form_without_the_header_against_forgery(there: The
     assert (answer.status_code, there.issue.files) == (403, [])
 
 
-def test_a_file_is_told_as_jira_tells_it(there: There) -> None:
+def test_an_attachment_has_the_fields_of_jira(there: There) -> None:
     there.attach()
     api = "3" if there.served.tracker.kind == "jira-cloud" else "2"
     shown = requests.get(

@@ -29,7 +29,7 @@ def served() -> Iterator[tuple[Stand, Pulled]]:
         yield made, pulled(made.connector(), ["TIMOB", "AC", "ALOY", "MOD", "DAEMON"])
 
 
-def test_every_issue_as_it_is_told(served: tuple[Stand, Pulled]) -> None:
+def test_every_issue_arrives(served: tuple[Stand, Pulled]) -> None:
     by_key = served[1].by_key()
     with gzip.open(DATA / "jira_titanium_issues.csv.gz", "rt") as file:
         told = {row["key"]: row for row in csv.DictReader(file)}

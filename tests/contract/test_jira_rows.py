@@ -159,7 +159,7 @@ def test_a_sub_task_has_its_parent_and_a_story_its_epic() -> None:
     assert read([], customfield_3="A-9")[0].parent == "A-9"
 
 
-def test_without_change_logs_the_last_change_of_category_stands_in() -> None:
+def test_without_change_logs_the_last_change_of_category_is_used() -> None:
     assert read(None, now="5", statuscategorychangedate=day(6).isoformat())[0].closed_at == day(6)
     assert read(None, now="5")[0].closed_at == day(30)
     assert read(None, now="5", resolved=2)[0].closed_at == day(2)

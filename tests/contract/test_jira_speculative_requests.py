@@ -132,7 +132,7 @@ def test_two_projects_that_had_one_key_after_another(served: Stand) -> None:
         assert the_same(state, served, "PAY")
 
 
-def test_a_project_that_is_gone_is_told_once(served: Stand) -> None:
+def test_a_deleted_project_is_reported_once(served: Stand) -> None:
     served.fill("PAY", 5)
     other = served.fill("WEB", 5)
     state = settled(served, "PAY", "WEB")
@@ -165,7 +165,7 @@ def test_issues_chosen_by_other_rules(served: Stand) -> None:
 
 
 @pytest.mark.parametrize(("status", "error", "waits"), [(503, BusyError, 3), (400, RefusedError, 0)])
-def test_a_search_that_fails_is_told_once(served: Stand, status: int, error: type[TrackerError], waits: int) -> None:
+def test_a_failed_search_is_reported_once(served: Stand, status: int, error: type[TrackerError], waits: int) -> None:
     served.fill("PAY", 5)
     state, connector = settled(served, "PAY"), served.connector()
     before = dict(state.cursors)
@@ -222,7 +222,7 @@ def test_a_few_issues_take_one_search() -> None:
         assert searches(served) == 2
 
 
-def test_an_edit_beside_the_beginning_of_a_walk_is_read_by_the_next_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_during_the_first_page_is_read_by_the_next_pull(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first page was answered, and before the newest update was asked for."""
     from connectors.jira import search
 

@@ -137,7 +137,7 @@ def test_a_marker_that_the_server_left_out_is_set_by_itself(served: Stand, proje
     assert seen(served, project).issues[WANTED].comments[0].marker == newer
 
 
-def test_nobody_is_notified_of_a_change(served: Stand, project: Project) -> None:
+def test_no_person_is_notified_of_an_update(served: Stand, project: Project) -> None:
     issue = created(served, project)
     number = comment(served, project, issue)
     served.made[-1].apply(MoveLabel(**at(project), issue=issue.key, add="x"))

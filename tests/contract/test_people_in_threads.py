@@ -29,7 +29,7 @@ def kinds(result: Result) -> list[str]:
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
-def test_a_judgement_stands_beside_the_computed_status_and_ends(there: Team) -> None:
+def test_a_persons_status_is_shown_next_to_the_computed_one_and_ends(there: Team) -> None:
     first = there.run()
     assert "CreateStatusIssue" in kinds(first)
     assert first.notifications == 2, "the issue and the first summary"
@@ -61,7 +61,7 @@ def test_taking_the_comment_back_takes_the_judgement_back(there: Team) -> None:
     assert "A person sees it otherwise" not in there.texts()[0]
 
 
-def test_who_may_not_write_is_not_heard_and_is_counted(there: Team) -> None:
+def test_a_command_without_write_permission_is_ignored_and_counted(there: Team) -> None:
     there.run()
     there.says("/milesync mute", "eve")
     there.says("/milesync off-track because I say so", "stranger")
@@ -80,7 +80,7 @@ def test_what_only_some_may_read_is_not_shown_to_all(there: Team) -> None:
     assert "secret" not in there.texts()[0]
 
 
-def test_a_tracker_that_does_not_tell_who_may_write_hears_nobody(there: Team) -> None:
+def test_without_known_permissions_no_command_is_accepted(there: Team) -> None:
     there.run()
     there.project.admin = False
     there.project.members.clear()
@@ -88,7 +88,7 @@ def test_a_tracker_that_does_not_tell_who_may_write_hears_nobody(there: Team) ->
     assert there.run().plan.people.ignored == 1
 
 
-def test_the_owner_of_the_token_is_heard_as_well_but_no_text_of_ours_is(there: Team) -> None:
+def test_commands_of_the_tokens_owner_count_and_our_own_texts_do_not(there: Team) -> None:
     there.run()
     there.says("/milesync at-risk", there.tracker.bot.login)
     assert there.run().plan.people.understood == 1
@@ -256,7 +256,7 @@ def test_after_a_change_of_token_nothing_is_doubled_and_adopt_takes_over(there: 
     assert len(there.texts()) == 1
 
 
-def test_retire_takes_away_what_is_ours_and_nothing_else(there: Team) -> None:
+def test_retire_removes_our_content_and_nothing_else(there: Team) -> None:
     there.run()
     there.clock.now = there.clock.now.replace(day=25)
     there.run()
@@ -310,7 +310,7 @@ def test_retire_on_an_issue_that_people_named_leaves_it_open() -> None:
 
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
-def test_what_a_workflow_does_not_let_us_close_is_left_and_told(kind: str) -> None:
+def test_an_issue_that_the_workflow_keeps_open_is_reported(kind: str) -> None:
     with team(kind) as there:
         there.run()
         engine, assessed = there.looked()

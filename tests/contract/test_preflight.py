@@ -91,7 +91,7 @@ def test_a_token_with_every_right_lacks_nothing_and_nothing_is_written(tracker: 
     assert tracker.writes == []
 
 
-def test_the_trackers_clock_is_compared_with_ours_and_its_budget_told(tracker: Tracker) -> None:
+def test_the_trackers_clock_is_compared_and_its_request_budget_shown(tracker: Tracker) -> None:
     tracker.used = 1000
     told = examined(tracker)
     assert told.ahead is not None  # the Date header is the web server's own, our clock is set by the test
@@ -125,7 +125,7 @@ def test_a_token_that_is_no_good_is_an_error_of_the_connection(tracker: Tracker)
 
 
 @pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
-def test_the_expiry_of_a_token_where_the_tracker_tells(world: World, kind: str) -> None:
+def test_the_expiry_of_a_token_where_the_tracker_shows_it(world: World, kind: str) -> None:
     tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     tracker.expires = datetime(2026, 3, 9, tzinfo=UTC)
     told = examined(tracker)
@@ -133,7 +133,7 @@ def test_the_expiry_of_a_token_where_the_tracker_tells(world: World, kind: str) 
     assert not any("expiry" in unread.what for unread in told.unread)
 
 
-def test_the_expiry_that_cloud_does_not_tell_is_named_as_not_seen(world: World) -> None:
+def test_the_expiry_that_cloud_does_not_show_is_listed_as_unread(world: World) -> None:
     assert "the expiry of the token" in {unread.what for unread in examined(world.cloud).unread}
 
 
@@ -246,7 +246,7 @@ def test_a_gitlab_token_that_is_not_listed_is_not_known_to_lack_scopes(world: Wo
     assert lacking(told) == set()
 
 
-def test_a_groups_projects_are_told_apart_by_role(world: World) -> None:
+def test_projects_of_a_group_are_distinguished_by_role(world: World) -> None:
     world.gitlab.project("acme/web").read_only = True
     for group in ("acme", "acme/*"):
         told = examined(world.gitlab, group)

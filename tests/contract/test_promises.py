@@ -38,7 +38,7 @@ def marked() -> set[str]:
     return found
 
 
-def test_every_large_proof_stands_behind_a_promise() -> None:
+def test_every_large_proof_belongs_to_a_promise() -> None:
     assert len(marked()) >= 12
     assert marked() - {test for _, tests in NAMED for test in tests} == set()
 

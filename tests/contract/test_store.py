@@ -201,7 +201,7 @@ def test_changes_between_two_pulls_become_events(store: Store) -> None:
     assert [item.id for item in store.issues(SOURCE, milestones=["a"])] == ["1"]
 
 
-def test_a_new_estimate_is_noted_also_where_the_tracker_tells_the_history(store: Store) -> None:
+def test_a_new_estimate_is_recorded_also_with_a_history_of_the_tracker(store: Store) -> None:
     joined = event(EventKind.JOINED, T0 - DAY, milestone="a")
     first = issue(milestones=("a",), estimate=3600)
     store.save(SOURCE, Page(issues=(first,), histories={"1": (joined,)}), T0)
@@ -222,7 +222,7 @@ def test_a_change_that_did_not_move_the_issue_is_dated_by_the_pull(store: Store)
     assert saved.changed == {"1"}
 
 
-def test_a_history_replaces_what_the_tracker_told_and_nothing_else(store: Store) -> None:
+def test_a_history_replaces_the_trackers_events_and_nothing_else(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("a",)),)), T0)
     store.save(SOURCE, Page(issues=(issue(updated_at=T0 + DAY),)), T0 + DAY)
     noted = event(EventKind.LEFT, T0 + DAY, milestone="a")
@@ -234,7 +234,7 @@ def test_a_history_replaces_what_the_tracker_told_and_nothing_else(store: Store)
     assert sorted(store.events(SOURCE), key=lambda event: event.at) == [second, noted]
 
 
-def test_snapshots_make_the_same_memberships_as_told_history(store: Store) -> None:
+def test_snapshots_give_the_same_memberships_as_a_history(store: Store) -> None:
     """One tracker returns its history; the other one has none and is pulled after every change."""
     change = [
         issue(milestones=("a",)),
@@ -280,7 +280,7 @@ def test_a_due_date_was_moved_between_two_pulls_or_by_whom_the_tracker_names(sto
     assert [due_date.by for due_date in store.due_dates(SOURCE)["n"]] == [None, ada]
 
 
-def test_earlier_due_dates_that_the_tracker_tells_come_first(store: Store) -> None:
+def test_earlier_due_dates_of_the_tracker_come_first(store: Store) -> None:
     told = (DueDate(T0 - 9 * DAY, date(2026, 1, 1)), DueDate(T0 - DAY, date(2026, 2, 1)))
     page = Page(milestones=(milestone(due=date(2026, 2, 1)),), due_dates={"m": told})
     store.save(SOURCE, page, T0)
@@ -365,7 +365,7 @@ def test_a_gone_issue_comes_back_with_a_later_pull_only(store: Store) -> None:
 # --- sweeps -------------------------------------------------------------------------------------------------------
 
 
-def test_a_sweep_buries_what_is_missing_in_its_project_only(store: Store) -> None:
+def test_a_sweep_deletes_missing_issues_of_its_project_only(store: Store) -> None:
     other = issue("5", project="q")
     store.save(SOURCE, Page(issues=(issue(), issue("2"), other), cursors={"p": "c"}), T0)
     saved = store.save(SOURCE, Page(all_issues={"p": frozenset({"1"})}), T0 + DAY)

@@ -36,7 +36,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
         yield stores
 
 
-def test_what_was_told_is_known_until_more_is_told(shared: Shared) -> None:
+def test_a_sent_digest_is_known_until_the_next_one(shared: Shared) -> None:
     store = shared.one
     assert store.last_digest("board", "chat") == LastDigest(None, {})
     for day, told in ((MONDAY, ONE), (TUESDAY, TWO)):
@@ -78,7 +78,7 @@ def test_of_two_runs_at_once_one_sends(shared: Shared) -> None:
     assert shared.one.begin_message("1", "board", "mail", MONDAY, ONE) is not None
 
 
-def test_tidying_keeps_what_was_told_last(shared: Shared) -> None:
+def test_pruning_keeps_the_last_digest(shared: Shared) -> None:
     for n, delivery in enumerate((Delivery.SENT, Delivery.REFUSED, Delivery.SENT, Delivery.QUIET)):
         told = None if delivery is Delivery.QUIET else ONE
         message = shared.one.begin_message("run", "board", "chat", MONDAY + timedelta(days=n), told)

@@ -66,7 +66,7 @@ def test_a_dead_holder_is_succeeded_at_once(store: Store) -> None:
     assert heir.check()
 
 
-def test_how_often_it_was_given_is_told_while_nobody_has_it(store: Store) -> None:
+def test_the_number_of_leases_given_is_known_while_the_lease_is_free(store: Store) -> None:
     assert store.term(SOURCE) == 0
     held = store.acquire(SOURCE, "host:1:1")
     assert held is not None

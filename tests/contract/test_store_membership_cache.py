@@ -33,7 +33,7 @@ class Unread(Store):
         raise AssertionError("read again")
 
 
-def test_stays_are_made_once_for_what_stands_there(store: Store) -> None:
+def test_memberships_are_computed_once_for_unchanged_rows(store: Store) -> None:
     page = Page(
         issues=(issue(milestones=("m",)), issue("2")),
         milestones=(milestone(), milestone("n")),
@@ -59,7 +59,7 @@ def test_stays_are_made_once_for_what_stands_there(store: Store) -> None:
         Page(gone=frozenset({"1"})),
     ],
 )
-def test_stays_are_made_anew_when_anything_changed_that_they_are_made_of(store: Store, page: Page) -> None:
+def test_memberships_are_recomputed_when_a_row_of_theirs_changed(store: Store, page: Page) -> None:
     before = Page(issues=(issue(milestones=("m",)), issue("2")), milestones=(milestone(), milestone("n")))
     store.save(SOURCE, before, T0)
     known_stays(store)
@@ -84,7 +84,7 @@ def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
     assert store.cache_entries(SOURCE, "", ["p"]) == {}
 
 
-def test_another_rule_makes_them_anew(store: Store) -> None:
+def test_another_rule_recomputes_the_memberships(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
     with pytest.raises(AssertionError, match="read again"):

@@ -143,7 +143,7 @@ def comment(kind: MarkerKind) -> OurComment:
     return OurComment(id="c1", marker=marker(kind), body="Body", created_at=T0, updated_at=T0)
 
 
-def test_the_last_observation_stands(store: Store) -> None:
+def test_the_last_observation_is_kept(store: Store) -> None:
     store.save(SOURCE, Page(), T0)
     seen = status_issue(comments=(comment(MarkerKind.TRANSITION),))
     store.save_observed(UID, None, T0)

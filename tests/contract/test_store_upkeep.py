@@ -99,7 +99,7 @@ def test_a_database_in_order(url: str, store: Store) -> None:
     assert (stands.clock is None) == url.startswith("sqlite")
 
 
-def test_a_write_that_nobody_noted_as_ended_is_counted(url: str, store: Store) -> None:
+def test_a_write_without_a_recorded_end_is_counted(url: str, store: Store) -> None:
     filled(store)
     store.begin("run", comment("text"))
     assert condition(url).unfinished == 1
@@ -335,7 +335,7 @@ def test_who_is_meant_by_a_name_or_an_id(store: Store, engine: Engine) -> None:
     assert find_people(engine, 'u"%') == []
 
 
-def test_a_forgotten_person_is_nowhere_and_nobody_else_is_touched(store: Store, engine: Engine, tmp_path: Path) -> None:
+def test_an_erased_person_is_nowhere_and_other_people_stay(store: Store, engine: Engine, tmp_path: Path) -> None:
     filled(store)
     seen = StatusIssue(
         issue="1",

@@ -54,7 +54,7 @@ def test_a_workflow_has_no_rights_but_those_that_a_job_names(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_pinned_by_commit_and_tell_their_version(path: Path) -> None:
+def test_actions_are_pinned_by_commit_with_their_version(path: Path) -> None:
     used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
     assert used
     assert [
@@ -196,7 +196,7 @@ def test_where_the_service_fails_it_says_not_audited(lock: Path, status: int) ->
     assert text.startswith("not audited")
 
 
-def test_where_nobody_answers_it_says_not_audited(lock: Path) -> None:
+def test_without_an_answer_it_says_not_audited(lock: Path) -> None:
     with service(lambda _: (200, {})) as words:
         pass
     code, text = audit(lock, (*words, "--timeout", "1"))

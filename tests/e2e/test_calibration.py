@@ -13,7 +13,7 @@ from tests.e2e.in_process import milesync
 from tests.e2e.small_world import served
 
 
-def test_a_date_given_with_85_percent_is_told_when_it_has_passed(tmp_path: Path) -> None:
+def test_a_published_85_percent_date_is_scored_once_it_has_passed(tmp_path: Path) -> None:
     with served(tmp_path) as (_, config):
         assert milesync("run", "--first-run", config=config).code == 0
         nothing = milesync("status", "--calibration", "--json", config=config).document

@@ -100,7 +100,7 @@ def test_forget_asks_who_is_meant_where_two_trackers_know_the_name(config: Path,
     assert milesync(*forget, "--connection", "nope").code == 1
 
 
-def test_vacuum_tells_what_it_took_away(config: Path) -> None:
+def test_vacuum_reports_what_it_deleted(config: Path) -> None:
     with sqlite3.connect(config.with_name("milesync.db")) as raw:
         raw.executemany("INSERT INTO run VALUES (?, 0, 0, ?)", [(f"r{n}", "x" * 900) for n in range(500)])
     raw.close()

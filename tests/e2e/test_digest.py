@@ -59,7 +59,7 @@ def test_a_run_sends_what_is_due_and_the_next_one_nothing(config: Path, chat: Ch
     assert SECRET.encode() not in (config.parent / "milesync.db").read_bytes()
 
 
-def test_a_failing_channel_fails_no_run_and_is_told(config: Path, chat: Chat) -> None:
+def test_a_failing_channel_fails_no_run_and_is_reported(config: Path, chat: Chat) -> None:
     chat.answers = [500]
     address = f"json://{chat.address}/{SECRET}"
     first = run(config, TEAM_CHAT=address)

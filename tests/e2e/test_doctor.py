@@ -76,7 +76,7 @@ def test_a_missing_secret_hides_no_other_connection(place: Place) -> None:
     assert any("ends soon" in finding["words"] for finding in doctor(config).document["findings"])
 
 
-def test_a_configuration_with_mistakes_is_told_line_by_line(tmp_path: Path) -> None:
+def test_mistakes_in_the_configuration_are_reported_line_by_line(tmp_path: Path) -> None:
     config = tmp_path / "milesync.toml"
     config.write_text('instance = "a b"\n[connections.gh]\ntype = "github"\n')
     found = errors(doctor(config))
@@ -120,7 +120,7 @@ def test_a_database_that_is_no_database(place: Place) -> None:
     assert [area for area, _ in errors(doctor(config))] == ["database"]
 
 
-def test_an_existing_database_is_told_as_it_stands(place: Place) -> None:
+def test_an_existing_database_is_described(place: Place) -> None:
     _, config = place
     made(config)
     (level, words), *rest = about_database(doctor(config))

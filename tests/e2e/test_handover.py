@@ -31,7 +31,7 @@ def changes_token(tracker: Tracker, config: Path) -> None:
         file.unlink()
 
 
-def test_from_a_change_of_token_to_taking_everything_away(there: tuple[Tracker, Path]) -> None:
+def test_from_a_change_of_token_to_removing_everything(there: tuple[Tracker, Path]) -> None:
     tracker, config = there
     at = ("--config", str(config))
     first = milesync("run", "--first-run", "--json", *at)

@@ -137,13 +137,13 @@ def test_a_right_that_is_missing_for_later_is_a_warning_now(world: World, tmp_pa
 
 
 @pytest.mark.parametrize("answer", ["", "n"])
-def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path: Path, answer: str) -> None:
+def test_an_existing_file_is_kept_by_default(tmp_path: Path, answer: str) -> None:
     (tmp_path / "milesync.toml").write_text("mine")
     done = init(tmp_path, answer)
     assert (done.code, (tmp_path / "milesync.toml").read_text()) == (0, "mine")
 
 
-def test_a_file_is_written_over_when_told_to(world: World, tmp_path: Path) -> None:
+def test_a_file_is_overwritten_on_request(world: World, tmp_path: Path) -> None:
     (tmp_path / "milesync.toml").write_text("mine")
     done = init(tmp_path, "y", "acme", "github", world.github.url, "", "acme/app", "n", "", "n")
     assert done.code == 0, done.err

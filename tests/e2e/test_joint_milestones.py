@@ -22,7 +22,7 @@ after = "gh:acme/app#2"
 """
 
 
-def test_a_joint_milestone_is_told_everywhere_and_written_once(tmp_path: Path) -> None:
+def test_a_joint_milestone_is_shown_everywhere_and_written_once(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
         config.write_text(config.read_text() + JOINT)
         assert milesync("run", "--first-run", config=config).code == 0
@@ -72,7 +72,7 @@ def test_a_circle_is_one_clear_error(tmp_path: Path) -> None:
             assert "Traceback" not in done.err
 
 
-def test_whatif_tells_before_and_after_and_touches_nothing(tmp_path: Path) -> None:
+def test_whatif_shows_before_and_after_and_changes_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
         assert milesync("pull", config=config).code == 0
         asked = len(world.github.log)

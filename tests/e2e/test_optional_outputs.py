@@ -83,7 +83,7 @@ def test_the_items_that_a_reason_names_are_labelled_over_each_api(there: tuple[W
     assert [labelled(tracker, "health/stale") for tracker, _ in _projects(world)] == [0, 0]
 
 
-def test_the_milestones_own_descriptions_tell_the_verdict(there: tuple[World, Path]) -> None:
+def test_the_milestones_own_descriptions_show_the_status(there: tuple[World, Path]) -> None:
     world, config = there
     for tracker, key in _projects(world):
         last = max(tracker.projects[key].milestones.values(), key=lambda milestone: milestone.number)
@@ -177,7 +177,7 @@ def test_after_a_change_of_token_adopt_takes_over_the_boards_too(there: tuple[Wo
     assert (again["writes"]["planned"], board.notes) == (0, [ours])
 
 
-def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[World, Path]) -> None:
+def test_a_public_board_shows_nothing_of_a_private_milestone(there: tuple[World, Path]) -> None:
     world, config = there
     world.github.scopes = ("repo", "project")
     world.github.projects["acme/app"].private = True
@@ -193,7 +193,7 @@ def test_a_public_board_is_told_nothing_of_a_private_milestone(there: tuple[Worl
     assert run(config).document["errors"] == []
 
 
-def test_without_the_licence_it_is_told_and_everything_else_is_written(there: tuple[World, Path]) -> None:
+def test_without_the_licence_it_is_reported_and_all_other_outputs_are_written(there: tuple[World, Path]) -> None:
     world, config = there
     world.gitlab.premium = False
     config.write_text(only_these(config.read_text(), ["gl"]))

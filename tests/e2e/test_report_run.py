@@ -61,7 +61,7 @@ def test_no_comment_links_to_a_page_that_its_report_does_not_have(tmp_path: Path
     assert len(list((tmp_path / "pages" / "m").glob("*.html"))) == 2
 
 
-def test_a_report_that_cannot_be_made_is_told_and_the_writes_stand(tmp_path: Path) -> None:
+def test_a_failed_report_is_reported_and_the_writes_stay(tmp_path: Path) -> None:
     (tmp_path / "pages").write_text("in the way")
     with served(tmp_path) as (world, config):
         done = run(config, REPORT, "--first-run")
@@ -73,7 +73,7 @@ def test_a_report_that_cannot_be_made_is_told_and_the_writes_stand(tmp_path: Pat
     assert "the report was not made" in error["error"]
 
 
-def test_an_audience_that_nobody_is_makes_no_report(tmp_path: Path) -> None:
+def test_an_audience_without_members_gets_no_report(tmp_path: Path) -> None:
     with served(tmp_path) as (_, config):
         done = run(config, REPORT + 'audience = "nobody"\n', "--first-run")
     assert done.code == 3
@@ -93,7 +93,7 @@ def test_the_command_takes_folder_and_audience_from_the_configuration(tmp_path: 
     assert len(held) == 4
 
 
-def test_a_build_that_breaks_leaves_what_stands_and_the_next_one_tidies_up(tmp_path: Path) -> None:
+def test_a_broken_build_leaves_the_old_report_and_the_next_one_cleans_up(tmp_path: Path) -> None:
     with installation({"gh": [series(project("acme/app"), earlier=3)]}, daily=False) as engine:
         made = contents(engine)
     build(made, tmp_path, b"{}")

@@ -47,7 +47,7 @@ def test_a_missing_database_stops_run_unless_it_is_the_first(tmp_path: Path) -> 
         assert not world.github.log
 
 
-def test_plan_tells_changes_by_its_exit_code_and_writes_nothing(tmp_path: Path) -> None:
+def test_plan_reports_changes_by_its_exit_code_and_writes_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
         planned = milesync("plan", "--json", config=config)
         assert planned.code == 2

@@ -205,7 +205,7 @@ def test_the_first_run_of_a_day_tidies_up(place: Place) -> None:
     assert [event for event in run(config).events if event["event"] == "store pruned"] == []
 
 
-def test_status_tells_when_each_tracker_was_last_seen(place: Place) -> None:
+def test_status_shows_when_each_tracker_was_last_read(place: Place) -> None:
     world, config = place
     assert run(config).code == 0
     lose(world)

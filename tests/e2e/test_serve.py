@@ -147,7 +147,7 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
         assert len(ours(world.github)) == 2, "the summary, and one word about the new status"
 
 
-def test_without_a_secret_there_is_nobody_to_listen_to(tmp_path: Path) -> None:
+def test_without_a_secret_no_webhook_is_accepted(tmp_path: Path) -> None:
     with served(tmp_path) as (_, config):
         done = milesync("serve", "--first-run", config=config)
     assert done.returncode == 1

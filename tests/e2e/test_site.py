@@ -452,7 +452,7 @@ def test_a_narrower_audience_in_the_same_folder_takes_the_other_pages_away(tmp_p
     assert (tmp_path / "CNAME").exists()
 
 
-def test_a_stale_source_is_told_at_the_top_and_on_its_pages(browser: Any, tmp_path: Path) -> None:
+def test_a_stale_source_is_shown_at_the_top_and_on_its_pages(browser: Any, tmp_path: Path) -> None:
     with installation(small(), stale="gl") as engine:
         report = Report(contents(engine), tmp_path)
     with visit(browser, report.out, "index.html") as page:
@@ -470,7 +470,7 @@ HOSTILE = (
 )
 
 
-def test_a_source_that_was_never_read_is_told_at_the_top_too(tmp_path: Path) -> None:
+def test_a_source_that_was_never_read_is_shown_at_the_top(tmp_path: Path) -> None:
     """The source has no rows, so none of its milestones could show this, and its readers are unknown."""
     with installation(small(), stale="gl", daily=False) as engine:
         report = Report(contents(engine), tmp_path / "all")

@@ -102,7 +102,7 @@ def test_it_comes_once_a_round_after_all_write_backs(place: Place) -> None:
     assert [result.since for result in place.ended] == [NOW + timedelta(hours=n) for n in (1, 2)]
 
 
-def test_a_round_of_which_a_step_failed_is_told_so_with_the_last_good_one(place: Place) -> None:
+def test_a_round_with_a_failed_step_reports_the_last_good_round(place: Place) -> None:
     place.round()
     place.causes["gl"] = AuthError("gl")
     assert place.round() == {"failed"}

@@ -158,7 +158,7 @@ def test_one_summary_and_each_transition_once(blank: Blank, part: int, record_pr
         record_property(words, number)
 
 
-def test_what_was_told_stays_told_when_a_source_fails_after_it(blank: Blank) -> None:
+def test_an_announced_status_stays_announced_when_a_source_fails_later(blank: Blank) -> None:
     scene = Scene(milestones=1)
     scene.replan(0, -1)
     connector, store = FaultyConnector(scene), blank.store(scene.clock)

@@ -171,7 +171,7 @@ def test_a_creation_that_is_not_answered_in_time(sandbox: Sandbox, kind: str) ->
     check(side.tracker, 2)
 
 
-def test_a_list_that_lags_shows_what_stood_before_the_writes_of_the_last_seconds(sandbox: Sandbox, kind: str) -> None:
+def test_a_lagging_list_lacks_the_writes_of_the_last_seconds(sandbox: Sandbox, kind: str) -> None:
     side = filled(sandbox, kind)
     lags = Fault("stale", times=100, after=100_000)
     side.tracker.faults.append(lags)

@@ -228,7 +228,7 @@ def test_a_reused_process_id_is_another_holder() -> None:
     assert lease.is_dead(f"{host}:{pid}:{int(start) + 1}")
 
 
-def test_a_process_that_nobody_has_reaped_is_dead() -> None:
+def test_an_unreaped_process_is_dead() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     assert child.stdin is not None
     holder = f"{this_process().rsplit(':', 2)[0]}:{child.pid}:{lease._started(child.pid) or 0}"

@@ -81,7 +81,7 @@ def test_a_signed_request_marks_its_project_and_nothing_else() -> None:
     assert knocker.marked == [("gh", ("acme/app",))]
 
 
-def test_a_request_that_is_sent_again_marks_nothing_whatever_id_it_bears() -> None:
+def test_a_replayed_request_marks_nothing_under_any_id() -> None:
     async def knocks() -> None:
         for n in range(50):
             assert await knocker.signed(issue(), x_github_delivery=str(n)) == 202
@@ -92,7 +92,7 @@ def test_a_request_that_is_sent_again_marks_nothing_whatever_id_it_bears() -> No
     assert knocker.door.counts == {"marked": 1, "repeated": 49}
 
 
-def test_what_could_not_be_stored_is_told_and_taken_the_next_time() -> None:
+def test_a_webhook_that_cannot_be_stored_is_refused_and_accepted_the_next_time() -> None:
     broken = [True]
 
     def mark(_connection: str, _projects: Collection[str]) -> None:

@@ -94,7 +94,7 @@ def test_every_status_has_a_word_on_the_board() -> None:
 
 
 @pytest.mark.parametrize("change", [{"body": "I say otherwise"}, {"status": "on_track"}])
-def test_what_a_person_edited_stays_and_that_is_told(change: dict[str, str]) -> None:
+def test_an_edited_status_update_stays_and_is_reported(change: dict[str, str]) -> None:
     there = There()
     there.settle()
     there.edit(**change)
@@ -106,7 +106,7 @@ def test_what_a_person_edited_stays_and_that_is_told(change: dict[str, str]) -> 
     assert (plan.actions, [skipped.why for skipped in plan.skipped]) == ((), [EDITED])
 
 
-def test_what_a_person_took_away_is_not_posted_again() -> None:
+def test_a_status_update_deleted_by_a_person_is_not_posted_again() -> None:
     there = There()
     there.settle()
     there.set(updates=())
@@ -149,7 +149,7 @@ def test_of_two_the_older_is_kept() -> None:
         (Visibility.PUBLIC, Visibility.PROJECT),
     ],
 )
-def test_a_public_board_is_told_only_what_everybody_may_read(milestone: Visibility, issue: Visibility) -> None:
+def test_a_public_board_shows_public_data_only(milestone: Visibility, issue: Visibility) -> None:
     board = Board(name="acme/7", public=True)
     have = msgspec.structs.replace(ISSUE, boards=(board,), visibility=issue)
     asked = want(board="acme/7", board_update="x", visibility=milestone)
@@ -169,7 +169,7 @@ def test_it_goes_from_a_board_that_became_public() -> None:
     assert there.settle(visibility=Visibility.PROJECT) == ([], why)
 
 
-def test_a_board_that_cannot_be_used_is_told_and_another_accounts_text_is_left() -> None:
+def test_an_unusable_board_is_reported_and_another_accounts_text_stays() -> None:
     there = There()
     there.set(why="the board acme/7 is not there")
     assert there.settle() == ([], "the board acme/7 is not there")
@@ -231,7 +231,7 @@ def test_nothing_of_a_muted_or_stale_milestone_is_adopted(fields: dict[str, Any]
     assert adopted(there, **fields).actions == ()
 
 
-def test_another_instance_is_nobody_to_us() -> None:
+def test_another_instance_is_ignored() -> None:
     there = There()
     (made,), _ = there.settle()
     foreign = made.marker.replace('"acme"', '"other"')

@@ -65,7 +65,7 @@ def written(want: Desired, have: StatusIssue | None) -> StatusIssue:
     return replace(first, comments=(comment,))
 
 
-def test_an_issue_that_was_estimated_anew_is_named(world: World) -> None:
+def test_a_reestimated_issue_is_named(world: World) -> None:
     first = page()
     world.tracker.pages = [replace(first, issues=tuple(replace(i, estimate=8 * HOUR) for i in first.issues))]
     world.run()
@@ -157,7 +157,7 @@ def test_what_was_just_written_means_the_same_in_the_next_run(world: World, now:
         assert (third.meaning, third.probability) == (second.meaning, second.probability)
 
 
-def test_a_probability_that_moves_slowly_is_told_when_it_has_moved_far_enough(world: World) -> None:
+def test_a_slow_change_of_probability_is_news_once_it_is_large_enough(world: World) -> None:
     milestone, told = assessed(world), []
     want = desired(forecast(milestone, 0.5, P50), None)
     for step in range(1, 25):

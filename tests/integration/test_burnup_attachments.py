@@ -76,7 +76,7 @@ def named(picture: str, instance: str = "acme") -> str:
 # --- planning -------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_attached_once_and_stands_while_it_tells_the_same() -> None:
+def test_it_is_attached_once_and_kept_while_its_content_is_the_same() -> None:
     there = There()
     (made,), why = there.settle()
     assert isinstance(made, Attach)
@@ -109,7 +109,7 @@ def test_on_a_quiet_day_nothing_comes_or_goes() -> None:
     assert kinds(there.settle(SECOND)[0]) == ["Attach", "Detach"]
 
 
-def test_what_a_person_deleted_stays_so() -> None:
+def test_a_deleted_picture_stays_deleted() -> None:
     there = There()
     there.settle()
     there.files = Files()
@@ -375,7 +375,7 @@ def changed(milestone: AssessedMilestone, **fields: Any) -> AssessedMilestone:
     )
 
 
-def test_days_that_go_by_tell_nothing_new_and_everything_that_is_drawn_does(world: Drawing) -> None:
+def test_passing_days_are_no_change_and_every_drawn_value_is_one(world: Drawing) -> None:
     milestone = assessed(world)
     later = changed(milestone, at=milestone.health.at + timedelta(days=1))
     assert burn_up_data(milestone) != burn_up_data(later)
@@ -396,7 +396,7 @@ def test_a_date_of_the_forecast_counts_by_its_week(world: Drawing) -> None:
     assert content_hash(days[0]) != content_hash(days[7])
 
 
-def test_where_nothing_can_be_drawn_nothing_is_told(world: Drawing) -> None:
+def test_without_data_there_is_no_picture(world: Drawing) -> None:
     milestone = changed(assessed(world), start=None)
     assert content_hash(milestone) == ""
     assert drawing.burn_up_picture(milestone) == drawing.BurnUpPicture(content_hash="")

@@ -247,7 +247,7 @@ def test_limits_count_only_what_the_policy_allows(world: World) -> None:
     assert world.tracker.writes == []
 
 
-def test_every_write_stands_in_the_journal_and_none_is_open(world: World) -> None:
+def test_every_write_is_in_the_journal_and_none_is_open(world: World) -> None:
     world.connector.fail["apply"] = [RefusedError("memory")]
     world.run()
     world.run()

@@ -106,7 +106,7 @@ def test_an_item_that_a_reason_names_is_marked_once_and_unmarked_when_it_is_over
     assert world.store.item_labels("memory://tracker") == []
 
 
-def test_it_stays_while_it_is_true_though_the_reason_is_no_longer_told(world: Labelled) -> None:
+def test_it_stays_while_it_is_true_although_the_reason_is_gone(world: Labelled) -> None:
     world.people(3, blocked_by=("#4",))
     world.says(ReasonKind.BLOCKED, 3)
     world.go()
@@ -115,7 +115,7 @@ def test_it_stays_while_it_is_true_though_the_reason_is_no_longer_told(world: La
     assert world.labels(3) == ("health/blocked",)
 
 
-def test_what_a_person_took_off_stays_off_until_the_matter_is_over(world: Labelled) -> None:
+def test_a_label_removed_by_a_person_stays_removed_until_the_reason_is_gone(world: Labelled) -> None:
     world.people(3, assignees=())
     world.says(ReasonKind.UNASSIGNED, 3)
     world.go()

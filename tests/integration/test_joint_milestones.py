@@ -221,7 +221,7 @@ def test_issues_that_block_each_other_are_a_finding_not_an_error() -> None:
     assert FindingKind.CIRCULAR in {found.kind for found in _one(whole, "app").findings}
 
 
-def test_a_joint_milestone_in_a_dependency_stands_for_its_members() -> None:
+def test_a_joint_milestone_in_a_dependency_means_its_members() -> None:
     whole = World(page("app"), page("api"), page("web")).whole(
         ALL, dependencies=[("joint:Payments GA", running("web"))]
     )

@@ -56,7 +56,7 @@ def world() -> Describing:
     return Describing()
 
 
-def test_the_lines_come_once_beside_what_people_wrote(world: Describing) -> None:
+def test_the_block_is_added_once_next_to_the_text_of_people(world: Describing) -> None:
     world.text = "What it is for.\n"
     assert len(world.go()) == 1
     assert world.text.startswith("What it is for.\n\n<!-- milesync acme ")
@@ -66,7 +66,7 @@ def test_the_lines_come_once_beside_what_people_wrote(world: Describing) -> None
 
 
 @pytest.mark.parametrize("changed", ["What it is for.", None])
-def test_what_a_person_took_out_or_edited_stays_so(world: Describing, changed: str | None) -> None:
+def test_a_removed_or_edited_block_stays_so(world: Describing, changed: str | None) -> None:
     world.go()
     world.text = changed if changed is not None else world.text.replace("Not enough data", "All fine")
     kept = world.text
@@ -75,7 +75,7 @@ def test_what_a_person_took_out_or_edited_stays_so(world: Describing, changed: s
     assert world.text == kept
 
 
-def test_off_again_they_are_taken_out(world: Describing) -> None:
+def test_switched_off_again_the_block_is_removed(world: Describing) -> None:
     world.text = "What it is for."
     world.go()
     world.also = OptionalOutputs()

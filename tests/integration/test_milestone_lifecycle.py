@@ -194,7 +194,7 @@ def test_a_milestone_that_was_over_before_we_came_gets_none() -> None:
     assert world.ours(MarkerKind.CLOSING) == []
 
 
-def test_the_record_stays_as_it_was_whatever_happens_then(world: World) -> None:
+def test_later_changes_do_not_change_the_closing_record(world: World) -> None:
     done(world)
     (body,) = world.ours(MarkerKind.CLOSING)
     record = _explained(world)["closing"]
@@ -260,7 +260,7 @@ def test_reminders_are_off_until_somebody_switches_them_on(asking: World) -> Non
     assert "@" not in body
 
 
-def test_one_reminder_stands_and_a_new_one_comes_at_its_cadence_only(asking: World) -> None:
+def test_one_reminder_exists_and_a_new_one_comes_at_its_cadence_only(asking: World) -> None:
     assert posted(asking.run()) == 1
     for _ in range(6):
         assert posted(asking.run(after=1)) == 0
@@ -281,7 +281,7 @@ def test_between_reminders_it_is_rewritten_in_place_and_goes_when_nothing_is_ask
     assert posted(asking.run(after=4)) == 1
 
 
-def test_nobody_is_reminded_within_the_grace_period(asking: World) -> None:
+def test_no_person_is_reminded_within_the_grace_period(asking: World) -> None:
     asking.fields[2] = {"due": NOW.date() - timedelta(days=1)}
     assert posted(asking.run()) == 0
     assert posted(asking.run(after=2)) == 1

@@ -47,7 +47,7 @@ def test_it_is_set_once_follows_the_status_and_goes_when_it_is_not_asked_for() -
 
 
 @pytest.mark.parametrize("person", ["on_track", ""])
-def test_what_a_person_set_or_took_away_stays(person: str) -> None:
+def test_a_status_set_or_removed_by_a_person_stays(person: str) -> None:
     there = tracker()
     settle(there, "needs_attention", None)
     set_by_hand(there, person)
@@ -55,14 +55,14 @@ def test_what_a_person_set_or_took_away_stays(person: str) -> None:
     assert settle(there, "at_risk", "needs_attention") == []
 
 
-def test_what_stood_there_before_us_stays_and_so_it_does_after_a_lost_database() -> None:
+def test_a_status_set_before_our_first_run_stays_also_after_a_lost_database() -> None:
     there = tracker()
     settle(there, "needs_attention", None)
     set_by_hand(there, "on_track")
     assert settle(there, "at_risk", None) == []
 
 
-def test_a_licence_without_it_is_told_and_nothing_is_tried() -> None:
+def test_a_missing_licence_is_reported_and_nothing_is_sent() -> None:
     there = tracker()
     settle(there, "needs_attention", None)
     set_by_hand(there, None)

@@ -35,12 +35,12 @@ def test_every_status_has_a_shape_of_its_own_and_a_place() -> None:
     assert len(set(SIGN.values())) == len(SIGN)
 
 
-def test_a_page_keeps_its_name_whatever_the_milestone_is_called() -> None:
+def test_a_page_keeps_its_name_when_the_milestone_is_renamed() -> None:
     assert page_name("https://tracker.example/milestone/7") == page_name("https://tracker.example/milestone/7")
     assert page_name("https://tracker.example/milestone/7") != page_name("https://tracker.example/milestone/8")
 
 
-def test_what_changed_is_told_in_words_and_small_moves_are_not() -> None:
+def test_changes_are_described_in_words_and_small_moves_are_not() -> None:
     now = health(Status.AT_RISK, 0.50, dates=Dates(p50=date(2026, 12, 10)))
     then = assessment_summary(now)
     assert change_words(then, now) == ()

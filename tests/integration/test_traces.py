@@ -75,6 +75,6 @@ def test_an_error_leaves_its_type_and_nothing_else(told: InMemorySpanExporter) -
     assert not one.status.is_ok
 
 
-def test_nothing_is_told_unless_somebody_listens() -> None:
+def test_without_an_exporter_spans_do_nothing() -> None:
     with tracing(None, installation="acme", version="1"), span("part", n=1) as note:
         note("more", 2)

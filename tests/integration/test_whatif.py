@@ -61,7 +61,7 @@ def test_the_store_is_not_touched() -> None:
     assert world.whole().milestones == before.milestones
 
 
-def test_others_that_change_are_told() -> None:
+def test_other_milestones_that_change_are_named() -> None:
     world = World(page("app", still_open=6), page("api"))
     book = AssessmentRules(RULES, Calendar.plain(), joints=(JOINT,))
     answer = _ask(world, book, drop=("87", "88", "89"))

@@ -101,7 +101,7 @@ _STANDINGS = st.lists(
 
 
 @given(st.lists(_STANDINGS, min_size=1, max_size=6))
-def test_what_is_told_is_noted_so_that_the_same_is_no_news(weeks: list[list[MilestoneState]]) -> None:
+def test_sent_news_is_recorded_and_not_sent_again(weeks: list[list[MilestoneState]]) -> None:
     told: dict[str, LastSent] = {}
     since = None
     for n, found in enumerate(weeks):

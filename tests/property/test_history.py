@@ -245,7 +245,7 @@ def test_neither_the_order_of_pages_nor_duplicates_matter(store: Store, world: l
 
 @through_store
 @given(life=lives(), order=st.permutations(range(4)))
-def test_the_newest_row_wins_in_whatever_order_it_comes(store: Store, life: Life, order: list[int]) -> None:
+def test_the_newest_row_wins_in_any_order(store: Store, life: Life, order: list[int]) -> None:
     seen = {life.seen(n)[0].updated_at: life.seen(n) for n in range(0, END, 10) if n >= life.born}
     versions = [Page(issues=(issue,), histories={issue.id: tuple(events)}) for issue, events in seen.values()]
     shuffled = [versions[n] for n in order if n < len(versions)]
@@ -254,7 +254,7 @@ def test_the_newest_row_wins_in_whatever_order_it_comes(store: Store, life: Life
 
 @through_store
 @given(life=lives(one_at_a_time=True))
-def test_looking_after_every_change_is_as_good_as_being_told(store: Store, life: Life) -> None:
+def test_pulls_after_every_change_replace_a_history(store: Store, life: Life) -> None:
     """A tracker without history, pulled after each change, gives the same memberships as a tracker with history."""
     times = [life.born, *(change.at for change in life.changes)]
     pages = [Page(issues=(life.seen(n)[0],)) for n in times]

@@ -82,7 +82,7 @@ documents = st.lists(sections, min_size=1, max_size=4).map(tuple).map(Document)
 
 @pytest.mark.proof
 @parts
-def test_markdown_is_quiet_whatever_it_is_made_of(part: int, record_property: Record) -> None:
+def test_markdown_is_quiet_for_any_document(part: int, record_property: Record) -> None:
     def quiet(document: Document) -> None:
         for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
             codes = hostile_text.assert_markdown_is_quiet(render(document, markup, WIDE), links=links)

@@ -105,7 +105,7 @@ def test_what_readers_may_not_see_changes_no_byte(part: int, record_property: Re
     record_property("private inputs", tried(check, TWO, TWO, cases=full(250, 10), part=part))
 
 
-def test_the_same_change_to_an_issue_that_they_may_see_is_told() -> None:
+def test_the_same_change_to_a_visible_issue_changes_the_text() -> None:
     seen = msgspec.structs.replace(page().issues[3], id="p1-50", key="#50", title="Seen by all")
     assert written((seen,), ()) != written((), ())
 

@@ -67,7 +67,7 @@ def test_the_same_history_gives_the_same_figures(result: dict[str, Any]) -> None
     assert backtest.backtest(sprints()) == result
 
 
-def test_reliability_and_figures_tell_of_the_same_forecasts(result: dict[str, Any]) -> None:
+def test_reliability_and_figures_use_the_same_forecasts(result: dict[str, Any]) -> None:
     bins = result["reliability"]["tau0"]["pool"]
     pool = result["tau0"]["pool"]
     assert sum(b["n"] for b in bins) == pool["n"] > 30

@@ -180,7 +180,7 @@ def test_more_days_off_keep_the_rest() -> None:
     assert calendar.describe()["zone"] == "Europe/Berlin"
 
 
-def test_a_calendar_tells_what_it_was_made_from_and_keeps_it_with_more_days_off() -> None:
+def test_a_calendar_describes_its_settings_and_keeps_them_with_more_days_off() -> None:
     made = Calendar(
         weekend=(5, 6),
         country="DE",

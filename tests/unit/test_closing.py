@@ -140,7 +140,7 @@ def test_who_closed_is_thanked_by_name_and_whose_item_it_was_where_a_program_did
     assert made([stay(1, 3, removed=True)], events=tuple(closed)).thanks == ()
 
 
-def test_a_record_counts_nobody() -> None:
+def test_a_closing_comment_thanks_people_without_counts() -> None:
     body = render(closing_comment(made()), Markup.GITHUB, 65_000)
     assert "Thanks to all who closed its issues: `Ada`, `Lin`." in body
 

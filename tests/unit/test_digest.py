@@ -63,7 +63,7 @@ def test_what_counts_as_a_change(milestone: MilestoneState, turns: tuple[ChangeK
     assert told(milestone) == turns
 
 
-def test_what_is_over_is_told_once() -> None:
+def test_an_ended_milestone_is_news_once() -> None:
     over = standing("web", health(Status.DONE), ended=NOW - timedelta(hours=1))
     assert told(over, LastSent(status=Status.DONE, ended=True)) == ()
     assert told(over, LastSent(status=Status.DONE)) == ()
@@ -72,7 +72,7 @@ def test_what_is_over_is_told_once() -> None:
     assert told(over, None, since=None) == ()
 
 
-def test_small_moves_add_up_until_they_are_told() -> None:
+def test_small_moves_add_up_until_they_are_news() -> None:
     first = changes_since([steady()], {}, None, NOW)
     assert first is not None
     record = first.sent
@@ -82,7 +82,7 @@ def test_small_moves_add_up_until_they_are_told() -> None:
     assert changes_since([steady(dates=Dates(p85=date(2026, 12, 17)))], record, NOW, NOW) is not None
 
 
-def test_a_decision_is_asked_for_once_a_week_and_stands_in_every_message_meanwhile() -> None:
+def test_a_decision_is_news_once_a_week_and_listed_in_every_message() -> None:
     late = standing("late", health(Status.OFF_TRACK, 0.1, levers=WAYS))
     first = changes_since([late, steady()], {}, None, NOW)
     assert first is not None
@@ -104,7 +104,7 @@ def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:
     assert {e.state.uid: e.needs_decision for e in made.entries} == {"a": False, "b": True}
 
 
-def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
+def test_missing_data_is_no_change_and_news_once_after_a_day() -> None:
     def blind(hours: int) -> MilestoneState:
         since = NOW - timedelta(hours=hours)
         return standing("web", health(Status.UNKNOWN, unknown=UnknownCause.STALE, stale_since=since))
@@ -119,7 +119,7 @@ def test_missing_data_is_no_change_and_told_once_after_a_day() -> None:
     assert changes_since([blind(90)], {}, None, NOW) is None  # without data there is no news
 
 
-def test_who_is_told_first_of_many_hears_how_all_stand() -> None:
+def test_the_first_digest_of_an_audience_shows_all_milestones() -> None:
     made = changes_since([steady(), steady("api")], {}, None, NOW)
     assert made is not None
     assert [e.changes for e in made.entries] == [(ChangeKind.NEW,), (ChangeKind.NEW,)]
@@ -194,7 +194,7 @@ def test_it_reads_as_it_did_when_somebody_read_it(name: str, style: Style) -> No
     assert text == (GOLDEN / f"{name}-{style}.txt").read_text(encoding="utf-8")
 
 
-def test_words_tell_no_probability() -> None:
+def test_words_name_no_probability() -> None:
     for name in LANGUAGES:
         assert "%" not in text_message(compose(_news(), Speaker(load_language(name), "words")).document)
         assert "%" in text_message(compose(_news(), Speaker(load_language(name), "numbers")).document)

@@ -82,7 +82,7 @@ def test_a_right_of_the_token_itself_counts_for_the_widest_policy() -> None:
     assert said(told)[0].level is Level.WARNING
 
 
-def test_rights_that_are_not_told_come_in_one_line() -> None:
+def test_unknown_permissions_are_listed_in_one_line() -> None:
     told = Examination(rights=tuple(right("Issues: write", Need.UPDATE, None, f"acme/{n}") for n in range(8)))
     (found,) = said(told, Policy.CREATE)
     assert found.level is Level.NOTE

@@ -106,7 +106,7 @@ def test_an_item_closed_at_the_moment_is_done_and_one_of_eight_days_ago_is_not_o
     assert [int(v[0]) for v in (batch.open, batch.done, batch.added, batch.added_week)] == [4, 1, 3, 2]
 
 
-def test_without_a_due_date_nothing_that_needs_one_is_told() -> None:
+def test_without_a_due_date_no_sentence_needs_one() -> None:
     found = made(ledger([*releases(), (container("x", 336, None), [(336, None), (336, 340)])]), "x", 350)
     assert (found.phase, found.p, found.raw, found.survival, found.reference) == (None, None, None, None, None)
     assert (found.times, found.cdf, found.expected_left, found.simulation) == ((), (), None, None)

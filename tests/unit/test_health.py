@@ -348,7 +348,7 @@ def test_an_explanation_holds_every_number_and_is_the_same_in_any_order() -> Non
     assert one["rules"]["target"] == 0.8
 
 
-def test_an_explanation_tells_why_an_item_does_not_count() -> None:
+def test_an_explanation_says_why_an_item_does_not_count() -> None:
     given: list[MembershipDays] = [(START, None, START + 2), (START + 3, START + 1), (NOW + 1, None), (START, None)]
     told = explained(world((container("now", START, DUE), given)))
     assert [(row["item"][-1], row["counts_as"]) for row in told["items"]] == [("0", None), ("1", "done"), ("3", "open")]

@@ -162,7 +162,7 @@ def test_an_unknown_title_is_not_adopted_when_it_is_not_sure_whose_it_was() -> N
 # --- closures ---------------------------------------------------------------------------------------------------
 
 
-def test_closed_at_is_the_truth_when_no_event_tells() -> None:
+def test_closed_at_counts_where_an_event_is_missing() -> None:
     done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(7))
     assert replay(done) == [stay(joined=day(0), closed=day(7))]
 
@@ -219,14 +219,14 @@ def test_left_at_the_moment_of_its_closure_or_reopening() -> None:
         ({"state": State.CLOSED, "closed_at": day(3)}, [closed(day(2))], (day(2), None)),
     ],
 )
-def test_a_closure_that_no_event_tells(
+def test_a_closure_without_an_event(
     changes: Mapping[str, Any], events: Sequence[Event], closure: tuple[datetime, None]
 ) -> None:
     last = replay(issue(milestones=("m",), **changes), *events)[-1]
     assert (last.closed, last.reopened) == closure
 
 
-def test_a_reopening_that_no_event_tells() -> None:
+def test_a_reopening_without_an_event() -> None:
     assert replay(issue(milestones=("m",)), closed(day(2))) == [
         stay(joined=day(0), closed=day(2), reopened=day(90)),
         stay(joined=day(90)),
@@ -376,7 +376,7 @@ def test_dates_at_the_ends_of_time_break_nothing(due: date) -> None:
     contain(version("v", due), milestone(start=due, due=due), zone="America/Los_Angeles")
 
 
-def test_the_due_date_is_the_one_that_stood_then() -> None:
+def test_the_due_date_is_the_one_of_that_time() -> None:
     notes = [DueDate(day(10), None), DueDate(day(20), date(2026, 3, 1)), DueDate(day(30), date(2026, 4, 1))]
 
     def dues(at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -388,7 +388,7 @@ def test_the_due_date_is_the_one_that_stood_then() -> None:
     assert dues(day(35)) == (midnight(4, 2), midnight(3, 2))
 
 
-def test_what_was_seen_first_stood_before_it_was_seen() -> None:
+def test_the_first_observed_due_date_counts_from_before_the_observation() -> None:
     notes = [DueDate(day(50), date(2026, 3, 1)), DueDate(day(60), date(2026, 4, 1))]
     [container] = contain(milestone(due=date(2026, 4, 1)), dues={"m": notes}, at=day(10))
     assert (container.due, container.first_due) == (midnight(3, 2), midnight(3, 2))

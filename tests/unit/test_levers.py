@@ -161,7 +161,7 @@ def test_another_streams_weekday_is_nobodys_habit() -> None:
     assert told(batch)[LeverKind.MOVE].values["to"] == PLAIN.day_of(first)
 
 
-def test_where_the_curve_ends_below_the_capacity_date_stands_in() -> None:
+def test_where_the_curve_ends_below_the_capacity_date_is_used() -> None:
     """Its multiplier lies where a normal's 80 % lies between its 50 and its 85 %."""
     never = [(c, [*given[:-3], *[(28.0 * n, None)] * 3]) for n, (c, given) in enumerate(releases(missed=0))]
     batch = seen([*closed(2), *[(START, None)] * 4], habits=never)

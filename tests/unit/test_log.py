@@ -216,7 +216,7 @@ def test_a_broken_log_call_of_a_library_shows_no_arguments(capsys: pytest.Captur
     assert "c4nary" not in "".join(capsys.readouterr())
 
 
-def test_what_nobody_catches_is_logged_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uncaught_error_is_logged_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     secrets.register(PLAIN)
     configure(stream, json=True, run="r7")

@@ -76,12 +76,12 @@ def test_what_is_not_ours_stays() -> None:
     assert retirement([standing(others)], instance="acme").actions == ()
 
 
-def test_a_label_where_nothing_of_ours_ever_stood_is_somebody_elses() -> None:
+def test_a_label_without_any_record_of_ours_belongs_to_a_person() -> None:
     assert retirement([standing(issue())], instance="acme").actions == ()
     assert kinds(retirement([standing(issue(), posted=True)], instance="acme")) == [RemoveLabel]
 
 
-def test_what_a_person_edited_stays_and_is_told() -> None:
+def test_an_edited_text_stays_and_is_reported() -> None:
     edited = issue(labels=(), comments=(comment("1", mark(), "their words"), comment("2", mark())))
     plan = retirement([standing(edited)], instance="acme")
     assert [a.comment for a in plan.actions if isinstance(a, DeleteComment)] == ["2"]
@@ -162,7 +162,7 @@ def test_nothing_else_is_adopted(claim: Claim) -> None:
     assert adopted(issue(claims=(claim,))).actions == ()
 
 
-def test_a_copy_by_somebody_else_stays_and_no_longer_stands_in_the_way() -> None:
+def test_another_users_copy_stays_and_blocks_nothing() -> None:
     assert kinds(adopted(issue(claims=(old("eve"),)))) == [CreateComment]
     both = adopted(issue(claims=(old("eve", id="8"), old())))
     assert [a.comment for a in both.actions if isinstance(a, DeleteComment)] == ["7"]

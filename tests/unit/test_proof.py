@@ -56,7 +56,7 @@ def test_nothing_run_or_broken_off_is_not_whole() -> None:
     assert not tally.whole(pytest.ExitCode.INTERRUPTED)
 
 
-def test_only_what_stands_between_the_signs_is_written_anew() -> None:
+def test_only_the_section_between_the_signs_is_replaced() -> None:
     page = f"before\n{BEGIN}\nold\n{END}after\n"
     assert replaced(page, "new\n") == f"before\n{BEGIN}\nnew\n\n{END}after\n"
     assert replaced(replaced(page, "x\n"), "new\n") == replaced(page, "new\n")

@@ -81,7 +81,7 @@ def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
     assert found.effect == pytest.approx(against(batch, round(11 * usual), 11))
 
 
-def test_without_any_history_pace_is_not_told() -> None:
+def test_without_any_history_no_pace_is_shown() -> None:
     other = releases(5, stream="other/Release")
     lonely = [(container("x", 0, 28, stream="z", kind="z"), [(0.0, 1.0)])]
     assert ReasonKind.PACE in told(seen(*closed(3), *[(START, None)] * 8, habits=other, stream="s"))

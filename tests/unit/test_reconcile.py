@@ -138,7 +138,7 @@ def test_a_summary_that_a_person_deleted_stays_deleted() -> None:
     assert settle(there, want(previous=PreviousWrites(summary=True))).actions == ()
 
 
-def test_a_second_summary_of_ours_is_taken_away() -> None:
+def test_a_second_summary_of_ours_is_deleted() -> None:
     there = tracker()
     settle(there, want())
     key, issue = next(iter(there.issues.items()))
@@ -211,7 +211,7 @@ def test_a_summary_that_a_person_edited_stays_so_and_is_counted() -> None:
     assert "edited" in plan.skipped[0].why
 
 
-def test_where_case_tells_no_labels_apart_a_label_in_another_case_is_ours() -> None:
+def test_where_case_does_not_matter_a_label_in_another_case_is_ours() -> None:
     have = StatusIssue(issue="345", url="u", closed=False, labels=("Bug", "Health/On-Track"), comments=())
     there = Observed(issues={UID: have}, labels={"p": frozenset({"Health/On-Track"})})
     moves = [
@@ -225,7 +225,7 @@ def test_where_case_tells_no_labels_apart_a_label_in_another_case_is_ours() -> N
     assert [(a.add, a.remove) for a in turned if isinstance(a, MoveLabel)] == [("health/at-risk", ("health/on-track",))]
 
 
-def test_the_label_and_transitions_go_on_beside_an_edited_summary() -> None:
+def test_label_and_transitions_continue_although_the_summary_was_edited() -> None:
     there = tracker()
     settle(there, want())
     rewritten(there, "Ada's own words")
@@ -286,7 +286,7 @@ def test_on_a_quiet_day_the_transition_waits_and_is_not_lost() -> None:
     assert settle(there, want(Status.AT_RISK)).actions == ()
 
 
-def test_a_status_that_came_back_over_the_weekend_was_never_told() -> None:
+def test_a_status_that_came_back_over_the_weekend_is_never_announced() -> None:
     there = tracker()
     settle(there, want())
     settle(there, want(Status.AT_RISK, quiet=True))
@@ -329,7 +329,7 @@ def test_a_status_issue_of_another_account_with_our_marker_is_not_doubled() -> N
     assert "adopt" in plan.skipped[0].why
 
 
-def test_stale_data_only_rewrites_a_summary_that_stands() -> None:
+def test_stale_data_only_updates_an_existing_summary() -> None:
     assert reconcile([want(stale=True)], Observed(), instance="acme", now=NOW).actions == ()
     there = tracker()
     settle(there, want())
@@ -452,7 +452,7 @@ def test_the_summarys_marker_remembers_what_was_published() -> None:
     )
 
 
-def test_the_summarys_marker_remembers_what_was_told_before_the_last_change() -> None:
+def test_the_summarys_marker_keeps_the_status_before_the_last_change() -> None:
     there, first = tracker(), SummaryForecast(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
     settle(there, want(probability=0.6, p50=first.p50, due=first.due))
     assert summary_of(there).previous_forecast is None
@@ -481,7 +481,7 @@ def test_a_refresh_asked_for_at_the_moment_of_the_edit_takes_it_back() -> None:
     assert kinds(settle(there, asked, NOW + timedelta(hours=1))) == [UpdateComment]
 
 
-def test_what_people_were_told_by_an_undated_summary_is_dated_by_its_comment() -> None:
+def test_an_undated_summary_has_the_date_of_its_comment() -> None:
     """The transition after it is newer: at risk was announced already."""
     there = tracker()
     settle(there, want())

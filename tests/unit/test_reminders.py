@@ -41,7 +41,7 @@ def troubles(*issues: Issue, joined: int = 40) -> list[tuple[Trouble, bool]]:
     return [(w.trouble, w.late) for w in due_reminders([(i, NOW - timedelta(days=joined)) for i in issues], NOW, RULES)]
 
 
-def test_what_is_well_asks_for_nobody() -> None:
+def test_a_healthy_milestone_needs_no_reminder() -> None:
     assert troubles(issue(1, ADA), issue(2, ADA, due=TODAY), issue(3, ADA, idle=14)) == []
 
 
@@ -96,7 +96,7 @@ def test_each_owner_sees_their_own_and_the_milestones_owner_what_lasts() -> None
     )
 
 
-def test_nobody_is_mentioned_unless_that_was_switched_on() -> None:
+def test_no_person_is_mentioned_by_default() -> None:
     for markup in Markup:
         text = body(markup).replace("`@payments-lead`", "")
         assert "@ada" not in text
@@ -171,7 +171,7 @@ def test_work_that_was_done_counts_no_more() -> None:
     assert len(loads(*remaining)) == 1
 
 
-def test_the_summary_tells_it_in_a_section_of_its_own() -> None:
+def test_the_summary_has_a_section_of_its_own_for_it() -> None:
     (load,) = loads(*held(7, 8))
     (section,) = owners_section([load], [issue(9)])
     assert section.title == "Owners and reviewers"

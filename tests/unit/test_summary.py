@@ -178,14 +178,14 @@ def test_progress_is_whole_only_when_all_is_done() -> None:
     assert "99 %: 999 of 1000 issues done, 1 open." in said
 
 
-def test_an_override_stands_beside_the_computed_status() -> None:
+def test_an_override_is_shown_next_to_the_computed_status() -> None:
     said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="vendor ships")
     shown = text(summary(replace(at_risk(), override=said)))
     assert "At risk: 52 %" in shown
     assert "Ada says ✅ on track until 5 Dec 2026, because vendor ships" in shown
 
 
-def test_commands_are_offered_only_where_they_are_heard() -> None:
+def test_commands_are_offered_only_where_they_are_read() -> None:
     assert "/milesync mute" in text(summary(at_risk()))
     assert "/milesync" not in text(summary(replace(at_risk(), commands=False)))
 
@@ -230,7 +230,7 @@ def test_a_transition_for_the_better_says_what_helps() -> None:
         ("https://evil.example", "Health of milestone: https: //evil.example"),
     ],
 )
-def test_titles_mention_nobody(title: str, shown: str) -> None:
+def test_titles_mention_no_person(title: str, shown: str) -> None:
     assert status_issue_title(milestone(title)) == shown
 
 

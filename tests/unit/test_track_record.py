@@ -243,7 +243,7 @@ def test_nothing_is_settled_while_it_runs() -> None:
     assert settled((0, None, 15), now=10, ended=8) == Outcome()
 
 
-def test_everything_that_is_told_of_a_stream() -> None:
+def test_every_sentence_about_a_stream() -> None:
     """Two forecasts of .8, one of them wrong: Brier (.04 + .64) / 2, and .8 was said where .5 came true."""
     second = START + 40 * DAY
     result = score(
