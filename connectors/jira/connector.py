@@ -35,7 +35,8 @@ class JiraConnector:
         self._session = Session(setup)
         container_kinds(self._session.list_option("containers"))  # raises ValueError for an unknown word
         self.base_url = self._session.base_url
-        self._reader = Reader(self._session, SweepSchedule(setup), RuleMilestones(setup.options))
+        self._rules = RuleMilestones(setup.options)
+        self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
         self._observer = Observer(self._session)
         self._writer = Writer(self._session)
 

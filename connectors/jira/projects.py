@@ -31,7 +31,7 @@ def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str,
     """Resolve words to projects. Return them, and the errors by word.
 
     Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects. A
-    query stands for every project in which it finds an issue now; all issues of that project are then read.
+    query means every project in which it finds an issue now; all issues of that project are then read.
     """
     queries = [word for word in words if is_query(word)]
     patterns = [word for word in words if word not in queries and any(sign in word for sign in "*?[")]

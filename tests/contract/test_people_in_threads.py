@@ -318,7 +318,7 @@ def test_an_issue_that_the_workflow_keeps_open_is_reported(kind: str) -> None:
         there.tracker.faults.append(Fault("status", "GET /rest/api", status=200, body='{"transitions": []}'))
         engine.apply_into(Result(assessed=assessed, plan=plan))
         assert engine.failures == []
-        assert ["has no way to close it" in note for note in engine.leftovers] == [True]
+        assert ["has no transition that closes it" in note for note in engine.leftovers] == [True]
         assert there.texts() == []
         assert there.issue.closed is None
 
