@@ -266,7 +266,7 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
     """
     connections = table.get("connections")
     known = connections if isinstance(connections, Mapping) else {}
-    errors, seen = [], set()
+    errors, ids = [], set()
     joints = {f"joint:{row.get('name')}" for row in _rows(table, "joint")}
     for where, text in _milestones(table):
         if where.startswith("dependency") and text.startswith("joint:"):
@@ -280,9 +280,9 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
             errors.append(f"{file}:{where}: no connection has this name{did_you_mean(name, known)}")
         elif not rest or (shape and not shape.fullmatch(rest) and rule(kind, rest) is None):
             errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
-        if where.startswith("milestone") and text in seen:
+        if where.startswith("milestone") and text in ids:
             errors.append(f"{file}:{where}: this milestone is configured twice")
-        seen.add(text)
+        ids.add(text)
     errors += _audiences(table, file, known, joints)
     names = [row.get("name") for row in _rows(table, "joint")]
     errors += [f"{file}:joint[{i}].name: this name is used twice" for i, n in enumerate(names) if n in names[:i]]

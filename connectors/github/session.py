@@ -127,7 +127,7 @@ class Session:
     @property
     def writes_boards(self) -> bool:
         """Return whether the configuration asks for status updates on project boards in any repository."""
-        return "project_status" in (self._setup.options.get("also") or ())
+        return "project_status" in (self._setup.options.get("optional_outputs") or ())
 
     # --- REST ----------------------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     answer = session.get(session.address("myself"))
     account = decode(answer, api_types.User, session.name)
     resolved, failed = resolve(session, projects)
-    can_attach = "picture" not in session.list_option("also") or has_attachments(session)
+    can_attach = "picture" not in session.list_option("optional_outputs") or has_attachments(session)
     results = session.caller.map_all(lambda pair: _project(session, pair[0], can_attach=can_attach), resolved)
     findings = [result for result in results if isinstance(result, _Findings)]
     errors = {
@@ -132,7 +132,7 @@ def _project(session: Session, project: api_types.Project, *, can_attach: bool) 
         remedy = "switch them on, or also.picture off"
         findings.obstacles.append(Obstacle(project=project.key, words=OFF, need=Need.UPDATE, remedy=remedy))
     try:
-        optional = [key for kind in session.list_option("also") for key in _OPTIONAL.get(kind, ())]
+        optional = [key for kind in session.list_option("optional_outputs") for key in _OPTIONAL.get(kind, ())]
         needs = {**_NEEDS, **dict.fromkeys(optional, Need.UPDATE)}
         query = {"projectKey": project.key, "permissions": ",".join(needs)}
         permissions = session.read(api_types.Permissions, "mypermissions", query, project=project.key).permissions

@@ -87,8 +87,8 @@ def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> It
     yield from _database_findings(settings, environ)
     yield from _output_findings(settings, environ)
     with ThreadPoolExecutor(len(settings.connections)) as pool:
-        for found in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
-            yield from found
+        for findings in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
+            yield from findings
 
 
 def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[DoctorFinding]:

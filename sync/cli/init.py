@@ -97,9 +97,9 @@ class _Dialogue:
 # --- a tracker ------------------------------------------------------------------------------------------------------
 
 
-def _tracker(talk: _Dialogue, taken: set[str], config: Path) -> TrackerAnswers:
+def _tracker(talk: _Dialogue, used_names: set[str], config: Path) -> TrackerAnswers:
     kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
-    name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in taken)
+    name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in used_names)
     what = "Address of its API" if kind == "github" else "Its address"
     answer = TrackerAnswers(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], validators.url))
     if kind == "jira" and answer.url.endswith(".atlassian.net"):

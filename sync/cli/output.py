@@ -131,22 +131,22 @@ def milestone_table(
     lint: bool = False,
 ) -> RenderableType:
     """Table of the running milestones, or of all with ``every``. Joint milestones are last. ``lint`` adds findings."""
-    shown: list[AssessedMilestone | AssessedJointMilestone] = [
+    visible: list[AssessedMilestone | AssessedJointMilestone] = [
         milestone for milestone in assessed if every or milestone.is_current
     ]
-    shown = sorted(shown, key=lambda milestone: (_ORDER.index(milestone.health.status), milestone.written)) + list(
+    visible = sorted(visible, key=lambda milestone: (_ORDER.index(milestone.health.status), milestone.written)) + list(
         joints
     )
-    cells = [_HEADINGS, *(_cells(milestone) for milestone in shown)]
+    cells = [_HEADINGS, *(_cells(milestone) for milestone in visible)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(_HEADINGS))]
     lines = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
-    for milestone, row in zip(shown, cells[1:], strict=True):
+    for milestone, row in zip(visible, cells[1:], strict=True):
         status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
         lines.append(Text.assemble((status, _STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
         lines += [Text(f"    {words}", style="dim") for words in _notes(milestone, lint=lint)]
-    hidden = len(assessed) + len(joints) - len(shown)
+    hidden = len(assessed) + len(joints) - len(visible)
     note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
-    return Group(*lines, note) if shown else Group("No milestone runs here.", note)
+    return Group(*lines, note) if visible else Group("No milestone runs here.", note)
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
@@ -280,8 +280,8 @@ def _add_branches(tree: Tree, value: Any) -> None:
         if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _is_flat(inner)):
             _add_branches(tree.add(Text(str(name), style="bold")), inner)
         else:
-            shown = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
-            tree.add(Text.assemble((f"{name}: ", "bold"), shown))
+            text = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
+            tree.add(Text.assemble((f"{name}: ", "bold"), text))
 
 
 def _figure(value: Any) -> str:

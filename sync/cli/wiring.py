@@ -58,7 +58,7 @@ def build_connections(
 ) -> list[Connection]:
     """Build every configured connection. Raises `ConfigurationError` that names each missing secret."""
     credentials = settings.secrets(settings.connections, environ)
-    plain = {name: {k: v.get_secret_value() for k, v in own.items()} for name, own in credentials.items()}
+    plain = {name: {key: secret.get_secret_value() for key, secret in own.items()} for name, own in credentials.items()}
     secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
     return [
         _connection(settings, name, connection, plain.get(name, {}), sleep)
@@ -73,33 +73,13 @@ def _connection(
     secret: Mapping[str, str],
     sleep: Callable[[float], None],
 ) -> Connection:
-    status = connection.status_issue
-    options: dict[str, Any] = {
-        "status_labels": list(status.labels),
-        "status_type": status.type,
-        "status_fields": status.fields,
-    }
-    rules = _member_rules(settings.joint, name, connection.type)
-    if rules:
-        options["rules"] = rules
-    authority = settings.ca_file(name)
-    for key, value in (
-        ("app_id", connection.app_id),
-        ("installation_id", connection.installation_id),
-        ("ca_file", authority),
-    ):
-        if value is not None:
-            options[key] = str(value)
-    outputs = settings.optional_output_names(name)
-    if outputs:
-        options["also"] = sorted(outputs)
     setup = Setup(
         name=name,
         url=connection.url,
         secrets=secret,
         clock=clock,
         sleep=sleep,
-        options={**options, **connection.options},
+        options=_options(settings, name, connection),
         concurrency=connection.concurrency,
         timeout=connection.timeout,
     )
@@ -110,7 +90,7 @@ def _connection(
         policy_of=lambda project: settings.policy_for(name, project),
         admits=lambda project, title: settings.admits(name, project, title),
         optional_outputs_of=lambda project: settings.optional_outputs_of(name, project),
-        labels=status.labels,
+        labels=connection.status_issue.labels,
         prefix=settings.label_prefix,
         zone=ZoneInfo(connection.timezone),
         removed=frozenset(word.lower() for word in connection.removed_resolutions),
@@ -119,6 +99,28 @@ def _connection(
         share=connection.share,
         named=_overrides(settings.milestone, name),
     )
+
+
+def _options(settings: Settings, name: str, connection: ConnectionSettings) -> dict[str, Any]:
+    """The options of a connector: those that this table's own keys become, then the table ``options``."""
+    status = connection.status_issue
+    options: dict[str, Any] = {
+        "status_labels": list(status.labels),
+        "status_type": status.type,
+        "status_fields": status.fields,
+    }
+    lists = {
+        "rules": _member_rules(settings.joint, name, connection.type),
+        "optional_outputs": sorted(settings.optional_output_names(name)),
+    }
+    texts = {
+        "app_id": connection.app_id,
+        "installation_id": connection.installation_id,
+        "ca_file": settings.ca_file(name),
+    }
+    options |= {key: values for key, values in lists.items() if values}
+    options |= {key: str(value) for key, value in texts.items() if value is not None}
+    return options | connection.options
 
 
 def _member_rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[str, Any]]:

@@ -163,7 +163,11 @@ def test_a_board_needs_its_own_scope_where_it_is_asked_for(
     world: World, scopes: tuple[str, ...] | None, held: bool | None
 ) -> None:
     world.github.scopes = scopes
-    named = [right.held for right in examined(world.github, also=["project_status"]).rights if "Projects" in right.name]
+    named = [
+        right.held
+        for right in examined(world.github, optional_outputs=["project_status"]).rights
+        if "Projects" in right.name
+    ]
     assert named == [held]
     assert not any("Projects" in right.name for right in examined(world.github).rights)
 
@@ -298,19 +302,19 @@ def test_one_missing_permission_of_jira_is_named_as_jira_names_it(world: World, 
 def test_a_versions_description_takes_a_right_that_is_asked_for_only_then(world: World, kind: str) -> None:
     tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     assert lacking(examined(tracker)) == set()
-    found = lacking(examined(tracker, also=["description"]))
+    found = lacking(examined(tracker, optional_outputs=["description"]))
     assert found == {(place(tracker).key, "Administer Projects", Need.UPDATE)}
     place(tracker).admin = True
-    assert lacking(examined(tracker, also=["description"])) == set()
+    assert lacking(examined(tracker, optional_outputs=["description"])) == set()
 
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_a_picture_takes_rights_and_attachments_that_are_asked_for_only_then(world: World, kind: str) -> None:
     tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
-    assert lacking(examined(tracker, also=["picture"])) == set()
+    assert lacking(examined(tracker, optional_outputs=["picture"])) == set()
     place(tracker).denied, tracker.attaching = {"DELETE_OWN_ATTACHMENTS"}, False
     assert (lacking(examined(tracker)), examined(tracker).obstacles) == (set(), ())
-    told = examined(tracker, also=["picture"])
+    told = examined(tracker, optional_outputs=["picture"])
     assert lacking(told) == {(place(tracker).key, "Delete Own Attachments", Need.UPDATE)}
     assert [obstacle.words for obstacle in told.obstacles] == ["attachments are switched off in Jira"]
 

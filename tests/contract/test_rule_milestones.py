@@ -7,12 +7,13 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from config.settings import load
 from connectors.sandbox.server import Sandbox
-from connectors.shared.rule_milestones import Rule
+from connectors.shared.rule_milestones import Rule, RuleMilestones
 from sync.assess.milestone import AssessmentRules
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
@@ -185,12 +186,10 @@ def test_the_configuration_gives_each_connection_its_rules(tmp_path: Path) -> No
         'members = ["gh:acme/app#12", "gh:acme/*~launch", "jj:*?due < 7d", "jj:PAY~launch"]\n'
     )
     environ = {"GITHUB_TOKEN": "a", "JIRA_TOKEN": "b"}
-    made = {
-        connection.name: connection.connector for connection in wiring.build_connections(load(file, environ), environ)
-    }
-    told = {name: connector._rules._rules for name, connector in made.items()}  # type: ignore[attr-defined]
+    with mock.patch.object(wiring, "connect") as connect:
+        wiring.build_connections(load(file, environ), environ)
+    setups = [call.args[1] for call in connect.call_args_list]
+    rules = {setup.name: RuleMilestones(setup.options) for setup in setups}
     due = date(2026, 6, 1)
-    assert told["gh"] == [Rule("acme/*", "~", "launch", due)]
-    assert told["jj"] == [Rule("*", "?", "due < 7d", due), Rule("PAY", "~", "launch", due)]
-    for connector in made.values():
-        connector.close()
+    assert rules["gh"].of("acme/app") == [Rule("acme/*", "~", "launch", due)]
+    assert rules["jj"].of("PAY") == [Rule("*", "?", "due < 7d", due), Rule("PAY", "~", "launch", due)]
