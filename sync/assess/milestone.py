@@ -50,8 +50,8 @@ class AssessedMilestone:
     its last new estimate. ``calibration``: the score of the stream's forecasts in words.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
-    ``loads`` and ``unreviewed`` (people and uids), and ``aggregate``: its health depends on milestones that its readers
-    may not read.
+    ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
+    readers may not read.
     """
 
     connection: Connection
@@ -75,7 +75,7 @@ class AssessedMilestone:
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
-    aggregate: bool = False
+    is_aggregate: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
 

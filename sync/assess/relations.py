@@ -24,6 +24,7 @@ from sync.forecast.dependencies import Dependency, PlannedTime, Propagated, prop
 from sync.forecast.joint import Curve
 from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
+from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
@@ -34,7 +35,8 @@ __all__ = ["AssessedJointMilestone", "Portfolio", "build_portfolio"]
 
 Floats = NDArray[np.float64]
 
-_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+_WITH_CURVE = (*BANDS, Status.OVERDUE)
+"""Statuses of milestones with a completion curve."""
 
 
 def build_portfolio(snapshot: Snapshot) -> Portfolio:
@@ -100,7 +102,7 @@ class _PortfolioBuilder:
                 commitments=tuple(commitment_for(joint, milestone, aggregate) for joint in own_joints),
                 findings=checks.findings(milestone),
                 criteria=criteria(milestone.milestone.description),
-                aggregate=aggregate.get(uid, False),
+                is_aggregate=aggregate.get(uid, False),
                 loads=checks.loads(milestone),
                 unreviewed=checks.unreviewed(milestone),
             )
@@ -147,7 +149,7 @@ class _PortfolioBuilder:
             for k, curve in enumerate(own_curves):
                 if healths[k].status is Status.DONE:
                     curves[own[k]] = Curve.done(self.now)
-                elif curve is not None and healths[k].status in _FORECAST:
+                elif curve is not None and healths[k].status in _WITH_CURVE:
                     curves[own[k]] = curve
         return curves
 

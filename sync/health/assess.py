@@ -23,7 +23,7 @@ from sync.health.attention import Attention, attention, candidates, straggler_ag
 from sync.health.explain import explanation
 from sync.health.levers import levers
 from sync.health.reasons import reasons
-from sync.health.status import ContainerState, confidence, published_probability, verdict, with_status
+from sync.health.status import BANDS, ContainerState, confidence, published_probability, verdict, with_status
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status, UnknownCause
@@ -31,8 +31,6 @@ from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
 __all__ = ["AssessmentInputs", "StreamScore", "assess", "explain"]
-
-_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
 
 
 class AssessmentInputs(Struct, frozen=True, kw_only=True):
@@ -142,7 +140,7 @@ def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: dateti
     state = _state(batch, k)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
     band, cause = verdict(state, p, rules)
-    has_forecast = band in _FORECAST
+    has_forecast = band in BANDS
     health = Health(
         container=container.id,
         at=at,
@@ -187,7 +185,7 @@ def _without_numbers(basis: Basis) -> Basis:
 
 
 def _dates(band: Status, cause: UnknownCause | None, forecast: Forecast) -> Dates:
-    if band in _FORECAST or band is Status.OVERDUE:
+    if band in BANDS or band is Status.OVERDUE:
         return forecast.dates
     has_throughput = forecast.open > 0 and forecast.basis.closures_84d > 0
     return forecast.capacity if cause is UnknownCause.NO_DUE_DATE and has_throughput else Dates()

@@ -41,22 +41,22 @@ _NORMAL_80, _NORMAL_85 = 0.8416, 1.0364
 def levers(
     batch: ForecastBatch,
     published: Floats,
-    wanted: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
     attentions: Sequence[Attention],
     candidates: Candidates,
 ) -> list[tuple[Lever, ...]]:
-    """Compute the levers of each container of the batch for which they are ``wanted``; none where P >= the target."""
-    wanted = wanted & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
-    levers: list[list[Lever]] = [[] for _ in range(len(wanted))]
-    if not wanted.any():
+    """Compute the levers of each container of the batch where ``mask`` is True; none where P >= the target."""
+    mask = mask & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
+    levers: list[list[Lever]] = [[] for _ in range(len(mask))]
+    if not mask.any():
         return [() for _ in levers]
-    running = wanted & (batch.phase < 1.0)
+    running = mask & (batch.phase < 1.0)
     cut, reached = smallest_cut(batch, running)
     frozen = batch.probability(assumed=Assumptions(frozen=True))
     half = np.minimum(-(-cut // 2), np.floor(batch.rules.cut_share * batch.open).astype(np.int64))
-    moves = _moves(batch, np.zeros_like(cut), wanted)
+    moves = _moves(batch, np.zeros_like(cut), mask)
     halves = _moves(batch, half, running & (half > 0))
-    for k in np.flatnonzero(wanted).tolist():
+    for k in np.flatnonzero(mask).tolist():
         own, names, open_count = levers[k], tuple(candidates(k)), int(batch.open[k])
         if running[k] and 0 < cut[k] <= batch.rules.cut_share * open_count:
             own.append(_lever(LeverKind.CUT, float(reached[k]), names[: cut[k]], count=int(cut[k]), of=open_count))
@@ -75,19 +75,19 @@ def levers(
     return [tuple(own) for own in levers]
 
 
-def smallest_cut(batch: ForecastBatch, wanted: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+def smallest_cut(batch: ForecastBatch, mask: NDArray[np.bool_]) -> tuple[Ints, Floats]:
     """Find the fewest items to cut for P >= target, by bisection, and the P after it.
 
-    Where no cut is enough: all open items. Where not ``wanted``: 0.
+    Where no cut is enough: all open items. Where ``mask`` is False: 0.
     """
-    low = np.zeros(len(wanted), dtype=np.int64)  # not enough
-    high = np.where(wanted, batch.open, 1)  # enough, or all open items
+    low = np.zeros(len(mask), dtype=np.int64)  # not enough
+    high = np.where(mask, batch.open, 1)  # enough, or all open items
     while np.any(high - low > 1):
         middle = (low + high) // 2
         enough = _after_cut(batch, middle) >= batch.rules.target
         moving = high - low > 1
         low, high = np.where(moving & ~enough, middle, low), np.where(moving & enough, middle, high)
-    high = np.where(wanted, high, 0)
+    high = np.where(mask, high, 0)
     return high, _after_cut(batch, high)
 
 
@@ -96,7 +96,7 @@ def _after_cut(batch: ForecastBatch, cut: Ints) -> Floats:
     return batch.probability(remaining, remaining + batch.done)
 
 
-def _moves(batch: ForecastBatch, cut: Ints, wanted: NDArray[np.bool_]) -> list[dict[str, Value]]:
+def _moves(batch: ForecastBatch, cut: Ints, mask: NDArray[np.bool_]) -> list[dict[str, Value]]:
     """Find the date to move to after a cut: ``to``, ``p``, ``capacity``; empty where no date is enough."""
     remaining = np.maximum(batch.open - cut, 0)
     target = batch.rules.target
@@ -107,7 +107,7 @@ def _moves(batch: ForecastBatch, cut: Ints, wanted: NDArray[np.bool_]) -> list[d
     for k in range(len(cut)):
         capacity = not np.isfinite(when[k])
         at = float(by_capacity[k] if capacity else when[k])
-        if not wanted[k] or not at <= horizon[k] or at <= batch.due[k]:
+        if not mask[k] or not at <= horizon[k] or at <= batch.due[k]:
             moves.append({})
             continue
         later = at + _to_usual_weekday(batch, k, at)

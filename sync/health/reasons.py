@@ -48,7 +48,7 @@ class _NormalCase(Struct, frozen=True):
 
     kind: ReasonKind
     normal: Floats
-    shown: NDArray[np.bool_]
+    applies: NDArray[np.bool_]
     values: Mapping[str, Sequence[Value]]
     items: Sequence[tuple[str, ...]]
 
@@ -66,7 +66,7 @@ def reasons(
     base = logit(_p(batch))
     for case in _cases(batch, attentions, shares):
         effect = base - logit(case.normal)
-        for k in np.flatnonzero(case.shown & batch.has_dates & (np.abs(effect) >= LEAST)).tolist():
+        for k in np.flatnonzero(case.applies & batch.has_dates & (np.abs(effect) >= LEAST)).tolist():
             values = {name: column[k] for name, column in case.values.items()}
             reasons[k].append(Reason(kind=case.kind, effect=float(effect[k]), values=values, items=case.items[k]))
     return [tuple(sorted(own, key=lambda reason: (-abs(reason.effect), reason.kind))) for own in reasons]
@@ -133,9 +133,9 @@ def _hit_rate(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _Nor
     is_known = members >= 0
     of = is_known.sum(axis=1)
     hits = (batch.tables.finished_by[np.maximum(members, 0), 0] & is_known).sum(axis=1)
-    shown = batch.estimates.from_stream & (of > 0)
+    applies = batch.estimates.from_stream & (of > 0)
     values = {"hits": _whole(hits), "of": _whole(of)}
-    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), shown, values, no_items)
+    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), applies, values, no_items)
 
 
 def _holidays(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:

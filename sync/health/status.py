@@ -41,6 +41,7 @@ from sync.model.health import Basis, Confidence, Dates, Health, Replan, Status, 
 from sync.model.membership import Counts
 
 __all__ = [
+    "BANDS",
     "ContainerState",
     "band",
     "band_with_hysteresis",
@@ -57,7 +58,9 @@ __all__ = [
 REPLAN_SHARE = 0.1
 """Share of the items open at a re-plan that has to be finished before the milestone can be on track."""
 
-_BANDS = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
+BANDS = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
+"""Statuses that rest on a forecast, from best to worst."""
+
 _LATE = (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 
 
@@ -176,7 +179,7 @@ def status_with_memory(previous: Health | None, health: Health, rules: Rules) ->
 
 def _after_hysteresis(previous: Health | None, health: Health, rules: Rules) -> Status:
     p = health.probability
-    if previous is None or p is None or health.band not in _BANDS or previous.status not in _BANDS:
+    if previous is None or p is None or health.band not in BANDS or previous.status not in BANDS:
         return health.band
     if previous.due != health.due or _scope_jumped(previous.counts, health.counts, rules):
         return health.band
@@ -188,7 +191,7 @@ def _after_hysteresis(previous: Health | None, health: Health, rules: Rules) -> 
 
 def band_with_hysteresis(before: Status, p: float, rules: Rules) -> Status:
     """Return the band of ``p``, but leave the status ``before`` only if ``p`` crosses its edge by the margin."""
-    if before not in _BANDS:
+    if before not in BANDS:
         return band(p, rules)
     margin = rules.confirm_margin if rules.confirm else rules.margin
     upper = rules.on_track - margin if before is Status.ON_TRACK else rules.on_track + margin

@@ -90,7 +90,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
         return sum(before != after for before, after in pairwise(dues))
 
 
-def without_person(record: ClosingRecord, person: str, nobody: Person) -> ClosingRecord:
-    """Return the record with ``nobody`` in place of a person (by id)."""
-    thanks = {nobody if closer.id == person else closer for closer in record.thanks}
+def without_person(record: ClosingRecord, person: str, replacement: Person) -> ClosingRecord:
+    """Return the record with ``replacement`` in place of a person (by id)."""
+    thanks = {replacement if closer.id == person else closer for closer in record.thanks}
     return replace(record, thanks=tuple(sorted(thanks, key=lambda closer: (closer.name.casefold(), closer.id))))

@@ -171,7 +171,7 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         forecasts=milestone.forecasts,
         calibration=milestone.calibration,
         commands=True,
-        aggregate=milestone.aggregate,
+        aggregate=milestone.is_aggregate,
         commitments=milestone.commitments,
         findings=milestone.findings,
         criteria=milestone.criteria,

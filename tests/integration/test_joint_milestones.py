@@ -203,7 +203,7 @@ def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:
     assert _one(hidden, "app").health == _one(World(*pages).whole(), "app").health
     assert hidden.propagation.deciding  # the timeline, which is for who runs milesync, knows
     shared = _one(World(*pages, share="aggregate").whole(dependencies=AFTER), "app")
-    assert shared.aggregate
+    assert shared.is_aggregate
     assert "depends on work that is not shown here" in _comment(shared)
 
 
