@@ -36,13 +36,13 @@ class Writer:
     holder: str
     """The name of this process in leases."""
     progress: Progress
-    draw: Callable[[str], bytes]
+    render_picture: Callable[[str], bytes]
     """Render the burn-up of a milestone (uid) as PNG; b"" when it cannot be rendered."""
-    failed: Callable[[Connection, str, Exception], None]
+    record_failure: Callable[[Connection, str, Exception], None]
     """Record a failure of a connection's project (path)."""
-    left: list[str]
+    leftovers: list[str]
     """Refused optional writes, in words; the writer appends to it."""
-    terms: dict[str, int | None]
+    lease_terms: dict[str, int | None]
     """Term of the write lease by tracker URL when the tracker was first observed; None: another run held the lease."""
 
     def apply(self, actions: Sequence[tuple[Connection, Action]]) -> Result:
@@ -69,11 +69,11 @@ class Writer:
         if lease is None:
             _refuse(result, f"{connection.name}: another run is writing there")
             return None
-        if self.terms.get(lease.source, lease.term - 1) != lease.term - 1:
+        if self.lease_terms.get(lease.source, lease.term - 1) != lease.term - 1:
             lease.release()
             _refuse(result, f"{connection.name}: another run has written there since this plan was made")
             return None
-        self.terms[lease.source] = lease.term
+        self.lease_terms[lease.source] = lease.term
         return lease
 
     def _apply_all(self, actions: Sequence[tuple[Connection, Action]], lease: Lease, result: Result) -> None:
@@ -88,7 +88,7 @@ class Writer:
                 action = msgspec.structs.replace(action, issue=new_issues[action.milestone])
             self.progress("apply", f"{connection.name}: {type(action).__name__}")
             needs_picture = kind_of(action).needs_picture
-            picture = self.draw(action.milestone) if needs_picture else b""
+            picture = self.render_picture(action.milestone) if needs_picture else b""
             if needs_picture and not picture:
                 failed_milestones.add(action.milestone)
                 continue
@@ -116,14 +116,14 @@ class Writer:
             found = self._look_up(connection, action)
             self.store.finish(entry, found or str(error))
             if found is None:
-                self.failed(connection, action.project_key, error)
+                self.record_failure(connection, action.project_key, error)
             return found
         except TrackerError as error:
             self.store.finish(entry, str(error))
             if isinstance(error, RefusedError) and kind_of(action).is_optional(action):
-                self.left.append(str(error))
+                self.leftovers.append(str(error))
             else:
-                self.failed(connection, action.project_key, error)
+                self.record_failure(connection, action.project_key, error)
             return None
         self.store.finish(entry, receipt)
         log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)

@@ -239,10 +239,10 @@ class Engine:
             run_id=self.run_id,
             holder=self.holder,
             progress=self.progress,
-            draw=lambda uid: render_attachment(by_uid[uid]),
-            failed=self._puller.record_failure,
-            left=self.leftovers,
-            terms=self.observer.lease_terms,
+            render_picture=lambda uid: render_attachment(by_uid[uid]),
+            record_failure=self._puller.record_failure,
+            leftovers=self.leftovers,
+            lease_terms=self.observer.lease_terms,
         )
         names = [writes[0][0].name for writes in trackers.values()]
         for part in side_by_side(writer.apply, list(trackers.values()), names):

@@ -18,9 +18,9 @@ from sync.tracker.actions import Attach, Detach
 from sync.tracker.attachment import AttachmentName
 from sync.tracker.observed import Attached, StatusIssue
 
-__all__ = ["RHYTHM", "plan_attachment", "remove_attachments", "retire_attachments"]
+__all__ = ["MIN_REPLACEMENT_AGE", "plan_attachment", "remove_attachments", "retire_attachments"]
 
-RHYTHM = timedelta(days=1)
+MIN_REPLACEMENT_AGE = timedelta(days=1)
 """Minimum age of a picture before a new one replaces it."""
 
 
@@ -46,7 +46,7 @@ def plan_attachment(state: PlannerInput) -> tuple[list[Attach | Detach], str]:
         return [Detach(**address, file=attached.id, name=attached.name) for attached in ours], ""
     actions: list[Attach | Detach] = []
     kept = (current or ours)[-1:]
-    is_due = state.now - ours[-1].created_at >= RHYTHM if ours else name.stem not in want.previous.pictures
+    is_due = state.now - ours[-1].created_at >= MIN_REPLACEMENT_AGE if ours else name.stem not in want.previous.pictures
     if not current and is_due:
         actions, kept = [Attach(**address, name=str(name), again=bool(ours))], []
     actions += [

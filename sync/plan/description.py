@@ -40,7 +40,7 @@ def plan_description(state: PlannerInput) -> tuple[tuple[UpdateDescription, ...]
     block = find_block(current.text, state.instance)
     if block is None and (want.previous.description or not want.description):
         return (), ""
-    if block is not None and block.edited(want.milestone):
+    if block is not None and block.is_edited(want.milestone):
         return (), ""
     old_lines, mark = (current.text[block.start : block.end], block.mark) if block else ("", "")
     new_length = len(current.text.encode()) + len(want.description.encode()) - len(old_lines.encode())
@@ -64,7 +64,7 @@ def retire_descriptions(retirement: RetirementInput) -> Iterator[Plan]:
         block = find_block(milestone.milestone.description, retirement.instance)
         if block is None:
             continue
-        if block.edited(milestone.uid):
+        if block.is_edited(milestone.uid):
             yield Plan(skipped=(Skipped(milestone.uid, EDITED),))
             continue
         removal = UpdateDescription(

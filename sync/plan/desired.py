@@ -13,7 +13,6 @@ from sync.model.tracker_data import Visibility
 from sync.tracker.actions import Action
 
 __all__ = [
-    "HEALTH",
     "LABELS",
     "CommandCounts",
     "CurrentDescription",
@@ -35,14 +34,6 @@ LABELS: Mapping[Status, tuple[str, str]] = {
     Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
 }
 """Colour (six hex digits) and description of each status label."""
-
-HEALTH: Mapping[Status, str] = {
-    Status.ON_TRACK: "on_track",
-    Status.AT_RISK: "needs_attention",
-    Status.OFF_TRACK: "at_risk",
-    Status.OVERDUE: "at_risk",
-}
-"""GitLab's own health status for each status; the other statuses have none."""
 
 
 class CurrentDescription(Struct, frozen=True, kw_only=True):

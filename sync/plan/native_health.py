@@ -5,11 +5,11 @@ A value that a person set or removed after us stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sync.model.health import Status
-from sync.plan.desired import HEALTH, Plan
+from sync.plan.desired import Plan
 from sync.plan.inputs import PlannerInput, RetirementInput
 from sync.tracker.actions import SetNativeHealth
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from sync.assess.milestone import AssessedMilestone
 
 __all__ = ["health_for", "plan_native_health", "retire_native_health"]
+
+NATIVE_HEALTH: Mapping[Status, str] = {
+    Status.ON_TRACK: "on_track",
+    Status.AT_RISK: "needs_attention",
+    Status.OFF_TRACK: "at_risk",
+    Status.OVERDUE: "at_risk",
+}
+"""GitLab's own health status for each status; the other statuses have none."""
 
 NO_LICENCE = "its tracker's licence knows no health status"
 
@@ -26,7 +34,9 @@ def health_for(milestone: AssessedMilestone, status: Status) -> str | None:
     if not milestone.connection.connector.capabilities.health:
         return None
     return (
-        HEALTH.get(status, "") if milestone.connection.optional_outputs_of(milestone.project.key).health_status else ""
+        NATIVE_HEALTH.get(status, "")
+        if milestone.connection.optional_outputs_of(milestone.project.key).health_status
+        else ""
     )
 
 

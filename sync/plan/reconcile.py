@@ -54,7 +54,7 @@ __all__ = ["ADOPT", "first_summary", "reconcile"]
 _ANNOUNCEMENTS = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
 """The comments that announce a new status."""
 
-QUIET = timedelta(days=1)
+MIN_REWRITE_AGE = timedelta(days=1)
 """Minimum age of a summary before it is rewritten although its meaning is the same."""
 
 ADOPT = "another account wrote a text with our marker there; `milesync adopt` takes it over"
@@ -247,7 +247,7 @@ class _MilestonePlanner:
             return True
         if want.refresh is not None and (last.written is None or last.written < want.refresh):
             return True
-        is_old = last.written is None or self.state.now - last.written >= QUIET
+        is_old = last.written is None or self.state.now - last.written >= MIN_REWRITE_AGE
         return last.body != body_hash(want.summary) and is_old
 
     def _summary_marker(self) -> Marker:

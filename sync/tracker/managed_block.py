@@ -30,7 +30,7 @@ class ManagedBlock(Struct, frozen=True):
     mark: str
     text: str
 
-    def edited(self, of: str) -> bool:
+    def is_edited(self, of: str) -> bool:
         """Return whether a person has changed the lines, or copied them from another milestone; ``of`` is a uid."""
         return self.mark != _digest(self.text, of)
 

@@ -6,7 +6,7 @@ A command is a line that begins with ``/milesync``, outside of code, quotes and 
     /milesync mute | unmute | refresh
 
 The last command of each kind counts, by the time of the comment's last edit. Commands are not stored: deleting the
-comment withdraws the command. A status that a person sets ends with its day, or after `LASTS`.
+comment withdraws the command. A status that a person sets ends with its day, or after `OVERRIDE_DURATION`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync.model.health import Override, Status
 from sync.tracker.observed import CommandComment
 
 __all__ = [
-    "LASTS",
+    "OVERRIDE_DURATION",
     "Command",
     "CommandName",
     "CommandState",
@@ -32,10 +32,10 @@ __all__ = [
     "parse",
 ]
 
-LASTS = timedelta(days=14)
+OVERRIDE_DURATION = timedelta(days=14)
 """Duration of a status that a person sets without a last day."""
 
-LONGEST, MOST = 500, 10
+MAX_COMMAND_LENGTH, MAX_COMMANDS = 500, 10
 """Maximum number of characters in a command, and of commands in a comment; the rest is ignored."""
 
 _STATUS = {"on-track": Status.ON_TRACK, "at-risk": Status.AT_RISK, "off-track": Status.OFF_TRACK}
@@ -56,7 +56,7 @@ class CommandName(StrEnum):
 
 
 class StatusOverride(Struct, frozen=True):
-    """A status that a person sets, until the end of a day (None: for `LASTS`)."""
+    """A status that a person sets, until the end of a day (None: for `OVERRIDE_DURATION`)."""
 
     status: Status
     until: date | None = None
@@ -87,7 +87,7 @@ def command_lines(text: str) -> str:
     """
     if "/milesync" not in text:
         return ""
-    return "\n".join(line[:LONGEST] for line in list(_lines(_HIDDEN.sub(" ", text)))[:MOST])
+    return "\n".join(line[:MAX_COMMAND_LENGTH] for line in list(_lines(_HIDDEN.sub(" ", text)))[:MAX_COMMANDS])
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -143,7 +143,7 @@ def evaluate_commands(comments: Sequence[CommandComment], now: datetime, zone: t
 
 def _current(status: StatusOverride, comment: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
     """Return the override as it is shown; None after its last day."""
-    until = status.until or (comment.at + LASTS).astimezone(zone).date()
+    until = status.until or (comment.at + OVERRIDE_DURATION).astimezone(zone).date()
     if now.astimezone(zone).date() > until:
         return None
     return Override(status=status.status, by=comment.name, until=until, because=status.because)

@@ -14,7 +14,7 @@ from sync.engine.result import Result
 from sync.model.health import Health
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.tracker_data import Markup
-from sync.plan.attachment import RHYTHM, plan_attachment, remove_attachments
+from sync.plan.attachment import MIN_REPLACEMENT_AGE, plan_attachment, remove_attachments
 from sync.plan.desired import Plan, PreviousWrites
 from sync.plan.fingerprint import fingerprint
 from sync.plan.inputs import PlannerInput
@@ -81,14 +81,14 @@ def test_it_is_attached_once_and_kept_while_its_content_is_the_same() -> None:
     (made,), why = there.settle()
     assert isinstance(made, Attach)
     assert (made.name, made.again, made.content, why) == (named(FIRST), False, b"", "")
-    there.now += 30 * RHYTHM
+    there.now += 30 * MIN_REPLACEMENT_AGE
     assert there.settle() == ([], "")
 
 
 def test_another_one_takes_its_place_after_a_day_the_new_one_first() -> None:
     there = There()
     there.settle()
-    there.now += RHYTHM - timedelta(seconds=1)
+    there.now += MIN_REPLACEMENT_AGE - timedelta(seconds=1)
     assert there.settle(SECOND) == ([], "")
     there.now += timedelta(seconds=1)
     (made, gone), _ = there.settle(SECOND)
@@ -103,7 +103,7 @@ def test_on_a_quiet_day_nothing_comes_or_goes() -> None:
     there = There()
     assert there.settle(quiet=True) == ([], "")
     there.settle()
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     assert there.settle(SECOND, quiet=True) == ([], "")
     assert there.settle("", quiet=True) == ([], "")
     assert kinds(there.settle(SECOND)[0]) == ["Attach", "Detach"]
@@ -113,7 +113,7 @@ def test_a_deleted_picture_stays_deleted() -> None:
     there = There()
     there.settle()
     there.files = Files()
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     assert there.settle(SECOND) == ([], "")
     there.settle("")
     assert there.settle(SECOND) == ([], "")
@@ -145,10 +145,10 @@ def test_of_two_that_a_lost_answer_left_the_newest_right_one_stays() -> None:
 def test_of_several_wrong_ones_the_newest_stays_until_its_day_is_over() -> None:
     there = There()
     there.put(named(FIRST))
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     there.put(named(FIRST))
     assert kinds(there.settle(SECOND)[0]) == ["Detach"]
-    there.now += RHYTHM
+    there.now += MIN_REPLACEMENT_AGE
     assert kinds(there.settle(SECOND)[0]) == ["Attach", "Detach"]
     assert there.names == [named(SECOND)]
 
@@ -158,7 +158,7 @@ def test_a_file_of_another_name_or_instance_is_never_touched(foreign: str) -> No
     there = There()
     there.put(foreign)
     there.settle()
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     there.settle(SECOND)
     there.settle("")
     assert there.names == [foreign]
@@ -170,7 +170,7 @@ def test_two_milestones_on_one_issue_have_a_picture_each() -> None:
     there = There()
     there.settle()
     there.put(str(AttachmentName.of("another", SECOND, "acme")))
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     assert there.settle() == ([], "")
     have = msgspec.structs.replace(ISSUE, files=there.files)
     assert len(remove_attachments(have, TO, "acme").actions) == 2
@@ -179,7 +179,7 @@ def test_two_milestones_on_one_issue_have_a_picture_each() -> None:
 def test_what_hinders_is_said_and_nothing_is_tried() -> None:
     there = There()
     there.settle()
-    there.now += 2 * RHYTHM
+    there.now += 2 * MIN_REPLACEMENT_AGE
     there.files = msgspec.structs.replace(there.files, why="attachments are switched off in Jira")
     assert there.settle(SECOND) == ([], "attachments are switched off in Jira")
     assert there.settle(None, picture_problem=drawing.MISSING_EXTRA) == ([], drawing.MISSING_EXTRA)

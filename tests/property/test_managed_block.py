@@ -20,8 +20,8 @@ def test_what_people_wrote_around_our_lines_never_changes(before: str, after: st
     whole = f"{text}\n{after}"
     there = find_block(whole, "acme")
     assert there is not None
-    assert not there.edited(UID)
-    assert there.edited("another milestone")
+    assert not there.is_edited(UID)
+    assert there.is_edited("another milestone")
     other = replace_block(whole, wrap_block("Done", UID, "acme", plain=plain), "acme", there.mark)
     assert other.startswith(whole[: there.start])
     assert other.endswith(whole[there.end :])

@@ -15,7 +15,7 @@ def test_another_instance_an_open_end_and_edited_lines_are_known() -> None:
     assert find_block(lines.rpartition("\n")[0], "acme") is None
     changed = find_block(lines.replace("At risk", "All fine"), "acme")
     assert changed is not None
-    assert changed.edited(UID)
+    assert changed.is_edited(UID)
     with pytest.raises(NotThereError):
         replace_block("nothing", lines, "acme", "0123456789abcdef")
     with pytest.raises(NotThereError):

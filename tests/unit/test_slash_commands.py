@@ -8,8 +8,8 @@ import pytest
 from sync.model.health import Override, Status
 from sync.tracker.observed import CommandComment
 from sync.tracker.slash_commands import (
-    LONGEST,
-    MOST,
+    MAX_COMMAND_LENGTH,
+    MAX_COMMANDS,
     CommandName,
     StatusOverride,
     command_lines,
@@ -101,8 +101,8 @@ def test_which_lines_are_commands(text: str, lines: str) -> None:
 
 def test_a_comment_full_of_commands_is_cut() -> None:
     lines = command_lines("/milesync mute " + "x" * 10_000 + "\n" + "/milesync mute\n" * 1_000).splitlines()
-    assert len(lines) == MOST
-    assert max(map(len, lines)) == LONGEST
+    assert len(lines) == MAX_COMMANDS
+    assert max(map(len, lines)) == MAX_COMMAND_LENGTH
 
 
 def test_nothing_was_said() -> None:
