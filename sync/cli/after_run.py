@@ -17,7 +17,7 @@ import structlog
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli.options import ERROR, PARTLY
-from sync.engine.metrics import Figures, figures, ping, round_figures, write_textfile
+from sync.engine.metrics import Figures, figures_of_run, ping, round_figures, write_textfile
 from sync.store.store import Store, StoreError
 from sync.telemetry.log import secrets
 
@@ -68,7 +68,7 @@ def finish(engine: Engine, settings: Settings, run_figures: Figures) -> None:
 
 def log_summary(engine: Engine, result: Result, started: datetime, code: int) -> Figures:
     """Log the one summary event of a run, and return its figures."""
-    run_figures = figures(engine, result, started, code)
+    run_figures = figures_of_run(engine, result, started, code)
     log.info("run finished", **_summary_event(run_figures))
     return run_figures
 

@@ -20,7 +20,7 @@ from config.settings import Settings, load
 from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import address_problem
-from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, is_ok, of_clock
+from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, clock_findings, examine_connection, is_ok
 from sync.store.maintenance import Condition, condition
 from sync.store.store import MissingDatabase, StoreError
 from sync.telemetry import log
@@ -101,7 +101,7 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
         return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in error.errors]
     check = ConnectionCheck(name, source.connector, connection.projects, lambda key: settings.policy_for(name, key))
     try:
-        return examined(check, wiring.clock)
+        return examine_connection(check, wiring.clock)
     finally:
         source.connector.close()
 
@@ -156,7 +156,7 @@ def _condition_findings(database: Condition) -> Iterator[DoctorFinding]:
         words = f"{database.unfinished} writes have no recorded end"
         yield _database_finding(Level.NOTE, words, "the next run observes their issues before it writes again")
     if database.clock is not None:
-        yield from of_clock("database", database.clock - wiring.clock())
+        yield from clock_findings("database", database.clock - wiring.clock())
 
 
 def _database_finding(level: Level, words: str, remedy: str = "") -> DoctorFinding:

@@ -10,7 +10,7 @@ from rich.console import Console
 from sync.cli import output
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
-from sync.engine.metrics import seen
+from sync.engine.metrics import read_states
 
 __all__ = ["status"]
 
@@ -37,7 +37,7 @@ def status(
                 Console().print(output.score_lines(scores))
             return
         assessed = engine.assess(at, keep=False)
-        sources = seen(engine)
+        sources = read_states(engine)
         if as_json:
             print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": sources})
         else:

@@ -1,6 +1,6 @@
-"""What would fail, told before the first write: facts in, findings out; the facts come through the seams, by reading.
+"""Check connections before the first write: an examination by the connector in, findings out. Reads only.
 
-A finding that would fail under today's policy is an error; what only a wider policy would need is a warning.
+A problem that would fail under today's policy is an error; a right that only a wider policy needs is a warning.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedErr
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
 
-__all__ = ["ConnectionCheck", "DoctorFinding", "Level", "examined", "findings", "is_ok", "of_clock"]
+__all__ = ["ConnectionCheck", "DoctorFinding", "Level", "clock_findings", "examine_connection", "findings", "is_ok"]
 
 CLOCK_WARNING, CLOCK_ERROR = timedelta(minutes=1), timedelta(minutes=10)
-"""A GitHub App's signature is refused from one minute on; from ten, times of pulls and due dates are wrong too."""
+"""GitHub refuses an App's signature from one minute on; from ten minutes, times of pulls and due dates are wrong."""
 EXPIRY = timedelta(days=14)
-"""How long before its end a token is a warning."""
+"""Time before the expiry of a token at which it becomes a warning."""
 LOW = 0.1
-"""Share of a rate limit that is little."""
+"""Share of a rate limit below which the rest is a warning."""
 SHOWN = 5
-"""Projects that a line names before it only counts."""
+"""Maximum number of projects that a line names; the others are counted."""
 
 
 class Level(StrEnum):
-    """How bad a finding is; only an error makes the command fail."""
+    """Severity of a finding; only an error makes the command fail."""
 
     OK = "ok"
     NOTE = "note"
@@ -47,7 +47,7 @@ class DoctorFinding(Struct, frozen=True, kw_only=True):
 
 
 class ConnectionCheck(Struct, frozen=True):
-    """A connection to look at, with the policy of each of its projects."""
+    """A connection to check, with the policy of each of its projects."""
 
     name: str
     connector: Connector
@@ -56,48 +56,58 @@ class ConnectionCheck(Struct, frozen=True):
 
 
 def is_ok(findings: Iterable[DoctorFinding]) -> bool:
-    """Whether nothing found would make a run fail."""
+    """Return whether no finding is an error."""
     return all(finding.level is not Level.ERROR for finding in findings)
 
 
-def examined(patient: ConnectionCheck, now: Callable[[], datetime]) -> list[DoctorFinding]:
-    """Examine a connection through the seam. `now` gives the time in UTC."""
-    if not isinstance(patient.connector, Examiner):
+def examine_connection(connection: ConnectionCheck, now: Callable[[], datetime]) -> list[DoctorFinding]:
+    """Return the findings of a connection. `now` gives the time in UTC."""
+    if not isinstance(connection.connector, Examiner):
         words = "this type of connector can't be examined"
-        return [_finding(patient, Level.NOTE, words, "`milesync plan` shows what it reads, and writes nothing")]
+        return [_finding(connection, Level.NOTE, words, "`milesync plan` shows what it reads, and writes nothing")]
     try:
-        return list(findings(patient, patient.connector.examine(patient.projects), now()))
+        return list(findings(connection, connection.connector.examine(connection.projects), now()))
     except TrackerError as error:
-        return [_finding(patient, Level.ERROR, str(error), _cure(error))]
-    except Exception as error:  # noqa: BLE001 - a third party's connector must not hide what the others tell
-        return [_finding(patient, Level.ERROR, f"the connector failed: {type(error).__name__}: {error}")]
+        return [_finding(connection, Level.ERROR, str(error), _remedy(error))]
+    except Exception as error:  # noqa: BLE001 - a third party's connector must not hide the findings of others
+        return [_finding(connection, Level.ERROR, f"the connector failed: {type(error).__name__}: {error}")]
 
 
-def findings(patient: ConnectionCheck, told: Examination, now: datetime) -> Iterator[DoctorFinding]:
-    """Everything to say about an examination, the good news first."""
-    name = patient.name
-    yield _finding(patient, Level.OK, _identity(told))
-    yield _finding(patient, Level.OK, f"{told.server} through {told.sdk}")
-    if told.ahead is not None:
-        yield from of_clock(name, told.ahead)
-    yield from _expiry(patient, told, now)
-    yield from _budgets(patient, told)
-    for project, error in told.failed.items():
-        yield _finding(patient, Level.ERROR, str(error), _cure(error) or f"is {project!r} written as its tracker does?")
-    yield from _rights(patient, told)
-    for obstacle in told.obstacles:
-        level = _level(patient, obstacle.project, obstacle.need)
-        yield _finding(patient, level, f"{obstacle.project}: {obstacle.words}", obstacle.remedy)
-    for trigger in told.triggers:
+def findings(connection: ConnectionCheck, report: Examination, now: datetime) -> Iterator[DoctorFinding]:
+    """Yield the findings of an examination at ``now`` (UTC), the good ones first."""
+    name = connection.name
+    yield _finding(connection, Level.OK, _identity(report))
+    yield _finding(connection, Level.OK, f"{report.server} through {report.sdk}")
+    if report.ahead is not None:
+        yield from clock_findings(name, report.ahead)
+    yield from _expiry(connection, report, now)
+    yield from _budgets(connection, report)
+    for project, error in report.failed.items():
+        yield _finding(
+            connection,
+            Level.ERROR,
+            str(error),
+            _remedy(error) or f"check that {project!r} is written as in the tracker",
+        )
+    yield from _rights(connection, report)
+    for obstacle in report.obstacles:
+        level = _level(connection, obstacle.project, obstacle.need)
+        yield _finding(connection, level, f"{obstacle.project}: {obstacle.words}", obstacle.remedy)
+    for trigger in report.triggers:
         where = f" on {trigger.project}" if trigger.project else ""
-        yield _finding(patient, Level.NOTE, f"our writes would set off {trigger.words}{where}", "is that meant?")
-    for what in dict.fromkeys(unread.what for unread in told.unread):
-        where = _named([unread.project for unread in told.unread if unread.what == what and unread.project])
-        yield _finding(patient, Level.NOTE, f"not to be seen: {what}{where}")
+        yield _finding(
+            connection,
+            Level.NOTE,
+            f"writes by milesync would trigger {trigger.words}{where}",
+            "check that this is intended",
+        )
+    for what in dict.fromkeys(unread.what for unread in report.unread):
+        where = _named([unread.project for unread in report.unread if unread.what == what and unread.project])
+        yield _finding(connection, Level.NOTE, f"not visible to the token: {what}{where}")
 
 
-def of_clock(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
-    """How far another clock is before ours."""
+def clock_findings(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
+    """Yield a finding when another clock differs too much; ``ahead`` is its difference from this machine's clock."""
     off = abs(ahead)
     if off < CLOCK_WARNING:
         return
@@ -106,79 +116,86 @@ def of_clock(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
     yield DoctorFinding(area=area, level=level, words=words, remedy="set this machine's clock, by NTP for example")
 
 
-def _finding(patient: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:
-    return DoctorFinding(area=patient.name, level=level, words=words, remedy=remedy)
+def _finding(connection: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:
+    return DoctorFinding(area=connection.name, level=level, words=words, remedy=remedy)
 
 
-def _identity(told: Examination) -> str:
-    scopes = f", scopes {', '.join(told.scopes) or 'none'}" if told.scopes is not None else ""
-    return f"the token belongs to {told.account or 'an account without a name'}{scopes}"
+def _identity(report: Examination) -> str:
+    scopes = f", scopes {', '.join(report.scopes) or 'none'}" if report.scopes is not None else ""
+    return f"the token belongs to {report.account or 'an account without a name'}{scopes}"
 
 
-def _expiry(patient: ConnectionCheck, told: Examination, now: datetime) -> Iterator[DoctorFinding]:
-    if told.expires is None:
+def _expiry(connection: ConnectionCheck, report: Examination, now: datetime) -> Iterator[DoctorFinding]:
+    if report.expires is None:
         return
-    day, renew = f"{told.expires:%Y-%m-%d %H:%M} UTC", "make a new token and put it where the configuration says"
-    if told.expires <= now:
-        yield _finding(patient, Level.ERROR, f"the token ended on {day}", renew)
-    elif told.expires - now < EXPIRY:
-        yield _finding(patient, Level.WARNING, f"the token ends soon, on {day}", renew)
+    day, renew = (
+        f"{report.expires:%Y-%m-%d %H:%M} UTC",
+        "create a new token and store it where the configuration says",
+    )
+    if report.expires <= now:
+        yield _finding(connection, Level.ERROR, f"the token expired on {day}", renew)
+    elif report.expires - now < EXPIRY:
+        yield _finding(connection, Level.WARNING, f"the token expires soon, on {day}", renew)
     else:
-        yield _finding(patient, Level.OK, f"the token is good until {day}")
+        yield _finding(connection, Level.OK, f"the token is valid until {day}")
 
 
-def _budgets(patient: ConnectionCheck, told: Examination) -> Iterator[DoctorFinding]:
-    for budget in told.budgets:
+def _budgets(connection: ConnectionCheck, report: Examination) -> Iterator[DoctorFinding]:
+    for budget in report.budgets:
         resets = f"; it is full again at {budget.resets:%H:%M} UTC" if budget.resets else ""
         words = f"rate limit {budget.name}: {budget.left} of {budget.limit} left"
         if budget.left == 0:
-            yield _finding(patient, Level.ERROR, words + resets, "wait until then, or use an account of its own")
+            yield _finding(
+                connection, Level.ERROR, words + resets, "wait until then, or give milesync an account of its own"
+            )
         elif budget.left < LOW * budget.limit:
-            yield _finding(patient, Level.WARNING, words + resets, "who else uses this account?")
+            yield _finding(connection, Level.WARNING, words + resets, "check what else uses this account")
         else:
-            yield _finding(patient, Level.OK, words)
+            yield _finding(connection, Level.OK, words)
 
 
-def _rights(patient: ConnectionCheck, told: Examination) -> Iterator[DoctorFinding]:
-    """Each missing right by name; those that are there, or not told, in one line each."""
-    for right in told.rights:
+def _rights(connection: ConnectionCheck, report: Examination) -> Iterator[DoctorFinding]:
+    """Yield each missing right, then the unknown ones and the existing ones, one line for each name."""
+    for right in report.rights:
         if right.held is False:
-            level = _level(patient, right.project, right.need)
+            level = _level(connection, right.project, right.need)
             where = f" on {right.project}" if right.project else ""
             words = f"missing: {right.name}{where}"
             if level is Level.WARNING:
                 words += f' (needed for policy = "{right.need}")'
-            yield _finding(patient, level, words, "give the token's account this right")
-    for name in dict.fromkeys(right.name for right in told.rights if right.held is None):
-        where = _named([right.project for right in told.rights if right.name == name and right.held is None])
-        remedy = "look at the token's page; the first write would show"
-        yield _finding(patient, Level.NOTE, f"not told: {name}{where}", remedy)
-    for name in dict.fromkeys(right.name for right in told.rights if right.held):
-        where = _named([right.project for right in told.rights if right.name == name and right.held and right.project])
-        yield _finding(patient, Level.OK, f"has: {name}{where}")
+            yield _finding(connection, level, words, "give the token's account this right")
+    for name in dict.fromkeys(right.name for right in report.rights if right.held is None):
+        where = _named([right.project for right in report.rights if right.name == name and right.held is None])
+        remedy = "check the rights on the token's page in the tracker"
+        yield _finding(connection, Level.NOTE, f"unknown: {name}{where}", remedy)
+    for name in dict.fromkeys(right.name for right in report.rights if right.held):
+        where = _named(
+            [right.project for right in report.rights if right.name == name and right.held and right.project]
+        )
+        yield _finding(connection, Level.OK, f"has: {name}{where}")
 
 
-def _level(patient: ConnectionCheck, project: str, need: Need) -> Level:
-    """An error if today's policy needs it, of that project or, without one, of any."""
+def _level(connection: ConnectionCheck, project: str, need: Need) -> Level:
+    """Return ERROR if the policy of the project (empty: of any project) needs the right, else WARNING."""
     if need is Need.READ:
         return Level.ERROR
-    mine = [patient.policy_of(name) for name in ([project] if project else patient.projects)]
+    mine = [connection.policy_of(name) for name in ([project] if project else connection.projects)]
     order = list(Policy)
     return Level.ERROR if any(order.index(p) >= order.index(Policy(need)) for p in mine) else Level.WARNING
 
 
-def _cure(error: TrackerError) -> str:
+def _remedy(error: TrackerError) -> str:
     match error:
         case AuthError():
-            return "is the token whole, of this tracker, and not ended or revoked?"
+            return "check that the token is complete, belongs to this tracker, and is not expired or revoked"
         case GoneError():
-            return "is the project's name right, and may the token's account see it?"
+            return "check the project's name, and that the token's account may see the project"
         case LimitedError():
-            return "wait until then, or use an account of its own"
+            return "wait until then, or give milesync an account of its own"
         case MalformedError():
-            return "is url the address of the API (GitHub) or of the site (GitLab, Jira)?"
+            return "check that url is the address of the API (GitHub) or of the site (GitLab, Jira)"
         case UnreachableError():
-            return "is url right, and can this machine reach it? A proxy is taken from HTTPS_PROXY"
+            return "check url, and that this machine can reach it; HTTPS_PROXY may name a proxy"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""A run seen from outside: its figures for the log and Prometheus, when each tracker was last seen, the ping."""
+"""Metrics of a run or a round: figures for the log and Prometheus, state of each connection, dead man's switch."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from sync.engine.engine import Engine
     from sync.engine.result import Result, RoundResult
 
-__all__ = ["Figures", "ReadState", "figures", "ping", "round_figures", "seen", "write_textfile"]
+__all__ = ["Figures", "ReadState", "figures_of_run", "ping", "read_states", "round_figures", "write_textfile"]
 
 PING_TIMEOUT = 10
 """Seconds."""
 _BACK = 100
-"""Runs in which a good one is looked for."""
+"""Number of earlier runs that are searched for a good one."""
 
 
 class ReadState(Struct, frozen=True, kw_only=True):
-    """When a connection's tracker was last read to the end (UTC), by its newest project; None: never.
+    """The time (UTC) at which a connection's tracker was last read to the end, by its newest project; None: never.
 
-    ``stale`` are the projects whose last pull failed, with the time of their last good one.
+    ``stale`` has the projects whose last pull failed, with the time of their last good pull.
     """
 
     connection: str
@@ -40,9 +40,9 @@ class ReadState(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """One run, or a round of many processes, in numbers. Times are UTC, ``seconds`` its length.
+    """The numbers of a run, or of a round of many processes. Times are UTC; ``seconds`` is the duration.
 
-    Failures and requests go by connection. Requests, and issues (None), are not known of a round.
+    ``failures`` and ``requests`` are by connection. For a round, ``requests`` is empty and ``issues`` None.
     """
 
     run: str
@@ -63,28 +63,28 @@ class Figures(Struct, frozen=True, kw_only=True):
     succeeded: datetime | None
 
 
-def seen(engine: Engine) -> list[ReadState]:
-    """When each connection's tracker was last seen, by what the store knows."""
-    good, stale = engine.store.last_pulls(), engine.store.stale_projects()
-    found = []
+def read_states(engine: Engine) -> list[ReadState]:
+    """Return the read state of each connection, from the store."""
+    last_pulls, stale = engine.store.last_pulls(), engine.store.stale_projects()
+    states = []
     for source in engine.sources:
         origin = source.connector.base_url
         watched = engine.store.watched_projects(source.name, origin)
         keys = {project.key for project in engine.store.projects(origin) if project.id in watched}
         named = keys.union(source.projects)
-        found.append(
+        states.append(
             ReadState(
                 connection=source.name,
                 source=origin,
-                seen=max((at for (url, key), at in good.items() if url == origin and key in keys), default=None),
+                seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
                 stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
             )
         )
-    return found
+    return states
 
 
-def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -> Figures:
-    """The figures of a run that has just ended with a code."""
+def figures_of_run(engine: Engine, result: Result, started: datetime, exit_code: int) -> Figures:
+    """Return the figures of a run that has just ended with an exit code."""
     finished, current = engine.clock(), [milestone for milestone in result.assessed if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     failed = Counter(failure.connection for failure in result.failures)
@@ -104,97 +104,102 @@ def figures(engine: Engine, result: Result, started: datetime, exit_code: int) -
         refused=len(result.refused),
         failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
         requests=engine.requests,
-        seen={state.connection: state.seen for state in seen(engine)},
-        succeeded=finished if exit_code == 0 else next((run.finished_at for run in runs if _good(run)), None),
+        seen={state.connection: state.seen for state in read_states(engine)},
+        succeeded=finished if exit_code == 0 else next((run.finished_at for run in runs if _is_good(run)), None),
     )
 
 
-def round_figures(engine: Engine, ended: RoundResult, exit_code: int) -> Figures:
-    """The figures of a round that has ended with a code, from the store; failures are steps, and what came after."""
+def round_figures(engine: Engine, result: RoundResult, exit_code: int) -> Figures:
+    """Return the figures of an ended round, from the store. Failures are those of steps and of what followed them."""
     finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
-    failed = Counter(ended.failures) + Counter(failure.connection for failure in engine.failures)
+    failed = Counter(result.failures) + Counter(failure.connection for failure in engine.failures)
     runs = engine.store.last_runs(_BACK + 2 * len(engine.sources))
-    told = [msgspec.json.decode(run.summary) for run in runs if run.started_at >= ended.since and run.summary]
-    written = {name: sum(one[name] for one in told) for name in ("planned", "applied", "refused")}
+    summaries = [msgspec.json.decode(run.summary) for run in runs if run.started_at >= result.since and run.summary]
+    writes = {name: sum(summary[name] for summary in summaries) for name in ("planned", "applied", "refused")}
     return Figures(
         run=engine.run_id,
         exit_code=exit_code,
-        started=ended.since,
+        started=result.since,
         finished=finished,
-        seconds=round((finished - ended.since).total_seconds(), 3),
+        seconds=round((finished - result.since).total_seconds(), 3),
         milestones=len(current),
         status={status.value: counted[status] for status in Status},
         issues=None,
-        skipped=written["planned"] - written["applied"],
-        **written,
+        skipped=writes["planned"] - writes["applied"],
+        **writes,
         failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
         requests={},
-        seen={state.connection: state.seen for state in seen(engine)},
-        succeeded=finished if exit_code == 0 else ended.last_good,
+        seen={state.connection: state.seen for state in read_states(engine)},
+        succeeded=finished if exit_code == 0 else result.last_good,
     )
 
 
-def _good(run: Run) -> bool:
+def _is_good(run: Run) -> bool:
     if run.finished_at is None or not run.summary:
         return False
-    told: Mapping[str, Any] = msgspec.json.decode(run.summary)
-    return not told.get("failures") and not told.get("refused")
+    summary: Mapping[str, Any] = msgspec.json.decode(run.summary)
+    return not summary.get("failures") and not summary.get("refused")
 
 
 # --- Prometheus ----------------------------------------------------------------------------------------------------
 
 
-def write_textfile(path: Path, told: Figures, *, installation: str, version: str) -> None:
-    """Write the figures for the node exporter's textfile collector, all or nothing. Raises ImportError, OSError."""
+def write_textfile(path: Path, figures: Figures, *, installation: str, version: str) -> None:
+    """Write the figures for the node exporter's textfile collector, atomically. Raises ImportError, OSError."""
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
 
-    def gauge(name: str, words: str, value: float | Mapping[str, float], label: str = "") -> None:
-        one = Gauge(f"milesync_{name}", words, [label] if label else [], registry=registry)
+    def add_gauge(name: str, description: str, value: float | Mapping[str, float], label: str = "") -> None:
+        gauge = Gauge(f"milesync_{name}", description, [label] if label else [], registry=registry)
         if isinstance(value, Mapping):
             for key, number in value.items():
-                one.labels(key).set(number)
+                gauge.labels(key).set(number)
         else:
-            one.set(value)
+            gauge.set(value)
 
     about = Gauge("milesync_info", "Always 1.", ["installation", "version"], registry=registry)
     about.labels(installation, version).set(1)
-    gauge("run_finished_timestamp_seconds", "End of the last run.", told.finished.timestamp())
-    if told.succeeded is not None:
-        gauge("run_success_timestamp_seconds", "End of the last run without failures.", told.succeeded.timestamp())
-    gauge("run_duration_seconds", "Length of the last run.", told.seconds)
-    gauge("run_exit_code", "Exit code of the last run.", told.exit_code)
-    if told.issues is not None:
-        gauge("run_issues_read", "Issues that were new or changed.", told.issues)
-    gauge("milestones", "Milestones that run, by status.", told.status, "status")
-    outcomes = {"planned": told.planned, "applied": told.applied, "skipped": told.skipped}
-    gauge("run_writes", "Writes of the last run.", outcomes, "outcome")
-    gauge("run_refused", "Refusals of the last run.", told.refused)
-    if told.requests:
-        gauge("run_requests", "Requests of the last run.", told.requests, "connection")
-    gauge("run_failures", "Failures of the last run.", told.failures, "connection")
-    times = {name: at.timestamp() for name, at in told.seen.items() if at is not None}
-    gauge("source_seen_timestamp_seconds", "Last time that a tracker was read to the end.", times, "connection")
+    add_gauge("run_finished_timestamp_seconds", "End of the last run.", figures.finished.timestamp())
+    if figures.succeeded is not None:
+        add_gauge(
+            "run_success_timestamp_seconds", "End of the last run without failures.", figures.succeeded.timestamp()
+        )
+    add_gauge("run_duration_seconds", "Length of the last run.", figures.seconds)
+    add_gauge("run_exit_code", "Exit code of the last run.", figures.exit_code)
+    if figures.issues is not None:
+        add_gauge("run_issues_read", "Issues that were new or changed.", figures.issues)
+    add_gauge("milestones", "Milestones that run, by status.", figures.status, "status")
+    outcomes = {"planned": figures.planned, "applied": figures.applied, "skipped": figures.skipped}
+    add_gauge("run_writes", "Writes of the last run.", outcomes, "outcome")
+    add_gauge("run_refused", "Refusals of the last run.", figures.refused)
+    if figures.requests:
+        add_gauge("run_requests", "Requests of the last run.", figures.requests, "connection")
+    add_gauge("run_failures", "Failures of the last run.", figures.failures, "connection")
+    times = {name: at.timestamp() for name, at in figures.seen.items() if at is not None}
+    add_gauge("source_seen_timestamp_seconds", "Last time that a tracker was read to the end.", times, "connection")
     write_to_textfile(os.fspath(path), registry)
 
 
-# --- the dead man's switch -----------------------------------------------------------------------------------------
+# --- dead man's switch ---------------------------------------------------------------------------------------------
 
 
 def ping(url: str) -> str:
-    """Fetch an address, a second time if need be; why it failed, or an empty text. Never names the address."""
-    import requests  # late: few runs are watched, and its import takes a tenth of a second
+    """Request an address, twice if necessary; return the reason of the failure, or an empty text.
 
-    words = ""
+    The reason never names the address, which is a secret.
+    """
+    import requests  # late: few runs use it, and its import takes a tenth of a second
+
+    reason = ""
     for _ in range(2):
         try:
             status = requests.get(url, timeout=PING_TIMEOUT, allow_redirects=False).status_code
         except requests.RequestException as problem:
-            words = type(problem).__name__
+            reason = type(problem).__name__
         else:
             if 200 <= status < 300:
                 return ""
-            words = f"HTTP {status}"
-    return words
+            reason = f"HTTP {status}"
+    return reason

@@ -1,4 +1,4 @@
-"""A plan on disk: what a person reviewed, with the fingerprint by which it is known to be the same later."""
+"""Saved plans: a file with the reviewed actions and their fingerprint, which `apply` compares with a new plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SavedPlan"]
 
 
 class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``made`` in UTC; ``fingerprint`` is over the actions."""
+    """A saved plan. ``made`` is its time in UTC; ``fingerprint`` covers the actions."""
 
     instance: str
     made: datetime
@@ -25,7 +25,7 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, instance: str, made: datetime, actions: Sequence[Action]) -> Self:
-        """Of these actions, now."""
+        """Return a plan of these actions, made at ``made`` (UTC)."""
         return msgspec.convert(
             {
                 "instance": instance,
@@ -37,12 +37,12 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def save(self, file: Path) -> None:
-        """Write it as readable JSON."""
+        """Write the plan to a file as readable JSON. Raises OSError."""
         file.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """Read it again. Raises ValueError naming the file when it is not a plan."""
+        """Read a plan from a file. Raises ValueError with the file's name when it is missing or not a plan."""
         try:
             return msgspec.json.decode(file.read_bytes(), type=cls)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as problem:

@@ -202,10 +202,10 @@ class _PullState:
 
 
 def _projects_behind(entry: str, unread: Collection[str], entries: Sequence[str]) -> set[str]:
-    """Return the unread projects (by key) that a failed entry of the configuration may stand for.
+    """Return the unread projects (by key) that a failed entry of the configuration may refer to.
 
     These are the projects that match the entry, and those that no entry matches: a number, a query or a former name
-    may stand for them.
+    may refer to them.
     """
 
     def matches(key: str, entry: str) -> bool:

@@ -57,8 +57,8 @@ class ClosingRecordRepository(Repository):
         return forecasts, any(row.status is not Status.DONE for row in rows)
 
 
-def erase_from_records(connection: Connection, source: str, person: str, nobody: Person) -> int:
-    """Replace a person (by id) by ``nobody`` in the records of a source; return the number of changed records.
+def erase_from_records(connection: Connection, source: str, person: str, replacement: Person) -> int:
+    """Replace a person (by id) by ``replacement`` in the records of a source; return the number of changed records.
 
     ``source`` is the beginning of the containers' ids.
     """
@@ -66,7 +66,7 @@ def erase_from_records(connection: Connection, source: str, person: str, nobody:
     rows = []
     for row in connection.execute(select(table).where(table.c.container.startswith(source, autoescape=True))):
         record = _RECORD.decode(row.body)
-        changed = without_person(record, person, nobody)
+        changed = without_person(record, person, replacement)
         if changed != record:
             rows.append({"which": row.container, "text": _JSON.encode(changed).decode()})
     if rows:

@@ -1,4 +1,4 @@
-"""Taking everything out of the database, and one person out of it."""
+"""Export the whole database, and erase one person from it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sync.store.database import reading, writing
 
 __all__ = ["ErasureCounts", "KnownPerson", "erase_person", "export", "find_people"]
 
-NOBODY = Person("forgotten", "")
-"""Who stands where somebody was forgotten."""
+ERASED = Person("forgotten", "")
+"""Replacement of an erased person."""
 
 _JSON = {
     "closing.body",
@@ -34,16 +34,17 @@ _JSON = {
     "telling.told",
 }
 """Columns that hold a JSON text."""
-_SOME = 1000
+_BATCH = 1000
 
 
-# --- everything ----------------------------------------------------------------------------------------------------
+# --- export ----------------------------------------------------------------------------------------------------
 
 
 def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
-    """Write every row to a new file, one JSON object a line, packed when its name ends in ``.gz``. Rows by table.
+    """Write every row to a new file, one JSON object a line, gzipped when its name ends in ``.gz``.
 
-    All of it is from one moment, `at` (UTC). Raises FileExistsError; nobody else may read the file.
+    Return the number of rows by table. All rows are from one snapshot, taken at `at` (UTC). Only the owner may read the
+    file. Raises FileExistsError.
     """
     counts: dict[str, int] = {}
     with _snapshot(engine) as connection, _new(path) as out:
@@ -54,7 +55,7 @@ def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
                 continue
             counts[name] = 0
             query = select(table).order_by(*table.primary_key.columns)
-            with connection.execution_options(yield_per=_SOME).execute(query) as rows:
+            with connection.execution_options(yield_per=_BATCH).execute(query) as rows:
                 for row in rows.mappings():
                     out.write(msgspec.json.encode({"table": name, "row": _plain(name, row)}) + b"\n")
                     counts[name] += 1
@@ -63,7 +64,7 @@ def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
 
 @contextmanager
 def _snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees one moment. On SQLite each transaction does."""
+    """Open a connection that sees one snapshot. On SQLite each transaction does."""
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with reading(engine.execution_options(**level)) as connection:
         yield connection
@@ -80,18 +81,18 @@ def _new(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _plain(table: str, row: RowMapping) -> dict[str, Any]:
-    """A row as it is written; JSON in a column becomes a part of it."""
+    """Return a row for the file; JSON in a column becomes part of the JSON object."""
     return {
         str(name): msgspec.Raw(value.encode()) if value and f"{table}.{name}" in _JSON else value
         for name, value in row.items()
     }
 
 
-# --- one person ----------------------------------------------------------------------------------------------------
+# --- erase a person -------------------------------------------------------------------------------------------------
 
 
 class KnownPerson(Struct, frozen=True, order=True):
-    """A person as one tracker knows them: its base URL, their id there, and the name it shows."""
+    """A person in one tracker: base URL of the tracker, id there, display name."""
 
     source: str
     id: str
@@ -99,8 +100,9 @@ class KnownPerson(Struct, frozen=True, order=True):
 
 
 class ErasureCounts(Struct, frozen=True):
-    """Rows in which a person stood: events, issues that were theirs, observed status issues, finished writes, closing
-    records.
+    """Number of rows that named a person.
+
+    These are events, assigned issues, observed status issues, finished writes and closing records.
     """
 
     events: int
@@ -111,50 +113,50 @@ class ErasureCounts(Struct, frozen=True):
 
 
 def find_people(engine: Engine, user: str) -> list[KnownPerson]:
-    """Who has this tracker id or display name, in any tracker. A person with several names comes once for each."""
+    """Return the people with this id or display name in all trackers, one for each name."""
     event, issue, source = schema.event, schema.issue, schema.source
-    found: set[tuple[int, Person]] = set()
+    matches: set[tuple[int, Person]] = set()
     with reading(engine) as connection:
         urls = {row.n: row.url for row in connection.execute(select(source))}
         actors = select(event.c.source, event.c.actor_id, event.c.actor_name).distinct()
         actors = actors.where(or_(event.c.actor_id == user, event.c.actor_name == user))
-        found |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(actors)}
+        matches |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(actors)}
         moved = schema.due_date
         movers = select(moved.c.source, moved.c.actor_id, moved.c.actor_name).distinct()
         movers = movers.where(or_(moved.c.actor_id == user, moved.c.actor_name == user))
-        found |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(movers)}
+        matches |= {(row.source, Person(row.actor_id, row.actor_name or "")) for row in connection.execute(movers)}
         assigned = select(issue.c.source, issue.c.assignees).where(_holds(issue.c.assignees, user))
-        found |= {
+        matches |= {
             (n, person)
             for n, people in connection.execute(assigned)
             for person in people
             if user in (person.id, person.name)
         }
-    return sorted(KnownPerson(urls[n], person.id, person.name) for n, person in found)
+    return sorted(KnownPerson(urls[n], person.id, person.name) for n, person in matches)
 
 
 def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
-    """Put nobody in the place of a person, by id. What a tracker still says of them comes back with the next pull.
+    """Replace a person (by id) by `ERASED`. What the tracker still has returns with the next pull.
 
-    Observed status issues in which they stand are dropped, and observed afresh by the next run; so are the records of
-    finished writes whose text names them. Titles that people wrote are not searched.
+    Stored observations that name the person are deleted, and the next run observes again; finished writes whose text
+    names the person are deleted. Titles are not searched.
     """
     event, issue, source = schema.event, schema.issue, schema.source
     observed, journal = schema.observed, schema.journal
     with writing(engine) as connection:
         n = connection.scalar(select(source.c.n).where(source.c.url == person.source))
         acted = and_(event.c.source == n, event.c.actor_id == person.id)
-        nobody = {"actor_id": NOBODY.id, "actor_name": NOBODY.name}
-        events = connection.execute(update(event).where(acted).values(nobody)).rowcount
+        replacement = {"actor_id": ERASED.id, "actor_name": ERASED.name}
+        events = connection.execute(update(event).where(acted).values(replacement)).rowcount
         moved = schema.due_date
-        dates = update(moved).where(and_(moved.c.source == n, moved.c.actor_id == person.id)).values(nobody)
+        dates = update(moved).where(and_(moved.c.source == n, moved.c.actor_id == person.id)).values(replacement)
         events += connection.execute(dates).rowcount
         mine = select(issue.c.id, issue.c.assignees).where(issue.c.source == n, _holds(issue.c.assignees, person.id))
         rows = [
             {
                 "which": row.id,
                 "people": tuple(
-                    sorted({NOBODY if assignee.id == person.id else assignee for assignee in row.assignees})
+                    sorted({ERASED if assignee.id == person.id else assignee for assignee in row.assignees})
                 ),
             }
             for row in connection.execute(mine)
@@ -170,17 +172,17 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
         done = connection.execute(
             delete(journal).where(journal.c.source == n, journal.c.finished_at.is_not(None), named)
         )
-        records = erase_from_records(connection, f"{person.source}/", person.id, NOBODY)
+        records = erase_from_records(connection, f"{person.source}/", person.id, ERASED)
     return ErasureCounts(events, len(rows), seen.rowcount, done.rowcount, records)
 
 
 def _holds(column: Column[Any], word: str) -> Any:
-    """Whether a JSON column holds a word as a text of its own: what may be meant, to be looked at more closely."""
+    """Return the condition that a JSON column holds the word as a whole text."""
     written = msgspec.json.encode(word).decode()
     return func.replace(column, written, "") != column
 
 
 def _names(column: Column[Any], name: str) -> tuple[Any]:
-    """Whether a JSON column has a name somewhere in its texts."""
+    """Return the condition that a JSON column has the name somewhere in its texts."""
     written = msgspec.json.encode(name).decode()[1:-1]
     return (func.replace(column, written, "") != column,)

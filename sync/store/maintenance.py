@@ -1,4 +1,4 @@
-"""Looking after the database: its condition, whether all of it can be read, and what it may forget with age."""
+"""Maintain the database: inspect it, check its integrity, delete outdated rows, compact it."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ __all__ = [
 _DAY = timedelta(days=1)
 
 
-# --- its condition -------------------------------------------------------------------------------------------------
+# --- condition ----------------------------------------------------------------------------------------------------
 
 
 class Condition(Struct, frozen=True, kw_only=True):
-    """How a database stands, found out without changing it. ``size`` is in bytes, ``clock`` its own time in UTC.
+    """The condition of a database, read without changing it. ``size`` is in bytes, ``clock`` its own time in UTC.
 
-    ``revision`` is None before its first run; ``problem`` says why nothing can be written, or is empty. ``journal`` is
-    SQLite's mode, which should be ``wal``, and empty on PostgreSQL. ``unfinished`` writes were begun and never noted as
-    ended: the next run looks them up.
+    ``revision`` is None before the first run. ``problem`` is the reason why the database cannot be written, or empty.
+    ``journal`` is SQLite's journal mode, which should be ``wal``; empty on PostgreSQL. ``unfinished`` is the number of
+    writes without a recorded end; the next run looks them up.
     """
 
     where: str
@@ -65,21 +65,21 @@ class Condition(Struct, frozen=True, kw_only=True):
 
     @property
     def behind(self) -> bool:
-        """Whether it was made by an earlier version, whose tables the next opening brings forward."""
+        """Return whether an earlier version of milesync migrated it; opening it migrates it again."""
         return self.revision is not None and self.revision < schema.HEAD
 
     @property
     def ahead(self) -> bool:
-        """Whether it was made by a later version, which this one must not touch."""
+        """Return whether a later version migrated it; this version must not write to it."""
         return self.revision is not None and self.revision > schema.HEAD
 
 
 def condition(url: str) -> Condition:
-    """Look at a database. Raises a `StoreError` where there is none or it cannot be opened."""
+    """Return the condition of a database. Raises `StoreError` when it is missing or cannot be opened."""
     with open_as_it_is(url) as engine:
         with reading(engine) as connection:
-            found = _condition(engine, connection)
-        return replace(found, problem=_unwritable(engine, empty=found.revision is None))
+            state = _condition(engine, connection)
+        return replace(state, problem=_write_problem(engine, empty=state.revision is None))
 
 
 def _condition(engine: Engine, connection: Connection) -> Condition:
@@ -98,7 +98,7 @@ def _condition(engine: Engine, connection: Connection) -> Condition:
 
 @contextmanager
 def open_as_it_is(url: str) -> Iterator[Engine]:
-    """An engine on a database as it is, closed at the end."""
+    """Open a database without migrating it, and close it at the end."""
     with unmigrated(url) as engine:
         yield engine
         engine.dispose()
@@ -115,8 +115,8 @@ def _unfinished(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(table).where(table.c.finished_at.is_(None))) or 0
 
 
-def _unwritable(engine: Engine, *, empty: bool) -> str:
-    """Try a change that is taken back, and say what stood against it."""
+def _write_problem(engine: Engine, *, empty: bool) -> str:
+    """Try a change and roll it back; return the error, or an empty text."""
     try:
         with engine.execution_options(milesync_writes=True).connect() as connection:
             if empty:
@@ -129,11 +129,11 @@ def _unwritable(engine: Engine, *, empty: bool) -> str:
     return ""
 
 
-# --- whether all of it can be read ---------------------------------------------------------------------------------
+# --- integrity ------------------------------------------------------------------------------------------------------
 
 
 class IntegrityReport(Struct):
-    """Rows by table, and every problem found, a line each."""
+    """Number of rows by table, and the problems, one line each."""
 
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -153,7 +153,7 @@ def check_integrity(engine: Engine) -> IntegrityReport:
         with reading(engine) as connection:
             if engine.dialect.name == "sqlite":
                 said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-                # Before 3.41, SQLite calls each value of a table without rowids NULL; those we have read ourselves.
+                # Before 3.41, SQLite reports each value of a table without rowids as NULL; `_read_all` has read them.
                 found.problems += [
                     f"SQLite: {words}" for words in said if not words.startswith(("ok", "NULL value in"))
                 ]
@@ -165,7 +165,7 @@ def check_integrity(engine: Engine) -> IntegrityReport:
 
 
 def _read_all(engine: Engine, table: Table, found: IntegrityReport) -> None:
-    """Count the rows of a table, if every value in it is what its column says."""
+    """Count the rows of a table, and report values that do not fit their columns."""
     words = f"the table {table.name} holds a value that cannot be read"
     try:
         with (
@@ -187,7 +187,7 @@ def _read_all(engine: Engine, table: Table, found: IntegrityReport) -> None:
 
 
 def _loose(connection: Connection) -> Iterator[str]:
-    """Rows that belong to nothing."""
+    """Yield the tables with rows that refer to a missing row."""
     issue, source = schema.issue, schema.source
     for table in (schema.event, schema.member):
         home = and_(issue.c.source == table.c.source, issue.c.id == table.c.issue)
@@ -203,11 +203,11 @@ def _without(table: Table, other: Table, home: Any) -> Any:
     return select(func.count()).select_from(table.outerjoin(other, home)).where(first.is_(None))
 
 
-# --- what it may forget with age -----------------------------------------------------------------------------------
+# --- retention -----------------------------------------------------------------------------------------------------
 
 
 class PruneCounts(Struct, frozen=True):
-    """Rows taken away."""
+    """Number of deleted rows."""
 
     assessments: int
     runs: int
@@ -215,27 +215,29 @@ class PruneCounts(Struct, frozen=True):
 
 
 def prune(engine: Engine, now: datetime, retention: Retention) -> PruneCounts:
-    """Forget what is older than agreed. `now` is in UTC.
+    """Delete the rows that are older than the retention. `now` is in UTC.
 
-    Assessments in which the status or the due date turned, and the last of each milestone, always stay: what was said
-    when, and how long it had stood, reads the same before and after.
+    Assessments that changed the status or the due date, and the last one of each milestone, are always kept: status
+    changes and their durations are the same before and after.
     """
     old = now - timedelta(days=retention.journal)
     run, journal = schema.run, schema.journal
     with writing(engine) as connection:
-        taken = _thin(connection, now - timedelta(days=retention.every), now - timedelta(days=retention.daily), _DAY)
-        taken += _thin(connection, now - timedelta(days=retention.daily), None, 7 * _DAY)
+        assessments = _thin(
+            connection, now - timedelta(days=retention.every), now - timedelta(days=retention.daily), _DAY
+        )
+        assessments += _thin(connection, now - timedelta(days=retention.daily), None, 7 * _DAY)
         runs = connection.execute(delete(run).where(run.c.started_at < old)).rowcount
         telling = schema.telling
         connection.execute(delete(telling).where(telling.c.begun_at < old, telling.c.told == ""))
         writes = connection.execute(
             delete(journal).where(journal.c.begun_at < old, journal.c.finished_at.is_not(None))
         ).rowcount
-    return PruneCounts(taken, runs, writes)
+    return PruneCounts(assessments, runs, writes)
 
 
 def _thin(connection: Connection, before: datetime, since: datetime | None, span: timedelta) -> int:
-    """Leave one assessment in each ``span``. The ages are found in the index alone, so a quiet day costs little."""
+    """Keep one assessment in each ``span``; return the number of deleted ones. Ages are read from the index alone."""
     table = schema.health
     whose = (table.c.container, table.c.audience)
     # 1970 began on a Thursday; three days on, weeks begin on Mondays.
@@ -253,7 +255,7 @@ def _thin(connection: Connection, before: datetime, since: datetime | None, span
     key = (ranked.c.container, ranked.c.audience, ranked.c.at)
     here = and_(*(table.c[column.name] == column for column in key))
     there = and_(last.c.container == ranked.c.container, last.c.audience == ranked.c.audience)
-    doomed = (
+    outdated = (
         select(*key)
         .join(table, here)
         .join(last, there & (last.c.at == ranked.c.before))
@@ -266,21 +268,21 @@ def _thin(connection: Connection, before: datetime, since: datetime | None, span
         )
     )
     if since is not None:
-        doomed = doomed.where(ranked.c.at >= since)
-    rows = [{"c": row.container, "a": row.audience, "t": row.at} for row in connection.execute(doomed)]
-    if rows:  # one by one by its key: SQLite reads the whole table for a list of such keys
+        outdated = outdated.where(ranked.c.at >= since)
+    rows = [{"c": row.container, "a": row.audience, "t": row.at} for row in connection.execute(outdated)]
+    if rows:  # one statement per key: SQLite scans the whole table for a list of such keys
         mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
         connection.execute(delete(table).where(mine, table.c.at == bindparam("t")), rows)
     return len(rows)
 
 
 def vacuum(engine: Engine) -> tuple[int, int]:
-    """Give the space of what was forgotten back; bytes before and after. On SQLite nobody else may write meanwhile."""
+    """Compact the file; return its size in bytes before and after. On SQLite no other process may write meanwhile."""
     with reading(engine) as connection:
         before = _size(connection)
     with reading(engine.execution_options(isolation_level="AUTOCOMMIT")) as connection:
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("COMMIT")  # ends what the connection began by itself
+            connection.exec_driver_sql("COMMIT")  # ends the transaction that the connection began
         connection.exec_driver_sql("VACUUM" if engine.dialect.name == "sqlite" else "VACUUM (ANALYZE)")
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,6 +1,6 @@
-"""Taking a page of a pull into the database: what is newer wins, what changed without a word becomes history.
+"""Save a page of a pull: newer rows win, and changes without an event in the tracker's history become events.
 
-Everything here happens inside the one transaction that its caller opened, and doing it twice changes nothing.
+All of it runs inside the transaction of the caller. Saving a page twice changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SavedCounts", "save_page"]
 
 
 class SavedCounts(Struct, frozen=True, kw_only=True):
-    """What a page brought: rows written, ids of the issues that are new or changed, and of what is gone."""
+    """Number of rows saved, ids of the issues that are new or changed (``changed``) or deleted (``gone``)."""
 
     issues: int = 0
     milestones: int = 0
@@ -33,7 +33,7 @@ class SavedCounts(Struct, frozen=True, kw_only=True):
 
 
 def save_page(connection: Connection, source: int, page: Page, at: datetime) -> SavedCounts:
-    """Take one page in; `at` is when it was pulled (UTC)."""
+    """Save one page, pulled at `at` (UTC)."""
     touched: set[str] = set()
     upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
     milestones = _milestones(connection, source, page, at, touched)
@@ -54,15 +54,15 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
 
 def _milestones(connection: Connection, source: int, page: Page, at: datetime, touched: set[str]) -> int:
     rows = {row.id: row for row in page.milestones}
-    before = _before(connection, schema.milestone, source, rows)
+    before = _stored_rows(connection, schema.milestone, source, rows)
     fresh = [row for row in rows.values() if not _older(row.updated_at, before.get(row.id), at)]
-    written = _other_than(before, source, fresh)
+    written = _changed_rows(before, source, fresh)
     upsert(connection, schema.milestone, written, newer="updated_at")
     titles = [{"source": source, "milestone": row.id, "title": row.title} for row in page.milestones]
     upsert(connection, schema.milestone_title, titles, keep=True)
     _due_dates(connection, source, fresh, page.due_dates, at)
     _missing_milestones(connection, source, page, rows, at)
-    # a title that is not the stored one is new to its milestone, and may give old moves another meaning
+    # a new title may give earlier moves another meaning
     named = [row for row in page.milestones if row.id not in before or before[row.id].title != row.title]
     _touch(touched, before, [*written, *({"id": row.id, "project": row.project} for row in named)])
     return len(fresh)
@@ -72,12 +72,12 @@ def _due_dates(
     connection: Connection,
     source: int,
     fresh: Iterable[Milestone],
-    told: Mapping[str, tuple[DueDate, ...]],
+    histories: Mapping[str, tuple[DueDate, ...]],
     at: datetime,
 ) -> None:
-    """Keep what the tracker tells, and note a due date that differs from the last one seen; the first always."""
+    """Replace the due dates from the tracker's history, and save a due date that differs from the last one seen."""
     table = schema.due_date
-    for ids in chunks(list(told)):
+    for ids in chunks(list(histories)):
         mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.milestone.in_(ids)
         connection.execute(delete(table).where(mine))
     rows = [
@@ -90,7 +90,7 @@ def _due_dates(
             "actor_id": note.by.id if note.by else None,
             "actor_name": note.by.name if note.by else None,
         }
-        for key, notes in told.items()
+        for key, notes in histories.items()
         for note in notes
     ]
     upsert(connection, table, rows)
@@ -117,25 +117,26 @@ def _due_dates(
 
 
 def _good_pulls(connection: Connection, source: int, projects: Collection[str]) -> dict[str, datetime]:
-    """When these projects (ids) were last read in full."""
+    """Return the time (UTC) of the last complete pull of each project (id)."""
     project, pull = schema.project, schema.pull
-    found: dict[str, datetime] = {}
+    times: dict[str, datetime] = {}
     for ids in chunks(projects):
         query = (
             select(project.c.id, pull.c.good_at)
             .join(pull, (pull.c.source == project.c.source) & (pull.c.project_key == project.c.key))
             .where(project.c.source == source, project.c.id.in_(ids), pull.c.good_at.is_not(None))
         )
-        found.update((row.id, row.good_at) for row in connection.execute(query))
-    return found
+        times.update((row.id, row.good_at) for row in connection.execute(query))
+    return times
 
 
-def _missing_milestones(connection: Connection, source: int, page: Page, there: Collection[str], at: datetime) -> None:
+def _missing_milestones(connection: Connection, source: int, page: Page, rows: Collection[str], at: datetime) -> None:
+    """Mark the milestones that a complete list lacks as deleted."""
     table = schema.milestone
     for projects in chunks(page.all_milestones):
         mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None)
         known = connection.scalars(select(table.c.id).where(mine)).all()
-        for ids in chunks([key for key in known if key not in there]):
+        for ids in chunks([key for key in known if key not in rows]):
             dead = (table.c.source == source) & table.c.id.in_(ids)
             connection.execute(update(table).where(dead).values(deleted_at=at))
 
@@ -146,17 +147,18 @@ def _missing_milestones(connection: Connection, source: int, page: Page, there: 
 def _issues(
     connection: Connection, source: int, page: Page, at: datetime, touched: set[str]
 ) -> tuple[list[Issue], frozenset[str], Collection[str]]:
-    """Write the rows that are not older than what is stored; returns them, the ids of those that changed, and those of
-    which something was stored before.
+    """Save the issues that are not older than the stored ones.
+
+    Return the saved issues, the ids of the changed ones, and the ids of those that were stored before.
     """
     newest: dict[str, Issue] = {}
     for row in page.issues:
         if row.id not in newest or newest[row.id].updated_at <= row.updated_at:
             newest[row.id] = row
-    before = _before(connection, schema.issue, source, newest)
+    before = _stored_rows(connection, schema.issue, source, newest)
     fresh = [row for row in newest.values() if not _older(row.updated_at, before.get(row.id), at)]
     changed = frozenset(row.id for row in fresh if _differs(before.get(row.id), row))
-    untold = [
+    events = [
         event
         for row in fresh
         if row.id in changed and row.id in before
@@ -165,8 +167,8 @@ def _issues(
         or event.kind is EventKind.ESTIMATED
         or event.milestone.startswith(RULE_ID_PREFIX)
     ]
-    _add_snapshots(connection, source, untold)
-    rows = _other_than(before, source, fresh)
+    _add_snapshots(connection, source, events)
+    rows = _changed_rows(before, source, fresh)
     upsert(connection, schema.issue, rows, newer="updated_at")
     _add_members(connection, source, ((key, row["id"]) for row in rows for key in row["milestones"]))
     _touch(touched, before, rows)
@@ -176,21 +178,21 @@ def _issues(
 def _differs(old: Row[Any] | None, new: Issue) -> bool:
     if old is None or old.deleted_at is not None:
         return True
-    told = ("updated_at", "state", "milestones", "project", "estimate", "points")
-    return any(getattr(old, name) != getattr(new, name) for name in told)
+    names = ("updated_at", "state", "milestones", "project", "estimate", "points")
+    return any(getattr(old, name) != getattr(new, name) for name in names)
 
 
 def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
-    """What must have happened between two pulls. Its time is the row's own, unless that did not move.
+    """Yield the events between two pulls. Their time is the new row's own, or that of the pull if it did not change.
 
-    No tracker's history tells of estimates in a common way, so those are always noted from the pulls.
+    Estimates are always compared, because the trackers' histories have no common form for them.
     """
     when = new.updated_at if new.updated_at > old.updated_at else max(at, new.updated_at)
     for key in sorted(set(old.milestones) - set(new.milestones)):
         yield Event(issue=new.id, at=when, kind=EventKind.LEFT, milestone=key)
     for key in sorted(set(new.milestones) - set(old.milestones)):
         if key.startswith(RULE_ID_PREFIX) and new.updated_at == old.updated_at:
-            continue  # the rule is new, not the issue in it
+            continue  # the rule is new, the issue did not change
         yield Event(issue=new.id, at=when, kind=EventKind.JOINED, milestone=key)
     if old.state == State.OPEN and new.state == State.CLOSED:
         yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
@@ -200,12 +202,14 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
         yield Event(issue=new.id, at=when, kind=EventKind.ESTIMATED)
 
 
-def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], set[str]]:
-    """Which stored issues are not there any more, and which projects have issues that are not stored as there."""
+def _swept(
+    connection: Connection, source: int, complete: Mapping[str, frozenset[str]]
+) -> tuple[frozenset[str], set[str]]:
+    """Return the stored issues that a complete list lacks, and the projects whose list has issues not stored."""
     table = schema.issue
     missing: set[str] = set()
     unknown: set[str] = set()
-    for project, ids in there.items():
+    for project, ids in complete.items():
         mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None)
         known = set(connection.scalars(select(table.c.id).where(mine)))
         missing |= known - ids
@@ -215,17 +219,19 @@ def _swept(connection: Connection, source: int, there: Mapping[str, frozenset[st
 
 
 def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime, touched: set[str]) -> frozenset[str]:
-    """Bury issues: they leave their milestones now, and as nobody can say who may read them, count as unknown."""
-    before = {key: row for key, row in _before(connection, schema.issue, source, ids).items() if not row.deleted_at}
-    left = [
+    """Mark issues as deleted: end their memberships now and set their visibility to UNKNOWN; return their ids."""
+    before = {
+        key: row for key, row in _stored_rows(connection, schema.issue, source, ids).items() if not row.deleted_at
+    }
+    departures = [
         Event(issue=row.id, at=max(at, row.updated_at), kind=EventKind.LEFT, milestone=key)
         for row in before.values()
         for key in row.milestones
     ]
-    _add_snapshots(connection, source, left)
+    _add_snapshots(connection, source, departures)
     table = schema.issue
-    for some in chunks(before):
-        dead = (table.c.source == source) & table.c.id.in_(some)
+    for batch in chunks(before):
+        dead = (table.c.source == source) & table.c.id.in_(batch)
         values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
         connection.execute(update(table).where(dead).values(values))
     _unblock(connection, source, before)
@@ -234,47 +240,47 @@ def _gone(connection: Connection, source: int, ids: Collection[str], at: datetim
 
 
 def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None:
-    """What is gone blocks nothing any more; trackers take such a link away without updating the other end."""
+    """Remove deleted issues as blockers: a tracker removes such a link without updating the blocked issue."""
     if not gone:
         return
     table = schema.issue
     columns = select(table.c.project, table.c.key, table.c.url)
     dead: set[tuple[str, str]] = set()
-    for some in chunks(gone):
-        for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(some))):
+    for batch in chunks(gone):
+        for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(batch))):
             dead |= {(row.project if row.key.startswith("#") else "", row.key), ("", row.url)}
     _keep_blockers(connection, source, lambda home, key: ("", key) not in dead and (home, key) not in dead)
 
 
-def _forget_blockers(connection: Connection, source: int, whole: Collection[str]) -> None:
-    """In projects (ids) whose issues are all stored, a blocker that is not was deleted before it was ever read."""
-    if not whole:
+def _forget_blockers(connection: Connection, source: int, complete: Collection[str]) -> None:
+    """Remove blockers that are not stored although all issues of their project are: they were deleted before."""
+    if not complete:
         return
     project, issue = schema.project, schema.issue
     names = select(project.c.id, project.c.key).where(project.c.source == source)
     by_key = {row.key: row.id for row in connection.execute(names)}
-    there: set[tuple[str, str]] = set()
-    for some in chunks(whole):
-        mine = (issue.c.source == source) & issue.c.project.in_(some) & issue.c.deleted_at.is_(None)
+    stored: set[tuple[str, str]] = set()
+    for batch in chunks(complete):
+        mine = (issue.c.source == source) & issue.c.project.in_(batch) & issue.c.deleted_at.is_(None)
         keys = select(issue.c.project, issue.c.key).where(mine)
-        there.update((row.project, row.key) for row in connection.execute(keys))
+        stored.update((row.project, row.key) for row in connection.execute(keys))
 
-    def stands(home: str, key: str) -> bool:
+    def is_known(home: str, key: str) -> bool:
         place = home if key.startswith("#") else by_key.get(key.rpartition("-")[0])
-        return place not in whole or (place, key) in there
+        return place not in complete or (place, key) in stored
 
-    _keep_blockers(connection, source, stands)
+    _keep_blockers(connection, source, is_known)
 
 
-def _keep_blockers(connection: Connection, source: int, stands: Callable[[str, str], bool]) -> None:
-    """Keep of each issue's blockers those of which that holds, told the issue's project (id) and the blocker's key."""
+def _keep_blockers(connection: Connection, source: int, is_known: Callable[[str, str], bool]) -> None:
+    """Keep the blockers that ``is_known``, given the blocked issue's project (id) and the blocker's key."""
     table = schema.issue
     columns = select(table.c.id, table.c.project, table.c.blocked_by)
     for row in connection.execute(columns.where(table.c.source == source, table.c.blocked_by != ())).all():
-        left = tuple(key for key in row.blocked_by if stands(row.project, key))
-        if left != row.blocked_by:
-            one = (table.c.source == source) & (table.c.id == row.id)
-            connection.execute(update(table).where(one).values(blocked_by=left))
+        remaining = tuple(key for key in row.blocked_by if is_known(row.project, key))
+        if remaining != row.blocked_by:
+            mine = (table.c.source == source) & (table.c.id == row.id)
+            connection.execute(update(table).where(mine).values(blocked_by=remaining))
 
 
 # --- events -----------------------------------------------------------------------------------------------------
@@ -288,7 +294,7 @@ def _histories(
     known: Collection[str],
     touched: set[str],
 ) -> int:
-    """Replace what the trackers tell of these issues, unless the page is older than what is stored of them."""
+    """Replace the tracker's events of these issues, except where the stored issue is newer; return their number."""
     new = {row.id: row.project for row in fresh}
     stale = {row.id for row in page.issues} - new.keys()
     table = schema.event
@@ -298,20 +304,20 @@ def _histories(
         if key not in stale
     }
     stored: dict[str, list[dict[str, Any]]] = {}
-    # of an issue that came with this page and was never seen before nothing can be stored
+    # an issue that is new with this page has no stored events
     for ids in chunks([key for key in rows if key in known or key not in new]):
         mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
         for row in connection.execute(select(table).where(mine).order_by(table.c.issue, table.c.n)):
             stored.setdefault(row.issue, []).append(row._asdict())
-    other = {key: told for key, told in rows.items() if told != stored.get(key, [])}
-    for ids in chunks([key for key in other if key in stored]):
+    changed = {key: events for key, events in rows.items() if events != stored.get(key, [])}
+    for ids in chunks([key for key in changed if key in stored]):
         mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
         connection.execute(delete(table).where(mine))
-    flat = [row for told in other.values() for row in told]
+    flat = [row for events in changed.values() for row in events]
     upsert(connection, table, flat)
     _add_members(connection, source, ((row["milestone"], row["issue"]) for row in flat if row["milestone"]))
-    touched.update(new[key] for key in other if key in new)
-    elsewhere = _before(connection, schema.issue, source, [key for key in other if key not in new])
+    touched.update(new[key] for key in changed if key in new)
+    elsewhere = _stored_rows(connection, schema.issue, source, [key for key in changed if key not in new])
     touched.update(row.project for row in elsewhere.values())
     return sum(map(len, rows.values()))
 
@@ -358,25 +364,27 @@ def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str,
     upsert(connection, schema.member, rows, keep=True)
 
 
-# --- what was there ---------------------------------------------------------------------------------------------
+# --- stored rows ---------------------------------------------------------------------------------------------
 
 
-def _before(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
-    found: dict[str, Row[Any]] = {}
-    for some in chunks(ids):
-        query = select(table).where(table.c.source == source, table.c.id.in_(some))
-        found.update((row.id, row) for row in connection.execute(query))
-    return found
+def _stored_rows(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
+    rows: dict[str, Row[Any]] = {}
+    for batch in chunks(ids):
+        query = select(table).where(table.c.source == source, table.c.id.in_(batch))
+        rows.update((row.id, row) for row in connection.execute(query))
+    return rows
 
 
-def _other_than(before: Mapping[str, Row[Any]], source: int, rows: Iterable[Issue | Milestone]) -> list[dict[str, Any]]:
-    """The rows as they are to be written, without those that stand there already."""
-    made = ({"source": source, **asdict(row), "deleted_at": None} for row in rows)
-    return [row for row in made if row["id"] not in before or before[row["id"]]._asdict() != row]
+def _changed_rows(
+    before: Mapping[str, Row[Any]], source: int, rows: Iterable[Issue | Milestone]
+) -> list[dict[str, Any]]:
+    """Return the rows to write: those that differ from the stored ones."""
+    values = ({"source": source, **asdict(row), "deleted_at": None} for row in rows)
+    return [row for row in values if row["id"] not in before or before[row["id"]]._asdict() != row]
 
 
 def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Note the projects in which these rows are and were."""
+    """Add the present and the former projects of these rows to ``touched``."""
     for row in rows:
         touched.add(row["project"])
         if row["id"] in before:
@@ -384,16 +392,16 @@ def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Map
 
 
 def _next_edition(connection: Connection, source: int, projects: Collection[str]) -> None:
-    """Count a change of what stands in these projects."""
+    """Increment the edition of these projects."""
     table = schema.edition
-    for some in chunks(sorted(projects)):
-        upsert(connection, table, [{"source": source, "project": key, "n": 0} for key in some], keep=True)
-        mine = (table.c.source == source) & table.c.project.in_(some)
+    for batch in chunks(sorted(projects)):
+        upsert(connection, table, [{"source": source, "project": key, "n": 0} for key in batch], keep=True)
+        mine = (table.c.source == source) & table.c.project.in_(batch)
         connection.execute(update(table).where(mine).values(n=table.c.n + 1))
 
 
 def _older(updated_at: datetime | None, stored: Row[Any] | None, at: datetime) -> bool:
-    """Whether a row tells less than what is stored. What was found gone comes back only by a later pull."""
+    """Return whether a row is older than the stored one. Only a later pull restores a deleted row."""
     if stored is None:
         return False
     if updated_at is not None and stored.updated_at is not None and updated_at != stored.updated_at:

@@ -1,9 +1,8 @@
 """The tables of the store, in SQLAlchemy Core.
 
-Every thing of a tracker is keyed by (source, id): ``source`` is a small number for the tracker's base URL, ``id`` the
+Rows from a tracker are keyed by (source, id): ``source`` is a small number for the tracker's base URL, ``id`` the
 native id. Times are whole microseconds since 1970 UTC and dates are dates, the same in SQLite and in PostgreSQL.
-Columns of a table that holds a type of `sync.model.tracker_data` bear the names of its fields, so a row is the type
-and back.
+The columns of a table that holds a type of `sync.model.tracker_data` have the names of its fields.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 HEAD = "0007"
-"""The revision that this code reads and writes: the newest in `sync.store.migrations`."""
+"""The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
 
@@ -63,14 +62,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Origin(StrEnum):
-    """Who told: the tracker's own history, or two of our pulls that differ."""
+    """Source of an event: the tracker's own history, or a difference between two pulls."""
 
     TRACKER = "tracker"
     SNAPSHOT = "snapshot"
 
 
 class Delivery(StrEnum):
-    """How a message ended: it was sent, there was nothing to say, it surely did not arrive, or nobody knows."""
+    """Outcome of a message: sent, nothing to report (quiet), certainly not delivered (refused), unknown (unsure)."""
 
     SENT = "sent"
     QUIET = "quiet"
@@ -79,15 +78,13 @@ class Delivery(StrEnum):
 
 
 class BulkType(TypeDecorator[_T]):
-    """A type whose values are made ready for the database many at a time: one by one that took a third of a pull's
-    storing.
-    """
+    """Column type that converts many values at once: conversion one by one took a third of the time to save a pull."""
 
     impl: Any = Text
     cache_ok = True
 
     def bound(self, values: Sequence[Any]) -> list[Any]:
-        """These values as the database takes them."""
+        """Return the values in the form of the database."""
         raise NotImplementedError
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:  # noqa: D102
@@ -137,7 +134,7 @@ class EnumText(BulkType[Any]):
 
 
 _DECODED = 4096
-"""Texts of one type whose tuples are kept, because many rows say the same: the labels, the people."""
+"""Number of decoded texts that are cached for a type, because many rows have the same labels and people."""
 
 
 class Json(BulkType[Any]):
@@ -170,18 +167,17 @@ def _source() -> Column[int]:
 
 
 def _partial(index: Index, where: ColumnElement[bool] | Column[bool]) -> None:
-    """Have an index hold these rows only.
+    """Limit an index to these rows.
 
-    PostgreSQL is told when tables are made there: naming its options imports its dialect, which takes a while, and few
-    have it.
+    The option for PostgreSQL is set when its tables are created, because setting it imports the dialect, which is slow.
     """
     index.dialect_options["sqlite"]["where"] = where
 
-    def tell(_: MetaData, connection: Connection, **_settings: Any) -> None:
+    def limit(_: MetaData, connection: Connection, **_settings: Any) -> None:
         if connection.dialect.name == "postgresql":
             index.dialect_options["postgresql"]["where"] = where
 
-    events.listen(METADATA, "before_create", tell)
+    events.listen(METADATA, "before_create", limit)
 
 
 source = Table(
@@ -219,7 +215,7 @@ pull = _table(
     Column("failed_at", UtcMicroseconds),
     Column("error", TrackerText),
 )
-"""``good_at`` is the last complete pull, ``failed_at`` the first failure since; neither ever deletes the other."""
+"""``good_at`` is the last complete pull, ``failed_at`` the first failure since then."""
 
 watch = _table(
     "watch",
@@ -228,7 +224,7 @@ watch = _table(
     _source(),
     Column("project", Text, nullable=False),
 )
-"""The projects (native ids) that a connection, by its configured name, reads: what it no longer reads is left alone."""
+"""The projects (native ids) that a connection, by its configured name, reads; other projects are not assessed."""
 
 dirty = _table(
     "dirty",
@@ -237,7 +233,7 @@ dirty = _table(
     Column("project", Text, nullable=False),
     Column("at", UtcMicroseconds, nullable=False),
 )
-"""What webhooks said may have changed: a project as it is configured, and when that was last said."""
+"""Configured projects that webhooks have marked as changed, with the time of the last mark."""
 
 milestone = _table(
     "milestone",
@@ -324,7 +320,7 @@ member = _table(
     Column("milestone", TrackerText, nullable=False),
     Column("issue", TrackerText, nullable=False),
 )
-"""Every issue that was ever seen in a milestone by its id: finds a milestone's issues, the departed ones too."""
+"""Issues that were ever in a milestone (native ids), to find the issues of a milestone, former ones included."""
 
 event = _table(
     "event",
@@ -352,7 +348,7 @@ edition = _table(
     Column("project", Text, nullable=False),
     Column("n", BigInteger, nullable=False),
 )
-"""How often what stays are made of has changed in a project (native id): rows, histories and titles."""
+"""Number of changes to a project's rows, histories and titles, which its memberships are computed from."""
 
 memo = _table(
     "memo",
@@ -363,9 +359,9 @@ memo = _table(
     Column("edition", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
-"""The stays of a project's items as `sync.history.membership_table` packs them, made by a rule from the project's
-rows in an edition: what
-can be made again at any time, and holds only while the edition does.
+"""Cache of the memberships of a project's items, encoded by `sync.history.membership_table`, by rule.
+
+An entry is valid while the project's edition is the same. All of it can be computed again.
 """
 
 run = _table(
@@ -433,7 +429,7 @@ made = _table(
     Column("issue", TrackerText, nullable=False),
     Column("url", TrackerText, nullable=False),
 )
-"""What milesync itself put into trackers; it stays here after people have deleted it there."""
+"""Content that milesync wrote to trackers; a row remains after people have deleted the content."""
 
 mark = _table(
     "mark",
@@ -446,7 +442,7 @@ mark = _table(
     Column("at", UtcMicroseconds, nullable=False),
     Column("touched", UtcMicroseconds, nullable=False),
 )
-"""Labels that milesync put on members of milestones; a row stays as long as what the label says is true."""
+"""Labels that milesync added to items of milestones; a row remains while the reason of the label is true."""
 
 journal = Table(
     "journal",
@@ -477,7 +473,7 @@ telling = _table(
     Column("words", Text, nullable=False),
     Column("told", Text, nullable=False),
 )
-"""The journal of messages to audiences; ``told`` is what the last one of a channel said, as JSON, and empty before."""
+"""Journal of messages to audiences; ``told`` is the content of a channel's last message as JSON, else empty."""
 
 lease = _table(
     "lease",
@@ -487,7 +483,7 @@ lease = _table(
     Column("term", Integer, nullable=False),
     Column("until", BigInteger, nullable=False),
 )
-"""``until`` is microseconds since 1970 on the database's own clock; ``term`` counts the holders."""
+"""``until`` is in microseconds since 1970 UTC by the database's clock; ``term`` counts the grants."""
 
 DERIVED = frozenset({"memo"})
-"""Tables that can be made again from the others."""
+"""Tables that can be computed again from the others."""

@@ -1,7 +1,7 @@
-"""Logs: readable on a terminal, one JSON object per line elsewhere, with a run id and without secrets.
+"""Logs: readable on a terminal, one JSON object per line elsewhere, with the run id and without secrets.
 
-Own events (structlog) and those of libraries (logging) take the same way: one handler, one chain, one redaction.
-Libraries may speak from WARNING up only, because some of them print headers and bodies below it.
+Events of milesync (structlog) and of libraries (logging) go through one handler, one chain and one redaction.
+Libraries log from WARNING up only, because some of them print headers and bodies below it.
 """
 
 from __future__ import annotations
@@ -40,31 +40,33 @@ LIBRARIES = (
     "asyncio",
 )
 
-_SHORTEST = 4  # hiding shorter texts would hide half of every line
-_SPLITTABLE = 8  # from this length on, a line break or a backslash inside does not hide a secret
+_SHORTEST = 4  # redacting shorter texts would redact half of every line
+_SPLITTABLE = 8  # from this length on, a secret is also found with a line break or a backslash inside
 
 
 class Secrets:
-    """Texts that must never be seen, in any of the forms in which programs print them."""
+    """Secrets to redact, in all forms in which programs print them."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
         self._any: re.Pattern[str] | None = None
 
     def register(self, *values: str) -> None:
-        """Hide these from now on, and each line of those that have several. Under 4 characters nothing is hidden."""
-        parts = {part for value in values for part in (value, value.strip(), *value.split("\n")) if _worth(part)}
-        self._forms.update(form for part in parts for form in _forms(part) if _worth(form))
-        # The longest first: a secret that begins like another must not leave its end behind.
+        """Redact these texts from now on, and each line of longer texts. Texts under 4 characters are ignored."""
+        parts = {
+            part for value in values for part in (value, value.strip(), *value.split("\n")) if _is_long_enough(part)
+        }
+        self._forms.update(form for part in parts for form in _forms(part) if _is_long_enough(form))
+        # Longest first: of two secrets with the same beginning, the end of the longer one must not remain.
         longest = sorted(self._forms, key=len, reverse=True)
         self._any = re.compile("|".join(map(_pattern, longest))) if longest else None
 
     def redact(self, text: str) -> str:
-        """`text` with every secret masked."""
+        """Return `text` with each secret replaced by `MASK`."""
         return self._any.sub(MASK, text) if self._any else text
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all secrets."""
         self._forms, self._any = set(), None
 
     def __repr__(self) -> str:
@@ -72,12 +74,13 @@ class Secrets:
 
 
 secrets = Secrets()
-"""Those of this process."""
+"""The secrets of this process."""
 
 
 def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None, run: str = "") -> None:
-    """Send all logs of this process to ``stream``: INFO and up, or DEBUG with ``verbose``. A person at a terminal who
-    did not ask for more gets ERROR and up: the commands tell the rest themselves.
+    """Send all logs of this process to ``stream``.
+
+    The level is DEBUG with ``verbose``, else INFO; on a terminal ERROR, because the commands print the rest themselves.
 
     ``json`` None means JSON unless the stream is a terminal. ``run`` is bound to every line, in every thread.
     """
@@ -100,7 +103,7 @@ def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None
         structlog.processors.JSONRenderer(sort_keys=True) if as_json else structlog.dev.ConsoleRenderer(colors=terminal)
     )
     handler = _Handler(stream)
-    handler.addFilter(_worth_hearing)
+    handler.addFilter(_is_wanted)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -121,24 +124,24 @@ def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
-    sys.excepthook = _crashed
-    threading.excepthook = lambda told: _crashed(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.excepthook = _log_crash
+    threading.excepthook = lambda args: _log_crash(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    """What nobody caught goes the way of all events: a bare traceback would show whatever its message holds."""
+def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Log an uncaught exception as an event: a bare traceback would print secrets in its message."""
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
         structlog.get_logger("milesync").critical("crashed", exc_info=(kind, error, trace))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say that a line was lost; the inherited way prints its arguments, secrets and all."""
+        """Report a lost line; the inherited method would print its arguments, secrets included."""
         self.stream.write(f"a log line of {record.name} could not be written\n")
 
 
-def _worth_hearing(record: logging.LogRecord) -> bool:
-    """Keeps libraries at WARNING even where one of their own loggers has been turned up."""
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Keep libraries at WARNING even when one of their loggers has a lower level."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in LIBRARIES
 
 
@@ -147,7 +150,7 @@ def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _clean(value: Any) -> Any:
-    """Plain data without secrets; whatever is not plain becomes text first, so that its repr can hide nothing."""
+    """Return plain data without secrets. Other objects become text first, so that their repr is redacted too."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -164,12 +167,12 @@ def _clean(value: Any) -> Any:
     return secrets.redact(str(value))
 
 
-def _worth(text: str) -> bool:
+def _is_long_enough(text: str) -> bool:
     return len(text.strip()) >= _SHORTEST
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, and as JSON, Python, HTML, URLs and base64 (so Basic auth too) write it."""
+    """Yield the secret as it is, and as JSON, Python, HTML, URLs and base64 (also in Basic auth) write it."""
     raw = secret.encode("utf-8", "surrogatepass")
     yield secret
     for ascii_only in (True, False):
@@ -181,7 +184,7 @@ def _forms(secret: str) -> Iterator[str]:
         yield quoted
         yield quote(quoted, safe="")
     for before in range(3):
-        # What stands before a secret shifts its base64, and what stands around it changes the letters at both ends.
+        # Text before a secret shifts its base64, and text around it changes the letters at both ends.
         core = slice(math.ceil(before * 8 / 6), (before + len(raw)) * 8 // 6)
         yield base64.b64encode(bytes(before) + raw).decode()[core]
         yield base64.urlsafe_b64encode(bytes(before) + raw).decode()[core]
@@ -190,7 +193,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _pattern(form: str) -> str:
-    """Finds a form also with a line broken inside it, quoted any number of times, and with small letters in %2f."""
+    """Return a pattern that finds a form also with line breaks inside, quoted repeatedly, or with lower case in %2f."""
     signs = re.findall(r"%[0-9A-F]{2}|.", form, re.DOTALL)
     between = r"(?:\s|\\[nr]?)*" if len(form) >= _SPLITTABLE else ""
     return between.join(f"(?i:{sign})" if len(sign) == 3 else re.escape(sign) for sign in signs)

@@ -1,6 +1,6 @@
-"""Traces: what a run spends its time on, told to an OpenTelemetry collector. Nothing happens unless it is configured.
+"""OpenTelemetry traces of a run; without an exporter nothing happens.
 
-Spans bear names of ours and numbers only: never a secret, an address, a title, or the words of an error.
+Spans have constant names and numbers only: never a secret, an address, a title, or the text of an error.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["otlp", "span", "tracing"]
 
 _tracers: list[Tracer] = []
-"""The one of this process, when there is one."""
+"""The tracer of this process, if tracing is on."""
 
 
 @contextmanager
 def span(name: str, **attributes: str | int) -> Iterator[Callable[[str, str | int], None]]:
-    """A part of the work, inside the one around it; gives what notes another attribute. An error leaves its type."""
+    """Open a span inside the current one; yield a function that sets an attribute. An error sets ``error.type``."""
     if not _tracers:
         yield lambda _name, _value: None
         return
@@ -32,17 +32,17 @@ def span(name: str, **attributes: str | int) -> Iterator[Callable[[str, str | in
         attributes={f"milesync.{key}": value for key, value in attributes.items()},
         record_exception=False,
         set_status_on_exception=False,
-    ) as made:
+    ) as current:
         try:
-            yield lambda key, value: made.set_attribute(f"milesync.{key}", value)
+            yield lambda key, value: current.set_attribute(f"milesync.{key}", value)
         except BaseException as problem:
-            made.set_attribute("error.type", type(problem).__name__)
-            made.set_status(Status(StatusCode.ERROR))
+            current.set_attribute("error.type", type(problem).__name__)
+            current.set_status(Status(StatusCode.ERROR))
             raise
 
 
 def otlp(endpoint: str) -> SpanExporter:
-    """What sends spans by OTLP over HTTP; ``OTEL_EXPORTER_OTLP_HEADERS`` may prove who we are. Raises ImportError."""
+    """Return an exporter by OTLP over HTTP; ``OTEL_EXPORTER_OTLP_HEADERS`` may authenticate it. Raises ImportError."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter(endpoint=endpoint)
@@ -50,7 +50,7 @@ def otlp(endpoint: str) -> SpanExporter:
 
 @contextmanager
 def tracing(exporter: SpanExporter | None, *, installation: str, version: str) -> Iterator[None]:
-    """Tell all spans to this exporter; at the end what is left is sent. None: tell nobody."""
+    """Export spans to `exporter`, and flush on exit. None disables tracing."""
     if exporter is None:
         yield
         return

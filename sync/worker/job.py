@@ -1,4 +1,4 @@
-"""What the command line gives to a long-running process: connections, engines for single jobs, and callbacks."""
+"""Environment of a long-running process: connections, engines for single jobs, and callbacks."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class RoundEnd:
         """Return the result of a round; ``whole``: all of its steps were queued."""
         failed = [job for job in await self._jobs("failed", "pull", "write") if job.task_kwargs["since"] == since]
         succeeded, unsuccessful = await self._jobs("succeeded", "after"), await self._jobs("failed", "after")
-        # A job that was put back counts as succeeded too, whatever its new job did.
+        # A job that was put back counts as succeeded, even if its new job failed.
         good_rounds = _starts(succeeded) - _starts(unsuccessful) - {since}
         return RoundResult(
             since=datetime.fromisoformat(since),

@@ -9,7 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, examined, findings, is_ok, of_clock
+from sync.engine.doctor import (
+    ConnectionCheck,
+    DoctorFinding,
+    Level,
+    clock_findings,
+    examine_connection,
+    findings,
+    is_ok,
+)
 from sync.model.policy import Policy
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
 from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
@@ -86,7 +94,7 @@ def test_unknown_permissions_are_listed_in_one_line() -> None:
     told = Examination(rights=tuple(right("Issues: write", Need.UPDATE, None, f"acme/{n}") for n in range(8)))
     (found,) = said(told, Policy.CREATE)
     assert found.level is Level.NOTE
-    assert found.words == "not told: Issues: write (acme/0, acme/1, acme/2, acme/3, acme/4 and 3 more)"
+    assert found.words == "unknown: Issues: write (acme/0, acme/1, acme/2, acme/3, acme/4 and 3 more)"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +119,7 @@ def test_the_end_of_a_token(days: float, level: str | None) -> None:
     ],
 )
 def test_the_clock(seconds: int, level: str | None, told: str) -> None:
-    found = list(of_clock("gh", timedelta(seconds=seconds)))
+    found = list(clock_findings("gh", timedelta(seconds=seconds)))
     assert [str(finding.level) for finding in found] == ([level] if level else [])
     assert all(told in finding.words for finding in found)
     assert said(Examination(ahead=timedelta(seconds=seconds))) == found
@@ -134,9 +142,9 @@ def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
         unread=(Unread(project="acme/app", what="its webhooks"), Unread(project="acme/web", what="its webhooks")),
     )
     assert words(said(told, Policy.CREATE)) == [
-        ("note", "our writes would set off the webhook to example.org (issues) on acme/app"),
-        ("note", "our writes would set off x"),
-        ("note", "not to be seen: its webhooks (acme/app, acme/web)"),
+        ("note", "writes by milesync would trigger the webhook to example.org (issues) on acme/app"),
+        ("note", "writes by milesync would trigger x"),
+        ("note", "not visible to the token: its webhooks (acme/app, acme/web)"),
     ]
 
 
@@ -145,7 +153,9 @@ def test_an_error_of_the_connection_or_of_a_project_says_what_to_do(kind: type[T
     for told in (kind("gh", detail="HTTP 400"), Examination(failed={"acme/gone": kind("gh", "acme/gone")})):
         tracker = Tracker(told)
         found = [
-            finding for finding in examined(patient(connector=tracker), lambda: NOW) if finding.level is Level.ERROR
+            finding
+            for finding in examine_connection(patient(connector=tracker), lambda: NOW)
+            if finding.level is Level.ERROR
         ]
         assert len(found) == 1
         assert found[0].remedy
@@ -154,13 +164,13 @@ def test_an_error_of_the_connection_or_of_a_project_says_what_to_do(kind: type[T
 
 
 def test_a_connector_that_breaks_is_an_error_of_its_own() -> None:
-    (found,) = examined(patient(connector=Tracker(cast("Examination", None))), lambda: NOW)
+    (found,) = examine_connection(patient(connector=Tracker(cast("Examination", None))), lambda: NOW)
     assert found.level is Level.ERROR
     assert found.words.startswith("the connector failed: AttributeError")
 
 
 def test_a_connector_that_cannot_examine_is_no_error() -> None:
-    found = examined(patient(connector=object()), lambda: NOW)
+    found = examine_connection(patient(connector=object()), lambda: NOW)
     assert words(found) == [("note", "this type of connector can't be examined")]
     assert is_ok(found)
 
@@ -178,6 +188,6 @@ def test_good_news_names_account_scopes_and_versions() -> None:
     assert every == [
         "the token belongs to bot, scopes repo",
         "GitHub through PyGithub 2",
-        "the token is good until 2026-04-11 09:00 UTC",
+        "the token is valid until 2026-04-11 09:00 UTC",
         "has: Issues: write (acme/app)",
     ]

@@ -1,4 +1,4 @@
-"""How Alembic runs the revisions: on the connection that `sync.store.store` hands over, inside its transaction."""
+"""Run the revisions with Alembic, on the connection that `sync.store.database` passes, inside its transaction."""
 
 from __future__ import annotations
 
