@@ -24,7 +24,7 @@ SWEEP = timedelta(days=1)
 
 @dataclass(kw_only=True)
 class Observer:
-    """Read status issues from the trackers and store the observations. A failure concerns the milestones of its connection only."""
+    """Observe status issues and store the observations. A failure concerns the milestones of its connection only."""
 
     connections: Sequence[Connection]
     """The connections whose trackers may be asked."""
