@@ -18,19 +18,10 @@ from sync.store.repository import Repository
 from sync.store.upsert import upsert
 from sync.tracker.actions import Action, AnyAction, CreateStatusIssue, Receipt
 
-__all__ = ["Journal", "JournalEntry", "Run"]
+__all__ = ["Journal", "Run"]
 
 _ACTION = msgspec.json.Decoder(AnyAction)
 _JSON = msgspec.json.Encoder()
-
-
-class JournalEntry(Struct, frozen=True, kw_only=True):
-    """A write that began (UTC) and has no recorded end: it may have happened or not."""
-
-    n: int
-    run: str
-    action: Action
-    begun_at: datetime
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -99,15 +90,6 @@ class Journal(Repository):
             ).one()
             if isinstance(outcome, Receipt):
                 save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
-
-    def unfinished(self, source: str) -> list[JournalEntry]:
-        """Return the writes to a source that began and never finished, oldest first."""
-        table = schema.journal
-        query = select(table).where(table.c.source == self._known(source), table.c.finished_at.is_(None))
-        return [
-            JournalEntry(n=row.n, run=row.run, action=_ACTION.decode(row.action), begun_at=row.begun_at)
-            for row in self._rows(query.order_by(table.c.n))
-        ]
 
     # --- leases -----------------------------------------------------------------------------------------------------
 

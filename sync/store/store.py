@@ -17,7 +17,7 @@ from sync.store.assessments import AssessmentRepository, AssessmentSummary
 from sync.store.closing_records import ClosingRecordRepository
 from sync.store.database import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
 from sync.store.digests import DigestJournal, JournaledMessage, LastDigest
-from sync.store.journal import Journal, JournalEntry, Run
+from sync.store.journal import Journal, Run
 from sync.store.lease import Lease, this_process
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import CacheEntry, MembershipCache
@@ -30,7 +30,6 @@ __all__ = [
     "AssessmentSummary",
     "CacheEntry",
     "Delivery",
-    "JournalEntry",
     "JournaledMessage",
     "LastDigest",
     "Lease",

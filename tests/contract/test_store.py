@@ -22,6 +22,7 @@ from sync.model.tracker_data import (
 from sync.store.store import Store
 from sync.tracker.protocol import Page
 from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, closed, event, everything, issue, milestone
+from tests.journal_rows import unfinished_writes
 
 # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ def test_sources_are_apart(store: Store) -> None:
 def test_a_source_never_seen_is_empty(store: Store) -> None:
     assert everything(store) == ([], [], [], {}, {}, {})
     assert store.status_issue_ids("nobody") == frozenset()
-    assert store.unfinished("nobody") == []
+    assert unfinished_writes(store, "nobody") == []
 
 
 def test_saving_a_page_twice_changes_nothing(store: Store) -> None:

@@ -15,6 +15,7 @@ from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, issue
+from tests.journal_rows import unfinished_writes
 
 # --- assessments --------------------------------------------------------------------------------------------------
 
@@ -216,11 +217,13 @@ def test_what_was_begun_and_never_finished_is_known(store: Store) -> None:
     elsewhere = replace(move, milestone=f"{OTHER}/milestone/m")
     first, second = store.begin("run", move), store.begin("run", elsewhere)
     third = store.begin("run", replace(move, add="c"))
-    assert [(e.n, e.action, e.run, e.begun_at) for e in store.unfinished(OTHER)] == [(second, elsewhere, "run", T0)]
-    assert [e.n for e in store.unfinished(SOURCE)] == [first, third]
+    assert [(e.n, e.action, e.run, e.begun_at) for e in unfinished_writes(store, OTHER)] == [
+        (second, elsewhere, "run", T0)
+    ]
+    assert [write.n for write in unfinished_writes(store, SOURCE)] == [first, third]
     store.finish(first, Receipt())
     store.finish(third, "The tracker refused")
-    assert store.unfinished(SOURCE) == []
+    assert unfinished_writes(store, SOURCE) == []
 
 
 def test_runs(store: Store) -> None:

@@ -27,6 +27,7 @@ from sync.tracker.actions import CreateComment, OwnContent, Receipt
 from sync.tracker.observed import CommandComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests import postgres
+from tests.journal_rows import unfinished_writes
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -280,7 +281,7 @@ def test_old_runs_and_finished_writes_go_and_unfinished_ones_stay(store: Store, 
     taken = prune(engine, NOW, KEPT)
     assert (taken.runs, taken.writes) == (2, 1)
     assert {run.id for run in store.last_runs()} == {"r0", "r1"}
-    assert [entry.n for entry in store.unfinished(HERE)] == [begun]
+    assert [entry.n for entry in unfinished_writes(store, HERE)] == [begun]
 
 
 def test_vacuum_gives_space_back(engine: Engine, url: str) -> None:

@@ -19,6 +19,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.observed import Observed, Target
 from sync.tracker.protocol import Page
 from tests.fault.fault_scripts import SOURCE, FaultyConnector, Scene, check
+from tests.journal_rows import unfinished_writes
 
 
 def engine(store: Store, *connectors: FaultyConnector, holder: str = "here:1:1") -> Engine:
@@ -112,7 +113,7 @@ def test_no_write_begins_after_the_lease_is_lost(scene: Scene, store: Store, kep
 
     result = engine(store, Robbed(scene)).run()
     assert len(scene.tracker.writes) == kept
-    assert len(store.unfinished(SOURCE)) == 0
+    assert len(unfinished_writes(store, SOURCE)) == 0
     assert result.refused == [f"{SOURCE}: this run lost the write lease to another run"]
 
 
@@ -127,7 +128,7 @@ def test_a_lease_that_is_lost_while_the_journal_is_written_stops_that_write(scen
     with mock.patch.object(store, "begin", robbed):
         result = engine(store, FaultyConnector(scene)).run()
     assert scene.tracker.writes == []
-    assert store.unfinished(SOURCE) == [], "the journal knows that it was not sent"
+    assert unfinished_writes(store, SOURCE) == [], "the journal knows that it was not sent"
     assert result.refused == [f"{SOURCE}: this run lost the write lease to another run"]
 
 

@@ -28,6 +28,7 @@ from sync.tracker.errors import RefusedError, UncertainError, UnreachableError
 from sync.tracker.observed import Attached, Files, StatusIssue
 from sync.tracker.protocol import Capabilities
 from tests.integration.test_engine import NOW, World
+from tests.journal_rows import unfinished_writes
 from tests.unit.test_reconcile import TARGET, UID, want
 
 FIRST, SECOND = "0" * 12, "1" * 12
@@ -264,7 +265,9 @@ def test_the_journal_and_the_plan_hold_no_picture(world: Drawing) -> None:
     world.connector.fail["apply"] = [UncertainError("memory")] * 9
     result = world.go()
     assert any(isinstance(action, Attach) and action.content == b"" for action in result.plan.actions)
-    assert all(not getattr(entry.action, "content", b"") for entry in world.store.unfinished("memory://tracker"))
+    assert all(
+        not getattr(entry.action, "content", b"") for entry in unfinished_writes(world.store, "memory://tracker")
+    )
 
 
 def test_a_lost_answer_leaves_one(world: Drawing) -> None:

@@ -18,6 +18,7 @@ from sync.tracker.actions import CreateComment, CreateStatusIssue
 from sync.tracker.connection import Connection
 from sync.tracker.errors import BusyError, RefusedError, UnreachableError
 from sync.tracker.protocol import Page
+from tests.journal_rows import unfinished_writes
 from tests.memory_tracker import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -251,7 +252,7 @@ def test_every_write_is_in_the_journal_and_none_is_open(world: World) -> None:
     world.connector.fail["apply"] = [RefusedError("memory")]
     world.run()
     world.run()
-    assert world.store.unfinished("memory://tracker") == []
+    assert unfinished_writes(world.store, "memory://tracker") == []
     kinds = {type(action) for action in world.tracker.writes}
     assert {CreateStatusIssue, CreateComment} <= kinds
 
