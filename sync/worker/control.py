@@ -41,11 +41,12 @@ class Pulse:
 class ProcessControl:
     """Let step threads stop with the process and call its event loop.
 
-    ``limit`` is the longest pause in seconds; after a longer one ``abandon`` ends the process.
+    ``limit`` is the longest pause in seconds; after a longer one ``abandon`` ends the process. ``now`` is a monotonic
+    clock in seconds.
     """
 
-    def __init__(self, limit: float, abandon: Callable[[], None]) -> None:
-        self._pulse, self._abandon = Pulse(limit), abandon
+    def __init__(self, limit: float, abandon: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._pulse, self._abandon = Pulse(limit, now), abandon
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
