@@ -73,7 +73,7 @@ def test_a_missing_secret_hides_no_other_connection(place: Place) -> None:
     assert [area for area, _ in found] == ["gh", "gl"]
     assert "GITHUB_TOKEN is not set" in found[0][1]
     assert found[1] == ("gl", "missing: the role Planner or Reporter on acme/api")
-    assert any("ends soon" in finding["words"] for finding in doctor(config).document["findings"])
+    assert any("expires soon" in finding["words"] for finding in doctor(config).document["findings"])
 
 
 def test_mistakes_in_the_configuration_are_reported_line_by_line(tmp_path: Path) -> None:
