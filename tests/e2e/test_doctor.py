@@ -111,7 +111,7 @@ def test_a_database_of_a_later_version(place: Place) -> None:
     with sqlite3.connect(made(config)) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     raw.close()
-    assert errors(doctor(config)) == [("database", "a later version of milesync made it (revision 9999)")]
+    assert errors(doctor(config)) == [("database", "a later version of milesync wrote it (revision 9999)")]
 
 
 def test_a_database_that_is_no_database(place: Place) -> None:
