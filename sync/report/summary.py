@@ -13,28 +13,17 @@ from itertools import pairwise
 
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
 from sync.model.health import Health, Override, Status
-from sync.model.joint import Commitment, OtherMember
 from sync.model.tracker_data import Milestone, MilestoneKind
-from sync.report import sections as details
+from sync.report import sections
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, minute, percent, plural, small
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owners_section
-from sync.report.view import POINTS, Budget, Changes, Point, SourceFreshness, View, meaning
+from sync.report.view import View
 
 __all__ = [
-    "POINTS",
-    "Budget",
-    "Changes",
-    "Commitment",
-    "OtherMember",
-    "Override",
-    "Point",
-    "SourceFreshness",
-    "View",
     "board_update",
     "description_lines",
-    "meaning",
     "status_issue_body",
     "status_issue_title",
     "summary",
@@ -44,20 +33,20 @@ __all__ = [
 
 def summary(view: View) -> Document:
     """Return the summary comment, which is edited in place."""
-    sections = (
+    parts = (
         _verdict(view),
-        details.reasons(view),
-        *details.changes(view),
-        *details.decisions(view),
+        sections.reasons(view),
+        *sections.changes(view),
+        *sections.decisions(view),
         *owners_section(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
-        *details.commitments(view),
-        *details.progress(view),
-        details.certainty(view),
-        details.freshness(view),
-        details.definition(view),
-        details.how_to_override(view),
+        *sections.commitments(view),
+        *sections.progress(view),
+        sections.certainty(view),
+        sections.freshness(view),
+        sections.definition(view),
+        sections.how_to_override(view),
     )
-    return Document(tuple(section for section in sections if section is not None))
+    return Document(tuple(section for section in parts if section is not None))
 
 
 def transition(view: View, before: Status) -> Document:
@@ -141,7 +130,7 @@ def _verdict(view: View) -> Section:
         lines.append((view.good_news,))
     if view.owners:
         lines.append(
-            ("Owner: " if len(view.owners) == 1 else "Owners: ", *details.join_parts(map(Foreign, view.owners)))
+            ("Owner: " if len(view.owners) == 1 else "Owners: ", *sections.join_parts(map(Foreign, view.owners)))
         )
     blocks: list[Block] = [Lines(tuple(lines))]
     if view.override is not None:
