@@ -204,10 +204,10 @@ def _encode(health: Health) -> str:
 
 def _decode(body: str) -> Health:
     stored = _DECODER.decode(body)
-    whole = {name: getattr(stored, name) for name in Health.__struct_fields__}
+    values = {name: getattr(stored, name) for name in Health.__struct_fields__}
     for key, kind in (("reasons", Reason), ("levers", Lever)):
-        whole[key] = tuple(_as(kind, part) for part in whole[key])
-    return Health(**whole)
+        values[key] = tuple(_as(kind, part) for part in values[key])
+    return Health(**values)
 
 
 def _as(kind: type[Reason] | type[Lever], stored: _Reason | _Lever) -> Reason | Lever:

@@ -48,8 +48,8 @@ class DigestJournal(Repository):
     def needs_message(self, audience: str, channel: str, day: date) -> bool:
         """Return whether the message of a day still has to be sent: no attempt was made, or all were refused."""
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.day == day)
-        over = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
-        return not self._rows(select(table.c.attempt).where(mine, over))
+        is_settled = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
+        return not self._rows(select(table.c.attempt).where(mine, is_settled))
 
     def last_digest(self, audience: str, channel: str) -> LastDigest:
         """Return the last state that was sent, or may have been sent, over a channel."""
@@ -66,9 +66,9 @@ class DigestJournal(Repository):
         Return None when another run has begun the same message.
         """
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.day == day)
-        over = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
+        is_settled = or_(table.c.delivery.is_(None), table.c.delivery != Delivery.REFUSED)
         with writing(self._engine) as connection:
-            if connection.scalar(select(func.count()).select_from(table).where(mine, over)):
+            if connection.scalar(select(func.count()).select_from(table).where(mine, is_settled)):
                 return None
             attempt = (connection.scalar(select(func.max(table.c.attempt)).where(mine)) or 0) + 1
             row = {

@@ -163,8 +163,8 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
             if any(assignee.id == person.id for assignee in row.assignees)
         ]
         if rows:
-            here = and_(issue.c.source == n, issue.c.id == bindparam("which"))
-            connection.execute(update(issue).where(here).values(assignees=bindparam("people")), rows)
+            own_row = and_(issue.c.source == n, issue.c.id == bindparam("which"))
+            connection.execute(update(issue).where(own_row).values(assignees=bindparam("people")), rows)
         seen = connection.execute(delete(observed).where(observed.c.source == n, _holds(observed.c.body, person.id)))
         named = or_(
             _holds(journal.c.action, person.id), *(_names(journal.c.action, person.name) if person.name else ())

@@ -141,30 +141,30 @@ class IntegrityReport(Struct):
 
 def check_integrity(engine: Engine) -> IntegrityReport:
     """Read every row of every table as its types say, and let the database look at itself. Changes nothing."""
-    found = IntegrityReport()
+    report = IntegrityReport()
     with reading(engine) as connection:
-        there = set(inspect(connection).get_table_names())
+        names = set(inspect(connection).get_table_names())
     for table in schema.METADATA.sorted_tables:
-        if table.name in there:
-            _read_all(engine, table, found)
+        if table.name in names:
+            _read_all(engine, table, report)
         else:
-            found.problems.append(f"the table {table.name} is missing")
+            report.problems.append(f"the table {table.name} is missing")
     try:
         with reading(engine) as connection:
             if engine.dialect.name == "sqlite":
-                said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
+                messages = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
                 # Before 3.41, SQLite reports each value of a table without rowids as NULL; `_read_all` has read them.
-                found.problems += [
-                    f"SQLite: {words}" for words in said if not words.startswith(("ok", "NULL value in"))
+                report.problems += [
+                    f"SQLite: {words}" for words in messages if not words.startswith(("ok", "NULL value in"))
                 ]
-            if not found.problems:
-                found.problems += _loose(connection)
+            if not report.problems:
+                report.problems += _loose(connection)
     except UnusableDatabase as error:
-        found.problems.append(str(error))
-    return found
+        report.problems.append(str(error))
+    return report
 
 
-def _read_all(engine: Engine, table: Table, found: IntegrityReport) -> None:
+def _read_all(engine: Engine, table: Table, report: IntegrityReport) -> None:
     """Count the rows of a table, and report values that do not fit their columns."""
     words = f"the table {table.name} holds a value that cannot be read"
     try:
@@ -177,13 +177,13 @@ def _read_all(engine: Engine, table: Table, found: IntegrityReport) -> None:
             for row in rows:
                 count += 1
                 empty += any(row[n] is None for n in needed)
-            found.rows[str(table.name)] = count
+            report.rows[str(table.name)] = count
             if empty:
-                found.problems.append(f"{words} (empty in {empty} rows)")
+                report.problems.append(f"{words} (empty in {empty} rows)")
     except (ValueError, KeyError) as error:
-        found.problems.append(f"{words} ({type(error).__name__})")
+        report.problems.append(f"{words} ({type(error).__name__})")
     except UnusableDatabase as error:
-        found.problems.append(f"{words}: {error}")
+        report.problems.append(f"{words}: {error}")
 
 
 def _loose(connection: Connection) -> Iterator[str]:
@@ -253,12 +253,12 @@ def _thin(connection: Connection, before: datetime, since: datetime | None, span
     ).subquery()
     last = table.alias()
     key = (ranked.c.container, ranked.c.audience, ranked.c.at)
-    here = and_(*(table.c[column.name] == column for column in key))
-    there = and_(last.c.container == ranked.c.container, last.c.audience == ranked.c.audience)
+    own_row = and_(*(table.c[column.name] == column for column in key))
+    previous = and_(last.c.container == ranked.c.container, last.c.audience == ranked.c.audience)
     outdated = (
         select(*key)
-        .join(table, here)
-        .join(last, there & (last.c.at == ranked.c.before))
+        .join(table, own_row)
+        .join(last, previous & (last.c.at == ranked.c.before))
         .where(
             ranked.c.period == ranked.c.next_period,
             ranked.c.at < before,

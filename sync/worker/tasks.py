@@ -188,7 +188,7 @@ class Tasks:
                 tried = attempts(job) + 1
                 retry = job.task_name in self._steps and tried < PATIENCE
                 await jobs.finish_job(job, Status.ABORTED if retry else Status.FAILED, delete_job=False)
-                log.warning("the process of a step is gone", task=job.task_name, lock=job.lock, tried=tried)
+                log.warning("the process of a step has died", task=job.task_name, lock=job.lock, tried=tried)
                 if retry:
                     await self._put_back(job, self._environment.clock(), tried)
                 elif job.task_name == "write":
@@ -261,7 +261,7 @@ class Tasks:
     def _retry(self, job: Job, at: datetime, why: str, *, tried: int) -> str:
         """Put a step back, from its thread; return the outcome. After too many attempts it waits for the next round."""
         tried += attempts(job)
-        log.info("again", at=at.isoformat(), why=why, tried=tried)
+        log.info("step put back", at=at.isoformat(), why=why, tried=tried)
         if tried >= 2 * PATIENCE:
             return "failed"
         self._control.call(self._put_back(job, at, tried))
