@@ -57,7 +57,7 @@ def test_a_project_that_is_gone_is_named_and_the_other_goes_on(tmp_path: Path, n
         assert done.code == 3, done.err
         document = done.document
         assert {(row["connection"], row["project"]) for row in document["errors"]} == {(name, "acme/gone")}
-        assert "not there" in errors(document)
+        assert "does not exist" in errors(document)
         assert document["milestones"] == 2
 
 
@@ -68,8 +68,8 @@ def test_a_project_that_is_gone_is_named_and_the_other_goes_on(tmp_path: Path, n
         (Fault("garbage", times=99), "does not match its API"),
         (Fault("status", status=500, body="{}", times=99), "HTTP 500"),
         (Fault("reset", times=99), "did not answer"),
-        (Fault("status", status=200, body='{"data": {"repository": {"id": 7}}}', times=99), "not what its API"),
-        (Fault("status", status=200, body="null", times=99), "not what its API"),
+        (Fault("status", status=200, body='{"data": {"repository": {"id": 7}}}', times=99), "does not match its API"),
+        (Fault("status", status=200, body="null", times=99), "does not match its API"),
     ],
 )
 @pytest.mark.parametrize("name", ["gh", "gl"])
