@@ -244,8 +244,7 @@ class Engine:
             leftovers=self.leftovers,
             lease_terms=self.observer.lease_terms,
         )
-        names = [writes[0][0].name for writes in trackers.values()]
-        for part in side_by_side(writer.apply, list(trackers.values()), names):
+        for part in side_by_side(writer.apply, list(trackers.values()), [t[0][0].name for t in trackers.values()]):
             result.written += part.written
             result.refused += part.refused
             result.lease_held |= part.lease_held
