@@ -1,11 +1,14 @@
-"""Rules of the code base: import contracts, unique class names, short functions."""
+"""Rules of the code base: import contracts, unique class names, short functions, plain English."""
 
 from __future__ import annotations
 
 import ast
+import io
+import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -20,9 +23,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
-def sources() -> dict[str, ast.Module]:
-    """Parse every module of the program, by its path from the root."""
-    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+def sources(*more: str) -> dict[str, ast.Module]:
+    """Parse every module of the program, and of more folders, by its path from the root."""
+    paths = [path for package in (*PACKAGES, *more) for path in sorted((ROOT / package).rglob("*.py"))]
     return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in paths}
 
 
@@ -94,3 +97,95 @@ def test_functions_have_at_most_60_lines() -> None:
     """Tables of routes may be longer."""
     long = [where for where, node in functions() if (node.end_lineno or 0) - node.lineno >= 60]
     assert [where for where in long if not where.endswith(" routes")] == []
+
+
+def test_functions_have_at_most_7_parameters() -> None:
+    """A command's parameters are its options, so a command may have more: the function with the name of its file."""
+    found = {}
+    for where, node in functions():
+        if where.startswith("sync/cli/") and Path(where.partition(":")[0]).stem == node.name:
+            continue
+        names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        if len(names) - (names[:1] in (["self"], ["cls"])) > 7:
+            found[where] = len(names)
+    assert found == {}
+
+
+# --- plain English ---------------------------------------------------------------------------------------------------
+
+FIRST_WORDS = frozenset({"what", "when", "whether", "where", "how", "whose", "that", "of", "which", "who", "why"})
+"""Words that begin a question or a clause. A docstring begins with an imperative verb or a noun."""
+
+ARCHAIC = re.compile(
+    r"\b(anew|afresh|whoever|whatever|wherever|nobody|for want of|hither|lest|ere|thereof|whence|hence|upon|beside"
+    r"|no longer|told|tells?|telling|heard|hears?|buried|bury|buries|taken? away|takes away|taking away"
+    r"|stands?|stood|standing|shelf|shelves)\b",
+    re.IGNORECASE,
+)
+"""Words without a plain meaning for a reader who is no native speaker: delete, report, exist, again, next to."""
+
+
+def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield every docstring of a module, with the line of what it documents."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | Function) and (text := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), text
+
+
+def comments(path: str) -> Iterator[tuple[int, str]]:
+    """Yield every comment of a file, with its line."""
+    text = (ROOT / path).read_text("utf-8")
+    if any("#" in line and ARCHAIC.search(line) for line in text.splitlines()):  # tokenizing is slow
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def names_one(node: ast.AST) -> bool:
+    """Return whether a loop, a comprehension or a parameter calls its variable ``one``."""
+    if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        return any(isinstance(name, ast.Name) and name.id == "one" for name in ast.walk(node.target))
+    return isinstance(node, ast.arg) and node.arg == "one"
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    assert [
+        f"{path}:{line}: {text.splitlines()[0]}"
+        for path, tree in sources("tests").items()
+        for line, text in documented(tree)
+        if (first := re.match(r"\W*(\w+)", text)) and first[1].lower() in FIRST_WORDS
+    ] == []
+
+
+def test_docstrings_and_comments_use_modern_words() -> None:
+    assert [
+        f"{path}:{line}: {word[0]}"
+        for path, tree in sources("tests").items()
+        for line, text in (*documented(tree), *comments(path))
+        for word in ARCHAIC.finditer(text)
+    ] == []
+
+
+def test_loop_variables_name_the_member_of_the_collection() -> None:
+    assert [
+        f"{path}:{getattr(node, 'lineno', 0)}"
+        for path, tree in sources("tests").items()
+        for node in ast.walk(tree)
+        if names_one(node)
+    ] == []
+
+
+# --- start of a test file --------------------------------------------------------------------------------------------
+
+
+def test_hypothesis_is_imported_in_two_folders_only() -> None:
+    """Its import takes a third of a second, which every other file saves."""
+    allowed = ("tests/property/", "tests/fault/", "tests/hypothesis_profiles.py")
+    found = {
+        path
+        for path, tree in sources("tests").items()
+        for node in tree.body
+        if (isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "hypothesis")
+        or (isinstance(node, ast.Import) and any(name.name.partition(".")[0] == "hypothesis" for name in node.names))
+    }
+    assert {path for path in found if not path.startswith(allowed)} == set()

@@ -1,4 +1,4 @@
-"""What webhooks said may have changed."""
+"""Add the table of projects that a webhook marked as changed."""
 
 import sqlalchemy as sa
 from alembic import op

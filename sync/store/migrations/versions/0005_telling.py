@@ -1,4 +1,4 @@
-"""What each audience was told over which channel, and when."""
+"""Add the journal of digests: audience, channel, day and attempt of each message."""
 
 from __future__ import annotations
 

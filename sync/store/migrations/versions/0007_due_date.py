@@ -1,4 +1,4 @@
-"""Who moved a due date, or since when it may have been moved."""
+"""Add the actor of a change of due date, and the time after which it happened."""
 
 import sqlalchemy as sa
 from alembic import op
