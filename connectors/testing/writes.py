@@ -187,12 +187,12 @@ class WritingContract(Contract):
     def test_several_of_ours_have_their_times(self, connector: Connector, side: Side) -> None:
         """Several of our comments have their times, so that the plan can keep the oldest."""
         target = self.open(connector, side)
-        made = []
+        ids = []
         for n in range(3):
             side.pass_time(60)
-            made.append(self.say(connector, side, target, f"words {n}"))
+            ids.append(self.say(connector, side, target, f"words {n}"))
         seen = self.comments(connector, target)
-        assert [comment.id for comment in sorted(seen, key=lambda comment: comment.created_at)] == made
+        assert [comment.id for comment in sorted(seen, key=lambda comment: comment.created_at)] == ids
 
     def test_a_comment_is_updated_in_place(self, connector: Connector, side: Side) -> None:
         """An update keeps the id and the time of creation, and changes body, marker and time of update."""

@@ -16,7 +16,6 @@ from config import validators as checks
 from config.reference import reference
 from config.renamed_keys import RENAMED_KEYS
 from config.tables import ConnectionSettings
-from sync.cli.options import load_settings
 from sync.forecast.parameters import Rules
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, ReminderRules, Retention
@@ -212,16 +211,6 @@ def test_a_former_key_is_read_and_a_warning_names_its_place_and_its_new_name(wri
     assert settings.warnings == (
         f"{path}:connections.gh.also: this key is now called 'optional_outputs'; rename it",
         f"{path}:connections.gh.project.\"acme/app\".also: this key is now called 'optional_outputs'; rename it",
-    )
-
-
-def test_a_command_prints_the_warnings_of_its_file(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(MINIMAL + "also = { picture = true }\n")
-    load_settings(path)
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err) == (
-        "",
-        f"{path}:connections.gh.also: this key is now called 'optional_outputs'; rename it\n",
     )
 
 
