@@ -36,7 +36,7 @@ from config.tables import (
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, ReminderRules, Retention, Thresholds
 
-__all__ = ["SECRETS", "ConnectionSettings", "Milestone", "Policy", "Settings", "load", "schema"]
+__all__ = ["SECRETS", "Settings", "load", "schema"]
 
 
 SECRETS = ("token", "email", "private_key", "job_token")

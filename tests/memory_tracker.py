@@ -28,8 +28,10 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import TrackerError, UncertainError
+from sync.tracker.managed_block import replace_block
+from sync.tracker.marker import status_issue_of
 from sync.tracker.observed import Attached, Files, Observed, OurComment, StatusIssue, Target
-from sync.tracker.protocol import Capabilities, Page, replace_block, status_issue_of
+from sync.tracker.protocol import Capabilities, Page
 
 
 @dataclass

@@ -26,7 +26,8 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.protocol import NotThereError, replace_block, with_marker
+from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.marker import with_marker
 
 __all__ = ["Writer"]
 

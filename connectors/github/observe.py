@@ -20,8 +20,9 @@ from connectors.github.project_boards import Boards
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import MalformedError, RefusedError, TrackerError
+from sync.tracker.marker import find_marker, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
-from sync.tracker.protocol import command_lines, find_marker, status_issue_of
+from sync.tracker.slash_commands import command_lines
 
 __all__ = ["Observer"]
 

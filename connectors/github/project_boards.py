@@ -16,8 +16,8 @@ from connectors.github import api_types
 from connectors.github.session import PROJECT_ERRORS, Session
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.errors import GoneError, RefusedError, UncertainError
+from sync.tracker.marker import find_marker, with_marker
 from sync.tracker.observed import Board, BoardUpdate
-from sync.tracker.protocol import find_marker, with_marker
 
 __all__ = ["Boards"]
 

@@ -16,8 +16,7 @@ from connectors.gitlab import api_types
 from connectors.gitlab.observe import parse_key
 from connectors.gitlab.session import Session
 from connectors.shared.responses import Response, decode
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     Action,
     CloseIssue,
     CreateComment,
@@ -26,15 +25,15 @@ from sync.tracker.protocol import (
     DeleteComment,
     LabelItem,
     MoveLabel,
-    NotThereError,
     Receipt,
     RemoveLabel,
     SetNativeHealth,
     UpdateComment,
     UpdateDescription,
-    replace_block,
-    with_marker,
 )
+from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.marker import with_marker
 
 __all__ = ["SET_HEALTH", "Writer"]
 

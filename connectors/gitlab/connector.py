@@ -13,8 +13,11 @@ from connectors.gitlab.session import Session
 from connectors.gitlab.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.tracker_data import Markup
+from sync.tracker.actions import Action, Receipt
+from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination
-from sync.tracker.protocol import Action, Capabilities, Connector, Markup, Observed, Page, Receipt, Setup, Target
+from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["GitLabConnector", "connect"]

@@ -32,7 +32,7 @@ from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Event, EventKind, Issue, State
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
-from sync.tracker.protocol import find_marker
+from sync.tracker.marker import find_marker
 
 __all__ = ["HISTORY", "Histories", "HistoryRequest", "IssueHistory", "needs_history"]
 

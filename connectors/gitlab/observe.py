@@ -19,17 +19,9 @@ from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, TrackerError
-from sync.tracker.protocol import (
-    Claim,
-    CommandComment,
-    Observed,
-    OurComment,
-    StatusIssue,
-    Target,
-    command_lines,
-    find_marker,
-    status_issue_of,
-)
+from sync.tracker.marker import find_marker, status_issue_of
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
+from sync.tracker.slash_commands import command_lines
 
 __all__ = ["Observer", "parse_key"]
 

@@ -12,8 +12,7 @@ from connectors.jira.attachments import put_file
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
 from connectors.shared.responses import Response, decode
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     Action,
     Attach,
     CloseIssue,
@@ -24,13 +23,13 @@ from sync.tracker.protocol import (
     Detach,
     LabelItem,
     MoveLabel,
-    NotThereError,
     Receipt,
     RemoveLabel,
     UpdateComment,
     UpdateDescription,
-    replace_block,
 )
+from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.managed_block import NotThereError, replace_block
 
 __all__ = ["Writer"]
 

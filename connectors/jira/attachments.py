@@ -9,8 +9,9 @@ from connectors.jira import api_types
 from connectors.jira.normalize import to_utc
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
+from sync.tracker.actions import Attach, Detach, Receipt
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.protocol import Attach, Attached, Detach, Files, Receipt, Target
+from sync.tracker.observed import Attached, Files, Target
 
 __all__ = ["OFF", "PERMISSIONS", "files_of", "has_attachments", "obstacles_to_attaching", "put_file"]
 

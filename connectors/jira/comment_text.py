@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.tracker.protocol import command_lines
+from sync.tracker.slash_commands import command_lines
 
 __all__ = ["lines_of"]
 

@@ -21,7 +21,8 @@ from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decoder
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import TrackerError
-from sync.tracker.protocol import Claim, CommandComment, Observed, OurComment, StatusIssue, Target, status_issue_of
+from sync.tracker.marker import status_issue_of
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
 
 __all__ = ["PROPERTY", "Observer", "marker_in", "status_labels"]
 

@@ -12,6 +12,16 @@ import pytest
 
 from connectors.testing.tracker_side import FOREVER, LABEL, AppliesTo, Collected, InjectedFault, Side, marker
 from connectors.testing.writes import TITLE, WritingContract
+from sync.tracker.actions import (
+    Action,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    DeleteComment,
+    MoveLabel,
+    Receipt,
+    UpdateComment,
+)
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -22,18 +32,8 @@ from sync.tracker.errors import (
     UncertainError,
     UnreachableError,
 )
-from sync.tracker.protocol import (
-    Action,
-    Connector,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    MoveLabel,
-    Receipt,
-    Target,
-    UpdateComment,
-)
+from sync.tracker.observed import Target
+from sync.tracker.protocol import Connector
 
 __all__ = ["FaultsContract"]
 

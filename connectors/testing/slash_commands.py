@@ -6,9 +6,10 @@ import pytest
 
 from connectors.testing.tracker_side import LABEL, Side, marker
 from connectors.testing.writes import TITLE, WritingContract
+from sync.tracker.actions import CloseIssue, LabelItem, MoveLabel, RemoveLabel, UpdateDescription
 from sync.tracker.errors import RefusedError
 from sync.tracker.managed_block import wrap_block
-from sync.tracker.protocol import CloseIssue, Connector, LabelItem, MoveLabel, RemoveLabel, UpdateDescription
+from sync.tracker.protocol import Connector
 
 __all__ = ["PeopleContract"]
 

@@ -14,7 +14,8 @@ import pytest
 
 from sync.model.tracker_data import Event, Issue, Milestone, Project, uid
 from sync.tracker.errors import TrackerError
-from sync.tracker.protocol import Connector, Page, StatusIssue, Target
+from sync.tracker.observed import StatusIssue, Target
+from sync.tracker.protocol import Connector, Page
 
 __all__ = [
     "FOREVER",

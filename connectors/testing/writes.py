@@ -5,20 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from connectors.testing.tracker_side import LABEL, Contract, Side, marker
-from sync.tracker.marker import body_hash
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     Action,
-    Connector,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
-    OurComment,
     Receipt,
-    Target,
     UpdateComment,
 )
+from sync.tracker.marker import body_hash
+from sync.tracker.observed import OurComment, Target
+from sync.tracker.protocol import Connector
 
 __all__ = ["WritingContract"]
 

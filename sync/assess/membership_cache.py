@@ -18,7 +18,9 @@ from sync.history.membership_table import MembershipTable
 from sync.model.item_label import ItemLabel, undo_own_touches
 from sync.model.membership import Membership
 from sync.model.tracker_data import Event, EventKind, Issue, Visibility, uid
-from sync.store.store import CacheEntry, Store, StoreError
+from sync.store.database import StoreError
+from sync.store.membership_cache import CacheEntry
+from sync.store.store import Store
 
 __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 

@@ -31,7 +31,7 @@ from sync.model.dates import end_of_day
 from sync.model.health import Health, Status
 from sync.model.joint import JointMilestone
 
-__all__ = ["AssessedJointMilestone", "Portfolio", "build_portfolio"]
+__all__ = ["build_portfolio"]
 
 Floats = NDArray[np.float64]
 

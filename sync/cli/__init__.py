@@ -24,7 +24,7 @@ from typer.exceptions import Abort, TyperException
 from config.errors import ConfigurationError
 from sync.cli.options import ERROR, print_error
 from sync.model.errors import DependencyCycleError
-from sync.store.store import StoreError
+from sync.store.database import StoreError
 
 __all__ = ["application", "commands", "main"]
 

@@ -18,7 +18,8 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli.options import ERROR, PARTLY
 from sync.engine.metrics import Figures, figures_of_run, ping, round_figures, write_textfile
-from sync.store.store import Store, StoreError
+from sync.store.database import StoreError
+from sync.store.store import Store
 from sync.telemetry.log import secrets
 
 if TYPE_CHECKING:

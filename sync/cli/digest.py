@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from config.settings import Policy, Settings
+from config.settings import Settings
 from sync.cli.audiences import configured_audiences
 from sync.cli.options import (
     DEFAULT,
@@ -37,6 +37,7 @@ from sync.engine.engine import Engine
 from sync.history.calendar import Calendar
 from sync.markup.message import text_message
 from sync.model.audience import Audience
+from sync.model.policy import Policy
 from sync.model.settings import iso_weekday
 from sync.telemetry.log import secrets
 

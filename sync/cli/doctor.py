@@ -21,8 +21,8 @@ from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import address_problem
 from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, clock_findings, examine_connection, is_ok
+from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
-from sync.store.store import MissingDatabase, StoreError
 from sync.telemetry import log
 
 __all__ = ["connection_findings", "doctor", "finding_lines"]

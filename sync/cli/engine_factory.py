@@ -21,7 +21,8 @@ from sync.model.policy import Limits
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller, Share
 from sync.report.page_links import Pages
-from sync.store.store import Store, this_process
+from sync.store.lease import this_process
+from sync.store.store import Store
 from sync.telemetry.log import secrets
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup

@@ -28,7 +28,8 @@ from sync.cli.options import (
     print_error,
 )
 from sync.cli.worker import job_environment, prometheus_exporter
-from sync.store.store import Store, StoreError
+from sync.store.database import StoreError
+from sync.store.store import Store
 from sync.telemetry import log
 from sync.tracker.webhook import WebhookListener
 from sync.worker.in_process import InProcessRefresher

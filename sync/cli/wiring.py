@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from config import validators
 from config.errors import ConfigurationError
-from config.settings import ConnectionSettings, Milestone, Settings
-from config.tables import Joint
+from config.settings import Settings
+from config.tables import ConnectionSettings, Joint, Milestone
 from sync.cli.options import missing_extra
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller

@@ -48,7 +48,8 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     log.configure(sys.stderr, verbose=verbose)
     try:
         from sync.worker.queue import app, install, libpq
-        from sync.worker.worker import Worker, WorkerOptions
+        from sync.worker.tasks import WorkerOptions
+        from sync.worker.worker import Worker
     except ImportError:
         print_error(missing_extra("milesync worker", "worker"))
         exit_with(ERROR)

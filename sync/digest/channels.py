@@ -23,7 +23,7 @@ from sync.digest.attachments import Picture
 from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
 from sync.markup.message import fit_message, html_message, text_message
-from sync.store.store import Delivery
+from sync.store.tables import Delivery
 
 __all__ = ["AppriseChannel", "Channel", "DeliveryResult", "FileChannel", "address_problem"]
 

@@ -23,7 +23,9 @@ from sync.digest.phrases import Speaker
 from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import UnknownCause
-from sync.store.store import Delivery, LastDigest, Store
+from sync.store.digests import LastDigest
+from sync.store.store import Store
+from sync.store.tables import Delivery
 from sync.tracker.connection import Connection
 
 __all__ = ["PortfolioSource", "Receiver", "SendOutcome", "SendState", "milestone_states", "preview", "send_due"]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.model.health import Status
-from sync.store.store import Run
+from sync.store.journal import Run
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine

@@ -26,7 +26,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
 from sync.model.health import Basis, Dates
 
-__all__ = ["Forecast", "HistoryTables", "Rules", "forecast", "forecasts_of"]
+__all__ = ["Forecast", "forecast", "forecasts_of"]
 
 Floats = NDArray[np.float64]
 

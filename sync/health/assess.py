@@ -30,7 +30,7 @@ from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, S
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
-__all__ = ["AssessmentInputs", "StreamScore", "assess", "explain"]
+__all__ = ["AssessmentInputs", "assess", "explain"]
 
 
 class AssessmentInputs(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,8 @@ from sync.site.portfolio import (
     worst_first,
 )
 from sync.site.whatif_table import WhatIf, what_if
-from sync.store.store import AssessmentSummary, Store
+from sync.store.assessments import AssessmentSummary
+from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.observed import StatusIssue
 

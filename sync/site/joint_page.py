@@ -17,7 +17,7 @@ from sync.report.charts import BurnUp
 from sync.report.view import Point
 from sync.site.milestone_page import HistoryEvent, status_events
 from sync.site.portfolio import Row
-from sync.store.store import AssessmentSummary
+from sync.store.assessments import AssessmentSummary
 
 __all__ = ["JointPage", "Member", "joint_page"]
 

@@ -28,7 +28,7 @@ from sync.report.view import View, build_view
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
 from sync.site.whatif_table import WhatIf
-from sync.store.store import AssessmentSummary
+from sync.store.assessments import AssessmentSummary
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import StatusIssue
 

@@ -14,7 +14,7 @@ from sync.model.health import Health, Status, UnknownCause
 from sync.report.page_links import page_name
 from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
 from sync.report.reasons import reason_sentence
-from sync.store.store import AssessmentSummary
+from sync.store.assessments import AssessmentSummary
 
 __all__ = [
     "ORDER",

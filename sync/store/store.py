@@ -13,35 +13,17 @@ from types import TracebackType
 from typing import Self
 
 from sync.model.settings import Retention
-from sync.store.assessments import AssessmentRepository, AssessmentSummary
+from sync.store.assessments import AssessmentRepository
 from sync.store.closing_records import ClosingRecordRepository
-from sync.store.database import MissingDatabase, NewerDatabase, StoreError, UnusableDatabase, open_engine
-from sync.store.digests import DigestJournal, JournaledMessage, LastDigest
-from sync.store.journal import Journal, Run
-from sync.store.lease import Lease, this_process
+from sync.store.database import open_engine
+from sync.store.digests import DigestJournal
+from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
-from sync.store.membership_cache import CacheEntry, MembershipCache
+from sync.store.membership_cache import MembershipCache
 from sync.store.observations import Observations
-from sync.store.save_page import SavedCounts
-from sync.store.tables import Delivery
 from sync.store.tracker_data import TrackerData
 
-__all__ = [
-    "AssessmentSummary",
-    "CacheEntry",
-    "Delivery",
-    "JournaledMessage",
-    "LastDigest",
-    "Lease",
-    "MissingDatabase",
-    "NewerDatabase",
-    "Run",
-    "SavedCounts",
-    "Store",
-    "StoreError",
-    "UnusableDatabase",
-    "this_process",
-]
+__all__ = ["Store"]
 
 
 class Store(

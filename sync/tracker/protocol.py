@@ -15,78 +15,15 @@ from msgspec import Struct, field
 from sync.model.tracker_data import DueDate, Event, Issue, Markup, Milestone, Project
 from sync.tracker.actions import (
     Action,
-    Attach,
-    CloseIssue,
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    Detach,
-    LabelItem,
-    MoveLabel,
-    PostBoardUpdate,
     Receipt,
-    RemoveLabel,
-    SetNativeHealth,
-    UpdateComment,
-    UpdateDescription,
 )
 from sync.tracker.errors import TrackerError
-from sync.tracker.managed_block import NotThereError, replace_block
-from sync.tracker.marker import find_marker, status_issue_of, with_marker
 from sync.tracker.observed import (
-    Attached,
-    Board,
-    BoardUpdate,
-    Claim,
-    CommandComment,
-    Files,
     Observed,
-    OurComment,
-    StatusIssue,
     Target,
 )
-from sync.tracker.slash_commands import command_lines
 
-__all__ = [
-    "Action",
-    "Attach",
-    "Attached",
-    "Board",
-    "BoardUpdate",
-    "Capabilities",
-    "Claim",
-    "CloseIssue",
-    "CommandComment",
-    "Connector",
-    "CreateComment",
-    "CreateLabel",
-    "CreateStatusIssue",
-    "DeleteComment",
-    "Detach",
-    "Files",
-    "LabelItem",
-    "Markup",
-    "MoveLabel",
-    "NotThereError",
-    "Observed",
-    "OurComment",
-    "Page",
-    "PostBoardUpdate",
-    "Receipt",
-    "RemoveLabel",
-    "SetNativeHealth",
-    "Setup",
-    "StatusIssue",
-    "Target",
-    "UpdateComment",
-    "UpdateDescription",
-    "command_lines",
-    "find_marker",
-    "replace_block",
-    "status_issue_of",
-    "with_marker",
-]
+__all__ = ["Capabilities", "Connector", "Page", "Setup"]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):

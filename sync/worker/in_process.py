@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from sync.pull.pull import Share
-from sync.store.store import Store, StoreError
+from sync.store.database import StoreError
+from sync.store.store import Store
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
 from sync.worker.round import LEASE_RETRY, retry_at
 

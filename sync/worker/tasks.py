@@ -33,7 +33,7 @@ from procrastinate.jobs import Job, Status
 from sync.engine.engine import Engine
 from sync.pull.progress import Failure
 from sync.pull.pull import Share
-from sync.store.store import StoreError
+from sync.store.database import StoreError
 from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
 from sync.worker.round import LEASE_RETRY, PATIENCE, retry_at, steps

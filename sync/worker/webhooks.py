@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sync.store.store import StoreError
+from sync.store.database import StoreError
 from sync.tracker.webhook import ForgedError, WebhookEvent
 
 __all__ = ["WebhookApp", "WebhookEndpoint", "matching_projects"]

@@ -18,7 +18,7 @@ from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment
 from sync.worker.tasks import Tasks, WorkerOptions, attempts
 
-__all__ = ["Worker", "WorkerOptions"]
+__all__ = ["Worker"]
 
 log = structlog.get_logger("milesync")
 

@@ -15,7 +15,8 @@ from connectors.sandbox.world import Project as Place
 from connectors.sandbox.world import Tracker, World
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Project, uid
 from sync.tracker.errors import TrackerError
-from sync.tracker.protocol import Connector, Page, Setup, Target
+from sync.tracker.observed import Target
+from sync.tracker.protocol import Connector, Page, Setup
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from typing import Any
 from connectors.jira import connect
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, Project, Tracker, World
-from sync.model.tracker_data import Event, Milestone
+from sync.model.tracker_data import Event, Markup, Milestone
 from sync.model.tracker_data import Issue as Row
-from sync.tracker.protocol import Connector, Markup, Page, Setup
+from sync.tracker.protocol import Connector, Page, Setup
 
 DIALECTS = ("jira", "jira-cloud")
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -13,7 +13,8 @@ import requests
 from requests.adapters import BaseAdapter
 
 from connectors.testing import AppliesTo, InjectedFault, RequestCosts
-from sync.tracker.protocol import Connector, Setup, with_marker
+from sync.tracker.marker import with_marker
+from sync.tracker.protocol import Connector, Setup
 from tests.contract.sample_connector import connect
 
 Json = dict[str, Any]

@@ -10,7 +10,8 @@ from typing import Any
 from connectors.sandbox.world import Fault, Issue, Label, Milestone, Project, Tracker, World
 from connectors.testing import AppliesTo, InjectedFault, RequestCosts
 from sync.cli.wiring import connect
-from sync.tracker.protocol import Connector, Setup, with_marker
+from sync.tracker.marker import with_marker
+from sync.tracker.protocol import Connector, Setup
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PROJECTS = {

@@ -36,7 +36,7 @@ from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Visibility
 from sync.report import burnup
 from sync.report.burnup import render_png as picture_of
-from sync.store.store import Delivery
+from sync.store.tables import Delivery
 from sync.tracker.protocol import Page
 from tests.digest_samples import NOW as THEN
 from tests.digest_samples import everything, health, standing

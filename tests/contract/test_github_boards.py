@@ -11,9 +11,11 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Board, Fault, World
+from sync.tracker.actions import PostBoardUpdate
 from sync.tracker.errors import RefusedError, UncertainError
-from sync.tracker.protocol import Board as Seen
-from sync.tracker.protocol import BoardUpdate, Connector, PostBoardUpdate, Target
+from sync.tracker.observed import Board as Seen
+from sync.tracker.observed import BoardUpdate, Target
+from sync.tracker.protocol import Connector
 from tests.contract.github_side import Clock, Small, connected, marker, small, target
 
 

@@ -34,7 +34,7 @@ from requests.adapters import HTTPAdapter
 from connectors.github import queries
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     CloseIssue,
     CreateComment,
     CreateLabel,

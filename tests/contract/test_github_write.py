@@ -9,16 +9,9 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Issue, World
+from sync.tracker.actions import CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
 from sync.tracker.errors import GoneError, LimitedError, MalformedError, RefusedError
-from sync.tracker.protocol import (
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    DeleteComment,
-    MoveLabel,
-    UpdateComment,
-    with_marker,
-)
+from sync.tracker.marker import with_marker
 from tests.contract.github_side import Clock, Small, connected, marker, small, target
 
 

@@ -24,7 +24,7 @@ from connectors.gitlab.apply import SET_HEALTH
 from connectors.gitlab.history_graphql import LINKS, QUERY, QUERY_WITH_LINKS
 from connectors.sandbox.world import Project
 from connectors.testing.tracker_side import marker as marker_of
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     CloseIssue,
     CreateComment,
     CreateLabel,
@@ -32,9 +32,9 @@ from sync.tracker.protocol import (
     DeleteComment,
     MoveLabel,
     RemoveLabel,
-    Target,
     UpdateComment,
 )
+from sync.tracker.observed import Target
 from tests.contract.gitlab_side import Mirror, Side, served
 
 FILE = Path(__file__).parents[3] / "shared" / "spec" / "gitlab-cjuenger.trim.json"

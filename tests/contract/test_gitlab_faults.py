@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from connectors.sandbox.world import Fault
+from sync.tracker.actions import CreateComment
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -21,7 +22,6 @@ from sync.tracker.errors import (
     TrackerError,
     UnreachableError,
 )
-from sync.tracker.protocol import CreateComment
 from tests.contract.gitlab_side import Mirror, Side, failing, served
 
 SECRET = "sandbox"

@@ -12,19 +12,18 @@ import requests
 from connectors.gitlab import GitLabConnector
 from connectors.sandbox.world import Comment, Issue, Milestone, Project
 from sync.model.tracker_data import Visibility, uid
-from sync.tracker.actions import Action
-from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
+    Action,
     CreateComment,
     CreateLabel,
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
-    StatusIssue,
-    Target,
     UpdateComment,
-    with_marker,
 )
+from sync.tracker.errors import GoneError, RefusedError
+from sync.tracker.marker import with_marker
+from sync.tracker.observed import StatusIssue, Target
 from tests.contract.gitlab_side import Side, failing, served
 
 KEY = "acme/web/shop"

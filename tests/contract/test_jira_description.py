@@ -21,7 +21,7 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAP
 from openapi_core.templating.paths.exceptions import PathError
 
 from connectors.testing.tracker_side import marker as marker_of
-from sync.tracker.protocol import (
+from sync.tracker.actions import (
     Attach,
     CloseIssue,
     CreateComment,
@@ -30,9 +30,9 @@ from sync.tracker.protocol import (
     Detach,
     MoveLabel,
     RemoveLabel,
-    Target,
     UpdateComment,
 )
+from sync.tracker.observed import Target
 from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 SPEC = Path(__file__).parents[3] / "shared" / "spec"

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from connectors.sandbox.world import Fault, Issue
+from sync.tracker.actions import Attach, Detach
 from sync.tracker.errors import RefusedError, UncertainError
-from sync.tracker.protocol import Attach, Attached, Detach, Files, Target
+from sync.tracker.observed import Attached, Files, Target
 from tests.contract.jira_side import DIALECTS, Stand, stand
 
 NAME = "milesync-burn-up-acme-0123abcd-0123456789ab.png"

@@ -18,7 +18,9 @@ import pytest
 
 from connectors.jira import connect
 from sync.model.tracker_data import State, StatusCategory
-from sync.tracker.protocol import Connector, CreateComment, Setup, Target, UpdateComment
+from sync.tracker.actions import CreateComment, UpdateComment
+from sync.tracker.observed import Target
+from sync.tracker.protocol import Connector, Setup
 from tests.contract.downloads import fetched
 from tests.contract.jira_side import pulled
 

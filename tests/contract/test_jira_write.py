@@ -11,21 +11,13 @@ import pytest
 from connectors.sandbox.world import Fault, Issue, Project
 from sync.model.health import Status
 from sync.model.policy import Policy
-from sync.model.tracker_data import uid
+from sync.model.tracker_data import Markup, uid
 from sync.plan.desired import Desired, label_name
 from sync.plan.reconcile import reconcile
+from sync.tracker.actions import CreateComment, CreateLabel, CreateStatusIssue, MoveLabel, UpdateComment
 from sync.tracker.errors import GoneError, RefusedError
 from sync.tracker.marker import Marker, MarkerKind
-from sync.tracker.protocol import (
-    CreateComment,
-    CreateLabel,
-    CreateStatusIssue,
-    Markup,
-    MoveLabel,
-    Observed,
-    Target,
-    UpdateComment,
-)
+from sync.tracker.observed import Observed, Target
 from tests.contract.jira_side import DIALECTS, Stand, pulled, stand
 
 WANTED = "https://jira.example.org/milestone/10001"

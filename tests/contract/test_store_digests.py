@@ -11,7 +11,9 @@ import pytest
 from sync.model.digest import LastSent
 from sync.model.health import Status
 from sync.model.settings import Retention
-from sync.store.store import Delivery, LastDigest, Store
+from sync.store.digests import LastDigest
+from sync.store.store import Store
+from sync.store.tables import Delivery
 from tests.contract.store_rows import url_of
 
 T0 = datetime(2026, 11, 23, 8, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.model import tracker_data
 from sync.model.tracker_data import EventKind, Issue, Visibility
-from sync.store.store import Store, UnusableDatabase
+from sync.store.database import UnusableDatabase
+from sync.store.store import Store
 from sync.tracker.protocol import Page
 from tests.contract.store_rows import DAY, SOURCE, T0, event, issue, milestone
 

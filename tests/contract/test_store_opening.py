@@ -14,8 +14,16 @@ from sqlalchemy import Engine, inspect, text
 
 from sync.model.tracker_data import Issue, Milestone, Project
 from sync.store import tables as schema
-from sync.store.database import open_engine, unmigrated, upgrade, writing
-from sync.store.store import MissingDatabase, NewerDatabase, Store, UnusableDatabase
+from sync.store.database import (
+    MissingDatabase,
+    NewerDatabase,
+    UnusableDatabase,
+    open_engine,
+    unmigrated,
+    upgrade,
+    writing,
+)
+from sync.store.store import Store
 from sync.tracker.protocol import Page
 from tests import postgres
 from tests.contract.store_rows import SOURCE, T0, issue

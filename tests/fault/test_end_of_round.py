@@ -18,7 +18,8 @@ from sync.pull.progress import Failure
 from sync.tracker.errors import AuthError, UnreachableError
 from sync.worker import worker
 from sync.worker.job import JobEnvironment, JobSpec
-from sync.worker.worker import Worker, WorkerOptions
+from sync.worker.tasks import WorkerOptions
+from sync.worker.worker import Worker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 

@@ -15,7 +15,9 @@ import pytest
 
 from sync.model.tracker_data import Project
 from sync.store import lease
-from sync.store.store import Store, StoreError, UnusableDatabase, this_process
+from sync.store.database import StoreError, UnusableDatabase
+from sync.store.lease import this_process
+from sync.store.store import Store
 from sync.tracker.protocol import Page
 from tests import postgres
 

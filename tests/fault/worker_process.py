@@ -25,7 +25,8 @@ from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 from sync.worker.job import JobEnvironment, JobSpec
 from sync.worker.queue import app
-from sync.worker.worker import Worker, WorkerOptions
+from sync.worker.tasks import WorkerOptions
+from sync.worker.worker import Worker
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}
 STALLED = 2.0

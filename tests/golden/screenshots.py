@@ -17,8 +17,8 @@ from markdown_it import MarkdownIt
 from PIL import Image, ImageChops
 
 from sync.markup import render
+from sync.model.tracker_data import Markup
 from sync.report.summary import summary
-from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS
 
 STYLE = """

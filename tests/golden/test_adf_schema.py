@@ -14,8 +14,8 @@ from jsonschema import Draft4Validator, ValidationError, validators
 
 from sync.markup import render
 from sync.model.health import Status
+from sync.model.tracker_data import Markup
 from sync.report.summary import status_issue_body, summary, transition
-from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS, at_risk
 from tests.property.hostile_text import assert_adf_is_quiet, attacked
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sync.markup import render
+from sync.model.tracker_data import Markup
 from sync.report.summary import summary
-from sync.tracker.protocol import Markup
 from tests.golden.situations import SITUATIONS
 
 COMMENTS = Path(__file__).parent / "comments"

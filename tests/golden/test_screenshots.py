@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from sync.markup import render
+from sync.model.tracker_data import Markup
 from sync.report.summary import summary
-from sync.tracker.protocol import Markup
 from tests.golden.screenshots import browse, chromium, draw, page
 from tests.golden.situations import SITUATIONS, at_risk
 

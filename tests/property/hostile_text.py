@@ -19,7 +19,7 @@ from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, 
 from sync.model.health import Override, Status
 from sync.model.tracker_data import Person
 from sync.report.view import SourceFreshness, View
-from sync.tracker.protocol import find_marker
+from sync.tracker.marker import find_marker
 from tests.golden.situations import NOW, SITUATIONS
 
 PARTS = (

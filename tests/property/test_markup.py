@@ -32,8 +32,8 @@ from sync.markup.document import (
 from sync.markup.html import html
 from sync.markup.terminal import terminal
 from sync.model.health import Status
+from sync.model.tracker_data import Markup
 from sync.report.summary import status_issue_body, status_issue_title, summary, transition
-from sync.tracker.protocol import Markup
 from tests.golden.situations import issue, milestone
 from tests.proof import TIMEOUT, Record, full, tried
 from tests.property import hostile_text

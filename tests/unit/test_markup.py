@@ -25,7 +25,7 @@ from sync.markup.document import (
 from sync.markup.html import html
 from sync.markup.terminal import terminal
 from sync.model.health import Status
-from sync.tracker.protocol import Markup
+from sync.model.tracker_data import Markup
 
 WIDE = 100_000
 

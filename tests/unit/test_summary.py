@@ -11,13 +11,12 @@ from sync.markup.document import Document, Lines, is_ours
 from sync.markup.terminal import terminal
 from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
-from sync.model.tracker_data import DueDate
+from sync.model.tracker_data import DueDate, Markup
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
 from sync.report.reasons import reason_sentence
 from sync.report.summary import status_issue_body, status_issue_title, summary, transition
 from sync.report.view import Changes, View, meaning
-from sync.tracker.protocol import Markup
 from tests.golden.situations import DUE, NOW, SITUATIONS, at_risk, done, health, issue, milestone, on_track, view
 
 
