@@ -18,7 +18,7 @@ __all__ = ["engine"]
 _RUNS = count()
 
 
-def engine(source: Connection, store: Store, clock: Callable[[], datetime], **given: Any) -> Engine:
+def engine(connection: Connection, store: Store, clock: Callable[[], datetime], **given: Any) -> Engine:
     """One of a run of its own. ``given`` takes the place of what would be filled in."""
     filled: dict[str, Any] = {
         "instance": "acme",
@@ -28,4 +28,4 @@ def engine(source: Connection, store: Store, clock: Callable[[], datetime], **gi
         "holder": "here:1:1",
         **given,
     }
-    return Engine(sources=[source], store=store, clock=clock, **filled)
+    return Engine(connections=[connection], store=store, clock=clock, **filled)

@@ -122,14 +122,14 @@ class World:
     def __init__(self, *pages: Page, share: str = "none") -> None:
         self.store = Store.memory(lambda: NOW)
         self.trackers: dict[str, MemoryTracker] = {}
-        self.sources: list[Connection] = []
+        self.connections: list[Connection] = []
         for page in pages:
             name = page.projects[0].id
             tracker = MemoryTracker(lambda: NOW, pages=[page])
             connector = MemoryConnector(tracker, name=name, source=f"memory://{name}")
             self.trackers[name] = tracker
             keys = tuple(project.key for project in page.projects)
-            self.sources.append(Connection(name=name, connector=connector, projects=keys, share=share))
+            self.connections.append(Connection(name=name, connector=connector, projects=keys, share=share))
             self.store.save(connector.base_url, page, NOW)
             self.store.watch(name, connector.base_url, {project.id for project in page.projects}, only=True)
 
@@ -143,4 +143,4 @@ class World:
     ) -> Portfolio:
         """Assess all milestones; by default as a replay."""
         book = AssessmentRules(RULES, calendar or Calendar.plain(), joints=joints, dependencies=tuple(dependencies))
-        return build_portfolio(Snapshot(self.store, self.sources, at, book, replay=replay))
+        return build_portfolio(Snapshot(self.store, self.connections, at, book, replay=replay))

@@ -156,14 +156,14 @@ def installation(
 ) -> Iterator[Engine]:
     """An engine over these connections, pulled, and assessed a week ago, yesterday and now; ``stale`` fails at last."""
     clock = [NOW - 7 * DAY]
-    sources = []
+    connections = []
     for name, held in pages.items():
         tracker = MemoryTracker(lambda: clock[0], pages=list(held))
         connector = MemoryConnector(tracker, name, f"memory://{name}")
         projects = tuple(project.key for page in held for project in page.projects)
-        sources.append(Connection(name=name, connector=connector, projects=projects))
+        connections.append(Connection(name=name, connector=connector, projects=projects))
     with Engine(
-        sources=sources,
+        connections=connections,
         store=Store.memory(lambda: clock[0]),
         instance="test",
         clock=lambda: clock[0],
@@ -175,7 +175,8 @@ def installation(
         for back in (7, 1, 0) if daily else (0,):
             clock[0] = NOW - back * DAY
             if back == 0 and stale:
-                next(s for s in sources if s.name == stale).connector.fail["pull"] = [TrackerError(stale, "no answer")]  # type: ignore[attr-defined]
+                (down,) = (connection.connector for connection in connections if connection.name == stale)
+                down.fail["pull"] = [TrackerError(stale, "no answer")]  # type: ignore[attr-defined]
             engine.pull()
             if daily:
                 engine.assess()
@@ -184,11 +185,11 @@ def installation(
 
 
 def reading(engine: Engine) -> Snapshot:
-    return Snapshot(engine.store, engine.sources, NOW, engine.rules)
+    return Snapshot(engine.store, engine.connections, NOW, engine.rules)
 
 
 def contents(engine: Engine, audience: Audience = OPERATOR) -> Contents:
-    return gather(engine.store, engine.sources, NOW, engine.rules, audience)
+    return gather(engine.store, engine.connections, NOW, engine.rules, audience)
 
 
 def small() -> dict[str, Sequence[Page]]:

@@ -26,7 +26,7 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.managed_block import BlockChangedError, replace_block
 from sync.tracker.marker import with_marker
 
 __all__ = ["Writer"]
@@ -162,7 +162,7 @@ class Writer:
         )
         try:
             text = replace_block(milestone.description or "", action.lines, action.instance, action.was)
-        except NotThereError:
+        except BlockChangedError:
             detail = "somebody changed the description since it was read; run again"
             raise RefusedError(self._session.name, project, detail) from None
         self._session.patch(path, project, {"description": text})

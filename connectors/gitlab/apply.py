@@ -32,7 +32,7 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.managed_block import BlockChangedError, replace_block
 from sync.tracker.marker import with_marker
 
 __all__ = ["SET_HEALTH", "Writer"]
@@ -140,7 +140,7 @@ class Writer:
         )
         try:
             text = replace_block(milestone.description or "", action.lines, action.instance, action.was)
-        except NotThereError:
+        except BlockChangedError:
             detail = "somebody changed the description since it was read; run again"
             raise RefusedError(self._session.name, project, detail) from None
         self._session.change("put", path, project, {"description": text}, repeatable=True)

@@ -29,7 +29,7 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.managed_block import BlockChangedError, replace_block
 
 __all__ = ["Writer"]
 
@@ -92,7 +92,7 @@ class Writer:
         version = session.read(api_types.Version, path, project=project)
         try:
             text = replace_block(version.description or "", action.lines, action.instance, action.was)
-        except NotThereError:
+        except BlockChangedError:
             detail = "somebody changed the description since it was read; run again"
             raise RefusedError(session.name, project, detail) from None
         session.write("PUT", path, {"description": text}, project=project)

@@ -19,8 +19,7 @@ from sync.forecast.parameters import Rules
 from sync.forecast.throughput_calibration import own_multipliers
 from sync.forecast.throughput_calibration import replay as replayed
 from sync.forecast.track_record import StreamScore
-from sync.health import assess as health
-from sync.health.assess import AssessmentInputs
+from sync.health.assess import AssessmentInputs, assess, explain
 from sync.health.status import stale_health
 from sync.history.ledger import days
 from sync.history.membership_table import ledger_of
@@ -93,7 +92,7 @@ class Snapshot:
         milestones: list[AssessedMilestone] = []
         for group in self._groups:
             history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
-            healths = health.assess(history, list(group.milestones), self.at, self.rules.calendar, group.inputs)
+            healths = assess(history, list(group.milestones), self.at, self.rules.calendar, group.inputs)
             milestones += _assessed(group, healths, self._runs)
         return sorted(milestones, key=lambda milestone: milestone.written)
 
@@ -104,7 +103,7 @@ class Snapshot:
             for uid, milestone in group.milestones.items():
                 if rows.written(milestone) == written:
                     history, _ = self._histories.tables(rows.connection.tolerance, public=group.public)
-                    numbers = health.explain(history, uid, self.at, self.rules.calendar, group.inputs)
+                    numbers = explain(history, uid, self.at, self.rules.calendar, group.inputs)
                     due_dates = [due for due in rows.due_dates.get(milestone.id, ()) if due.seen <= self.at]
                     return numbers | {"due_dates": msgspec.to_builtins(due_dates)}
         return None
@@ -194,12 +193,12 @@ def _assessed(
 ) -> Iterator[AssessedMilestone]:
     """Combine each milestone with its health; it is unknown if the data of its project is stale."""
     rows = group.rows
-    for uid, verdict in healths.items():
+    for uid, health in healths.items():
         milestone, project = rows.milestones[uid], rows.project_of(uid)
         container, overrides = rows.containers[uid], rows.overrides(milestone)
         key = (rows.source, project.key)
         if key in runs.stale:
-            verdict = stale_health(verdict, runs.healths.get(uid), runs.stale[key])
+            health = stale_health(health, runs.healths.get(uid), runs.stale[key])
         yield AssessedMilestone(
             connection=rows.connection,
             project=project,
@@ -207,7 +206,7 @@ def _assessed(
             uid=uid,
             written=rows.written(milestone),
             stream=container.stream,
-            health=verdict,
+            health=health,
             memberships=rows.by_container.get(uid, ()),
             issues=rows.issues,
             due_dates=tuple(rows.due_dates.get(milestone.id, ())),

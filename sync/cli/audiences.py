@@ -27,9 +27,9 @@ def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
     if name == PUBLIC or name in configured:
         return configured.get(name, Audience(PUBLIC))
     projects = sorted(
-        f"{source.name}:{project.key}"
-        for source in engine.sources
-        for project in engine.store.projects(source.connector.base_url)
+        f"{connection.name}:{project.key}"
+        for connection in engine.connections
+        for project in engine.store.projects(connection.connector.base_url)
     )
     if name not in projects:
         raise typer.BadParameter(

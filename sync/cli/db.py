@@ -157,9 +157,9 @@ def _source(settings: Settings, name: str) -> str:
             f"no connection has the name {name!r}; the configuration has {', '.join(settings.connections)}"
         )
     alone = wiring.with_only(settings, name)
-    (source,) = wiring.build_connections(alone, {**dict.fromkeys(wiring.token_variables(alone), "-"), **os.environ})
-    source.connector.close()
-    return source.connector.base_url
+    (connection,) = wiring.build_connections(alone, {**dict.fromkeys(wiring.token_variables(alone), "-"), **os.environ})
+    connection.connector.close()
+    return connection.connector.base_url
 
 
 def _url(config: Path, *, verbose: bool) -> str:

@@ -77,7 +77,7 @@ def digest(
             )
             exit_with(REFUSED)
         portfolio = PortfolioSource(
-            engine.store, engine.sources, engine.rules, at or engine.clock(), replay=at is not None
+            engine.store, engine.connections, engine.rules, at or engine.clock(), replay=at is not None
         )
         outcomes = [
             outcome
@@ -97,7 +97,7 @@ def send_digests(engine: Engine, settings: Settings) -> list[SendOutcome]:
         return []
     outcomes: list[SendOutcome] = []
     try:
-        portfolio = PortfolioSource(engine.store, engine.sources, engine.rules, engine.clock())
+        portfolio = PortfolioSource(engine.store, engine.connections, engine.rules, engine.clock())
         for receiver in _receivers(settings, _audience_names(settings, []), portfolio):
             outcomes += send_due(portfolio, receiver, engine.run_id)
     except Exception:

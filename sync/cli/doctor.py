@@ -93,17 +93,18 @@ def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> It
 
 def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[DoctorFinding]:
     """Check one connection by itself, so that a missing secret of another connection does not matter."""
-    connection = settings.connections[name]
     alone = wiring.with_only(settings, name)
     try:
-        (source,) = wiring.build_connections(alone, environ)
+        (connection,) = wiring.build_connections(alone, environ)
     except ConfigurationError as error:
         return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in error.errors]
-    check = ConnectionCheck(name, source.connector, connection.projects, lambda key: settings.policy_for(name, key))
+    check = ConnectionCheck(
+        name, connection.connector, settings.connections[name].projects, lambda key: settings.policy_for(name, key)
+    )
     try:
         return examine_connection(check, wiring.clock)
     finally:
-        source.connector.close()
+        connection.connector.close()
 
 
 # --- the database ---------------------------------------------------------------------------------------------------

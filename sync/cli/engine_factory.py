@@ -19,7 +19,7 @@ from sync.model.audience import Audience
 from sync.model.joint import JointMilestone
 from sync.model.policy import Limits
 from sync.pull.progress import Progress
-from sync.pull.pull import Puller, Share
+from sync.pull.pull import Puller, RoundShare
 from sync.report.page_links import Pages
 from sync.store.lease import this_process
 from sync.store.store import Store
@@ -40,10 +40,10 @@ _VARIABLES: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: Share | None = None) -> Engine:
+def build_engine(settings: Settings, puller: Puller, *, run_id: str, share: RoundShare | None = None) -> Engine:
     """Build the configured engine on top of a puller."""
     return Engine(
-        sources=puller.sources,
+        connections=puller.connections,
         store=puller.store,
         instance=settings.instance,
         clock=puller.clock,
@@ -103,7 +103,7 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
     if errors:
         raise ConfigurationError(errors)
     return Engine(
-        sources=[_target_connection(kind, projects, environ) for kind, projects in projects_by_type.items()],
+        connections=[_target_connection(kind, projects, environ) for kind, projects in projects_by_type.items()],
         store=Store.memory(clock),
         instance="check",
         clock=clock,

@@ -348,9 +348,9 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {irregular[noun]}" if noun in irregular and count != 1 else phrases.plural(count, noun)
 
 
-def last_read_lines(sources: Iterable[ReadState], now: datetime) -> Iterator[Text]:
+def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text]:
     """One line with the last reading of each connection, and one for each of its projects that could not be read."""
-    for state in sources:
+    for state in states:
         when = f"{state.seen:%Y-%m-%d %H:%M} UTC, {_ago(state.seen, now)}" if state.seen else "never"
         yield Text(f"{state.connection}: last read {when}", style="dim")
         for project, at in state.stale.items():

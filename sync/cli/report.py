@@ -90,7 +90,9 @@ def write_report(
     from sync.site.build import build
     from sync.site.contents import gather
 
-    contents = gather(engine.store, engine.sources, at or engine.clock(), engine.rules, audience, replay=at is not None)
+    contents = gather(
+        engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
+    )
     data = msgspec.json.format(
         msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
     ).decode()

@@ -18,7 +18,7 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
     Deletes its comments and labels, and closes the status issues that it opened. Keeps what people wrote or edited.
     """
     with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
-        engine.sources = [replace(source, admits=_every_title) for source in engine.sources]
+        engine.connections = [replace(connection, admits=_every_title) for connection in engine.connections]
         engine.pull()
         assessed = engine.assess(keep=False)
         plan, unreached = handover.retire(engine, assessed)

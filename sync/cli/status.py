@@ -37,9 +37,9 @@ def status(
                 Console().print(output.score_lines(scores))
             return
         assessed = engine.assess(at, keep=False)
-        sources = read_states(engine)
+        states = read_states(engine)
         if as_json:
-            print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": sources})
+            print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": states})
         else:
             Console().print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
-            Console().print(*output.last_read_lines(sources, engine.clock()), sep="\n")
+            Console().print(*output.last_read_lines(states, engine.clock()), sep="\n")

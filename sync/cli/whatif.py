@@ -50,7 +50,7 @@ def whatif(
         at = parse_as_of(as_of)
         try:
             answer = answer_scenario(
-                engine.store, engine.sources, at or engine.clock(), engine.rules, scenario, replay=at is not None
+                engine.store, engine.connections, at or engine.clock(), engine.rules, scenario, replay=at is not None
             )
         except UnknownError as error:
             raise typer.BadParameter(str(error)) from None

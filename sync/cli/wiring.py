@@ -162,7 +162,7 @@ def build_puller(
         environ = {**dict.fromkeys(token_variables(settings), "-"), **environ}
     url = database_url(settings, environ)
     return Puller(
-        sources=build_connections(settings, environ, sleep),
+        connections=build_connections(settings, environ, sleep),
         store=Store.open(url, create=create, clock=clock),
         clock=clock,
         progress=progress,

@@ -74,7 +74,7 @@ class PortfolioSource:
     """The source of assessed milestones: the store at a time (UTC). ``replay``: the time is in the past."""
 
     store: Store
-    sources: Sequence[Connection]
+    connections: Sequence[Connection]
     rules: AssessmentRules
     at: datetime
     replay: bool = False
@@ -82,7 +82,7 @@ class PortfolioSource:
     def portfolio(self, audience: Audience) -> Portfolio:
         """Assess everything that an audience may read."""
         return build_portfolio(
-            Snapshot(self.store, self.sources, self.at, self.rules, replay=self.replay, audience=audience)
+            Snapshot(self.store, self.connections, self.at, self.rules, replay=self.replay, audience=audience)
         )
 
 

@@ -28,7 +28,7 @@ from sync.plan.desired import Plan
 from sync.plan.limits import over_limits
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
-from sync.pull.pull import Puller, Share, selected_connections
+from sync.pull.pull import Puller, RoundShare, selected_connections
 from sync.report.burnup import render_attachment
 from sync.report.page_links import Pages
 from sync.store.store import Store
@@ -50,7 +50,7 @@ class Engine:
     all connections.
     """
 
-    sources: Sequence[Connection]
+    connections: Sequence[Connection]
     store: Store
     instance: str
     clock: Callable[[], datetime]
@@ -59,7 +59,7 @@ class Engine:
     run_id: str
     holder: str
     progress: Progress = silent
-    share: Share | None = None
+    share: RoundShare | None = None
     pages: Pages | None = None
     """Addresses of the published report, to which comments link; None: no report is published."""
     puller: Puller | None = None
@@ -70,7 +70,7 @@ class Engine:
     """The last assessment, with joint milestones and dependencies; None before the first one."""
 
     def __post_init__(self) -> None:
-        self._puller = self.puller or Puller(self.sources, self.store, self.clock, self.progress)
+        self._puller = self.puller or Puller(self.connections, self.store, self.clock, self.progress)
         self.failures = self._puller.failures
         self.desired = DesiredBuilder(self.store, self.instance, self.rules, self.pages)
         self.observer = Observer(
@@ -108,7 +108,7 @@ class Engine:
     @property
     def active_connections(self) -> list[Connection]:
         """The connections whose trackers are asked and written to."""
-        return selected_connections(self.sources, self.share)
+        return selected_connections(self.connections, self.share)
 
     @property
     def joints(self) -> tuple[AssessedJointMilestone, ...]:
@@ -129,8 +129,8 @@ class Engine:
         with span("run", run=self.run_id):
             self.store.start_run(self.run_id, self.clock())
             if self.share is not None:
-                for source in self.active_connections:
-                    self.store.unwatch(source.name, source.connector.base_url, self.share.since - UNREAD)
+                for connection in self.active_connections:
+                    self.store.unwatch(connection.name, connection.connector.base_url, self.share.since - UNREAD)
             return self._write_back()
 
     def refresh(self) -> Result | None:
@@ -139,16 +139,16 @@ class Engine:
         None when no project is marked. Marks that arrive meanwhile stay for the next refresh; after a failure all do.
         """
         assert self.share is not None
-        (source,) = self.active_connections
-        marked_projects = self.store.changed_projects().get(source.name, {})
-        configured = tuple(project for project in source.projects if project in marked_projects)
+        (connection,) = self.active_connections
+        marked_projects = self.store.changed_projects().get(connection.name, {})
+        configured = tuple(project for project in connection.projects if project in marked_projects)
         if not configured:
-            self.store.clear_changed(source.name, marked_projects)
+            self.store.clear_changed(connection.name, marked_projects)
             return None
         self.share = replace(self.share, projects=configured)
         result = self.run()
         if not self.failures and not result.lease_held:
-            self.store.clear_changed(source.name, marked_projects)
+            self.store.clear_changed(connection.name, marked_projects)
         return result
 
     def _write_back(self) -> Result:
@@ -169,7 +169,7 @@ class Engine:
 
     def snapshot(self, at: datetime | None = None) -> Snapshot:
         """Return the store's rows for an assessment now, or for a replay of the time ``at`` (UTC)."""
-        return Snapshot(self.store, self.sources, at or self.clock(), self.rules, replay=at is not None)
+        return Snapshot(self.store, self.connections, at or self.clock(), self.rules, replay=at is not None)
 
     @span("assess")
     def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[AssessedMilestone]:
@@ -188,7 +188,7 @@ class Engine:
 
     def _save_assessment(self, portfolio: Portfolio) -> None:
         """Store the health of current milestones and joint ones, and closing records; stale ones are not stored."""
-        active = {source.name for source in self.active_connections}
+        active = {connection.name for connection in self.active_connections}
         fresh = [
             milestone
             for milestone in portfolio.milestones
@@ -230,8 +230,8 @@ class Engine:
         if result.refused:
             return
         trackers: dict[str, list[tuple[Connection, Action]]] = {}
-        for source, action in allowed:
-            trackers.setdefault(source.connector.base_url, []).append((source, action))
+        for connection, action in allowed:
+            trackers.setdefault(connection.connector.base_url, []).append((connection, action))
         writer = Writer(
             store=self.store,
             instance=self.instance,

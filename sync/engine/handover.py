@@ -80,7 +80,7 @@ def _observe_claimed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, C
     """Observe the claimed status issues. A failure is added to the engine's failures."""
     found: dict[str, StatusIssue] = {}
     boards = engine.store.places(OwnContent.BOARD)
-    for connection in engine.sources:
+    for connection in engine.connections:
         targets = [
             msgspec.structs.replace(engine.observer.target(milestone, boards.get(milestone.uid, ())), issue=claim.issue)
             for milestone, claim in issues
@@ -117,7 +117,7 @@ def adopt(
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
     """Return the plan that removes everything of this instance, and in words what the plan cannot reach."""
     observed, store = engine.observer.observe(assessed), engine.store
-    origins = {connection.connector.base_url for connection in engine.sources}
+    origins = {connection.connector.base_url for connection in engine.connections}
     optional = RetirementInput(
         milestones=assessed,
         observed=observed,

@@ -67,14 +67,14 @@ def read_states(engine: Engine) -> list[ReadState]:
     """Return the read state of each connection, from the store."""
     last_pulls, stale = engine.store.last_pulls(), engine.store.stale_projects()
     states = []
-    for source in engine.sources:
-        origin = source.connector.base_url
-        watched = engine.store.watched_projects(source.name, origin)
+    for connection in engine.connections:
+        origin = connection.connector.base_url
+        watched = engine.store.watched_projects(connection.name, origin)
         keys = {project.key for project in engine.store.projects(origin) if project.id in watched}
-        named = keys.union(source.projects)
+        named = keys.union(connection.projects)
         states.append(
             ReadState(
-                connection=source.name,
+                connection=connection.name,
                 source=origin,
                 seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
                 stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
@@ -102,7 +102,7 @@ def figures_of_run(engine: Engine, result: Result, started: datetime, exit_code:
         applied=len(result.written),
         skipped=len(result.plan.actions) - len(result.written),
         refused=len(result.refused),
-        failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
+        failures={name: failed[name] for name in [*(connection.name for connection in engine.connections), *failed]},
         requests=engine.requests,
         seen={state.connection: state.seen for state in read_states(engine)},
         succeeded=finished if exit_code == 0 else next((run.finished_at for run in runs if _is_good(run)), None),
@@ -114,7 +114,7 @@ def round_figures(engine: Engine, result: RoundResult, exit_code: int) -> Figure
     finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
     failed = Counter(result.failures) + Counter(failure.connection for failure in engine.failures)
-    runs = engine.store.last_runs(_BACK + 2 * len(engine.sources))
+    runs = engine.store.last_runs(_BACK + 2 * len(engine.connections))
     summaries = [msgspec.json.decode(run.summary) for run in runs if run.started_at >= result.since and run.summary]
     writes = {name: sum(summary[name] for summary in summaries) for name in ("planned", "applied", "refused")}
     return Figures(
@@ -128,7 +128,7 @@ def round_figures(engine: Engine, result: RoundResult, exit_code: int) -> Figure
         issues=None,
         skipped=writes["planned"] - writes["applied"],
         **writes,
-        failures={name: failed[name] for name in [*(source.name for source in engine.sources), *failed]},
+        failures={name: failed[name] for name in [*(connection.name for connection in engine.connections), *failed]},
         requests={},
         seen={state.connection: state.seen for state in read_states(engine)},
         succeeded=finished if exit_code == 0 else result.last_good,

@@ -94,4 +94,8 @@ def allowed_writes(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[tu
     """Return the planned writes that the policies of their projects allow, each with its connection."""
     connections = {milestone.uid: milestone.connection for milestone in assessed}
     writes = [(connections[action.milestone], action) for action in plan.actions]
-    return [(source, action) for source, action in writes if source.policy_of(action.project_key) is not Policy.PLAN]
+    return [
+        (connection, action)
+        for connection, action in writes
+        if connection.policy_of(action.project_key) is not Policy.PLAN
+    ]

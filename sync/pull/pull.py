@@ -24,7 +24,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.errors import TrackerError
 from sync.tracker.protocol import Page
 
-__all__ = ["Puller", "Share", "selected_connections"]
+__all__ = ["Puller", "RoundShare", "selected_connections"]
 
 log = structlog.get_logger("milesync")
 
@@ -33,7 +33,7 @@ HEAD_START = 0.05
 
 
 @dataclass(frozen=True)
-class Share:
+class RoundShare:
     """The part of a round that one process does: the connections whose trackers it asks and writes to.
 
     ``since`` is the start of the round (UTC): a project that another process has read after it counts as read.
@@ -45,16 +45,16 @@ class Share:
     projects: tuple[str, ...] | None = None
 
 
-def selected_connections(sources: Sequence[Connection], share: Share | None) -> list[Connection]:
+def selected_connections(connections: Sequence[Connection], share: RoundShare | None) -> list[Connection]:
     """Return the connections of the share; without a share, all."""
-    return [source for source in sources if share is None or source.name in share.connections]
+    return [connection for connection in connections if share is None or connection.name in share.connections]
 
 
 @dataclass
 class Puller:
     """Pull the trackers of connections into one store. Used in ``with``, it closes the connectors and the store."""
 
-    sources: Sequence[Connection]
+    connections: Sequence[Connection]
     store: Store
     clock: Callable[[], datetime]
     progress: Progress = silent
@@ -63,7 +63,7 @@ class Puller:
     """Number of issues pulled so far."""
     has_read_project: bool = False
     """At least one project was read to the end."""
-    share: Share | None = None
+    share: RoundShare | None = None
     _early_pull: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -78,14 +78,14 @@ class Puller:
         """Wait for an early pull, then close the connectors and the store."""
         if self._early_pull is not None:
             self._early_pull.exception()  # waits: it writes to the store
-        for source in self.sources:
-            source.connector.close()
+        for connection in self.connections:
+            connection.connector.close()
         self.store.close()
 
     @property
     def requests(self) -> dict[str, int]:
         """Requests sent so far, by connection."""
-        return {source.name: source.connector.requests for source in self.sources}
+        return {connection.name: connection.connector.requests for connection in self.connections}
 
     def start_early(self) -> None:
         """Start the pull of the next `run` now, in a thread, and return once it has had time to ask the trackers.
@@ -98,7 +98,7 @@ class Puller:
         wait([self._early_pull], HEAD_START)
 
     @span("pull")
-    def run(self, share: Share | None = None) -> None:
+    def run(self, share: RoundShare | None = None) -> None:
         """Bring the store up to date, or wait for the early pull. Failures are added to `failures`."""
         if self._early_pull is not None:
             self._early_pull.result()
@@ -108,47 +108,49 @@ class Puller:
         self._pull()
 
     def _pull(self) -> None:
-        wanted = selected_connections(self.sources, self.share)
-        side_by_side(self._pull_connection, wanted, [source.name for source in wanted])
+        wanted = selected_connections(self.connections, self.share)
+        side_by_side(self._pull_connection, wanted, [connection.name for connection in wanted])
 
-    def record_failure(self, source: Connection, project: str, error: Exception) -> None:
+    def record_failure(self, connection: Connection, project: str, error: Exception) -> None:
         """Add a failure of a connection, or of one of its projects, to `failures`, and log it."""
-        message = str(error) if isinstance(error, TrackerError) else f"{source.name}: {type(error).__name__}: {error}"
-        log.warning("failed", connection=source.name, project=project, error=message)
-        self.failures.append(Failure(source.name, project, message, error))
+        message = (
+            str(error) if isinstance(error, TrackerError) else f"{connection.name}: {type(error).__name__}: {error}"
+        )
+        log.warning("failed", connection=connection.name, project=project, error=message)
+        self.failures.append(Failure(connection.name, project, message, error))
 
-    def _pull_connection(self, source: Connection) -> None:
+    def _pull_connection(self, connection: Connection) -> None:
         """Pull one connection.
 
         Rows and cursors of a page are stored together, so that an interrupted pull continues where it stopped.
         """
-        origin, now = source.connector.base_url, self.clock()
-        self.progress("pull", source.name)
-        projects = source.projects if self.share is None or self.share.projects is None else self.share.projects
+        origin, now = connection.connector.base_url, self.clock()
+        self.progress("pull", connection.name)
+        projects = connection.projects if self.share is None or self.share.projects is None else self.share.projects
         cursors = self.store.cursors(origin)
         state = _PullState({project.id: project.key for project in self.store.projects(origin)})
         try:
-            self._save_pages(source, source.connector.pull(projects, cursors), state, now)
+            self._save_pages(connection, connection.connector.pull(projects, cursors), state, now)
             is_complete = not state.failed and self.share is None
-            self.store.watch(source.name, origin, state.seen, only=is_complete)
-            self._note_patterns(source, projects, state, now)
+            self.store.watch(connection.name, origin, state.seen, only=is_complete)
+            self._note_patterns(connection, projects, state, now)
         except Exception as error:
             if not isinstance(error, TrackerError):
-                log.exception("the connector failed", connection=source.name)
-            self.record_failure(source, "", error)
-            self.store.watch(source.name, origin, state.seen, only=False)
-            for project in {*projects, *self._watched_keys(source, state)} - self._read_by_others(source):
+                log.exception("the connector failed", connection=connection.name)
+            self.record_failure(connection, "", error)
+            self.store.watch(connection.name, origin, state.seen, only=False)
+            for project in {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection):
                 self.store.note_pull(origin, project, now, str(error))
 
-    def _save_pages(self, source: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
+    def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
         """Store the pages of a connection one by one, with the outcome of each project."""
-        origin = source.connector.base_url
+        origin = connection.connector.base_url
         for page in pages:
             self.store.save(origin, page, now)
             state.keys |= {project.id: project.key for project in page.projects}
             state.seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
             self.issue_count += len(page.issues)
-            self.progress("pull", f"{source.name}: {self.issue_count} issues")
+            self.progress("pull", f"{connection.name}: {self.issue_count} issues")
             self.has_read_project |= bool(page.complete)
             for project in page.complete:
                 key = state.keys.get(project, project)
@@ -156,35 +158,35 @@ class Puller:
                 self.store.note_pull(origin, key, now, None)
             for project, error in page.failed.items():
                 state.failed[project] = error
-                self.record_failure(source, project, error)
+                self.record_failure(connection, project, error)
                 self.store.note_pull(origin, project, now, str(error))
 
-    def _note_patterns(self, source: Connection, projects: Sequence[str], state: _PullState, now: datetime) -> None:
+    def _note_patterns(self, connection: Connection, projects: Sequence[str], state: _PullState, now: datetime) -> None:
         """Store the outcome of configured patterns, which are no projects, and of the projects behind failed ones.
 
         No page calls a pattern complete: it is good when it did not fail.
         """
-        origin = source.connector.base_url
+        origin = connection.connector.base_url
         stale = {key for url, key in self.store.stale_projects() if url == origin}
         for pattern in stale.intersection(projects) - state.failed.keys():
             self.store.note_pull(origin, pattern, now, None)
-        known = self._watched_keys(source, state)
+        known = self._watched_keys(connection, state)
         for entry, error in state.failed.items():
             if entry not in known:
-                unread = known - state.read - state.failed.keys() - self._read_by_others(source)
-                for project in _projects_behind(entry, unread, source.projects):
+                unread = known - state.read - state.failed.keys() - self._read_by_others(connection)
+                for project in _projects_behind(entry, unread, connection.projects):
                     self.store.note_pull(origin, project, now, str(error))
 
-    def _watched_keys(self, source: Connection, state: _PullState) -> set[str]:
+    def _watched_keys(self, connection: Connection, state: _PullState) -> set[str]:
         """Return the keys of the projects that the connection is known to have."""
-        watched = self.store.watched_projects(source.name, source.connector.base_url)
+        watched = self.store.watched_projects(connection.name, connection.connector.base_url)
         return {state.keys[project] for project in watched & state.keys.keys()}
 
-    def _read_by_others(self, source: Connection) -> set[str]:
+    def _read_by_others(self, connection: Connection) -> set[str]:
         """Return the keys of the connection's projects that other processes have read to the end in this round."""
         if self.share is None:
             return set()
-        origin, since = source.connector.base_url, self.share.since
+        origin, since = connection.connector.base_url, self.share.since
         return {key for (url, key), at in self.store.last_pulls().items() if url == origin and at >= since}
 
 

@@ -83,7 +83,7 @@ class Contents:
 
 def gather(
     store: Store,
-    sources: Sequence[Connection],
+    connections: Sequence[Connection],
     at: datetime,
     book: AssessmentRules,
     audience: Audience,
@@ -91,7 +91,7 @@ def gather(
     replay: bool = False,
 ) -> Contents:
     """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
-    reading = Snapshot(store, sources, at, book, replay=replay, audience=audience)
+    reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
     portfolio = build_portfolio(reading)
     assessed = [milestone for milestone in portfolio.milestones if audience.is_shown(milestone.written)]
     joints = _readable_joints(portfolio.joints, audience)
@@ -102,7 +102,7 @@ def gather(
     paged = [(milestone, row) for milestone, row in zip(assessed, rows, strict=True) if row.page]
     joint_rows = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
     rows += [row for _, row in joint_rows]
-    tables = reading.history(sources[0])[0]
+    tables = reading.history(connections[0])[0]
     reliabilities = date_reliabilities(tables, at, book.calendar, reading.scores)
     assessments = _earlier_assessments(store, reading, audience)
     return Contents(
@@ -113,10 +113,10 @@ def gather(
         rows=tuple(worst_first(rows)),
         span=date_range([row.health for row in rows if row.health.status is not Status.DONE], at.date()),
         since=tuple(
-            _changes_since(store, sources, at - timedelta(days=days), word, book, audience, rows)
+            _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
-        stale=() if replay else _stale_projects(store, sources, audience),
+        stale=() if replay else _stale_projects(store, connections, audience),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
         joint_pages=tuple(joint_page(joint, row, assessments.get(joint.written, ())) for joint, row in joint_rows),
@@ -127,7 +127,7 @@ def gather(
 
 def _changes_since(
     store: Store,
-    sources: Sequence[Connection],
+    connections: Sequence[Connection],
     at: datetime,
     word: str,
     book: AssessmentRules,
@@ -138,7 +138,7 @@ def _changes_since(
     then = store.as_of(at, audience.name)
     is_recomputed = not then
     if is_recomputed:
-        then = _summaries(build_portfolio(Snapshot(store, sources, at, book, replay=True, audience=audience)))
+        then = _summaries(build_portfolio(Snapshot(store, connections, at, book, replay=True, audience=audience)))
     shown = [row for row in rows if row.health.status is not Status.DONE or row.uid in then]
     return ChangesSince(at, word, tuple(changes(shown, then)), is_recomputed)
 
@@ -153,19 +153,19 @@ def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audienc
     return [joint for joint in joints if audience.is_shown(joint.written) and not (audience.name and joint.missing)]
 
 
-def _stale_projects(store: Store, sources: Sequence[Connection], audience: Audience) -> tuple[StaleProject, ...]:
+def _stale_projects(store: Store, connections: Sequence[Connection], audience: Audience) -> tuple[StaleProject, ...]:
     """Return the projects whose last pull failed, never pulled ones included.
 
     An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
     the report for everybody lists it.
     """
     failed, stale = store.stale_projects(), set[tuple[str, datetime | None]]()
-    for source in sources:
-        origin = source.connector.base_url
-        watched = store.watched_projects(source.name, origin)
-        pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(source.name, p)}
-        keys = pulled.union(source.projects) if audience is OPERATOR else pulled
-        stale |= {(f"{source.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
+    for connection in connections:
+        origin = connection.connector.base_url
+        watched = store.watched_projects(connection.name, origin)
+        pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(connection.name, p)}
+        keys = pulled.union(connection.projects) if audience is OPERATOR else pulled
+        stale |= {(f"{connection.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
     return tuple(StaleProject(name, since) for name, since in sorted(stale, key=lambda pair: pair[0]))
 
 

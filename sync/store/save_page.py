@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
 from sync.model.tracker_data import RULE_ID_PREFIX, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
 from sync.store import tables as schema
-from sync.store.tables import Origin
+from sync.store.tables import EventOrigin
 from sync.store.upsert import chunks, upsert
 from sync.tracker.protocol import Page
 
@@ -78,13 +78,13 @@ def _due_dates(
     """Replace the due dates from the tracker's history, and save a due date that differs from the last one seen."""
     table = schema.due_date
     for ids in chunks(list(histories)):
-        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.milestone.in_(ids)
+        mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.milestone.in_(ids)
         connection.execute(delete(table).where(mine))
     rows = [
         {
             "source": source,
             "milestone": key,
-            "origin": Origin.TRACKER,
+            "origin": EventOrigin.TRACKER,
             "seen": note.seen,
             "due": note.due,
             "actor_id": note.by.id if note.by else None,
@@ -105,7 +105,7 @@ def _due_dates(
         {
             "source": source,
             "milestone": key,
-            "origin": Origin.SNAPSHOT,
+            "origin": EventOrigin.SNAPSHOT,
             "seen": at,
             "due": value,
             "after": before.get(moved.get(key, "")),
@@ -299,19 +299,21 @@ def _histories(
     stale = {row.id for row in page.issues} - new.keys()
     table = schema.event
     rows = {
-        key: [_event_row(source, key, Origin.TRACKER, n, event) for n, event in enumerate(sorted(events, key=_order))]
+        key: [
+            _event_row(source, key, EventOrigin.TRACKER, n, event) for n, event in enumerate(sorted(events, key=_order))
+        ]
         for key, events in page.histories.items()
         if key not in stale
     }
     stored: dict[str, list[dict[str, Any]]] = {}
     # an issue that is new with this page has no stored events
     for ids in chunks([key for key in rows if key in known or key not in new]):
-        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.issue.in_(ids)
         for row in connection.execute(select(table).where(mine).order_by(table.c.issue, table.c.n)):
             stored.setdefault(row.issue, []).append(row._asdict())
     changed = {key: events for key, events in rows.items() if events != stored.get(key, [])}
     for ids in chunks([key for key in changed if key in stored]):
-        mine = (table.c.source == source) & (table.c.origin == Origin.TRACKER) & table.c.issue.in_(ids)
+        mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.issue.in_(ids)
         connection.execute(delete(table).where(mine))
     flat = [row for events in changed.values() for row in events]
     upsert(connection, table, flat)
@@ -332,18 +334,18 @@ def _add_snapshots(connection: Connection, source: int, events: Sequence[Event])
     table = schema.event
     next_n: dict[str, int] = {}
     for ids in chunks({event.issue for event in events}):
-        mine = (table.c.source == source) & (table.c.origin == Origin.SNAPSHOT) & table.c.issue.in_(ids)
+        mine = (table.c.source == source) & (table.c.origin == EventOrigin.SNAPSHOT) & table.c.issue.in_(ids)
         query = select(table.c.issue, func.count()).where(mine).group_by(table.c.issue)
         next_n.update((key, n) for key, n in connection.execute(query))
     rows = []
     for event in events:
         n = next_n.get(event.issue, 0)
         next_n[event.issue] = n + 1
-        rows.append(_event_row(source, event.issue, Origin.SNAPSHOT, n, event))
+        rows.append(_event_row(source, event.issue, EventOrigin.SNAPSHOT, n, event))
     upsert(connection, table, rows)
 
 
-def _event_row(source: int, issue: str, origin: Origin, n: int, event: Event) -> dict[str, Any]:
+def _event_row(source: int, issue: str, origin: EventOrigin, n: int, event: Event) -> dict[str, Any]:
     actor = event.actor
     return {
         "source": source,

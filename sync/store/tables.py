@@ -45,8 +45,8 @@ __all__ = [
     "BulkType",
     "Delivery",
     "EnumText",
+    "EventOrigin",
     "Json",
-    "Origin",
     "UtcMicroseconds",
 ]
 
@@ -61,7 +61,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Origin(StrEnum):
+class EventOrigin(StrEnum):
     """Source of an event: the tracker's own history, or a difference between two pulls."""
 
     TRACKER = "tracker"
@@ -271,7 +271,7 @@ due_date = _table(
     _source(),
     Column("milestone", TrackerText, nullable=False),
     Column("seen", UtcMicroseconds, nullable=False),
-    Column("origin", EnumText(Origin), nullable=False),
+    Column("origin", EnumText(EventOrigin), nullable=False),
     Column("due", Date),
     Column("after", UtcMicroseconds),
     Column("actor_id", TrackerText),
@@ -327,7 +327,7 @@ event = _table(
     ("source", "issue", "origin", "n"),
     _source(),
     Column("issue", TrackerText, nullable=False),
-    Column("origin", EnumText(Origin), nullable=False),
+    Column("origin", EnumText(EventOrigin), nullable=False),
     Column("n", Integer, nullable=False),
     Column("at", UtcMicroseconds, nullable=False),
     Column("kind", EnumText(EventKind), nullable=False),

@@ -13,7 +13,7 @@ from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository, rows_of
 from sync.store.save_page import SavedCounts, save_page
-from sync.store.tables import Origin
+from sync.store.tables import EventOrigin
 from sync.store.upsert import chunks, reader, upsert
 from sync.tracker.protocol import Page
 
@@ -201,7 +201,7 @@ class TrackerData(Repository):
         """Save earlier due dates of a milestone (id); an existing note of the same time is not changed."""
         n = self._number(source)
         rows = [
-            {"source": n, "milestone": milestone, "origin": Origin.SNAPSHOT, "seen": note.seen, "due": note.due}
+            {"source": n, "milestone": milestone, "origin": EventOrigin.SNAPSHOT, "seen": note.seen, "due": note.due}
             for note in notes
         ]
         with writing(self._engine) as connection:

@@ -32,7 +32,7 @@ from sync.tracker.errors import (
     UncertainError,
     UnreachableError,
 )
-from sync.tracker.managed_block import NotThereError, replace_block
+from sync.tracker.managed_block import BlockChangedError, replace_block
 from sync.tracker.marker import find_marker, status_issue_of, with_marker
 from sync.tracker.observed import (
     Attached,
@@ -56,6 +56,7 @@ __all__ = [
     "Attach",
     "Attached",
     "AuthError",
+    "BlockChangedError",
     "Board",
     "BoardUpdate",
     "BusyError",
@@ -78,7 +79,6 @@ __all__ = [
     "LimitedError",
     "MalformedError",
     "MoveLabel",
-    "NotThereError",
     "Observed",
     "OurComment",
     "Page",

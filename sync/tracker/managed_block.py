@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from sync.tracker.marker import canonical
 
-__all__ = ["ManagedBlock", "NotThereError", "find_block", "replace_block", "wrap_block"]
+__all__ = ["BlockChangedError", "ManagedBlock", "find_block", "replace_block", "wrap_block"]
 
 
 class ManagedBlock(Struct, frozen=True):
@@ -35,7 +35,7 @@ class ManagedBlock(Struct, frozen=True):
         return self.mark != _digest(self.text, of)
 
 
-class NotThereError(Exception):
+class BlockChangedError(Exception):
     """The lines to be replaced have changed or are missing."""
 
 
@@ -64,11 +64,11 @@ def wrap_block(words: str, of: str, instance: str, *, plain: bool) -> str:
 def replace_block(text: str, lines: str, instance: str, was: str) -> str:
     """Return the text with our lines replaced, added at its end, or (``lines`` empty) removed.
 
-    ``was`` is the expected mark of the present lines, empty for none. Raises `NotThereError` if the mark differs.
+    ``was`` is the expected mark of the present lines, empty for none. Raises `BlockChangedError` if the mark differs.
     """
     block = find_block(text, instance)
     if (block.mark if block else "") != was:
-        raise NotThereError
+        raise BlockChangedError
     if block is None:
         gap = "" if not text else "\n" if text.endswith("\n\n") else "\n\n" if not text.endswith("\n") else "\n"
         return f"{text}{gap}{lines}"

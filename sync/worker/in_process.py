@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from sync.pull.pull import Share
+from sync.pull.pull import RoundShare
 from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
@@ -61,7 +61,7 @@ class InProcessRefresher:
 
     def _refresh(self, name: str) -> None:
         clock, due_times = self._environment.clock, self._due_by_connection
-        share = Share((name,), clock())
+        share = RoundShare((name,), clock())
         spec = JobSpec(uuid.uuid4().hex[:12], share, may_write=True, progress=self._check, sleep=self._sleep)
         attempt = self._attempts_by_connection[name] = self._attempts_by_connection.get(name, 0) + 1
         due_times[name] = clock() + FAILURE_RETRY  # stays if this crashes

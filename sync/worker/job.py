@@ -9,7 +9,7 @@ from datetime import datetime
 from sync.engine.engine import Engine
 from sync.engine.result import Result, RoundResult
 from sync.pull.progress import Progress
-from sync.pull.pull import Share
+from sync.pull.pull import RoundShare
 
 __all__ = ["JobEnvironment", "JobSpec", "Stopping"]
 
@@ -27,7 +27,7 @@ class JobSpec:
     """
 
     run_id: str
-    share: Share | None
+    share: RoundShare | None
     may_write: bool
     progress: Progress
     sleep: Callable[[float], None]

@@ -32,7 +32,7 @@ from procrastinate.jobs import Job, Status
 
 from sync.engine.engine import Engine
 from sync.pull.progress import Failure
-from sync.pull.pull import Share
+from sync.pull.pull import RoundShare
 from sync.store.database import StoreError
 from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
@@ -138,7 +138,7 @@ class Tasks:
         configured = tuple(project for project in projects if project in self._environment.connections[connection])
         if not configured:
             return  # the configuration has changed since the round began
-        share = Share((connection,), datetime.fromisoformat(since), configured)
+        share = RoundShare((connection,), datetime.fromisoformat(since), configured)
         with self._engine(context, share, may_write=False) as engine:
             engine.pull()
             requests = engine.requests.get(connection, 0)
@@ -146,7 +146,7 @@ class Tasks:
             self._raise_outcome(tried, engine.failures, lease_held=False)
 
     def _write(self, context: JobContext, connection: str, since: str, whole: bool = True, tried: int = 0) -> None:
-        share = Share((connection,), datetime.fromisoformat(since))
+        share = RoundShare((connection,), datetime.fromisoformat(since))
         try:
             with self._engine(context, share, may_write=True) as engine:
                 started = engine.clock()
@@ -158,7 +158,7 @@ class Tasks:
             self._control.call(self._schedule_check(arguments))
 
     def _refresh(self, context: JobContext, connection: str, tried: int = 0) -> None:
-        share = Share((connection,), self._environment.clock())
+        share = RoundShare((connection,), self._environment.clock())
         with self._engine(context, share, may_write=True) as engine:
             started = engine.clock()
             result = engine.refresh()
@@ -205,7 +205,7 @@ class Tasks:
     # --- one step ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _engine(self, context: JobContext, share: Share | None, *, may_write: bool) -> Iterator[Engine]:
+    def _engine(self, context: JobContext, share: RoundShare | None, *, may_write: bool) -> Iterator[Engine]:
         """Open an engine for one step. Its run id is in every log line; exceptions become outcomes of the job."""
         spec = JobSpec(
             run_id=uuid.uuid4().hex[:12],

@@ -132,10 +132,10 @@ def run(database: Path) -> None:
     from sync.store.store import Store
     from sync.tracker.connection import Connection
 
-    source = Connection(name="x", connector=Silent(), projects=("acme/*",))  # type: ignore[arg-type]
+    connection = Connection(name="x", connector=Silent(), projects=("acme/*",))  # type: ignore[arg-type]
     store = Store.open(f"sqlite:///{database}", create=False, clock=lambda: datetime.now(UTC))
     with Engine(
-        sources=[source],
+        connections=[connection],
         store=store,
         instance="bench",
         clock=lambda: datetime.now(UTC),

@@ -95,7 +95,7 @@ class Team:
         return made
 
     def engine(self, **more: Any) -> Engine:
-        """One round's engine; ``more`` goes into its source."""
+        """One round's engine; ``more`` goes into its connection."""
         self.rounds += 1
         fields: dict[str, Any] = {
             "projects": (self.project.key,),
@@ -103,7 +103,7 @@ class Team:
             **more,
         }
         return Engine(
-            sources=[Connection(name="x", connector=self.connector(), **fields)],
+            connections=[Connection(name="x", connector=self.connector(), **fields)],
             store=self.store,
             instance=INSTANCE,
             clock=self.clock,

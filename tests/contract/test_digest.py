@@ -70,7 +70,7 @@ class Place:
         self.receiver = Receiver(AUDIENCE, rhythm, Speaker(load_language("en")), ways)
 
     def where(self, at: datetime = NOW) -> PortfolioSource:
-        return PortfolioSource(self.world.store, self.world.sources, AssessmentRules(RULES), at)
+        return PortfolioSource(self.world.store, self.world.connections, AssessmentRules(RULES), at)
 
     def told(self, at: datetime = NOW) -> dict[str, SendOutcome]:
         self.world.store._clock = lambda: at

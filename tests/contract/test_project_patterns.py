@@ -106,8 +106,8 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
 
     def verdicts(store: Store) -> dict[str, bool]:
         with closing(side.connect()) as connector:
-            source = Connection(name="side", connector=connector, projects=(word, side.other))
-            made = engine(source, store, side.now).run().assessed
+            connection = Connection(name="side", connector=connector, projects=(word, side.other))
+            made = engine(connection, store, side.now).run().assessed
         side.pass_time(3600)
         return {milestone.project.key: milestone.health.unknown is UnknownCause.STALE for milestone in made}
 

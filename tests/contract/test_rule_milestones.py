@@ -165,8 +165,8 @@ def test_it_is_a_member_of_a_joint_milestone(side: SandboxSide, store: Store) ->
     connector = side.made[-1]
     store.watch("x", connector.base_url, {p.id for p in store.projects(connector.base_url)}, only=True)
     joint = JointMilestone(name="Launch", members=("x:*~launch",))
-    source = Connection(name="x", connector=connector, projects=(side.project, side.other), admits=lambda *_: False)
-    reading = Snapshot(store, [source], side.now(), AssessmentRules(joints=(joint,)))
+    connection = Connection(name="x", connector=connector, projects=(side.project, side.other), admits=lambda *_: False)
+    reading = Snapshot(store, [connection], side.now(), AssessmentRules(joints=(joint,)))
     whole = build_portfolio(reading)
     [made] = whole.joints
     assert [milestone.written for milestone in made.members] == [f"x:{side.project}~launch"], (

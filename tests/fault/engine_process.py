@@ -103,14 +103,14 @@ def work(job: Job) -> Result:
         sleep=lambda _: None,
         concurrency=2,
     )
-    source = Connection(
+    connection = Connection(
         name=job.kind,
         connector=connect(kind, setup),
         projects=(job.project,),
         policy_of=lambda _: Policy.CREATE,
     )
     with Engine(
-        sources=[source],
+        connections=[connection],
         store=Stopped.for_(job),
         instance="acme",
         clock=lambda: job.now,

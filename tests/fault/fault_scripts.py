@@ -228,14 +228,14 @@ _RULES = AssessmentRules()
 
 def run(connector: FaultyConnector, store: Store) -> Result:
     """One run of the engine, as a process of its own would do it."""
-    source = Connection(
+    connection = Connection(
         name="memory",
         connector=connector,
         projects=("acme/app",),
         policy_of=lambda project: Policy.CREATE,
         zone=ZoneInfo("UTC"),
     )
-    return engine(source, store, connector.scene.clock, rules=_RULES).run()
+    return engine(connection, store, connector.scene.clock, rules=_RULES).run()
 
 
 def check(scene: Scene) -> None:

@@ -23,9 +23,9 @@ from tests.journal_rows import unfinished_writes
 
 
 def engine(store: Store, *connectors: FaultyConnector, holder: str = "here:1:1") -> Engine:
-    """An engine over these connections; their names are those of their sources."""
+    """An engine over these connections; their names are the base URLs of their trackers."""
     return Engine(
-        sources=[
+        connections=[
             Connection(
                 name=connector.base_url, connector=connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
             )

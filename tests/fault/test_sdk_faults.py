@@ -55,8 +55,10 @@ def filled(sandbox: Sandbox, kind: str) -> SandboxSide:
 def run(side: SandboxSide, store: Store, connector: Connector | None = None) -> Result:
     """One run of the engine with a connector of its own."""
     with closing(connector or side.connect()) as used:
-        source = Connection(name="side", connector=used, projects=(side.project,), policy_of=lambda _: Policy.CREATE)
-        return engine(source, store, side.now).run()
+        connection = Connection(
+            name="side", connector=used, projects=(side.project,), policy_of=lambda _: Policy.CREATE
+        )
+        return engine(connection, store, side.now).run()
 
 
 troubles: st.SearchStrategy[InjectedFault | None] = st.sampled_from([*InjectedFault, None])

@@ -17,7 +17,7 @@ from sync.cli.wiring import connect
 from sync.engine.engine import Engine
 from sync.model.policy import Limits, Policy
 from sync.pull.progress import silent
-from sync.pull.pull import Share
+from sync.pull.pull import RoundShare
 from sync.store.lease import this_process
 from sync.store.store import Store
 from sync.tracker.actions import Action
@@ -80,10 +80,10 @@ class _NotedEngine(Engine):
             self.shift.note(connection=name, began=self.began)
 
 
-def engine(shift: Shift, run_id: str, share: Share | None = None, progress: Any = silent) -> Engine:
+def engine(shift: Shift, run_id: str, share: RoundShare | None = None, progress: Any = silent) -> Engine:
     """An engine over all connections, as `sync.cli.wiring` makes one."""
 
-    def source(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Connection:
+    def configured(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Connection:
         secrets = SECRETS if kind == "jira" else {"token": SECRETS["token"]}
         setup = Setup(name=name, url=url, secrets=secrets, clock=_now, sleep=lambda _: None, concurrency=2)
         return Connection(name, connect(kind, setup), projects, policy_of=lambda _: Policy.CREATE)
@@ -91,7 +91,7 @@ def engine(shift: Shift, run_id: str, share: Share | None = None, progress: Any 
     store = _Noted.open(shift.database, create=False, clock=_now)
     store.shift = shift
     made = _NotedEngine(
-        sources=[source(name, *connection) for name, connection in shift.connections.items()],
+        connections=[configured(name, *fields) for name, fields in shift.connections.items()],
         store=store,
         instance="acme",
         clock=_now,

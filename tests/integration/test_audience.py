@@ -49,7 +49,7 @@ def test_what_is_shown_is_named_letter_by_letter_or_by_a_star() -> None:
 
 def _reading(world: World, audience: Audience) -> Snapshot:
     book = AssessmentRules(RULES, joints=(BOTH,), dependencies=((running("vault"), running("app")),))
-    return Snapshot(world.store, world.sources, NOW, book, audience=audience)
+    return Snapshot(world.store, world.connections, NOW, book, audience=audience)
 
 
 def _told(reading: Snapshot) -> dict[str, Health]:
@@ -95,7 +95,7 @@ def test_what_was_said_to_another_audience_is_no_record_of_the_comments() -> Non
             for name in audiences
         ]
         world.store.save_health("run", more)
-        return Snapshot(world.store, world.sources, NOW, AssessmentRules(RULES)).scores
+        return Snapshot(world.store, world.connections, NOW, AssessmentRules(RULES)).scores
 
     assert scored()
     assert scored() == scored("board")

@@ -225,14 +225,14 @@ class Drawing(World):
         self.also = OptionalOutputs(picture=True)
 
     def go(self, limits: Limits | None = None) -> Result:
-        self.source = Connection(
+        self.connection = Connection(
             name="memory",
             connector=self.connector,
             projects=("acme/app",),
             policy_of=lambda _: Policy.CREATE,
             optional_outputs_of=lambda _: self.also,
         )
-        return self.engine(self.source, limits=limits).run()
+        return self.engine(self.connection, limits=limits).run()
 
     @property
     def attached(self) -> list[str]:
@@ -326,7 +326,7 @@ def test_what_the_tracker_refuses_ends_nothing_else(world: Drawing) -> None:
 
 def test_retire_takes_it_away(world: Drawing) -> None:
     world.go()
-    engine = world.engine(world.source)
+    engine = world.engine(world.connection)
     plan, _ = retire(engine, engine.assess())
     assert sum(isinstance(action, Detach) for action in plan.actions) == 1
 
@@ -367,7 +367,7 @@ def test_a_picture_that_cannot_be_made_stops_no_run(world: Drawing, monkeypatch:
 
 
 def assessed(world: Drawing, at: Any = None) -> AssessedMilestone:
-    (milestone,) = world.engine(world.source).assess(at, keep=False)
+    (milestone,) = world.engine(world.connection).assess(at, keep=False)
     return milestone
 
 

@@ -80,13 +80,13 @@ class World:
         self.connector = MemoryConnector(self.tracker)
         self.runs = 0
 
-    def engine(self, *sources: Connection, limits: Limits | None = None) -> Engine:
+    def engine(self, *connections: Connection, limits: Limits | None = None) -> Engine:
         self.runs += 1
         connection = Connection(
             name="memory", connector=self.connector, projects=("acme/app",), policy_of=lambda _: Policy.CREATE
         )
         return Engine(
-            sources=sources or (connection,),
+            connections=connections or (connection,),
             store=self.store,
             instance="acme",
             clock=self.clock,
@@ -96,8 +96,8 @@ class World:
             holder=f"host:{self.runs}:1",
         )
 
-    def run(self, *sources: Connection) -> Result:
-        return self.engine(*sources).run()
+    def run(self, *connections: Connection) -> Result:
+        return self.engine(*connections).run()
 
     def summaries(self) -> list[str]:
         return [c.body for issue in self.tracker.issues.values() for c in issue.comments]
@@ -130,15 +130,15 @@ def test_a_lost_answer_to_a_create_is_looked_up_and_not_sent_again(world: World)
 def test_a_refused_write_ends_its_own_milestone_only(world: World) -> None:
     world.tracker.pages = [page(), page("p2", key="acme/web")]
     world.connector.fail["apply"] = [RefusedError("memory", "acme/app", "no right")]
-    source = Connection(
+    connection = Connection(
         name="memory", connector=world.connector, projects=("acme/*",), policy_of=lambda _: Policy.CREATE
     )
-    result = world.run(source)
+    result = world.run(connection)
     assert [f.error for f in result.failures] == [
         "memory: acme/app: The tracker refused the request; a person must check the reason. (no right)"
     ]
     assert len(world.summaries()) == 1
-    assert len(world.run(source).written) > 0
+    assert len(world.run(connection).written) > 0
     assert len(world.summaries()) == 2
 
 
@@ -161,11 +161,11 @@ def test_two_connections_to_one_tracker_each_write_their_own(world: World) -> No
             self.requests += 1
             yield from pages[self.name]
 
-    sources = [
+    connections = [
         Connection(name=name, connector=Split(world.tracker, name), projects=("x",), policy_of=lambda _: Policy.CREATE)
         for name in pages
     ]
-    result = world.run(*sources)
+    result = world.run(*connections)
     assert {(milestone.connection.name, milestone.project.key) for milestone in result.assessed} == {
         ("memory", "acme/app"),
         ("second", "beta/web"),
@@ -189,14 +189,14 @@ def test_a_failed_pull_turns_nothing_green_and_says_since_when(world: World) -> 
 
 
 def test_a_pattern_that_failed_once_is_well_again(world: World) -> None:
-    source = Connection(name="memory", connector=world.connector, projects=("acme/*",))
+    connection = Connection(name="memory", connector=world.connector, projects=("acme/*",))
     world.tracker.pages = [page(), Page(failed={"acme/*": BusyError("memory", "acme/*")})]
-    world.run(source)
+    world.run(connection)
     assert set(world.store.stale_projects()) == {("memory://tracker", "acme/*")}
-    world.run(source)
+    world.run(connection)
     assert set(world.store.stale_projects()) == {("memory://tracker", "acme/*")}
     world.tracker.pages = [page()]
-    world.run(source)
+    world.run(connection)
     assert world.store.stale_projects() == {}
 
 
@@ -221,8 +221,8 @@ def test_types_that_are_ignored_are_no_items(world: World) -> None:
     world.tracker.pages = [msgspec.structs.replace(told, issues=(msgspec.structs.replace(first, type="Epic"), *others))]
     counts = {}
     for ignored in (frozenset[str](), frozenset({"epic"})):
-        source = Connection(name="memory", connector=world.connector, projects=("acme/app",), ignored=ignored)
-        counts[ignored] = world.run(source).assessed[0].health.counts.total
+        connection = Connection(name="memory", connector=world.connector, projects=("acme/app",), ignored=ignored)
+        counts[ignored] = world.run(connection).assessed[0].health.counts.total
     assert list(counts.values()) == [4, 3]
 
 

@@ -37,14 +37,14 @@ class Labelled(World):
 
     def go(self, policy: Policy = Policy.CREATE) -> Result:
         """A run; the engine as it was is kept."""
-        source = Connection(
+        connection = Connection(
             name="memory",
             connector=self.connector,
             projects=("acme/app",),
             policy_of=lambda _: policy,
             optional_outputs_of=lambda _: self.also,
         )
-        self.last = engine = self.engine(source)
+        self.last = engine = self.engine(connection)
         engine.store.start_run(engine.run_id, self.clock())
         engine.pull()
         assessed = [self.with_reasons(milestone) for milestone in engine.assess()]

@@ -141,7 +141,7 @@ def test_a_joint_forecast_is_scored_by_when_its_last_member_was_done() -> None:
         world.store.save_health("run", [told], {})
         book = AssessmentRules(RULES, Calendar.plain(), joints=(ALL,))
         after_due = NOW + timedelta(days=20)
-        return Snapshot(world.store, world.sources, after_due, book).scores["joint:Payments GA"]
+        return Snapshot(world.store, world.connections, after_due, book).scores["joint:Payments GA"]
 
     done, waiting = record(left=0), record(left=1)
     assert (done.forecasts, done.hit_rate, done.dates, done.held) == (1, 1.0, 1, 1)
@@ -304,13 +304,14 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     soon = date(2026, 3, 20)
     pages = [_assigned(page("a", due=soon)), _assigned(page("b", due=soon, visibility=visibility))]
     world = World(*pages)
-    world.sources = [
-        dataclasses.replace(source, name="one", connector=world.sources[0].connector) for source in world.sources[:1]
+    world.connections = [
+        dataclasses.replace(connection, name="one", connector=world.connections[0].connector)
+        for connection in world.connections[:1]
     ]
-    world.store.save(world.sources[0].connector.base_url, pages[1], NOW)
-    world.store.watch("one", world.sources[0].connector.base_url, {"a", "b"}, only=True)
+    world.store.save(world.connections[0].connector.base_url, pages[1], NOW)
+    world.store.watch("one", world.connections[0].connector.base_url, {"a", "b"}, only=True)
     for on in (False, True):
         book = AssessmentRules(RULES, Calendar.plain(), reminder_rules=ReminderRules(over_committed=on))
-        whole = build_portfolio(Snapshot(world.store, world.sources, NOW, book, replay=True))
+        whole = build_portfolio(Snapshot(world.store, world.connections, NOW, book, replay=True))
         milestone = next(m for m in whole.milestones if m.project.id == "a" and m.is_running)
         assert [load.items for load in milestone.loads] == ([told] if told and on else [])

@@ -23,7 +23,7 @@ class Describing(World):
         super().__init__()
         self.also = OptionalOutputs(description=True)
 
-    def source(self) -> Connection:
+    def connection(self) -> Connection:
         return Connection(
             name="memory",
             connector=self.connector,
@@ -34,7 +34,7 @@ class Describing(World):
 
     def go(self) -> list[UpdateDescription]:
         self.now += timedelta(hours=1)
-        self.last = self.engine(self.source())
+        self.last = self.engine(self.connection())
         self.result: Result = self.last.run()
         return [action.action for action in self.result.written if isinstance(action.action, UpdateDescription)]
 

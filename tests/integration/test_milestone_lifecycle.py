@@ -111,7 +111,7 @@ class World:
         self.runs += 1
         self.tracker.pages = [self.page()]
         return Engine(
-            sources=(
+            connections=(
                 Connection(
                     name="memory",
                     connector=self.connector,

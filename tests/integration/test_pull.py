@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sync.pull.pull import Puller, Share
+from sync.pull.pull import Puller, RoundShare
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.errors import BusyError
@@ -50,14 +50,14 @@ def waiting() -> Waiting:
 
 @pytest.fixture
 def puller(waiting: Waiting) -> Puller:
-    source = Connection(name="memory", connector=waiting, projects=("acme/app",))
-    return Puller([source], Store.memory(lambda: NOW), lambda: NOW)
+    connection = Connection(name="memory", connector=waiting, projects=("acme/app",))
+    return Puller([connection], Store.memory(lambda: NOW), lambda: NOW)
 
 
 def test_an_engine_goes_on_with_what_was_begun(puller: Puller, waiting: Waiting) -> None:
     puller.start_early()
     assert waiting.asked.wait(20)  # before there is an engine, and before the tracker has answered
-    made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
+    made = engine(puller.connections[0], puller.store, puller.clock, puller=puller)
     assert made.issue_count == 0
     waiting.let.set()
     made.pull()
@@ -69,7 +69,7 @@ def test_an_engine_goes_on_with_what_was_begun(puller: Puller, waiting: Waiting)
 def test_what_failed_ahead_is_the_engines_failure(puller: Puller, waiting: Waiting) -> None:
     waiting.breaks = BusyError("memory", "", "overloaded")
     puller.start_early()
-    made = engine(puller.sources[0], puller.store, puller.clock, puller=puller)
+    made = engine(puller.connections[0], puller.store, puller.clock, puller=puller)
     waiting.let.set()
     result = made.run()
     assert [failure.connection for failure in result.failures] == ["memory"]
@@ -90,7 +90,7 @@ def test_nothing_is_closed_while_it_is_read(puller: Puller, waiting: Waiting) ->
 
 def test_a_part_asks_its_connections_only(puller: Puller, waiting: Waiting) -> None:
     waiting.let.set()
-    puller.run(Share(frozenset({"another"}), NOW))
+    puller.run(RoundShare(frozenset({"another"}), NOW))
     assert waiting.pulls == 0
-    puller.run(Share(frozenset({"memory"}), NOW))
+    puller.run(RoundShare(frozenset({"memory"}), NOW))
     assert waiting.pulls == 1

@@ -48,7 +48,7 @@ def test_a_run_is_one_trace_of_steps_connections_and_writes(told: InMemorySpanEx
 def test_a_pull_alone_is_a_trace_too(told: InMemorySpanExporter) -> None:
     engine = World().engine()
     with tracing(told, installation="acme", version="1"):
-        Puller(engine.sources, engine.store, engine.clock).run()
+        Puller(engine.connections, engine.store, engine.clock).run()
     connection, pull = told.get_finished_spans()
     assert (connection.name, pull.name, pull.parent) == ("connection", "pull", None)
     assert connection.parent == pull.context

@@ -21,7 +21,7 @@ JOINT = JointMilestone(name="GA", members=(APP, running("api")), due=date(2026, 
 
 def _ask(world: World, book: AssessmentRules | None = None, written: str = APP, **asked: object) -> Answer:
     book = book or AssessmentRules(RULES, Calendar.plain())
-    return whatif(world.store, world.sources, NOW, book, Scenario(written, **asked), replay=True)  # type: ignore[arg-type]
+    return whatif(world.store, world.connections, NOW, book, Scenario(written, **asked), replay=True)  # type: ignore[arg-type]
 
 
 def _odds(health: Health) -> float:
@@ -99,11 +99,11 @@ def test_what_is_not_known_is_an_error(asked: dict[str, object], said: str) -> N
 def test_a_replan_alone_does_not_promise_green() -> None:
     world = World(page("app", still_open=6))
     book = AssessmentRules(RULES, Calendar.plain())
-    first = build_portfolio(Snapshot(world.store, world.sources, NOW, book))
+    first = build_portfolio(Snapshot(world.store, world.connections, NOW, book))
     late = [milestone for milestone in first.milestones if milestone.written == APP]
     stored = [_with(milestone.health, Status.OFF_TRACK) for milestone in late]
     world.store.save_health("run", stored, {})
-    answer = whatif(world.store, world.sources, NOW, book, Scenario(APP, due=date(2026, 12, 1)))
+    answer = whatif(world.store, world.connections, NOW, book, Scenario(APP, due=date(2026, 12, 1)))
     assert answer.after.band is Status.ON_TRACK
     assert answer.after.status is Status.AT_RISK
 

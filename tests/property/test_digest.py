@@ -37,7 +37,9 @@ WAITS = ((running("vault"), running("app")),)
 
 
 def _digest(world: World) -> list[SendOutcome]:
-    where = PortfolioSource(world.store, world.sources, AssessmentRules(RULES, joints=JOINTS, dependencies=WAITS), NOW)
+    where = PortfolioSource(
+        world.store, world.connections, AssessmentRules(RULES, joints=JOINTS, dependencies=WAITS), NOW
+    )
     audience = Audience("board", ("app:*", "web:*"))
     rhythm = Cadence(Calendar.plain(), ZoneInfo("UTC"))
     return list(preview(where, Receiver(audience, rhythm, Speaker(load_language("en")), {})))

@@ -68,7 +68,7 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
     world = World()
     world.connector.capabilities = msgspec.structs.replace(world.connector.capabilities, files=True)
     told = []
-    source = Connection(
+    connection = Connection(
         name="memory",
         connector=world.connector,
         projects=("acme/app",),
@@ -81,7 +81,7 @@ def written(*stages: tuple[Issue, ...]) -> list[bytes]:
         seen |= {issue.id: issue for issue in hidden}
         public = tuple(issue for issue in first.issues if issue.visibility is Visibility.PROJECT)
         world.tracker.pages = [msgspec.structs.replace(first, issues=(*public, *seen.values()))]
-        result = world.run(source)
+        result = world.run(connection)
         assert result.failures == []
         told.append(msgspec.json.encode([action.action for action in result.written]))
         told.append(result.summary().encode())

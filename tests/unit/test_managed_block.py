@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.tracker.managed_block import NotThereError, find_block, replace_block, wrap_block
+from sync.tracker.managed_block import BlockChangedError, find_block, replace_block, wrap_block
 
 UID = "memory://tracker/milestone/p1-m"
 
@@ -16,7 +16,7 @@ def test_another_instance_an_open_end_and_edited_lines_are_known() -> None:
     changed = find_block(lines.replace("At risk", "All fine"), "acme")
     assert changed is not None
     assert changed.is_edited(UID)
-    with pytest.raises(NotThereError):
+    with pytest.raises(BlockChangedError):
         replace_block("nothing", lines, "acme", "0123456789abcdef")
-    with pytest.raises(NotThereError):
+    with pytest.raises(BlockChangedError):
         replace_block(lines, lines, "acme", "")
