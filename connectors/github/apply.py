@@ -9,6 +9,7 @@ from functools import cache
 from connectors.github import api_types, normalize
 from connectors.github.project_boards import Boards
 from connectors.github.session import Session
+from connectors.shared.descriptions import changed_description
 from connectors.shared.responses import decode
 from sync.tracker.actions import (
     Action,
@@ -26,7 +27,6 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.managed_block import BlockChangedError, replace_block
 from sync.tracker.marker import with_marker
 
 __all__ = ["Writer"]
@@ -103,7 +103,7 @@ class Writer:
                     self._session.mutate(_DELETE, {"comment": action.comment}, action.project_key)
                 return Receipt(id=action.comment, issue=action.issue)
             case _:
-                detail = f"the GitHub connector cannot do {type(action).__name__}"
+                detail = f"the GitHub connector does not support the action {type(action).__name__}"
                 raise RefusedError(self._session.name, action.project_key, detail)
 
     def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
@@ -160,11 +160,7 @@ class Writer:
         milestone = decode(
             self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project
         )
-        try:
-            text = replace_block(milestone.description or "", action.lines, action.instance, action.was)
-        except BlockChangedError:
-            detail = "somebody changed the description since it was read; run again"
-            raise RefusedError(self._session.name, project, detail) from None
+        text = changed_description(milestone.description, action, self._session.name)
         self._session.patch(path, project, {"description": text})
         return Receipt()
 

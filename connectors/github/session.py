@@ -20,7 +20,7 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 
 from connectors.github.api_types import Failure, PageInfo, Pages, Reply
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, decode, read_body
+from connectors.shared.responses import Response, decode, decode_created, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
@@ -140,10 +140,7 @@ class Session:
         """Create an object; send once unless ``repeatable``. Raises `UncertainError` for an unreadable answer."""
         send = partial(self._send, "POST", path, project, body=body)
         response = self.caller.write(send, project, repeatable=repeatable)
-        try:
-            return decode(response, type_, self.name, project)
-        except MalformedError as error:
-            raise UncertainError(self.name, project, error.detail) from error
+        return decode_created(response, type_, self.name, project)
 
     def patch(self, path: str, project: str, body: Mapping[str, Any]) -> None:
         """Set the fields of ``body``. The request may be repeated."""
@@ -204,10 +201,7 @@ class Session:
     def create(self, document: str, variables: Mapping[str, Any], type_: type[T], project: str) -> T:
         """Create an object by a document of one field, once. Raises `UncertainError` as `post` does."""
         response = self.caller.write(lambda: self._send_document(document, variables, project), project)
-        try:
-            reply = decode(response, Reply[dict[str, type_ | None]], self.name, project)  # type: ignore[valid-type]
-        except MalformedError as error:
-            raise UncertainError(self.name, project, error.detail) from error
+        reply = decode_created(response, Reply[dict[str, type_ | None]], self.name, project)  # type: ignore[valid-type]
         self.raise_errors(reply.errors, project)
         created = next(iter((reply.data or {}).values()), None)
         if created is None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TypeVar
 from urllib.parse import quote
 
 from connectors.gitlab import api_types
 from connectors.gitlab.observe import parse_key
 from connectors.gitlab.session import Session
-from connectors.shared.responses import Response, decode
+from connectors.shared.descriptions import changed_description
+from connectors.shared.responses import decode, decode_created
 from sync.tracker.actions import (
     Action,
     CloseIssue,
@@ -31,13 +31,10 @@ from sync.tracker.actions import (
     UpdateComment,
     UpdateDescription,
 )
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.managed_block import BlockChangedError, replace_block
+from sync.tracker.errors import GoneError, RefusedError
 from sync.tracker.marker import with_marker
 
 __all__ = ["SET_HEALTH", "Writer"]
-
-T = TypeVar("T")
 
 SET_HEALTH = """mutation SetHealth($project: ID!, $iid: String!, $health: HealthStatus) {
   updateIssue(input: {projectPath: $project, iid: $iid, healthStatus: $health}) { errors }
@@ -78,7 +75,8 @@ class Writer:
             case DeleteComment():
                 return self._delete_comment(action)
             case _:
-                raise TypeError(f"the GitLab connector cannot do {type(action).__name__}")
+                detail = f"the GitLab connector does not support the action {type(action).__name__}"
+                raise RefusedError(self._session.name, action.project_key, detail)
 
     def _create_label(self, action: CreateLabel) -> Receipt:
         body = {"name": action.label, "color": f"#{action.colour}", "description": action.description}
@@ -98,7 +96,7 @@ class Writer:
         answer = self._session.change(
             "post", f"/projects/{action.project}/issues", action.project_key, body, repeatable=False
         )
-        issue = self._decode_created(answer, api_types.Issue, action)
+        issue = decode_created(answer, api_types.Issue, self._session.name, action.project_key)
         self._check_unchanged(action, text, issue.description or "")
         return Receipt(id=str(issue.id), issue=issue.references.full)
 
@@ -138,11 +136,7 @@ class Writer:
         milestone = decode(
             self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project
         )
-        try:
-            text = replace_block(milestone.description or "", action.lines, action.instance, action.was)
-        except BlockChangedError:
-            detail = "somebody changed the description since it was read; run again"
-            raise RefusedError(self._session.name, project, detail) from None
+        text = changed_description(milestone.description, action, self._session.name)
         self._session.change("put", path, project, {"description": text}, repeatable=True)
         return Receipt()
 
@@ -155,7 +149,8 @@ class Writer:
         text = self._checked(action, with_marker(action.body, action.marker))
         path = f"{self._issue_path(action, action.issue)}/notes"
         answer = self._session.note(path, action.project_key, {"body": text})
-        return self._note_receipt(action, action.issue, text, self._decode_created(answer, api_types.Note, action))
+        note = decode_created(answer, api_types.Note, self._session.name, action.project_key)
+        return self._note_receipt(action, action.issue, text, note)
 
     def _update_comment(self, action: UpdateComment) -> Receipt:
         text = self._checked(action, with_marker(action.body, action.marker))
@@ -193,13 +188,6 @@ class Writer:
                 self._session.name, action.project_key, "not sent: a line of the text is a quick action of GitLab"
             )
         return text
-
-    def _decode_created(self, answer: Response, type_: type[T], action: Action) -> T:
-        """Decode the new object. Raises `UncertainError` for an unreadable answer."""
-        try:
-            return decode(answer, type_, self._session.name, action.project_key)
-        except MalformedError as error:
-            raise UncertainError(self._session.name, action.project_key, error.detail) from error
 
     def _note_receipt(self, action: Action, issue: str, text: str, note: api_types.Note) -> Receipt:
         if note.id is None or note.commands_changes:

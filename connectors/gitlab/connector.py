@@ -29,7 +29,7 @@ BODY_LIMIT = 900_000
 class GitLabConnector:
     """One GitLab through one set of credentials. Implements `sync.tracker.protocol.Connector`.
 
-    It uses threads of its own. Do not share it between yours.
+    Not thread-safe for callers; uses its own threads.
     """
 
     def __init__(self, setup: Setup) -> None:

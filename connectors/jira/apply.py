@@ -11,7 +11,8 @@ from connectors.jira import api_types
 from connectors.jira.attachments import put_file
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
-from connectors.shared.responses import Response, decode
+from connectors.shared.descriptions import changed_description
+from connectors.shared.responses import Response, decode_created
 from sync.tracker.actions import (
     Action,
     Attach,
@@ -28,8 +29,7 @@ from sync.tracker.actions import (
     UpdateComment,
     UpdateDescription,
 )
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
-from sync.tracker.managed_block import BlockChangedError, replace_block
+from sync.tracker.errors import GoneError, RefusedError
 
 __all__ = ["Writer"]
 
@@ -78,7 +78,8 @@ class Writer:
                     self._session.write("DELETE", f"issue/{issue}/comment/{comment}", project=action.project_key)
                 return Receipt(id=comment, issue=issue)
             case _:
-                raise TypeError(f"the Jira connector cannot do {type(action).__name__}")
+                detail = f"the Jira connector does not support the action {type(action).__name__}"
+                raise RefusedError(self._session.name, action.project_key, detail)
 
     def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
         delta = [*({"add": name} for name in add), *({"remove": name} for name in remove)]
@@ -90,11 +91,7 @@ class Writer:
         session, project = self._session, action.project_key
         path = f"version/{action.native}"
         version = session.read(api_types.Version, path, project=project)
-        try:
-            text = replace_block(version.description or "", action.lines, action.instance, action.was)
-        except BlockChangedError:
-            detail = "somebody changed the description since it was read; run again"
-            raise RefusedError(session.name, project, detail) from None
+        text = changed_description(version.description, action, session.name)
         session.write("PUT", path, {"description": text}, project=project)
         return Receipt()
 
@@ -111,14 +108,14 @@ class Writer:
         answer = session.write(
             "POST", "issue", {"fields": fields, "properties": _properties(action.marker)}, project=action.project_key
         )
-        issue = self._decode_created(answer, action.project_key)
+        issue = decode_created(answer, api_types.Created, self._session.name, action.project_key)
         return Receipt(id=issue.id, issue=issue.key)
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         body = self._comment(action.body, action.marker)
         path, query = f"issue/{action.issue}/comment", {"expand": "properties"}
         answer = self._session.write("POST", path, body, query, project=action.project_key)
-        comment = self._decode_created(answer, action.project_key)
+        comment = decode_created(answer, api_types.Created, self._session.name, action.project_key)
         self._ensure_marker(answer, comment.id, action.marker, action.project_key)
         return Receipt(id=comment.id, issue=action.issue)
 
@@ -141,13 +138,6 @@ class Writer:
         session.write("POST", path, {"transition": {"id": closing[0].id}}, project=project)
         return Receipt(issue=issue)
 
-    def _decode_created(self, answer: Response, project: str) -> api_types.Created:
-        """Decode the new object. Raises `UncertainError` for an unreadable answer."""
-        try:
-            return decode(answer, api_types.Created, self._session.name, project)
-        except MalformedError as error:
-            raise UncertainError(self._session.name, project, error.detail) from error
-
     def _comment(self, body: str, marker: str) -> dict[str, Any]:
         return {"body": self._text(body), "properties": _properties(marker)}
 
@@ -159,7 +149,7 @@ class Writer:
 
         Without a marker we would not recognise the comment, and the next run would post another.
         """
-        created = self._decode_created(answer, project)
+        created = decode_created(answer, api_types.Created, self._session.name, project)
         if created.properties is not None and marker_in(created.properties) != marker:
             path = f"comment/{comment}/properties/{PROPERTY}"
             self._session.write("PUT", path, {"marker": marker}, project=project)

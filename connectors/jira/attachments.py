@@ -8,9 +8,9 @@ from contextlib import suppress
 from connectors.jira import api_types
 from connectors.jira.normalize import to_utc
 from connectors.jira.session import PROJECT_ERRORS, Session
-from connectors.shared.responses import decode
+from connectors.shared.responses import decode_created
 from sync.tracker.actions import Attach, Detach, Receipt
-from sync.tracker.errors import GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.errors import GoneError, RefusedError
 from sync.tracker.observed import Attached, Files, Target
 
 __all__ = ["OFF", "PERMISSIONS", "files_of", "has_attachments", "obstacles_to_attaching", "put_file"]
@@ -83,8 +83,5 @@ def _attach(session: Session, action: Attach) -> Receipt:
         )
     except GoneError as error:
         raise RefusedError(session.name, action.project_key, error.detail) from error
-    try:
-        attachments = decode(answer, list[api_types.Attachment], session.name, action.project_key)
-    except MalformedError as error:
-        raise UncertainError(session.name, action.project_key, error.detail) from error
+    attachments = decode_created(answer, list[api_types.Attachment], session.name, action.project_key)
     return Receipt(id=attachments[0].id if attachments else "", issue=action.issue)

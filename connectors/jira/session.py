@@ -20,7 +20,7 @@ from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
 from connectors.shared.responses import Response, decode, read_body
-from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, TrackerError
+from sync.tracker.errors import BusyError, GoneError, LimitedError, MalformedError, RefusedError, TrackerError
 from sync.tracker.protocol import Setup
 
 __all__ = ["PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
@@ -57,7 +57,9 @@ def normalise_url(url: str) -> str:
 
 
 def for_project(error: TrackerError, project: str) -> TrackerError:
-    """The same error, naming this project."""
+    """Return the same error for this project. The time after which the tracker may be asked again stays."""
+    if isinstance(error, BusyError | LimitedError):
+        return type(error)(error.connection, project, error.detail, error.until)
     return type(error)(error.connection, project, error.detail)
 
 

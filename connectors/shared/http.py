@@ -1,7 +1,8 @@
-"""Send requests to a tracker: pacing, one retry layer for reads, and translation of failures to `TrackerError`.
+"""Send requests to a tracker: pacing, one retry layer, and translation of failures to `TrackerError`.
 
-The SDKs only transport bytes; their own retries, sleeps and throttles are off. Reads are retried here (tenacity).
-Writes are sent once: a lost answer raises `UncertainError`, so that the caller reads before it writes again.
+The SDKs only transport bytes; their own retries, sleeps and throttles are off. Reads and repeatable writes are retried
+here (tenacity). Every other write is sent once: a lost answer raises `UncertainError`, so that the caller reads before
+it writes again.
 """
 
 from __future__ import annotations

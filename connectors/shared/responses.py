@@ -20,6 +20,7 @@ from sync.tracker.errors import (
     MalformedError,
     RefusedError,
     TrackerError,
+    UncertainError,
 )
 from sync.tracker.preflight import RequestBudget
 
@@ -31,6 +32,7 @@ __all__ = [
     "Response",
     "clock_ahead",
     "decode",
+    "decode_created",
     "decoder",
     "error_of",
     "rate_limit",
@@ -206,3 +208,11 @@ def decode(response: Response, type_: type[T], name: str, project: str = "") -> 
         head = start.decode("latin-1") if isinstance(start, bytes) else start
         detail = "HTML instead of JSON" if head.startswith("<") else str(error)
         raise MalformedError(name, project, detail) from None
+
+
+def decode_created(response: Response, type_: type[T], name: str, project: str) -> T:
+    """Decode the answer to a creation. Raises `UncertainError` if it is unreadable: the object may exist."""
+    try:
+        return decode(response, type_, name, project)
+    except MalformedError as error:
+        raise UncertainError(name, project, error.detail) from error
