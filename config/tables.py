@@ -25,6 +25,7 @@ __all__ = [
     "Milestone",
     "Ping",
     "ProjectRules",
+    "Report",
     "Serve",
     "StatusIssue",
     "Traces",

@@ -31,6 +31,7 @@ __all__ = [
     "build_connections",
     "build_puller",
     "clock",
+    "connect",
     "database_url",
     "token_variables",
     "tracing_spans",

@@ -16,7 +16,7 @@ from sync.tracker.actions import Action, Receipt, kind_of
 if TYPE_CHECKING:
     from sync.assess.milestone import AssessedMilestone
 
-__all__ = ["AppliedAction", "Result"]
+__all__ = ["AppliedAction", "Result", "RoundResult"]
 
 
 @dataclass(frozen=True)

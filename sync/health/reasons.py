@@ -1,6 +1,7 @@
-"""Reasons for a status: each one is the change in logit P against the stream's normal.
+"""Reasons for a status, from one milestone alone: each is the change in logit P against the stream's normal.
 
-One input at a time is replaced by the stream's normal, and the published probability is computed again:
+The reason PREDECESSOR needs the forecasts of other milestones, so its rule is in `sync.health.joint`. Here, one input
+at a time is replaced by the stream's normal, and the published probability is computed again:
 
 ==============  ==================================================================================================
 pace            open items, by the share that earlier milestones had open at this phase

@@ -59,7 +59,7 @@ class Confidence(StrEnum):
 
 
 class ReasonKind(StrEnum):
-    """Kind of a reason for a status. The rules are in `sync.health.reasons`."""
+    """Kind of a reason for a status. The rules are in `sync.health.reasons`; PREDECESSOR: `sync.health.joint`."""
 
     PACE = "pace"
     SCOPE_ADDED = "scope_added"

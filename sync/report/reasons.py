@@ -1,8 +1,8 @@
 """The wording of each reason: a sentence for comments and pages, and half a sentence for the digest.
 
 To add a reason: its kind in `sync.model.health`, its rule in `sync.health.reasons`, its entry in `REASONS`, and the
-translation (`python -m tests.catalogue`). The values of a reason are those of `sync.health.reasons`; each text leaves
-out what is None.
+translation (`python -m tests.catalogue`). The rule sets the values of a reason; each text leaves out values that are
+None. The rule of PREDECESSOR is in `sync.health.joint`, because it needs the forecasts of other milestones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The sections of a summary below the verdict. Each function returns or yields its section, or none without content."""
+"""The sections of a summary below the verdict. Each function returns or yields its section, or none without content.
+
+A section reads its facts from `View` only. To show a new fact, add it to `View` and to `meaning`, both in
+`sync.report.view`: a comment is written again only when its meaning changes.
+"""
 
 from __future__ import annotations
 

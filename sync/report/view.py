@@ -1,4 +1,8 @@
-"""The view of a milestone: all that its texts may show to their audience, and the hash of its meaning."""
+"""The view of a milestone: all that its texts may show to their audience, and the hash of its meaning.
+
+A new fact of the comment enters `View`, `build_view` and `meaning`. Without `meaning`, a change of the fact alone does
+not write the comment again.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +66,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 class View(Struct, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
+    Add a new field to `meaning`, too, unless its change alone must not write the comment again.
     ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
     ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
     ``previous_forecast`` is the one in the comment before the changes; ``forecasts`` were published earlier, oldest

@@ -61,9 +61,20 @@ class Action(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """The result of a write: the native id of the comment or label, and the key of the issue; empty for none.
+    """The result of a write. The journal stores it.
 
-    ``loud``: the tracker had no way to suppress notifications of this write.
+    ``id`` depends on the kind of write:
+
+    ===================  ===========================================================================================
+    comment              native id, also of a deleted comment
+    board update, file   native id, also of a deleted one
+    status issue         native id; empty if the answer was lost and the issue was found afterwards
+    label                native id, or name; empty if the tracker returns neither
+    other kinds          empty
+    ===================  ===========================================================================================
+
+    ``issue`` is the key of the issue; empty for a label of a project and for a description. ``loud``: the tracker had
+    no way to suppress notifications of this write.
     """
 
     id: str = ""
