@@ -269,7 +269,8 @@ class Settings(BaseSettings):
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """Read and check the file ``path``. Raises `ConfigurationError` with every error at once.
+    """Read and check the file ``path``. Raises `ConfigurationError` with every error at once, and with the warnings
+    of renamed keys, since errors use the new name.
 
     ``environ`` may hold ``MILESYNC_DATABASE``, which replaces ``database``, and ``MILESYNC_POLICY`` and
     ``MILESYNC_POLICY_<CONNECTION>``, which no policy in the file can exceed.
@@ -282,9 +283,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise ConfigurationError([*lines(error, Settings, table, str(path)), *errors]) from None
+        raise ConfigurationError([*lines(error, Settings, table, str(path)), *errors, *warnings]) from None
     if errors:
-        raise ConfigurationError(errors)
+        raise ConfigurationError([*errors, *warnings])
     if environ.get("MILESYNC_DATABASE"):
         settings = settings.model_copy(update={"database": Secret(env="MILESYNC_DATABASE")})
     return settings.read_from(path, ceilings, warnings)

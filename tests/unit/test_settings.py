@@ -225,6 +225,12 @@ def test_a_former_key_next_to_its_new_name_is_an_error(write: Write) -> None:
     }
 
 
+def test_an_error_below_a_former_key_comes_with_the_new_name_of_that_key(write: Write) -> None:
+    found = wrong(write(MINIMAL + "also = { pictures = true }\n"))
+    assert "there is no such key" in found["connections.gh.optional_outputs.pictures"]
+    assert found["connections.gh.also"] == "this key is now called 'optional_outputs'; rename it"
+
+
 def test_the_new_name_of_each_key_exists_and_its_former_name_does_not() -> None:
     described = json.loads(schema())
     tables = (described, *described["$defs"].values())
