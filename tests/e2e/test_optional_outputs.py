@@ -127,7 +127,7 @@ def test_a_project_board_gets_one_status_update_that_is_edited_in_place_and_goes
     config.write_text(plain + '\n[connections.gh.optional_outputs]\nproject_status = "acme/7"\n')
     board = world.github.board("acme/7", public=True)
     run(config, "--first-run")
-    assert "the board acme/7 may not be read by this token" in milesync("plan", "--config", str(config)).out
+    assert "this token may not read the board acme/7" in milesync("plan", "--config", str(config)).out
     again = run(config).document
     assert (again["writes"]["applied"], again["errors"]) == (0, [])
     world.github.scopes = ("repo", "project")

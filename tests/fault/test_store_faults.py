@@ -43,7 +43,8 @@ class Child:
     """A process of ours that runs some code on a store; it says a line when it is where we want it."""
 
     def __init__(self, code: str, *arguments: str) -> None:
-        start = "import sys\nfrom datetime import UTC, datetime\nfrom sync.store.store import Store, this_process\n"
+        start = "import sys\nfrom datetime import UTC, datetime\n"
+        start += "from sync.store.lease import this_process\nfrom sync.store.store import Store\n"
         start += "T0 = datetime(2026, 3, 1, tzinfo=UTC)\n"
         start += "store = Store.open(sys.argv[1], create=True, clock=lambda: T0)\n"
         root = Path(__file__).parents[2]
