@@ -145,11 +145,6 @@ class MilestonePage:
         """Health of the milestone."""
         return self.row.health
 
-    @property
-    def days_left(self) -> int | None:
-        """Days until the due date; negative after it, None without one."""
-        return (self.health.due - self.health.at.date()).days if self.health.due else None
-
 
 def milestone_page(milestone: AssessedMilestone, row: Row, facts: PageFacts) -> MilestonePage:
     """Return the page of a milestone from its assessment, its row and the other facts."""
