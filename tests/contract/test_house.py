@@ -38,6 +38,38 @@ def functions() -> Iterator[tuple[str, Function]]:
                     yield f"{path}:{node.lineno} {node.name}", node
 
 
+# --- one home for each name ------------------------------------------------------------------------------------------
+
+NAME_THEIR_PUBLIC_TYPES = {"sync.model", "sync.tracker", "sync.store", "config", "connectors.testing"}
+NAME_THEIR_PUBLIC_TYPES |= {"connectors.github", "connectors.gitlab", "connectors.jira"}
+
+
+def module_name(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """Names that a module defines itself, at its top level."""
+    names = {node.name for node in tree.body if isinstance(node, Function | ast.ClassDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    return names
+
+
+def test_a_name_is_imported_from_the_module_that_defines_it() -> None:
+    modules = {module_name(path): defined_names(tree) for path, tree in sources().items()}
+    wrong = [
+        f"{path}:{node.lineno} {node.module}.{alias.name}"
+        for path, tree in sources("tests").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in modules and node.module not in NAME_THEIR_PUBLIC_TYPES
+        for alias in node.names
+        if alias.name not in modules[node.module] and f"{node.module}.{alias.name}" not in modules
+    ]
+    assert wrong == []
+
+
 # --- import contracts ------------------------------------------------------------------------------------------------
 
 PLANTED = {
