@@ -99,7 +99,7 @@ def _issue(
     )
 
 
-def beside(*pages: Page) -> Page:
+def combined_page(*pages: Page) -> Page:
     """Several projects in one tracker."""
     return Page(
         projects=tuple(project for page in pages for project in page.projects),

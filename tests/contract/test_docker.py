@@ -34,7 +34,7 @@ def instructions() -> list[tuple[str, str]]:
 def test_hadolint_finds_nothing() -> None:
     hadolint = BIN / "hadolint"
     if not hadolint.exists():
-        pytest.skip("hadolint is not installed beside this Python")
+        pytest.skip("hadolint is not installed next to this Python")
     command = [str(hadolint), "--no-color", "--failure-threshold", "style", str(ROOT / "Dockerfile")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -53,7 +53,7 @@ SANDBOX = Path(__file__).parents[2] / "connectors" / "sandbox" / "github" / "sch
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not OPENAPI.exists(), reason="GitHub's API descriptions are not beside the checkout"),
+    pytest.mark.skipif(not OPENAPI.exists(), reason="GitHub's API descriptions are not next to the checkout"),
 ]
 
 NEWER = {"Issue.issueType", "Issue.blockedBy", "Issue.blocking", "IssueType"}

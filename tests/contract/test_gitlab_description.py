@@ -42,7 +42,7 @@ SCHEMA = FILE.with_name("gitlab_schema.graphql.gz")
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not FILE.exists(), reason="the API descriptions are not beside the checkout"),
+    pytest.mark.skipif(not FILE.exists(), reason="the API descriptions are not next to the checkout"),
 ]
 
 UNDESCRIBED = {
@@ -236,7 +236,7 @@ def test_every_exchange_is_as_described(
 def test_the_query_is_in_the_schema() -> None:
     """GitLab's schema, as far as it is published, leaves out ``Project.workItems``, which GitLab has had since 15.1."""
     if not SCHEMA.exists():
-        pytest.skip("GitLab's GraphQL schema is not beside the checkout")
+        pytest.skip("GitLab's GraphQL schema is not next to the checkout")
     missing = "extend type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }"
     with gzip.open(SCHEMA, "rt", encoding="utf-8") as file:
         schema = build_schema(f"{file.read()}\n{missing}", assume_valid_sdl=True)

@@ -54,7 +54,7 @@ Exchange = tuple[requests.PreparedRequest, requests.Response]
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not SPEC.is_dir(), reason="the API descriptions are not beside the checkout"),
+    pytest.mark.skipif(not SPEC.is_dir(), reason="the API descriptions are not next to the checkout"),
 ]
 
 

@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not DATA.is_dir(), reason="the real history is not beside the checkout"),
+    pytest.mark.skipif(not DATA.is_dir(), reason="the real history is not next to the checkout"),
 ]
 
 

@@ -103,7 +103,7 @@ def test_what_is_tested_is_what_is_shipped() -> None:
 
 def test_the_list_names_every_package_with_version_and_hashes(tmp_path: Path) -> None:
     if not (BIN / "cyclonedx-py").exists():
-        pytest.skip("cyclonedx-py is not installed beside this Python")
+        pytest.skip("cyclonedx-py is not installed next to this Python")
     recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert recipe
     words = recipe[1].partition("cyclonedx-py ")[2].replace("\\\n", " ").split()

@@ -162,7 +162,7 @@ def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, shar
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.parent.exists(), reason="the real history is not beside the checkout")
+@pytest.mark.skipif(not SHARED.parent.exists(), reason="the real history is not next to the checkout")
 @pytest.mark.parametrize("year", [2013, 2016])
 def test_the_real_history_does_not_look_ahead(year: int) -> None:
     ledger = read_history([str(SHARED)])

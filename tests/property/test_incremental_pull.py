@@ -170,12 +170,12 @@ class Forgetful(Store):
 def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
-    kept, anew = (
+    kept, rebuilt = (
         load_memberships(reading, source, projects, at, ItemRules(removed=tracker_data.REMOVED_RESOLUTIONS))
         for reading in (store, Forgetful(store))
     )
-    assert kept.memberships.encode() == anew.memberships.encode()
-    assert kept.estimated == anew.estimated
+    assert kept.memberships.encode() == rebuilt.memberships.encode()
+    assert kept.estimated == rebuilt.estimated
 
 
 def memberships(store: Store, source: str, side: SandboxSide, issues: set[str]) -> list[Membership]:

@@ -23,7 +23,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.protocol import Page
 from tests.integration.test_engine import NOW, World, page
 from tests.portfolio_world import NOW as RELATED_NOW
-from tests.portfolio_world import PAST, beside, running
+from tests.portfolio_world import PAST, combined_page, running
 from tests.portfolio_world import World as Related
 from tests.portfolio_world import page as page_of
 from tests.proof import TIMEOUT, Record, full, tried
@@ -236,7 +236,7 @@ def published(vault: Page, safe: Page) -> list[str]:
     """Every comment on public milestones, with exact figures, with private ones in the same tracker and in another."""
     app = busy(page_of("app", visibility=Visibility.PUBLIC, late=LATE), **{"87": ("acme/lib#88", "acme/vault#87")})
     lib = busy(page_of("lib", visibility=Visibility.PUBLIC, late=LATE), **{"86": ("acme/safe#88",)})
-    world = Related(beside(vault, app), lib, safe)
+    world = Related(combined_page(vault, app), lib, safe)
     vaulted, applied = running("vault"), running("app", at="vault")
     joints = (
         JointMilestone(name="Public", members=(applied, running("lib"))),

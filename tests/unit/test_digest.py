@@ -91,9 +91,9 @@ def test_a_decision_is_news_once_a_week_and_listed_in_every_message() -> None:
     again = changes_since([late, steady()], asked, NOW, NOW + 7 * DAY)
     assert again is not None
     assert [(e.state.uid, e.changes, e.needs_decision) for e in again.entries] == [("late", (), True)]
-    beside = changes_since([late, steady(due=None)], asked, NOW, NOW + DAY)
-    assert beside is not None
-    assert [e.state.uid for e in beside.entries] == ["late", "web"]
+    changes = changes_since([late, steady(due=None)], asked, NOW, NOW + DAY)
+    assert changes is not None
+    assert [e.state.uid for e in changes.entries] == ["late", "web"]
 
 
 def test_at_risk_needs_a_decision_only_where_there_is_a_way_out() -> None:

@@ -114,4 +114,4 @@ BOARDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("ProjectV2StatusUpdate", "creator"): lambda row, _info: row.it.creator,
     ("ProjectV2StatusUpdate", "status"): lambda row, _info: row.it.status,
 }
-"""Resolvers by type and field, beside those of `connectors.sandbox.github.resolvers`."""
+"""Resolvers by type and field, in addition to those of `connectors.sandbox.github.resolvers`."""
