@@ -325,6 +325,7 @@ def test_the_report_of_the_sandbox_world(browser: Any, tmp_path: Path) -> None:
     assert sliding > 0
 
 
+@pytest.mark.timeout(900)  # opens hundreds of pages in a browser
 @pytest.mark.shared
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real history, ../shared/data, is not here")
 def test_every_page_of_the_report_of_the_real_history_opens_quietly(browser: Any, tmp_path: Path) -> None:
