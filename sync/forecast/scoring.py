@@ -1,7 +1,10 @@
-"""Score probabilities: Brier score and skill, log loss, AUC, calibration error, reliability.
+"""Score probabilities and dates: Brier score and skill, log loss, AUC, calibration error, reliability, coverage.
 
 Arrays have one entry per forecast: ``p`` float64 probabilities in [0, 1], ``hit`` bool outcomes, ``group`` int64 codes
 of milestones. Forecasts of one milestone share its outcome, so intervals resample milestones.
+
+Dates are scored over all dates whose time has passed: a date that never came true is a miss (`date_score`). The
+back-test and the self-score of an installation share these functions.
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 __all__ = [
     "BINS",
+    "HORIZONS",
     "Bin",
+    "DateScore",
+    "HorizonScore",
     "Score",
     "auc",
     "brier",
     "calibration_error",
+    "date_score",
     "log_loss",
     "pinball",
     "reliability",
@@ -31,6 +39,9 @@ RESAMPLES = 2000
 CLIP = 0.02
 """Log loss reads probabilities within [CLIP, 1 - CLIP], as the pool is clipped: an error at 0 or 1 would be
 infinite."""
+
+HORIZONS = (14.0, 45.0, 120.0)
+"""Days from a forecast to its date that divide the four horizons of a `DateScore`."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -66,6 +77,34 @@ class Bin:
     n: int
     forecast: float | None
     observed: float | None
+
+
+class HorizonScore(Struct, frozen=True, kw_only=True):
+    """Coverage of the dates that were at least ``days_from`` and less than ``days_before`` days ahead when given.
+
+    ``days_before`` is None for the last horizon. ``dates`` have passed, ``held`` of them came true. ``share`` is None
+    where they are too few.
+    """
+
+    days_from: float
+    days_before: float | None
+    dates: int = 0
+    held: int = 0
+    share: float | None = None
+
+
+class DateScore(Struct, frozen=True, kw_only=True):
+    """Coverage of the dates that were given with probability ``level``, over all dates whose time has passed.
+
+    ``held`` of the ``dates`` came true; a date that never came true is a miss. ``share`` is None where the dates are
+    too few. ``horizons`` are the four parts by the days that lay ahead.
+    """
+
+    level: float
+    dates: int = 0
+    held: int = 0
+    share: float | None = None
+    horizons: tuple[HorizonScore, ...] = ()
 
 
 def score(p: Floats, hit: Bools, group: Codes, reference: Floats) -> Score:
@@ -163,6 +202,32 @@ def pinball(level: float, forecast: Floats, actual: Floats) -> Floats:
     """Return the loss of each quantile forecast at ``level``; its mean is least for the true quantile."""
     error = actual - forecast
     return np.maximum(level * error, (level - 1) * error)
+
+
+def date_score(level: float, ahead: Floats, held: Floats, least: int = 1) -> DateScore:
+    """Return the coverage of dates that were given with probability ``level``.
+
+    ``ahead`` float64[n]: days from each forecast to the end of its date. ``held`` float64[n]: 1 for a date by whose
+    end the milestone was done, 0 for a miss, NaN for a date that is not decided yet, which is not counted. ``least``:
+    fewest dates for a share.
+    """
+    is_decided = ~np.isnan(held)
+    ahead, came = ahead[is_decided], held[is_decided] > 0
+    place = np.searchsorted(np.array(HORIZONS), ahead, side="right")
+    edges = (0.0, *HORIZONS, None)
+    horizons = []
+    for k in range(len(HORIZONS) + 1):
+        dates, kept = int((place == k).sum()), int(came[place == k].sum())
+        share = _share(kept, dates, least)
+        horizons.append(
+            HorizonScore(days_from=edges[k] or 0.0, days_before=edges[k + 1], dates=dates, held=kept, share=share)
+        )
+    dates, kept = len(came), int(came.sum())
+    return DateScore(level=level, dates=dates, held=kept, share=_share(kept, dates, least), horizons=tuple(horizons))
+
+
+def _share(held: int, dates: int, least: int) -> float | None:
+    return held / dates if dates >= max(least, 1) else None
 
 
 def _bins(p: Floats) -> Codes:

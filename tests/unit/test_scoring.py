@@ -139,3 +139,27 @@ def test_nothing_scored_is_nan_everywhere() -> None:
 
 def test_a_flawless_reference_leaves_no_skill_to_speak_of() -> None:
     assert math.isnan(scoring.score(P, HIT, EACH, HIT.astype(float)).bss)
+
+
+def test_a_date_that_never_came_true_is_a_miss_and_an_undecided_one_is_not_counted() -> None:
+    held = np.array([1.0, 0.0, np.nan, 1.0])
+    score = scoring.date_score(0.85, np.array([3.0, 20.0, 30.0, 200.0]), held)
+    assert (score.level, score.dates, score.held) == (0.85, 3, 2)
+    assert score.share == pytest.approx(2 / 3)
+    assert [(h.dates, h.held, h.share) for h in score.horizons] == [(1, 1, 1.0), (1, 0, 0.0), (0, 0, None), (1, 1, 1.0)]
+
+
+def test_horizons_meet_at_14_45_and_120_days() -> None:
+    ahead = np.array([13.9, 14.0, 44.9, 45.0, 119.9, 120.0])
+    score = scoring.date_score(0.5, ahead, np.ones(6))
+    assert [horizon.dates for horizon in score.horizons] == [1, 2, 2, 1]
+    edges = [(horizon.days_from, horizon.days_before) for horizon in score.horizons]
+    assert edges == [(0, 14), (14, 45), (45, 120), (120, None)]
+
+
+def test_a_share_of_too_few_dates_does_not_exist() -> None:
+    score = scoring.date_score(0.5, np.full(10, 5.0), np.ones(10), least=10)
+    assert (score.share, score.horizons[0].share) == (1.0, 1.0)
+    few = scoring.date_score(0.5, np.full(9, 5.0), np.ones(9), least=10)
+    assert (few.dates, few.held, few.share, few.horizons[0].share) == (9, 9, None, None)
+    assert scoring.date_score(0.5, np.empty(0), np.empty(0), least=0).share is None
