@@ -25,6 +25,7 @@ _NAMES: Mapping[str, str] = {
     "reference_mixed": "… mixed with blocks",
     "simulation": "our simulation",
     "item_survival": "item survival",
+    "first_pool": "first pool",
     "pool_platt": "pool, Platt by kind",
     "pool_raw": "pool, no envelope",
     "pool": "pool (published)",

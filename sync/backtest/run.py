@@ -13,7 +13,6 @@ So slips that were agreed before the due date make milestones look more punctual
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -23,16 +22,17 @@ from numpy.typing import NDArray
 
 from sync.backtest import baselines
 from sync.backtest.csv_history import read_history
+from sync.backtest.first_pool import FirstPool
 from sync.backtest.label_stability import score_labels
 from sync.backtest.questions import Outcomes, Questions, answerable, last_event, outcomes, questions
 from sync.forecast import scoring
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.pooled import Forecast, forecast
+from sync.forecast.pooled import Forecast
 from sync.forecast.stats import allowed_open
 from sync.forecast.throughput_calibration import score_dates
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger, moment
+from sync.history.ledger import Ledger
 
 __all__ = ["CHECKS", "METHODS", "answers", "backtest", "run_backtest"]
 
@@ -48,6 +48,7 @@ METHODS = (
     "reference_mixed",
     "simulation",
     "item_survival",
+    "first_pool",
     "pool_platt",
     "pool_raw",
     "pool",
@@ -83,7 +84,7 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
         asked = questions(ledger, became.known, CHECKS)
         asked = asked.where(asked.open > allowed_open(asked.scope, tolerance))
         asked, forecasts = answerable(tables, asked, days)
-        result[name], bins[name] = _figures(answers(tables, asked, forecasts), asked, became)
+        result[name], bins[name] = _figures(answers(tables, asked, forecasts, days), asked, became)
     dates, detail = score_dates(tables, end)
     labels, to_the_end = score_labels(tables, became, days)
     result |= {
@@ -95,7 +96,7 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     return {key: _plain(value) for key, value in result.items()}
 
 
-def answers(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecast]) -> Answers:
+def answers(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecast], calendar: Calendar) -> Answers:
     """Return each of `METHODS`' probabilities for the questions, float64[m]; ``forecasts`` are ours for them.
 
     Nothing after the time of a question changes its answers.
@@ -105,14 +106,16 @@ def answers(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecas
     due, hit = became.due[asked.index], became.hit[asked.index]
     base = baselines.base_rate(asked.at, ledger.kind, became.due, became.hit, asked.index)
     known = baselines.known_states(ledger, asked.index, asked.at)
+    earlier = FirstPool(tables)
+    first = earlier.answers(asked.index, asked.at, calendar)
+    # the usual Monte Carlo simulation: without drift of the pace, and with all days alike
+    usual = earlier.answers(asked.index, asked.at, Calendar.plain(), drift=0.0)
 
-    def column(values: Sequence[float | None]) -> Floats:
+    def column(values: Floats | Sequence[float | None]) -> Floats:
         p = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         return np.where(np.isnan(p), base, p)
 
-    blocks = column([own.simulation for own in _usual_monte_carlo(tables, asked)])
-    reference = column([own.reference for own in forecasts])
-    pool = column([own.p for own in forecasts])
+    blocks, reference, pool = column(usual.simulation), column(first.reference), column([own.p for own in forecasts])
     return {
         REFERENCE: base,
         **{
@@ -123,24 +126,13 @@ def answers(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecas
         "blocks_platt": baselines.platt(np.clip(blocks, scoring.CLIP, 1 - scoring.CLIP), asked.at, due, hit),
         "reference_class": reference,
         "reference_mixed": (reference + blocks) / 2,
-        "simulation": column([own.simulation for own in forecasts]),
-        "item_survival": column([own.survival for own in forecasts]),
+        "simulation": column(first.simulation),
+        "item_survival": column(first.survival),
+        "first_pool": column(first.p),
         "pool_platt": baselines.platt(pool, asked.at, due, hit, ledger.kind[asked.index]),
         "pool_raw": column([own.raw for own in forecasts]),
         "pool": pool,
     }
-
-
-def _usual_monte_carlo(tables: HistoryTables, asked: Questions) -> list[Forecast]:
-    """Forecast with the usual Monte Carlo simulation: without drift of the pace, and with all days alike."""
-    rules = dataclasses.replace(tables.rules, rate_drift=0.0)
-    return forecast(
-        HistoryTables(tables.ledger, rules),
-        asked.index.tolist(),
-        [moment(at) for at in asked.at],
-        rules,
-        Calendar.plain(),
-    )
 
 
 def _figures(answered: Answers, asked: Questions, became: Outcomes) -> tuple[dict[str, Any], dict[str, Any]]:
