@@ -36,6 +36,10 @@ class AssessmentRules:
     dependencies: tuple[tuple[str, str], ...] = ()
     reminder_rules: ReminderRules = field(default_factory=lambda: ReminderRules(review=()))
 
+    def calendar_of(self, connection: Connection) -> Calendar:
+        """Return the calendar in the time zone of a connection, in which its days begin and end."""
+        return self.calendar.in_zone(connection.zone)
+
     def is_quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether no new status is published at ``at`` (UTC): a day without work in ``zone``."""
         return self.keep_quiet and not self.calendar.is_working_day(at.astimezone(zone).date())

@@ -71,7 +71,8 @@ class Portfolio:
     """All milestones and joint milestones at one time, with their dependencies.
 
     ``dependencies`` and ``planned_times`` are by uid. ``propagation`` takes every dependency into account; the healths
-    leave out those that their readers may not know. ``horizons``: uid -> end of its forecast, in days since 1970.
+    leave out those that their readers may not know: ``hidden`` are the milestones (uid) for which this makes a
+    difference. ``horizons``: uid -> end of its forecast, in days since 1970.
     """
 
     milestones: tuple[AssessedMilestone, ...]
@@ -80,3 +81,4 @@ class Portfolio:
     planned_times: Mapping[str, PlannedTime]
     propagation: Propagated
     horizons: Mapping[str, float]
+    hidden: frozenset[str] = frozenset()

@@ -26,6 +26,7 @@ from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
 from sync.health.status import BANDS
 from sync.history import counting
+from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
 from sync.model.health import Health, Status
@@ -81,6 +82,9 @@ class _PortfolioBuilder:
             planned_times=self.planned_times,
             propagation=everything,
             horizons={uid: curve.horizon for uid, curve in self.curves.items()},
+            hidden=frozenset(
+                uid for uid, paths in everything.paths.items() if not np.array_equal(paths, published.paths[uid])
+            ),
         )
 
     def _add_relations(
@@ -180,7 +184,12 @@ class _PortfolioBuilder:
             propagation.paths[uid],
             len(predecessors),
             ForecastWindow(self.planned_times[uid].due, horizon),
-            AssessmentContext(self.snapshot.at, self.snapshot.previous.get(uid), parameters, self.rules.calendar),
+            AssessmentContext(
+                self.snapshot.at,
+                self.snapshot.previous.get(uid),
+                parameters,
+                self.rules.calendar_of(milestone.connection),
+            ),
         )
 
     def _joint(
@@ -224,7 +233,8 @@ class _PortfolioBuilder:
     ) -> Health:
         uids, snapshot = [member.uid for member in members], self.snapshot
         last_due = max((self.planned_times[uid].due for uid in uids), default=np.nan)
-        due = days(end_of_day(joint.due, self.rules.calendar.zone)) if joint.due else last_due
+        calendar = self._joint_calendar(members)
+        due = days(end_of_day(joint.due, calendar.zone)) if joint.due else last_due
         horizon = max((self.curves[uid].horizon for uid in uids if uid in self.curves), default=np.nan)
         counts = counting.merged_counts(
             [(snapshot.container(member.uid), member.memberships) for member in members], snapshot.at
@@ -236,8 +246,15 @@ class _PortfolioBuilder:
             counts,
             paths,
             ForecastWindow(due, horizon),
-            AssessmentContext(snapshot.at, previous, self.rules.parameters, self.rules.calendar),
+            AssessmentContext(snapshot.at, previous, self.rules.parameters, calendar),
         )
+
+    def _joint_calendar(self, members: Sequence[AssessedMilestone]) -> Calendar:
+        """Return the calendar in the time zone of the member that is due last."""
+        dues = {milestone.uid: self.planned_times[milestone.uid].due for milestone in members}
+        known = [milestone for milestone in members if not np.isnan(dues[milestone.uid])]
+        last = max(known, key=lambda milestone: (dues[milestone.uid], milestone.uid), default=None)
+        return self.rules.calendar if last is None else self.rules.calendar_of(last.connection)
 
     def _rounded_correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         if not uids:

@@ -92,7 +92,8 @@ class Snapshot:
         milestones: list[AssessedMilestone] = []
         for group in self._groups:
             history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
-            healths = assess(history, list(group.milestones), self.at, self.rules.calendar, group.inputs)
+            calendar = self.rules.calendar_of(group.rows.connection)
+            healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
             milestones += _assessed(group, healths, self._runs)
         return sorted(milestones, key=lambda milestone: milestone.written)
 
@@ -103,7 +104,8 @@ class Snapshot:
             for uid, milestone in group.milestones.items():
                 if rows.written(milestone) == written:
                     history, _ = self._histories.tables(rows.connection.tolerance, public=group.public)
-                    numbers = explain(history, uid, self.at, self.rules.calendar, group.inputs)
+                    calendar = self.rules.calendar_of(rows.connection)
+                    numbers = explain(history, uid, self.at, calendar, group.inputs)
                     due_dates = [due for due in rows.due_dates.get(milestone.id, ()) if due.seen <= self.at]
                     return numbers | {"due_dates": msgspec.to_builtins(due_dates)}
         return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -100,8 +101,8 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
         has_dates = bool(batch.has_dates[k])
         survival, reference, simulation, pool = (_number(p[k]) if has_dates else None for p in components)
         container = batch.tables.ledger.containers[int(i)]
-        late = float(batch.due[k]) + HALF_A_DAY if has_dates else -np.inf
         days = float(horizon[k])
+        window = _Window(float(batch.at[k]), float(batch.due[k]) if has_dates else np.nan, days)
         forecasts.append(
             Forecast(
                 container=container.id,
@@ -116,8 +117,8 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 simulation=simulation,
                 times=tuple(TIMES.tolist()) if has_dates else (),
                 cdf=tuple(curve[k].tolist()) if has_dates else (),
-                dates=_dates(batch.calendar, moments[k].tolist(), capacity[k], days, late),
-                capacity=_dates(batch.calendar, [np.inf] * len(LEVELS), capacity[k], days),
+                dates=_dates(batch.calendar, moments[k].tolist(), capacity[k], window),
+                capacity=_dates(batch.calendar, [np.inf] * len(LEVELS), capacity[k], window._replace(due=np.nan)),
                 expected_left=float(expected_left[k]) if has_dates else None,
                 basis=Basis(
                     stream=container.stream,
@@ -134,21 +135,30 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
     return forecasts
 
 
-def _dates(calendar: Calendar, moments: list[float], capacity: Floats, horizon: float, late: float = -np.inf) -> Dates:
+class _Window(NamedTuple):
+    """Time of a forecast, due moment (NaN: none) and last moment of its dates, in days since 1970 UTC."""
+
+    now: float
+    due: float
+    horizon: float
+
+
+def _dates(calendar: Calendar, moments: list[float], capacity: Floats, window: _Window) -> Dates:
     """Return the dates of the curve's moments, and the capacity dates for quantiles that the curve does not reach.
 
-    A capacity date is never before ``late`` (after the due date), nor before an earlier quantile: the curve says that
-    the due date is less probable than the quantile. Dates after the horizon are None.
+    A capacity date is never by the due date, nor before an earlier quantile: the curve says that the due date is less
+    probable than the quantile. Dates after the horizon are None.
     """
+    late = -np.inf if np.isnan(window.due) else window.due + HALF_A_DAY
     chosen: list[float] = []
     is_capacity = False
     for own, other in zip(moments, capacity.tolist(), strict=True):
         value = own if np.isfinite(own) else max([other, late, *chosen])
-        if not np.isfinite(own) and value <= horizon:
+        if not np.isfinite(own) and value <= window.horizon:
             is_capacity = True
-        chosen.append(value if value <= horizon else np.inf)
-    p50, p85, p95 = (calendar.day_of(value) for value in chosen)
-    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon), capacity=is_capacity)
+        chosen.append(value if value <= window.horizon else np.inf)
+    p50, p85, p95 = (calendar.completion_day(value, due=window.due, now=window.now) for value in chosen)
+    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon), capacity=is_capacity)
 
 
 def _number(value: float) -> float | None:

@@ -30,7 +30,7 @@ from sync.model.health import Basis, Confidence, Dates, Health, Reason, ReasonKi
 from sync.model.joint import JointMilestone
 from sync.model.membership import Counts
 
-__all__ = ["AssessmentContext", "ForecastWindow", "joint_health", "moved_health"]
+__all__ = ["AssessmentContext", "ForecastWindow", "dates_of_paths", "joint_health", "moved_health"]
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ def _with_forecast(
         status=status,
         band=status,
         probability=None if is_overdue else p,
-        dates=_dates(paths, window.horizon, context.calendar, capacity=by_capacity),
+        dates=_dates(paths, window, context, capacity=by_capacity),
         confidence=None if is_overdue else _GRADES[min(grades, default=0)],
     )
 
@@ -119,7 +119,7 @@ def moved_health(
     They moved its completion moments from ``own`` to ``moved``. Levers with a probability are removed: they were
     computed without the other milestones.
     """
-    dates = _dates(moved, window.horizon, context.calendar, capacity=health.dates.capacity)
+    dates = _dates(moved, window, context, capacity=health.dates.capacity)
     if health.probability is None:  # overdue: only the dates move
         return replace(health, dates=dates)
     loss = share_done_by(own, window.due) - share_done_by(moved, window.due)
@@ -145,7 +145,18 @@ def moved_health(
     return with_status(changed, context.previous, context.rules)
 
 
-def _dates(paths: Floats, horizon: float, calendar: Calendar, *, capacity: bool) -> Dates:
-    moments = [moment if moment <= horizon else np.inf for moment in quantile_moments(paths)]
-    p50, p85, p95 = (calendar.day_of(moment) for moment in moments)
-    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon), capacity=capacity)
+def _dates(paths: Floats, window: ForecastWindow, context: AssessmentContext, *, capacity: bool) -> Dates:
+    dates = dates_of_paths(paths, window, days(context.at), context.calendar)
+    return replace(dates, capacity=capacity)
+
+
+def dates_of_paths(paths: Floats, window: ForecastWindow, now: float, calendar: Calendar) -> Dates:
+    """Return the dates by which the shares of `quantile_moments` of the paths are done, as of ``now`` (days).
+
+    None after the window's horizon.
+    """
+    p50, p85, p95 = (
+        calendar.completion_day(moment, due=window.due, now=now) if moment <= window.horizon else None
+        for moment in quantile_moments(paths)
+    )
+    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon))

@@ -112,7 +112,7 @@ def _moves(batch: ForecastBatch, cut: Ints, mask: NDArray[np.bool_]) -> list[dic
             continue
         later = at + _to_usual_weekday(batch, k, at)
         p = target if capacity else max(target, float(batch.probability_at(curve, k, later)))
-        moves.append({"to": batch.calendar.day_of(later), "p": p, "capacity": capacity})
+        moves.append({"to": batch.calendar.completion_day(later), "p": p, "capacity": capacity})
     return moves
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from copy import copy
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -22,6 +24,8 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_ORDINAL = date.max.toordinal()
 _UTC = ZoneInfo("UTC")
 _FIRST_DAY, _LAST_DAY = 2.0 - _EPOCH, float(_LAST_ORDINAL - _EPOCH)
+_MOST_DAYS_OFF = 366
+_ROUNDING = 1e-9  # of a moment that is computed from others, in days
 _HOLIDAY_YEARS = range(1900, 2101)  # outside, country calendars are guesses or fail to compute
 
 
@@ -68,6 +72,12 @@ class Calendar:
         """Return a calendar in which all days are alike: no weekends, no holidays, no quiet weeks."""
         return cls(weekend=(), quiet_weeks=())
 
+    def in_zone(self, zone: ZoneInfo) -> Calendar:
+        """Return the same calendar for a project in another time zone."""
+        other = copy(self)
+        other.zone = zone
+        return other
+
     def with_days_off(self, days: Iterable[date]) -> Calendar:
         """Return the same calendar with more days off."""
         return Calendar(
@@ -95,6 +105,38 @@ class Calendar:
             return utc.astimezone(self.zone).date()
         except OverflowError:
             return utc.date()
+
+    def completion_day(self, moment: float, *, due: float = math.nan, now: float = -math.inf) -> date | None:
+        """Return the day to print for a completion at ``moment`` (days since 1970 UTC): by the end of that day.
+
+        It is a working day and not before ``now``. A day off becomes the next working day, so that the day keeps at
+        least the probability of its moment. A moment by ``due`` gets a day by the due day, and a later moment a later
+        day: where the due day is off, the last working day before it, if that has not passed. None as in `day_of`.
+        """
+        day, due_day, today = self.day_of(moment), self.day_of(due), self.first_day_of(now)
+        if day is None:
+            return None
+        day = max(day, today or day)
+        if due_day is None:
+            return self._working_day(day, 1)
+        if moment > due + _ROUNDING:
+            return self._working_day(max(day, _next(due_day, 1)), 1)
+        later, earlier = self._working_day(day, 1), self._working_day(due_day, -1)
+        return earlier if earlier < later and earlier >= (today or earlier) else later
+
+    def working_day_by(self, moment: float) -> date | None:
+        """Return the last working day that begins by ``moment`` (days since 1970 UTC); None as in `day_of`."""
+        day = self.day_of(moment)
+        return None if day is None else self._working_day(day, -1)
+
+    def _working_day(self, day: date, step: int) -> date:
+        """Return the nearest working day from ``day`` on, forwards (1) or back (-1); ``day`` in a year without any."""
+        nearest = day
+        for _ in range(_MOST_DAYS_OFF):
+            if self.is_working_day(nearest):
+                return nearest
+            nearest = _next(nearest, step)
+        return day
 
     def is_holiday(self, day: date) -> bool:
         """Return True if ``day`` is a public holiday or a day off of the team."""
@@ -184,6 +226,12 @@ class Calendar:
             "quiet_weeks": sorted(self.quiet_weeks),
             "quiet_factor": self.quiet_factor,
         }
+
+
+def _next(day: date, step: int) -> date:
+    """Return the day ``step`` days later; the same day at the ends of the calendar."""
+    ordinal = day.toordinal() + step
+    return date.fromordinal(ordinal) if 1 <= ordinal <= _LAST_ORDINAL else day
 
 
 @lru_cache(maxsize=1024)

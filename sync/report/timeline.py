@@ -11,13 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 
 from sync.assess.portfolio import Portfolio
 from sync.forecast import dependencies as timeline
 from sync.forecast import joint
+from sync.health.joint import ForecastWindow, dates_of_paths
 from sync.history.calendar import Calendar
+from sync.history.ledger import days
 from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import DueDate
 from sync.report.phrases import STATUS, percent
@@ -79,7 +80,8 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
     for milestone in portfolio.milestones:
         if not milestone.is_running and milestone.uid not in needed:
             continue
-        probability, dates = _forecast(portfolio, milestone.uid, milestone.health, calendar)
+        zone = milestone.connection.zone
+        probability, dates = _forecast(portfolio, milestone.uid, milestone.health, calendar.in_zone(zone))
         entries.append(
             TimelineEntry(
                 id=milestone.written,
@@ -123,15 +125,15 @@ def _common(health: Health, probability: float | None, dates: Dates) -> dict[str
 
 
 def _forecast(portfolio: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
-    """Return the published forecast; for a milestone with dependencies, the forecast that includes them."""
-    waits = portfolio.propagation.deciding.get(uid)
-    if not waits:
+    """Return the published forecast; for a milestone with hidden dependencies, the forecast that includes them."""
+    if uid not in portfolio.hidden:
         return health.probability, health.dates
+    waits = portfolio.propagation.deciding.get(uid, {})
     paths = portfolio.propagation.paths[uid]
+    due = portfolio.planned_times[uid].due
     horizon = max(portfolio.horizons[name] for name in (uid, *waits))
-    p50, p85, p95 = (calendar.day_of(m if m <= horizon else np.inf) for m in joint.quantile_moments(paths))
-    probability = None if health.probability is None else joint.share_done_by(paths, portfolio.planned_times[uid].due)
-    return probability, Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.day_of(horizon))
+    probability = None if health.probability is None else joint.share_done_by(paths, due)
+    return probability, dates_of_paths(paths, ForecastWindow(due, horizon), days(health.at), calendar)
 
 
 def _waits(portfolio: Portfolio, uid: str, written: dict[str, str]) -> Iterator[Waits]:

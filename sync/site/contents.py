@@ -247,9 +247,8 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
         if not _has_own_forecast(milestone.health):
             continue
         history, _ = reading.history(milestone.connection, milestone.project)
-        (batch,) = forecast_batches(
-            history, [history.ledger.index[milestone.uid]], [reading.at], reading.rules.calendar
-        )
+        calendar = reading.rules.calendar_of(milestone.connection)
+        (batch,) = forecast_batches(history, [history.ledger.index[milestone.uid]], [reading.at], calendar)
         table = what_if(batch, 0, milestone.health.probability)
         if table is not None:
             tables[milestone.uid] = table
