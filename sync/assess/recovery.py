@@ -1,4 +1,4 @@
-"""Recover the state that only our comments keep after the database was lost: baseline, status and re-plan.
+"""Recover the state that only our comments keep after the database was lost: baseline, status, re-plan and clock.
 
 Milestones that the store knows nothing about may have a summary of ours. Its marker is read before anything new is
 published: otherwise the first due date would be the one after a move, and the status would turn green by itself.
@@ -47,6 +47,7 @@ def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: st
         levers=(),
         unknown=None,
         replan=last.replan,
+        clock=last.clock,
     )
     first = min(milestone.milestone.created_at or last.written, last.written - timedelta(seconds=1))
     due_dates = [DueDate(first, last.baseline), DueDate(last.written, last.due)]

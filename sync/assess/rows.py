@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -12,7 +12,9 @@ import msgspec
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import containers as containers_
 from sync.history.membership_table import MembershipTable
+from sync.history.plan_clock import KnownPlan, plan_clock
 from sync.model.audience import OPERATOR, Audience
+from sync.model.dates import end_of_day
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
@@ -28,6 +30,7 @@ class ConnectionRows:
 
     ``projects`` are by native id; ``milestones``, ``issues`` and ``estimated`` (time of the last new estimate) by uid;
     ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid.
+    ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
     """
 
     connection: Connection
@@ -38,6 +41,7 @@ class ConnectionRows:
     memberships: MembershipTable
     estimated: Mapping[str, datetime]
     issues: Mapping[str, Issue]
+    known_plans: Mapping[str, KnownPlan] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -66,7 +70,16 @@ class ConnectionRows:
             zone=self.connection.zone,
             at=self.at,
         )
-        return {container.id: container for container in containers}
+        return {container.id: self._with_clock(container) for container in containers}
+
+    def _with_clock(self, container: Container) -> Container:
+        """Return the container with the clock of its plan."""
+        zone = self.connection.zone
+        notes = self.due_dates.get(self.milestones[container.id].id, ())
+        clock = plan_clock([note for note in notes if note.seen <= self.at], self.known_plans.get(container.id), zone)
+        if clock is None:
+            return container
+        return msgspec.structs.replace(container, clock=clock, clock_due=end_of_day(clock.due, zone))
 
     @cached_property
     def open_items(self) -> Mapping[str, Sequence[str]]:
@@ -129,12 +142,17 @@ class LazyIssues(Mapping[str, Issue]):
 
 
 def load_rows(
-    store: Store, connection: Connection, at: datetime, audience: Audience, reported: Collection[str]
+    store: Store,
+    connection: Connection,
+    at: datetime,
+    audience: Audience,
+    reported: Collection[str],
+    known_plans: Mapping[str, KnownPlan],
 ) -> ConnectionRows:
     """Load the rows of a connection that an audience may read, as of ``at`` (UTC).
 
     The items of running milestones and of ``reported`` ones (uids of those with a status issue) are loaded at once,
-    other issues when they are needed.
+    other issues when they are needed. ``known_plans``: see `ConnectionRows`.
     """
     source = connection.connector.base_url
     watched = store.watched_projects(connection.name, source)
@@ -169,6 +187,7 @@ def load_rows(
         memberships=history.memberships,
         estimated=dict(history.estimated),
         issues=issues,
+        known_plans=known_plans,
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))

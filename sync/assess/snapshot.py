@@ -23,6 +23,7 @@ from sync.health.assess import AssessmentInputs, assess, explain
 from sync.health.status import stale_health
 from sync.history.ledger import days
 from sync.history.membership_table import ledger_of
+from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
 from sync.model.health import Health
 from sync.model.membership import Container
@@ -57,8 +58,10 @@ class Snapshot:
     ) -> None:
         self.at, self.rules = at, rules
         reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
+        self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         if rows is None:
-            rows = [load_rows(store, connection, at, audience, reported) for connection in connections]
+            known = self._runs.known_plans
+            rows = [load_rows(store, connection, at, audience, reported, known) for connection in connections]
         self.rows = rows
         self._histories = _Histories(rows, rules, at)
         self.ledger = self._histories.ledger
@@ -67,7 +70,6 @@ class Snapshot:
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         tolerance, only_known = rules.parameters.tolerance, audience is not OPERATOR
         self.scores = track_record(store, self.ledger, tolerance, at, complete, only_known=only_known)
-        self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         past_scores = {} if replay else self.scores
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, past_scores)]
 
@@ -149,6 +151,15 @@ class _PreviousRuns:
     read_at: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
     forecasts: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
+
+    @property
+    def known_plans(self) -> Mapping[str, KnownPlan]:
+        """The clock of each container whose due date was moved later than planned, as of its last health."""
+        return {
+            container: KnownPlan(health.at, health.due, health.clock)
+            for container, health in self.healths.items()
+            if health.clock is not None
+        }
 
     @classmethod
     def load(cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str]) -> _PreviousRuns:

@@ -156,6 +156,7 @@ def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: dateti
         confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,
         unknown=cause,
         basis=basis if has_forecast or band is Status.OVERDUE else _without_numbers(basis),
+        clock=container.clock,
     )
     return with_status(health, inputs.previous.get(container.id), rules)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from sync.model.membership import Counts
+from sync.model.plan_clock import PlanClock
 
 __all__ = [
     "Basis",
@@ -161,6 +162,7 @@ class Health(Struct, frozen=True, kw_only=True):
     before; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1. None:
     no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
     the tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
+    ``clock``: the due date was moved later than planned.
     """
 
     container: str
@@ -182,6 +184,7 @@ class Health(Struct, frozen=True, kw_only=True):
     basis: Basis = Basis()
     stale_since: datetime | None = None
     replan: Replan | None = None
+    clock: PlanClock | None = None
     previous_status: Status | None = field(default=None, name="was")
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from sync.model.plan_clock import PlanClock
+
 __all__ = ["Container", "Counts", "Membership"]
 
 
@@ -55,6 +57,7 @@ class Container(Struct, frozen=True, kw_only=True):
 
     ``start`` and ``due`` are moments (due = the end of the due day); ``first_due`` is the baseline's. ``ended`` is when
     it was closed or released; None while it runs. ``stream`` names its series: project, kind and title without digits.
+    ``clock``: its due date was moved later than planned; ``clock_due`` is the due moment of that plan.
     """
 
     id: str
@@ -64,3 +67,5 @@ class Container(Struct, frozen=True, kw_only=True):
     due: datetime | None
     first_due: datetime | None = None
     ended: datetime | None = None
+    clock: PlanClock | None = None
+    clock_due: datetime | None = None

@@ -28,10 +28,9 @@ def build_desired(
     remind_every: int,
     is_quiet: bool,
 ) -> Desired:
-    """Return the desired state of one milestone. Pure.
+    """Return the desired state of one milestone; on quiet days it announces no new status. Pure.
 
-    ``last`` is the marker of our summary comment on the tracker, None without one; ``commands`` come from the status
-    issue's comments. ``remind_every`` is in days. On quiet days no new status is announced.
+    ``last``: marker of our summary, None without one. ``commands``: of the status issue. ``remind_every``: in days.
     """
     capabilities, health = milestone.connection.connector.capabilities, milestone.health
     status, since = _announced_status(health, last)
@@ -58,6 +57,7 @@ def build_desired(
         p50=health.dates.p50,
         due=health.due,
         replan=health.replan,
+        clock=health.clock,
         policy=milestone.connection.policy_of(milestone.project.key),
         may_create=milestone.milestone.state is State.OPEN and health.due is not None,
         needs_label=capabilities.needs_label_creation,

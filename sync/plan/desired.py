@@ -8,6 +8,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from sync.model.health import Replan, Status
+from sync.model.plan_clock import PlanClock
 from sync.model.policy import Policy
 from sync.model.tracker_data import Visibility
 from sync.tracker.actions import Action
@@ -112,6 +113,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     p50: date | None = None
     due: date | None = None
     replan: Replan | None = None
+    clock: PlanClock | None = None
     description: str | None = None
     current_description: CurrentDescription | None = None
     health: str | None = None

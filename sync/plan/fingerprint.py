@@ -34,6 +34,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 previous_forecast=None,
                 reminded=None,
                 replan=None,
+                clock=None,
             )
             plain["marker"] = msgspec.to_builtins(meaning)
             if marker.meaning:

@@ -283,6 +283,7 @@ class _MilestonePlanner:
             previous_change_at=previous_change_at,
             reminded=now if self.is_reminder_due else last_reminder(self.state, last),
             replan=want.replan,
+            clock=want.clock,
         )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.model.health import Replan, Status
+from sync.model.plan_clock import PlanClock
 from sync.model.published import SummaryForecast
 from sync.tracker.observed import Claim, OurComment, StatusIssue, Target
 
@@ -58,7 +59,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
     ``previous_change_at`` of the change before it; ``previous_forecast`` is the forecast before the last change.
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
-    does not confirm yet. Times are in UTC. ``v`` is the version of the format.
+    does not confirm yet, ``clock`` the plan before the first move to a later day. Times are in UTC. ``v`` is the
+    version of the format.
     """
 
     v: int = 1
@@ -79,6 +81,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     previous_change_at: datetime | None = None
     reminded: datetime | None = None
     replan: Replan | None = None
+    clock: PlanClock | None = None
 
     @property
     def forecast(self) -> SummaryForecast:

@@ -14,6 +14,7 @@ from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.history.calendar import Calendar
 from sync.model.health import Status
+from sync.model.plan_clock import PlanClock
 from sync.model.policy import Limits, Policy
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import (
@@ -360,3 +361,36 @@ def test_a_lost_database_forgets_neither_the_first_date_nor_a_replan(world: Worl
     again = world.store.last_health().popitem()[1]
     assert again.replan == moved.replan
     assert (again.status, again.baseline) == (moved.status, date(2026, 4, 3))
+
+
+def _clock(world: World) -> PlanClock | None:
+    return world.store.last_health().popitem()[1].clock
+
+
+def test_a_lost_database_keeps_the_clock_of_a_plan_that_was_moved_to_and_fro(world: World) -> None:
+    world.run()
+    assert _clock(world) is None
+    world.milestone = replace(world.milestone, due=date(2026, 5, 1))
+    world.run(after=2)
+    moved = PlanClock(due=date(2026, 4, 3), moved_at=NOW + timedelta(days=2))
+    assert _clock(world) == moved
+    for due in (date(2026, 4, 1), None, date(2026, 6, 1)):
+        world.milestone = replace(world.milestone, due=due)
+        world.run(after=2)
+        assert _clock(world) == moved
+        world.lose_database()
+        assert [type(w.action).__name__ for w in world.run().written] == []
+        assert _clock(world) == moved
+
+
+def test_a_date_that_passed_is_the_plan_of_the_next_move_also_for_a_lost_database(world: World) -> None:
+    world.run(after=25)
+    world.milestone = replace(world.milestone, due=date(2026, 5, 1))
+    world.run(after=1)
+    moved_at = NOW + timedelta(days=26)
+    assert _clock(world) == PlanClock(due=date(2026, 4, 3), moved_at=moved_at)
+    world.run(after=30)
+    world.lose_database()
+    world.milestone = replace(world.milestone, due=date(2026, 7, 1))
+    world.run(after=1)
+    assert _clock(world) == PlanClock(due=date(2026, 5, 1), moved_at=moved_at)
