@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from sync.backtest.milestone_dates import TOO_FEW
+
 __all__ = ["plot", "render"]
 
 _NAMES: Mapping[str, str] = {
@@ -31,11 +33,12 @@ _NAMES: Mapping[str, str] = {
     "pool": "pool (published)",
 }
 _TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
+_SHORT_TITLES: Mapping[str, str] = {"tau0": "all done", "tau10": "90 % done"}
 _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
 
 
 def render(result: Mapping[str, Any], console: Console) -> None:
-    """Print `sync.backtest.run.backtest`'s result: a table for each tolerance, then dates and labels in a line each."""
+    """Print `sync.backtest.run.backtest`'s result: tables of methods and dates, then a line for each other subject."""
     for tau, title in _TITLES.items():
         console.print(_methods(result[tau], title))
     dates, labels = result["dates"], result["labels"]
@@ -43,6 +46,7 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         f"Capacity dates: {_percent(dates['p50'])} held of those given with 50 %, {_percent(dates['p85'])} of 85 %, "
         f"{_percent(dates['p95'])} of 95 %; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
     )
+    console.print(_milestone_dates(result["milestone_dates"]))
     console.print(
         f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
         f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
@@ -68,6 +72,39 @@ def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             style="bold" if method == "pool" else None,
         )
     return table
+
+
+def _milestone_dates(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    title = "Dates as shown: share held, of all whose day is over (never: a miss)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("date", no_wrap=True)
+    headings = ("given", "held", "n", *_horizons(figures["tau0"]["p50"]["horizons"]))
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for kind, title in {**_SHORT_TITLES, "throughput": "throughput"}.items():
+        for level, row in figures[kind].items():
+            cells = (_covered(part) for part in (row, *row["horizons"]))
+            held, *by_horizon = cells
+            table.add_row(f"{level.upper()}, {title}", _percent(row.get("given")), held, str(row["dates"]), *by_horizon)
+    return table
+
+
+def _horizons(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    first, *others = parts
+    return [
+        f"<{first['days_before']:.0f} d",
+        *(
+            f"{part['days_from']:.0f}+"
+            if part["days_before"] is None
+            else f"{part['days_from']:.0f}–{part['days_before']:.0f}"
+            for part in others
+        ),
+    ]
+
+
+def _covered(part: Mapping[str, Any]) -> str:
+    """Return the share of dates that came true; in words where they are too few for a share."""
+    return _percent(part["share"]) if part["dates"] >= TOO_FEW else "too few"
 
 
 def plot(result: Mapping[str, Any], path: Path | str) -> None:

@@ -8,7 +8,7 @@ missed. Done means that at most a share ``tolerance`` of its items is open at th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,21 @@ from sync.health.status import ContainerState, missing_data
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
 
-__all__ = ["Outcomes", "Questions", "answerable", "last_event", "outcomes", "questions"]
+__all__ = [
+    "CHECKS",
+    "AnsweredQuestions",
+    "Outcomes",
+    "Questions",
+    "answerable",
+    "ask",
+    "is_done_by",
+    "last_event",
+    "outcomes",
+    "questions",
+]
+
+CHECKS = (0.25, 0.5, 0.75)
+"""Shares of the planned time at which questions are asked."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,6 +74,47 @@ class Questions:
     def where(self, mask: Bools) -> Questions:
         """Return the questions that ``mask`` bool[m] selects."""
         return Questions(self.index[mask], self.at[mask], self.scope[mask], self.open[mask])
+
+
+@dataclass(frozen=True)
+class AnsweredQuestions:
+    """Questions (m) with our forecasts for them, and the outcomes of the containers of ``tables``.
+
+    ``until``: the end of the history in days since 1970 UTC. Some of the containers may be running then.
+    """
+
+    tables: HistoryTables
+    became: Outcomes
+    asked: Questions
+    forecasts: Sequence[Forecast]
+    until: float
+
+    def where(self, mask: Bools) -> AnsweredQuestions:
+        """Return the questions that ``mask`` bool[m] selects."""
+        forecasts = [own for own, is_kept in zip(self.forecasts, mask.tolist(), strict=True) if is_kept]
+        return replace(self, asked=self.asked.where(mask), forecasts=forecasts)
+
+    @property
+    def resolved(self) -> AnsweredQuestions:
+        """The questions about containers whose outcome is known."""
+        return self.where(self.became.known[self.asked.index])
+
+    @property
+    def hit(self) -> Bools:
+        """Outcomes of the questions: bool[m]."""
+        return self.became.hit[self.asked.index]
+
+
+def ask(tables: HistoryTables, until: float, calendar: Calendar) -> AnsweredQuestions:
+    """Ask at `CHECKS` about all containers with dates and items that are not done yet, and answer with our forecasts.
+
+    Only questions before ``until`` (days since 1970 UTC) with enough history to publish a forecast are asked.
+    """
+    became = outcomes(tables.ledger, tables.rules.tolerance, until)
+    asked = questions(tables.ledger, np.isfinite(became.due), CHECKS)
+    is_unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
+    asked, forecasts = answerable(tables, asked.where(is_unfinished & (asked.at <= until)), calendar)
+    return AnsweredQuestions(tables, became, asked, forecasts, until)
 
 
 def outcomes(ledger: Ledger, tolerance: float, until: float) -> Outcomes:
@@ -123,6 +178,23 @@ def last_event(ledger: Ledger) -> float:
     """Return the last moment of the history in days since 1970 UTC; minus infinity for an empty one."""
     times = np.concatenate([ledger.joined, ledger.left, ledger.closed])
     return float(times[np.isfinite(times)].max(initial=-np.inf))
+
+
+def is_done_by(ledger: Ledger, index: Codes, by: Floats, tolerance: float) -> Bools:
+    """Return which of the containers ``index`` int64[m] are done at ``by`` float64[m] (days since 1970 UTC).
+
+    After the due moment, the items that were planned by then count: those that join later change nothing. An empty
+    container is not done.
+    """
+    is_done = np.zeros(len(index), dtype=bool)
+    for k, (i, t) in enumerate(zip(index.tolist(), by.tolist(), strict=True)):
+        rows = ledger.rows(i)
+        planned_by = min(t, float(ledger.due[i]))
+        is_planned = ledger.in_scope(planned_by, rows)
+        scope = np.count_nonzero(is_planned)
+        still_open = np.count_nonzero(is_planned & (ledger.open_until[rows] > t))
+        is_done[k] = scope > 0 and still_open <= allowed_open(scope, tolerance)
+    return is_done
 
 
 def _count(ledger: Ledger, index: Codes, at: Floats) -> tuple[Codes, Codes]:

@@ -20,7 +20,7 @@ from sync.forecast.scoring import pinball
 from sync.forecast.throughput import LEVELS, blended_multipliers, capacity_days, closures_by_week, median_and_scale
 from sync.history.ledger import days, moment
 
-__all__ = ["ITEMS", "Replay", "own_multipliers", "replay", "score_dates"]
+__all__ = ["ITEMS", "Replay", "own_multipliers", "replay", "replayed_days", "score_dates"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,6 +99,19 @@ def own_multipliers(record: Replay, at: float, rules: Rules) -> tuple[float, flo
     return blended_multipliers(record.scaled(rules)[known], rules)
 
 
+def replayed_days(tables: HistoryTables, record: Replay) -> Floats:
+    """Return the days forecast for each date of the record at each of `LEVELS`: float64[m, 3].
+
+    The multipliers are those of the history until each question.
+    """
+    forecast = np.empty((len(record.at), len(LEVELS)))
+    for cut in np.unique(record.at):
+        now = record.at == cut
+        own = own_multipliers(record, float(cut), tables.rules)
+        forecast[now] = capacity_days(record.items[now], record.weeks[now], tables.rules, own)
+    return forecast
+
+
 def score_dates(tables: HistoryTables, until: float) -> tuple[dict[str, float | int], dict[str, Any]]:
     """Return the coverage at each quantile, the mean pinball loss as a share of the actual duration, and n.
 
@@ -107,11 +120,7 @@ def score_dates(tables: HistoryTables, until: float) -> tuple[dict[str, float | 
     ``dates_as_shipped``, with the shipped multipliers. Figures that do not exist are NaN.
     """
     record = replay(tables)
-    forecast = np.empty((len(record.at), len(LEVELS)))
-    for cut in np.unique(record.at):
-        now = record.at == cut
-        own = own_multipliers(record, float(cut), tables.rules)
-        forecast[now] = capacity_days(record.items[now], record.weeks[now], tables.rules, own)
+    forecast = replayed_days(tables, record)
     is_scored = record.at + record.actual <= until
     streams = {
         name: _coverage(forecast[rows], record.actual[rows])

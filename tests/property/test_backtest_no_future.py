@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.backtest import methods
 from sync.backtest import questions as replay
-from sync.backtest import run as backtest
 from sync.backtest.csv_history import read_history
 from sync.forecast import throughput_calibration as capacity_replay
 from sync.forecast.history_tables import HistoryTables
@@ -28,14 +28,14 @@ PLAIN = Calendar.plain()
 
 def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questions:
     became = replay.outcomes(ledger, tolerance, np.inf)
-    asked = replay.questions(ledger, became.known, backtest.CHECKS)
+    asked = replay.questions(ledger, became.known, replay.CHECKS)
     return asked.where((asked.at <= cut) & (asked.open > allowed_open(asked.scope, tolerance)))
 
 
-def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, backtest.Answers]:
+def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, methods.Answers]:
     tables = HistoryTables(ledger, Rules(tolerance=tolerance))
     told, made = replay.answerable(tables, asked, PLAIN)
-    return told, backtest.answers(tables, told, made, PLAIN)
+    return told, methods.answers(tables, told, made, PLAIN)
 
 
 def same(ledger: Ledger, tolerance: float, cut: float) -> int:
@@ -44,7 +44,7 @@ def same(ledger: Ledger, tolerance: float, cut: float) -> int:
     knowing, told = all_answers(ledger, asked, tolerance)
     blind, told_blind = all_answers(blanked(ledger, cut), asked, tolerance)
     assert knowing.at.tolist() == blind.at.tolist(), "whether there is enough to publish must not depend on the future"
-    assert set(told) == set(backtest.METHODS)
+    assert set(told) == set(methods.METHODS)
     for method, values in told.items():
         assert told_blind[method].tolist() == pytest.approx(values.tolist(), abs=1e-9), method
     return len(knowing)

@@ -1,0 +1,68 @@
+"""Milestone dates as they are shown: the share of the P50 and P85 dates by which the milestone was done.
+
+All dates whose day is over by the end of the history are scored. A date that never came true is a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+from msgspec import to_builtins
+from numpy.typing import NDArray
+
+from sync.backtest.questions import AnsweredQuestions, is_done_by
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.scoring import date_score
+from sync.forecast.throughput import LEVELS
+from sync.forecast.throughput_calibration import replay, replayed_days
+from sync.history.calendar import Calendar
+from sync.history.ledger import days
+from sync.model.dates import end_of_day
+
+__all__ = ["SHOWN_LEVELS", "TOO_FEW", "score_milestone_dates", "score_throughput_dates"]
+
+Floats = NDArray[np.float64]
+
+SHOWN_LEVELS = {"p50": 0.50, "p85": 0.85}
+TOO_FEW = 100
+"""Fewest dates for a share that is printed."""
+
+
+def score_milestone_dates(answered: AnsweredQuestions, calendar: Calendar) -> dict[str, Any]:
+    """Score the dates of all forecasts: {``p50``, ``p85``: figures}.
+
+    Figures: ``asked`` questions, the share ``given`` in which the forecast had a date, and those of
+    `sync.forecast.scoring.DateScore`. NaN where there are no questions.
+    """
+    return {
+        name: _figures(answered, [getattr(own.dates, name) for own in answered.forecasts], level, calendar)
+        for name, level in SHOWN_LEVELS.items()
+    }
+
+
+def _figures(
+    answered: AnsweredQuestions, dates: Sequence[date | None], level: float, calendar: Calendar
+) -> dict[str, Any]:
+    asked, ledger = answered.asked, answered.tables.ledger
+    given = np.array([day is not None for day in dates], dtype=bool)
+    by = np.array([days(end_of_day(day, calendar.zone)) for day in dates if day is not None], dtype=np.float64)
+    is_held = is_done_by(ledger, asked.index[given], by, answered.tables.rules.tolerance)
+    scores = date_score(level, by - asked.at[given], np.where(by <= answered.until, is_held, np.nan))
+    share = float(given.mean()) if len(given) else float("nan")
+    return {"asked": len(given), "given": share, **to_builtins(scores)}
+
+
+def score_throughput_dates(tables: HistoryTables, until: float) -> dict[str, Any]:
+    """Score the throughput dates of `sync.forecast.throughput_calibration` likewise, as known at ``until`` (days)."""
+    record = replay(tables)
+    ahead = replayed_days(tables, record)
+    figures = {}
+    for name, level in SHOWN_LEVELS.items():
+        days_ahead = ahead[:, LEVELS.index(level)]
+        is_held = record.actual <= days_ahead
+        scores = date_score(level, days_ahead, np.where(record.at + days_ahead <= until, is_held, np.nan))
+        figures[name] = {"asked": len(record.at), **to_builtins(scores)}
+    return figures
