@@ -48,6 +48,7 @@ def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: st
         unknown=None,
         replan=last.replan,
         clock=last.clock,
+        method=last.method,
     )
     first = min(milestone.milestone.created_at or last.written, last.written - timedelta(seconds=1))
     due_dates = [DueDate(first, last.baseline), DueDate(last.written, last.due)]

@@ -58,7 +58,9 @@ class Snapshot:
     ) -> None:
         self.at, self.rules = at, rules
         reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
-        self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
+        self._runs = (
+            _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported, rules.parameters.method)
+        )
         if rows is None:
             known = self._runs.known_plans
             rows = [load_rows(store, connection, at, audience, reported, known) for connection in connections]
@@ -162,13 +164,15 @@ class _PreviousRuns:
         }
 
     @classmethod
-    def load(cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str]) -> _PreviousRuns:
+    def load(
+        cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str], method: int
+    ) -> _PreviousRuns:
         return cls(
             healths=store.last_health(audience.name),
             stale=store.stale_projects(),
             read_at=store.last_pulls(),
             reported=reported,
-            forecasts=recent_forecasts(store, audience.name, at),
+            forecasts=recent_forecasts(store, audience.name, at, method),
         )
 
 

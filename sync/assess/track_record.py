@@ -45,8 +45,13 @@ def track_record(
     return stream_scores(published, outcomes, now)
 
 
-def recent_forecasts(store: Store, audience: str, now: datetime) -> dict[str, tuple[PublishedForecast, ...]]:
-    """Return the last forecast published in each of the five weeks before today, by container, oldest first."""
+def recent_forecasts(
+    store: Store, audience: str, now: datetime, method: int
+) -> dict[str, tuple[PublishedForecast, ...]]:
+    """Return the last forecast published in each of the five weeks before today, by container, oldest first.
+
+    Forecasts of another ``method`` are left out: they are not comparable with today's.
+    """
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         container: tuple(
@@ -54,7 +59,7 @@ def recent_forecasts(store: Store, audience: str, now: datetime) -> dict[str, tu
                 at=summary.at, probability=summary.probability, p50=summary.p50, p85=summary.p85, due=summary.due
             )
             for summary in summaries
-            if summary.probability is not None or summary.p50 is not None
+            if summary.method == method and (summary.probability is not None or summary.p50 is not None)
         )
         for container, summaries in store.weekly(today - RECENT, today, audience).items()
     }

@@ -3,6 +3,9 @@
 Without a change and without a decision there is no message. Only what a message contains is recorded as sent, so small
 moves of a forecast add up until they exceed the threshold. Missing data is no change: a milestone whose source could
 not be read keeps its last sent state, and the missing data is mentioned once, after a day.
+
+Figures of two methods of the forecast are not compared: a status that only the method changed is no change, and a
+decision that only the method made necessary is asked for a week later.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.model.digest import LastSent
 from sync.model.health import Health, Status, UnknownCause
@@ -129,13 +133,14 @@ def changes_since(
             changes=_changes(milestone, before, since, at),
             needs_decision=needs_decision(milestone),
         )
-        is_needed |= bool(entry.changes) or (entry.needs_decision and _is_reminder_due(before, at))
+        is_needed |= bool(entry.changes) or (entry.needs_decision and _is_reminder_due(milestone, before, at))
         silent += milestone.is_stale
         if entry.changes or entry.needs_decision:
             entries.append(entry)
             after[milestone.uid] = _sent_state(entry, at)
         elif before is not None:
-            after[milestone.uid] = before
+            is_new_method = milestone.health.method != before.method and not milestone.is_stale
+            after[milestone.uid] = _sent_state(entry, at) if is_new_method else before
         if not (
             entry.changes
             or entry.needs_decision
@@ -160,8 +165,17 @@ def needs_decision(milestone: MilestoneState) -> bool:
     )
 
 
-def _is_reminder_due(before: LastSent | None, at: datetime) -> bool:
-    return before is None or before.asked is None or at.date() - before.asked >= REMIND
+def _is_reminder_due(milestone: MilestoneState, before: LastSent | None, at: datetime) -> bool:
+    if before is None:
+        return True
+    if before.asked is None:
+        return not _is_recomputed(milestone.health, before) or at - milestone.health.since >= REMIND
+    return at.date() - before.asked >= REMIND
+
+
+def _is_recomputed(health: Health, before: LastSent) -> bool:
+    """Return whether another method, and no transition since, gave the status."""
+    return health.method != before.method and health.previous_status is None
 
 
 def _changes(
@@ -177,12 +191,15 @@ def _changes(
         return (_end(health),) if since is not None and milestone.ended > since else ()
     if milestone.ended is not None or health.status is Status.DONE:
         was_ended = before.ended or before.status is Status.DONE
-        return () if was_ended else (_end(health),)
+        is_news = milestone.ended is not None or not _is_recomputed(health, before)
+        return (_end(health),) if is_news and not was_ended else ()
     changes = []
-    if health.status is not before.status:
+    if health.status is not before.status and not _is_recomputed(health, before):
         changes.append(ChangeKind.STATUS)
     if health.due != before.due:
         changes.append(ChangeKind.DUE)
+    if health.method != before.method:
+        return tuple(changes)
     if before.p85 and health.dates.p85 and abs(health.dates.p85 - before.p85) >= SHIFT:
         changes.append(ChangeKind.DATE)
     elif _odds_moved(health.probability, before.probability):
@@ -202,8 +219,7 @@ def _sent_state(entry: ChangeEntry, at: datetime) -> LastSent:
     milestone, health = entry.state, entry.state.health
     if milestone.is_stale and entry.before is not None:
         before = entry.before
-        return LastSent(status=before.status, due=before.due, probability=before.probability, p85=before.p85,
-                    asked=before.asked, silent=True)  # fmt: skip
+        return replace(before, ended=False, silent=True)
     return LastSent(
         status=health.status,
         due=health.due,
@@ -211,4 +227,5 @@ def _sent_state(entry: ChangeEntry, at: datetime) -> LastSent:
         p85=health.dates.p85,
         ended=milestone.ended is not None,
         asked=at.date() if entry.needs_decision else None,
+        method=health.method,
     )

@@ -82,7 +82,7 @@ class Engine:
             failures=self.failures,
             record_failure=self._puller.record_failure,
         )
-        self.planner = Planner(observer=self.observer, desired=self.desired, clock=self.clock)
+        self.planner = Planner(observer=self.observer, desired=self.desired, clock=self.clock, limits=self.limits)
 
     def __enter__(self) -> Self:
         return self

@@ -10,9 +10,10 @@ from sync.assess.milestone import AssessedMilestone
 from sync.engine.desired import DesiredBuilder
 from sync.engine.observe import Observer, merge_observations
 from sync.model.item_label import ItemLabel
-from sync.model.policy import Policy
+from sync.model.policy import Limits, Policy
 from sync.plan.desired import Plan, merge_plans
 from sync.plan.item_labels import plan_item_labels
+from sync.plan.limits import spread_recomputed
 from sync.plan.reconcile import reconcile
 from sync.tracker.actions import Action, OwnContent, kind_of
 from sync.tracker.connection import Connection
@@ -29,6 +30,7 @@ class Planner:
     desired: DesiredBuilder
     clock: Callable[[], datetime]
     """The time in UTC."""
+    limits: Limits
     finished_labels: list[tuple[str, list[ItemLabel]]] = field(default_factory=list)
     """Item labels whose reason has ended, by tracker URL; their rows may be deleted from the store."""
 
@@ -36,7 +38,8 @@ class Planner:
         """Return the writes that bring the trackers to the desired state.
 
         A status issue is observed where the pull shows a change, once a day, and where the plan would write to it.
-        ``fresh`` observes all of them.
+        ``fresh`` observes all of them. After a change of the forecast's method, the plan holds as many rewritten
+        summaries as the limits allow.
         """
         managed = [
             milestone
@@ -44,20 +47,30 @@ class Planner:
             if milestone.is_current and milestone.connection.name in self.observer.ready()
         ]
         if fresh:
-            return self._reconcile(managed, {}, self.observer.observe(managed))
+            return self._spread(self._reconcile(managed, {}, self.observer.observe(managed)), assessed)[0]
         early = self.observer.early_uids
         stored = {uid: issue for uid, issue in self.observer.remembered(assessed).items() if uid not in early}
         missing = [m for m in managed if m.uid not in stored and m.uid not in early]
         seen = merge_observations(self.observer.early, self.observer.observe(missing))
-        plan = self._reconcile(managed, stored, seen)
+        plan, later = self._spread(self._reconcile(managed, stored, seen), assessed)
         writes = [action for action in plan.actions if kind_of(action).is_observable]
         touched = {action.milestone for action in writes} - seen.issues.keys() - seen.failed.keys()
         outdated = [milestone for milestone in managed if milestone.uid in touched and milestone.uid in stored]
         if outdated:
             seen = merge_observations(seen, self.observer.observe(outdated))
             stored = {uid: issue for uid, issue in stored.items() if uid not in touched}
-            plan = self._reconcile(managed, stored, seen)
+            plan, _ = self._spread(self._reconcile(managed, stored, seen), assessed, later)
         return plan
+
+    def _spread(
+        self, plan: Plan, assessed: Sequence[AssessedMilestone], later: Collection[str] = ()
+    ) -> tuple[Plan, frozenset[str]]:
+        """Leave out what a later run rewrites: see `spread_recomputed`."""
+        if not plan.recomputed:
+            return plan, frozenset()
+        allowed = {action.milestone for _, action in allowed_writes(plan, assessed)}
+        free = {action.milestone for action in plan.actions} - allowed
+        return spread_recomputed(plan, self.limits, len(assessed), free=free, later=later)
 
     def _reconcile(
         self, managed: Sequence[AssessedMilestone], stored: Mapping[str, StatusIssue | None], seen: Observed

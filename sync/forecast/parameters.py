@@ -21,7 +21,18 @@ class Rules(Thresholds):
     ``window_least``). ``thinnings`` is the number of draws of which closures of the stream would have been this
     milestone's. Each path is faster or slower by a log-normal factor with sigma ``rate_drift``, as the rates of streams
     drift within 12 weeks.
+
+    ``method`` is the number of the forecast's method and way of counting, stored with each published forecast. Raise it
+    in a version whose figures are not comparable with those of the version before: then the first run edits in place
+    and announces no status (`sync.plan.reconcile`), and the score counts forecasts of this method only.
+
+    ======  ========================================================================================================
+    1       pool of item survival, reference class and simulation; an item that leaves before the due moment is a cut
+    2       pool of members, need and closures; work that is moved on near the end is carried over, so not done
+    ======  ========================================================================================================
     """
+
+    method: int = 2
 
     # history
     stream_window: int = 20

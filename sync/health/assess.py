@@ -144,6 +144,7 @@ def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: dateti
     health = Health(
         container=container.id,
         at=at,
+        method=rules.method,
         status=band,
         band=band,
         since=at,

@@ -77,6 +77,7 @@ def joint_health(
     health = Health(
         container=name,
         at=context.at,
+        method=context.rules.method,
         status=Status.DONE,
         band=Status.DONE,
         since=context.at,

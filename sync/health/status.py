@@ -21,6 +21,7 @@ The status is the band, with these exceptions, in this order:
 2. A due date that is moved later while the milestone is not on track does not make it on track. The status is at risk
    until a tenth of the items open at that time, at least one, is finished (`replan_of`), or the date is moved back.
 3. A milestone whose tracker data is stale is unknown (`stale_health`).
+4. After a change of the forecast's method (`Rules.method`) the status is the band: earlier figures are not comparable.
 
 P is the forecast's, or the hit rate of the stream while its forecasts are worse than that (`published_probability`).
 The status of joint milestones, and of milestones that wait for others, follows in `sync.health.joint`.
@@ -157,14 +158,25 @@ def with_status(health: Health, previous: Health | None, rules: Rules) -> Health
     """Return ``health`` with the status to publish: its band, with the memory of the ``previous`` health.
 
     Sets ``replan``, ``status``, ``since`` and ``previous_status``. ``previous`` None: the container was never assessed.
+    A ``previous`` health of another method gives no hysteresis, and a difference between the two is no transition.
     """
     health = replace(health, replan=replan_of(previous, health))
+    if previous is not None and previous.method != health.method:
+        return _with_status_of_new_method(health, previous, rules)
     status = status_with_memory(previous, health, rules)
     if previous is None:
         return replace(health, status=status, since=health.at, previous_status=None)
     if previous.status is status:
         return replace(health, status=status, since=previous.since, previous_status=previous.previous_status)
     return replace(health, status=status, since=health.at, previous_status=previous.status)
+
+
+def _with_status_of_new_method(health: Health, previous: Health, rules: Rules) -> Health:
+    """Return ``health`` with its own band as status. The same status as before keeps its time."""
+    status = status_with_memory(None, health, rules)
+    if previous.status is status:
+        return replace(health, status=status, since=previous.since, previous_status=previous.previous_status)
+    return replace(health, status=status, since=health.at, previous_status=None)
 
 
 def status_with_memory(previous: Health | None, health: Health, rules: Rules) -> Status:

@@ -12,7 +12,10 @@ __all__ = ["LastSent"]
 
 
 class LastSent(Struct, frozen=True, kw_only=True):
-    """The state of one milestone in the last digest; ``asked`` is the day on which a decision was last asked for."""
+    """The state of one milestone in the last digest; ``asked`` is the day on which a decision was last asked for.
+
+    ``method`` is that of the health.
+    """
 
     status: Status
     due: date | None = None
@@ -21,3 +24,4 @@ class LastSent(Struct, frozen=True, kw_only=True):
     ended: bool = False
     asked: date | None = None
     silent: bool = False
+    method: int = 1

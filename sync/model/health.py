@@ -163,6 +163,8 @@ class Health(Struct, frozen=True, kw_only=True):
     no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
     the tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
     ``clock``: the due date was moved later than planned.
+    ``method`` is the number of the forecast's method and way of counting (`sync.forecast.parameters.Rules`); figures of
+    different methods are not comparable. After a change of the method, ``previous_status`` is None, as for the first.
     """
 
     container: str
@@ -186,6 +188,7 @@ class Health(Struct, frozen=True, kw_only=True):
     replan: Replan | None = None
     clock: PlanClock | None = None
     previous_status: Status | None = field(default=None, name="was")
+    method: int = 1
 
 
 class Override(Struct, frozen=True, kw_only=True):

@@ -32,13 +32,14 @@ class PublishedForecast(Struct, frozen=True, kw_only=True):
 
 
 class StreamForecast(PublishedForecast, frozen=True, kw_only=True):
-    """A published forecast with what scoring a stream needs: its container, stream, audience and planned start."""
+    """A published forecast with what scoring a stream needs: container, stream, audience, planned start, method."""
 
     container: str
     stream: str
     audience: str = ""
     start: date | None = None
     p95: date | None = None
+    method: int = 1
 
     @property
     def planned_time(self) -> tuple[datetime, datetime] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sync.assess.milestone import AssessedMilestone
 from sync.model.health import Health, Status
@@ -58,17 +59,13 @@ def build_desired(
         due=health.due,
         replan=health.replan,
         clock=health.clock,
+        method=health.method,
+        is_transition=health.previous_status is not None,
         policy=milestone.connection.policy_of(milestone.project.key),
         may_create=milestone.milestone.state is State.OPEN and health.due is not None,
         needs_label=capabilities.needs_label_creation,
         any_case=capabilities.labels_any_case,
-        description=texts.description,
-        current_description=current_description(milestone),
-        health=health_for(milestone, status),
-        board=board_for(milestone),
-        board_update=texts.board_update,
-        picture=texts.burn_up.content_hash,
-        picture_problem=texts.burn_up.problem,
+        **_optional_outputs(milestone, texts, status),
         previous=previous,
         visibility=milestone.project.visibility,
         stale=health.stale_since is not None,
@@ -78,6 +75,19 @@ def build_desired(
         understood=commands.understood,
         ignored=commands.ignored,
     )
+
+
+def _optional_outputs(milestone: AssessedMilestone, texts: Texts, status: Status) -> dict[str, Any]:
+    """Return the fields of the outputs that are off by default."""
+    return {
+        "description": texts.description,
+        "current_description": current_description(milestone),
+        "health": health_for(milestone, status),
+        "board": board_for(milestone),
+        "board_update": texts.board_update,
+        "picture": texts.burn_up.content_hash,
+        "picture_problem": texts.burn_up.problem,
+    }
 
 
 def _announced_status(health: Health, last: Marker | None) -> tuple[Status, datetime]:

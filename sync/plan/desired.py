@@ -82,6 +82,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``health`` is the tracker's own health status: empty for none, None when the tracker has none.
     ``board`` is the name of the project board for a status update (empty: none), None when the tracker has no boards;
     ``board_update`` is the body of the update. ``visibility`` is that of the milestone's project.
+    ``method`` is that of the health; a summary of another one is edited in place, and nothing is announced.
+    ``is_transition``: the status was reached from another status of the same method.
     ``picture`` is the hash of the burn-up's content (empty: no picture), None when the tracker takes no files;
     ``picture_problem`` says why the picture cannot be drawn.
     ``quiet``: today no new status is announced. ``muted`` and ``refresh`` (time in UTC) come from people's commands;
@@ -114,6 +116,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     due: date | None = None
     replan: Replan | None = None
     clock: PlanClock | None = None
+    method: int = 1
+    is_transition: bool = True
     description: str | None = None
     current_description: CurrentDescription | None = None
     health: str | None = None
@@ -154,9 +158,13 @@ class CommandCounts(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Actions in the order of their application, skipped milestones, and counts of people's commands and edits."""
+    """Actions in the order of their application, skipped milestones, and counts of people's commands and edits.
+
+    ``recomputed`` are the milestones (uid) whose texts are written because the forecast's method changed.
+    """
 
     actions: tuple[Action, ...] = ()
+    recomputed: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     people: CommandCounts = CommandCounts()
 
@@ -170,6 +178,7 @@ def merge_plans(plans: Sequence[Plan]) -> Plan:
     """Concatenate plans and add up their counts."""
     return Plan(
         actions=tuple(action for plan in plans for action in plan.actions),
+        recomputed=tuple(uid for plan in plans for uid in plan.recomputed),
         skipped=tuple(skipped for plan in plans for skipped in plan.skipped),
         people=CommandCounts(
             **{name: sum(getattr(plan.people, name) for plan in plans) for name in CommandCounts.__struct_fields__}

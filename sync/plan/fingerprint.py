@@ -35,6 +35,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 reminded=None,
                 replan=None,
                 clock=None,
+                method_changed_at=None,
             )
             plain["marker"] = msgspec.to_builtins(meaning)
             if marker.meaning:

@@ -1,14 +1,20 @@
-"""Limits of a run: how many writes a plan may hold."""
+"""Limits of a run: how many writes a plan may hold, and how the rewriting after an upgrade is spread over runs."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Collection
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.model.policy import Limits
-from sync.plan.desired import Plan
+from sync.plan.desired import Plan, Skipped
 from sync.tracker.actions import Action, LimitGroup, kind_of
 
-__all__ = ["Refusal", "over_limits"]
+__all__ = ["LATER", "Refusal", "over_limits", "spread_recomputed"]
+
+LATER = "the way milesync computes it changed; a later run rewrites its comment, within the limits"
 
 
 class Refusal(Struct, frozen=True):
@@ -36,3 +42,44 @@ def over_limits(plan: Plan, limits: Limits, milestones: int) -> list[Refusal]:
         if milestones > limits.floor and touched > limits.share * milestones:
             refusals.append(Refusal(f"milestones with {group.value}", touched, int(limits.share * milestones)))
     return refusals
+
+
+def spread_recomputed(
+    plan: Plan, limits: Limits, milestones: int, *, free: Collection[str] = (), later: Collection[str] = ()
+) -> tuple[Plan, frozenset[str]]:
+    """Leave out the rewriting of milestones, after a change of the forecast's method, that exceeds the limits.
+
+    The other writes come first. Return the plan, and the milestones (uid) that a later run rewrites: in the order of
+    the plan, those that do not fit, and those of ``later``. ``milestones`` is the number of all milestones, for the
+    share. Writes for the ``free`` milestones (uid) do not count: their policy forbids them.
+    """
+    counts: Counter[LimitGroup] = Counter()
+    touched: dict[LimitGroup, set[str]] = defaultdict(set)
+    by_milestone: dict[str, list[LimitGroup]] = {}
+    for action in plan.actions:
+        if action.milestone not in free:
+            by_milestone.setdefault(action.milestone, []).append(kind_of(action).limit_group(action))
+    recomputed = [uid for uid in plan.recomputed if uid in by_milestone]
+    others = [uid for uid in by_milestone if uid not in set(recomputed)]
+    deferred: set[str] = set()
+    for uid in (*others, *recomputed):
+        groups = Counter(by_milestone[uid])
+        fits = uid not in later and all(
+            _has_room(limits, group, counts[group] + more, len(touched[group] | {uid}), milestones)
+            for group, more in groups.items()
+        )
+        if not fits and uid in plan.recomputed:
+            deferred.add(uid)
+            continue
+        counts += groups
+        for group in groups:
+            touched[group].add(uid)
+    kept = tuple(action for action in plan.actions if action.milestone not in deferred)
+    skipped = tuple(Skipped(uid, LATER) for uid in recomputed if uid in deferred)
+    rewritten = tuple(uid for uid in plan.recomputed if uid not in deferred)
+    return replace(plan, actions=kept, recomputed=rewritten, skipped=(*plan.skipped, *skipped)), frozenset(deferred)
+
+
+def _has_room(limits: Limits, group: LimitGroup, writes: int, touched: int, milestones: int) -> bool:
+    is_within_share = milestones <= limits.floor or touched <= limits.share * milestones
+    return writes <= getattr(limits, group.value) and is_within_share

@@ -21,6 +21,10 @@ done for the first time          post the closing comment in place of the transi
 issues need their owners         one reminder (`sync.plan.reminders`)
 optional writes                  description, native health, board update, picture (`sync.plan.optional_writes`)
 ===============================  ==========================================================================
+
+A summary whose marker has another method than the desired state was written by a version that computed otherwise. Its
+texts and label are edited in place, with one line about the change; nothing is announced and no reminder is posted. The
+next change of meaning removes the line. `sync.plan.limits.spread_recomputed` spreads such writes over several runs.
 """
 
 from __future__ import annotations
@@ -116,9 +120,10 @@ class _MilestonePlanner:
         self.summaries = sorted(pairs, key=lambda pair: (pair[0].created_at, pair[0].id))
         self.last = self.summaries[0][1] if self.summaries else None
         self.announced_status = self._announced_status()
-        has_changed = self.announced_status is not None and self.announced_status is not want.status
-        self.status_changed = has_changed and not want.stale
         self.edited_by_person = bool(self.summaries) and self._is_edited_since_refresh()
+        self.is_recomputed = self._is_recomputed()
+        has_changed = self.announced_status is not None and self.announced_status is not want.status
+        self.status_changed = has_changed and not want.stale and not self.is_recomputed
         self.is_reminder_due = is_reminder_due(state, self.last)
 
     def plan(self, claim: Claim | None) -> Plan:
@@ -139,6 +144,7 @@ class _MilestonePlanner:
         )
         return Plan(
             actions=tuple(actions),
+            recomputed=(want.milestone,) if self.is_recomputed and actions else (),
             skipped=(Skipped(want.milestone, skipped),) if skipped else (),
             people=people,
         )
@@ -199,14 +205,29 @@ class _MilestonePlanner:
         """Return the status of the last summary or later announcement; None if there is none."""
         if self.last is None or self.last.status is None:
             return None
-        written = self.last.written or self.summaries[0][0].created_at
-        announced = [(written, self.last.status)]
+        return self._last_announcement(self.last).status
+
+    def _last_announcement(self, summary: Marker) -> Marker:
+        """Return the marker of the last announcement, or that of the ``summary`` if it is later."""
+        announced = [(summary.written or self.summaries[0][0].created_at, summary)]
         announced += [
-            (comment.created_at, marker.status)
+            (comment.created_at, marker)
             for comment, marker in self.comments
             if marker.kind in _ANNOUNCEMENTS and marker.status
         ]
         return max(announced, key=lambda pair: pair[0])[1]
+
+    def _is_recomputed(self) -> bool:
+        """Return whether another method gave the status that was announced last.
+
+        The marker of a summary that a person edited cannot be rewritten. Then a transition within the new method is
+        announced, and the announcement carries the new method.
+        """
+        if self.last is None or self.want.stale:
+            return False
+        if self.edited_by_person:
+            return self._last_announcement(self.last).method != self.want.method and not self.want.is_transition
+        return self.last.method != self.want.method
 
     def _announcement(self, issue: StatusIssue, before: Status) -> Iterator[CreateComment]:
         """Yield the transition or closing comment, unless the same status was announced already."""
@@ -224,6 +245,7 @@ class _MilestonePlanner:
             status=want.status,
             since=want.since,
             body=body_hash(body),
+            method=want.method,
         )
         yield CreateComment(**self.address, issue=issue.issue, body=body, marker=marker.encode(), summary=False)
 
@@ -243,7 +265,7 @@ class _MilestonePlanner:
     def _must_rewrite(self) -> bool:
         want, last = self.want, self.last
         is_announced = self.status_changed and not want.quiet
-        if last is None or last.meaning != want.meaning or is_announced or self.is_reminder_due:
+        if last is None or last.meaning != want.meaning or is_announced or self.is_reminder_due or self.is_recomputed:
             return True
         if want.refresh is not None and (last.written is None or last.written < want.refresh):
             return True
@@ -253,16 +275,21 @@ class _MilestonePlanner:
     def _summary_marker(self) -> Marker:
         """Return the marker of the summary.
 
-        A status that is not announced yet, on a quiet day or with stale data, is not in the marker either.
+        A status that is not announced yet, on a quiet day or with stale data, is not in the marker either. With stale
+        data the method stays, too. Forecasts of two methods are not compared.
         """
         want, last, now = self.want, self.last, self.state.now
+        method = last.method if last is not None and want.stale else want.method
         waits = last is not None and ((self.status_changed and want.quiet) or want.stale)
         previous_forecast: SummaryForecast | None = None
         previous_change_at: datetime | None = None
         changed_at: datetime | None = now
-        if last is not None and last.meaning == want.meaning:
+        method_changed_at: datetime | None = None
+        if last is not None and last.method != method:
+            previous_change_at, method_changed_at = last.changed_at, now
+        elif last is not None and last.meaning == want.meaning:
             previous_forecast, previous_change_at = last.previous_forecast, last.previous_change_at
-            changed_at = last.changed_at
+            changed_at, method_changed_at = last.changed_at, last.method_changed_at
         elif last is not None:
             previous_forecast, previous_change_at = last.forecast, last.changed_at
         return Marker(
@@ -284,6 +311,8 @@ class _MilestonePlanner:
             reminded=now if self.is_reminder_due else last_reminder(self.state, last),
             replan=want.replan,
             clock=want.clock,
+            method=method,
+            method_changed_at=method_changed_at,
         )
 
 

@@ -29,9 +29,14 @@ def last_reminder(state: PlannerInput, summary: Marker | None) -> datetime | Non
 
 
 def is_reminder_due(state: PlannerInput, summary: Marker | None) -> bool:
-    """Return whether a new reminder must be posted now. ``summary`` is the marker of the summary comment."""
+    """Return whether a new reminder must be posted now. ``summary`` is the marker of the summary comment.
+
+    The run after a change of the forecast's method posts none, so that an upgrade sends no notification.
+    """
     want, last = state.desired, last_reminder(state, summary)
     if want.reminder is None or want.quiet or want.stale:
+        return False
+    if summary is not None and summary.method != want.method:
         return False
     return last is None or (state.now.date() - last.date()).days >= want.remind_every
 

@@ -126,6 +126,9 @@ def _rank(status: Status) -> int:
 def _verdict(view: View) -> Section:
     health = view.health
     lines = [_where(view), *_when(view), *_due_date_moves(view)]
+    if view.method_changed_on is not None:
+        changed = day(view.method_changed_on)
+        lines.append((f"The way milesync computes this changed on {changed}; figures before are not comparable.",))
     if view.good_news:
         lines.append((view.good_news,))
     if view.owners:

@@ -85,8 +85,9 @@ def build_texts(facts: ReportInput) -> Texts:
     milestone, reminder_rules = facts.milestone, facts.reminder_rules
     tracker_milestone, project = milestone.milestone, milestone.project.key
     view = replace(build_view(milestone, now=facts.now), override=facts.override, page=facts.page)
-    steady = _with_unchanged_probability(view, facts.last_summary)
-    is_same = facts.last_summary is not None and facts.last_summary.meaning == meaning(steady)
+    comparable = None if _is_recomputed(facts) else facts.last_summary
+    steady = _with_unchanged_probability(view, comparable)
+    is_same = comparable is not None and comparable.meaning == meaning(steady)
     announced = steady if is_same else view  # a comment that is rewritten anyway shows the present probability
     meaning_hash = meaning(announced)
     shown = _with_changes(view, facts, meaning_hash)
@@ -149,12 +150,25 @@ def _with_changes(view: View, facts: ReportInput, meaning_hash: str) -> View:
     last = facts.last_summary
     if last is None:
         return view
-    is_same = last.meaning == meaning_hash
+    is_recomputed = _is_recomputed(facts)
+    is_same = last.meaning == meaning_hash and not is_recomputed
+    method_changed_at = facts.now if is_recomputed else last.method_changed_at if is_same else None
+    if method_changed_at is not None:
+        zone = facts.milestone.connection.zone
+        view = replace(view, method_changed_on=method_changed_at.astimezone(zone).date())
     since = last.previous_change_at if is_same else last.changed_at or last.written
     if since is None:
         return view
     previous: SummaryForecast | None = last.previous_forecast if is_same else last.forecast
+    if is_recomputed:
+        previous = None  # figures of two methods are not comparable
     return replace(view, changes=changes_since(facts.milestone, since, facts.now), previous_forecast=previous)
+
+
+def _is_recomputed(facts: ReportInput) -> bool:
+    """Return whether the last summary has figures of another method of the forecast."""
+    health, last = facts.milestone.health, facts.last_summary
+    return last is not None and health.stale_since is None and last.method != health.method
 
 
 def _with_unchanged_probability(view: View, last: Marker | None) -> View:

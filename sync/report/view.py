@@ -67,6 +67,7 @@ class View(Struct, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
     Add a new field to `meaning`, too, unless its change alone must not write the comment again.
+    ``method_changed_on``: day of a change of the forecast's method, in the comment that is the first of the new method.
     ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
     ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
     ``previous_forecast`` is the one in the comment before the changes; ``forecasts`` were published earlier, oldest
@@ -87,6 +88,7 @@ class View(Struct, frozen=True, kw_only=True):
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
     previous_forecast: SummaryForecast | None = None
+    method_changed_on: date | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = ""
     points: tuple[Point, ...] = ()

@@ -236,6 +236,7 @@ def assessment_summary(health: Health) -> AssessmentSummary:
         p50=health.dates.p50,
         p85=health.dates.p85,
         p95=health.dates.p95,
+        method=health.method,
     )
 
 
@@ -250,19 +251,23 @@ def changes(rows: Sequence[Row], then: Mapping[str, AssessmentSummary]) -> list[
 
 
 def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
-    """Return how the health differs from an earlier assessment; empty when it does not."""
+    """Return how the health differs from an earlier assessment; empty when it does not.
+
+    Figures of two methods of the forecast are not compared, nor is a status that only the method changed.
+    """
     if then is None:
         return ("new",) if now.status is not Status.DONE else ()
     words = []
-    if then.status is not now.status:
+    is_comparable = then.method == now.method
+    if then.status is not now.status and (is_comparable or now.previous_status is not None):
         words.append(f"{STATUS[then.status]} → {STATUS[now.status]}")
-    if then.probability is not None and now.probability is not None:
+    if is_comparable and then.probability is not None and now.probability is not None:
         was, is_now = percent(then.probability), percent(now.probability)
         if was != is_now and abs(now.probability - then.probability) >= STEP:
             words.append(f"{was} → {is_now}")
     if then.due != now.due:
         words.append(f"due date {_day_or_none(then.due)} → {_day_or_none(now.due)}")
-    if now.status is not Status.DONE and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
+    if is_comparable and now.status is not Status.DONE and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
             words.append(f"most likely {plural(abs(late), 'day')} {'later' if late > 0 else 'earlier'}")

@@ -44,7 +44,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class AssessmentSummary(Struct, frozen=True, kw_only=True):
-    """The main numbers of one assessment. Dates are those of its `Health`; ``at`` is UTC."""
+    """The main numbers of one assessment. Dates and ``method`` are those of its `Health`; ``at`` is UTC."""
 
     container: str
     at: datetime
@@ -54,6 +54,7 @@ class AssessmentSummary(Struct, frozen=True, kw_only=True):
     p50: date | None
     p85: date | None
     p95: date | None
+    method: int = 1
 
 
 class AssessmentRepository(Repository):
@@ -186,6 +187,7 @@ def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
         "p50": health.dates.p50,
         "p85": health.dates.p85,
         "p95": health.dates.p95,
+        "method": health.method,
         "latest": True,
         "body": _encode(health),
     }

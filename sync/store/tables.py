@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -388,6 +388,7 @@ health = Table(
     Column("p50", Date),
     Column("p85", Date),
     Column("p95", Date),
+    Column("method", Integer, nullable=False, server_default="1"),
     Column("latest", Boolean, nullable=False),
     Column("body", Text, nullable=False),
 )

@@ -46,7 +46,12 @@ class MarkerKind(StrEnum):
     BOARD = "board"
 
 
-_STORED_NAMES = {"changed_at": "changed", "previous_change_at": "before", "previous_forecast": "was"}
+_STORED_NAMES = {
+    "changed_at": "changed",
+    "previous_change_at": "before",
+    "previous_forecast": "was",
+    "method_changed_at": "recomputed",
+}
 """Field name -> name in stored markers, which must not change."""
 
 
@@ -59,8 +64,9 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
     ``previous_change_at`` of the change before it; ``previous_forecast`` is the forecast before the last change.
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
-    does not confirm yet, ``clock`` the plan before the first move to a later day. Times are in UTC. ``v`` is the
-    version of the format.
+    does not confirm yet, ``clock`` the plan before the first move to a later day. ``method`` is the number of the
+    forecast's method; ``method_changed_at`` is the time at which the summary changed to it, until the next change of
+    meaning. Times are in UTC. ``v`` is the version of the format.
     """
 
     v: int = 1
@@ -82,6 +88,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     reminded: datetime | None = None
     replan: Replan | None = None
     clock: PlanClock | None = None
+    method: int = 1
+    method_changed_at: datetime | None = None
 
     @property
     def forecast(self) -> SummaryForecast:

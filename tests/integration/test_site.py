@@ -53,6 +53,14 @@ def test_changes_are_described_in_words_and_small_moves_are_not() -> None:
     assert change_words(None, now) == ("new",)
 
 
+def test_figures_of_two_methods_are_not_compared() -> None:
+    now = health(Status.AT_RISK, 0.50, dates=Dates(p50=date(2026, 12, 10)), method=2)
+    then = replace(assessment_summary(now), method=1, probability=0.9, p50=date(2026, 12, 1), status=Status.ON_TRACK)
+    assert change_words(then, now) == ()
+    assert change_words(then, replace(now, previous_status=Status.ON_TRACK)) == ("on track → at risk",)
+    assert change_words(replace(then, due=date(2026, 12, 1)), now) == ("due date 1 Dec 2026 → 12 Dec 2026",)
+
+
 def test_the_timeline_holds_today_and_cuts_what_is_far_away() -> None:
     near = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 10), p95=date(2027, 1, 20)))
     far = replace(near, due=date(2031, 1, 1), baseline=date(2020, 1, 1))

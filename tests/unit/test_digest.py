@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -297,3 +298,31 @@ def test_dates_read_as_they_are_written_there() -> None:
     assert isinstance(load_language("de"), Language)
     with pytest.raises(OSError, match="No translation file"):
         load_language("xx")
+
+
+# --- another method of the forecast -----------------------------------------------------------------------------------
+
+
+def recomputed(status: Status, p: float, **more: Any) -> MilestoneState:
+    return standing("web", health(status, p, p85=date(2027, 3, 1), method=2, **more))
+
+
+def test_what_only_the_method_changed_is_no_news() -> None:
+    assert told(recomputed(Status.AT_RISK, 0.5)) == ()
+    assert told(recomputed(Status.ON_TRACK, 0.7)) == ()
+    assert told(recomputed(Status.DONE, 0.5)) == ()
+    assert told(recomputed(Status.AT_RISK, 0.5, due=DUE + DAY)) == (ChangeKind.DUE,)
+    assert told(recomputed(Status.AT_RISK, 0.5, previous_status=Status.ON_TRACK)) == (ChangeKind.STATUS,)
+
+
+def test_a_decision_that_the_method_made_necessary_is_asked_for_a_week_later() -> None:
+    off = recomputed(Status.OFF_TRACK, 0.1)
+    assert changes_since([off], {"web": STEADY}, NOW - DAY, NOW + 6 * DAY) is None
+    assert changes_since([off], {"web": STEADY}, NOW - DAY, NOW + 7 * DAY) is not None
+
+
+def test_the_next_message_records_the_state_of_the_new_method() -> None:
+    new = standing("new", health(Status.ON_TRACK, 0.9, method=2))
+    made = changes_since([recomputed(Status.AT_RISK, 0.5), new], {"web": STEADY}, NOW - DAY, NOW)
+    assert made is not None
+    assert made.sent["web"] == LastSent(status=Status.AT_RISK, due=DUE, probability=0.5, p85=date(2027, 3, 1), method=2)

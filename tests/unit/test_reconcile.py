@@ -546,3 +546,48 @@ def test_a_label_that_several_need_is_made_once() -> None:
         ("q", "health/on-track"),
         ("q", "milestone-status"),
     ]
+
+
+# --- another method of the forecast -----------------------------------------------------------------------------------
+
+
+def test_another_method_announces_no_status_and_posts_no_reminder() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(Status.DONE, method=2, closing="It is over.", reminder="Remember", is_transition=False))
+    assert kinds(plan) == [CreateLabel, MoveLabel, UpdateComment]
+    assert plan.recomputed == (UID,)
+    marker = summary_of(there)
+    assert (marker.status, marker.method, marker.method_changed_at) == (Status.DONE, 2, NOW)
+    assert (marker.previous_forecast, marker.reminded) == (None, None)
+
+
+def test_another_method_rewrites_a_summary_of_the_same_meaning_once() -> None:
+    there = tracker()
+    settle(there, want())
+    assert kinds(settle(there, want(method=2))) == [UpdateComment]
+    assert settle(there, want(method=2)).actions == ()
+    settle(there, want(method=2, meaning="else"))
+    assert summary_of(there).method_changed_at is None
+
+
+def test_the_next_transition_within_the_new_method_is_announced() -> None:
+    there = tracker()
+    settle(there, want())
+    settle(there, want(Status.AT_RISK, method=2, is_transition=False))
+    plan = settle(there, want(Status.OFF_TRACK, method=2))
+    assert [action.body for action in plan.actions if isinstance(action, CreateComment)] == ["at_risk -> off_track"]
+
+
+def test_an_edited_summary_keeps_quiet_until_a_transition_within_the_new_method() -> None:
+    there = tracker()
+    settle(there, want())
+    rewritten(there, "Ada's own words")
+    recomputed = want(Status.AT_RISK, method=2, is_transition=False)
+    assert kinds(settle(there, recomputed)) == [CreateLabel, MoveLabel]
+    assert settle(there, recomputed).actions == ()
+    for status in (Status.OFF_TRACK, Status.AT_RISK):
+        later = there.clock() + timedelta(hours=1)
+        there.clock = lambda at=later: at  # type: ignore[misc]
+        assert CreateComment in kinds(settle(there, want(status, method=2, since=there.clock())))
+    assert next(iter(there.issues.values())).comments[0].body == "Ada's own words"
