@@ -14,7 +14,7 @@ WEEK = timedelta(days=7)
 def counts(container: Container, memberships: Iterable[Membership], at: datetime) -> Counts:
     """Count the items of one container at ``at``.
 
-    ``added`` are those that are in it now and were not at its start (``added_week``: nor a week before ``at``).
+    ``added`` are those that are in it now and not in its agreed scope (``added_week``: nor there a week before ``at``).
     """
     rows = list(memberships)
     members = [membership for membership in rows if is_member(membership, at)]
@@ -24,11 +24,11 @@ def counts(container: Container, memberships: Iterable[Membership], at: datetime
         before = {membership.item for membership in rows if is_member(membership, moment)}
         return sum(membership.item not in before for membership in members)
 
-    start = None if container.start is None or container.start > at else container.start
+    start = None if container.start is None or container.start > at else container.agreed_at or container.start
     return Counts(
         open=len(members) - len(closed),
         closed=len(closed),
         removed=sum(membership.removed for membership in closed),
-        added=0 if start is None else joined_after(start),
-        added_week=0 if start is None else joined_after(max(start, at - WEEK)),
+        added=0 if start is None else joined_after(min(start, at)),
+        added_week=0 if start is None else joined_after(min(max(start, at - WEEK), at)),
     )

@@ -65,7 +65,7 @@ class ConnectionRows:
             self.milestones.values(),
             self.due_dates,
             self.projects,
-            self.by_container,
+            self.memberships.first_joins(),
             source=self.source,
             zone=self.connection.zone,
             at=self.at,

@@ -63,7 +63,8 @@ def attention(
     known = {uid: issues[uid] for uid in members if uid in issues}
     idle = {uid for uid, issue in known.items() if at - issue.updated_at > idle_time}
     stragglers = _names(history, rows, is_old) | idle
-    added = _names(history, rows, history.newcomers(rows, is_open, float(history.start[i])))
+    agreed_at = float(np.fmax(ledger.agreed_at[i], history.start[i]))
+    added = _names(history, rows, history.newcomers(rows, is_open, agreed_at))
     return Attention(
         added=tuple(sorted(added)),
         stragglers=tuple(sorted(stragglers)),

@@ -62,6 +62,7 @@ def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
     """List each membership known at the time, with what it counts as, and why."""
     ledger, at = batch.tables.ledger, float(batch.at[0])
     rows = ledger.rows(i)
+    agreed_at = float(np.fmax(ledger.agreed_at[i], batch.start[0]))
     columns = (
         ledger.item[rows],
         ledger.joined[rows],
@@ -83,7 +84,7 @@ def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
                 "closed": _moment_text(closed) if closed <= at else None,
                 "counts_as": counts_as,
                 "why": why,
-                "added": bool(joined > batch.start[0]),
+                "added": bool(joined > agreed_at),
             }
         )
     return sorted(items, key=lambda row: (row["item"], row["joined"]))

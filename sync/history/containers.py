@@ -1,4 +1,23 @@
-"""Derive containers from milestones: start, due date, end and stream of each, as of a time. Pure."""
+"""Derive containers from milestones: start, due date, end and stream of each, as of a time. Pure.
+
+Start and end are days, because every tracker knows at least the day: the same facts have the same start and end in each
+tracker.
+
+The start is the first of these that is known:
+
+1. the start day of the configuration or of the tracker (GitLab ``start_date``, Jira ``startDate``);
+2. the day on which the milestone was created (GitHub, GitLab, sprints, epics);
+3. the day on which its first item joined, if the tracker recorded that any item joined (Jira versions);
+4. for a Jira version without such a record, the due day of the release before, 28 to 150 days before its own due day
+   (without an earlier release 90 days, for a version that is called a sprint 14);
+5. the day on which its first item joined.
+
+Items that join until the end of the start day are the agreed scope (`Container.agreed_at`). In case 4 the start is no
+known day, so items that join after that moment are added.
+
+A milestone that is closed on its due day ends with that day: Jira knows only the day of a release. A sprint ends at the
+moment of its completion.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +28,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sync.history.membership_table import FirstJoin
 from sync.model.dates import end_of_day
-from sync.model.membership import Container, Membership
+from sync.model.membership import Container
 from sync.model.tracker_data import (
     DueDate,
     Milestone,
@@ -25,7 +45,7 @@ def containers(
     milestones: Iterable[Milestone],
     due_dates: Mapping[str, Sequence[DueDate]],
     projects: Mapping[str, Project],
-    memberships: Mapping[str, Sequence[Membership]],
+    first_joins: Mapping[str, FirstJoin],
     *,
     source: str,
     zone: ZoneInfo,
@@ -33,9 +53,8 @@ def containers(
 ) -> list[Container]:
     """Return the milestones as containers, as of ``at`` (UTC), in the same order.
 
-    ``due_dates`` and ``projects`` are by native id, ``memberships`` by container id. Days begin and end in ``zone``.
-    The start is the milestone's own, else its creation, else inferred for a Jira version, else the moment when the
-    first item joined; None without items. A milestone by rule has the kind of the other milestones of its project.
+    ``due_dates`` and ``projects`` are by native id, ``first_joins`` by container id. Days begin and end in ``zone``.
+    An unknown start is None. A milestone by rule has the kind of the other milestones of its project.
     """
     all_milestones = list(milestones)
     dues = {milestone.id: _due_dates_at(milestone, due_dates.get(milestone.id, ()), at) for milestone in all_milestones}
@@ -48,7 +67,7 @@ def containers(
         due, first_due = dues[milestone.id]
         key = uid(source, "milestone", milestone.id)
         project = projects[milestone.project].key if milestone.project in projects else milestone.project
-        start = _start(milestone, due, releases.get(milestone.project, ()), zone)
+        start, agreed_at = _start(milestone, due, releases.get(milestone.project, ()), first_joins.get(key), zone)
         kind = milestone.kind
         if kind is MilestoneKind.RULE:
             kind = usual_kind.get(milestone.project, MilestoneKind.MILESTONE)
@@ -57,10 +76,11 @@ def containers(
                 id=key,
                 kind=kind.value,
                 stream=f"{project} {milestone.kind.value} {_without_digits(milestone.title)}".strip(),
-                start=start or min((membership.joined for membership in memberships.get(key, ())), default=None),
+                start=start,
                 due=None if due is None else end_of_day(due, zone),
                 first_due=None if first_due is None else end_of_day(first_due, zone),
-                ended=_ended(milestone, zone, at),
+                ended=_ended(milestone, due, zone, at),
+                agreed_at=agreed_at,
             )
         )
     return result
@@ -85,14 +105,20 @@ def _release_days(
     return {project: sorted(of_project) for project, of_project in days.items()}
 
 
-def _start(m: Milestone, due: date | None, releases: Sequence[date], zone: ZoneInfo) -> datetime | None:
-    """Return the start of a milestone, inferred for a Jira version from the release before; None when unknown."""
-    if m.start is not None:
-        return _start_of_day(m.start, zone)
-    if m.created_at is not None:
-        return m.created_at
-    if m.kind is not MilestoneKind.VERSION or due is None:
-        return None
+def _start(
+    m: Milestone, due: date | None, releases: Sequence[date], first_join: FirstJoin | None, zone: ZoneInfo
+) -> tuple[datetime | None, datetime | None]:
+    """Return the start of a milestone and the moment until which items join its agreed scope; see the module."""
+    known = m.created_at or (first_join.at if first_join is not None and first_join.is_recorded else None)
+    if m.start is None and known is None and m.kind is MilestoneKind.VERSION and due is not None:
+        return _inferred_start(m, due, releases, zone), None
+    known = known or (first_join.at if first_join is not None else None)
+    day = m.start or (None if known is None else known.astimezone(zone).date())
+    return (None, None) if day is None else (_start_of_day(day, zone), end_of_day(day, zone))
+
+
+def _inferred_start(m: Milestone, due: date, releases: Sequence[date], zone: ZoneInfo) -> datetime | None:
+    """Return the start of a Jira version by the release before; None if that is before the first year."""
     days = 14  # before the due moment
     if not _is_sprint(m):
         before = bisect_left(releases, due)
@@ -104,8 +130,8 @@ def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
     return end_of_day(day - timedelta(days=1), zone) if day > date.min else datetime.min.replace(tzinfo=UTC)
 
 
-def _ended(m: Milestone, zone: ZoneInfo, at: datetime) -> datetime | None:
-    """Return the moment of closing if it is not after ``at``, else None. A version ends on its release date."""
+def _ended(m: Milestone, due: date | None, zone: ZoneInfo, at: datetime) -> datetime | None:
+    """Return the end of a closed milestone if it is not after ``at``, else None. A version ends on its release date."""
     if m.state is State.OPEN:
         return None
     if m.kind is MilestoneKind.VERSION and m.due is not None:
@@ -113,7 +139,11 @@ def _ended(m: Milestone, zone: ZoneInfo, at: datetime) -> datetime | None:
     ended = m.closed_at
     if ended is None:
         return at  # closed at an unknown time
-    return ended if ended <= at else None
+    if ended > at:
+        return None
+    if due is not None and m.kind is not MilestoneKind.SPRINT and ended.astimezone(zone).date() == due:
+        return min(end_of_day(due, zone), at)
+    return ended
 
 
 def _is_sprint(m: Milestone) -> bool:

@@ -75,7 +75,7 @@ def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: d
     """Count the items of several containers at ``at``, each item once.
 
     An item that is open in one container counts as open. ``added`` are the items that are new in each container that
-    they are in: not there at its start (``added_week``: nor a week before ``at``).
+    they are in: not in its agreed scope (``added_week``: nor there a week before ``at``).
     """
     open_items: set[str] = set()
     done: set[str] = set()
@@ -83,13 +83,13 @@ def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: d
     at_start: set[str] = set()
     at_week: set[str] = set()
     for container, memberships in parts:
-        start = at if container.start is None else min(container.start, at)
-        week = max(start, at - _WEEK)
+        agreed_at = min(container.agreed_at or container.start or at, at)
+        week = max(agreed_at, at - _WEEK)
         for membership in memberships:
             if is_member(membership, at):
                 state = open_items if is_open(membership, at) else removed if membership.removed else done
                 state.add(membership.item)
-            if is_member(membership, start):
+            if is_member(membership, agreed_at):
                 at_start.add(membership.item)
             if is_member(membership, week):
                 at_week.add(membership.item)

@@ -40,10 +40,10 @@ def moment(value: float) -> datetime:
 class Ledger:
     """Columns over n containers and their m memberships, grouped by container.
 
-    Containers: ``start``, ``due``, ``first_due``, ``ended`` are float64[n] in days since 1970 UTC. An unknown start or
-    due date is NaN; an end that has not come is infinite. ``plan_due`` and ``moved_at`` are those of the plan's clock
-    (`sync.history.plan_clock`); NaN: never moved to a later day than planned. ``kind`` and ``stream`` are int64[n]
-    codes into ``kinds`` and ``streams``; ``index`` is id -> position.
+    Containers: ``start``, ``agreed_at``, ``due``, ``first_due``, ``ended`` are float64[n] in days since 1970 UTC. An
+    unknown start or due date is NaN; an end that has not come is infinite. ``plan_due`` and ``moved_at`` are those of
+    the plan's clock (`sync.history.plan_clock`); NaN: never moved to a later day than planned. ``kind`` and ``stream``
+    are int64[n] codes into ``kinds`` and ``streams``; ``index`` is id -> position.
 
     Memberships: rows ``offsets[i]:offsets[i + 1]`` are those of container i. ``item`` is int64[m] or int32[m] codes
     into ``items``, which is empty where ids are not needed. ``joined``, ``left``, ``closed`` are float64[m] in days.
@@ -72,10 +72,11 @@ class Ledger:
             item, joined, left, closed = item[order], joined[order], left[order], closed[order]
         self.item, self.joined, self.left, self.closed = item, joined, left, closed
         self.open_until: Days = np.minimum(left, closed)
-        self.start, self.due, self.first_due, self.plan_due, self.moved_at = (
+        self.start, self.agreed_at, self.due, self.first_due, self.plan_due, self.moved_at = (
             np.array([float("nan") if v is None else days(v) for v in column], dtype=np.float64)
             for column in (
                 [c.start for c in self.containers],
+                [c.agreed_at or c.start for c in self.containers],
                 [c.due for c in self.containers],
                 [c.first_due or c.due for c in self.containers],
                 [c.clock_due for c in self.containers],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, overload
+from typing import Any, NamedTuple, Self, overload
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from sync.history.ledger import Ledger
 from sync.history.string_column import StringColumn
 from sync.model.membership import Container, Counts, Membership
 
-__all__ = ["MembershipTable", "ledger_of"]
+__all__ = ["FirstJoin", "MembershipTable", "ledger_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,6 +43,17 @@ class _Packed(msgspec.Struct, array_like=True):
     item: bytes
     times: bytes
     removed: bytes
+
+
+class FirstJoin(NamedTuple):
+    """Time (UTC) at which the first item joined a container.
+
+    ``is_recorded``: the tracker recorded at least one join into the container. Without any such record, every item
+    counts as a member since its own creation.
+    """
+
+    at: datetime
+    is_recorded: bool
 
 
 class MembershipTable:
@@ -109,9 +120,7 @@ class MembershipTable:
         else:
             names, item = _merge_codes([part.items for part in parts], [part.item for part in parts])
             items = StringColumn.of(names)
-        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES[1:]}
-        is_shared = all(part.created is part.joined for part in parts)
-        times["created"] = times["joined"] if is_shared else _columns([part.created for part in parts])
+        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES}
         removed = _columns([part.removed for part in parts]).astype(bool)
         return cls(containers, items, container, item, times, removed)
 
@@ -154,15 +163,14 @@ class MembershipTable:
     def as_of(self, at: datetime) -> MembershipTable:
         """Return what was known at ``at``: only memberships that had begun, only ends that had come.
 
-        A membership of an item that was created later is left out. ``created`` is not needed any more and equals
-        ``joined``.
+        A membership of an item that was created later is left out.
         """
         now = _microseconds(at)
         known = {
             name: np.where(getattr(self, name) > now, _NEVER, getattr(self, name))
             for name in ("left", "closed", "reopened")
         }
-        times = {"created": self.joined, "joined": self.joined, **known}
+        times = {"created": self.created, "joined": self.joined, **known}
         removed = self.removed & (known["closed"] != _NEVER)
         has_begun = (self.joined <= now) & (self.created <= now)
         table = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
@@ -224,6 +232,27 @@ class MembershipTable:
             removed=bool(self.removed[row]),
         )
 
+    def first_joins(self) -> dict[str, FirstJoin]:
+        """Return container id -> its first join, for the containers that have members."""
+        if not len(self):
+            return {}
+        at = np.full(len(self.containers), _NEVER)
+        np.minimum.at(at, self.container, self.joined)
+        recorded = np.zeros(len(self.containers), dtype=np.bool_)
+        recorded[self.container[(self.joined > self.created) & ~self._continues()]] = True
+        return {
+            name: FirstJoin(_EPOCH + timedelta(microseconds=moment), is_recorded)
+            for name, moment, is_recorded in zip(self.containers, at.tolist(), recorded.tolist(), strict=True)
+            if moment != _NEVER
+        }
+
+    def _continues(self) -> Bools:
+        """Return the rows that begin at the reopening of the row before."""
+        continues = np.zeros(len(self), dtype=np.bool_)
+        is_same = (self.container[1:] == self.container[:-1]) & (self.item[1:] == self.item[:-1])
+        continues[1:] = is_same & (self.joined[1:] == self.reopened[:-1])
+        return continues
+
     def open_items(self, at: datetime) -> dict[str, list[str]]:
         """Return container id -> ids of its items that are open at ``at``; containers without any are left out."""
         items: dict[str, list[str]] = {}
@@ -234,24 +263,26 @@ class MembershipTable:
     def counts(self, containers: Iterable[Container], at: datetime) -> dict[str, Counts]:
         """Return container id -> its counts at ``at``; zeros for a container without memberships.
 
-        ``added`` counts members that were not in the container at its start (``added_week``: nor a week before ``at``).
-        It is 0 for a container without a start, or with a start after ``at``.
+        ``added`` counts members that are not in the agreed scope of the container (``added_week``: that were not in it
+        a week before ``at`` either). It is 0 for a container without a start, or with a start after ``at``.
         """
         now = _microseconds(at)
         wanted = list(containers)
-        start = np.full(len(self.containers), _NEVER)
+        start, agreed_at = np.full(len(self.containers), _NEVER), np.full(len(self.containers), _NEVER)
         for container in wanted:
             if container.id in self._code and container.start is not None:
-                start[self._code[container.id]] = _microseconds(container.start)
-        begun = start <= now
+                own = self._code[container.id]
+                start[own] = _microseconds(container.start)
+                agreed_at[own] = _microseconds(container.agreed_at or container.start)
+        begun, agreed_at = start <= now, np.minimum(agreed_at, now)
         member, is_open = self.is_member(at), self.is_open(at)
         closed_now = member & ~is_open
-        week = np.maximum(start, now - _WEEK)
+        week = np.maximum(agreed_at, now - _WEEK)
         columns = [
             self._count(is_open),
             self._count(closed_now),
             self._count(closed_now & self.removed),
-            np.where(begun, self._count(member & self._new_since(start)), 0),
+            np.where(begun, self._count(member & self._new_since(agreed_at)), 0),
             np.where(begun, self._count(member & self._new_since(week)), 0),
         ]
         table = np.stack(columns, axis=1).tolist()

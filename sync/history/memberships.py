@@ -5,7 +5,8 @@ A tracker gives the present (`Issue`) and a part of the past (`Event`). Each iss
 * What no event explains is inferred. An issue whose first event is leaving a milestone was in it from its creation. An
   issue that is in a milestone without any event joined at its creation.
 * Where the last event and the present disagree, the present is right, from the issue's ``updated_at`` on.
-* A change and its opposite at the same instant cancel out; their order does not matter.
+* Times are cut to seconds, here for every tracker: GitHub and GitLab's GraphQL have no fractions, REST and Jira do.
+* A change and its opposite in the same second cancel out; their order does not matter.
 * Without any closing event, ``closed_at`` is the closure. An issue that is closed without a time counts as open.
 
 A replay as of a time (``at``) is cut from the whole history: nothing that is dated later enters it.
@@ -128,12 +129,13 @@ def _as_of(membership: Membership, at: datetime) -> Membership | None:
 def _closures(issue: Issue, events: Iterable[Event]) -> list[Span]:
     """Return the spans in which the issue was closed, in order."""
     changes = _net_changes((event.at, event.kind is EventKind.CLOSED) for event in events if event.kind in _CLOSING)
+    closed_at = None if issue.closed_at is None else _second(issue.closed_at)
     if not changes:
-        return [] if issue.closed_at is None else [(issue.closed_at, None)]
+        return [] if closed_at is None else [(closed_at, None)]
     is_closed = issue.state is State.CLOSED
-    if is_closed and not changes[-1][1] and issue.closed_at is not None and issue.closed_at > changes[-1][0]:
-        changes.append((issue.closed_at, True))
-    return _spans(changes, begin=issue.created_at, now=is_closed, seen=issue.updated_at)
+    if is_closed and not changes[-1][1] and closed_at is not None and closed_at > changes[-1][0]:
+        changes.append((closed_at, True))
+    return _spans(changes, begin=_second(issue.created_at), now=is_closed, seen=_second(issue.updated_at))
 
 
 def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str, list[Span]]:
@@ -150,8 +152,9 @@ def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str
         else:
             moves_by_unknown_title.setdefault(event.milestone_title, []).append(move)
     _assign_old_title(issue, moves, moves_by_unknown_title)
+    begin, seen = _second(issue.created_at), _second(issue.updated_at)
     return {
-        key: _spans(_net_changes(changes), begin=issue.created_at, now=key in issue.milestones, seen=issue.updated_at)
+        key: _spans(_net_changes(changes), begin=begin, now=key in issue.milestones, seen=seen)
         for key, changes in moves.items()
     }
 
@@ -179,11 +182,16 @@ def _assign_old_title(
         moves[without_moves[0]] = joined[0]
 
 
+def _second(at: datetime) -> datetime:
+    """Cut a time to its second."""
+    return at.replace(microsecond=0) if at.microsecond else at
+
+
 def _net_changes(changes: Iterable[Change]) -> list[Change]:
-    """Return the changes in order of time, one for each instant; opposites at the same instant cancel out."""
+    """Return the changes in order of time, one for each second; opposites in the same second cancel out."""
     balance: dict[datetime, int] = defaultdict(int)
     for moment, value in changes:
-        balance[moment] += 1 if value else -1
+        balance[_second(moment)] += 1 if value else -1
     return [(moment, net > 0) for moment, net in sorted(balance.items()) if net]
 
 

@@ -58,6 +58,8 @@ class Container(Struct, frozen=True, kw_only=True):
     ``start`` and ``due`` are moments (due = the end of the due day); ``first_due`` is the baseline's. ``ended`` is when
     it was closed or released; None while it runs. ``stream`` names its series: project, kind and title without digits.
     ``clock``: its due date was moved later than planned; ``clock_due`` is the due moment of that plan.
+    ``agreed_at`` is the moment until which items join the agreed scope, the end of the start day; later ones are added.
+    None: ``start``.
     """
 
     id: str
@@ -69,3 +71,4 @@ class Container(Struct, frozen=True, kw_only=True):
     ended: datetime | None = None
     clock: PlanClock | None = None
     clock_due: datetime | None = None
+    agreed_at: datetime | None = None

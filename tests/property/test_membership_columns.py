@@ -51,13 +51,14 @@ def known(rows: list[tuple[Membership, datetime]], at: datetime) -> list[Members
     return [now for stay, born in rows if born <= at and (now := history._as_of(stay, at)) is not None]
 
 
-def containers(start: datetime | None) -> list[Container]:
-    return [Container(id=name, kind="k", stream="s", start=start, due=None) for name in "abd"]
+def containers(start: datetime | None, agreed_after: timedelta | None = None) -> list[Container]:
+    agreed_at = None if start is None or agreed_after is None else start + agreed_after
+    return [Container(id=name, kind="k", stream="s", start=start, due=None, agreed_at=agreed_at) for name in "abd"]
 
 
-@given(told(), MOMENTS, st.none() | MOMENTS)
+@given(told(), MOMENTS, st.none() | MOMENTS, st.none() | st.timedeltas(timedelta(0), timedelta(days=3)))
 def test_columns_count_as_objects_do(
-    rows: list[tuple[Membership, datetime]], at: datetime, start: datetime | None
+    rows: list[tuple[Membership, datetime]], at: datetime, start: datetime | None, agreed_after: timedelta | None
 ) -> None:
     stays = MembershipTable.decode(MembershipTable.of(rows).encode()).as_of(at)
     objects = known(rows, at)
@@ -65,7 +66,7 @@ def test_columns_count_as_objects_do(
     assert {name: list(some) for name, some in stays.by_container().items()} == {n: s for n, s in by.items() if s}
     opened = {name: [stay.item for stay in some if is_open(stay, at)] for name, some in by.items()}
     assert stays.open_items(at) == {name: some for name, some in opened.items() if some}
-    every = containers(start)
+    every = containers(start, agreed_after)
     assert stays.counts(every, at) == {c.id: counts(c, by[c.id], at) for c in every}
     mine, theirs = ledger_of(every, [stays]), Ledger.of(every, objects)
     assert mine.offsets.tolist() == theirs.offsets.tolist()

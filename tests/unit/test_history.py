@@ -11,6 +11,7 @@ import pytest
 
 from sync.history.containers import containers
 from sync.history.counting import burnup, is_done, is_member, is_open, merged_counts
+from sync.history.membership_table import FirstJoin, MembershipTable
 from sync.history.memberships import Titles, memberships
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
@@ -305,12 +306,12 @@ def version(n: str, due: date | None, **changes: Any) -> Milestone:
 def contain(
     *found: Milestone,
     dues: Mapping[str, Sequence[DueDate]] | None = None,
-    stays: Mapping[str, Sequence[Membership]] | None = None,
+    joins: Mapping[str, FirstJoin] | None = None,
     zone: str = "UTC",
     at: datetime | None = None,
 ) -> list[Container]:
     projects = {"p": Project(id="p", key="acme/app", name="App", url="u")}
-    return containers(found, dues or {}, projects, stays or {}, source=SOURCE, zone=ZoneInfo(zone), at=at or day(90))
+    return containers(found, dues or {}, projects, joins or {}, source=SOURCE, zone=ZoneInfo(zone), at=at or day(90))
 
 
 def midnight(month: int, of: int, hour: int = 0) -> datetime:
@@ -326,13 +327,40 @@ def test_days_begin_and_end_in_the_zone_of_the_project() -> None:
     assert released.start == midnight(1, 21, 5)  # ninety days before, where it was still winter
 
 
-def test_the_start_is_the_one_given_then_the_creation_then_the_first_to_join() -> None:
-    stays = {box("m"): [stay(joined=day(9)), stay(joined=day(7))]}
-    [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)), stays=stays)
-    [made] = contain(milestone(created_at=day(2)), stays=stays)
-    [first] = contain(milestone(), stays=stays)
+def test_the_start_is_the_day_given_then_that_of_the_creation_then_that_of_the_first_join() -> None:
+    joins = {box("m"): FirstJoin(day(7), is_recorded=False)}
+    [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)), joins=joins)
+    [made] = contain(milestone(created_at=day(2)), joins=joins)
+    [first] = contain(milestone(), joins=joins)
     [none] = contain(milestone())
-    assert (given.start, made.start, first.start, none.start) == (midnight(1, 5), day(2), day(7), None)
+    starts = (given.start, made.start, first.start, none.start)
+    assert starts == (midnight(1, 5), midnight(1, 3), midnight(1, 8), None)
+    agreed = (given.agreed_at, made.agreed_at, first.agreed_at, none.agreed_at)
+    assert agreed == (midnight(1, 6), midnight(1, 4), midnight(1, 9), None)
+
+
+def test_the_day_of_the_creation_is_that_of_the_zone_of_the_project() -> None:
+    [made] = contain(milestone(created_at=midnight(1, 3, 4)), zone="America/New_York")
+    assert (made.start, made.agreed_at) == (midnight(1, 2, 5), midnight(1, 3, 5))
+
+
+@pytest.mark.parametrize("day_of_join", [1, 40, 170])
+def test_a_version_begins_with_the_first_recorded_join_and_is_inferred_without_one(day_of_join: int) -> None:
+    """Jira has no creation of a version; where it recorded a join, no release before is needed."""
+    before, due = version("v0", date(2026, 5, 1)), version("v", date(2026, 7, 1))
+    for is_recorded in (True, False):
+        joins = {box("v"): FirstJoin(day(day_of_join), is_recorded)}
+        [found, _] = contain(due, before, joins=joins)
+        joined_on = day(day_of_join) - timedelta(hours=12)
+        assert found.start == (joined_on if is_recorded else midnight(5, 2))
+        assert found.agreed_at == (joined_on + timedelta(days=1) if is_recorded else None)
+
+
+def test_same_facts_begin_on_the_same_day_in_a_version_and_in_a_milestone() -> None:
+    joins = {box(name): FirstJoin(day(3), is_recorded=True) for name in ("m", "v")}
+    [made] = contain(milestone(created_at=day(3) - timedelta(hours=3), due=date(2026, 2, 1)), joins=joins)
+    [found] = contain(version("v", date(2026, 2, 1)), joins=joins)
+    assert (made.start, made.agreed_at, made.due) == (found.start, found.agreed_at, found.due)
 
 
 @pytest.mark.parametrize(
@@ -366,8 +394,8 @@ def test_a_version_with_its_own_start_needs_no_guess() -> None:
 
 
 def test_a_version_without_any_date_begins_with_its_first_item() -> None:
-    [bare] = contain(version("v", None), stays={box("v"): [stay("v", joined=day(3))]})
-    assert (bare.start, bare.due, bare.ended) == (day(3), None, None)
+    [bare] = contain(version("v", None), joins={box("v"): FirstJoin(day(3), is_recorded=False)})
+    assert (bare.start, bare.due, bare.ended) == (midnight(1, 4), None, None)
 
 
 @pytest.mark.parametrize("due", [date.min, date(1, 3, 1), date.max])
@@ -403,6 +431,23 @@ def test_a_milestone_ends_when_it_is_closed() -> None:
     assert running.ended is None
 
 
+@pytest.mark.parametrize("hour", [0, 9, 23])
+def test_a_milestone_that_is_closed_on_its_due_day_ends_with_that_day(hour: int) -> None:
+    """As a version does, which has only the day of its release. A sprint ends when it is completed."""
+    closed: dict[str, Any] = {"due": date(2026, 1, 10), "state": State.CLOSED, "closed_at": midnight(1, 10, hour)}
+    [over] = contain(milestone(**closed), at=day(20))
+    [released] = contain(version("v", date(2026, 1, 10), state=State.CLOSED), at=day(20))
+    [sprint] = contain(milestone(kind=MilestoneKind.SPRINT, **closed), at=day(20))
+    assert (over.ended, released.ended, sprint.ended) == (midnight(1, 11), midnight(1, 11), midnight(1, 10, hour))
+    assert contain(milestone(**closed), at=midnight(1, 10, 23))[0].ended == midnight(1, 10, 23)
+
+
+@pytest.mark.parametrize("ended", [midnight(1, 9, 23), midnight(1, 11)])
+def test_a_milestone_that_is_closed_on_another_day_ends_then(ended: datetime) -> None:
+    [over] = contain(milestone(due=date(2026, 1, 10), state=State.CLOSED, closed_at=ended), at=day(20))
+    assert over.ended == ended
+
+
 def test_a_version_is_released_from_the_day_of_its_release_on() -> None:
     released = version("v", date(2026, 1, 10), state=State.CLOSED)
     ended = [contain(released, at=at)[0].ended for at in (midnight(1, 9, 23), midnight(1, 10, 1), midnight(1, 12))]
@@ -421,6 +466,45 @@ def test_a_version_is_released_from_the_day_of_its_release_on() -> None:
 )
 def test_a_stream_is_project_kind_and_title_without_numbers(title: str, stream: str) -> None:
     assert contain(milestone(title=title))[0].stream == stream
+
+
+# --- first joins and seconds -------------------------------------------------------------------------------------
+
+
+def test_a_join_is_recorded_if_an_event_says_so_and_a_reopening_is_none() -> None:
+    born = issue(milestones=("m",))
+    moved = issue(id="2", milestones=("m",), created_at=day(2))
+    events = [Event(issue="1", at=day(n), kind=kind) for n, kind in ((3, EventKind.CLOSED), (4, EventKind.REOPENED))]
+    since_creation = list(memberships([born], events, {}, source=SOURCE))
+    assert [stay.joined for stay in since_creation] == [day(0), day(4)]
+    table = MembershipTable.of((stay, day(0)) for stay in since_creation)
+    assert table.first_joins() == {box("m"): FirstJoin(day(0), is_recorded=False)}
+    move = Event(issue="2", at=day(6), kind=EventKind.JOINED, milestone="m")
+    later = list(memberships([moved], [move], {}, source=SOURCE))
+    both = MembershipTable.of([*((stay, day(0)) for stay in since_creation), *((stay, day(2)) for stay in later)])
+    assert both.first_joins() == {box("m"): FirstJoin(day(0), is_recorded=True)}
+    assert both.as_of(day(5)).first_joins() == {box("m"): FirstJoin(day(0), is_recorded=False)}
+    assert MembershipTable.of([]).first_joins() == {}
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 123_000, 999_999])
+def test_fractions_of_a_second_change_nothing(fraction: int) -> None:
+    """GitHub and GitLab's GraphQL send seconds, REST and Jira milliseconds."""
+
+    def later(n: float) -> datetime:
+        return day(n) + timedelta(microseconds=fraction)
+
+    done = issue(created_at=later(0), updated_at=later(9), closed_at=later(9), state=State.CLOSED, milestones=("m",))
+    changes = [(2, EventKind.JOINED), (5, EventKind.CLOSED), (7, EventKind.REOPENED), (9, EventKind.CLOSED)]
+    events = [
+        Event(issue="1", at=later(n), kind=kind, milestone="m" if kind is EventKind.JOINED else "")
+        for n, kind in changes
+    ]
+    assert list(memberships([done], events, {}, source=SOURCE)) == [
+        stay(joined=day(2), closed=day(5), reopened=day(7)),
+        stay(joined=day(7), closed=day(9)),
+    ]
+    assert list(memberships([done], (), {}, source=SOURCE)) == [stay(joined=day(0), closed=day(9))]
 
 
 # --- counting ---------------------------------------------------------------------------------------------------
@@ -457,6 +541,18 @@ def test_counts_before_and_at_the_start() -> None:
     early = counts(BOX, SCOPE, day(2))
     assert (early.open, early.closed, early.added) == (6, 0, 0)
     assert counts(Container(id="c", kind="k", stream="s", start=None, due=None), SCOPE, day(20)).added == 0
+
+
+def test_items_that_join_on_the_start_day_are_not_added() -> None:
+    box_of_day = Container(
+        id=box("m"), kind="milestone", stream="s", start=midnight(1, 3), due=None, agreed_at=midnight(1, 4)
+    )
+    stays = [member("that day", joined=midnight(1, 3, 23)), member("the day after", joined=midnight(1, 4, 1))]
+    table = MembershipTable.of((stay, day(0)) for stay in stays)
+    for at, added in ((midnight(1, 3, 1), 0), (midnight(1, 3, 23), 0), (midnight(1, 4, 1), 1), (midnight(1, 9), 1)):
+        [found] = table.counts([box_of_day], at).values()
+        assert found == counts(box_of_day, stays, at)
+        assert found.added == merged_counts([(box_of_day, stays)], at).added == added
 
 
 def test_added_are_those_who_joined_strictly_after_the_start() -> None:

@@ -1,0 +1,250 @@
+"""One world of facts, entered into each tracker of the sandbox, and read back through its connector.
+
+A fact has a time with a fraction of a second, as people's clicks have. Items are known by title, milestones too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from connectors.sandbox.world import Fault, Issue, Project, Tracker, User, World
+from sync.assess.snapshot import Snapshot
+from sync.cli.wiring import connect
+from sync.model.membership import Container, Counts, Membership
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+from sync.tracker.protocol import Setup
+from tests.engine_factory import engine
+
+__all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "random_facts", "readings"]
+
+NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
+DIALECTS = ("github", "gitlab", "gitlab by REST", "jira", "jira-cloud")
+PROJECTS = {"github": "acme/app", "gitlab": "acme/app", "jira": "APP", "jira-cloud": "APP"}
+FINISHED = {"github": "completed", "gitlab": "", "jira": "Done", "jira-cloud": "Done"}
+REMOVED = {"github": "not_planned", "gitlab": "duplicate", "jira": "Won't Do", "jira-cloud": "Won't Do"}
+
+
+@dataclass(frozen=True)
+class MilestoneFact:
+    """A milestone that was planned on ``start``, and closed at a time of its due day or not yet."""
+
+    title: str
+    start: date
+    due: date
+    closed: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of an item: ``kind`` is join, leave, close, remove or reopen; ``milestone`` that of a move."""
+
+    at: datetime
+    kind: str
+    milestone: str = ""
+
+
+@dataclass(frozen=True)
+class ItemFact:
+    """An item and its history in order of time. It was created outside of every milestone."""
+
+    title: str
+    created: datetime
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Milestones and items of a project, as a person who watched all of it would describe them."""
+
+    milestones: tuple[MilestoneFact, ...]
+    items: tuple[ItemFact, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The same world as one connector delivered it: by titles, without any id of the tracker."""
+
+    containers: dict[str, Container]
+    memberships: dict[str, list[tuple[Any, ...]]]
+    counts: dict[str, Counts]
+    healths: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def random_facts(rng: Random, *, past: int = 6, length: int = 28) -> Facts:
+    """Return a series of milestones with moves, closings, removals and reopenings at random times."""
+    milestones, items = [], []
+    first = NOW.date() - timedelta(days=length * past + length // 2)
+    for number in range(past + 1):
+        start = first + timedelta(days=length * number)
+        due = start + timedelta(days=length)
+        closed = _moment(rng, due, 8, 20) if due < NOW.date() else None
+        milestones.append(MilestoneFact(f"Release {number}", start, due, closed))
+        names = [f"Item {number}.{k}" for k in range(rng.randint(5, 14))]
+        items += [_item(rng, name, milestones[-1], f"Release {number + 1}", k) for k, name in enumerate(names)]
+    titles = {milestone.title for milestone in milestones}
+    return Facts(tuple(milestones), tuple(_within(item, titles) for item in items))
+
+
+def _moment(rng: Random, day: date, first: float = 0, last: float = 24) -> datetime:
+    seconds = rng.uniform(first, last) * 3600
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=min(seconds, 86_399.9))
+
+
+def _item(rng: Random, title: str, milestone: MilestoneFact, following: str, k: int) -> ItemFact:
+    """An item that joins its milestone on the start day (most do) or later, and what becomes of it."""
+    length = (milestone.due - milestone.start).days
+    late = k > 2 and rng.random() < 0.25
+    joined = _moment(rng, milestone.start + timedelta(days=rng.randint(1, length - 8) if late else 0), 9, 18)
+    steps = [Step(joined, "join", milestone.title)]
+
+    def later(days: float) -> datetime:
+        return steps[-1].at + timedelta(days=rng.uniform(0.01, days))
+
+    fate = rng.random()
+    if fate < 0.08:
+        steps.append(Step(later(length / 2), "leave", milestone.title))
+    elif fate < 0.16:
+        steps.append(Step(later(length / 2), "remove"))
+    elif fate < 0.26:
+        steps.append(Step(later(length / 2), "close"))
+        steps.append(Step(later(4), "reopen"))
+        steps.append(Step(later(10), "close"))
+    elif fate < 0.36:
+        steps.append(Step(later(length / 2), "leave", milestone.title))
+        steps.append(Step(steps[-1].at, "join", following))
+        steps.append(Step(later(length), "close"))
+    elif fate < 0.86:
+        steps.append(Step(later(length), "close"))
+    return ItemFact(title, joined - timedelta(days=rng.uniform(0, 20)), tuple(steps))
+
+
+def _within(item: ItemFact, titles: set[str]) -> ItemFact:
+    """The item with its steps until `NOW`, in milestones that exist."""
+    steps = [step for step in item.steps if step.at < NOW and (not step.milestone or step.milestone in titles)]
+    return ItemFact(item.title, min(item.created, NOW - timedelta(hours=1)), tuple(steps))
+
+
+# --- entering ---------------------------------------------------------------------------------------------------------
+
+
+def enter(tracker: Tracker, facts: Facts, *, start_days: bool = True) -> Project:
+    """Enter the facts into a tracker.
+
+    ``start_days``: GitLab and Jira have the start day in their own field, and the milestone is created on it in GitHub,
+    which has no such field. Otherwise no tracker has a start day, and the milestone is created shortly before its first
+    item joins it: a Jira version has no other sign of its start.
+    """
+    ada = tracker.user("ada", "Ada Fox")
+    first = min(milestone.start for milestone in facts.milestones)
+    project = tracker.project(PROJECTS[tracker.kind], "App", created=_midnight(first) - timedelta(days=100))
+    ids: dict[str, int] = {}
+    for fact in facts.milestones:
+        begin = _midnight(fact.start) + timedelta(hours=8, microseconds=123_456)
+        if not start_days:
+            begin = min(step.at for item in facts.items for step in item.steps if step.milestone == fact.title)
+        milestone = tracker.milestone(project, fact.title, at=begin, due=fact.due)
+        if start_days and tracker.kind != "github":
+            milestone.start = fact.start
+        ids[fact.title] = milestone.id
+        if fact.closed is not None:
+            tracker.close_milestone(project, milestone, fact.closed)
+    for item in sorted(facts.items, key=lambda item: item.created):
+        issue = tracker.issue(project, item.title, ada, at=item.created)
+        for step in item.steps:
+            _enter_step(tracker, project, issue, step, ids, ada)
+    return project
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _enter_step(tracker: Tracker, project: Project, issue: Issue, step: Step, ids: dict[str, int], ada: User) -> None:
+    if step.kind == "join":
+        tracker.move(project, issue, [ids[step.milestone]], ada, step.at)
+    elif step.kind == "leave":
+        tracker.move(project, issue, [], ada, step.at)
+    elif step.kind == "reopen":
+        tracker.reopen(issue, ada, step.at)
+    else:
+        words = FINISHED if step.kind == "close" else REMOVED
+        tracker.close(issue, ada, step.at, resolution=words[tracker.kind])
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def readings(world: World, at: datetime = NOW) -> dict[str, Reading]:
+    """Pull every tracker of a served world through its connector, GitLab also without GraphQL."""
+    found = {}
+    for dialect in DIALECTS:
+        kind = dialect.partition(" ")[0]
+        tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
+        tracker.faults.clear()
+        if "REST" in dialect:
+            tracker.faults.append(Fault("status", "/api/graphql", times=10_000, status=403, body='{"message": "no"}'))
+        found[dialect] = _reading(tracker, at)
+    return found
+
+
+def _reading(tracker: Tracker, at: datetime) -> Reading:
+    kind = tracker.kind.partition("-")[0]
+    secrets = {"token": tracker.token} | ({"email": "bot@example.org"} if tracker.kind == "jira-cloud" else {})
+    setup = Setup(
+        name=kind, url=tracker.url, secrets=secrets, clock=tracker.world.clock, sleep=lambda _: None, timeout=60
+    )
+    connection = Connection(name=kind, connector=connect(kind, setup), projects=tuple(tracker.projects))
+    with engine(connection, Store.memory(tracker.world.clock), tracker.world.clock) as running:
+        running.pull()
+        assert not running.failures
+        snapshot = running.snapshot(at)
+        return _by_title(snapshot)
+
+
+def _by_title(snapshot: Snapshot) -> Reading:
+    [rows] = snapshot.rows
+    titles = {uid: milestone.title for uid, milestone in rows.milestones.items()}
+    names = {uid: issue.title for uid, issue in rows.issues.items()}
+    healths = {milestone.milestone.title: milestone.health for milestone in snapshot.assess()}
+    return Reading(
+        containers={titles[uid]: _anonymous(container) for uid, container in rows.containers.items()},
+        memberships={
+            titles[uid]: sorted(_row(names[membership.item], membership) for membership in memberships)
+            for uid, memberships in rows.by_container.items()
+        },
+        counts={titles[uid]: counts for uid, counts in rows.counts.items()},
+        healths={
+            title: {
+                "status": health.status,
+                "probability": health.probability,
+                "dates": health.dates,
+                "counts": health.counts,
+                "start": health.start,
+                "due": health.due,
+                "reasons": [(reason.kind, reason.values) for reason in health.reasons],
+            }
+            for title, health in healths.items()
+        },
+    )
+
+
+def _anonymous(container: Container) -> Container:
+    """The container without what names its tracker."""
+    return Container(
+        id="",
+        kind="",
+        stream=container.stream.split()[-1],
+        start=container.start,
+        due=container.due,
+        first_due=container.first_due,
+        ended=container.ended,
+    )
+
+
+def _row(name: str, membership: Membership) -> tuple[Any, ...]:
+    times = (membership.joined, membership.left, membership.closed, membership.reopened)
+    return name, *(str(at) for at in times), membership.removed
