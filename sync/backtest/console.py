@@ -47,6 +47,7 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         f"{_percent(dates['p95'])} of 95 %; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
     )
     console.print(_milestone_dates(result["milestone_dates"]))
+    console.print(_levers(result["levers"]))
     console.print(
         f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
         f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
@@ -105,6 +106,31 @@ def _horizons(parts: Sequence[Mapping[str, Any]]) -> list[str]:
 def _covered(part: Mapping[str, Any]) -> str:
     """Return the share of dates that came true; in words where they are too few for a share."""
     return _percent(part["share"]) if part["dates"] >= TOO_FEW else "too few"
+
+
+def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(
+        title="Levers taken at half time: distance to the next assessment, in points",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("lever", no_wrap=True)
+    for heading in ("n", "at once", "<= 5", "next day", "<= 5"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for tau, title in _SHORT_TITLES.items():
+        in_a_row = {f"{count}. move in a row": row for count, row in figures[tau]["in_a_row"].items() if count != "1"}
+        kinds = {kind: row for kind, row in figures[tau].items() if kind not in ("milestones", "in_a_row")}
+        for name, row in (kinds | in_a_row).items():
+            table.add_row(
+                f"{name}, {title}",
+                str(row["n"]),
+                _number(row["median"], 1),
+                _percent(row["within_5"]),
+                _number(row["median_next_day"], 1),
+                _percent(row["within_5_next_day"]),
+            )
+    return table
 
 
 def plot(result: Mapping[str, Any], path: Path | str) -> None:

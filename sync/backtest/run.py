@@ -20,6 +20,7 @@ import numpy as np
 
 from sync.backtest.csv_history import read_history
 from sync.backtest.label_stability import score_labels
+from sync.backtest.lever_truth import score_levers
 from sync.backtest.methods import METHODS, REFERENCE, Answers, answers
 from sync.backtest.milestone_dates import score_milestone_dates, score_throughput_dates
 from sync.backtest.questions import AnsweredQuestions, ask, last_event
@@ -54,6 +55,7 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     tau0, tau10          {method: figures of its probabilities}
     dates                throughput dates that came true
     milestone_dates      dates as shown: {tau: {level: figures}}, and ``throughput`` {level: figures}
+    levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done
     reliability          {tau: {method: ten bins}}
     detail               the same figures for parts of the history
@@ -64,10 +66,12 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     result: dict[str, Any] = {}
     bins: dict[str, Any] = {}
     milestone_dates: dict[str, Any] = {}
+    levers: dict[str, Any] = {}
     for name, tolerance in TOLERANCES.items():
         tables = HistoryTables(ledger, Rules(tolerance=tolerance))
         answered = ask(tables, end, days)
         milestone_dates[name] = score_milestone_dates(answered, days)
+        levers[name] = score_levers(tables, answered.became, end, days)
         resolved = answered.resolved
         result[name], bins[name] = _figures(answers(tables, resolved.asked, resolved.forecasts, days), resolved)
     dates, detail = score_dates(tables, end)
@@ -75,6 +79,7 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     result |= {
         "dates": dates,
         "milestone_dates": milestone_dates | {"throughput": score_throughput_dates(tables, end)},
+        "levers": levers,
         "labels": labels,
         "reliability": bins,
         "detail": detail | {"labels_to_the_end": to_the_end},
