@@ -25,7 +25,7 @@ from sync.store.store import Store
 __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "3"
+_VERSION = "4"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""

@@ -29,7 +29,8 @@ class ConnectionRows:
     """Rows of one connection as of ``at`` (UTC). A value: `sync.assess.whatif` changes copies of it.
 
     ``projects`` are by native id; ``milestones``, ``issues`` and ``estimated`` (time of the last new estimate) by uid;
-    ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid.
+    ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid; they are as
+    in the tracker, without the carry-over.
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
     """
 
@@ -55,8 +56,13 @@ class ConnectionRows:
 
     @cached_property
     def by_container(self) -> Mapping[str, Sequence[Membership]]:
-        """The memberships of each milestone that has any, by uid."""
-        return self.memberships.by_container()
+        """The memberships of each milestone that has any, by uid, with the carry-over."""
+        return self.counted_memberships.by_container()
+
+    @cached_property
+    def counted_memberships(self) -> MembershipTable:
+        """The memberships with the carry-over: those that counts, outcomes and forecasts are made from."""
+        return self.memberships.with_carry_over(self.containers.values())
 
     @cached_property
     def containers(self) -> Mapping[str, Container]:
@@ -89,7 +95,7 @@ class ConnectionRows:
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
         """The counts of each milestone, by uid."""
-        return self.memberships.counts(self.containers.values(), self.at)
+        return self.counted_memberships.counts(self.containers.values(), self.at)
 
     def written(self, milestone: Milestone) -> str:
         """Return the id that people write."""

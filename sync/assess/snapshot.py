@@ -124,7 +124,7 @@ class _Histories:
     def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules, at: datetime) -> None:
         containers = [container for own in rows for container in own.containers.values()]
         public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).is_public]
-        memberships = [own.memberships for own in rows]
+        memberships = [own.counted_memberships for own in rows]
         self.ledger = ledger_of(containers, memberships)
         self._public = self.ledger if len(public) == len(containers) else ledger_of(public, memberships)
         self._parameters, self._at = rules.parameters, at

@@ -66,16 +66,17 @@ def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
     columns = (
         ledger.item[rows],
         ledger.joined[rows],
-        ledger.left[rows],
+        np.minimum(ledger.left, ledger.carried_at)[rows],
         ledger.closed[rows],
+        ledger.is_carried(at, rows),
         ledger.is_open(at, rows),
         ledger.is_done(at, rows),
     )
     items = []
-    for code, joined, left, closed, is_open, is_done in zip(*(column.tolist() for column in columns), strict=True):
+    for code, joined, left, closed, *states in zip(*(column.tolist() for column in columns), strict=True):
         if joined > at:
             continue
-        counts_as, why = _counts_as(is_open, is_done, closed <= joined)
+        counts_as, why = _counts_as(*states, closed <= joined)
         items.append(
             {
                 "item": ledger.items[code] if ledger.items else str(code),
@@ -90,7 +91,9 @@ def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
     return sorted(items, key=lambda row: (row["item"], row["joined"]))
 
 
-def _counts_as(is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | None, str]:
+def _counts_as(is_carried: bool, is_open: bool, is_done: bool, closed_before: bool) -> tuple[str | None, str]:
+    if is_carried:
+        return "carried", "it left open at the end of the milestone"
     if is_open:
         return "open", "not closed"
     if is_done:

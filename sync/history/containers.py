@@ -81,6 +81,7 @@ def containers(
                 first_due=None if first_due is None else end_of_day(first_due, zone),
                 ended=_ended(milestone, due, zone, at),
                 agreed_at=agreed_at,
+                is_end_estimated=_is_end_estimated(milestone, due, zone, at),
             )
         )
     return result
@@ -144,6 +145,18 @@ def _ended(m: Milestone, due: date | None, zone: ZoneInfo, at: datetime) -> date
     if due is not None and m.kind is not MilestoneKind.SPRINT and ended.astimezone(zone).date() == due:
         return min(end_of_day(due, zone), at)
     return ended
+
+
+def _is_end_estimated(m: Milestone, due: date | None, zone: ZoneInfo, at: datetime) -> bool:
+    """Return True if `_ended` returns ``at`` because the moment of the end is not known, or is still to come today."""
+    if m.state is State.OPEN:
+        return False
+    if m.kind is MilestoneKind.VERSION and m.due is not None:
+        return end_of_day(m.due, zone) > at
+    if m.closed_at is None:
+        return True
+    is_on_due_day = m.kind is not MilestoneKind.SPRINT and m.closed_at.astimezone(zone).date() == due
+    return is_on_due_day and due is not None and end_of_day(due, zone) > at
 
 
 def _is_sprint(m: Milestone) -> bool:

@@ -1,16 +1,19 @@
-"""Decide whether an item is in a container at a time, open there or done there, and count such items.
+"""Decide whether an item is in a container at a time, open, carried over or done there, and count such items.
 
 An item is a member from ``joined`` until it leaves or is reopened (then its next membership begins), and open until it
-is closed. `is_member`, `is_open` and `is_done` decide that for one `Membership`. `covers` is the same rule for columns:
-`sync.history.membership_table.MembershipTable` and `sync.history.ledger.Ledger` have methods of the same names.
+is closed. `is_member`, `is_open`, `is_carried` and `is_done` decide that for one `Membership`. `covers` is the same
+rule for columns: `sync.history.membership_table.MembershipTable` has methods of the same names. For a forecast, what is
+carried over is open: see `sync.history.ledger.Ledger`.
 
-| membership                          | at             | member | open | done |
-|-------------------------------------|----------------|--------|------|------|
-| joined day 1                        | before day 1   | no     | no   | no   |
-| joined day 1                        | day 1 or later | yes    | yes  | no   |
-| joined day 1, closed day 5          | day 5 or later | yes    | no   | yes  |
-| joined day 1, closed day 5, removed | day 5 or later | yes    | no   | no   |
-| joined day 1, left day 5            | day 5 or later | no     | no   | no   |
+| membership                                          | at             | member | open | carried | done |
+|-----------------------------------------------------|----------------|--------|------|---------|------|
+| joined day 1                                        | before day 1   | no     | no   | no      | no   |
+| joined day 1                                        | day 1 or later | yes    | yes  | no      | no   |
+| joined day 1, closed day 5                          | day 5 or later | yes    | no   | no      | yes  |
+| joined day 1, closed day 5, removed                 | day 5 or later | yes    | no   | no      | no   |
+| joined day 1, left day 5                            | day 5 or later | no     | no   | no      | no   |
+| joined day 1, left day 5, carried over              | day 5 or later | no     | no   | yes     | no   |
+| joined day 1, left day 5, carried over, closed day 6| day 6 or later | no     | no   | no      | yes  |
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["burnup", "covers", "is_done", "is_member", "is_open", "merged_counts", "scope_end"]
+__all__ = ["burnup", "covers", "is_carried", "is_done", "is_member", "is_open", "merged_counts", "scope_end"]
 
 _UTC = ZoneInfo("UTC")
 _WEEK = timedelta(days=7)
@@ -46,16 +49,28 @@ def is_open(membership: Membership, at: datetime) -> bool:
 
 
 def is_done(membership: Membership, at: datetime) -> bool:
-    """Return True if the item is in the container at ``at``, and closed as finished work: not removed from scope."""
-    return is_member(membership, at) and not (membership.closed is None or membership.closed > at or membership.removed)
+    """Return True if the item is in scope at ``at``, and closed as finished work: not removed from scope."""
+    is_finished = membership.closed is not None and membership.closed <= at and not membership.removed
+    return is_finished and (is_member(membership, at) or _has_been_carried(membership, at))
+
+
+def is_carried(membership: Membership, at: datetime) -> bool:
+    """Return True if the item was carried over by ``at``, and was not closed by then."""
+    is_closed = membership.closed is not None and membership.closed <= at
+    return _has_been_carried(membership, at) and not is_closed
+
+
+def _has_been_carried(membership: Membership, at: datetime) -> bool:
+    return membership.carried_over and membership.left is not None and membership.left <= at
 
 
 def scope_end(membership: Membership) -> datetime | None:
-    """Return the moment from which the item is neither open nor done: it left, was reopened, or closed as removed.
+    """Return the moment from which the item is not in scope: it left, was reopened, or closed as removed.
 
-    None while it counts.
+    None while it counts. An item that was carried over stays in scope.
     """
-    ends = (membership.left, membership.reopened, membership.closed if membership.removed else None)
+    left = None if membership.carried_over else membership.left
+    ends = (left, membership.reopened, membership.closed if membership.removed else None)
     return min((end for end in ends if end is not None), default=None)
 
 
@@ -74,11 +89,13 @@ def covers(at: Any, begin: NDArray[Any], *ends: NDArray[Any]) -> NDArray[np.bool
 def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: datetime) -> Counts:
     """Count the items of several containers at ``at``, each item once.
 
-    An item that is open in one container counts as open. ``added`` are the items that are new in each container that
-    they are in: not in its agreed scope (``added_week``: nor there a week before ``at``).
+    An item that is open in one container counts as open, else as done, carried over or removed, the first that holds in
+    one. ``added`` are the items that are new in each container that they are in: not in its agreed scope
+    (``added_week``: nor there a week before ``at``).
     """
     open_items: set[str] = set()
     done: set[str] = set()
+    carried: set[str] = set()
     removed: set[str] = set()
     at_start: set[str] = set()
     at_week: set[str] = set()
@@ -86,22 +103,29 @@ def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: d
         agreed_at = min(container.agreed_at or container.start or at, at)
         week = max(agreed_at, at - _WEEK)
         for membership in memberships:
-            if is_member(membership, at):
-                state = open_items if is_open(membership, at) else removed if membership.removed else done
-                state.add(membership.item)
-            if is_member(membership, agreed_at):
+            if is_open(membership, at):
+                open_items.add(membership.item)
+            elif is_done(membership, at):
+                done.add(membership.item)
+            elif is_carried(membership, at):
+                carried.add(membership.item)
+            elif is_member(membership, at):
+                removed.add(membership.item)
+            if is_member(membership, agreed_at) or _has_been_carried(membership, agreed_at):
                 at_start.add(membership.item)
-            if is_member(membership, week):
+            if is_member(membership, week) or _has_been_carried(membership, week):
                 at_week.add(membership.item)
     done -= open_items
-    removed -= open_items | done
-    members = open_items | done | removed
+    carried -= open_items | done
+    removed -= open_items | done | carried
+    members = open_items | done | carried | removed
     return Counts(
         open=len(open_items),
         closed=len(done) + len(removed),
         removed=len(removed),
         added=len(members - at_start),
         added_week=len(members - at_week),
+        carried=len(carried),
     )
 
 
@@ -110,7 +134,7 @@ def burnup(
 ) -> Iterator[tuple[date, int, int]]:
     """Yield (day, items in scope, items done) for each of ``days``, as of the last instant of the day in ``zone``.
 
-    In scope are the items that `is_open` or `is_done` holds for. Sorted ends are counted, so that a long history costs
+    In scope are the items that `is_open`, `is_carried` or `is_done` holds for. Sorted ends are counted, so that a long history costs
     as little for 90 days as for one.
     """
     joined: list[datetime] = []

@@ -6,11 +6,13 @@ A million memberships in numpy columns take 32 MB and are counted in millisecond
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.history.carry_over import with_carry_over
 from sync.history.counting import covers, scope_end
 from sync.model.membership import Container, Membership
 
@@ -48,7 +50,9 @@ class Ledger:
     Memberships: rows ``offsets[i]:offsets[i + 1]`` are those of container i. ``item`` is int64[m] or int32[m] codes
     into ``items``, which is empty where ids are not needed. ``joined``, ``left``, ``closed`` are float64[m] in days.
     ``left`` is the end of the time in scope: when the item left, was reopened, or was closed as removed (``closed`` is
-    then infinite). A row is in scope in [joined, left) and open in [joined, open_until).
+    then infinite). A row is in scope in [joined, left) and open in [joined, open_until). An item that is carried over
+    (`sync.history.carry_over`) never left: it is open, and has ``carried_at``, the moment at which it left its
+    container in the tracker; infinite for all others.
     """
 
     def __init__(
@@ -67,9 +71,11 @@ class Ledger:
         n = len(self.containers)
         self.offsets: NDArray[np.int64] = np.zeros(n + 1, dtype=np.int64)
         np.cumsum(np.bincount(container_of, minlength=n), out=self.offsets[1:])
+        self._order: slice | NDArray[np.int64] = _ALL
         if (container_of[1:] < container_of[:-1]).any():
-            order = np.argsort(container_of, kind="stable")
-            item, joined, left, closed = item[order], joined[order], left[order], closed[order]
+            self._order = np.argsort(container_of, kind="stable")
+            item, joined, left, closed = (column[self._order] for column in (item, joined, left, closed))
+        self.carried_at: Days = np.full(len(joined), NEVER)
         self.item, self.joined, self.left, self.closed = item, joined, left, closed
         self.open_until: Days = np.minimum(left, closed)
         self.start, self.agreed_at, self.due, self.first_due, self.plan_due, self.moved_at = (
@@ -89,7 +95,7 @@ class Ledger:
 
     @classmethod
     def of(cls, containers: Sequence[Container], memberships: Iterable[Membership]) -> Ledger:
-        """Build a ledger from objects. Memberships of unknown containers are left out."""
+        """Build a ledger from objects, with the carry-over. Memberships of unknown containers are left out."""
         index = {c.id: i for i, c in enumerate(containers)}
         items: dict[str, int] = {}
         rows = [
@@ -99,12 +105,13 @@ class Ledger:
                 days(m.joined),
                 days(scope_end(m)),
                 NEVER if m.removed else days(m.closed),
+                days(m.left) if m.carried_over else NEVER,
             )
-            for m in memberships
+            for m in with_carry_over(containers, memberships)
             if m.container in index
         ]
-        table = np.array(rows, dtype=np.float64).reshape(len(rows), 5)
-        return cls(
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), 6)
+        ledger = cls(
             containers,
             table[:, 0].astype(np.int64),
             table[:, 1].astype(np.int64),
@@ -113,6 +120,13 @@ class Ledger:
             table[:, 4],
             tuple(items),
         )
+        return ledger.with_carried(table[:, 5])
+
+    def with_carried(self, carried_at: Days) -> Ledger:
+        """Return the ledger with ``carried_at``, which is in the order in which the other columns were given."""
+        ledger = copy(self)
+        ledger.carried_at = carried_at[self._order]
+        return ledger
 
     def rows(self, i: int) -> slice:
         """Return the membership rows of the container at position ``i``."""
@@ -123,8 +137,12 @@ class Ledger:
         return covers(at, self.joined[rows], self.left[rows])
 
     def is_open(self, at: float, rows: slice = _ALL) -> Bools:
-        """Return which rows are open at ``at`` (days since 1970 UTC): see `sync.history.counting.is_open`."""
+        """Return which rows are open or carried over at ``at`` (days since 1970 UTC)."""
         return covers(at, self.joined[rows], self.open_until[rows])
+
+    def is_carried(self, at: float, rows: slice = _ALL) -> Bools:
+        """Return which rows are carried over at ``at``: see `sync.history.counting.is_carried`."""
+        return self.is_open(at, rows) & (self.carried_at[rows] <= at)
 
     def is_done(self, at: float, rows: slice = _ALL) -> Bools:
         """Return which rows are done at ``at`` (days since 1970 UTC): see `sync.history.counting.is_done`."""

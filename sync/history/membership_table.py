@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.history.carry_over import MembershipColumns, carry_over
 from sync.history.counting import covers
 from sync.history.ledger import Ledger
 from sync.history.string_column import StringColumn
@@ -29,7 +30,7 @@ _NEVER = np.iinfo(np.int64).max
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
-_COUNTS = ("open", "closed", "removed", "added", "added_week")
+_COUNTS = ("open", "closed", "removed", "added", "added_week", "carried")
 _TIMES = ("created", "joined", "left", "closed", "reopened")
 
 
@@ -61,7 +62,8 @@ class MembershipTable:
 
     ``containers`` and ``items`` are ids, ``container`` and ``item`` int32[m] codes into them. ``joined``, ``left``,
     ``closed``, ``reopened`` are those of `sync.model.membership.Membership`, ``created`` is the creation of the item:
-    int64[m] in microseconds since 1970 UTC. A time that has not come is the largest int64. ``removed`` is bool[m].
+    int64[m] in microseconds since 1970 UTC. A time that has not come is the largest int64. ``removed`` and
+    ``carried_over`` are bool[m]; the second is False everywhere before `with_carry_over`, and is not stored.
     """
 
     def __init__(
@@ -72,13 +74,16 @@ class MembershipTable:
         item: Codes,
         times: Mapping[str, Ints],
         removed: Bools,
+        carried_over: Bools | None = None,
     ) -> None:
         self.containers, self.items = containers, items
+        if carried_over is None:
+            carried_over = np.zeros(len(container), dtype=np.bool_)
         if (container[1:] < container[:-1]).any():
             order = np.argsort(container, kind="stable")
             container, item, removed = container[order], item[order], removed[order]
-            times = _map_columns(times, lambda column: column[order])
-        self.container, self.item, self.removed = container, item, removed
+            times, carried_over = _map_columns(times, lambda column: column[order]), carried_over[order]
+        self.container, self.item, self.removed, self.carried_over = container, item, removed, carried_over
         self.created, self.joined, self.left, self.closed, self.reopened = (times[name] for name in _TIMES)
         self._first = np.searchsorted(self.container, np.arange(len(containers) + 1))
         self._code = {name: n for n, name in enumerate(containers)}
@@ -121,8 +126,10 @@ class MembershipTable:
             names, item = _merge_codes([part.items for part in parts], [part.item for part in parts])
             items = StringColumn.of(names)
         times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES}
-        removed = _columns([part.removed for part in parts]).astype(bool)
-        return cls(containers, items, container, item, times, removed)
+        removed, carried_over = (
+            _columns([getattr(part, name) for part in parts]).astype(bool) for name in ("removed", "carried_over")
+        )
+        return cls(containers, items, container, item, times, removed, carried_over)
 
     # --- bytes ---------------------------------------------------------------------------------------------------
 
@@ -187,6 +194,27 @@ class MembershipTable:
         times = {**self._times, "left": np.where(leaving, now, self.left)}
         return MembershipTable(self.containers, self.items, self.container, self.item, times, self.removed)
 
+    def with_carry_over(self, containers: Iterable[Container]) -> MembershipTable:
+        """Return the table with the carry-over of ``containers``: see `sync.history.carry_over`."""
+        by_id = {container.id: container for container in containers}
+        settled = carry_over(
+            [by_id.get(name) for name in self.containers],
+            MembershipColumns(
+                self.container,
+                self.item,
+                self.joined,
+                self.left,
+                self.closed,
+                self.reopened,
+                self.removed,
+                self.carried_over,
+            ),
+        )
+        times = {**self._times, "left": settled.left, "closed": settled.closed}
+        return MembershipTable(
+            self.containers, self.items, self.container, self.item, times, settled.removed, settled.carried_over
+        )
+
     @property
     def _times(self) -> Mapping[str, Ints]:
         return {name: getattr(self, name) for name in _TIMES}
@@ -194,14 +222,22 @@ class MembershipTable:
     def _select(self, mask: Bools) -> MembershipTable:
         times = _map_columns(self._times, lambda column: column[mask])
         return MembershipTable(
-            self.containers, self.items, self.container[mask], self.item[mask], times, self.removed[mask]
+            self.containers,
+            self.items,
+            self.container[mask],
+            self.item[mask],
+            times,
+            self.removed[mask],
+            self.carried_over[mask],
         )
 
     def with_prefixes(self, container: str, item: str) -> MembershipTable:
         """Return the table with these texts in front of the ids of containers and items."""
         containers = [f"{container}{name}" for name in self.containers]
         items = StringColumn(self.items.text, self.items.ends, item + self.items.prefix)
-        return MembershipTable(containers, items, self.container, self.item, self._times, self.removed)
+        return MembershipTable(
+            containers, items, self.container, self.item, self._times, self.removed, self.carried_over
+        )
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -230,6 +266,7 @@ class MembershipTable:
             closed=closed,
             reopened=reopened,
             removed=bool(self.removed[row]),
+            carried_over=bool(self.carried_over[row]),
         )
 
     def first_joins(self) -> dict[str, FirstJoin]:
@@ -263,7 +300,7 @@ class MembershipTable:
     def counts(self, containers: Iterable[Container], at: datetime) -> dict[str, Counts]:
         """Return container id -> its counts at ``at``; zeros for a container without memberships.
 
-        ``added`` counts members that are not in the agreed scope of the container (``added_week``: that were not in it
+        ``added`` counts items that are not in the agreed scope of the container (``added_week``: that were not in scope
         a week before ``at`` either). It is 0 for a container without a start, or with a start after ``at``.
         """
         now = _microseconds(at)
@@ -275,15 +312,16 @@ class MembershipTable:
                 start[own] = _microseconds(container.start)
                 agreed_at[own] = _microseconds(container.agreed_at or container.start)
         begun, agreed_at = start <= now, np.minimum(agreed_at, now)
-        member, is_open = self.is_member(at), self.is_open(at)
-        closed_now = member & ~is_open
+        is_open, carried, in_scope = self.is_open(at), self.is_carried(at), self._covers_scope(now)
+        closed_now = in_scope & ~is_open & ~carried
         week = np.maximum(agreed_at, now - _WEEK)
         columns = [
             self._count(is_open),
             self._count(closed_now),
             self._count(closed_now & self.removed),
-            np.where(begun, self._count(member & self._new_since(agreed_at)), 0),
-            np.where(begun, self._count(member & self._new_since(week)), 0),
+            np.where(begun, self._count(in_scope & self._new_since(agreed_at)), 0),
+            np.where(begun, self._count(in_scope & self._new_since(week)), 0),
+            self._count(carried),
         ]
         table = np.stack(columns, axis=1).tolist()
         counts = {}
@@ -304,19 +342,29 @@ class MembershipTable:
     def is_done(self, at: datetime) -> Bools:
         """Return which rows are done at ``at``: see `sync.history.counting.is_done`."""
         moment = _microseconds(at)
-        return self._covers(moment) & (self.closed <= moment) & ~self.removed
+        return self._covers_scope(moment) & (self.closed <= moment) & ~self.removed
+
+    def is_carried(self, at: datetime) -> Bools:
+        """Return which rows are carried over at ``at``: see `sync.history.counting.is_carried`."""
+        moment = _microseconds(at)
+        return self.carried_over & (self.left <= moment) & (self.closed > moment)
 
     def _covers(self, moment: int | Ints) -> Bools:
         return covers(moment, self.joined, self.left, self.reopened)
+
+    def _covers_scope(self, moment: int | Ints) -> Bools:
+        """Return which rows are in the container at ``moment`` or were carried over."""
+        in_scope: Bools = self._covers(moment) | (self.carried_over & (self.left <= moment))
+        return in_scope
 
     def _count(self, mask: Bools) -> Ints:
         count: Ints = np.bincount(self.container[mask], minlength=len(self.containers))
         return count
 
     def _new_since(self, moment: Ints) -> Bools:
-        """Return the rows whose item was not in the container at ``moment[container]``."""
+        """Return the rows whose item was not in the scope of the container at ``moment[container]``."""
         key = self.container.astype(np.int64) * max(1, len(self.items)) + self.item
-        return ~_is_in(key, key[self._covers(moment[self.container])])
+        return ~_is_in(key, key[self._covers_scope(moment[self.container])])
 
 
 class _ByContainer(Mapping[str, Sequence[Membership]]):
@@ -372,14 +420,17 @@ def ledger_of(containers: Sequence[Container], parts: Sequence[MembershipTable])
     Memberships of unknown containers are left out.
     """
     index = {container.id: n for n, container in enumerate(containers)}
-    table = parts[0] if len(parts) == 1 else MembershipTable.concat(parts)
+    table = (parts[0] if len(parts) == 1 else MembershipTable.concat(parts)).with_carry_over(containers)
     place = np.array([index.get(name, -1) for name in table.containers], dtype=np.int32)
     container = place[table.container] if len(table) else table.container
     known: slice | Bools = slice(None) if (container >= 0).all() else container >= 0
-    left = np.minimum(np.minimum(table.left, table.reopened), np.where(table.removed, table.closed, _NEVER))
+    left = np.where(table.carried_over, _NEVER, table.left)
+    left = np.minimum(np.minimum(left, table.reopened), np.where(table.removed, table.closed, _NEVER))
     closed = np.where(table.removed, _NEVER, table.closed)
-    joined, left, closed = (_days(column[known]) for column in (table.joined, left, closed))
-    return Ledger(containers, container[known], table.item[known], joined, left, closed, table.items)
+    carried_at = np.where(table.carried_over, table.left, _NEVER)
+    joined, left, closed, carried_at = (_days(column[known]) for column in (table.joined, left, closed, carried_at))
+    ledger = Ledger(containers, container[known], table.item[known], joined, left, closed, table.items)
+    return ledger.with_carried(carried_at)
 
 
 def _days(moment: Ints) -> NDArray[np.float64]:

@@ -91,10 +91,15 @@ def memberships_of(
 def _cut(
     container: str, item: str, joined: datetime, left: datetime | None, closures: Sequence[Span], out_of_scope: bool
 ) -> Iterator[Membership]:
-    """Cut one time in a milestone into memberships: each reopening during it ends one and begins the next."""
+    """Cut one time in a milestone into memberships: each reopening during it ends one and begins the next.
+
+    The last one of an item that left open has its first closure since.
+    """
     for closed, reopened in closures:
         if left is not None and closed >= left:
-            break
+            removed = out_of_scope and reopened is None
+            yield Membership(container=container, item=item, joined=joined, left=left, closed=closed, removed=removed)
+            return
         if reopened is not None and reopened <= joined:
             continue
         if reopened is None or (left is not None and reopened >= left):

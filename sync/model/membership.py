@@ -17,7 +17,10 @@ class Membership(Struct, frozen=True, kw_only=True):
     The item is a member from ``joined`` until ``left``, and open until ``closed``. A reopening ends the membership at
     ``reopened`` and begins the next one there. So an item that moved or was reopened has several memberships, at most
     one of them at any time. None: has not happened. ``removed``: the closure took the item out of scope (not planned,
-    duplicate, won't do) instead of finishing it.
+    duplicate, won't do) instead of finishing it. An item that left open may be ``closed`` later.
+
+    ``carried_over``: it left open at the end of the container, and stays in scope there as not done; see
+    `sync.history.carry_over`.
     """
 
     container: str
@@ -27,11 +30,13 @@ class Membership(Struct, frozen=True, kw_only=True):
     closed: datetime | None = None
     reopened: datetime | None = None
     removed: bool = False
+    carried_over: bool = False
 
 
 class Counts(Struct, frozen=True, kw_only=True):
     """Numbers of items of a milestone at a time. ``closed`` has every closure; ``removed`` those that left scope.
 
+    ``open`` items are in it. ``carried`` items left it open at its end: they are in scope, and not done.
     ``added`` items joined after the milestone's start, ``added_week`` in the last seven days.
     """
 
@@ -40,6 +45,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     removed: int = 0
     added: int = 0
     added_week: int = 0
+    carried: int = 0
 
     @property
     def done(self) -> int:
@@ -48,8 +54,13 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """Scope: open and finished items."""
-        return self.open + self.done
+        """Scope: open, carried-over and finished items."""
+        return self.open + self.carried + self.done
+
+    @property
+    def unfinished(self) -> int:
+        """Items in scope that are not done: open or carried over."""
+        return self.open + self.carried
 
 
 class Container(Struct, frozen=True, kw_only=True):
@@ -60,6 +71,7 @@ class Container(Struct, frozen=True, kw_only=True):
     ``clock``: its due date was moved later than planned; ``clock_due`` is the due moment of that plan.
     ``agreed_at`` is the moment until which items join the agreed scope, the end of the start day; later ones are added.
     None: ``start``.
+    ``is_end_estimated``: the moment at which it was closed is not known, or only its day.
     """
 
     id: str
@@ -72,3 +84,4 @@ class Container(Struct, frozen=True, kw_only=True):
     clock: PlanClock | None = None
     clock_due: datetime | None = None
     agreed_at: datetime | None = None
+    is_end_estimated: bool = False

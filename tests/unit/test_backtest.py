@@ -143,7 +143,7 @@ def test_what_is_not_over_or_empty_or_undated_is_not_scored() -> None:
     containers = [one("past", 10), one("running", 30), one("empty", 10), one("due only", 10, None), one("no due", None)]
     containers += [one("backwards", 10, 12)]
     memberships = [
-        Membership(container=c.id, item=c.id, joined=START, left=START + 9 * DAY if c.id == "empty" else None)
+        Membership(container=c.id, item=c.id, joined=START, left=START + 5 * DAY if c.id == "empty" else None)
         for c in containers
     ]
     ledger = Ledger.of(containers, memberships)

@@ -192,9 +192,10 @@ def test_closed_before_it_joined() -> None:
     assert replay(done, closed(day(1)), joined(day(4))) == [stay(joined=day(4), closed=day(1))]
 
 
-def test_what_happened_outside_of_the_milestone_is_not_in_its_stay() -> None:
+def test_of_what_happened_outside_of_the_milestone_only_the_first_closure_since_is_in_its_stay() -> None:
     events = [closed(day(1)), reopened(day(2)), joined(day(3)), left(day(5)), closed(day(6)), reopened(day(7))]
-    assert replay(issue(), *events) == [stay(joined=day(3), left=day(5))]
+    assert replay(issue(), *events, closed(day(8))) == [stay(joined=day(3), left=day(5), closed=day(6))]
+    assert replay(issue(), *events[:4]) == [stay(joined=day(3), left=day(5))]
 
 
 def test_left_while_closed() -> None:
@@ -204,7 +205,7 @@ def test_left_while_closed() -> None:
 
 def test_left_at_the_moment_of_its_closure_or_reopening() -> None:
     assert replay(issue(), joined(day(1)), left(day(2)), closed(day(2)), reopened(day(9))) == [
-        stay(joined=day(1), left=day(2))
+        stay(joined=day(1), left=day(2), closed=day(2))
     ]
     assert replay(issue(), joined(day(1)), closed(day(2)), left(day(3)), reopened(day(3))) == [
         stay(joined=day(1), left=day(3), closed=day(2))
