@@ -73,10 +73,10 @@ def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
         ledger.is_done(at, rows),
     )
     items = []
-    for code, joined, left, closed, *states in zip(*(column.tolist() for column in columns), strict=True):
+    for code, joined, left, closed, carried, is_open, is_done in zip(*(c.tolist() for c in columns), strict=True):
         if joined > at:
             continue
-        counts_as, why = _counts_as(*states, closed <= joined)
+        counts_as, why = _counts_as(carried, is_open, is_done, closed <= joined)
         items.append(
             {
                 "item": ledger.items[code] if ledger.items else str(code),

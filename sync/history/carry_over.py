@@ -49,7 +49,8 @@ Bools = NDArray[np.bool_]
 class Ending(Struct, frozen=True):
     """The end of a container (UTC), and the moments from which items that leave open are carried over.
 
-    ``near``: in any case. ``last_tenth``: if they are in a later milestone of the stream then; None without a due moment.
+    ``near``: in any case. ``last_tenth``: if they are in a later milestone of the stream then; None without a due
+    moment.
     """
 
     end: datetime
@@ -117,7 +118,9 @@ def _may_be_carried(row: Membership, ending: Ending | None) -> bool:
     if ending is None or left is None or row.carried_over or not row.joined < min(left, ending.end):
         return False
     is_open = (row.closed is None or row.closed >= left) and (row.reopened is None or row.reopened > left)
-    return is_open and left >= ending.first and not (row.removed and row.closed is not None and row.closed <= ending.end)
+    return (
+        is_open and left >= ending.first and not (row.removed and row.closed is not None and row.closed <= ending.end)
+    )
 
 
 def _carried(
@@ -128,7 +131,8 @@ def _carried(
 ) -> Membership | None:
     """Return the row as carried over, or as a member until the item came back; None if it is cut."""
     ending, left = endings[row.container], row.left
-    assert ending is not None and left is not None
+    assert ending is not None
+    assert left is not None
     if left < ending.near and not any(
         other.container in containers
         and _is_later(containers[other.container], containers[row.container])

@@ -134,8 +134,8 @@ def burnup(
 ) -> Iterator[tuple[date, int, int]]:
     """Yield (day, items in scope, items done) for each of ``days``, as of the last instant of the day in ``zone``.
 
-    In scope are the items that `is_open`, `is_carried` or `is_done` holds for. Sorted ends are counted, so that a long history costs
-    as little for 90 days as for one.
+    In scope are the items that `is_open`, `is_carried` or `is_done` holds for. Sorted ends are counted, so that a long
+    history costs as little for 90 days as for one.
     """
     joined: list[datetime] = []
     ended: list[datetime] = []

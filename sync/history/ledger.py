@@ -74,7 +74,8 @@ class Ledger:
         self._order: slice | NDArray[np.int64] = _ALL
         if (container_of[1:] < container_of[:-1]).any():
             self._order = np.argsort(container_of, kind="stable")
-            item, joined, left, closed = (column[self._order] for column in (item, joined, left, closed))
+            item, joined = item[self._order], joined[self._order]
+            left, closed = left[self._order], closed[self._order]
         self.carried_at: Days = np.full(len(joined), NEVER)
         self.item, self.joined, self.left, self.closed = item, joined, left, closed
         self.open_until: Days = np.minimum(left, closed)
