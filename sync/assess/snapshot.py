@@ -16,12 +16,9 @@ from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import recent_forecasts, score_in_words, track_record
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.throughput_calibration import own_multipliers
-from sync.forecast.throughput_calibration import replay as replayed
 from sync.forecast.track_record import StreamScore
 from sync.health.assess import AssessmentInputs, assess, explain
 from sync.health.status import stale_health
-from sync.history.ledger import days
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
@@ -65,7 +62,7 @@ class Snapshot:
             known = self._runs.known_plans
             rows = [load_rows(store, connection, at, audience, reported, known) for connection in connections]
         self.rows = rows
-        self._histories = _Histories(rows, rules, at)
+        self._histories = _Histories(rows, rules)
         self.ledger = self._histories.ledger
         uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.milestones.items()}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
@@ -116,18 +113,15 @@ class Snapshot:
 
 
 class _Histories:
-    """The common history and its public part, counted once for each tolerance in use, with the parameters.
+    """The common history and its public part, counted once for each tolerance in use, with the parameters."""
 
-    The parameters have the multipliers of capacity dates that this history teaches; the defaults while it is short.
-    """
-
-    def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules, at: datetime) -> None:
+    def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules) -> None:
         containers = [container for own in rows for container in own.containers.values()]
         public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).is_public]
         memberships = [own.counted_memberships for own in rows]
         self.ledger = ledger_of(containers, memberships)
         self._public = self.ledger if len(public) == len(containers) else ledger_of(public, memberships)
-        self._parameters, self._at = rules.parameters, at
+        self._parameters = rules.parameters
         self._tables: dict[tuple[int, float], tuple[HistoryTables, Rules]] = {}
 
     def tables(self, tolerance: float, *, public: bool) -> tuple[HistoryTables, Rules]:
@@ -135,9 +129,7 @@ class _Histories:
         key = (id(ledger), tolerance)
         if key not in self._tables:
             parameters = dataclasses.replace(self._parameters, tolerance=tolerance)
-            history = HistoryTables(ledger, parameters)
-            multipliers = own_multipliers(replayed(history), days(self._at), parameters)
-            self._tables[key] = history, dataclasses.replace(parameters, multipliers=multipliers)
+            self._tables[key] = HistoryTables(ledger, parameters), parameters
         return self._tables[key]
 
 

@@ -43,8 +43,9 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         console.print(_methods(result[tau], title))
     dates, labels = result["dates"], result["labels"]
     console.print(
-        f"Capacity dates: {_percent(dates['p50'])} held of those given with 50 %, {_percent(dates['p85'])} of 85 %, "
-        f"{_percent(dates['p95'])} of 95 %; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
+        f"Throughput dates: {_percent(dates['p50'])} held of those given with 50 %, {_percent(dates['p70'])} of 70 %, "
+        f"{_percent(dates['p85'])} of 85 %; half of the 85 % dates were {_number(dates['days']['p85'], 0)} days ahead "
+        f"or less; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
     )
     console.print(_milestone_dates(result["milestone_dates"]))
     console.print(_levers(result["levers"]))

@@ -17,7 +17,7 @@ from sync.backtest.questions import AnsweredQuestions, is_done_by
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.scoring import date_score
 from sync.forecast.throughput import LEVELS
-from sync.forecast.throughput_calibration import replay, replayed_days
+from sync.forecast.throughput_calibration import learned_dates, longest
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
@@ -27,6 +27,7 @@ __all__ = ["SHOWN_LEVELS", "TOO_FEW", "score_milestone_dates", "score_throughput
 Floats = NDArray[np.float64]
 
 SHOWN_LEVELS = {"p50": 0.50, "p85": 0.85}
+THROUGHPUT_LEVELS = {"p50": 0.50, "p70": 0.70, "p85": 0.85}
 TOO_FEW = 100
 """Fewest dates for a share that is printed."""
 
@@ -57,12 +58,14 @@ def _figures(
 
 def score_throughput_dates(tables: HistoryTables, until: float) -> dict[str, Any]:
     """Score the throughput dates of `sync.forecast.throughput_calibration` likewise, as known at ``until`` (days)."""
-    record = replay(tables)
-    ahead = replayed_days(tables, record)
+    learned = learned_dates(tables)
+    asked = learned.asked
     figures = {}
-    for name, level in SHOWN_LEVELS.items():
-        days_ahead = ahead[:, LEVELS.index(level)]
-        is_held = record.actual <= days_ahead
-        scores = date_score(level, days_ahead, np.where(record.at + days_ahead <= until, is_held, np.nan))
-        figures[name] = {"asked": len(record.at), **to_builtins(scores)}
+    for name, level in THROUGHPUT_LEVELS.items():
+        ahead = learned.given[:, LEVELS.index(level)]
+        given = ahead <= longest(tables.rules)
+        held = np.where(asked.at + ahead <= until, asked.actual <= ahead, np.nan)
+        share = float(given.mean()) if len(given) else float("nan")
+        scores = date_score(level, ahead[given], held[given])
+        figures[name] = {"asked": len(asked.at), "given": share, **to_builtins(scores)}
     return figures

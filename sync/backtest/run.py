@@ -53,7 +53,7 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
 
     ===================  =======================================================================================
     tau0, tau10          {method: figures of its probabilities}
-    dates                throughput dates that came true
+    dates                throughput dates whose time has passed
     milestone_dates      dates as shown: {tau: {level: figures}}, and ``throughput`` {level: figures}
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done

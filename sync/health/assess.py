@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from sync.forecast.batch import ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.pooled import Forecast, forecasts_of
+from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
 from sync.health.explain import explanation
@@ -26,7 +27,7 @@ from sync.health.reasons import reasons
 from sync.health.status import BANDS, ContainerState, confidence, published_probability, verdict, with_status
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status, UnknownCause
+from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
@@ -109,7 +110,8 @@ def _healths(
     shares: tuple[float, float],
     inputs: AssessmentInputs,
 ) -> list[Health]:
-    healths = [_without_advice(batch, k, forecast, at, inputs) for k, forecast in enumerate(forecasts)]
+    undated = throughput_dates(batch)
+    healths = [_without_advice(batch, k, forecast, undated[k], at, inputs) for k, forecast in enumerate(forecasts)]
     published = np.array([np.nan if health.probability is None else health.probability for health in healths])
     overdue = np.array([health.status is Status.OVERDUE for health in healths])
     needs_advice = overdue | ~np.isnan(published)
@@ -133,7 +135,14 @@ def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Leve
     return replace(health, reasons=reasons, levers=() if health.status is Status.ON_TRACK else levers)
 
 
-def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: datetime, inputs: AssessmentInputs) -> Health:
+def _without_advice(
+    batch: ForecastBatch,
+    k: int,
+    forecast: Forecast,
+    undated: ThroughputDates | None,
+    at: datetime,
+    inputs: AssessmentInputs,
+) -> Health:
     """Return the health of the batch's k-th container, without reasons and levers."""
     rules, calendar, ledger = batch.rules, batch.calendar, batch.tables.ledger
     container = ledger.containers[int(batch.index[k])]
@@ -152,7 +161,8 @@ def _without_advice(batch: ForecastBatch, k: int, forecast: Forecast, at: dateti
         baseline=calendar.day_of(float(ledger.first_due[batch.index[k]])),
         start=calendar.first_day_of(float(batch.start[k])),
         probability=p if has_forecast else None,
-        dates=_dates(band, cause, forecast),
+        dates=_dates(band, forecast, undated),
+        promise=undated.promise if undated is not None and band is Status.NO_DUE_DATE else None,
         counts=inputs.counts.get(container.id) or _counts(batch, k),
         confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,
         unknown=cause,
@@ -186,11 +196,10 @@ def _without_numbers(basis: Basis) -> Basis:
     return replace(basis, survival=None, reference=None, simulation=None, raw=None)
 
 
-def _dates(band: Status, cause: UnknownCause | None, forecast: Forecast) -> Dates:
+def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None) -> Dates:
     if band in BANDS or band is Status.OVERDUE:
         return forecast.dates
-    has_throughput = forecast.open > 0 and forecast.basis.closures_84d > 0
-    return forecast.capacity if cause is UnknownCause.NO_DUE_DATE and has_throughput else Dates()
+    return undated.dates if undated is not None and band is Status.NO_DUE_DATE else Dates()
 
 
 def _counts(batch: ForecastBatch, k: int) -> Counts:

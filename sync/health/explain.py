@@ -14,7 +14,9 @@ import numpy as np
 from sync.forecast.batch import ForecastBatch
 from sync.forecast.history_tables import DUE, PHASES, TIMES, TableColumn
 from sync.forecast.pooled import Forecast
+from sync.forecast.promise import throughput_multipliers
 from sync.forecast.simulation import seed
+from sync.forecast.throughput import LEVELS, weeks_of_silence
 from sync.forecast.track_record import StreamScore, under_calibration
 from sync.history.ledger import moment
 from sync.model.health import Health
@@ -44,7 +46,7 @@ def explanation(
         "items": _items(batch, i),
         "forecast": _parts(batch, forecast) if batch.has_dates[0] else None,
         "history": _history(batch),
-        "capacity": _capacity(batch, forecast),
+        "capacity": _capacity(batch, health),
         "status": {
             "before_hysteresis": health.band,
             "previous": None if previous is None else {"status": previous.status, "since": _iso(previous.since)},
@@ -184,12 +186,18 @@ def _history(batch: ForecastBatch) -> dict[str, Any]:
     }
 
 
-def _capacity(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
+def _capacity(batch: ForecastBatch, health: Health) -> dict[str, Any]:
+    """Return the inputs of throughput dates, and the dates and the promise of a milestone without a due date."""
+    row = np.zeros(1, dtype=np.int64)
+    stream = batch.tables.ledger.stream[batch.index]
     return {
         "closures_by_week_newest_first": batch.closures_by_week[0].tolist(),
-        "items": float(batch.expected_items(batch.open)[0]),
-        "multipliers": list(batch.rules.multipliers),
-        "dates": msgspec.to_builtins(forecast.capacity),
+        "weeks_of_silence": int(weeks_of_silence(batch.tables, stream, batch.at, batch.calendar)[0]),
+        "items": int(batch.open[0]),
+        "levels": list(LEVELS),
+        "multipliers": throughput_multipliers(batch, row)[0].tolist(),
+        "dates": msgspec.to_builtins(health.dates) if health.dates.capacity else None,
+        "promise": msgspec.to_builtins(health.promise),
     }
 
 

@@ -125,8 +125,7 @@ def _capacity(batch: ForecastBatch, remaining: Ints) -> Floats:
     multiplier = middle + (high - middle) * _NORMAL_80 / _NORMAL_85
     stream = batch.tables.ledger.stream[batch.index]
     items = batch.expected_items(remaining)
-    triple = (multiplier, multiplier, multiplier)
-    return capacity_moments(batch.tables, stream, items, batch.at, batch.calendar, triple)[:, 0]
+    return capacity_moments(batch.tables, stream, items, batch.at, batch.calendar, np.array([multiplier]))[:, 0]
 
 
 def _to_usual_weekday(batch: ForecastBatch, k: int, at: float) -> int:

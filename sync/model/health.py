@@ -18,6 +18,7 @@ __all__ = [
     "Lever",
     "LeverKind",
     "Override",
+    "Promise",
     "Reason",
     "ReasonKind",
     "Replan",
@@ -123,6 +124,19 @@ class Dates(Struct, frozen=True, kw_only=True):
     capacity: bool = False
 
 
+class Promise(Struct, frozen=True, kw_only=True):
+    """Dates that a milestone without a due date can promise, at 50, 70 and 85 %. None: not within the forecast.
+
+    They come from the stream's throughput. ``held`` of the last ``of`` dates with 85 % held; both 0: not yet known.
+    """
+
+    p50: date | None = None
+    p70: date | None = None
+    p85: date | None = None
+    held: int = 0
+    of: int = 0
+
+
 class Basis(Struct, frozen=True, kw_only=True):
     """Basis of a forecast: the probability of each component before pooling, and the amount of history.
 
@@ -162,7 +176,7 @@ class Health(Struct, frozen=True, kw_only=True):
     before; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1. None:
     no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
     the tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
-    ``clock``: the due date was moved later than planned.
+    ``clock``: the due date was moved later than planned. ``promise``: there is no due date.
     ``method`` is the number of the forecast's method and way of counting (`sync.forecast.parameters.Rules`); figures of
     different methods are not comparable. After a change of the method, ``previous_status`` is None, as for the first.
     """
@@ -178,6 +192,7 @@ class Health(Struct, frozen=True, kw_only=True):
     start: date | None = None
     probability: float | None = None
     dates: Dates = Dates()
+    promise: Promise | None = None
     counts: Counts = Counts()
     reasons: tuple[Reason, ...] = ()
     levers: tuple[Lever, ...] = ()

@@ -94,15 +94,16 @@ def test_history_scoring_and_service_mean_the_same_by_done(seed: int, tolerance:
 def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, share: float) -> None:
     ledger = history(seed, 40, messy=True)
     cut = FIRST + share * 200
-    rules = Rules(multipliers_least=5)
-    knowing, blind = (
-        capacity_replay.replay(HistoryTables(history, rules)) for history in (ledger, blanked(ledger, cut))
-    )
+    tables = [HistoryTables(history, Rules()) for history in (ledger, blanked(ledger, cut))]
+    knowing, blind = (capacity_replay.replay(own) for own in tables)
     last = min(cut, float(blind.at.max(initial=-np.inf)))  # a month without any closure yet is not asked about
     told, told_blind = ({k: v for k, v in entries(result).items() if k[1] <= last} for result in (knowing, blind))
     assert told_blind == told
-    own = [capacity_replay.own_multipliers(record, cut, rules) for record in (knowing, blind)]
-    assert own[0] == pytest.approx(own[1])
+    stream, at = np.zeros(3, dtype=np.int64), np.full(3, min(cut, last))
+    learned = [capacity_replay.learned_dates(own) for own in tables]
+    multipliers = [own.multipliers(stream, np.arange(3), at) for own in learned]
+    assert multipliers[0] == pytest.approx(multipliers[1])
+    assert learned[0].record(0, last) == learned[1].record(0, last)
 
 
 @pytest.mark.shared

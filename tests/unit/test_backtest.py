@@ -66,7 +66,7 @@ def test_the_result_has_the_fixed_shape_and_is_json(result: dict[str, Any]) -> N
         assert all(set(row) == FIGURES for row in result[tau].values())
         assert all(len(bins) == 10 for bins in result["reliability"][tau].values())
         assert result[tau]["base_rate"]["bss"] == 0
-    assert set(result["dates"]) == {"p50", "p85", "p95", "pinball", "n"}
+    assert set(result["dates"]) == {"p50", "p70", "p85", "p95", "pinball", "n", "given", "days"}
     assert set(result["labels"]) == {"changes", "reversals", "done_given_on_track", "done_given_off_track"}
 
 

@@ -14,7 +14,6 @@ from sync.forecast.parameters import Rules
 from sync.forecast.simulation import sample, seed
 from sync.forecast.survival import beta_binomial
 from sync.forecast.throughput import (
-    blended_multipliers,
     capacity_days,
     capacity_moments,
     closures_by_week,
@@ -82,11 +81,6 @@ def test_no_closures_give_no_capacity_date_and_no_items_none_to_wait_for() -> No
     days = capacity_days(np.array([5.0, 0.0]), weeks, RULES)
     assert np.isinf(days[0]).all()
     assert days[1].tolist() == [0, 0, 0]
-
-
-def test_an_installation_learns_its_own_multipliers_slowly() -> None:
-    assert blended_multipliers(np.zeros(99), RULES) == RULES.multipliers
-    assert blended_multipliers(np.zeros(100), RULES) == pytest.approx([m / 3 for m in RULES.multipliers])
 
 
 def test_weeks_are_counted_back_from_the_moment_and_holidays_put_back() -> None:

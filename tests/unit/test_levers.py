@@ -172,7 +172,7 @@ def test_where_the_curve_ends_below_the_capacity_date_is_used() -> None:
     assert middle < multiplier < high
     items = batch.expected_items(batch.open)
     stream = batch.tables.ledger.stream[batch.index]
-    at = capacity_moments(batch.tables, stream, items, batch.at, PLAIN, (multiplier,) * 3)[0, 0]
+    at = capacity_moments(batch.tables, stream, items, batch.at, PLAIN, np.array([multiplier]))[0, 0]
     to = move.values["to"]
     assert move.values["capacity"] is True
     assert move.probability == RULES.target
