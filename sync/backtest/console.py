@@ -34,6 +34,8 @@ _NAMES: Mapping[str, str] = {
 }
 _TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
 _SHORT_TITLES: Mapping[str, str] = {"tau0": "all done", "tau10": "90 % done"}
+_PACES: Mapping[str, str] = {"unchanged": "1 x", "twice_as_long": "2 x", "half_as_long": "½ x"}
+_PART_SUFFIX: Mapping[str, str] = {"half": " half", "time_gone": " of the time"}
 _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
 
 
@@ -49,6 +51,8 @@ def render(result: Mapping[str, Any], console: Console) -> None:
     )
     console.print(_milestone_dates(result["milestone_dates"]))
     console.print(_levers(result["levers"]))
+    console.print(_parts(result["detail"]["parts"]))
+    console.print(_splices(result["detail"]["splices"]))
     console.print(
         f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
         f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
@@ -59,10 +63,8 @@ def render(result: Mapping[str, Any], console: Console) -> None:
 
 def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     asked = figures["pool"]["n"]
-    table = Table(title=f"{title} (n = {asked})", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("method", no_wrap=True)
-    for heading in ("Brier", "skill", "95 %", "log loss", "AUC", "ECE"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("Brier", "skill", "95 %", "log loss", "AUC", "ECE")
+    table = _table(f"{title} (n = {asked})", "method", headings)
     for method, row in figures.items():
         low, high = row["bss_ci"]
         table.add_row(
@@ -78,11 +80,8 @@ def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
 
 def _milestone_dates(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     title = "Dates as shown: share held, of all whose day is over (never: a miss)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("date", no_wrap=True)
     headings = ("given", "held", "n", *_horizons(figures["tau0"]["p50"]["horizons"]))
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table(title, "date", headings)
     for kind, title in {**_SHORT_TITLES, "throughput": "throughput"}.items():
         for level, row in figures[kind].items():
             cells = (_covered(part) for part in (row, *row["horizons"]))
@@ -110,15 +109,8 @@ def _covered(part: Mapping[str, Any]) -> str:
 
 
 def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(
-        title="Levers taken at half time: distance to the next assessment, in points",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("lever", no_wrap=True)
-    for heading in ("n", "at once", "<= 5", "next day", "<= 5"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("n", "at once", "<= 5", "next day", "<= 5")
+    table = _table("Levers taken at half time: points between lever and next forecast", "lever", headings)
     for tau, title in _SHORT_TITLES.items():
         in_a_row = {f"{count}. move in a row": row for count, row in figures[tau]["in_a_row"].items() if count != "1"}
         kinds = {kind: row for kind, row in figures[tau].items() if kind not in ("milestones", "in_a_row")}
@@ -131,6 +123,41 @@ def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
                 _number(row["median_next_day"], 1),
                 _percent(row["within_5_next_day"]),
             )
+    return table
+
+
+def _parts(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    title = "Skill of the pool and of the first pool in parts of the history: all done, and 90 % done"
+    headings = ("n", "all", "first", "ECE", "90 %", "first", "ECE")
+    table = _table(title, "part", headings)
+    both = [figures[tau] for tau in _SHORT_TITLES]
+    for subject in ("kind", "length", "half", "time_gone"):
+        for name, part in both[0][subject].items():
+            cells = [str(part["n"])]
+            for row in (figure[subject][name] for figure in both):
+                cells += [_signed(row["bss"], 2), _signed(row["first_pool"], 2), _number(row["ece"], 2)]
+            table.add_row(f"{name.replace('_', ' ')}{_PART_SUFFIX.get(subject, '')}", *cells)
+    return table
+
+
+def _splices(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    streams = figures["tau0"]["streams"]
+    count = len(figures["tau0"]["unchanged"]["excess"])
+    title = f"Excess of P in points, by milestone after a change of pace ({streams} streams)"
+    table = _table(title, "closing time", [str(k) for k in range(1, count + 1)])
+    for tau, short in _SHORT_TITLES.items():
+        for name, pace in _PACES.items():
+            excess = figures[tau][name]["excess"]
+            cells = (_signed(None if value is None else 100 * value, 0) for value in excess)
+            table.add_row(f"{pace}, {short.removesuffix(' done')}", *cells)
+    return table
+
+
+def _table(title: str, first: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 

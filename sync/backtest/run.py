@@ -23,7 +23,9 @@ from sync.backtest.label_stability import score_labels
 from sync.backtest.lever_truth import score_levers
 from sync.backtest.methods import METHODS, REFERENCE, Answers, answers
 from sync.backtest.milestone_dates import score_milestone_dates, score_throughput_dates
-from sync.backtest.questions import AnsweredQuestions, ask, last_event
+from sync.backtest.parts import score_parts
+from sync.backtest.questions import AnsweredQuestions, ask, last_event, outcomes
+from sync.backtest.splices import score_splices
 from sync.forecast import scoring
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
@@ -34,6 +36,8 @@ from sync.history.ledger import Ledger
 __all__ = ["TOLERANCES", "backtest", "run_backtest"]
 
 TOLERANCES: Mapping[str, float] = {"tau0": 0.0, "tau10": 0.1}
+LABELS_AT = 0.1
+"""Tolerance at which labels are scored."""
 
 
 def run_backtest(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -51,40 +55,54 @@ def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | No
     ``until``: the end of the history in days since 1970 UTC, by default its last event. ``calendar``: by default that
     of the service without a configured country. Keys:
 
-    ===================  =======================================================================================
+    ===================  ===========================================================================================
     tau0, tau10          {method: figures of its probabilities}
     dates                throughput dates whose time has passed
     milestone_dates      dates as shown: {tau: {level: figures}}, and ``throughput`` {level: figures}
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done
     reliability          {tau: {method: ten bins}}
-    detail               the same figures for parts of the history
-    ===================  =======================================================================================
+    detail               the figures for parts of the history (``parts``), and after changes of pace (``splices``)
+    ===================  ===========================================================================================
     """
     end = last_event(ledger) if until is None else until
     days = calendar or Calendar()
-    result: dict[str, Any] = {}
-    bins: dict[str, Any] = {}
-    milestone_dates: dict[str, Any] = {}
-    levers: dict[str, Any] = {}
-    for name, tolerance in TOLERANCES.items():
-        tables = HistoryTables(ledger, Rules(tolerance=tolerance))
-        answered = ask(tables, end, days)
-        milestone_dates[name] = score_milestone_dates(answered, days)
-        levers[name] = score_levers(tables, answered.became, end, days)
-        resolved = answered.resolved
-        result[name], bins[name] = _figures(answers(tables, resolved.asked, resolved.forecasts, days), resolved)
+    by_tau = {
+        name: _score(HistoryTables(ledger, Rules(tolerance=tolerance)), end, days)
+        for name, tolerance in TOLERANCES.items()
+    }
+
+    def figures(subject: str) -> dict[str, Any]:
+        return {name: scores[subject] for name, scores in by_tau.items()}
+
+    tables = HistoryTables(ledger, Rules(tolerance=LABELS_AT))
     dates, detail = score_dates(tables, end)
-    labels, to_the_end = score_labels(tables, answered.became, days)
-    result |= {
+    labels, to_the_end = score_labels(tables, outcomes(ledger, LABELS_AT, end), days)
+    result = figures("methods") | {
         "dates": dates,
-        "milestone_dates": milestone_dates | {"throughput": score_throughput_dates(tables, end)},
-        "levers": levers,
+        "milestone_dates": figures("milestone_dates") | {"throughput": score_throughput_dates(tables, end)},
+        "levers": figures("levers"),
         "labels": labels,
-        "reliability": bins,
-        "detail": detail | {"labels_to_the_end": to_the_end},
+        "reliability": figures("reliability"),
+        "detail": detail | {"labels_to_the_end": to_the_end, "parts": figures("parts"), "splices": figures("splices")},
     }
     return {key: _plain(value) for key, value in result.items()}
+
+
+def _score(tables: HistoryTables, until: float, calendar: Calendar) -> dict[str, Any]:
+    """Return the figures for the tolerance of the tables, by subject."""
+    answered = ask(tables, until, calendar)
+    resolved = answered.resolved
+    answered_by = answers(tables, resolved.asked, resolved.forecasts, calendar)
+    methods, reliability = _figures(answered_by, resolved)
+    return {
+        "methods": methods,
+        "reliability": reliability,
+        "milestone_dates": score_milestone_dates(answered, calendar),
+        "levers": score_levers(tables, answered.became, until, calendar),
+        "parts": score_parts(resolved, answered_by),
+        "splices": score_splices(tables.ledger, tables.rules, until, calendar),
+    }
 
 
 def _figures(answered_by: Answers, resolved: AnsweredQuestions) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 __all__ = [
     "BINS",
     "HORIZONS",
+    "RESAMPLES",
     "Bin",
     "DateScore",
     "HorizonScore",
@@ -36,6 +37,7 @@ __all__ = [
 
 BINS = 10
 RESAMPLES = 2000
+"""Resamples of milestones behind an interval."""
 CLIP = 0.02
 """Log loss reads probabilities within [CLIP, 1 - CLIP], as the pool is clipped: an error at 0 or 1 would be
 infinite."""
