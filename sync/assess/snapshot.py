@@ -15,6 +15,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import recent_forecasts, score_in_words, track_record
 from sync.forecast.history_tables import HistoryTables
+from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.health.assess import AssessmentInputs, assess, explain
@@ -66,9 +67,13 @@ class Snapshot:
         self.ledger = self._histories.ledger
         uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.milestones.items()}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
+        self.container_rules = {
+            uid: ContainerRules(own.connection.zone, own.connection.tolerance) for own in rows for uid in own.containers
+        }
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
-        tolerance, only_known = rules.parameters.tolerance, audience is not OPERATOR
-        self.scores = track_record(store, self.ledger, tolerance, at, complete, only_known=only_known)
+        outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
+        readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
+        self.scores = track_record(store, outcomes, at, rules.parameters.method, readable)
         past_scores = {} if replay else self.scores
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, past_scores)]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sync.forecast.track_record import StreamScore, outcomes_of, sentence, stream_scores
-from sync.history.ledger import Ledger
-from sync.model.published import Outcome, PublishedForecast
+from sync.forecast.outcomes import OutcomeSource
+from sync.forecast.track_record import StreamScore, sentence, stream_scores
+from sync.model.published import PublishedForecast
 from sync.store.store import Store
 
 __all__ = ["recent_forecasts", "score_in_words", "track_record"]
@@ -17,32 +17,19 @@ RECENT = timedelta(weeks=5)
 
 
 def track_record(
-    store: Store,
-    ledger: Ledger,
-    tolerance: float,
-    now: datetime,
-    joints: Mapping[str, Collection[str]] | None = None,
-    *,
-    only_known: bool = False,
+    store: Store, outcomes: OutcomeSource, now: datetime, method: int, known: Collection[str] | None = None
 ) -> dict[str, StreamScore]:
     """Return the score of each stream with a forecast that was published in a comment, by stream.
 
-    Outcomes are counted from the history each time: a correction in a tracker corrects the score. ``joints``: joint
-    container -> its members; it is done when the last member is. ``only_known``: score only the containers in
-    ``ledger`` and ``joints``. ``tolerance``: share of items that may be open when a milestone counts as done.
+    Outcomes are counted from the history each time: a correction in a tracker corrects the score. Only forecasts of
+    ``method`` are scored. ``known``: score only these containers; None: all.
     """
-    known = {*ledger.index, *(joints or {})}
-    published = [
+    published = (
         forecast
         for forecast in store.forecasts()
-        if not forecast.audience and (not only_known or forecast.container in known)
-    ]
-    if not published:
-        return {}
-    outcomes = outcomes_of(ledger, tolerance, now)
-    for name, members in (joints or {}).items():
-        outcomes[name] = _of_all([outcomes.get(member, Outcome()) for member in members])
-    return stream_scores(published, outcomes, now)
+        if not forecast.audience and (known is None or forecast.container in known)
+    )
+    return stream_scores(published, outcomes, now, method)
 
 
 def recent_forecasts(
@@ -63,13 +50,6 @@ def recent_forecasts(
         )
         for container, summaries in store.weekly(today - RECENT, today, audience).items()
     }
-
-
-def _of_all(members: Sequence[Outcome]) -> Outcome:
-    if any(outcome.dropped for outcome in members):
-        return Outcome(dropped=True)
-    done = [outcome.done for outcome in members if outcome.done is not None]
-    return Outcome(done=max(done) if done and len(done) == len(members) else None)
 
 
 def score_in_words(scores: Mapping[str, StreamScore], stream: str) -> str:

@@ -17,7 +17,7 @@ from sync.assess.portfolio import AssessedJointMilestone
 from sync.cli.options import failure_rows, print_json
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
-from sync.forecast.track_record import StreamScore, sentence
+from sync.forecast.track_record import StreamScore, sentence, sentences
 from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
@@ -261,9 +261,13 @@ def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
         return "No forecast has been published yet, so there is nothing to score."
     lines = []
     for name, score in scores.items():
-        rest = f"; {score.forecasts} forecasts resolved" if score.forecasts else ""
-        skill = "" if score.skill is None else f", skill against the team's own hit rate {score.skill:+.2f}"
-        lines.append(Text.assemble((f"{name}: ", "bold"), f"{sentence(score)}{rest}{skill}"))
+        parts = sentences(score) or [sentence(score)]
+        if score.forecasts:
+            skill = "" if score.skill is None else f", skill against the team's own hit rate {score.skill:+.2f}"
+            parts.append(f"{score.forecasts} forecasts resolved{skill}")
+        if score.other_methods:
+            parts.append(f"{score.other_methods} forecasts by another method, not scored")
+        lines.append(Text.assemble((f"{name}: ", "bold"), "; ".join(parts)))
     return Group(*lines)
 
 

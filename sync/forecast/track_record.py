@@ -1,28 +1,35 @@
 """Score the published forecasts of each stream against the outcomes of their milestones.
 
-A daily run stores many forecasts of one milestone that hardly differ. Three of them are scored, as in the back-test:
-the last ones published by 25, 50 and 75 % of the planned time. Each is compared with its own due moment and its own 85
-% date, even if the milestone's due date moved later.
+A daily run stores many forecasts of one milestone that hardly differ. Three of each plan are scored, as in the
+back-test: the last ones published by 25, 50 and 75 % of the planned time. A plan is a milestone with one due date: if
+the date moves, the forecasts for the date before are still held to it. Without a due date, the last forecast of each
+four weeks is scored.
+
+What was shown is scored: a date holds until the end of its day in the milestone's own time zone, by its own tolerance.
+All dates whose day is over count, and a date that never came true is a miss.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from sync.forecast.outcomes import SETTLED, ContainerRules, OutcomeSource
 from sync.forecast.parameters import Rules
-from sync.forecast.scoring import brier, calibration_error
+from sync.forecast.scoring import DateScore, brier, calibration_error, date_score
 from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger, days, moment
+from sync.model.dates import end_of_day
 from sync.model.published import Outcome, StreamForecast
 
-__all__ = ["StreamScore", "outcomes_of", "sentence", "stream_scores", "under_calibration"]
+__all__ = ["LEAST_DATES", "StreamScore", "outcomes_of", "sentence", "sentences", "stream_scores", "under_calibration"]
 
 Floats = NDArray[np.float64]
 
@@ -30,17 +37,22 @@ CHECKS = (0.25, 0.5, 0.75)
 """Shares of the planned time; the last forecast published by each is scored."""
 WINDOW = 60
 """Number of the latest forecasts that the scores are computed from."""
-SETTLED = timedelta(days=1)
-"""Time after a due moment from which its outcome counts as known."""
+LEAST_DATES = 10
+"""Fewest dates for a share; fewer are too few."""
+_PERIOD = timedelta(weeks=4)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StreamScore(Struct, frozen=True, kw_only=True):
     """Scores of the forecasts of a stream.
 
-    ``forecasts`` of ``milestones`` are resolved; ``hit_rate`` is the share of these milestones done by their due
-    moment. ``brier``, ``calibration_error`` and ``skill`` (Brier skill against the stream's own hit rate before each
-    forecast) are those of the last 60 forecasts; None without resolved forecasts. ``dates`` is the number of 85 % dates
-    that are resolved, ``held`` the number of those that held.
+    ``forecasts`` of ``milestones`` are resolved; ``hit_rate`` is the share of their plans done by the due moment.
+    ``brier``, ``calibration_error`` and ``skill`` (Brier skill against the stream's own hit rate before each forecast)
+    are those of the last 60 forecasts; None without resolved forecasts. ``dates`` is the number of 85 % dates whose day
+    is over, ``held`` the number of those that held; ``p50`` and ``p85`` have the details, ``promises`` those of the 50,
+    70 and 85 % dates of milestones without a due date. ``ranges`` is the number of expected leftovers (80 % ranges)
+    whose due moment has passed, ``ranges_held`` the number of those that held the real leftover. ``other_methods`` is
+    the number of forecasts by other methods (`Rules.method`), which are not scored.
     """
 
     stream: str
@@ -52,18 +64,25 @@ class StreamScore(Struct, frozen=True, kw_only=True):
     calibration_error: float | None = None
     dates: int = 0
     held: int = 0
+    p50: DateScore = DateScore(level=0.5)
+    p85: DateScore = DateScore(level=0.85)
+    promises: tuple[DateScore, ...] = ()
+    ranges: int = 0
+    ranges_held: int = 0
+    other_methods: int = 0
 
 
-def outcomes_of(ledger: Ledger, tolerance: float, now: datetime) -> dict[str, Outcome]:
+def outcomes_of(ledger: Ledger, rules: Mapping[str, ContainerRules], now: datetime) -> dict[str, Outcome]:
     """Return id -> outcome of the ledger's containers that have ended or were due before ``now`` (UTC).
 
-    Done means that at most a share ``tolerance`` of the items is open, as in a forecast. The time of an outcome is when
-    this began to hold without a break until the due moment, or else when it first held after. A container that is empty
-    at its due moment is dropped.
+    Done means that at most a share of the items is open: the tolerance of the container's ``rules``, as in a forecast.
+    The time of an outcome is when this began to hold without a break until the due moment, or else when it first held
+    after. A container that is empty at its due moment is dropped.
     """
-    at = days(now)
+    at, default = days(now), ContainerRules()
     has_outcome = np.isfinite(ledger.due) & ((ledger.due < at) | (ledger.ended <= at))
-    return {ledger.containers[i].id: _outcome(ledger, int(i), tolerance, at) for i in np.flatnonzero(has_outcome)}
+    names = [(int(i), ledger.containers[i].id) for i in np.flatnonzero(has_outcome)]
+    return {name: _outcome(ledger, i, rules.get(name, default).tolerance, at) for i, name in names}
 
 
 def _outcome(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:
@@ -92,19 +111,28 @@ def _counts_at(times: Floats, begin: Floats, end: Floats) -> NDArray[np.int64]:
 
 
 def stream_scores(
-    forecasts: Iterable[StreamForecast], outcomes: Mapping[str, Outcome], now: datetime
+    forecasts: Iterable[StreamForecast], outcomes: OutcomeSource, now: datetime, method: int
 ) -> dict[str, StreamScore]:
     """Return stream name -> score, as of ``now`` (UTC), for the streams that have a forecast.
 
-    ``outcomes`` are by container id; a container without one is still running. Nothing that is dated after ``now`` is
-    used. Forecasts without a planned time are ignored. The forecasts may come in any order.
+    Only forecasts of ``method`` are scored, and nothing that is dated after ``now`` is used. Forecasts without dates
+    and with a planned time that makes no sense are ignored. The forecasts may come in any order.
     """
     checks: dict[str, list[_Check]] = defaultdict(list)
-    for check in _at_checks(f for f in forecasts if f.at <= now):
-        checks[check.forecast.stream].append(check)
+    others: dict[str, int] = defaultdict(int)
+    for check in _at_checks((forecast for forecast in forecasts if forecast.at <= now), outcomes):
+        if check.forecast.method == method:
+            checks[check.forecast.stream].append(check)
+        else:
+            others[check.forecast.stream] += 1
     return {
-        stream: _score(stream, sorted(own, key=lambda c: (c.forecast.at, c.forecast.container)), outcomes, now)
-        for stream, own in sorted(checks.items())
+        stream: _score(
+            stream,
+            sorted(checks[stream], key=lambda check: (check.forecast.at, check.forecast.container)),
+            outcomes,
+            others[stream],
+        )
+        for stream in sorted({*checks, *others})
     }
 
 
@@ -118,83 +146,157 @@ def under_calibration(score: StreamScore, rules: Rules) -> bool:
 
 def sentence(score: StreamScore) -> str:
     """Return the share of dates that held in words: ``of 20 dates given with 85 %, 17 held``."""
-    if not score.dates:
-        return "no date given with 85 % has come due yet"
-    if score.dates == 1:
-        return f"the one date given with 85 % {'held' if score.held else 'did not hold'}"
-    return f"of {score.dates} dates given with 85 %, {score.held or 'none'} held"
+    return _dates_in_words("85 %", score.dates, score.held)
+
+
+def sentences(score: StreamScore) -> list[str]:
+    """Return everything that is known about the dates and ranges of a stream in words, without empty parts."""
+    words = [
+        _dates_in_words(f"{given.level:.0%}".replace("%", " %"), given.dates, given.held)
+        for given in (score.p50, score.p85)
+        if given.dates
+    ]
+    words += [
+        _dates_in_words(f"{given.level:.0%} and no due date".replace("%", " %"), given.dates, given.held)
+        for given in score.promises
+        if given.dates
+    ]
+    if score.ranges:
+        words.append(f"of {score.ranges} ranges of work left over, {score.ranges_held or 'none'} held")
+    return words
+
+
+def _dates_in_words(given: str, dates: int, held: int) -> str:
+    if not dates:
+        return f"no date given with {given} has come due yet"
+    if dates == 1:
+        return f"the one date given with {given} {'held' if held else 'did not hold'}"
+    return f"of {dates} dates given with {given}, {held or 'none'} held"
 
 
 class _Check(NamedTuple):
-    """A forecast that is scored, and its due moment (UTC)."""
+    """A forecast that is scored, and its due moment (UTC); None without a due date."""
+
+    forecast: StreamForecast
+    due: datetime | None
+
+
+class _Resolved(NamedTuple):
+    """A probability whose due moment has passed."""
 
     forecast: StreamForecast
     due: datetime
+    probability: float
+    is_hit: bool
 
 
-def _at_checks(forecasts: Iterable[StreamForecast]) -> Iterable[_Check]:
-    """Return for each container the last forecast published in each of the first three quarters of its planned time."""
-    last: dict[tuple[str, int], _Check] = {}
+def _at_checks(forecasts: Iterable[StreamForecast], outcomes: OutcomeSource) -> Iterable[_Check]:
+    """Return the forecasts to score: the last one of each quarter of a plan but the last quarter, and the last one of
+    each four weeks without a due date.
+    """
+    last: dict[tuple[str, date | None, int, int], _Check] = {}
     for forecast in forecasts:
-        planned = forecast.planned_time
-        if planned is None or planned[1] <= planned[0]:
+        place = _place(forecast, outcomes)
+        if place is None:
             continue
-        start, due = planned
-        quarter = sum(forecast.at > start + (due - start) * share for share in CHECKS)
-        place = (forecast.container, quarter)
-        if quarter < len(CHECKS) and (place not in last or last[place].forecast.at < forecast.at):
-            last[place] = _Check(forecast, due)
+        due, part = place
+        key = (forecast.container, forecast.due, part, forecast.method)
+        if key not in last or last[key].forecast.at < forecast.at:
+            last[key] = _Check(forecast, due)
     return last.values()
 
 
-def _score(stream: str, checks: list[_Check], outcomes: Mapping[str, Outcome], now: datetime) -> StreamScore:
+def _place(forecast: StreamForecast, outcomes: OutcomeSource) -> tuple[datetime | None, int] | None:
+    """Return the due moment of a forecast and the part of the planned time in which it was made; None: not scored."""
+    if forecast.due is None:
+        has_date = any(day is not None for day in (forecast.p50, forecast.p70, forecast.p85))
+        return (None, (forecast.at - _EPOCH) // _PERIOD) if has_date else None
+    if forecast.start is None:
+        return None
+    zone = outcomes.zone(forecast.container)
+    start, due = end_of_day(forecast.start, zone), end_of_day(forecast.due, zone)
+    if due <= start:
+        return None
+    quarter = sum(forecast.at > start + (due - start) * share for share in CHECKS)
+    return (due, quarter) if quarter < len(CHECKS) else None
+
+
+def _score(stream: str, checks: Sequence[_Check], outcomes: OutcomeSource, other_methods: int) -> StreamScore:
     """Score a stream from its forecasts at the checks, which are in the order of time."""
-    dates, resolved = [], []
-    for forecast, due in checks:
-        outcome = outcomes.get(forecast.container, Outcome())
-        if forecast.p85 is not None:
-            dates.append(_is_done_by(_end_of(forecast.p85), outcome, now))
-        hit = _is_done_by(due, outcome, now)
-        if hit is not None and forecast.probability is not None:
-            resolved.append((forecast, due, forecast.probability, hit))
-    resolved_dates = [held for held in dates if held is not None]
-    if not resolved:
-        return StreamScore(stream=stream, dates=len(resolved_dates), held=sum(resolved_dates))
-    milestones = {forecast.container: (due, hit) for forecast, due, _, hit in resolved}
-    recent = resolved[-WINDOW:]
-    p = np.array([probability for _, _, probability, _ in recent])
-    hits = np.array([hit for *_, hit in recent])
-    own = brier(p, hits)
-    rate = brier(np.array([_rate_before(forecast.at, milestones.values()) for forecast, *_ in recent]), hits)
-    return StreamScore(
+    dated = [check for check in checks if check.due is not None]
+    undated = [check for check in checks if check.due is None]
+    p50, p85 = (_date_score(level, dated, outcomes) for level in (0.5, 0.85))
+    ranges = list(_ranges(dated, outcomes))
+    score = StreamScore(
         stream=stream,
+        dates=p85.dates,
+        held=p85.held,
+        p50=p50,
+        p85=p85,
+        promises=tuple(_date_score(level, undated, outcomes) for level in (0.5, 0.7, 0.85)) if undated else (),
+        ranges=len(ranges),
+        ranges_held=sum(ranges),
+        other_methods=other_methods,
+    )
+    resolved = list(_resolved(dated, outcomes))
+    return _with_probabilities(score, resolved) if resolved else score
+
+
+def _with_probabilities(score: StreamScore, resolved: Sequence[_Resolved]) -> StreamScore:
+    """Add the scores of the probabilities, which are in the order of time."""
+    plans = {(found.forecast.container, found.due): found.is_hit for found in resolved}
+    recent = resolved[-WINDOW:]
+    p = np.array([found.probability for found in recent])
+    hits = np.array([found.is_hit for found in recent])
+    rates = np.array([_rate_before(found.forecast.at, plans) for found in recent])
+    own = brier(p, hits)
+    return replace(
+        score,
         forecasts=len(resolved),
-        milestones=len(milestones),
-        hit_rate=sum(hit for _, hit in milestones.values()) / len(milestones),
+        milestones=len({found.forecast.container for found in resolved}),
+        hit_rate=sum(plans.values()) / len(plans),
         brier=own,
-        skill=1 - own / rate,
+        skill=1 - own / brier(rates, hits),
         calibration_error=calibration_error(p, hits),
-        dates=len(resolved_dates),
-        held=sum(resolved_dates),
     )
 
 
-def _is_done_by(by: datetime, outcome: Outcome, now: datetime) -> bool | None:
-    """Return True if the container was done by ``by``; None while that is not known, or if it was dropped."""
-    if outcome.dropped:
-        return None
-    if outcome.done is not None and outcome.done <= now:
-        return outcome.done <= by
-    return False if by + SETTLED < now else None
+def _resolved(checks: Iterable[_Check], outcomes: OutcomeSource) -> Iterator[_Resolved]:
+    for forecast, due in checks:
+        if due is None or forecast.probability is None:
+            continue
+        is_hit = outcomes.is_done(forecast.container, due, due)
+        if is_hit is not None:
+            yield _Resolved(forecast, due, forecast.probability, is_hit)
 
 
-def _rate_before(at: datetime, milestones: Iterable[tuple[datetime, bool]]) -> float:
+def _date_score(level: float, checks: Sequence[_Check], outcomes: OutcomeSource) -> DateScore:
+    """Score the dates that were given with probability ``level``.
+
+    Without a due date, the items count that were there when the date was given.
+    """
+    ahead, held = [], []
+    for forecast, due in checks:
+        day = {0.5: forecast.p50, 0.7: forecast.p70, 0.85: forecast.p85}[level]
+        if day is None:
+            continue
+        end = end_of_day(day, outcomes.zone(forecast.container))
+        is_held = outcomes.is_done(forecast.container, end, forecast.at if due is None else due)
+        ahead.append((end - forecast.at) / timedelta(days=1))
+        held.append(np.nan if is_held is None else float(is_held))
+    return date_score(level, np.array(ahead, dtype=np.float64), np.array(held, dtype=np.float64), LEAST_DATES)
+
+
+def _ranges(checks: Iterable[_Check], outcomes: OutcomeSource) -> Iterator[bool]:
+    """Yield for each expected leftover whose due moment has passed if its range held the real leftover."""
+    for forecast, due in checks:
+        low, high = forecast.leftover_low, forecast.leftover_high
+        left = None if due is None else outcomes.left(forecast.container, due)
+        if low is not None and high is not None and left is not None:
+            yield low <= left <= high
+
+
+def _rate_before(at: datetime, plans: Mapping[tuple[str, datetime], bool]) -> float:
     """Return the stream's hit rate before ``at``, with one hit and one miss added, so that it is never 0 or 1."""
-    known = [hit for due, hit in milestones if due + SETTLED < at]
+    known = [is_hit for (_, due), is_hit in plans.items() if due + SETTLED < at]
     return (sum(known) + 1) / (len(known) + 2)
-
-
-def _end_of(day: date) -> datetime:
-    """Return the end of ``day`` in UTC; for the last representable day, a day before the last datetime."""
-    midnight = datetime.combine(day, time.min, UTC)
-    return midnight + timedelta(days=1) if day < date.max else datetime.max.replace(tzinfo=UTC) - SETTLED

@@ -6,15 +6,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from sync.model.dates import end_of_day
-
 __all__ = ["Outcome", "PublishedForecast", "StreamForecast", "SummaryForecast"]
-
-_UTC = ZoneInfo("UTC")
 
 
 class PublishedForecast(Struct, frozen=True, kw_only=True):
@@ -32,21 +27,21 @@ class PublishedForecast(Struct, frozen=True, kw_only=True):
 
 
 class StreamForecast(PublishedForecast, frozen=True, kw_only=True):
-    """A published forecast with what scoring a stream needs: container, stream, audience, planned start, method."""
+    """A published forecast with what scoring a stream needs: container, stream, audience, planned start, method.
+
+    ``p70`` is the 70 % date of a milestone without a due date. ``leftover_low`` and ``leftover_high`` are the 80 %
+    range of the number of items left over at the due moment. None: not published.
+    """
 
     container: str
     stream: str
     audience: str = ""
     start: date | None = None
+    p70: date | None = None
     p95: date | None = None
     method: int = 1
-
-    @property
-    def planned_time(self) -> tuple[datetime, datetime] | None:
-        """The moments (UTC) at which the start day and the due day end; None when one of the days is unknown."""
-        if self.start is None or self.due is None:
-            return None
-        return end_of_day(self.start, _UTC), end_of_day(self.due, _UTC)
+    leftover_low: int | None = None
+    leftover_high: int | None = None
 
 
 class SummaryForecast(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from sync.backtest.questions import answerable, outcomes, questions
 from sync.forecast.history_tables import HistoryTables
-from sync.forecast.scoring import Bin, brier, reliability
+from sync.forecast.outcomes import ContainerRules
+from sync.forecast.scoring import Bin, DateScore, HorizonScore, brier, reliability
 from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import StreamScore, outcomes_of
 from sync.history.calendar import Calendar
-from sync.history.ledger import days
+from sync.history.ledger import Ledger, days
 from sync.model.published import Outcome
 
-__all__ = ["DateReliability", "ReplayResult", "date_reliabilities", "replay_forecasts"]
+__all__ = ["DateReliability", "GivenDates", "ReplayResult", "date_reliabilities", "given_dates", "replay_forecasts"]
 
 CHECKS = (0.25, 0.5, 0.75)
 """Shares of the planned time at which the replay forecasts a finished milestone, as in the back-test."""
@@ -56,6 +57,44 @@ class DateReliability:
     score: StreamScore | None
 
 
+@dataclass(frozen=True)
+class GivenDates:
+    """Coverage of one stream's published dates of one kind, in words: ``cells`` are all dates, then each horizon."""
+
+    stream: str
+    given: str
+    cells: tuple[str, ...]
+
+
+def given_dates(scores: Mapping[str, StreamScore]) -> list[GivenDates]:
+    """Return the coverage of the dates of each stream in which a published date has passed."""
+    rows = [
+        (stream, kind, score)
+        for stream, found in sorted(scores.items())
+        for kind, score in (
+            *(("", score) for score in (found.p50, found.p85)),
+            *((" and no due date", score) for score in found.promises),
+        )
+        if score.dates
+    ]
+    return [
+        GivenDates(
+            stream=stream,
+            given=f"{round(score.level * 100)} %{kind}",
+            cells=(_coverage(score), *(_coverage(horizon) for horizon in score.horizons)),
+        )
+        for stream, kind, score in rows
+    ]
+
+
+def _coverage(score: DateScore | HorizonScore) -> str:
+    if not score.dates:
+        return "–"
+    if score.share is None:
+        return f"{score.held} of {score.dates}: too few"
+    return f"{score.held} of {score.dates}: {round(score.share * 100)} %"
+
+
 def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:
     """Score the forecasts at 25, 50 and 75 % of the planned time, each from what was known then. ``at`` is in UTC."""
     ledger, tolerance = tables.ledger, tables.rules.tolerance
@@ -75,11 +114,14 @@ def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) ->
 
 
 def date_reliabilities(
-    tables: HistoryTables, at: datetime, calendar: Calendar, scores: Mapping[str, StreamScore]
+    ledger: Ledger,
+    at: datetime,
+    calendar: Calendar,
+    rules: Mapping[str, ContainerRules],
+    scores: Mapping[str, StreamScore],
 ) -> list[DateReliability]:
     """Return the streams in which a due date has passed, those with the most milestones first."""
-    ledger = tables.ledger
-    became = outcomes_of(ledger, tables.rules.tolerance, at)
+    became = outcomes_of(ledger, rules, at)
     by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
     for container, due, first in zip(ledger.containers, ledger.due.tolist(), ledger.first_due.tolist(), strict=True):
         outcome = became.get(container.id, Outcome())

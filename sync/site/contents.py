@@ -15,10 +15,18 @@ from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import forecast_batches
+from sync.forecast.track_record import LEAST_DATES
 from sync.model.audience import OPERATOR, Audience
 from sync.model.health import Health, Status
 from sync.report.page_links import has_page
-from sync.site.calibration import DateReliability, ReplayResult, date_reliabilities, replay_forecasts
+from sync.site.calibration import (
+    DateReliability,
+    GivenDates,
+    ReplayResult,
+    date_reliabilities,
+    given_dates,
+    replay_forecasts,
+)
 from sync.site.joint_page import JointPage, joint_page
 from sync.site.milestone_page import DependencyRow, MilestonePage, PageFacts, milestone_page
 from sync.site.portfolio import (
@@ -79,6 +87,8 @@ class Contents:
     joint_pages: tuple[JointPage, ...]
     replay: ReplayResult
     reliabilities: tuple[DateReliability, ...]
+    given_dates: tuple[GivenDates, ...]
+    least_dates: int = LEAST_DATES
 
 
 def gather(
@@ -103,7 +113,7 @@ def gather(
     joint_rows = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
     rows += [row for _, row in joint_rows]
     tables = reading.history(connections[0])[0]
-    reliabilities = date_reliabilities(tables, at, book.calendar, reading.scores)
+    reliabilities = date_reliabilities(tables.ledger, at, book.calendar, reading.container_rules, reading.scores)
     assessments = _earlier_assessments(store, reading, audience)
     return Contents(
         at=at,
@@ -122,6 +132,7 @@ def gather(
         joint_pages=tuple(joint_page(joint, row, assessments.get(joint.written, ())) for joint, row in joint_rows),
         replay=replay_forecasts(tables, at, book.calendar),
         reliabilities=tuple(reliabilities),
+        given_dates=tuple(given_dates(reading.scores)),
     )
 
 

@@ -162,7 +162,7 @@ class AssessmentRepository(Repository):
         """Yield the published forecasts (a probability or a date) of one stream or of all, by container and time."""
         table = schema.health
         query = select(*(table.c[name] for name in StreamForecast.__struct_fields__)).where(
-            table.c.probability.is_not(None) | table.c.p85.is_not(None)
+            table.c.probability.is_not(None) | table.c.p50.is_not(None) | table.c.p85.is_not(None)
         )
         if stream is not None:
             query = query.where(table.c.stream == stream)
@@ -174,6 +174,7 @@ class AssessmentRepository(Repository):
 
 
 def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
+    leftover, promise = getattr(health, "leftover", None), getattr(health, "promise", None)
     return {
         "container": health.container,
         "audience": health.audience,
@@ -187,6 +188,9 @@ def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
         "p50": health.dates.p50,
         "p85": health.dates.p85,
         "p95": health.dates.p95,
+        "p70": None if promise is None else promise.p70,
+        "leftover_low": None if leftover is None else leftover.low,
+        "leftover_high": None if leftover is None else leftover.high,
         "method": health.method,
         "latest": True,
         "body": _encode(health),

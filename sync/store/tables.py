@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -388,6 +388,9 @@ health = Table(
     Column("p50", Date),
     Column("p85", Date),
     Column("p95", Date),
+    Column("p70", Date),
+    Column("leftover_low", Integer),
+    Column("leftover_high", Integer),
     Column("method", Integer, nullable=False, server_default="1"),
     Column("latest", Boolean, nullable=False),
     Column("body", Text, nullable=False),

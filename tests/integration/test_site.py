@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
+from sync.forecast.scoring import date_score
+from sync.forecast.track_record import StreamScore
 from sync.model.health import Dates, Status
 from sync.report.burnup import render_png
 from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.page_links import page_name
 from sync.report.view import Point
+from sync.site.calibration import given_dates
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN, assessment_summary, change_words, date_range
 from tests.golden.situations import health
@@ -110,6 +114,14 @@ def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:
         if max(s.closed for s in milestone.memberships if s.closed).date() > (milestone.health.due or TODAY)
     ]
     assert stream.kept == 8 - len(late)
+
+
+def test_published_dates_are_counted_by_how_far_ahead_they_were() -> None:
+    ahead, held = np.array([3.0] * 10 + [20.0] * 2), np.array([1.0] * 8 + [0.0] * 4)
+    scores = {"app/Release": StreamScore(stream="app/Release", p85=date_score(0.85, ahead, held, least=10))}
+    (row,) = given_dates(scores)
+    assert (row.stream, row.given) == ("app/Release", "85 %")
+    assert row.cells == ("8 of 12: 67 %", "8 of 10: 80 %", "0 of 2: too few", "–", "–")
 
 
 def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:

@@ -15,6 +15,7 @@ from sync.backtest import questions as replay
 from sync.backtest.csv_history import read_history
 from sync.forecast import throughput_calibration as capacity_replay
 from sync.forecast.history_tables import HistoryTables
+from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import outcomes_of
@@ -80,13 +81,20 @@ def entries(record: capacity_replay.Replay) -> dict[tuple[int, float, float], tu
 def test_history_scoring_and_service_mean_the_same_by_done(seed: int, tolerance: float) -> None:
     ledger = history(seed, 20, messy=True)
     became, tables = replay.outcomes(ledger, tolerance, np.inf), HistoryTables(ledger, Rules(tolerance=tolerance))
-    ends = outcomes_of(ledger, tolerance, moment(FIRST + 10_000))
+    rules = {container.id: ContainerRules(tolerance=tolerance) for container in ledger.containers}
+    later = moment(FIRST + 10_000)
+    ends, scored = outcomes_of(ledger, rules, later), LedgerOutcomes(ledger, later, rules)
     assert became.known.tolist() == tables.is_usable.tolist()
     for i in np.flatnonzero(became.known):
         hit, end = bool(became.hit[i]), ends[ledger.containers[i].id]
         assert hit == tables.finished_by[i, 0]
         assert hit == (end.done is not None and end.done <= moment(float(ledger.due[i])) + timedelta(milliseconds=1))
         assert not end.dropped
+        for ahead in (-5.0, 0.0, 5.0, 50.0):
+            due, by = float(ledger.due[i]), float(ledger.due[i]) + ahead
+            (is_done,) = replay.is_done_by(ledger, np.array([i]), np.array([by]), tolerance)
+            known = scored.is_done(ledger.containers[i].id, moment(by), moment(due))
+            assert bool(known) == is_done
 
 
 @settings(max_examples=25, deadline=None)

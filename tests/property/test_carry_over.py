@@ -169,7 +169,7 @@ def test_the_hour_of_the_click_changes_no_outcome(
     counts = merged_counts([(containers[0], own)], at)
     assert (counts.open, counts.carried, counts.done) == (0, open_items, len(closed) - open_items)
     ledger = Ledger.of(containers, rows)
-    assert (outcomes_of(ledger, 0.0, at)["v1"].done is None) == (open_items > 0)
+    assert (outcomes_of(ledger, {}, at)["v1"].done is None) == (open_items > 0)
     tables = HistoryTables(ledger, Rules(tolerance=0.0))
     assert tables.joined_by[0, DUE] - tables.gone_by[0, DUE] == open_items
     assert tables.finished_by[0].tolist() == [open_items == 0] * len(tables.finished_by[0])

@@ -160,7 +160,7 @@ def test_seven_of_twelve_moved_on_are_a_miss_at_any_hour(hours: int) -> None:
     assert merged_counts([(V1, settled)], day(50)) == Counts(open=0, closed=5, carried=7)
     ledger = Ledger.of([V1, V2], rows)
     assert (ledger.is_open(day_number(50))[:12].sum(), ledger.is_carried(day_number(50))[:12].sum()) == (7, 7)
-    assert outcomes_of(ledger, 0.0, day(50))["v1"].done is None
+    assert outcomes_of(ledger, {}, day(50))["v1"].done is None
 
 
 def day_number(n: float) -> float:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
 
+from sync.forecast.outcomes import SETTLED, ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
-from sync.forecast.track_record import StreamScore, outcomes_of, sentence, stream_scores, under_calibration
+from sync.forecast.track_record import (
+    StreamScore,
+    outcomes_of,
+    sentence,
+    sentences,
+    stream_scores,
+    under_calibration,
+)
 from sync.history.ledger import Ledger
 from sync.model.membership import Container, Membership
 from sync.model.published import Outcome, StreamForecast
@@ -27,21 +38,50 @@ def ending(moment: datetime) -> date:
 
 
 def said(
-    day: float, p: float | None = 0.5, *, container: str = "m", begin: datetime = START, p85: date | None = None
+    day: float,
+    p: float | None = 0.5,
+    *,
+    container: str = "m",
+    begin: datetime = START,
+    planned: float = 20,
+    **fields: Any,
 ) -> StreamForecast:
     return StreamForecast(
         container=container,
         stream="s",
         at=begin + day * DAY,
         start=ending(begin),
-        due=ending(begin + 20 * DAY),
+        due=ending(begin + planned * DAY),
         probability=p,
-        p85=p85,
+        **fields,
     )
 
 
+class Ends:
+    """Outcomes by container; ``lefts`` are the items left over."""
+
+    def __init__(self, ends: Mapping[str, Outcome], now: datetime, lefts: Mapping[str, int] | None = None) -> None:
+        self.ends, self.now, self.lefts = ends, now, lefts or {}
+
+    def zone(self, container: str) -> ZoneInfo:
+        return ZoneInfo("UTC")
+
+    def is_done(self, container: str, at: datetime, planned_by: datetime) -> bool | None:
+        end = self.ends.get(container, Outcome())
+        if end.dropped or at >= self.now - SETTLED:
+            return None
+        return end.done is not None and end.done <= at
+
+    def left(self, container: str, at: datetime) -> int | None:
+        return None if at >= self.now - SETTLED else self.lefts.get(container)
+
+
+def scores(forecasts: Sequence[StreamForecast], ends: Mapping[str, Outcome], now: datetime) -> dict[str, StreamScore]:
+    return stream_scores(forecasts, Ends(ends, now), now, method=1)
+
+
 def score(*forecasts: StreamForecast, now: datetime = LATER, **ends: Outcome) -> StreamScore:
-    return stream_scores(forecasts, ends, now)["s"]
+    return scores(forecasts, ends, now)["s"]
 
 
 def test_daily_forecasts_count_three_times_a_milestone_the_last_of_each_quarter() -> None:
@@ -64,14 +104,72 @@ def test_unfinished_is_a_miss_only_when_a_day_has_passed_after_the_due_moment() 
     assert (result.forecasts, result.hit_rate) == (1, 0)
 
 
-def test_done_before_the_due_moment_settles_it_at_once() -> None:
-    assert score(said(5), now=START + 11 * DAY, m=Outcome(done=START + 10 * DAY)).hit_rate == 1
+def test_what_comes_true_early_counts_no_sooner_than_what_does_not() -> None:
+    """Otherwise the dates that came true are counted, and those that will not are still ahead."""
+    ahead = [said(5, p50=date(2024, 1, 18), p85=date(2024, 1, 19), container=name) for name in "mn"]
+    early = score(*ahead, now=START + 11 * DAY, m=Outcome(done=START + 10 * DAY))
+    assert (early.forecasts, early.hit_rate, early.dates, early.held) == (0, None, 0, 0)
+    later = score(*ahead, now=LATER, m=Outcome(done=START + 10 * DAY))
+    assert (later.forecasts, later.hit_rate, later.dates, later.held) == (2, 0.5, 2, 1)
+    assert (later.p50.dates, later.p50.held, later.p50.share) == (2, 1, None), "two dates are too few for a share"
+
+
+def test_a_moved_due_date_hides_no_date_that_was_missed() -> None:
+    """Due on day 20, said on day 8: done by day 19. It is moved to day 40, and done on day 30."""
+    before = said(8, 0.8, p85=ending(START + 19 * DAY))
+    after = said(18, 0.8, planned=40, p85=ending(START + 39 * DAY))
+    result = score(before, after, m=Outcome(done=START + 30 * DAY))
+    assert (result.dates, result.held) == (2, 1)
+    assert (result.forecasts, result.milestones, result.hit_rate) == (2, 1, 0.5)
+
+
+def test_dates_are_scored_by_the_days_that_lay_ahead() -> None:
+    days = [ending(START + (5 + ahead) * DAY) for ahead in (10, 20, 60, 200)]
+    result = score(*(said(5, p85=day, container=f"m{n}") for n, day in enumerate(days)))
+    assert [horizon.dates for horizon in result.p85.horizons] == [1, 1, 1, 1]
+    assert result.p50.dates == 0
+
+
+def test_a_share_of_dates_is_given_from_ten_on() -> None:
+    def run(count: int) -> float | None:
+        return score(*(said(5, p85=date(2024, 1, 19), container=f"m{n}") for n in range(count))).p85.share
+
+    assert (run(9), run(10)) == (None, 0.0)
+
+
+def test_a_milestone_without_a_due_date_answers_for_its_promised_dates_once_in_four_weeks() -> None:
+    def promised(day: float) -> StreamForecast:
+        given: dict[str, Any] = {"p50": date(2024, 2, 1), "p70": date(2024, 2, 8), "p85": date(2024, 2, 20)}
+        return StreamForecast(container="m", stream="s", at=START + day * DAY, **given)
+
+    result = score(promised(2), promised(3), promised(25), m=Outcome(done=datetime(2024, 2, 5, tzinfo=UTC)))
+    assert [(given.level, given.dates, given.held) for given in result.promises] == [
+        (0.5, 2, 0),
+        (0.7, 2, 2),
+        (0.85, 2, 2),
+    ]
+    assert (result.forecasts, result.dates) == (0, 0), "dates of milestones with a due date are kept apart"
+
+
+def test_a_range_of_work_left_over_holds_when_the_real_leftover_is_in_it() -> None:
+    ranges = [said(5, container=name, leftover_low=1, leftover_high=3) for name in "abc"]
+    found = stream_scores(
+        [*ranges, said(5, container="d")], Ends({}, LATER, {"a": 1, "b": 3, "c": 4, "d": 1}), LATER, 1
+    )
+    assert (found["s"].ranges, found["s"].ranges_held) == (3, 2)
+
+
+def test_forecasts_of_other_methods_are_counted_and_not_scored() -> None:
+    result = score(said(5), said(6, method=2, p85=date(2024, 1, 9)), said(11, method=2))
+    assert (result.forecasts, result.dates, result.other_methods) == (1, 0, 2)
+    only_others = score(said(5, method=2))
+    assert (only_others.forecasts, only_others.other_methods) == (0, 1)
 
 
 def test_what_happened_after_now_is_not_known() -> None:
     early = score(said(5), now=START + 8 * DAY, m=Outcome(done=START + 9 * DAY))
     assert (early.forecasts, early.hit_rate) == (0, None)
-    assert stream_scores([said(5)], {}, START + 4 * DAY) == {}
+    assert scores([said(5)], {}, START + 4 * DAY) == {}
 
 
 def test_a_forecast_is_held_to_the_due_date_that_it_named() -> None:
@@ -90,7 +188,8 @@ def test_a_forecast_is_held_to_the_due_date_that_it_named() -> None:
 
 
 def test_a_dropped_milestone_says_nothing() -> None:
-    assert score(said(5, p85=date(2024, 1, 9)), m=Outcome(dropped=True)) == StreamScore(stream="s")
+    result = score(said(5, p85=date(2024, 1, 9)), m=Outcome(dropped=True))
+    assert (result.forecasts, result.dates, result.hit_rate) == (0, 0, None)
 
 
 def test_a_withheld_probability_is_not_scored_but_its_date_is() -> None:
@@ -112,7 +211,7 @@ def test_a_date_still_ahead_is_not_counted() -> None:
 
 def test_no_planned_time_no_score() -> None:
     strange = StreamForecast(container="m", stream="s", at=START, start=ending(DUE), due=ending(START), probability=0.5)
-    assert stream_scores([strange, replace(strange, start=None), replace(strange, due=None)], {}, LATER) == {}
+    assert scores([strange, replace(strange, start=None), replace(strange, due=None)], {}, LATER) == {}
 
 
 def test_skill_is_measured_against_the_hit_rate_known_when_it_was_said() -> None:
@@ -131,8 +230,8 @@ def test_streams_are_kept_apart() -> None:
     other = StreamForecast(
         container="x", stream="t", at=START + DAY, start=ending(START), due=ending(DUE), probability=0.5
     )
-    scores = stream_scores([said(5), other], {"m": Outcome(done=DUE)}, LATER)
-    assert {name: score.hit_rate for name, score in scores.items()} == {"s": 1, "t": 0}
+    found = scores([said(5), other], {"m": Outcome(done=DUE)}, LATER)
+    assert {name: score.hit_rate for name, score in found.items()} == {"s": 1, "t": 0}
 
 
 def run(hits: int, misses: int, p: float) -> StreamScore:
@@ -141,7 +240,7 @@ def run(hits: int, misses: int, p: float) -> StreamScore:
         begin = START + 25 * k * DAY
         forecasts += [said(day, p, container=f"m{k}", begin=begin) for day in (5, 10, 15)]
         ends[f"m{k}"] = Outcome(done=begin + (15 if k % 2 == 0 and k // 2 < hits else 300) * DAY)
-    return stream_scores(forecasts, ends, LATER)["s"]
+    return scores(forecasts, ends, LATER)["s"]
 
 
 def test_the_gate_closes_on_thirty_forecasts_that_were_worth_less_than_the_hit_rate() -> None:
@@ -171,7 +270,7 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
         p = 0.98 if k < 40 else 0.02
         forecasts += [said(day, p, container=f"m{k:02}", begin=begin) for day in (5, 10, 15)]
         ends[f"m{k:02}"] = Outcome(done=begin + 300 * DAY)
-    result = stream_scores(forecasts, ends, LATER + 300 * DAY)["s"]
+    result = scores(forecasts, ends, LATER + 300 * DAY)["s"]
     assert result.brier == pytest.approx(0.0004)
     assert not under_calibration(result, RULES)
 
@@ -202,11 +301,12 @@ def settled(
         return None if day is None else START + day * DAY
 
     container = Container(id="c", kind="k", stream="s", start=START, due=DUE, ended=at(ended))
+    rules = {"c": ContainerRules(tolerance=tolerance)}
     rows = [
         Membership(container="c", item=str(k), joined=START + joined * DAY, left=at(left), closed=at(closed))
         for k, (joined, left, closed) in enumerate(memberships)
     ]
-    return outcomes_of(Ledger.of([container], rows), tolerance, START + now * DAY).get("c")
+    return outcomes_of(Ledger.of([container], rows), rules, START + now * DAY).get("c")
 
 
 def test_done_is_dated_by_the_last_closure_before_the_due_moment() -> None:
@@ -258,11 +358,8 @@ def test_every_sentence_about_a_stream() -> None:
 
 
 def test_a_score_at_the_very_moment() -> None:
-    done = {"m": Outcome(done=DUE - DAY)}
-    assert stream_scores([said(5)], done, DUE - DAY)["s"].hit_rate == 1, "done now is done"
-    assert stream_scores([said(5)], done, DUE - DAY - timedelta(seconds=1))["s"].hit_rate is None
-    assert stream_scores([said(5)], {}, DUE + DAY)["s"].hit_rate is None, "a day is given to settle"
-    assert stream_scores([said(5)], {}, DUE + DAY + timedelta(seconds=1))["s"].hit_rate == 0
+    assert scores([said(5)], {}, DUE + DAY)["s"].hit_rate is None, "a day is given to settle"
+    assert scores([said(5)], {}, DUE + DAY + timedelta(seconds=1))["s"].hit_rate == 0
 
 
 def test_the_rate_that_was_known_leaves_out_what_had_not_settled() -> None:
@@ -272,7 +369,7 @@ def test_the_rate_that_was_known_leaves_out_what_had_not_settled() -> None:
         begin = DUE + DAY + late - 5 * DAY
         second = said(5, 0.3, container="b", begin=begin)
         ends = {"a": Outcome(done=DUE), "b": Outcome(done=begin + 90 * DAY)}
-        found.append(stream_scores([said(5, 0.8, container="a"), second], ends, LATER)["s"].skill)
+        found.append(scores([said(5, 0.8, container="a"), second], ends, LATER)["s"].skill)
     assert found[0] == pytest.approx(1 - 0.13 / (0.25 + 0.25))
     assert found[1] == pytest.approx(1 - 0.13 / (0.25 + (2 / 3) ** 2))
 
@@ -284,3 +381,66 @@ def test_what_was_empty_for_a_while_was_not_done_then() -> None:
 def test_what_was_done_from_the_start_is_dated_from_there() -> None:
     """Each is closed as it joins."""
     assert settled((1, None, 1), (4, None, 4)) == Outcome(done=START + DAY)
+
+
+# --- outcomes from a ledger -------------------------------------------------------------------------------------------
+
+WEST = ZoneInfo("America/Los_Angeles")
+
+
+def outcomes(closed: Mapping[str, Sequence[datetime | None]], rules: Mapping[str, ContainerRules]) -> LedgerOutcomes:
+    """Outcomes of containers due on day 20, each with items that are closed at these times."""
+    containers = [Container(id=name, kind="k", stream="s", start=START, due=DUE) for name in closed]
+    rows = [
+        Membership(container=name, item=f"{name}{k}", joined=START, closed=at)
+        for name, times in closed.items()
+        for k, at in enumerate(times)
+    ]
+    joints = {"joint:all": list(closed)}
+    return LedgerOutcomes(Ledger.of(containers, rows), LATER, rules, joints)
+
+
+def test_a_date_ends_where_the_day_ends_in_the_zone_of_its_milestone() -> None:
+    """15 January at 20:00 in Los Angeles is the 16th in UTC."""
+    evening = datetime(2024, 1, 16, 4, tzinfo=UTC)
+    found = [
+        stream_scores([said(5, p85=date(2024, 1, 15))], outcomes({"m": [evening]}, {"m": rules}), LATER, 1)["s"].held
+        for rules in (ContainerRules(), ContainerRules(zone=WEST))
+    ]
+    assert found == [0, 1]
+
+
+def test_each_milestone_has_the_tolerance_of_its_connection() -> None:
+    times = [*[START + DAY] * 9, None]
+    rules = {"a": ContainerRules(tolerance=0.1)}
+    found = outcomes({"a": times, "b": times}, rules)
+    assert [found.is_done(name, DUE, DUE) for name in ("a", "b", "joint:all")] == [True, False, False]
+    assert [found.left(name, DUE) for name in ("a", "b", "joint:all")] == [1, 1, None]
+
+
+def test_what_joins_after_the_plan_does_not_count() -> None:
+    containers = [Container(id="m", kind="k", stream="s", start=START, due=DUE)]
+    rows = [
+        Membership(container="m", item="1", joined=START, closed=START + 30 * DAY),
+        Membership(container="m", item="2", joined=START + 25 * DAY),
+    ]
+    found = LedgerOutcomes(Ledger.of(containers, rows), LATER, {})
+    assert found.is_done("m", START + 40 * DAY, DUE) is True
+    assert found.is_done("m", START + 40 * DAY, START + 40 * DAY) is False
+
+
+def test_a_container_that_is_not_in_the_history_has_no_outcome() -> None:
+    assert outcomes({"a": [None]}, {}).is_done("gone", DUE, DUE) is None
+    assert outcomes({"a": []}, {}).is_done("a", DUE, DUE) is None
+
+
+def test_everything_about_a_stream_in_words() -> None:
+    assert sentences(StreamScore(stream="s")) == []
+    promised = StreamForecast(container="m", stream="s", at=START, p85=date(2024, 2, 20))
+    both = score(said(5, p50=date(2024, 1, 9), p85=date(2024, 1, 19)), promised, m=Outcome(done=START + 10 * DAY))
+    assert sentences(both) == [
+        "the one date given with 50 % did not hold",
+        "the one date given with 85 % held",
+        "the one date given with 85 % and no due date held",
+    ]
+    assert sentences(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["of 8 ranges of work left over, 6 held"]
