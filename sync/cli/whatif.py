@@ -111,26 +111,11 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
         lines.append(
             Text("  A later date alone is not progress: it stays at risk until work bears it out.", style="dim")
         )
-    if _is_later_date_only(answer):
-        lines.append(Text(f"  {FILLED}", style="dim"))
     lines += [
         Text(f"  also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim")
         for written, pair in answer.others.items()
     ]
     return Group(*lines)
-
-
-FILLED = (
-    "Work fills the time that a plan gives it: this is how often earlier milestones made it from here. "
-    "Were all else to stay as it is, the later date would be likelier."
-)
-
-
-def _is_later_date_only(answer: Answer) -> bool:
-    """Return True if only the due date moves to a later day, and the milestone is still not on track."""
-    before, after = answer.before, answer.after
-    moved = before.due is not None and after.due is not None and after.due > before.due
-    return moved and not answer.dropped and after.probability is not None and after.band is not Status.ON_TRACK
 
 
 _NAMES = ("status", "likely in time", "due", "most likely", "85 % certain", "open issues")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sync.digest.changes import ChangeEntry, ChangeKind, DigestChanges
 from sync.digest.phrases import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
-from sync.model.health import Lever, LeverKind, Status
+from sync.model.health import Status
 
 __all__ = ["Message", "compose", "omitted_note"]
 
@@ -105,19 +105,13 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
     sentences = [*speaker.changes(entry), *speaker.situation(entry)]
     if sentences:
         yield (" ".join(sentences),)
-    levers = _useful_levers(milestone.health.levers)[:2] if entry.needs_decision else []
+    levers = milestone.health.levers[:2] if entry.needs_decision else ()
     ways = [speaker.way_out(lever) for lever in levers]
     if ways:
         either = (
             ways[0] if len(ways) == 1 else speaker.language.say("{first}, or {second}", first=ways[0], second=ways[1])
         )
         yield (speaker.language.say("Ways out: {ways}.", ways=either),)
-
-
-def _useful_levers(levers: Sequence[Lever]) -> list[Lever]:
-    """Return the levers without those that cut issues and still need the date of a plain move."""
-    dates = [lever.values.get("to") for lever in levers if lever.kind is LeverKind.MOVE]
-    return [lever for lever in levers if lever.kind is not LeverKind.BOTH or lever.values.get("to") not in dates]
 
 
 def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:

@@ -1,164 +1,263 @@
-"""Levers: computed ways back on track, each with the probability after it. They are model counterfactuals.
+"""Levers: computed ways back on track, each with the probability after it.
 
 ========  ============================================================================================================
-cut       the fewest items to remove for P >= .80, if at most 60 % of the open items
-move      the first date on the completion curve with P >= .80, on the weekday on which the stream is usually due;
-          where the curve ends below, the capacity date at 80 %
-both      half that cut, then the date
-freeze    no more items join
+cut       the fewest items to remove for P >= .80, at most 60 % of the open items; none in the last days before the due
+          moment, where an item that leaves counts as carried over
+move      the first day with P >= .80, at most three planned durations after the start: a working day, on the weekday on
+          which the stream is usually due
+both      that day, and the fewest items to remove with it, where both together gain 5 points over each of them alone
+freeze    no more items join; without a probability, as freezing leaves no trace in a tracker
 pace      closures a week that would be enough, and in how many of the last weeks the stream reached that
 assign    owners for open items without one (no probability: the forecast does not know owners)
 ========  ============================================================================================================
+
+Where .80 is out of reach, cut, move and both are the smallest change that comes within 5 points of the best on offer. A
+lever that changes P by less than 5 points is left out. Each probability is that of `ForecastBatch.probability` for the
+changed scope and due date, as the next forecast has it after the change.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from statistics import median
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.batch import Assumptions, ForecastBatch
-from sync.forecast.throughput import capacity_moments
+from sync.forecast.clock import PlanClocks
 from sync.health.attention import Attention
+from sync.history.carry_over import NEAR
+from sync.history.ledger import days
+from sync.model.dates import end_of_day
 from sync.model.health import Lever, LeverKind, Value
 
-__all__ = ["levers", "smallest_cut"]
+__all__ = ["LEAST_GAIN", "Candidates", "Offers", "ProbabilityAfter", "best_offer", "carry_over_days", "levers"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 Candidates = Callable[[int], Sequence[str]]
 """Function from the position k of a container in the batch to the uids of items to cut, best first."""
 
-_LEAST_GAIN = 0.01
+ProbabilityAfter = Callable[[Ints, Floats], Floats]
+"""Function from the items to cut int64[t] and the due moments float64[t] to P after both changes: float64[t]."""
+
+LEAST_GAIN = 0.05
+"""Least change of P by a lever."""
+
 _USUAL_SHARE = 0.5
-_NORMAL_80, _NORMAL_85 = 0.8416, 1.0364
+_LONGEST_MOVE = 3.0
+"""Latest date to move to, in planned durations after the start; behind it, history has nothing to compare with."""
+
+_CARRY_OVER_SHARE = 0.25
+_DAYS_TO_USUAL_DAY, _DAYS_TO_WORKING_DAY = 28, 366
+
+
+class Offers(Struct, frozen=True):
+    """The smallest change of each container that is enough: ``size`` int64[t] of it, and ``p`` float64[t] after it.
+
+    ``is_offered`` bool[t]: it changes P by `LEAST_GAIN` or more.
+    """
+
+    size: Ints
+    p: Floats
+    is_offered: Bools
 
 
 def levers(
     batch: ForecastBatch,
     published: Floats,
-    mask: NDArray[np.bool_],
+    mask: Bools,
     attentions: Sequence[Attention],
     candidates: Candidates,
+    after: ProbabilityAfter | None = None,
 ) -> list[tuple[Lever, ...]]:
-    """Compute the levers of each container of the batch where ``mask`` is True; none where P >= the target."""
+    """Compute the levers of each container of the batch where ``mask`` is True; none where P >= the target.
+
+    ``published[t]`` is P now; NaN after the due moment. ``after``: another P after changes than that of the batch, for
+    milestones that wait for others.
+    """
     mask = mask & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
-    levers: list[list[Lever]] = [[] for _ in range(len(mask))]
     if not mask.any():
-        return [() for _ in levers]
-    running = mask & (batch.phase < 1.0)
-    cut, reached = smallest_cut(batch, running)
-    frozen = batch.probability(assumed=Assumptions(frozen=True))
-    half = np.minimum(-(-cut // 2), np.floor(batch.rules.cut_share * batch.open).astype(np.int64))
-    moves = _moves(batch, np.zeros_like(cut), mask)
-    halves = _moves(batch, half, running & (half > 0))
+        return [() for _ in mask]
+    search = _LeverSearch(batch, np.where(np.isnan(published), batch.clip, published), mask, after or _after(batch))
+    cut, move = search.cut(), search.move()
+    both = search.both(cut, move)
+    frozen = batch.probability(assumed=Assumptions(frozen=True)) - batch.probability() >= LEAST_GAIN
+    running = batch.at <= batch.due
+    levers: list[tuple[Lever, ...]] = [()] * len(mask)
     for k in np.flatnonzero(mask).tolist():
-        own, names, open_count = levers[k], tuple(candidates(k)), int(batch.open[k])
-        if running[k] and 0 < cut[k] <= batch.rules.cut_share * open_count:
-            own.append(_lever(LeverKind.CUT, float(reached[k]), names[: cut[k]], count=int(cut[k]), of=open_count))
-        if moves[k]:
-            own.append(_lever(LeverKind.MOVE, moves[k]["p"], (), **_dated(moves[k])))
-        if halves[k]:
-            values = {"count": int(half[k]), "of": open_count, **_dated(halves[k])}
-            own.append(_lever(LeverKind.BOTH, halves[k]["p"], names[: half[k]], **values))
-        if running[k] and frozen[k] - published[k] >= _LEAST_GAIN:
-            own.append(_lever(LeverKind.FREEZE, float(frozen[k]), ()))
+        names, own = tuple(candidates(k)), []
+        if cut.is_offered[k]:
+            own.append(search.lever(LeverKind.CUT, cut, k, search.cut_values(cut, k), names[: cut.size[k]]))
+        if move.is_offered[k]:
+            own.append(search.lever(LeverKind.MOVE, move, k, search.move_values(move, k)))
+        if both.is_offered[k]:
+            values = search.cut_values(both, k) | search.move_values(move, k)
+            own.append(search.lever(LeverKind.BOTH, both, k, values, names[: both.size[k]]))
+        if running[k] and frozen[k]:
+            own.append(Lever(kind=LeverKind.FREEZE, probability=None))
         if running[k]:
             own.append(_pace(batch, k))
         unassigned = attentions[k].unassigned
         if unassigned:
-            own.append(_lever(LeverKind.ASSIGN, None, unassigned, count=len(unassigned)))
-    return [tuple(own) for own in levers]
+            count: dict[str, Value] = {"count": len(unassigned)}
+            own.append(Lever(kind=LeverKind.ASSIGN, probability=None, values=count, items=unassigned))
+        levers[k] = tuple(own)
+    return levers
 
 
-def smallest_cut(batch: ForecastBatch, mask: NDArray[np.bool_]) -> tuple[Ints, Floats]:
-    """Find the fewest items to cut for P >= target, by bisection, and the P after it.
+def best_offer(most: Ints, base: Floats, least: Floats, target: float, p_after: Callable[[Ints], Floats]) -> Offers:
+    """Find the smallest change from 1 to ``most[t]`` with P >= ``target``, by bisection.
 
-    Where no cut is enough: all open items. Where ``mask`` is False: 0.
+    Where no change is enough: the smallest one within `LEAST_GAIN` of the best. It is offered where P is at least
+    ``least[t]`` and, by `LEAST_GAIN`, above ``base[t]``. ``p_after`` must not fall with the size.
     """
-    low = np.zeros(len(mask), dtype=np.int64)  # not enough
-    high = np.where(mask, batch.open, 1)  # enough, or all open items
+    most = np.maximum(most, 0)
+    best = p_after(most)
+    least = np.maximum(least, base + LEAST_GAIN)
+    goal = np.where(best >= target, target, np.maximum(best - LEAST_GAIN, least))
+    low, high = np.zeros_like(most), most
     while np.any(high - low > 1):
         middle = (low + high) // 2
-        enough = _after_cut(batch, middle) >= batch.rules.target
+        enough = p_after(middle) >= goal
         moving = high - low > 1
         low, high = np.where(moving & ~enough, middle, low), np.where(moving & enough, middle, high)
-    high = np.where(mask, high, 0)
-    return high, _after_cut(batch, high)
+    p = p_after(high)
+    return Offers(high, p, (most > 0) & (p >= least))
 
 
-def _after_cut(batch: ForecastBatch, cut: Ints) -> Floats:
-    remaining = np.maximum(batch.open - cut, 0)
-    return batch.probability(remaining, remaining + batch.done)
+def carry_over_days(planned: Floats) -> Floats:
+    """Return from how many days before the due moment an open item that leaves is carried over.
 
-
-def _moves(batch: ForecastBatch, cut: Ints, mask: NDArray[np.bool_]) -> list[dict[str, Value]]:
-    """Find the date to move to after a cut: ``to``, ``p``, ``capacity``; empty where no date is enough."""
-    remaining = np.maximum(batch.open - cut, 0)
-    target = batch.rules.target
-    curve = batch.completion(remaining, remaining + batch.done)
-    when = batch.moment_of(curve, target)
-    by_capacity, horizon = _capacity(batch, remaining), batch.horizon
-    moves: list[dict[str, Value]] = []
-    for k in range(len(cut)):
-        capacity = not np.isfinite(when[k])
-        at = float(by_capacity[k] if capacity else when[k])
-        if not mask[k] or not at <= horizon[k] or at <= batch.due[k]:
-            moves.append({})
-            continue
-        later = at + _to_usual_weekday(batch, k, at)
-        p = target if capacity else max(target, float(batch.probability_at(curve, k, later)))
-        moves.append({"to": batch.calendar.completion_day(later), "p": p, "capacity": capacity})
-    return moves
-
-
-def _capacity(batch: ForecastBatch, remaining: Ints) -> Floats:
-    """Return the capacity date at 80 % (days since 1970).
-
-    Its multiplier lies between those of 50 and 85 % as the quantiles of a normal distribution do.
+    ``planned``: the planned time in days. See `sync.history.carry_over`.
     """
-    middle, high, _ = batch.rules.multipliers
-    multiplier = middle + (high - middle) * _NORMAL_80 / _NORMAL_85
-    stream = batch.tables.ledger.stream[batch.index]
-    items = batch.expected_items(remaining)
-    return capacity_moments(batch.tables, stream, items, batch.at, batch.calendar, np.array([multiplier]))[:, 0]
+    return np.minimum(NEAR / timedelta(days=1), _CARRY_OVER_SHARE * planned)
 
 
-def _to_usual_weekday(batch: ForecastBatch, k: int, at: float) -> int:
-    """Return the days to add to reach the weekday on which at least half of the stream's milestones were due."""
+def _after(batch: ForecastBatch) -> ProbabilityAfter:
+    def after(cut: Ints, due: Floats) -> Floats:
+        remaining = np.maximum(batch.open - cut, 0)
+        return batch.probability(remaining, remaining + batch.done, assumed=Assumptions(due=due))
+
+    return after
+
+
+class _LeverSearch:
+    """Searches over the changes of a batch. ``base[t]`` is P now. Days are ordinals of dates."""
+
+    def __init__(self, batch: ForecastBatch, base: Floats, mask: Bools, after: ProbabilityAfter) -> None:
+        self.batch, self.base, self.mask, self.after = batch, base, mask, after
+        self.target = batch.rules.target
+        self.most_items = np.where(mask, np.floor(batch.rules.cut_share * batch.open), 0).astype(np.int64)
+        self.nothing = np.zeros(len(mask), dtype=np.int64)
+        plan_due = PlanClocks.of(batch.tables.ledger, batch.index, batch.at).plan_due
+        latest = batch.start + _LONGEST_MOVE * (plan_due - batch.start)
+        self.first_day, self.latest_day = self.nothing.copy(), self.nothing.copy()
+        for k in np.flatnonzero(mask).tolist():
+            self._set_days(k, float(latest[k]))
+
+    def _set_days(self, k: int, latest: float) -> None:
+        """Set the first day to move to, after the due day and today, and the latest one."""
+        batch = self.batch
+        known = batch.calendar.day_of(float(batch.due[k])), batch.calendar.first_day_of(float(batch.at[k]))
+        end = batch.calendar.day_of(latest)
+        ordinals = [day.toordinal() for day in known if day is not None]
+        if end is not None and ordinals:
+            self.first_day[k], self.latest_day[k] = max(ordinals) + 1, end.toordinal()
+
+    def cut(self) -> Offers:
+        """Find the items to cut with the present due date."""
+        batch = self.batch
+        counts = batch.due - batch.at > carry_over_days(batch.due - batch.start)
+        most = np.where(counts, self.most_items, 0)
+        return best_offer(most, self.base, self.base, self.target, lambda items: self.after(items, batch.due))
+
+    def move(self) -> Offers:
+        """Find the day to move to. The size of the offer is its ordinal; P is that of the day that is offered."""
+        span = np.where(self.mask, self.latest_day - self.first_day + 1, 0)
+        found = best_offer(
+            span,
+            self.base,
+            self.base,
+            self.target,
+            lambda size: self.after(self.nothing, self._moments(self.first_day + size - 1)),
+        )
+        days = found.size + self.first_day - 1
+        for k in np.flatnonzero(found.is_offered).tolist():
+            days[k] = self._offered_day(k, int(days[k]))
+        p = self.after(self.nothing, self._moments(np.where(found.is_offered, days, 0)))
+        return Offers(days, p, found.is_offered)
+
+    def both(self, cut: Offers, move: Offers) -> Offers:
+        """Find the items to cut with the day of ``move``, where both gain enough over each alone."""
+        batch = self.batch
+        due = self._moments(np.where(move.is_offered, move.size, 0))
+        counts = move.is_offered & (due - batch.at > carry_over_days(due - batch.start))
+        alone = np.maximum(np.where(cut.is_offered, cut.p, self.base), np.where(move.is_offered, move.p, self.base))
+        most = np.where(counts, self.most_items, 0)
+        found = best_offer(most, self.base, alone + LEAST_GAIN, self.target, lambda items: self.after(items, due))
+        same_cut = self.after(np.where(cut.is_offered, found.size, 0), batch.due)
+        return Offers(found.size, found.p, found.is_offered & (found.p - same_cut >= LEAST_GAIN))
+
+    def _moments(self, day: Ints) -> Floats:
+        """Return the due moments of days; the present one for day 0."""
+        zone, moments = self.batch.calendar.zone, self.batch.due.copy()
+        for k in np.flatnonzero(day > 0).tolist():
+            moments[k] = days(end_of_day(date.fromordinal(int(day[k])), zone))
+        return moments
+
+    def _offered_day(self, k: int, ordinal: int) -> int:
+        """Return the first working day from ``ordinal`` on that has the usual weekday; or else any working day."""
+        first, weekday = date.fromordinal(ordinal), _usual_weekday(self.batch, k)
+        ahead = (first + timedelta(days=n) for n in range(_DAYS_TO_WORKING_DAY))
+        working = [day for day in ahead if self.batch.calendar.is_working_day(day)]
+        near = working[:_DAYS_TO_USUAL_DAY]
+        usual = [day for day in near if day.weekday() == weekday]
+        return min(usual or working or [first]).toordinal()
+
+    def cut_values(self, offers: Offers, k: int) -> dict[str, Value]:
+        return {"count": int(offers.size[k]), "of": int(self.batch.open[k])}
+
+    def move_values(self, offers: Offers, k: int) -> dict[str, Value]:
+        """Return the day, and the time that it adds, as a share of the planned time."""
+        batch, day = self.batch, date.fromordinal(int(offers.size[k]))
+        due = days(end_of_day(day, batch.calendar.zone))
+        longer = float((due - batch.due[k]) / (batch.due[k] - batch.start[k]))
+        return {"to": day, "capacity": False, "longer": round(longer, 3)}
+
+    def lever(
+        self, kind: LeverKind, offers: Offers, k: int, values: dict[str, Value], items: tuple[str, ...] = ()
+    ) -> Lever:
+        p = float(offers.p[k])
+        effect: dict[str, Value] = {"gain": round(p - float(self.base[k]), 4), "is_enough": p >= self.target}
+        return Lever(kind=kind, probability=p, values=values | effect, items=items)
+
+
+def _usual_weekday(batch: ForecastBatch, k: int) -> int | None:
+    """Return the weekday on which at least half of the stream's milestones were due."""
     members = batch.estimates.members[k]
     dues = [batch.tables.ledger.due[j] for j in members if j >= 0] if batch.estimates.from_stream[k] else []
     days = [day for day in (batch.calendar.day_of(float(due)) for due in dues) if day is not None]
-    target = batch.calendar.day_of(at)
-    if not days or target is None:
-        return 0
+    if not days:
+        return None
     weekday, count = min(Counter(day.weekday() for day in days).items(), key=lambda pair: (-pair[1], pair[0]))
-    return (weekday - target.weekday()) % 7 if count >= _USUAL_SHARE * len(days) else 0
+    return weekday if count >= _USUAL_SHARE * len(days) else None
 
 
 def _pace(batch: ForecastBatch, k: int) -> Lever:
     """Compare the closures needed a week with this container's share of the stream's closures in the last weeks."""
     by_week = batch.closures_by_week[k] * batch.samples[k].share
     needed = float(batch.expected_items(batch.open)[k]) / max(float(batch.days_to_due[k]) / 7.0, 1 / 7)
-    return _lever(
-        LeverKind.PACE,
-        None,
-        (),
-        needed=round(needed, 1),
-        median=round(median(by_week.tolist()), 1),
-        reached=int(np.count_nonzero(by_week >= needed)),
-        weeks=len(by_week),
-    )
-
-
-def _dated(move: dict[str, Value]) -> dict[str, Value]:
-    return {"to": move["to"], "capacity": move["capacity"]}
-
-
-def _lever(kind: LeverKind, p: Value, items: tuple[str, ...], **values: Value) -> Lever:
-    probability = None if p is None or not isinstance(p, int | float) else float(p)
-    return Lever(kind=kind, probability=probability, values=values, items=items)
+    values: dict[str, Value] = {
+        "needed": round(needed, 1),
+        "median": round(median(by_week.tolist()), 1),
+        "reached": int(np.count_nonzero(by_week >= needed)),
+        "weeks": len(by_week),
+    }
+    return Lever(kind=LeverKind.PACE, probability=None, values=values)

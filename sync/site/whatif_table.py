@@ -1,20 +1,22 @@
 """The what-if table of a page: the probability for each change of scope and each due date, computed in advance.
 
-Each cell comes from the same computation as the levers: the completion curve with that many open items, read at that
-date; before the present due date, the forecast for that date. Today's scope and date give the published probability.
+Each cell is the probability that the levers and the next forecast have for that scope and due date. Today's scope and
+date give the published probability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.stats import expit, logit
+from sync.history.ledger import days
+from sync.model.dates import end_of_day
 
 __all__ = ["WhatIf", "what_if"]
 
@@ -49,25 +51,40 @@ class WhatIf:
 
 
 def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
-    """Return the table for the batch's k-th container; None without a completion curve."""
+    """Return the table for the batch's k-th container; None without a forecast."""
     count = int(batch.open[k])
     if published is None or not batch.is_running[k] or count == 0 or not batch.at[k] <= batch.due[k]:
         return None
-    due, at = float(batch.due[k]), float(batch.at[k])
-    days = [d for d in range(-EARLIER, LATER + 1) if due + d > at and due + d <= float(batch.horizon[k])]
-    dates = [batch.calendar.day_of(due + d) for d in days]
-    if 0 not in days or None in dates:
+    due, zone = batch.calendar.day_of(float(batch.due[k])), batch.calendar.zone
+    last = batch.calendar.day_of(float(batch.horizon[k]))
+    if due is None or last is None:
         return None
+    ahead = [due + timedelta(days=n) for n in range(-EARLIER, min(LATER, (last - due).days) + 1)]
+    moments = {day: days(end_of_day(day, zone)) for day in ahead}
+    dates = [day for day in ahead if moments[day] > batch.at[k]]
     cuts = _cuts(count)
-    lines = [_line(batch, k, cut, days) for cut in cuts]
-    table = _consistent(np.array(lines), here := (cuts.index(0), days.index(0)), published)
+    table = _table(batch, k, cuts, np.array([moments[day] for day in dates]))
+    here = (cuts.index(0), dates.index(due))
+    table = _consistent(table, here, published)
     return WhatIf(
         open=count,
         cuts=tuple(cuts),
-        dates=tuple(on for on in dates if on is not None),
+        dates=tuple(dates),
         p=tuple(tuple(float(cell) for cell in line) for line in table),
         now=here,
     )
+
+
+def _table(batch: ForecastBatch, k: int, cuts: Sequence[int], due: Floats) -> Floats:
+    """Return P with each number of more open items, due at each of the moments: float64[cuts, moments]."""
+    columns = ForecastBatch(
+        batch.tables, np.full(len(due), batch.index[k]), np.full(len(due), batch.at[k]), batch.calendar
+    )
+    lines = []
+    for cut in cuts:
+        open_then = np.maximum(columns.open + cut, 0)
+        lines.append(columns.probability(open_then, open_then + columns.done, assumed=Assumptions(due=due)))
+    return np.array(lines)
 
 
 def _consistent(table: Floats, here: tuple[int, int], published: float) -> Floats:
@@ -89,18 +106,3 @@ def _cuts(count: int) -> list[int]:
     low, high = -int(LESS * count), max(1, int(MORE * count))
     step = max(1, round((high - low) / STEPS))
     return sorted({*range(0, low - 1, -step), *range(0, high + 1, step)})
-
-
-def _line(batch: ForecastBatch, k: int, cut: int, days: Sequence[int]) -> list[float]:
-    """Return one row of the table: the probability for each day with ``cut`` more open items."""
-    open_then = np.maximum(batch.open + cut, 0).astype(np.float64)
-    total = open_then + batch.done
-    curve = batch.completion(open_then, total)
-    due = float(batch.due[k])
-    line = []
-    for d in days:
-        if d < 0:
-            line.append(float(batch.probability(open_then, total, assumed=Assumptions(due=batch.due + d))[k]))
-        else:
-            line.append(batch.probability_at(curve, k, due + d))
-    return line

@@ -243,15 +243,6 @@ def test_every_reason_and_way_out_can_be_said_in_every_language() -> None:
                 assert speaker.way_out(replace(WAYS[0], kind=lever))
 
 
-def test_a_cut_that_wins_no_day_is_not_offered() -> None:
-    both = replace(WAYS[1], kind=LeverKind.BOTH, values={**WAYS[1].values, "count": 5})
-    earlier = replace(both, values={**both.values, "to": date(2027, 1, 2)})
-    for offered, words in ((both, "Ways out: move the date to 9 Jan 2027 (85 % likely)."), (earlier, "2 Jan 2027")):
-        made = changes_since([standing("a", health(Status.OFF_TRACK, 0.1, levers=(WAYS[1], offered)))], {}, None, NOW)
-        assert made is not None
-        assert words in text_message(compose(made, Speaker(load_language("en"))).document)
-
-
 # --- translations -----------------------------------------------------------------------------------------------------
 
 

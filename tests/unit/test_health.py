@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sync.forecast.batch import forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.health.assess import AssessmentInputs, assess, explain
-from sync.health.levers import smallest_cut
+from sync.health.levers import LEAST_GAIN
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownCause
@@ -244,15 +243,6 @@ def test_unassigned_and_blocked_items_count_above_the_usual_share() -> None:
     assert (assign.probability, assign.items) == (None, tuple(sorted(names)))
 
 
-def test_the_cut_is_the_smallest_that_reaches_the_target() -> None:
-    history = world(now(14, 2), missed=1)
-    (batch,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
-    (count,), (reached,) = smallest_cut(batch, np.array([True]))
-    by_hand = [batch.probability(np.array([14 - c]), np.array([16 - c]))[0] for c in range(15)]
-    assert count == next(c for c, p in enumerate(by_hand) if p >= RULES.target)
-    assert reached == pytest.approx(by_hand[count])
-
-
 def test_levers_have_computed_effects() -> None:
     names = [f"now/item/{k}" for k in range(2, 16)]
     issues = {name: issue(name) for name in names}
@@ -275,12 +265,10 @@ def test_levers_have_computed_effects() -> None:
     assert cut.items[0] == names[2]  # the lowest priority first
     assert names[4] not in cut.items  # another waits for it
     assert names[0] not in cut.items[: len(cut.items) - 1]  # started: the last to go
-    move, both = told[LeverKind.MOVE], told[LeverKind.BOTH]
+    move = told[LeverKind.MOVE]
     assert move.probability is not None
-    assert move.probability >= RULES.target
+    assert move.probability >= found.probability + LEAST_GAIN
     assert move.values["to"] > found.due  # type: ignore[operator]
-    assert both.values["count"] == -(-count // 2)
-    assert both.values["to"] <= move.values["to"]  # type: ignore[operator]
     pace = told[LeverKind.PACE]
     assert pace.values["needed"] == 7.0  # 14 in two weeks
     assert pace.values["weeks"] == 12
@@ -289,17 +277,6 @@ def test_levers_have_computed_effects() -> None:
 def test_a_cut_of_more_than_the_share_is_not_offered() -> None:
     found = assessed(world(now(14, 2), missed=1), rules=Rules(cut_share=0.0))
     assert not {LeverKind.CUT, LeverKind.BOTH} & set(kinds(found.levers))
-
-
-def test_a_frozen_scope_helps_where_scope_grows() -> None:
-    growing = [
-        (c, [*given, *[(28.0 * n + 20, 28.0 * n + 27.0)] * 6]) for n, (c, given) in enumerate(releases(missed=1))
-    ]
-    found = assessed(ledger([*growing, now(10)]))
-    freeze = next(lever for lever in found.levers if lever.kind is LeverKind.FREEZE)
-    assert freeze.probability is not None
-    assert found.probability is not None
-    assert freeze.probability > found.probability
 
 
 def test_the_moved_date_falls_on_the_usual_weekday() -> None:
@@ -311,7 +288,7 @@ def test_the_moved_date_falls_on_the_usual_weekday() -> None:
 def test_an_overdue_milestone_can_be_moved_and_says_why() -> None:
     found = assessed(world(now(4)), DUE + 2)
     assert found.status is Status.OVERDUE
-    assert set(kinds(found.levers)) <= {LeverKind.MOVE}
+    assert set(kinds(found.levers)) <= {LeverKind.MOVE, LeverKind.BOTH}
     assert found.dates.p50 is None or found.dates.p50 >= day(DUE + 2).date()
     assert found.reasons
 

@@ -1,27 +1,28 @@
-"""Each lever does what it says: asked again, through the batch's questions."""
+"""Each lever against every smaller and every larger change, asked of the batch's own probability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.throughput import capacity_moments
 from sync.health.attention import Attention
-from sync.health.levers import levers, smallest_cut
+from sync.health.levers import LEAST_GAIN, carry_over_days, levers
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from sync.model.dates import end_of_day
 from sync.model.health import Lever, LeverKind
 from tests.days import day
 from tests.ledgers import Given, MembershipDays, container, ledger, releases
 
-PLAIN = Calendar.plain()
+PLAIN, UTC = Calendar.plain(), ZoneInfo("UTC")
 RULES = Rules(cut_share=1.0)
 START, DUE, NOW = 336.0, 364.0, 350.0
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
@@ -39,11 +40,12 @@ def seen(
     at: float = NOW,
     rules: Rules = RULES,
     habits: Sequence[Given] = (),
+    calendar: Calendar = PLAIN,
     **dates: Any,
 ) -> ForecastBatch:
     running = container("now", dates.pop("start", START), dates.pop("due", DUE), **dates)
     history = ledger([*(habits or releases(missed=1)), (running, memberships)])
-    (batch,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], PLAIN)
+    (batch,) = forecast_batches(HistoryTables(history, rules), [history.index["now"]], [day(at)], calendar)
     return batch
 
 
@@ -56,9 +58,27 @@ def told(
     return {lever.kind: lever for lever in given}
 
 
-def after(batch: ForecastBatch, cut: int) -> float:
-    left = int(batch.open[0]) - cut
-    return float(batch.probability(np.array([left]), np.array([left + int(batch.done[0])]))[0])
+def after(batch: ForecastBatch, cut: int = 0, to: date | None = None) -> float:
+    left = batch.open - cut
+    due = batch.due if to is None else np.array([days(end_of_day(to, UTC))])
+    return float(batch.probability(left, left + batch.done, assumed=Assumptions(due=due))[0])
+
+
+def first_near_the_best(batch: ForecastBatch, planned: float = 28.0) -> date:
+    """The first day that reaches the target, or else comes near the latest one: three planned durations."""
+    due, latest = PLAIN.day_of(float(batch.due[0])), PLAIN.day_of(float(batch.start[0]) + 3 * planned)
+    assert due is not None
+    assert latest is not None
+    best = after(batch, to=latest)
+    goal = RULES.target if best >= RULES.target else max(best - LEAST_GAIN, after(batch) + LEAST_GAIN)
+    days_ahead = (due + timedelta(days=n) for n in range(1, 200))
+    return next(to for to in days_ahead if after(batch, to=to) >= goal)
+
+
+def day_of(lever: Lever) -> date:
+    to = lever.values["to"]
+    assert isinstance(to, date)
+    return to
 
 
 def test_the_cut_is_the_fewest_items_and_names_the_best_candidates() -> None:
@@ -66,8 +86,9 @@ def test_the_cut_is_the_fewest_items_and_names_the_best_candidates() -> None:
     cut = told(batch)[LeverKind.CUT]
     fewest = next(c for c in range(15) if after(batch, c) >= RULES.target)
     assert 1 < fewest < 14
-    assert cut.values == {"count": fewest, "of": 14}
-    assert cut.probability == pytest.approx(after(batch, fewest))
+    assert cut.probability == after(batch, fewest)
+    gain = round(after(batch, fewest) - after(batch), 4)
+    assert cut.values == {"count": fewest, "of": 14, "gain": gain, "is_enough": True}
     assert cut.items == NAMES[:fewest]
 
 
@@ -75,22 +96,18 @@ def test_the_scope_shrinks_with_the_cut() -> None:
     """With a tolerance a share of what is left may be open, so the whole scope matters too."""
     batch = seen([*closed(6), *[(START, None)] * 24], rules=Rules(cut_share=1.0, tolerance=0.1))
     assert batch.allowed_open(30) == 3
-    (count,), (reached,) = smallest_cut(batch, np.array([True]))
-    assert 0 < count == next(c for c in range(25) if after(batch, c) >= RULES.target)
-    assert reached == pytest.approx(after(batch, int(count)))
+    cut = told(batch)[LeverKind.CUT]
+    assert cut.values["count"] == next(c for c in range(25) if after(batch, c) >= RULES.target)
 
 
-def test_a_cut_that_is_not_wanted_is_none() -> None:
-    (count,), (p,) = smallest_cut(seen(), np.array([False]))
-    assert (count, p) == (0, pytest.approx(float(seen().probability()[0])))
-
-
-def test_a_cut_may_be_the_whole_share_and_no_more() -> None:
-    batch = seen()
-    fewest = told(batch)[LeverKind.CUT].values["count"]
-    assert isinstance(fewest, int)
-    assert LeverKind.CUT in told(seen(rules=Rules(cut_share=fewest / 14)))
-    assert LeverKind.CUT not in told(seen(rules=Rules(cut_share=(fewest - 0.5) / 14)))
+def test_where_the_share_is_not_enough_the_cut_is_the_least_that_comes_near_the_best() -> None:
+    batch = seen(rules=Rules(cut_share=0.5))
+    best = after(batch, 7)
+    assert best < RULES.target
+    cut = told(batch)[LeverKind.CUT]
+    count = next(c for c in range(8) if after(batch, c) >= best - LEAST_GAIN)
+    assert (cut.values["count"], cut.values["is_enough"]) == (count, False)
+    assert cut.probability == after(batch, count) >= after(batch) + LEAST_GAIN
 
 
 def test_nothing_is_offered_where_the_target_is_reached_or_nothing_is_open_or_dated() -> None:
@@ -102,35 +119,35 @@ def test_nothing_is_offered_where_the_target_is_reached_or_nothing_is_open_or_da
     assert levers(batch, np.array([0.1]), np.array([False]), [Attention()], lambda k: NAMES) == [()]
 
 
-def curve(batch: ForecastBatch, cut: int = 0) -> np.ndarray[Any, Any]:
-    left = batch.open - cut
-    return batch.completion(left, left + batch.done)
+@pytest.mark.parametrize(("at", "is_offered"), [(DUE - 3.01, True), (DUE - 2.99, False), (DUE, False)])
+def test_no_cut_in_the_last_days_where_an_item_that_leaves_is_carried_over(at: float, is_offered: bool) -> None:
+    assert (LeverKind.CUT in told(seen(at=at))) is is_offered
 
 
-def test_the_date_is_the_first_on_the_curve_then_on_to_the_usual_weekday() -> None:
-    batch = seen(due=DUE + 3)  # reached on a Wednesday
+def test_of_a_short_plan_the_last_quarter_is_the_last_days() -> None:
+    assert carry_over_days(np.array([28.0, 12.0, 8.0])).tolist() == [3.0, 3.0, 2.0]
+
+
+@pytest.mark.parametrize("count", [4, 14])
+def test_the_date_is_the_first_that_is_enough_then_on_to_the_usual_weekday(count: int) -> None:
+    batch = seen([*closed(6), *[(START, None)] * count], due=DUE + 3)
     move = told(batch)[LeverKind.MOVE]
-    (first,) = batch.moment_of(curve(batch), RULES.target)
-    usual = day(27.99).weekday()
-    to = next(n for n in range(7) if PLAIN.day_of(first + n).weekday() == usual)  # type: ignore[union-attr]
-    assert move.values == {"to": PLAIN.day_of(first + to), "capacity": False}
-    p = batch.probability_at(curve(batch), 0, first + to)
-    assert p > RULES.target + 0.01
-    assert move.probability == pytest.approx(p)
+    first, usual = first_near_the_best(batch, 31.0), day(27.99).weekday()
+    to = next(first + timedelta(days=n) for n in range(7) if (first + timedelta(days=n)).weekday() == usual)
+    assert day_of(move) == to
+    assert move.probability == after(batch, to=to)
+    due = PLAIN.day_of(float(batch.due[0]))
+    assert move.values["longer"] == round((to - due).days / 31, 3)  # type: ignore[operator]
+    assert move.values["capacity"] is False
+    assert move.values["is_enough"] is (after(batch, to=to) >= RULES.target) is (count == 4)
 
 
-def test_half_the_cut_comes_with_an_earlier_date() -> None:
-    batch = seen(due=DUE + 3)
-    found = told(batch)
-    cut, both = found[LeverKind.CUT].values["count"], found[LeverKind.BOTH]
-    assert isinstance(cut, int)
-    half = -(-cut // 2)
-    (first,) = batch.moment_of(curve(batch, half), RULES.target)
-    (later,) = batch.moment_of(curve(batch), RULES.target)
-    assert first < later
-    to = next(n for n in range(7) if PLAIN.day_of(first + n).weekday() == day(27.99).weekday())  # type: ignore[union-attr]
-    assert both.values["to"] == PLAIN.day_of(first + to)
-    assert (both.values["count"], both.values["of"], both.items) == (half, 14, NAMES[:half])
+def test_a_working_day_is_offered() -> None:
+    shut = Calendar(weekend=(), quiet_weeks=(), off=[day(DUE + n).date() for n in range(-1, 21)])
+    batch = seen(due=DUE + 3, calendar=shut)
+    to = day_of(told(batch)[LeverKind.MOVE])
+    assert shut.is_working_day(to)
+    assert to.weekday() == day(27.99).weekday()
 
 
 @pytest.mark.parametrize(
@@ -148,54 +165,56 @@ def test_a_weekday_is_usual_from_half_of_the_milestones_on(ends: list[float], us
         for n, ((c, given), end) in enumerate(zip(releases(missed=1), ends, strict=True))
     ]
     batch = seen(habits=habits, due=DUE + 3)
-    move = told(batch)[LeverKind.MOVE]
-    (first,) = batch.moment_of(curve(batch), RULES.target)
-    weekday = PLAIN.day_of(first).weekday() if usual is None else usual  # type: ignore[union-attr]
-    assert move.values["to"].weekday() == weekday  # type: ignore[union-attr]
+    first = first_near_the_best(batch, 31.0)
+    weekday = first.weekday() if usual is None else usual
+    assert day_of(told(batch)[LeverKind.MOVE]).weekday() == weekday
 
 
-def test_another_streams_weekday_is_nobodys_habit() -> None:
+def test_another_streams_weekday_is_no_habit_of_this_stream() -> None:
     batch = seen(stream="app/Other", due=DUE + 3)
     assert not batch.estimates.from_stream[0]
-    (first,) = batch.moment_of(curve(batch), RULES.target)
-    assert told(batch)[LeverKind.MOVE].values["to"] == PLAIN.day_of(first)
+    first = first_near_the_best(batch, 31.0)
+    assert day_of(told(batch)[LeverKind.MOVE]) == first
 
 
-def test_where_the_curve_ends_below_the_capacity_date_is_used() -> None:
-    """Its multiplier lies where a normal's 80 % lies between its 50 and its 85 %."""
-    never = [(c, [*given[:-3], *[(28.0 * n, None)] * 3]) for n, (c, given) in enumerate(releases(missed=0))]
-    batch = seen([*closed(2), *[(START, None)] * 4], habits=never)
-    assert not np.isfinite(batch.moment_of(curve(batch), RULES.target)[0])
-    move = told(batch)[LeverKind.MOVE]
-    middle, high, _ = RULES.multipliers
-    multiplier = middle + (high - middle) * norm.ppf(0.8) / norm.ppf(0.85)
-    assert middle < multiplier < high
-    items = batch.expected_items(batch.open)
-    stream = batch.tables.ledger.stream[batch.index]
-    at = capacity_moments(batch.tables, stream, items, batch.at, PLAIN, np.array([multiplier]))[0, 0]
-    to = move.values["to"]
-    assert move.values["capacity"] is True
-    assert move.probability == RULES.target
-    assert 0 <= (to - PLAIN.day_of(at)).days < 7  # type: ignore[operator,union-attr]
-    assert to.weekday() == day(27.99).weekday()  # type: ignore[union-attr]
+def test_cut_and_date_come_together_only_where_both_gain_over_each_alone() -> None:
+    for count in (6, 10, 14, 20, 40, 80):
+        batch = seen([*closed(2), *[(START, None)] * count], rules=Rules(cut_share=0.6))
+        found, base = told(batch), after(batch)
+        cut, move, both = (found.get(kind) for kind in (LeverKind.CUT, LeverKind.MOVE, LeverKind.BOTH))
+        if both is None:
+            continue
+        assert move is not None
+        assert both.values["to"] == move.values["to"]
+        items = both.values["count"]
+        assert isinstance(items, int)
+        assert both.probability == after(batch, items, day_of(both))
+        alone = max(lever.probability or base for lever in (cut, move) if lever is not None)
+        assert both.probability >= max(alone, after(batch, items)) + LEAST_GAIN - 1e-12
+        assert both.items == NAMES[:items]
 
 
-def test_no_date_beyond_the_horizon() -> None:
-    batch = seen([*closed(2), *[(START, None)] * 400])
-    assert LeverKind.MOVE not in told(batch)
+def test_a_lever_gains_five_points_or_is_left_out() -> None:
+    for at in np.linspace(START + 2, DUE + 2, 12):
+        for count in (3, 8, 20, 60):
+            batch = seen([*closed(2), *[(START, None)] * count], at=float(at), rules=Rules())
+            base = float(np.nan_to_num(batch.probability()[0]))
+            for lever in told(batch).values():
+                assert lever.probability is None or lever.probability >= base + LEAST_GAIN
 
 
-def test_freezing_is_offered_from_one_point_on() -> None:
-    growing = [
-        (c, [*given, *[(28.0 * n + 20, 28.0 * n + 27.0)] * 6]) for n, (c, given) in enumerate(releases(missed=1))
-    ]
-    batch = seen([*closed(6), *[(START, None)] * 8], habits=growing)
+def growing() -> list[Given]:
+    """Releases that six items join each, late, and are closed in time."""
+    return [(c, [*given, *[(28.0 * n + 20, 28.0 * n + 27.0)] * 6]) for n, (c, given) in enumerate(releases(missed=1))]
+
+
+def test_freezing_is_named_without_a_figure_where_items_usually_join() -> None:
+    batch = seen([*closed(6), *[(START, None)] * 8], habits=growing())
     (frozen,) = batch.probability(assumed=Assumptions(frozen=True))
+    assert frozen - after(batch) >= LEAST_GAIN
     freeze = told(batch)[LeverKind.FREEZE]
-    assert freeze.probability == pytest.approx(frozen)
-    assert (dict(freeze.values), freeze.items) == ({}, ())
-    assert LeverKind.FREEZE in told(batch, published=float(frozen) - 0.0101)
-    assert LeverKind.FREEZE not in told(batch, published=float(frozen) - 0.0099)
+    assert (freeze.probability, dict(freeze.values), freeze.items) == (None, {}, ())
+    assert LeverKind.FREEZE not in told(seen([*closed(6), *[(START, None)] * 8]))
 
 
 def test_the_pace_is_what_is_left_over_the_weeks_that_are_left() -> None:
@@ -225,4 +244,11 @@ def test_owners_are_asked_for_by_name() -> None:
 def test_past_the_due_date_only_the_date_can_move() -> None:
     batch = seen(at=DUE + 1)
     assert days(day(DUE + 1)) > batch.due[0]
-    assert set(told(batch, published=0.02)) <= {LeverKind.MOVE}
+    assert set(told(batch, published=float("nan"))) <= {LeverKind.MOVE, LeverKind.BOTH}
+
+
+def test_past_the_due_date_a_move_is_to_a_day_after_today() -> None:
+    batch = seen(at=DUE + 1.5)
+    move = told(batch, published=float("nan"))[LeverKind.MOVE]
+    assert day_of(move) > day(DUE + 1.5).date()
+    assert move.probability == after(batch, to=day_of(move))
