@@ -21,7 +21,7 @@ from sync.tracker.protocol import Page
 from tests.memory_tracker import MemoryConnector, MemoryTracker
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
-RULES = Rules(paths=200)
+RULES = Rules()
 PAST = 8
 
 

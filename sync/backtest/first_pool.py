@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from sync.backtest.first_simulation import THROUGHPUT_DRIFT, StreamEvents, simulated_probability
 from sync.forecast.history_tables import HistoryTables, SortedEvents
-from sync.forecast.stats import allowed_open, expit, logit
-from sync.forecast.survival import beta_binomial
+from sync.forecast.stats import allowed_open, expit, log_gamma, logit
 from sync.history.calendar import Calendar
 
 __all__ = ["FirstPool", "FirstPoolAnswers"]
@@ -115,7 +114,7 @@ class FirstPool:
         growth = (sums[:, :, _Sum.JOINING] + GROWTH_JOINED) / (sums[:, :, _Sum.OPEN] + GROWTH_OPEN)
         size = np.rint(remaining[:, None] * (1 + growth))
         left_over = allowed_open(total[:, None] + size - remaining[:, None], self.tolerance)
-        survival = logit(_clip(beta_binomial(size, left_over, q, _dispersion(q, sums))))
+        survival = logit(_clip(_beta_binomial(size, left_over, q, _dispersion(q, sums))))
         hit_rate = (sums[:, :, _Sum.HITS] + REFERENCE_WEIGHT * b0) / (sums[:, :, _Sum.UNFINISHED] + REFERENCE_WEIGHT)
         reference = logit(_clip(hit_rate))
         need = remaining - self.tolerance * total
@@ -238,3 +237,21 @@ def _at_phase(values: Floats, phase: Floats) -> Floats:
 def _clip(p: Floats) -> Floats:
     clipped: Floats = np.clip(p, CLIP, 1 - CLIP)
     return clipped
+
+
+def _beta_binomial(size: Floats, left_over: Floats, q: Floats, rho: Floats) -> Floats:
+    """Return P(at most ``left_over`` of ``size`` items are not gone), with mean share gone ``q`` and spread ``rho``.
+
+    All arguments broadcast; ``size`` and ``left_over`` are whole numbers >= 0.
+    """
+    size, left_over, q, rho = np.broadcast_arrays(size, left_over, q, rho)
+    pull = 1.0 / rho - 1.0
+    a, b = q * pull, (1 - q) * pull  # items gone, items left over
+    term = log_gamma(a + size) + log_gamma(a + b) - log_gamma(a + b + size) - log_gamma(a)
+    total = term.copy()
+    for k in range(int(left_over.max(initial=0))):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.log((size - k) / (k + 1)) + np.log((k + b) / (size - k - 1 + a))
+        term = np.where(k < np.minimum(left_over, size), term + step, -np.inf)
+        total = np.logaddexp(total, term)
+    return np.where(left_over >= size, 1.0, np.minimum(np.exp(total), 1.0))

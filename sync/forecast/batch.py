@@ -1,8 +1,7 @@
 """Batches of containers as of a moment, with their probability, completion curve and what-if answers.
 
-A `ForecastBatch` computes counts, history estimates, sample and simulated paths of all its containers once. Each
-question then costs a few array operations for the whole batch. `sync.forecast.pooled` documents what is pooled, and the
-envelope.
+A `ForecastBatch` counts, and compares all its containers with their members, once. Each question then costs a few array
+operations for the whole batch. `sync.forecast.pooled` documents what is pooled, and the envelope.
 """
 
 from __future__ import annotations
@@ -10,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sync.forecast.history_tables import DUE, LONGEST, PHASES, TIMES, HistoryTables
-from sync.forecast.simulation import Sample, SimulatedPaths, sample, simulate
+from sync.forecast.clock import PlanClocks, clocked_logit
+from sync.forecast.experience import Experience
+from sync.forecast.history_tables import DUE, GRID, LONGEST, NODES, TIMES, HistoryTables
+from sync.forecast.leftover import LeftoverMixture, UsualShares, usual_shares_left
+from sync.forecast.members import Members, column_of, counts_at_nodes, counts_until, members_of
+from sync.forecast.pace import share_of_stream, usual_gap
 from sync.forecast.stats import allowed_open, expit, logit
-from sync.forecast.survival import (
-    AfterDueEstimates,
-    PhaseEstimates,
-    after_due_estimates,
-    beta_binomial,
-    phase_estimates,
-)
 from sync.forecast.throughput import capacity_moments, closures_by_week
+from sync.forecast.votes import Votes
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 
@@ -36,15 +35,20 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BATCH_SIZE = 256
-"""Containers whose paths are in memory at once."""
+"""Containers whose members are in memory at once."""
+
+END_RUSH = 4.0
+"""Before the due date, the probability of being done by a time grows with this power of the share of the way to it."""
+
+_ROUNDING = 1e-9
 
 
 class Assumptions(Struct, frozen=True):
     """Inputs of a what-if question that replace the present ones; None: the present one.
 
     ``due[t]``: another due moment (days since 1970 UTC). ``days_to_due[t]``: other days of usual work until then.
-    ``hit_rate``: another hit rate of the reference class. ``frozen``: no further scope. ``elapsed``: days that have
-    passed in which nothing happened.
+    ``hit_rate``: another vote of the reference class. ``frozen``: no further scope. ``elapsed``: days that have passed
+    in which nothing happened.
     """
 
     due: Floats | None = None
@@ -60,14 +64,18 @@ PRESENT = Assumptions()
 def forecast_batches(
     tables: HistoryTables, indices: Sequence[int], at: Sequence[datetime], calendar: Calendar, size: int = BATCH_SIZE
 ) -> Iterator[ForecastBatch]:
-    """Yield the containers at positions ``indices``, each as of its ``at`` (UTC), in batches of ``size``.
-
-    The simulated paths of a batch take most of the memory, and are freed with it.
-    """
+    """Yield the containers at positions ``indices``, each as of its ``at`` (UTC), in batches of ``size``."""
     index = np.array(indices, dtype=np.int64)
     moments = np.array([days(moment) for moment in at], dtype=np.float64)
     for low in range(0, len(index), size):
         yield ForecastBatch(tables, index[low : low + size], moments[low : low + size], calendar)
+
+
+class _Answers:
+    """Last answers of a batch, each with its question: the curves of plans, and a part of the batch."""
+
+    plan: tuple[tuple[bytes, bytes], Floats] | None = None
+    part: tuple[Ints, ForecastBatch] | None = None
 
 
 class ForecastBatch:
@@ -75,9 +83,8 @@ class ForecastBatch:
 
     ``open``, ``done``: int64[t] items now. ``added``, ``added_week``: of the items in scope now, those that joined
     after the start, and in the last 7 days. ``has_dates``: start and due date make sense. ``phase``: share of the
-    planned time gone, may be above 1. ``days_to_due``: days of usual work until the due date. ``is_running``: has
-    dates, not closed, and with open items; only these are simulated. ``closures_by_week``: the stream's closures per
-    week, newest first.
+    planned time gone, may be above 1. ``days_to_due``: days of usual work until the due date. ``members``: the earlier
+    milestones that each is compared with. ``closures_by_week``: the stream's closures per week, newest first.
     """
 
     def __init__(self, tables: HistoryTables, index: Ints, at: Floats, calendar: Calendar) -> None:
@@ -88,15 +95,15 @@ class ForecastBatch:
         self.has_dates: Bools = tables.has_dates[index] & (np.abs(self.due - at) <= LONGEST)
         self.length: Floats = np.where(self.has_dates, tables.length[index], 1.0)
         self.phase: Floats = np.where(self.has_dates, (at - self.start) / self.length, 0.5)
+        self.clocks = PlanClocks.of(ledger, index, at)
+        self.answers = _Answers()
         self._count()
-        self.estimates: PhaseEstimates = phase_estimates(tables, index, at)
-        self.after_due: AfterDueEstimates = after_due_estimates(tables, index, at, self.phase, self.estimates)
+        self.members: Members = members_of(tables, index, at)
+        self.votes = Votes(counts_at_nodes(tables, self.members), self.members, NODES, self.rules)
         self.days_to_due: Floats = self.days_ahead(self.due)
+        self._phase_now: Floats = self.phase_of(at, self.days_to_due)
         self.closures_by_week: Ints = closures_by_week(tables, ledger.stream[index], at)
-        self.is_running: Bools = self.has_dates & (self.open > 0) & (ledger.ended[index] > at)
-        self.samples: list[Sample] = sample(tables, index, at, calendar, self.is_running)
-        self.reach: Floats = self._reach()
-        self.paths: SimulatedPaths = self._simulate()
+        self.experience = Experience(tables, self.members, ledger.stream[index], at)
 
     def _count(self) -> None:
         ledger, tables = self.tables.ledger, self.tables
@@ -113,23 +120,20 @@ class ForecastBatch:
             )
         self.open, self.done, self.added, self.added_week = counts.T
 
-    def _reach(self) -> Floats:
-        """Return how far ahead reasons ask, in days: to the due date, the first due date, and with no day off."""
-        to_baseline = self.days_ahead(self.tables.ledger.first_due[self.index])
-        all_days = np.where(self.has_dates, np.clip(self.due - self.at, 0, None), 0.0)
-        return np.maximum(np.maximum(self.days_to_due, to_baseline), all_days)
-
-    def _simulate(self) -> SimulatedPaths:
-        containers = self.tables.ledger.containers
-        times = np.where(self.has_dates[:, None], self.start[:, None] + self.length[:, None] * TIMES, np.nan)
-        ahead = np.stack([self.days_ahead(times[:, x]) for x in range(len(TIMES))], axis=1)
-        ids = [containers[int(i)].id for i in self.index]
-        return simulate(ids, self.samples, self.days_to_due, ahead, self.reach, self.rules)
-
     def days_ahead(self, due: Floats, now: Floats | None = None) -> Floats:
         """Return the days of usual work from ``now`` (None: ``at``) until ``due[t]``; 0 where it is past or NaN."""
         now = self.at if now is None else now
         return self.calendar.work_between(now, np.where(np.isnan(due), now, np.maximum(due, now)))
+
+    def phase_of(self, now: Floats, days_to_due: Floats) -> Floats:
+        """Return the phase to compare at: the share of its days that have passed ``now``, up to 1.
+
+        Of the days ahead only those of usual work count, so that holidays before the due date make it later.
+        """
+        passed = np.maximum(np.where(self.has_dates, now - self.start, 0.0), 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            phase: Floats = np.where(days_to_due > 0, passed / (passed + days_to_due), 1.0)
+        return phase
 
     # --- probability ------------------------------------------------------------------------------------------------
 
@@ -145,68 +149,88 @@ class ForecastBatch:
         """Return P(done by due) of each container: float64[t], NaN where dates make no sense.
 
         ``remaining[t]`` open items and ``total[t]`` of scope replace those of now, ``assumed`` the other inputs.
-        ``envelope=False`` gives the pool before its monotone envelope. After the due moment a milestone is met or
-        missed; ``decided=False`` gives what could be expected just before it.
+        ``envelope=False`` gives the pool before its monotone envelope and the bound by experience. After the due moment
+        a milestone is met or missed; ``decided=False`` gives what could be expected just before it.
         """
         now_open, total = self._scope(remaining, total)
         now, due = self.at + assumed.elapsed, self.due if assumed.due is None else assumed.due
-        with np.errstate(divide="ignore", invalid="ignore"):
-            phase = np.where(due > self.start, (now - self.start) / (due - self.start), 1.0)
-        until = self.days_ahead(due, now) if assumed.days_to_due is None else assumed.days_to_due
-        hit_rate = self.estimates.hit_rate if assumed.hit_rate is None else np.array(assumed.hit_rate)
-        history = self.weights[0][:, None] * logit(self.survival(now_open, total, frozen=assumed.frozen))
-        history += self.weights[1][:, None] * logit(self._clip(hit_rate))
+        logits = self._own_logit(now_open, total, due, assumed, envelope=envelope)
+        need = now_open - allowed_open(total, self.rules.tolerance)
         if envelope:
-            low = np.minimum.accumulate(history, axis=1)
-            high = np.maximum.accumulate(history[:, ::-1], axis=1)[:, ::-1]
-            history = (low + high) / 2
-        simulated = self.simulation(now_open, total, until, frozen=assumed.frozen, envelope=envelope)
-        pooled = expit(self.at_phase(history, phase) + self.weights[2] * logit(simulated))
+            logits = self._clocked(logits, now_open, total, due, assumed)
+        pooled = expit(logits)
+        if envelope:
+            pooled = self.experience.bound(pooled, need, np.where(self.has_dates, due - now, 0.0))
         if decided:
-            is_met = now_open <= allowed_open(total, self.rules.tolerance)
-            pooled = np.where(now > due, np.where(is_met, 1 - self.clip, self.clip), pooled)
+            pooled = np.where(now > due, np.where(need <= 0, 1 - self.clip, self.clip), pooled)
         return np.where(self.has_dates, pooled, np.nan)
+
+    def _own_logit(
+        self, remaining: Floats, total: Floats, due: Floats, assumed: Assumptions, *, envelope: bool = True
+    ) -> Floats:
+        """Return the pool's logit P of a milestone that was always due at ``due[t]``: float64[t]."""
+        now = self.at + assumed.elapsed
+        until = self.days_ahead(due, now) if assumed.days_to_due is None else assumed.days_to_due
+        nodes = self._pool(remaining, total, assumed)
+        if envelope:
+            need = remaining - allowed_open(total, self.rules.tolerance)
+            nodes = np.where((need > 0)[:, None], _envelope(nodes), nodes)  # what is finished may rise with time
+        return self.at_phase(nodes, self.phase_of(now, until))
+
+    def _clocked(self, own: Floats, remaining: Floats, total: Floats, due: Floats, assumed: Assumptions) -> Floats:
+        """Return the log-odds ``own`` of a milestone that was always due then, by the clock of the plan that moved."""
+        rows = np.flatnonzero(self.has_dates & (due > self.clocks.plan_due))
+        if len(rows) == 0:
+            return own
+        moved = self._part(rows)
+        plan = moved.plan_logit(moved.clocks.plan_due, due[rows], remaining[rows], total[rows], assumed)
+        clocked = own.copy()
+        clocked[rows] = clocked_logit(own[rows], plan, moved.clocks, due[rows], moved.at + assumed.elapsed)
+        return clocked
+
+    def _part(self, rows: Ints) -> ForecastBatch:
+        """Return the containers at ``rows`` as a batch. The last one is kept."""
+        if len(rows) == len(self.index):
+            return self
+        if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
+            part = ForecastBatch(self.tables, self.index[rows], self.at[rows], self.calendar).with_clip(self.clip)
+            self.answers.part = rows, part
+        return self.answers.part[1]
+
+    def _pool(self, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT) -> Floats:
+        """Return the pooled log-odds at each of `NODES`: float64[t, g]."""
+        rules = self.rules
+        survival, reference, closures = self._votes(remaining, total, assumed)
+        pool: Floats = (
+            rules.weight_survival * logit(survival)
+            + rules.weight_reference * logit(reference)
+            + rules.weight_closures * logit(closures)
+        )
+        return pool
+
+    def _votes(self, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT) -> tuple[Floats, Floats, Floats]:
+        """Return the clipped votes of survival, reference class and closures at each of `NODES`: float64[t, g] each."""
+        arrivals = self.votes.arrivals(remaining, total)
+        if assumed.frozen:
+            arrivals = np.zeros_like(arrivals)
+        reference = self.votes.reference(remaining, total)
+        if assumed.hit_rate is not None:
+            reference = np.full_like(reference, assumed.hit_rate)
+        return (
+            self._clip(self.votes.survival(remaining, total, arrivals)),
+            self._clip(reference),
+            self._clip(self.votes.closures(remaining, total, arrivals)),
+        )
 
     def _scope(self, remaining: Floats | Ints | None, total: Floats | Ints | None) -> tuple[Floats, Floats]:
         now_open = np.asarray(self.open if remaining is None else remaining, dtype=np.float64)
         return now_open, np.asarray(now_open + self.done if total is None else total, dtype=np.float64)
 
-    @property
-    def weights(self) -> tuple[Floats, Floats, Floats]:
-        """Return the weights of survival, reference class and simulation: float64[t] each."""
-        rules, is_sampled = self.rules, self.paths.is_sampled
-        return (
-            np.where(is_sampled, rules.weight_survival, rules.weight_survival_alone),
-            np.where(is_sampled, rules.weight_reference, rules.weight_reference_alone),
-            np.where(is_sampled, rules.weight_simulation, 0.0),
-        )
-
-    def survival(self, remaining: Floats, total: Floats, *, frozen: bool = False) -> Floats:
-        """Return item survival's clipped P(done by due) at every phase: float64[t, g]."""
-        growth = np.zeros_like(self.estimates.growth) if frozen else self.estimates.growth
-        size, left_over = self._with_growth(remaining[:, None], total[:, None], growth)
-        return self._clip(beta_binomial(size, left_over, self.estimates.q, self.estimates.rho))
-
-    def simulation(
-        self, remaining: Floats, total: Floats, ahead: Floats, *, frozen: bool = False, envelope: bool = True
-    ) -> Floats:
-        """Return the simulation's clipped P(done within ``ahead[t]`` days of usual work); .5 without a sample."""
-        need = remaining - self.rules.tolerance * total
-        if np.any(ahead > self.reach):  # the same paths, longer
-            self.reach = np.maximum(self.reach, ahead)
-            self.paths = self._simulate()
-        p = self._clip(self.paths.probability(need, ahead, arrivals=not frozen, envelope=envelope))
-        return np.where(self.paths.is_sampled, p, 0.5)
-
-    def _with_growth(self, remaining: Floats, total: Floats, growth: Floats) -> tuple[Floats, Floats]:
-        """Return the open items with those expected to join, and how many of them may be left over."""
-        size = np.rint(remaining * (1 + growth))
-        return size, allowed_open(total + size - remaining, self.rules.tolerance)
-
     def with_clip(self, clip: float) -> ForecastBatch:
         """Return the same batch with its components clipped to [clip, 1 - clip], as reasons need it."""
         other = copy(self)
         other.clip = clip
+        other.answers = _Answers()
         return other
 
     def allowed_open(self, total: int) -> int:
@@ -218,22 +242,47 @@ class ForecastBatch:
         return clipped
 
     def at_phase(self, values: Floats, phase: Floats | None = None) -> Floats:
-        """Return ``values[t, g]`` at each container's phase (or at ``phase[t]``), linear between the grid's phases."""
-        phase = self.phase if phase is None else phase
-        phase = np.clip(phase, self.rules.phase_clip, 1 - self.rules.phase_clip)
-        upper = np.clip(np.searchsorted(PHASES, phase), 1, DUE - 1)
-        part = np.clip((phase - PHASES[upper - 1]) / (PHASES[upper] - PHASES[upper - 1]), 0.0, 1.0)
-        row = np.arange(len(phase))
-        at_phase: Floats = values[row, upper - 1] * (1 - part) + values[row, upper] * part
+        """Return ``values[t, g, ...]`` at each container's phase (or at ``phase[t]``), linear between `NODES`."""
+        low, part = self._between_nodes(self._phase_now if phase is None else phase)
+        row = np.arange(len(low))
+        part = part.reshape(-1, *[1] * (values.ndim - 2))
+        at_phase: Floats = values[row, low] * (1 - part) + values[row, low + 1] * part
         return at_phase
 
+    def _between_nodes(self, phase: Floats) -> tuple[Ints, Floats]:
+        """Return the node before each phase, and the part of the way from it to the next one."""
+        phase = np.clip(phase, self.rules.phase_clip, 1 - self.rules.phase_clip)
+        low = np.clip(np.searchsorted(NODES, phase), 1, DUE - 1) - 1
+        return low, np.clip((phase - NODES[low]) / (NODES[low + 1] - NODES[low]), 0.0, 1.0)
+
     def components(self) -> tuple[Floats, Floats, Floats]:
-        """Return survival, reference class and simulation as they are pooled, before any envelope: float64[t] each."""
-        now_open, total = self._scope(None, None)
-        survival = expit(self.at_phase(logit(self.survival(now_open, total))))
-        reference = expit(self.at_phase(logit(self._clip(self.estimates.hit_rate))))
-        simulated = self.simulation(now_open, total, self.days_to_due, envelope=False)
-        return survival, reference, np.where(self.paths.is_sampled, simulated, np.nan)
+        """Return the votes of survival, reference class and closures at the phase, before any envelope: float64[t]."""
+        survival, reference, closures = (
+            expit(self.at_phase(logit(vote))) for vote in self._votes(*self._scope(None, None))
+        )
+        return survival, reference, closures
+
+    # --- left over --------------------------------------------------------------------------------------------------
+
+    def leftover(self, remaining: Floats | Ints | None = None, total: Floats | Ints | None = None) -> LeftoverMixture:
+        """Return the distribution of the number of items left over at the due date."""
+        now_open, total = self._scope(remaining, total)
+        share, arrivals = (
+            self.at_phase(column.swapaxes(1, 2)) for column in (self.votes.share, self.votes.arrivals(now_open, total))
+        )
+        weight = self.members.weight
+        return LeftoverMixture(np.rint(now_open[:, None] + arrivals), share, weight, self.rules.leftover_items)
+
+    @cached_property
+    def usual_shares(self) -> UsualShares:
+        """Shares that the representative members usually left over."""
+        return usual_shares_left(self.tables, self.members)
+
+    def usual_probability(self) -> Floats:
+        """Return P(no more items are left over than usual in the series): float64[t], NaN without members."""
+        mixture, share = self.leftover(), self.usual_shares.share[:, None]
+        left = np.floor(share * (self.done[:, None] + mixture.items) + _ROUNDING)
+        return np.where(np.isnan(self.usual_shares.share), np.nan, mixture.probability(np.nan_to_num(left)))
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
@@ -244,45 +293,117 @@ class ForecastBatch:
         sensible dates have NaN.
         """
         now_open, total = self._scope(remaining, total)
-        size, left_over = self._with_growth(now_open, total, self.after_due.growth)
-        survival = beta_binomial(size[:, None], left_over[:, None], self.after_due.q, self.after_due.rho[:, None])
-        simulated = self.paths.curve(now_open - self.rules.tolerance * total)
-        weights = [weight[:, None] for weight in self.weights]
-        pooled = expit(
-            weights[0] * logit(self._clip(survival))
-            + weights[1] * logit(self._clip(self.after_due.hit_rate))
-            + weights[2] * logit(self._clip(simulated))
-        )
-        pooled[:, 0] = self.probability(now_open, total)
+        before, after = (self._curve_logit(votes, now_open, total) for votes in self._votes_around)
+        part = self._between_nodes(self._phase_now)[1][:, None]
+        curve = expit(before * (1 - part) + after * part)
+        need = now_open - allowed_open(total, self.rules.tolerance)
+        for x in range(1, len(TIMES)):
+            until = np.where(self.has_dates, self.start + self.length * TIMES[x] - self.at, 0.0)
+            curve[:, x] = self.experience.bound(curve[:, x], need, until)
+        curve[:, 0] = self.probability(now_open, total)
         # before the due date has passed, no later time may be below the published probability
-        curve = np.where(self.phase[:, None] < TIMES, np.maximum.accumulate(pooled, axis=1), 0.0)
+        curve = np.where(self.phase[:, None] < TIMES, np.maximum.accumulate(curve, axis=1), 0.0)
         curve = np.maximum.accumulate(curve, axis=1)
         return np.where(self.has_dates[:, None], curve, np.nan)
 
+    @cached_property
+    def _votes_around(self) -> tuple[Votes, Votes]:
+        """Votes for `TIMES` from the nodes before and after the phase; after the due date from the last time passed."""
+        low, _ = self._between_nodes(self._phase_now)
+        late = column_of(self.phase)
+        columns = (np.where(self.phase < 1.0, low, late), np.where(self.phase < 1.0, low + 1, late))
+        before, after = (self._votes_from(column) for column in columns)
+        return before, after
+
+    def _votes_from(self, column: Ints) -> Votes:
+        """Return the votes for `TIMES` by what the members had at the grid's ``column[t]``."""
+        counts = counts_until(self.tables, self.members, column, self.at)
+        return Votes(counts, self.members, np.minimum(GRID[column], 1.0)[:, None], self.rules)
+
+    def _curve_logit(self, votes: Votes, remaining: Floats, total: Floats) -> Floats:
+        survival = votes.survival(remaining, total, votes.arrivals(remaining, total))
+        pool: Floats = self.rules.weight_survival_dates * logit(self._clip(survival))
+        pool += self.rules.weight_reference_dates * logit(self._clip(votes.reference(remaining, total)))
+        return pool
+
+    def plan_logit(
+        self, plan_due: Floats, due: Floats, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT
+    ) -> Floats:
+        """Return logit P(done by ``due[t]``) on the completion curve of the plan that was due at ``plan_due[t]``.
+
+        The plan's phase is that of the moment, at most .98, with the monotone envelope over phases: time without
+        closures never raises it. Beyond three planned durations the curve is flat. NaN where the plan had no sensible
+        dates. Before any bound by experience.
+        """
+        assumed = replace(assumed, due=None, days_to_due=None)
+        now, length = self.at + assumed.elapsed, plan_due - self.start
+        phase = self.phase_of(now, self.days_ahead(plan_due, now))
+        curve = self.at_phase(_envelope(self._plan_nodes(remaining, total)), phase)
+        curve[:, 0] = self._own_logit(remaining, total, plan_due, assumed)
+        curve = np.maximum.accumulate(curve, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            time = np.clip((due - self.start) / length, TIMES[0], TIMES[-1])
+        place = np.clip(np.searchsorted(TIMES, np.nan_to_num(time, nan=1.0)), 1, len(TIMES) - 1)
+        part, row = (time - TIMES[place - 1]) / (TIMES[place] - TIMES[place - 1]), np.arange(len(time))
+        p = expit(curve)
+        return np.where(length > 0, logit(p[row, place - 1] * (1 - part) + p[row, place] * part), np.nan)
+
+    def _plan_nodes(self, remaining: Floats, total: Floats) -> Floats:
+        """Return the curve's log-odds from each of `NODES`: float64[t, g, x]. The last answer is kept."""
+        key = (remaining.tobytes(), total.tobytes())
+        if self.answers.plan is None or self.answers.plan[0] != key:
+            nodes = np.stack([self._curve_logit(votes, remaining, total) for votes in self._votes_by_node], axis=1)
+            self.answers.plan = key, nodes
+        return self.answers.plan[1]
+
+    @cached_property
+    def _votes_by_node(self) -> list[Votes]:
+        return [self._votes_from(np.full(len(self.index), node)) for node in range(DUE)]
+
     def moment_of(self, curve: Floats, level: float) -> Floats:
-        """Return the moment (days since 1970 UTC) at which each curve reaches ``level``; infinite if it does not."""
+        """Return the moment (days since 1970 UTC) at which each curve reaches ``level``; infinite if it does not.
+
+        Before the due date the curve grows with a power of the time (`END_RUSH`), after it linearly between `TIMES`.
+        """
         row = np.arange(len(curve))
         x = np.argmax(curve >= level, axis=1)
         is_reached = self.has_dates & (curve[row, x] >= level)
+        is_rush = (x == 0) & (self.phase < 1.0)
         time_before = np.where(x > 0, TIMES[x - 1], -np.inf)
         from_time = np.maximum(time_before, self.phase)
         from_p = np.where(time_before > self.phase, curve[row, x - 1], 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            part = (level - from_p) / (curve[row, x] - from_p)
+            part = np.where(
+                is_rush, (level / curve[row, x]) ** (1 / END_RUSH), (level - from_p) / (curve[row, x] - from_p)
+            )
             moment: Floats = self.start + self.length * (from_time + part * (TIMES[x] - from_time))
         return np.where(is_reached, moment, np.inf)
 
+    def points(self, curve: Floats, k: int) -> tuple[Floats, Floats]:
+        """Return the k-th container's curve from now on as moments (days since 1970 UTC) and probabilities.
+
+        Linear between these points it is what `moment_of` reads, to a thousandth.
+        """
+        phase, ahead = self.phase[k], self.phase[k] < TIMES
+        times, p = TIMES[ahead], curve[k][ahead]
+        if ahead.all():
+            rush = np.linspace(0.0, 1.0, 41)[1:-1]
+            times = np.concatenate([phase + rush * (1.0 - phase), times])
+            p = np.concatenate([p[0] * rush**END_RUSH, p])
+        moments = self.start[k] + self.length[k] * times
+        return np.concatenate([[self.at[k]], moments]), np.concatenate([[0.0], p])
+
     def probability_at(self, curve: Floats, k: int, moment: float) -> float:
-        """Return the k-th container's curve at ``moment`` (days since 1970 UTC), linear between `TIMES`."""
-        relative = (moment - self.start[k]) / self.length[k]
-        ahead = self.phase[k] < TIMES
-        times = np.concatenate([[self.phase[k]], TIMES[ahead]])
-        return float(np.interp(relative, times, np.concatenate([[0.0], curve[k][ahead]])))
+        """Return the k-th container's curve at ``moment`` (days since 1970 UTC)."""
+        return float(np.interp(moment, *self.points(curve, k)))
 
     def expected_items(self, remaining: Floats | Ints) -> Floats:
         """Return ``remaining[t]`` open items with those expected to join until the due date."""
-        growth = np.where(self.has_dates, self.after_due.growth, 0.0)
-        items: Floats = np.rint(remaining * (1 + growth))
+        now_open, total = self._scope(remaining, None)
+        arrivals = self.at_phase(self.votes.arrivals(now_open, total).swapaxes(1, 2))
+        weight = self.members.weight * (self.phase < 1.0)[:, None]
+        joining = (weight * arrivals).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
+        items: Floats = np.rint(now_open + np.where(self.has_dates, joining, 0.0))
         return items
 
     def capacity(self) -> Floats:
@@ -293,6 +414,16 @@ class ForecastBatch:
         items, stream = self.expected_items(self.open), self.tables.ledger.stream[self.index]
         return capacity_moments(self.tables, stream, items, self.at, self.calendar)
 
+    def representative_sums(self, table: Ints) -> Floats:
+        """Return a table's sums over the representative members, at each of `NODES`: float64[t, g]."""
+        member = np.maximum(self.members.index, 0)
+        sums: Floats = (table[member, :DUE] * self.members.is_representative[:, :, None]).sum(axis=1).astype(np.float64)
+        return sums
+
+    def share_of_stream(self) -> Floats:
+        """Return the part of the stream's closures since the start that were the container's: float64[t]."""
+        return share_of_stream(self.tables, self.index, self.at)
+
     def silence(self) -> tuple[Floats, Floats]:
         """Return the days of usual work since each container's last closure (or start), and its usual gap: float64[t].
 
@@ -300,11 +431,8 @@ class ForecastBatch:
         infinite where the stream closes nothing.
         """
         last = np.array([self._last_closure(k) for k in range(len(self.index))])
-        usual = np.full(len(last), np.inf)
-        for k, sampled in enumerate(self.samples):
-            if sampled.out_per_day is not None and sampled.out_per_day.any():
-                usual[k] = len(sampled.out_per_day) / np.count_nonzero(sampled.out_per_day) / sampled.share
-        return self.calendar.work_between(last, self.at), usual
+        gap = usual_gap(self.tables, self.index, self.at) / self.share_of_stream()
+        return self.calendar.work_between(last, self.at), gap
 
     def _last_closure(self, k: int) -> float:
         closed = self.tables.ledger.closed[self.tables.ledger.rows(int(self.index[k]))]
@@ -320,3 +448,11 @@ class ForecastBatch:
         """
         planned = np.maximum(self.start + 3 * self.length, self.at + self.length)
         return np.where(self.has_dates, planned, self.at + 3 * 7.0 * self.rules.capacity_weeks)
+
+
+def _envelope(logits: Floats) -> Floats:
+    """Return log-odds that never rise with the phase (axis 1): the mean of the nearest below and above."""
+    low = np.minimum.accumulate(logits, axis=1)
+    high = np.maximum.accumulate(logits[:, ::-1], axis=1)[:, ::-1]
+    envelope: Floats = (low + high) / 2
+    return envelope

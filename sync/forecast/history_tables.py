@@ -4,13 +4,11 @@ Each membership row has at most one open time, [joined, open_until). It ends whe
 container or is closed as removed. In each case the item is not among those left over at the due date, which is what
 forecasts are scored on. A reopening begins a new row, so it counts as an arrival.
 
-The counts are tables over a fixed grid of relative times. The forecast of a container at any moment uses differences of
-running sums, whose cost does not depend on the length of the history.
+The counts are tables over a fixed grid of relative times. The forecast of a container at any moment reads those of the
+earlier containers that it is compared with, whose number does not depend on the length of the history.
 """
 
 from __future__ import annotations
-
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,42 +17,22 @@ from sync.forecast.parameters import Rules
 from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger
 
-__all__ = ["DUE", "GRID", "LONGEST", "PHASES", "TIMES", "HistoryTables", "SortedEvents", "TableColumn"]
+__all__ = ["DUE", "GRID", "LONGEST", "NODES", "TIMES", "HistoryTables", "SortedEvents"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PHASES: Floats = np.array([0.02, *(round(0.05 * k, 2) for k in range(1, 20)), 0.98])
-"""Phases: shares of the planned time at which history is compared."""
+NODES: Floats = np.array([0.02, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98])
+"""Phases: shares of the planned time at which history is compared. Votes between two of them are interpolated."""
 
 TIMES: Floats = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0])
 """Relative times of the completion curve: 1 is the due date, 3 is three planned durations after the start."""
 
-GRID: Floats = np.concatenate([PHASES, TIMES])
-DUE = len(PHASES)  # the column of the due date in tables over GRID
+GRID: Floats = np.concatenate([NODES, TIMES])
+DUE = len(NODES)  # the column of the due date in tables over GRID
 
 LONGEST = 3653.0
 """Longest planned time in days: ten years. Dates further apart (year 1, year 9999) are placeholders."""
-
-
-class TableColumn(IntEnum):
-    """Columns of the running sums in `HistoryTables`.
-
-    At a phase, the items that are open then or join until the due date are exposed.
-    """
-
-    EXPOSED = 0
-    GONE = 1
-    GONE_SQUARED = 2
-    CROSS = 3
-    EXPOSED_SQUARED = 4
-    JOINING = 5
-    OPEN = 6
-    DONE = 7
-    COUNT = 8
-    UNFINISHED = 9
-    HITS = 10
-    BEGUN = 11
 
 
 class SortedEvents:
@@ -90,16 +68,19 @@ class SortedEvents:
 class HistoryTables:
     """Counts of all containers of a ledger, to be read as of any moment: a question uses nothing later than its moment.
 
-    Tables over containers (n) and `GRID` (g): ``joined_by[n, g]`` open times begun by then, ``gone_by[n, g]`` open
-    times begun by the due date that ended by then, ``done_by[n, g]`` items finished by then and still in scope.
+    Tables over containers (n) and `GRID` (g): ``joined_by[n, g]`` open times begun by then (after the due date: by the
+    due date), ``gone_by[n, g]`` open times begun by the due date that ended by then, ``open_at[n, g]`` their
+    difference, ``scope_at[n, g]`` open items and those finished by then and still in scope. ``finished_by[n, x]``: at
+    each of `TIMES`, no more items are left over than the tolerance allows.
 
     Columns over containers: ``start`` (days since 1970 UTC) is the container's start, or else when its first item
     joined. ``length`` is the planned time in days. ``has_dates``: start and due date make sense. ``is_usable``: has
-    dates and had items in scope at the due date. ``allowed_open``: how many items may be open when it counts as done.
+    dates and had items in scope at the due date. ``due_total``: items in scope then. ``allowed_open``: how many of them
+    may be open when it counts as done.
 
-    Usable containers are sorted by due date in ``by_stream`` and ``by_kind``. ``closures`` holds the finished items of
-    each stream once, in however many of its containers they were. ``outflow`` adds open items that left a container
-    before its due date. ``arrivals`` are open times begun after the start.
+    Usable containers are sorted by due date in ``by_stream`` and ``by_kind``; ``stream_members`` and ``kind_members``
+    are their positions. ``closures`` holds the finished items of each stream once, in however many of its containers
+    they were.
     """
 
     def __init__(self, ledger: Ledger, rules: Rules) -> None:
@@ -113,9 +94,6 @@ class HistoryTables:
         self.has_dates: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
         self.first_joined = self._first_joined()
         self._tabulate(n)
-        due_total = self.joined_by[:, DUE] - self.gone_by[:, DUE] + self.done_by[:, DUE]
-        self.is_usable = self.has_dates & (due_total > 0)
-        self.allowed_open: Ints = allowed_open(due_total, rules.tolerance).astype(np.int64)
         self._finish()
         self._series()
 
@@ -152,56 +130,26 @@ class HistoryTables:
         was_planned = was_open & (joined <= 1.0)
         finished = np.maximum(ledger.closed, ledger.joined)
         was_done = np.isfinite(finished[row]) & (finished[row] < ledger.left[row])
-        self.joined_by = _table(container[was_open], joined[was_open], n)
+        self.joined_by = _table(container[was_planned], joined[was_planned], n)
         self.gone_by = _table(container[was_planned], ended[was_planned], n)
-        self.done_by = _table(container[was_done], relative(finished)[was_done], n) - _table(
+        self.open_at: Ints = self.joined_by - self.gone_by
+        done_by = _table(container[was_done], relative(finished)[was_done], n) - _table(
             container[was_done], relative(ledger.left)[was_done], n
         )
+        self.scope_at: Ints = self.open_at + done_by
 
     def _finish(self) -> None:
-        """Compute which containers were finished at each phase and time, and sort them by when that became known."""
-        phase = slice(0, DUE)
-        now_open = self.joined_by[:, phase] - self.gone_by[:, phase]
-        total = now_open + self.done_by[:, phase]
-        self.unfinished = (now_open > allowed_open(total, self.rules.tolerance)) | (total <= 0)
-        left_over = self.joined_by[:, DUE, None] - self.gone_by[:, DUE:]
-        self.finished_by = left_over <= self.allowed_open[:, None]  # over TIMES
+        """Compute which containers were finished at each of `TIMES`, and sort them by due date."""
+        self.due_total: Ints = self.scope_at[:, DUE]
+        self.is_usable = self.has_dates & (self.due_total > 0)
+        self.allowed_open: Ints = allowed_open(self.due_total, self.rules.tolerance).astype(np.int64)
+        self.finished_by = self.open_at[:, DUE:] <= self.allowed_open[:, None]
         usable = np.flatnonzero(self.is_usable)
         ledger = self.ledger
         self.by_stream = SortedEvents(ledger.stream[usable], ledger.due[usable], len(ledger.streams))
         self.by_kind = SortedEvents(ledger.kind[usable], ledger.due[usable], len(ledger.kinds))
         self.stream_members: Ints = usable[self.by_stream.order]
         self.kind_members: Ints = usable[self.by_kind.order]
-        after = [self.start[usable] + x * self.length[usable] for x in TIMES[1:]]
-        self.by_kind_shown = [self.by_kind, *(SortedEvents(ledger.kind[usable], m, len(ledger.kinds)) for m in after)]
-        self.kind_hits = [
-            _running(self.finished_by[usable[line.order], k].astype(np.float64))
-            for k, line in enumerate(self.by_kind_shown)
-        ]
-        self.stream_sums, self.kind_sums = self._sums(self.stream_members), self._sums(self.kind_members)
-
-    def _sums(self, member: Ints) -> Floats:
-        """Return running sums over ``member`` containers at each phase: float64[len + 1, phases, `TableColumn`]."""
-        due_joined, due_gone = self.joined_by[member, DUE, None], self.gone_by[member, DUE, None]
-        begun, ended = self.joined_by[member, :DUE], self.gone_by[member, :DUE]
-        exposed, gone = (due_joined - ended).astype(np.float64), (due_gone - ended).astype(np.float64)
-        unfinished = self.unfinished[member]
-        sums = np.zeros((len(member) + 1, DUE, len(TableColumn)))
-        columns = sums[1:]
-        columns[:, :, TableColumn.EXPOSED] = exposed
-        columns[:, :, TableColumn.GONE] = gone
-        columns[:, :, TableColumn.GONE_SQUARED] = gone * gone
-        columns[:, :, TableColumn.CROSS] = gone * exposed
-        columns[:, :, TableColumn.EXPOSED_SQUARED] = exposed * exposed
-        columns[:, :, TableColumn.JOINING] = due_joined - begun
-        columns[:, :, TableColumn.OPEN] = begun - ended
-        columns[:, :, TableColumn.BEGUN] = begun
-        columns[:, :, TableColumn.DONE] = self.done_by[member, :DUE]
-        columns[:, :, TableColumn.COUNT] = exposed > 0
-        columns[:, :, TableColumn.UNFINISHED] = unfinished
-        columns[:, :, TableColumn.HITS] = unfinished & self.finished_by[member, 0, None]
-        np.cumsum(columns, axis=0, out=columns)
-        return sums
 
     def _series(self) -> None:
         """Sort the events of each stream, and the starts and stops of its containers."""
@@ -210,20 +158,6 @@ class HistoryTables:
         stream = ledger.stream[self.row_container]
         once = self._closed_once(stream)
         self.closures = SortedEvents(stream[once], ledger.closed[once], streams)
-        was_open = ledger.open_until > ledger.joined
-        cut = np.flatnonzero(was_open & (ledger.left < ledger.closed) & (ledger.left <= ledger.due[self.row_container]))
-        self.outflow = (
-            self.closures
-            if len(cut) == 0
-            else SortedEvents(
-                np.concatenate([stream[once], stream[cut]]),
-                np.concatenate([ledger.closed[once], ledger.left[cut]]),
-                streams,
-            )
-        )
-        begun = self.start[self.row_container]
-        late = np.flatnonzero((ledger.joined > begun) & was_open)
-        self.arrivals = SortedEvents(stream[late], ledger.joined[late], streams)
         stop = np.fmin(ledger.ended, ledger.due)
         start = np.where(np.isnan(self.start), np.inf, self.start)
         self.starts = SortedEvents(ledger.stream, start, streams)
@@ -257,9 +191,3 @@ def _table(container: Ints, relative: Floats, n: int) -> Ints:
     counts = np.bincount(container * columns + column, minlength=n * columns).reshape(n, columns)
     table: Ints = np.cumsum(counts[:, :-1], axis=1)
     return table
-
-
-def _running(values: Floats) -> Floats:
-    """Return running sums along the first axis, with a leading zero."""
-    zero = np.zeros((1, *values.shape[1:]))
-    return np.concatenate([zero, np.cumsum(values, axis=0)])

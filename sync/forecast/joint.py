@@ -11,15 +11,15 @@ An issue in several members counts in the one with the most open items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch
-from sync.forecast.history_tables import TIMES, HistoryTables
-from sync.forecast.simulation import seed
-from sync.forecast.stats import expit, logit, normal_score
+from sync.forecast.history_tables import DUE, HistoryTables
+from sync.forecast.stats import allowed_open, expit, logit, normal_score
 
 __all__ = [
     "LEVELS",
@@ -73,14 +73,13 @@ def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = N
     """Return the curve of each container of the batch; None where dates make no sense.
 
     ``published[t]`` is the published probability (NaN: none). Where it differs from the forecast's own, the curve is
-    moved by the same amount in log-odds. ``remaining[t]`` open items replace all (None: all). After its last time the
-    curve continues with the capacity dates up to the horizon, so that a joint milestone of one member has that member's
-    dates.
+    moved by the same amount in log-odds. ``remaining[t]`` open items replace all (None: all). What a curve leaves over
+    at its end is the probability of not being done within it.
     """
     still_open = np.asarray(batch.open if remaining is None else remaining, dtype=np.float64)
     curve = batch.completion(still_open, still_open + batch.done)
     own = batch.probability()
-    capacity, horizon = batch.capacity(), batch.horizon
+    horizon = batch.horizon
     result: list[Curve | None] = []
     for k, at in enumerate(batch.at.tolist()):
         if still_open[k] == 0 and (batch.open[k] > 0 or batch.done[k] > 0):
@@ -88,24 +87,12 @@ def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = N
         elif not batch.has_dates[k]:
             result.append(None)
         else:
-            p = curve[k]
+            p = curve
             if not np.isnan(published[k]) and abs(published[k] - own[k]) > _TINY:
-                p = np.where(p > 0, expit(logit(p) + logit(published[k]) - logit(own[k])), 0.0)
-            moments = batch.start[k] + batch.length[k] * TIMES
-            ahead = moments > at
-            result.append(_continued(at, moments[ahead], p[ahead], capacity[k], float(horizon[k])))
+                shift = logit(published[k]) - logit(own[k])
+                p = np.where(curve > 0, expit(logit(curve) + shift), 0.0)
+            result.append(Curve(*batch.points(p, k), float(horizon[k])))
     return result
-
-
-def _continued(at: float, moments: Floats, p: Floats, capacity: Floats, horizon: float) -> Curve:
-    """Return the curve from ``at`` on, continued with the capacity dates that are not after the horizon."""
-    xs, ys = [at, *moments.tolist()], [0.0, *p.tolist()]
-    for level, by_capacity in zip(LEVELS, capacity.tolist(), strict=True):
-        when = max(by_capacity, xs[-1])
-        if level > ys[-1] and when <= horizon:
-            xs.append(when)
-            ys.append(level)
-    return Curve(np.array(xs), np.array(ys), horizon)
 
 
 def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -139,6 +126,11 @@ def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Fl
 
 def _normal(name: str) -> Floats:
     return np.random.Generator(np.random.PCG64(seed(name) ^ 2)).standard_normal(PATHS)
+
+
+def seed(container: str) -> int:
+    """Return the first 8 bytes of BLAKE2b of a container's id as a number."""
+    return int.from_bytes(blake2b(container.encode()).digest()[:8], "big")
 
 
 def _root(correlation: Floats) -> Floats:
@@ -197,7 +189,8 @@ def _lateness(tables: HistoryTables, stream: str, at: float) -> tuple[NDArray[np
     ledger = tables.ledger
     code = ledger.streams.index(stream) if stream in ledger.streams else -1
     own = np.flatnonzero((ledger.stream == code) & tables.is_usable & (ledger.due < at - tables.rules.settle_days))
-    late = tables.unfinished[own].sum(axis=1) + (~tables.finished_by[own]).sum(axis=1)
+    allowed = allowed_open(tables.scope_at[own, :DUE], tables.rules.tolerance)
+    late = (tables.open_at[own, :DUE] > allowed).sum(axis=1) + (~tables.finished_by[own]).sum(axis=1)
     order = np.sort(late)
     place = np.searchsorted(order, late, side="left") + np.searchsorted(order, late, side="right")
     scores: Floats = normal_score(place / (2 * max(1, len(own))))

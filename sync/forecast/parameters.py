@@ -13,22 +13,21 @@ __all__ = ["Rules"]
 class Rules(Thresholds):
     """The parameters of forecast and health. An installation sets the `Thresholds` only.
 
-    The defaults were measured on 673 real milestones.
+    History: the last ``stream_window`` finished milestones of the stream, and the last ``kind_window`` others of the
+    kind. A stream with fewer than ``stream_least`` has no history of its own. A finished milestone counts from
+    ``settle_days`` after its due moment. A member's weight halves with each ``..._half_life`` newer ones; those of
+    other streams have ``..._others`` of it, in the reference class ``reference_others_alone`` while the stream has
+    no history of its own.
+    Survival: the weights of the priors in items, ``survival_items`` as which a member's share is known, and
+    ``leftover_items`` for the number left over. ``growth_most``: the most by which a member's arrivals are scaled.
 
-    History: the last ``stream_window`` finished milestones of the stream, or the last ``kind_window`` of the kind if
-    the stream has fewer than ``stream_least``. A finished milestone counts from ``settle_days`` after its due moment.
-    Simulation: ``paths`` paths of ``block_days``-day blocks from the last ``window_days`` days (at least
-    ``window_least``). ``thinnings`` is the number of draws of which closures of the stream would have been this
-    milestone's. Each path is faster or slower by a log-normal factor with sigma ``rate_drift``, as the rates of streams
-    drift within 12 weeks.
-
-    ``method`` is the number of the forecast's method and way of counting, stored with each published forecast. Raise it
-    in a version whose figures are not comparable with those of the version before: then the first run edits in place
-    and announces no status (`sync.plan.reconcile`), and the score counts forecasts of this method only.
+    ``method`` is the number of the forecast's method and way of counting, stored with each published forecast. Raise
+    it in a version whose figures are not comparable with those of the version before: then the first run edits in
+    place and announces no status (`sync.plan.reconcile`), and the score counts forecasts of this method only.
 
     ======  ========================================================================================================
     1       pool of item survival, reference class and simulation; an item that leaves before the due moment is a cut
-    2       pool of members, need and closures; work that is moved on near the end is carried over, so not done
+    2       pool of survival, reference class and closures by member; work moved on near the end is carried over
     ======  ========================================================================================================
     """
 
@@ -38,35 +37,30 @@ class Rules(Thresholds):
     stream_window: int = 20
     stream_least: int = 4
     kind_window: int = 25
-    prior_window: int = 40
     settle_days: float = 1.0
-    # item survival
-    prior_weight: float = 6.0
+    survival_half_life: float = 8.0
+    survival_others: float = 0.2
+    reference_half_life: float = 10.0
+    reference_others: float = 0.15
+    reference_others_alone: float = 0.6
+    # votes
     prior_pseudo: float = 2.0
-    rho_low: float = 0.01
-    rho_high: float = 0.6
-    rho_prior: float = 0.2
-    rho_weight: float = 6.0
-    growth_joined: float = 0.5
-    growth_open: float = 5.0
-    # reference class
-    reference_weight: float = 3.0
-    # simulation
-    window_days: int = 90
-    window_least: int = 14
-    block_days: int = 7
-    paths: int = 1000
-    thinnings: int = 8
-    share_weight: float = 3.0
-    rate_drift: float = 0.45
+    prior_weight: float = 6.0
+    member_weight: float = 1.5
+    survival_items: float = 12.0
+    leftover_items: float = 20.0
+    growth_most: float = 3.0
+    reference_prior: float = 2.0
     # pool
-    weight_survival: float = 0.45
-    weight_reference: float = 0.30
-    weight_simulation: float = 0.25
-    weight_survival_alone: float = 0.60
-    weight_reference_alone: float = 0.40
+    weight_survival: float = 0.50
+    weight_reference: float = 0.35
+    weight_closures: float = 0.15
+    weight_survival_dates: float = 0.60
+    weight_reference_dates: float = 0.40
     clip: float = 0.02
     phase_clip: float = 0.02
+    # share of the stream's closures
+    share_weight: float = 3.0
     # capacity date
     capacity_weeks: int = 12
     capacity_weight: float = 4.0

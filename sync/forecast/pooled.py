@@ -1,13 +1,13 @@
-"""Forecast the probability that a container is done by its due date, and dates; a pool of three estimates.
+"""Forecast the probability that a container is done by its due date, and dates; a pool of three votes without training.
 
-Two come from earlier milestones at the same phase (item survival and reference class, `sync.forecast.survival`), one
-from the stream's recent throughput (`sync.forecast.simulation`). They are pooled in log-odds with fixed weights
-(`sync.forecast.batch`). Nothing that is dated after ``at`` is used.
+All three come from earlier milestones at the same phase (`sync.forecast.votes`). They are pooled in log-odds with fixed
+weights (`sync.forecast.batch`) and bounded by experience (`sync.forecast.experience`). Nothing that is dated after
+``at`` is used.
 
-The published probability is a monotone envelope of the pool. With the same history, more open items never raise it at
-tolerance 0, a later due date never lowers it, and time without closures never raises it. To this end the estimates from
-history are made non-increasing in the phase, by the mean of their running minimum and of the running maximum of the
-later phases. The simulation is made non-decreasing in the days of usual work ahead.
+The published probability is a monotone envelope of the pool: at each phase the mean of the running minimum over earlier
+phases and of the running maximum over later ones. With the same history, more open items never raise it at tolerance 0,
+a later due date never lowers it, and time without closures never raises it. A milestone that has no more open items
+than allowed has no envelope: its probability rises with time.
 """
 
 from __future__ import annotations
@@ -25,14 +25,11 @@ from sync.forecast.history_tables import TIMES, HistoryTables
 from sync.forecast.parameters import Rules
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
-from sync.model.health import Basis, Dates
+from sync.model.health import Basis, Dates, Leftover, Usual
 
 __all__ = ["Forecast", "forecast", "forecasts_of"]
 
 Floats = NDArray[np.float64]
-
-HALF_A_DAY = 0.5
-"""Days to add to a due moment, which is the end of a day, to get into the next day."""
 
 LEVELS = (0.50, 0.85, 0.95)
 """Probabilities of the three dates."""
@@ -41,13 +38,13 @@ LEVELS = (0.50, 0.85, 0.95)
 class Forecast(Struct, frozen=True, kw_only=True):
     """Forecast of one container as of ``at`` (UTC).
 
-    ``p`` is the published probability of being done by the due date: the pool after its monotone envelope. ``raw`` is
-    the pool before. Both lie in [clip, 1 - clip] and are None without usable dates (no due date, or one that is not
-    after the start). ``survival``, ``reference`` and ``simulation`` are the clipped components; ``simulation`` is None
-    where the stream is too young to be sampled. ``times`` are relative times (1 = the due date, 3 = three planned
-    durations after the start), ``cdf`` the pooled probabilities of being done by each. ``phase`` is the share of the
-    planned time gone, not clipped. ``expected_left``: open items expected at the due date. ``capacity``: dates from
-    throughput alone.
+    ``p`` is the published probability of being done by the due date: the pool after its monotone envelope and its bound
+    by experience. ``raw`` is the pool before. Both lie in [clip, 1 - clip] and are None without usable dates (no due
+    date, or one that is not after the start). ``survival``, ``reference`` and ``closures`` are the clipped votes.
+    ``times`` are relative times (1 = the due date, 3 = three planned durations after the start), ``cdf`` the pooled
+    probabilities of being done by each. ``phase`` is the share of the planned time gone, not clipped. ``leftover``: the
+    number of items that will be open at the due date; ``usual``: whether that is no more than usual in the series.
+    ``capacity``: dates from throughput alone.
     """
 
     container: str
@@ -59,12 +56,13 @@ class Forecast(Struct, frozen=True, kw_only=True):
     raw: float | None
     survival: float | None
     reference: float | None
-    simulation: float | None
+    closures: float | None
     times: tuple[float, ...]
     cdf: tuple[float, ...]
     dates: Dates
     capacity: Dates
-    expected_left: float | None
+    leftover: Leftover | None
+    usual: Usual | None
     basis: Basis
 
 
@@ -94,12 +92,12 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
     curve = batch.completion()
     moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1)
     capacity, horizon = batch.capacity(), batch.horizon
-    estimates = batch.estimates
-    expected_left = batch.at_phase(np.rint(batch.open[:, None] * (1 + estimates.growth)) * (1 - estimates.q))
+    members = batch.members
+    leftovers, usual = _leftovers(batch), _usual(batch)
     forecasts = []
     for k, i in enumerate(batch.index):
         has_dates = bool(batch.has_dates[k])
-        survival, reference, simulation, pool = (_number(p[k]) if has_dates else None for p in components)
+        survival, reference, closures, pool = (_number(p[k]) if has_dates else None for p in components)
         container = batch.tables.ledger.containers[int(i)]
         days = float(horizon[k])
         window = _Window(float(batch.at[k]), float(batch.due[k]) if has_dates else np.nan, days)
@@ -114,20 +112,21 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 raw=pool,
                 survival=survival,
                 reference=reference,
-                simulation=simulation,
+                closures=closures,
                 times=tuple(TIMES.tolist()) if has_dates else (),
                 cdf=tuple(curve[k].tolist()) if has_dates else (),
-                dates=_dates(batch.calendar, moments[k].tolist(), capacity[k], window),
-                capacity=_dates(batch.calendar, [np.inf] * len(LEVELS), capacity[k], window._replace(due=np.nan)),
-                expected_left=float(expected_left[k]) if has_dates else None,
+                dates=_dates(batch.calendar, moments[k].tolist(), window),
+                capacity=_dates(batch.calendar, capacity[k].tolist(), window._replace(due=np.nan), capacity=True),
+                leftover=leftovers[k] if has_dates else None,
+                usual=usual[k] if has_dates else None,
                 basis=Basis(
                     stream=container.stream,
                     survival=survival,
                     reference=reference,
-                    simulation=simulation,
+                    closures=closures,
                     raw=pool,
-                    stream_finished=int(estimates.stream_finished[k]),
-                    kind_finished=int(estimates.kind_finished[k]),
+                    stream_finished=int(members.stream_finished[k]),
+                    kind_finished=int(members.kind_finished[k]),
                     closures_84d=int(batch.closures_by_week[k].sum()),
                 ),
             )
@@ -143,22 +142,42 @@ class _Window(NamedTuple):
     horizon: float
 
 
-def _dates(calendar: Calendar, moments: list[float], capacity: Floats, window: _Window) -> Dates:
-    """Return the dates of the curve's moments, and the capacity dates for quantiles that the curve does not reach.
-
-    A capacity date is never by the due date, nor before an earlier quantile: the curve says that the due date is less
-    probable than the quantile. Dates after the horizon are None.
-    """
-    late = -np.inf if np.isnan(window.due) else window.due + HALF_A_DAY
-    chosen: list[float] = []
-    is_capacity = False
-    for own, other in zip(moments, capacity.tolist(), strict=True):
-        value = own if np.isfinite(own) else max([other, late, *chosen])
-        if not np.isfinite(own) and value <= window.horizon:
-            is_capacity = True
-        chosen.append(value if value <= window.horizon else np.inf)
-    p50, p85, p95 = (calendar.completion_day(value, due=window.due, now=window.now) for value in chosen)
+def _dates(calendar: Calendar, moments: list[float], window: _Window, *, capacity: bool = False) -> Dates:
+    """Return the days of the moments of each of `LEVELS`; None for those after the horizon."""
+    days = [
+        calendar.completion_day(moment if moment <= window.horizon else np.inf, due=window.due, now=window.now)
+        for moment in moments
+    ]
+    p50, p85, p95 = days
+    is_capacity = capacity and p50 is not None
     return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon), capacity=is_capacity)
+
+
+def _leftovers(batch: ForecastBatch) -> list[Leftover | None]:
+    """Return the number of items left over at the due date of each container; None without members."""
+    quantiles = batch.leftover().quantiles()
+    return [
+        None if np.isnan(high) else Leftover(usually=int(usually), low=int(low), high=int(high))
+        for low, usually, high in quantiles.tolist()
+    ]
+
+
+def _usual(batch: ForecastBatch) -> list[Usual | None]:
+    """Return for each container what is usual in its series; None without members."""
+    shares, probability = batch.usual_shares, batch.usual_probability()
+    return [
+        None
+        if np.isnan(p)
+        else Usual(
+            share=float(shares.share[k]),
+            probability=p,
+            milestones=int(shares.milestones[k]),
+            in_full=int(shares.in_full[k]),
+            of=int(shares.of[k]),
+            own=bool(batch.members.from_stream[k]),
+        )
+        for k, p in enumerate(probability.tolist())
+    ]
 
 
 def _number(value: float) -> float | None:

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["allowed_open", "beta_prime_quantile", "expit", "log_gamma", "logit", "normal_score", "quantiles"]
+__all__ = [
+    "allowed_open",
+    "beta_binomial",
+    "beta_prime_quantile",
+    "expit",
+    "log_gamma",
+    "logit",
+    "normal_score",
+    "normal_share",
+    "quantiles",
+]
 
 Floats = NDArray[np.float64]
 
@@ -72,11 +82,54 @@ def log_gamma(x: ArrayLike) -> Floats:
     return value
 
 
+def beta_binomial(items: Floats, left: Floats, gone: Floats, scale: float, log_gone: Floats | None = None) -> Floats:
+    """Return P(at most ``left`` of ``items`` are left over), elementwise, for arrays of one shape.
+
+    The share of items that are gone is known as well as from ``scale`` items of which ``gone`` were gone: its
+    distribution is Beta(gone, scale - gone). ``items`` and ``left`` are whole numbers >= 0. ``log_gone``: the
+    `log_gamma` of ``gone``, where it is known already.
+    """
+    log_gone = log_gamma(gone) if log_gone is None else log_gone
+    total: Floats = np.exp(log_gamma(gone + items) - log_gone + log_gamma(scale) - log_gamma(scale + items))
+    partial = np.flatnonzero((left > 0) & (left < items))
+    if len(partial):
+        partial = partial[np.argsort(-left.ravel()[partial], kind="stable")]  # those with the most terms first
+        size, most, a = (column.ravel()[partial] for column in (items, left, gone))
+        step = total.ravel()[partial]
+        sums = step.copy()
+        for k in range(int(most[0])):
+            n = int(np.searchsorted(-most, -k, side="left"))
+            more = size[:n] - k
+            step[:n] *= more / (k + 1) * (k + scale - a[:n]) / (more - 1 + a[:n])
+            sums[:n] += step[:n]
+        total.ravel()[partial] = sums
+    return np.where(left >= items, 1.0, np.minimum(total, 1.0))
+
+
 def normal_score(p: ArrayLike) -> Floats:
     """Return the standard normal's quantiles at probabilities between 0 and 1."""
     return np.asarray(_NORMAL_SCORE(np.asarray(p, dtype=np.float64)), dtype=np.float64)
 
 
+def normal_share(x: ArrayLike) -> Floats:
+    """Return the standard normal's distribution function, to eight digits; it never falls in ``x``.
+
+    Linear between values at steps of a thousandth: numpy has no error function.
+    """
+    place = np.clip((np.asarray(x, dtype=np.float64) + _NORMAL_END) * _NORMAL_STEPS, 0.0, len(_NORMAL_SHARES) - 1.0)
+    low = np.minimum(place.astype(np.int64), len(_NORMAL_SHARES) - 2)
+    below = _NORMAL_SHARES[low]
+    share: Floats = below + (place - low) * (_NORMAL_SHARES[low + 1] - below)
+    return share
+
+
+_NORMAL_END, _NORMAL_STEPS = 8, 1000
+_NORMAL_SHARES: Floats = np.array(
+    [
+        0.5 * math.erfc((_NORMAL_END - k / _NORMAL_STEPS) / math.sqrt(2))
+        for k in range(2 * _NORMAL_END * _NORMAL_STEPS + 1)
+    ]
+)
 _HALF_LOG_TURN = 0.5 * math.log(2.0 * math.pi)
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _NORMAL_SCORE = np.frompyfunc(NormalDist().inv_cdf, 1, 1)

@@ -163,6 +163,8 @@ def _without_advice(
         probability=p if has_forecast else None,
         dates=_dates(band, forecast, undated),
         promise=undated.promise if undated is not None and band is Status.NO_DUE_DATE else None,
+        leftover=forecast.leftover if has_forecast else None,
+        usual=forecast.usual if has_forecast else None,
         counts=inputs.counts.get(container.id) or _counts(batch, k),
         confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,
         unknown=cause,
@@ -185,15 +187,15 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         allowed=batch.allowed_open(total),
         age=float(batch.at[k] - batch.start[k]) if dated else None,
         length=float(batch.length[k]) if dated else None,
-        stream_finished=int(batch.estimates.stream_finished[k]),
-        kind_finished=int(batch.estimates.kind_finished[k]),
+        stream_finished=int(batch.members.stream_finished[k]),
+        kind_finished=int(batch.members.kind_finished[k]),
         closures=int(batch.closures_by_week[k].sum()),
     )
 
 
 def _without_numbers(basis: Basis) -> Basis:
     """Keep how much history there was, without the probabilities: they are not published."""
-    return replace(basis, survival=None, reference=None, simulation=None, raw=None)
+    return replace(basis, survival=None, reference=None, closures=None, raw=None)
 
 
 def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None) -> Dates:

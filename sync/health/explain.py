@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from sync.forecast.batch import ForecastBatch
-from sync.forecast.history_tables import DUE, PHASES, TIMES, TableColumn
+from sync.forecast.history_tables import DUE, NODES, TIMES
 from sync.forecast.pooled import Forecast
 from sync.forecast.promise import throughput_multipliers
-from sync.forecast.simulation import seed
+from sync.forecast.stats import allowed_open
 from sync.forecast.throughput import LEVELS, weeks_of_silence
 from sync.forecast.track_record import StreamScore, under_calibration
 from sync.history.ledger import moment
@@ -104,15 +104,14 @@ def _counts_as(is_carried: bool, is_open: bool, is_done: bool, closed_before: bo
 
 
 def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
-    """Return each component with its inputs, the pool, the envelope and the completion curve."""
-    now_open, rules = batch.open.astype(np.float64), batch.rules
-    total = now_open + batch.done
-    phases = batch.survival(now_open, total)[0]
-    estimates, sample = batch.estimates, batch.samples[0]
-    growth = float(batch.at_phase(estimates.growth)[0])
-    weights = [float(weight[0]) for weight in batch.weights]
+    """Return each vote with its inputs, the pool, its bound by experience, the number left over and the curve."""
+    rules, votes = batch.rules, batch.votes
+    need = forecast.open - batch.allowed_open(forecast.open + forecast.done)
+    days = float(batch.due[0] - batch.at[0])
+    most, windows = batch.experience.most_closed(0, days) if days > 0 else (None, None)
     return {
         "phase": forecast.phase,
+        "phase_in_usual_work": float(batch.phase_of(batch.at, batch.days_to_due)[0]),
         "open": forecast.open,
         "done": forecast.done,
         "allowed_open": batch.allowed_open(forecast.open + forecast.done),
@@ -120,36 +119,20 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
         "raw_pool": forecast.raw,
         "survival": {
             "p": forecast.survival,
-            "weight": weights[0],
-            "share_gone_by_due": float(batch.at_phase(estimates.q)[0]),
-            "dispersion": float(batch.at_phase(estimates.rho)[0]),
-            "growth": growth,
-            "open_with_joiners": float(np.rint(now_open[0] * (1 + growth))),
-            "expected_left": forecast.expected_left,
+            "weight": rules.weight_survival,
+            "share_gone_by_due": float(batch.at_phase(votes.mean_share)[0]),
+            "open_with_joiners": float(batch.expected_items(batch.open)[0]),
         },
         "reference": {
             "p": forecast.reference,
-            "weight": weights[1],
-            "not_done_at_this_phase": float(batch.at_phase(estimates.sums[:, :, TableColumn.UNFINISHED])[0]),
-            "done_by_due_of_them": float(batch.at_phase(estimates.sums[:, :, TableColumn.HITS])[0]),
-            "hit_rate_of_kind": float(estimates.kind_hit_rate[0]),
+            "weight": rules.weight_reference,
+            "hit_rate_of_members": float(batch.at_phase(votes.hit_rate)[0]),
         },
-        "simulation": {
-            "p": forecast.simulation,
-            "weight": weights[2],
-            "days_sampled": sample.days,
-            "out_per_day": None if sample.out_per_day is None else sample.out_per_day.tolist(),
-            "in_per_day": None if sample.in_per_day is None else sample.in_per_day.tolist(),
-            "share": sample.share,
-            "active_in_stream": sample.active,
-            "working_days_ahead": float(batch.days_to_due[0]),
-            "paths": rules.paths,
-            "seed": str(seed(forecast.container)),
-        },
-        "by_phase": [
-            {"phase": phase, "survival": p, "reference": hit}
-            for phase, p, hit in zip(PHASES.tolist(), phases.tolist(), estimates.hit_rate[0].tolist(), strict=True)
-        ],
+        "closures": {"p": forecast.closures, "weight": rules.weight_closures},
+        "experience": {"needed": need, "most_closed": most, "windows": windows, "days": days},
+        "leftover": None if forecast.leftover is None else msgspec.to_builtins(forecast.leftover),
+        "usual": None if forecast.usual is None else msgspec.to_builtins(forecast.usual),
+        "working_days_ahead": float(batch.days_to_due[0]),
         "curve": [
             {"planned_times": x, "until": _moment_text(float(batch.start[0] + x * batch.length[0])), "p": p}
             for x, p in zip(forecast.times, forecast.cdf, strict=True)
@@ -158,30 +141,41 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
 
 
 def _history(batch: ForecastBatch) -> dict[str, Any]:
-    """List the earlier milestones used, each at the phase of the grid nearest to this milestone's."""
-    tables, estimates = batch.tables, batch.estimates
-    column = int(np.abs(PHASES - float(np.clip(batch.phase[0], 0, 1))).argmin())
+    """List the earlier milestones used, each at the node nearest to this milestone's phase, with its vote.
+
+    ``closed_as_much``: from this phase on, as many of its items were gone by its due date as are needed here.
+    """
+    tables, members = batch.tables, batch.members
+    column = int(np.abs(NODES - batch.phase_of(batch.at, batch.days_to_due)[0]).argmin())
+    need = int(batch.open[0]) - batch.allowed_open(int(batch.open[0] + batch.done[0]))
     milestones = []
-    for j in (int(m) for m in estimates.members[0] if m >= 0):
-        exposed = int(tables.joined_by[j, DUE] - tables.gone_by[j, column])
+    for place in np.flatnonzero(members.index[0] >= 0).tolist():
+        j = int(members.index[0, place])
+        gone = int(tables.gone_by[j, DUE] - tables.gone_by[j, column])
+        open_then, scope = int(tables.open_at[j, column]), int(tables.scope_at[j, column])
         milestones.append(
             {
                 "container": tables.ledger.containers[j].id,
                 "due": _moment_text(float(tables.ledger.due[j])),
-                "open_then": int(tables.joined_by[j, column] - tables.gone_by[j, column]),
+                "of_stream": bool(members.is_own[place]),
+                "weight": float(members.weight[0, place]),
+                "open_then": open_then,
                 "joined_later": int(tables.joined_by[j, DUE] - tables.joined_by[j, column]),
-                "gone_by_due": exposed - int(tables.joined_by[j, DUE] - tables.gone_by[j, DUE]),
-                "left_at_due": int(tables.joined_by[j, DUE] - tables.gone_by[j, DUE]),
-                "done_then": not bool(tables.unfinished[j, column]),
+                "gone_by_due": gone,
+                "left_at_due": int(tables.open_at[j, DUE]),
+                "closed_as_much": gone >= need,
+                "done_then": open_then <= int(allowed_open(scope, batch.rules.tolerance)),
                 "done_by_due": bool(tables.finished_by[j, 0]),
                 "done_by": next((x for x, ok in zip(TIMES.tolist(), tables.finished_by[j], strict=True) if ok), None),
             }
         )
+    own = [row for row in milestones if row["of_stream"]] if members.from_stream[0] else milestones
     return {
-        "of": "stream" if estimates.from_stream[0] else "kind",
-        "phase": float(PHASES[column]),
-        "stream_finished": int(estimates.stream_finished[0]),
-        "kind_finished": int(estimates.kind_finished[0]),
+        "of": "stream" if members.from_stream[0] else "kind",
+        "phase": float(NODES[column]),
+        "stream_finished": int(members.stream_finished[0]),
+        "kind_finished": int(members.kind_finished[0]),
+        "votes": {"needed": need, "closed_as_much": sum(bool(row["closed_as_much"]) for row in own), "of": len(own)},
         "milestones": milestones,
     }
 

@@ -241,8 +241,8 @@ class _LeverSearch:
 
 def _usual_weekday(batch: ForecastBatch, k: int) -> int | None:
     """Return the weekday on which at least half of the stream's milestones were due."""
-    members = batch.estimates.members[k]
-    dues = [batch.tables.ledger.due[j] for j in members if j >= 0] if batch.estimates.from_stream[k] else []
+    members = batch.members.index[k]
+    dues = [batch.tables.ledger.due[j] for j in members if j >= 0] if batch.members.from_stream[k] else []
     days = [day for day in (batch.calendar.day_of(float(due)) for due in dues) if day is not None]
     if not days:
         return None
@@ -252,7 +252,7 @@ def _usual_weekday(batch: ForecastBatch, k: int) -> int | None:
 
 def _pace(batch: ForecastBatch, k: int) -> Lever:
     """Compare the closures needed a week with this container's share of the stream's closures in the last weeks."""
-    by_week = batch.closures_by_week[k] * batch.samples[k].share
+    by_week = batch.closures_by_week[k] * float(batch.share_of_stream()[k])
     needed = float(batch.expected_items(batch.open)[k]) / max(float(batch.days_to_due[k]) / 7.0, 1 / 7)
     values: dict[str, Value] = {
         "needed": round(needed, 1),

@@ -6,7 +6,7 @@ at a time is replaced by the stream's normal, and the published probability is c
 ==============  ==================================================================================================
 pace            open items, by the share that earlier milestones had open at this phase
 scope added     items that joined since the start, by the share that had joined by this phase
-hit rate        the reference class, by even odds
+hit rate        the vote of the reference class, by even odds
 stragglers      old or idle open items, by the 15 % that are older than the stream's 85 % age by definition
 holidays        the working days ahead, by as many days without holidays and quiet weeks
 due date moved  the due date, by the first one
@@ -29,7 +29,6 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.batch import PRESENT, Assumptions, ForecastBatch
-from sync.forecast.history_tables import TableColumn
 from sync.forecast.stats import logit
 from sync.health.attention import Attention
 from sync.model.health import Reason, ReasonKind, Value
@@ -105,10 +104,10 @@ def _cases(batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[
 
 
 def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    history = batch.estimates.sums
-    scope = history[:, :, TableColumn.OPEN] + history[:, :, TableColumn.DONE]
-    usual_open = batch.at_phase(history[:, :, TableColumn.OPEN] / np.maximum(scope, 1.0))
-    known = batch.at_phase(scope) > 0
+    open_then, scope = (
+        batch.at_phase(batch.representative_sums(t)) for t in (batch.tables.open_at, batch.tables.scope_at)
+    )
+    usual_open, known = open_then / np.maximum(scope, 1.0), scope > 0
     share = batch.done / np.maximum(total, 1.0)
     values = {"share": _rounded(share, 3), "usual": _rounded(1 - usual_open, 3), "closed": _whole(batch.done)}
     normal = _p(batch, np.rint(total * usual_open), total)
@@ -116,7 +115,7 @@ def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...
 
 
 def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequence[tuple[str, ...]]) -> _NormalCase:
-    begun = batch.estimates.sums[:, :, TableColumn.BEGUN]
+    begun = batch.representative_sums(batch.tables.joined_by)
     grown = batch.at_phase((begun - begun[:, :1]) / np.maximum(begun, 1.0))
     usual = grown * total
     excess = np.rint(np.clip(batch.added - usual, -total, remaining))
@@ -130,11 +129,10 @@ def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequen
 
 
 def _hit_rate(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
-    members = batch.estimates.members
-    is_known = members >= 0
-    of = is_known.sum(axis=1)
-    hits = (batch.tables.finished_by[np.maximum(members, 0), 0] & is_known).sum(axis=1)
-    applies = batch.estimates.from_stream & (of > 0)
+    members = batch.members
+    of = members.is_representative.sum(axis=1)
+    hits = (batch.tables.finished_by[np.maximum(members.index, 0), 0] & members.is_representative).sum(axis=1)
+    applies = members.from_stream & (of > 0)
     values = {"hits": _whole(hits), "of": _whole(of)}
     return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), applies, values, no_items)
 

@@ -15,6 +15,7 @@ __all__ = [
     "Confidence",
     "Dates",
     "Health",
+    "Leftover",
     "Lever",
     "LeverKind",
     "Override",
@@ -24,6 +25,7 @@ __all__ = [
     "Replan",
     "Status",
     "UnknownCause",
+    "Usual",
     "Value",
 ]
 
@@ -137,8 +139,36 @@ class Promise(Struct, frozen=True, kw_only=True):
     of: int = 0
 
 
+class Leftover(Struct, frozen=True, kw_only=True):
+    """The number of items that will be open at the due date: ``usually`` so many, in four of five cases ``low`` to
+    ``high``.
+
+    These are the 50, 15 and 85 % quantiles. Numbers are whole, so that the range covers more than 70 %.
+    """
+
+    usually: int
+    low: int
+    high: int
+
+
+class Usual(Struct, frozen=True, kw_only=True):
+    """Leftover that is usual in a series, for one that rarely finishes in full.
+
+    ``share``: the median share of their items that its last ``milestones`` milestones left over at their due date.
+    ``probability``: that of leaving over no more than this share. ``in_full``: how many of the ``of`` milestones
+    compared left nothing over. ``own``: they are of the series itself, not only of its kind.
+    """
+
+    share: float
+    probability: float
+    milestones: int
+    in_full: int
+    of: int
+    own: bool
+
+
 class Basis(Struct, frozen=True, kw_only=True):
-    """Basis of a forecast: the probability of each component before pooling, and the amount of history.
+    """Basis of a forecast: the probability of each vote before pooling, and the amount of history.
 
     ``stream_finished`` and ``kind_finished`` are numbers of earlier milestones. ``closures_84d``: items that the stream
     closed in 84 days. ``raw`` is the pool before the monotone envelope. ``calibrating``: this stream's forecasts were
@@ -148,7 +178,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     stream: str = ""
     survival: float | None = None
     reference: float | None = None
-    simulation: float | None = None
+    closures: float | None = None
     raw: float | None = None
     stream_finished: int = 0
     kind_finished: int = 0
@@ -175,10 +205,11 @@ class Health(Struct, frozen=True, kw_only=True):
     ``band`` is the status before hysteresis. ``since`` is when the status was first given, ``previous_status`` the one
     before; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1. None:
     no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
-    the tracker cannot be read. ``replan``: a move of the due date that alone does not make the milestone on track.
-    ``clock``: the due date was moved later than planned. ``promise``: there is no due date.
-    ``method`` is the number of the forecast's method and way of counting (`sync.forecast.parameters.Rules`); figures of
-    different methods are not comparable. After a change of the method, ``previous_status`` is None, as for the first.
+    the tracker cannot be read. ``leftover`` and ``usual``: the number of items that will be open at the due date, and
+    what is usual. ``replan``: a move of the due date that alone does not make the milestone on track. ``clock``: the
+    due date was moved later than planned. ``method`` is the number of the forecast's method and way of counting
+    (`sync.forecast.parameters.Rules`); figures of different methods are not comparable. After a change of the method,
+    ``previous_status`` is None, as for the first. ``promise``: there is no due date.
     """
 
     container: str
@@ -193,6 +224,8 @@ class Health(Struct, frozen=True, kw_only=True):
     probability: float | None = None
     dates: Dates = Dates()
     promise: Promise | None = None
+    leftover: Leftover | None = None
+    usual: Usual | None = None
     counts: Counts = Counts()
     reasons: tuple[Reason, ...] = ()
     levers: tuple[Lever, ...] = ()

@@ -301,7 +301,7 @@ def certainty(view: View) -> Section | None:
     parts = (
         ("what earlier milestones still closed from this point on", basis.survival),
         ("how often they were on time", basis.reference),
-        ("the pace of the last 90 days", basis.simulation),
+        ("how many items they still closed", basis.closures),
     )
     lines: list[Line] = [(f"From {words}: {percent(value)}",) for words, value in parts if value is not None]
     blocks: list[Block] = [Bullets(tuple(lines))] if lines else []

@@ -53,7 +53,7 @@ class WhatIf:
 def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
     """Return the table for the batch's k-th container; None without a forecast."""
     count = int(batch.open[k])
-    if published is None or not batch.is_running[k] or count == 0 or not batch.at[k] <= batch.due[k]:
+    if published is None or not batch.has_dates[k] or count == 0 or not batch.at[k] <= batch.due[k]:
         return None
     due, zone = batch.calendar.day_of(float(batch.due[k])), batch.calendar.zone
     last = batch.calendar.day_of(float(batch.horizon[k]))

@@ -113,13 +113,11 @@ def test_the_figures_of_the_forecast_are_those_of_the_code() -> None:
     said = {
         f"(weight {rules.weight_survival})",
         f"({rules.weight_reference:.2f})",
-        f"({rules.weight_simulation})",
-        f"last {rules.window_days} days",
+        f"({rules.weight_closures})",
         f"At least {rules.on_track:.0%}".replace("%", " %"),
         f"At least {rules.off_track:.0%}".replace("%", " %"),
         f"{rules.margin * 100:.0f} points",
         f"reaches {rules.target:.0%}".replace("%", " %"),
-        "a thousand times" if rules.paths == 1000 else "?",
         "a tenth" if rules.scope_jump == 0.1 else "?",
         "fewer than three items" if rules.least_items == 3 else "?",
     }

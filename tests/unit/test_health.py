@@ -318,7 +318,7 @@ def test_an_explanation_holds_every_number_and_is_the_same_in_any_order() -> Non
     assert (counted.count("open"), counted.count("done")) == (4, 6)
     forecast, health = one["forecast"], one["health"]
     assert forecast["published"] == health["probability"]
-    parts = (forecast["survival"], forecast["reference"], forecast["simulation"])
+    parts = (forecast["survival"], forecast["reference"], forecast["closures"])
     pooled = sum(part["weight"] * np.log(part["p"] / (1 - part["p"])) for part in parts)
     assert forecast["raw_pool"] == pytest.approx(1 / (1 + np.exp(-pooled)))
     assert [milestone["done_by_due"] for milestone in one["history"]["milestones"]].count(True) == 8

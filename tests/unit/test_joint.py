@@ -99,7 +99,7 @@ def test_an_issue_in_two_members_counts_once_and_in_the_larger() -> None:
 
 # --- curves and correlation from history -----------------------------------------------------------------------------
 
-RULES = Rules(paths=200)
+RULES = Rules()
 
 
 def _running(at: float) -> list[Given]:

@@ -128,7 +128,7 @@ def test_of_a_short_plan_the_last_quarter_is_the_last_days() -> None:
     assert carry_over_days(np.array([28.0, 12.0, 8.0])).tolist() == [3.0, 3.0, 2.0]
 
 
-@pytest.mark.parametrize("count", [4, 14])
+@pytest.mark.parametrize("count", [4, 60])
 def test_the_date_is_the_first_that_is_enough_then_on_to_the_usual_weekday(count: int) -> None:
     batch = seen([*closed(6), *[(START, None)] * count], due=DUE + 3)
     move = told(batch)[LeverKind.MOVE]
@@ -172,7 +172,7 @@ def test_a_weekday_is_usual_from_half_of_the_milestones_on(ends: list[float], us
 
 def test_another_streams_weekday_is_no_habit_of_this_stream() -> None:
     batch = seen(stream="app/Other", due=DUE + 3)
-    assert not batch.estimates.from_stream[0]
+    assert not batch.members.from_stream[0]
     first = first_near_the_best(batch, 31.0)
     assert day_of(told(batch)[LeverKind.MOVE]) == first
 
@@ -220,7 +220,7 @@ def test_freezing_is_named_without_a_figure_where_items_usually_join() -> None:
 def test_the_pace_is_what_is_left_over_the_weeks_that_are_left() -> None:
     batch = seen()
     pace = told(batch)[LeverKind.PACE]
-    by_week = batch.closures_by_week[0] * batch.samples[0].share
+    by_week = batch.closures_by_week[0] * batch.share_of_stream()[0]
     assert pace.values == {
         "needed": 7.0,  # 14 in two weeks
         "median": round(float(np.median(by_week)), 1),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
-from sync.forecast.history_tables import HistoryTables, TableColumn
+from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
 from sync.health.attention import Attention
@@ -73,9 +73,10 @@ def closed(count: int) -> list[MembershipDays]:
 def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
     batch = seen(*closed(3), *[(START, None)] * 8, at=NOW + 3, rules=Rules(tolerance=0.1), habits=growing())
     found = told(batch)[ReasonKind.PACE]
-    sums = batch.estimates.sums
-    share = sums[:, :, TableColumn.OPEN] / (sums[:, :, TableColumn.OPEN] + sums[:, :, TableColumn.DONE])
-    (usual,) = batch.at_phase(share)
+    tables = batch.tables
+    (usual,) = batch.at_phase(batch.representative_sums(tables.open_at)) / batch.at_phase(
+        batch.representative_sums(tables.scope_at)
+    )
     assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3}
     assert found.values["usual"] == pytest.approx(0.41, abs=0.05)  # ten of fourteen, closed evenly, at 60 %
     assert found.effect == pytest.approx(against(batch, round(11 * usual), 11))
