@@ -33,10 +33,6 @@ __all__ = [
 ]
 
 _DEFAULT_URL = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
-_OUT_OF_SCOPE = (
-    "not_planned", "duplicate", "Won't Do", "Won't Fix", "Duplicate", "Cannot Reproduce", "Not a Bug", "Invalid",
-    "Incomplete", "Rejected", "Declined", "Obsolete",
-)  # fmt: skip
 
 _CREDENTIALS = ("private_key", "app_id", "installation_id", "job_token")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -126,8 +122,10 @@ class ConnectionSettings(Table):
         description="what joint milestones may show about its milestones in other projects: nothing (none), or status, "
         "probability and dates (aggregate)",
     )
-    removed_resolutions: tuple[str, ...] = Field(
-        default=_OUT_OF_SCOPE, description="resolutions that mean removed from scope, not done; case is ignored"
+    removed_resolutions: tuple[str, ...] | None = Field(
+        default=None,
+        description="resolutions that mean removed from scope, not done; case is ignored; none: the usual names, see "
+        "docs/reference/what-counts.md",
     )
     ignored_types: tuple[str, ...] = Field(
         default=(),

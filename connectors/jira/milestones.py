@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from connectors.jira import api_types, jql
 from connectors.jira.issue_milestones import KINDS, MilestoneFields, epic_id, sprint_id
-from connectors.jira.normalize import milestone_of, person_of, project_of, to_utc
+from connectors.jira.normalize import is_done, milestone_of, person_of, project_of, to_utc
 from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.rule_milestones import Rule, RuleMilestones
@@ -203,10 +203,9 @@ def _day(at: datetime | None, zone: ZoneInfo) -> date | None:
 
 
 def _epic(issue: api_types.Issue, site: str) -> Milestone:
-    """Convert an epic. It is closed if its status is in the category ``done``, or if it is resolved."""
+    """Convert an epic. It is closed if its status is, as every issue."""
     fields: Any = issue.fields
-    is_done = fields.status.statusCategory.key == "done"
-    ended = fields.resolutiondate or (fields.statuscategorychangedate or fields.updated if is_done else None)
+    ended = fields.resolutiondate or fields.statuscategorychangedate or fields.updated if is_done(fields) else None
     return Milestone(
         id=epic_id(issue.id),
         project=fields.project.id,

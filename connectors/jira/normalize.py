@@ -21,9 +21,9 @@ from sync.model.tracker_data import (
     Visibility,
 )
 
-__all__ = ["blocked_keys", "closed_time", "events_of", "issue_of", "milestone_of", "person_of", "project_of", "to_utc"]
+__all__ = ["blocked_keys", "events_of", "is_done", "issue_of", "milestone_of", "person_of", "project_of", "to_utc"]
 
-_CATEGORIES = {"indeterminate": StatusCategory.IN_PROGRESS, "done": StatusCategory.DONE}
+_KNOWN_CATEGORIES = frozenset({"new", "indeterminate", "done"})
 
 
 def project_of(row: api_types.Project, site: str) -> Project:
@@ -65,61 +65,86 @@ def to_utc(at: datetime | int) -> datetime:
 
 
 def events_of(
-    issue: str,
-    created: datetime,
-    resolved: datetime | None,
+    row: api_types.Issue,
     histories: Sequence[api_types.History],
     categories: Mapping[str, str],
     milestone_fields: MilestoneFields = MilestoneFields(),  # noqa: B008  # frozen
-) -> list[Event]:
-    """Convert a changelog to the events of an issue's memberships and closings, oldest first.
+) -> tuple[list[Event], datetime | None]:
+    """Convert a changelog to the events of an issue, oldest first. Also return when it was closed (UTC), None if open.
 
-    An issue is closed while it has a resolution, and while its status is in the category ``done`` after a change to
-    that status. ``categories`` maps status ids to category keys; ``resolved`` is the resolution date.
+    ``categories`` maps status ids to category keys. The present status decides whether the issue is closed:
+
+    ==============  =====================================  =========================================================
+    present status  changelog                              closed
+    ==============  =====================================  =========================================================
+    done            ends in ``done``                       since the last change into the category ``done``
+    done            has no change of category              since the resolution date or (Cloud) the date of the
+                                                           category, the earlier one; else since the creation
+    done            ends in another category               since one of these dates if it is later than the log, else
+                                                           since the last update
+    not done        ends in ``done``                       until the date of the category, else until the last update
+    not done        any other                              not
+    ==============  =====================================  =========================================================
     """
-    events: list[Event] = []
+    fields: Any = row.fields
     entries = sorted(((to_utc(entry.created), entry) for entry in histories), key=lambda pair: pair[0])
-    is_done, has_resolution = False, _was_created_resolved(entries)
-    if has_resolution:
-        events.append(Event(issue=issue, at=created, kind=EventKind.CLOSED))
+    events: list[Event] = []
     for at, entry in entries:
-        was_closed = is_done or has_resolution
-        actor = person_of(entry.author)
         for change in entry.items:
-            name = change.fieldId or change.field
-            events.extend(milestone_fields.moves(issue, at, change, actor))
-            if name == "status":
-                is_done = categories.get(change.to or "") == "done"
-            elif name == "resolution":
-                has_resolution = bool(change.to)
-        if was_closed != (is_done or has_resolution):
-            kind = EventKind.REOPENED if was_closed else EventKind.CLOSED
-            events.append(Event(issue=issue, at=at, kind=kind, actor=actor))
-    if resolved is not None and not is_done and not has_resolution:
-        # A workflow or an import may set the resolution without a changelog entry.
-        events.append(Event(issue=issue, at=resolved, kind=EventKind.CLOSED))
-        events.sort(key=lambda event: event.at)
-    return events
+            events.extend(milestone_fields.moves(row.id, at, change, person_of(entry.author)))
+    closings = list(_closings(fields, entries, categories))
+    is_closed, created = is_done(fields), to_utc(fields.created)
+    dates = sorted(to_utc(at) for at in (fields.resolutiondate, fields.statuscategorychangedate) if at is not None)
+    if closings and closings[-1][1] is not is_closed:
+        last, updated = closings[-1][0], to_utc(fields.updated)
+        if not is_closed:
+            dates = [to_utc(fields.statuscategorychangedate)] if fields.statuscategorychangedate else []
+        closings.append((next((at for at in dates if at > last), max(updated, last)), is_closed, None))
+    elif is_closed and not closings:
+        closings.append((next(iter(dates), created), True, None))
+    for at, closed, actor in closings:
+        events.append(Event(issue=row.id, at=at, kind=EventKind.CLOSED if closed else EventKind.REOPENED, actor=actor))
+    events.sort(key=lambda event: event.at)
+    return events, closings[-1][0] if is_closed else None
 
 
-def _was_created_resolved(entries: Sequence[tuple[datetime, api_types.History]]) -> bool:
-    """Return whether the issue had a resolution from its creation on: the first change replaces one."""
-    changes = (c for _, entry in entries for c in entry.items if (c.fieldId or c.field) == "resolution")
-    return next((bool(change.from_) for change in changes), False)
+def _closings(
+    fields: Any, entries: Sequence[tuple[datetime, api_types.History]], categories: Mapping[str, str]
+) -> Iterator[tuple[datetime, bool, Person | None]]:
+    """Yield the changes between open and closed in a changelog: time, whether the issue is closed then, who did it."""
+
+    def first(name: str, now: str | None) -> str | None:
+        changes = (change for _, entry in entries for change in entry.items if _field(change) == name)
+        return next((change.from_ for change in changes), now)
+
+    values = {
+        "status": first("status", fields.status.id),
+        "resolution": first("resolution", fields.resolution and fields.resolution.name),
+    }
+
+    def is_closed() -> bool:
+        return _is_done(categories.get(values["status"] or "", ""), has_resolution=bool(values["resolution"]))
+
+    was_closed = is_closed()
+    for at, entry in entries:
+        values |= {_field(change): change.to for change in entry.items}
+        if is_closed() is not was_closed:
+            was_closed = not was_closed
+            yield at, was_closed, person_of(entry.author)
 
 
-def closed_time(resolved: datetime | None, is_done: bool, events: Sequence[Event]) -> datetime | None:
-    """The time (UTC) when an issue was closed; None while it is open.
+def _field(change: api_types.Change) -> str:
+    return change.fieldId or change.field
 
-    It is the resolution date. Without one it is the change to a status of the category ``done``, if the status is in it
-    now. An issue that was created in such a status and never resolved is open: Jira does not say when it ended.
-    """
-    if resolved is not None:
-        return resolved
-    if not is_done:
-        return None
-    last = next((e for e in reversed(events) if e.kind in (EventKind.CLOSED, EventKind.REOPENED)), None)
-    return last.at if last is not None and last.kind is EventKind.CLOSED else None
+
+def _is_done(category: str, *, has_resolution: bool) -> bool:
+    """Return whether a status of this category (key) is done; the resolution decides where Jira knows no category."""
+    return category == "done" if category in _KNOWN_CATEGORIES else has_resolution
+
+
+def is_done(fields: Any) -> bool:
+    """Return whether an issue with these fields is closed: its status decides, not its resolution."""
+    return _is_done(fields.status.statusCategory.key, has_resolution=fields.resolutiondate is not None)
 
 
 # --- issues ---------------------------------------------------------------------------------------------------------
@@ -138,35 +163,31 @@ def issue_of(
     """Convert an issue and its events.
 
     ``points`` is the number of story points fields; the first field with a value counts. ``blocked_link`` is the text
-    of the link type on the blocked side. Without ``histories`` (None), the last change of status category is the time
-    of closing.
+    of the link type on the blocked side. Without ``histories`` (None), an issue that is done was closed at its
+    resolution, else at its last change of category, else at its last update.
     """
     fields: Any = row.fields
     created, updated = to_utc(fields.created), to_utc(fields.updated)
-    resolved = fields.resolutiondate and to_utc(fields.resolutiondate)
-    is_done = fields.status.statusCategory.key == "done"
     events: list[Event] = []
     if histories is not None:
-        events = events_of(row.id, created, resolved, histories, categories, milestone_fields)
-        closed_at = closed_time(resolved, is_done, events)
+        events, closed_at = events_of(row, histories, categories, milestone_fields)
     else:
-        closed_at = resolved or (to_utc(fields.statuscategorychangedate or updated) if is_done else None)
-    if histories is not None and closed_at is None and _ends_closed(events):
-        # The workflow was changed, and the issue is open now, since an unknown time before its last update.
-        events.append(Event(issue=row.id, at=max(updated, events[-1].at), kind=EventKind.REOPENED))
+        ended = fields.resolutiondate or fields.statuscategorychangedate or updated
+        closed_at = to_utc(ended) if is_done(fields) else None
+    is_closed = closed_at is not None
     issue = Issue(
         id=row.id,
         project=fields.project.id,
         key=row.key,
         title=fields.summary,
         url=f"{site}/browse/{row.key}",
-        state=State.OPEN if closed_at is None else State.CLOSED,
+        state=State.CLOSED if is_closed else State.OPEN,
         raw_state=fields.status.name,
-        category=_category(fields.status),
+        category=StatusCategory.DONE if is_closed else _open_category(fields.status),
         created_at=created,
         updated_at=updated,
         closed_at=closed_at,
-        resolution=fields.resolution.name if fields.resolution else "",
+        resolution=fields.resolution.name if is_closed and fields.resolution else "",
         type=fields.issuetype.name if fields.issuetype else "",
         priority=fields.priority.name if fields.priority else "",
         assignees=(Person(fields.assignee.id, fields.assignee.displayName),) if fields.assignee else (),
@@ -184,13 +205,8 @@ def issue_of(
     return issue, tuple(events)
 
 
-def _ends_closed(events: Sequence[Event]) -> bool:
-    last = next((e.kind for e in reversed(events) if e.kind in (EventKind.CLOSED, EventKind.REOPENED)), None)
-    return last is EventKind.CLOSED
-
-
-def _category(status: api_types.Status) -> StatusCategory:
-    return _CATEGORIES.get(status.statusCategory.key, StatusCategory.TODO)
+def _open_category(status: api_types.Status) -> StatusCategory:
+    return StatusCategory.IN_PROGRESS if status.statusCategory.key == "indeterminate" else StatusCategory.TODO
 
 
 def person_of(user: api_types.User | None) -> Person | None:

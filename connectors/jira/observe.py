@@ -15,7 +15,7 @@ import msgspec
 from connectors.jira import api_types, jql
 from connectors.jira.attachments import files_of, obstacles_to_attaching
 from connectors.jira.comment_text import lines_of
-from connectors.jira.normalize import to_utc
+from connectors.jira.normalize import is_done, to_utc
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decoder
@@ -189,7 +189,7 @@ class Observer:
         return StatusIssue(
             issue=row.key,
             url=f"{self._session.site}/browse/{row.key}",
-            closed=fields.resolutiondate is not None or fields.status.statusCategory.key == "done",
+            closed=is_done(fields),
             labels=tuple(fields.labels or ()),
             comments=tuple(
                 OurComment(

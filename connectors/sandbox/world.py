@@ -149,6 +149,13 @@ class Issue:
     due: date | None = None
     remaining: int | None = None
     files: list[File] = field(default_factory=list)
+    unresolved: bool = False
+    """Jira: it is closed, and its workflow set no resolution."""
+
+    @property
+    def jira_resolution(self) -> str:
+        """The name of its resolution in Jira; empty while it has none."""
+        return "" if self.closed is None or self.unresolved else self.resolution or "Done"
 
 
 @dataclass(slots=True)
@@ -366,20 +373,29 @@ class Tracker:
         issue.milestones = stays + [m for m in milestones if m not in stays]
 
     def close(
-        self, issue: Issue, actor: User, at: datetime | None = None, *, status: str = "Done", resolution: str = ""
+        self,
+        issue: Issue,
+        actor: User,
+        at: datetime | None = None,
+        *,
+        status: str = "Done",
+        resolution: str | None = "",
     ) -> None:
-        """Close an issue (status Done on a board)."""
+        """Close an issue (status Done on a board). ``resolution``: None, Jira sets none; empty, the usual one."""
         now = at or self.world.clock()
         self.change(issue, "status", issue.status, status, actor, now, "")
-        self.change(issue, "state", "open", "closed", actor, now, "")
-        issue.closed, issue.status, issue.resolution = now, status, resolution
+        issue.unresolved = resolution is None
+        if resolution is not None:
+            self.change(issue, "state", "open", "closed", actor, now, "")
+        issue.closed, issue.status, issue.resolution = now, status, resolution or ""
 
     def reopen(self, issue: Issue, actor: User, at: datetime | None = None) -> None:
         """Reopen an issue."""
         now = at or self.world.clock()
         self.change(issue, "status", issue.status, "To Do", actor, now, "")
-        self.change(issue, "state", "closed", "open", actor, now, "")
-        issue.closed, issue.status, issue.resolution = None, "To Do", ""
+        if not issue.unresolved:
+            self.change(issue, "state", "closed", "open", actor, now, "")
+        issue.closed, issue.status, issue.resolution, issue.unresolved = None, "To Do", "", False
 
     def label(self, issue: Issue, add: list[str], remove: list[str], actor: User, at: datetime | None = None) -> None:
         """Add and remove labels on an issue."""

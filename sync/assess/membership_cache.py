@@ -17,6 +17,7 @@ from sync.history import memberships as history
 from sync.history.membership_table import MembershipTable
 from sync.model.item_label import ItemLabel, undo_own_touches
 from sync.model.membership import Membership
+from sync.model.removal import RemovalNames
 from sync.model.tracker_data import Event, EventKind, Issue, Visibility, uid
 from sync.store.database import StoreError
 from sync.store.membership_cache import CacheEntry
@@ -34,12 +35,12 @@ _BATCH = 100
 class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
     """Rules for the issues of one connection: which are items of work, and which closures take them out of scope.
 
-    ``removed``: resolutions (lower case) that take an item out of scope. ``ignored``: types (lower case) that are not
+    ``removed``: names that take a closed item out of scope. ``ignored``: types (lower case) that are not
     items. ``status_issues``: native ids of status issues, never items. ``own_labels``: the labels that milesync put on
     items; they do not count as activity.
     """
 
-    removed: Collection[str]
+    removed: RemovalNames = RemovalNames()
     ignored: Collection[str] = ()
     status_issues: Collection[str] = ()
     own_labels: Sequence[ItemLabel] = ()
@@ -47,7 +48,7 @@ class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cache_key(self) -> str:
         """The version of the cached memberships: other rules, except for status issues, give another key."""
-        rules = (sorted(self.removed), self.own_labels, sorted(self.ignored))
+        rules = (sorted(self.removed.resolutions), sorted(self.removed.states), self.own_labels, sorted(self.ignored))
         return f"{_VERSION} {sha256(repr(rules).encode()).hexdigest()[:16]}"
 
     def is_item(self, issue: Issue) -> bool:
@@ -119,7 +120,7 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
             yield event
 
     events = collect_estimates(store.events(source, projects=[project]))
-    memberships = history.memberships(issues.values(), events, titles, source=source, removed=frozenset(rules.removed))
+    memberships = history.memberships(issues.values(), events, titles, source=source, removed=rules.removed)
     milestone_prefix, item_prefix = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
 
     def with_native_ids(membership: Membership) -> tuple[Membership, datetime]:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from sync.history.ledger import Ledger
 from sync.model.dates import end_of_day
 from sync.model.membership import Container, Membership
+from sync.model.removal import fold_name
 
 __all__ = ["HistoryError", "read_history", "removed_items"]
 
@@ -52,13 +53,13 @@ def read_history(prefixes: Sequence[str], removed: frozenset[str] = frozenset())
 
 
 def removed_items(issues: str, resolutions: frozenset[str]) -> frozenset[str]:
-    """Return the keys of the issues whose ``resolution`` is one of ``resolutions``, compared without case.
+    """Return the keys of the issues whose ``resolution`` is one of ``resolutions``, as `sync.model.removal` compares.
 
     ``issues`` is a CSV file, plain or .gz, with the columns ``key`` and ``resolution``. Raises `HistoryError`.
     """
-    removing = {word.casefold() for word in resolutions}
+    removing = {fold_name(name) for name in resolutions}
     rows = _rows(Path(issues), frozenset({"key", "resolution"}))
-    return frozenset(row["key"] for _, row in rows if row["resolution"].casefold() in removing)
+    return frozenset(row["key"] for _, row in rows if fold_name(row["resolution"]) in removing)
 
 
 def _containers(path: Path, pair: str) -> Iterator[Container]:

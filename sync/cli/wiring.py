@@ -19,6 +19,7 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
 from sync.cli.options import missing_extra
+from sync.model.removal import RemovalNames, fold_name
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
 from sync.store.store import Store
@@ -94,12 +95,18 @@ def _connection(
         labels=connection.status_issue.labels,
         prefix=settings.label_prefix,
         zone=ZoneInfo(connection.timezone),
-        removed=frozenset(word.lower() for word in connection.removed_resolutions),
+        removed=_removal_names(connection),
         ignored=frozenset(word.lower() for word in connection.ignored_types),
         tolerance=settings.tolerance_for(name),
         share=connection.share,
         named=_overrides(settings.milestone, name),
     )
+
+
+def _removal_names(connection: ConnectionSettings) -> RemovalNames:
+    if connection.removed_resolutions is None:
+        return RemovalNames()
+    return RemovalNames(resolutions=frozenset(map(fold_name, connection.removed_resolutions)))
 
 
 def _options(settings: Settings, name: str, connection: ConnectionSettings) -> dict[str, Any]:

@@ -7,7 +7,10 @@ A tracker gives the present (`Issue`) and a part of the past (`Event`). Each iss
 * Where the last event and the present disagree, the present is right, from the issue's ``updated_at`` on.
 * Times are cut to seconds, here for every tracker: GitHub and GitLab's GraphQL have no fractions, REST and Jira do.
 * A change and its opposite in the same second cancel out; their order does not matter.
-* Without any closing event, ``closed_at`` is the closure. An issue that is closed without a time counts as open.
+* Without any closing event, ``closed_at`` is the closure. An issue that is closed without a time is done since the
+  earliest time that is known: its creation.
+* A closure is of the present resolution and state if it is the last one; `sync.model.removal` names those that take
+  the issue out of scope.
 
 A replay as of a time (``at``) is cut from the whole history: nothing that is dated later enters it.
 """
@@ -19,20 +22,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sync.model.membership import Membership
-from sync.model.tracker_data import (
-    REMOVED_RESOLUTIONS,
-    Event,
-    EventKind,
-    Issue,
-    State,
-    uid,
-)
+from sync.model.removal import RemovalNames
+from sync.model.tracker_data import Event, EventKind, Issue, State, uid
 
 __all__ = ["Titles", "memberships", "memberships_of"]
 
 Titles = Mapping[tuple[str, str], Sequence[tuple[datetime | None, str]]]
 """Milestones that have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""
 
+_REMOVAL_NAMES = RemovalNames()
 _CLOSING = (EventKind.CLOSED, EventKind.REOPENED)
 _MOVING = (EventKind.JOINED, EventKind.LEFT)
 
@@ -49,12 +47,12 @@ def memberships(
     titles: Titles,
     *,
     source: str,
-    removed: frozenset[str] = REMOVED_RESOLUTIONS,
+    removed: RemovalNames = _REMOVAL_NAMES,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield every membership of these issues in any milestone, as known at ``at`` (UTC; None: now).
 
-    Events may come in any order. ``removed`` are the resolutions, in lower case, that take an issue out of scope.
+    Events may come in any order. ``removed`` are the names that take a closed issue out of scope.
     Containers are ``uid(source, "milestone", id)``, items ``uid(source, "issue", id)``.
     """
     events_of: dict[str, list[Event]] = defaultdict(list)
@@ -70,14 +68,14 @@ def memberships_of(
     titles: Titles,
     *,
     source: str,
-    removed: frozenset[str] = REMOVED_RESOLUTIONS,
+    removed: RemovalNames = _REMOVAL_NAMES,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield the memberships of one issue, by milestone and time, from its own events; see `memberships`."""
     if at is not None and issue.created_at > at:
         return
     closures = _closures(issue, events)
-    out_of_scope = issue.resolution.lower().replace("\u2019", "'") in removed
+    out_of_scope = removed.include(issue)
     item = uid(source, "issue", issue.id)
     for milestone, spans in sorted(_times_in(issue, events, titles).items()):
         container = uid(source, "milestone", milestone)
@@ -134,13 +132,14 @@ def _as_of(membership: Membership, at: datetime) -> Membership | None:
 def _closures(issue: Issue, events: Iterable[Event]) -> list[Span]:
     """Return the spans in which the issue was closed, in order."""
     changes = _net_changes((event.at, event.kind is EventKind.CLOSED) for event in events if event.kind in _CLOSING)
+    begin, is_closed = _second(issue.created_at), issue.state is State.CLOSED
     closed_at = None if issue.closed_at is None else _second(issue.closed_at)
     if not changes:
+        closed_at = closed_at or (begin if is_closed else None)
         return [] if closed_at is None else [(closed_at, None)]
-    is_closed = issue.state is State.CLOSED
     if is_closed and not changes[-1][1] and closed_at is not None and closed_at > changes[-1][0]:
         changes.append((closed_at, True))
-    return _spans(changes, begin=_second(issue.created_at), now=is_closed, seen=_second(issue.updated_at))
+    return _spans(changes, begin=begin, now=is_closed, seen=_second(issue.updated_at))
 
 
 def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str, list[Span]]:

@@ -24,7 +24,6 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
-    "REMOVED_RESOLUTIONS",
     "RULE_ID_PREFIX",
     "DueDate",
     "Event",
@@ -182,7 +181,9 @@ class Issue(Struct, frozen=True, kw_only=True):
     """One item of work.
 
     ``raw_state`` is the tracker's word (``opened``, ``In Review``), ``state`` and ``category`` are its meaning.
-    ``resolution`` is how it was closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab empty.
+    ``resolution`` is how it was closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab ``moved``,
+    ``duplicate`` or empty; empty while it is open. `sync.model.removal` has the names that mean removed from scope.
+    ``closed_at`` may be None for a closed issue whose time of closing the tracker does not know.
     ``milestones`` are native ids: at most one on GitHub and GitLab, any number of fixVersions on Jira.
     ``estimate``, ``remaining``, ``spent`` are seconds (GitLab ``time_stats``, Jira ``timeoriginalestimate``,
     ``timeestimate``, ``timespent``; GitHub has none). ``points`` are Jira story points or the GitLab weight.
@@ -244,14 +245,3 @@ class DueDate(Struct, frozen=True, omit_defaults=True):
     due: date | None
     by: Person | None = None
     after: datetime | None = None
-
-
-REMOVED_RESOLUTIONS = frozenset(
-    {
-        *("not_planned", "duplicate"),
-        *("won't do", "won't fix", "wontfix", "invalid", "cannot reproduce", "incomplete", "declined", "rejected"),
-        *("not a bug", "not our bug", "needs more info", "works as designed", "obsolete", "abandoned", "cancelled"),
-        *("canceled", "moved"),
-    }
-)
-"""Resolutions (lower case) that take an item out of scope instead of finishing it: GitHub's, then Jira's usual ones."""

@@ -8,7 +8,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from sync.model.policy import OptionalOutputs, Policy
-from sync.model.tracker_data import REMOVED_RESOLUTIONS
+from sync.model.removal import RemovalNames
 from sync.tracker.protocol import Connector
 
 __all__ = ["Connection", "MilestoneOverrides"]
@@ -42,8 +42,8 @@ class Connection:
     ``policy_of`` returns the policy of a project, ``admits`` whether a project's milestone with this title is managed,
     ``optional_outputs_of`` the optional writes of a project; projects are paths.
     ``labels`` are the labels of a new status issue, ``prefix`` is the first part of the status labels.
-    ``zone`` decides where days end. ``removed`` are resolutions that mean "not done". ``ignored`` are issue types
-    (lower case) that are no items, such as epics or sub-tasks.
+    ``zone`` decides where days end. ``removed`` are the names that mean "removed from scope". ``ignored`` are issue
+    types (lower case) that are no items, such as epics or sub-tasks.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
     dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
     """
@@ -56,7 +56,7 @@ class Connection:
     labels: tuple[str, ...] = ("milestone-status",)
     prefix: str = "health"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    removed: frozenset[str] = REMOVED_RESOLUTIONS
+    removed: RemovalNames = field(default_factory=RemovalNames)
     ignored: frozenset[str] = frozenset()
     tolerance: float = 0.0
     share: str = "none"

@@ -19,7 +19,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 from tests.engine_factory import engine
 
-__all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "random_facts", "readings"]
+__all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "outcomes", "random_facts", "reading", "readings"]
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 DIALECTS = ("github", "gitlab", "gitlab by REST", "jira", "jira-cloud")
@@ -187,11 +187,11 @@ def readings(world: World, at: datetime = NOW) -> dict[str, Reading]:
         tracker.faults.clear()
         if "REST" in dialect:
             tracker.faults.append(Fault("status", "/api/graphql", times=10_000, status=403, body='{"message": "no"}'))
-        found[dialect] = _reading(tracker, at)
+        found[dialect] = reading(tracker, at)
     return found
 
 
-def _reading(tracker: Tracker, at: datetime) -> Reading:
+def reading(tracker: Tracker, at: datetime = NOW) -> Reading:
     kind = tracker.kind.partition("-")[0]
     secrets = {"token": tracker.token} | ({"email": "bot@example.org"} if tracker.kind == "jira-cloud" else {})
     setup = Setup(
@@ -203,6 +203,17 @@ def _reading(tracker: Tracker, at: datetime) -> Reading:
         assert not running.failures
         snapshot = running.snapshot(at)
         return _by_title(snapshot)
+
+
+def outcomes(reading: Reading, milestone: str) -> dict[str, str]:
+    """Return what became of each item of a milestone by title: open, done, removed, or left."""
+    found: dict[str, str] = {}
+    for title, _, left, closed, reopened, is_removed in reading.memberships[milestone]:
+        if left != "None":
+            found.setdefault(title, "left")
+        elif reopened == "None":
+            found[title] = "open" if closed == "None" else "removed" if is_removed else "done"
+    return found
 
 
 def _by_title(snapshot: Snapshot) -> Reading:

@@ -12,7 +12,7 @@ import pytest
 from connectors.jira.api_types import History, issue_type
 from connectors.jira.cursor import Cursor
 from connectors.jira.normalize import issue_of, to_utc
-from sync.model.tracker_data import Event, EventKind, Issue, State
+from sync.model.tracker_data import Event, EventKind, Issue, State, StatusCategory
 
 BORN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 CATEGORIES = {"1": "new", "2": "indeterminate", "5": "done", "6": "done"}
@@ -64,9 +64,61 @@ def read(
     [
         pytest.param([both(3, "1", "5", None, "f")], "5", 3, 3, [(CLOSED, 3)], id="usual"),
         pytest.param([status(3, "1", "5")], "5", None, 3, [(CLOSED, 3)], id="a workflow that sets no resolution"),
-        pytest.param([], "5", None, None, [], id="born done and never resolved is open"),
+        pytest.param([], "5", None, 0, [(CLOSED, 0)], id="created in a done status and never resolved"),
         pytest.param([], "5", 4, 4, [(CLOSED, 4)], id="resolved without a word in the log"),
-        pytest.param([resolution(4, None, "f")], "1", 4, 4, [(CLOSED, 4)], id="resolved in a status that is not done"),
+        pytest.param([resolution(4, None, "f")], "1", 4, None, [], id="resolved in a status that is not done"),
+        pytest.param([resolution(4, None, "f")], "2", 4, None, [], id="resolved while in progress"),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), status(5, "5", "2")],
+            "2",
+            3,
+            None,
+            [(CLOSED, 3), (REOPENED, 5)],
+            id="back in progress with an old resolution",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), status(5, "5", "2"), status(8, "2", "6")],
+            "6",
+            3,
+            8,
+            [(CLOSED, 3), (REOPENED, 5), (CLOSED, 8)],
+            id="closed again under its old resolution",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f")],
+            "2",
+            3,
+            None,
+            [(CLOSED, 3), (REOPENED, 30)],
+            id="back in progress without a word in the log",
+        ),
+        pytest.param(
+            [both(3, "1", "99", None, "f")], "99", 3, 3, [(CLOSED, 3)], id="resolved in a status that was deleted"
+        ),
+        pytest.param(
+            [both(3, "1", "99", None, "f"), status(5, "99", "6")],
+            "6",
+            3,
+            3,
+            [(CLOSED, 3)],
+            id="resolved in a status that was deleted, then closed",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), both(5, "5", "1", "f", None)],
+            "5",
+            None,
+            30,
+            [(CLOSED, 3), (REOPENED, 5), (CLOSED, 30)],
+            id="done although the log ends open",
+        ),
+        pytest.param(
+            [both(3, "1", "5", None, "f"), both(5, "5", "1", "f", None)],
+            "5",
+            9,
+            9,
+            [(CLOSED, 3), (REOPENED, 5), (CLOSED, 9)],
+            id="resolved after the log ends open",
+        ),
         pytest.param(
             [both(3, "1", "5", None, "f"), status(5, "5", "6")], "6", 3, 3, [(CLOSED, 3)], id="Resolved, then Closed"
         ),
@@ -88,11 +140,9 @@ def read(
             id="and closed again",
         ),
         pytest.param(
-            [both(3, "1", "5", None, "f"), resolution(6, "f", "w")], "5", 6, 6, [(CLOSED, 3)], id="resolution corrected"
+            [both(3, "1", "5", None, "f"), resolution(6, "f", "w")], "5", 6, 3, [(CLOSED, 3)], id="resolution corrected"
         ),
-        pytest.param(
-            [resolution(5, "f", None)], "1", None, None, [(CLOSED, 0), (REOPENED, 5)], id="imported as resolved"
-        ),
+        pytest.param([resolution(5, "f", None)], "1", None, None, [], id="imported with a resolution, never done"),
         pytest.param(
             [status(3, "1", "5")], "1", None, None, [(CLOSED, 3), (REOPENED, 30)], id="the workflow was changed"
         ),
@@ -113,6 +163,32 @@ def test_when_an_issue_is_closed(
     assert issue.closed_at == (None if closed is None else day(closed))
     assert issue.state is (State.OPEN if closed is None else State.CLOSED)
     assert [(event.kind, event.at) for event in told] == [(kind, day(n)) for kind, n in events]
+
+
+def test_an_open_issue_has_no_resolution_and_keeps_its_category() -> None:
+    stale, _ = read([both(3, "1", "5", None, "f"), status(5, "5", "2")], now="2", resolved=3, resolution={"name": "f"})
+    assert (stale.resolution, stale.category) == ("", StatusCategory.IN_PROGRESS)
+    done, _ = read([both(3, "1", "5", None, "f")], now="5", resolved=3, resolution={"name": "f"})
+    assert (done.resolution, done.category) == ("f", StatusCategory.DONE)
+    unknown, _ = read([both(3, "1", "99", None, "f")], now="99", resolved=3, resolution={"name": "f"})
+    assert (unknown.state, unknown.category) == (State.CLOSED, StatusCategory.DONE)
+
+
+@pytest.mark.parametrize(
+    ("now", "history", "closed"),
+    [
+        ("5", [], 6),
+        ("2", [both(3, "1", "5", None, "f")], None),
+        ("5", [both(3, "1", "5", None, "f"), both(5, "5", "1", "f", None)], 6),
+    ],
+)
+def test_the_date_of_the_category_is_used_where_the_log_is_silent(
+    now: str, history: list[dict[str, Any]], closed: int | None
+) -> None:
+    """Only Jira Cloud has it: the workflow or the status was changed, and no entry of the log says so."""
+    issue, events = read(history, now=now, statuscategorychangedate=day(6).isoformat())
+    assert issue.closed_at == (None if closed is None else day(closed))
+    assert (events[-1].kind, events[-1].at) == (REOPENED if closed is None else CLOSED, day(6))
 
 
 def test_a_change_of_versions_on_either_dialect() -> None:

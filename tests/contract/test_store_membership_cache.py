@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.assess.membership_cache import ItemRules, load_memberships
-from sync.model import tracker_data
+from sync.model.removal import RemovalNames
 from sync.model.tracker_data import EventKind, Issue, Visibility
 from sync.store.database import UnusableDatabase
 from sync.store.store import Store
@@ -18,7 +18,7 @@ from tests.contract.store_rows import DAY, SOURCE, T0, event, issue, milestone
 
 
 def known_stays(store: Store, at: datetime = T0 + 9 * DAY) -> dict[str, list[str]]:
-    made = load_memberships(store, SOURCE, {"p"}, at, ItemRules(removed=tracker_data.REMOVED_RESOLUTIONS)).memberships
+    made = load_memberships(store, SOURCE, {"p"}, at, ItemRules()).memberships
     return {
         container.rpartition("/")[2]: [stay.item for stay in some] for container, some in made.by_container().items()
     }
@@ -89,4 +89,4 @@ def test_another_rule_recomputes_the_memberships(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
     with pytest.raises(AssertionError, match="read again"):
-        load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(removed={"other"}))
+        load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(removed=RemovalNames(frozenset({"other"}))))

@@ -9,7 +9,7 @@ import pytest
 
 from sync.backtest.csv_history import read_history, removed_items
 from sync.backtest.run import backtest, run_backtest
-from sync.model import tracker_data
+from sync.model import removal
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PREFIX = str(DATA / "titanium")
@@ -62,7 +62,7 @@ def test_capacity_dates_hold_as_often_as_they_say(result: dict[str, Any]) -> Non
 
 
 def test_it_holds_when_some_resolutions_take_items_out_of_scope() -> None:
-    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), tracker_data.REMOVED_RESOLUTIONS)
+    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), removal.REMOVED_RESOLUTIONS)
     result = backtest(read_history([PREFIX], removed))
     assert result["tau0"]["pool"]["bss"] >= 0.10
     assert result["tau10"]["pool"]["bss"] >= 0.10

@@ -29,7 +29,8 @@ pytestmark = [
 def direct() -> dict[str, tuple[int, int, int]]:
     """Open, closed and added of every version with a release date, straight from the CSV files.
 
-    A member if created by then; closed if resolved by then with any resolution; added if created after the
+    A member if created by then; closed if resolved by then with any resolution, or, where a closed issue was never
+    resolved, since its creation; added if created after the
     version's start: 14 days before due for a sprint, else the previous release, clipped to 28..150 days before due.
     """
     with (DATA / "jira_titanium_versions.csv").open(newline="") as file:
@@ -54,7 +55,8 @@ def direct() -> dict[str, tuple[int, int, int]]:
             created = datetime.fromisoformat(row["created"])
             if created > end:
                 continue
-            closed = bool(row["resolutiondate"]) and datetime.fromisoformat(row["resolutiondate"]) <= end
+            ended = row["resolutiondate"] or (row["created"] if row["status_category"] == "done" else "")
+            closed = bool(ended) and datetime.fromisoformat(ended) <= end
             for version in set(filter(None, row["fix_version_ids"].split("|"))) & counts.keys():
                 counts[version][1 if closed else 0] += 1
                 counts[version][2] += created > starts[version]

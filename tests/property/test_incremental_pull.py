@@ -19,7 +19,6 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import memberships as history
-from sync.model import tracker_data
 from sync.model.membership import Membership
 from sync.model.tracker_data import Visibility, uid
 from sync.store.store import Store
@@ -171,8 +170,7 @@ def remembered(side: SandboxSide, store: Store, source: str) -> None:
     """The stays that are kept between runs are those that the rows give."""
     at, projects = side.now() + timedelta(days=1), {project.id for project in store.projects(source)}
     kept, rebuilt = (
-        load_memberships(reading, source, projects, at, ItemRules(removed=tracker_data.REMOVED_RESOLUTIONS))
-        for reading in (store, Forgetful(store))
+        load_memberships(reading, source, projects, at, ItemRules()) for reading in (store, Forgetful(store))
     )
     assert kept.memberships.encode() == rebuilt.memberships.encode()
     assert kept.estimated == rebuilt.estimated
@@ -185,7 +183,6 @@ def memberships(store: Store, source: str, side: SandboxSide, issues: set[str]) 
         [event for event in store.events(source) if event.issue in issues],
         store.titles(source),
         source=source,
-        removed=tracker_data.REMOVED_RESOLUTIONS,
         at=side.now() + timedelta(days=1),
     )
     return sorted(made, key=lambda membership: (membership.container, membership.item, membership.joined))

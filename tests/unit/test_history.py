@@ -15,7 +15,6 @@ from sync.history.membership_table import FirstJoin, MembershipTable
 from sync.history.memberships import Titles, memberships
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
-    REMOVED_RESOLUTIONS,
     DueDate,
     Event,
     EventKind,
@@ -168,10 +167,6 @@ def test_closed_at_counts_where_an_event_is_missing() -> None:
     assert replay(done) == [stay(joined=day(0), closed=day(7))]
 
 
-def test_closed_without_a_time_or_an_event_is_open() -> None:
-    assert replay(issue(milestones=("m",), state=State.CLOSED)) == [stay(joined=day(0))]
-
-
 def test_a_reopening_ends_a_stay_and_begins_the_next() -> None:
     done = issue(milestones=("m",), state=State.CLOSED, closed_at=day(5))
     assert replay(done, closed(day(2)), reopened(day(3)), closed(day(5))) == [
@@ -258,8 +253,13 @@ def test_a_later_resolution_says_nothing_of_a_closure_before_it_left() -> None:
     assert found == [stay(joined=day(1), left=day(3), closed=day(2))]
 
 
-def test_the_resolutions_are_lower_cased() -> None:
-    assert all(name == name.lower() for name in REMOVED_RESOLUTIONS)
+@pytest.mark.parametrize(("created", "expected"), [(0, 0), (3, 3)])
+def test_an_issue_that_is_closed_without_a_time_is_done_since_its_creation(created: int, expected: int) -> None:
+    done = issue(milestones=("m",), state=State.CLOSED, closed_at=None, created_at=day(created))
+    assert replay(done) == [stay(joined=day(created), closed=day(expected))]
+    later = replay(done, joined(day(5)))
+    assert later == [stay(joined=day(5), closed=day(expected))]
+    assert is_done(later[0], day(6))
 
 
 # --- replay -----------------------------------------------------------------------------------------------------

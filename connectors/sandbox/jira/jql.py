@@ -300,7 +300,7 @@ _READERS: dict[str, Callable[[Scope, Row], Iterable[str]]] = {
     "parent": lambda _, row: (row[1].parent.lower(),),
     "status": lambda _, row: (row[1].status.lower(),),
     "statuscategory": _categories,
-    "resolution": lambda _, row: ("" if row[1].closed is None else (row[1].resolution or "Done").lower(),),
+    "resolution": lambda _, row: (row[1].jira_resolution.lower(),),
     "issuetype": lambda _, row: (row[1].type.lower(),),
     "type": lambda _, row: (row[1].type.lower(),),
     "priority": lambda _, row: (row[1].priority.lower(),),

@@ -1,0 +1,144 @@
+"""Done, removed and open of every tracker, through the real clients over HTTP: the table of `sync.model.removal`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Issue, Milestone, Tracker, User, World
+from tests.contract.dialect_facts import NOW, outcomes, reading
+
+JIRAS = ("jira", "jira-cloud")
+KINDS = ("github", "gitlab", *JIRAS)
+CLOSED = NOW - timedelta(days=2)
+CANCELLED = ("Cancelled", "Canceled", "Abandoned", "Won\u2019t do", "Rejected", "Declined", "Obsolete", "Abgebrochen")
+
+
+class Small:
+    """A project with one milestone, in one tracker."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker: Tracker = tracker
+        self.ada: User = tracker.user("ada", "Ada Fox")
+        keys = ("APP", "WEB") if tracker.kind in JIRAS else ("acme/app", "acme/web")
+        self.project, self.other = (tracker.project(key, created=NOW - timedelta(days=90)) for key in keys)
+        self.milestone: Milestone = tracker.milestone(
+            self.project, "1.0", at=NOW - timedelta(days=30), due=NOW.date() + timedelta(days=10)
+        )
+
+    def item(self, title: str, *, status: str = "To Do", at: datetime = NOW - timedelta(days=20)) -> Issue:
+        """Add an item that is in the milestone since a moment after its creation."""
+        issue = self.tracker.issue(self.project, title, self.ada, at=at, status=status)
+        self.tracker.move(self.project, issue, [self.milestone.id], self.ada, at + timedelta(hours=1))
+        return issue
+
+    def set_status(self, issue: Issue, status: str, at: datetime) -> None:
+        """Change the status on Jira's board and nothing else."""
+        self.tracker.change(issue, "status", issue.status, status, self.ada, at, "")
+        issue.status = status
+
+    def outcomes(self) -> dict[str, str]:
+        return outcomes(reading(self.tracker), "1.0")
+
+    def closed_at(self, title: str) -> str:
+        """Return the moment of the last closure of an item, or None as a text."""
+        return [str(row[3]) for row in reading(self.tracker).memberships["1.0"] if row[0] == title][-1]
+
+
+def tracker_of(world: World, kind: str) -> Tracker:
+    return next(tracker for tracker in world.trackers if tracker.kind == kind)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    served = World(lambda: NOW)
+    with Sandbox(served):
+        yield served
+
+
+@pytest.fixture
+def small(world: World) -> Callable[[str], Small]:
+    """A tracker of a kind, emptied, with a small project."""
+
+    def emptied(kind: str) -> Small:
+        tracker = tracker_of(world, kind)
+        tracker.projects.clear()
+        tracker.statuses.clear()
+        return Small(tracker)
+
+    return emptied
+
+
+@pytest.mark.parametrize("kind", JIRAS)
+def test_state_and_resolution_of_jira(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    for name in CANCELLED:
+        side.tracker.statuses[name] = "done"
+    for name in CANCELLED:
+        for resolution in ("", "Done", None):
+            side.tracker.close(side.item(f"{name}: {resolution}"), side.ada, CLOSED, status=name, resolution=resolution)
+    for resolution in ("Done", "Fixed", "", None):
+        side.tracker.close(side.item(f"Done as {resolution}"), side.ada, CLOSED, resolution=resolution)
+    for resolution in ("Won't Do", "Duplicate", "Cannot Reproduce", "Nicht reproduzierbar"):
+        side.tracker.close(side.item(f"Done as {resolution}"), side.ada, CLOSED, resolution=resolution)
+    stale = side.item("back in progress")
+    side.tracker.close(stale, side.ada, CLOSED, resolution="Done")
+    side.set_status(stale, "In Progress", CLOSED + timedelta(hours=5))
+    again = side.item("closed again")
+    side.tracker.close(again, side.ada, CLOSED - timedelta(days=3), resolution="Duplicate")
+    side.tracker.reopen(again, side.ada, CLOSED - timedelta(days=2))
+    side.tracker.close(again, side.ada, CLOSED, resolution="Done")
+    resolved = side.item("resolved in progress", status="In Progress")
+    resolved.closed, resolved.resolution = CLOSED, "Done"
+    found = side.outcomes()
+    assert {found[f"{name}: {resolution}"] for name in CANCELLED for resolution in ("", "Done", None)} == {"removed"}
+    assert {found[f"Done as {resolution}"] for resolution in ("Done", "Fixed", "", None)} == {"done"}
+    removed = ("Won't Do", "Duplicate", "Cannot Reproduce", "Nicht reproduzierbar")
+    assert {found[f"Done as {resolution}"] for resolution in removed} == {"removed"}
+    assert (found["back in progress"], found["resolved in progress"], found["closed again"]) == ("open", "open", "done")
+
+
+@pytest.mark.parametrize("kind", JIRAS)
+def test_a_done_issue_without_a_time_is_done(small: Callable[[str], Small], kind: str) -> None:
+    """Created in a done status and never resolved: no entry of the log says when it was closed."""
+    side = small(kind)
+    created = NOW - timedelta(days=20)
+    side.item("always done", status="Done", at=created)
+    assert side.outcomes() == {"always done": "done"}
+    assert side.closed_at("always done") == str(created)
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_a_closed_issue_without_a_time_is_done(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    reasons = {"github": ("not_planned", "duplicate"), "gitlab": ("moved", "duplicate")}[kind]
+    for reason in reasons:
+        side.tracker.close(side.item(reason), side.ada, CLOSED, resolution=reason)
+    side.tracker.close(side.item("finished"), side.ada, CLOSED, resolution="completed")
+    assert side.outcomes() == {"finished": "done"} | dict.fromkeys(reasons, "removed")
+
+
+def test_issues_that_moved_to_another_project_of_gitlab_are_out_of_scope(small: Callable[[str], Small]) -> None:
+    side = small("gitlab")
+    items = [side.item(f"item {n}") for n in range(10)]
+    for item in items[:2]:
+        side.tracker.close(item, side.ada, CLOSED)
+    for item in items[2:]:
+        side.tracker.transfer(side.project, item, side.other, side.ada)
+    counts = reading(side.tracker).counts["1.0"]
+    assert (counts.done, counts.total, counts.removed, counts.open) == (2, 2, 8, 0)
+
+
+@pytest.mark.parametrize("kind", ["github", *JIRAS])
+def test_issues_that_moved_to_another_project_leave(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    items = [side.item(f"item {n}") for n in range(10)]
+    for item in items[:2]:
+        side.tracker.close(item, side.ada, CLOSED, resolution="completed" if kind == "github" else "Done")
+    for item in items[2:]:
+        side.tracker.transfer(side.project, item, side.other, side.ada)
+    counts = reading(side.tracker).counts["1.0"]
+    assert (counts.done, counts.total, counts.open) == (2, 2, 0)
