@@ -23,6 +23,7 @@ from sync.forecast.track_record import StreamScore
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
 from sync.health.explain import explanation
 from sync.health.levers import levers
+from sync.health.pace_change import PaceChange, lowered, pace_change
 from sync.health.reasons import reasons
 from sync.health.status import BANDS, ContainerState, confidence, published_probability, verdict, with_status
 from sync.history.calendar import Calendar
@@ -120,12 +121,24 @@ def _healths(
     def to_cut(k: int) -> Sequence[str]:
         return candidates(inputs.issues, inputs.members.get(forecasts[k].container, ()))
 
-    batch_reasons = reasons(batch, attentions, shares) if needs_advice.any() else [()] * len(healths)
+    changes = _pace_changes(batch, at) if needs_advice.any() else [None] * len(healths)
+    batch_reasons = reasons(batch, attentions, shares, changes) if needs_advice.any() else [()] * len(healths)
     batch_levers = levers(batch, published, needs_advice & ~calibrating, attentions, to_cut)
+    healths = [
+        health if change is None else replace(health, confidence=lowered(health.confidence))
+        for health, change in zip(healths, changes, strict=True)
+    ]
     return [
         _with_advice(health, batch_reasons[k], batch_levers[k]) if needs_advice[k] else health
         for k, health in enumerate(healths)
     ]
+
+
+def _pace_changes(batch: ForecastBatch, at: datetime) -> list[PaceChange | None]:
+    """Return the change of pace of each container's stream; None without one."""
+    streams = batch.tables.ledger.stream[batch.index].tolist()
+    by_stream = {stream: pace_change(batch.tables, stream, days(at)) for stream in set(streams)}
+    return [by_stream[stream] for stream in streams]
 
 
 def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Lever, ...]) -> Health:

@@ -13,6 +13,7 @@ due date moved  the due date, by the first one
 unassigned      open items without owner, by the share among everything open
 blocked         open items that wait for others, by the share among everything open
 silence         no closure for more than twice the usual gap: one closure for each usual gap
+pace change     open items, by as many as the former pace needs the same time for
 ==============  ==================================================================================================
 
 Here the components are clipped less than for publishing, so that a milestone with a very low P has reasons, too.
@@ -23,6 +24,7 @@ the items above the normal number were not open.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 from msgspec import Struct
@@ -31,6 +33,7 @@ from numpy.typing import NDArray
 from sync.forecast.batch import PRESENT, Assumptions, ForecastBatch
 from sync.forecast.stats import logit
 from sync.health.attention import Attention
+from sync.health.pace_change import LAST, PaceChange
 from sync.model.health import Reason, ReasonKind, Value
 
 __all__ = ["reasons"]
@@ -54,17 +57,20 @@ class _NormalCase(Struct, frozen=True):
 
 
 def reasons(
-    batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[float, float]
+    batch: ForecastBatch,
+    attentions: Sequence[Attention],
+    shares: tuple[float, float],
+    pace_changes: Sequence[PaceChange | None],
 ) -> list[tuple[Reason, ...]]:
     """Compute the reasons of each container of the batch, strongest first.
 
     ``attentions``: the items of each container that need attention. ``shares``: the usual shares of unassigned and of
-    blocked items.
+    blocked items. ``pace_changes``: the change of pace of each container's stream, None without one.
     """
     batch = batch.with_clip(CLIP)
     reasons: list[list[Reason]] = [[] for _ in attentions]
     base = logit(_p(batch))
-    for case in _cases(batch, attentions, shares):
+    for case in (*_cases(batch, attentions, shares), _pace_change(batch, pace_changes)):
         effect = base - logit(case.normal)
         for k in np.flatnonzero(case.applies & batch.has_dates & (np.abs(effect) >= LEAST)).tolist():
             values = {name: column[k] for name, column in case.values.items()}
@@ -112,6 +118,20 @@ def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...
     values = {"share": _rounded(share, 3), "usual": _rounded(1 - usual_open, 3), "closed": _whole(batch.done)}
     normal = _p(batch, np.rint(total * usual_open), total)
     return _NormalCase(ReasonKind.PACE, normal, known, values, no_items)
+
+
+def _pace_change(batch: ForecastBatch, changes: Sequence[PaceChange | None]) -> _NormalCase:
+    ratio = np.array([1.0 if change is None else change.ratio for change in changes])
+    remaining = np.rint(batch.open / ratio)
+    known = [(LAST, None, None, None) if c is None else (LAST, c.before, c.days, c.usual) for c in changes]
+    values: dict[str, Sequence[Value]] = {
+        name: [value if value is None or isfinite(value) else None for value in column]
+        for name, column in zip(("last", "before", "days", "usual"), zip(*known, strict=True), strict=True)
+    }
+    no_items: list[tuple[str, ...]] = [()] * len(changes)
+    return _NormalCase(
+        ReasonKind.PACE_CHANGE, _p(batch, remaining, remaining + batch.done), ratio != 1, values, no_items
+    )
 
 
 def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequence[tuple[str, ...]]) -> _NormalCase:

@@ -55,7 +55,10 @@ class UnknownCause(StrEnum):
 
 
 class Confidence(StrEnum):
-    """Amount of history behind a forecast: high = 10 or more earlier milestones and items, medium = 4 milestones."""
+    """Amount of history behind a forecast: high = 10 or more earlier milestones and items, medium = 4 milestones.
+
+    A change of the stream's pace (`sync.health.pace_change`) makes it one grade lower.
+    """
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -75,6 +78,7 @@ class ReasonKind(StrEnum):
     SILENCE = "silence"
     BLOCKED = "blocked"
     PREDECESSOR = "predecessor"
+    PACE_CHANGE = "pace_change"
 
 
 class LeverKind(StrEnum):

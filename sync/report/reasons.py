@@ -166,6 +166,32 @@ def _predecessor_clause(translator: Translator, _reason: Reason, _has_numbers: b
     return translator.say("what it waits for is likely to be late")
 
 
+def _pace_change(reason: Reason) -> str:
+    last, before = plural(count_of(reason, "last"), "milestone"), count_of(reason, "before")
+    days, usual = number_of(reason, "days"), number_of(reason, "usual")
+    if days is None or usual is None:
+        slower = reason.effect < 0
+        return f"The last {last} of this series were much {'slower' if slower else 'faster'} than the {before} before."
+    ratio = days / usual
+    times = f"{figure(round(ratio, 1))} times as long" if ratio > 1 else f"{round(100 * ratio)} % as long"
+    took = f"{plural(round(days), 'day')} instead of {round(usual)}"
+    return f"The last {last} took {times} as the {before} before: {took} until half of the issues were closed."
+
+
+def _pace_change_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
+    days, usual, say = number_of(reason, "days"), number_of(reason, "usual"), translator.say
+    last = count_of(reason, "last")
+    if not has_numbers or days is None or usual is None:
+        slow, fast = say("the last milestones went slower"), say("the last milestones went faster")
+        return slow if reason.effect < 0 else fast
+    return say(
+        "the last {last} milestones took {days} days for half of their issues, usual is {usual}",
+        last=last,
+        days=round(days),
+        usual=round(usual),
+    )
+
+
 def _of_open(reason: Reason, singular: str, plural_verb: str) -> str:
     """Return "3 of 16 open issues have" or "1 of 16 open issues has"; without the 16 when it is None."""
     count, of = count_of(reason), number_of(reason, "of")
@@ -184,4 +210,5 @@ REASONS: Mapping[ReasonKind, ReasonPhrases] = {
     ReasonKind.SILENCE: ReasonPhrases(_silence, _silence_clause),
     ReasonKind.BLOCKED: ReasonPhrases(_blocked, _blocked_clause),
     ReasonKind.PREDECESSOR: ReasonPhrases(_predecessor, _predecessor_clause),
+    ReasonKind.PACE_CHANGE: ReasonPhrases(_pace_change, _pace_change_clause),
 }

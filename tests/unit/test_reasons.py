@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
 from sync.health.attention import Attention
+from sync.health.pace_change import PaceChange
 from sync.health.reasons import CLIP, LEAST, reasons
 from sync.history.calendar import Calendar
 from sync.model.health import Reason, ReasonKind
@@ -45,9 +47,12 @@ def seen(
 
 
 def told(
-    batch: ForecastBatch, found: Attention | None = None, shares: tuple[float, float] = NOBODY
+    batch: ForecastBatch,
+    found: Attention | None = None,
+    shares: tuple[float, float] = NOBODY,
+    change: PaceChange | None = None,
 ) -> dict[str, Reason]:
-    (given,) = reasons(batch, [found or Attention()], shares)
+    (given,) = reasons(batch, [found or Attention()], shares, [change])
     return {reason.kind: reason for reason in given}
 
 
@@ -194,7 +199,7 @@ def test_as_many_as_usual_is_no_reason() -> None:
 
 def test_the_strongest_come_first_and_the_weak_not_at_all() -> None:
     batch = seen((START, START + 0.5), *[(START, None)] * 5, *[(NOW - 3, None)] * 6, first_due=DUE - 7)
-    (given,) = reasons(batch, [Attention(old_count=8)], NOBODY)
+    (given,) = reasons(batch, [Attention(old_count=8)], NOBODY, [None])
     sizes = [abs(reason.effect) for reason in given]
     assert len(sizes) > 4
     assert sizes == sorted(sizes, reverse=True)
@@ -203,3 +208,18 @@ def test_the_strongest_come_first_and_the_weak_not_at_all() -> None:
 
 def test_without_dates_there_are_no_reasons() -> None:
     assert told(seen(*closed(2), *[(START, None)] * 10, due=None), Attention(old_count=9)) == {}
+
+
+def test_a_change_of_pace_is_against_the_items_that_the_former_pace_needs_the_time_for() -> None:
+    """Eight are open; at half the pace they take as long as four did."""
+    batch = seen(*[(336.0, None)] * 8, (336.0, 340.0), (336.0, 341.0))
+    slower = told(batch, change=PaceChange(days=20.0, usual=10.0, before=6))["pace_change"]
+    usual = batch.with_clip(CLIP)
+    expected = logit(p(usual, 8, 10)) - logit(p(usual, 4, 6))
+    assert slower.effect == pytest.approx(expected)
+    assert slower.effect < 0
+    assert slower.values == {"last": 3, "before": 6, "days": 20.0, "usual": 10.0}
+    faster = told(batch, change=PaceChange(days=5.0, usual=10.0, before=6))["pace_change"]
+    assert faster.effect > 0
+    never = told(batch, change=PaceChange(days=math.inf, usual=10.0, before=6))["pace_change"]
+    assert never.values == {"last": 3, "before": 6, "days": None, "usual": 10.0}
