@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
-from sync.model.health import Dates, Health
+from sync.model.health import Dates, Health, Promise
 from sync.model.tracker_data import DueDate
 from sync.tracker.marker import last_marker
 from sync.tracker.observed import StatusIssue
@@ -42,7 +42,14 @@ def recover(milestone: AssessedMilestone, have: StatusIssue | None, instance: st
         due=last.due,
         baseline=last.baseline,
         probability=last.probability,
-        dates=Dates(p50=last.p50),
+        dates=Dates(
+            p50=last.p50,
+            p85=last.p85,
+            p95=last.p95,
+            capacity=milestone.health.dates.capacity,
+            since=last.dated,
+        ),
+        promise=Promise(p50=last.p50, p70=last.p70, p85=last.p85) if last.due is None else None,
         reasons=(),
         levers=(),
         unknown=None,

@@ -104,6 +104,7 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "p50": health.dates.p50,
         "p85": health.dates.p85,
         "p95": health.dates.p95,
+        "promise": health.promise,
         "open": health.counts.open,
         "closed": health.counts.closed,
         "added": health.counts.added,
@@ -153,7 +154,8 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     if isinstance(milestone, AssessedJointMilestone):
         return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
-    return reason_sentences(milestone)[:1] + findings
+    promise = phrases.promise_sentences(milestone.health)
+    return reason_sentences(milestone)[:1] + ([] if promise is None else [" ".join(promise)]) + findings
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")

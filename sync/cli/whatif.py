@@ -15,7 +15,7 @@ from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, 
 from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.model.health import Health, Status
-from sync.report.phrases import STATUS, day, percent
+from sync.report.phrases import STATUS, day, percent, promise_sentences
 
 __all__ = ["whatif"]
 
@@ -91,13 +91,17 @@ def _row(health: Health) -> dict[str, Any]:
         "p50": health.dates.p50,
         "p85": health.dates.p85,
         "p95": health.dates.p95,
+        "promise": health.promise,
         "open": health.counts.open,
         "closed": health.counts.closed,
     }
 
 
 def _comparison(scenario: Scenario, answer: Answer) -> Group:
-    rows = [("", "before", "after"), *zip(_NAMES, _cells(answer.before), _cells(answer.after), strict=True)]
+    healths = (answer.before, answer.after)
+    rows = [("", "before", "after"), *zip(_NAMES, *map(_cells, healths), strict=True)]
+    if any(health.promise is not None for health in healths):
+        rows.insert(_NAMES.index("85 % certain") + 1, ("70 % certain", *map(_promised, healths)))
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     lines = [Text(clean(scenario.written), style="bold")]
     for name, before, after in rows:
@@ -105,6 +109,9 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
         lines.append(
             Text.assemble(f"  {name.ljust(widths[0])}  {before.ljust(widths[1])}  ", (after.ljust(widths[2]), changed))
         )
+    promise = promise_sentences(answer.after) or promise_sentences(answer.before)
+    if promise is not None:
+        lines.append(Text(f"  {promise[1]}", style="dim"))
     if answer.dropped:
         lines.append(Text(f"  without {', '.join(clean(issue.key) for issue in answer.dropped)}", style="dim"))
     if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
@@ -129,6 +136,11 @@ def _cells(health: Health) -> tuple[str, ...]:
         *("none" if date is None else day(date) for date in dates),
         str(health.counts.open),
     )
+
+
+def _promised(health: Health) -> str:
+    on = None if health.promise is None else health.promise.p70
+    return "none" if on is None else day(on)
 
 
 def _brief(health: Health) -> str:

@@ -21,6 +21,7 @@ from sync.forecast.pooled import Forecast, forecasts_of
 from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
+from sync.health.date_band import with_steady_dates
 from sync.health.explain import explanation
 from sync.health.levers import levers
 from sync.health.pace_change import PaceChange, lowered, pace_change
@@ -184,7 +185,8 @@ def _without_advice(
         basis=basis if has_forecast or band is Status.OVERDUE else _without_numbers(basis),
         clock=container.clock,
     )
-    return with_status(health, inputs.previous.get(container.id), rules)
+    previous = inputs.previous.get(container.id)
+    return with_steady_dates(with_status(health, previous, rules), previous, calendar, rules)
 
 
 def _state(batch: ForecastBatch, k: int) -> ContainerState:

@@ -23,6 +23,7 @@ from sync.forecast.dependencies import mean_delay
 from sync.forecast.joint import PATHS, quantile_moments, share_done_by
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
+from sync.health.date_band import with_steady_dates
 from sync.health.status import band, with_status
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
@@ -91,7 +92,7 @@ def joint_health(
         health = replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownCause.MEMBER)
     elif not is_done and paths is not None:
         health = _with_forecast(health, members, paths, window, context)
-    return with_status(health, previous, context.rules)
+    return _with_memory(health, context)
 
 
 def _with_forecast(
@@ -122,7 +123,7 @@ def moved_health(
     """
     dates = _dates(moved, window, context, capacity=health.dates.capacity)
     if health.probability is None:  # overdue: only the dates move
-        return replace(health, dates=dates)
+        return _with_memory(replace(health, dates=dates), context)
     loss = share_done_by(own, window.due) - share_done_by(moved, window.due)
     delay = mean_delay(own, moved)
     if loss < _LEAST_CHANGE and delay < 1.0:
@@ -143,7 +144,13 @@ def moved_health(
         reasons=tuple(sorted((reason, *health.reasons), key=lambda reason: -abs(reason.effect))),
         levers=tuple(lever for lever in health.levers if lever.probability is None),
     )
-    return with_status(changed, context.previous, context.rules)
+    return _with_memory(changed, context)
+
+
+def _with_memory(health: Health, context: AssessmentContext) -> Health:
+    """Return ``health`` with the status and the dates to publish."""
+    health = with_status(health, context.previous, context.rules)
+    return with_steady_dates(health, context.previous, context.calendar, context.rules)
 
 
 def _dates(paths: Floats, window: ForecastWindow, context: AssessmentContext, *, capacity: bool) -> Dates:

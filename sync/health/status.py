@@ -47,6 +47,7 @@ __all__ = [
     "band",
     "band_with_hysteresis",
     "confidence",
+    "is_scope_jump",
     "missing_data",
     "published_probability",
     "replan_of",
@@ -193,7 +194,7 @@ def _after_hysteresis(previous: Health | None, health: Health, rules: Rules) -> 
     p = health.probability
     if previous is None or p is None or health.band not in BANDS or previous.status not in BANDS:
         return health.band
-    if previous.due != health.due or _scope_jumped(previous.counts, health.counts, rules):
+    if previous.due != health.due or is_scope_jump(previous.counts, health.counts, rules):
         return health.band
     status = band_with_hysteresis(previous.status, p, rules)
     if rules.confirm and status is not previous.status and previous.band is not health.band:
@@ -213,7 +214,8 @@ def band_with_hysteresis(before: Status, p: float, rules: Rules) -> Status:
     return Status.AT_RISK if p >= lower else Status.OFF_TRACK
 
 
-def _scope_jumped(before: Counts, after: Counts, rules: Rules) -> bool:
+def is_scope_jump(before: Counts, after: Counts, rules: Rules) -> bool:
+    """Return True if the scope changed by so large a share that the status changes at once."""
     return abs(after.total - before.total) >= rules.scope_jump * max(before.total, 1)
 
 
@@ -246,6 +248,7 @@ def stale_health(health: Health, previous: Health | None, since: datetime | None
         stale_since=since,
         probability=None,
         dates=Dates(),
+        promise=None,
         reasons=(),
         levers=(),
         confidence=None,

@@ -124,6 +124,11 @@ class Calendar:
         later, earlier = self._working_day(day, 1), self._working_day(due_day, -1)
         return earlier if earlier < later and earlier >= (today or earlier) else later
 
+    def working_days(self, first: date, last: date) -> int:
+        """Return the number of working days after ``first`` up to and including ``last``."""
+        ordinals = range(first.toordinal() + 1, last.toordinal() + 1)
+        return sum(self.is_working_day(date.fromordinal(ordinal)) for ordinal in ordinals)
+
     def working_day_by(self, moment: float) -> date | None:
         """Return the last working day that begins by ``moment`` (days since 1970 UTC); None as in `day_of`."""
         day = self.day_of(moment)

@@ -120,7 +120,8 @@ class Lever(Struct, frozen=True, kw_only=True):
 class Dates(Struct, frozen=True, kw_only=True):
     """Completion dates at 50, 85 and 95 %. None: not within ``horizon``.
 
-    ``capacity``: the dates come from the stream's throughput, not from the history of its milestones.
+    ``capacity``: the dates come from the stream's throughput, not from the history of its milestones. ``since`` is when
+    these dates were first given (UTC); see `sync.health.date_band`.
     """
 
     p50: date | None = None
@@ -128,6 +129,7 @@ class Dates(Struct, frozen=True, kw_only=True):
     p95: date | None = None
     horizon: date | None = None
     capacity: bool = False
+    since: datetime | None = None
 
 
 class Promise(Struct, frozen=True, kw_only=True):

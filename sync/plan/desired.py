@@ -70,7 +70,8 @@ class Desired(Struct, frozen=True, kw_only=True):
 
     ``label`` is the wanted status label, ``siblings`` are the other labels with its prefix. ``summary`` is the body of
     the summary comment and ``meaning`` the hash of its meaning; ``probability``, ``p50`` and ``due`` are the forecast
-    in it. ``transition`` returns the body of the comment for a new status, given the status before; None for none.
+    in it, ``p70``, ``p85`` and ``p95`` its other dates, ``dated`` the time (UTC) since which they are given.
+    ``transition`` returns the body of the comment for a new status, given the status before; None for none.
     ``closing`` is the body of the closing comment, which replaces the transition to `done`; None without a record.
     ``reminder`` is the body of the comment that reminds owners, None when no issue needs its owner; a new one is
     posted every ``remind_every`` days at most.
@@ -113,6 +114,10 @@ class Desired(Struct, frozen=True, kw_only=True):
     any_case: bool = False
     probability: float | None = None
     p50: date | None = None
+    p70: date | None = None
+    p85: date | None = None
+    p95: date | None = None
+    dated: datetime | None = None
     due: date | None = None
     replan: Replan | None = None
     clock: PlanClock | None = None

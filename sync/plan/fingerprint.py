@@ -28,6 +28,7 @@ def fingerprint(actions: Iterable[Action]) -> str:
                 written=None,
                 since=None,
                 probability=None,
+                dated=None,
                 body="",
                 changed_at=None,
                 previous_change_at=None,

@@ -28,6 +28,7 @@ __all__ = [
     "number_of",
     "percent",
     "plural",
+    "promise_sentences",
     "small",
     "sureness",
 ]
@@ -120,6 +121,26 @@ def sureness(health: Health) -> str:
     """Return the confidence and its basis: "medium, based on 6 earlier milestones"."""
     grade = health.confidence or Confidence.LOW
     return f"{grade.value}, based on {plural(health.basis.stream_finished, 'earlier milestone')}"
+
+
+def promise_sentences(health: Health) -> tuple[str, str] | None:
+    """Return the dates that a milestone without a due date can promise, and how often such dates held.
+
+    None without a promise.
+    """
+    promise, horizon = health.promise, health.dates.horizon
+    if promise is None:
+        return None
+    dates = {50: promise.p50, 70: promise.p70, 85: promise.p85}
+    given = [f"{day(on)} with {level} %" for level, on in dates.items() if on is not None]
+    missing = [f"{level} %" for level, on in dates.items() if on is None]
+    none = f"none with {' or '.join(missing)}{f' until {day(horizon)}' if horizon else ''}" if missing else ""
+    record = (
+        f"Dates given with 85 % held in {promise.held} of {plural(promise.of, 'case')}."
+        if promise.of
+        else "How often such dates hold is not yet known."
+    )
+    return f"Dates that can be promised at the recent pace: {', '.join([*given, *([none] if none else [])])}.", record
 
 
 # --- values of reasons and levers ------------------------------------------------------------------------------------

@@ -16,7 +16,18 @@ from sync.model.health import Health, Override, Status
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections
 from sync.report.levers import lever_texts
-from sync.report.phrases import STATUS, UNKNOWN, against, capital, day, minute, percent, plural, small
+from sync.report.phrases import (
+    STATUS,
+    UNKNOWN,
+    against,
+    capital,
+    day,
+    minute,
+    percent,
+    plural,
+    promise_sentences,
+    small,
+)
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owners_section
 from sync.report.view import View
@@ -211,6 +222,8 @@ def _when(view: View) -> Iterable[Line]:
             yield (f"It was finished {against(ended.date(), health.due)}, with {_work(health)}.",)
         else:
             yield (f"Everything in it is finished: {_work(health)}.",)
+    elif (promise := promise_sentences(health)) is not None:
+        yield from ((sentence,) for sentence in promise)
     elif dates.p50 is not None or dates.p85 is not None or (health.status in _FORECAST and dates.horizon):
         yield (
             "Most likely done ",

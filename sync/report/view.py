@@ -133,6 +133,7 @@ def meaning(view: View) -> str:
         (view.findings, view.criteria),
         *([view.page] if view.page else []),
         (view.loads, view.unreviewed),
+        *([] if health.promise is None else [health.promise.p70]),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
 

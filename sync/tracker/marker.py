@@ -63,6 +63,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     forecast in the summary. ``meaning`` is the hash of the summary's meaning, ``body`` the `body_hash` of the text.
     ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
     ``previous_change_at`` of the change before it; ``previous_forecast`` is the forecast before the last change.
+    ``p70`` (of a milestone without a due date), ``p85`` and ``p95`` are its other dates, ``dated`` is the time since
+    which they are given.
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
     does not confirm yet, ``clock`` the plan before the first move to a later day. ``method`` is the number of the
     forecast's method; ``method_changed_at`` is the time at which the summary changed to it, until the next change of
@@ -78,6 +80,10 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     baseline: date | None = None
     probability: float | None = None
     p50: date | None = None
+    p70: date | None = None
+    p85: date | None = None
+    p95: date | None = None
+    dated: datetime | None = None
     due: date | None = None
     previous_forecast: SummaryForecast | None = None
     meaning: str = ""

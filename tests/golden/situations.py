@@ -15,6 +15,7 @@ from sync.model.health import (
     Lever,
     LeverKind,
     Override,
+    Promise,
     Reason,
     ReasonKind,
     Replan,
@@ -286,7 +287,8 @@ def no_due_date() -> View:
         due=None,
         baseline=None,
         unknown=UnknownCause.NO_DUE_DATE,
-        dates=Dates(p50=date(2027, 1, 20), p85=date(2027, 2, 26), capacity=True),
+        dates=Dates(p50=date(2027, 1, 20), p85=date(2027, 2, 26), horizon=date(2027, 7, 30), capacity=True),
+        promise=Promise(p50=date(2027, 1, 20), p70=date(2027, 2, 5), p85=date(2027, 2, 26), held=83, of=100),
     )
     return view(made, (issue(81), issue(82)))
 

@@ -394,3 +394,23 @@ def test_a_date_that_passed_is_the_plan_of_the_next_move_also_for_a_lost_databas
     world.milestone = replace(world.milestone, due=date(2026, 7, 1))
     world.run(after=1)
     assert _clock(world) == PlanClock(due=date(2026, 5, 1), moved_at=moved_at)
+
+
+@pytest.mark.parametrize("due", [date(2026, 4, 3), None])
+def test_a_lost_database_keeps_the_published_dates(world: World, due: date | None) -> None:
+    world.close(1, 2, 3, 4)
+    world.run()
+    world.close(5)
+    world.milestone = replace(world.milestone, due=due)
+    world.run(after=1)
+    first = world.store.last_health().popitem()[1]
+    assert first.dates.since == world.now
+    assert first.dates.p50 is not None
+    assert (first.promise is None) == (due is not None)
+    for lost in (False, True):
+        if lost:
+            world.lose_database()
+        assert [type(w.action).__name__ for w in world.run(after=0.05).written] == []
+        health = world.store.last_health().popitem()[1]
+        assert replace(health.dates, horizon=None) == replace(first.dates, horizon=None)
+        assert health.promise == first.promise
