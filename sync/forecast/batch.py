@@ -23,7 +23,7 @@ from sync.forecast.leftover import LeftoverMixture, UsualShares, usual_shares_le
 from sync.forecast.members import Members, column_of, counts_at_nodes, counts_until, members_of
 from sync.forecast.pace import share_of_stream, usual_gap
 from sync.forecast.stats import allowed_open, expit, logit
-from sync.forecast.throughput import capacity_moments, closures_by_week
+from sync.forecast.throughput import closures_by_week
 from sync.forecast.votes import Votes
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
@@ -72,8 +72,9 @@ def forecast_batches(
 
 
 class _Answers:
-    """Last answers of a batch, each with its question: the curves of plans, and a part of the batch."""
+    """Last answers of a batch, each with its question: the votes, the curves of plans, and a part of the batch."""
 
+    votes: tuple[tuple[bytes, bytes, bool], tuple[Floats, Floats, Floats]] | None = None
     plan: tuple[tuple[bytes, bytes], Floats] | None = None
     part: tuple[Ints, ForecastBatch] | None = None
 
@@ -209,18 +210,25 @@ class ForecastBatch:
         return pool
 
     def _votes(self, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT) -> tuple[Floats, Floats, Floats]:
-        """Return the clipped votes of survival, reference class and closures at each of `NODES`: float64[t, g] each."""
-        arrivals = self.votes.arrivals(remaining, total)
-        if assumed.frozen:
-            arrivals = np.zeros_like(arrivals)
-        reference = self.votes.reference(remaining, total)
+        """Return the clipped votes of survival, reference class and closures at each of `NODES`: float64[t, g] each.
+
+        The last ones are kept.
+        """
+        key = (remaining.tobytes(), total.tobytes(), assumed.frozen)
+        if self.answers.votes is None or self.answers.votes[0] != key:
+            arrivals = self.votes.arrivals(remaining, total)
+            if assumed.frozen:
+                arrivals = np.zeros_like(arrivals)
+            votes = (
+                self._clip(self.votes.survival(remaining, total, arrivals)),
+                self._clip(self.votes.reference(remaining, total)),
+                self._clip(self.votes.closures(remaining, total, arrivals)),
+            )
+            self.answers.votes = key, votes
+        survival, reference, closures = self.answers.votes[1]
         if assumed.hit_rate is not None:
             reference = np.full_like(reference, assumed.hit_rate)
-        return (
-            self._clip(self.votes.survival(remaining, total, arrivals)),
-            self._clip(reference),
-            self._clip(self.votes.closures(remaining, total, arrivals)),
-        )
+        return survival, reference, closures
 
     def _scope(self, remaining: Floats | Ints | None, total: Floats | Ints | None) -> tuple[Floats, Floats]:
         now_open = np.asarray(self.open if remaining is None else remaining, dtype=np.float64)
@@ -405,14 +413,6 @@ class ForecastBatch:
         joining = (weight * arrivals).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
         items: Floats = np.rint(now_open + np.where(self.has_dates, joining, 0.0))
         return items
-
-    def capacity(self) -> Floats:
-        """Return the capacity moments for the open items and those expected to join: float64[t, 3], days since 1970.
-
-        See `sync.forecast.throughput.capacity_moments`.
-        """
-        items, stream = self.expected_items(self.open), self.tables.ledger.stream[self.index]
-        return capacity_moments(self.tables, stream, items, self.at, self.calendar)
 
     def representative_sums(self, table: Ints) -> Floats:
         """Return a table's sums over the representative members, at each of `NODES`: float64[t, g]."""

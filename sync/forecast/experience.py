@@ -64,13 +64,14 @@ class Experience:
             if not self._members.from_stream[k]:
                 members = self._members.index[k]
                 streams |= set(tables.ledger.stream[members[members >= 0]].tolist())
-            order = np.array(sorted(streams), dtype=np.int64)
-            ends = tables.closures.before(order, np.full(len(order), at), inclusive=True)
-            self._records[k] = [
-                (tables.closures.time[tables.closures.first[s] : end], max(at - float(tables.stream_start[s]), 0.0))
-                for s, end in zip(order.tolist(), ends.tolist(), strict=True)
-            ]
+            self._records[k] = [self._known(stream, at) for stream in sorted(streams)]
         return self._records[k]
+
+    def _known(self, stream: int, at: float) -> tuple[Floats, float]:
+        closures = self._tables.closures
+        closed = closures.time[closures.first[stream] : closures.first[stream + 1]]
+        known = closed[: int(np.searchsorted(closed, at, side="right"))]
+        return known, max(at - float(self._tables.stream_start[stream]), 0.0)
 
 
 def _is_reached(closed: Floats, count: int, days: float) -> bool:

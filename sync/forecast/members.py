@@ -43,6 +43,8 @@ class Members(Struct, frozen=True):
 class MemberCounts(Struct, frozen=True):
     """Counts of the members at a phase (column c), and of what came of them by a later time: arrays [t, j, c].
 
+    Arrays of what was so at the phase have one column only, where the phase is the same for all later times.
+
     ``is_known``: there is such a member, and its later time had passed. At the phase it had ``open`` open items of
     ``scope``; ``joining`` joined later until the due date, and ``gone`` of both were gone by the later time.
     ``is_met``: by then no more items were left over than the tolerance allows.
@@ -141,18 +143,14 @@ def counts_until(tables: HistoryTables, members: Members, column: Ints, at: Floa
     member = np.maximum(members.index, 0)
     source = np.broadcast_to(column[:, None], member.shape)
     shown_at = tables.start[member][:, :, None] + tables.length[member][:, :, None] * TIMES
-    gone_then = tables.gone_by[member, source]
-    shape = (*member.shape, len(TIMES))
-
-    def same(values: Ints) -> Floats:
-        return np.broadcast_to(values.astype(np.float64)[:, :, None], shape)
-
+    gone = tables.gone_by[member][:, :, DUE:] - tables.gone_by[member, source][:, :, None]
+    joining = tables.joined_by[member, DUE] - tables.joined_by[member, source]
     return MemberCounts(
         is_known=(members.index >= 0)[:, :, None] & (shown_at <= at[:, None, None]),
-        open=same(tables.open_at[member, source]),
-        scope=same(tables.scope_at[member, source]),
-        joining=same(tables.joined_by[member, DUE] - tables.joined_by[member, source]),
-        gone=np.maximum(tables.gone_by[member][:, :, DUE:] - gone_then[:, :, None], 0).astype(np.float64),
+        open=tables.open_at[member, source].astype(np.float64)[:, :, None],
+        scope=tables.scope_at[member, source].astype(np.float64)[:, :, None],
+        joining=joining.astype(np.float64)[:, :, None],
+        gone=np.maximum(gone, 0).astype(np.float64),
         is_met=tables.finished_by[member],
     )
 

@@ -44,7 +44,6 @@ class Forecast(Struct, frozen=True, kw_only=True):
     ``times`` are relative times (1 = the due date, 3 = three planned durations after the start), ``cdf`` the pooled
     probabilities of being done by each. ``phase`` is the share of the planned time gone, not clipped. ``leftover``: the
     number of items that will be open at the due date; ``usual``: whether that is no more than usual in the series.
-    ``capacity``: dates from throughput alone.
     """
 
     container: str
@@ -60,7 +59,6 @@ class Forecast(Struct, frozen=True, kw_only=True):
     times: tuple[float, ...]
     cdf: tuple[float, ...]
     dates: Dates
-    capacity: Dates
     leftover: Leftover | None
     usual: Usual | None
     basis: Basis
@@ -91,7 +89,7 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
     components = [*batch.components(), raw]
     curve = batch.completion()
     moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1)
-    capacity, horizon = batch.capacity(), batch.horizon
+    horizon = batch.horizon
     members = batch.members
     leftovers, usual = _leftovers(batch), _usual(batch)
     forecasts = []
@@ -116,7 +114,6 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 times=tuple(TIMES.tolist()) if has_dates else (),
                 cdf=tuple(curve[k].tolist()) if has_dates else (),
                 dates=_dates(batch.calendar, moments[k].tolist(), window),
-                capacity=_dates(batch.calendar, capacity[k].tolist(), window._replace(due=np.nan), capacity=True),
                 leftover=leftovers[k] if has_dates else None,
                 usual=usual[k] if has_dates else None,
                 basis=Basis(
@@ -142,15 +139,14 @@ class _Window(NamedTuple):
     horizon: float
 
 
-def _dates(calendar: Calendar, moments: list[float], window: _Window, *, capacity: bool = False) -> Dates:
+def _dates(calendar: Calendar, moments: list[float], window: _Window) -> Dates:
     """Return the days of the moments of each of `LEVELS`; None for those after the horizon."""
     days = [
         calendar.completion_day(moment if moment <= window.horizon else np.inf, due=window.due, now=window.now)
         for moment in moments
     ]
     p50, p85, p95 = days
-    is_capacity = capacity and p50 is not None
-    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon), capacity=is_capacity)
+    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon))
 
 
 def _leftovers(batch: ForecastBatch) -> list[Leftover | None]:

@@ -83,18 +83,19 @@ def log_gamma(x: ArrayLike) -> Floats:
 
 
 def beta_binomial(items: Floats, left: Floats, gone: Floats, scale: float, log_gone: Floats | None = None) -> Floats:
-    """Return P(at most ``left`` of ``items`` are left over), elementwise, for arrays of one shape.
+    """Return P(at most ``left`` of ``items`` are left over), elementwise, for arrays that broadcast to ``gone``.
 
     The share of items that are gone is known as well as from ``scale`` items of which ``gone`` were gone: its
     distribution is Beta(gone, scale - gone). ``items`` and ``left`` are whole numbers >= 0. ``log_gone``: the
     `log_gamma` of ``gone``, where it is known already.
     """
     log_gone = log_gamma(gone) if log_gone is None else log_gone
-    total: Floats = np.exp(log_gamma(gone + items) - log_gone + log_gamma(scale) - log_gamma(scale + items))
-    partial = np.flatnonzero((left > 0) & (left < items))
+    total: Floats = np.exp(log_gamma(gone + items) - log_gone + log_gamma(scale) - _log_gamma_from(scale, items))
+    partial = np.flatnonzero(np.broadcast_to((left > 0) & (left < items), total.shape))
     if len(partial):
-        partial = partial[np.argsort(-left.ravel()[partial], kind="stable")]  # those with the most terms first
-        size, most, a = (column.ravel()[partial] for column in (items, left, gone))
+        left_over, size_of = (np.broadcast_to(column, total.shape).ravel() for column in (left, items))
+        partial = partial[np.argsort(-left_over[partial], kind="stable")]  # those with the most terms first
+        size, most, a = size_of[partial], left_over[partial], gone.ravel()[partial]
         step = total.ravel()[partial]
         sums = step.copy()
         for k in range(int(most[0])):
@@ -104,6 +105,14 @@ def beta_binomial(items: Floats, left: Floats, gone: Floats, scale: float, log_g
             sums[:n] += step[:n]
         total.ravel()[partial] = sums
     return np.where(left >= items, 1.0, np.minimum(total, 1.0))
+
+
+def _log_gamma_from(begin: float, steps: Floats) -> Floats:
+    """Return `log_gamma` of ``begin + steps`` for whole numbers ``steps``, by a table where that is less work."""
+    most = int(steps.max(initial=0.0))
+    if most >= steps.size:
+        return log_gamma(begin + steps)
+    return log_gamma(begin + np.arange(most + 1.0))[steps.astype(np.int64)]
 
 
 def normal_score(p: ArrayLike) -> Floats:

@@ -88,8 +88,7 @@ class Votes:
         waiting = np.where(self.need > 0, weight, 0.0)
         met = waiting * is_met
         rate = (met.sum(axis=1) + prior * self.hit_rate) / (waiting.sum(axis=1) + prior)
-        kernel = _KERNEL[np.clip(self.need, 0, _LARGEST).astype(np.int64)]
-        hits, all_ = (np.einsum("tjc,tjcx->tcx", values, kernel) for values in (met, waiting))
+        hits, all_ = self._near_needs(met), self._near_needs(waiting)
         by_need = (hits + prior * rate[:, :, None]) / (all_ + prior)
         falling = np.minimum.accumulate(by_need, axis=2)
         from_right = np.maximum.accumulate(by_need[:, :, ::-1], axis=2)[:, :, ::-1]
@@ -99,6 +98,15 @@ class Votes:
         expected = first + (1 - first) * self.phase
         without_need = ((finished * is_met).sum(axis=1) + prior * expected) / (finished.sum(axis=1) + prior)
         self.without_need: Floats = np.maximum(first, without_need)
+
+    def _near_needs(self, values: Floats) -> Floats:
+        """Return the sums of ``values[t, j, c]`` over members, weighted by closeness to `_NEEDS`: float64[t, c, x]."""
+        kernel = _KERNEL[np.clip(self.need, 0, _LARGEST).astype(np.int64)].swapaxes(1, 2)
+        by_column = values.swapaxes(1, 2)
+        if kernel.shape[1] == 1:
+            return by_column @ kernel[:, 0]
+        sums: Floats = (by_column[:, :, None] @ kernel)[:, :, 0]
+        return sums
 
     def arrivals(self, remaining: Floats, total: Floats) -> Floats:
         """Return the items that would join later as they did in each member, scaled to this size: float64[t, j, c]."""
