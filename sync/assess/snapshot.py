@@ -74,8 +74,7 @@ class Snapshot:
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
         self.scores = track_record(store, outcomes, at, rules.parameters.method, readable)
-        past_scores = {} if replay else self.scores
-        self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, past_scores)]
+        self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
 
     @property
     def previous(self) -> Mapping[str, Health]:

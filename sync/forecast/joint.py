@@ -29,6 +29,7 @@ __all__ = [
     "correlation_matrix",
     "curves",
     "deduplicated_open_counts",
+    "published_curve",
     "quantile_moments",
     "share_done_by",
 ]
@@ -77,8 +78,8 @@ def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = N
     at its end is the probability of not being done within it.
     """
     still_open = np.asarray(batch.open if remaining is None else remaining, dtype=np.float64)
-    curve = batch.completion(still_open, still_open + batch.done)
     own = batch.probability()
+    p = published_curve(batch.completion(still_open, still_open + batch.done), own, published)
     horizon = batch.horizon
     result: list[Curve | None] = []
     for k, at in enumerate(batch.at.tolist()):
@@ -87,12 +88,19 @@ def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = N
         elif not batch.has_dates[k]:
             result.append(None)
         else:
-            p = curve
-            if not np.isnan(published[k]) and abs(published[k] - own[k]) > _TINY:
-                shift = logit(published[k]) - logit(own[k])
-                p = np.where(curve > 0, expit(logit(curve) + shift), 0.0)
             result.append(Curve(*batch.points(p, k), float(horizon[k])))
     return result
+
+
+def published_curve(curve: Floats, own: Floats, published: Floats) -> Floats:
+    """Move each completion curve (float64[t, x]) so that its probability ``own[t]`` becomes the ``published[t]`` one.
+
+    It is moved by the same amount in log-odds at all times; where ``published`` is NaN, it stays.
+    """
+    k = np.flatnonzero(~np.isnan(published - own) & (np.abs(published - own) > _TINY))
+    moved, shift = curve.copy(), logit(published[k]) - logit(own[k])
+    moved[k] = np.where(curve[k] > 0, expit(logit(curve[k]) + shift[:, None]), 0.0)
+    return moved
 
 
 def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, int]:

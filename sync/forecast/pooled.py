@@ -27,7 +27,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
 from sync.model.health import Basis, Dates, Leftover, Usual
 
-__all__ = ["Forecast", "forecast", "forecasts_of"]
+__all__ = ["Forecast", "dates_of", "forecast", "forecasts_of"]
 
 Floats = NDArray[np.float64]
 
@@ -88,8 +88,7 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
     published, raw = batch.probability(), batch.probability(envelope=False)
     components = [*batch.components(), raw]
     curve = batch.completion()
-    moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1)
-    horizon = batch.horizon
+    dates = dates_of(batch, curve)
     members = batch.members
     leftovers, usual = _leftovers(batch), _usual(batch)
     forecasts = []
@@ -97,8 +96,6 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
         has_dates = bool(batch.has_dates[k])
         survival, reference, closures, pool = (_number(p[k]) if has_dates else None for p in components)
         container = batch.tables.ledger.containers[int(i)]
-        days = float(horizon[k])
-        window = _Window(float(batch.at[k]), float(batch.due[k]) if has_dates else np.nan, days)
         forecasts.append(
             Forecast(
                 container=container.id,
@@ -113,7 +110,7 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 closures=closures,
                 times=tuple(TIMES.tolist()) if has_dates else (),
                 cdf=tuple(curve[k].tolist()) if has_dates else (),
-                dates=_dates(batch.calendar, moments[k].tolist(), window),
+                dates=dates[k],
                 leftover=leftovers[k] if has_dates else None,
                 usual=usual[k] if has_dates else None,
                 basis=Basis(
@@ -129,6 +126,16 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
             )
         )
     return forecasts
+
+
+def dates_of(batch: ForecastBatch, curve: Floats) -> list[Dates]:
+    """Return the dates of each completion curve of the batch: float64[t, x], as `ForecastBatch.completion` gives it."""
+    moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1)
+    dues = np.where(batch.has_dates, batch.due, np.nan)
+    windows = zip(batch.at.tolist(), dues.tolist(), batch.horizon.tolist(), strict=True)
+    return [
+        _dates(batch.calendar, own, _Window(*window)) for own, window in zip(moments.tolist(), windows, strict=True)
+    ]
 
 
 class _Window(NamedTuple):

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
-from sync.forecast.pooled import Forecast, forecasts_of
+from sync.forecast.joint import published_curve
+from sync.forecast.pooled import Forecast, dates_of, forecasts_of
 from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
@@ -34,6 +36,8 @@ from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
 __all__ = ["AssessmentInputs", "assess", "explain"]
+
+Floats = NDArray[np.float64]
 
 
 class AssessmentInputs(Struct, frozen=True, kw_only=True):
@@ -118,6 +122,8 @@ def _healths(
     overdue = np.array([health.status is Status.OVERDUE for health in healths])
     needs_advice = overdue | ~np.isnan(published)
     calibrating = np.array([health.basis.calibrating for health in healths])
+    if calibrating.any():
+        healths = _with_published_dates(batch, healths, published)
 
     def to_cut(k: int) -> Sequence[str]:
         return candidates(inputs.issues, inputs.members.get(forecasts[k].container, ()))
@@ -131,6 +137,15 @@ def _healths(
     ]
     return [
         _with_advice(health, batch_reasons[k], batch_levers[k]) if needs_advice[k] else health
+        for k, health in enumerate(healths)
+    ]
+
+
+def _with_published_dates(batch: ForecastBatch, healths: Sequence[Health], published: Floats) -> list[Health]:
+    """Return the healths with dates that agree with the published hit rate, where it replaces the forecast."""
+    dates = dates_of(batch, published_curve(batch.completion(), batch.probability(), published))
+    return [
+        replace(health, dates=dates[k]) if health.basis.calibrating and health.probability is not None else health
         for k, health in enumerate(healths)
     ]
 

@@ -174,7 +174,7 @@ class AssessmentRepository(Repository):
 
 
 def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
-    leftover, promise = getattr(health, "leftover", None), getattr(health, "promise", None)
+    leftover, promise = health.leftover, health.promise
     return {
         "container": health.container,
         "audience": health.audience,
