@@ -41,6 +41,8 @@ _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "po
 
 def render(result: Mapping[str, Any], console: Console) -> None:
     """Print `sync.backtest.run.backtest`'s result: tables of methods and dates, then a line for each other subject."""
+    for sentence in _left_out(result.get("left_out", {})):
+        console.print(sentence)
     for tau, title in _TITLES.items():
         console.print(_methods(result[tau], title))
     dates, labels = result["dates"], result["labels"]
@@ -59,6 +61,15 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         f"{_percent(labels['done_given_on_track'])} of on track and "
         f"{_percent(labels['done_given_off_track'])} of off track"
     )
+
+
+def _left_out(left_out: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    if left_out.get("methods"):
+        sentences.append("Counts have no single closures: methods and dates that need them have no figures.")
+    if left_out.get("milestones"):
+        sentences.append(f"{left_out['milestones']} milestones are left out: their counts end before their due date.")
+    return sentences
 
 
 def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:

@@ -1,55 +1,85 @@
 """Read histories from CSV files: pairs ``<prefix>_milestones.csv`` and ``<prefix>_memberships.csv``, plain or .gz.
 
-Milestones: ``milestone, kind, stream, name, start, due``; memberships: ``milestone, item, joined, left, closed``. Times
-are ISO 8601 with a zone (``Z``) or dates (UTC); an empty time has not come. Other columns are ignored.
+Milestones: ``milestone, kind, stream, start, due``; memberships: ``milestone, item, joined, left, closed``. Times are
+ISO 8601 with a zone (``Z``) or dates (UTC); an empty time has not come. Other columns are ignored.
 
 ``closed`` means done. ``due`` is a day; the due moment is the end of that day in UTC. Each pair is the history of one
 tracker: its streams and items are separate from those of other pairs, while kinds are shared.
+
+Sources that publish no items have counts instead, see `sync.backtest.counts_history`.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sync.backtest.counts_history import counts_file, read_counts
+from sync.backtest.csv_rows import HistoryError, csv_file, csv_rows
 from sync.history.ledger import Ledger
 from sync.model.dates import end_of_day
 from sync.model.membership import Container, Membership
 from sync.model.removal import fold_name
 
-__all__ = ["HistoryError", "read_history", "removed_items"]
+__all__ = ["CsvHistory", "read_histories", "read_history", "removed_items"]
 
 _ZONE = ZoneInfo("UTC")
 _MILESTONES = frozenset({"milestone", "kind", "stream", "start", "due"})
 _MEMBERSHIPS = frozenset({"milestone", "item", "joined", "left", "closed"})
 
 
-class HistoryError(ValueError):
-    """A history that cannot be read: a file is missing, or a line does not match its header."""
+@dataclass
+class CsvHistory:
+    """A history from CSV files.
+
+    ``observed``: container id -> the times (UTC) at which its counts are known, in order; of containers from counts
+    only. ``unfinished``: number of milestones whose counts end before their due date, which are left out.
+    """
+
+    containers: list[Container] = field(default_factory=list)
+    memberships: list[Membership] = field(default_factory=list)
+    observed: dict[str, list[datetime]] = field(default_factory=dict)
+    unfinished: int = 0
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of all files."""
+        return Ledger.of(self.containers, self.memberships)
 
 
 def read_history(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> Ledger:
-    """Read all pairs into one ledger.
+    """Read all files into one ledger; see `read_histories`."""
+    return read_histories(prefixes, removed).ledger
+
+
+def read_histories(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> CsvHistory:
+    """Read the pairs, or the counts, of all prefixes.
 
     A container's id is ``<name of the pair>/<milestone>``. ``removed``: keys of items whose closure took them out of
-    scope instead of finishing them (see `removed_items`). Raises `HistoryError` with file and line.
+    scope instead of finishing them (see `removed_items`). Raises `HistoryError` with file, row and column.
     """
-    containers: list[Container] = []
-    memberships: list[Membership] = []
+    history = CsvHistory()
     for prefix in prefixes:
-        pair = Path(prefix).name
-        containers += _containers(_file(prefix, "milestones"), pair)
-        memberships += _memberships(_file(prefix, "memberships"), pair, removed)
-    repeated = len(containers) - len({container.id for container in containers})
+        name = Path(prefix).name
+        counts = counts_file(prefix)
+        if counts is None:
+            history.containers += _containers(_file(prefix, "milestones"), name)
+            history.memberships += _memberships(_file(prefix, "memberships"), name, removed)
+        else:
+            read = read_counts(counts, name)
+            history.containers += read.containers
+            history.memberships += read.memberships
+            history.observed |= read.observed
+            history.unfinished += read.unfinished
+    repeated = len(history.containers) - len({container.id for container in history.containers})
     if repeated:
         raise HistoryError(
             f"{repeated} milestones are named twice: two pairs have the same name, or a file repeats a row"
         )
-    return Ledger.of(containers, memberships)
+    return history
 
 
 def removed_items(issues: str, resolutions: frozenset[str]) -> frozenset[str]:
@@ -58,67 +88,39 @@ def removed_items(issues: str, resolutions: frozenset[str]) -> frozenset[str]:
     ``issues`` is a CSV file, plain or .gz, with the columns ``key`` and ``resolution``. Raises `HistoryError`.
     """
     removing = {fold_name(name) for name in resolutions}
-    rows = _rows(Path(issues), frozenset({"key", "resolution"}))
-    return frozenset(row["key"] for _, row in rows if fold_name(row["resolution"]) in removing)
+    rows = csv_rows(Path(issues), frozenset({"key", "resolution"}))
+    return frozenset(row.values["key"] for row in rows if fold_name(row.values["resolution"]) in removing)
 
 
 def _containers(path: Path, pair: str) -> Iterator[Container]:
-    for line, row in _rows(path, _MILESTONES):
-        due = _moment(row["due"], path, line)
+    for row in csv_rows(path, _MILESTONES):
+        due = row.moment("due")
         yield Container(
-            id=f"{pair}/{row['milestone']}",
-            kind=row["kind"],
-            stream=f"{pair}/{row['stream']}",
-            start=_moment(row["start"], path, line),
+            id=f"{pair}/{row.values['milestone']}",
+            kind=row.values["kind"],
+            stream=f"{pair}/{row.values['stream']}",
+            start=row.moment("start"),
             due=None if due is None else end_of_day(due.date(), _ZONE),
         )
 
 
 def _memberships(path: Path, pair: str, removed: frozenset[str]) -> Iterator[Membership]:
-    for line, row in _rows(path, _MEMBERSHIPS):
-        joined = _moment(row["joined"], path, line)
+    for row in csv_rows(path, _MEMBERSHIPS):
+        joined = row.moment("joined")
         if joined is None:
-            raise HistoryError(f"{path}:{line}: joined is empty")
+            raise row.error("joined", "is empty")
         yield Membership(
-            container=f"{pair}/{row['milestone']}",
-            item=f"{pair}/{row['item']}",
+            container=f"{pair}/{row.values['milestone']}",
+            item=f"{pair}/{row.values['item']}",
             joined=joined,
-            left=_moment(row["left"], path, line),
-            closed=_moment(row["closed"], path, line),
-            removed=row["item"] in removed,
+            left=row.moment("left"),
+            closed=row.moment("closed"),
+            removed=row.values["item"] in removed,
         )
 
 
 def _file(prefix: str, what: str) -> Path:
-    for ending in (".csv", ".csv.gz"):
-        path = Path(f"{prefix}_{what}{ending}")
-        if path.is_file():
-            return path
-    raise HistoryError(f"no file {prefix}_{what}.csv or {prefix}_{what}.csv.gz")
-
-
-def _rows(path: Path, needed: frozenset[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8", newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8", newline="") as text
-        ):
-            reader = csv.DictReader(text, restval="")
-            missing = sorted(needed - set(reader.fieldnames or ()))
-            if missing:
-                raise HistoryError(f"{path}:1: no column {', '.join(missing)}")
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise HistoryError(f"{path}: {error}") from error
-
-
-def _moment(text: str, path: Path, line: int) -> datetime | None:
-    if not text.strip():
-        return None
-    try:
-        at = datetime.fromisoformat(text.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise HistoryError(f"{path}:{line}: {text!r} is not a date or time") from error
+    path = csv_file(prefix, what)
+    if path is None:
+        raise HistoryError(f"no file {prefix}_{what}.csv or {prefix}_{what}.csv.gz")
+    return path

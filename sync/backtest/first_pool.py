@@ -95,10 +95,19 @@ class FirstPool:
         self.stream_sums, self.kind_sums = (_running_sums(columns[members]) for members in (of_stream, of_kind))
         self.events = StreamEvents.of(tables)
 
-    def answers(self, index: Ints, at: Floats, calendar: Calendar, drift: float = THROUGHPUT_DRIFT) -> FirstPoolAnswers:
+    def answers(
+        self,
+        index: Ints,
+        at: Floats,
+        calendar: Calendar,
+        *,
+        drift: float = THROUGHPUT_DRIFT,
+        is_simulated: bool = True,
+    ) -> FirstPoolAnswers:
         """Answer for the containers ``index`` int64[m], each as of its ``at`` float64[m] (days since 1970 UTC).
 
-        ``drift``: sigma of the log-normal pace of the simulated paths. Each container has open items at its time.
+        ``drift``: sigma of the log-normal pace of the simulated paths. ``is_simulated`` False: as if each stream were
+        too young to be sampled. Each container has open items at its time.
         """
         tables, ledger = self.tables, self.tables.ledger
         counts = np.array(
@@ -118,9 +127,11 @@ class FirstPool:
         hit_rate = (sums[:, :, _Sum.HITS] + REFERENCE_WEIGHT * b0) / (sums[:, :, _Sum.UNFINISHED] + REFERENCE_WEIGHT)
         reference = logit(_clip(hit_rate))
         need = remaining - self.tolerance * total
-        by_envelope, simulated = simulated_probability(
-            self.events, index, at, calendar, need, tolerance=self.tolerance, drift=drift
-        )
+        by_envelope = simulated = np.full(len(index), np.nan)
+        if is_simulated:
+            by_envelope, simulated = simulated_probability(
+                self.events, index, at, calendar, need, tolerance=self.tolerance, drift=drift
+            )
         weights = np.where(np.isfinite(simulated)[:, None], WEIGHTS, WEIGHTS_ALONE)
         history = _envelope(weights[:, :1] * survival + weights[:, 1:2] * reference)
         phase = (at - tables.start[index]) / tables.length[index]

@@ -13,13 +13,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.backtest.questions import Outcomes, Questions, answerable, questions
+from sync.backtest.questions import BacktestSetup, Outcomes, Questions, answerable, questions
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
 from sync.forecast.stats import allowed_open
 from sync.health.status import band, band_with_hysteresis
-from sync.history.calendar import Calendar
 from sync.model.health import Status
 
 __all__ = ["LABEL_CHECKS", "reversals", "score_labels"]
@@ -28,16 +27,16 @@ LABEL_CHECKS = tuple(tenth / 10 for tenth in range(1, 10))
 
 
 def score_labels(
-    tables: HistoryTables, became: Outcomes, calendar: Calendar
+    tables: HistoryTables, became: Outcomes, setup: BacktestSetup
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return changes and reversals per milestone, and the shares done of the checks on track and of those off track.
 
     The second value has the same figures over all checks with open items: what a reader sees until the last item is
     closed. Figures without checks are NaN.
     """
-    asked = questions(tables.ledger, became.known, LABEL_CHECKS)
+    asked = questions(tables.ledger, became.known, LABEL_CHECKS, setup.observed)
     asked = asked.where(asked.open > 0)
-    asked, forecasts = answerable(tables, asked, calendar)
+    asked, forecasts = answerable(tables, asked, setup.calendar)
     unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
     to_the_end = np.ones(len(asked), dtype=bool)
     scored, all_checks = (_labels(asked, forecasts, became, tables.rules, mask) for mask in (unfinished, to_the_end))

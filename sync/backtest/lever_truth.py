@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from sync.backtest.questions import Outcomes, answerable, questions
+from sync.backtest.questions import BacktestSetup, Outcomes, answerable, questions
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import forecast
@@ -40,7 +40,7 @@ CLOSE_POINTS = 5.0
 DAY = 1.0
 
 
-def score_levers(tables: HistoryTables, became: Outcomes, until: float, calendar: Calendar) -> dict[str, Any]:
+def score_levers(tables: HistoryTables, became: Outcomes, setup: BacktestSetup) -> dict[str, Any]:
     """Compare levers with the next assessment: {kind: figures}, and ``in_a_row`` {"1", "2", "3": figures of moves}.
 
     Figures: ``n`` levers; ``median`` of the distance of the two probabilities at the same moment, in points, and
@@ -48,18 +48,18 @@ def score_levers(tables: HistoryTables, became: Outcomes, until: float, calendar
     ``untouched`` has the milestones that were offered a lever: the change of their probability in a day without it.
     ``milestones`` were asked about. NaN where there are no levers.
     """
-    asked = questions(tables.ledger, became.known, (0.5,))
+    asked = questions(tables.ledger, became.known, (0.5,), setup.observed)
     is_unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
-    asked, _ = answerable(tables, asked.where(is_unfinished & (asked.at + DAY <= until)), calendar)
+    asked, _ = answerable(tables, asked.where(is_unfinished & (asked.at + DAY <= setup.until)), setup.calendar)
     gaps: dict[str, list[_Gap]] = defaultdict(list)
     chosen = np.unique(np.linspace(0, len(asked) - 1, min(len(asked), MOST_MILESTONES)).astype(np.int64))
     for i, at in zip(asked.index[chosen].tolist(), asked.at[chosen].tolist(), strict=True):
-        plan = LeverTrial(tables.ledger, i, at, tables.rules, calendar)
+        plan = LeverTrial(tables.ledger, i, at, tables.rules, setup.calendar)
         for lever in plan.levers:
             gaps[lever.kind].append(plan.gap(lever))
         if plan.levers:
             gaps["untouched"].append(plan.drift())
-        for count, gap in enumerate(_moves_in_a_row(plan, until), start=1):
+        for count, gap in enumerate(_moves_in_a_row(plan, setup.until), start=1):
             gaps[str(count)].append(gap)
     return {
         "milestones": len(chosen),
@@ -159,7 +159,7 @@ def history_until(ledger: Ledger, at: float) -> Ledger:
         ledger.left[rows],
         ledger.closed[rows],
         ledger.items,
-    )
+    ).with_carried(ledger.carried_at[rows])
 
 
 def with_lever(ledger: Ledger, i: int, lever: Lever, at: float, calendar: Calendar) -> Ledger:
@@ -176,7 +176,8 @@ def with_lever(ledger: Ledger, i: int, lever: Lever, at: float, calendar: Calend
         is_open = np.flatnonzero(ledger.is_open(at, rows)) + rows.start
         left[is_open[np.argsort(ledger.joined[is_open], kind="stable")][::-1][:count]] = at
     container_of = np.repeat(np.arange(len(containers)), np.diff(ledger.offsets))
-    return Ledger(containers, container_of, ledger.item, ledger.joined, left, ledger.closed, ledger.items)
+    changed = Ledger(containers, container_of, ledger.item, ledger.joined, left, ledger.closed, ledger.items)
+    return changed.with_carried(ledger.carried_at)
 
 
 def _moved(container: Container, to: date, at: float, calendar: Calendar) -> Container:

@@ -18,7 +18,6 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.scoring import date_score
 from sync.forecast.throughput import LEVELS
 from sync.forecast.throughput_calibration import learned_dates, longest
-from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
 
@@ -32,26 +31,26 @@ TOO_FEW = 100
 """Fewest dates for a share that is printed."""
 
 
-def score_milestone_dates(answered: AnsweredQuestions, calendar: Calendar) -> dict[str, Any]:
+def score_milestone_dates(answered: AnsweredQuestions) -> dict[str, Any]:
     """Score the dates of all forecasts: {``p50``, ``p85``: figures}.
 
     Figures: ``asked`` questions, the share ``given`` in which the forecast had a date, and those of
     `sync.forecast.scoring.DateScore`. NaN where there are no questions.
     """
     return {
-        name: _figures(answered, [getattr(own.dates, name) for own in answered.forecasts], level, calendar)
+        name: _figures(answered, [getattr(own.dates, name) for own in answered.forecasts], level)
         for name, level in SHOWN_LEVELS.items()
     }
 
 
-def _figures(
-    answered: AnsweredQuestions, dates: Sequence[date | None], level: float, calendar: Calendar
-) -> dict[str, Any]:
-    asked, ledger = answered.asked, answered.tables.ledger
+def _figures(answered: AnsweredQuestions, dates: Sequence[date | None], level: float) -> dict[str, Any]:
+    asked, ledger, setup = answered.asked, answered.tables.ledger, answered.setup
     given = np.array([day is not None for day in dates], dtype=bool)
-    by = np.array([days(end_of_day(day, calendar.zone)) for day in dates if day is not None], dtype=np.float64)
-    is_held = is_done_by(ledger, asked.index[given], by, answered.tables.rules.tolerance)
-    scores = date_score(level, by - asked.at[given], np.where(by <= answered.until, is_held, np.nan))
+    index, zone = asked.index[given], setup.calendar.zone
+    by = np.array([days(end_of_day(day, zone)) for day in dates if day is not None], dtype=np.float64)
+    is_held = is_done_by(ledger, index, by, answered.tables.rules.tolerance)
+    is_decided = (by <= setup.until) & (is_held | (by <= setup.known_until(ledger)[index]))
+    scores = date_score(level, by - asked.at[given], np.where(is_decided, is_held, np.nan))
     share = float(given.mean()) if len(given) else float("nan")
     return {"asked": len(given), "given": share, **to_builtins(scores)}
 

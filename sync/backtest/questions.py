@@ -7,8 +7,8 @@ missed. Done means that at most a share ``tolerance`` of its items is open at th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from sync.history.ledger import Ledger, moment
 __all__ = [
     "CHECKS",
     "AnsweredQuestions",
+    "BacktestSetup",
     "Outcomes",
     "Questions",
     "answerable",
@@ -35,10 +36,30 @@ __all__ = [
 
 CHECKS = (0.25, 0.5, 0.75)
 """Shares of the planned time at which questions are asked."""
+NEAR_SHARE = 0.05
+"""Counts at most this share of the planned time before or after the time of a question are those of the question."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BacktestSetup:
+    """Setup of a back-test.
+
+    ``until``: the end of the history in days since 1970 UTC. ``observed``: container id -> the times (days) at which
+    its counts are known, in order; of containers whose items are not known only.
+    """
+
+    until: float
+    calendar: Calendar
+    observed: Mapping[str, Floats] = field(default_factory=dict)
+
+    def known_until(self, ledger: Ledger) -> Floats:
+        """Return until when the state of each container is known: float64[n], days since 1970 UTC."""
+        last = (self.observed.get(container.id) for container in ledger.containers)
+        return np.array([self.until if times is None else min(times[-1], self.until) for times in last])
 
 
 @dataclass(frozen=True)
@@ -80,14 +101,14 @@ class Questions:
 class AnsweredQuestions:
     """Questions (m) with our forecasts for them, and the outcomes of the containers of ``tables``.
 
-    ``until``: the end of the history in days since 1970 UTC. Some of the containers may be running then.
+    Some of the containers may be running at the end of the history.
     """
 
     tables: HistoryTables
     became: Outcomes
     asked: Questions
     forecasts: Sequence[Forecast]
-    until: float
+    setup: BacktestSetup
 
     def where(self, mask: Bools) -> AnsweredQuestions:
         """Return the questions that ``mask`` bool[m] selects."""
@@ -105,16 +126,16 @@ class AnsweredQuestions:
         return self.became.hit[self.asked.index]
 
 
-def ask(tables: HistoryTables, until: float, calendar: Calendar) -> AnsweredQuestions:
+def ask(tables: HistoryTables, setup: BacktestSetup) -> AnsweredQuestions:
     """Ask at `CHECKS` about all containers with dates and items that are not done yet, and answer with our forecasts.
 
-    Only questions before ``until`` (days since 1970 UTC) with enough history to publish a forecast are asked.
+    Only questions before the end of the history with enough history to publish a forecast are asked.
     """
-    became = outcomes(tables.ledger, tables.rules.tolerance, until)
-    asked = questions(tables.ledger, np.isfinite(became.due), CHECKS)
+    became = outcomes(tables.ledger, tables.rules.tolerance, setup.until)
+    asked = questions(tables.ledger, np.isfinite(became.due), CHECKS, setup.observed)
     is_unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
-    asked, forecasts = answerable(tables, asked.where(is_unfinished & (asked.at <= until)), calendar)
-    return AnsweredQuestions(tables, became, asked, forecasts, until)
+    asked = asked.where(is_unfinished & (asked.at <= setup.until))
+    return AnsweredQuestions(tables, became, *answerable(tables, asked, setup.calendar), setup)
 
 
 def outcomes(ledger: Ledger, tolerance: float, until: float) -> Outcomes:
@@ -129,14 +150,33 @@ def outcomes(ledger: Ledger, tolerance: float, until: float) -> Outcomes:
     )
 
 
-def questions(ledger: Ledger, among: Bools, shares: Sequence[float]) -> Questions:
-    """Ask about the containers ``among`` bool[n] at each of ``shares`` of their planned time, unless closed before."""
+def questions(
+    ledger: Ledger, among: Bools, shares: Sequence[float], observed: Mapping[str, Floats] | None = None
+) -> Questions:
+    """Ask about the containers ``among`` bool[n] at each of ``shares`` of their planned time, unless closed before.
+
+    Where counts are known at some times only (``observed``, see `BacktestSetup`), the nearest time counts if it is
+    near, and no question is asked before the first.
+    """
     index = np.tile(np.flatnonzero(among), len(shares))
     share = np.repeat(np.array(shares), int(among.sum()))
-    at = ledger.start[index] + share * (ledger.due[index] - ledger.start[index])
+    length = ledger.due[index] - ledger.start[index]
+    at = ledger.start[index] + share * length
+    for k, i in enumerate(index.tolist() if observed else []):
+        times = (observed or {}).get(ledger.containers[i].id)
+        if times is not None:
+            at[k] = _observed_moment(times, float(at[k]), NEAR_SHARE * float(length[k]))
     running = at < ledger.ended[index]
     index, at = index[running], at[running]
     return Questions(index, at, *_count(ledger, index, at))
+
+
+def _observed_moment(times: Floats, at: float, near: float) -> float:
+    """Return the time of ``times`` that is nearest to ``at``, or ``at`` if none is near; NaN before the first."""
+    nearest = float(times[np.abs(times - at).argmin()])
+    if abs(nearest - at) <= near:
+        return nearest
+    return at if times[0] <= at else np.nan
 
 
 def answerable(tables: HistoryTables, asked: Questions, calendar: Calendar) -> tuple[Questions, list[Forecast]]:

@@ -17,21 +17,22 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sync.backtest.csv_history import read_history
+from sync.backtest.csv_history import read_histories
 from sync.backtest.label_stability import score_labels
 from sync.backtest.lever_truth import score_levers
-from sync.backtest.methods import METHODS, REFERENCE, Answers, answers
+from sync.backtest.methods import BY_CLOSURE, METHODS, REFERENCE, Answers, answers
 from sync.backtest.milestone_dates import score_milestone_dates, score_throughput_dates
 from sync.backtest.parts import score_parts
-from sync.backtest.questions import AnsweredQuestions, ask, last_event, outcomes
+from sync.backtest.questions import AnsweredQuestions, BacktestSetup, ask, last_event, outcomes
 from sync.backtest.splices import score_splices
 from sync.forecast import scoring
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.throughput_calibration import score_dates
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger
+from sync.history.ledger import Ledger, days
 
 __all__ = ["TOLERANCES", "backtest", "run_backtest"]
 
@@ -46,71 +47,87 @@ def run_backtest(prefixes: Sequence[str], removed: frozenset[str] = frozenset())
     ``removed``: keys of items whose closure took them out of scope. The result is plain data; see `backtest`. Raises
     `HistoryError`.
     """
-    return backtest(read_history(prefixes, removed))
+    history = read_histories(prefixes, removed)
+    observed = {name: np.array([days(at) for at in times]) for name, times in history.observed.items()}
+    ledger = history.ledger
+    end = max([last_event(ledger), *(times[-1] for times in observed.values())])
+    result = backtest(ledger, end, observed=observed)
+    result["left_out"]["milestones"] = history.unfinished
+    return result
 
 
-def backtest(ledger: Ledger, until: float | None = None, calendar: Calendar | None = None) -> dict[str, Any]:
+def backtest(
+    ledger: Ledger,
+    until: float | None = None,
+    calendar: Calendar | None = None,
+    observed: Mapping[str, NDArray[np.float64]] | None = None,
+) -> dict[str, Any]:
     """Return all figures as data for JSON; figures that do not exist are None.
 
     ``until``: the end of the history in days since 1970 UTC, by default its last event. ``calendar``: by default that
-    of the service without a configured country. Keys:
+    of the service without a configured country. ``observed``: see `sync.backtest.questions.BacktestSetup`. Keys:
 
     ===================  ===========================================================================================
     tau0, tau10          {method: figures of its probabilities}
-    dates                throughput dates whose time has passed
+    dates                throughput dates that came true
     milestone_dates      dates as shown: {tau: {level: figures}}, and ``throughput`` {level: figures}
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done
     reliability          {tau: {method: ten bins}}
     detail               the figures for parts of the history (``parts``), and after changes of pace (``splices``)
+    left_out             ``methods`` without figures in a history of counts, and the number of ``milestones`` whose
+                         counts end too early
     ===================  ===========================================================================================
     """
-    end = last_event(ledger) if until is None else until
-    days = calendar or Calendar()
+    setup = BacktestSetup(last_event(ledger) if until is None else until, calendar or Calendar(), observed or {})
     by_tau = {
-        name: _score(HistoryTables(ledger, Rules(tolerance=tolerance)), end, days)
-        for name, tolerance in TOLERANCES.items()
+        name: _score(HistoryTables(ledger, Rules(tolerance=tolerance)), setup) for name, tolerance in TOLERANCES.items()
     }
 
     def figures(subject: str) -> dict[str, Any]:
         return {name: scores[subject] for name, scores in by_tau.items()}
 
-    tables = HistoryTables(ledger, Rules(tolerance=LABELS_AT))
-    dates, detail = score_dates(tables, end)
-    labels, to_the_end = score_labels(tables, outcomes(ledger, LABELS_AT, end), days)
+    tables = HistoryTables(ledger if not setup.observed else Ledger.of([], []), Rules(tolerance=LABELS_AT))
+    dates, detail = score_dates(tables, setup.until)
+    throughput = score_throughput_dates(tables, setup.until)
+    labelled = HistoryTables(ledger, Rules(tolerance=LABELS_AT))
+    labels, to_the_end = score_labels(labelled, outcomes(ledger, LABELS_AT, setup.until), setup)
     result = figures("methods") | {
         "dates": dates,
-        "milestone_dates": figures("milestone_dates") | {"throughput": score_throughput_dates(tables, end)},
+        "milestone_dates": figures("milestone_dates") | {"throughput": throughput},
         "levers": figures("levers"),
         "labels": labels,
         "reliability": figures("reliability"),
         "detail": detail | {"labels_to_the_end": to_the_end, "parts": figures("parts"), "splices": figures("splices")},
+        "left_out": {"methods": sorted(BY_CLOSURE) if setup.observed else [], "milestones": 0},
     }
     return {key: _plain(value) for key, value in result.items()}
 
 
-def _score(tables: HistoryTables, until: float, calendar: Calendar) -> dict[str, Any]:
+def _score(tables: HistoryTables, setup: BacktestSetup) -> dict[str, Any]:
     """Return the figures for the tolerance of the tables, by subject."""
-    answered = ask(tables, until, calendar)
+    answered = ask(tables, setup)
     resolved = answered.resolved
-    answered_by = answers(tables, resolved.asked, resolved.forecasts, calendar)
+    answered_by = answers(resolved)
     methods, reliability = _figures(answered_by, resolved)
     return {
         "methods": methods,
         "reliability": reliability,
-        "milestone_dates": score_milestone_dates(answered, calendar),
-        "levers": score_levers(tables, answered.became, until, calendar),
+        "milestone_dates": score_milestone_dates(answered),
+        "levers": score_levers(tables, answered.became, setup),
         "parts": score_parts(resolved, answered_by),
-        "splices": score_splices(tables.ledger, tables.rules, until, calendar),
+        "splices": score_splices(tables.ledger, tables.rules, setup),
     }
 
 
 def _figures(answered_by: Answers, resolved: AnsweredQuestions) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the scores and the reliability bins of each method."""
-    hit, group = resolved.hit, resolved.asked.index
-    figures = {name: asdict(scoring.score(p, hit, group, answered_by[REFERENCE])) for name, p in answered_by.items()}
-    bins = {name: [asdict(b) for b in scoring.reliability(p, hit)] for name, p in answered_by.items()}
-    assert tuple(figures) == METHODS
+    """Return the scores and the reliability bins of each method; those without answers have none."""
+    figures, bins = {}, {}
+    for name in METHODS:
+        p = answered_by[name]
+        hit, group = resolved.hit[: len(p)], resolved.asked.index[: len(p)]
+        figures[name] = asdict(scoring.score(p, hit, group, answered_by[REFERENCE][: len(p)]))
+        bins[name] = [asdict(b) for b in scoring.reliability(p, hit)]
     return figures, bins
 
 

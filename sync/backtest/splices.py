@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.backtest.questions import ask
+from sync.backtest.questions import BacktestSetup, ask
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 
 __all__ = ["MILESTONES", "change_moments", "score_splices", "spliced"]
@@ -50,10 +49,12 @@ def spliced(ledger: Ledger, factor: float) -> Ledger:
     is_later = (ledger.closed > begin) & np.isfinite(change) & np.isfinite(ledger.closed)
     closed = ledger.closed.copy()
     closed[is_later] = begin[is_later] + factor * (ledger.closed[is_later] - begin[is_later])
-    return Ledger(ledger.containers, container_of, ledger.item, ledger.joined, ledger.left, closed, ledger.items)
+    return Ledger(
+        ledger.containers, container_of, ledger.item, ledger.joined, ledger.left, closed, ledger.items
+    ).with_carried(ledger.carried_at)
 
 
-def score_splices(ledger: Ledger, rules: Rules, until: float, calendar: Calendar) -> dict[str, Any]:
+def score_splices(ledger: Ledger, rules: Rules, setup: BacktestSetup) -> dict[str, Any]:
     """Return the excess of the published P after a change of pace, for each of `FACTORS`.
 
     Each has ``excess``, a list over the first to the twelfth milestone after the change, and ``n``, its questions.
@@ -61,7 +62,7 @@ def score_splices(ledger: Ledger, rules: Rules, until: float, calendar: Calendar
     """
     place = _places(ledger)
     return {"streams": int(np.isfinite(change_moments(ledger)).sum())} | {
-        name: _excess(spliced(ledger, factor), place, rules, until, calendar) for name, factor in FACTORS.items()
+        name: _excess(spliced(ledger, factor), place, rules, setup) for name, factor in FACTORS.items()
     }
 
 
@@ -74,8 +75,8 @@ def _places(ledger: Ledger) -> Codes:
     return place
 
 
-def _excess(ledger: Ledger, place: Codes, rules: Rules, until: float, calendar: Calendar) -> dict[str, list[Any]]:
-    resolved = ask(HistoryTables(ledger, rules), until, calendar).resolved
+def _excess(ledger: Ledger, place: Codes, rules: Rules, setup: BacktestSetup) -> dict[str, list[Any]]:
+    resolved = ask(HistoryTables(ledger, rules), setup).resolved
     p = np.array([np.nan if own.p is None else own.p for own in resolved.forecasts], dtype=np.float64)
     difference, at = p - resolved.hit, place[resolved.asked.index]
     by_place = [difference[at == k] for k in range(1, MILESTONES + 1)]

@@ -17,7 +17,8 @@ __all__ = ["backtest"]
 Prefixes = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PREFIX...", help="Read PREFIX_milestones.csv and PREFIX_memberships.csv; none: the store's history."
+        metavar="PREFIX...",
+        help="Read PREFIX_milestones.csv and PREFIX_memberships.csv, or PREFIX_counts.csv; none: the store's history.",
     ),
 ]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Save a reliability plot, .svg or .png.", metavar="FILE")]

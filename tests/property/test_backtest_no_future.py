@@ -36,7 +36,9 @@ def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questio
 def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, methods.Answers]:
     tables = HistoryTables(ledger, Rules(tolerance=tolerance))
     told, made = replay.answerable(tables, asked, PLAIN)
-    return told, methods.answers(tables, told, made, PLAIN)
+    became = replay.outcomes(ledger, tolerance, np.inf)
+    setup = replay.BacktestSetup(np.inf, PLAIN)
+    return told, methods.answers(replay.AnsweredQuestions(tables, became, told, made, setup))
 
 
 def same(ledger: Ledger, tolerance: float, cut: float) -> int:

@@ -60,7 +60,17 @@ def result() -> dict[str, Any]:
 def test_the_result_has_the_fixed_shape_and_is_json(result: dict[str, Any]) -> None:
     again = json.loads(json.dumps(result, allow_nan=False))
     assert again == result
-    assert set(result) == {"tau0", "tau10", "dates", "milestone_dates", "levers", "labels", "reliability", "detail"}
+    assert set(result) == {
+        "tau0",
+        "tau10",
+        "dates",
+        "milestone_dates",
+        "levers",
+        "labels",
+        "reliability",
+        "detail",
+        "left_out",
+    }
     for tau in ("tau0", "tau10"):
         assert tuple(result[tau]) == METHODS
         assert all(set(row) == FIGURES for row in result[tau].values())
@@ -121,12 +131,12 @@ def test_a_milestone_is_done_by_a_time_if_its_planned_items_are_closed_by_then()
 def test_a_date_that_never_came_is_a_miss_and_a_later_date_does_not_count() -> None:
     ledger = released_late()
     until = float(ledger.due[-1]) + 3  # the last dates are not over
-    answered = replay.ask(HistoryTables(ledger, Rules()), until, Calendar.plain())
+    answered = replay.ask(HistoryTables(ledger, Rules()), replay.BacktestSetup(until, Calendar.plain()))
     far, never = date(2030, 1, 1), date(2022, 9, 1)
     answered = answered.where(np.isin(answered.asked.index, [5, 7]))
     dates = {5: Dates(p50=date(2022, 7, 1), p85=far), 7: Dates(p50=never, p85=None)}
     forecasts = [replace(own, dates=dates[i]) for i, own in zip(answered.asked.index, answered.forecasts, strict=True)]
-    figures = score_milestone_dates(dataclasses.replace(answered, forecasts=forecasts), Calendar.plain())
+    figures = score_milestone_dates(dataclasses.replace(answered, forecasts=forecasts))
     of_late, of_never = (int((answered.asked.index == i).sum()) for i in (5, 7))
     assert of_late >= 2
     assert of_never >= 2

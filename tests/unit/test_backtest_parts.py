@@ -7,7 +7,7 @@ import pytest
 
 from sync.backtest.methods import answers
 from sync.backtest.parts import paired_difference, parts_of, score_parts
-from sync.backtest.questions import AnsweredQuestions, ask
+from sync.backtest.questions import AnsweredQuestions, BacktestSetup, ask
 from sync.backtest.splices import MILESTONES, change_moments, score_splices, spliced
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
@@ -21,7 +21,7 @@ PLAIN = Calendar.plain()
 
 def resolved() -> AnsweredQuestions:
     tables = HistoryTables(history(7, 30, messy=False), Rules(tolerance=0.1))
-    return ask(tables, FIRST + 400, PLAIN).resolved
+    return ask(tables, BacktestSetup(FIRST + 400, PLAIN)).resolved
 
 
 @pytest.mark.parametrize("subject", ["kind", "length", "half", "time_gone"])
@@ -33,7 +33,7 @@ def test_each_question_is_in_one_part_of_each_subject(subject: str) -> None:
 
 def test_the_parts_of_a_subject_have_all_questions_together() -> None:
     asked = resolved()
-    figures = score_parts(asked, answers(asked.tables, asked.asked, asked.forecasts, PLAIN))
+    figures = score_parts(asked, answers(asked))
     for subject in ("kind", "length", "half", "time_gone"):
         assert sum(part["n"] for part in figures[subject].values()) == len(asked.asked)
     low, high = figures["paired"]["ci"]
@@ -69,7 +69,7 @@ def test_closures_after_the_change_take_twice_as_long_and_earlier_ones_do_not_ch
 
 def test_a_change_to_slower_work_makes_the_first_forecasts_expect_too_much() -> None:
     whole = ledger(releases(30, missed=1))
-    figures = score_splices(whole, Rules(tolerance=0.1), float(whole.due.max()) + 30, PLAIN)
+    figures = score_splices(whole, Rules(tolerance=0.1), BacktestSetup(float(whole.due.max()) + 30, PLAIN))
     assert figures["streams"] == 1
     slower = figures["twice_as_long"]
     assert slower["excess"][0] > 0.3
@@ -79,7 +79,7 @@ def test_a_change_to_slower_work_makes_the_first_forecasts_expect_too_much() -> 
 
 def test_short_streams_are_not_spliced() -> None:
     whole = ledger(releases(MILESTONES - 1))
-    figures = score_splices(whole, Rules(), float(whole.due.max()), PLAIN)
+    figures = score_splices(whole, Rules(), BacktestSetup(float(whole.due.max()), PLAIN))
     assert figures["streams"] == 0
     assert figures["twice_as_long"]["n"] == [0] * MILESTONES
     assert change_moments(Ledger.of([], [])).tolist() == []

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.backtest.csv_history import HistoryError, read_history, removed_items
+from sync.backtest.csv_history import read_history, removed_items
+from sync.backtest.csv_rows import HistoryError
 from sync.history.ledger import NEVER, days
 
 MILESTONES = (
@@ -78,12 +79,20 @@ def test_removed_items_leave_instead_of_being_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("milestones", "memberships", "message"),
     [
-        (MILESTONES.replace("2020-01-14T17:30:00Z", "soon"), MEMBERSHIPS, "one_milestones.csv:2: 'soon' is not a date"),
+        (
+            MILESTONES.replace("2020-01-14T17:30:00Z", "soon"),
+            MEMBERSHIPS,
+            "one_milestones.csv:2: due 'soon' is not a date",
+        ),
         (MILESTONES, MEMBERSHIPS.replace("2020-01-01T08:00:00Z", ""), "one_memberships.csv:2: joined is empty"),
         (MILESTONES.replace("due", "end"), MEMBERSHIPS, "one_milestones.csv:1: no column due"),
         ("", MEMBERSHIPS, "one_milestones.csv:1: no column due, kind"),
         (MILESTONES + MILESTONES.splitlines()[1], MEMBERSHIPS, "1 milestones are named twice"),
-        (MILESTONES, MEMBERSHIPS.replace("2020-01-03T00", "2020-13-03T00"), "one_memberships.csv:2: '2020-13-03T00"),
+        (
+            MILESTONES,
+            MEMBERSHIPS.replace("2020-01-03T00", "2020-13-03T00"),
+            "one_memberships.csv:2: closed '2020-13-03T00",
+        ),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, milestones: str, memberships: str, message: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sync.backtest.lever_truth import LeverTrial, history_until, score_levers, with_lever
-from sync.backtest.questions import outcomes
+from sync.backtest.questions import BacktestSetup, outcomes
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.history.calendar import Calendar
@@ -77,7 +77,7 @@ def test_a_forecast_needs_nothing_of_later_milestones() -> None:
 def test_levers_are_compared_for_milestones_that_are_offered_some() -> None:
     tables = HistoryTables(history(7, 25, messy=False), Rules(tolerance=0.1))
     until = FIRST + 400
-    figures = score_levers(tables, outcomes(tables.ledger, 0.1, until), until, PLAIN)
+    figures = score_levers(tables, outcomes(tables.ledger, 0.1, until), BacktestSetup(until, PLAIN))
     offered = figures["untouched"]
     assert 0 < offered["n"] <= figures["milestones"]
     assert 0 <= offered["within_5_next_day"] <= 1
@@ -87,7 +87,7 @@ def test_levers_are_compared_for_milestones_that_are_offered_some() -> None:
 
 def test_a_history_without_milestones_has_no_figures() -> None:
     tables = HistoryTables(Ledger.of([], []), Rules())
-    figures = score_levers(tables, outcomes(tables.ledger, 0.0, 0.0), 0.0, PLAIN)
+    figures = score_levers(tables, outcomes(tables.ledger, 0.0, 0.0), BacktestSetup(0.0, PLAIN))
     assert figures["milestones"] == 0
     assert all(np.isnan(figures[kind]["median"]) for kind in ("move", "cut", "both", "untouched"))
 
