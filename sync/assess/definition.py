@@ -11,7 +11,6 @@ from sync.assess.visibility import can_read
 from sync.health.definition import DefinitionFacts, findings, shared_people
 from sync.health.reminders import Load, Workload, overcommitted, unreviewed
 from sync.model.definition import Finding
-from sync.model.health import Status
 
 __all__ = ["DefinitionChecks"]
 
@@ -36,7 +35,7 @@ class DefinitionChecks:
 
     def findings(self, milestone: AssessedMilestone) -> tuple[Finding, ...]:
         """Return the findings about a milestone's definition; none once it has ended."""
-        if not milestone.is_running or milestone.health.status is Status.DONE:
+        if not milestone.is_running or milestone.health.status.is_over:
             return ()
         shared = self._shared_people.get(milestone.uid, {})
         facts = DefinitionFacts(

@@ -151,7 +151,7 @@ class _PortfolioBuilder:
             open_counts = [remaining.get(own[k], int(batch.open[k])) for k in range(len(own))]
             own_curves = joint_forecast.curves(batch, published, np.array(open_counts, dtype=np.float64))
             for k, curve in enumerate(own_curves):
-                if healths[k].status is Status.DONE:
+                if healths[k].status.is_over:
                     curves[own[k]] = Curve.done(self.now)
                 elif curve is not None and healths[k].status in _WITH_CURVE:
                     curves[own[k]] = curve

@@ -53,6 +53,7 @@ _STYLE = {
     Status.OFF_TRACK: ("■", "red"),
     Status.OVERDUE: ("◆", "red"),
     Status.DONE: ("✔", "green"),
+    Status.ENDED: ("□", "bright_black"),
     Status.NO_DUE_DATE: ("○", "cyan"),
     Status.UNKNOWN: ("?", "bright_black"),
 }
@@ -63,6 +64,8 @@ def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     health = milestone.health
     if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
         return [phrases.UNKNOWN[health.unknown]]
+    if fact := phrases.fact_sentence(health):
+        return [fact]
     return [reason_sentence(reason) for reason in health.reasons]
 
 
@@ -107,6 +110,7 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "promise": health.promise,
         "open": health.counts.open,
         "closed": health.counts.closed,
+        "carried": health.counts.carried,
         "added": health.counts.added,
     }
 
@@ -186,6 +190,7 @@ _ORDER = (
     Status.UNKNOWN,
     Status.ON_TRACK,
     Status.NO_DUE_DATE,
+    Status.ENDED,
     Status.DONE,
 )
 

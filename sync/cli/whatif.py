@@ -94,6 +94,7 @@ def _row(health: Health) -> dict[str, Any]:
         "promise": health.promise,
         "open": health.counts.open,
         "closed": health.counts.closed,
+        "carried": health.counts.carried,
     }
 
 

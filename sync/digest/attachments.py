@@ -13,7 +13,7 @@ import structlog
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
-from sync.model.health import Status, UnknownCause
+from sync.model.health import UnknownCause
 
 __all__ = ["MAX_PICTURES", "Picture", "render_pictures"]
 
@@ -57,7 +57,7 @@ def render_pictures(portfolio: Portfolio, about: Sequence[str], *, percent: bool
 def _has_current_data(milestone: AssessedMilestone) -> bool:
     """Return whether the burn-up is correct to its end: with missing data it would show that nothing was done."""
     return milestone.health.unknown is not UnknownCause.STALE and (
-        milestone.is_running or milestone.health.status is Status.DONE
+        milestone.is_running or milestone.health.status.is_over
     )
 
 

@@ -52,6 +52,7 @@ _WORST_FIRST = (
     Status.UNKNOWN,
     Status.NO_DUE_DATE,
     Status.ON_TRACK,
+    Status.ENDED,
     Status.DONE,
 )
 
@@ -146,7 +147,7 @@ def changes_since(
             or entry.needs_decision
             or milestone.is_stale
             or milestone.ended
-            or milestone.health.status is Status.DONE
+            or milestone.health.status.is_over
         ):
             steady[milestone.health.status] = steady.get(milestone.health.status, 0) + 1
     if not is_needed:
@@ -187,10 +188,10 @@ def _changes(
         return (ChangeKind.SILENT,) if before and not before.silent and not before.ended and missing >= SILENT else ()
     if before is None:
         if milestone.ended is None:
-            return (ChangeKind.NEW,) if health.status is not Status.DONE else ()
+            return (ChangeKind.NEW,) if not health.status.is_over else ()
         return (_end(health),) if since is not None and milestone.ended > since else ()
-    if milestone.ended is not None or health.status is Status.DONE:
-        was_ended = before.ended or before.status is Status.DONE
+    if milestone.ended is not None or health.status.is_over:
+        was_ended = before.ended or before.status.is_over
         is_news = milestone.ended is not None or not _is_recomputed(health, before)
         return (_end(health),) if is_news and not was_ended else ()
     changes = []

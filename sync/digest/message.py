@@ -20,6 +20,7 @@ _STEADY = (
     Status.OVERDUE,
     Status.NO_DUE_DATE,
     Status.UNKNOWN,
+    Status.ENDED,
     Status.DONE,
 )
 
@@ -96,7 +97,7 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
     milestone = entry.state
     project: Line = (" (", Foreign(milestone.project), ")") if milestone.project else ()
     yield (
-        Sign(Status.UNKNOWN if ChangeKind.CLOSED in entry.changes else milestone.health.status),
+        Sign(Status.ENDED if ChangeKind.CLOSED in entry.changes else milestone.health.status),
         " ",
         Item("", milestone.title, milestone.url),
         *project,

@@ -46,6 +46,7 @@ class Speaker:
             Status.OFF_TRACK: say("off track"),
             Status.OVERDUE: say("overdue"),
             Status.DONE: say("done"),
+            Status.ENDED: say("ended before it was done"),
             Status.NO_DUE_DATE: say("without a due date"),
             Status.UNKNOWN: say("not enough data"),
         }[status]
@@ -59,7 +60,7 @@ class Speaker:
         if ChangeKind.DONE in entry.changes:
             return say("done")
         if ChangeKind.CLOSED in entry.changes:
-            return say("closed before it was done")
+            return say("ended before it was done") if entry.state.ended is None else say("closed before it was done")
         if ChangeKind.STATUS in entry.changes and entry.before is not None:
             return say("now {status}, was {before}", status=now, before=self.status(entry.before.status))
         if entry.before is None:
@@ -69,7 +70,7 @@ class Speaker:
     def situation(self, entry: ChangeEntry) -> Iterator[str]:
         """Yield sentences on the present state."""
         say, health = self.language.say, entry.state.health
-        if entry.state.ended is not None or health.status is Status.DONE:
+        if entry.state.ended is not None or health.status.is_over:
             yield from self._ended(entry)
             return
         if entry.state.is_stale:
@@ -101,6 +102,9 @@ class Speaker:
                 yield say("It ended {span} before its date.", span=span)
             else:
                 yield say("It ended on its date.")
+        if health.status is Status.ENDED and self._numbers:
+            done, total = health.counts.done, health.counts.total
+            yield self.language.many("{done} of {n} issue done.", "{done} of {n} issues done.", total, done=done)
         if health.status is not Status.DONE and health.counts.open:
             yield self.language.many("{n} issue is still open.", "{n} issues are still open.", health.counts.open)
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.model.closing import ClosingRecord
-from sync.model.health import Status
 from sync.plan.build_desired import build_desired
 from sync.plan.desired import Desired, PreviousWrites
 from sync.report.page_links import Pages
@@ -42,9 +41,7 @@ class DesiredBuilder:
         described = self.store.milestones_with(OwnContent.DESCRIPTION)
         healths = self.store.native_health_set()
         boards, pictures = self.store.places(OwnContent.BOARD), self.store.places(OwnContent.PICTURE)
-        records = self.store.records(
-            [milestone.uid for milestone in milestones if milestone.health.status is Status.DONE]
-        )
+        records = self.store.records([milestone.uid for milestone in milestones if milestone.health.status.is_over])
         return [
             self._build(
                 milestone,

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch, forecast_batches
-from sync.forecast.history_tables import HistoryTables
+from sync.forecast.history_tables import LONGEST, HistoryTables
 from sync.forecast.joint import published_curve
 from sync.forecast.pooled import Forecast, dates_of, forecasts_of
 from sync.forecast.promise import ThroughputDates, throughput_dates
@@ -25,10 +25,19 @@ from sync.forecast.track_record import StreamScore
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
 from sync.health.date_band import with_steady_dates
 from sync.health.explain import explanation
+from sync.health.joins import usual_joins
 from sync.health.levers import levers
 from sync.health.pace_change import PaceChange, lowered, pace_change
 from sync.health.reasons import reasons
-from sync.health.status import BANDS, ContainerState, confidence, published_probability, verdict, with_status
+from sync.health.status import (
+    BANDS,
+    ContainerState,
+    confidence,
+    missing_data,
+    published_probability,
+    verdict,
+    with_status,
+)
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status
@@ -120,7 +129,7 @@ def _healths(
     healths = [_without_advice(batch, k, forecast, undated[k], at, inputs) for k, forecast in enumerate(forecasts)]
     published = np.array([np.nan if health.probability is None else health.probability for health in healths])
     overdue = np.array([health.status is Status.OVERDUE for health in healths])
-    needs_advice = overdue | ~np.isnan(published)
+    needs_advice = (overdue | ~np.isnan(published)) & (batch.open > 0)
     calibrating = np.array([health.basis.calibrating for health in healths])
     if calibrating.any():
         healths = _with_published_dates(batch, healths, published)
@@ -178,7 +187,7 @@ def _without_advice(
     state = _state(batch, k)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
     band, cause = verdict(state, p, rules)
-    has_forecast = band in BANDS
+    has_forecast = band in BANDS and missing_data(state, rules) is None
     health = Health(
         container=container.id,
         at=at,
@@ -199,6 +208,7 @@ def _without_advice(
         unknown=cause,
         basis=basis if has_forecast or band is Status.OVERDUE else _without_numbers(basis),
         clock=container.clock,
+        expected_joins=usual_joins(batch, k) if band in BANDS and state.is_all_done else None,
     )
     previous = inputs.previous.get(container.id)
     return with_steady_dates(with_status(health, previous, rules), previous, calendar, rules)
@@ -211,7 +221,7 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.at[k]),
         has_due=not np.isnan(batch.due[k]),
         dated=dated,
-        past_due=bool(batch.at[k] > batch.due[k]),
+        past_due=bool(batch.due[k] < batch.at[k] <= batch.due[k] + LONGEST),
         open=int(batch.open[k]),
         done=int(batch.done[k]),
         allowed=batch.allowed_open(total),
@@ -220,7 +230,13 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         stream_finished=int(batch.members.stream_finished[k]),
         kind_finished=int(batch.members.kind_finished[k]),
         closures=int(batch.closures_by_week[k].sum()),
+        carried=_carried(batch, k),
     )
+
+
+def _carried(batch: ForecastBatch, k: int) -> int:
+    ledger = batch.tables.ledger
+    return int(np.count_nonzero(ledger.is_carried(float(batch.at[k]), ledger.rows(int(batch.index[k])))))
 
 
 def _without_numbers(basis: Basis) -> Basis:
@@ -236,7 +252,8 @@ def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None) ->
 
 def _counts(batch: ForecastBatch, k: int) -> Counts:
     return Counts(
-        open=int(batch.open[k]),
+        open=int(batch.open[k]) - _carried(batch, k),
+        carried=_carried(batch, k),
         closed=int(batch.done[k]),
         added=int(batch.added[k]),
         added_week=int(batch.added_week[k]),

@@ -1,16 +1,16 @@
-"""Build the closing record of a milestone that is done: figures, kept forecasts, thanks and review questions."""
+"""Build the closing record of a milestone that is over: figures, kept forecasts, thanks and review questions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sync.history.counting import is_member
+from sync.history.counting import is_carried, is_done, is_member
 from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.dates import end_of_day
 from sync.model.definition import Criteria
@@ -56,9 +56,9 @@ class FinishedMilestone(Struct, frozen=True, kw_only=True):
 
 
 def closing_record(finished: FinishedMilestone) -> ClosingRecord:
-    """Build the closing record of a milestone that is done."""
+    """Build the closing record of a milestone that is over."""
     health, issues, zone = finished.health, finished.issues, finished.zone
-    members = [membership for membership in finished.memberships if is_member(membership, health.at)]
+    members = [membership for membership in finished.memberships if _is_counted(membership, health.at)]
     began, joined, left = _scope_of(finished.memberships, members, health.start, zone)
     items = [issues[membership.item] for membership in members if membership.item in issues]
     forecasts = [f for f in finished.forecasts if f.probability is not None or f.p85 is not None]
@@ -85,6 +85,10 @@ def closing_record(finished: FinishedMilestone) -> ClosingRecord:
     return replace(record, questions=tuple(questions))
 
 
+def _is_counted(membership: Membership, at: datetime) -> bool:
+    return is_member(membership, at) or is_carried(membership, at) or is_done(membership, at)
+
+
 def _scope_of(
     memberships: Sequence[Membership], members: Sequence[Membership], start: date | None, zone: ZoneInfo
 ) -> tuple[int, int, int]:
@@ -93,16 +97,19 @@ def _scope_of(
     first = (
         all_items
         if start is None
-        else {membership.item for membership in memberships if is_member(membership, end_of_day(start, zone))}
+        else {membership.item for membership in memberships if _is_counted(membership, end_of_day(start, zone))}
     )
     return len(first), len(all_items - first), len(all_items - now)
 
 
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
+    """Return the day on which the last item was closed; if items were not done, that on which the milestone ended."""
     closed = [membership.closed for membership in members if membership.closed is not None]
     ended = milestone.closed_at
-    has_open_items = health.counts.open > 0 or not closed
-    moment = ended if has_open_items and ended is not None else max(closed, default=health.since)
+    is_unfinished = health.counts.unfinished > 0
+    if is_unfinished and ended is None and health.due is not None:
+        return health.due
+    moment = ended if (is_unfinished or not closed) and ended is not None else max(closed, default=health.since)
     return moment.astimezone(zone).date()
 
 
@@ -170,25 +177,35 @@ def _questions(
 
 
 def _left_open(record: ClosingRecord) -> Iterable[ReviewQuestion]:
-    if record.counts.open:
-        yield ReviewQuestion(kind=ReviewQuestionKind.LEFT_OPEN, count=record.counts.open, of=record.counts.total)
+    counts = record.counts
+    if counts.unfinished:
+        yield ReviewQuestion(kind=ReviewQuestionKind.LEFT_OPEN, count=counts.unfinished, of=counts.total)
     missing = record.criteria.of - record.criteria.met
     if missing:
         yield ReviewQuestion(kind=ReviewQuestionKind.CRITERIA, count=missing, of=record.criteria.of)
 
 
 def _forecast(record: ClosingRecord, forecasts: Sequence[PublishedForecast]) -> Iterable[ReviewQuestion]:
-    """Ask about the earliest forecast that was wrong about its due date though it was sure, or doubtful."""
+    """Ask about the earliest forecast that was wrong about its due date though it was sure, or doubtful.
+
+    With items that were not done, no forecast came true.
+    """
+    missed = record.counts.unfinished
     for forecast in forecasts:
         if forecast.probability is None or forecast.due is None:
             continue
         late = (record.done - forecast.due).days
-        if forecast.probability >= SURE and late > 0:
+        if forecast.probability >= SURE and (missed or late > 0):
             yield ReviewQuestion(
-                kind=ReviewQuestionKind.UNFORESEEN, probability=forecast.probability, day=forecast.at.date(), days=late
+                kind=ReviewQuestionKind.UNFORESEEN,
+                probability=forecast.probability,
+                day=forecast.at.date(),
+                days=0 if missed else late,
+                count=missed,
+                of=record.counts.total if missed else 0,
             )
             return
-        if forecast.probability < DOUBTFUL and late <= 0:
+        if forecast.probability < DOUBTFUL and not missed and late <= 0:
             yield ReviewQuestion(
                 kind=ReviewQuestionKind.TURNED, probability=forecast.probability, day=forecast.at.date()
             )

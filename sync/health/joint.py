@@ -2,6 +2,7 @@
 
 =================  ==================================================================================================
 done               every member is done
+ended              every member is over, and one of them was not done
 unknown            a member is missing or cannot be forecast
 overdue            the due moment has passed
 on track, at risk  by the share of paths on which the last member is done by the due moment (`sync.health.status`)
@@ -24,7 +25,7 @@ from sync.forecast.joint import PATHS, quantile_moments, share_done_by
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
 from sync.health.date_band import with_steady_dates
-from sync.health.status import band, with_status
+from sync.health.status import band, forecast_status, with_status
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Basis, Confidence, Dates, Health, Reason, ReasonKind, Status, UnknownCause
@@ -71,7 +72,9 @@ def joint_health(
     end of the joint milestone's own due day, or else of the last member's.
     """
     name, previous = f"joint:{joint.name}", context.previous
-    is_done = bool(members) and all(member.status is Status.DONE for member in members)
+    is_over = bool(members) and all(member.status.is_over for member in members)
+    is_done = all(member.status is Status.DONE for member in members)
+    status = Status.DONE if is_done else Status.ENDED
     due = joint.due or context.calendar.day_of(window.due)
     starts = [member.start for member in members if member.start is not None]
     stream_finished = min((member.basis.stream_finished for member in members), default=0)
@@ -79,8 +82,8 @@ def joint_health(
         container=name,
         at=context.at,
         method=context.rules.method,
-        status=Status.DONE,
-        band=Status.DONE,
+        status=status,
+        band=status,
         since=context.at,
         due=due,
         baseline=(previous.baseline if previous else None) or due,
@@ -88,9 +91,9 @@ def joint_health(
         counts=counts,
         basis=Basis(stream=name, stream_finished=stream_finished),
     )
-    if not is_done and paths is None:
+    if not is_over and paths is None:
         health = replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownCause.MEMBER)
-    elif not is_done and paths is not None:
+    elif not is_over and paths is not None:
         health = _with_forecast(health, members, paths, window, context)
     return _with_memory(health, context)
 
@@ -136,8 +139,8 @@ def moved_health(
     )
     changed = replace(
         health,
-        status=band(p, context.rules),
-        band=band(p, context.rules),
+        status=forecast_status(p, health.counts, context.rules),
+        band=forecast_status(p, health.counts, context.rules),
         since=health.at,
         probability=p,
         dates=dates,

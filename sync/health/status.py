@@ -3,10 +3,14 @@
 Facts come first, then the probability P of being done by the due date. The first row that applies is the band:
 
 =============  ======================================================================================================
-done           the milestone was closed, or no item is open and at least one was finished
+done           the milestone was closed, and everything in scope is done
+ended          the milestone was closed, and items were left open or carried over (`sync.history.carry_over`)
 no due date    the milestone has no due date; it gets completion dates only
+done           the due moment has passed, and everything in scope is done, at least one item
+ended          the due moment has passed, nothing is open in it, and items were carried over
+overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items
 unknown        start and due date make no sense
-overdue        the due moment has passed and more items are open than the tolerance allows
+on track       everything in scope is done, at least one item: good news, but more items may join until the due moment
 unknown        there is not enough data for a forecast (`missing_data`)
 on track       P is .70 or more
 at risk        P is .35 or more, and less than .70
@@ -20,7 +24,7 @@ The status is the band, with these exceptions, in this order:
    changed by a tenth or more, takes effect at once.
 2. A due date that is moved later while the milestone is not on track does not make it on track. The status is at risk
    until a tenth of the items open at that time, at least one, is finished (`replan_of`), or the date is moved back.
-3. A milestone whose tracker data is stale is unknown (`stale_health`).
+3. A milestone whose tracker data is stale is unknown, unless it was over before (`stale_health`).
 4. After a change of the forecast's method (`Rules.method`) the status is the band: earlier figures are not comparable.
 
 P is the forecast's, or the hit rate of the stream while its forecasts are worse than that (`published_probability`).
@@ -47,6 +51,7 @@ __all__ = [
     "band",
     "band_with_hysteresis",
     "confidence",
+    "forecast_status",
     "is_scope_jump",
     "missing_data",
     "published_probability",
@@ -70,9 +75,10 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     """Facts about a container at a time, before any forecast. Durations are days.
 
     ``age`` since the start and ``length`` of the planned time are None without a usable start and due date. ``dated``:
-    the dates make sense; ``has_due``: there is a due date. ``allowed``: items that may be open when the container
-    counts as done. ``stream_finished`` and ``kind_finished`` count earlier milestones. ``closures``: items that the
-    stream closed in the last 84 days.
+    the dates make sense; ``has_due``: there is a due date; ``past_due``: it has passed, at most ten years ago, as a
+    longer time means a placeholder. ``open`` items are not done, ``carried`` of them were
+    carried over. ``allowed``: items that may be open when the container counts as done. ``stream_finished`` and
+    ``kind_finished`` count earlier milestones. ``closures``: items that the stream closed in the last 84 days.
     """
 
     ended: bool
@@ -87,6 +93,12 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     stream_finished: int
     kind_finished: int
     closures: int
+    carried: int = 0
+
+    @property
+    def is_all_done(self) -> bool:
+        """True if there are items, and all of them are done."""
+        return self.open == 0 and self.done > 0
 
 
 # --- the band ---------------------------------------------------------------------------------------------------------
@@ -94,18 +106,38 @@ class ContainerState(Struct, frozen=True, kw_only=True):
 
 def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Status, UnknownCause | None]:
     """Return the band, and the cause if there is no forecast. ``p`` is the probability to publish."""
-    if state.ended or (state.open == 0 and state.done > 0):
-        return Status.DONE, None
+    if state.ended:
+        return Status.ENDED if state.open else Status.DONE, None
     if not state.has_due:
         return Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE
+    if state.past_due and (status := _status_after_due(state)) is not None:
+        return status, None
     if not state.dated:
         return Status.UNKNOWN, UnknownCause.BAD_DATES
-    if state.past_due and state.open > state.allowed:
-        return Status.OVERDUE, None
+    if state.is_all_done:
+        return Status.ON_TRACK, None
     cause = missing_data(state, rules)
     if cause is not None or p is None:
         return Status.UNKNOWN, cause or UnknownCause.NO_HISTORY
     return band(p, rules), None
+
+
+def _status_after_due(state: ContainerState) -> Status | None:
+    """Return the status of a running container after its due moment; None if no more is open than its tolerance."""
+    if state.is_all_done:
+        return Status.DONE
+    if state.open and state.open == state.carried:
+        return Status.ENDED
+    return Status.OVERDUE if state.open > state.allowed or state.done == 0 else None
+
+
+def forecast_status(p: float, counts: Counts, rules: Rules) -> Status:
+    """Return the band of a probability before the due moment; on track if everything in scope is done."""
+    return Status.ON_TRACK if _is_all_done(counts) else band(p, rules)
+
+
+def _is_all_done(counts: Counts) -> bool:
+    return counts.unfinished == 0 and counts.done > 0
 
 
 def band(p: float, rules: Rules) -> Status:
@@ -183,16 +215,20 @@ def _with_status_of_new_method(health: Health, previous: Health, rules: Rules) -
 def status_with_memory(previous: Health | None, health: Health, rules: Rules) -> Status:
     """Return the status of ``health`` after hysteresis and re-plan.
 
-    Done, overdue, a changed due date and a scope change of a tenth or more take effect at once. With ``rules.confirm``
+    Facts (done, ended, overdue, nothing open), a changed due date and a scope change of a tenth or more take effect at
+    once. With ``rules.confirm``
     the previous assessment must have had the new band, too. ``health.replan`` allows at most at risk.
     """
     status = _after_hysteresis(previous, health, rules)
-    return Status.AT_RISK if status is Status.ON_TRACK and health.replan is not None else status
+    is_held = health.replan is not None and not _is_all_done(health.counts)
+    return Status.AT_RISK if status is Status.ON_TRACK and is_held else status
 
 
 def _after_hysteresis(previous: Health | None, health: Health, rules: Rules) -> Status:
     p = health.probability
     if previous is None or p is None or health.band not in BANDS or previous.status not in BANDS:
+        return health.band
+    if _is_all_done(health.counts):
         return health.band
     if previous.due != health.due or is_scope_jump(previous.counts, health.counts, rules):
         return health.band
@@ -224,7 +260,7 @@ def replan_of(previous: Health | None, health: Health) -> Replan | None:
 
     Removing the due date counts as moving it: otherwise a later date could be set afterwards.
     """
-    if previous is None or health.status is Status.DONE:
+    if previous is None or health.status.is_over:
         return None
     counts = health.counts
     if previous.status in _LATE and previous.due is not None and (health.due is None or health.due > previous.due):
@@ -238,7 +274,12 @@ def replan_of(previous: Health | None, health: Health) -> Replan | None:
 
 
 def stale_health(health: Health, previous: Health | None, since: datetime | None) -> Health:
-    """Return ``health`` as unknown, because its tracker could not be read since a time (UTC; None: never read)."""
+    """Return ``health`` as unknown, because its tracker could not be read since a time (UTC; None: never read).
+
+    A milestone that was over in its ``previous`` health stays so.
+    """
+    if previous is not None and previous.status.is_over and health.status.is_over:
+        return health
     since = since or (previous.at if previous else health.at)
     return replace(
         health,

@@ -149,6 +149,7 @@ SIGNS = {
     Status.OFF_TRACK: "🛑",
     Status.OVERDUE: "⏰",
     Status.DONE: "🏁",
+    Status.ENDED: "⏹️",
     Status.NO_DUE_DATE: "📅",
     Status.UNKNOWN: "❔",
 }

@@ -41,6 +41,7 @@ _SIGNS = {
     Status.OFF_TRACK: "(x)",
     Status.OVERDUE: "(-)",
     Status.DONE: "(*)",
+    Status.ENDED: "(off)",
     Status.NO_DUE_DATE: "(i)",
     Status.UNKNOWN: "(?)",
 }

@@ -1,7 +1,7 @@
-"""Closing record of a milestone that is done: plan and result, forecasts, people to thank, questions for the review.
+"""Closing record of a milestone that is over: plan and result, forecasts, people to thank, questions for the review.
 
-A record is made once, when a milestone that milesync has observed is first seen done. Later tracker data or a reopening
-never changes it. People are named for having closed something, never counted, compared or timed.
+A record is made once, when a milestone that milesync has observed is first seen to be over. Later tracker data or a
+reopening never changes it. People are named for having closed something, never counted, compared or timed.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     """The closing record of one milestone, made ``at`` a time (UTC). Days are those of the project's zone.
 
     ``baseline`` is the first due date ever seen, ``due`` the last one, ``done`` the day of the last closure, or that of
-    the milestone if work was left open. ``items_at_start``: items at the end of the first day; ``items_joined`` later;
-    ``items_left`` for good. ``estimate`` and ``spent`` are seconds, over the items in the end. ``slips``: the due dates
-    as they were seen, oldest first, without who moved them. ``forecasts``: the published ones that are kept.
+    the end of the milestone if items in scope were not done. ``items_at_start``: items at the end of the first day;
+    ``items_joined`` later; ``items_left`` for good, without those that were carried over. ``estimate`` and ``spent``
+    are seconds, over the items in the end. ``slips``: the due dates as they were seen, oldest first, without who moved
+    them. ``forecasts``: the published ones that are kept.
     """
 
     container: str

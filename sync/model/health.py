@@ -31,15 +31,29 @@ __all__ = [
 
 
 class Status(StrEnum):
-    """Status of a milestone. The rules are in `sync.health.status`."""
+    """Status of a milestone. The rules are in `sync.health.status`.
+
+    DONE: it is over, and everything in scope is done. ENDED: it is over, and work was left open or carried over.
+    """
 
     ON_TRACK = "on_track"
     AT_RISK = "at_risk"
     OFF_TRACK = "off_track"
     OVERDUE = "overdue"
     DONE = "done"
+    ENDED = "ended"
     NO_DUE_DATE = "no_due_date"
     UNKNOWN = "unknown"
+
+    @property
+    def is_over(self) -> bool:
+        """True for DONE and ENDED: the milestone is over."""
+        return self in (Status.DONE, Status.ENDED)
+
+    @classmethod
+    def at_end(cls, counts: Counts) -> Status:
+        """Return the status of a milestone that is over with these counts."""
+        return cls.ENDED if counts.unfinished else cls.DONE
 
 
 class UnknownCause(StrEnum):
@@ -215,7 +229,9 @@ class Health(Struct, frozen=True, kw_only=True):
     what is usual. ``replan``: a move of the due date that alone does not make the milestone on track. ``clock``: the
     due date was moved later than planned. ``method`` is the number of the forecast's method and way of counting
     (`sync.forecast.parameters.Rules`); figures of different methods are not comparable. After a change of the method,
-    ``previous_status`` is None, as for the first. ``promise``: there is no due date.
+    ``previous_status`` is None, as for the first. ``promise``: there is no due date. ``expected_joins``: before the due
+    date nothing is open, and so many items usually join from now on; None: something is open, or no earlier milestone
+    of the stream has finished.
     """
 
     container: str
@@ -241,6 +257,7 @@ class Health(Struct, frozen=True, kw_only=True):
     stale_since: datetime | None = None
     replan: Replan | None = None
     clock: PlanClock | None = None
+    expected_joins: int | None = None
     previous_status: Status | None = field(default=None, name="was")
     method: int = 1
 

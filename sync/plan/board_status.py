@@ -41,10 +41,12 @@ BOARD: Mapping[Status, str] = {
     Status.OFF_TRACK: "off_track",
     Status.OVERDUE: "off_track",
     Status.DONE: "complete",
+    Status.ENDED: "inactive",
     Status.NO_DUE_DATE: "inactive",
     Status.UNKNOWN: "inactive",
 }
-"""The board's own status for each status; a board has only ``inactive`` for a milestone without a forecast."""
+"""The board's own status for each status; a board has only ``inactive`` for a milestone without a forecast, and
+for a milestone that ended with open work."""
 
 EDITED = "a person edited its status update on the board, which stays"
 ADOPT = "another account wrote its status update on the board; `milesync adopt` takes it over"

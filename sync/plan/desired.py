@@ -31,6 +31,7 @@ LABELS: Mapping[Status, tuple[str, str]] = {
     Status.OFF_TRACK: ("d93f0b", "Milestone health: off track"),
     Status.OVERDUE: ("b60205", "Milestone health: overdue"),
     Status.DONE: ("5319e7", "Milestone health: done"),
+    Status.ENDED: ("bfbfbf", "Milestone health: ended with open work"),
     Status.NO_DUE_DATE: ("c5def5", "Milestone health: no due date"),
     Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
 }
@@ -72,7 +73,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     the summary comment and ``meaning`` the hash of its meaning; ``probability``, ``p50`` and ``due`` are the forecast
     in it, ``p70``, ``p85`` and ``p95`` its other dates, ``dated`` the time (UTC) since which they are given.
     ``transition`` returns the body of the comment for a new status, given the status before; None for none.
-    ``closing`` is the body of the closing comment, which replaces the transition to `done`; None without a record.
+    ``closing`` is the body of the closing comment, which replaces the transition to `done` or `ended`; None without a
+    record.
     ``reminder`` is the body of the comment that reminds owners, None when no issue needs its owner; a new one is
     posted every ``remind_every`` days at most.
     ``may_create`` is false for a milestone that gets no status issue; ``needs_label``: the tracker needs labels

@@ -234,7 +234,7 @@ class _MilestonePlanner:
         want, markers = self.want, [marker for _, marker in self.comments]
         if any(m.kind in _ANNOUNCEMENTS and m.status is want.status and m.since == want.since for m in markers):
             return
-        is_first_end = want.status is Status.DONE and all(m.kind is not MarkerKind.CLOSING for m in markers)
+        is_first_end = want.status.is_over and all(m.kind is not MarkerKind.CLOSING for m in markers)
         body = (want.closing if is_first_end else None) or want.transition(before)
         if body is None:
             return

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.history.counting import burnup
-from sync.model.health import Status
 from sync.report import charts
 from sync.report.charts import BurnUp
 from sync.report.view import Point
@@ -63,7 +62,7 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     health, zone = milestone.health, milestone.connection.zone
     today = health.at.astimezone(zone).date()
     until = today
-    if health.status is Status.DONE and milestone.milestone.closed_at is not None:
+    if health.status.is_over and milestone.milestone.closed_at is not None:
         until = min(until, milestone.milestone.closed_at.date())
     start = health.start
     if start is None or start >= until or not milestone.memberships:
@@ -72,7 +71,7 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     count = min(POINTS, span + 1)
     days = sorted({start + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
     points = [Point(on, done, scope) for on, scope, done in burnup(milestone.memberships, days, zone)]
-    is_running = health.status is not Status.DONE
+    is_running = not health.status.is_over
     # the last point must equal the counts of the health, which may be later than the end of the day
     points[-1] = Point(until, health.counts.done, health.counts.total) if is_running else points[-1]
     dates = health.dates if is_running else type(health.dates)()

@@ -1,4 +1,4 @@
-"""The closing comment: a closing record in words, posted once in place of the transition to `done`."""
+"""The closing comment: a closing record in words, posted once in place of the transition to `done` or `ended`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.health import Status
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
-from sync.report.phrases import against, day, percent, plural
+from sync.report.phrases import STATUS, against, capital, day, outcome, percent, plural
 
 __all__ = ["closing_comment", "question_line"]
 
@@ -28,13 +28,16 @@ def closing_comment(
 
 
 def _head(record: ClosingRecord) -> Section:
+    status = Status.at_end(record.counts)
+    verb = "was finished" if status is Status.DONE else "ended"
+    result = "" if status is Status.DONE else f" with {outcome(record.counts)}"
     line: Line = (
-        Sign(Status.DONE),
+        Sign(status),
         " ",
-        Strong("Done"),
+        Strong(capital(STATUS[status])),
         ": ",
         Foreign(record.title),
-        f" was finished on {day(record.done)}.",
+        f" {verb} on {day(record.done)}{result}.",
     )
     return Section(title="", blocks=(Lines((line,)),), weight=100)
 
@@ -44,7 +47,8 @@ def _planned(record: ClosingRecord) -> Section:
     lines: list[Line] = []
     first, last = record.baseline, record.due
     if first is not None:
-        lines.append((Strong("Date"), f": first planned for {day(first)}, done {against(record.done, first)}."))
+        word = STATUS[Status.at_end(counts)]
+        lines.append((Strong("Date"), f": first planned for {day(first)}, {word} {against(record.done, first)}."))
     if last is not None and first is not None and record.moves:
         moved = f"the date moved {times(record.moves)}, {(last - first).days:+d} days in all"
         lines.append((Strong("Slips"), f": {moved}; against the last one, {day(last)}, {against(record.done, last)}."))
@@ -55,6 +59,7 @@ def _planned(record: ClosingRecord) -> Section:
             (Strong("Time"), f": {plural((record.done - record.start).days, 'day')} from {day(record.start)}.")
         )
     work = f": {plural(counts.done, 'issue')} done"
+    work += f", {counts.carried} carried over" if counts.carried else ""
     work += f", {counts.open} left open" if counts.open else ""
     work += f", {counts.removed} taken out" if counts.removed else ""
     lines.append((Strong("Work"), f"{work}."))
@@ -94,6 +99,8 @@ def _row(record: ClosingRecord, forecast: PublishedForecast) -> tuple[str, ...]:
     held = (
         ""
         if forecast.p85 is None
+        else "no, not done"
+        if record.counts.unfinished
         else "yes"
         if record.done <= forecast.p85
         else f"no, {against(record.done, forecast.p85)}"
@@ -135,6 +142,12 @@ def _odds(entry: ReviewQuestion) -> str:
     return f"{when} it was {percent(entry.probability or 0.0)} likely to be in time"
 
 
+def _miss(entry: ReviewQuestion) -> str:
+    if entry.count:
+        return f"{entry.count} of {plural(entry.of, 'issue')} were not done at the end"
+    return f"it came {plural(entry.days, 'day')} after that date"
+
+
 def _held_up(entry: ReviewQuestion) -> Line:
     item = (Item(*entry.item),) if entry.item else ("One issue",)
     return (*item, f" took {plural(entry.days, 'day')}, longer than any other: what held it up?")
@@ -142,14 +155,12 @@ def _held_up(entry: ReviewQuestion) -> Line:
 
 _QUESTIONS: dict[ReviewQuestionKind, Callable[[ReviewQuestion], Line]] = {
     ReviewQuestionKind.LEFT_OPEN: lambda entry: (
-        f"It was closed with {entry.count} of {plural(entry.of, 'issue')} open: where does that work go now?",
+        f"It ended with {entry.count} of {plural(entry.of, 'issue')} not done: where does that work go now?",
     ),
     ReviewQuestionKind.CRITERIA: lambda entry: (
         f"{entry.count} of {plural(entry.of, 'exit criterion', 'exit criteria')} stayed unmet: is it done without?",
     ),
-    ReviewQuestionKind.UNFORESEEN: lambda entry: (
-        f"{_odds(entry)}, and it came {plural(entry.days, 'day')} after that date: what did nobody see then?",
-    ),
+    ReviewQuestionKind.UNFORESEEN: lambda entry: (f"{_odds(entry)}, and {_miss(entry)}: what did nobody see then?",),
     ReviewQuestionKind.TURNED: lambda entry: (f"{_odds(entry)}, and it was: what turned it around?",),
     ReviewQuestionKind.GREW: lambda entry: (
         f"{plural(entry.count, 'issue')} joined the {entry.of} of the start: which of them could have waited?",

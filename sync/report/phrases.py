@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownCause
+from sync.model.membership import Counts
 
 __all__ = [
     "STATUS",
@@ -22,10 +23,12 @@ __all__ = [
     "count_of",
     "date_of",
     "day",
+    "fact_sentence",
     "figure",
     "finding_sentence",
     "minute",
     "number_of",
+    "outcome",
     "percent",
     "plural",
     "promise_sentences",
@@ -39,6 +42,7 @@ STATUS = {
     Status.OFF_TRACK: "off track",
     Status.OVERDUE: "overdue",
     Status.DONE: "done",
+    Status.ENDED: "ended",
     Status.NO_DUE_DATE: "no due date",
     Status.UNKNOWN: "not enough data",
 }
@@ -201,3 +205,22 @@ _FINDINGS: dict[FindingKind, Callable[[Finding], str]] = {
     FindingKind.SAME_PEOPLE: _same_people,
     FindingKind.CIRCULAR: lambda _: "Issues in it and in another milestone block each other in a circle.",
 }
+
+
+def outcome(counts: Counts) -> str:
+    """Return the counts of a milestone that is over in words: ``5 of 12 issues done, 7 carried over``."""
+    words = f"{counts.done} of {plural(counts.total, 'issue')} done"
+    words += f", {counts.carried} carried over" if counts.carried else ""
+    words += f", {counts.open} left open" if counts.open else ""
+    return f"{words}, {counts.removed} taken out" if counts.removed else words
+
+
+def fact_sentence(health: Health) -> str:
+    """Return the fact behind a status that rests on no forecast: how it ended, or that nothing is open; else empty."""
+    if health.status is Status.ENDED:
+        return f"{outcome(health.counts)}."
+    if health.status is not Status.ON_TRACK or health.counts.unfinished or not health.counts.done:
+        return ""
+    joins = health.expected_joins
+    usual = f"; at this point {joins} more usually {'joins' if joins == 1 else 'join'}" if joins else ""
+    return f"Everything in it is closed{usual}; close the milestone to end it."

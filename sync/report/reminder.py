@@ -10,7 +10,6 @@ from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
 from sync.markup.document import Block, Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
-from sync.model.health import Status
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
 from sync.report.phrases import capital, day, plural
@@ -110,7 +109,7 @@ def _load(load: Load) -> Line:
 
 def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules: ReminderRules) -> list[DueReminder]:
     """Return the issues of a running milestone whose owners need a reminder ``now`` (UTC)."""
-    if not reminder_rules.reminders or not milestone.is_running or milestone.health.status is Status.DONE:
+    if not reminder_rules.reminders or not milestone.is_running or milestone.health.status.is_over:
         return []
     open_issues = [
         (milestone.issues[membership.item], membership.joined)

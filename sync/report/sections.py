@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
-from sync.model.health import Lever, LeverKind, Status
+from sync.model.health import Lever, LeverKind
 from sync.model.joint import Commitment, OtherMember
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Issue
@@ -116,7 +116,7 @@ def _key(view: View, key: str) -> str:
 
 def decisions(view: View) -> Iterable[Section]:
     """Yield ranked levers, then the flagged open issues with their owners."""
-    if view.health.status is Status.DONE:
+    if view.health.status.is_over:
         return
     blocks: list[Block] = []
     if view.health.levers:
@@ -285,8 +285,8 @@ def _other_member(other: OtherMember | None) -> Inline:
 
 
 def definition(view: View) -> Section | None:
-    """Return the gaps in the definition; None without findings and for a milestone that is done."""
-    if not view.findings or view.health.status is Status.DONE:
+    """Return the gaps in the definition; None without findings and for a milestone that is over."""
+    if not view.findings or view.health.status.is_over:
         return None
     lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in view.findings)
     count = plural(len(lines), "point")
@@ -296,7 +296,7 @@ def definition(view: View) -> Section | None:
 def certainty(view: View) -> Section | None:
     """Return how certain the forecast is, its parts, and how earlier forecasts did; None without a forecast."""
     health, basis = view.health, view.health.basis
-    if health.probability is None or health.status is Status.DONE:
+    if health.probability is None or health.status.is_over:
         return None
     parts = (
         ("what earlier milestones still closed from this point on", basis.survival),

@@ -22,7 +22,9 @@ from sync.report.phrases import (
     against,
     capital,
     day,
+    fact_sentence,
     minute,
+    outcome,
     percent,
     plural,
     promise_sentences,
@@ -127,7 +129,7 @@ def status_issue_body(milestone: Milestone, project: str) -> Document:
 # --- the verdict ---------------------------------------------------------------------------------------------------
 
 _FORECAST = {Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE}
-_ORDER = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+_ORDER = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE, Status.ENDED)
 
 
 def _rank(status: Status) -> int:
@@ -164,21 +166,26 @@ def _headline(view: View) -> str:
         return "No verdict: the data is stale"
     if health.status in _FORECAST and health.probability is not None and health.due:
         return f"{name}: {percent(health.probability)} likely by {day(health.due)}"
-    if health.status is Status.DONE and view.milestone.closed_at:
-        return f"Done on {day(view.milestone.closed_at.date())}"
+    if health.status.is_over:
+        closed_at = view.milestone.closed_at
+        when = f"{name} on {day(closed_at.date())}" if closed_at else name
+        return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
     return name
 
 
 def _gist(view: View) -> str:
     """Return the end of a sentence that begins with the milestone's title."""
     health = view.health
-    if health.status is Status.DONE:
-        return "is finished."
+    if health.status.is_over:
+        is_done = health.status is Status.DONE
+        return "is finished." if is_done else f"has ended with {outcome(health.counts)}."
     if health.status is Status.OVERDUE and health.due:
-        return f"was due on {day(health.due)}; {plural(health.counts.open, 'issue')} still open."
+        return f"was due on {day(health.due)}; {_still_open(health)}."
     if health.status in _FORECAST and health.probability is not None and health.due:
         likely = f"most likely {_about(health.dates.p50, health.dates.horizon)}"
         return f"is {percent(health.probability)} likely to be done by {day(health.due)}; {likely}."
+    if fact := fact_sentence(health):
+        return f"is on track. {fact}"
     if health.unknown is not None:
         return f"has no verdict. {UNKNOWN[health.unknown]}"
     return "has no due date." if health.status is Status.NO_DUE_DATE else "has too little data for a verdict."
@@ -201,11 +208,11 @@ def _where(view: View) -> Line:
     )
     if health.due is None:
         return (*line, " has no due date.")
-    if health.status is Status.DONE:
+    if health.status.is_over:
         return (*line, f" was due on {day(health.due)}.")
     days_left = max(0, (health.due - health.at.date()).days)
     if health.status is Status.OVERDUE:
-        return (*line, f" was due on {day(health.due)}; {plural(health.counts.open, 'issue')} still open.")
+        return (*line, f" was due on {day(health.due)}; {_still_open(health)}.")
     return (*line, f" is due on {day(health.due)}, ", "today." if days_left == 0 else f"in {plural(days_left, 'day')}.")
 
 
@@ -216,13 +223,12 @@ def _when(view: View) -> Iterable[Line]:
         yield (Strong(f"Data has been missing since {minute(health.stale_since)}"), "; it may no longer hold.")
     elif health.unknown is not None:
         yield (UNKNOWN[health.unknown],)
-    if health.status is Status.DONE:
-        ended = view.milestone.closed_at
-        if ended is not None and health.due is not None:
-            yield (f"It was finished {against(ended.date(), health.due)}, with {_work(health)}.",)
-        else:
-            yield (f"Everything in it is finished: {_work(health)}.",)
-    elif (promise := promise_sentences(health)) is not None:
+    if health.status.is_over:
+        yield (_result(view),)
+        return
+    if fact := fact_sentence(health):
+        yield (fact,)
+    if (promise := promise_sentences(health)) is not None:
         yield from ((sentence,) for sentence in promise)
     elif dates.p50 is not None or dates.p85 is not None or (health.status in _FORECAST and dates.horizon):
         yield (
@@ -232,6 +238,22 @@ def _when(view: View) -> Iterable[Line]:
             *_dated(dates.p85, dates.horizon, health.due, "by"),
             ".",
         )
+
+
+def _result(view: View) -> str:
+    """Return how a milestone that is over ended, as a sentence."""
+    health, ended = view.health, view.milestone.closed_at
+    against_due = None if ended is None or health.due is None else against(ended.date(), health.due)
+    if health.status is Status.ENDED:
+        return f"It ended{f' {against_due}' if against_due else ''} with {outcome(health.counts)}."
+    if against_due is None:
+        return f"Everything in it is finished: {_work(health)}."
+    return f"It was finished {against_due}, with {_work(health)}."
+
+
+def _still_open(health: Health) -> str:
+    """Return what is open after the due date: ``3 issues still open``."""
+    return f"{plural(health.counts.open, 'issue')} still open" if health.counts.total else "no issue is in it"
 
 
 def _work(health: Health) -> str:

@@ -178,10 +178,10 @@ def mermaid(schedule: Schedule) -> str:
             lines.append(f"    section {section}")
         begin = entry.start or schedule.at.date()
         critical = "crit, " if entry.id in schedule.critical else ""
-        state = "done, " if entry.status is Status.DONE else "active, "
+        state = "done, " if entry.status.is_over else "active, "
         if entry.due is not None:
             lines.append(f"    - {_safe(entry.title)} :{critical}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
-        if entry.p85 is not None and entry.status is not Status.DONE:
+        if entry.p85 is not None and not entry.status.is_over:
             lines.append(f"    - {_safe(entry.title)} 85 percent certain :{critical}milestone, p{n}, {entry.p85}, 0d")
     return "\n".join(lines) + "\n"
 
@@ -227,7 +227,7 @@ def icalendar(schedule: Schedule, instance: str) -> bytes:
 def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
     if entry.due is not None:
         yield "due", entry.due, "Due"
-    if entry.p85 is not None and entry.status is not Status.DONE:
+    if entry.p85 is not None and not entry.status.is_over:
         yield "p85", entry.p85, "85 % certain"
 
 

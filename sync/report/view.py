@@ -18,7 +18,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
-from sync.model.health import Health, Override, Status, Value
+from sync.model.health import Health, Override, Value
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
@@ -217,7 +217,7 @@ def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) 
 def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     """Return scope and done on up to `POINTS` days from the start to today or the end."""
     start, until = milestone.health.start, now.date()
-    if milestone.health.status is Status.DONE and milestone.milestone.closed_at is not None:
+    if milestone.health.status.is_over and milestone.milestone.closed_at is not None:
         until = min(until, milestone.milestone.closed_at.date())
     if start is None or start >= until:
         return ()

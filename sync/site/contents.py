@@ -17,7 +17,7 @@ from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import forecast_batches
 from sync.forecast.track_record import LEAST_DATES
 from sync.model.audience import OPERATOR, Audience
-from sync.model.health import Health, Status
+from sync.model.health import Health
 from sync.report.page_links import has_page
 from sync.site.calibration import (
     DateReliability,
@@ -121,7 +121,7 @@ def gather(
         assessed=tuple(assessed),
         joints=tuple(joints),
         rows=tuple(worst_first(rows)),
-        span=date_range([row.health for row in rows if row.health.status is not Status.DONE], at.date()),
+        span=date_range([row.health for row in rows if not row.health.status.is_over], at.date()),
         since=tuple(
             _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
@@ -150,7 +150,7 @@ def _changes_since(
     is_recomputed = not then
     if is_recomputed:
         then = _summaries(build_portfolio(Snapshot(store, connections, at, book, replay=True, audience=audience)))
-    shown = [row for row in rows if row.health.status is not Status.DONE or row.uid in then]
+    shown = [row for row in rows if not row.health.status.is_over or row.uid in then]
     return ChangesSince(at, word, tuple(changes(shown, then)), is_recomputed)
 
 
@@ -214,7 +214,7 @@ def _pages(
                 reliability=reliability.get(milestone.stream),
                 before=tuple(before.get(milestone.uid, ())),
                 after=tuple(after.get(milestone.uid, ())),
-                record=records.get(milestone.uid) if milestone.health.status is Status.DONE else None,
+                record=records.get(milestone.uid) if milestone.health.status.is_over else None,
             ),
         )
         for milestone, row in paged

@@ -11,7 +11,7 @@ from sync.assess.portfolio import AssessedJointMilestone
 from sync.history.counting import is_done, is_open
 from sync.markup.document import clean
 from sync.model.dates import end_of_day
-from sync.model.health import Health, Status
+from sync.model.health import Health
 from sync.report.burnup import POINTS
 from sync.report.charts import BurnUp
 from sync.report.view import Point
@@ -74,7 +74,7 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     ends = [milestone.milestone.closed_at for milestone in joint.members]
     until = health.at.date()
     closed = [end.date() for end in ends if end is not None]
-    if health.status is Status.DONE and len(closed) == len(ends):
+    if health.status.is_over and len(closed) == len(ends):
         until = min(until, max(closed))
     if not starts or min(starts) >= until or not health.counts.total:
         return None
@@ -82,11 +82,11 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     count = min(POINTS, span + 1)
     days = sorted({min(starts) + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
     points = [*_lines(joint, days[:-1]), Point(until, health.counts.done, health.counts.total)]
-    dates = health.dates if health.status is not Status.DONE else type(health.dates)()
+    dates = health.dates if not health.status.is_over else type(health.dates)()
     return BurnUp(
         points=points,
         today=until,
-        is_ended=health.status is Status.DONE,
+        is_ended=health.status.is_over,
         due=health.due,
         baseline=health.baseline,
         p50=dates.p50,

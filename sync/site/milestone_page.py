@@ -222,7 +222,7 @@ def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
 
 
 def _attention(view: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
-    return () if view.health.status is Status.DONE else tuple(flagged_issues(view))
+    return () if view.health.status.is_over else tuple(flagged_issues(view))
 
 
 def _history(

@@ -38,6 +38,7 @@ ORDER = (
     Status.UNKNOWN,
     Status.ON_TRACK,
     Status.NO_DUE_DATE,
+    Status.ENDED,
     Status.DONE,
 )
 """Statuses in the order of the page, worst first."""
@@ -48,6 +49,7 @@ SIGN = {
     Status.OFF_TRACK: "■",
     Status.OVERDUE: "◆",
     Status.DONE: "✔",
+    Status.ENDED: "□",
     Status.NO_DUE_DATE: "○",
     Status.UNKNOWN: "?",
 }
@@ -134,7 +136,7 @@ def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
         title=clean(joint.joint.name),
         tracker="joint",
         health=joint.health,
-        current=joint.health.status is not Status.DONE,
+        current=not joint.health.status.is_over,
         page=page_name(joint.written),
         why=why,
         owners=(clean(joint.joint.owner),) if joint.joint.owner else (),
@@ -163,7 +165,7 @@ def worst_first(rows: Iterable[Row]) -> list[Row]:
         key=lambda row: (
             row.rank,
             1.0 if row.health.probability is None else row.health.probability,
-            -(row.health.due.toordinal() if row.health.status is Status.DONE and row.health.due else 0),
+            -(row.health.due.toordinal() if row.health.status.is_over and row.health.due else 0),
             row.health.due or date.max,
             row.written,
         ),
@@ -256,7 +258,7 @@ def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]
     Figures of two methods of the forecast are not compared, nor is a status that only the method changed.
     """
     if then is None:
-        return ("new",) if now.status is not Status.DONE else ()
+        return ("new",) if not now.status.is_over else ()
     words = []
     is_comparable = then.method == now.method
     if then.status is not now.status and (is_comparable or now.previous_status is not None):
@@ -267,7 +269,7 @@ def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]
             words.append(f"{was} → {is_now}")
     if then.due != now.due:
         words.append(f"due date {_day_or_none(then.due)} → {_day_or_none(now.due)}")
-    if is_comparable and now.status is not Status.DONE and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
+    if is_comparable and not now.status.is_over and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
             words.append(f"most likely {plural(abs(late), 'day')} {'later' if late > 0 else 'earlier'}")
@@ -281,6 +283,8 @@ def _day_or_none(on: date | None) -> str:
 def _is_worse(then: AssessmentSummary | None, now: Health) -> bool | None:
     if then is None:
         return None
+    if now.status is Status.ENDED:
+        return True if then.status in (Status.ON_TRACK, Status.DONE) else None
     if then.status is not now.status:
         return ORDER.index(now.status) < ORDER.index(then.status)
     if then.probability is not None and now.probability is not None and then.probability != now.probability:

@@ -8,7 +8,6 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
 from sync.model.closing import ClosingRecord, without_person
-from sync.model.health import Status
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
 from sync.store import tables as schema
@@ -45,7 +44,7 @@ class ClosingRecordRepository(Repository):
         return records
 
     def published(self, container: str, audience: str = "") -> tuple[list[PublishedForecast], bool]:
-        """Return the published forecasts of a container, oldest first, and whether it was ever assessed as not done."""
+        """Return the published forecasts of a container, oldest first, and whether it was ever assessed as running."""
         table = schema.health
         fields = [table.c[name] for name in ("status", *PublishedForecast.__struct_fields__)]
         query = select(*fields).where(table.c.container == container, table.c.audience == audience)
@@ -54,7 +53,7 @@ class ClosingRecordRepository(Repository):
             PublishedForecast(**{name: getattr(row, name) for name in PublishedForecast.__struct_fields__})
             for row in rows
         ]
-        return forecasts, any(row.status is not Status.DONE for row in rows)
+        return forecasts, any(not row.status.is_over for row in rows)
 
 
 def erase_from_records(connection: Connection, source: str, person: str, replacement: Person) -> int:

@@ -40,6 +40,13 @@ def _joint(whole: Portfolio) -> AssessedJointMilestone:
     return joint
 
 
+def closed(given: Page) -> Page:
+    """The page with its running milestone closed an hour ago."""
+    *earlier, last = given.milestones
+    end = msgspec.structs.replace(last, state=State.CLOSED, closed_at=NOW - timedelta(hours=1))
+    return msgspec.structs.replace(given, milestones=(*earlier, end))
+
+
 def _comment(milestone: AssessedMilestone) -> str:
     return render(summary(build_view(milestone, now=NOW)), Markup.GITHUB, 65_000)
 
@@ -90,8 +97,18 @@ def test_one_member_without_forecast_makes_the_whole_unknown() -> None:
 
 
 def test_all_members_done_is_done() -> None:
-    whole = World(page("app", still_open=0), page("api", still_open=0)).whole(ALL)
+    whole = World(closed(page("app", still_open=0)), closed(page("api", still_open=0))).whole(ALL)
     assert _joint(whole).health.status is Status.DONE
+
+
+def test_members_without_open_work_are_on_track_until_they_end() -> None:
+    whole = World(page("app", still_open=0), page("api", still_open=0)).whole(ALL)
+    assert _joint(whole).health.status is Status.ON_TRACK
+
+
+def test_one_member_that_ended_with_open_work_is_no_done() -> None:
+    whole = World(closed(page("app", still_open=0)), closed(page("api", still_open=1))).whole(ALL)
+    assert _joint(whole).health.status is Status.ENDED
 
 
 def test_members_by_pattern() -> None:

@@ -52,6 +52,7 @@ class World:
         self.book = AssessmentRules()
         self.runs = 0
         self.closed: dict[int, datetime] = {}
+        self.moved_out: dict[int, datetime] = {}
         self.fields: dict[int, dict[str, Any]] = {}
         self.milestone = Milestone(
             id="m",
@@ -70,6 +71,16 @@ class World:
     def close(self, *numbers: int) -> None:
         self.closed |= dict.fromkeys(numbers, self.now)
 
+    def move_out(self, *numbers: int) -> None:
+        self.moved_out |= dict.fromkeys(numbers, self.now)
+
+    def move_back(self, *numbers: int) -> None:
+        for n in numbers:
+            del self.moved_out[n]
+
+    def close_milestone(self) -> None:
+        self.milestone = replace(self.milestone, state=State.CLOSED, closed_at=self.now, updated_at=self.now)
+
     def reopen(self, *numbers: int) -> None:
         for n in numbers:
             del self.closed[n]
@@ -78,6 +89,9 @@ class World:
         issues = tuple(self._issue(n) for n in range(1, 7))
         events = {
             f"i{n}": (Event(issue=f"i{n}", at=at, kind=EventKind.CLOSED, actor=LIN),) for n, at in self.closed.items()
+        } | {
+            f"i{n}": (Event(issue=f"i{n}", at=at, kind=EventKind.LEFT, milestone="m"),)
+            for n, at in self.moved_out.items()
         }
         return Page(
             projects=(Project(id="p", key="acme/app", name="app", url="memory:p", visibility=Visibility.PROJECT),),
@@ -103,7 +117,7 @@ class World:
             created_at=BORN,
             updated_at=self.now,
             closed_at=closed,
-            milestones=("m",),
+            milestones=() if n in self.moved_out else ("m",),
             assignees=(ADA,),
         )
         return replace(plain, **self.fields.get(n, {}))
@@ -162,6 +176,7 @@ def _explained(world: World) -> dict[str, Any]:
 def done(world: World) -> Result:
     world.now += timedelta(days=4)
     world.close(*range(1, 7))
+    world.close_milestone()
     return world.run()
 
 
@@ -190,6 +205,7 @@ def test_a_lost_answer_or_database_makes_no_second_one(world: World) -> None:
 def test_a_milestone_that_was_over_before_we_came_gets_none() -> None:
     world = World()
     world.close(*range(1, 7))
+    world.close_milestone()
     world.run()
     world.run(after=2)
     assert world.ours(MarkerKind.CLOSING) == []
@@ -200,11 +216,15 @@ def test_later_changes_do_not_change_the_closing_record(world: World) -> None:
     (body,) = world.ours(MarkerKind.CLOSING)
     record = _explained(world)["closing"]
     world.reopen(5, 6)
-    world.milestone = replace(world.milestone, title="v1 again", due=date(2026, 5, 1))
+    world.milestone = replace(
+        world.milestone, title="v1 again", due=date(2026, 5, 1), state=State.OPEN, closed_at=None, updated_at=world.now
+    )
     world.run(after=3)
     assert len(world.ours(MarkerKind.TRANSITION)) == 1
     world.close(5, 6)
-    world.run(after=3)
+    world.now += timedelta(days=3)
+    world.close_milestone()
+    world.run()
     assert world.ours(MarkerKind.CLOSING) == [body]
     assert len(world.ours(MarkerKind.TRANSITION)) == 2
     assert _explained(world)["closing"] == record
@@ -224,12 +244,52 @@ def test_on_a_quiet_day_it_waits(world: World) -> None:
 def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
     world.close(1, 2, 3, 4)
     world.now += timedelta(days=1)
-    world.milestone = replace(world.milestone, state=State.CLOSED, closed_at=world.now, updated_at=world.now)
+    world.close_milestone()
     world.run()
     (body,) = world.ours(MarkerKind.CLOSING)
-    assert "2 left open" in body
-    assert "It was closed with 2 of 6 issues open: where does that work go now?" in body
+    assert "**Ended**: `v1` ended on 17 Mar 2026 with 4 of 6 issues done, 2 left open." in body
+    assert "It ended with 2 of 6 issues not done: where does that work go now?" in body
+    assert world.store.last_health().popitem()[1].status is Status.ENDED
+
+
+def test_a_milestone_without_open_work_is_on_track_until_it_ends(world: World) -> None:
+    world.close(1, 2, 3, 4, 5)
+    world.move_out(6)
+    world.now += timedelta(days=1)
+    world.run()
+    assert world.store.last_health().popitem()[1].status is Status.ON_TRACK
+    assert world.ours(MarkerKind.CLOSING) == []
+    (summary,) = world.ours(MarkerKind.SUMMARY)
+    assert "Everything in it is closed; close the milestone to end it." in summary
+    world.move_back(6)
+    world.run(after=1)
+    assert world.store.last_health().popitem()[1].counts.open == 1
+    world.close(6)
+    world.run(after=1)
+    assert world.ours(MarkerKind.CLOSING) == []
+    world.now = datetime(2026, 4, 4, 12, tzinfo=UTC)  # its day has passed, and it was not closed
+    world.run()
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert "6 issues done" in body
     assert world.store.last_health().popitem()[1].status is Status.DONE
+
+
+def test_work_that_is_moved_on_at_the_end_is_carried_over(world: World) -> None:
+    world.close(1, 2, 3, 4)
+    world.now = datetime(2026, 4, 2, 15, tzinfo=UTC)
+    world.move_out(5, 6)
+    world.run()
+    health = world.store.last_health().popitem()[1]
+    assert (health.counts.open, health.counts.carried, health.counts.total) == (0, 2, 6)
+    assert not health.status.is_over
+    assert world.ours(MarkerKind.CLOSING) == []
+    world.now = datetime(2026, 4, 4, 12, tzinfo=UTC)
+    world.run()
+    (body,) = world.ours(MarkerKind.CLOSING)
+    assert "**Ended**: `v1` ended on 3 Apr 2026 with 4 of 6 issues done, 2 carried over." in body
+    record = _explained(world)["closing"]
+    assert (record["counts"]["carried"], record["joined"], record["left"]) == (2, 0, 0)
+    assert world.store.last_health().popitem()[1].status is Status.ENDED
 
 
 # --- owners ----------------------------------------------------------------------------------------------------------

@@ -92,8 +92,8 @@ def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not(
     ("running", "at", "status", "why"),
     [
         (now(4, start=None, due=None), NOW, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
-        (now(4, due=START), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
-        (now(4, due=START - 5), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(4, due=START), NOW, Status.OVERDUE, None),  # a fact needs no start
+        (now(4, due=START - 5), NOW, Status.OVERDUE, None),
         (now(4, due=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 1
         (now(4, due=2_913_000), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 9999
         (now(4, start=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
@@ -103,8 +103,11 @@ def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not(
         (now(4, 0), START - 1, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),  # everything lies in the future
         (now(4, start=NOW + 1), NOW, Status.UNKNOWN, UnknownCause.TOO_YOUNG),
         (now(4), DUE + 0.1, Status.OVERDUE, None),
-        (now(0), NOW, Status.DONE, None),
-        (now(4, ended=NOW - 1), NOW, Status.DONE, None),
+        (now(0, 2), NOW, Status.ON_TRACK, None),  # all is closed, and too little for a forecast
+        (now(0, 2), DUE + 0.1, Status.DONE, None),
+        (now(0, 0), DUE + 0.1, Status.OVERDUE, None),
+        (now(4, ended=NOW - 1), NOW, Status.ENDED, None),
+        (now(0, ended=NOW - 1), NOW, Status.DONE, None),
     ],
 )
 def test_no_number_where_none_can_be_had(running: Given, at: float, status: Status, why: UnknownCause | None) -> None:

@@ -15,6 +15,7 @@ from sync.health.status import (
     confidence,
     missing_data,
     replan_of,
+    stale_health,
     status_with_memory,
     verdict,
     with_status,
@@ -73,8 +74,22 @@ def test_a_band_is_left_only_by_the_margin(before: Status, p: float, after: Stat
     ("change", "p", "status", "why"),
     [
         ({}, 0.8, ON, None),
-        ({"ended": True}, 0.1, Status.DONE, None),
-        ({"open": 0}, 0.9, Status.DONE, None),
+        ({"ended": True}, 0.1, Status.ENDED, None),
+        ({"ended": True, "carried": 5}, 0.1, Status.ENDED, None),
+        ({"ended": True, "open": 0}, 0.9, Status.DONE, None),
+        ({"ended": True, "open": 0, "done": 0}, None, Status.DONE, None),
+        ({"open": 0}, 0.9, ON, None),
+        ({"open": 0}, 0.5, ON, None),  # nothing is open: a fact, even if items usually join
+        ({"open": 0, "done": 1}, None, ON, None),
+        ({"open": 0, "has_due": False, "dated": False}, None, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
+        ({"open": 0, "past_due": True}, 0.98, Status.DONE, None),
+        ({"open": 0, "past_due": True, "dated": False}, None, Status.DONE, None),
+        ({"open": 0, "done": 0, "past_due": True}, None, Status.OVERDUE, None),
+        ({"carried": 5, "past_due": True}, 0.02, Status.ENDED, None),
+        ({"carried": 4, "past_due": True}, 0.02, Status.OVERDUE, None),
+        ({"carried": 5}, 0.1, OFF, None),
+        ({"past_due": True, "dated": False}, None, Status.OVERDUE, None),
+        ({"past_due": True, "open": 2, "done": 0, "dated": False}, None, Status.OVERDUE, None),
         ({"open": 0, "done": 0}, 0.9, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         ({"has_due": False, "dated": False}, None, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
         ({"dated": False}, None, Status.UNKNOWN, UnknownCause.BAD_DATES),
@@ -220,8 +235,15 @@ def test_of_few_open_items_one_is_work_enough() -> None:
     assert replan_of(moved, moved) == moved.replan
 
 
-def test_a_single_closed_item_is_done() -> None:
-    assert verdict(replace(GOOD, open=0, done=1), None, RULES) == (Status.DONE, None)
+def test_a_single_closed_item_is_done_when_the_due_moment_has_passed() -> None:
+    assert verdict(replace(GOOD, open=0, done=1, past_due=True), None, RULES) == (Status.DONE, None)
+
+
+def test_a_milestone_that_is_over_stays_so_while_its_source_cannot_be_read() -> None:
+    over = health(Status.ENDED)
+    assert stale_health(over, over, None) is over
+    assert stale_health(over, health(OFF), None).status is Status.UNKNOWN
+    assert stale_health(health(ON), over, None).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("missing", [{"dated": False}, {"age": None}, {"length": None}])
