@@ -1,29 +1,25 @@
-"""Expect the items that join a milestone from now until its due moment, by the earlier milestones of its stream."""
+"""Expect the items that join a milestone from now until its due moment, by the earlier milestones of its series."""
 
 from __future__ import annotations
+
+from statistics import median
 
 import numpy as np
 
 from sync.forecast.batch import ForecastBatch
-from sync.forecast.history_tables import DUE, PHASES
 
 __all__ = ["usual_joins"]
 
-MEMBERS = 20
-"""Number of the latest finished milestones of a stream that count."""
-
 
 def usual_joins(batch: ForecastBatch, k: int) -> int | None:
-    """Return the median number of items that joined the stream's milestones from this share of their planned time on.
+    """Return the median number of items that joined the earlier milestones from the same phase until their due moment.
 
-    It is that of the batch's k-th container; None without a finished milestone of the stream.
+    It is that of the batch's k-th container; None without an earlier milestone.
     """
-    tables = batch.tables
-    stream = np.array([tables.ledger.stream[batch.index[k]]])
-    last = int(tables.by_stream.before(stream, batch.at[k : k + 1])[0])
-    first = max(int(tables.by_stream.first[stream[0]]), last - MEMBERS)
-    members = tables.stream_members[first:last]
-    if len(members) == 0:
-        return None
-    phase = max(int(np.searchsorted(PHASES, batch.phase[k], side="right")) - 1, 0)
-    return round(float(np.median(tables.joined_by[members, DUE] - tables.joined_by[members, phase])))
+    tables, ledger = batch.tables, batch.tables.ledger
+    joins = []
+    for member in batch.members.index[k][batch.members.is_representative[k]].tolist():
+        rows, due = ledger.rows(member), float(ledger.due[member])
+        moment = float(tables.start[member] + tables.length[member] * batch.phase[k])
+        joins.append(int(np.count_nonzero(tables.newcomers(rows, ledger.joined[rows] <= due, moment))))
+    return round(median(joins)) if joins else None
