@@ -112,6 +112,7 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "closed": health.counts.closed,
         "carried": health.counts.carried,
         "added": health.counts.added,
+        "under_calibration": health.basis.calibrating,
     }
 
 

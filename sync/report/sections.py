@@ -294,7 +294,10 @@ def definition(view: View) -> Section | None:
 
 
 def certainty(view: View) -> Section | None:
-    """Return how certain the forecast is, its parts, and how earlier forecasts did; None without a forecast."""
+    """Return how certain the forecast is, its parts, and how earlier forecasts did; None without a forecast.
+
+    The hit rate of a stream under calibration has no parts.
+    """
     health, basis = view.health, view.health.basis
     if health.probability is None or health.status.is_over:
         return None
@@ -303,9 +306,12 @@ def certainty(view: View) -> Section | None:
         ("how often they were on time", basis.reference),
         ("how many items they still closed", basis.closures),
     )
-    lines: list[Line] = [(f"From {words}: {percent(value)}",) for words, value in parts if value is not None]
+    shown = () if basis.calibrating else parts
+    lines: list[Line] = [(f"From {words}: {percent(value)}",) for words, value in shown if value is not None]
     blocks: list[Block] = [Bullets(tuple(lines))] if lines else []
     tail: list[Line] = []
+    if basis.calibrating:
+        tail.append(("Forecasts of this series were lately worse than its own hit rate, which is shown instead.",))
     if health.dates.capacity:
         tail.append(("The dates come from how much was closed lately, since earlier milestones do not reach so far.",))
     tail.append((view.calibration,) if view.calibration else ("Too few forecasts have been settled to score them.",))
