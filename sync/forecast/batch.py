@@ -405,9 +405,10 @@ class ForecastBatch:
         """Return the k-th container's curve at ``moment`` (days since 1970 UTC)."""
         return float(np.interp(moment, *self.points(curve, k)))
 
-    def expected_items(self, remaining: Floats | Ints) -> Floats:
-        """Return ``remaining[t]`` open items with those expected to join until the due date."""
-        now_open, total = self._scope(remaining, None)
+    @cached_property
+    def expected_items(self) -> Floats:
+        """Open items with those expected to join until the due date: float64[t], whole numbers."""
+        now_open, total = self._scope(None, None)
         arrivals = self.at_phase(self.votes.arrivals(now_open, total).swapaxes(1, 2))
         weight = self.members.weight * (self.phase < 1.0)[:, None]
         joining = (weight * arrivals).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
@@ -420,8 +421,9 @@ class ForecastBatch:
         sums: Floats = (table[member, :DUE] * self.members.is_representative[:, :, None]).sum(axis=1).astype(np.float64)
         return sums
 
+    @cached_property
     def share_of_stream(self) -> Floats:
-        """Return the part of the stream's closures since the start that were the container's: float64[t]."""
+        """Part of the stream's closures since the start that were the container's: float64[t]."""
         return share_of_stream(self.tables, self.index, self.at)
 
     def silence(self) -> tuple[Floats, Floats]:
@@ -431,7 +433,7 @@ class ForecastBatch:
         infinite where the stream closes nothing.
         """
         last = np.array([self._last_closure(k) for k in range(len(self.index))])
-        gap = usual_gap(self.tables, self.index, self.at) / self.share_of_stream()
+        gap = usual_gap(self.tables, self.index, self.at) / self.share_of_stream
         return self.calendar.work_between(last, self.at), gap
 
     def _last_closure(self, k: int) -> float:

@@ -121,7 +121,7 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
             "p": forecast.survival,
             "weight": rules.weight_survival,
             "share_gone_by_due": float(batch.at_phase(votes.mean_share)[0]),
-            "open_with_joiners": float(batch.expected_items(batch.open)[0]),
+            "open_with_joiners": float(batch.expected_items[0]),
         },
         "reference": {
             "p": forecast.reference,

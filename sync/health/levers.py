@@ -252,8 +252,8 @@ def _usual_weekday(batch: ForecastBatch, k: int) -> int | None:
 
 def _pace(batch: ForecastBatch, k: int) -> Lever:
     """Compare the closures needed a week with this container's share of the stream's closures in the last weeks."""
-    by_week = batch.closures_by_week[k] * float(batch.share_of_stream()[k])
-    needed = float(batch.expected_items(batch.open)[k]) / max(float(batch.days_to_due[k]) / 7.0, 1 / 7)
+    by_week = batch.closures_by_week[k] * float(batch.share_of_stream[k])
+    needed = float(batch.expected_items[k]) / max(float(batch.days_to_due[k]) / 7.0, 1 / 7)
     values: dict[str, Value] = {
         "needed": round(needed, 1),
         "median": round(median(by_week.tolist()), 1),

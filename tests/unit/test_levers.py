@@ -220,7 +220,7 @@ def test_freezing_is_named_without_a_figure_where_items_usually_join() -> None:
 def test_the_pace_is_what_is_left_over_the_weeks_that_are_left() -> None:
     batch = seen()
     pace = told(batch)[LeverKind.PACE]
-    by_week = batch.closures_by_week[0] * batch.share_of_stream()[0]
+    by_week = batch.closures_by_week[0] * batch.share_of_stream[0]
     assert pace.values == {
         "needed": 7.0,  # 14 in two weeks
         "median": round(float(np.median(by_week)), 1),
@@ -231,7 +231,7 @@ def test_the_pace_is_what_is_left_over_the_weeks_that_are_left() -> None:
     easy = seen([*closed(2), (START, None), (START, None), (START, None)], due=NOW + 14)
     assert told(easy, published=0.1)[LeverKind.PACE].values["needed"] == 1.5
     close = seen(due=NOW + 0.5)
-    (grown,) = close.expected_items(close.open)
+    (grown,) = close.expected_items
     assert told(close)[LeverKind.PACE].values["needed"] == 7 * grown  # of less than a day, a day's
 
 
