@@ -20,9 +20,18 @@ from config.settings import Settings, load
 from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
 from sync.digest.channels import address_problem
-from sync.engine.doctor import ConnectionCheck, DoctorFinding, Level, clock_findings, examine_connection, is_ok
+from sync.engine.doctor import (
+    ConnectionCheck,
+    DoctorFinding,
+    Level,
+    clock_findings,
+    examine_connection,
+    is_ok,
+    series_findings,
+)
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
+from sync.store.store import Store
 from sync.telemetry import log
 
 __all__ = ["connection_findings", "doctor", "finding_lines"]
@@ -121,6 +130,17 @@ def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterat
         yield _database_finding(Level.ERROR, str(error), "is it running, and may this account reach it?")
         return
     yield from _condition_findings(database)
+    if database.revision is not None and not (database.behind or database.ahead):
+        yield from _series_findings(url)
+
+
+def _series_findings(url: str) -> Iterator[DoctorFinding]:
+    """Series that never finish, by the last assessments."""
+    try:
+        with Store.open(url, create=False, clock=wiring.clock) as store:
+            yield from series_findings(store.last_health().values())
+    except StoreError as error:
+        yield _database_finding(Level.ERROR, str(error), "`milesync db check` reads every row of it")
 
 
 def _missing_database(url: str) -> Iterator[DoctorFinding]:

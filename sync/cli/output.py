@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 from rich.tree import Tree
 
@@ -22,6 +23,7 @@ from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
+from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence
 from sync.report.reasons import reason_sentence
 from sync.tracker.actions import kind_of
@@ -108,6 +110,8 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "p85": health.dates.p85,
         "p95": health.dates.p95,
         "promise": health.promise,
+        "leftover": health.leftover,
+        "usual": health.usual,
         "open": health.counts.open,
         "closed": health.counts.closed,
         "carried": health.counts.carried,
@@ -145,14 +149,27 @@ def milestone_table(
     )
     cells = [_HEADINGS, *(_cells(milestone) for milestone in visible)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(_HEADINGS))]
-    lines = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
+    lines: list[RenderableType] = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
     for milestone, row in zip(visible, cells[1:], strict=True):
         status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
         lines.append(Text.assemble((status, _STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
-        lines += [Text(f"    {words}", style="dim") for words in _notes(milestone, lint=lint)]
+        lines += [_Indented(Text(words, style="dim"), 4) for words in _notes(milestone, lint=lint)]
     hidden = len(assessed) + len(joints) - len(visible)
     note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
     return Group(*lines, note) if visible else Group("No milestone runs here.", note)
+
+
+@dataclass(frozen=True)
+class _Indented:
+    """Text with an indent, which the lines that it wraps to have, too."""
+
+    text: Text
+    by: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.text.wrap(console, max(options.max_width - self.by, 1)):
+            line.rstrip()
+            yield Text.assemble(" " * self.by, line)
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
@@ -160,7 +177,8 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
         return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     promise = phrases.promise_sentences(milestone.health)
-    return reason_sentences(milestone)[:1] + ([] if promise is None else [" ".join(promise)]) + findings
+    outlook = [] if promise is None else [" ".join(promise)]
+    return reason_sentences(milestone)[:1] + outlook + outlook_sentences(milestone.health) + findings
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")

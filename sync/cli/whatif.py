@@ -15,6 +15,7 @@ from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, 
 from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.model.health import Health, Status
+from sync.report.leftover import leftover_range, usual_odds, usual_sentence
 from sync.report.phrases import STATUS, day, percent, promise_sentences
 
 __all__ = ["whatif"]
@@ -92,6 +93,8 @@ def _row(health: Health) -> dict[str, Any]:
         "p85": health.dates.p85,
         "p95": health.dates.p95,
         "promise": health.promise,
+        "leftover": health.leftover,
+        "usual": health.usual,
         "open": health.counts.open,
         "closed": health.counts.closed,
         "carried": health.counts.carried,
@@ -102,7 +105,11 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
     healths = (answer.before, answer.after)
     rows = [("", "before", "after"), *zip(_NAMES, *map(_cells, healths), strict=True)]
     if any(health.promise is not None for health in healths):
-        rows.insert(_NAMES.index("85 % certain") + 1, ("70 % certain", *map(_promised, healths)))
+        rows.insert(len(rows) - 1, ("70 % certain", *map(_promised, healths)))
+    if any(health.leftover is not None for health in healths):
+        rows.append(("left when due", *map(_left, healths)))
+    if any(usual_odds(health) for health in healths):
+        rows.append(("no more left than usual", *(usual_odds(health) or "" for health in healths)))
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     lines = [Text(clean(scenario.written), style="bold")]
     for name, before, after in rows:
@@ -113,6 +120,9 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
     promise = promise_sentences(answer.after) or promise_sentences(answer.before)
     if promise is not None:
         lines.append(Text(f"  {promise[1]}", style="dim"))
+    usual = usual_sentence(answer.after) or usual_sentence(answer.before)
+    if usual is not None:
+        lines.append(Text(f"  {usual}", style="dim"))
     if answer.dropped:
         lines.append(Text(f"  without {', '.join(clean(issue.key) for issue in answer.dropped)}", style="dim"))
     if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
@@ -142,6 +152,10 @@ def _cells(health: Health) -> tuple[str, ...]:
 def _promised(health: Health) -> str:
     on = None if health.promise is None else health.promise.p70
     return "none" if on is None else day(on)
+
+
+def _left(health: Health) -> str:
+    return "" if health.leftover is None else leftover_range(health.leftover)
 
 
 def _brief(health: Health) -> str:

@@ -11,12 +11,25 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from sync.health.usual import is_never_done
+from sync.model.health import Health
 from sync.model.policy import Policy
+from sync.report.leftover import usual_sentence
+from sync.report.phrases import small
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
 
-__all__ = ["ConnectionCheck", "DoctorFinding", "Level", "clock_findings", "examine_connection", "findings", "is_ok"]
+__all__ = [
+    "ConnectionCheck",
+    "DoctorFinding",
+    "Level",
+    "clock_findings",
+    "examine_connection",
+    "findings",
+    "is_ok",
+    "series_findings",
+]
 
 CLOCK_WARNING, CLOCK_ERROR = timedelta(minutes=1), timedelta(minutes=10)
 """GitHub refuses an App's signature from one minute on; from ten minutes, times of pulls and due dates are wrong."""
@@ -38,7 +51,10 @@ class Level(StrEnum):
 
 
 class DoctorFinding(Struct, frozen=True, kw_only=True):
-    """One line: ``area`` is ``configuration``, ``database``, ``metrics``, ``ping`` or a connection's name."""
+    """One line.
+
+    ``area`` is ``configuration``, ``database``, ``forecast``, ``metrics``, ``ping`` or a connection's name.
+    """
 
     area: str
     level: Level
@@ -114,6 +130,19 @@ def clock_findings(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
     words = f"its clock is {_length(off)} {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
     level = Level.WARNING if off < CLOCK_ERROR else Level.ERROR
     yield DoctorFinding(area=area, level=level, words=words, remedy="set this machine's clock, by NTP for example")
+
+
+def series_findings(healths: Iterable[Health]) -> Iterator[DoctorFinding]:
+    """Yield a note for each series of which no milestone was ever done within its tolerance, by its last health."""
+    latest: dict[str, Health] = {}
+    for health in sorted(healths, key=lambda health: health.at):
+        if health.usual is not None:
+            latest[health.basis.stream] = health
+    for stream, health in sorted(latest.items()):
+        words = usual_sentence(health)
+        if words is not None and is_never_done(health.usual):
+            remedy = "if the team plans for that, set `tolerance` in [rules] or for its connection"
+            yield DoctorFinding(area="forecast", level=Level.NOTE, words=f"{stream}: {small(words)}", remedy=remedy)
 
 
 def _finding(connection: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:

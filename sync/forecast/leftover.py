@@ -32,12 +32,13 @@ class UsualShares(Struct, frozen=True):
     """Shares of their items that the last representative members left over at their due date.
 
     ``share[t]``: the median; NaN without members. ``milestones[t]``: how many they are. ``in_full[t]``: how many of all
-    representative members left nothing over, of ``of[t]``.
+    representative members left nothing over, of ``of[t]``; ``in_tolerance[t]``: no more than the tolerance allows.
     """
 
     share: Floats
     milestones: Ints
     in_full: Ints
+    in_tolerance: Ints
     of: Ints
 
 
@@ -55,6 +56,7 @@ def usual_shares_left(tables: HistoryTables, members: Members) -> UsualShares:
         share=np.where(count > 0, median, np.nan),
         milestones=count.astype(np.int64),
         in_full=(members.is_representative & (left == 0)).sum(axis=1).astype(np.int64),
+        in_tolerance=(members.is_representative & tables.finished_by[member, 0]).sum(axis=1).astype(np.int64),
         of=members.is_representative.sum(axis=1).astype(np.int64),
     )
 

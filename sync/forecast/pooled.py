@@ -176,6 +176,7 @@ def _usual(batch: ForecastBatch) -> list[Usual | None]:
             probability=p,
             milestones=int(shares.milestones[k]),
             in_full=int(shares.in_full[k]),
+            in_tolerance=int(shares.in_tolerance[k]),
             of=int(shares.of[k]),
             own=bool(batch.members.from_stream[k]),
         )

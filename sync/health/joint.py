@@ -121,8 +121,8 @@ def moved_health(
 ) -> Health:
     """Return the health of a milestone after the ``count`` milestones that it waits for.
 
-    They moved its completion moments from ``own`` to ``moved``. Levers with a probability are removed: they were
-    computed without the other milestones.
+    They moved its completion moments from ``own`` to ``moved``. Levers with a probability, and the number of items left
+    over, are removed: they were computed without the other milestones.
     """
     dates = _dates(moved, window, context, capacity=health.dates.capacity)
     if health.probability is None:  # overdue: only the dates move
@@ -144,6 +144,8 @@ def moved_health(
         since=health.at,
         probability=p,
         dates=dates,
+        leftover=None,
+        usual=None,
         reasons=tuple(sorted((reason, *health.reasons), key=lambda reason: -abs(reason.effect))),
         levers=tuple(lever for lever in health.levers if lever.probability is None),
     )

@@ -290,6 +290,8 @@ def stale_health(health: Health, previous: Health | None, since: datetime | None
         probability=None,
         dates=Dates(),
         promise=None,
+        leftover=None,
+        usual=None,
         reasons=(),
         levers=(),
         confidence=None,

@@ -176,7 +176,8 @@ class Usual(Struct, frozen=True, kw_only=True):
 
     ``share``: the median share of their items that its last ``milestones`` milestones left over at their due date.
     ``probability``: that of leaving over no more than this share. ``in_full``: how many of the ``of`` milestones
-    compared left nothing over. ``own``: they are of the series itself, not only of its kind.
+    compared left nothing over, and ``in_tolerance``: no more than the tolerance allows. ``own``: they are of the series
+    itself, not only of its kind.
     """
 
     share: float
@@ -185,6 +186,7 @@ class Usual(Struct, frozen=True, kw_only=True):
     in_full: int
     of: int
     own: bool
+    in_tolerance: int = 0
 
 
 class Basis(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.world import World
+from sync.model.health import Basis, Health, Status, Usual
 from sync.store.store import Store
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served
@@ -126,6 +127,29 @@ def test_an_existing_database_is_described(place: Place) -> None:
     (level, words), *rest = about_database(doctor(config))
     assert (level, rest) == ("ok", [])
     assert words.startswith("SQLite 3.")
+
+
+def test_series_that_never_reaches_its_tolerance_is_named(place: Place) -> None:
+    _, config = place
+    path, at = made(config), datetime(2026, 11, 28, tzinfo=UTC)
+    health = Health(
+        container="m",
+        at=at,
+        since=at,
+        status=Status.OFF_TRACK,
+        band=Status.OFF_TRACK,
+        basis=Basis(stream="acme/app sprint", stream_finished=8),
+        usual=Usual(share=0.18, probability=0.62, milestones=8, in_full=0, of=8, own=True),
+    )
+    with Store.open(f"sqlite:///{path}", create=False, clock=lambda: at) as store:
+        store.save_health("run", [health])
+    found = [finding for finding in doctor(config).document["findings"] if finding["area"] == "forecast"]
+    assert [(finding["level"], finding["words"]) for finding in found] == [
+        (
+            "note",
+            "acme/app sprint: no milestone of this series was ever finished in full; usual here: 18 % carried over.",
+        )
+    ]
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
