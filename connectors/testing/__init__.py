@@ -16,12 +16,13 @@ new, empty tracker. The docstring of each test is the clause to which it holds t
 
 import pytest
 
-_PARTS = ("faults", "first_pull", "incremental_pull", "slash_commands", "tracker_side", "writes")
+_PARTS = ("faults", "first_pull", "incremental_pull", "outcomes", "slash_commands", "tracker_side", "writes")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
 
 from connectors.testing.faults import FaultsContract  # noqa: E402  # after the registration above
 from connectors.testing.first_pull import ReadingContract  # noqa: E402
 from connectors.testing.incremental_pull import ChangesContract  # noqa: E402
+from connectors.testing.outcomes import OutcomesContract  # noqa: E402
 from connectors.testing.slash_commands import PeopleContract  # noqa: E402
 from connectors.testing.tracker_side import (  # noqa: E402
     FOREVER,
@@ -42,6 +43,7 @@ __all__ = [
     "ConnectorContract",
     "FaultsContract",
     "InjectedFault",
+    "OutcomesContract",
     "PeopleContract",
     "ReadingContract",
     "RequestCosts",
@@ -51,5 +53,7 @@ __all__ = [
 ]
 
 
-class ConnectorContract(ReadingContract, ChangesContract, FaultsContract, PeopleContract, WritingContract):
-    """The whole contract: first pulls, incremental pulls, faults, people and writes."""
+class ConnectorContract(
+    ReadingContract, OutcomesContract, ChangesContract, FaultsContract, PeopleContract, WritingContract
+):
+    """The whole contract: first pulls, outcomes, incremental pulls, faults, people and writes."""

@@ -129,6 +129,10 @@ class Side(Protocol):
         """Close an issue as finished."""
         ...
 
+    def remove(self, title: str) -> None:
+        """Close an issue as removed from scope: not planned, duplicate, cancelled, or what the tracker calls it."""
+        ...
+
     def reopen(self, title: str) -> None:
         """Reopen a closed issue."""
         ...

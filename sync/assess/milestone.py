@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sync.assess.history_size import HistorySize
 from sync.forecast.parameters import Rules
 from sync.health.reminders import Load
 from sync.history.calendar import Calendar
@@ -51,7 +52,8 @@ class AssessedMilestone:
 
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
     complete pull of its project (UTC). ``forecasts``: those of the last weeks. ``estimated_at``: item uid -> time of
-    its last new estimate. ``calibration``: the score of the stream's forecasts in words.
+    its last new estimate. ``calibration``: the score of the stream's forecasts in words. ``history``: what its forecast
+    may learn from.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -76,6 +78,7 @@ class AssessedMilestone:
     forecasts: tuple[PublishedForecast, ...] = ()
     estimated_at: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""
+    history: HistorySize = field(default_factory=HistorySize)
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -72,7 +72,8 @@ class Portfolio:
 
     ``dependencies`` and ``planned_times`` are by uid. ``propagation`` takes every dependency into account; the healths
     leave out those that their readers may not know: ``hidden`` are the milestones (uid) for which this makes a
-    difference. ``horizons``: uid -> end of its forecast, in days since 1970.
+    difference. ``horizons``: uid -> end of its forecast, in days since 1970. ``finished``: project as people write it
+    -> number of its finished milestones, from which the forecasts learn.
     """
 
     milestones: tuple[AssessedMilestone, ...]
@@ -82,3 +83,4 @@ class Portfolio:
     propagation: Propagated
     horizons: Mapping[str, float]
     hidden: frozenset[str] = frozenset()
+    finished: Mapping[str, int] = field(default_factory=dict)

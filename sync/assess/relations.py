@@ -85,6 +85,7 @@ class _PortfolioBuilder:
             hidden=frozenset(
                 uid for uid, paths in everything.paths.items() if not np.array_equal(paths, published.paths[uid])
             ),
+            finished=self.snapshot.finished_by_project(),
         )
 
     def _add_relations(

@@ -203,10 +203,14 @@ def load_rows(
 def _load_milestones(
     store: Store, connection: Connection, projects: Mapping[str, Project], at: datetime
 ) -> dict[str, Milestone]:
-    """Load the milestones that the configuration admits, by uid, with the start that it gives them."""
+    """Load the milestones that the configuration admits, by uid, with the start that it gives them.
+
+    They are in the order of project and title, so that the ids of a tracker decide nothing.
+    """
     source = connection.connector.base_url
     milestones = {}
-    for _, milestone in store.milestones(source):
+    stored = (milestone for _, milestone in store.milestones(source))
+    for milestone in sorted(stored, key=lambda milestone: (milestone.project, milestone.title, milestone.id)):
         project = projects.get(milestone.project)
         if project is None or (milestone.created_at is not None and milestone.created_at > at):
             continue

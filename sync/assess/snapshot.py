@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sync.assess.history_size import FinishedMilestones
 from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.rows import ConnectionRows, load_rows
@@ -99,8 +100,12 @@ class Snapshot:
             history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
             calendar = self.rules.calendar_of(group.rows.connection)
             healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
-            milestones += _assessed(group, healths, self._runs)
+            milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
         return sorted(milestones, key=lambda milestone: milestone.written)
+
+    def finished_by_project(self) -> dict[str, int]:
+        """Return project (``gh:acme/app``) -> number of its finished milestones, from which the forecasts learn."""
+        return FinishedMilestones(self.ledger, self.at).by_project(self.rows)
 
     def explain(self, written: str) -> dict[str, Any] | None:
         """Return every number behind the health of one milestone, by its written id; None if there is none."""
@@ -202,7 +207,7 @@ def _visibility_groups(
 
 
 def _assessed(
-    group: _VisibilityGroup, healths: Mapping[str, Health], runs: _PreviousRuns
+    group: _VisibilityGroup, healths: Mapping[str, Health], runs: _PreviousRuns, finished: FinishedMilestones
 ) -> Iterator[AssessedMilestone]:
     """Combine each milestone with its health; it is unknown if the data of its project is stale."""
     rows = group.rows
@@ -231,4 +236,5 @@ def _assessed(
             forecasts=runs.forecasts.get(uid, ()),
             estimated_at=rows.estimated,
             calibration=score_in_words(group.inputs.scores, container.stream),
+            history=finished.size_for(uid),
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "error_rows",
     "explanation_tree",
+    "history_sentence",
     "last_read_lines",
     "milestone_rows",
     "milestone_table",
@@ -84,6 +85,7 @@ def milestone_rows(
                 for finding in milestone.findings
             ],
             "exit_criteria": milestone.criteria,
+            "history": milestone.history,
         }
         for milestone in assessed
     ]
@@ -217,9 +219,13 @@ _ORDER = (
 def print_assessment(
     assessed: Sequence[AssessedMilestone], engine: Engine, plan: Plan | None, *, as_json: bool
 ) -> None:
-    """Print the milestones, and the plan if there is one."""
+    """Print the milestones, the history that their forecasts learn from, and the plan if there is one."""
+    finished = engine.portfolio.finished if engine.portfolio else {}
     if as_json:
-        document: dict[str, Any] = {"milestones": milestone_rows(assessed, engine.joints)}
+        document: dict[str, Any] = {
+            "milestones": milestone_rows(assessed, engine.joints),
+            "history": {"projects": finished},
+        }
         if plan is not None:
             document["actions"] = plan_rows(plan)
             document["fingerprint"] = fingerprint(plan.actions)
@@ -228,9 +234,32 @@ def print_assessment(
         return
     console = Console()
     console.print(milestone_table(assessed, engine.joints))
+    if assessed:
+        console.print(Text(history_sentence(finished, is_check=plan is None), style="dim"))
     if plan is not None:
         console.print()
         console.print(plan_lines(plan, assessed))
+
+
+_NAMED_PROJECTS = 3
+"""Projects that the sentence about the history names at most."""
+
+
+def history_sentence(finished: Mapping[str, int], *, is_check: bool) -> str:
+    """Sentence about the finished milestones that the forecasts learn from. ``finished``: project -> their number.
+
+    ``is_check``: `check` reads only the projects that it is given, so a configured run may show other figures.
+    """
+    total = phrases.plural(sum(finished.values()), "finished milestone")
+    most = sorted(finished, key=lambda project: (-finished[project], project))
+    places = [f"{project} ({finished[project]})" for project in most[:_NAMED_PROJECTS]]
+    if rest := len(most) - len(places):
+        places.append(phrases.plural(rest, "more project"))
+    where = f" of {', '.join(places[:-1])} and {places[-1]}" if len(places) > 1 else f" of {''.join(places)}"
+    sentence = f"The forecasts learn from {total}{where if places else ''}."
+    if not is_check:
+        return sentence
+    return f"{sentence} A configured run also learns from its other projects, so its figures can differ."
 
 
 def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:

@@ -23,7 +23,7 @@ __all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "outcomes", "random_f
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 DIALECTS = ("github", "gitlab", "gitlab by REST", "jira", "jira-cloud")
-PROJECTS = {"github": "acme/app", "gitlab": "acme/app", "jira": "APP", "jira-cloud": "APP"}
+PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "APP", "jira-cloud": "APP"}
 FINISHED = {"github": "completed", "gitlab": "", "jira": "Done", "jira-cloud": "Done"}
 REMOVED = {"github": "not_planned", "gitlab": "duplicate", "jira": "Won't Do", "jira-cloud": "Won't Do"}
 

@@ -237,8 +237,13 @@ class SampleSide:
         done = {"name": "Done", "type": "completed"}
         self.there.edit(self._issue(title), state=done, completedAt=self.there.now.isoformat())
 
+    def remove(self, title: str) -> None:
+        cancelled = {"name": "Canceled", "type": "canceled"}
+        self.there.edit(self._issue(title), state=cancelled, canceledAt=self.there.now.isoformat())
+
     def reopen(self, title: str) -> None:
-        self.there.edit(self._issue(title), state={"name": "Todo", "type": "unstarted"}, completedAt=None)
+        todo = {"name": "Todo", "type": "unstarted"}
+        self.there.edit(self._issue(title), state=todo, completedAt=None, canceledAt=None)
 
     def rename(self, title: str, new: str) -> None:
         self.there.edit(self._issue(title), title=new)

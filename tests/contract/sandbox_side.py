@@ -145,6 +145,10 @@ class SandboxSide:
     def close(self, title: str) -> None:
         self.tracker.close(self._issue(title)[1], self.people, resolution="completed")
 
+    def remove(self, title: str) -> None:
+        words = {"github": "not_planned", "gitlab": "duplicate"}
+        self.tracker.close(self._issue(title)[1], self.people, resolution=words.get(self.tracker.kind, "Won't Do"))
+
     def reopen(self, title: str) -> None:
         self.tracker.reopen(self._issue(title)[1], self.people)
 

@@ -1,0 +1,75 @@
+"""`check` and `plan` of the same project: the same figures from the same history, and otherwise the history of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from connectors.sandbox.cli import configuration
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import World
+from tests.contract.dialect_facts import NOW, enter, random_facts
+from tests.e2e.in_process import milesync
+
+AS_OF = ("--as-of", NOW.isoformat())
+TARGETS = {"github": "github:acme/app", "gitlab": "gitlab:acme/api", "jira": "jira:APP"}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    world = World(lambda: NOW)
+    for n, tracker in enumerate((world.github, world.gitlab, world.jira)):
+        enter(tracker, random_facts(Random(n)))
+    with Sandbox(world, only=("github", "gitlab", "jira")):
+        yield world
+
+
+def check(world: World, *words: str) -> Any:
+    env = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
+    return milesync("check", *words, *AS_OF, env={**env, "JIRA_EMAIL": None})
+
+
+def config_for(world: World, folder: Path, *types: str) -> Path:
+    """Write the sandbox's configuration with the connections of these types only."""
+    head, *connections = configuration(world).split("[connections.")
+    kept = [part for part in connections if any(f'"{kind}"' in part.partition("url")[0] for kind in types)]
+    path = folder / "milesync.toml"
+    path.write_text("[connections.".join([head, *kept]))
+    return path
+
+
+def figures(document: Any) -> list[dict[str, Any]]:
+    """The rows without the names of connections."""
+    return [{**row, "id": row["id"].partition(":")[2]} for row in document["milestones"]]
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_the_same_history_gives_the_same_figures(world: World, tmp_path: Path, kind: str) -> None:
+    alone = check(world, TARGETS[kind], "--json")
+    planned = milesync("plan", "--json", *AS_OF, config=config_for(world, tmp_path, kind))
+    assert (alone.code, planned.code) == (0, 2), alone.err + planned.err
+    assert any(row["probability"] is not None for row in alone.document["milestones"])
+    assert figures(alone.document) == figures(planned.document)
+    assert list(alone.document["history"]["projects"].values()) == [6]
+    assert list(planned.document["history"]["projects"].values()) == [6]
+
+
+def test_another_history_is_named(world: World, tmp_path: Path) -> None:
+    config = config_for(world, tmp_path, "github", "gitlab")
+    alone, planned = check(world, TARGETS["github"], "--json"), milesync("plan", "--json", *AS_OF, config=config)
+    assert alone.document["history"] == {"projects": {"github:acme/app": 6}}
+    assert planned.document["history"] == {"projects": {"gh:acme/app": 6, "gl:acme/api": 6}}
+    running = [row["history"] for row in alone.document["milestones"] if row["status"] != "done"]
+    assert {"own": 6, "others": 0} in running
+    other = [row["history"] for row in planned.document["milestones"] if row["id"].startswith("gh:")]
+    assert {"own": 6, "others": 6} in other
+    said = check(world, TARGETS["github"]).out
+    assert "The forecasts learn from 6 finished milestones of github:acme/app (6)." in said
+    assert "A configured run also learns from its other projects" in said
+    planned_words = milesync("plan", *AS_OF, config=config).out
+    assert "The forecasts learn from 12 finished milestones of gh:acme/app (6) and gl:acme/api (6)." in planned_words
+    assert "other projects" not in planned_words
