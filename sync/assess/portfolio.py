@@ -72,8 +72,8 @@ class Portfolio:
 
     ``dependencies`` and ``planned_times`` are by uid. ``propagation`` takes every dependency into account; the healths
     leave out those that their readers may not know: ``hidden`` are the milestones (uid) for which this makes a
-    difference. ``horizons``: uid -> end of its forecast, in days since 1970. ``finished``: project as people write it
-    -> number of its finished milestones, from which the forecasts learn.
+    difference. ``horizons``: uid -> end of its completion curve, in days since 1970; NaN once it is done. ``finished``:
+    project as people write it -> number of its finished milestones, from which the forecasts learn.
     """
 
     milestones: tuple[AssessedMilestone, ...]

@@ -6,7 +6,7 @@ milestone, and its connection does not share aggregates, the dependency changes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +81,7 @@ class _PortfolioBuilder:
             dependencies=dependencies,
             planned_times=self.planned_times,
             propagation=everything,
-            horizons={uid: curve.horizon for uid, curve in self.curves.items()},
+            horizons={uid: self._horizon([uid]) for uid in self.curves},
             hidden=frozenset(
                 uid for uid, paths in everything.paths.items() if not np.array_equal(paths, published.paths[uid])
             ),
@@ -178,7 +178,7 @@ class _PortfolioBuilder:
         """Return the health of a milestone after those that it waits for."""
         milestone, predecessors = self.alone[uid], propagation.deciding[uid]
         _, parameters = self.snapshot.history(milestone.connection, milestone.project)
-        horizon = max(self.curves[name].horizon for name in (uid, *predecessors))
+        horizon = self._horizon((uid, *predecessors))
         return moved_health(
             milestone.health,
             self.own_paths[uid],
@@ -236,7 +236,7 @@ class _PortfolioBuilder:
         last_due = max((self.planned_times[uid].due for uid in uids), default=np.nan)
         calendar = self._joint_calendar(members)
         due = days(end_of_day(joint.due, calendar.zone)) if joint.due else last_due
-        horizon = max((self.curves[uid].horizon for uid in uids if uid in self.curves), default=np.nan)
+        horizon = self._horizon(uids)
         counts = counting.merged_counts(
             [(snapshot.container(member.uid), member.memberships) for member in members], snapshot.at
         )
@@ -249,6 +249,11 @@ class _PortfolioBuilder:
             ForecastWindow(due, horizon),
             AssessmentContext(snapshot.at, previous, self.rules.parameters, calendar),
         )
+
+    def _horizon(self, uids: Iterable[str]) -> float:
+        """Return the first end of the curves of the milestones that are not done, in days since 1970; NaN: none."""
+        running = [uid for uid in uids if uid in self.curves and self.alone[uid].health.status is not Status.DONE]
+        return min((self.curves[uid].horizon for uid in running), default=np.nan)
 
     def _joint_calendar(self, members: Sequence[AssessedMilestone]) -> Calendar:
         """Return the calendar in the time zone of the member that is due last."""

@@ -444,12 +444,8 @@ class ForecastBatch:
 
     @property
     def horizon(self) -> Floats:
-        """Return the last moment for which dates are given: float64[t], days since 1970 UTC.
-
-        Three planned durations after the start, or one from now if that is later.
-        """
-        planned = np.maximum(self.start + 3 * self.length, self.at + self.length)
-        return np.where(self.has_dates, planned, self.at + 3 * 7.0 * self.rules.capacity_weeks)
+        """Return the end of each completion curve: float64[t], days since 1970 UTC; NaN where dates make no sense."""
+        return np.where(self.has_dates, self.start + TIMES[-1] * self.length, np.nan)
 
 
 def _envelope(logits: Floats) -> Floats:

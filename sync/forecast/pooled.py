@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -130,30 +129,13 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
 
 def dates_of(batch: ForecastBatch, curve: Floats) -> list[Dates]:
     """Return the dates of each completion curve of the batch: float64[t, x], as `ForecastBatch.completion` gives it."""
-    moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1)
-    dues = np.where(batch.has_dates, batch.due, np.nan)
-    windows = zip(batch.at.tolist(), dues.tolist(), batch.horizon.tolist(), strict=True)
-    return [
-        _dates(batch.calendar, own, _Window(*window)) for own, window in zip(moments.tolist(), windows, strict=True)
-    ]
-
-
-class _Window(NamedTuple):
-    """Time of a forecast, due moment (NaN: none) and last moment of its dates, in days since 1970 UTC."""
-
-    now: float
-    due: float
-    horizon: float
-
-
-def _dates(calendar: Calendar, moments: list[float], window: _Window) -> Dates:
-    """Return the days of the moments of each of `LEVELS`; None for those after the horizon."""
-    days = [
-        calendar.completion_day(moment if moment <= window.horizon else np.inf, due=window.due, now=window.now)
-        for moment in moments
-    ]
-    p50, p85, p95 = days
-    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon))
+    moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1).tolist()
+    dues = np.where(batch.has_dates, batch.due, np.nan).tolist()
+    calendar, found = batch.calendar, []
+    for own, due, end, now in zip(moments, dues, batch.horizon.tolist(), batch.at.tolist(), strict=True):
+        p50, p85, p95 = (calendar.completion_day(moment, due=due, now=now) for moment in own)
+        found.append(Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.horizon_day(end, now)))
+    return found
 
 
 def _leftovers(batch: ForecastBatch) -> list[Leftover | None]:

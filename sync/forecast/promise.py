@@ -46,7 +46,7 @@ def throughput_dates(batch: ForecastBatch) -> list[ThroughputDates | None]:
             for moment in moments[k].tolist()
         )
         held, of = learned.record(int(stream[k]), float(at[k]))
-        horizon = calendar.working_day_by(float(last[k]))
+        horizon = calendar.horizon_day(float(last[k]), float(at[k]))
         found[row] = ThroughputDates(
             Dates(p50=p50, p85=p85, p95=p95, horizon=horizon, capacity=True),
             Promise(p50=p50, p70=p70, p85=p85, held=held, of=of),

@@ -52,7 +52,7 @@ class AssessmentContext(Struct, frozen=True):
 
 
 class ForecastWindow(Struct, frozen=True):
-    """Due moment of a milestone and end of its forecast, in days since 1970; NaN: there is none."""
+    """Due moment of a milestone and the first end of the curves behind its forecast, in days since 1970; NaN: none."""
 
     due: float
     horizon: float
@@ -105,13 +105,12 @@ def _with_forecast(
     is_overdue = window.due < days(context.at)
     status = Status.OVERDUE if is_overdue else band(p, context.rules)
     grades = [_GRADES.index(member.confidence) for member in members if member.confidence is not None]
-    by_capacity = any(member.dates.capacity for member in members)
     return replace(
         health,
         status=status,
         band=status,
         probability=None if is_overdue else p,
-        dates=_dates(paths, window, context, capacity=by_capacity),
+        dates=dates_of_paths(paths, window, days(context.at), context.calendar),
         confidence=None if is_overdue else _GRADES[min(grades, default=0)],
     )
 
@@ -124,7 +123,7 @@ def moved_health(
     They moved its completion moments from ``own`` to ``moved``. Levers with a probability, and the number of items left
     over, are removed: they were computed without the other milestones.
     """
-    dates = _dates(moved, window, context, capacity=health.dates.capacity)
+    dates = dates_of_paths(moved, window, days(context.at), context.calendar)
     if health.probability is None:  # overdue: only the dates move
         return _with_memory(replace(health, dates=dates), context)
     loss = share_done_by(own, window.due) - share_done_by(moved, window.due)
@@ -158,18 +157,12 @@ def _with_memory(health: Health, context: AssessmentContext) -> Health:
     return with_steady_dates(health, context.previous, context.calendar, context.rules)
 
 
-def _dates(paths: Floats, window: ForecastWindow, context: AssessmentContext, *, capacity: bool) -> Dates:
-    dates = dates_of_paths(paths, window, days(context.at), context.calendar)
-    return replace(dates, capacity=capacity)
-
-
 def dates_of_paths(paths: Floats, window: ForecastWindow, now: float, calendar: Calendar) -> Dates:
     """Return the dates by which the shares of `quantile_moments` of the paths are done, as of ``now`` (days).
 
-    None after the window's horizon.
+    None where too few paths are done within the curves. That is so by the window's horizon, and by the last date.
     """
-    p50, p85, p95 = (
-        calendar.completion_day(moment, due=window.due, now=now) if moment <= window.horizon else None
-        for moment in quantile_moments(paths)
-    )
-    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.working_day_by(window.horizon))
+    moments = quantile_moments(paths)
+    p50, p85, p95 = (calendar.completion_day(moment, due=window.due, now=now) for moment in moments)
+    end = max((moment for moment in (window.horizon, *moments) if np.isfinite(moment)), default=np.nan)
+    return Dates(p50=p50, p85=p85, p95=p95, horizon=calendar.horizon_day(end, now))

@@ -129,10 +129,11 @@ class Calendar:
         ordinals = range(first.toordinal() + 1, last.toordinal() + 1)
         return sum(self.is_working_day(date.fromordinal(ordinal)) for ordinal in ordinals)
 
-    def working_day_by(self, moment: float) -> date | None:
-        """Return the last working day that begins by ``moment`` (days since 1970 UTC); None as in `day_of`."""
-        day = self.day_of(moment)
-        return None if day is None else self._working_day(day, -1)
+    def horizon_day(self, moment: float, now: float) -> date | None:
+        """Return the last working day by the end of a forecast (days since 1970 UTC); None if it has passed."""
+        day, today = self.day_of(moment), self.first_day_of(now)
+        last = None if day is None else self._working_day(day, -1)
+        return None if last is None or today is None or last < today else last
 
     def _working_day(self, day: date, step: int) -> date:
         """Return the nearest working day from ``day`` on, forwards (1) or back (-1); ``day`` in a year without any."""

@@ -137,14 +137,20 @@ def promise_sentences(health: Health) -> tuple[str, str] | None:
         return None
     dates = {50: promise.p50, 70: promise.p70, 85: promise.p85}
     given = [f"{day(on)} with {level} %" for level, on in dates.items() if on is not None]
-    missing = [f"{level} %" for level, on in dates.items() if on is None]
-    none = f"none with {' or '.join(missing)}{f' until {day(horizon)}' if horizon else ''}" if missing else ""
+    missing = [str(level) for level, on in dates.items() if on is None]
+    until = f" until {day(horizon)}" if horizon else ""
+    none = f"none with {' or '.join(missing)} %{until}"
     record = (
         f"Dates given with 85 % held in {promise.held} of {plural(promise.of, 'case')}."
         if promise.of
         else "How often such dates hold is not yet known."
     )
-    return f"Dates that can be promised at the recent pace: {', '.join([*given, *([none] if none else [])])}.", record
+    if not given:
+        return f"At the recent pace no date{until} can be promised.", record
+    return (
+        f"Dates that can be promised at the recent pace: {', '.join([*given, *([none] if missing else [])])}.",
+        record,
+    )
 
 
 # --- values of reasons and levers ------------------------------------------------------------------------------------

@@ -245,11 +245,9 @@ def commitments(view: View) -> Iterable[Section]:
     for commitment in view.commitments:
         lines: list[Line] = [_commitment_line(commitment)]
         if commitment.p50 is not None or commitment.p85 is not None:
-            p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "most likely not within sight"
+            p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "at no date that is likely"
             p85 = (
-                f"with 85 % certainty by {day(commitment.p85)}"
-                if commitment.p85
-                else "with 85 % certainty at no date in sight"
+                f"with 85 % certainty by {day(commitment.p85)}" if commitment.p85 else "at no date with 85 % certainty"
             )
             lines.append((f"All of it done {p50}, {p85}.",))
         if commitment.blind:
@@ -312,8 +310,6 @@ def certainty(view: View) -> Section | None:
     tail: list[Line] = []
     if basis.calibrating:
         tail.append(("Forecasts of this series were lately worse than its own hit rate, which is shown instead.",))
-    if health.dates.capacity:
-        tail.append(("The dates come from how much was closed lately, since earlier milestones do not reach so far.",))
     tail.append((view.calibration,) if view.calibration else ("Too few forecasts have been settled to score them.",))
     if view.forecasts:
         tail.append(("What was forecast in the weeks before:",))

@@ -12,7 +12,7 @@ from datetime import date
 from itertools import pairwise
 
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
-from sync.model.health import Health, Override, Status
+from sync.model.health import Dates, Health, Override, Status
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections
 from sync.report.levers import lever_texts
@@ -182,7 +182,7 @@ def _gist(view: View) -> str:
     if health.status is Status.OVERDUE and health.due:
         return f"was due on {day(health.due)}; {_still_open(health)}."
     if health.status in _FORECAST and health.probability is not None and health.due:
-        likely = f"most likely {_about(health.dates.p50, health.dates.horizon)}"
+        likely = f"most likely {_likely(health.dates)}"
         return f"is {percent(health.probability)} likely to be done by {day(health.due)}; {likely}."
     if fact := fact_sentence(health):
         return f"is on track. {fact}"
@@ -231,13 +231,21 @@ def _when(view: View) -> Iterable[Line]:
     if (promise := promise_sentences(health)) is not None:
         yield from ((sentence,) for sentence in promise)
     elif dates.p50 is not None or dates.p85 is not None or (health.status in _FORECAST and dates.horizon):
-        yield (
-            "Most likely done ",
-            *_dated(dates.p50, dates.horizon, health.due),
-            "; with 85 % certainty ",
-            *_dated(dates.p85, dates.horizon, health.due, "by"),
-            ".",
-        )
+        yield (*_likely_line(health), ".")
+
+
+def _likely_line(health: Health) -> Line:
+    """Return the dates at 50 and 85 %, or the day until which the forecast has none."""
+    dates = health.dates
+    if dates.p50 is None:
+        left = 0 if health.leftover is None else health.leftover.usually
+        usual = f"; usually {plural(left, 'issue')} {'is' if left == 1 else 'are'} carried over" if left else ""
+        return (f"Most likely {_likely(dates)}{usual}",)
+    line: Line = ("Most likely done on ", *_compared(dates.p50, health.due))
+    if dates.p85 is not None:
+        return (*line, "; with 85 % certainty by ", *_compared(dates.p85, health.due))
+    until = f" until {day(dates.horizon)}" if dates.horizon else ""
+    return (*line, f"; no date{until} has 85 % certainty")
 
 
 def _result(view: View) -> str:
@@ -261,16 +269,15 @@ def _work(health: Health) -> str:
     return f"{plural(health.counts.done, 'issue')} done{removed}"
 
 
-def _dated(value: date | None, horizon: date | None, due: date | None, word: str = "on") -> Line:
-    if value is None:
-        return (_about(None, horizon),)
-    return (f"{word} ", Strong(day(value)), f" ({against(value, due)})" if due else "")
+def _compared(value: date, due: date | None) -> Line:
+    return (Strong(day(value)), f" ({against(value, due)})" if due else "")
 
 
-def _about(value: date | None, horizon: date | None) -> str:
-    if value is not None:
-        return f"on {day(value)}"
-    return f"only after {day(horizon)}" if horizon else "at a date nobody can tell yet"
+def _likely(dates: Dates) -> str:
+    """Return the most likely date: "on 12 Dec 2026", or "not done by 20 May 2027"."""
+    if dates.p50 is not None:
+        return f"on {day(dates.p50)}"
+    return f"not done by {day(dates.horizon)}" if dates.horizon else "at no date that the forecast reaches"
 
 
 def _due_date_moves(view: View) -> Iterable[Line]:

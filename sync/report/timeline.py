@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from sync.assess.portfolio import Portfolio
@@ -131,7 +132,7 @@ def _forecast(portfolio: Portfolio, uid: str, health: Health, calendar: Calendar
     waits = portfolio.propagation.deciding.get(uid, {})
     paths = portfolio.propagation.paths[uid]
     due = portfolio.planned_times[uid].due
-    horizon = max(portfolio.horizons[name] for name in (uid, *waits))
+    horizon = float(np.nanmin([portfolio.horizons[name] for name in (uid, *waits)]))
     probability = None if health.probability is None else joint.share_done_by(paths, due)
     return probability, dates_of_paths(paths, ForecastWindow(due, horizon), days(health.at), calendar)
 

@@ -12,6 +12,7 @@ from sync.model.health import (
     Confidence,
     Dates,
     Health,
+    Leftover,
     Lever,
     LeverKind,
     Override,
@@ -235,7 +236,8 @@ def off_track() -> View:
     made = health(
         Status.OFF_TRACK,
         0.002,
-        dates=Dates(p50=date(2027, 3, 5), horizon=date(2027, 5, 20), capacity=True),
+        dates=Dates(horizon=date(2027, 5, 20)),
+        leftover=Leftover(usually=21, low=14, high=27),
         counts=Counts(open=38, closed=12, added=21, added_week=6),
         confidence=Confidence.LOW,
         basis=Basis(stream="app", survival=0.01, reference=0.2, stream_finished=2),
@@ -245,8 +247,8 @@ def off_track() -> View:
             Reason(kind=ReasonKind.UNASSIGNED, effect=-0.2, values={"count": 12, "of": 38, "usual": 7.6}),
         ),
         levers=(
-            Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 4, 23), "capacity": True}),
-            Lever(kind=LeverKind.BOTH, probability=0.8, values={"count": 11, "of": 38, "to": date(2027, 3, 12)}),
+            Lever(kind=LeverKind.MOVE, probability=0.31, values={"to": date(2027, 4, 23)}),
+            Lever(kind=LeverKind.BOTH, probability=0.38, values={"count": 11, "of": 38, "to": date(2027, 3, 12)}),
             Lever(kind=LeverKind.ASSIGN, probability=None, values={"count": 12}),
         ),
     )

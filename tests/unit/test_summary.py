@@ -9,7 +9,18 @@ from msgspec.structs import replace
 from sync.markup import render
 from sync.markup.document import Document, Lines, is_ours
 from sync.markup.terminal import terminal
-from sync.model.health import Dates, Lever, LeverKind, Override, Reason, ReasonKind, Status, UnknownCause
+from sync.model.health import (
+    Dates,
+    Leftover,
+    Lever,
+    LeverKind,
+    Override,
+    Promise,
+    Reason,
+    ReasonKind,
+    Status,
+    UnknownCause,
+)
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup
 from sync.report.levers import lever_texts
@@ -51,9 +62,27 @@ def test_the_verdict_says_dates_against_due_date_and_baseline() -> None:
 
 
 def test_a_date_beyond_the_horizon_is_no_date() -> None:
-    dates = Dates(p50=None, p85=None, horizon=date(2027, 6, 1))
-    said = text(summary(view(health(Status.OFF_TRACK, 0.1, dates=dates))))
-    assert "Most likely done only after 1 Jun 2027; with 85 % certainty only after 1 Jun 2027." in said
+    end = date(2027, 6, 1)
+    none = health(Status.OFF_TRACK, 0.1, dates=Dates(horizon=end), leftover=Leftover(usually=3, low=1, high=6))
+    said = text(summary(view(none)))
+    assert "Most likely not done by 1 Jun 2027; usually 3 issues are carried over." in said
+    half = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11), horizon=end))
+    said = text(summary(view(half)))
+    assert "Most likely done on 11 Dec 2026 (1 day early); no date until 1 Jun 2027 has 85 % certainty." in said
+    passed = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11)))
+    assert "; no date has 85 % certainty." in text(summary(view(passed)))
+
+
+def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such_dates_held() -> None:
+    until = Dates(horizon=date(2027, 6, 1), capacity=True)
+    undated = health(Status.NO_DUE_DATE, None, due=None, unknown=UnknownCause.NO_DUE_DATE, dates=until)
+    promise = Promise(p50=date(2026, 12, 11), p70=date(2026, 12, 18), held=83, of=100)
+    said = text(summary(view(replace(undated, promise=promise))))
+    assert "11 Dec 2026 with 50 %, 18 Dec 2026 with 70 %, none with 85 % until 1 Jun 2027." in said
+    assert "Dates given with 85 % held in 83 of 100 cases." in said
+    said = text(summary(view(replace(undated, promise=Promise()))))
+    assert "At the recent pace no date until 1 Jun 2027 can be promised." in said
+    assert "How often such dates hold is not yet known." in said
 
 
 @pytest.mark.parametrize("p", [0.0001, 0.004, 0.5, 0.997, 0.99999])
