@@ -52,6 +52,7 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         f"or less; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
     )
     console.print(_milestone_dates(result["milestone_dates"]))
+    console.print(_leftover(result["leftover"], result["usual"]))
     console.print(_levers(result["levers"]))
     console.print(_parts(result["detail"]["parts"]))
     console.print(_splices(result["detail"]["splices"]))
@@ -117,6 +118,22 @@ def _horizons(parts: Sequence[Mapping[str, Any]]) -> list[str]:
 def _covered(part: Mapping[str, Any]) -> str:
     """Return the share of dates that came true; in words where they are too few for a share."""
     return _percent(part["share"]) if part["dates"] >= TOO_FEW else "too few"
+
+
+def _leftover(leftover: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    low, high = usual["bss_ci"]
+    return (
+        f"Left over at the due date: CRPS skill {_signed(leftover['crps_skill'])} against the own history "
+        f"({_by_time_gone(leftover)}); the range held in {_percent(leftover['covered'])}, and is "
+        f"{_percent(leftover['width'])} of the scope wide; n = {leftover['n']}\n"
+        f"No more left over than usual ({_percent(usual['base'])}): skill {_signed(usual['bss'])} "
+        f"({_signed(low, 2)}…{_signed(high, 2)}; {_by_time_gone(usual)}), ECE {_number(usual['ece'])}; n = {usual['n']}"
+    )
+
+
+def _by_time_gone(figures: Mapping[str, Any]) -> str:
+    """Return the skill by share of the planned time gone, in words."""
+    return ", ".join(f"{name} {_signed(skill, 2)}" for name, skill in figures["by_time_gone"].items())
 
 
 def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -79,7 +79,8 @@ class LeverTrial:
     """Container ``i`` of a ledger as planned at the moment ``at`` (days since 1970 UTC), with its history."""
 
     def __init__(self, ledger: Ledger, i: int, at: float, rules: Rules, calendar: Calendar) -> None:
-        self.whole, self.whole_i, self.at, self.rules, self.calendar = ledger, i, at, rules, calendar
+        self.whole, self.whole_i, self.rules, self.calendar = ledger, i, rules, calendar
+        self.at = days(moment(at))  # whole microseconds, as in an assessment
 
     @cached_property
     def tables(self) -> HistoryTables:

@@ -15,7 +15,7 @@ from sync.backtest.methods import FIRST, POOL, REFERENCE, Answers
 from sync.backtest.questions import CHECKS, AnsweredQuestions
 from sync.forecast.scoring import RESAMPLES, brier, score
 
-__all__ = ["paired_difference", "parts_of", "score_parts"]
+__all__ = ["paired_difference", "parts_of", "score_parts", "time_gone"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,15 +33,22 @@ def parts_of(resolved: AnsweredQuestions) -> dict[str, dict[str, Bools]]:
     ledger, asked = resolved.tables.ledger, resolved.asked
     due = ledger.due[asked.index]
     length = due - ledger.start[asked.index]
-    gone = (asked.at - ledger.start[asked.index]) / np.where(length > 0, length, 1.0)
     kind = ledger.kind[asked.index]
     middle = float(np.median(due)) if len(due) else np.nan
     return {
         "kind": {name: kind == code for code, name in enumerate(ledger.kinds)},
         "length": {name: (length > low) & (length <= high) for name, (low, high) in LENGTHS.items()},
         "half": {"first": due <= middle, "second": due > middle},
-        "time_gone": {f"{share:.0%}": np.isclose(gone, share, atol=0.1) for share in CHECKS},
+        "time_gone": time_gone(resolved),
     }
+
+
+def time_gone(resolved: AnsweredQuestions) -> dict[str, Bools]:
+    """Return which questions were asked at each of `CHECKS`: {"25%": bool[m], ..}."""
+    ledger, asked = resolved.tables.ledger, resolved.asked
+    start = ledger.start[asked.index]
+    gone = (asked.at - start) / (ledger.due[asked.index] - start)
+    return {f"{share:.0%}": np.abs(gone - share) < 0.125 for share in CHECKS}
 
 
 def score_parts(resolved: AnsweredQuestions, answered_by: Answers) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from sync.backtest.csv_history import read_histories
 from sync.backtest.label_stability import score_labels
+from sync.backtest.leftover import score_leftover, score_usual
 from sync.backtest.lever_truth import score_levers
 from sync.backtest.methods import BY_CLOSURE, METHODS, REFERENCE, Answers, answers
 from sync.backtest.milestone_dates import score_milestone_dates, score_throughput_dates
@@ -71,6 +72,8 @@ def backtest(
     tau0, tau10          {method: figures of its probabilities}
     dates                throughput dates that came true
     milestone_dates      dates as shown: {tau: {level: figures}}, and ``throughput`` {level: figures}
+    leftover             items left over at the due date: skill of their distribution, and how often the range held
+    usual                probability of leaving over no more than usual
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done
     reliability          {tau: {method: ten bins}}
@@ -95,6 +98,8 @@ def backtest(
     result = figures("methods") | {
         "dates": dates,
         "milestone_dates": figures("milestone_dates") | {"throughput": throughput},
+        "leftover": by_tau["tau0"]["leftover"],
+        "usual": by_tau["tau0"]["usual"],
         "levers": figures("levers"),
         "labels": labels,
         "reliability": figures("reliability"),
@@ -114,6 +119,8 @@ def _score(tables: HistoryTables, setup: BacktestSetup) -> dict[str, Any]:
         "methods": methods,
         "reliability": reliability,
         "milestone_dates": score_milestone_dates(answered),
+        "leftover": score_leftover(resolved),
+        "usual": score_usual(resolved),
         "levers": score_levers(tables, answered.became, setup),
         "parts": score_parts(resolved, answered_by),
         "splices": score_splices(tables.ledger, tables.rules, setup),
