@@ -54,7 +54,7 @@ class DefinitionChecks:
 
         Their work in all milestones that its readers may read counts.
         """
-        today, due = milestone.health.at.date(), milestone.health.due
+        today, due = milestone.health.at.astimezone(milestone.connection.zone).date(), milestone.health.due
         if not self._rules.reminder_rules.over_committed or not milestone.is_running or due is None or due < today:
             return ()
         people = {person for uid in self._open_items[milestone.uid] for person in milestone.issues[uid].assignees}

@@ -68,8 +68,6 @@ class Rules(Thresholds):
     spread_low: float = 0.1
     spread_high: float = 1.0
     multipliers: tuple[float, float, float] = (0.41, 1.6, 2.5)
-    multipliers_least: int = 100
-    multipliers_weight: float = 50.0
     # status
     scope_jump: float = 0.10
     confirm: bool = False

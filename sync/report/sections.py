@@ -7,12 +7,11 @@ A section reads its facts from `View` only. To show a new fact, add it to `View`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
 from sync.model.health import Lever, LeverKind
 from sync.model.joint import Commitment, OtherMember
-from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Issue
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, capital, day, finding_sentence, minute, percent, plural, small, sureness
@@ -72,7 +71,7 @@ def changes(view: View) -> Iterable[Section]:
             rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
             unlisted += len(named) - SHOWN
     blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
-    yield Section(title=f"What changed since {day(since_last.since.date())}", blocks=(blocks,), weight=80)
+    yield Section(title=f"What changed since {day(view.day_of(since_last.since))}", blocks=(blocks,), weight=80)
     if rest:
         yield _folded(plural(unlisted, "more change"), rest, unlisted, weight=20)
 
@@ -149,18 +148,18 @@ def flagged_issues(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
     flagged = []
     for uid in view.open:
         issue = view.items.get(uid)
-        flags = _flags(issue, view.health.at) if issue is not None else ()
+        flags = _flags(view, issue) if issue is not None else ()
         if issue is not None and flags:
             flagged.append((issue, flags))
     return sorted(flagged, key=lambda pair: (-len(pair[1]), pair[0].updated_at, pair[0].id))
 
 
-def _flags(issue: Issue, now: datetime) -> tuple[str, ...]:
+def _flags(view: View, issue: Issue) -> tuple[str, ...]:
     tests = (
         ("blocked", bool(issue.blocked_by)),
-        ("overdue", issue.due is not None and issue.due < now.date()),
+        ("overdue", issue.due is not None and issue.due < view.today),
         ("unassigned", not issue.assignees),
-        ("untouched", now - issue.updated_at > STALE),
+        ("untouched", view.health.at - issue.updated_at > STALE),
     )
     return tuple(word for word, wrong in tests if wrong)
 
@@ -315,22 +314,22 @@ def certainty(view: View) -> Section | None:
         tail.append(("What was forecast in the weeks before:",))
     blocks.append(Lines(tuple(tail)))
     if view.forecasts:
-        blocks.append(_earlier(view.forecasts[-SHOWN:]))
+        blocks.append(_earlier(view))
     return Section(title=f"How sure we are: {sureness(health)}", blocks=tuple(blocks), weight=60, folded=True)
 
 
-def _earlier(forecasts: Iterable[PublishedForecast]) -> Table:
+def _earlier(view: View) -> Table:
     head = ("Forecast of", "Likelihood", "Most likely", "85 % certain")
     return Table(
         head,
         tuple(
             (
-                day(forecast.at.date()),
+                day(view.day_of(forecast.at)),
                 "none" if forecast.probability is None else percent(forecast.probability),
                 "none" if forecast.p50 is None else day(forecast.p50),
                 "none" if forecast.p85 is None else day(forecast.p85),
             )
-            for forecast in forecasts
+            for forecast in view.forecasts[-SHOWN:]
         ),
     )
 
@@ -367,7 +366,7 @@ def how_to_override(view: View) -> Section:
     """Return how to override the status or mute milesync."""
     lines: list[Line] = []
     if view.commands:
-        until = (view.health.at + timedelta(days=14)).date()
+        until = view.today + timedelta(days=14)
         lines = [
             ("You see it otherwise? Comment ", Foreign(f"/milesync at-risk until {until} because ...")),
             ("No more of this? Comment ", Foreign("/milesync mute"), "; to hear again, ", Foreign("/milesync unmute")),

@@ -161,14 +161,14 @@ def _verdict(view: View) -> Section:
 def _headline(view: View) -> str:
     health, name = view.health, capital(STATUS[view.health.status])
     if health.status is Status.OVERDUE and health.due:
-        return f"Overdue by {plural(max(1, (health.at.date() - health.due).days), 'day')}"
+        return f"Overdue by {plural(max(1, (view.today - health.due).days), 'day')}"
     if health.stale_since is not None:
         return "No verdict: the data is stale"
     if health.status in _FORECAST and health.probability is not None and health.due:
         return f"{name}: {percent(health.probability)} likely by {day(health.due)}"
     if health.status.is_over:
         closed_at = view.milestone.closed_at
-        when = f"{name} on {day(closed_at.date())}" if closed_at else name
+        when = f"{name} on {day(view.day_of(closed_at))}" if closed_at else name
         return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
     return name
 
@@ -210,7 +210,7 @@ def _where(view: View) -> Line:
         return (*line, " has no due date.")
     if health.status.is_over:
         return (*line, f" was due on {day(health.due)}.")
-    days_left = max(0, (health.due - health.at.date()).days)
+    days_left = max(0, (health.due - view.today).days)
     if health.status is Status.OVERDUE:
         return (*line, f" was due on {day(health.due)}; {_still_open(health)}.")
     return (*line, f" is due on {day(health.due)}, ", "today." if days_left == 0 else f"in {plural(days_left, 'day')}.")
@@ -251,7 +251,7 @@ def _likely_line(health: Health) -> Line:
 def _result(view: View) -> str:
     """Return how a milestone that is over ended, as a sentence."""
     health, ended = view.health, view.milestone.closed_at
-    against_due = None if ended is None or health.due is None else against(ended.date(), health.due)
+    against_due = None if ended is None or health.due is None else against(view.day_of(ended), health.due)
     if health.status is Status.ENDED:
         return f"It ended{f' {against_due}' if against_due else ''} with {outcome(health.counts)}."
     if against_due is None:
@@ -290,7 +290,7 @@ def _due_date_moves(view: View) -> Iterable[Line]:
     slip = (health.due - health.baseline).days
     if not moves and not slip:
         return
-    since = f" since {day(due_dates[0].seen.date())}" if due_dates else ""
+    since = f" since {day(view.day_of(due_dates[0].seen))}" if due_dates else ""
     times = f" {plural(moves, 'time')}" if moves else ""
     if health.replan is not None:
         yield ("A later date alone is not progress: it is on track again once work since the move bears that out.",)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -63,6 +64,9 @@ class Budget(Struct, frozen=True, kw_only=True):
     items: int = 0
 
 
+_UTC = ZoneInfo("UTC")
+
+
 class View(Struct, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
@@ -76,6 +80,7 @@ class View(Struct, frozen=True, kw_only=True):
     not read. ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its
     definition, ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its
     report page. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
+    ``zone`` is that of the connection, in which days begin and end.
     """
 
     health: Health
@@ -103,6 +108,16 @@ class View(Struct, frozen=True, kw_only=True):
     page: str = ""
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
+    zone: ZoneInfo = _UTC
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment in the project's zone."""
+        return moment.astimezone(self.zone).date()
+
+    @property
+    def today(self) -> date:
+        """The day of the assessment in the project's zone."""
+        return self.day_of(self.health.at)
 
 
 def meaning(view: View) -> str:
@@ -158,6 +173,7 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
     members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
     return View(
+        zone=milestone.connection.zone,
         health=milestone.health,
         milestone=milestone.milestone,
         project=milestone.project.key,
@@ -216,12 +232,14 @@ def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) 
 
 def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     """Return scope and done on up to `POINTS` days from the start to today or the end."""
-    start, until = milestone.health.start, now.date()
+    zone = milestone.connection.zone
+    start, until = milestone.health.start, now.astimezone(zone).date()
     if milestone.health.status.is_over and milestone.milestone.closed_at is not None:
-        until = min(until, milestone.milestone.closed_at.date())
+        until = min(until, milestone.milestone.closed_at.astimezone(zone).date())
     if start is None or start >= until:
         return ()
-    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.memberships, _days(start, until)))
+    days = _days(start, until)
+    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.memberships, days, zone))
 
 
 def _days(start: date, until: date) -> Sequence[date]:

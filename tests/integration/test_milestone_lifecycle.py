@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -50,6 +51,7 @@ class World:
         self.connector = MemoryConnector(self.tracker)
         self.store = Store.memory(lambda: self.now)
         self.book = AssessmentRules()
+        self.zone = ZoneInfo("UTC")
         self.runs = 0
         self.closed: dict[int, datetime] = {}
         self.moved_out: dict[int, datetime] = {}
@@ -132,6 +134,7 @@ class World:
                     connector=self.connector,
                     projects=("acme/app",),
                     policy_of=lambda _: Policy.CREATE,
+                    zone=self.zone,
                 ),
             ),
             store=self.store,
@@ -474,3 +477,22 @@ def test_a_lost_database_keeps_the_published_dates(world: World, due: date | Non
         health = world.store.last_health().popitem()[1]
         assert replace(health.dates, horizon=None) == replace(first.dates, horizon=None)
         assert health.promise == first.promise
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "America/Los_Angeles", "UTC", "Asia/Tokyo", "Pacific/Kiritimati"])
+def test_days_are_those_of_the_connection(zone: str) -> None:
+    world = World()
+    world.zone = ZoneInfo(zone)
+    world.close(1, 2, 3, 4, 5)
+    last = datetime(2026, 4, 3, 6, tzinfo=world.zone)
+    world.now = last.astimezone(UTC)
+    world.run()
+    health = world.store.last_health().popitem()[1]
+    assert (health.due, health.baseline) == (date(2026, 4, 3), date(2026, 4, 3))
+    (body,) = world.ours(MarkerKind.SUMMARY)
+    assert "is due on 3 Apr 2026, today." in body
+    assert Marker.decode(next(iter(world.tracker.issues.values())).comments[0].marker).due == date(2026, 4, 3)  # type: ignore[union-attr]
+    world.now = (last + timedelta(days=1)).astimezone(UTC)
+    world.run()
+    (body,) = world.ours(MarkerKind.SUMMARY)
+    assert "Overdue by 1 day" in body
