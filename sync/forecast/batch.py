@@ -86,25 +86,40 @@ class ForecastBatch:
     after the start, and in the last 7 days. ``has_dates``: start and due date make sense. ``phase``: share of the
     planned time gone, may be above 1. ``days_to_due``: days of usual work until the due date. ``members``: the earlier
     milestones that each is compared with. ``closures_by_week``: the stream's closures per week, newest first.
+    ``moved_to[t]``: due moments to which the due dates are moved at ``at``; None: they stay.
     """
 
-    def __init__(self, tables: HistoryTables, index: Ints, at: Floats, calendar: Calendar) -> None:
+    def __init__(
+        self, tables: HistoryTables, index: Ints, at: Floats, calendar: Calendar, moved_to: Floats | None = None
+    ) -> None:
         ledger = tables.ledger
         self.tables, self.rules, self.index, self.at, self.calendar = tables, tables.rules, index, at, calendar
         self.clip = tables.rules.clip
-        self.start, self.due = tables.start[index], ledger.due[index]
-        self.has_dates: Bools = tables.has_dates[index] & (np.abs(self.due - at) <= LONGEST)
-        self.length: Floats = np.where(self.has_dates, tables.length[index], 1.0)
-        self.phase: Floats = np.where(self.has_dates, (at - self.start) / self.length, 0.5)
-        self.clocks = PlanClocks.of(ledger, index, at)
-        self.answers = _Answers()
+        self.start = tables.start[index]
+        clocks = PlanClocks.of(ledger, index, at)
+        if moved_to is None:
+            self._set_due(ledger.due[index], clocks)
+        else:
+            self._set_due(moved_to, clocks.moved(moved_to, at))
         self._count()
         self.members: Members = members_of(tables, index, at)
         self.votes = Votes(counts_at_nodes(tables, self.members), self.members, NODES, self.rules)
-        self.days_to_due: Floats = self.days_ahead(self.due)
-        self._phase_now: Floats = self.phase_of(at, self.days_to_due)
         self.closures_by_week: Ints = closures_by_week(tables, ledger.stream[index], at)
         self.experience = Experience(tables, self.members, ledger.stream[index], at)
+
+    def _set_due(self, due: Floats, clocks: PlanClocks) -> None:
+        """Set the due moments and what follows from them."""
+        length = due - self.start
+        self.due, self.clocks, self.answers = due, clocks, _Answers()
+        self.has_dates: Bools = (length > 0) & (length <= LONGEST) & (np.abs(due - self.at) <= LONGEST)
+        self.length: Floats = np.where(self.has_dates, length, 1.0)
+        self.phase: Floats = np.where(self.has_dates, (self.at - self.start) / self.length, 0.5)
+        self.days_to_due: Floats = self.days_ahead(due)
+        self._phase_now: Floats = self.phase_of(self.at, self.days_to_due)
+
+    def moved(self, due: Floats) -> ForecastBatch:
+        """Return the same containers after their due moments were moved now, to ``due[t]`` (days since 1970 UTC)."""
+        return ForecastBatch(self.tables, self.index, self.at, self.calendar, due)
 
     def _count(self) -> None:
         ledger, tables = self.tables.ledger, self.tables

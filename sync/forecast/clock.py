@@ -46,6 +46,11 @@ class PlanClocks(Struct, frozen=True):
         plan_due = np.where(np.isnan(moved_at), np.fmax(ledger.first_due[index], due), ledger.plan_due[index])
         return cls(np.where(at > due, due, plan_due), np.where(moved_at <= at, moved_at, np.nan))
 
+    def moved(self, due: Floats, at: Floats) -> Self:
+        """Return the clocks after the due moments were moved ``at[t]`` to ``due[t]``."""
+        is_first_move = np.isnan(self.moved_at) & (due > self.plan_due)
+        return type(self)(self.plan_due, np.where(is_first_move, at, self.moved_at))
+
     def share_gone(self, due: Floats, at: Floats) -> Floats:
         """Return w: the share of the time from the first move to ``due[t]`` that has passed at ``at[t]``; 0 to 1."""
         moved_at = np.where(np.isnan(self.moved_at), at, self.moved_at)

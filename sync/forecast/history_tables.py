@@ -79,8 +79,8 @@ class HistoryTables:
     may be open when it counts as done.
 
     Usable containers are sorted by due date in ``by_stream`` and ``by_kind``; ``stream_members`` and ``kind_members``
-    are their positions. ``closures`` holds the finished items of each stream once, in however many of its containers
-    they were.
+    are their positions, and ``stream_place[n]`` is a container's place in the first of them, or -1. ``closures`` holds
+    the finished items of each stream once, in however many of its containers they were.
     """
 
     def __init__(self, ledger: Ledger, rules: Rules) -> None:
@@ -150,6 +150,8 @@ class HistoryTables:
         self.by_kind = SortedEvents(ledger.kind[usable], ledger.due[usable], len(ledger.kinds))
         self.stream_members: Ints = usable[self.by_stream.order]
         self.kind_members: Ints = usable[self.by_kind.order]
+        self.stream_place: Ints = np.full(len(ledger.containers), -1)
+        self.stream_place[self.stream_members] = np.arange(len(usable))
 
     def _series(self) -> None:
         """Sort the events of each stream, and the starts and stops of its containers."""

@@ -62,14 +62,18 @@ def members_of(tables: HistoryTables, index: Ints, at: Floats) -> Members:
     """Return the members of the containers at positions ``index``, each as of ``at`` (days since 1970 UTC)."""
     rules, ledger = tables.rules, tables.ledger
     stream, kind = ledger.stream[index], ledger.kind[index]
-    known = np.fmin(at - rules.settle_days, ledger.due[index])  # excludes its own result
+    known = at - rules.settle_days
     stream_end, kind_end = tables.by_stream.before(stream, known), tables.by_kind.before(kind, known)
     stream_first, kind_first = tables.by_stream.first[stream], tables.by_kind.first[kind]
+    # an overdue milestone is no member of itself: it has the same members once its due date moves
+    place = tables.stream_place[index]
+    is_known_itself = (place >= stream_first) & (place < stream_end)
     own = stream_end[:, None] - 1 - np.arange(rules.stream_window)
+    own -= is_known_itself[:, None] & (own <= place[:, None])
     chosen = np.where(own >= stream_first[:, None], _at(tables.stream_members, own), -1)
     members = np.concatenate([chosen, _others(tables, stream, kind_first, kind_end)], axis=1)
     is_own = np.arange(members.shape[1]) < rules.stream_window
-    finished = stream_end - stream_first
+    finished = stream_end - stream_first - is_known_itself
     is_member = members >= 0
     is_mature = (finished >= rules.stream_least)[:, None]
     rank = np.concatenate([np.arange(rules.stream_window), np.arange(rules.kind_window)])
@@ -86,7 +90,7 @@ def members_of(tables: HistoryTables, index: Ints, at: Floats) -> Members:
         is_representative=is_member & (is_own | ~is_mature),
         from_stream=is_mature[:, 0],
         stream_finished=finished,
-        kind_finished=kind_end - kind_first,
+        kind_finished=kind_end - kind_first - is_known_itself,
     )
 
 

@@ -139,7 +139,8 @@ def _healths(
 
     changes = _pace_changes(batch, at) if needs_advice.any() else [None] * len(healths)
     batch_reasons = reasons(batch, attentions, shares, changes) if needs_advice.any() else [()] * len(healths)
-    batch_levers = levers(batch, published, needs_advice & ~calibrating, attentions, to_cut)
+    has_data = np.array([missing_data(_state(batch, k), batch.rules) is None for k in range(len(healths))])
+    batch_levers = levers(batch, published, needs_advice & ~calibrating, has_data, attentions, to_cut)
     healths = [
         health if change is None else replace(health, confidence=lowered(health.confidence))
         for health, change in zip(healths, changes, strict=True)

@@ -1,8 +1,8 @@
 """Levers: computed ways back on track, each with the probability after it.
 
 ========  ============================================================================================================
-cut       the fewest items to remove for P >= .80, at most 60 % of the open items; none in the last days before the due
-          moment, where an item that leaves counts as carried over
+cut       the fewest items to remove for P >= .80, at most 60 % of the open items, with enough left for a forecast; none
+          in the last days before the due moment, where an item that leaves counts as carried over
 move      the first day with P >= .80, at most three planned durations after the start: a working day, on the weekday on
           which the stream is usually due
 both      that day, and the fewest items to remove with it, where both together gain 5 points over each of them alone
@@ -28,7 +28,6 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.batch import Assumptions, ForecastBatch
-from sync.forecast.clock import PlanClocks
 from sync.health.attention import Attention
 from sync.history.carry_over import NEAR
 from sync.history.ledger import days
@@ -73,19 +72,22 @@ def levers(
     batch: ForecastBatch,
     published: Floats,
     mask: Bools,
+    has_data: Bools,
     attentions: Sequence[Attention],
     candidates: Candidates,
     after: ProbabilityAfter | None = None,
 ) -> list[tuple[Lever, ...]]:
     """Compute the levers of each container of the batch where ``mask`` is True; none where P >= the target.
 
-    ``published[t]`` is P now; NaN after the due moment. ``after``: another P after changes than that of the batch, for
-    milestones that wait for others.
+    ``published[t]`` is P now; NaN after the due moment. ``has_data[t]``: there is enough data for a forecast of another
+    plan; otherwise there are only levers without a probability. ``after``: another P after changes than that of the
+    batch, for milestones that wait for others.
     """
     mask = mask & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
     if not mask.any():
         return [() for _ in mask]
-    search = _LeverSearch(batch, np.where(np.isnan(published), batch.clip, published), mask, after or _after(batch))
+    base = np.where(np.isnan(published), batch.clip, published)
+    search = _LeverSearch(batch, base, mask & has_data, after or _after(batch))
     cut, move = search.cut(), search.move()
     both = search.both(cut, move)
     frozen = batch.probability(assumed=Assumptions(frozen=True)) - batch.probability() >= LEAST_GAIN
@@ -154,10 +156,13 @@ class _LeverSearch:
     def __init__(self, batch: ForecastBatch, base: Floats, mask: Bools, after: ProbabilityAfter) -> None:
         self.batch, self.base, self.mask, self.after = batch, base, mask, after
         self.target = batch.rules.target
-        self.most_items = np.where(mask, np.floor(batch.rules.cut_share * batch.open), 0).astype(np.int64)
+        spare = np.maximum(batch.open + batch.done - batch.rules.least_items, 0)  # with fewer there is no forecast
+        most = np.minimum(np.floor(batch.rules.cut_share * batch.open), spare)
+        self.most_items = np.where(mask, most, 0).astype(np.int64)
         self.nothing = np.zeros(len(mask), dtype=np.int64)
-        plan_due = PlanClocks.of(batch.tables.ledger, batch.index, batch.at).plan_due
-        latest = batch.start + _LONGEST_MOVE * (plan_due - batch.start)
+        latest = batch.start + _LONGEST_MOVE * (batch.clocks.plan_due - batch.start)
+        old_enough = batch.start + (batch.at - batch.start) / batch.rules.least_share
+        latest = np.where(batch.members.stream_finished == 0, np.minimum(latest, old_enough), latest)
         self.first_day, self.latest_day = self.nothing.copy(), self.nothing.copy()
         for k in np.flatnonzero(mask).tolist():
             self._set_days(k, float(latest[k]))

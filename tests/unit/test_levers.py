@@ -25,6 +25,7 @@ from tests.ledgers import Given, MembershipDays, container, ledger, releases
 PLAIN, UTC = Calendar.plain(), ZoneInfo("UTC")
 RULES = Rules(cut_share=1.0)
 START, DUE, NOW = 336.0, 364.0, 350.0
+YES = np.array([True])
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -53,7 +54,7 @@ def told(
     batch: ForecastBatch, found: Attention | None = None, published: float | None = None
 ) -> dict[LeverKind, Lever]:
     p = batch.probability() if published is None else np.array([published])
-    (given,) = levers(batch, p, np.array([True]), [found or Attention()], lambda k: NAMES)
+    (given,) = levers(batch, p, YES, YES, [found or Attention()], lambda k: NAMES)
     assert len({lever.kind for lever in given}) == len(given)
     return {lever.kind: lever for lever in given}
 
@@ -116,7 +117,7 @@ def test_nothing_is_offered_where_the_target_is_reached_or_nothing_is_open_or_da
     assert told(seen(closed(4)), published=0.1) == {}
     assert told(seen(due=None), published=0.1) == {}
     batch = seen()
-    assert levers(batch, np.array([0.1]), np.array([False]), [Attention()], lambda k: NAMES) == [()]
+    assert levers(batch, np.array([0.1]), ~YES, YES, [Attention()], lambda k: NAMES) == [()]
 
 
 @pytest.mark.parametrize(("at", "is_offered"), [(DUE - 3.01, True), (DUE - 2.99, False), (DUE, False)])

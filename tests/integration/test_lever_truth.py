@@ -1,0 +1,101 @@
+"""A lever, what-if and the next forecast say the same: each lever is taken in a store and assessed again.
+
+The worlds are random; nothing happens in them but the changes of the plan. The figure of a lever is compared with the
+answer of what-if, with the next forecast at the same moment, and with that of the next day. In the last two weeks
+before a due date a day without any closure is news, and the forecast falls by more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+import pytest
+
+from sync.model.health import Health, Lever, LeverKind
+from tests.proof import TIMEOUT, Record, full
+from tests.replan_world import ReplanWorld
+
+PARTS = full(10, 1)
+REPLANS = full(5_000, 30)
+IN_A_ROW = 3
+SAME, NEAR = 1e-9, 0.05
+LAST_DAYS = 14
+TAKEN = (LeverKind.MOVE, LeverKind.CUT, LeverKind.BOTH)
+
+
+class Figures(NamedTuple):
+    """Figure of a lever, answer of what-if, forecast after the lever was taken, and that of the next day.
+
+    ``left``: days from then to the due date.
+    """
+
+    kind: LeverKind
+    said: float
+    asked: float | None
+    at_once: float | None
+    next_day: float | None
+    left: int
+
+
+def offered(health: Health) -> list[Lever]:
+    """The levers that leave a trace in the tracker."""
+    return [lever for lever in health.levers if lever.kind in TAKEN]
+
+
+def change(lever: Lever) -> tuple[date | None, tuple[str, ...]]:
+    """The new due date, and the items to cut."""
+    to, count = lever.values.get("to"), lever.values.get("count", 0)
+    assert isinstance(count, int)
+    assert len(lever.items) >= count
+    return to if isinstance(to, date) else None, lever.items[:count]
+
+
+def take(world: ReplanWorld, lever: Lever) -> None:
+    """Change the plan in the tracker."""
+    due, items = change(lever)
+    if items:
+        world.cut("app", items)
+    if due is not None:
+        world.move("app", due)
+
+
+def replans(world: ReplanWorld) -> Iterator[Figures]:
+    """Take up to three levers, one after the other, and yield the figures of each."""
+    only_moves = world.draw.random() < 0.4
+    for _ in range(IN_A_ROW):
+        levers = offered(world.health())
+        kinds = [lever for lever in levers if not only_moves or lever.kind is LeverKind.MOVE]
+        if not kinds:
+            return
+        lever = world.draw.choice(kinds)
+        assert lever.probability is not None
+        asked = world.ask(world.written("app"), *change(lever)).probability
+        take(world, lever)
+        at_once = world.health().probability
+        world.pass_days(1)
+        next_day = world.health()
+        left = 0 if next_day.due is None else (next_day.due - next_day.at.date()).days
+        yield Figures(lever.kind, lever.probability, asked, at_once, next_day.probability, left)
+        world.pass_days(world.draw.uniform(0, 10))
+
+
+@pytest.mark.proof
+@TIMEOUT
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_lever_says_what_the_next_forecast_says(part: int, record_property: Record) -> None:
+    seed = part * 1_000_000
+    found: list[Figures] = []
+    while len(found) < REPLANS // PARTS:
+        for figures in replans(ReplanWorld(seed)):
+            assert figures.asked == pytest.approx(figures.said, abs=SAME), (seed, figures)
+            assert figures.at_once == pytest.approx(figures.said, abs=SAME), (seed, figures)
+            found.append(figures)
+        seed += 1
+    early = [figures for figures in found if figures.left >= LAST_DAYS]
+    near = [figures for figures in early if abs((figures.next_day or 0.0) - figures.said) <= NEAR]
+    record_property("re-plans", len(found))
+    record_property("of them with two weeks left", len(early))
+    record_property("of these within 5 points the next day", len(near))
+    assert len(near) >= 0.95 * len(early)
