@@ -246,7 +246,7 @@ def _without_numbers(basis: Basis) -> Basis:
 
 
 def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None) -> Dates:
-    if band in BANDS or band is Status.OVERDUE:
+    if band in BANDS or (band is Status.OVERDUE and forecast.open > 0):
         return forecast.dates
     return undated.dates if undated is not None and band is Status.NO_DUE_DATE else Dates()
 

@@ -105,12 +105,13 @@ def _scope_of(
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
     """Return the day on which the last item was closed; if items were not done, that on which the milestone ended."""
     closed = [membership.closed for membership in members if membership.closed is not None]
-    ended = milestone.closed_at
+    ended = milestone.closed_on(zone)
     is_unfinished = health.counts.unfinished > 0
     if is_unfinished and ended is None and health.due is not None:
         return health.due
-    moment = ended if (is_unfinished or not closed) and ended is not None else max(closed, default=health.since)
-    return moment.astimezone(zone).date()
+    if ended is not None and (is_unfinished or not closed):
+        return ended
+    return max(closed, default=health.since).astimezone(zone).date()
 
 
 def _closers(members: Sequence[Membership], issues: Mapping[str, Issue], events: Iterable[Event]) -> tuple[Person, ...]:

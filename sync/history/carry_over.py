@@ -16,6 +16,10 @@ the unfinished items on. Items that leave earlier are cut from the scope.
 | 1 day before the end, and comes back an hour later     | a member all the time                                |
 | and had joined after the end                           | cut: it was never part of what was planned           |
 
+A tracker keeps what was open when a sprint was completed in the list of that sprint, next to its new one. So a sprint
+that was completed is taken as of its completion: items that were open have left then, and later joins and reopenings
+are none of it.
+
 `with_carry_over` is the rule for objects, `carry_over` the rule for columns. Each gives the same rows the same state
 when it is applied again.
 """
@@ -32,6 +36,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.model.membership import Container, Membership
+from sync.model.tracker_data import MilestoneKind
 
 __all__ = ["NEAR", "Ending", "MembershipColumns", "Settled", "carry_over", "ending_of", "with_carry_over"]
 
@@ -77,6 +82,12 @@ def ending_of(container: Container) -> Ending | None:
     return Ending(end, _before(end, min(NEAR, planned // 4)), last_tenth)
 
 
+def _completed_at(container: Container) -> datetime | None:
+    """Return when a sprint was completed; None for other containers and where the moment is not known."""
+    is_known = container.kind == MilestoneKind.SPRINT and not container.is_end_estimated
+    return container.ended if is_known else None
+
+
 def _before(moment: datetime, time: timedelta) -> datetime:
     earliest = datetime.min.replace(tzinfo=moment.tzinfo)
     return moment - time if moment - earliest > time else earliest
@@ -101,15 +112,31 @@ def with_carry_over(containers: Iterable[Container], memberships: Iterable[Membe
     """
     by_id = {container.id: container for container in containers}
     endings = {container.id: ending_of(container) for container in by_id.values()}
-    rows = list(memberships)
+    completed = {container.id: _completed_at(container) for container in by_id.values()}
+    rows = [_at_completion(row, completed.get(row.container)) for row in memberships]
     near = [row for row in rows if _may_be_carried(row, endings.get(row.container))]
     items = {row.item for row in near}
     of_item: dict[str, list[Membership]] = defaultdict(list)
     for row in rows:
-        if row.item in items:
+        if row.item in items and (row.left is None or row.left > row.joined):
             of_item[row.item].append(row)
     carried = {id(row): settled for row in near if (settled := _carried(row, of_item[row.item], endings, by_id))}
     return [carried.get(id(row)) or _without_later_closure(row) for row in rows]
+
+
+def _at_completion(row: Membership, completed: datetime | None) -> Membership:
+    """Return the row as of the completion of its sprint; unchanged if it is no completed sprint."""
+
+    def is_later(moment: datetime | None) -> bool:
+        return moment is None or (completed is not None and moment > completed)
+
+    if completed is None or row.carried_over:
+        return row
+    if row.joined >= completed:
+        return replace(row, left=row.joined)
+    if is_later(row.left) and is_later(row.closed) and is_later(row.reopened):
+        return replace(row, left=completed, reopened=None)
+    return replace(row, reopened=None) if is_later(row.reopened) and row.reopened is not None else row
 
 
 def _may_be_carried(row: Membership, ending: Ending | None) -> bool:
@@ -180,6 +207,7 @@ class Settled(Struct, frozen=True):
 
     left: Ints
     closed: Ints
+    reopened: Ints
     removed: Bools
     carried_over: Bools
 
@@ -192,7 +220,7 @@ def carry_over(containers: Sequence[Container | None], columns: MembershipColumn
     endings = [None if container is None else ending_of(container) for container in containers]
     moments = [(None,) * 3 if ending is None else (ending.end, ending.near, ending.first) for ending in endings]
     end, near, first = np.array([[*map(_microseconds, row)] for row in moments], dtype=np.int64).reshape(-1, 3).T
-    c = columns
+    columns = c = _as_completed(containers, columns)
     rows = np.flatnonzero((c.left != NEVER) & ~c.carried_over)
     later = rows[(c.closed[rows] > c.left[rows]) & (c.closed[rows] != NEVER)]
     rows = rows[(c.closed[rows] >= c.left[rows]) & (c.reopened[rows] > c.left[rows])]
@@ -202,6 +230,25 @@ def carry_over(containers: Sequence[Container | None], columns: MembershipColumn
     is_carried = c.left[rows] >= near[c.container[rows]]
     is_carried[~is_carried] = _moves_on(rows[~is_carried], containers, columns)
     return _settled(rows[is_carried], later, end, columns)
+
+
+def _as_completed(containers: Sequence[Container | None], columns: MembershipColumns) -> MembershipColumns:
+    """Return the columns with each completed sprint as of its completion: `_at_completion` for columns."""
+    c = columns
+    by_code = np.array(
+        [NEVER if container is None else _microseconds(_completed_at(container)) for container in containers],
+        dtype=np.int64,
+    )
+    if (by_code == NEVER).all():
+        return columns
+    completed = by_code[c.container]
+    is_own = (completed != NEVER) & ~c.carried_over
+    is_late = is_own & (c.joined >= completed)
+    is_running = is_own & ~is_late
+    is_open = is_running & (c.left > completed) & (c.closed > completed) & (c.reopened > completed)
+    left = np.where(is_open, completed, np.where(is_late, c.joined, c.left))
+    reopened = np.where(is_running & (c.reopened > completed), NEVER, c.reopened)
+    return replace(columns, left=left, reopened=reopened)
 
 
 def _settled(rows: Ints, later: Ints, end: Ints, columns: MembershipColumns) -> Settled:
@@ -220,7 +267,7 @@ def _settled(rows: Ints, later: Ints, end: Ints, columns: MembershipColumns) -> 
         closed[rows], removed[rows] = np.where(counts, was_closed, NEVER), False
         left[rows] = np.where(returns == NEVER, left[rows], returns)
         carried_over[rows] = returns == NEVER
-    return Settled(left, closed, removed, carried_over)
+    return Settled(left, closed, c.reopened, removed, carried_over)
 
 
 def _returns(rows: Ints, columns: MembershipColumns) -> Ints:
@@ -266,10 +313,10 @@ def _moves_on(rows: Ints, containers: Sequence[Container | None], columns: Membe
 
 
 def _of_items(rows: Ints, columns: MembershipColumns) -> Ints:
-    """Return all rows of the items of ``rows``, in order."""
+    """Return all rows of the items of ``rows`` that last any time, in order."""
     is_wanted = np.zeros(int(columns.item.max()) + 1, dtype=np.bool_)
     is_wanted[columns.item[rows]] = True
-    return np.flatnonzero(is_wanted[columns.item])
+    return np.flatnonzero(is_wanted[columns.item] & (columns.left > columns.joined))
 
 
 def _microseconds(at: datetime | None) -> int:

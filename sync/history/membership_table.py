@@ -210,7 +210,7 @@ class MembershipTable:
                 self.carried_over,
             ),
         )
-        times = {**self._times, "left": settled.left, "closed": settled.closed}
+        times = {**self._times, "left": settled.left, "closed": settled.closed, "reopened": settled.reopened}
         return MembershipTable(
             self.containers, self.items, self.container, self.item, times, settled.removed, settled.carried_over
         )

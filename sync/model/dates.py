@@ -10,10 +10,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["end_of_day"]
+__all__ = ["day_ended", "end_of_day"]
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def day_ended(at: datetime) -> date:
+    """Return the day on which something ended, in the zone of ``at``. Midnight belongs to the day before.
+
+    A Jira version ends at the end of its release day, which is the first moment of the next one.
+    """
+    return (at - timedelta(microseconds=1) if at > _FIRST else at).date()
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

@@ -20,8 +20,11 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+from sync.model.dates import day_ended
 
 __all__ = [
     "RULE_ID_PREFIX",
@@ -175,6 +178,13 @@ class Milestone(Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     closed_at: datetime | None = None
+
+    def closed_on(self, zone: ZoneInfo) -> date | None:
+        """Return the day of its closing in ``zone``, for a Jira version its release day; None if not known."""
+        if self.closed_at is None:
+            return None
+        is_day = self.kind is MilestoneKind.VERSION
+        return day_ended(self.closed_at) if is_day else self.closed_at.astimezone(zone).date()
 
 
 class Issue(Struct, frozen=True, kw_only=True):

@@ -62,8 +62,9 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     health, zone = milestone.health, milestone.connection.zone
     today = health.at.astimezone(zone).date()
     until = today
-    if health.status.is_over and milestone.milestone.closed_at is not None:
-        until = min(until, milestone.milestone.closed_at.date())
+    closed_on = milestone.milestone.closed_on(zone)
+    if health.status.is_over and closed_on is not None:
+        until = min(until, closed_on)
     start = health.start
     if start is None or start >= until or not milestone.memberships:
         return None

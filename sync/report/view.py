@@ -234,8 +234,9 @@ def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     """Return scope and done on up to `POINTS` days from the start to today or the end."""
     zone = milestone.connection.zone
     start, until = milestone.health.start, now.astimezone(zone).date()
-    if milestone.health.status.is_over and milestone.milestone.closed_at is not None:
-        until = min(until, milestone.milestone.closed_at.astimezone(zone).date())
+    closed_on = milestone.milestone.closed_on(zone)
+    if milestone.health.status.is_over and closed_on is not None:
+        until = min(until, closed_on)
     if start is None or start >= until:
         return ()
     days = _days(start, until)

@@ -71,9 +71,9 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     """Return the burn-up over all members, each item counted once; None before the start and without items."""
     health = joint.health
     starts = [milestone.health.start for milestone in joint.members if milestone.health.start is not None]
-    ends = [milestone.milestone.closed_at for milestone in joint.members]
+    ends = [milestone.milestone.closed_on(milestone.connection.zone) for milestone in joint.members]
     until = health.at.date()
-    closed = [end.date() for end in ends if end is not None]
+    closed = [end for end in ends if end is not None]
     if health.status.is_over and len(closed) == len(ends):
         until = min(until, max(closed))
     if not starts or min(starts) >= until or not health.counts.total:

@@ -30,7 +30,7 @@ def boxes(draw: st.DrawFn) -> list[Container]:
     return [
         Container(
             id=name,
-            kind="k",
+            kind=draw(st.sampled_from(["milestone", "sprint"])),
             stream=draw(st.sampled_from("st")),
             start=draw(st.none() | MOMENTS),
             due=draw(st.none() | MOMENTS),
@@ -90,6 +90,7 @@ def test_carrying_over_again_changes_nothing(containers: list[Container], rows: 
 def series(draw: st.DrawFn) -> list[Container]:
     """Containers of one stream, none of which is closed before its due moment."""
     found = []
+    kind = draw(st.sampled_from(["milestone", "sprint"]))
     for key in "abc":
         start = draw(st.integers(0, END // 2))
         due = start + draw(st.integers(1, END))
@@ -97,7 +98,7 @@ def series(draw: st.DrawFn) -> list[Container]:
         found.append(
             Container(
                 id=box(key),
-                kind="k",
+                kind=kind,
                 stream="s",
                 start=moment(start),
                 due=moment(due),

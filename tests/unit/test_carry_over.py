@@ -140,6 +140,33 @@ def test_the_burn_up_keeps_what_is_carried_over_in_scope() -> None:
     assert [row[1:] for row in burnup(rows, [day(30).date(), day(39).date(), day(50).date()])] == [(2, 1)] * 3
 
 
+SPRINT = container("s1", 0, 14, kind="sprint", ended=14.5)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (stay("s1"), "carried"),  # Jira keeps it in the list of the completed sprint
+        (stay("s1", closed=20), "carried"),  # and it was closed in the next one
+        (stay("s1", closed=14.2), "done"),  # late, but in the sprint
+        (stay("s1", closed=10), "done"),
+        (stay("s1", left=13.9), "carried"),
+        (stay("s1", joined=15), "cut"),
+        (stay("s1", joined=14.2), "cut"),
+    ],
+)
+def test_a_completed_sprint_is_taken_as_of_its_completion(row: Membership, expected: str) -> None:
+    assert state([row], of=SPRINT) == expected
+
+
+def test_what_is_reopened_after_the_completion_of_a_sprint_was_done_in_it() -> None:
+    first = Membership(container="s1", item="item", joined=day(0), closed=day(10), reopened=day(20))
+    assert state([first, stay("s1", joined=20)], of=SPRINT) == "done"
+    late = Membership(container="s1", item="item", joined=day(0), closed=day(18), reopened=day(20))
+    assert state([late, stay("s1", joined=20)], of=SPRINT) == "carried"
+    assert state([stay("s1")], of=container("s1", 0, 14, kind="sprint")) == "open"  # it was not completed
+
+
 @pytest.mark.parametrize("hours", [-48, -8, -2, 0, 2, 26, 48])
 def test_seven_of_twelve_moved_on_are_a_miss_at_any_hour(hours: int) -> None:
     """The sprint had 12 items, 5 of them done."""
