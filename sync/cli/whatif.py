@@ -16,7 +16,7 @@ from sync.cli.session import open_engine
 from sync.markup.document import SIGNS, clean
 from sync.model.health import Health, Status
 from sync.report.leftover import leftover_range, usual_odds, usual_sentence
-from sync.report.phrases import STATUS, day, percent, promise_sentences
+from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
 
 __all__ = ["whatif"]
 
@@ -92,6 +92,7 @@ def _row(health: Health) -> dict[str, Any]:
         "p50": health.dates.p50,
         "p85": health.dates.p85,
         "p95": health.dates.p95,
+        "horizon": health.dates.horizon,
         "promise": health.promise,
         "leftover": health.leftover,
         "usual": health.usual,
@@ -140,18 +141,19 @@ _NAMES = ("status", "likely in time", "due", "most likely", "85 % certain", "ope
 
 
 def _cells(health: Health) -> tuple[str, ...]:
-    dates = (health.due, health.dates.p50, health.dates.p85)
+    dates = health.dates
     return (
         f"{SIGNS[health.status]} {STATUS[health.status]}",
         "" if health.probability is None else percent(health.probability),
-        *("none" if date is None else day(date) for date in dates),
+        "none" if health.due is None else day(health.due),
+        *(date_or_end(on, dates.horizon) or "none" for on in (dates.p50, dates.p85)),
         str(health.counts.open),
     )
 
 
 def _promised(health: Health) -> str:
     on = None if health.promise is None else health.promise.p70
-    return "none" if on is None else day(on)
+    return date_or_end(on, health.dates.horizon if health.promise else None) or "none"
 
 
 def _left(health: Health) -> str:

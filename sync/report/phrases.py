@@ -22,6 +22,7 @@ __all__ = [
     "capital",
     "count_of",
     "date_of",
+    "date_or_end",
     "day",
     "fact_sentence",
     "figure",
@@ -125,6 +126,13 @@ def sureness(health: Health) -> str:
     """Return the confidence and its basis: "medium, based on 6 earlier milestones"."""
     grade = health.confidence or Confidence.LOW
     return f"{grade.value}, based on {plural(health.basis.stream_finished, 'earlier milestone')}"
+
+
+def date_or_end(value: date | None, horizon: date | None) -> str:
+    """Return a forecast date in a table: 12 Dec 2026; "not by 20 May 2027" where the forecast ends before it."""
+    if value is not None:
+        return day(value)
+    return f"not by {day(horizon)}" if horizon else ""
 
 
 def promise_sentences(health: Health) -> tuple[str, str] | None:
