@@ -13,7 +13,6 @@ from typing import Literal
 
 from sync.digest.changes import ChangeEntry, ChangeKind
 from sync.digest.language import Language
-from sync.model.dates import day_ended
 from sync.model.health import Health, Lever, Reason, Status
 from sync.report.levers import lever_clause
 from sync.report.reasons import reason_clause
@@ -95,7 +94,7 @@ class Speaker:
     def _ended(self, entry: ChangeEntry) -> Iterator[str]:
         say, health, ended = self.language.say, entry.state.health, entry.state.ended
         if ended is not None and health.due is not None:
-            late = (day_ended(ended) - health.due).days
+            late = (ended.date() - health.due).days
             span = self.language.days(abs(late)) if self._numbers else self.language.span(abs(late))
             if late > 0:
                 yield say("It ended {span} after its date.", span=span)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
 from msgspec.structs import replace
 
-from sync.assess.milestone import AssessmentRules
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
@@ -23,6 +23,7 @@ from sync.digest.phrases import Speaker
 from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import UnknownCause
+from sync.model.tracker_data import MilestoneKind
 from sync.store.digests import LastDigest
 from sync.store.store import Store
 from sync.store.tables import Delivery
@@ -86,6 +87,16 @@ class PortfolioSource:
         )
 
 
+def _ended(milestone: AssessedMilestone) -> datetime | None:
+    """Return when a milestone was closed (UTC), for a Jira version a moment of its release day; None while it runs."""
+    closed_at = milestone.milestone.closed_at
+    if milestone.is_running:
+        return None
+    if closed_at is not None and milestone.milestone.kind is MilestoneKind.VERSION:
+        return closed_at - timedelta(microseconds=1)
+    return closed_at or milestone.milestone.updated_at or milestone.health.at
+
+
 def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[MilestoneState]:
     """Yield the milestones of an audience, and the joint milestones of which it may read every member."""
     for milestone in portfolio.milestones:
@@ -96,9 +107,7 @@ def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[Miles
                 health=milestone.health,
                 project=milestone.project.key,
                 url=milestone.milestone.url,
-                ended=None
-                if milestone.is_running
-                else milestone.milestone.closed_at or milestone.milestone.updated_at or milestone.health.at,
+                ended=_ended(milestone),
             )
     for joint in portfolio.joints:
         if audience.is_shown(joint.written) and not joint.missing:
