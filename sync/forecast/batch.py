@@ -323,10 +323,10 @@ class ForecastBatch:
         for x in range(1, len(TIMES)):
             until = np.where(self.has_dates, self.start + self.length * TIMES[x] - self.at, 0.0)
             curve[:, x] = self.experience.bound(curve[:, x], need, until)
-        curve[:, 0] = self.probability(now_open, total)
-        # before the due date has passed, no later time may be below the published probability
-        curve = np.where(self.phase[:, None] < TIMES, np.maximum.accumulate(curve, axis=1), 0.0)
-        curve = np.maximum.accumulate(curve, axis=1)
+        is_ahead = self.phase[:, None] < TIMES
+        curve = np.where(is_ahead, curve, 0.0)
+        curve[:, 0] = self.probability(now_open, total)  # no later time is below it, also after the due date
+        curve = np.where(is_ahead, np.maximum.accumulate(curve, axis=1), 0.0)
         return np.where(self.has_dates[:, None], curve, np.nan)
 
     @cached_property

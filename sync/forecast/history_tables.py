@@ -70,8 +70,8 @@ class HistoryTables:
 
     Tables over containers (n) and `GRID` (g): ``joined_by[n, g]`` open times begun by then (after the due date: by the
     due date), ``gone_by[n, g]`` open times begun by the due date that ended by then, ``open_at[n, g]`` their
-    difference, ``scope_at[n, g]`` open items and those finished by then and still in scope. ``finished_by[n, x]``: at
-    each of `TIMES`, no more items are left over than the tolerance allows.
+    difference, ``scope_at[n, g]`` these and the items that were finished by then and are still in scope.
+    ``finished_by[n, x]``: at each of `TIMES`, no more items are left over than the tolerance allows.
 
     Columns over containers: ``start`` (days since 1970 UTC) is the container's start, or else when its first item
     joined. ``length`` is the planned time in days. ``has_dates``: start and due date make sense. ``is_usable``: has
@@ -129,7 +129,7 @@ class HistoryTables:
         was_open = ledger.open_until[row] > ledger.joined[row]
         was_planned = was_open & (joined <= 1.0)
         finished = np.maximum(ledger.closed, ledger.joined)
-        was_done = np.isfinite(finished[row]) & (finished[row] < ledger.left[row])
+        was_done = np.isfinite(finished[row]) & (finished[row] < ledger.left[row]) & (joined <= 1.0)
         self.joined_by = _table(container[was_planned], joined[was_planned], n)
         self.gone_by = _table(container[was_planned], ended[was_planned], n)
         self.open_at: Ints = self.joined_by - self.gone_by

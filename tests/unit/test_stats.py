@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sync.forecast.stats import beta_prime_quantile, expit, log_gamma, logit, normal_score, quantiles
+from sync.forecast.stats import beta_prime_quantile, expit, log_gamma, logit, normal_score, normal_share, quantiles
 
 CHANCES = np.concatenate([np.linspace(0.0, 1.0, 1001), 10.0 ** np.arange(-300, 0), 1 - 10.0 ** np.arange(-15, 0)])
 ODDS = np.concatenate([np.linspace(-40.0, 40.0, 1001), [-np.inf, -1e4, -700.0, 0.0, 700.0, 1e4, np.inf]])
@@ -50,3 +50,9 @@ def test_the_beta_prime_is_scipys(q: float) -> None:
 
 def test_a_beta_prime_of_nothing_is_nothing() -> None:
     assert beta_prime_quantile(0.5, np.zeros(0), np.zeros(0)).shape == (0,)
+
+
+def test_the_normal_distribution_is_scipys() -> None:
+    x = np.concatenate([np.linspace(-9.0, 9.0, 100_001), [-np.inf, -1e300, 0.0, 1e300, np.inf]])
+    assert normal_share(x) == pytest.approx(special.ndtr(x), rel=0, abs=1e-10)
+    assert (np.diff(normal_share(x[:-5])) >= 0).all()
