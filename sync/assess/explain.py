@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from sync.assess.milestone import AssessedMilestone
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
+from sync.model.health import Health
 from sync.store.store import Store
 
-__all__ = ["explain_milestone"]
+__all__ = ["Explanation", "explain_milestone", "milestone_numbers"]
 
 
-def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Explanation:
+    """The numbers behind the ``health`` of a milestone, as JSON-able data. ``title``: the tracker's; foreign text."""
+
+    title: str
+    health: Health
+    numbers: Mapping[str, Any]
+    is_joint: bool = False
+
+
+def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explanation | None:
     """Return the numbers behind a milestone or a joint milestone, by its written id; None when there is none.
 
-    A finished milestone also has its closing record, under ``closing``.
+    A finished milestone also has its closing record, under ``closing``. Each earlier milestone has its written id,
+    under ``name``.
     """
-    if written.startswith("joint:"):
-        joints = build_portfolio(snapshot).joints
-        return next((joint.explain() for joint in joints if joint.written == written), None)
-    numbers = snapshot.explain(written)
-    if numbers is None:
-        return None
-    for record in store.records([numbers["container"]["id"]]).values():
-        numbers["closing"] = msgspec.to_builtins(record)
-    return numbers
+    portfolio = build_portfolio(snapshot)
+    for joint in portfolio.joints:
+        if joint.written == written:
+            return Explanation(joint.joint.name, joint.health, joint.explain(), is_joint=True)
+    for milestone in portfolio.milestones:
+        if milestone.written == written:
+            numbers = milestone_numbers(snapshot, milestone)
+            _name_history(snapshot, numbers)
+            for record in store.records([milestone.uid]).values():
+                numbers["closing"] = msgspec.to_builtins(record)
+            return Explanation(milestone.milestone.title, milestone.health, numbers)
+    return None
+
+
+def milestone_numbers(snapshot: Snapshot, milestone: AssessedMilestone) -> dict[str, Any]:
+    """Return every number behind a milestone; where other milestones moved its health, ``health_alone`` as well."""
+    numbers = snapshot.explain(milestone.written) or {}
+    health = msgspec.to_builtins(milestone.health)
+    if numbers.get("health") == health:
+        return numbers
+    return {**numbers, "health": health, "health_alone": numbers.get("health")}
+
+
+def _name_history(snapshot: Snapshot, numbers: dict[str, Any]) -> None:
+    names = {uid: own.written(milestone) for own in snapshot.rows for uid, milestone in own.milestones.items()}
+    for row in numbers["history"]["milestones"]:
+        row["name"] = names.get(row["container"], "")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from sync.assess.explain import explain_milestone
-from sync.cli import output
+from sync.cli.explanation import explanation_tree, explanation_view
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
 
@@ -16,16 +16,28 @@ __all__ = ["explain"]
 
 Milestone = Annotated[str, typer.Argument(help="gh:acme/app#12, gl:acme/api%2.0 or jira:PAY/2.0")]
 
+Every = Annotated[bool, typer.Option("--all", help="Show every number, as a tree.")]
+
 
 def explain(
-    milestone: Milestone, config: Config = DEFAULT, as_of: AsOf = "", as_json: Json = False, verbose: Verbose = False
+    milestone: Milestone,
+    config: Config = DEFAULT,
+    as_of: AsOf = "",
+    every: Every = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Show every number behind a milestone's health, with the items and the history used for it."""
+    """Show how a milestone's health comes about: votes, earlier milestones, bound, dates, reasons and levers.
+
+    With --all or --json, every number, with the items and the history used.
+    """
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         explanation = explain_milestone(engine.snapshot(parse_as_of(as_of)), engine.store, milestone)
         if explanation is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:
-            print_json(explanation)
+            print_json(explanation.numbers)
+        elif every or explanation.is_joint:
+            Console().print(explanation_tree(milestone, explanation))
         else:
-            Console().print(output.explanation_tree(milestone, explanation))
+            Console().print(explanation_view(milestone, explanation))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
-from rich.tree import Tree
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
+from sync.cli.indented import Indented
 from sync.cli.options import failure_rows, print_json
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from sync.engine.engine import Engine
 
 __all__ = [
+    "STATUS_STYLE",
     "error_rows",
-    "explanation_tree",
     "history_sentence",
     "last_read_lines",
     "milestone_rows",
@@ -50,7 +49,7 @@ __all__ = [
     "written_rows",
 ]
 
-_STYLE = {
+STATUS_STYLE = {
     Status.ON_TRACK: ("●", "green"),
     Status.AT_RISK: ("▲", "yellow"),
     Status.OFF_TRACK: ("■", "red"),
@@ -155,24 +154,11 @@ def milestone_table(
     lines: list[RenderableType] = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
     for milestone, row in zip(visible, cells[1:], strict=True):
         status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        lines.append(Text.assemble((status, _STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
-        lines += [_Indented(Text(words, style="dim"), 4) for words in _notes(milestone, lint=lint)]
+        lines.append(Text.assemble((status, STATUS_STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
+        lines += [Indented(Text(words, style="dim"), 4) for words in _notes(milestone, lint=lint)]
     hidden = len(assessed) + len(joints) - len(visible)
     note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
     return Group(*lines, note) if visible else Group("No milestone runs here.", note)
-
-
-@dataclass(frozen=True)
-class _Indented:
-    """Text with an indent, which the lines that it wraps to have, too."""
-
-    text: Text
-    by: int
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self.text.wrap(console, max(options.max_width - self.by, 1)):
-            line.rstrip()
-            yield Text.assemble(" " * self.by, line)
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
@@ -192,7 +178,7 @@ def _cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, 
     title = milestone.written if isinstance(milestone, AssessedJointMilestone) else milestone.milestone.title
     title = "" if title in milestone.written else f" ({title})"
     return (
-        f"{_STYLE[health.status][0]} {phrases.STATUS[health.status]}",
+        f"{STATUS_STYLE[health.status][0]} {phrases.STATUS[health.status]}",
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
         phrases.date_or_end(health.dates.p85, health.dates.horizon),
@@ -325,34 +311,6 @@ def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
             parts.append(f"{score.other_methods} forecasts by another method, not scored")
         lines.append(Text.assemble((f"{name}: ", "bold"), "; ".join(parts)))
     return Group(*lines)
-
-
-def explanation_tree(milestone: str, explanation: Mapping[str, Any]) -> RenderableType:
-    """The numbers behind a milestone's health, as a tree. ``explanation`` is the JSON document."""
-    tree = Tree(Text(milestone, style="bold"))
-    _add_branches(tree, explanation)
-    return tree
-
-
-def _add_branches(tree: Tree, value: Any) -> None:
-    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for name, inner in pairs:
-        if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _is_flat(inner)):
-            _add_branches(tree.add(Text(str(name), style="bold")), inner)
-        else:
-            text = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
-            tree.add(Text.assemble((f"{name}: ", "bold"), text))
-
-
-def _figure(value: Any) -> str:
-    """One value with four digits; `--json` has every digit. An empty value becomes a dash."""
-    if value is None or value == "":
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _is_flat(values: Sequence[Any]) -> bool:
-    return all(not isinstance(value, Mapping | list | tuple) for value in values)
 
 
 def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:

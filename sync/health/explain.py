@@ -6,6 +6,7 @@ gives equal data in equal order.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -129,14 +130,52 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
             "hit_rate_of_members": float(batch.at_phase(votes.hit_rate)[0]),
         },
         "closures": {"p": forecast.closures, "weight": rules.weight_closures},
-        "experience": {"needed": need, "most_closed": most, "windows": windows, "days": days},
+        "experience": {
+            "needed": need,
+            "most_closed": most,
+            "windows": windows,
+            "days": days,
+            "factor": _bound_factor(batch, need, days),
+        },
+        "clock": _clock(batch),
         "leftover": None if forecast.leftover is None else msgspec.to_builtins(forecast.leftover),
         "usual": None if forecast.usual is None else msgspec.to_builtins(forecast.usual),
         "working_days_ahead": float(batch.days_to_due[0]),
         "curve": [
-            {"planned_times": x, "until": _moment_text(float(batch.start[0] + x * batch.length[0])), "p": p}
+            {
+                "planned_times": x,
+                "until": _moment_text(until := float(batch.start[0] + x * batch.length[0])),
+                "day": _day_text(_curve_day(batch, x, until)),
+                "p": p,
+            }
             for x, p in zip(forecast.times, forecast.cdf, strict=True)
         ],
+    }
+
+
+def _curve_day(batch: ForecastBatch, planned_times: float, until: float) -> date | None:
+    """Return the due day, or the last working day by ``until``; None for a time that has passed."""
+    if planned_times == 1.0:
+        return batch.calendar.day_of(until)
+    return batch.calendar.horizon_day(until, float(batch.at[0]))
+
+
+def _bound_factor(batch: ForecastBatch, need: int, days: float) -> float | None:
+    """Return the factor by which experience lowers the probability; 1: it does not. None after the due date."""
+    if days <= 0:
+        return None
+    return float(batch.experience.bound(np.ones(1), np.array([float(need)]), np.array([days]))[0])
+
+
+def _clock(batch: ForecastBatch) -> dict[str, Any] | None:
+    """Return the plan before the due date was moved, and the weight of the new date's pace; None without a move."""
+    clocks = batch.clocks
+    if not batch.due[0] > clocks.plan_due[0]:
+        return None
+    return {
+        "plan_due": _day_text(batch.calendar.day_of(float(clocks.plan_due[0]))),
+        "moved_at": _moment_text(float(clocks.moved_at[0])),
+        "weight_of_new_date": float(clocks.share_gone(batch.due, batch.at)[0]),
     }
 
 
@@ -157,6 +196,7 @@ def _history(batch: ForecastBatch) -> dict[str, Any]:
             {
                 "container": tables.ledger.containers[j].id,
                 "due": _moment_text(float(tables.ledger.due[j])),
+                "due_day": _day_text(batch.calendar.day_of(float(tables.ledger.due[j]))),
                 "of_stream": bool(members.is_own[place]),
                 "weight": float(members.weight[0, place]),
                 "open_then": open_then,
@@ -203,6 +243,10 @@ def _moment_text(value: float) -> str | None:
         return _iso(moment(value))
     except OverflowError:
         return None
+
+
+def _day_text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _iso(value: Any) -> str:

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-import msgspec
-
+from sync.assess.explain import milestone_numbers
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
@@ -209,7 +207,7 @@ def _pages(
                 assessments=assessments.get(milestone.uid, ()),
                 status_issue=_readable_issue(milestone, observed.get(milestone.uid, (None, None))[0], audience),
                 what_if=tables.get(milestone.uid),
-                explained=_explained(reading, milestone),
+                explained=milestone_numbers(reading, milestone),
                 score=reading.scores.get(milestone.stream),
                 reliability=reliability.get(milestone.stream),
                 before=tuple(before.get(milestone.uid, ())),
@@ -240,15 +238,6 @@ def _dependency_rows(
         before[dependency.after].append(DependencyRow(known[dependency.before], dependency.issues))
         after[dependency.before].append(DependencyRow(known[dependency.after], dependency.issues))
     return before, after
-
-
-def _explained(reading: Snapshot, milestone: AssessedMilestone) -> Mapping[str, Any]:
-    """Return every number behind the milestone; where other milestones moved its health, its own health as well."""
-    found = reading.explain(milestone.written) or {}
-    health = msgspec.to_builtins(milestone.health)
-    if found.get("health") == health:
-        return found
-    return {**found, "health": health, "health_alone": found.get("health")}
 
 
 def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
