@@ -293,8 +293,14 @@ class ForecastBatch:
         share, arrivals = (
             self.at_phase(column.swapaxes(1, 2)) for column in (self.votes.share, self.votes.arrivals(now_open, total))
         )
-        weight = self.members.weight
-        return LeftoverMixture(np.rint(now_open[:, None] + arrivals), share, weight, self.rules.leftover_items)
+        items, until = np.rint(now_open[:, None] + arrivals), np.where(self.has_dates, self.due - self.at, 0.0)
+        factor, weight = self.experience.factor(now_open, until)[:, None], self.members.weight
+        certain = np.zeros_like(items)
+        if (factor < 1.0).any():  # each member twice: as it was, and with hardly more closures than ever
+            certain = np.concatenate([certain, self.experience.least_left(items, until, factor)], axis=1)
+            items, share = (np.concatenate([column, column], axis=1) for column in (items, share))
+            weight = np.concatenate([factor * weight, (1.0 - factor) * weight], axis=1)
+        return LeftoverMixture(items, certain, share, weight, self.rules.leftover_items)
 
     @cached_property
     def usual_shares(self) -> UsualShares:

@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 
 _LEAST_DAYS = 1.0 / 24.0
 _HALF_RECORD = 10.0
+_SPARE = 2.0
+"""Closures above the most ever made that are within experience."""
+_STRETCH = 1.5
+"""Multiple of the most closures ever made above which no milestone of the histories measured came."""
 _FLOOR = 0.04
 """Probability below which experience lowers nothing."""
 
@@ -36,17 +40,33 @@ class Experience:
 
     def bound(self, p: Floats, need: Floats, days: Floats) -> Floats:
         """Return the probabilities ``p[t]`` of closing ``need[t]`` items within ``days[t]``, bounded by experience."""
-        factor = np.ones(len(p))
-        for k in np.flatnonzero((need > 2) & (p > _FLOOR)).tolist():
-            factor[k] = self._factor(k, float(need[k]), max(float(days[k]), _LEAST_DAYS))
+        factor = self.factor(np.where(p > _FLOOR, need, 0.0), days)
         return np.maximum(p * factor, np.minimum(p, _FLOOR))
 
+    def factor(self, need: Floats, days: Floats) -> Floats:
+        """Return the factor of a probability of closing ``need[t]`` items within ``days[t]``: 1 within experience."""
+        factor = np.ones(len(need))
+        for k in np.flatnonzero(need > _SPARE).tolist():
+            factor[k] = self._factor(k, float(need[k]), max(float(days[k]), _LEAST_DAYS))
+        return factor
+
+    def least_left(self, items: Floats, days: Floats, factor: Floats) -> Floats:
+        """Return how many of ``items[t, j]`` are left over if hardly more are closed than ever in ``days[t]``.
+
+        0 where ``factor[t, 0]`` is 1.
+        """
+        least = np.zeros_like(items)
+        for k in np.flatnonzero(factor[:, 0] < 1.0).tolist():
+            most, _ = self.most_closed(k, max(float(days[k]), _LEAST_DAYS))
+            least[k] = np.maximum(items[k] - np.ceil(_STRETCH * most) - _SPARE, 0.0)
+        return least
+
     def _factor(self, k: int, need: float, days: float) -> float:
-        enough = int(np.ceil(need)) - 2
+        enough = int(np.ceil(need - _SPARE))
         if any(_is_reached(closed, enough, days) for closed, _ in self._record(k)):
             return 1.0
         most, windows = self.most_closed(k, days)
-        return float(min((most + 2.0) / need, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD)))
+        return float(min((most + _SPARE) / need, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD)))
 
     def most_closed(self, k: int, days: float) -> tuple[int, int]:
         """Return X and m of the k-th container: most items closed in any window of ``days``, and such windows."""

@@ -1,7 +1,8 @@
 """Leftover: how many items will be open at the due date, and whether that is no more than is usual in the series.
 
 The number left over is a mixture of the members' beta-binomials, with their weights. It says something also where a
-series never finishes in full, so that the probability of being done is always low.
+series never finishes in full, so that the probability of being done is always low. Work beyond all experience is bound
+as in the probability: with the part that experience takes from it, hardly more can be closed than was ever closed.
 """
 
 from __future__ import annotations
@@ -64,12 +65,14 @@ def usual_shares_left(tables: HistoryTables, members: Members) -> UsualShares:
 class LeftoverMixture:
     """Distribution of the number of items left over at the due date, for a batch of containers (t) by members (j).
 
-    ``items[t, j]``: open items with those that will join. ``gone[t, j]``: the member's share of items gone, as known
-    from ``scale`` items. ``weight[t, j]``: 0 where there is no member. Containers without members have no distribution.
+    ``items[t, j]``: open items with those that will join, of which ``certain[t, j]`` are surely left over.
+    ``share[t, j]``: the member's share of items gone, as known from ``scale`` items. ``weight[t, j]``: 0 where there is
+    no member. Containers without members have no distribution.
     """
 
-    def __init__(self, items: Floats, share: Floats, weight: Floats, scale: float) -> None:
-        self.items, self.scale, self._gone = items, scale, scale * share
+    def __init__(self, items: Floats, certain: Floats, share: Floats, weight: Floats, scale: float) -> None:
+        self.items, self.certain, self.scale = items, certain, scale
+        self._open, self._gone = items - certain, scale * share
         total = weight.sum(axis=1)
         self.weight: Floats = weight
         self.has_members: NDArray[np.bool_] = total > 0
@@ -78,38 +81,39 @@ class LeftoverMixture:
 
     def probability(self, left: Floats) -> Floats:
         """Return P(at most ``left[t, j]`` are left over), the weighted mean with one hit and one miss added."""
-        p = beta_binomial(self.items, np.minimum(left, self.items), self._gone, self.scale)
+        more = left - self.certain
+        p = beta_binomial(self._open, np.clip(more, 0.0, self._open), self._gone, self.scale) * (more >= 0)
         vote: Floats = ((self.weight * p).sum(axis=1) + 1.0) / (self.weight.sum(axis=1) + 2.0)
         return vote
 
     def quantiles(self) -> Floats:
         """Return the numbers left over at `LEVELS`: float64[t, 3], NaN without members."""
         unit = np.maximum(np.ceil(self.items.max(axis=1, initial=0.0) / _LARGEST), 1.0)
-        size = np.rint(self.items / unit[:, None])
+        size, certain = np.rint(self._open / unit[:, None]), np.rint(self.certain / unit[:, None])
         result = np.full((len(size), len(LEVELS)), np.nan)
         active = np.flatnonzero(self.has_members)
-        step = self._none_left(size)
-        reached = np.zeros(len(size))
+        step, reached = self._none_left(size), np.zeros(len(size))
         k = 0
         while len(active):
-            reached[active] += (self._part[active] * step[active]).sum(axis=1)
+            more, gone = k - certain[active], self._gone[active]
+            reached[active] += (self._part[active] * step[active] * (more >= 0)).sum(axis=1)
             for place, level in enumerate(LEVELS):
                 newly = active[(reached[active] >= level - 1e-9) & np.isnan(result[active, place])]
                 result[newly, place] = k * unit[newly]
+            step[active] = self._next(step[active], size[active], gone, more)
             active = active[np.isnan(result[active, -1])]
-            step[active] = self._next(step[active], size[active], self._gone[active], k)
             k += 1
         return result
 
     def cumulative(self, t: int) -> Floats:
         """Return P(at most k are left over) of container ``t`` for each k from 0 to all its items: float64[k]."""
         own = slice(t, t + 1)
-        size, gone = self.items[own], self._gone[own]
-        step = self._none_left(self.items)[own]
+        step = self._none_left(self._open)[own]
         shares = []
-        for k in range(int(size.max(initial=0.0)) + 1):
-            shares.append(float((self._part[own] * step).sum()))
-            step = self._next(step, size, gone, k)
+        for k in range(int(self.items[own].max(initial=0.0)) + 1):
+            more = k - self.certain[own]
+            shares.append(float((self._part[own] * step * (more >= 0)).sum()))
+            step = self._next(step, self._open[own], self._gone[own], more)
         cumulative: Floats = np.minimum(np.cumsum(shares), 1.0)
         return cumulative
 
@@ -118,9 +122,9 @@ class LeftoverMixture:
         none: Floats = np.exp(log_gamma(gone + size) - log_gamma(gone) + log_gamma(scale) - log_gamma(scale + size))
         return none
 
-    def _next(self, step: Floats, size: Floats, gone: Floats, k: int) -> Floats:
-        """Return P(k + 1 left over) from ``step`` = P(k left over)."""
-        more = np.maximum(size - k, 0.0)
+    def _next(self, step: Floats, size: Floats, gone: Floats, k: Floats) -> Floats:
+        """Return P(k + 1 left over) from ``step`` = P(k left over); before k = 0 the step stays."""
+        rest = np.maximum(size - k, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            following = step * more / (k + 1) * (k + self.scale - gone) / (more - 1 + gone)
-        return np.where(more > 0, following, 0.0)
+            following = step * rest / (k + 1) * (k + self.scale - gone) / (rest - 1 + gone)
+        return np.where(k < 0, step, np.where(rest > 0, following, 0.0))

@@ -134,6 +134,8 @@ def test_work_beyond_all_experience_is_not_likely() -> None:
         found = made(ledger([*history, (container("now", 168, 196), [(168, None)] * count)]), "now", 176)
         assert found.p is not None
         assert found.p <= most
+        assert found.leftover is not None
+        assert found.leftover.usually >= count - 1.5 * 20 - 2  # 20 is the most ever closed in as many days
     usual = made(ledger([*history, (container("now", 168, 196), [(168, None)] * 18)]), "now", 169)
     assert usual.p is not None
     assert usual.p > 0.6
