@@ -26,7 +26,7 @@ from sync.store.store import Store
 __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "4"
+_VERSION = "5"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""
@@ -58,17 +58,25 @@ class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MembershipHistory(msgspec.Struct, frozen=True):
-    """Memberships of one connection (names are uids), and its changes of estimates: (issue uid, time), as they came."""
+    """Memberships of one connection, and its changes of estimates: (issue uid, time), as they came.
+
+    ``recorded``: the milestones into which the tracker recorded that an item joined. Names are uids.
+    """
 
     memberships: MembershipTable
     estimated: list[tuple[str, datetime]]
+    recorded: frozenset[str] = frozenset()
 
 
 class _CacheBody(msgspec.Struct, array_like=True):
-    """Memberships of one project, by native ids, as they are stored."""
+    """Memberships of one project, by native ids, as they are stored.
+
+    ``recorded``: milestone -> time of the first recorded join, for trackers that record the id of the milestone.
+    """
 
     memberships: bytes
     estimated: list[tuple[str, datetime]]
+    recorded: dict[str, datetime]
 
 
 def load_memberships(
@@ -80,6 +88,7 @@ def load_memberships(
     titles: history.Titles | None = None
     tables = list[MembershipTable]()
     estimated: list[tuple[str, datetime]] = []
+    recorded: set[str] = set()
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
         entries = store.cache_entries(source, key, batch) if editions else {}
@@ -93,12 +102,13 @@ def load_memberships(
             cached = msgspec.msgpack.decode(entry.body, type=_CacheBody)
             batch_tables.append(MembershipTable.decode(cached.memberships).without_items(rules.status_issues).as_of(at))
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
+            recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
                 store.save_cache_entries(source, key, new_entries)
         tables.append(_concat(batch_tables))
     memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
-    return MembershipHistory(memberships, estimated)
+    return MembershipHistory(memberships, estimated, frozenset(recorded))
 
 
 def _concat(tables: Sequence[MembershipTable]) -> MembershipTable:
@@ -112,14 +122,17 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
     issues = {uid(source, "issue", issue.id): issue for issue in rows}
     issues |= undo_own_touches(issues, rules.own_labels, source)
     estimated: list[tuple[str, datetime]] = []
+    recorded: dict[str, datetime] = {}
 
-    def collect_estimates(events: Iterable[Event]) -> Iterator[Event]:
+    def collect(events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
             if event.kind is EventKind.ESTIMATED:
                 estimated.append((event.issue, event.at))
+            elif event.kind is EventKind.JOINED and event.milestone and uid(source, "issue", event.issue) in issues:
+                recorded[event.milestone] = min(event.at, recorded.get(event.milestone, event.at))
             yield event
 
-    events = collect_estimates(store.events(source, projects=[project]))
+    events = collect(store.events(source, projects=[project]))
     memberships = history.memberships(issues.values(), events, titles, source=source, removed=rules.removed)
     milestone_prefix, item_prefix = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
 
@@ -128,4 +141,4 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
         return msgspec.structs.replace(membership, container=container, item=item), issues[membership.item].created_at
 
     table = MembershipTable.of(with_native_ids(membership) for membership in memberships)
-    return _CacheBody(table.encode(), estimated)
+    return _CacheBody(table.encode(), estimated, recorded)

@@ -32,6 +32,7 @@ class ConnectionRows:
     ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid; they are as
     in the tracker, without the carry-over.
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
+    ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
     """
 
     connection: Connection
@@ -43,6 +44,7 @@ class ConnectionRows:
     estimated: Mapping[str, datetime]
     issues: Mapping[str, Issue]
     known_plans: Mapping[str, KnownPlan] = field(default_factory=dict)
+    recorded_joins: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:
@@ -71,7 +73,7 @@ class ConnectionRows:
             self.milestones.values(),
             self.due_dates,
             self.projects,
-            self.memberships.first_joins(),
+            containers_.Joins(self.memberships.first_joins(), self.recorded_joins),
             source=self.source,
             zone=self.connection.zone,
             at=self.at,
@@ -194,6 +196,7 @@ def load_rows(
         estimated=dict(history.estimated),
         issues=issues,
         known_plans=known_plans,
+        recorded_joins=history.recorded,
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))
@@ -208,11 +211,11 @@ def _load_milestones(
     They are in the order of project and title, so that the ids of a tracker decide nothing.
     """
     source = connection.connector.base_url
+    stored = [milestone for _, milestone in store.milestones(source) if milestone.project in projects]
     milestones = {}
-    stored = (milestone for _, milestone in store.milestones(source))
-    for milestone in sorted(stored, key=lambda milestone: (milestone.project, milestone.title, milestone.id)):
-        project = projects.get(milestone.project)
-        if project is None or (milestone.created_at is not None and milestone.created_at > at):
+    for milestone in sorted(stored, key=lambda row: (projects[row.project].key, row.title, row.id)):
+        project = projects[milestone.project]
+        if milestone.created_at is not None and milestone.created_at > at:
             continue
         if milestone.kind is MilestoneKind.RULE or connection.admits(project.key, milestone.title):
             start = overrides_of(connection, project, milestone).start

@@ -24,11 +24,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sync.history.membership_table import FirstJoin
 from sync.model.dates import end_of_day
 from sync.model.membership import Container
 from sync.model.tracker_data import (
@@ -41,11 +41,21 @@ from sync.model.tracker_data import (
 )
 
 
+class Joins(NamedTuple):
+    """Joins of items into containers (ids): the time (UTC) of the ``first``, and where the tracker ``recorded`` any.
+
+    Without any record, every item counts as a member since its own creation.
+    """
+
+    first: Mapping[str, datetime]
+    recorded: Collection[str]
+
+
 def containers(
     milestones: Iterable[Milestone],
     due_dates: Mapping[str, Sequence[DueDate]],
     projects: Mapping[str, Project],
-    first_joins: Mapping[str, FirstJoin],
+    joins: Joins,
     *,
     source: str,
     zone: ZoneInfo,
@@ -53,7 +63,7 @@ def containers(
 ) -> list[Container]:
     """Return the milestones as containers, as of ``at`` (UTC), in the same order.
 
-    ``due_dates`` and ``projects`` are by native id, ``first_joins`` by container id. Days begin and end in ``zone``.
+    ``due_dates`` and ``projects`` are by native id. Days begin and end in ``zone``.
     An unknown start is None. A milestone by rule has the kind of the other milestones of its project.
     """
     all_milestones = list(milestones)
@@ -67,7 +77,7 @@ def containers(
         due, first_due = dues[milestone.id]
         key = uid(source, "milestone", milestone.id)
         project = projects[milestone.project].key if milestone.project in projects else milestone.project
-        start, agreed_at = _start(milestone, due, releases.get(milestone.project, ()), first_joins.get(key), zone)
+        start, agreed_at = _start(milestone, key, due, releases.get(milestone.project, ()), joins, zone)
         kind = milestone.kind
         if kind is MilestoneKind.RULE:
             kind = usual_kind.get(milestone.project, MilestoneKind.MILESTONE)
@@ -107,15 +117,19 @@ def _release_days(
 
 
 def _start(
-    m: Milestone, due: date | None, releases: Sequence[date], first_join: FirstJoin | None, zone: ZoneInfo
+    m: Milestone, key: str, due: date | None, releases: Sequence[date], joins: Joins, zone: ZoneInfo
 ) -> tuple[datetime | None, datetime | None]:
     """Return the start of a milestone and the moment until which items join its agreed scope; see the module."""
-    known = m.created_at or (first_join.at if first_join is not None and first_join.is_recorded else None)
-    if m.start is None and known is None and m.kind is MilestoneKind.VERSION and due is not None:
+    if m.start is not None:
+        return _start_of_day(m.start, zone), end_of_day(m.start, zone)
+    is_known = m.created_at is not None or key in joins.recorded
+    if not is_known and m.kind is MilestoneKind.VERSION and due is not None:
         return _inferred_start(m, due, releases, zone), None
-    known = known or (first_join.at if first_join is not None else None)
-    day = m.start or (None if known is None else known.astimezone(zone).date())
-    return (None, None) if day is None else (_start_of_day(day, zone), end_of_day(day, zone))
+    begun = m.created_at or joins.first.get(key)
+    if begun is None:
+        return None, None
+    day = begun.astimezone(zone).date()
+    return _start_of_day(day, zone), end_of_day(day, zone)
 
 
 def _inferred_start(m: Milestone, due: date, releases: Sequence[date], zone: ZoneInfo) -> datetime | None:

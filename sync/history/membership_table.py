@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self, overload
+from typing import Any, Self, overload
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from sync.history.ledger import Ledger
 from sync.history.string_column import StringColumn
 from sync.model.membership import Container, Counts, Membership
 
-__all__ = ["FirstJoin", "MembershipTable", "ledger_of"]
+__all__ = ["MembershipTable", "ledger_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,17 +44,6 @@ class _Packed(msgspec.Struct, array_like=True):
     item: bytes
     times: bytes
     removed: bytes
-
-
-class FirstJoin(NamedTuple):
-    """Time (UTC) at which the first item joined a container.
-
-    ``is_recorded``: the tracker recorded at least one join into the container. Without any such record, every item
-    counts as a member since its own creation.
-    """
-
-    at: datetime
-    is_recorded: bool
 
 
 class MembershipTable:
@@ -125,7 +114,9 @@ class MembershipTable:
         else:
             names, item = _merge_codes([part.items for part in parts], [part.item for part in parts])
             items = StringColumn.of(names)
-        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES}
+        times = {name: _columns([getattr(part, name) for part in parts]) for name in _TIMES[1:]}
+        is_shared = all(part.created is part.joined for part in parts)
+        times["created"] = times["joined"] if is_shared else _columns([part.created for part in parts])
         removed, carried_over = (
             _columns([getattr(part, name) for part in parts]).astype(bool) for name in ("removed", "carried_over")
         )
@@ -170,14 +161,15 @@ class MembershipTable:
     def as_of(self, at: datetime) -> MembershipTable:
         """Return what was known at ``at``: only memberships that had begun, only ends that had come.
 
-        A membership of an item that was created later is left out.
+        A membership of an item that was created later is left out. ``created`` is not needed any more and equals
+        ``joined``.
         """
         now = _microseconds(at)
         known = {
             name: np.where(getattr(self, name) > now, _NEVER, getattr(self, name))
             for name in ("left", "closed", "reopened")
         }
-        times = {"created": self.created, "joined": self.joined, **known}
+        times = {"created": self.joined, "joined": self.joined, **known}
         removed = self.removed & (known["closed"] != _NEVER)
         has_begun = (self.joined <= now) & (self.created <= now)
         table = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
@@ -269,26 +261,12 @@ class MembershipTable:
             carried_over=bool(self.carried_over[row]),
         )
 
-    def first_joins(self) -> dict[str, FirstJoin]:
-        """Return container id -> its first join, for the containers that have members."""
-        if not len(self):
-            return {}
+    def first_joins(self) -> dict[str, datetime]:
+        """Return container id -> when its first item joined (UTC), for the containers that have members."""
         at = np.full(len(self.containers), _NEVER)
         np.minimum.at(at, self.container, self.joined)
-        recorded = np.zeros(len(self.containers), dtype=np.bool_)
-        recorded[self.container[(self.joined > self.created) & ~self._continues()]] = True
-        return {
-            name: FirstJoin(_EPOCH + timedelta(microseconds=moment), is_recorded)
-            for name, moment, is_recorded in zip(self.containers, at.tolist(), recorded.tolist(), strict=True)
-            if moment != _NEVER
-        }
-
-    def _continues(self) -> Bools:
-        """Return the rows that begin at the reopening of the row before."""
-        continues = np.zeros(len(self), dtype=np.bool_)
-        is_same = (self.container[1:] == self.container[:-1]) & (self.item[1:] == self.item[:-1])
-        continues[1:] = is_same & (self.joined[1:] == self.reopened[:-1])
-        return continues
+        joins = zip(self.containers, at.tolist(), strict=True)
+        return {name: _EPOCH + timedelta(microseconds=moment) for name, moment in joins if moment != _NEVER}
 
     def open_items(self, at: datetime) -> dict[str, list[str]]:
         """Return container id -> ids of its items that are open at ``at``; containers without any are left out."""

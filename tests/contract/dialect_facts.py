@@ -5,14 +5,17 @@ A fact has a time with a fraction of a second, as people's clicks have. Items ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from connectors.sandbox.world import Fault, Issue, Project, Tracker, User, World
 from sync.assess.snapshot import Snapshot
 from sync.cli.wiring import connect
+from sync.model.health import Health
 from sync.model.membership import Container, Counts, Membership
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -40,7 +43,10 @@ class MilestoneFact:
 
 @dataclass(frozen=True)
 class Step:
-    """One change of an item: ``kind`` is join, leave, close, remove or reopen; ``milestone`` that of a move."""
+    """One change of an item: ``kind`` is join, leave, close, remove or reopen.
+
+    A join of a ``milestone`` leaves the one before.
+    """
 
     at: datetime
     kind: str
@@ -49,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ItemFact:
-    """An item and its history in order of time. It was created outside of every milestone."""
+    """An item and its history in order of time."""
 
     title: str
     created: datetime
@@ -71,20 +77,23 @@ class Reading:
     containers: dict[str, Container]
     memberships: dict[str, list[tuple[Any, ...]]]
     counts: dict[str, Counts]
-    healths: dict[str, dict[str, Any]] = field(default_factory=dict)
+    healths: dict[str, Health]
 
 
 def random_facts(rng: Random, *, past: int = 6, length: int = 28) -> Facts:
-    """Return a series of milestones with moves, closings, removals and reopenings at random times."""
-    milestones, items = [], []
+    """Return two series of milestones that are due on the same days, with random changes of their items."""
+    milestones: list[MilestoneFact] = []
+    items: list[ItemFact] = []
     first = NOW.date() - timedelta(days=length * past + length // 2)
     for number in range(past + 1):
         start = first + timedelta(days=length * number)
         due = start + timedelta(days=length)
-        closed = _moment(rng, due, 8, 20) if due < NOW.date() else None
-        milestones.append(MilestoneFact(f"Release {number}", start, due, closed))
-        names = [f"Item {number}.{k}" for k in range(rng.randint(5, 14))]
-        items += [_item(rng, name, milestones[-1], f"Release {number + 1}", k) for k, name in enumerate(names)]
+        for series in ("Release", "Website"):
+            closed = _moment(rng, due, 8, 20) if due < NOW.date() else None
+            milestones.append(MilestoneFact(f"{series} {number}", start, due, closed))
+            names = [f"{series} item {number}.{k}" for k in range(rng.randint(5, 14))]
+            following = f"{series} {number + 1}"
+            items += [_item(rng, name, milestones[-1], following, k) for k, name in enumerate(names)]
     titles = {milestone.title for milestone in milestones}
     return Facts(tuple(milestones), tuple(_within(item, titles) for item in items))
 
@@ -114,12 +123,12 @@ def _item(rng: Random, title: str, milestone: MilestoneFact, following: str, k: 
         steps.append(Step(later(4), "reopen"))
         steps.append(Step(later(10), "close"))
     elif fate < 0.36:
-        steps.append(Step(later(length / 2), "leave", milestone.title))
-        steps.append(Step(steps[-1].at, "join", following))
+        steps.append(Step(later(length / 2), "join", following))
         steps.append(Step(later(length), "close"))
     elif fate < 0.86:
         steps.append(Step(later(length), "close"))
-    return ItemFact(title, joined - timedelta(days=rng.uniform(0, 20)), tuple(steps))
+    created = joined if rng.random() < 0.3 else joined - timedelta(days=rng.uniform(0, 20))
+    return ItemFact(title, created, tuple(steps))
 
 
 def _within(item: ItemFact, titles: set[str]) -> ItemFact:
@@ -228,18 +237,18 @@ def _by_title(snapshot: Snapshot) -> Reading:
             for uid, memberships in rows.by_container.items()
         },
         counts={titles[uid]: counts for uid, counts in rows.counts.items()},
-        healths={
-            title: {
-                "status": health.status,
-                "probability": health.probability,
-                "dates": health.dates,
-                "counts": health.counts,
-                "start": health.start,
-                "due": health.due,
-                "reasons": [(reason.kind, reason.values) for reason in health.reasons],
-            }
-            for title, health in healths.items()
-        },
+        healths={title: _without_names(health) for title, health in healths.items()},
+    )
+
+
+def _without_names(health: Health) -> Health:
+    """The health without what names its tracker: ids of the milestone and of items, and the stream."""
+    return replace(
+        health,
+        container="",
+        reasons=tuple(replace(reason, items=()) for reason in health.reasons),
+        levers=tuple(replace(lever, items=()) for lever in health.levers),
+        basis=replace(health.basis, stream=""),
     )
 
 

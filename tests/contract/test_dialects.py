@@ -12,8 +12,9 @@ from tests.contract.dialect_facts import DIALECTS, NOW, enter, random_facts, rea
 
 
 @pytest.mark.parametrize("start_days", [True, False])
-@pytest.mark.parametrize("seed", range(3))
-def test_the_same_facts_are_the_same_memberships_days_and_counts(seed: int, start_days: bool) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_the_same_facts_have_the_same_digits(seed: int, start_days: bool) -> None:
+    """Memberships, days and counts, then the whole health: status, probability, dates, leftover, reasons and levers."""
     facts = random_facts(Random(seed))
     world = World(lambda: NOW)
     for tracker in world.trackers:
@@ -24,7 +25,10 @@ def test_the_same_facts_are_the_same_memberships_days_and_counts(seed: int, star
     assert len(github.containers) == len(facts.milestones)
     assert sum(counts.removed for counts in github.counts.values()) > 0
     assert sum(counts.added for counts in github.counts.values()) > 0
+    running = [github.healths[f"{series} 6"] for series in ("Release", "Website")]
+    assert all(health.probability is not None for health in running)
     for dialect in DIALECTS[1:]:
         assert found[dialect].containers == github.containers, dialect
         assert found[dialect].memberships == github.memberships, dialect
         assert found[dialect].counts == github.counts, dialect
+        assert found[dialect].healths == github.healths, dialect

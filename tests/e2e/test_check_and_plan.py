@@ -54,22 +54,22 @@ def test_the_same_history_gives_the_same_figures(world: World, tmp_path: Path, k
     assert (alone.code, planned.code) == (0, 2), alone.err + planned.err
     assert any(row["probability"] is not None for row in alone.document["milestones"])
     assert figures(alone.document) == figures(planned.document)
-    assert list(alone.document["history"]["projects"].values()) == [6]
-    assert list(planned.document["history"]["projects"].values()) == [6]
+    assert list(alone.document["history"]["projects"].values()) == [12]
+    assert list(planned.document["history"]["projects"].values()) == [12]
 
 
 def test_another_history_is_named(world: World, tmp_path: Path) -> None:
     config = config_for(world, tmp_path, "github", "gitlab")
     alone, planned = check(world, TARGETS["github"], "--json"), milesync("plan", "--json", *AS_OF, config=config)
-    assert alone.document["history"] == {"projects": {"github:acme/app": 6}}
-    assert planned.document["history"] == {"projects": {"gh:acme/app": 6, "gl:acme/api": 6}}
+    assert alone.document["history"] == {"projects": {"github:acme/app": 12}}
+    assert planned.document["history"] == {"projects": {"gh:acme/app": 12, "gl:acme/api": 12}}
     running = [row["history"] for row in alone.document["milestones"] if row["status"] != "done"]
-    assert {"own": 6, "others": 0} in running
+    assert {"own": 6, "others": 6} in running
     other = [row["history"] for row in planned.document["milestones"] if row["id"].startswith("gh:")]
-    assert {"own": 6, "others": 6} in other
+    assert {"own": 6, "others": 18} in other
     said = check(world, TARGETS["github"]).out
-    assert "The forecasts learn from 6 finished milestones of github:acme/app (6)." in said
+    assert "The forecasts learn from 12 finished milestones of github:acme/app (12)." in said
     assert "A configured run also learns from its other projects" in said
     planned_words = milesync("plan", *AS_OF, config=config).out
-    assert "The forecasts learn from 12 finished milestones of gh:acme/app (6) and gl:acme/api (6)." in planned_words
+    assert "The forecasts learn from 24 finished milestones of gh:acme/app (12) and gl:acme/api (12)." in planned_words
     assert "other projects" not in planned_words

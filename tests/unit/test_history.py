@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.history.containers import containers
+from sync.history.containers import Joins, containers
 from sync.history.counting import burnup, is_done, is_member, is_open, merged_counts
-from sync.history.membership_table import FirstJoin, MembershipTable
+from sync.history.membership_table import MembershipTable
 from sync.history.memberships import Titles, memberships
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
@@ -307,12 +307,14 @@ def version(n: str, due: date | None, **changes: Any) -> Milestone:
 def contain(
     *found: Milestone,
     dues: Mapping[str, Sequence[DueDate]] | None = None,
-    joins: Mapping[str, FirstJoin] | None = None,
+    joins: Mapping[str, datetime] | None = None,
+    recorded: bool = False,
     zone: str = "UTC",
     at: datetime | None = None,
 ) -> list[Container]:
     projects = {"p": Project(id="p", key="acme/app", name="App", url="u")}
-    return containers(found, dues or {}, projects, joins or {}, source=SOURCE, zone=ZoneInfo(zone), at=at or day(90))
+    all_joins = Joins(joins or {}, (joins or {}).keys() if recorded else ())
+    return containers(found, dues or {}, projects, all_joins, source=SOURCE, zone=ZoneInfo(zone), at=at or day(90))
 
 
 def midnight(month: int, of: int, hour: int = 0) -> datetime:
@@ -329,7 +331,7 @@ def test_days_begin_and_end_in_the_zone_of_the_project() -> None:
 
 
 def test_the_start_is_the_day_given_then_that_of_the_creation_then_that_of_the_first_join() -> None:
-    joins = {box("m"): FirstJoin(day(7), is_recorded=False)}
+    joins = {box("m"): day(7)}
     [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)), joins=joins)
     [made] = contain(milestone(created_at=day(2)), joins=joins)
     [first] = contain(milestone(), joins=joins)
@@ -350,17 +352,16 @@ def test_a_version_begins_with_the_first_recorded_join_and_is_inferred_without_o
     """Jira has no creation of a version; where it recorded a join, no release before is needed."""
     before, due = version("v0", date(2026, 5, 1)), version("v", date(2026, 7, 1))
     for is_recorded in (True, False):
-        joins = {box("v"): FirstJoin(day(day_of_join), is_recorded)}
-        [found, _] = contain(due, before, joins=joins)
+        [found, _] = contain(due, before, joins={box("v"): day(day_of_join)}, recorded=is_recorded)
         joined_on = day(day_of_join) - timedelta(hours=12)
         assert found.start == (joined_on if is_recorded else midnight(5, 2))
         assert found.agreed_at == (joined_on + timedelta(days=1) if is_recorded else None)
 
 
 def test_same_facts_begin_on_the_same_day_in_a_version_and_in_a_milestone() -> None:
-    joins = {box(name): FirstJoin(day(3), is_recorded=True) for name in ("m", "v")}
+    joins = {box(name): day(3) for name in ("m", "v")}
     [made] = contain(milestone(created_at=day(3) - timedelta(hours=3), due=date(2026, 2, 1)), joins=joins)
-    [found] = contain(version("v", date(2026, 2, 1)), joins=joins)
+    [found] = contain(version("v", date(2026, 2, 1)), joins=joins, recorded=True)
     assert (made.start, made.agreed_at, made.due) == (found.start, found.agreed_at, found.due)
 
 
@@ -395,7 +396,7 @@ def test_a_version_with_its_own_start_needs_no_guess() -> None:
 
 
 def test_a_version_without_any_date_begins_with_its_first_item() -> None:
-    [bare] = contain(version("v", None), joins={box("v"): FirstJoin(day(3), is_recorded=False)})
+    [bare] = contain(version("v", None), joins={box("v"): day(3)})
     assert (bare.start, bare.due, bare.ended) == (midnight(1, 4), None, None)
 
 
@@ -472,19 +473,15 @@ def test_a_stream_is_project_kind_and_title_without_numbers(title: str, stream: 
 # --- first joins and seconds -------------------------------------------------------------------------------------
 
 
-def test_a_join_is_recorded_if_an_event_says_so_and_a_reopening_is_none() -> None:
-    born = issue(milestones=("m",))
-    moved = issue(id="2", milestones=("m",), created_at=day(2))
-    events = [Event(issue="1", at=day(n), kind=kind) for n, kind in ((3, EventKind.CLOSED), (4, EventKind.REOPENED))]
-    since_creation = list(memberships([born], events, {}, source=SOURCE))
-    assert [stay.joined for stay in since_creation] == [day(0), day(4)]
-    table = MembershipTable.of((stay, day(0)) for stay in since_creation)
-    assert table.first_joins() == {box("m"): FirstJoin(day(0), is_recorded=False)}
-    move = Event(issue="2", at=day(6), kind=EventKind.JOINED, milestone="m")
-    later = list(memberships([moved], [move], {}, source=SOURCE))
-    both = MembershipTable.of([*((stay, day(0)) for stay in since_creation), *((stay, day(2)) for stay in later)])
-    assert both.first_joins() == {box("m"): FirstJoin(day(0), is_recorded=True)}
-    assert both.as_of(day(5)).first_joins() == {box("m"): FirstJoin(day(0), is_recorded=False)}
+def test_the_first_join_is_that_of_any_item_known_by_then() -> None:
+    rows = [
+        (stay(joined=day(3)), day(0)),
+        (stay(joined=day(2), closed=day(4)), day(1)),
+        (stay("n", joined=day(9)), day(8)),
+    ]
+    table = MembershipTable.of(rows)
+    assert table.first_joins() == {box("m"): day(2), box("n"): day(9)}
+    assert table.as_of(day(5)).first_joins() == {box("m"): day(2)}
     assert MembershipTable.of([]).first_joins() == {}
 
 
