@@ -107,7 +107,7 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
         store=Store.memory(clock),
         instance="check",
         clock=clock,
-        rules=AssessmentRules(),
+        rules=assessment_rules(Settings.model_construct()),  # the defaults, so that a configured run agrees
         limits=Limits(),
         run_id=run_id,
         holder=this_process(),
