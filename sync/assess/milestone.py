@@ -51,9 +51,9 @@ class AssessedMilestone:
     """One milestone with its health and everything that its comment shows.
 
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
-    complete pull of its project (UTC). ``forecasts``: those of the last weeks. ``estimated_at``: item uid -> time of
-    its last new estimate. ``calibration``: the score of the stream's forecasts in words. ``history``: what its forecast
-    may learn from.
+    complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
+    those of the last weeks. ``estimated_at``: item uid -> time of its last new estimate. ``calibration``: the score of
+    the stream's forecasts in words. ``history``: what its forecast may learn from.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -75,6 +75,7 @@ class AssessedMilestone:
     is_running: bool
     has_status_issue: bool
     read_at: datetime | None = None
+    missing_since: datetime | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
     estimated_at: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""

@@ -10,7 +10,7 @@ import msgspec
 
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.dependencies import Dependency, PlannedTime, Propagated
-from sync.model.health import Health, UnknownCause
+from sync.model.health import Health
 from sync.model.joint import JointMilestone
 
 __all__ = ["AssessedJointMilestone", "Portfolio"]
@@ -63,7 +63,7 @@ class AssessedJointMilestone:
     @property
     def is_stale(self) -> bool:
         """True if the data of a member is stale; then its health is not stored."""
-        return any(milestone.health.unknown is UnknownCause.STALE for milestone in self.unforecastable)
+        return any(milestone.health.stale_since is not None for milestone in self.members)
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,17 @@ from sync.assess.snapshot import Snapshot
 from sync.assess.visibility import can_read, commitment_for, may_depend_on
 from sync.forecast import joint as joint_forecast
 from sync.forecast.batch import ForecastBatch
-from sync.forecast.dependencies import Dependency, PlannedTime, Propagated, propagate
+from sync.forecast.dependencies import Dependency, PlannedTime, Propagated, propagate, topological_order
 from sync.forecast.joint import Curve
 from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
+from sync.health.missing_input import Outage, health_without_predecessor, worst_outage
 from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
-from sync.model.health import Health, Status
+from sync.model.health import Health, Status, UnknownCause
 from sync.model.joint import JointMilestone
 
 __all__ = ["build_portfolio"]
@@ -72,6 +73,10 @@ class _PortfolioBuilder:
         milestones = dict(alone)
         for uid in published.deciding:
             milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
+        for uid, outage in self._outages(known).items():
+            previous = self.snapshot.previous.get(uid)
+            health = health_without_predecessor(milestones[uid].health, alone[uid].health, previous, outage)
+            milestones[uid] = replace(milestones[uid], health=health)
         joints = [self._joint(joint, milestones, known, published) for joint in self.rules.joints]
         self._add_relations(milestones, joints, published)
         joints = [replace(joint, members=tuple(milestones[member.uid] for member in joint.members)) for joint in joints]
@@ -87,6 +92,21 @@ class _PortfolioBuilder:
             ),
             finished=self.snapshot.finished_by_project(),
         )
+
+    def _outages(self, dependencies: Sequence[Dependency]) -> dict[str, Outage]:
+        """Return the milestones (uid) that wait for one whose data is missing, directly or through others."""
+        outages: dict[str, Outage] = {}
+        for uid, milestone in self.alone.items():
+            outage = self.snapshot.outages.get((milestone.connection.connector.base_url, milestone.project.key))
+            if outage is not None and milestone.health.stale_since is not None:
+                outages[uid] = outage
+        unread = set(outages)
+        for name in topological_order(dependencies):
+            for dependency in dependencies:
+                outage = worst_outage(outages.get(name), outages.get(dependency.before))
+                if dependency.after == name and outage is not None:
+                    outages[name] = outage
+        return {uid: outage for uid, outage in outages.items() if uid not in unread}
 
     def _add_relations(
         self,
@@ -202,15 +222,23 @@ class _PortfolioBuilder:
     ) -> AssessedJointMilestone:
         uids, missing = self.snapshot.members[joint.name]
         members = [milestones[uid] for uid in uids]
-        unforecastable = tuple(milestone for milestone in members if milestone.uid not in self.curves)
+        unforecastable = tuple(
+            member for member in members if member.uid not in self.curves or member.health.unknown is UnknownCause.STALE
+        )
         open_counts = joint_forecast.deduplicated_open_counts({uid: self.open_items[uid] for uid in uids})
         paths = None
         if members and not missing and not unforecastable:
             member_paths = self._member_paths(open_counts, dependencies, propagation)
             paths = np.max([member_paths[uid] for uid in uids], axis=0)
+        health = self._joint_health(joint, members, paths)
+        stale = [member for member in members if member.health.stale_since is not None]
+        if stale and all(member.health.unknown is None for member in stale):
+            since = min(member.health.stale_since for member in stale if member.health.stale_since is not None)
+            previous = self.snapshot.previous.get(health.container)
+            health = health_without_predecessor(health, health, previous, Outage(since=since, is_short=True))
         return AssessedJointMilestone(
             joint=joint,
-            health=self._joint_health(joint, members, paths),
+            health=health,
             members=tuple(members),
             missing=tuple(missing),
             unforecastable=unforecastable,

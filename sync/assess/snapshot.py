@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from sync.assess.history_size import FinishedMilestones
 from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.assess.outage import find_outages
 from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import recent_forecasts, score_in_words, track_record
 from sync.forecast.history_tables import HistoryTables
@@ -20,7 +21,7 @@ from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.health.assess import AssessmentInputs, assess, explain
-from sync.health.status import stale_health
+from sync.health.missing_input import Outage, health_without_data
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
@@ -32,6 +33,8 @@ from sync.store.store import Store
 from sync.tracker.connection import Connection
 
 __all__ = ["Snapshot"]
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Snapshot:
@@ -64,18 +67,35 @@ class Snapshot:
             known = self._runs.known_plans
             rows = [load_rows(store, connection, at, audience, reported, known) for connection in connections]
         self.rows = rows
-        self._histories = _Histories(rows, rules)
+        self.container_rules = {uid: found for own in rows for uid, found in self._container_rules(own)}
+        self._histories = _Histories(rows, rules, frozenset(self._unread()))
         self.ledger = self._histories.ledger
         uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.milestones.items()}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
-        self.container_rules = {
-            uid: ContainerRules(own.connection.zone, own.connection.tolerance) for own in rows for uid in own.containers
-        }
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
         self.scores = track_record(store, outcomes, at, rules.parameters.method, readable)
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
+
+    def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
+        for uid in rows.containers:
+            outage = self._runs.outages.get((rows.source, rows.project_of(uid).key))
+            known_until = None if outage is None else outage.since or _NEVER
+            yield uid, ContainerRules(rows.connection.zone, rows.connection.tolerance, known_until)
+
+    def _unread(self) -> Iterator[str]:
+        """Yield the milestones (uid) that were due during an outage of their data: their outcome is not known."""
+        for own in self.rows:
+            for uid, container in own.containers.items():
+                known_until = self.container_rules[uid].known_until
+                if known_until is not None and container.due is not None and container.due >= known_until:
+                    yield uid
+
+    @property
+    def outages(self) -> Mapping[tuple[str, str], Outage]:
+        """The projects whose data is missing, by source and project key; empty in a replay."""
+        return self._runs.outages
 
     @property
     def previous(self) -> Mapping[str, Health]:
@@ -122,9 +142,13 @@ class Snapshot:
 
 
 class _Histories:
-    """The common history and its public part, counted once for each tolerance in use, with the parameters."""
+    """The common history and its public part, counted once for each tolerance in use, with the parameters.
 
-    def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules) -> None:
+    Nothing is learnt from the milestones in ``unread`` (uid).
+    """
+
+    def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules, unread: Collection[str]) -> None:
+        self._unread = unread
         containers = [container for own in rows for container in own.containers.values()]
         public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).is_public]
         memberships = [own.counted_memberships for own in rows]
@@ -138,19 +162,19 @@ class _Histories:
         key = (id(ledger), tolerance)
         if key not in self._tables:
             parameters = dataclasses.replace(self._parameters, tolerance=tolerance)
-            self._tables[key] = HistoryTables(ledger, parameters), parameters
+            self._tables[key] = HistoryTables(ledger, parameters, self._unread), parameters
         return self._tables[key]
 
 
 @dataclass(frozen=True)
 class _PreviousRuns:
-    """Results of earlier runs: the last health of each container, stale projects, milestones with a status issue.
+    """Results of earlier runs: the last health of each container, outages, milestones with a status issue.
 
-    ``stale`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` by container.
+    ``outages`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` by container.
     """
 
     healths: Mapping[str, Health] = field(default_factory=dict)
-    stale: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+    outages: Mapping[tuple[str, str], Outage] = field(default_factory=dict)
     read_at: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
     forecasts: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
@@ -170,7 +194,7 @@ class _PreviousRuns:
     ) -> _PreviousRuns:
         return cls(
             healths=store.last_health(audience.name),
-            stale=store.stale_projects(),
+            outages=find_outages(store, at),
             read_at=store.last_pulls(),
             reported=reported,
             forecasts=recent_forecasts(store, audience.name, at, method),
@@ -209,14 +233,15 @@ def _visibility_groups(
 def _assessed(
     group: _VisibilityGroup, healths: Mapping[str, Health], runs: _PreviousRuns, finished: FinishedMilestones
 ) -> Iterator[AssessedMilestone]:
-    """Combine each milestone with its health; it is unknown if the data of its project is stale."""
+    """Combine each milestone with its health, or the one for missing data (`sync.health.missing_input`)."""
     rows = group.rows
     for uid, health in healths.items():
         milestone, project = rows.milestones[uid], rows.project_of(uid)
         container, overrides = rows.containers[uid], rows.overrides(milestone)
         key = (rows.source, project.key)
-        if key in runs.stale:
-            health = stale_health(health, runs.healths.get(uid), runs.stale[key])
+        outage = runs.outages.get(key)
+        if outage is not None:
+            health = health_without_data(health, runs.healths.get(uid), outage)
         yield AssessedMilestone(
             connection=rows.connection,
             project=project,
@@ -233,6 +258,7 @@ def _assessed(
             is_running=container.ended is None,
             has_status_issue=uid in runs.reported or bool(overrides.report_on),
             read_at=runs.read_at.get(key),
+            missing_since=None if outage is None else health.stale_since,
             forecasts=runs.forecasts.get(uid, ()),
             estimated_at=rows.estimated,
             calibration=score_in_words(group.inputs.scores, container.stream),

@@ -119,6 +119,8 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "carried": health.counts.carried,
         "added": health.counts.added,
         "under_calibration": health.basis.calibrating,
+        "as_of": health.at if health.stale_since is not None and health.unknown is not UnknownCause.STALE else None,
+        "stale_since": health.stale_since,
     }
 
 
@@ -167,7 +169,15 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     promise = phrases.promise_sentences(milestone.health)
     outlook = [] if promise is None else [" ".join(promise)]
-    return reason_sentences(milestone)[:1] + outlook + outlook_sentences(milestone.health) + findings
+    words = reason_sentences(milestone)[:1] + outlook + outlook_sentences(milestone.health)
+    return _as_of(milestone.health) + words + findings
+
+
+def _as_of(health: Health) -> list[str]:
+    """The time of a verdict that is kept while data is missing."""
+    if health.stale_since is None or health.unknown is UnknownCause.STALE:
+        return []
+    return [f"as of {phrases.minute(health.at)}; data has been missing since {phrases.minute(health.stale_since)}"]
 
 
 _HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")

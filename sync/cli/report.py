@@ -20,7 +20,6 @@ from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra
 from sync.cli.session import open_engine
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
-from sync.model.health import UnknownCause
 from sync.pull.progress import Failure
 from sync.report.phrases import plural
 from sync.telemetry import log
@@ -104,9 +103,7 @@ def write_report(
 
 def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
     fresh = [
-        milestone
-        for milestone in contents.assessed
-        if milestone.is_current and milestone.health.unknown is not UnknownCause.STALE
+        milestone for milestone in contents.assessed if milestone.is_current and milestone.health.stale_since is None
     ]
     healths = [milestone.health for milestone in fresh] + [
         joint.health for joint in contents.joints if not joint.is_stale

@@ -113,7 +113,7 @@ def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[Miles
         if audience.is_shown(joint.written) and not joint.missing:
             health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
             since = min(
-                (member.health.stale_since for member in joint.unforecastable if member.health.stale_since),
+                (member.health.stale_since for member in joint.members if member.health.stale_since),
                 default=None,
             )
             yield MilestoneState(uid=joint.written, title=joint.joint.name, health=replace(health, stale_since=since))
@@ -171,9 +171,7 @@ def _assess_and_save(source: PortfolioSource, audience: Audience, run_id: str) -
     """Assess for an audience and save the healths as published to it: its next assessment continues from them."""
     portfolio = source.portfolio(audience)
     fresh = [
-        milestone
-        for milestone in portfolio.milestones
-        if milestone.is_current and milestone.health.unknown is not UnknownCause.STALE
+        milestone for milestone in portfolio.milestones if milestone.is_current and milestone.health.stale_since is None
     ]
     healths = [milestone.health for milestone in fresh] + [
         joint.health for joint in portfolio.joints if not joint.is_stale and not joint.missing

@@ -22,7 +22,6 @@ from sync.engine.observe import Observer
 from sync.engine.plan import Planner, allowed_writes
 from sync.engine.recover import recover_lost_state
 from sync.engine.result import Result
-from sync.model.health import UnknownCause
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.plan.limits import over_limits
@@ -192,9 +191,7 @@ class Engine:
         fresh = [
             milestone
             for milestone in portfolio.milestones
-            if milestone.is_current
-            and milestone.connection.name in active
-            and milestone.health.unknown is not UnknownCause.STALE
+            if milestone.is_current and milestone.connection.name in active and milestone.health.stale_since is None
         ]
         healths = [milestone.health for milestone in fresh]
         healths += [joint.health for joint in portfolio.joints if not joint.is_stale]

@@ -10,6 +10,8 @@ earlier containers that it is compared with, whose number does not depend on the
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,8 +85,10 @@ class HistoryTables:
     the finished items of each stream once, in however many of its containers they were.
     """
 
-    def __init__(self, ledger: Ledger, rules: Rules) -> None:
+    def __init__(self, ledger: Ledger, rules: Rules, unread: Collection[str] = ()) -> None:
+        """``unread`` are containers (ids) whose outcome is not known, because their data is older: not usable."""
         self.ledger, self.rules = ledger, rules
+        self._unread = [ledger.index[name] for name in unread if name in ledger.index]
         n = len(ledger.containers)
         self.row_container: Ints = np.repeat(np.arange(n), np.diff(ledger.offsets))
         first = np.full(n, np.nan)
@@ -142,6 +146,7 @@ class HistoryTables:
         """Compute which containers were finished at each of `TIMES`, and sort them by due date."""
         self.due_total: Ints = self.scope_at[:, DUE]
         self.is_usable = self.has_dates & (self.due_total > 0)
+        self.is_usable[self._unread] = False
         self.allowed_open: Ints = allowed_open(self.due_total, self.rules.tolerance).astype(np.int64)
         self.finished_by = self.open_at[:, DUE:] <= self.allowed_open[:, None]
         usable = np.flatnonzero(self.is_usable)

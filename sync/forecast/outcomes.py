@@ -25,11 +25,13 @@ SETTLED = timedelta(days=1)
 
 class ContainerRules(Struct, frozen=True):
     """Rules by which the forecasts of a container were shown: its days are those of ``zone``, and it counts as done
-    while at most a share ``tolerance`` of its items is open.
+    while at most a share ``tolerance`` of its items is open. ``known_until``: the time (UTC) of its data if this is
+    older than the time of the score.
     """
 
     zone: ZoneInfo = ZoneInfo("UTC")
     tolerance: float = 0.0
+    known_until: datetime | None = None
 
 
 class OutcomeSource(Protocol):
@@ -94,7 +96,8 @@ class LedgerOutcomes:
 
     def _counts(self, container: str, at: datetime, planned_by: datetime) -> tuple[int, int] | None:
         position = self._ledger.index.get(container)
-        if position is None or at >= self._now - SETTLED:
+        known_until = self._rules_of(container).known_until or self._now
+        if position is None or at >= min(known_until, self._now) - SETTLED:
             return None
         planned, left = planned_and_left(self._ledger, position, days(at), days(planned_by))
         return (planned, left) if planned else None

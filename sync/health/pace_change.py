@@ -61,6 +61,7 @@ def pace_change(history: HistoryTables, stream: int, at: float) -> PaceChange | 
     """
     ledger, rules = history.ledger, history.rules
     is_over = (ledger.stream == stream) & (ledger.due + rules.settle_days < at) & (ledger.start < ledger.due)
+    is_over &= history.is_usable
     finished = sorted(np.flatnonzero(is_over).tolist(), key=lambda i: (ledger.due[i], ledger.containers[i].id))
     halves = [half for i in finished if (half := _half(history, i, at)) is not None][-LAST - MOST_BEFORE :]
     last, before = halves[-LAST:], halves[:-LAST]

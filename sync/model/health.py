@@ -135,7 +135,8 @@ class Dates(Struct, frozen=True, kw_only=True):
     """Completion dates at 50, 85 and 95 %. None: not within ``horizon``.
 
     ``capacity``: the dates come from the stream's throughput, not from the history of its milestones. ``since`` is when
-    these dates were first given (UTC); see `sync.health.date_band`.
+    these dates were first given (UTC); see `sync.health.date_band`. ``earliest``: they are the earliest possible ones,
+    because the data of a milestone that this one waits for is missing.
     """
 
     p50: date | None = None
@@ -144,6 +145,7 @@ class Dates(Struct, frozen=True, kw_only=True):
     horizon: date | None = None
     capacity: bool = False
     since: datetime | None = None
+    earliest: bool = False
 
 
 class Promise(Struct, frozen=True, kw_only=True):
@@ -227,13 +229,13 @@ class Health(Struct, frozen=True, kw_only=True):
     ``band`` is the status before hysteresis. ``since`` is when the status was first given, ``previous_status`` the one
     before; None for the first. ``probability`` is that of being done by the due date, strictly between 0 and 1. None:
     no forecast, ``unknown`` is the cause. ``baseline`` is the first due date ever seen. ``stale_since`` is set while
-    the tracker cannot be read. ``leftover`` and ``usual``: the number of items that will be open at the due date, and
-    what is usual. ``replan``: a move of the due date that alone does not make the milestone on track. ``clock``: the
-    due date was moved later than planned. ``method`` is the number of the forecast's method and way of counting
-    (`sync.forecast.parameters.Rules`); figures of different methods are not comparable. After a change of the method,
-    ``previous_status`` is None, as for the first. ``promise``: there is no due date. ``expected_joins``: before the due
-    date nothing is open, and so many items usually join from now on; None: something is open, or no earlier milestone
-    of the stream has finished.
+    the tracker cannot be read: then the health is the last one, as of ``at``, or unknown. ``leftover`` and ``usual``:
+    the number of items that will be open at the due date, and what is usual. ``replan``: a move of the due date that
+    alone does not make the milestone on track. ``clock``: the due date was moved later than planned. ``method`` is the
+    number of the forecast's method and way of counting (`sync.forecast.parameters.Rules`); figures of different methods
+    are not comparable. After a change of the method, ``previous_status`` is None, as for the first. ``promise``: there
+    is no due date. ``expected_joins``: before the due date nothing is open, and so many items usually join from now on;
+    None: something is open, or no earlier milestone of the stream has finished.
     """
 
     container: str

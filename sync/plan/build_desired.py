@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.assess.milestone import AssessedMilestone
-from sync.model.health import Health, Status
+from sync.model.health import Health, Status, UnknownCause
 from sync.model.tracker_data import State
 from sync.plan.board_status import board_for
 from sync.plan.description import current_description
@@ -61,24 +61,33 @@ def build_desired(
         p95=health.dates.p95,
         dated=health.dates.since,
         due=health.due,
-        replan=health.replan,
         clock=health.clock,
-        method=health.method,
-        is_transition=health.previous_status is not None,
         policy=milestone.connection.policy_of(milestone.project.key),
         may_create=milestone.milestone.state is State.OPEN and health.due is not None,
         needs_label=capabilities.needs_label_creation,
         any_case=capabilities.labels_any_case,
+        **_memory(health),
         **_optional_outputs(milestone, texts, status),
         previous=previous,
         visibility=milestone.project.visibility,
-        stale=health.stale_since is not None,
         quiet=is_quiet,
         muted=commands.muted,
         refresh=commands.refresh,
         understood=commands.understood,
         ignored=commands.ignored,
     )
+
+
+def _memory(health: Health) -> dict[str, Any]:
+    """Return the fields that depend on earlier runs and on missing data."""
+    is_stale = health.stale_since is not None
+    return {
+        "replan": health.replan,
+        "method": health.method,
+        "is_transition": health.previous_status is not None,
+        "stale": is_stale,
+        "keeps_verdict": is_stale and health.unknown is not UnknownCause.STALE,
+    }
 
 
 def _optional_outputs(milestone: AssessedMilestone, texts: Texts, status: Status) -> dict[str, Any]:

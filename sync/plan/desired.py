@@ -79,7 +79,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     posted every ``remind_every`` days at most.
     ``may_create`` is false for a milestone that gets no status issue; ``needs_label``: the tracker needs labels
     created before use; ``any_case``: the tracker ignores the case of labels. ``stale``: a source failed, so only an
-    existing summary is rewritten.
+    existing summary is rewritten; ``keeps_verdict``: the last verdict is kept meanwhile, so nothing is written.
     ``description`` holds our lines for the milestone's own description: empty for none, None when the tracker has no
     description to write; ``current_description`` is the present one.
     ``health`` is the tracker's own health status: empty for none, None when the tracker has none.
@@ -135,6 +135,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     previous: PreviousWrites = PreviousWrites()
     visibility: Visibility = Visibility.UNKNOWN
     stale: bool = False
+    keeps_verdict: bool = False
     quiet: bool = False
     muted: bool = False
     refresh: datetime | None = None

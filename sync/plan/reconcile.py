@@ -9,6 +9,7 @@ no status issue                  create the issue, its label and the summary (po
 a person closed the issue        nothing: that mutes the milestone; ``/milesync mute`` does the same
 no label, or a sibling of it     one delta that adds our label and removes the siblings
 no summary                       post the summary; nothing if a person deleted it
+no data, last verdict kept       nothing
 two summaries of ours            keep the older one, delete the others
 summary with another meaning     rewrite it in place
 same meaning, another text       rewrite it if the last rewriting is a day old, or if a person asks for it
@@ -71,6 +72,8 @@ def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, 
     for want in desired:
         if want.milestone in observed.failed:
             plans.append(Plan(skipped=(Skipped(want.milestone, "its status issue could not be read"),)))
+            continue
+        if want.keeps_verdict:
             continue
         issue = _with_our_spelling(want, observed.issues.get(want.milestone))
         state = PlannerInput(want, issue, instance, now)

@@ -12,7 +12,7 @@ from datetime import date
 from itertools import pairwise
 
 from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
-from sync.model.health import Dates, Health, Override, Status
+from sync.model.health import Dates, Health, Override, Status, UnknownCause
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections
 from sync.report.levers import lever_texts
@@ -162,7 +162,7 @@ def _headline(view: View) -> str:
     health, name = view.health, capital(STATUS[view.health.status])
     if health.status is Status.OVERDUE and health.due:
         return f"Overdue by {plural(max(1, (view.today - health.due).days), 'day')}"
-    if health.stale_since is not None:
+    if health.unknown is UnknownCause.STALE:
         return "No verdict: the data is stale"
     if health.status in _FORECAST and health.probability is not None and health.due:
         return f"{name}: {percent(health.probability)} likely by {day(health.due)}"

@@ -182,9 +182,7 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         owners=(milestone.overrides.owner,) if milestone.overrides.owner else (),
         due_dates=milestone.due_dates,
         sources=(
-            SourceFreshness(
-                name=milestone.connection.name, at=milestone.read_at, stale_since=milestone.health.stale_since
-            ),
+            SourceFreshness(name=milestone.connection.name, at=milestone.read_at, stale_since=milestone.missing_since),
         ),
         points=_points(milestone, now),
         budget=_budget(

@@ -54,6 +54,11 @@ class Journal(Repository):
         query = select(schema.run).order_by(schema.run.c.started_at.desc(), schema.run.c.id).limit(count)
         return [Run(**row._asdict()) for row in self._rows(query)]
 
+    def runs_since(self, at: datetime) -> list[datetime]:
+        """Return the start (UTC) of each run that began after a time, oldest first."""
+        started = schema.run.c.started_at
+        return [row.started_at for row in self._rows(select(started).where(started > at).order_by(started))]
+
     # --- writes -----------------------------------------------------------------------------------------------------
 
     def begin(self, run_id: str, action: Action) -> int:

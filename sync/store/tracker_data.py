@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Table, delete, func, literal, select, update
 
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project
@@ -17,7 +18,7 @@ from sync.store.tables import EventOrigin
 from sync.store.upsert import chunks, reader, upsert
 from sync.tracker.protocol import Page
 
-__all__ = ["TrackerData"]
+__all__ = ["FailedPull", "TrackerData"]
 
 BATCH = 1000
 """Number of issues in one read."""
@@ -27,6 +28,13 @@ _MILESTONE = reader(Milestone, schema.milestone)
 _ISSUE = reader(Issue, schema.issue)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "actor_name")
+
+
+class FailedPull(Struct, frozen=True):
+    """The first failed pull of a project since its last good one. Times are in UTC; None: there was no good one."""
+
+    failed_at: datetime
+    good_at: datetime | None
 
 
 class TrackerData(Repository):
@@ -115,6 +123,11 @@ class TrackerData(Repository):
         """
         rows = self._pulls(schema.pull.c.failed_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
+
+    def failed_pulls(self) -> dict[tuple[str, str], FailedPull]:
+        """Return the failed pull of each project whose last pull failed, by (source, project key)."""
+        rows = self._pulls(schema.pull.c.failed_at.is_not(None))
+        return {(row.source_url, row.project_key): FailedPull(row.failed_at, row.good_at) for row in rows}
 
     def last_pulls(self) -> dict[tuple[str, str], datetime]:
         """Return the time (UTC) of the last good pull of each project, by (source, project key)."""

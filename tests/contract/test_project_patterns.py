@@ -54,7 +54,7 @@ def test_what_is_made_later_is_read_and_what_is_gone_is_left_alone(side: Sandbox
     _, new = PATTERNS[side.tracker.kind]
     result = run(side, store)
     assert projects(result) == {side.project, side.other}
-    assert UnknownCause.STALE not in {milestone.health.unknown for milestone in result.assessed}
+    assert {milestone.health.stale_since for milestone in result.assessed} == {None}
     made = side.tracker.project(new)
     goal = side.tracker.milestone(made, "2.0")
     side.tracker.issue(made, "fresh", side.people, milestones=[goal.id])
@@ -80,9 +80,7 @@ def test_a_pattern_that_could_not_be_read_is_well_again(side: SandboxSide, store
     assert broken.failures
     assert any(key == pattern for _, key in store.stale_projects())
     assert projects(broken) == {side.project, side.other}, "what was known before is not forgotten"
-    assert {milestone.health.unknown for milestone in broken.assessed} == {UnknownCause.STALE}, (
-        "and not taken for what stands"
-    )
+    assert None not in {milestone.health.stale_since for milestone in broken.assessed}, "and not taken for what stands"
     side.tracker.faults.clear()
     side.pass_time(3600)
     result = run(side, store)
@@ -109,7 +107,7 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
             connection = Connection(name="side", connector=connector, projects=(word, side.other))
             made = engine(connection, store, side.now).run().assessed
         side.pass_time(3600)
-        return {milestone.project.key: milestone.health.unknown is UnknownCause.STALE for milestone in made}
+        return {milestone.project.key: milestone.health.stale_since is not None for milestone in made}
 
     with Store.memory(side.now) as store:
         assert verdicts(store) == {side.place.key: False, side.other: False}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 from typing import Any
 
 import pytest
@@ -91,7 +93,14 @@ def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
         label = [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments]
         before = ours(world.gitlab)[0]
         writes = len(world.gitlab.writes)
-        world.gitlab.faults.append(Fault("html", "issues?", times=1))
+        world.gitlab.faults.append(Fault("html", "issues?", times=3))
+        first = milesync("run", "--json", config=config)
+        assert first.code == 3, first.out
+        assert (first.document["status"].get("unknown", 0), len(world.gitlab.writes)) == (0, writes)
+        assert "as of " in milesync("status", config=config).out
+        milesync("run", config=config)
+        with closing(connect(tmp_path / "milesync.db")) as database, database:
+            database.execute("update pull set failed_at = failed_at - 25 * 3600 * 1000000 where failed_at is not null")
         done = milesync("run", "--json", config=config)
         assert done.code == 3, done.out
         assert done.document["status"]["unknown"] == 1

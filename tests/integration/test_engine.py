@@ -176,13 +176,23 @@ def test_two_connections_to_one_tracker_each_write_their_own(world: World) -> No
 def test_a_failed_pull_turns_nothing_green_and_says_since_when(world: World) -> None:
     world.run()
     before = world.summaries()[0]
-    world.now += timedelta(hours=3)
+    standing = world.store.last_health()
+    for hours in (3, 10, 13):
+        world.now += timedelta(hours=hours)
+        world.connector.fail["pull"] = [UnreachableError("memory")]
+        result = world.run()
+        (health,) = [milestone.health for milestone in result.assessed]
+        assert health == msgspec.structs.replace(standing[health.container], stale_since=NOW), "as of the last pull"
+        assert result.written == []
+        assert world.summaries() == [before]
+    world.now += timedelta(hours=2)
     world.connector.fail["pull"] = [UnreachableError("memory")]
     result = world.run()
     assert [milestone.health.status for milestone in result.assessed] == [Status.UNKNOWN]
     assert result.assessed[0].health.stale_since == NOW
     assert [type(w.action).__name__ for w in result.written] == ["UpdateComment"]
     assert world.summaries() != [before]
+    assert world.store.last_health() == standing
     world.now += timedelta(hours=1)
     assert world.run().assessed[0].health.stale_since is None
     assert world.summaries()[0].splitlines()[0] == before.splitlines()[0]

@@ -14,6 +14,7 @@ from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.forecast.parameters import Rules
+from sync.health.status import stale_health
 from sync.history.calendar import Calendar
 from sync.model.health import Status
 from sync.model.policy import Limits, Policy
@@ -190,7 +191,7 @@ def test_stale_data_puts_an_upgrade_off() -> None:
     world.run(OLD)
     engine = world.engine()
     (milestone,) = [milestone for milestone in engine.assess() if milestone.is_current]
-    stale = replace(milestone, health=msgspec.structs.replace(milestone.health, stale_since=world.now))
+    stale = replace(milestone, health=stale_health(milestone.health, None, world.now))
     actions = engine.plan([stale]).actions
     markers = [Marker.decode(action.marker) for action in actions if isinstance(action, UpdateComment)]
     assert [marker.method for marker in markers if marker] == [OLD.method]
