@@ -19,7 +19,7 @@ from scipy.special import betainc, expit, logit
 from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger
 
-__all__ = ["BASELINES", "KnownState", "StreamLog", "base_rate", "known_state", "known_states", "platt"]
+__all__ = ["BASELINES", "KnownState", "StreamLog", "base_rate", "fit_logistic", "known_state", "known_states", "platt"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -219,12 +219,12 @@ def platt(p: Floats, asked_at: Floats, due: Floats, hit: Bools, kind: NDArray[np
     weights = identity = np.eye(1, design.shape[1])[0]
     for k in np.argsort(asked_at, kind="stable"):
         known = due + SETTLED < asked_at[k]
-        weights = _logistic(design[known], hit[known].astype(np.float64), weights, identity)
+        weights = fit_logistic(design[known], hit[known].astype(np.float64), weights, identity)
         result[k] = expit(design[k] @ weights)
     return result
 
 
-def _logistic(design: Floats, y: Floats, begin: Floats, prior: Floats) -> Floats:
+def fit_logistic(design: Floats, y: Floats, begin: Floats, prior: Floats) -> Floats:
     """Fit weights by Newton's method in steps of at most 1; each weight's prior counts as one unit of information."""
     weights = begin
     for _ in range(50):

@@ -56,12 +56,21 @@ def render(result: Mapping[str, Any], console: Console) -> None:
     console.print(_levers(result["levers"]))
     console.print(_parts(result["detail"]["parts"]))
     console.print(_splices(result["detail"]["splices"]))
+    console.print(_hindsight(result["detail"]["hindsight"]))
     console.print(
         f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
         f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
         f"{_percent(labels['done_given_on_track'])} of on track and "
         f"{_percent(labels['done_given_off_track'])} of off track"
     )
+
+
+def _hindsight(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    skills = [
+        f"{_SHORT_TITLES[tau]} {_signed(row['bss'])} ({_signed(row['bss_ci'][0], 2)}…{_signed(row['bss_ci'][1], 2)})"
+        for tau, row in figures.items()
+    ]
+    return f"Skill with hindsight (fitted to later milestones too: no forecast, but a ceiling): {', '.join(skills)}"
 
 
 def _left_out(left_out: Mapping[str, Any]) -> list[str]:

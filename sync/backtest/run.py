@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.backtest.csv_history import read_histories
+from sync.backtest.hindsight import score_hindsight
 from sync.backtest.label_stability import score_labels
 from sync.backtest.leftover import score_leftover, score_usual
 from sync.backtest.lever_truth import score_levers
@@ -77,7 +78,8 @@ def backtest(
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
     labels               stability and truth of the label at 90 % done
     reliability          {tau: {method: ten bins}}
-    detail               the figures for parts of the history (``parts``), and after changes of pace (``splices``)
+    detail               the figures for parts of the history (``parts``), after changes of pace (``splices``), and of a
+                         model that learns from later milestones, too (``hindsight``)
     left_out             ``methods`` without figures in a history of counts, and the number of ``milestones`` whose
                          counts end too early
     ===================  ===========================================================================================
@@ -103,7 +105,9 @@ def backtest(
         "levers": figures("levers"),
         "labels": labels,
         "reliability": figures("reliability"),
-        "detail": detail | {"labels_to_the_end": to_the_end, "parts": figures("parts"), "splices": figures("splices")},
+        "detail": detail
+        | {"labels_to_the_end": to_the_end}
+        | {subject: figures(subject) for subject in ("parts", "splices", "hindsight")},
         "left_out": {"methods": sorted(BY_CLOSURE) if setup.observed else [], "milestones": 0},
     }
     return {key: _plain(value) for key, value in result.items()}
@@ -124,6 +128,7 @@ def _score(tables: HistoryTables, setup: BacktestSetup) -> dict[str, Any]:
         "levers": score_levers(tables, answered.became, setup),
         "parts": score_parts(resolved, answered_by),
         "splices": score_splices(tables.ledger, tables.rules, setup),
+        "hindsight": score_hindsight(resolved, answered_by[REFERENCE]),
     }
 
 

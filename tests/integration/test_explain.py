@@ -1,4 +1,4 @@
-"""What `milesync explain` shows to people: the figures of the JSON document, in a readable form."""
+"""Output of `milesync explain` for people: the figures of the JSON document, in a readable form."""
 
 from __future__ import annotations
 
