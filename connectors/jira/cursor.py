@@ -39,7 +39,7 @@ class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "
 
 
 _STORED_NAMES = {
-    "newest": "at",
+    "newest": "read_until",  # another name than before the status decided: older cursors begin again
     "created_until": "created",
     "seen_updates": "seen",
     "swept_at": "swept",
