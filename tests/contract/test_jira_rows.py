@@ -253,7 +253,7 @@ def test_a_cursor_remembers_what_the_overlap_will_bring_again() -> None:
 
 
 def test_a_cursor_from_before_the_status_decided_begins_again() -> None:
-    """Its issues were closed by their resolutions; only a new reading corrects those that nobody edits."""
+    """Its issues were closed by their resolutions; only a new reading corrects those without an edit."""
     before = msgspec.json.decode(Cursor.after_pull(day(5), {}).encode("A"))
     before["at"] = before.pop("read_until")
     assert Cursor.decode(msgspec.json.encode(before).decode()) is None
