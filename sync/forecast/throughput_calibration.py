@@ -206,22 +206,22 @@ def _give_and_learn(asked: Replay, start: Floats, streams: int, rules: Rules) ->
     given, decided, by_silence, by_stream = (np.full(shape, fill) for fill in (np.inf, np.inf, 0.0, 0.0))
     silence_sums, stream_sums = np.zeros((SILENCES, len(LEVELS))), np.zeros((streams, len(LEVELS)))
     numbers = np.zeros((SILENCES, len(LEVELS)), dtype=np.int64)
-    is_open = np.zeros(shape, dtype=bool)
+    undecided: list[Ints] = [np.empty(0, dtype=np.int64)] * len(LEVELS)
     for month in _ranges_of_equals(asked.at):
         cut = float(asked.at[month.start])
         for k, level in enumerate(LEVELS):
-            rows = np.flatnonzero(is_open[: month.start, k] & (decided[: month.start, k] <= cut))
+            is_decided = decided[undecided[k], k] <= cut
+            rows = undecided[k][is_decided]
             rows = rows[np.argsort(decided[rows, k], kind="stable")]
+            undecided[k] = np.concatenate([undecided[k][~is_decided], np.arange(month.start, month.stop)])
             error = (asked.actual[rows] > decided[rows, k] - asked.at[rows]) - (1 - level)
             by_stream[rows, k] = STEP * error
             by_silence[rows, k] = _sizes(asked.silence[rows], numbers[:, k]) * error
             np.add.at(stream_sums[:, k], asked.stream[rows], by_stream[rows, k])
             np.add.at(silence_sums[:, k], asked.silence[rows], by_silence[rows, k])
-            is_open[rows, k] = False
         own = _bounded(start + silence_sums[asked.silence[month]] + stream_sums[asked.stream[month]])
         given[month] = median[month, None] * np.exp(own * scale[month, None])
         decided[month] = cut + np.minimum(given[month], longest(rules))
-        is_open[month] = True
     return given, decided, by_silence, by_stream
 
 
