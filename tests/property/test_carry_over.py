@@ -9,15 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.forecast.history_tables import DUE, HistoryTables
+from sync.forecast.history_tables import DUE as DUE_COLUMN
+from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import outcomes_of
+from sync.health.closing import FinishedMilestone, closing_record
 from sync.history import memberships as history
 from sync.history.carry_over import NEAR, with_carry_over
 from sync.history.counting import merged_counts
 from sync.history.ledger import Ledger
 from sync.history.membership_table import MembershipTable, ledger_of
+from sync.model.health import Health, Status
 from sync.model.membership import Container, Membership
+from sync.model.tracker_data import Milestone, MilestoneKind, State
 from tests.property.test_history import END, SOURCE, TITLES, Life, box, moment, told, worlds
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -130,6 +134,17 @@ def test_a_replay_carries_over_what_was_carried_over_then(
 # --- the hour of the click --------------------------------------------------------------------------------------------
 
 LENGTH = timedelta(days=16)
+DUE = (T0 + LENGTH - timedelta(days=1)).date()
+MILESTONE = Milestone(
+    id="v1",
+    project="p",
+    kind=MilestoneKind.MILESTONE,
+    key="v1",
+    written="#1",
+    title="v1",
+    url="u",
+    state=State.OPEN,
+)
 
 
 @given(
@@ -169,9 +184,36 @@ def test_the_hour_of_the_click_changes_no_outcome(
     own = [row for row in with_carry_over(containers, rows) if row.container == "v1"]
     counts = merged_counts([(containers[0], own)], at)
     assert (counts.open, counts.carried, counts.done) == (0, open_items, len(closed) - open_items)
+    record = closing_record(
+        FinishedMilestone(
+            health=Health(
+                container="v1",
+                at=at,
+                status=Status.at_end(counts),
+                band=Status.at_end(counts),
+                since=at,
+                start=T0.date(),
+                due=DUE,
+                counts=counts,
+            ),
+            milestone=MILESTONE,
+            memberships=own,
+            issues={},
+        )
+    )
+    assert (record.counts, record.items_at_start, record.items_joined, record.items_left) == (
+        counts,
+        len(closed),
+        0,
+        0,
+    )
+    assert Status.at_end(record.counts) is (Status.ENDED if open_items else Status.DONE)
+    assert record.done == (
+        max((own.closed for own in rows if own.closed), default=due).date() if not open_items else DUE
+    )
     ledger = Ledger.of(containers, rows)
     assert (outcomes_of(ledger, {}, at)["v1"].done is None) == (open_items > 0)
     tables = HistoryTables(ledger, Rules(tolerance=0.0))
-    assert tables.joined_by[0, DUE] - tables.gone_by[0, DUE] == open_items
+    assert tables.joined_by[0, DUE_COLUMN] - tables.gone_by[0, DUE_COLUMN] == open_items
     assert tables.finished_by[0].tolist() == [open_items == 0] * len(tables.finished_by[0])
     assert timedelta(minutes=abs(moved)) < NEAR

@@ -239,6 +239,21 @@ def test_a_single_closed_item_is_done_when_the_due_moment_has_passed() -> None:
     assert verdict(replace(GOOD, open=0, done=1, past_due=True), None, RULES) == (Status.DONE, None)
 
 
+def test_what_another_method_called_done_is_on_track_again_without_a_transition() -> None:
+    before = replace(health(Status.DONE), method=RULES.method - 1)
+    now = with_status(replace(health(ON), method=RULES.method), before, RULES)
+    assert (now.status, now.previous_status) == (ON, None)
+
+
+def test_nothing_open_is_on_track_at_once_after_any_status_and_a_replan() -> None:
+    closed = replace(health(ON), counts=Counts(open=0, closed=20), probability=0.6)
+    for before in (OFF, RISK, Status.OVERDUE):
+        now = with_status(closed, replace(health(before), due=date(2024, 2, 1)), RULES)
+        assert now.status is ON
+    carried = replace(health(RISK), counts=Counts(carried=5, closed=15), probability=0.6)
+    assert with_status(carried, health(RISK), RULES).status is RISK
+
+
 def test_a_milestone_that_is_over_stays_so_while_its_source_cannot_be_read() -> None:
     over = health(Status.ENDED)
     assert stale_health(over, over, None) is over
