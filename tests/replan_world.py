@@ -193,7 +193,7 @@ class ReplanWorld:
 
     def _save(self, milestone: Milestone, issues: Sequence[Issue]) -> None:
         name = milestone.project
-        project = Project(id=name, key=f"acme/{name}", name=name, url="memory:p", visibility=Visibility.PROJECT)
+        project = Project(id=name, key=f"acme/{name}", name=name, url="memory:p", visibility=Visibility.PUBLIC)
         page = Page(
             projects=(project,),
             milestones=(milestone,),

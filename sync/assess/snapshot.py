@@ -20,7 +20,9 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
-from sync.health.assess import AssessmentInputs, assess, explain
+from sync.forecast.waiting import WaitingBatch
+from sync.health.advice import Advisor
+from sync.health.assess import AssessmentInputs, assess, explain, has_enough_data
 from sync.health.missing_input import Outage, health_without_data
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
@@ -77,6 +79,7 @@ class Snapshot:
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
         self.scores = track_record(store, outcomes, at, rules.parameters.method, readable)
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
+        self._advisors: dict[int, Advisor] = {}
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
@@ -122,6 +125,20 @@ class Snapshot:
             healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
             milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
         return sorted(milestones, key=lambda milestone: milestone.written)
+
+    def advise(self, uid: str, batch: WaitingBatch, health: Health) -> Health:
+        """Return the health of a milestone with reasons and levers that include the milestones that it waits for."""
+        advisor = self.advisor(uid)
+        (advised,) = advisor.advise(batch, [health], has_enough_data(batch), batch.after_change)
+        return advised
+
+    def advisor(self, uid: str) -> Advisor:
+        """Return the advisor of a milestone. Raises StopIteration for an unknown one."""
+        k, group = next((k, group) for k, group in enumerate(self._groups) if uid in group.milestones)
+        if k not in self._advisors:
+            history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
+            self._advisors[k] = Advisor(history, self.at, group.inputs.issues, group.inputs.members)
+        return self._advisors[k]
 
     def finished_by_project(self) -> dict[str, int]:
         """Return project (``gh:acme/app``) -> number of its finished milestones, from which the forecasts learn."""

@@ -23,8 +23,10 @@ from sync.model.errors import DependencyCycleError
 __all__ = [
     "Dependency",
     "PlannedTime",
+    "Predecessor",
     "Propagated",
     "critical_chain",
+    "delayed",
     "dependency_from_links",
     "mean_delay",
     "propagate",
@@ -55,6 +57,14 @@ class PlannedTime(Struct, frozen=True):
 
     start: float
     due: float
+
+
+class Predecessor(Struct, frozen=True):
+    """Predecessor of a milestone: their dependency, its completion moments (float64[paths]) and its planned time."""
+
+    dependency: Dependency
+    paths: Floats
+    planned: PlannedTime
 
 
 class Propagated(Struct, frozen=True):
@@ -126,19 +136,29 @@ def propagate(
     """
     paths, deciding, delays = dict(own), {}, {}
     for name in topological_order(dependencies):
-        incoming = [d for d in dependencies if d.after == name and d.before in own]
+        incoming = [
+            Predecessor(d, paths[d.before], planned[d.before])
+            for d in dependencies
+            if d.after == name and d.before in own
+        ]
         if name not in own or not incoming:
             continue
-        delayed = np.stack(
-            [_delayed(own[name], paths[d.before], planned[d.before], planned[name], d, now) for d in incoming]
-        )
-        latest = delayed.max(axis=0)
-        paths[name] = np.maximum(latest, own[name])
-        decider = np.where(latest > own[name], delayed.argmax(axis=0), -1)
-        shares = {d.before: float(np.mean(decider == k)) for k, d in enumerate(incoming)}
+        paths[name], decider = delayed(own[name], planned[name], incoming, now)
+        shares = {item.dependency.before: float(np.mean(decider == k)) for k, item in enumerate(incoming)}
         deciding[name] = {before: share for before, share in shares.items() if share > 0}
         delays[name] = mean_delay(own[name], paths[name])
     return Propagated(paths, deciding, delays)
+
+
+def delayed(
+    own: Floats, planned: PlannedTime, predecessors: Sequence[Predecessor], now: float
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the completion moments after the predecessors, and the predecessor that sets each; -1: none."""
+    if not predecessors:
+        return own, np.full(len(own), -1)
+    after = np.stack([_delayed(own, predecessor, planned, now) for predecessor in predecessors])
+    latest = after.max(axis=0)
+    return np.maximum(latest, own), np.where(latest > own, after.argmax(axis=0), -1)
 
 
 def mean_delay(own: Floats, delayed: Floats) -> float:
@@ -147,13 +167,12 @@ def mean_delay(own: Floats, delayed: Floats) -> float:
     return float(np.mean(delayed[both] - own[both])) if both.any() else 0.0
 
 
-def _delayed(
-    own: Floats, before: Floats, first: PlannedTime, second: PlannedTime, dependency: Dependency, now: float
-) -> Floats:
-    """Return the completion moments of a successor with one predecessor, whose own ones are ``before``."""
-    ready = now + dependency.reach * (np.maximum(before, now) - now)
-    planned = float(np.nanmax([first.due, second.start, now]))
-    return np.maximum(ready, own + dependency.share * np.maximum(ready - planned, 0.0))
+def _delayed(own: Floats, predecessor: Predecessor, planned: PlannedTime, now: float) -> Floats:
+    """Return the completion moments of a successor with one predecessor."""
+    dependency = predecessor.dependency
+    ready = now + dependency.reach * (np.maximum(predecessor.paths, now) - now)
+    expected = float(np.nanmax([predecessor.planned.due, planned.start, now]))
+    return np.maximum(ready, own + dependency.share * np.maximum(ready - expected, 0.0))
 
 
 def critical_chain(propagated: Propagated, last: str) -> list[str]:

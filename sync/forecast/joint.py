@@ -26,6 +26,7 @@ __all__ = [
     "PATHS",
     "Curve",
     "completion_samples",
+    "completion_shares",
     "correlation_matrix",
     "curves",
     "deduplicated_open_counts",
@@ -124,12 +125,21 @@ def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Fl
     Infinite: not done by the horizon. ``correlation[m, m]`` is that of a Gaussian copula (None: independent). The paths
     of a milestone depend on its id and curve and on the milestones before it only.
     """
+    shares = completion_shares(ids, correlation)
+    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
+
+
+def completion_shares(ids: Sequence[str], correlation: Floats | None = None) -> Floats:
+    """Return the rank of each path among the completion moments of its milestone, from 0 to 1: float64[m, `PATHS`].
+
+    See `completion_samples`.
+    """
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):
         normal = _root(correlation) @ normal
     rank = normal.argsort(axis=1).argsort(axis=1)
-    shares = (rank + 0.5) / PATHS
-    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
+    shares: Floats = (rank + 0.5) / PATHS
+    return shares
 
 
 def _normal(name: str) -> Floats:

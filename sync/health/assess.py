@@ -22,13 +22,10 @@ from sync.forecast.joint import published_curve
 from sync.forecast.pooled import Forecast, dates_of, forecasts_of
 from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
-from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
+from sync.health.advice import Advisor
 from sync.health.date_band import with_steady_dates
 from sync.health.explain import explanation
 from sync.health.joins import usual_joins
-from sync.health.levers import levers
-from sync.health.pace_change import PaceChange, lowered, pace_change
-from sync.health.reasons import reasons
 from sync.health.status import (
     BANDS,
     ContainerState,
@@ -40,11 +37,11 @@ from sync.health.status import (
 )
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.health import Basis, Dates, Health, Lever, Reason, ReasonKind, Status
+from sync.model.health import Basis, Dates, Health, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
-__all__ = ["AssessmentInputs", "assess", "explain"]
+__all__ = ["AssessmentInputs", "assess", "explain", "has_enough_data"]
 
 Floats = NDArray[np.float64]
 
@@ -103,52 +100,26 @@ def _batches(
     # containers that ended come in batches of their own: reasons and levers are computed only where items are open
     ledger = history.ledger
     indices = sorted((ledger.index[target] for target in targets), key=lambda i: ledger.ended[i] <= days(at))
-    shares = usual_shares(inputs.issues, inputs.members)
-    age_by_stream: dict[int, float] = {}
+    advisor = Advisor(history, at, inputs.issues, inputs.members)
     for batch in forecast_batches(history, indices, [at] * len(indices), calendar):
         forecasts = forecasts_of(batch)
-        attentions = []
-        for i in batch.index.tolist():
-            stream = int(ledger.stream[i])
-            if stream not in age_by_stream:
-                age_by_stream[stream] = straggler_age(history, stream, days(at))
-            open_items = inputs.members.get(ledger.containers[i].id, ())
-            attentions.append(attention(history, i, at, inputs.issues, open_items, age_by_stream[stream]))
-        yield batch, _healths(batch, forecasts, at, attentions, shares, inputs), forecasts
+        yield batch, _healths(batch, forecasts, at, advisor, inputs), forecasts
 
 
 def _healths(
-    batch: ForecastBatch,
-    forecasts: Sequence[Forecast],
-    at: datetime,
-    attentions: Sequence[Attention],
-    shares: tuple[float, float],
-    inputs: AssessmentInputs,
+    batch: ForecastBatch, forecasts: Sequence[Forecast], at: datetime, advisor: Advisor, inputs: AssessmentInputs
 ) -> list[Health]:
     undated = throughput_dates(batch)
     healths = [_without_advice(batch, k, forecast, undated[k], at, inputs) for k, forecast in enumerate(forecasts)]
-    published = np.array([np.nan if health.probability is None else health.probability for health in healths])
-    overdue = np.array([health.status is Status.OVERDUE for health in healths])
-    needs_advice = (overdue | ~np.isnan(published)) & (batch.open > 0)
-    calibrating = np.array([health.basis.calibrating for health in healths])
-    if calibrating.any():
+    if any(health.basis.calibrating for health in healths):
+        published = np.array([np.nan if health.probability is None else health.probability for health in healths])
         healths = _with_published_dates(batch, healths, published)
+    return advisor.advise(batch, healths, has_enough_data(batch))
 
-    def to_cut(k: int) -> Sequence[str]:
-        return candidates(inputs.issues, inputs.members.get(forecasts[k].container, ()))
 
-    changes = _pace_changes(batch, at) if needs_advice.any() else [None] * len(healths)
-    batch_reasons = reasons(batch, attentions, shares, changes) if needs_advice.any() else [()] * len(healths)
-    has_data = np.array([missing_data(_state(batch, k), batch.rules) is None for k in range(len(healths))])
-    batch_levers = levers(batch, published, needs_advice & ~calibrating, has_data, attentions, to_cut)
-    healths = [
-        health if change is None else replace(health, confidence=lowered(health.confidence))
-        for health, change in zip(healths, changes, strict=True)
-    ]
-    return [
-        _with_advice(health, batch_reasons[k], batch_levers[k]) if needs_advice[k] else health
-        for k, health in enumerate(healths)
-    ]
+def has_enough_data(batch: ForecastBatch) -> NDArray[np.bool_]:
+    """Return which containers of the batch have enough data for a forecast: bool[t]."""
+    return np.array([missing_data(_state(batch, k), batch.rules) is None for k in range(len(batch.index))], dtype=bool)
 
 
 def _with_published_dates(batch: ForecastBatch, healths: Sequence[Health], published: Floats) -> list[Health]:
@@ -158,20 +129,6 @@ def _with_published_dates(batch: ForecastBatch, healths: Sequence[Health], publi
         replace(health, dates=dates[k]) if health.basis.calibrating and health.probability is not None else health
         for k, health in enumerate(healths)
     ]
-
-
-def _pace_changes(batch: ForecastBatch, at: datetime) -> list[PaceChange | None]:
-    """Return the change of pace of each container's stream; None without one."""
-    streams = batch.tables.ledger.stream[batch.index].tolist()
-    by_stream = {stream: pace_change(batch.tables, stream, days(at)) for stream in set(streams)}
-    return [by_stream[stream] for stream in streams]
-
-
-def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Lever, ...]) -> Health:
-    """Add reasons and levers. If the hit rate is published instead of the forecast, it is the only reason."""
-    if health.basis.calibrating:
-        reasons = tuple(reason for reason in reasons if reason.kind is ReasonKind.HIT_RATE)
-    return replace(health, reasons=reasons, levers=() if health.status is Status.ON_TRACK else levers)
 
 
 def _without_advice(

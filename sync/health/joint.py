@@ -24,6 +24,7 @@ from sync.forecast.dependencies import mean_delay
 from sync.forecast.joint import PATHS, quantile_moments, share_done_by
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import logit
+from sync.forecast.waiting import probability_after
 from sync.health.date_band import with_steady_dates
 from sync.health.status import band, forecast_status, with_status
 from sync.history.calendar import Calendar
@@ -35,9 +36,6 @@ from sync.model.membership import Counts
 __all__ = ["AssessmentContext", "ForecastWindow", "dates_of_paths", "joint_health", "moved_health"]
 
 Floats = NDArray[np.float64]
-
-_LEAST_CHANGE = 0.005
-"""Smaller changes of a probability are ignored: it is shown in whole percents."""
 
 _GRADES = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
@@ -126,11 +124,10 @@ def moved_health(
     dates = dates_of_paths(moved, window, days(context.at), context.calendar)
     if health.probability is None:  # overdue: only the dates move
         return _with_memory(replace(health, dates=dates), context)
-    loss = share_done_by(own, window.due) - share_done_by(moved, window.due)
+    p = probability_after(health.probability, own, moved, window.due, context.rules.clip)
     delay = mean_delay(own, moved)
-    if loss < _LEAST_CHANGE and delay < 1.0:
+    if p == health.probability and delay < 1.0:
         return health
-    p = max(health.probability - loss, min(context.rules.clip, health.probability))
     reason = Reason(
         kind=ReasonKind.PREDECESSOR,
         effect=float(logit(p) - logit(health.probability)),

@@ -1,0 +1,103 @@
+"""Advice: the reasons and levers of assessed containers, and a lower confidence where their pace has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.history_tables import HistoryTables
+from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
+from sync.health.levers import ProbabilityAfter, levers
+from sync.health.pace_change import PaceChange, lowered, pace_change
+from sync.health.reasons import reasons
+from sync.history.ledger import days
+from sync.model.health import Health, Lever, Reason, ReasonKind, Status
+from sync.model.tracker_data import Issue
+
+__all__ = ["Advisor"]
+
+
+class Advisor:
+    """Reasons and levers as of ``at`` (UTC).
+
+    ``issues``: uid -> issue, and ``members``: container id -> uids of its open items. Both may be empty; then reasons
+    and levers name no items.
+    """
+
+    def __init__(
+        self, history: HistoryTables, at: datetime, issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._history, self._at, self._issues, self._members = history, at, issues, members
+        self._age_by_stream: dict[int, float] = {}
+
+    def advise(
+        self,
+        batch: ForecastBatch,
+        healths: Sequence[Health],
+        has_data: NDArray[np.bool_],
+        after: ProbabilityAfter | None = None,
+    ) -> list[Health]:
+        """Return the healths of the containers of ``batch`` with reasons and levers.
+
+        ``has_data`` and ``after``: see `sync.health.levers.levers`.
+        """
+        published = np.array([np.nan if health.probability is None else health.probability for health in healths])
+        overdue = np.array([health.status is Status.OVERDUE for health in healths])
+        needs_advice = (overdue | ~np.isnan(published)) & (batch.open > 0)
+        if not needs_advice.any():
+            return list(healths)
+        attentions, changes = self._attentions(batch), self._pace_changes(batch)
+        has_levers = needs_advice & ~np.array([health.basis.calibrating for health in healths])
+        batch_reasons = reasons(batch, attentions, self._usual_shares, changes)
+        batch_levers = levers(
+            batch,
+            published,
+            has_levers,
+            has_data,
+            attentions,
+            lambda k: self.candidates(healths[k].container),
+            after,
+        )
+        advised = []
+        for k, (health, change) in enumerate(zip(healths, changes, strict=True)):
+            known = health if change is None else replace(health, confidence=lowered(health.confidence))
+            advised.append(_with_advice(known, batch_reasons[k], batch_levers[k]) if needs_advice[k] else known)
+        return advised
+
+    def candidates(self, container: str) -> Sequence[str]:
+        """Return the uids of the open items of a container to cut, best first."""
+        return candidates(self._issues, self._members.get(container, ()))
+
+    @cached_property
+    def _usual_shares(self) -> tuple[float, float]:
+        return usual_shares(self._issues, self._members)
+
+    def _attentions(self, batch: ForecastBatch) -> list[Attention]:
+        ledger, attentions = self._history.ledger, []
+        for i in batch.index.tolist():
+            stream = int(ledger.stream[i])
+            if stream not in self._age_by_stream:
+                self._age_by_stream[stream] = straggler_age(self._history, stream, days(self._at))
+            open_items = self._members.get(ledger.containers[i].id, ())
+            oldest = self._age_by_stream[stream]
+            attentions.append(attention(self._history, i, self._at, self._issues, open_items, oldest))
+        return attentions
+
+    def _pace_changes(self, batch: ForecastBatch) -> list[PaceChange | None]:
+        """Return the change of pace of each container's stream; None without one."""
+        streams = batch.tables.ledger.stream[batch.index].tolist()
+        by_stream = {stream: pace_change(batch.tables, stream, days(self._at)) for stream in set(streams)}
+        return [by_stream[stream] for stream in streams]
+
+
+def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Lever, ...]) -> Health:
+    """Add reasons and levers. If the hit rate is published instead of the forecast, it is the only reason."""
+    if health.basis.calibrating:
+        reasons = tuple(reason for reason in reasons if reason.kind is ReasonKind.HIT_RATE)
+    return replace(health, reasons=reasons, levers=() if health.status is Status.ON_TRACK else levers)
