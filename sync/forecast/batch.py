@@ -94,7 +94,7 @@ class ForecastBatch:
     ) -> None:
         ledger = tables.ledger
         self.tables, self.rules, self.index, self.at, self.calendar = tables, tables.rules, index, at, calendar
-        self.clip = tables.rules.clip
+        self.clip, self.moved_to = tables.rules.clip, moved_to
         self.start = tables.start[index]
         clocks = PlanClocks.of(ledger, index, at)
         if moved_to is None:
@@ -209,7 +209,9 @@ class ForecastBatch:
         if len(rows) == len(self.index):
             return self
         if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
-            part = ForecastBatch(self.tables, self.index[rows], self.at[rows], self.calendar).with_clip(self.clip)
+            moved_to = None if self.moved_to is None else self.moved_to[rows]
+            part = ForecastBatch(self.tables, self.index[rows], self.at[rows], self.calendar, moved_to)
+            part = part.with_clip(self.clip)
             self.answers.part = rows, part
         return self.answers.part[1]
 
