@@ -14,6 +14,7 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.joint import Curve
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import forecast
+from sync.health.joint import ForecastWindow, dates_of_paths
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from tests.days import day
@@ -183,3 +184,21 @@ def test_a_short_history_shows_no_correlation() -> None:
 def test_what_is_not_over_yet_shows_nothing() -> None:
     tables = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
     assert joint.correlation_matrix(tables, ["a", "b"], days(day(100)))[0, 1] == 0.0
+
+
+def test_what_a_curve_leaves_over_is_not_within_it() -> None:
+    """Two curves that end at 90 %: both are done in 81 of 100 cases, so there is no 85 % date, by no other figure."""
+    now = days(day(0))
+    ends = (now + 60.0, now + 90.0)
+    curves = [Curve(np.array([now, end]), np.array([0.0, 0.9]), end) for end in ends]
+    paths = np.max(joint.completion_samples(["a", "b"], curves), axis=0)
+    assert joint.share_done_by(paths, ends[1]) == pytest.approx(0.81, abs=0.01)
+    dates = dates_of_paths(paths, ForecastWindow(np.nan, min(ends)), now, Calendar())
+    assert dates.p50 is not None
+    assert (dates.p85, dates.p95, dates.capacity) == (None, None, False)
+    assert dates.horizon == Calendar().horizon_day(min(ends), now)
+    alone = dates_of_paths(
+        joint.completion_samples(["a"], curves[:1])[0], ForecastWindow(np.nan, ends[0]), now, Calendar()
+    )
+    assert alone.p85 is not None
+    assert alone.p95 is None
