@@ -57,7 +57,7 @@ def attention(
     """
     ledger, now = history.ledger, days(at)
     rows = ledger.rows(i)
-    is_open = ledger.is_open(now, rows)
+    is_open = ledger.is_open(now, rows) & ~ledger.is_carried(now, rows)
     is_old = is_open & (now - ledger.joined[rows] > oldest)
     idle_time = timedelta(days=history.rules.idle_days)
     known = {uid: issues[uid] for uid in members if uid in issues}

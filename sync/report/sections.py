@@ -198,7 +198,8 @@ def progress(view: View) -> Iterable[Section]:
     share = counts.done * 100 // counts.total
     cells = counts.done * 20 // counts.total
     line = f"{'█' * cells}{'░' * (20 - cells)} {share} %: {counts.done} of {plural(counts.total, 'issue')} done"
-    lines: list[Line] = [(f"{line}, {counts.open} open.",)]
+    carried = f", {counts.carried} carried over" if counts.carried else ""
+    lines: list[Line] = [(f"{line}, {counts.open} open{carried}.",)]
     if counts.added or counts.removed:
         week = f", {counts.added_week} of them in the last 7 days" if counts.added_week else ""
         out = f"; {counts.removed} taken out" if counts.removed else ""

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.history.counting import is_done, is_open
+from sync.history.counting import is_carried, is_done, is_open
 from sync.markup.document import clean
 from sync.model.dates import end_of_day
 from sync.model.health import Health
@@ -97,11 +97,11 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
 
 def _lines(joint: AssessedJointMilestone, days: Iterable[date]) -> Iterable[Point]:
     for day in days:
-        scope: set[str] = set()
-        open_then: set[str] = set()
+        open_items: set[str] = set()
+        done: set[str] = set()
+        carried: set[str] = set()
         for milestone in joint.members:
             at = end_of_day(day, milestone.connection.zone)
-            still = {membership.item for membership in milestone.memberships if is_open(membership, at)}
-            open_then |= still
-            scope |= still | {membership.item for membership in milestone.memberships if is_done(membership, at)}
-        yield Point(day, len(scope - open_then), len(scope))
+            for items, is_so in ((open_items, is_open), (done, is_done), (carried, is_carried)):
+                items |= {membership.item for membership in milestone.memberships if is_so(membership, at)}
+        yield Point(day, len(done - open_items), len(open_items | done | carried))
