@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.forecast.history_tables import HistoryTables
+from sync.forecast.outcomes import planned_and_left
 from sync.forecast.pooled import Forecast, forecast
 from sync.forecast.stats import allowed_open
 from sync.health.status import ContainerState, missing_data
@@ -228,12 +229,8 @@ def is_done_by(ledger: Ledger, index: Codes, by: Floats, tolerance: float) -> Bo
     """
     is_done = np.zeros(len(index), dtype=bool)
     for k, (i, t) in enumerate(zip(index.tolist(), by.tolist(), strict=True)):
-        rows = ledger.rows(i)
-        planned_by = min(t, float(ledger.due[i]))
-        is_planned = ledger.in_scope(planned_by, rows)
-        scope = np.count_nonzero(is_planned)
-        still_open = np.count_nonzero(is_planned & (ledger.open_until[rows] > t))
-        is_done[k] = scope > 0 and still_open <= allowed_open(scope, tolerance)
+        planned, left = planned_and_left(ledger, i, t, float(ledger.due[i]))
+        is_done[k] = planned > 0 and left <= allowed_open(planned, tolerance)
     return is_done
 
 
