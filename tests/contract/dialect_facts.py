@@ -5,6 +5,7 @@ A fact has a time with a fraction of a second, as people's clicks have. Items ar
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -22,7 +23,7 @@ from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 from tests.engine_factory import engine
 
-__all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "outcomes", "random_facts", "reading", "readings"]
+__all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "outcomes", "pulls", "random_facts", "reading", "readings"]
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 DIALECTS = ("github", "gitlab", "gitlab by REST", "jira", "jira-cloud")
@@ -151,7 +152,7 @@ def enter(tracker: Tracker, facts: Facts, *, start_days: bool = True) -> Project
     first = min(milestone.start for milestone in facts.milestones)
     project = tracker.project(PROJECTS[tracker.kind], "App", created=_midnight(first) - timedelta(days=100))
     ids: dict[str, int] = {}
-    for fact in facts.milestones:
+    for fact in Random(tracker.kind).sample(facts.milestones, len(facts.milestones)):  # ids in any order
         begin = _midnight(fact.start) + timedelta(hours=8, microseconds=123_456)
         if not start_days:
             begin = min(step.at for item in facts.items for step in item.steps if step.milestone == fact.title)
@@ -201,17 +202,21 @@ def readings(world: World, at: datetime = NOW) -> dict[str, Reading]:
 
 
 def reading(tracker: Tracker, at: datetime = NOW) -> Reading:
-    kind = tracker.kind.partition("-")[0]
+    """Pull a tracker for the first time, and return what is known at ``at``."""
+    return next(pulls(tracker, at))
+
+
+def pulls(tracker: Tracker, at: datetime | None = None) -> Generator[Reading]:
+    """Pull a tracker again and again into one store; yield what is known at ``at`` (None: by the world's clock)."""
+    kind, clock = tracker.kind.partition("-")[0], tracker.world.clock
     secrets = {"token": tracker.token} | ({"email": "bot@example.org"} if tracker.kind == "jira-cloud" else {})
-    setup = Setup(
-        name=kind, url=tracker.url, secrets=secrets, clock=tracker.world.clock, sleep=lambda _: None, timeout=60
-    )
+    setup = Setup(name=kind, url=tracker.url, secrets=secrets, clock=clock, sleep=lambda _: None, timeout=60)
     connection = Connection(name=kind, connector=connect(kind, setup), projects=tuple(tracker.projects))
-    with engine(connection, Store.memory(tracker.world.clock), tracker.world.clock) as running:
-        running.pull()
-        assert not running.failures
-        snapshot = running.snapshot(at)
-        return _by_title(snapshot)
+    with engine(connection, Store.memory(clock), clock) as running:
+        while True:
+            running.pull()
+            assert not running.failures
+            yield _by_title(running.snapshot(at))
 
 
 def outcomes(reading: Reading, milestone: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, Milestone, Tracker, User, World
-from tests.contract.dialect_facts import NOW, outcomes, reading
+from tests.contract.dialect_facts import NOW, outcomes, pulls, reading
 
 JIRAS = ("jira", "jira-cloud")
 KINDS = ("github", "gitlab", *JIRAS)
@@ -48,13 +48,27 @@ class Small:
         return [str(row[3]) for row in reading(self.tracker).memberships["1.0"] if row[0] == title][-1]
 
 
+def clock_of(world: World) -> Clock:
+    assert isinstance(world.clock, Clock)
+    return world.clock
+
+
 def tracker_of(world: World, kind: str) -> Tracker:
     return next(tracker for tracker in world.trackers if tracker.kind == kind)
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    served = World(lambda: NOW)
+    served = World(Clock())
     with Sandbox(served):
         yield served
 
@@ -67,6 +81,7 @@ def small(world: World) -> Callable[[str], Small]:
         tracker = tracker_of(world, kind)
         tracker.projects.clear()
         tracker.statuses.clear()
+        clock_of(world).now = NOW
         return Small(tracker)
 
     return emptied
@@ -142,3 +157,24 @@ def test_issues_that_moved_to_another_project_leave(small: Callable[[str], Small
         side.tracker.transfer(side.project, item, side.other, side.ada)
     counts = reading(side.tracker).counts["1.0"]
     assert (counts.done, counts.total, counts.open) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(("kind", "days"), [("github", 8), ("gitlab", 0), ("jira", 0), ("jira-cloud", 0)])
+def test_an_issue_that_moves_between_two_pulls_is_out_of_scope(
+    small: Callable[[str], Small], world: World, kind: str, days: int
+) -> None:
+    """GitHub only stops listing it: the weekly sweep finds that."""
+    side, clock = small(kind), clock_of(world)
+    items = [side.item(f"item {n}") for n in range(10)]
+    readings = pulls(side.tracker)
+    before = next(readings).counts["1.0"]
+    assert (before.open, before.total) == (10, 10)
+    clock.now += timedelta(hours=1)
+    for item in items[:2]:
+        side.tracker.close(item, side.ada, resolution="completed" if kind == "github" else "Done")
+    for item in items[2:]:
+        side.tracker.transfer(side.project, item, side.other, side.ada)
+    clock.now += timedelta(days=days, hours=1)
+    after = next(readings).counts["1.0"]
+    readings.close()
+    assert (after.done, after.total, after.open) == (2, 2, 0)
