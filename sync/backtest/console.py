@@ -146,20 +146,17 @@ def _by_time_gone(figures: Mapping[str, Any]) -> str:
 
 
 def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    headings = ("n", "at once", "<= 5", "next day", "<= 5")
-    table = _table("Levers taken at half time: points between lever and next forecast", "lever", headings)
-    for tau, title in _SHORT_TITLES.items():
+    title = "Levers taken at half time: median points to the next forecast, share within 5"
+    table = _table(title, "lever", ("n", "at once", "quiet day", "next day"))
+    for tau, short in _SHORT_TITLES.items():
         in_a_row = {f"{count}. move in a row": row for count, row in figures[tau]["in_a_row"].items() if count != "1"}
         kinds = {kind: row for kind, row in figures[tau].items() if kind not in ("milestones", "in_a_row")}
         for name, row in (kinds | in_a_row).items():
-            table.add_row(
-                f"{name}, {title}",
-                str(row["n"]),
-                _number(row["median"], 1),
-                _percent(row["within_5"]),
-                _number(row["median_next_day"], 1),
-                _percent(row["within_5_next_day"]),
+            cells = (
+                f"{_number(row[f'median{when}'], 1)}  {_percent(row[f'within_5{when}']):>5}"
+                for when in ("", "_quiet_day", "_next_day")
             )
+            table.add_row(f"{name}, {short}", str(row["n"]), *cells)
     return table
 
 

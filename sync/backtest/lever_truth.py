@@ -17,19 +17,19 @@ import numpy as np
 from msgspec.structs import replace
 
 from sync.backtest.questions import BacktestSetup, Outcomes, answerable, questions
+from sync.forecast.batch import ForecastBatch
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.pooled import forecast
 from sync.forecast.stats import allowed_open
 from sync.health.assess import assess
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger, days, moment
+from sync.history.ledger import NEVER, Ledger, days, moment
 from sync.model.dates import end_of_day
 from sync.model.health import Lever, LeverKind
 from sync.model.membership import Container
 from sync.model.plan_clock import PlanClock
 
-__all__ = ["LeverTrial", "history_until", "score_levers", "with_lever"]
+__all__ = ["LeverTrial", "history_until", "score_levers", "with_lever", "without_changes"]
 
 TAKEN = (LeverKind.MOVE, LeverKind.CUT, LeverKind.BOTH)
 """Levers that leave a trace in the tracker."""
@@ -38,15 +38,16 @@ MOST_MILESTONES = 150
 """Milestones on which levers are taken; of more, so many are chosen evenly."""
 CLOSE_POINTS = 5.0
 DAY = 1.0
+_COLUMNS = {"": "at_once", "_quiet_day": "quiet_day", "_next_day": "next_day"}
 
 
 def score_levers(tables: HistoryTables, became: Outcomes, setup: BacktestSetup) -> dict[str, Any]:
     """Compare levers with the next assessment: {kind: figures}, and ``in_a_row`` {"1", "2", "3": figures of moves}.
 
     Figures: ``n`` levers; ``median`` of the distance of the two probabilities at the same moment, in points, and
-    ``within_5``, the share of at most five points; ``median_next_day`` and ``within_5_next_day`` a day later.
-    ``untouched`` has the milestones that were offered a lever: the change of their probability in a day without it.
-    ``milestones`` were asked about. NaN where there are no levers.
+    ``within_5``, the share of at most five points; ``.._quiet_day`` a day later if the milestone does not change in it,
+    and ``.._next_day`` with its changes. ``untouched`` has the milestones that were offered a lever: the change of
+    their probability in a day without it. ``milestones`` were asked about. NaN where there are no levers.
     """
     asked = questions(tables.ledger, became.known, (0.5,), setup.observed)
     is_unfinished = asked.open > allowed_open(asked.scope, tables.rules.tolerance)
@@ -58,7 +59,7 @@ def score_levers(tables: HistoryTables, became: Outcomes, setup: BacktestSetup) 
         for lever in plan.levers:
             gaps[lever.kind].append(plan.gap(lever))
         if plan.levers:
-            gaps["untouched"].append(plan.drift())
+            gaps["untouched"].append(plan.distance(plan.probability(plan.tables, plan.at)))
         for count, gap in enumerate(_moves_in_a_row(plan, setup.until), start=1):
             gaps[str(count)].append(gap)
     return {
@@ -69,9 +70,13 @@ def score_levers(tables: HistoryTables, became: Outcomes, setup: BacktestSetup) 
 
 
 class _Gap(NamedTuple):
-    """Distance of two probabilities in points, at the same moment and a day later. NaN: no forecast any more."""
+    """Distance of two probabilities in points: at the same moment, a day later without and with what changed in it.
+
+    NaN: no forecast any more.
+    """
 
     at_once: float
+    quiet_day: float
     next_day: float
 
 
@@ -86,6 +91,11 @@ class LeverTrial:
     def tables(self) -> HistoryTables:
         """Tables of the history that can matter until the next day."""
         return HistoryTables(history_until(self.whole, self.at + DAY), self.rules)
+
+    @cached_property
+    def quiet_tables(self) -> HistoryTables:
+        """The same tables if nothing changes in the container from ``at`` on."""
+        return HistoryTables(without_changes(self.tables.ledger, self.container.id, self.at), self.rules)
 
     @property
     def container(self) -> Container:
@@ -104,11 +114,10 @@ class LeverTrial:
         levers = assess(self.tables, [name], moment(self.at), self.calendar)[name].levers
         return tuple(lever for lever in levers if lever.kind in TAKEN and lever.probability is not None)
 
-    def probability(self, at: float) -> float:
-        """Return P at a time up to the next day; NaN without a forecast."""
-        i = self.tables.ledger.index[self.container.id]
-        (own,) = forecast(self.tables, [i], moment(at), self.rules, self.calendar)
-        return np.nan if own.p is None else own.p
+    def probability(self, tables: HistoryTables, at: float) -> float:
+        """Return P at a time up to the next day, by one of the tables; NaN without dates."""
+        index = np.array([tables.ledger.index[self.container.id]])
+        return float(ForecastBatch(tables, index, np.array([at]), self.calendar).probability()[0])
 
     def after(self, lever: Lever) -> LeverTrial:
         """Return the plan after a lever."""
@@ -121,13 +130,13 @@ class LeverTrial:
 
     def gap(self, lever: Lever) -> _Gap:
         """Compare what a lever says with the forecasts after it."""
-        after, said = self.after(lever), lever.probability or 0.0
-        return _Gap(*(100 * abs(said - after.probability(at)) for at in (self.at, self.at + DAY)))
+        return self.after(lever).distance(lever.probability or 0.0)
 
-    def drift(self) -> _Gap:
-        """Compare the forecast with that of the next day."""
-        now, tomorrow = (self.probability(at) for at in (self.at, self.at + DAY))
-        return _Gap(0.0, 100 * abs(now - tomorrow))
+    def distance(self, said: float) -> _Gap:
+        """Compare the probability ``said`` with the forecasts."""
+        next_day = self.at + DAY
+        forecasts = (self.tables, self.at), (self.quiet_tables, next_day), (self.tables, next_day)
+        return _Gap(*(100 * abs(said - self.probability(*each)) for each in forecasts))
 
 
 def _moves_in_a_row(plan: LeverTrial, until: float) -> Iterator[_Gap]:
@@ -163,6 +172,18 @@ def history_until(ledger: Ledger, at: float) -> Ledger:
     ).with_carried(ledger.carried_at[rows])
 
 
+def without_changes(ledger: Ledger, name: str, after: float) -> Ledger:
+    """Return the history in which nothing changes in the container ``name`` after a time (days since 1970 UTC)."""
+    rows = ledger.rows(ledger.index[name])
+    joined, left, closed = (column.copy() for column in (ledger.joined, ledger.left, ledger.closed))
+    for column in (joined, left, closed):
+        own = column[rows]  # a view
+        own[own > after] = NEVER
+    container_of = np.repeat(np.arange(len(ledger.containers)), np.diff(ledger.offsets))
+    changed = Ledger(ledger.containers, container_of, ledger.item, joined, left, closed, ledger.items)
+    return changed.with_carried(ledger.carried_at)
+
+
 def with_lever(ledger: Ledger, i: int, lever: Lever, at: float, calendar: Calendar) -> Ledger:
     """Return the history in which a lever of container ``i`` was taken at ``at`` (days since 1970 UTC).
 
@@ -193,8 +214,9 @@ def _moved(container: Container, to: date, at: float, calendar: Calendar) -> Con
 
 def _figures(gaps: Sequence[_Gap]) -> dict[str, float | int]:
     figures: dict[str, float | int] = {"n": len(gaps)}
-    for name, column in (("", [gap.at_once for gap in gaps]), ("_next_day", [gap.next_day for gap in gaps])):
-        known = np.array(column)[~np.isnan(column)]
+    for name, column in _COLUMNS.items():
+        values = np.array([getattr(gap, column) for gap in gaps], dtype=np.float64)
+        known = values[~np.isnan(values)]
         figures[f"median{name}"] = float(np.median(known)) if len(known) else np.nan
         figures[f"within_5{name}"] = float((known <= CLOSE_POINTS).mean()) if len(known) else np.nan
     return figures

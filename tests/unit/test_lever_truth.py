@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from sync.backtest.lever_truth import LeverTrial, history_until, score_levers, with_lever
+from sync.backtest.lever_truth import LeverTrial, history_until, score_levers, with_lever, without_changes
 from sync.backtest.questions import BacktestSetup, outcomes
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
@@ -67,11 +67,19 @@ def test_a_forecast_needs_nothing_of_later_milestones() -> None:
     assert 0 < len(part.containers) < len(whole.containers)
     for i in np.flatnonzero((whole.start < at) & (whole.due > at)).tolist():
         name = whole.containers[i].id
-        same = [
-            LeverTrial(known, known.index[name], at, Rules(tolerance=0.1), PLAIN).probability(at)
-            for known in (whole, part)
-        ]
+        trials = (LeverTrial(known, known.index[name], at, Rules(tolerance=0.1), PLAIN) for known in (whole, part))
+        same = [trial.distance(0.0) for trial in trials]
         assert same[0] == pytest.approx(same[1], nan_ok=True)
+
+
+def test_a_quiet_day_has_no_changes_of_the_milestone_and_those_of_others() -> None:
+    whole = running()
+    at = at_day(whole, 0.5)  # later, two items join and one is closed
+    quiet = without_changes(whole, NEW, at)
+    rows = whole.rows(whole.index[NEW])
+    assert [int(known.in_scope(at + 10, rows).sum()) for known in (whole, quiet)] == [4, 1]
+    assert int(quiet.is_done(at + 10, rows).sum()) == 0
+    assert quiet.closed[: rows.start].tolist() == whole.closed[: rows.start].tolist()
 
 
 def test_levers_are_compared_for_milestones_that_are_offered_some() -> None:
@@ -107,4 +115,5 @@ def test_what_a_trial_says_does_not_depend_on_later_events() -> None:
     trials = [LeverTrial(known, i, at, Rules(), PLAIN) for known in (whole, later)]
     assert trials[0].levers
     assert trials[0].levers == trials[1].levers
-    assert [trials[0].gap(lever) for lever in trials[0].levers] == [trials[1].gap(lever) for lever in trials[1].levers]
+    gaps = [[trial.gap(lever) for lever in trial.levers] for trial in trials]
+    assert gaps[0] == gaps[1]
