@@ -275,6 +275,35 @@ def done() -> View:
     return view(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=ended)
 
 
+def ended() -> View:
+    """Five of twelve were done, the others were moved on in the last hours."""
+    made = health(Status.ENDED, None, counts=Counts(carried=7, closed=6, removed=1))
+    closed = milestone(state=State.CLOSED, closed_at=datetime(2026, 12, 9, 15, tzinfo=UTC))
+    return view(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=closed, points=())
+
+
+def all_closed() -> View:
+    """Everything is closed long before the due date."""
+    made = health(
+        Status.ON_TRACK, 0.66, counts=Counts(open=0, closed=4), expected_joins=16, reasons=(), levers=(), leftover=None
+    )
+    return view(made, points=())
+
+
+def empty_and_overdue() -> View:
+    made = health(
+        Status.OVERDUE,
+        None,
+        due=date(2026, 11, 13),
+        baseline=None,
+        counts=Counts(),
+        dates=Dates(),
+        reasons=(),
+        levers=(),
+    )
+    return view(made, points=())
+
+
 def unknown() -> View:
     made = health(
         Status.UNKNOWN, None, unknown=UnknownCause.NO_HISTORY, counts=Counts(open=7, closed=1), confidence=None
@@ -467,6 +496,9 @@ SITUATIONS = {
         off_track,
         overdue,
         done,
+        ended,
+        all_closed,
+        empty_and_overdue,
         unknown,
         no_due_date,
         empty,
