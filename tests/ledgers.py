@@ -28,6 +28,7 @@ def container(
     kind: str = "milestone",
     ended: float | None = None,
     first_due: float | None = None,
+    agreed_at: float | None = None,
 ) -> Container:
     """A container with its dates in days from the origin."""
 
@@ -35,7 +36,14 @@ def container(
         return None if value is None else day(value)
 
     return Container(
-        id=name, kind=kind, stream=stream, start=at(start), due=at(due), first_due=at(first_due), ended=at(ended)
+        id=name,
+        kind=kind,
+        stream=stream,
+        start=at(start),
+        due=at(due),
+        first_due=at(first_due),
+        ended=at(ended),
+        agreed_at=at(agreed_at),
     )
 
 

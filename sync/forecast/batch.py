@@ -83,9 +83,10 @@ class ForecastBatch:
     """Containers (t) at positions ``index`` of a ledger, each as of its moment ``at`` (days since 1970 UTC).
 
     ``open``, ``done``: int64[t] items now. ``added``, ``added_week``: of the items in scope now, those that joined
-    after the start, and in the last 7 days. ``has_dates``: start and due date make sense. ``phase``: share of the
-    planned time gone, may be above 1. ``days_to_due``: days of usual work until the due date. ``members``: the earlier
-    milestones that each is compared with. ``closures_by_week``: the stream's closures per week, newest first.
+    after the agreed scope (`sync.model.membership.Container.agreed_at`), and of these in the last 7 days.
+    ``has_dates``: start and due date make sense. ``phase``: share of the planned time gone, may be above 1.
+    ``days_to_due``: days of usual work until the due date. ``members``: the earlier milestones that each is compared
+    with. ``closures_by_week``: the stream's closures per week, newest first.
     ``moved_to[t]``: due moments to which the due dates are moved at ``at``; None: they stay.
     """
 
@@ -127,7 +128,7 @@ class ForecastBatch:
         for k, i in enumerate(self.index):
             rows, at = ledger.rows(int(i)), self.at[k]
             in_scope = ledger.in_scope(at, rows)
-            added, added_week = (tables.newcomers(rows, in_scope, since) for since in (self.start[k], at - 7.0))
+            added, added_week = (tables.newcomers(rows, in_scope, since) for since in (tables.agreed_at[i], at - 7.0))
             counts[k] = (
                 np.count_nonzero(ledger.is_open(at, rows)),
                 np.count_nonzero(ledger.is_done(at, rows)),

@@ -76,7 +76,8 @@ class HistoryTables:
     ``finished_by[n, x]``: at each of `TIMES`, no more items are left over than the tolerance allows.
 
     Columns over containers: ``start`` (days since 1970 UTC) is the container's start, or else when its first item
-    joined. ``length`` is the planned time in days. ``has_dates``: start and due date make sense. ``is_usable``: has
+    joined. Items that join until ``agreed_at`` are the agreed scope, ``agreed`` is their number. ``length`` is the
+    planned time in days. ``has_dates``: start and due date make sense. ``is_usable``: has
     dates and had items in scope at the due date. ``due_total``: items in scope then. ``allowed_open``: how many of them
     may be open when it counts as done.
 
@@ -94,6 +95,7 @@ class HistoryTables:
         first = np.full(n, np.nan)
         np.fmin.at(first, self.row_container, ledger.joined)
         self.start: Floats = np.where(np.isnan(ledger.start), first, ledger.start)
+        self.agreed_at: Floats = np.fmax(ledger.agreed_at, self.start)
         self.length: Floats = ledger.due - self.start
         self.has_dates: NDArray[np.bool_] = np.isfinite(self.length) & (self.length > 0) & (self.length <= LONGEST)
         self.first_joined = self._first_joined()
@@ -136,6 +138,8 @@ class HistoryTables:
         was_done = np.isfinite(finished[row]) & (finished[row] < ledger.left[row]) & (joined <= 1.0)
         self.joined_by = _table(container[was_planned], joined[was_planned], n)
         self.gone_by = _table(container[was_planned], ended[was_planned], n)
+        is_agreed = was_planned & (ledger.joined[row] <= self.agreed_at[container])
+        self.agreed: Ints = np.bincount(container[is_agreed], minlength=n).astype(np.int64)
         self.open_at: Ints = self.joined_by - self.gone_by
         done_by = _table(container[was_done], relative(finished)[was_done], n) - _table(
             container[was_done], relative(ledger.left)[was_done], n

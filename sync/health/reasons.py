@@ -135,8 +135,10 @@ def _pace_change(batch: ForecastBatch, changes: Sequence[PaceChange | None]) -> 
 
 
 def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequence[tuple[str, ...]]) -> _NormalCase:
-    begun = batch.representative_sums(batch.tables.joined_by)
-    grown = batch.at_phase((begun - begun[:, :1]) / np.maximum(begun, 1.0))
+    tables = batch.tables
+    begun = batch.representative_sums(tables.joined_by)
+    agreed = batch.representative_sums(np.broadcast_to(tables.agreed[:, None], tables.joined_by.shape))
+    grown = batch.at_phase(np.maximum(begun - agreed, 0.0) / np.maximum(begun, 1.0))
     usual = grown * total
     excess = np.rint(np.clip(batch.added - usual, -total, remaining))
     normal = _p(batch, np.minimum(remaining - excess, total - excess), total - excess)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
@@ -113,6 +114,19 @@ def test_less_scope_than_usual_speaks_for_it() -> None:
     assert found.effect > 0
     quiet = seen(*closed(5), *[(START, None)] * 9, habits=growing())
     assert ReasonKind.SCOPE_ADDED not in told(quiet)  # nothing came: there is nothing to name
+
+
+def test_what_joins_on_the_start_day_is_the_agreed_scope_here_and_in_earlier_milestones() -> None:
+    habits = [
+        (replace(c, agreed_at=day(28.0 * n + 1)), [((joined or 0.0) + 0.5, *more) for joined, *more in rows])
+        for n, (c, rows) in enumerate(releases(missed=2))
+    ]
+    items: list[MembershipDays] = [*[(START + 0.5, START + 2.0 * n + 1) for n in range(5)], *[(START + 0.5, None)] * 5]
+    planned = seen(*items, habits=habits, agreed_at=START + 1)
+    assert int(planned.added[0]) == 0
+    assert ReasonKind.SCOPE_ADDED not in told(planned)
+    grown = seen(*items, (NOW - 3, None), habits=habits, agreed_at=START + 1)
+    assert told(grown)[ReasonKind.SCOPE_ADDED].values == {"added": 1, "added_week": 1, "usual": 0.0}
 
 
 def test_the_hit_rate_is_against_even_odds() -> None:
