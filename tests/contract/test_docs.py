@@ -13,6 +13,7 @@ from markdown_it.token import Token
 
 from config import load
 from sync.forecast.parameters import Rules
+from sync.health import usual
 from sync.tracker import errors
 from tests.contract.command_lines import commands, unknown_words
 
@@ -120,8 +121,22 @@ def test_the_figures_of_the_forecast_are_those_of_the_code() -> None:
         f"reaches {rules.target:.0%}".replace("%", " %"),
         "a tenth" if rules.scope_jump == 0.1 else "?",
         "fewer than three items" if rules.least_items == 3 else "?",
+        f"last {rules.stream_window} of its own series",
+        f"last {rules.kind_window} of other series",
+        f"fewer than {rules.stream_least} earlier milestones",
+        f"(weights {rules.weight_survival_dates} and {rules.weight_reference_dates})",
+        "at most one in five" if (usual.RARELY, usual.LEAST_MILESTONES) == (0.2, 4) else "?",
     }
     assert {figure for figure in said if figure not in page} == set()
+
+
+def test_measured_figures_of_the_forecast_are_in_printed_blocks_only() -> None:
+    """Figures of a measurement change with each method; `tests/e2e/test_backtest.py` compares the blocks."""
+    page = text("docs/explanation/forecast.md")
+    measured = page[page.index("## What it can't know") :]
+    prose = re.sub(r"```.*?```|`[^`]*`|\(\.\./[^)]*\)|^#.*?$", "", measured, flags=re.DOTALL | re.MULTILINE)
+    sentences = (sentence.strip() for sentence in re.split(r"(?<=\.)\s", prose))
+    assert [words for words in sentences if re.search(r"\d", words) and not words.startswith("Printed on 20")] == []
 
 
 def test_decisions_are_numbered_without_gaps_and_say_why() -> None:

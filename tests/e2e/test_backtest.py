@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from sync.backtest.aims import aims_of
 from sync.backtest.csv_history import read_history, removed_items
 from sync.backtest.run import backtest, run_backtest
 from sync.model import removal
+from tests.printed_figures import page_blocks, printed_blocks, with_blocks
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PREFIX = str(DATA / "titanium")
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "forecast.md"
 
 pytestmark = [
     pytest.mark.shared,
@@ -84,3 +87,11 @@ def test_it_holds_when_some_resolutions_take_items_out_of_scope() -> None:
     assert result["tau0"]["pool"]["bss"] >= 0.10
     assert result["tau10"]["pool"]["bss"] >= 0.10
     assert result["labels"]["changes"] <= 0.40
+
+
+def test_page_about_the_forecast_shows_what_the_command_prints(result: dict[str, Any]) -> None:
+    page = PAGE.read_text("utf-8")
+    if os.environ.get("MILESYNC_GOLDEN") == "1":
+        page = with_blocks(page, printed_blocks(result))
+        PAGE.write_text(page, "utf-8")
+    assert page_blocks(page) == printed_blocks(result)
