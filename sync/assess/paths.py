@@ -93,8 +93,8 @@ class CompletionPaths:
         return joint_forecast.correlation_matrix(history, [self.alone[uid].stream for uid in uids], self.now)
 
     def horizon(self, uids: Iterable[str]) -> float:
-        """Return the first end of the curves of the milestones that are not done, in days since 1970; NaN: none."""
-        running = [uid for uid in uids if uid in self.curves and self.alone[uid].health.status is not Status.DONE]
+        """Return the first end of the curves of the milestones that are not over, in days since 1970; NaN: none."""
+        running = [uid for uid in uids if uid in self.curves and not self.alone[uid].health.status.is_over]
         return min((self.curves[uid].horizon for uid in running), default=np.nan)
 
     def waiting_batch(self, uid: str) -> WaitingBatch:

@@ -22,6 +22,7 @@ from sync.assess.snapshot import Snapshot
 from sync.assess.visibility import can_read, commitment_for
 from sync.forecast import joint as joint_forecast
 from sync.forecast.dependencies import Dependency, Propagated, topological_order
+from sync.forecast.stats import allowed_open
 from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
 from sync.health.missing_input import Outage, health_without_predecessor, worst_outage
@@ -29,7 +30,7 @@ from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
-from sync.model.health import Health, ReasonKind, UnknownCause
+from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 
 __all__ = ["build_portfolio"]
@@ -160,6 +161,8 @@ class _PortfolioBuilder:
         if members and not missing and not unforecastable:
             member_paths = self._member_paths(open_counts)
             paths = np.max([member_paths[uid] for uid in uids], axis=0)
+            if any(_has_missed(member) for member in members):
+                paths = np.full_like(paths, np.inf)
         health = self._joint_health(joint, members, paths)
         stale = [member for member in members if member.health.stale_since is not None]
         if stale and all(member.health.unknown is None for member in stale):
@@ -217,6 +220,13 @@ class _PortfolioBuilder:
         if not uids:
             return ()
         return tuple(tuple(round(float(value), 4) for value in row) for row in self.paths.correlation(uids))
+
+
+def _has_missed(milestone: AssessedMilestone) -> bool:
+    """Return True if it ended with more items open or carried over than its tolerance allows: it will never be done."""
+    counts = milestone.health.counts
+    allowed = int(allowed_open(counts.total, milestone.connection.tolerance))
+    return milestone.health.status is Status.ENDED and counts.unfinished > allowed
 
 
 def _open_items(milestone: AssessedMilestone, snapshot: Snapshot) -> list[str]:

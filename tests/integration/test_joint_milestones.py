@@ -106,6 +106,16 @@ def test_members_without_open_work_are_on_track_until_they_end() -> None:
     assert _joint(whole).health.status is Status.ON_TRACK
 
 
+def test_a_member_that_ended_with_open_work_improves_nothing() -> None:
+    world = World(page("app", still_open=0), page("api", still_open=1))
+    before = _joint(world.whole(ALL)).health
+    after = _joint(World(page("app", still_open=0), closed(page("api", still_open=1))).whole(ALL)).health
+    assert before.probability is not None
+    assert after.probability is not None
+    assert after.probability <= before.probability
+    assert (after.status, after.dates.p50) == (Status.OFF_TRACK, None)
+
+
 def test_one_member_that_ended_with_open_work_is_no_done() -> None:
     whole = World(closed(page("app", still_open=0)), closed(page("api", still_open=1))).whole(ALL)
     assert _joint(whole).health.status is Status.ENDED

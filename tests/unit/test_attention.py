@@ -48,6 +48,12 @@ def test_old_and_idle_items_are_stragglers() -> None:
     assert found(history).old_count == 1
 
 
+def test_what_is_carried_over_is_somewhere_else() -> None:
+    pairs = [(container("c", 0.0, 50.5), [(0.0, None), (5.0, None, 49.0), (0.0, None, 49.0)])]
+    told = found(HistoryTables(ledger(pairs), RULES))
+    assert (told.added, told.stragglers) == ((), ("c/item/0",))
+
+
 def test_stragglers_are_never_more_than_what_is_open() -> None:
     history = tables((30.0, None))
     idle = [issue(name, updated_at=day(0)) for name in ("x", "y")]
