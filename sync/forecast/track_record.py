@@ -77,12 +77,19 @@ def outcomes_of(ledger: Ledger, rules: Mapping[str, ContainerRules], now: dateti
 
     Done means that at most a share of the items is open: the tolerance of the container's ``rules``, as in a forecast.
     The time of an outcome is when this began to hold without a break until the due moment, or else when it first held
-    after. A container that is empty at its due moment is dropped.
+    after. A container that is empty at its due moment is dropped. One whose data is older than its due moment has no
+    outcome.
     """
     at, default = days(now), ContainerRules()
     has_outcome = np.isfinite(ledger.due) & ((ledger.due < at) | (ledger.ended <= at))
-    names = [(int(i), ledger.containers[i].id) for i in np.flatnonzero(has_outcome)]
-    return {name: _outcome(ledger, i, rules.get(name, default).tolerance, at) for i, name in names}
+    outcomes = {}
+    for i in np.flatnonzero(has_outcome).tolist():
+        name = ledger.containers[i].id
+        known = rules.get(name, default)
+        until = at if known.known_until is None else min(at, days(known.known_until))
+        if ledger.due[i] < until or ledger.ended[i] <= until:
+            outcomes[name] = _outcome(ledger, i, known.tolerance, until)
+    return outcomes
 
 
 def _outcome(ledger: Ledger, i: int, tolerance: float, at: float) -> Outcome:

@@ -18,7 +18,6 @@ from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import StreamScore, outcomes_of
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, days
-from sync.model.published import Outcome
 
 __all__ = ["DateReliability", "GivenDates", "ReplayResult", "date_reliabilities", "given_dates", "replay_forecasts"]
 
@@ -99,7 +98,7 @@ def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) ->
     """Score the forecasts at 25, 50 and 75 % of the planned time, each from what was known then. ``at`` is in UTC."""
     ledger, tolerance = tables.ledger, tables.rules.tolerance
     became = outcomes(ledger, tolerance, days(at))
-    asked = questions(ledger, became.known, CHECKS)
+    asked = questions(ledger, became.known & tables.is_usable, CHECKS)
     asked, forecasts = answerable(tables, asked.where(asked.open > allowed_open(asked.scope, tolerance)), calendar)
     p: NDArray[np.float64] = np.array(
         [np.nan if forecast.p is None else forecast.p for forecast in forecasts], dtype=np.float64
@@ -124,8 +123,8 @@ def date_reliabilities(
     became = outcomes_of(ledger, rules, at)
     by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
     for container, due, first in zip(ledger.containers, ledger.due.tolist(), ledger.first_due.tolist(), strict=True):
-        outcome = became.get(container.id, Outcome())
-        if due <= days(at) and not outcome.dropped:
+        outcome = became.get(container.id)
+        if outcome is not None and due <= days(at) and not outcome.dropped:
             by[container.stream].append((due, first, None if outcome.done is None else days(outcome.done)))
     rows = [_reliability(stream, dates, calendar, scores.get(stream)) for stream, dates in by.items()]
     return sorted(rows, key=lambda row: (-row.due, row.stream))

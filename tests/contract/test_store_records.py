@@ -7,7 +7,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sync.model.health import Basis, Confidence, Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status
+from sync.model.health import (
+    Basis,
+    Confidence,
+    Dates,
+    Health,
+    Leftover,
+    Lever,
+    LeverKind,
+    Promise,
+    Reason,
+    ReasonKind,
+    Status,
+)
 from sync.model.membership import Counts
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt
@@ -89,6 +101,17 @@ def test_forecasts_and_outcomes_are_kept_for_scoring(store: Store) -> None:
     assert (found[1].probability, found[1].start, found[1].due) == (0.4, FULL.start, FULL.due)
     assert (found[1].p50, found[1].p85, found[1].p95) == (FULL.dates.p50, FULL.dates.p85, None)
     assert [forecast.container for forecast in store.forecasts("named")] == ["a"]
+
+
+def test_a_forecast_keeps_its_method_range_and_promise(store: Store) -> None:
+    ranged = replace(FULL, leftover=Leftover(usually=3, low=1, high=6), method=2)
+    promised = replace(FULL, container="p", probability=None, dates=Dates(p50=date(2026, 4, 2)), due=None, start=None)
+    promised = replace(promised, promise=Promise(p50=date(2026, 4, 2), p70=date(2026, 4, 5)))
+    store.save_health("run", [ranged, promised])
+    first, second = store.forecasts()
+    assert (first.leftover_low, first.leftover_high, first.method, first.p70) == (1, 6, 2, None)
+    assert (second.leftover_low, second.p50, second.p70, second.method) == (None, date(2026, 4, 2), date(2026, 4, 5), 1)
+    assert store.as_of(T0, "team")["c"].method == 2
 
 
 def test_what_was_said_at_a_time_and_when_it_turned(store: Store) -> None:

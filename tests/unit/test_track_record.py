@@ -343,6 +343,16 @@ def test_nothing_is_settled_while_it_runs() -> None:
     assert settled((0, None, 15), now=10, ended=8) == Outcome()
 
 
+def test_what_was_due_after_the_last_reading_has_no_outcome() -> None:
+    container = Container(id="c", kind="k", stream="s", start=START, due=DUE)
+    ledger = Ledger.of([container], [Membership(container="c", item="1", joined=START)])
+    for known_until, found in ((DUE - DAY, {}), (DUE + DAY, {"c": Outcome()})):
+        assert outcomes_of(ledger, {"c": ContainerRules(known_until=known_until)}, LATER) == found
+        rules = {"c": ContainerRules(known_until=known_until)}
+        known = LedgerOutcomes(ledger, LATER, rules).is_done("c", DUE - DAY, DUE)
+        assert known is (None if known_until < DUE else False)
+
+
 def test_every_sentence_about_a_stream() -> None:
     """Two forecasts of .8, one of them wrong: Brier (.04 + .64) / 2, and .8 was said where .5 came true."""
     second = START + 40 * DAY
