@@ -55,6 +55,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         story.work(2)
         look("week-4")
         story.work(1)
+        story.end()
         look("week-5")
         story.milestone.title = "Checkout 2.0, as told later"
         story.milestone.due = date(2026, 3, 1)
