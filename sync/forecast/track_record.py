@@ -202,30 +202,44 @@ def _at_checks(forecasts: Iterable[StreamForecast], outcomes: OutcomeSource) -> 
     each four weeks without a due date.
     """
     last: dict[tuple[str, date | None, int, int], _Check] = {}
+    plans: dict[tuple[str, date | None, date | None], _PlannedTime | None] = {}
     for forecast in forecasts:
-        place = _place(forecast, outcomes)
-        if place is None:
+        name = (forecast.container, forecast.start, forecast.due)
+        if name not in plans:
+            plans[name] = _plan(forecast, outcomes)
+        plan = plans[name]
+        if plan is None or (forecast.due is None and forecast.p50 is forecast.p70 is forecast.p85 is None):
             continue
-        due, part = place
+        part = plan.part(forecast.at)
         key = (forecast.container, forecast.due, part, forecast.method)
-        if key not in last or last[key].forecast.at < forecast.at:
-            last[key] = _Check(forecast, due)
+        if part >= 0 and (key not in last or last[key].forecast.at < forecast.at):
+            last[key] = _Check(forecast, plan.due)
     return last.values()
 
 
-def _place(forecast: StreamForecast, outcomes: OutcomeSource) -> tuple[datetime | None, int] | None:
-    """Return the due moment of a forecast and the part of the planned time in which it was made; None: not scored."""
+class _PlannedTime(NamedTuple):
+    """The ends (UTC) of the parts of a planned time, and its due moment; None without a due date."""
+
+    ends: tuple[datetime, ...]
+    due: datetime | None
+
+    def part(self, at: datetime) -> int:
+        """Return the part in which a moment lies: a quarter, or four weeks without a due date; -1: none to score."""
+        if self.due is None:
+            return (at - _EPOCH) // _PERIOD
+        quarter = sum(at > end for end in self.ends)
+        return quarter if quarter < len(self.ends) else -1
+
+
+def _plan(forecast: StreamForecast, outcomes: OutcomeSource) -> _PlannedTime | None:
+    """Return the plan of a forecast; None where its dates make no sense."""
     if forecast.due is None:
-        has_date = any(day is not None for day in (forecast.p50, forecast.p70, forecast.p85))
-        return (None, (forecast.at - _EPOCH) // _PERIOD) if has_date else None
+        return _PlannedTime((), None)
     if forecast.start is None:
         return None
     zone = outcomes.zone(forecast.container)
     start, due = end_of_day(forecast.start, zone), end_of_day(forecast.due, zone)
-    if due <= start:
-        return None
-    quarter = sum(forecast.at > start + (due - start) * share for share in CHECKS)
-    return (due, quarter) if quarter < len(CHECKS) else None
+    return _PlannedTime(tuple(start + (due - start) * share for share in CHECKS), due) if start < due else None
 
 
 def _score(stream: str, checks: Sequence[_Check], outcomes: OutcomeSource, other_methods: int) -> StreamScore:
