@@ -14,7 +14,7 @@ from sync.assess.visibility import may_depend_on
 from sync.forecast import joint as joint_forecast
 from sync.forecast.batch import ForecastBatch
 from sync.forecast.dependencies import Dependency, PlannedTime, Predecessor, Propagated, propagate
-from sync.forecast.joint import Curve
+from sync.forecast.joint import Curve, published_curve
 from sync.forecast.waiting import WaitingBatch
 from sync.health.status import BANDS
 from sync.history.ledger import days
@@ -87,6 +87,52 @@ class CompletionPaths:
         """Return the paths after the delays along ``dependencies``."""
         return propagate(paths, self.planned_times, dependencies, self.now)
 
+    def with_counts(self, open_items: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
+        """Return all paths without the others, with items that are in several of these milestones counted once."""
+        counts = joint_forecast.deduplicated_open_counts(open_items)
+        fewer = {uid: count for uid, count in counts.items() if count < len(open_items[uid])}
+        if not fewer:
+            return self.own
+        changed = self.curves_with(fewer)
+        return {**self.own, **self.paths_of({uid: changed[uid] for uid in fewer})}
+
+    def after_change(self, uids: Sequence[str], uid: str, cut: int, due: float | None) -> dict[str, Floats]:
+        """Return the paths of a joint milestone's members (``uids``) after a change of the member ``uid``.
+
+        ``cut``: number of its items to cut, the best candidates first. ``due``: its new due moment; None: unchanged.
+        """
+        names = set(self.snapshot.advisor(uid).candidates(uid)[:cut])
+        open_items = {name: self.open_items[name] for name in uids}
+        open_items[uid] = [item for item in open_items[uid] if item not in names]
+        counted = joint_forecast.deduplicated_open_counts(open_items)[uid]
+        own = dict(self.with_counts(open_items))
+        own[uid] = self._curve_after(uid, cut, counted, due).quantile(self.shares[uid])
+        planned = dict(self.planned_times)
+        if due is not None:
+            planned[uid] = PlannedTime(planned[uid].start, due)
+        dependencies = _before(uids, self.dependencies_without(uid, names))
+        paths = propagate(own, planned, dependencies, self.now).paths
+        return {name: paths[name] for name in uids}
+
+    def _curve_after(self, uid: str, cut: int, counted: int, due: float | None) -> Curve:
+        """Return the curve of a milestone after a cut and a move, with ``counted`` of its open items."""
+        batch, health = self.batch_of(uid), self.alone[uid].health
+        if counted == 0:
+            return Curve.done(self.now)
+        plan = batch if due is None else batch.moved(np.array([due]))
+        left = np.maximum(plan.open - cut, 0)
+        own = plan.probability(left, left + plan.done)
+        published = np.array([health.probability if health.basis.calibrating else np.nan], dtype=np.float64)
+        curve = published_curve(plan.completion(np.array([counted]), counted + plan.done), own, published)
+        return Curve(*plan.points(curve, 0), float(plan.horizon[0]))
+
+    def batch_of(self, uid: str) -> ForecastBatch:
+        """Return the batch of one milestone, without the others."""
+        milestone = self.alone[uid]
+        history, _ = self.snapshot.history(milestone.connection, milestone.project)
+        calendar = self.snapshot.rules.calendar_of(milestone.connection)
+        return ForecastBatch(history, np.array([history.ledger.index[uid]]), np.array([self.now]), calendar)
+
     def correlation(self, uids: Sequence[str]) -> Floats:
         """Return the correlation of the milestones' streams."""
         history, _ = self.snapshot.history(self.alone[uids[0]].connection)
@@ -99,10 +145,6 @@ class CompletionPaths:
 
     def waiting_batch(self, uid: str) -> WaitingBatch:
         """Return the forecast of a milestone with the milestones that it waits for."""
-        milestone = self.alone[uid]
-        history, _ = self.snapshot.history(milestone.connection, milestone.project)
-        calendar = self.snapshot.rules.calendar_of(milestone.connection)
-        batch = ForecastBatch(history, np.array([history.ledger.index[uid]]), np.array([self.now]), calendar)
         candidates = self.snapshot.advisor(uid).candidates(uid)
 
         def predecessors(cut: int) -> list[Predecessor]:
@@ -115,7 +157,7 @@ class CompletionPaths:
                 if dependency.after == uid and dependency.before in self.own
             ]
 
-        return WaitingBatch(batch, self.shares[uid], predecessors)
+        return WaitingBatch(self.batch_of(uid), self.shares[uid], predecessors)
 
     def dependencies_without(self, uid: str, items: set[str]) -> list[Dependency]:
         """Return the known dependencies after these items (uids) have left a milestone."""
@@ -165,3 +207,12 @@ class CompletionPaths:
         if not uids:
             return {}
         return dict(zip(uids, joint_forecast.completion_shares(uids, self.correlation(uids)), strict=True))
+
+
+def _before(uids: Sequence[str], dependencies: Sequence[Dependency]) -> list[Dependency]:
+    """Return the dependencies on which these milestones depend, directly or through others."""
+    needed, size = set(uids), 0
+    while size < len(needed):
+        size = len(needed)
+        needed |= {own.before for own in dependencies if own.after in needed}
+    return [own for own in dependencies if own.after in needed]

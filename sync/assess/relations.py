@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sync.assess.definition import DefinitionChecks
 from sync.assess.dependencies import find_dependencies
+from sync.assess.joint_plan import JointPlanner
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.paths import CompletionPaths
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
@@ -25,7 +26,9 @@ from sync.forecast.dependencies import Dependency, Propagated, topological_order
 from sync.forecast.stats import allowed_open
 from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
+from sync.health.joint_levers import joint_levers, joint_reasons
 from sync.health.missing_input import Outage, health_without_predecessor, worst_outage
+from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
@@ -159,11 +162,16 @@ class _PortfolioBuilder:
         open_counts = joint_forecast.deduplicated_open_counts({uid: self.open_items[uid] for uid in uids})
         paths = None
         if members and not missing and not unforecastable:
-            member_paths = self._member_paths(open_counts)
-            paths = np.max([member_paths[uid] for uid in uids], axis=0)
-            if any(_has_missed(member) for member in members):
-                paths = np.full_like(paths, np.inf)
-        health = self._joint_health(joint, members, paths)
+            own = self.paths.with_counts({uid: self.open_items[uid] for uid in uids})
+            changed = self.paths.propagate(own, self.paths.known).paths
+            paths = [changed[uid] for uid in uids]
+        last = None if paths is None else np.max(paths, axis=0)
+        has_missed = any(_has_missed(member) for member in members)
+        if last is not None and has_missed:
+            last = np.full_like(last, np.inf)
+        health = self._joint_health(joint, members, last)
+        if paths is not None and not has_missed:
+            health = self._with_joint_advice(joint, health, members, paths)
         stale = [member for member in members if member.health.stale_since is not None]
         if stale and all(member.health.unknown is None for member in stale):
             since = min(member.health.stale_since for member in stale if member.health.stale_since is not None)
@@ -179,22 +187,12 @@ class _PortfolioBuilder:
             correlation=() if unforecastable else self._rounded_correlation(uids),
         )
 
-    def _member_paths(self, open_counts: Mapping[str, int]) -> Mapping[str, Floats]:
-        """Return the paths of all milestones, with items that are in several members counted once."""
-        fewer = {uid: count for uid, count in open_counts.items() if count < len(self.open_items[uid])}
-        if not fewer:
-            return self.paths.published.paths
-        changed = self.paths.curves_with(fewer)
-        own = {**self.paths.own, **self.paths.paths_of({uid: changed[uid] for uid in fewer})}
-        return self.paths.propagate(own, self.paths.known).paths
-
     def _joint_health(
         self, joint: JointMilestone, members: Sequence[AssessedMilestone], paths: Floats | None
     ) -> Health:
         uids, snapshot = [member.uid for member in members], self.snapshot
-        last_due = max((self.paths.planned_times[uid].due for uid in uids), default=np.nan)
         calendar = self._joint_calendar(members)
-        due = days(end_of_day(joint.due, calendar.zone)) if joint.due else last_due
+        due = self._joint_due(joint, uids, calendar)
         horizon = self.paths.horizon(uids)
         counts = counting.merged_counts(
             [(snapshot.container(member.uid), member.memberships) for member in members], snapshot.at
@@ -208,6 +206,35 @@ class _PortfolioBuilder:
             ForecastWindow(due, horizon),
             AssessmentContext(snapshot.at, previous, self.rules.parameters, calendar),
         )
+
+    def _joint_due(self, joint: JointMilestone, uids: Sequence[str], calendar: Calendar) -> float:
+        """Return the due moment of a joint milestone: the end of its own due day, or else that of the last member's."""
+        if joint.due:
+            return days(end_of_day(joint.due, calendar.zone))
+        return max((self.paths.planned_times[uid].due for uid in uids), default=np.nan)
+
+    def _with_joint_advice(
+        self, joint: JointMilestone, health: Health, members: Sequence[AssessedMilestone], paths: Sequence[Floats]
+    ) -> Health:
+        """Return the health of a joint milestone with its reasons and levers.
+
+        It has none with data missing, or with a member that waits for a milestone that its readers may not see.
+        """
+        uids = {member.uid for member in members}
+        is_hidden = any(
+            own.after in uids and not can_read(self.alone[own.after], self.alone[own.before])
+            for own in self.paths.known
+        )
+        if is_hidden or any(member.health.stale_since is not None for member in members):
+            return health
+        if health.band not in (*BANDS, Status.OVERDUE):
+            return health
+        calendar = self._joint_calendar(members)
+        plan = JointPlanner(self.paths, joint, members, paths, calendar).plan(self.rules.parameters)
+        written = [member.written for member in members]
+        reasons = [] if health.probability is None else joint_reasons(written, paths, plan.p_of)
+        levers = () if health.status is Status.ON_TRACK else joint_levers(plan)
+        return msgspec.structs.replace(health, reasons=tuple(reasons), levers=levers)
 
     def _joint_calendar(self, members: Sequence[AssessedMilestone]) -> Calendar:
         """Return the calendar in the time zone of the member that is due last."""

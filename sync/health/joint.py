@@ -64,7 +64,7 @@ def joint_health(
     window: ForecastWindow,
     context: AssessmentContext,
 ) -> Health:
-    """Return the health of a joint milestone. It has no reasons and levers: its members have them.
+    """Return the health of a joint milestone, without reasons and levers (`sync.health.joint_levers`).
 
     ``paths`` are the moments at which the last member is done; None: a member cannot be forecast. ``window.due`` is the
     end of the joint milestone's own due day, or else of the last member's.

@@ -8,7 +8,7 @@ before a due date a day without any closure is news, and the forecast falls by m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -116,4 +116,42 @@ def test_levers_of_a_waiting_milestone_include_the_milestones_that_it_waits_for(
         take(world, lever)
         assert asked == pytest.approx(lever.probability, abs=SAME), (seed, lever)
         assert world.health().probability == pytest.approx(lever.probability, abs=SAME), (seed, lever)
+        checked += 1
+
+
+def joint_world(seed: int) -> tuple[ReplanWorld, bool]:
+    """Two milestones of a joint one; some wait for each other. Every second joint milestone has its own due date."""
+    world = ReplanWorld(seed, ("api", "app"), [("api", "app")] if seed % 3 == 0 else [])
+    has_due = seed % 2 == 0
+    world.join(("api", "app"), (world.now + timedelta(days=20 + seed % 50)).date() if has_due else None)
+    return world, has_due
+
+
+def take_joint(world: ReplanWorld, lever: Lever, *, has_due: bool) -> None:
+    """Cut the member that the lever names, and move its date or the joint milestone's own."""
+    due, items = change(lever)
+    member = str(lever.values.get("member", "")).removeprefix("t:acme/").removesuffix("#now")
+    if items:
+        world.cut(member, items)
+    if due is not None and has_due:
+        world.join(("api", "app"), due)
+    elif due is not None:
+        world.move(member, due)
+
+
+def test_levers_of_a_joint_milestone_name_a_member_and_say_its_next_forecast() -> None:
+    checked, seed = 0, 0
+    while checked < full(300, 6):
+        seed += 1
+        world, has_due = joint_world(seed)
+        health = world.joint_health()
+        levers = offered(health)
+        if not levers:
+            continue
+        assert any(reason.values.get("member") for reason in health.reasons) or health.status is Status.OVERDUE
+        lever = world.draw.choice(levers)
+        if has_due and lever.kind is LeverKind.MOVE:
+            assert world.ask("joint:GA", change(lever)[0]).probability == pytest.approx(lever.probability, abs=SAME)
+        take_joint(world, lever, has_due=has_due)
+        assert world.joint_health().probability == pytest.approx(lever.probability, abs=SAME), (seed, lever)
         checked += 1
