@@ -411,6 +411,27 @@ class ForecastBatch:
             moment: Floats = self.start + self.length * (from_time + part * (TIMES[x] - from_time))
         return np.where(is_reached, moment, np.inf)
 
+    def moments_of(self, curve: Floats, levels: Sequence[float]) -> Floats:
+        """Return the moments at which each curve reaches ``levels``, as they are published: float64[t, l].
+
+        A due date that was moved to an earlier day gives no earlier moment: where people only promise more, the work
+        is not done sooner. The moment is at least that of the plan's due date. One by the due date stays so, because
+        the probability of the due date says as much; it is at least the due date, where the plan's moment is later.
+        Infinite after the end of the curve.
+        """
+        moments = np.stack([self.moment_of(curve, level) for level in levels], axis=1)
+        rows = np.flatnonzero(self.has_dates & (self.due < self.clocks.plan_due))
+        if len(rows):
+            part = self._part(rows)
+            plan = part.moved(part.clocks.plan_due)
+            planned = np.stack([plan.moment_of(plan.completion(), level) for level in levels], axis=1)
+            planned[~plan.has_dates] = -np.inf
+            own, due = moments[rows], part.due[:, None]
+            least = np.where(own <= due + _ROUNDING, np.minimum(planned, due), planned)
+            later = np.maximum(own, least)
+            moments[rows] = np.where(later <= part.horizon[:, None] + _ROUNDING, later, np.inf)
+        return moments
+
     def points(self, curve: Floats, k: int) -> tuple[Floats, Floats]:
         """Return the k-th container's curve from now on as moments (days since 1970 UTC) and probabilities.
 

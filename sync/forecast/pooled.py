@@ -129,7 +129,7 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
 
 def dates_of(batch: ForecastBatch, curve: Floats) -> list[Dates]:
     """Return the dates of each completion curve of the batch: float64[t, x], as `ForecastBatch.completion` gives it."""
-    moments = np.stack([batch.moment_of(curve, level) for level in LEVELS], axis=1).tolist()
+    moments = batch.moments_of(curve, LEVELS).tolist()
     dues = np.where(batch.has_dates, batch.due, np.nan).tolist()
     calendar, found = batch.calendar, []
     for own, due, end, now in zip(moments, dues, batch.horizon.tolist(), batch.at.tolist(), strict=True):

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.pooled import Forecast, forecast
+from sync.forecast.pooled import LEVELS, Forecast, forecast
 from sync.health.assess import assess, explain
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger, moment
+from sync.history.ledger import Ledger, days, moment
 from sync.model.dates import end_of_day
 from sync.model.health import Status
 from sync.model.membership import Container, Membership
@@ -289,3 +289,54 @@ def test_a_date_before_the_due_date_is_never_surer_than_the_due_date(
     for level, date_ in ((0.50, told.dates.p50), (0.85, told.dates.p85), (0.95, told.dates.p95)):
         if told.p is not None and date_ is not None and date_ < last_day:
             assert told.p >= level - 0.02
+
+
+@few
+@given(habits(), running(), st.lists(st.floats(0.02, 0.98), min_size=1, max_size=4), st.sampled_from([PLAIN, BUSY]))
+def test_an_earlier_due_date_never_gives_an_earlier_date(
+    tables: list[Given], now: tuple[float, float, list[MembershipDays], float], parts: list[float], calendar: Calendar
+) -> None:
+    """Dates by the due date stay by it, and are the due date where the plan's date is later."""
+    start, due, items, at = now
+    (plan,) = forecast_of(tables, start, due, items, at, calendar)
+    for part in parts:
+        earlier = at + part * (due - at)
+        moved = container("now", start, earlier, first_due=due)
+        history = ledger([*tables, (moved, items)])
+        (found,) = forecast(history, [len(tables)], day(at), STRICT, calendar)
+        due_day = calendar.completion_day(moment_days(earlier), due=moment_days(earlier), now=moment_days(at))
+        assert due_day is not None
+        assert found.p is not None
+        for level, before, after in zip(LEVELS, dates_of_levels(plan), dates_of_levels(found), strict=True):
+            if found.p >= level:
+                assert after is not None
+                assert min(before or due_day, due_day) <= after <= due_day
+            else:
+                assert after is None or (before is not None and after >= before and after > due_day)
+
+
+@few
+@given(habits(), running(), st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([PLAIN, BUSY]))
+def test_a_date_is_by_the_due_date_just_where_the_due_date_has_its_probability(
+    tables: list[Given],
+    now: tuple[float, float, list[MembershipDays], float],
+    tolerance: float,
+    calendar: Calendar,
+) -> None:
+    start, due, items, at = now
+    history = ledger([*tables, (container("now", start, due), items)])
+    (found,) = forecast(history, [len(tables)], day(at), Rules(tolerance=tolerance), calendar)
+    due_day = calendar.completion_day(moment_days(due), due=moment_days(due), now=moment_days(at))
+    assert due_day is not None
+    assert found.p is not None
+    for level, date_ in zip(LEVELS, dates_of_levels(found), strict=True):
+        assert (date_ is not None and date_ <= due_day) is (found.p >= level)
+        assert date_ is None or calendar.is_working_day(date_)
+
+
+def dates_of_levels(found: Forecast) -> tuple[date | None, ...]:
+    return found.dates.p50, found.dates.p85, found.dates.p95
+
+
+def moment_days(value: float) -> float:
+    return days(day(value))
