@@ -354,20 +354,21 @@ class Question:
         return self.bound(self.pool(), self.plan.due - self.at)
 
     def bound(self, p: float, ahead: float) -> float:
-        """P bounded by the most that was ever closed in as many days as are left, at least an hour."""
-        if self.need <= 0:
-            return p
+        """P bounded by experience with as many days as are left."""
+        most, windows = self._experience(ahead)
+        return max(p * within(self.need, most, windows), min(p, 0.04))
+
+    def _experience(self, ahead: float) -> tuple[int, int]:
+        """The most that was closed in any window of the days ahead, at least an hour, and the number of windows."""
         ahead = max(ahead, 1 / 24)
-        container = self.plan.container
-        streams = {container.stream}
+        streams = {self.plan.container.stream}
         if not self.has_own:
             streams |= {member.plan.container.stream for member in self.members}
         most, windows = 0, 0
         for stream in streams:
             most = max(most, most_within(self.oracle.closures(stream, self.at), ahead))
             windows += math.floor(max(self.at - self.oracle.begin(stream), 0.0) / ahead)
-        factor = min(1.0, math.pow((most + 2) / self.need, 2 * windows / (windows + 10)))
-        return max(p * factor, min(p, 0.04))
+        return most, windows
 
     # --- the curve -------------------------------------------------------------------------------------------------
 
@@ -413,21 +414,33 @@ class Question:
     # --- left over -------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _mixture(self) -> list[tuple[float, int, float]]:
-        """Weight, expected items and share of closures by each member at the phase."""
+    def _mixture(self) -> list[tuple[float, int, int, float]]:
+        """Weight, expected items, those surely left over and share of closures by each member at the phase.
+
+        With the part of the weight that experience takes, hardly more is closed than ever.
+        """
         phase = min(max(self.phase, 0.02), 0.98)
+        most, windows = self._experience(self.plan.due - self.at)
+        part = within(self.open, most, windows)
         found = []
         for j, member in enumerate(self.members):
             share = between(phase, NODES, [votes.shares[j] for votes in self.at_nodes])
             joining = between(phase, NODES, [votes.arrivals[j] for votes in self.at_nodes])
-            found.append((self.weight(member), round(self.open + joining), share))
+            items, weight = round(self.open + joining), self.weight(member)
+            certain = max(items - math.ceil(1.5 * most) - 2, 0)
+            found += [(weight * part, items, 0, share), (weight * (1 - part), items, certain, share)]
         return found
 
     def cumulative(self, left: int) -> float:
         """P(at most ``left`` items are left over)."""
-        rows = self._mixture
-        total = sum(weight for weight, _, _ in rows)
-        return sum(weight * left_at_most(left, items, share, 20.0) for weight, items, share in rows) / total
+        total = sum(self.weight(member) for member in self.members)
+        return (
+            sum(
+                weight * left_at_most(left - certain, items - certain, share, 20.0)
+                for weight, items, certain, share in self._mixture
+            )
+            / total
+        )
 
     def leftover(self) -> tuple[int, int, int] | None:
         """The quantiles .15, .5 and .85 of the number left over; None without members."""
@@ -447,12 +460,11 @@ class Question:
         if not self.members:
             return None
         share = self.usual_share()
-        rows = self._mixture
-        votes = sum(
-            weight * left_at_most(math.floor(share * (self.scope + items - self.open) + ROUNDING), items, closed, 20.0)
-            for weight, items, closed in rows
-        )
-        return (votes + 1) / (sum(weight for weight, _, _ in rows) + 2)
+        votes = 0.0
+        for weight, items, certain, closed in self._mixture:
+            left = math.floor(share * (self.scope + items - self.open) + ROUNDING)
+            votes += weight * left_at_most(left - certain, items - certain, closed, 20.0)
+        return (votes + 1) / (sum(self.weight(member) for member in self.members) + 2)
 
     def usual_share(self) -> float:
         """The median share left over of the last 10 of the stream; without a history, its own and then the kind's."""
@@ -478,10 +490,15 @@ def normal(x: float) -> float:
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
+def within(need: int, most: int, windows: int) -> float:
+    """The factor of a probability by experience: 1 where the need is at most 2 more than was ever closed."""
+    return min(1.0, math.pow((most + 2) / need, 2 * windows / (windows + 10))) if need > 0 else 1.0
+
+
 def left_at_most(left: int, items: int, share: float, known: float) -> float:
     """P(at most ``left`` of ``items`` are left over): beta-binomial, the share closed is known as from ``known``."""
-    if left >= items:
-        return 1.0
+    if left < 0 or left >= items:
+        return float(left >= 0)
     a, b = known * (1 - share), known * share
     return math.fsum(
         math.exp(

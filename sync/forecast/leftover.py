@@ -83,7 +83,7 @@ class LeftoverMixture:
         """Return P(at most ``left[t, j]`` are left over), the weighted mean with one hit and one miss added."""
         more = left - self.certain
         p = beta_binomial(self._open, np.clip(more, 0.0, self._open), self._gone, self.scale) * (more >= 0)
-        vote: Floats = ((self.weight * p).sum(axis=1) + 1.0) / (self.weight.sum(axis=1) + 2.0)
+        vote: Floats = (_total(self.weight * p) + 1.0) / (_total(self.weight) + 2.0)
         return vote
 
     def quantiles(self) -> Floats:
@@ -128,3 +128,9 @@ class LeftoverMixture:
         with np.errstate(divide="ignore", invalid="ignore"):
             following = step * rest / (k + 1) * (k + self.scale - gone) / (rest - 1 + gone)
         return np.where(k < 0, step, np.where(rest > 0, following, 0.0))
+
+
+def _total(values: Floats) -> Floats:
+    """Return the sums over the members: float64[t]. Members of weight 0 at the end change no digit."""
+    total: Floats = np.cumsum(values, axis=1)[:, -1]
+    return total

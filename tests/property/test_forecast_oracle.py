@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from sync.forecast.batch import ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.forecast.pooled import LEVELS, forecasts_of
+from sync.forecast.pooled import LEVELS, Forecast, forecast, forecasts_of
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 from sync.model.membership import Container, Membership
@@ -23,6 +25,7 @@ from tests.forecast_oracle import Oracle, Question
 few = settings(max_examples=min(60, settings().max_examples), deadline=None)
 
 NEAR = 1e-9
+BUSY = Calendar(country="US", off=[date(2024, 9, n) for n in (5, 6, 20)])
 
 
 class World:
@@ -58,7 +61,7 @@ class World:
                 ended=None if ended is None or name == "now" else day(ended),
             )
         )
-        for n in range(self.random.choice([0, 1, 3, 8, 8, 20])):
+        for n in range(self.random.choice([0, 1, 3, 8, 8, 20, 60 if name == "now" else 8])):
             self._item(name, f"{self.random.choice(['shared', name])}/{n}", start)
 
     def _item(self, container: str, item: str, start: float) -> None:
@@ -156,3 +159,25 @@ def check_leftover(batch: ForecastBatch, question: Question) -> None:
     assert (told.leftover.low, told.leftover.usually, told.leftover.high) == expected
     assert told.usual.probability == near(question.usual())
     assert told.usual.share == near(question.usual_share())
+
+
+@settings(few, max_examples=min(8, few.max_examples))
+@given(st.integers(0, 10**9), st.sampled_from([3, 24]), st.sampled_from([0.0, 0.2]), st.randoms(use_true_random=False))
+def test_figures_do_not_depend_on_what_else_is_forecast(
+    seed: int, own: int, tolerance: float, shuffler: random.Random
+) -> None:
+    """Every digit is the same alone, in a batch of any order and size, and in another thread."""
+    world = World(seed, own, 60, messy=True)
+    tables = HistoryTables(Ledger.of(world.containers, world.memberships), Rules(tolerance=tolerance))
+    index = list(range(len(world.containers)))
+    at = [day(120 + 3 * k) for k in index[:-1]] + [world.at]
+    whole = forecast(tables, index, at, tables.rules, BUSY)
+    assert [forecast(tables, [k], at[k], tables.rules, BUSY)[0] for k in index] == whole
+    shuffler.shuffle(index)
+    with ThreadPoolExecutor(1) as pool:
+        shuffled = pool.submit(_in_batches_of, 5, tables, index, [at[k] for k in index]).result()
+    assert [shuffled[index.index(k)] for k in range(len(index))] == whole
+
+
+def _in_batches_of(size: int, tables: HistoryTables, index: list[int], at: list[datetime]) -> list[Forecast]:
+    return [found for batch in forecast_batches(tables, index, at, BUSY, size) for found in forecasts_of(batch)]
