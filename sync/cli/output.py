@@ -156,7 +156,8 @@ def milestone_table(
     lines: list[RenderableType] = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
     for milestone, row in zip(visible, cells[1:], strict=True):
         status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        lines.append(Text.assemble((status, STATUS_STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip()))
+        line = Text.assemble((status, STATUS_STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip())
+        lines.append(Indented(line, 4, hanging=True))
         lines += [Indented(Text(words, style="dim"), 4) for words in _notes(milestone, lint=lint)]
     hidden = len(assessed) + len(joints) - len(visible)
     note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""

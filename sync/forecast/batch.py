@@ -303,7 +303,25 @@ class ForecastBatch:
             certain = np.concatenate([certain, self.experience.least_left(items, until, factor)], axis=1)
             items, share = (np.concatenate([column, column], axis=1) for column in (items, share))
             weight = np.concatenate([factor * weight, (1.0 - factor) * weight], axis=1)
+        relief = self._clock_relief(now_open, total)[:, None]
+        if (relief < 1.0).any():  # the plan's clock makes it likelier that nothing is left over
+            nothing = np.zeros_like(items)
+            items, certain = (np.concatenate([column, nothing], axis=1) for column in (items, certain))
+            share = np.concatenate([share, share], axis=1)
+            weight = np.concatenate([relief * weight, (1.0 - relief) * weight], axis=1)
         return LeftoverMixture(items, certain, share, weight, self.rules.leftover_items)
+
+    def _clock_relief(self, remaining: Floats, total: Floats) -> Floats:
+        """Return the part of the odds of not being done that the clock of a moved plan leaves: float64[t], 1 for all.
+
+        So that the number left over agrees with the probability.
+        """
+        is_moved = self.has_dates & (self.due > self.clocks.plan_due)
+        if not is_moved.any():
+            return np.ones(len(self.index))
+        own = self._own_logit(remaining, total, self.due, PRESENT)
+        clocked = self._clocked(own, remaining, total, self.due, PRESENT)
+        return np.where(is_moved, np.minimum((1.0 - expit(clocked)) / (1.0 - expit(own)), 1.0), 1.0)
 
     @cached_property
     def usual_shares(self) -> UsualShares:
