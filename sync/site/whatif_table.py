@@ -1,7 +1,8 @@
 """The what-if table of a page: the probability for each change of scope and each due date, computed in advance.
 
 Each cell is the probability that the levers and the next forecast have for that scope and due date. Today's scope and
-date give the published probability.
+date give the published probability. Where that includes milestones that this one waits for, all cells are moved by the
+same amount in log-odds.
 """
 
 from __future__ import annotations

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
+from sync.assess.snapshot import Snapshot
+from sync.forecast.batch import Assumptions, ForecastBatch
+from sync.history.ledger import days
 from sync.model.health import Health, Lever, LeverKind, ReasonKind, Status
 from tests.proof import TIMEOUT, Record, full
 from tests.replan_world import ReplanWorld
@@ -155,3 +159,55 @@ def test_levers_of_a_joint_milestone_name_a_member_and_say_its_next_forecast() -
         take_joint(world, lever, has_due=has_due)
         assert world.joint_health().probability == pytest.approx(lever.probability, abs=SAME), (seed, lever)
         checked += 1
+
+
+def forecast_of(world: ReplanWorld) -> ForecastBatch:
+    """The forecast of the running milestone, as the next assessment makes it."""
+    snapshot = Snapshot(world.store, [world.connection], world.now, world.rules)
+    (rows,) = snapshot.rows
+    (project,) = rows.projects.values()
+    history, _ = snapshot.history(world.connection, project)
+    index = np.array([next(i for name, i in history.ledger.index.items() if name.endswith("app/now"))])
+    return ForecastBatch(history, index, np.array([days(world.now)]), world.rules.calendar_of(world.connection))
+
+
+def test_a_later_date_is_never_less_likely_and_time_alone_helps_nothing() -> None:
+    moved = 0
+    for seed in range(full(500, 25)):
+        batch = forecast_of(ReplanWorld(seed))
+        need = batch.open[0] - batch.allowed_open(int(batch.open[0] + batch.done[0]))
+        if need <= 0:
+            continue
+        moved += not np.isnan(batch.clocks.moved_at[0])
+        now, length = float(batch.at[0]), float(batch.length[0])
+        dues = np.arange(now + 1, batch.start[0] + 4 * length, max(1.0, length / 40))
+        by_date = [float(batch.probability(assumed=Assumptions(due=np.array([due])))[0]) for due in dues]
+        assert np.all(np.diff(by_date) >= -SAME), seed
+        waits = np.linspace(0.0, max(0.0, float(batch.due[0]) - now - 0.01), 25)
+        by_time = [float(batch.probability(assumed=Assumptions(elapsed=float(wait)))[0]) for wait in waits]
+        assert np.all(np.diff(by_time) <= SAME), seed
+    assert moved > 0
+
+
+def test_ten_moves_of_a_day_gain_nothing_over_one_of_ten_days() -> None:
+    compared = 0
+    for seed in range(full(200, 12)):
+        slow, at_first, at_last = (ReplanWorld(seed) for _ in range(3))
+        health = slow.health()
+        if health.probability is None or health.due is None or (health.due - slow.now.date()).days < 2:
+            continue
+        at_first.assess()
+        at_first.move("app", health.due + timedelta(days=10))
+        for n in range(10):
+            slow.move("app", health.due + timedelta(days=n + 1))
+            slow.pass_days(0.1)
+        at_last.now = at_first.now = slow.now
+        at_last.move("app", health.due + timedelta(days=10))
+        small, first, last = (world.health() for world in (slow, at_first, at_last))
+        if small.clock == first.clock:  # the first small move was past the plan
+            assert small.probability == pytest.approx(first.probability, abs=SAME), seed
+        assert small.probability is not None
+        assert last.probability is not None
+        assert small.probability <= last.probability + SAME, seed
+        compared += 1
+    assert compared > 0
