@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -54,7 +55,7 @@ _LONGEST_MOVE = 3.0
 """Latest date to move to, in planned durations after the start; behind it, history has nothing to compare with."""
 
 _CARRY_OVER_SHARE = 0.25
-_DAYS_TO_USUAL_DAY, _DAYS_TO_WORKING_DAY = 28, 366
+_WORKING_DAYS_TO_USUAL_DAY, _DAYS_TO_WORKING_DAY = 14, 366
 
 
 class Offers(Struct, frozen=True):
@@ -221,10 +222,9 @@ class _LeverSearch:
         """Return the first working day from ``ordinal`` on that has the usual weekday; or else any working day."""
         first, weekday = date.fromordinal(ordinal), _usual_weekday(self.batch, k)
         ahead = (first + timedelta(days=n) for n in range(_DAYS_TO_WORKING_DAY))
-        working = [day for day in ahead if self.batch.calendar.is_working_day(day)]
-        near = working[:_DAYS_TO_USUAL_DAY]
-        usual = [day for day in near if day.weekday() == weekday]
-        return min(usual or working or [first]).toordinal()
+        working = (day for day in ahead if self.batch.calendar.is_working_day(day))
+        near = list(islice(working, _WORKING_DAYS_TO_USUAL_DAY))
+        return next((day for day in near if day.weekday() == weekday), near[0] if near else first).toordinal()
 
     def cut_values(self, offers: Offers, k: int) -> dict[str, Value]:
         return {"count": int(offers.size[k]), "of": int(self.batch.open[k])}
