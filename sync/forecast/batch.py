@@ -340,7 +340,8 @@ class ForecastBatch:
         """Return the completion curve, the pooled P(done by each of `TIMES`): float64[t, x], not falling in x.
 
         Its value at the due date is the published probability. Times that have passed have 0; containers without
-        sensible dates have NaN.
+        sensible dates have NaN. After a due date that moved to a later day the curve is the probability of further
+        moves, so that a date and a lever that moves to it say the same.
         """
         now_open, total = self._scope(remaining, total)
         before, after = (self._curve_logit(votes, now_open, total) for votes in self._votes_around)
@@ -350,11 +351,23 @@ class ForecastBatch:
         for x in range(1, len(TIMES)):
             until = np.where(self.has_dates, self.start + self.length * TIMES[x] - self.at, 0.0)
             curve[:, x] = self.experience.bound(curve[:, x], need, until)
+        curve = self._curve_of_moved(curve, now_open, total)
         is_ahead = self.phase[:, None] < TIMES
         curve = np.where(is_ahead, curve, 0.0)
         curve[:, 0] = self.probability(now_open, total)  # no later time is below it, also after the due date
         curve = np.where(is_ahead, np.maximum.accumulate(curve, axis=1), 0.0)
         return np.where(self.has_dates[:, None], curve, np.nan)
+
+    def _curve_of_moved(self, curve: Floats, remaining: Floats, total: Floats) -> Floats:
+        """Return the curve with the probabilities of further moves, where the due date moved to a later day."""
+        rows = np.flatnonzero(self.has_dates & (self.due > self.clocks.plan_due))
+        if len(rows) == 0:
+            return curve
+        part, curve = self._part(rows), curve.copy()
+        for x in range(1, len(TIMES)):
+            assumed = Assumptions(due=part.start + part.length * TIMES[x])
+            curve[rows, x] = part.probability(remaining[rows], total[rows], assumed=assumed)
+        return curve
 
     @cached_property
     def _votes_around(self) -> tuple[Votes, Votes]:

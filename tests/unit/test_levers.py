@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
-from sync.forecast.history_tables import HistoryTables
+from sync.forecast.history_tables import TIMES, HistoryTables
 from sync.forecast.parameters import Rules
 from sync.health.attention import Attention
 from sync.health.levers import LEAST_GAIN, carry_over_days, levers
@@ -19,6 +20,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
 from sync.model.health import Lever, LeverKind
+from sync.model.plan_clock import PlanClock
 from tests.days import day
 from tests.ledgers import Given, MembershipDays, container, ledger, releases
 
@@ -253,3 +255,16 @@ def test_past_the_due_date_a_move_is_to_a_day_after_today() -> None:
     move = told(batch, published=float("nan"))[LeverKind.MOVE]
     assert day_of(move) > day(DUE + 1.5).date()
     assert move.probability == after(batch, to=day_of(move))
+
+
+def test_the_dates_of_a_moved_milestone_are_those_of_its_levers() -> None:
+    """A week after a move to a later day, P of a further move to a time of the curve is the curve's value there."""
+    clock = PlanClock(due=day(DUE - 1).date(), moved_at=day(NOW - 7))
+    running = replace(container("now", START, DUE + 7, first_due=DUE), clock=clock, clock_due=day(DUE))
+    history = ledger([*releases(missed=4), (running, LATE)])
+    (batch,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
+    (curve,) = batch.completion()
+    for x, time in enumerate(TIMES):
+        (p,) = batch.probability(assumed=Assumptions(due=batch.start + batch.length * time))
+        assert curve[x] == pytest.approx(p)
+    assert curve[0] < curve[1]
