@@ -198,7 +198,7 @@ def test_a_stream_of_a_hundred_thousand_closures_and_ten_thousand_milestones() -
     ]
     of = np.repeat(np.arange(count), 10)
     joined: NDArray[np.float64] = due[of] - 7.0
-    closed: NDArray[np.float64] = joined + 2.5 + np.tile(np.linspace(0.0, 4.5, 10), count)
+    closed: NDArray[np.float64] = joined + 2.5 + np.tile(np.linspace(0.0, 4.0, 10), count)
     history = Ledger(containers, of, np.arange(len(of)), joined, np.full(len(of), np.inf), closed)
     at = moment(float(due[-1]) - 3.0)
     found = assess(HistoryTables(history, Rules()), ["m9999"], at, PLAIN)["m9999"]
