@@ -164,13 +164,23 @@ def milestone_table(
     return Group(*lines, note) if visible else Group("No milestone runs here.", note)
 
 
+def _main_reason(milestone: AssessedMilestone) -> list[str]:
+    """The most important reason that speaks for the status, or else the most important one; none without reasons."""
+    health = milestone.health
+    if health.unknown is not None or not health.reasons:
+        return reason_sentences(milestone)[:1]
+    is_good = health.status is Status.ON_TRACK
+    speaking = [reason for reason in health.reasons if (reason.effect > 0) == is_good]
+    return [reason_sentence((speaking or list(health.reasons))[0])]
+
+
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
     if isinstance(milestone, AssessedJointMilestone):
         return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     promise = phrases.promise_sentences(milestone.health)
     outlook = [] if promise is None else [" ".join(promise)]
-    words = reason_sentences(milestone)[:1] + outlook + outlook_sentences(milestone.health)
+    words = _main_reason(milestone) + outlook + outlook_sentences(milestone.health)
     return _as_of(milestone.health) + words + findings
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -14,7 +16,9 @@ from sync.assess.explain import Explanation, explain_milestone
 from sync.assess.milestone import AssessmentRules
 from sync.assess.snapshot import Snapshot
 from sync.cli.explanation import SHOWN, explanation_tree, explanation_view
+from sync.cli.output import milestone_table
 from sync.history.calendar import Calendar
+from sync.model.health import Reason, ReasonKind, Status
 from sync.model.plan_clock import PlanClock
 from sync.model.tracker_data import DueDate, Visibility
 from sync.report.phrases import day, percent
@@ -154,3 +158,24 @@ def test_tree_has_every_number_of_the_document() -> None:
     text = printed(explained(World(page("app"))), every=True)
     for name in ("experience", "factor", "leftover", "usual", "closed_as_much", "items", "calendar", "rules"):
         assert name in text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.OVERDUE, "60 % is done; earlier milestones had 95 % done at this point."),
+        (Status.ON_TRACK, "1 issue joined since the start; usual by now would be 3."),
+    ],
+)
+def test_table_shows_the_first_reason_that_speaks_for_the_status(status: Status, words: str) -> None:
+    reasons = (
+        Reason(kind=ReasonKind.SCOPE_ADDED, effect=0.9, values={"added": 1, "added_week": 0, "usual": 3.0}),
+        Reason(kind=ReasonKind.PACE, effect=-0.5, values={"share": 0.6, "usual": 0.95, "closed": 6}),
+        Reason(kind=ReasonKind.HIT_RATE, effect=-0.1, values={"hits": 6, "of": 10}),
+    )
+    (assessed,) = (milestone for milestone in World(page("app")).whole().milestones if milestone.written == APP)
+    health = msgspec.structs.replace(assessed.health, status=status, reasons=reasons)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(milestone_table([replace(assessed, health=health)]))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[2].strip() == words
