@@ -40,13 +40,13 @@ BLOCKS = (
     ("Levers taken",),
     ("Skill of the pool",),
     ("Excess of P",),
+    ("Aims of",),
     ("Skill with hindsight",),
 )
 """Parts of the page's blocks, in its order."""
 
-LEFT_OUT = re.compile(
-    r"^ (Jira-like|90-day|Gamma-Poisson|Monte Carlo, days|… |our simulation|item survival|reference class|pool, )"
-)
+_ROWS = "Jira-like|90-day|Gamma|Monte Carlo, days|… (Platt|mixed)|our simulation|item survival|reference class|pool, "
+LEFT_OUT = re.compile(f"^ ({_ROWS})")
 """Rows that the page leaves out."""
 
 _FENCE = re.compile(r"```text\n(.*?)```", re.DOTALL)
