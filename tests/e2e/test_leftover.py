@@ -84,3 +84,24 @@ def test_doctor_says_that_the_tolerance_is_never_reached(config: Path) -> None:
     found = milesync("doctor", "--json", config=config).document["findings"]
     (finding,) = (finding for finding in found if finding["area"] == "forecast")
     assert finding["words"].endswith(NEVER[0].lower() + NEVER[1:])
+
+
+def test_page_of_the_documents_names_every_key(config: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text("utf-8")
+    row = running(milesync("status", "--json", config=config).document)
+    whatif = milesync("whatif", row["id"], "--json", config=config).document
+    explained = milesync("explain", row["id"], "--json", config=config).document
+    forecast, history = explained["forecast"], explained["history"]
+    documents = [
+        row,
+        row["leftover"],
+        row["usual"],
+        whatif,
+        whatif["before"],
+        explained,
+        explained["container"],
+        forecast,
+    ]
+    documents += [forecast["experience"], forecast["curve"][0], history, history["votes"], history["milestones"][0]]
+    keys = {key for document in documents for key in document}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
