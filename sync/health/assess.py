@@ -157,7 +157,7 @@ def _without_advice(
         baseline=calendar.day_of(float(ledger.first_due[batch.index[k]])),
         start=calendar.first_day_of(float(batch.start[k])),
         probability=p if has_forecast else None,
-        dates=_dates(band, forecast, undated),
+        dates=_dates(band, forecast, undated, has_forecast=has_forecast),
         promise=undated.promise if undated is not None and band is Status.NO_DUE_DATE else None,
         leftover=forecast.leftover if has_forecast else None,
         usual=forecast.usual if has_forecast else None,
@@ -202,8 +202,9 @@ def _without_numbers(basis: Basis) -> Basis:
     return replace(basis, survival=None, reference=None, closures=None, raw=None)
 
 
-def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None) -> Dates:
-    if band in BANDS or (band is Status.OVERDUE and forecast.open > 0):
+def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None, *, has_forecast: bool) -> Dates:
+    """Return the dates to show next to the status: none where there is no probability to go with them."""
+    if has_forecast or (band is Status.OVERDUE and forecast.open > 0):
         return forecast.dates
     return undated.dates if undated is not None and band is Status.NO_DUE_DATE else Dates()
 

@@ -19,7 +19,7 @@ from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Event, EventKind, Issue, Milestone, Person
 
-__all__ = ["FinishedMilestone", "closing_record"]
+__all__ = ["FinishedMilestone", "closing_record", "last_closing"]
 
 QUESTIONS = 3
 """Number of review questions in a record."""
@@ -85,6 +85,12 @@ def closing_record(finished: FinishedMilestone) -> ClosingRecord:
     return replace(record, questions=tuple(questions))
 
 
+def last_closing(memberships: Iterable[Membership], at: datetime) -> datetime | None:
+    """Return when the last of the items that count at ``at`` was closed; None without a closed one."""
+    closed = (membership.closed for membership in memberships if _is_counted(membership, at))
+    return max((moment for moment in closed if moment is not None and moment <= at), default=None)
+
+
 def _is_counted(membership: Membership, at: datetime) -> bool:
     return is_member(membership, at) or is_carried(membership, at) or is_done(membership, at)
 
@@ -104,14 +110,14 @@ def _scope_of(
 
 def _done(health: Health, milestone: Milestone, members: Sequence[Membership], zone: ZoneInfo) -> date:
     """Return the day on which the last item was closed; if items were not done, that on which the milestone ended."""
-    closed = [membership.closed for membership in members if membership.closed is not None]
+    closed = last_closing(members, health.at)
     ended = milestone.closed_on(zone)
     is_unfinished = health.counts.unfinished > 0
     if is_unfinished and ended is None and health.due is not None:
         return health.due
-    if ended is not None and (is_unfinished or not closed):
+    if ended is not None and (is_unfinished or closed is None):
         return ended
-    return max(closed, default=health.since).astimezone(zone).date()
+    return (closed or health.since).astimezone(zone).date()
 
 
 def _closers(members: Sequence[Membership], issues: Mapping[str, Issue], events: Iterable[Event]) -> tuple[Person, ...]:

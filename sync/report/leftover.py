@@ -18,12 +18,13 @@ def leftover_range(leftover: Leftover) -> str:
 
 
 def leftover_sentence(health: Health) -> str | None:
-    """Return "Usually 3 of 10 left on 5 Dec 2026 (80 %: 1 to 6)."; None without a forecast.
+    """Return "Usually 3 of 10 left on 5 Dec 2026 (80 %: 1 to 6)."; None without a forecast, or if nothing is
+    open and no more is expected.
 
     Where the range exceeds the open items, the sentence says that more join instead of "of 10".
     """
     leftover, due, still_open = health.leftover, health.due, health.counts.open
-    if leftover is None or due is None:
+    if leftover is None or due is None or still_open == leftover.high == 0:
         return None
     more = leftover.high > still_open
     number = str(leftover.usually or "none") + ("" if more else f" of {still_open}")

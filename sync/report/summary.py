@@ -167,8 +167,7 @@ def _headline(view: View) -> str:
     if health.status in _FORECAST and health.probability is not None and health.due:
         return f"{name}: {percent(health.probability)} likely by {day(health.due)}"
     if health.status.is_over:
-        closed_on = view.milestone.closed_on(view.zone)
-        when = f"{name} on {day(closed_on)}" if closed_on else name
+        when = f"{name} on {day(view.ended_on)}" if view.ended_on else name
         return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
     return name
 
@@ -250,7 +249,7 @@ def _likely_line(health: Health) -> Line:
 
 def _result(view: View) -> str:
     """Return how a milestone that is over ended, as a sentence."""
-    health, ended = view.health, view.milestone.closed_on(view.zone)
+    health, ended = view.health, view.ended_on
     against_due = None if ended is None or health.due is None else against(ended, health.due)
     if health.status is Status.ENDED:
         return f"It ended{f' {against_due}' if against_due else ''} with {outcome(health.counts)}."

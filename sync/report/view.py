@@ -16,10 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
+from sync.health.closing import last_closing
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
-from sync.model.health import Health, Override, Value
+from sync.model.health import Health, Override, Status, Value
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
@@ -80,7 +81,8 @@ class View(Struct, frozen=True, kw_only=True):
     not read. ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its
     definition, ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its
     report page. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
-    ``zone`` is that of the connection, in which days begin and end.
+    ``zone`` is that of the connection, in which days begin and end. ``finished_on``: day on which the last item of a
+    done milestone was closed, as in its closing record; people often close the milestone itself later.
     """
 
     health: Health
@@ -109,6 +111,12 @@ class View(Struct, frozen=True, kw_only=True):
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
     zone: ZoneInfo = _UTC
+    finished_on: date | None = None
+
+    @property
+    def ended_on(self) -> date | None:
+        """The day on which the milestone was finished, or ended with open work; None if it is not known."""
+        return self.finished_on or self.milestone.closed_on(self.zone)
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment in the project's zone."""
@@ -200,7 +208,15 @@ def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
         good_news=good_news(milestone.health, milestone.memberships),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
+        finished_on=_finished_on(milestone),
     )
+
+
+def _finished_on(milestone: AssessedMilestone) -> date | None:
+    closed = last_closing(milestone.memberships, milestone.health.at)
+    if closed is None or milestone.health.status is not Status.DONE:
+        return None
+    return closed.astimezone(milestone.connection.zone).date()
 
 
 def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:

@@ -255,6 +255,46 @@ def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
     assert world.store.last_health().popitem()[1].status is Status.ENDED
 
 
+def _summary(world: World) -> str:
+    (body,) = world.ours(MarkerKind.SUMMARY)
+    return body.split("####")[0]
+
+
+def test_a_milestone_that_is_closed_later_was_finished_with_its_last_issue(world: World) -> None:
+    world.now += timedelta(days=4)
+    world.close(*range(1, 7))
+    world.run(after=16)  # its due date has passed
+    assert "Done on 20 Mar 2026" in _summary(world)
+    world.now += timedelta(days=5)
+    world.close_milestone()
+    world.run()
+    assert "Done on 20 Mar 2026" in _summary(world)
+    assert "It was finished 14 days early" in _summary(world)
+    assert "done 14 days early" in world.ours(MarkerKind.CLOSING)[0]
+
+
+def test_work_that_is_finished_after_the_closing_was_not_finished_by_then(world: World) -> None:
+    world.now += timedelta(days=4)
+    world.close(1, 2, 3, 4)
+    world.close_milestone()
+    world.run()
+    world.now += timedelta(days=20)
+    world.close(5, 6)
+    world.run()
+    assert "Done on 9 Apr 2026" in _summary(world)
+    assert "It was finished 6 days late" in _summary(world)
+
+
+def test_a_milestone_without_open_work_and_without_a_probability_has_no_dates() -> None:
+    world = World()
+    world.close(1, 2)
+    world.moved_out = dict.fromkeys(range(3, 7), world.now)
+    world.run(after=0.1)
+    (health,) = world.store.last_health().values()
+    assert (health.status, health.probability) == (Status.ON_TRACK, None)
+    assert (health.dates.p50, health.dates.p85, health.dates.horizon) == (None, None, None)
+
+
 def test_a_milestone_without_open_work_is_on_track_until_it_ends(world: World) -> None:
     world.close(1, 2, 3, 4, 5)
     world.move_out(6)

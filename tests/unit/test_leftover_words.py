@@ -54,6 +54,10 @@ def test_leftover_is_of_the_open_items_unless_more_are_expected(
     assert outlook_sentences(health(left, still_open=still_open)) == [words]
 
 
+def test_nothing_is_said_where_nothing_is_open_and_nothing_more_is_expected() -> None:
+    assert outlook_sentences(health((0, 0, 0), still_open=0)) == []
+
+
 def test_nothing_is_said_without_a_forecast_or_a_due_date() -> None:
     assert outlook_sentences(health(None)) == []
     assert outlook_sentences(replace(health((1, 3, 6)), due=None)) == []
