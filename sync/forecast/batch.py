@@ -28,7 +28,7 @@ from sync.forecast.votes import Votes
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
 
-__all__ = ["Assumptions", "ForecastBatch", "forecast_batches"]
+__all__ = ["AT_DUE", "Assumptions", "ForecastBatch", "forecast_batches"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,6 +39,11 @@ BATCH_SIZE = 256
 
 END_RUSH = 4.0
 """Before the due date, the probability of being done by a time grows with this power of the share of the way to it."""
+
+TENTHS: Floats = np.arange(1, 11) / 10.0
+
+AT_DUE = 2 * len(TENTHS) - 1
+"""Column of the due date in a completion curve."""
 
 _ROUNDING = 1e-9
 
@@ -337,36 +342,58 @@ class ForecastBatch:
     # --- dates ------------------------------------------------------------------------------------------------------
 
     def completion(self, remaining: Floats | Ints | None = None, total: Floats | Ints | None = None) -> Floats:
-        """Return the completion curve, the pooled P(done by each of `TIMES`): float64[t, x], not falling in x.
+        """Return the completion curve: P(done by each of `curve_moments`), float64[t, x], not falling in x.
 
-        Its value at the due date is the published probability. Times that have passed have 0; containers without
-        sensible dates have NaN. After a due date that moved to a later day the curve is the probability of further
-        moves, so that a date and a lever that moves to it say the same.
+        Its value at the due date (`AT_DUE`) is the published probability; before it the curve grows with a power of the
+        share of the time (`END_RUSH`). Times that have passed have 0; containers without sensible dates have NaN. A due
+        date that moved to a later day moves no other date: the curve is then the probability of each day as a due date,
+        so that a date and a lever that moves to it say the same.
         """
         now_open, total = self._scope(remaining, total)
         before, after = (self._curve_logit(votes, now_open, total) for votes in self._votes_around)
         part = self._between_nodes(self._phase_now)[1][:, None]
-        curve = expit(before * (1 - part) + after * part)
+        at_due = self.probability(now_open, total)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (self.curve_moments[:, :AT_DUE] - self.at[:, None]) / (self.due - self.at)[:, None]
+        rush = at_due * np.clip(np.nan_to_num(share), 0.0, 1.0) ** END_RUSH
+        curve = np.concatenate([rush, expit(before * (1 - part) + after * part)], axis=1)
         need = now_open - allowed_open(total, self.rules.tolerance)
-        for x in range(1, len(TIMES)):
-            until = np.where(self.has_dates, self.start + self.length * TIMES[x] - self.at, 0.0)
+        for x in range(AT_DUE + 1, curve.shape[1]):
+            until = np.where(self.has_dates, self.curve_moments[:, x] - self.at, 0.0)
             curve[:, x] = self.experience.bound(curve[:, x], need, until)
         curve = self._curve_of_moved(curve, now_open, total)
-        is_ahead = self.phase[:, None] < TIMES
-        curve = np.where(is_ahead, curve, 0.0)
-        curve[:, 0] = self.probability(now_open, total)  # no later time is below it, also after the due date
-        curve = np.where(is_ahead, np.maximum.accumulate(curve, axis=1), 0.0)
-        return np.where(self.has_dates[:, None], curve, np.nan)
+        curve[:, AT_DUE] = at_due[:, 0]  # no later time is below it, also after the due date
+        is_ahead = self.curve_moments > self.at[:, None]
+        curve[:, AT_DUE + 1 :] *= is_ahead[:, AT_DUE + 1 :]
+        curve = np.maximum.accumulate(curve, axis=1)
+        return np.where(self.has_dates[:, None], np.where(is_ahead, curve, 0.0), np.nan)
+
+    @cached_property
+    def curve_moments(self) -> Floats:
+        """Moments of the completion curve in days since 1970 UTC: float64[t, x], not falling in x.
+
+        Tenths of the time from now to the plan's due date, and from there to the due date; then `TIMES`, of which the
+        first is the due date.
+        """
+        now, due = self.at[:, None], np.maximum(self.due, self.at)[:, None]
+        planned = np.clip(np.fmin(self.clocks.plan_due[:, None], due), now, due)
+        times = self.start[:, None] + self.length[:, None] * TIMES
+        return np.concatenate([now + (planned - now) * TENTHS, planned + (due - planned) * TENTHS[:-1], times], axis=1)
 
     def _curve_of_moved(self, curve: Floats, remaining: Floats, total: Floats) -> Floats:
-        """Return the curve with the probabilities of further moves, where the due date moved to a later day."""
+        """Return the curve with the probabilities of other due dates, where the due date moved to a later day."""
         rows = np.flatnonzero(self.has_dates & (self.due > self.clocks.plan_due))
         if len(rows) == 0:
             return curve
         part, curve = self._part(rows), curve.copy()
-        for x in range(1, len(TIMES)):
-            assumed = Assumptions(due=part.start + part.length * TIMES[x])
-            curve[rows, x] = part.probability(remaining[rows], total[rows], assumed=assumed)
+        open_items, scope, planned = remaining[rows], total[rows], part.clocks.plan_due
+        at_plan = part.probability(open_items, scope, assumed=Assumptions(due=planned), decided=False)
+        for x in range(curve.shape[1]):
+            due = self.curve_moments[rows, x]
+            p = part.probability(open_items, scope, assumed=Assumptions(due=np.maximum(due, planned)))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                rush = at_plan * ((due - part.at) / (planned - part.at)) ** END_RUSH
+            curve[rows, x] = np.where(due < planned, rush, p)
         return curve
 
     @cached_property
@@ -426,20 +453,19 @@ class ForecastBatch:
     def moment_of(self, curve: Floats, level: float) -> Floats:
         """Return the moment (days since 1970 UTC) at which each curve reaches ``level``; infinite if it does not.
 
-        Before the due date the curve grows with a power of the time (`END_RUSH`), after it linearly between `TIMES`.
+        Until the plan's due date it is read with the power of `END_RUSH`, after it linearly.
         """
         row = np.arange(len(curve))
         x = np.argmax(curve >= level, axis=1)
         is_reached = self.has_dates & (curve[row, x] >= level)
-        is_rush = (x == 0) & (self.phase < 1.0)
-        time_before = np.where(x > 0, TIMES[x - 1], -np.inf)
-        from_time = np.maximum(time_before, self.phase)
-        from_p = np.where(time_before > self.phase, curve[row, x - 1], 0.0)
+        moments = np.maximum(self.curve_moments, self.at[:, None])
+        from_moment = np.where(x > 0, moments[row, x - 1], self.at)
+        from_p = np.where(x > 0, curve[row, x - 1], 0.0)
+        is_rush = (self.phase < 1.0) & (moments[row, x] <= np.minimum(self.due, self.clocks.plan_due))
+        root = np.where(is_rush, 1 / END_RUSH, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.where(
-                is_rush, (level / curve[row, x]) ** (1 / END_RUSH), (level - from_p) / (curve[row, x] - from_p)
-            )
-            moment: Floats = self.start + self.length * (from_time + part * (TIMES[x] - from_time))
+            part = (level**root - from_p**root) / (curve[row, x] ** root - from_p**root)
+            moment: Floats = from_moment + part * (moments[row, x] - from_moment)
         return np.where(is_reached, moment, np.inf)
 
     def moments_of(self, curve: Floats, levels: Sequence[float]) -> Floats:
@@ -468,13 +494,12 @@ class ForecastBatch:
 
         Linear between these points it is what `moment_of` reads, to a thousandth.
         """
-        phase, ahead = self.phase[k], self.phase[k] < TIMES
-        times, p = TIMES[ahead], curve[k][ahead]
-        if ahead.all():
-            rush = np.linspace(0.0, 1.0, 41)[1:-1]
-            times = np.concatenate([phase + rush * (1.0 - phase), times])
-            p = np.concatenate([p[0] * rush**END_RUSH, p])
-        moments = self.start[k] + self.length[k] * times
+        ahead = self.curve_moments[k] > self.at[k]
+        moments, p = self.curve_moments[k, ahead], curve[k, ahead]
+        if self.phase[k] < 1.0 and self.due[k] <= self.clocks.plan_due[k]:
+            shares = np.linspace(0.0, 1.0, 81)[1:-1]
+            moments = np.concatenate([self.at[k] + shares * (self.due[k] - self.at[k]), self.curve_moments[k, AT_DUE:]])
+            p = np.concatenate([curve[k, AT_DUE] * shares**END_RUSH, curve[k, AT_DUE:]])
         return np.concatenate([[self.at[k]], moments]), np.concatenate([[0.0], p])
 
     def probability_at(self, curve: Floats, k: int, moment: float) -> float:

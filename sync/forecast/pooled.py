@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.batch import AT_DUE, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import TIMES, HistoryTables
 from sync.forecast.parameters import Rules
 from sync.history.calendar import Calendar
@@ -108,7 +108,7 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 reference=reference,
                 closures=closures,
                 times=tuple(TIMES.tolist()) if has_dates else (),
-                cdf=tuple(curve[k].tolist()) if has_dates else (),
+                cdf=tuple(curve[k, AT_DUE:].tolist()) if has_dates else (),
                 dates=dates[k],
                 leftover=leftovers[k] if has_dates else None,
                 usual=usual[k] if has_dates else None,

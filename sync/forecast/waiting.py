@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.forecast.batch import PRESENT, Assumptions, ForecastBatch
+from sync.forecast.batch import AT_DUE, PRESENT, Assumptions, ForecastBatch
 from sync.forecast.dependencies import PlannedTime, Predecessor, delayed, mean_delay
 from sync.forecast.joint import Curve, published_curve, share_done_by
 
@@ -86,7 +86,7 @@ class WaitingBatch(ForecastBatch):
             return p
         plan = self._plan(moment)
         curve = plan.completion(remaining, total)
-        curve = published_curve(curve, curve[:, 0], p)
+        curve = published_curve(curve, curve[:, AT_DUE], p)
         own = Curve(*plan.points(curve, 0), float(plan.horizon[0])).quantile(self._shares)
         planned = PlannedTime(float(self.start[0]), moment)
         after, _ = delayed(own, planned, self._predecessors(cut), now)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
-from sync.forecast.history_tables import TIMES, HistoryTables
+from sync.forecast.batch import AT_DUE, Assumptions, ForecastBatch, forecast_batches
+from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.health.attention import Attention
 from sync.health.levers import LEAST_GAIN, carry_over_days, levers
@@ -264,7 +264,16 @@ def test_the_dates_of_a_moved_milestone_are_those_of_its_levers() -> None:
     history = ledger([*releases(missed=4), (running, LATE)])
     (batch,) = forecast_batches(HistoryTables(history, RULES), [history.index["now"]], [day(NOW)], PLAIN)
     (curve,) = batch.completion()
-    for x, time in enumerate(TIMES):
-        (p,) = batch.probability(assumed=Assumptions(due=batch.start + batch.length * time))
-        assert curve[x] == pytest.approx(p)
-    assert curve[0] < curve[1]
+    for x, due in enumerate(batch.curve_moments[0].tolist()):
+        (p,) = batch.probability(assumed=Assumptions(due=np.array([max(due, day(DUE).timestamp() / 86400)])))
+        assert curve[x] == pytest.approx(p) or due < batch.clocks.plan_due[0]
+    assert curve[AT_DUE] < curve[-1]
+
+
+def test_a_due_date_that_moves_to_a_later_day_moves_no_other_date() -> None:
+    for later in (1, 7, 20):
+        batch = seen(habits=releases(missed=4))
+        moved = batch.moved(batch.due + later)
+        for level in (0.3, 0.5, 0.7):
+            (before,), (after,) = batch.moment_of(batch.completion(), level), moved.moment_of(moved.completion(), level)
+            assert after <= before + 1.0  # days: only the moved curve has the envelope over phases
