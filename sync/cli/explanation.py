@@ -63,7 +63,8 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     due = "" if health.due is None else f" by {day(health.due)}"
     odds = "" if health.probability is None else f": {percent(health.probability)} likely to be done{due}"
     yield _line(Text.assemble((f"{sign} {phrases.STATUS[health.status]}", style), odds))
-    yield _line(f"{counts.done} of {plural(counts.total, 'issue')} done, {counts.open} open, as of {_at(health.at)}")
+    left = f"{counts.open} open" + (f", {counts.carried} carried over" if counts.carried else "")
+    yield _line(f"{counts.done} of {plural(counts.total, 'issue')} done, {left}, as of {_at(health.at)}")
     if health.unknown is not None:
         yield _line(phrases.UNKNOWN[health.unknown])
     if health.confidence is not None:

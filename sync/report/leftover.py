@@ -21,9 +21,9 @@ def leftover_sentence(health: Health) -> str | None:
     """Return "Usually 3 of 10 left on 5 Dec 2026 (80 %: 1 to 6)."; None without a forecast, or if nothing is
     open and no more is expected.
 
-    Where the range exceeds the open items, the sentence says that more join instead of "of 10".
+    Where the range exceeds the open and carried-over items, the sentence says that more join instead of "of 10".
     """
-    leftover, due, still_open = health.leftover, health.due, health.counts.open
+    leftover, due, still_open = health.leftover, health.due, health.counts.unfinished
     if leftover is None or due is None or still_open == leftover.high == 0:
         return None
     more = leftover.high > still_open

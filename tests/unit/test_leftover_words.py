@@ -54,6 +54,11 @@ def test_leftover_is_of_the_open_items_unless_more_are_expected(
     assert outlook_sentences(health(left, still_open=still_open)) == [words]
 
 
+def test_items_that_were_carried_over_do_not_join() -> None:
+    shown = replace(health((7, 7, 7)), counts=Counts(open=0, carried=7))
+    assert outlook_sentences(shown) == ["Usually 7 of 7 left on 5 Dec 2026 (80 %: 7 to 7)."]
+
+
 def test_nothing_is_said_where_nothing_is_open_and_nothing_more_is_expected() -> None:
     assert outlook_sentences(health((0, 0, 0), still_open=0)) == []
 
