@@ -334,10 +334,12 @@ class Question:
 
     def pool(self) -> float:
         """P before the bound by experience and what the due date decides."""
-        logits = [self._node(votes) for votes in self.at_nodes]
         if self.need > 0:
-            logits = envelope(logits)
-        return expit(between(min(max(self.phase, 0.02), 0.98), NODES, logits))
+            logits = envelope([self._node(votes) for votes in self.at_nodes])
+            return expit(between(min(max(self.phase, 0.02), 0.98), NODES, logits))
+        with_one_more = Question(self.oracle, self.plan, self.at)
+        with_one_more.__dict__.update(open=self.oracle.allowed(self.scope) + 1, scope=self.scope)
+        return max(self.raw(), with_one_more.pool())
 
     def raw(self) -> float:
         """P before its envelope."""

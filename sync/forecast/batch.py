@@ -193,11 +193,18 @@ class ForecastBatch:
         """Return the pool's logit P of a milestone that was always due at ``due[t]``: float64[t]."""
         now = self.at + assumed.elapsed
         until = self.days_ahead(due, now) if assumed.days_to_due is None else assumed.days_to_due
+        phase = self.phase_of(now, until)
         nodes = self._pool(remaining, total, assumed)
-        if envelope:
-            need = remaining - allowed_open(total, self.rules.tolerance)
-            nodes = np.where((need > 0)[:, None], _envelope(nodes), nodes)  # what is finished may rise with time
-        return self.at_phase(nodes, self.phase_of(now, until))
+        if not envelope:
+            return self.at_phase(nodes, phase)
+        allowed = allowed_open(total, self.rules.tolerance)
+        is_over_allowed = remaining > allowed
+        logits = self.at_phase(np.where(is_over_allowed[:, None], _envelope(nodes), nodes), phase)
+        if is_over_allowed.all():
+            return logits
+        # what has no more to close may rise with time, and is never less likely than with one more item open
+        with_one = self.at_phase(_envelope(self._pool(np.maximum(remaining, allowed + 1), total, assumed)), phase)
+        return np.where(is_over_allowed, logits, np.maximum(logits, with_one))
 
     def _clocked(self, own: Floats, remaining: Floats, total: Floats, due: Floats, assumed: Assumptions) -> Floats:
         """Return the log-odds ``own`` of a milestone that was always due then, by the clock of the plan that moved."""

@@ -90,8 +90,9 @@ def test_more_open_items_never_raise_it(
 ) -> None:
     start, due, items, at = now
     batch = look(tables, start, due, items, at, calendar)
-    chances = [batch.probability(np.array([r]), np.array([r + 3]))[0] for r in range(16)]
-    assert all(b <= a + TINY for a, b in pairwise(chances))
+    for scope in (None, 18):
+        chances = [batch.probability(np.array([r]), np.array([scope or r + 3]))[0] for r in range(16)]
+        assert all(b <= a + TINY for a, b in pairwise(chances))
     (more,) = forecast_of(tables, start, due, [*items, (start, None)], at, calendar)
     assert more.p is not None
     assert more.p <= batch.probability()[0] + TINY
