@@ -67,7 +67,8 @@ def _dates(figures: Result) -> Iterator[Aim]:
 def _levers(figures: Result) -> Iterator[Aim]:
     for when, words in {"": "at once", "_quiet_day": "quiet day"}.items():
         for tau, name in SHORT_NAMES.items():
-            rows = [row for kind in ("move", "cut", "both") if (row := figures[tau][kind])["n"]]
+            rows = [figures[tau][kind] for kind in ("move", "cut", "both")]
+            rows = [row for row in rows if row[f"within_5{when}"] is not None]
             count = sum(row["n"] for row in rows)
             share = sum(row["n"] * row[f"within_5{when}"] for row in rows) / count if count else None
             yield Aim(f"levers within 5 points {words}, {name}", share, 0.95)

@@ -243,7 +243,7 @@ def assert_wiki_is_quiet(body: str) -> list[str]:
     codes = [unescape(found) for found in literal.findall(body)]
     for line in literal.sub("x", body).split("\n"):
         bare = re.sub(r"^(h[34]\. |\* |# |\|\|?)", "", line)
-        bare = re.sub(r"\([/!x*?i-]\)", "", bare)  # our signs; brackets that people wrote are entities
+        bare = re.sub(r"\((?:[/!x*?i-]|off)\)", "", bare)  # our signs; brackets that people wrote are entities
         bare = re.sub(rf"\[([^\[\]|]+)\|{re.escape(PAGE)}\]", r"\1", bare)
         bare = re.sub(r"\*([^*]+)\*", r"\1", bare).replace("|", " ")
         assert re.fullmatch(r"(?:[A-Za-z0-9 .,:;'’%–—→·█░…]|&#\d+;)*", bare), line
