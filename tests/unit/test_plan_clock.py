@@ -107,7 +107,7 @@ def shown(found: PlanClocks) -> list[float]:
 def test_the_plan_is_the_first_date_until_a_move_and_the_date_in_force_once_that_has_passed() -> None:
     assert shown(clocks(40, 100, 100)) == [100, pytest.approx(np.nan, nan_ok=True)]
     assert shown(clocks(40, 80, 100))[0] == 100
-    assert shown(clocks(40, 120, 100))[0] == 120, "a move that nobody dated is no move"
+    assert shown(clocks(40, 120, 100))[0] == 120, "a move without a date is no move"
     assert shown(clocks(60, 150, 100, moved=(100, 50))) == [100, 50]
     assert shown(clocks(151, 150, 100, moved=(100, 50))) == [150, 50]
 
