@@ -113,7 +113,7 @@ def _healths(
     healths = [_without_advice(batch, k, forecast, undated[k], at, inputs) for k, forecast in enumerate(forecasts)]
     if any(health.basis.calibrating for health in healths):
         published = np.array([np.nan if health.probability is None else health.probability for health in healths])
-        healths = _with_published_dates(batch, healths, published)
+        healths = _with_published_dates(batch, healths, published, inputs.previous)
     return advisor.advise(batch, healths, has_enough_data(batch))
 
 
@@ -122,11 +122,18 @@ def has_enough_data(batch: ForecastBatch) -> NDArray[np.bool_]:
     return np.array([missing_data(_state(batch, k), batch.rules) is None for k in range(len(batch.index))], dtype=bool)
 
 
-def _with_published_dates(batch: ForecastBatch, healths: Sequence[Health], published: Floats) -> list[Health]:
+def _with_published_dates(
+    batch: ForecastBatch, healths: Sequence[Health], published: Floats, previous: Mapping[str, Health]
+) -> list[Health]:
     """Return the healths with dates that agree with the published hit rate, where it replaces the forecast."""
     dates = dates_of(batch, published_curve(batch.completion(), batch.probability(), published))
+
+    def with_own(health: Health, own: Dates) -> Health:
+        before = previous.get(health.container)
+        return with_steady_dates(replace(health, dates=own), before, batch.calendar, batch.rules)
+
     return [
-        replace(health, dates=dates[k]) if health.basis.calibrating and health.probability is not None else health
+        with_own(health, dates[k]) if health.basis.calibrating and health.probability is not None else health
         for k, health in enumerate(healths)
     ]
 

@@ -55,6 +55,7 @@ _LONGEST_MOVE = 3.0
 """Latest date to move to, in planned durations after the start; behind it, history has nothing to compare with."""
 
 _CARRY_OVER_SHARE = 0.25
+_LAST_TENTH = 0.1
 _WORKING_DAYS_TO_USUAL_DAY, _DAYS_TO_WORKING_DAY = 14, 366
 
 
@@ -136,11 +137,13 @@ def best_offer(most: Ints, base: Floats, least: Floats, target: float, p_after: 
 
 
 def carry_over_days(planned: Floats) -> Floats:
-    """Return from how many days before the due moment an open item that leaves is carried over.
+    """Return from how many days before the due moment an open item that leaves may be carried over.
 
-    ``planned``: the planned time in days. See `sync.history.carry_over`.
+    ``planned``: the planned time in days. In the last tenth it is, if it moves on to the next milestone of its stream.
+    See `sync.history.carry_over`.
     """
-    return np.minimum(NEAR / timedelta(days=1), _CARRY_OVER_SHARE * planned)
+    near: Floats = np.minimum(NEAR / timedelta(days=1), _CARRY_OVER_SHARE * planned)
+    return np.maximum(near, _LAST_TENTH * planned)
 
 
 def _after(batch: ForecastBatch) -> ProbabilityAfter:

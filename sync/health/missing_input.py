@@ -55,13 +55,16 @@ def health_without_data(health: Health, previous: Health | None, outage: Outage)
 
 
 def health_without_predecessor(health: Health, alone: Health, previous: Health | None, outage: Outage) -> Health:
-    """Return the health to show during an outage of a predecessor's data; its dates are the earliest possible ones.
+    """Return the health to show during an outage of a predecessor's data.
 
-    ``alone`` is the milestone's health without any predecessor, ``health`` with those whose data is there.
+    ``alone`` is the milestone's health without any predecessor, ``health`` with those whose data is there. An overdue
+    milestone, and one that gets worse by itself, shows that with the earliest possible dates; others keep their last
+    verdict.
     """
     if health.status not in _RANK or health.stale_since is not None:
         return health
-    if previous is not None and _RANK.get(alone.status, -1) > _RANK.get(previous.status, len(_RANK)):
+    is_worse = previous is not None and _RANK.get(alone.status, -1) > _RANK.get(previous.status, len(_RANK))
+    if is_worse or alone.status is Status.OVERDUE:
         return replace(health, dates=replace(health.dates, earliest=True))
     return _last_verdict(health, previous, outage)
 

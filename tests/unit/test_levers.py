@@ -129,6 +129,7 @@ def test_no_cut_in_the_last_days_where_an_item_that_leaves_is_carried_over(at: f
 
 def test_of_a_short_plan_the_last_quarter_is_the_last_days() -> None:
     assert carry_over_days(np.array([28.0, 12.0, 8.0])).tolist() == [3.0, 3.0, 2.0]
+    assert carry_over_days(np.array([60.0])).tolist() == [6.0]  # the last tenth, for what moves on in the stream
 
 
 @pytest.mark.parametrize("count", [4, 60])
