@@ -324,7 +324,7 @@ class ForecastBatch:
         return LeftoverMixture(items, certain, share, weight, self.rules.leftover_items)
 
     def _clock_relief(self, remaining: Floats, total: Floats) -> Floats:
-        """Return the part of the odds of not being done that the clock of a moved plan leaves: float64[t], 1 for all.
+        """Return the share of the probability of not being done that a moved plan leaves: float64[t], 1 for all.
 
         So that the number left over agrees with the probability.
         """

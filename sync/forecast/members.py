@@ -107,9 +107,9 @@ def _others(tables: HistoryTables, stream: Ints, first: Ints, end: Ints) -> Ints
     wanted = tables.rules.kind_window
     others = np.full((len(stream), wanted), -1, dtype=np.int64)
     streams = tables.ledger.stream[tables.kind_members]
-    found: dict[tuple[int, int], Ints] = {}
+    found: dict[tuple[int, int, int], Ints] = {}
     for k, (own, low, high) in enumerate(zip(stream.tolist(), first.tolist(), end.tolist(), strict=True)):
-        chosen = found.get((own, high))
+        chosen = found.get((own, low, high))
         if chosen is None:
             width, chosen = 2 * wanted, np.zeros(0, dtype=np.int64)
             while len(chosen) < wanted and high > low:
@@ -118,7 +118,7 @@ def _others(tables: HistoryTables, stream: Ints, first: Ints, end: Ints) -> Ints
                 if begin == low:
                     break
                 width *= 4
-            chosen = found[own, high] = tables.kind_members[chosen[::-1][:wanted]]
+            chosen = found[own, low, high] = tables.kind_members[chosen[::-1][:wanted]]
         others[k, : len(chosen)] = chosen
     return others
 

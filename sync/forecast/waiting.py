@@ -77,7 +77,7 @@ class WaitingBatch(ForecastBatch):
     def with_clip(self, clip: float) -> Self:
         """Return the same batch with its components clipped to [clip, 1 - clip], as reasons need it."""
         other = copy(self)
-        other.clip, other.alone = clip, self.alone.with_clip(clip)
+        other.clip, other.alone, other.answers = clip, self.alone.with_clip(clip), type(self.answers)()
         return other
 
     def _after_others(self, p: Floats, remaining: Floats, total: Floats, due: Floats, cut: int) -> Floats:
