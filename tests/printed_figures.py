@@ -19,7 +19,7 @@ __all__ = ["page_blocks", "printed_blocks", "with_blocks"]
 
 TITLES = (
     "All items done when due",
-    "At least 90 %",
+    "At least 90%",
     "Throughput dates:",
     "Dates as shown:",
     "Left over",
@@ -33,7 +33,7 @@ TITLES = (
 """First words of each part that the command prints."""
 
 BLOCKS = (
-    ("All items done when due", "At least 90 %"),
+    ("All items done when due", "At least 90%"),
     ("Labels at",),
     ("Dates as shown:",),
     ("Left over",),

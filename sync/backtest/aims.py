@@ -10,7 +10,7 @@ from sync.backtest.milestone_dates import TOO_FEW
 __all__ = ["SHORT_NAMES", "Aim", "aims_of"]
 
 Result = Mapping[str, Any]
-SHORT_NAMES: Mapping[str, str] = {"tau0": "all done", "tau10": "90 % done"}
+SHORT_NAMES: Mapping[str, str] = {"tau0": "all done", "tau10": "90% done"}
 LEAST_SKILL = {"tau0": (0.125, 0.07, -0.02), "tau10": (0.158, 0.11, 0.0)}
 """Least skill, lower end of its interval, and lower end of that of the difference to the first pool."""
 
@@ -50,7 +50,7 @@ def _skills(result: Result) -> Iterator[Aim]:
     for tau, name in SHORT_NAMES.items():
         pool, (skill, lower, paired) = result[tau]["pool"], LEAST_SKILL[tau]
         yield Aim(f"skill, {name}", pool["bss"], skill)
-        yield Aim(f"… lower end of 95 %, {name}", pool["bss_ci"][0], lower)
+        yield Aim(f"… lower end of 95%, {name}", pool["bss_ci"][0], lower)
         yield Aim(f"… less first pool, lower end, {name}", result["detail"]["parts"][tau]["paired"]["ci"][0], paired)
         yield Aim(f"calibration error, {name}", pool["ece"], None, 0.04)
 

@@ -138,12 +138,12 @@ def linear(known: KnownState, tolerance: float) -> float:
 
 
 def jira(known: KnownState, tolerance: float) -> float:
-    """Extrapolate the own pace, 10 % faster and slower, as Jira's version report does: 0, .5 or 1."""
+    """Extrapolate the own pace, 10% faster and slower, as Jira's version report does: 0, .5 or 1."""
     return _band(known.done / known.elapsed, known, tolerance)
 
 
 def velocity(known: KnownState, tolerance: float) -> float:
-    """Extrapolate the stream's average over 90 days, 10 % faster and slower: 0, .5 or 1."""
+    """Extrapolate the stream's average over 90 days, 10% faster and slower: 0, .5 or 1."""
     return _band(float(known.closures.mean()), known, tolerance)
 
 

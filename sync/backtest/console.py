@@ -18,8 +18,8 @@ __all__ = ["plot", "render"]
 _NAMES: Mapping[str, str] = {
     "base_rate": "expanding base rate",
     "linear": "linear, own pace",
-    "jira": "Jira-like pace ±10 %",
-    "velocity_90d": "90-day velocity ±10 %",
+    "jira": "Jira-like pace ±10%",
+    "velocity_90d": "90-day velocity ±10%",
     "monte_carlo": "Monte Carlo, days",
     "gamma_poisson": "Gamma-Poisson",
     "monte_carlo_blocks": "Monte Carlo, blocks",
@@ -33,7 +33,7 @@ _NAMES: Mapping[str, str] = {
     "pool_raw": "pool, no envelope",
     "pool": "pool (published)",
 }
-_TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90 % of the items done when due"}
+_TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90% of the items done when due"}
 _PACES: Mapping[str, str] = {"unchanged": "1 x", "twice_as_long": "2 x", "half_as_long": "½ x"}
 _PART_SUFFIX: Mapping[str, str] = {"half": " half", "time_gone": " of the time"}
 _PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
@@ -47,8 +47,8 @@ def render(result: Mapping[str, Any], console: Console) -> None:
         console.print(_methods(result[tau], title))
     dates, labels = result["dates"], result["labels"]
     console.print(
-        f"Throughput dates: {_percent(dates['p50'])} held of those given with 50 %, {_percent(dates['p70'])} of 70 %, "
-        f"{_percent(dates['p85'])} of 85 %; half of the 85 % dates were {_number(dates['days']['p85'], 0)} days ahead "
+        f"Throughput dates: {_percent(dates['p50'])} held of those given with 50%, {_percent(dates['p70'])} of 70%, "
+        f"{_percent(dates['p85'])} of 85%; half of the 85% dates were {_number(dates['days']['p85'], 0)} days ahead "
         f"or less; scaled pinball loss {_number(dates['pinball'])}; n = {dates['n']}"
     )
     console.print(_milestone_dates(result["milestone_dates"]))
@@ -58,7 +58,7 @@ def render(result: Mapping[str, Any], console: Console) -> None:
     console.print(_splices(result["detail"]["splices"]))
     console.print(_hindsight(result["detail"]["hindsight"]))
     console.print(
-        f"Labels at 90 % done, over nine checks: {_number(labels['changes'], 2)} changes and "
+        f"Labels at 90% done, over nine checks: {_number(labels['changes'], 2)} changes and "
         f"{_number(labels['reversals'], 2)} reversals a milestone; done when due were "
         f"{_percent(labels['done_given_on_track'])} of on track and "
         f"{_percent(labels['done_given_off_track'])} of off track"
@@ -85,7 +85,7 @@ def _left_out(left_out: Mapping[str, Any]) -> list[str]:
 
 def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     asked = figures["pool"]["n"]
-    headings = ("Brier", "skill", "95 %", "log loss", "AUC", "ECE")
+    headings = ("Brier", "skill", "95%", "log loss", "AUC", "ECE")
     table = _table(f"{title} (n = {asked})", "method", headings)
     for method, row in figures.items():
         low, high = row["bss_ci"]
@@ -162,8 +162,8 @@ def _levers(figures: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _parts(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    title = "Skill of the pool and of the first pool in parts of the history: all done, and 90 % done"
-    headings = ("n", "all", "first", "ECE", "90 %", "first", "ECE")
+    title = "Skill of the pool and of the first pool in parts of the history: all done, and 90% done"
+    headings = ("n", "all", "first", "ECE", "90%", "first", "ECE")
     table = _table(title, "part", headings)
     both = [figures[tau] for tau in SHORT_NAMES]
     for subject in ("kind", "length", "half", "time_gone"):
@@ -251,4 +251,4 @@ def _signed(value: float | None, digits: int = 3) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "–" if value is None else f"{100 * value:.0f}%"

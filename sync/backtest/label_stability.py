@@ -1,6 +1,6 @@
 """Stability and value of the status label, at nine checks of a milestone's planned time.
 
-The checks are at 10, 20 .. 90 % of it, under the conditions of the scored forecasts: there is enough history to
+The checks are at 10, 20 .. 90% of it, under the conditions of the scored forecasts: there is enough history to
 publish, and more items are open than the tolerance allows. The label follows the bands with their hysteresis from check
 to check.
 """

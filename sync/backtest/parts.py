@@ -56,7 +56,7 @@ def score_parts(resolved: AnsweredQuestions, answered_by: Answers) -> dict[str, 
 
     Figures of a part: ``n`` questions about ``milestones``, ``hit_rate``, Brier skill ``bss`` with ``bss_ci``, ``ece``,
     and ``first_pool``, the skill of the first pool. ``paired`` is the pool's skill less that of the first pool, with
-    its 95 % interval, over all questions. NaN where a figure does not exist.
+    its 95% interval, over all questions. NaN where a figure does not exist.
     """
     hit, group = resolved.hit, resolved.asked.index
 
@@ -84,7 +84,7 @@ def score_parts(resolved: AnsweredQuestions, answered_by: Answers) -> dict[str, 
 def paired_difference(
     p: Floats, other: Floats, hit: Bools, group: Codes, reference: Floats
 ) -> tuple[float, tuple[float, float]]:
-    """Return the Brier skill of ``p`` less that of ``other``, and its 95 % interval.
+    """Return the Brier skill of ``p`` less that of ``other``, and its 95% interval.
 
     The interval is that of resampled milestones (``group``), with a fixed seed. NaN where there is no skill.
     """

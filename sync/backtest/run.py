@@ -1,7 +1,7 @@
 """Run a back-test: replay a history, ask every method with the history until fixed times, and score the answers.
 
 The question: will at most a share (tau) of the milestone's items be open at the end of its due day? It is asked at 25,
-50 and 75 % of the planned time of every milestone that can be scored (`sync.backtest.questions`), if at that time
+50 and 75% of the planned time of every milestone that can be scored (`sync.backtest.questions`), if at that time
 
 * it has at least 3 items, and more open ones than tau allows, so that it is not done yet, and
 * there is enough history to publish a forecast (otherwise its status is unknown).
@@ -76,7 +76,7 @@ def backtest(
     leftover             items left over at the due date: skill of their distribution, and how often the range held
     usual                probability of leaving over no more than usual
     levers               {tau: {kind of lever: distance between what it says and the next assessment}}
-    labels               stability and truth of the label at 90 % done
+    labels               stability and truth of the label at 90% done
     reliability          {tau: {method: ten bins}}
     detail               the figures for parts of the history (``parts``), after changes of pace (``splices``), and of a
                          model that learns from later milestones, too (``hindsight``)

@@ -94,7 +94,7 @@ def _changes(health: Health, forecast: Mapping[str, Any]) -> Iterator[str]:
         moved = "" if clock["moved_at"] is None else f" on {day(datetime.fromisoformat(clock['moved_at']).date())}"
         yield (
             f"The due date was moved past {day(date.fromisoformat(clock['plan_due']))}{moved}: the curve of the plan "
-            f"before still counts {round(100 * (1 - clock['weight_of_new_date']))} %, and less with each day."
+            f"before still counts {round(100 * (1 - clock['weight_of_new_date']))}%, and less with each day."
         )
     is_changed = abs(forecast["published"] - forecast["raw_pool"]) >= _NOTICEABLE
     if is_changed and clock is None and factor == 1.0:
@@ -141,11 +141,11 @@ def _earlier(history: Mapping[str, Any], phase: float) -> Iterator[RenderableTyp
             clean(row["name"] or row["container"]),
         )
     point, now = round(100 * history["phase"]), round(100 * phase)
-    yield from _section(f"Earlier milestones from {point} % of their time on (this one: {now} %)", table)
+    yield from _section(f"Earlier milestones from {point}% of their time on (this one: {now}%)", table)
     hidden = rows[SHOWN:]
     if hidden:
         weight = sum(row["weight"] for row in hidden) / sum(row["weight"] for row in rows)
-        yield _line(f"{len(hidden)} more have {round(100 * weight)} % of the weight.", style="dim")
+        yield _line(f"{len(hidden)} more have {round(100 * weight)}% of the weight.", style="dim")
     yield _line("open: at this point; joined, closed: from then on; left: open when due", style="dim")
     yield _line(_vote_sentence(history))
 
@@ -177,7 +177,7 @@ def _dates(health: Health, forecast: Mapping[str, Any] | None) -> Iterator[Rende
 
 
 def _date_sentence(dates: Dates, horizon: date) -> str:
-    levels = {"50 %": dates.p50, "85 %": dates.p85, "95 %": dates.p95}
+    levels = {"50%": dates.p50, "85%": dates.p85, "95%": dates.p95}
     given = [f"with {level} by {day(on)}" for level, on in levels.items() if on is not None]
     missing = [level for level, on in levels.items() if on is None]
     none = f"no date with {' or '.join(missing)} until {day(horizon)}"

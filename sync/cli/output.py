@@ -191,7 +191,7 @@ def _as_of(health: Health) -> list[str]:
     return [f"as of {phrases.minute(health.at)}; data has been missing since {phrases.minute(health.stale_since)}"]
 
 
-_HEADINGS = ("status", "P", "due", "85 %", "done", "milestone")
+_HEADINGS = ("status", "P", "due", "85%", "done", "milestone")
 
 
 def _cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, ...]:

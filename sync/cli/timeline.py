@@ -82,7 +82,7 @@ def _entry_lines(entry: TimelineEntry, *, critical: bool) -> list[Text]:
     notes = [f"{STATUS[entry.status]}{odds}"]
     if entry.p85 is not None:
         notes.append(
-            f"with 85 % certainty by {day(entry.p85)}{f' ({against(entry.p85, entry.due)})' if entry.due else ''}"
+            f"with 85% certainty by {day(entry.p85)}{f' ({against(entry.p85, entry.due)})' if entry.due else ''}"
         )
     lines.append(Text(f"    {'; '.join(notes)}", style="dim"))
     if entry.members:

@@ -106,7 +106,7 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
     healths = (answer.before, answer.after)
     rows = [("", "before", "after"), *zip(_NAMES, *map(_cells, healths), strict=True)]
     if any(health.promise is not None for health in healths):
-        rows.insert(1 + _NAMES.index("85 % certain"), ("70 % certain", *map(_promised, healths)))
+        rows.insert(1 + _NAMES.index("85% certain"), ("70% certain", *map(_promised, healths)))
     if any(health.leftover is not None for health in healths):
         rows.append(("left when due", *map(_left, healths)))
     if any(usual_odds(health) for health in healths):
@@ -137,7 +137,7 @@ def _comparison(scenario: Scenario, answer: Answer) -> Group:
     return Group(*lines)
 
 
-_NAMES = ("status", "likely in time", "due", "most likely", "85 % certain", "open issues")
+_NAMES = ("status", "likely in time", "due", "most likely", "85% certain", "open issues")
 
 
 def _cells(health: Health) -> tuple[str, ...]:

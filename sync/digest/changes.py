@@ -37,7 +37,7 @@ REMIND = timedelta(days=7)
 """Time after which a message asks again for a decision that is still needed."""
 
 SHIFT = timedelta(days=7)
-"""Minimum move of the date that is 85 % certain for a message to mention it."""
+"""Minimum move of the date that is 85% certain for a message to mention it."""
 
 ODDS = 0.2
 """Minimum move of the probability for a message to mention it."""

@@ -38,7 +38,7 @@ class Language:
 
     def percent(self, probability: float) -> str:
         """Return an integer percentage from 1 to 99: a forecast is never certain."""
-        return self.say("{n} %", n=min(99, max(1, round(probability * 100))))
+        return self.say("{n}%", n=min(99, max(1, round(probability * 100))))
 
     def days(self, n: int) -> str:
         """Return a number of days: 3 days."""

@@ -133,7 +133,7 @@ class Speaker:
         say, dates = self.language.say, health.dates
         if self._numbers:
             if dates.p85 is not None:
-                yield say("With 85 % certainty it is done by {day}.", day=self.language.day(dates.p85))
+                yield say("With 85% certainty it is done by {day}.", day=self.language.day(dates.p85))
         elif dates.p50 is not None and health.due is not None and dates.p50 > health.due:
             if health.status is Status.OVERDUE:
                 yield say("It will most likely be done around {day}.", day=self.language.day(dates.p50))

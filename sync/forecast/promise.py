@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 class ThroughputDates(Struct, frozen=True):
-    """Dates at 50, 85 and 95 % and the promise, from throughput alone."""
+    """Dates at 50, 85 and 95% and the promise, from throughput alone."""
 
     dates: Dates
     promise: Promise

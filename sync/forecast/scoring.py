@@ -54,7 +54,7 @@ Codes = NDArray[np.int64]
 class Score:
     """Scores of one method over ``n`` forecasts.
 
-    ``bss`` is the Brier skill against the reference, ``bss_ci`` its 95 % interval, ``ece`` the expected calibration
+    ``bss`` is the Brier skill against the reference, ``bss_ci`` its 95% interval, ``ece`` the expected calibration
     error. NaN where a figure does not exist.
     """
 
@@ -181,7 +181,7 @@ def calibration_error(p: Floats, hit: Bools) -> float:
 
 
 def skill_interval(p: Floats, hit: Bools, group: Codes, reference: Floats) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the Brier skill, from 2,000 resamples of milestones with a fixed seed.
+    """Return the 95% percentile interval of the Brier skill, from 2,000 resamples of milestones with a fixed seed.
 
     NaN without forecasts, or where the reference is perfect.
     """

@@ -62,7 +62,7 @@ def capacity_days(items: Floats, by_week: Ints, rules: Rules, multipliers: Float
     """Return the days until ``items[t]`` more are closed, at each multiplier: float64[t, k], infinite without closures.
 
     The days carry as much work as those of the weeks did; see `capacity_moments` for dates. ``multipliers`` is
-    float64[k] or float64[t, k]; None for those of the rules, at 50, 85 and 95 %.
+    float64[k] or float64[t, k]; None for those of the rules, at 50, 85 and 95%.
     """
     median, scale = median_and_scale(items, by_week, rules)
     own = np.array(rules.multipliers) if multipliers is None else multipliers

@@ -4,8 +4,8 @@ A date is asked for on the first day of each month, for 5 to 80 items, of every 
 twelve weeks before, if the items would take at most 180 days at the average rate. It is decided when its time has
 passed: it held, or it is a miss. A date that never came true is a miss too.
 
-The multipliers move by adaptive conformal steps: after a date with 85 % up by .85 of a step if it was a miss, else down
-by .15 of it, so that in the long run 85 % hold. Two sums of steps add up. One is that of all streams after the same
+The multipliers move by adaptive conformal steps: after a date with 85% up by .85 of a step if it was a miss, else down
+by .15 of it, so that in the long run 85% hold. Two sums of steps add up. One is that of all streams after the same
 silence (`SILENCES`), as a stream that has closed nothing for a week often never does again; its first steps are longer.
 The other is the stream's own, which is 0 without a record.
 """
@@ -45,7 +45,7 @@ FIRST_STEP, FIRST_STEPS = 0.35, 20.0
 LIMIT = 6.0
 """Largest absolute value of a multiplier."""
 RECORD = 100
-"""Number of the latest dates with 85 % that a record counts."""
+"""Number of the latest dates with 85% that a record counts."""
 RECORD_LEAST = 20
 """Fewest dates of a stream for a record of its own, and fewest of all streams for any."""
 STREAM_LEAST = 200
@@ -101,7 +101,7 @@ def longest(rules: Rules) -> float:
 
 
 def start_multipliers(rules: Rules) -> Floats:
-    """Return the multipliers of `LEVELS` before any step. That of 70 % lies between as in a normal distribution."""
+    """Return the multipliers of `LEVELS` before any step. That of 70% lies between as in a normal distribution."""
     middle, high, highest = rules.multipliers
     return np.array([middle, middle + (high - middle) * _NORMAL_70 / _NORMAL_85, high, highest])
 
@@ -164,7 +164,7 @@ class LearnedDates:
         return _bounded(self.start + np.stack(learned, axis=1))
 
     def record(self, stream: int, at: float) -> tuple[int, int]:
-        """Return how many of the last dates with 85 % held, and their number, as of ``at`` (days since 1970 UTC).
+        """Return how many of the last dates with 85% held, and their number, as of ``at`` (days since 1970 UTC).
 
         Those of the stream, or of all streams while it has few; (0, 0) while all have few.
         """
@@ -248,9 +248,9 @@ def _ranges_of_equals(at: Floats) -> Iterator[slice]:
 def score_dates(tables: HistoryTables, until: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the coverage at each level over all dates whose time has passed by ``until`` (days), never-came a miss.
 
-    Dates further ahead than `longest` are not given, so not scored. ``n`` is the number of dates with 85 %, ``given``
+    Dates further ahead than `longest` are not given, so not scored. ``n`` is the number of dates with 85%, ``given``
     the share of questions that get one, ``days`` the median days ahead of all questions (at most `longest`) at each
-    level, and ``pinball`` the mean loss at 50, 85 and 95 % as a share of the actual duration. The second value has the
+    level, and ``pinball`` the mean loss at 50, 85 and 95% as a share of the actual duration. The second value has the
     details: ``dates_by_stream`` for streams with 200 questions or more, ``dates_by_items``, and ``dates_as_shipped``,
     with the multipliers of the rules. Figures that do not exist are NaN.
     """

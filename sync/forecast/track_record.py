@@ -1,7 +1,7 @@
 """Score the published forecasts of each stream against the outcomes of their milestones.
 
 A daily run stores many forecasts of one milestone that hardly differ. Three of each plan are scored, as in the
-back-test: the last ones published by 25, 50 and 75 % of the planned time. A plan is a milestone with one due date: if
+back-test: the last ones published by 25, 50 and 75% of the planned time. A plan is a milestone with one due date: if
 the date moves, the forecasts for the date before are still held to it. Without a due date, the last forecast of each
 four weeks is scored.
 
@@ -48,9 +48,9 @@ class StreamScore(Struct, frozen=True, kw_only=True):
 
     ``forecasts`` of ``milestones`` are resolved; ``hit_rate`` is the share of their plans done by the due moment.
     ``brier``, ``calibration_error`` and ``skill`` (Brier skill against the stream's own hit rate before each forecast)
-    are those of the last 60 forecasts; None without resolved forecasts. ``dates`` is the number of 85 % dates whose day
+    are those of the last 60 forecasts; None without resolved forecasts. ``dates`` is the number of 85% dates whose day
     is over, ``held`` the number of those that held; ``p50`` and ``p85`` have the details, ``promises`` those of the 50,
-    70 and 85 % dates of milestones without a due date. ``ranges`` is the number of expected leftovers (80 % ranges)
+    70 and 85% dates of milestones without a due date. ``ranges`` is the number of expected leftovers (80% ranges)
     whose due moment has passed, ``ranges_held`` the number of those that held the real leftover. ``other_methods`` is
     the number of forecasts by other methods (`Rules.method`), which are not scored.
     """
@@ -152,19 +152,19 @@ def under_calibration(score: StreamScore, rules: Rules) -> bool:
 
 
 def sentence(score: StreamScore) -> str:
-    """Return the share of dates that held in words: ``of 20 dates given with 85 %, 17 held``."""
-    return _dates_in_words("85 %", score.dates, score.held)
+    """Return the share of dates that held in words: ``of 20 dates given with 85%, 17 held``."""
+    return _dates_in_words("85%", score.dates, score.held)
 
 
 def sentences(score: StreamScore) -> list[str]:
     """Return everything that is known about the dates and ranges of a stream in words, without empty parts."""
     words = [
-        _dates_in_words(f"{given.level:.0%}".replace("%", " %"), given.dates, given.held)
+        _dates_in_words(f"{given.level:.0%}", given.dates, given.held)
         for given in (score.p50, score.p85)
         if given.dates
     ]
     words += [
-        _dates_in_words(f"{given.level:.0%} and no due date".replace("%", " %"), given.dates, given.held)
+        _dates_in_words(f"{given.level:.0%} and no due date", given.dates, given.held)
         for given in score.promises
         if given.dates
     ]

@@ -83,7 +83,7 @@ def _names(history: HistoryTables, rows: slice, mask: NDArray[np.bool_]) -> set[
 def straggler_age(history: HistoryTables, stream: int, at: float) -> float:
     """Return the age in days beyond which an item of the stream is a straggler; infinite without finished items.
 
-    It is the age at closing that 85 % of the stream's finished items did not exceed, counted from joining. ``at`` is in
+    It is the age at closing that 85% of the stream's finished items did not exceed, counted from joining. ``at`` is in
     days since 1970.
     """
     ledger = history.ledger

@@ -4,9 +4,9 @@ The dates of the previous health stay, all of them, unless one of these holds:
 
 ===============  =====================================================================================================
 facts changed    another due date, a scope that changed by a tenth or more, another status or method
-not valid        one of them has passed, is a day off by now, or contradicts the probability: a date at 50 % is by the
-                 due date exactly if the probability is 50 % or more, and so for each level
-out of the band  a date at 50, 70 or 85 % differs by more than a working day and by more than 5 % of the days ahead,
+not valid        one of them has passed, is a day off by now, or contradicts the probability: a date at 50% is by the
+                 due date exactly if the probability is 50% or more, and so for each level
+out of the band  a date at 50, 70 or 85% differs by more than a working day and by more than 5% of the days ahead,
                  and an item was added, removed or finished, or the dates were first given on an earlier day
 ===============  =====================================================================================================
 

@@ -1,7 +1,7 @@
 """Levers: computed ways back on track, each with the probability after it.
 
 ========  ============================================================================================================
-cut       the fewest items to remove for P >= .80, at most 60 % of the open items, with enough left for a forecast; none
+cut       the fewest items to remove for P >= .80, at most 60% of the open items, with enough left for a forecast; none
           in the last days before the due moment, where an item that leaves counts as carried over
 move      the first day with P >= .80, at most three planned durations after the start: a working day, on the weekday on
           which the stream is usually due

@@ -7,7 +7,7 @@ at a time is replaced by the stream's normal, and the published probability is c
 pace            open items, by the share that earlier milestones had open at this phase
 scope added     items that joined since the start, by the share that had joined by this phase
 hit rate        the vote of the reference class, by even odds
-stragglers      old or idle open items, by the 15 % that are older than the stream's 85 % age by definition
+stragglers      old or idle open items, by the 15% that are older than the stream's 85% age by definition
 holidays        the working days ahead, by as many days without holidays and quiet weeks
 due date moved  the due date, by the first one
 unassigned      open items without owner, by the share among everything open

@@ -152,7 +152,7 @@ def missing_data(state: ContainerState, rules: Rules) -> UnknownCause | None:
 
     =============  ===================================================================================================
     too few items  scope below 3
-    too young      not begun; or less than two days and 5 % of the planned time have passed and no milestone of the
+    too young      not begun; or less than two days and 5% of the planned time have passed and no milestone of the
                    stream has finished
     no history     no milestone of the stream has finished, the stream closed fewer than 5 items in 84 days, and the
                    installation has fewer than 10 finished milestones of the kind

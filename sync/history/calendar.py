@@ -35,7 +35,7 @@ class Calendar:
     ``weekend``: ISO weekdays without work (Saturday 6, Sunday 7). ``country`` and ``subdivision``: codes of the
     ``holidays`` package, for example "DE" and "BY"; empty: no public holidays. ``off``: the team's own days off.
     ``quiet_weeks``: ISO weeks in which a day carries ``quiet_factor`` of its usual work; around New Year, the histories
-    of trackers show 39 to 55 %. ``zone``: the time zone of the project, in which forecast moments become dates.
+    of trackers show 39 to 55%. ``zone``: the time zone of the project, in which forecast moments become dates.
 
     Raises ValueError for a country or subdivision that the package does not know.
     """

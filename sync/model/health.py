@@ -132,7 +132,7 @@ class Lever(Struct, frozen=True, kw_only=True):
 
 
 class Dates(Struct, frozen=True, kw_only=True):
-    """Completion dates at 50, 85 and 95 %. None: not within ``horizon``.
+    """Completion dates at 50, 85 and 95%. None: not within ``horizon``.
 
     ``capacity``: the dates come from the stream's throughput, not from the history of its milestones. ``since`` is when
     these dates were first given (UTC); see `sync.health.date_band`. ``earliest``: they are the earliest possible ones,
@@ -149,9 +149,9 @@ class Dates(Struct, frozen=True, kw_only=True):
 
 
 class Promise(Struct, frozen=True, kw_only=True):
-    """Dates that a milestone without a due date can promise, at 50, 70 and 85 %. None: not within the forecast.
+    """Dates that a milestone without a due date can promise, at 50, 70 and 85%. None: not within the forecast.
 
-    They come from the stream's throughput. ``held`` of the last ``of`` dates with 85 % held; both 0: not yet known.
+    They come from the stream's throughput. ``held`` of the last ``of`` dates with 85% held; both 0: not yet known.
     """
 
     p50: date | None = None
@@ -165,7 +165,7 @@ class Leftover(Struct, frozen=True, kw_only=True):
     """The number of items that will be open at the due date: ``usually`` so many, in four of five cases ``low`` to
     ``high``.
 
-    These are the 50, 15 and 85 % quantiles. Numbers are whole, so that the range covers more than 70 %.
+    These are the 50, 15 and 85% quantiles. Numbers are whole, so that the range covers more than 70%.
     """
 
     usually: int

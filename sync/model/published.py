@@ -16,7 +16,7 @@ class PublishedForecast(Struct, frozen=True, kw_only=True):
     """A forecast of one milestone as it was published ``at`` a time (UTC).
 
     ``due`` is the due date at that time. ``probability`` is that of being done by then, ``p50`` and ``p85`` are the
-    completion dates at 50 and 85 %. None: not published.
+    completion dates at 50 and 85%. None: not published.
     """
 
     at: datetime
@@ -29,7 +29,7 @@ class PublishedForecast(Struct, frozen=True, kw_only=True):
 class StreamForecast(PublishedForecast, frozen=True, kw_only=True):
     """A published forecast with what scoring a stream needs: container, stream, audience, planned start, method.
 
-    ``p70`` is the 70 % date of a milestone without a due date. ``leftover_low`` and ``leftover_high`` are the 80 %
+    ``p70`` is the 70% date of a milestone without a due date. ``leftover_low`` and ``leftover_high`` are the 80%
     range of the number of items left over at the due moment. None: not published.
     """
 
@@ -45,7 +45,7 @@ class StreamForecast(PublishedForecast, frozen=True, kw_only=True):
 
 
 class SummaryForecast(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The part of a published forecast that the marker of a summary comment keeps: no time and no 85 % date."""
+    """The part of a published forecast that the marker of a summary comment keeps: no time and no 85% date."""
 
     probability: float | None = None
     p50: date | None = None

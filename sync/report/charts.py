@@ -44,7 +44,7 @@ Spec = dict[str, Any]
 
 
 class BurnUp(Struct, frozen=True, kw_only=True):
-    """The data of a burn-up: the points up to today, and the completion dates at 50, 85 and 95 %.
+    """The data of a burn-up: the points up to today, and the completion dates at 50, 85 and 95%.
 
     ``is_ended``: the lines end with the milestone, not today.
     """
@@ -108,7 +108,7 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bo
 
 
 def _fan(chart: BurnUp, last: Point, until: date, x: Spec, y: Spec) -> list[Spec]:
-    """Draw the fan from what is done today to the whole scope, between the 50 % and the 95 % date, darker to 85 %."""
+    """Draw the fan from what is done today to the whole scope, between the 50% and the 95% date, darker to 85%."""
     ahead = last.done < last.scope and chart.p50 is not None and chart.p50 > chart.today
     early = chart.p50 if ahead else None
     layers: list[Spec] = []
@@ -186,7 +186,7 @@ def _labels(
         ("scope", last.on, last.scope, _INK["scope"], "right", -9),
         ("done", last.on, last.done, _INK["done"], "right", 15 if level else -9),
     ]
-    named = {chart.p50: "50 %", chart.p85: "85 %", chart.p95: "95 %"}
+    named = {chart.p50: "50%", chart.p85: "85%", chart.p95: "95%"}
     place = 0
     before: date | None = None
     room = (max(visible_dates) - chart.points[0].on).days * 40 / width if visible_dates else 0
@@ -344,5 +344,5 @@ def chart_in_words(chart: BurnUp) -> str:
     """Return the chart in words, for screen readers."""
     last = chart.points[-1]
     words = [f"Burn-up: {last.done} of {last.scope} issues done on {day(last.on)}"]
-    dates = (("due", chart.due), ("50 %", chart.p50), ("85 %", chart.p85), ("95 %", chart.p95))
+    dates = (("due", chart.due), ("50%", chart.p50), ("85%", chart.p85), ("95%", chart.p95))
     return "; ".join([*words, *(f"{word} {day(on)}" for word, on in dates if on is not None)])

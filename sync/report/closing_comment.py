@@ -70,7 +70,7 @@ def _planned(record: ClosingRecord) -> Section:
     if record.estimate:
         over = round((record.spent / record.estimate - 1) * 100)
         spent = f"{round(record.spent / 3600)} h spent of {round(record.estimate / 3600)} h estimated"
-        lines.append((Strong("Budget"), f": {spent}, {over:+d} %."))
+        lines.append((Strong("Budget"), f": {spent}, {over:+d}%."))
     if record.criteria.of:
         met = f"{record.criteria.met} of {plural(record.criteria.of, 'exit criterion', 'exit criteria')} met"
         lines.append((Strong("Criteria"), f": {met}."))
@@ -88,7 +88,7 @@ def _forecasts(record: ClosingRecord) -> Section | None:
     """Return the published forecasts compared with the day on which the milestone was done."""
     if not record.forecasts:
         return None
-    head = ("Said on", "In time", "Most likely", "85 % certain", "Held")
+    head = ("Said on", "In time", "Most likely", "85% certain", "Held")
     table = Table(head, tuple(_row(record, forecast) for forecast in record.forecasts))
     return Section(title="What the forecast said", blocks=(table,), weight=60)
 

@@ -13,12 +13,12 @@ __all__ = ["leftover_range", "leftover_sentence", "outlook_sentences", "usual_od
 
 
 def leftover_range(leftover: Leftover) -> str:
-    """Return the number and its range: "3 (80 %: 1 to 6)"."""
+    """Return the number and its range: "3 (80%: 1 to 6)"."""
     return f"{leftover.usually} ({_span(leftover)})"
 
 
 def leftover_sentence(health: Health) -> str | None:
-    """Return "Usually 3 of 10 left on 5 Dec 2026 (80 %: 1 to 6)."; None without a forecast, or if nothing is
+    """Return "Usually 3 of 10 left on 5 Dec 2026 (80%: 1 to 6)."; None without a forecast, or if nothing is
     open and no more is expected.
 
     Where the range exceeds the open and carried-over items, the sentence says that more join instead of "of 10".
@@ -61,8 +61,8 @@ def outlook_sentences(health: Health) -> list[str]:
 
 
 def _span(leftover: Leftover) -> str:
-    return f"80 %: {leftover.low} to {leftover.high}"
+    return f"80%: {leftover.low} to {leftover.high}"
 
 
 def _share(share: float) -> str:
-    return f"{round(share * 100)} %" if share >= 0.005 else "less than 1 %"
+    return f"{round(share * 100)}%" if share >= 0.005 else "less than 1%"

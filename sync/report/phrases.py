@@ -96,7 +96,7 @@ def minute(value: datetime) -> str:
 
 def percent(probability: float) -> str:
     """Return an integer percentage from 1 to 99: a forecast is never certain."""
-    return f"{min(99, max(1, round(probability * 100)))} %"
+    return f"{min(99, max(1, round(probability * 100)))}%"
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -144,12 +144,12 @@ def promise_sentences(health: Health) -> tuple[str, str] | None:
     if promise is None:
         return None
     dates = {50: promise.p50, 70: promise.p70, 85: promise.p85}
-    given = [f"{day(on)} with {level} %" for level, on in dates.items() if on is not None]
+    given = [f"{day(on)} with {level}%" for level, on in dates.items() if on is not None]
     missing = [str(level) for level, on in dates.items() if on is None]
     until = f" until {day(horizon)}" if horizon else ""
-    none = f"none with {' or '.join(missing)} %{until}"
+    none = f"none with {' or '.join(missing)}%{until}"
     record = (
-        f"Dates given with 85 % held in {promise.held} of {plural(promise.of, 'case')}."
+        f"Dates given with 85% held in {promise.held} of {plural(promise.of, 'case')}."
         if promise.of
         else "How often such dates hold is not yet known."
     )

@@ -42,14 +42,14 @@ def _pace(reason: Reason) -> str:
     share, usual = number_of(reason, "share"), number_of(reason, "usual")
     if share is None or usual is None:
         return f"Work goes {'faster' if reason.effect > 0 else 'slower'} than in earlier milestones at this point."
-    return f"{round(share * 100)} % is done; earlier milestones had {round(usual * 100)} % done at this point."
+    return f"{round(share * 100)}% is done; earlier milestones had {round(usual * 100)}% done at this point."
 
 
 def _pace_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
     share, usual = number_of(reason, "share"), number_of(reason, "usual")
     if has_numbers and share is not None and usual is not None:
         done, normal = round(share * 100), round(usual * 100)
-        return translator.say("{done} % is done, usual by now is {usual} %", done=done, usual=normal)
+        return translator.say("{done}% is done, usual by now is {usual}%", done=done, usual=normal)
     say = translator.say
     return say("work goes faster than usual") if reason.effect > 0 else say("work goes slower than usual")
 
@@ -173,7 +173,7 @@ def _pace_change(reason: Reason) -> str:
         slower = reason.effect < 0
         return f"The last {last} of this series were much {'slower' if slower else 'faster'} than the {before} before."
     ratio = days / usual
-    times = f"{figure(round(ratio, 1))} times as long" if ratio > 1 else f"{round(100 * ratio)} % as long"
+    times = f"{figure(round(ratio, 1))} times as long" if ratio > 1 else f"{round(100 * ratio)}% as long"
     took = f"{plural(round(days), 'day')} instead of {round(usual)}"
     return f"The last {last} took {times} as the {before} before: {took} until half of the issues were closed."
 

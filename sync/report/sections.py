@@ -197,7 +197,7 @@ def progress(view: View) -> Iterable[Section]:
         return
     share = counts.done * 100 // counts.total
     cells = counts.done * 20 // counts.total
-    line = f"{'█' * cells}{'░' * (20 - cells)} {share} %: {counts.done} of {plural(counts.total, 'issue')} done"
+    line = f"{'█' * cells}{'░' * (20 - cells)} {share}%: {counts.done} of {plural(counts.total, 'issue')} done"
     carried = f", {counts.carried} carried over" if counts.carried else ""
     lines: list[Line] = [(f"{line}, {counts.open} open{carried}.",)]
     if counts.added or counts.removed:
@@ -219,7 +219,7 @@ def _budget(view: View) -> Iterable[Line]:
     text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
     if budget.remaining is not None:
         overrun = (budget.spent + budget.remaining) / budget.estimate - 1
-        heading = "within the estimate" if overrun <= 0 else f"{overrun:.0%} over the estimate".replace("%", " %")
+        heading = "within the estimate" if overrun <= 0 else f"{overrun:.0%} over the estimate"
         text += f", {_hours(budget.remaining)} still to do: {heading}"
     have = "has" if budget.items == 1 else "have"
     estimated = f" ({plural(budget.items, 'issue')} {have} one)" if budget.items else ""
@@ -246,9 +246,7 @@ def commitments(view: View) -> Iterable[Section]:
         lines: list[Line] = [_commitment_line(commitment)]
         if commitment.p50 is not None or commitment.p85 is not None:
             p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "at no date that is likely"
-            p85 = (
-                f"with 85 % certainty by {day(commitment.p85)}" if commitment.p85 else "at no date with 85 % certainty"
-            )
+            p85 = f"with 85% certainty by {day(commitment.p85)}" if commitment.p85 else "at no date with 85% certainty"
             lines.append((f"All of it done {p50}, {p85}.",))
         if commitment.blind:
             lines.append(
@@ -320,7 +318,7 @@ def certainty(view: View) -> Section | None:
 
 
 def _earlier(view: View) -> Table:
-    head = ("Forecast of", "Likelihood", "Most likely", "85 % certain")
+    head = ("Forecast of", "Likelihood", "Most likely", "85% certain")
     return Table(
         head,
         tuple(

@@ -234,7 +234,7 @@ def _when(view: View) -> Iterable[Line]:
 
 
 def _likely_line(health: Health) -> Line:
-    """Return the dates at 50 and 85 %, or the day until which the forecast has none."""
+    """Return the dates at 50 and 85%, or the day until which the forecast has none."""
     dates = health.dates
     if dates.p50 is None:
         left = 0 if health.leftover is None else health.leftover.usually
@@ -242,9 +242,9 @@ def _likely_line(health: Health) -> Line:
         return (f"Most likely {_likely(dates)}{usual}",)
     line: Line = ("Most likely done on ", *_compared(dates.p50, health.due))
     if dates.p85 is not None:
-        return (*line, "; with 85 % certainty by ", *_compared(dates.p85, health.due))
+        return (*line, "; with 85% certainty by ", *_compared(dates.p85, health.due))
     until = f" until {day(dates.horizon)}" if dates.horizon else ""
-    return (*line, f"; no date{until} has 85 % certainty")
+    return (*line, f"; no date{until} has 85% certainty")
 
 
 def _result(view: View) -> str:

@@ -161,7 +161,7 @@ _UNSAFE = re.compile(r"[^\w .()/+-]+", re.ASCII)
 
 
 def mermaid(schedule: Schedule) -> str:
-    """Return a Mermaid gantt chart: a bar to the due date, a diamond at the date that is 85 % certain."""
+    """Return a Mermaid gantt chart: a bar to the due date, a diamond at the date that is 85% certain."""
     lines = [
         "gantt",
         f"    title Milestones on {schedule.at.date()}",
@@ -196,7 +196,7 @@ def _safe(text: str) -> str:
 
 
 def icalendar(schedule: Schedule, instance: str) -> bytes:
-    """Return an RFC 5545 calendar: per milestone an all-day event on its due day, and one on its 85 % day.
+    """Return an RFC 5545 calendar: per milestone an all-day event on its due day, and one on its 85% day.
 
     Events keep their identity in each export, so a subscribed calendar moves them. Raises ImportError without the
     extra ``timeline``.
@@ -229,7 +229,7 @@ def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
     if entry.due is not None:
         yield "due", entry.due, "Due"
     if entry.p85 is not None and not entry.status.is_over:
-        yield "p85", entry.p85, "85 % certain"
+        yield "p85", entry.p85, "85% certain"
 
 
 def _description(entry: TimelineEntry) -> str:

@@ -129,7 +129,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 def meaning(view: View) -> str:
-    """Return a hash of the meaning of a summary: status, reasons, levers, dates, items, and P rounded to 5 %.
+    """Return a hash of the meaning of a summary: status, reasons, levers, dates, items, and P rounded to 5%.
 
     A summary with the same meaning is not written again. Wording, times of day and the list of changes do not count:
     while the meaning stays, the list of changes in the last comment stays correct.

@@ -79,7 +79,7 @@ def given_dates(scores: Mapping[str, StreamScore]) -> list[GivenDates]:
     return [
         GivenDates(
             stream=stream,
-            given=f"{round(score.level * 100)} %{kind}",
+            given=f"{round(score.level * 100)}%{kind}",
             cells=(_coverage(score), *(_coverage(horizon) for horizon in score.horizons)),
         )
         for stream, kind, score in rows
@@ -91,11 +91,11 @@ def _coverage(score: DateScore | HorizonScore) -> str:
         return "–"
     if score.share is None:
         return f"{score.held} of {score.dates}: too few"
-    return f"{score.held} of {score.dates}: {round(score.share * 100)} %"
+    return f"{score.held} of {score.dates}: {round(score.share * 100)}%"
 
 
 def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:
-    """Score the forecasts at 25, 50 and 75 % of the planned time, each from what was known then. ``at`` is in UTC."""
+    """Score the forecasts at 25, 50 and 75% of the planned time, each from what was known then. ``at`` is in UTC."""
     ledger, tolerance = tables.ledger, tables.rules.tolerance
     became = outcomes(ledger, tolerance, days(at))
     asked = questions(ledger, became.known & tables.is_usable, CHECKS)

@@ -11,7 +11,7 @@ ratios within one run mean anything. Nothing is asserted.
 * pull: ``milesync pull`` into a new database, with histories
 * bare plain, pull plain: the same two without histories, where a setting leaves them out
 * quiet: ``milesync run`` when nothing changed: pull, assess, plan, apply
-* 1 %: ``milesync pull`` when one issue in a hundred changed
+* 1%: ``milesync pull`` when one issue in a hundred changed
 * naive: the SDK's own loop over all issues, 100 a page, its defaults otherwise. It reads no history, so compare
   it with ``pull plain``, and on GitHub, which has no such setting, with ``pull``
 * naive histories: the same loop with histories; compare it with ``pull``. Jira's search returns them with the issues;
@@ -294,9 +294,9 @@ def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequen
             yield "quiet", measured(server, [*ours, "run", *place])
         if "change" in rows:
             server.say(f"change {max(1, issues // 100)}")
-            yield "1 %", measured(server, [*ours, "pull", *place])
+            yield "1%", measured(server, [*ours, "pull", *place])
             if elsewhere:
-                yield "1 % plain", measured(server, [*ours, "pull", *elsewhere])
+                yield "1% plain", measured(server, [*ours, "pull", *elsewhere])
         if "naive" in rows:
             yield "naive", again([*me, "--naive", kind, server.url, "none"])
         if "histories" in rows:

@@ -38,9 +38,9 @@ def result() -> dict[str, Any]:
 
 
 NOT_REACHED = {
-    "P50 dates held, all done",  # 43 % of 264; few milestones end in full here
+    "P50 dates held, all done",  # 43% of 264; few milestones end in full here
     "levers within 5 points quiet day, all done",  # a day is a seventh of what is left of a sprint
-    "levers within 5 points quiet day, 90 % done",
+    "levers within 5 points quiet day, 90% done",
 }
 
 

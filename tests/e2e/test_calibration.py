@@ -34,6 +34,6 @@ def test_a_published_85_percent_date_is_scored_once_it_has_passed(tmp_path: Path
         scored = milesync("status", "--calibration", "--json", config=config).document
         row = next(row for row in scored["streams"] if row["stream"] == stream)
         assert (row["dates"], row["held"], row["forecasts"]) == (1, 0, 1)
-        assert row["words"] == "the one date given with 85 % did not hold"
+        assert row["words"] == "the one date given with 85% did not hold"
         assert (row["p85"]["dates"], row["p85"]["share"], row["p50"]["dates"]) == (1, None, 0)
         assert "did not hold" in milesync("status", "--calibration", config=config).out

@@ -55,7 +55,7 @@ def test_status_and_whatif_answer_which_date_can_be_promised(config: Path) -> No
     assert all(day.isoweekday() < 6 for day in days)
     assert (row["p50"], row["p85"]) == (promise["p50"], promise["p85"])
     assert promise["of"] >= 20
-    record = f"Dates given with 85 % held in {promise['held']} of {promise['of']} cases."
+    record = f"Dates given with 85% held in {promise['held']} of {promise['of']} cases."
     assert record in " ".join(milesync("status", config=config).out.split())
     fewer = milesync(
         "whatif", NAME, "--drop", "#204", "--drop", "#205", "--drop", "#206", "--json", config=config
@@ -63,7 +63,7 @@ def test_status_and_whatif_answer_which_date_can_be_promised(config: Path) -> No
     assert fewer["before"]["promise"] == promise
     assert fewer["after"]["promise"]["p85"] < promise["p85"]
     shown = milesync("whatif", NAME, "--drop", "#204", config=config).out
-    assert "70 % certain" in shown
+    assert "70% certain" in shown
     assert record in shown
     assert all(row["promise"] is None for row in rows if row["id"] != NAME)
 

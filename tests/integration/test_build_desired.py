@@ -93,7 +93,7 @@ def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: Wo
     assert done.state is State.CLOSED
     world.tracker.pages = [replace(one, issues=issues)]
     world.run()
-    assert "12 h spent of 20 h estimated, 25 h still to do: 85 % over the estimate (3 issues have one)." in body(world)
+    assert "12 h spent of 20 h estimated, 25 h still to do: 85% over the estimate (3 issues have one)." in body(world)
 
 
 def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
@@ -103,7 +103,7 @@ def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -
     stands = written(first, None)
     moved = forecast(milestone, 0.42, date(2026, 4, 9))
     second = desired(moved, stands, NOW + timedelta(days=1))
-    told = "**Forecast** likelihood 71 % → 42 %, most likely date 1 Apr 2026 → 9 Apr 2026"
+    told = "**Forecast** likelihood 71% → 42%, most likely date 1 Apr 2026 → 9 Apr 2026"
     assert told in second.summary
     again = desired(moved, written(second, stands), NOW + timedelta(days=3))
     assert told in again.summary

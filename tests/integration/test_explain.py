@@ -104,7 +104,7 @@ def test_moved_due_date_names_the_plan_before() -> None:
     assert 0 < clock["weight_of_new_date"] < 1
     still = round(100 * (1 - clock["weight_of_new_date"]))
     sentence = "The due date was moved past 29 Mar 2026 on 10 Mar 2026: the curve of the plan before still counts"
-    assert f"{sentence} {still} %" in words(explanation)
+    assert f"{sentence} {still}%" in words(explanation)
 
 
 def test_waiting_milestone_is_explained_with_the_figures_of_status() -> None:
@@ -128,9 +128,9 @@ def test_dates_are_those_of_the_health_and_none_is_a_day_off() -> None:
     explanation = explained(World(page("app", still_open=6)))
     dates, text = explanation.health.dates, words(explanation)
     assert dates.horizon is not None
-    for level, on in (("50 %", dates.p50), ("85 %", dates.p85), ("95 %", dates.p95)):
+    for level, on in (("50%", dates.p50), ("85%", dates.p85), ("95%", dates.p95)):
         assert on is None or f"with {level} by {day(on)}" in text
-    missing = [level for level, on in (("85 %", dates.p85), ("95 %", dates.p95)) if on is None]
+    missing = [level for level, on in (("85%", dates.p85), ("95%", dates.p95)) if on is None]
     assert not missing or f"no date with {' or '.join(missing)} until {day(dates.horizon)}" in text
     shown = [date.fromisoformat(point["day"]) for point in explanation.numbers["forecast"]["curve"][1:]]
     assert [on for on in shown if on.isoweekday() > 5] == []
@@ -163,7 +163,7 @@ def test_tree_has_every_number_of_the_document() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (Status.OVERDUE, "60 % is done; earlier milestones had 95 % done at this point."),
+        (Status.OVERDUE, "60% is done; earlier milestones had 95% done at this point."),
         (Status.ON_TRACK, "1 issue joined since the start; usual by now would be 3."),
     ],
 )

@@ -49,7 +49,7 @@ def test_changes_are_described_in_words_and_small_moves_are_not() -> None:
     then = assessment_summary(now)
     assert change_words(then, now) == ()
     assert change_words(replace(then, probability=0.53), now) == ()
-    assert change_words(replace(then, probability=0.60), now) == ("60 % → 50 %",)
+    assert change_words(replace(then, probability=0.60), now) == ("60% → 50%",)
     assert change_words(replace(then, status=Status.ON_TRACK), now) == ("on track → at risk",)
     assert change_words(replace(then, due=date(2026, 12, 1)), now) == ("due date 1 Dec 2026 → 12 Dec 2026",)
     assert change_words(replace(then, p50=date(2026, 12, 3)), now) == ("most likely 7 days later",)
@@ -120,8 +120,8 @@ def test_published_dates_are_counted_by_how_far_ahead_they_were() -> None:
     ahead, held = np.array([3.0] * 10 + [20.0] * 2), np.array([1.0] * 8 + [0.0] * 4)
     scores = {"app/Release": StreamScore(stream="app/Release", p85=date_score(0.85, ahead, held, least=10))}
     (row,) = given_dates(scores)
-    assert (row.stream, row.given) == ("app/Release", "85 %")
-    assert row.cells == ("8 of 12: 67 %", "8 of 10: 80 %", "0 of 2: too few", "–", "–")
+    assert (row.stream, row.given) == ("app/Release", "85%")
+    assert row.cells == ("8 of 12: 67%", "8 of 10: 80%", "0 of 2: too few", "–", "–")
 
 
 def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:
@@ -147,7 +147,7 @@ def test_a_burn_up_names_its_lines_and_dates() -> None:
         for value in layer["data"]["values"]
         if isinstance(value, dict) and "t" in value
     }
-    assert texts == {"scope", "done", "today", "due", "first due", "50 %", "85 %"}
+    assert texts == {"scope", "done", "today", "due", "first due", "50%", "85%"}
 
 
 def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:

@@ -138,7 +138,7 @@ def test_no_lever_and_no_table_has_a_figure_of_the_forecast(world: World) -> Non
 
 @pytest.mark.parametrize(("late", "said", "hit_rate"), [(range(6), 0.98, 0.25), (range(2), 0.02, 0.75)])
 def test_the_dates_agree_with_the_hit_rate(late: range, said: float, hit_rate: float) -> None:
-    """Most likely by the due date where the hit rate is above 50 %, later where it is below."""
+    """Most likely by the due date where the hit rate is above 50%, later where it is below."""
     health, due = World(late, said).health(), date(2026, 3, 29)
     assert health.basis.calibrating
     assert health.probability == hit_rate

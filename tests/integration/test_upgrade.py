@@ -211,7 +211,7 @@ def spread(world: World, limits: Limits) -> list[Result]:
     ("limits", "runs"), [(Limits(updates=10), 3), (Limits(share=0.05), 3), (Limits(updates=1000), 1)]
 )
 def test_an_upgrade_of_everything_ends_within_the_limits(limits: Limits, runs: int) -> None:
-    """12 of 108 milestones run: two updates each. 5 % of the milestones are 5."""
+    """12 of 108 milestones run: two updates each. 5% of the milestones are 5."""
     world = World(12)
     world.run(OLD)
     results = spread(world, limits)

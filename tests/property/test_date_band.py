@@ -96,7 +96,7 @@ def test_an_untouched_milestone_changes_its_dates_once_a_day_at_most(
 @few
 @given(history=histories(), first=st.floats(400, 401))
 def test_a_date_that_stays_is_near_the_one_of_the_forecast(history: HistoryTables, first: float) -> None:
-    """After each night, a published date differs by a working day or 5 % of the time ahead at most."""
+    """After each night, a published date differs by a working day or 5% of the time ahead at most."""
     calendar = Calendar()
     at = [day(first) + timedelta(days=n) for n in range(10)]
     for health in runs(history, "running", at, calendar):
@@ -128,7 +128,7 @@ def after(history: HistoryTables, previous: Health | None, hours: float = 1.0) -
 
 
 def published(health: Health, like: Health, by: int) -> Health:
-    """Return ``health`` as if it had been published with the dates of ``like``, the 50 % date ``by`` days from it."""
+    """Return ``health`` as if it had been published with the dates of ``like``, the 50% date ``by`` days from it."""
     assert like.dates.p50 is not None
     dates = replace(like.dates, p50=like.dates.p50 + timedelta(days=by), since=health.at)
     return replace(health, dates=dates)

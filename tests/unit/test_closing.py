@@ -248,4 +248,4 @@ def test_scope_and_budget_are_those_of_the_whole_time() -> None:
     assert (record.estimate, record.spent) == (14400, 21600)
     body = render(closing_comment(record), Markup.GITHUB, 65_000)
     assert "**Scope**: 2 issues at the start, 2 joined, 2 moved out" in body
-    assert "**Budget**: 6 h spent of 4 h estimated, +50 %." in body
+    assert "**Budget**: 6 h spent of 4 h estimated, +50%." in body

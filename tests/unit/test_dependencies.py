@@ -34,7 +34,7 @@ def test_a_late_predecessor_moves_its_successor_by_convolution() -> None:
     p85 = joint.quantile_moments(moved.paths["b"])[1]
     assert p85 == pytest.approx(float(np.quantile(worlds, 0.85)), abs=0.5)
     added = joint.quantile_moments(own["b"])[1] + joint.quantile_moments(own["a"])[1] - 110.0
-    assert p85 < added - 2.0  # adding 85 % dates would promise too late
+    assert p85 < added - 2.0  # adding 85% dates would promise too late
     assert joint.quantile_moments(own["b"])[1] == pytest.approx(174.0, abs=0.1)
 
 

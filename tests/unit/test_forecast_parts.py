@@ -61,7 +61,7 @@ def test_beta_binomial_as_scipy_has_it() -> None:
 def test_capacity_days_by_hand() -> None:
     """Two a week for twelve weeks: no variance, phi = (12 + 12)/16 = 1.5, rate 24/1.5 = 16; 1.5 items: shape 1.
 
-    With shape 1 the quantile is (1 - q)^(-1/16) - 1: the median 84 * .044274 = 3.7190 days, the 85 % one 10.574;
+    With shape 1 the quantile is (1 - q)^(-1/16) - 1: the median 84 * .044274 = 3.7190 days, the 85% one 10.574;
     s = ln of their ratio = 1.0449, clipped to 1.
     """
     days = capacity_days(np.array([1.5]), np.full((1, 12), 2), RULES)

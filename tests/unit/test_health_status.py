@@ -111,7 +111,7 @@ def test_the_verdict(change: dict[str, object], p: float | None, status: Status,
         ({}, None),
         ({"age": 1.9, "length": 10}, UnknownCause.TOO_YOUNG),  # two days
         ({"age": 2.1, "length": 10}, None),
-        ({"age": 4.9, "length": 100}, UnknownCause.TOO_YOUNG),  # 5 % of the planned time
+        ({"age": 4.9, "length": 100}, UnknownCause.TOO_YOUNG),  # 5% of the planned time
         ({"age": 5.1, "length": 100}, None),
         ({"age": 0.1, "length": 100, "stream_finished": 1}, None),
         ({"closures": 4, "kind_finished": 9}, UnknownCause.NO_HISTORY),

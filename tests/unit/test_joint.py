@@ -187,7 +187,7 @@ def test_what_is_not_over_yet_shows_nothing() -> None:
 
 
 def test_what_a_curve_leaves_over_is_not_within_it() -> None:
-    """Two curves that end at 90 %: both are done in 81 of 100 cases, so there is no 85 % date, by no other figure."""
+    """Two curves that end at 90%: both are done in 81 of 100 cases, so there is no 85% date, by no other figure."""
     now = days(day(0))
     ends = (now + 60.0, now + 90.0)
     curves = [Curve(np.array([now, end]), np.array([0.0, 0.9]), end) for end in ends]

@@ -59,7 +59,7 @@ def test_clean(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
-@pytest.mark.parametrize("text", ["At risk: 52 % likely by 12 Dec 2026", "+21 days", "64 % → 52 %", "█░ 5 %: 1 of 2"])
+@pytest.mark.parametrize("text", ["At risk: 52% likely by 12 Dec 2026", "+21 days", "64% → 52%", "█░ 5%: 1 of 2"])
 def test_our_words_are_ours(text: str) -> None:
     assert is_ours(text)
 

@@ -113,7 +113,7 @@ def test_a_change_lowers_the_confidence_and_is_a_reason() -> None:
     ("now", "usual", "effect", "words"),
     [
         (21.0, 10.0, -1.0, "The last 3 milestones took 2.1 times as long as the 5 before: 21 days instead of 10"),
-        (5.0, 10.0, 1.0, "The last 3 milestones took 50 % as long as the 5 before: 5 days instead of 10"),
+        (5.0, 10.0, 1.0, "The last 3 milestones took 50% as long as the 5 before: 5 days instead of 10"),
         (None, 10.0, -1.0, "The last 3 milestones of this series were much slower than the 5 before."),
         (10.0, None, 1.0, "The last 3 milestones of this series were much faster than the 5 before."),
     ],

@@ -56,8 +56,8 @@ def test_the_summary_answers_in_its_order() -> None:
 
 def test_the_verdict_says_dates_against_due_date_and_baseline() -> None:
     said = text(summary(at_risk()))
-    assert "At risk: 52 % likely by 12 Dec 2026" in said
-    assert "Most likely done on 10 Dec 2026 (2 days early); with 85 % certainty by 9 Jan 2027 (28 days late)." in said
+    assert "At risk: 52% likely by 12 Dec 2026" in said
+    assert "Most likely done on 10 Dec 2026 (2 days early); with 85% certainty by 9 Jan 2027 (28 days late)." in said
     assert "The due date moved 3 times, +21 days since 1 Oct 2026; the first one was 21 Nov 2026." in said
 
 
@@ -68,9 +68,9 @@ def test_a_date_beyond_the_horizon_is_no_date() -> None:
     assert "Most likely not done by 1 Jun 2027; usually 3 issues are carried over." in said
     half = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11), horizon=end))
     said = text(summary(view(half)))
-    assert "Most likely done on 11 Dec 2026 (1 day early); no date until 1 Jun 2027 has 85 % certainty." in said
+    assert "Most likely done on 11 Dec 2026 (1 day early); no date until 1 Jun 2027 has 85% certainty." in said
     passed = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11)))
-    assert "; no date has 85 % certainty." in text(summary(view(passed)))
+    assert "; no date has 85% certainty." in text(summary(view(passed)))
 
 
 def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such_dates_held() -> None:
@@ -78,8 +78,8 @@ def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such
     undated = health(Status.NO_DUE_DATE, None, due=None, unknown=UnknownCause.NO_DUE_DATE, dates=until)
     promise = Promise(p50=date(2026, 12, 11), p70=date(2026, 12, 18), held=83, of=100)
     said = text(summary(view(replace(undated, promise=promise))))
-    assert "11 Dec 2026 with 50 %, 18 Dec 2026 with 70 %, none with 85 % until 1 Jun 2027." in said
-    assert "Dates given with 85 % held in 83 of 100 cases." in said
+    assert "11 Dec 2026 with 50%, 18 Dec 2026 with 70%, none with 85% until 1 Jun 2027." in said
+    assert "Dates given with 85% held in 83 of 100 cases." in said
     said = text(summary(view(replace(undated, promise=Promise()))))
     assert "At the recent pace no date until 1 Jun 2027 can be promised." in said
     assert "How often such dates hold is not yet known." in said
@@ -87,7 +87,7 @@ def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such
 
 @pytest.mark.parametrize("p", [0.0001, 0.004, 0.5, 0.997, 0.99999])
 def test_a_likelihood_is_never_0_or_100(p: float) -> None:
-    assert 1 <= int(percent(p).removesuffix(" %")) <= 99
+    assert 1 <= int(percent(p).removesuffix("%")) <= 99
 
 
 def test_words() -> None:
@@ -118,14 +118,14 @@ def test_every_lever_has_its_sentence_with_and_without_figures(kind: LeverKind) 
         assert act
         assert is_ours(act)
         assert is_ours(effect)
-        assert ("81 % likely" in effect) is (offer.probability is not None)
+        assert ("81% likely" in effect) is (offer.probability is not None)
 
 
 def test_levers_count_and_date() -> None:
     cut = Lever(kind=LeverKind.CUT, probability=0.81, values={"count": 7, "of": 19})
-    assert lever_texts(cut, DUE) == ("Cut 7 of 19 open issues", "81 % likely")
+    assert lever_texts(cut, DUE) == ("Cut 7 of 19 open issues", "81% likely")
     move = Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 9), "capacity": True})
-    effect = "80 % likely if all else stays, +28 days, by what was closed lately"
+    effect = "80% likely if all else stays, +28 days, by what was closed lately"
     assert lever_texts(move, DUE) == ("Move the due date to 9 Jan 2027", effect)
 
 
@@ -203,13 +203,13 @@ def test_long_lists_are_folded_and_counted(kind: str) -> None:
 
 def test_progress_is_whole_only_when_all_is_done() -> None:
     said = text(summary(view(health(Status.AT_RISK, 0.5, counts=Counts(open=1, closed=999)))))
-    assert "99 %: 999 of 1000 issues done, 1 open." in said
+    assert "99%: 999 of 1000 issues done, 1 open." in said
 
 
 def test_an_override_is_shown_next_to_the_computed_status() -> None:
     said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="vendor ships")
     shown = text(summary(replace(at_risk(), override=said)))
-    assert "At risk: 52 %" in shown
+    assert "At risk: 52%" in shown
     assert "Ada says ✅ on track until 5 Dec 2026, because vendor ships" in shown
 
 
@@ -234,15 +234,15 @@ def test_a_transition_has_at_most_three_lines(situation: str, before: Status) ->
 
 def test_a_transition_for_the_worse_says_what_hurts_and_what_to_do() -> None:
     assert text(transition(at_risk(), Status.ON_TRACK)).splitlines() == [
-        "⚠️ At risk, was on track: Payments 2.0 is 52 % likely to be done by 12 Dec 2026; most likely on 10 Dec 2026.",
+        "⚠️ At risk, was on track: Payments 2.0 is 52% likely to be done by 12 Dec 2026; most likely on 10 Dec 2026.",
         "Main reason: 9 issues joined since the start, 4 of them in the last 7 days; usual by now would be 5.",
-        "Best way back: cut 5 of 16 open issues (81 % likely).",
+        "Best way back: cut 5 of 16 open issues (81% likely).",
     ]
 
 
 def test_a_transition_for_the_better_says_what_helps() -> None:
     lines = text(transition(on_track(), Status.AT_RISK)).splitlines()
-    assert lines[1] == "Main reason: 87 % is done; earlier milestones had 71 % done at this point."
+    assert lines[1] == "Main reason: 87% is done; earlier milestones had 71% done at this point."
     assert len(lines) == 2
 
 
@@ -285,7 +285,7 @@ def test_meaning_ignores_what_says_nothing_new() -> None:
         ),
         sources=(replace(one.sources[0], at=later),),
         changes=None,
-        calibration="Of 13 settled forecasts that said 60 to 80 %, 10 came true.",
+        calibration="Of 13 settled forecasts that said 60 to 80%, 10 came true.",
     )
     assert meaning(same) == meaning(one)
     assert render(summary(same), Markup.GITHUB, 65_000) != render(summary(one), Markup.GITHUB, 65_000)

@@ -85,7 +85,7 @@ def score(*forecasts: StreamForecast, now: datetime = LATER, **ends: Outcome) ->
 
 
 def test_daily_forecasts_count_three_times_a_milestone_the_last_of_each_quarter() -> None:
-    """At 25, 50 and 75 % of 20 days: days 5, 10 and 15. The last quarter is not scored, as in the back-test."""
+    """At 25, 50 and 75% of 20 days: days 5, 10 and 15. The last quarter is not scored, as in the back-test."""
     daily = [said(day, 0.1 + day / 100) for day in range(1, 20)]
     result = score(*daily, m=Outcome(done=DUE))
     assert (result.forecasts, result.milestones, result.hit_rate) == (3, 1, 1.0)
@@ -278,11 +278,11 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
 @pytest.mark.parametrize(
     ("dates", "held", "words"),
     [
-        (20, 17, "of 20 dates given with 85 %, 17 held"),
-        (2, 0, "of 2 dates given with 85 %, none held"),
-        (1, 1, "the one date given with 85 % held"),
-        (1, 0, "the one date given with 85 % did not hold"),
-        (0, 0, "no date given with 85 % has come due yet"),
+        (20, 17, "of 20 dates given with 85%, 17 held"),
+        (2, 0, "of 2 dates given with 85%, none held"),
+        (1, 1, "the one date given with 85% held"),
+        (1, 0, "the one date given with 85% did not hold"),
+        (0, 0, "no date given with 85% has come due yet"),
     ],
 )
 def test_the_record_in_words(dates: int, held: int, words: str) -> None:
@@ -449,8 +449,8 @@ def test_everything_about_a_stream_in_words() -> None:
     promised = StreamForecast(container="m", stream="s", at=START, p85=date(2024, 2, 20))
     both = score(said(5, p50=date(2024, 1, 9), p85=date(2024, 1, 19)), promised, m=Outcome(done=START + 10 * DAY))
     assert sentences(both) == [
-        "the one date given with 50 % did not hold",
-        "the one date given with 85 % held",
-        "the one date given with 85 % and no due date held",
+        "the one date given with 50% did not hold",
+        "the one date given with 85% held",
+        "the one date given with 85% and no due date held",
     ]
     assert sentences(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["of 8 ranges of work left over, 6 held"]

@@ -118,7 +118,7 @@
       byId("w-date-said").textContent = due;
       cut.setAttribute("aria-valuetext", issues);
       date.setAttribute("aria-valuetext", due);
-      byId("w-answer").textContent = `${p} % likely`;
+      byId("w-answer").textContent = `${p}% likely`;
       byId("w-bar").setAttribute("width", `${p}%`);
     };
     for (const slider of [cut, date]) slider.addEventListener("input", say);

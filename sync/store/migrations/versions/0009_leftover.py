@@ -1,4 +1,4 @@
-"""Add the 70 % date of an assessment, and the range of its expected leftover."""
+"""Add the 70% date of an assessment, and the range of its expected leftover."""
 
 import sqlalchemy as sa
 from alembic import op
