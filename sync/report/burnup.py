@@ -15,7 +15,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.history.counting import burnup
 from sync.report import charts
 from sync.report.charts import BurnUp
-from sync.report.view import Point
+from sync.report.facts import Point
 
 __all__ = ["BurnUpPicture", "burn_up_data", "burn_up_picture", "content_hash", "render_attachment", "render_png"]
 

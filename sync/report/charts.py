@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from sync.forecast.scoring import Bin
+from sync.report.facts import Point
 from sync.report.phrases import day
-from sync.report.view import Point
 
 __all__ = ["NARROW", "WIDE", "BurnUp", "burn_up", "chart_in_words", "png", "reliability", "svg"]
 

@@ -1,7 +1,7 @@
 """The sections of a summary below the verdict. Each function returns or yields its section, or none without content.
 
-A section reads its facts from `View` only. To show a new fact, add it to `View` and to `meaning`, both in
-`sync.report.view`: a comment is written again only when its meaning changes.
+A section reads its facts from `Facts` only. To show a new fact, add it to `Facts` and to `meaning`, both in
+`sync.report.facts`: a comment is written again only when its meaning changes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, L
 from sync.model.health import Lever, LeverKind
 from sync.model.joint import Commitment, OtherMember
 from sync.model.tracker_data import Issue
+from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point, SourceFreshness
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, capital, day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
-from sync.report.view import FOLDED, POINTS, SHOWN, Point, SourceFreshness, View
 
 __all__ = [
     "certainty",
@@ -36,11 +36,11 @@ STALE = timedelta(days=14)
 """Time without activity after which an open issue is flagged."""
 
 
-def reasons(view: View) -> Section | None:
+def reasons(facts: Facts) -> Section | None:
     """Return the strongest reasons, strongest first."""
     lines: tuple[Line, ...] = tuple(
         (Strong("Helps" if reason.effect > 0 else "Hurts"), f": {small(reason_sentence(reason))}")
-        for reason in view.health.reasons[:SHOWN]
+        for reason in facts.health.reasons[:SHOWN]
     )
     return Section(title="Why", blocks=(Bullets(lines),), weight=85) if lines else None
 
@@ -48,9 +48,9 @@ def reasons(view: View) -> Section | None:
 # --- what changed --------------------------------------------------------------------------------------------------
 
 
-def changes(view: View) -> Iterable[Section]:
+def changes(facts: Facts) -> Iterable[Section]:
     """Yield the changes since the last comment, naming the items; nothing before the first comment."""
-    since_last = view.changes
+    since_last = facts.changes
     if since_last is None:
         return
     kinds = (
@@ -60,18 +60,18 @@ def changes(view: View) -> Iterable[Section]:
         ("Closed", since_last.closed),
         ("Estimated anew", since_last.estimated),
     )
-    lines: list[Line] = list(_forecast_change(view))
+    lines: list[Line] = list(_forecast_change(facts))
     rest: list[Line] = []
     unlisted = 0
     for word, uids in kinds:
-        named = [view.items[uid] for uid in uids if uid in view.items]
-        lines += [(Strong(word), " ", _item(view, issue)) for issue in named[:SHOWN]]
+        named = [facts.items[uid] for uid in uids if uid in facts.items]
+        lines += [(Strong(word), " ", _item(facts, issue)) for issue in named[:SHOWN]]
         if len(named) > SHOWN:
             lines.append((Strong(word), f" {len(named) - SHOWN} more"))
-            rest += [(Strong(word), " ", _item(view, issue)) for issue in named[SHOWN:FOLDED]]
+            rest += [(Strong(word), " ", _item(facts, issue)) for issue in named[SHOWN:FOLDED]]
             unlisted += len(named) - SHOWN
     blocks: Block = Bullets(tuple(lines)) if lines else Lines((("No issue was added, removed, closed or reopened.",),))
-    yield Section(title=f"What changed since {day(view.day_of(since_last.since))}", blocks=(blocks,), weight=80)
+    yield Section(title=f"What changed since {day(facts.day_of(since_last.since))}", blocks=(blocks,), weight=80)
     if rest:
         yield _folded(plural(unlisted, "more change"), rest, unlisted, weight=20)
 
@@ -82,10 +82,10 @@ def _folded(title: str, lines: Sequence[Line], of: int, weight: int) -> Section:
     return Section(title=title, blocks=(Bullets((*lines, *unnamed)),), weight=weight, folded=True)
 
 
-def _forecast_change(view: View) -> Iterable[Line]:
+def _forecast_change(facts: Facts) -> Iterable[Line]:
     """Yield the forecast before and now, where it differs."""
-    health = view.health
-    previous = view.previous_forecast
+    health = facts.health
+    previous = facts.previous_forecast
     if previous is None:
         return
     parts = []
@@ -100,66 +100,66 @@ def _forecast_change(view: View) -> Iterable[Line]:
         yield (Strong("Forecast"), " ", ", ".join(parts))
 
 
-def _item(view: View, issue: Issue) -> Item:
+def _item(facts: Facts, issue: Issue) -> Item:
     """Refer to an issue by its key without the project of the milestone."""
-    return Item(_key(view, issue.key), issue.title, issue.url)
+    return Item(_key(facts, issue.key), issue.title, issue.url)
 
 
-def _key(view: View, key: str) -> str:
-    short = key.removeprefix(view.project) or key
+def _key(facts: Facts, key: str) -> str:
+    short = key.removeprefix(facts.project) or key
     return f"#{short}" if short.isdigit() else short
 
 
 # --- what needs a decision -----------------------------------------------------------------------------------------
 
 
-def decisions(view: View) -> Iterable[Section]:
+def decisions(facts: Facts) -> Iterable[Section]:
     """Yield ranked levers, then the flagged open issues with their owners."""
-    if view.health.status.is_over:
+    if facts.health.status.is_over:
         return
     blocks: list[Block] = []
-    if view.health.levers:
-        blocks.append(Bullets(tuple(_lever_line(view, lever) for lever in view.health.levers), numbered=True))
-    flagged = flagged_issues(view)
+    if facts.health.levers:
+        blocks.append(Bullets(tuple(_lever_line(facts, lever) for lever in facts.health.levers), numbered=True))
+    flagged = flagged_issues(facts)
     if flagged:
         blocks += [Lines((_tally(flagged),))] if len(flagged) > 1 else []
-        blocks.append(Bullets(tuple(_flagged_line(view, issue, flags) for issue, flags in flagged[:SHOWN])))
+        blocks.append(Bullets(tuple(_flagged_line(facts, issue, flags) for issue, flags in flagged[:SHOWN])))
     if blocks:
         yield Section(title="What needs a decision", blocks=tuple(blocks), weight=90)
     if len(flagged) > SHOWN:
         unlisted = len(flagged) - SHOWN
-        rest = [_flagged_line(view, issue, flags) for issue, flags in flagged[SHOWN:FOLDED]]
+        rest = [_flagged_line(facts, issue, flags) for issue, flags in flagged[SHOWN:FOLDED]]
         title = f"{plural(unlisted, 'more issue')} that {'needs' if unlisted == 1 else 'need'} attention"
         yield _folded(title, rest, unlisted, weight=15)
 
 
-def _lever_line(view: View, lever: Lever) -> Line:
-    act, effect = lever_texts(lever, view.health.due)
+def _lever_line(facts: Facts, lever: Lever) -> Line:
+    act, effect = lever_texts(lever, facts.health.due)
     line: Line = (Strong(act), f": {effect}" if effect else "")
-    named = [view.items[uid] for uid in lever.items if uid in view.items][:3]
+    named = [facts.items[uid] for uid in lever.items if uid in facts.items][:3]
     if not named or lever.kind is LeverKind.ASSIGN:
         return line
-    keys = (Item(item.key, "", item.url) for item in (_item(view, issue) for issue in named))
+    keys = (Item(item.key, "", item.url) for item in (_item(facts, issue) for issue in named))
     return (*line, ". First candidates: ", *join_parts(keys))
 
 
-def flagged_issues(view: View) -> list[tuple[Issue, tuple[str, ...]]]:
+def flagged_issues(facts: Facts) -> list[tuple[Issue, tuple[str, ...]]]:
     """Return open issues with their flags, those with the most flags first, then the longest untouched."""
     flagged = []
-    for uid in view.open:
-        issue = view.items.get(uid)
-        flags = _flags(view, issue) if issue is not None else ()
+    for uid in facts.open:
+        issue = facts.items.get(uid)
+        flags = _flags(facts, issue) if issue is not None else ()
         if issue is not None and flags:
             flagged.append((issue, flags))
     return sorted(flagged, key=lambda pair: (-len(pair[1]), pair[0].updated_at, pair[0].id))
 
 
-def _flags(view: View, issue: Issue) -> tuple[str, ...]:
+def _flags(facts: Facts, issue: Issue) -> tuple[str, ...]:
     tests = (
         ("blocked", bool(issue.blocked_by)),
-        ("overdue", issue.due is not None and issue.due < view.today),
+        ("overdue", issue.due is not None and issue.due < facts.today),
         ("unassigned", not issue.assignees),
-        ("untouched", view.health.at - issue.updated_at > STALE),
+        ("untouched", facts.health.at - issue.updated_at > STALE),
     )
     return tuple(word for word, wrong in tests if wrong)
 
@@ -172,14 +172,14 @@ def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
     return (f"{plural(len(flagged), 'open issue')} {verb} attention: {', '.join(parts)}.",)
 
 
-def _flagged_line(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
-    line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(view, issue)]
+def _flagged_line(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> Line:
+    line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(facts, issue)]
     if issue.blocked_by:
-        line += [", blocked by ", *join_parts(Foreign(_key(view, key)) for key in issue.blocked_by[:3])]
+        line += [", blocked by ", *join_parts(Foreign(_key(facts, key)) for key in issue.blocked_by[:3])]
     if "overdue" in flags and issue.due:
         line.append(f", due on {day(issue.due)}")
     if "untouched" in flags:
-        line.append(f", last touched {plural((view.health.at - issue.updated_at).days, 'day')} ago")
+        line.append(f", last touched {plural((facts.health.at - issue.updated_at).days, 'day')} ago")
     if issue.assignees:
         line += [", owner ", *join_parts(Foreign(person.name) for person in issue.assignees[:3])]
     return tuple(line)
@@ -188,9 +188,9 @@ def _flagged_line(view: View, issue: Issue, flags: tuple[str, ...]) -> Line:
 # --- progress, certainty, freshness ---------------------------------------------------------------------------------
 
 
-def progress(view: View) -> Iterable[Section]:
+def progress(facts: Facts) -> Iterable[Section]:
     """Yield a bar, the counts, the budget where the tracker has one, and the burn-up."""
-    counts = view.health.counts
+    counts = facts.health.counts
     if not counts.total:
         empty: Line = ("There is no issue in this milestone yet.",)
         yield Section(title="Progress", blocks=(Lines((empty,)),), weight=75)
@@ -204,16 +204,16 @@ def progress(view: View) -> Iterable[Section]:
         week = f", {counts.added_week} of them in the last 7 days" if counts.added_week else ""
         out = f"; {counts.removed} taken out" if counts.removed else ""
         lines.append((f"{plural(counts.added, 'issue')} joined since the start{week}{out}.",))
-    if view.criteria.of:
-        lines.append((f"{view.criteria.met} of {plural(view.criteria.of, 'exit criterion', 'exit criteria')} met.",))
-    lines += _budget(view)
+    if facts.criteria.of:
+        lines.append((f"{facts.criteria.met} of {plural(facts.criteria.of, 'exit criterion', 'exit criteria')} met.",))
+    lines += _budget(facts)
     yield Section(title="Progress", blocks=(Lines(tuple(lines)),), weight=75)
-    if len(view.points) > 1:
-        yield Section(title="Burn-up", blocks=(_burn_up(view.points),), weight=30, folded=True)
+    if len(facts.points) > 1:
+        yield Section(title="Burn-up", blocks=(_burn_up(facts.points),), weight=30, folded=True)
 
 
-def _budget(view: View) -> Iterable[Line]:
-    budget = view.budget
+def _budget(facts: Facts) -> Iterable[Line]:
+    budget = facts.budget
     if budget is None or budget.estimate <= 0:
         return
     text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
@@ -240,9 +240,9 @@ def _burn_up(points: Sequence[Point]) -> Chart:
     return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen))
 
 
-def commitments(view: View) -> Iterable[Section]:
+def commitments(facts: Facts) -> Iterable[Section]:
     """Yield the joint milestones of which this is a member, as far as the audience may see."""
-    for commitment in view.commitments:
+    for commitment in facts.commitments:
         lines: list[Line] = [_commitment_line(commitment)]
         if commitment.p50 is not None or commitment.p85 is not None:
             p50 = f"most likely on {day(commitment.p50)}" if commitment.p50 else "at no date that is likely"
@@ -280,21 +280,21 @@ def _other_member(other: OtherMember | None) -> Inline:
     return Item(other.key, "" if other.title in other.key else other.title, other.url)
 
 
-def definition(view: View) -> Section | None:
+def definition(facts: Facts) -> Section | None:
     """Return the gaps in the definition; None without findings and for a milestone that is over."""
-    if not view.findings or view.health.status.is_over:
+    if not facts.findings or facts.health.status.is_over:
         return None
-    lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in view.findings)
+    lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in facts.findings)
     count = plural(len(lines), "point")
     return Section(title=f"What its definition lacks: {count}", blocks=(Bullets(lines),), weight=45, folded=True)
 
 
-def certainty(view: View) -> Section | None:
+def certainty(facts: Facts) -> Section | None:
     """Return how certain the forecast is, its parts, and how earlier forecasts did; None without a forecast.
 
     The hit rate of a stream under calibration has no parts.
     """
-    health, basis = view.health, view.health.basis
+    health, basis = facts.health, facts.health.basis
     if health.probability is None or health.status.is_over:
         return None
     parts = (
@@ -308,41 +308,41 @@ def certainty(view: View) -> Section | None:
     tail: list[Line] = []
     if basis.calibrating:
         tail.append(("Forecasts of this series were lately worse than its own hit rate, which is shown instead.",))
-    tail.append((view.calibration,) if view.calibration else ("Too few forecasts have been settled to score them.",))
-    if view.forecasts:
+    tail.append((facts.calibration,) if facts.calibration else ("Too few forecasts have been settled to score them.",))
+    if facts.forecasts:
         tail.append(("What was forecast in the weeks before:",))
     blocks.append(Lines(tuple(tail)))
-    if view.forecasts:
-        blocks.append(_earlier(view))
+    if facts.forecasts:
+        blocks.append(_earlier(facts))
     return Section(title=f"How sure we are: {sureness(health)}", blocks=tuple(blocks), weight=60, folded=True)
 
 
-def _earlier(view: View) -> Table:
+def _earlier(facts: Facts) -> Table:
     head = ("Forecast of", "Likelihood", "Most likely", "85% certain")
     return Table(
         head,
         tuple(
             (
-                day(view.day_of(forecast.at)),
+                day(facts.day_of(forecast.at)),
                 "none" if forecast.probability is None else percent(forecast.probability),
                 "none" if forecast.p50 is None else day(forecast.p50),
                 "none" if forecast.p85 is None else day(forecast.p85),
             )
-            for forecast in view.forecasts[-SHOWN:]
+            for forecast in facts.forecasts[-SHOWN:]
         ),
     )
 
 
-def freshness(view: View) -> Section | None:
+def freshness(facts: Facts) -> Section | None:
     """Return when each source was last read; folded while every source answers."""
-    if not view.sources:
+    if not facts.sources:
         return None
-    stale = [source for source in view.sources if source.stale_since is not None]
-    of = plural(len(view.sources), "source")
+    stale = [source for source in facts.sources if source.stale_since is not None]
+    of = plural(len(facts.sources), "source")
     verb = "is" if len(stale) == 1 else "are"
-    words = f"{len(stale)} of {of} {verb} stale" if stale else f"assessed {minute(view.health.at)}"
+    words = f"{len(stale)} of {of} {verb} stale" if stale else f"assessed {minute(facts.health.at)}"
     lines: tuple[Line, ...] = tuple(
-        _source_line(source) for source in sorted(view.sources, key=lambda s: s.stale_since is None)
+        _source_line(source) for source in sorted(facts.sources, key=lambda s: s.stale_since is None)
     )
     return Section(
         title=f"How fresh this is: {words}", blocks=(Bullets(lines),), weight=95 if stale else 50, folded=not stale
@@ -361,11 +361,11 @@ def _source_line(source: SourceFreshness) -> Line:
     )
 
 
-def how_to_override(view: View) -> Section:
+def how_to_override(facts: Facts) -> Section:
     """Return how to override the status or mute milesync."""
     lines: list[Line] = []
-    if view.commands:
-        until = view.today + timedelta(days=14)
+    if facts.commands:
+        until = facts.today + timedelta(days=14)
         lines = [
             ("You see it otherwise? Comment ", Foreign(f"/milesync at-risk until {until} because ...")),
             ("No more of this? Comment ", Foreign("/milesync mute"), "; to hear again, ", Foreign("/milesync unmute")),

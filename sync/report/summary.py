@@ -15,6 +15,7 @@ from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines,
 from sync.model.health import Dates, Health, Override, Status, UnknownCause
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections
+from sync.report.facts import Facts
 from sync.report.levers import lever_texts
 from sync.report.phrases import (
     STATUS,
@@ -32,7 +33,6 @@ from sync.report.phrases import (
 )
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owners_section
-from sync.report.view import View
 
 __all__ = [
     "board_update",
@@ -44,34 +44,36 @@ __all__ = [
 ]
 
 
-def summary(view: View) -> Document:
+def summary(facts: Facts) -> Document:
     """Return the summary comment, which is edited in place."""
     parts = (
-        _verdict(view),
-        sections.reasons(view),
-        *sections.changes(view),
-        *sections.decisions(view),
-        *owners_section(view.loads, [view.items[uid] for uid in view.unreviewed if uid in view.items], view.project),
-        *sections.commitments(view),
-        *sections.progress(view),
-        sections.certainty(view),
-        sections.freshness(view),
-        sections.definition(view),
-        sections.how_to_override(view),
+        _verdict(facts),
+        sections.reasons(facts),
+        *sections.changes(facts),
+        *sections.decisions(facts),
+        *owners_section(
+            facts.loads, [facts.items[uid] for uid in facts.unreviewed if uid in facts.items], facts.project
+        ),
+        *sections.commitments(facts),
+        *sections.progress(facts),
+        sections.certainty(facts),
+        sections.freshness(facts),
+        sections.definition(facts),
+        sections.how_to_override(facts),
     )
     return Document(tuple(section for section in parts if section is not None))
 
 
-def transition(view: View, before: Status) -> Document:
+def transition(facts: Facts, before: Status) -> Document:
     """Return the short comment for a new status: at most three lines. ``before`` is the status before."""
-    health = view.health
+    health = facts.health
     head: Line = (
         Sign(health.status),
         " ",
         Strong(capital(STATUS[health.status])),
         f", was {STATUS[before]}: ",
-        Foreign(view.milestone.title),
-        f" {_gist(view)}",
+        Foreign(facts.milestone.title),
+        f" {_gist(facts)}",
     )
     is_better = _rank(health.status) < _rank(before)
     causes = [reason for reason in health.reasons if (reason.effect > 0) == is_better]
@@ -84,16 +86,16 @@ def transition(view: View, before: Status) -> Document:
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
 
 
-def description_lines(view: View) -> Document:
+def description_lines(facts: Facts) -> Document:
     """Return our lines in the milestone's own description: the verdict and the dates."""
-    lines: tuple[Line, ...] = ((Strong(_headline(view)),), *_when(view))
+    lines: tuple[Line, ...] = ((Strong(_headline(facts)),), *_when(facts))
     return Document((Section(title="", blocks=(Lines(lines),), weight=100),))
 
 
-def board_update(view: View, page: str) -> Document:
+def board_update(facts: Facts, page: str) -> Document:
     """Return the status update on a project board: milestone, verdict, dates, and a link to the status issue."""
-    name: Line = (f"{capital(_kind(view.milestone))} ", Foreign(view.milestone.title), " in ", Foreign(view.project))
-    lines: tuple[Line, ...] = (name, (Strong(_headline(view)),), *_when(view), (Link("The whole story", page),))
+    name: Line = (f"{capital(_kind(facts.milestone))} ", Foreign(facts.milestone.title), " in ", Foreign(facts.project))
+    lines: tuple[Line, ...] = (name, (Strong(_headline(facts)),), *_when(facts), (Link("The whole story", page),))
     return Document((Section(title="", blocks=(Lines(lines),), weight=100),))
 
 
@@ -136,45 +138,45 @@ def _rank(status: Status) -> int:
     return _ORDER.index(status) if status in _ORDER else len(_ORDER)
 
 
-def _verdict(view: View) -> Section:
-    health = view.health
-    lines = [_where(view), *_when(view), *_due_date_moves(view)]
-    if view.method_changed_on is not None:
-        changed = day(view.method_changed_on)
+def _verdict(facts: Facts) -> Section:
+    health = facts.health
+    lines = [_where(facts), *_when(facts), *_due_date_moves(facts)]
+    if facts.method_changed_on is not None:
+        changed = day(facts.method_changed_on)
         lines.append((f"The way milesync computes this changed on {changed}; figures before are not comparable.",))
-    if view.good_news:
-        lines.append((view.good_news,))
-    if view.owners:
+    if facts.good_news:
+        lines.append((facts.good_news,))
+    if facts.owners:
         lines.append(
-            ("Owner: " if len(view.owners) == 1 else "Owners: ", *sections.join_parts(map(Foreign, view.owners)))
+            ("Owner: " if len(facts.owners) == 1 else "Owners: ", *sections.join_parts(map(Foreign, facts.owners)))
         )
     blocks: list[Block] = [Lines(tuple(lines))]
-    if view.override is not None:
-        blocks.append(Lines((_override_line(view.override),)))
-    if view.aggregate:
+    if facts.override is not None:
+        blocks.append(Lines((_override_line(facts.override),)))
+    if facts.aggregate:
         blocks.append(Lines((("It also depends on work that is not shown here.",),)))
-    if view.page:
-        blocks.append(Lines((("Look closer: ", Link("burn-up, history and what-if", view.page)),)))
-    return Section(title=_headline(view), blocks=tuple(blocks), weight=100, sign=health.status)
+    if facts.page:
+        blocks.append(Lines((("Look closer: ", Link("burn-up, history and what-if", facts.page)),)))
+    return Section(title=_headline(facts), blocks=tuple(blocks), weight=100, sign=health.status)
 
 
-def _headline(view: View) -> str:
-    health, name = view.health, capital(STATUS[view.health.status])
+def _headline(facts: Facts) -> str:
+    health, name = facts.health, capital(STATUS[facts.health.status])
     if health.status is Status.OVERDUE and health.due:
-        return f"Overdue by {plural(max(1, (view.today - health.due).days), 'day')}"
+        return f"Overdue by {plural(max(1, (facts.today - health.due).days), 'day')}"
     if health.unknown is UnknownCause.STALE:
         return "No verdict: the data is stale"
     if health.status in _FORECAST and health.probability is not None and health.due:
         return f"{name}: {percent(health.probability)} likely by {day(health.due)}"
     if health.status.is_over:
-        when = f"{name} on {day(view.ended_on)}" if view.ended_on else name
+        when = f"{name} on {day(facts.ended_on)}" if facts.ended_on else name
         return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
     return name
 
 
-def _gist(view: View) -> str:
+def _gist(facts: Facts) -> str:
     """Return the end of a sentence that begins with the milestone's title."""
-    health = view.health
+    health = facts.health
     if health.status.is_over:
         is_done = health.status is Status.DONE
         return "is finished." if is_done else f"has ended with {outcome(health.counts)}."
@@ -196,34 +198,34 @@ def _kind(milestone: Milestone) -> str:
     return names.get(milestone.kind, milestone.kind.value)
 
 
-def _where(view: View) -> Line:
-    health = view.health
+def _where(facts: Facts) -> Line:
+    health = facts.health
     line: Line = (
-        capital(_kind(view.milestone)),
+        capital(_kind(facts.milestone)),
         " ",
-        Foreign(view.milestone.title),
+        Foreign(facts.milestone.title),
         " in ",
-        Foreign(view.project),
+        Foreign(facts.project),
     )
     if health.due is None:
         return (*line, " has no due date.")
     if health.status.is_over:
         return (*line, f" was due on {day(health.due)}.")
-    days_left = max(0, (health.due - view.today).days)
+    days_left = max(0, (health.due - facts.today).days)
     if health.status is Status.OVERDUE:
         return (*line, f" was due on {day(health.due)}; {_still_open(health)}.")
     return (*line, f" is due on {day(health.due)}, ", "today." if days_left == 0 else f"in {plural(days_left, 'day')}.")
 
 
-def _when(view: View) -> Iterable[Line]:
+def _when(facts: Facts) -> Iterable[Line]:
     """Yield the forecast dates, or the reason why there are none."""
-    health, dates = view.health, view.health.dates
+    health, dates = facts.health, facts.health.dates
     if health.stale_since is not None:
         yield (Strong(f"Data has been missing since {minute(health.stale_since)}"), "; it may no longer hold.")
     elif health.unknown is not None:
         yield (UNKNOWN[health.unknown],)
     if health.status.is_over:
-        yield (_result(view),)
+        yield (_result(facts),)
         return
     if fact := fact_sentence(health):
         yield (fact,)
@@ -247,9 +249,9 @@ def _likely_line(health: Health) -> Line:
     return (*line, f"; no date{until} has 85% certainty")
 
 
-def _result(view: View) -> str:
+def _result(facts: Facts) -> str:
     """Return how a milestone that is over ended, as a sentence."""
-    health, ended = view.health, view.ended_on
+    health, ended = facts.health, facts.ended_on
     against_due = None if ended is None or health.due is None else against(ended, health.due)
     if health.status is Status.ENDED:
         return f"It ended{f' {against_due}' if against_due else ''} with {outcome(health.counts)}."
@@ -279,17 +281,17 @@ def _likely(dates: Dates) -> str:
     return f"not done by {day(dates.horizon)}" if dates.horizon else "at no date that the forecast reaches"
 
 
-def _due_date_moves(view: View) -> Iterable[Line]:
+def _due_date_moves(facts: Facts) -> Iterable[Line]:
     """Yield how the due date moved since the first due date."""
-    health = view.health
+    health = facts.health
     if health.due is None or health.baseline is None:
         return
-    due_dates = [entry for entry in view.due_dates if entry.due is not None]
+    due_dates = [entry for entry in facts.due_dates if entry.due is not None]
     moves = sum(a.due != b.due for a, b in pairwise(due_dates))
     slip = (health.due - health.baseline).days
     if not moves and not slip:
         return
-    since = f" since {day(view.day_of(due_dates[0].seen))}" if due_dates else ""
+    since = f" since {day(facts.day_of(due_dates[0].seen))}" if due_dates else ""
     times = f" {plural(moves, 'time')}" if moves else ""
     if health.replan is not None:
         yield ("A later date alone is not progress: it is on track again once work since the move bears that out.",)

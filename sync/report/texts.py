@@ -20,8 +20,8 @@ from sync.model.tracker_data import Markup, MilestoneKind
 from sync.report import summary as report
 from sync.report.burnup import BurnUpPicture, burn_up_picture
 from sync.report.closing_comment import closing_comment
+from sync.report.facts import Facts, build_facts, changes_since, meaning
 from sync.report.reminder import person_name, reminder, wanted_reminders
-from sync.report.view import View, build_view, changes_since, meaning
 from sync.tracker.managed_block import wrap_block
 from sync.tracker.marker import Marker
 
@@ -80,30 +80,34 @@ class Texts(Struct, frozen=True, kw_only=True):
     burn_up: BurnUpPicture
 
 
-def build_texts(facts: ReportInput) -> Texts:
+def build_texts(report_input: ReportInput) -> Texts:
     """Render every text of the milestone. Pure, except that the burn-up checks for its extra."""
-    milestone, reminder_rules = facts.milestone, facts.reminder_rules
+    milestone, reminder_rules = report_input.milestone, report_input.reminder_rules
     tracker_milestone, project = milestone.milestone, milestone.project.key
-    view = replace(build_view(milestone, now=facts.now), override=facts.override, page=facts.page)
-    comparable = None if _is_recomputed(facts) else facts.last_summary
-    steady = _with_unchanged_probability(view, comparable)
+    facts = replace(
+        build_facts(milestone, now=report_input.now), override=report_input.override, page=report_input.page
+    )
+    comparable = None if _is_recomputed(report_input) else report_input.last_summary
+    steady = _with_unchanged_probability(facts, comparable)
     is_same = comparable is not None and comparable.meaning == meaning(steady)
-    announced = steady if is_same else view  # a comment that is rewritten anyway shows the present probability
+    announced = steady if is_same else facts  # a comment that is rewritten anyway shows the present probability
     meaning_hash = meaning(announced)
-    shown = _with_changes(view, facts, meaning_hash)
-    reminders = wanted_reminders(milestone, facts.now, reminder_rules)
+    shown = _with_changes(facts, report_input, meaning_hash)
+    reminders = wanted_reminders(milestone, report_input.now, reminder_rules)
     reminder_comment = reminder(reminders, milestone.overrides.owner, project, reminder_rules)
     return Texts(
         summary=_comment(milestone, report.summary(shown)),
         meaning=meaning_hash,
         probability=announced.health.probability,
         transition=lambda before: _comment(milestone, report.transition(shown, before)),
-        closing=None if facts.record is None else _comment(milestone, _closing(facts.record, reminder_rules)),
+        closing=None
+        if report_input.record is None
+        else _comment(milestone, _closing(report_input.record, reminder_rules)),
         reminder=None if reminder_comment is None else _comment(milestone, reminder_comment),
         issue_title=report.status_issue_title(tracker_milestone),
         issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
-        description=_description(milestone, steady, facts.instance),
-        board_update=_board_update(milestone, steady, facts.issue_url),
+        description=_description(milestone, steady, report_input.instance),
+        board_update=_board_update(milestone, steady, report_input.issue_url),
         burn_up=burn_up_picture(milestone),
     )
 
@@ -117,7 +121,7 @@ def _closing(record: ClosingRecord, reminder_rules: ReminderRules) -> Document:
     return closing_comment(record, lambda person: person_name(person, mentions=reminder_rules.mentions))
 
 
-def _description(milestone: AssessedMilestone, view: View, instance: str) -> str | None:
+def _description(milestone: AssessedMilestone, facts: Facts, instance: str) -> str | None:
     """Return the description lines with their markers: empty when not configured, None when not possible."""
     capabilities = milestone.connection.connector.capabilities
     if not capabilities.description_limit or milestone.milestone.kind not in (
@@ -128,54 +132,56 @@ def _description(milestone: AssessedMilestone, view: View, instance: str) -> str
     if not milestone.connection.optional_outputs_of(milestone.project.key).description:
         return ""
     is_plain = capabilities.markup in (Markup.ADF, Markup.WIKI)
-    document = report.description_lines(view)
+    document = report.description_lines(facts)
     words = terminal(document, width=10_000) if is_plain else render(document, capabilities.markup, SHORT_LIMIT)
     return wrap_block(words, milestone.uid, instance, plain=is_plain)
 
 
-def _board_update(milestone: AssessedMilestone, view: View, issue_url: str | None) -> str:
+def _board_update(milestone: AssessedMilestone, facts: Facts, issue_url: str | None) -> str:
     """Return the status update for a project board; empty when not configured or without a status issue."""
     capabilities = milestone.connection.connector.capabilities
     board = milestone.connection.optional_outputs_of(milestone.project.key).project_status
     if issue_url is None or not capabilities.boards or not board:
         return ""
-    return render(report.board_update(view, issue_url), capabilities.markup, SHORT_LIMIT)
+    return render(report.board_update(facts, issue_url), capabilities.markup, SHORT_LIMIT)
 
 
-def _with_changes(view: View, facts: ReportInput, meaning_hash: str) -> View:
+def _with_changes(facts: Facts, report_input: ReportInput, meaning_hash: str) -> Facts:
     """Add the changes since the last comment with another meaning.
 
     While the comment keeps its meaning, its list of changes stays the same.
     """
-    last = facts.last_summary
+    last = report_input.last_summary
     if last is None:
-        return view
-    is_recomputed = _is_recomputed(facts)
+        return facts
+    is_recomputed = _is_recomputed(report_input)
     is_same = last.meaning == meaning_hash and not is_recomputed
-    method_changed_at = facts.now if is_recomputed else last.method_changed_at if is_same else None
+    method_changed_at = report_input.now if is_recomputed else last.method_changed_at if is_same else None
     if method_changed_at is not None:
-        zone = facts.milestone.connection.zone
-        view = replace(view, method_changed_on=method_changed_at.astimezone(zone).date())
+        zone = report_input.milestone.connection.zone
+        facts = replace(facts, method_changed_on=method_changed_at.astimezone(zone).date())
     since = last.previous_change_at if is_same else last.changed_at or last.written
     if since is None:
-        return view
+        return facts
     previous: SummaryForecast | None = last.previous_forecast if is_same else last.forecast
     if is_recomputed:
         previous = None  # figures of two methods are not comparable
-    return replace(view, changes=changes_since(facts.milestone, since, facts.now), previous_forecast=previous)
+    return replace(
+        facts, changes=changes_since(report_input.milestone, since, report_input.now), previous_forecast=previous
+    )
 
 
-def _is_recomputed(facts: ReportInput) -> bool:
+def _is_recomputed(report_input: ReportInput) -> bool:
     """Return whether the last summary has figures of another method of the forecast."""
-    health, last = facts.milestone.health, facts.last_summary
+    health, last = report_input.milestone.health, report_input.last_summary
     return last is not None and health.stale_since is None and last.method != health.method
 
 
-def _with_unchanged_probability(view: View, last: Marker | None) -> View:
+def _with_unchanged_probability(facts: Facts, last: Marker | None) -> Facts:
     """Replace a probability that moved by less than `PROBABILITY_STEP` by the one in the last comment."""
-    probability = view.health.probability
+    probability = facts.health.probability
     if probability is None or last is None or last.probability is None:
-        return view
+        return facts
     if abs(probability - last.probability) >= PROBABILITY_STEP:
-        return view
-    return replace(view, health=replace(view.health, probability=last.probability))
+        return facts
+    return replace(facts, health=replace(facts.health, probability=last.probability))

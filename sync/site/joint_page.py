@@ -14,7 +14,7 @@ from sync.model.dates import end_of_day
 from sync.model.health import Health
 from sync.report.burnup import POINTS
 from sync.report.charts import BurnUp
-from sync.report.view import Point
+from sync.report.facts import Point
 from sync.site.milestone_page import HistoryEvent, status_events
 from sync.site.portfolio import Row
 from sync.store.assessments import AssessmentSummary

@@ -20,11 +20,11 @@ from sync.report import summary as report
 from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
+from sync.report.facts import Facts, build_facts
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, against, day, plural
 from sync.report.reasons import reason_sentence
 from sync.report.sections import flagged_issues
-from sync.report.view import View, build_view
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
 from sync.site.whatif_table import WhatIf
@@ -146,28 +146,28 @@ class MilestonePage:
         return self.row.health
 
 
-def milestone_page(milestone: AssessedMilestone, row: Row, facts: PageFacts) -> MilestonePage:
-    """Return the page of a milestone from its assessment, its row and the other facts."""
-    view = build_view(milestone, now=milestone.health.at)
+def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> MilestonePage:
+    """Return the page of a milestone from its assessment, its row and the other page."""
+    facts = build_facts(milestone, now=milestone.health.at)
     return MilestonePage(
         milestone=milestone,
         row=row,
-        verdict=html(Document((report.summary(view).sections[0],))),
+        verdict=html(Document((report.summary(facts).sections[0],))),
         chart=burn_up_data(milestone),
         reasons=tuple((reason, reason_sentence(reason)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
-        what_if=facts.what_if,
+        what_if=page.what_if,
         scope=tuple(_scope_changes(milestone)),
         people=tuple(_people(milestone)),
-        attention=_attention(view),
-        history=tuple(_history(milestone, facts.assessments, facts.status_issue)),
-        status_issue=facts.status_issue.url if facts.status_issue else "",
-        explained=facts.explained,
-        score=facts.score,
-        reliability=facts.reliability,
-        before=facts.before,
-        after=facts.after,
-        record=html(closing_comment(facts.record)) if facts.record else "",
+        attention=_attention(facts),
+        history=tuple(_history(milestone, page.assessments, page.status_issue)),
+        status_issue=page.status_issue.url if page.status_issue else "",
+        explained=page.explained,
+        score=page.score,
+        reliability=page.reliability,
+        before=page.before,
+        after=page.after,
+        record=html(closing_comment(page.record)) if page.record else "",
     )
 
 
@@ -221,8 +221,8 @@ def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
         yield PersonRow(clean(name) if name else "", oldest_first, len(done))
 
 
-def _attention(view: View) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
-    return () if view.health.status.is_over else tuple(flagged_issues(view))
+def _attention(facts: Facts) -> tuple[tuple[Issue, tuple[str, ...]], ...]:
+    return () if facts.health.status.is_over else tuple(flagged_issues(facts))
 
 
 def _history(

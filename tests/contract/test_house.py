@@ -73,7 +73,7 @@ def test_a_name_is_imported_from_the_module_that_defines_it() -> None:
 # --- import contracts ------------------------------------------------------------------------------------------------
 
 PLANTED = {
-    "connectors/shared/concurrency.py": "import sync.report.view",
+    "connectors/shared/concurrency.py": "import sync.report.facts",
     "sync/telemetry/log.py": "import sync.digest.message",
     "sync/plan/reconcile.py": "import time\nimport sync.store.store",
     "connectors/shared/webhooks.py": "import config.settings",
@@ -103,7 +103,7 @@ def violations(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     "violation",
     [
-        "connectors is not allowed to import sync.report: - connectors.shared.concurrency -> sync.report.view",
+        "connectors is not allowed to import sync.report: - connectors.shared.concurrency -> sync.report.facts",
         "sync.telemetry is not allowed to import sync.digest: - sync.telemetry.log -> sync.digest.message",
         "sync.plan is not allowed to import time: - sync.plan.reconcile -> time",
         "sync.plan is not allowed to import sync.store: - sync.plan.reconcile -> sync.store.store",

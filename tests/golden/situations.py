@@ -27,7 +27,7 @@ from sync.model.joint import Commitment, OtherMember
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
-from sync.report.view import Budget, Changes, Point, SourceFreshness, View
+from sync.report.facts import Budget, Changes, Facts, Point, SourceFreshness
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 DUE = date(2026, 12, 12)
@@ -115,8 +115,8 @@ def burn_up(counts: Counts) -> tuple[Point, ...]:
     )
 
 
-def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> View:
-    plain = View(
+def facts(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Facts:
+    plain = Facts(
         health=made,
         milestone=milestone(due=made.due),
         project="acme/app",
@@ -131,7 +131,7 @@ def view(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Vie
     return replace(plain, **changes)
 
 
-def at_risk() -> View:
+def at_risk() -> Facts:
     issues = (
         issue(31, blocked_by=("acme/vendor#4",), updated_at=NOW - timedelta(days=21)),
         issue(32, assignees=()),
@@ -176,7 +176,7 @@ def at_risk() -> View:
             ),
         ),
     )
-    return view(
+    return facts(
         made,
         issues,
         due_dates=(
@@ -210,7 +210,7 @@ def at_risk() -> View:
     )
 
 
-def on_track() -> View:
+def on_track() -> Facts:
     made = health(
         Status.ON_TRACK,
         0.88,
@@ -223,7 +223,7 @@ def on_track() -> View:
         ),
         basis=Basis(stream="app", survival=0.9, reference=0.84, closures=0.86, stream_finished=13),
     )
-    return view(
+    return facts(
         made,
         (issue(44), issue(45), issue(46, state=State.CLOSED)),
         changes=Changes(since=NOW - timedelta(days=7), closed=("46",)),
@@ -232,7 +232,7 @@ def on_track() -> View:
     )
 
 
-def off_track() -> View:
+def off_track() -> Facts:
     made = health(
         Status.OFF_TRACK,
         0.002,
@@ -252,10 +252,10 @@ def off_track() -> View:
             Lever(kind=LeverKind.ASSIGN, probability=None, values={"count": 12}),
         ),
     )
-    return view(made, tuple(issue(50 + i, assignees=()) for i in range(12)))
+    return facts(made, tuple(issue(50 + i, assignees=()) for i in range(12)))
 
 
-def overdue() -> View:
+def overdue() -> Facts:
     made = health(
         Status.OVERDUE,
         0.03,
@@ -266,31 +266,31 @@ def overdue() -> View:
         reasons=(Reason(kind=ReasonKind.BLOCKED, effect=-0.4, items=("61",)),),
         levers=(Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2026, 12, 18)}),),
     )
-    return view(made, (issue(61, blocked_by=("acme/vendor#9",)), issue(62), issue(63)))
+    return facts(made, (issue(61, blocked_by=("acme/vendor#9",)), issue(62), issue(63)))
 
 
-def done() -> View:
+def done() -> Facts:
     made = health(Status.DONE, None, counts=Counts(open=0, closed=44, removed=2, added=8))
     ended = milestone(state=State.CLOSED, closed_at=datetime(2026, 12, 9, 15, tzinfo=UTC))
-    return view(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=ended)
+    return facts(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=ended)
 
 
-def ended() -> View:
+def ended() -> Facts:
     """Five of twelve were done, the others were moved on in the last hours."""
     made = health(Status.ENDED, None, counts=Counts(carried=7, closed=6, removed=1))
     closed = milestone(state=State.CLOSED, closed_at=datetime(2026, 12, 9, 15, tzinfo=UTC))
-    return view(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=closed, points=())
+    return facts(replace(made, at=datetime(2026, 12, 10, 6, tzinfo=UTC)), milestone=closed, points=())
 
 
-def all_closed() -> View:
+def all_closed() -> Facts:
     """Everything is closed long before the due date."""
     made = health(
         Status.ON_TRACK, 0.66, counts=Counts(open=0, closed=4), expected_joins=16, reasons=(), levers=(), leftover=None
     )
-    return view(made, points=())
+    return facts(made, points=())
 
 
-def empty_and_overdue() -> View:
+def empty_and_overdue() -> Facts:
     made = health(
         Status.OVERDUE,
         None,
@@ -301,17 +301,17 @@ def empty_and_overdue() -> View:
         reasons=(),
         levers=(),
     )
-    return view(made, points=())
+    return facts(made, points=())
 
 
-def unknown() -> View:
+def unknown() -> Facts:
     made = health(
         Status.UNKNOWN, None, unknown=UnknownCause.NO_HISTORY, counts=Counts(open=7, closed=1), confidence=None
     )
-    return view(made, (issue(71), issue(72)), points=())
+    return facts(made, (issue(71), issue(72)), points=())
 
 
-def no_due_date() -> View:
+def no_due_date() -> Facts:
     made = health(
         Status.NO_DUE_DATE,
         None,
@@ -321,15 +321,15 @@ def no_due_date() -> View:
         dates=Dates(p50=date(2027, 1, 20), p85=date(2027, 2, 26), horizon=date(2027, 7, 30), capacity=True),
         promise=Promise(p50=date(2027, 1, 20), p70=date(2027, 2, 5), p85=date(2027, 2, 26), held=83, of=100),
     )
-    return view(made, (issue(81), issue(82)))
+    return facts(made, (issue(81), issue(82)))
 
 
-def empty() -> View:
+def empty() -> Facts:
     made = health(Status.UNKNOWN, None, unknown=UnknownCause.TOO_FEW_ITEMS, counts=Counts(), confidence=None)
-    return view(made, points=(), owners=())
+    return facts(made, points=(), owners=())
 
 
-def five_hundred() -> View:
+def five_hundred() -> Facts:
     issues = tuple(
         issue(
             1000 + i,
@@ -348,7 +348,7 @@ def five_hundred() -> View:
         levers=(Lever(kind=LeverKind.CUT, probability=0.8, values={"count": 190, "of": 500}, items=("1003", "1006")),),
     )
     added = tuple(item.id for item in issues[:60])
-    return view(made, issues, changes=Changes(since=NOW - timedelta(days=7), added=added, reopened=("1100", "1101")))
+    return facts(made, issues, changes=Changes(since=NOW - timedelta(days=7), added=added, reopened=("1100", "1101")))
 
 
 HOSTILE = (
@@ -363,7 +363,7 @@ HOSTILE = (
 )
 
 
-def hostile() -> View:
+def hostile() -> Facts:
     people = tuple(Person(str(i), text) for i, text in enumerate(HOSTILE[:2]))
     issues = tuple(
         issue(
@@ -378,7 +378,7 @@ def hostile() -> View:
         for i, text in enumerate(HOSTILE)
     )
     made = health(Status.AT_RISK, 0.5, reasons=(Reason(kind=ReasonKind.BLOCKED, effect=-1.0, items=("90",)),))
-    return view(
+    return facts(
         made,
         issues,
         milestone=milestone(HOSTILE[0]),
@@ -390,7 +390,7 @@ def hostile() -> View:
     )
 
 
-def right_to_left() -> View:
+def right_to_left() -> Facts:
     issues = (
         issue(101, "החזר תשלום מפוצל", assignees=()),
         issue(102, "عرض الرسوم قبل تأكيد الطلب (2)", blocked_by=("acme/app#101",)),
@@ -402,7 +402,7 @@ def right_to_left() -> View:
         dates=Dates(p50=date(2026, 12, 10), p85=date(2026, 12, 30)),
         reasons=(Reason(kind=ReasonKind.BLOCKED, effect=-0.5, items=("102",)),),
     )
-    return view(
+    return facts(
         made,
         issues,
         milestone=milestone("תשלומים 2.0"),
@@ -411,11 +411,11 @@ def right_to_left() -> View:
     )
 
 
-def source_down() -> View:
+def source_down() -> Facts:
     made = health(
         Status.UNKNOWN, None, unknown=UnknownCause.STALE, stale_since=NOW - timedelta(hours=26), confidence=None
     )
-    return view(
+    return facts(
         made,
         (issue(111), issue(112)),
         sources=(
@@ -425,12 +425,12 @@ def source_down() -> View:
     )
 
 
-def overridden() -> View:
+def overridden() -> Facts:
     said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="the vendor ships on Monday")
     return replace(at_risk(), override=said, aggregate=True)
 
 
-def joint() -> View:
+def joint() -> Facts:
     """Part of two joint milestones: one whose members may be seen in part, one whose status may not be known."""
     known = Commitment(
         name="Payments GA",
@@ -470,7 +470,7 @@ def joint() -> View:
     secret = Commitment(name="Autumn", due=date(2026, 12, 31), hidden=True)
     moved = Replan(at=NOW - timedelta(days=2), due=date(2026, 12, 1), done=20, open=20)
     made = health(Status.AT_RISK, 0.52, baseline=moved.due, replan=moved)
-    return view(
+    return facts(
         made,
         (issue(44), issue(45)),
         due_dates=(

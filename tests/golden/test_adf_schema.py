@@ -50,8 +50,8 @@ def test_every_situation_is_a_valid_document(situation: str) -> None:
 
 
 def test_the_short_texts_are_valid_documents() -> None:
-    view = at_risk()
-    for document in (transition(view, Status.ON_TRACK), status_issue_body(view.milestone, view.project)):
+    facts = at_risk()
+    for document in (transition(facts, Status.ON_TRACK), status_issue_body(facts.milestone, facts.project)):
         VALIDATOR.validate(json.loads(render(document, Markup.ADF, 30_000)))
 
 

@@ -23,8 +23,8 @@ from sync.model.health import LeverKind, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, Person, State, Visibility
+from sync.report.facts import build_facts
 from sync.report.summary import summary
-from sync.report.view import build_view
 from sync.tracker.protocol import Page
 from tests.portfolio_world import NOW, RULES, World, page, running
 
@@ -48,7 +48,7 @@ def closed(given: Page) -> Page:
 
 
 def _comment(milestone: AssessedMilestone) -> str:
-    return render(summary(build_view(milestone, now=NOW)), Markup.GITHUB, 65_000)
+    return render(summary(build_facts(milestone, now=NOW)), Markup.GITHUB, 65_000)
 
 
 def test_the_joint_probability_is_that_of_all_members_not_of_the_worst() -> None:

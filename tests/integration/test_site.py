@@ -17,8 +17,8 @@ from sync.forecast.track_record import StreamScore
 from sync.model.health import Dates, Status
 from sync.report.burnup import render_png
 from sync.report.charts import BurnUp, burn_up, restyle
+from sync.report.facts import Point
 from sync.report.page_links import page_name
-from sync.report.view import Point
 from sync.site.calibration import given_dates
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN, assessment_summary, change_words, date_range

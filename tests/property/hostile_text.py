@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Strong, Table
 from sync.model.health import Override, Status
 from sync.model.tracker_data import Person
-from sync.report.view import SourceFreshness, View
+from sync.report.facts import Facts, SourceFreshness
 from sync.tracker.marker import find_marker
 from tests.golden.situations import NOW, SITUATIONS
 
@@ -250,9 +250,9 @@ def assert_wiki_is_quiet(body: str) -> list[str]:
     return codes
 
 
-def attacked(random: Random) -> View:
+def attacked(random: Random) -> Facts:
     """A real situation with every text that a tracker holds replaced."""
-    view = SITUATIONS[random.choice(sorted(SITUATIONS))]()
+    facts = SITUATIONS[random.choice(sorted(SITUATIONS))]()
 
     def any_text() -> str:
         return text(random)
@@ -268,12 +268,12 @@ def attacked(random: Random) -> View:
             assignees=tuple(Person(any_text(), any_text()) for _ in issue.assignees),
             blocked_by=tuple(any_text() for _ in issue.blocked_by),
         )
-        for uid, issue in list(view.items.items())[:20]
+        for uid, issue in list(facts.items.items())[:20]
     }
     return replace(
-        view,
+        facts,
         items=items,
-        milestone=replace(view.milestone, title=any_text(), key=any_text(), description=any_text()),
+        milestone=replace(facts.milestone, title=any_text(), key=any_text(), description=any_text()),
         project=any_text(),
         owners=tuple(any_text() for _ in range(random.randrange(3))),
         sources=(

@@ -169,11 +169,11 @@ def test_cleaning_keeps_what_can_be_seen(text: str) -> None:
 def test_a_summary_of_attacked_trackers_is_quiet(part: int, record_property: Record) -> None:
     random = Random(20261122 + part)
     for _ in range(CASES // 4):
-        view = hostile_text.attacked(random)
+        facts = hostile_text.attacked(random)
         for document in (
-            summary(view),
-            transition(view, random.choice(list(Status))),
-            status_issue_body(view.milestone, view.project),
+            summary(facts),
+            transition(facts, random.choice(list(Status))),
+            status_issue_body(facts.milestone, facts.project),
         ):
             for markup, links in ((Markup.GITHUB, True), (Markup.GITLAB, False)):
                 codes = hostile_text.assert_markdown_is_quiet(render(document, markup, 65_000), links=links)

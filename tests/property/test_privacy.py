@@ -15,9 +15,9 @@ from sync.markup import render
 from sync.model.joint import JointMilestone
 from sync.model.policy import OptionalOutputs, Policy
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory, Visibility
+from sync.report.facts import build_facts
 from sync.report.phrases import STATUS
 from sync.report.summary import summary
-from sync.report.view import build_view
 from sync.tracker.actions import Attach
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Page
@@ -136,7 +136,7 @@ def told(share: str, change: Callable[[Issue], Issue] = lambda issue: issue, **p
     world = Related(page_of("app"), vault, share=share)
     whole = world.whole(SHARED, dependencies=[(running("api"), running("app"))])
     (own,) = (milestone for milestone in whole.milestones if milestone.written == running("app"))
-    return render(summary(build_view(own, now=RELATED_NOW)), Markup.GITHUB, 65_000)
+    return render(summary(build_facts(own, now=RELATED_NOW)), Markup.GITHUB, 65_000)
 
 
 def bare(comment: str) -> list[str]:
@@ -247,7 +247,7 @@ def published(vault: Page, safe: Page) -> list[str]:
     exact = msgspec.json.encode([(milestone.health, milestone.commitments) for milestone in seen]).decode()
     return [
         exact,
-        *(render(summary(build_view(milestone, now=RELATED_NOW)), Markup.GITHUB, 65_000) for milestone in seen),
+        *(render(summary(build_facts(milestone, now=RELATED_NOW)), Markup.GITHUB, 65_000) for milestone in seen),
     ]
 
 

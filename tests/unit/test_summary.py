@@ -23,12 +23,12 @@ from sync.model.health import (
 )
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup
+from sync.report.facts import Changes, Facts, meaning
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
 from sync.report.reasons import reason_sentence
 from sync.report.summary import status_issue_body, status_issue_title, summary, transition
-from sync.report.view import Changes, View, meaning
-from tests.golden.situations import DUE, NOW, SITUATIONS, at_risk, done, health, issue, milestone, on_track, view
+from tests.golden.situations import DUE, NOW, SITUATIONS, at_risk, done, facts, health, issue, milestone, on_track
 
 
 def titles(document: Document) -> list[str]:
@@ -64,23 +64,23 @@ def test_the_verdict_says_dates_against_due_date_and_baseline() -> None:
 def test_a_date_beyond_the_horizon_is_no_date() -> None:
     end = date(2027, 6, 1)
     none = health(Status.OFF_TRACK, 0.1, dates=Dates(horizon=end), leftover=Leftover(usually=3, low=1, high=6))
-    said = text(summary(view(none)))
+    said = text(summary(facts(none)))
     assert "Most likely not done by 1 Jun 2027; usually 3 issues are carried over." in said
     half = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11), horizon=end))
-    said = text(summary(view(half)))
+    said = text(summary(facts(half)))
     assert "Most likely done on 11 Dec 2026 (1 day early); no date until 1 Jun 2027 has 85% certainty." in said
     passed = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11)))
-    assert "; no date has 85% certainty." in text(summary(view(passed)))
+    assert "; no date has 85% certainty." in text(summary(facts(passed)))
 
 
 def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such_dates_held() -> None:
     until = Dates(horizon=date(2027, 6, 1), capacity=True)
     undated = health(Status.NO_DUE_DATE, None, due=None, unknown=UnknownCause.NO_DUE_DATE, dates=until)
     promise = Promise(p50=date(2026, 12, 11), p70=date(2026, 12, 18), held=83, of=100)
-    said = text(summary(view(replace(undated, promise=promise))))
+    said = text(summary(facts(replace(undated, promise=promise))))
     assert "11 Dec 2026 with 50%, 18 Dec 2026 with 70%, none with 85% until 1 Jun 2027." in said
     assert "Dates given with 85% held in 83 of 100 cases." in said
-    said = text(summary(view(replace(undated, promise=Promise()))))
+    said = text(summary(facts(replace(undated, promise=Promise()))))
     assert "At the recent pace no date until 1 Jun 2027 can be promised." in said
     assert "How often such dates hold is not yet known." in said
 
@@ -176,12 +176,12 @@ def test_items_of_other_audiences_are_not_named() -> None:
 )
 def test_what_needs_attention(changes: dict[str, typing.Any], said: str) -> None:
     made = health(Status.AT_RISK, 0.5)
-    assert f"- {said}" in text(summary(view(made, (issue(5, **changes), issue(6)))))
+    assert f"- {said}" in text(summary(facts(made, (issue(5, **changes), issue(6)))))
 
 
 def test_due_today_and_touched_14_days_ago_is_fine() -> None:
     fine = issue(5, due=NOW.date(), updated_at=NOW - timedelta(days=14))
-    assert "attention" not in text(summary(view(health(Status.AT_RISK, 0.5), (fine,))))
+    assert "attention" not in text(summary(facts(health(Status.AT_RISK, 0.5), (fine,))))
 
 
 def test_done_needs_no_decision() -> None:
@@ -195,14 +195,14 @@ def test_done_needs_no_decision() -> None:
 def test_long_lists_are_folded_and_counted(kind: str) -> None:
     issues = tuple(issue(i) for i in range(100, 180))
     uids = tuple(item.id for item in issues)
-    shown = replace(view(health(Status.AT_RISK, 0.5), issues), changes=Changes(since=NOW, **{kind: uids}))
+    shown = replace(facts(health(Status.AT_RISK, 0.5), issues), changes=Changes(since=NOW, **{kind: uids}))
     document = summary(shown)
     assert f"{kind.capitalize()} 75 more" in text(document)
     assert next(section for section in document.sections if section.title == "75 more changes").folded
 
 
 def test_progress_is_whole_only_when_all_is_done() -> None:
-    said = text(summary(view(health(Status.AT_RISK, 0.5, counts=Counts(open=1, closed=999)))))
+    said = text(summary(facts(health(Status.AT_RISK, 0.5, counts=Counts(open=1, closed=999)))))
     assert "99%: 999 of 1000 issues done, 1 open." in said
 
 
@@ -291,7 +291,7 @@ def test_meaning_ignores_what_says_nothing_new() -> None:
     assert render(summary(same), Markup.GITHUB, 65_000) != render(summary(one), Markup.GITHUB, 65_000)
 
 
-def _meanings() -> dict[str, View]:
+def _meanings() -> dict[str, Facts]:
     one = at_risk()
     made, (first, *rest) = one.health, one.open
     return {
@@ -319,11 +319,11 @@ def test_meaning_follows(what: str) -> None:
 
 
 def test_all_meanings_differ() -> None:
-    assert len({meaning(view) for view in _meanings().values()}) == len(_meanings())
+    assert len({meaning(facts) for facts in _meanings().values()}) == len(_meanings())
 
 
 def test_moves_are_counted_from_what_was_seen() -> None:
     seen = [date(2026, 11, 21), date(2026, 11, 21), None, DUE]
     entries = tuple(DueDate(datetime(2026, 10, 1 + i, tzinfo=UTC), due) for i, due in enumerate(seen))
     made = health(Status.AT_RISK, 0.5, baseline=date(2026, 11, 21))
-    assert "The due date moved 1 time, +21 days since 1 Oct 2026" in text(summary(view(made, due_dates=entries)))
+    assert "The due date moved 1 time, +21 days since 1 Oct 2026" in text(summary(facts(made, due_dates=entries)))

@@ -1,7 +1,7 @@
-"""The view of a milestone: all that its texts may show to their audience, and the hash of its meaning.
+"""The facts of a milestone: all that its texts may show to their audience, and the hash of its meaning.
 
-A new fact of the comment enters `View`, `build_view` and `meaning`. Without `meaning`, a change of the fact alone does
-not write the comment again.
+A new fact of the comment enters `Facts`, `build_facts` and `meaning`. Without `meaning`, a change of the fact alone
+does not write the comment again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
 from sync.report.good_news import good_news
 
-__all__ = ["Budget", "Changes", "Point", "SourceFreshness", "View", "build_view", "changes_since", "meaning"]
+__all__ = ["Budget", "Changes", "Facts", "Point", "SourceFreshness", "build_facts", "changes_since", "meaning"]
 
 
 class SourceFreshness(Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 _UTC = ZoneInfo("UTC")
 
 
-class View(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
     Add a new field to `meaning`, too, unless its change alone must not write the comment again.
@@ -128,13 +128,13 @@ class View(Struct, frozen=True, kw_only=True):
         return self.day_of(self.health.at)
 
 
-def meaning(view: View) -> str:
+def meaning(facts: Facts) -> str:
     """Return a hash of the meaning of a summary: status, reasons, levers, dates, items, and P rounded to 5%.
 
     A summary with the same meaning is not written again. Wording, times of day and the list of changes do not count:
     while the meaning stays, the list of changes in the last comment stays correct.
     """
-    health = view.health
+    health = facts.health
     content: Any = (
         health.status,
         health.unknown,
@@ -146,16 +146,16 @@ def meaning(view: View) -> str:
             (lever.kind.value, lever.items, _rounded(lever.values), round((lever.probability or 0) * 20))
             for lever in health.levers
         ],
-        [(uid, *_issue_meaning(view.items.get(uid))) for uid in sorted(view.open)],
-        view.milestone.title,
-        view.owners,
-        view.override,
-        sorted(source.name for source in view.sources if source.stale_since is not None),
-        view.aggregate,
-        [msgspec.structs.replace(commitment, probability=None, p50=None) for commitment in view.commitments],
-        (view.findings, view.criteria),
-        *([view.page] if view.page else []),
-        (view.loads, view.unreviewed),
+        [(uid, *_issue_meaning(facts.items.get(uid))) for uid in sorted(facts.open)],
+        facts.milestone.title,
+        facts.owners,
+        facts.override,
+        sorted(source.name for source in facts.sources if source.stale_since is not None),
+        facts.aggregate,
+        [msgspec.structs.replace(commitment, probability=None, p50=None) for commitment in facts.commitments],
+        (facts.findings, facts.criteria),
+        *([facts.page] if facts.page else []),
+        (facts.loads, facts.unreviewed),
         *([] if health.promise is None else [health.promise.p70]),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
@@ -175,12 +175,12 @@ def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
     )
 
 
-def build_view(milestone: AssessedMilestone, *, now: datetime) -> View:
-    """Build the view ``now`` (UTC), without changes since the last comment, override and report page."""
+def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
+    """Build the facts ``now`` (UTC), without changes since the last comment, override and report page."""
     open_now = tuple(membership.item for membership in milestone.memberships if is_open(membership, now))
     members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
-    return View(
+    return Facts(
         zone=milestone.connection.zone,
         health=milestone.health,
         milestone=milestone.milestone,
