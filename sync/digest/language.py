@@ -9,6 +9,8 @@ from datetime import date
 from gettext import NullTranslations, translation
 from pathlib import Path
 
+from sync.report.figures import probability_percent
+
 __all__ = ["DOMAIN", "LANGUAGES", "LOCALE", "Language", "load_language"]
 
 DOMAIN = "milesync"
@@ -38,7 +40,7 @@ class Language:
 
     def percent(self, probability: float) -> str:
         """Return an integer percentage from 1 to 99: a forecast is never certain."""
-        return self.say("{n}%", n=min(99, max(1, round(probability * 100))))
+        return self.say("{n}%", n=probability_percent(probability))
 
     def days(self, n: int) -> str:
         """Return a number of days: 3 days."""

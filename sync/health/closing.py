@@ -15,6 +15,7 @@ from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.dates import end_of_day
 from sync.model.definition import Criteria
 from sync.model.health import Health
+from sync.model.keys import short_key
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Event, EventKind, Issue, Milestone, Person
@@ -244,7 +245,7 @@ def _slow(members: Sequence[Membership], issues: Mapping[str, Issue], project: s
     usual = median(span for span, _ in spans)
     if longest >= max(SLOW_DAYS, 2 * usual):
         issue = issues[item]
-        key = issue.key.removeprefix(project) or issue.key
+        key = short_key(issue.key, project)
         yield ReviewQuestion(kind=ReviewQuestionKind.HELD_UP, days=round(longest), item=(key, issue.title, issue.url))
 
 

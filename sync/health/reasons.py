@@ -114,8 +114,12 @@ def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...
         batch.at_phase(batch.representative_sums(t)) for t in (batch.tables.open_at, batch.tables.scope_at)
     )
     usual_open, known = open_then / np.maximum(scope, 1.0), scope > 0
-    share = batch.done / np.maximum(total, 1.0)
-    values = {"share": _rounded(share, 3), "usual": _rounded(1 - usual_open, 3), "closed": _whole(batch.done)}
+    values = {
+        "share": _rounded(batch.done / np.maximum(total, 1.0), 3),
+        "usual": _rounded(1 - usual_open, 3),
+        "closed": _whole(batch.done),
+        "of": _whole(total),
+    }
     normal = _p(batch, np.rint(total * usual_open), total)
     return _NormalCase(ReasonKind.PACE, normal, known, values, no_items)
 

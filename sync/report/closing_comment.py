@@ -11,6 +11,7 @@ from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.health import Status
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Person
+from sync.report.figures import hours, overrun_percent
 from sync.report.phrases import STATUS, against, capital, day, outcome, percent, plural
 
 __all__ = ["closing_comment", "question_line"]
@@ -68,8 +69,8 @@ def _planned(record: ClosingRecord) -> Section:
         scope = f"{start} at the start, {record.items_joined} joined, {record.items_left} moved out"
         lines.append((Strong("Scope"), f": {scope}, {counts.total} at the end."))
     if record.estimate:
-        over = round((record.spent / record.estimate - 1) * 100)
-        spent = f"{round(record.spent / 3600)} h spent of {round(record.estimate / 3600)} h estimated"
+        over = overrun_percent(record.spent, record.estimate)
+        spent = f"{hours(record.spent)} h spent of {hours(record.estimate)} h estimated"
         lines.append((Strong("Budget"), f": {spent}, {over:+d}%."))
     if record.criteria.of:
         met = f"{record.criteria.met} of {plural(record.criteria.of, 'exit criterion', 'exit criteria')} met"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sync.health.usual import is_rarely_done
 from sync.model.health import Health, Leftover
+from sync.report.figures import share_percent
 from sync.report.phrases import day, percent, plural
 
 __all__ = ["leftover_range", "leftover_sentence", "outlook_sentences", "usual_odds", "usual_sentence"]
@@ -45,7 +46,7 @@ def usual_sentence(health: Health) -> str | None:
         count = "None" if usual.in_full == 0 else str(usual.in_full)
         last = "" if is_all else "last "
         record = f"{count} of the {last}{plural(usual.of, 'milestone')} of this series {were} finished in full"
-    return f"{record}; usual here: {_share(usual.share)} carried over."
+    return f"{record}; usual here: {share_percent(usual.share)}% carried over."
 
 
 def usual_odds(health: Health) -> str | None:
@@ -62,7 +63,3 @@ def outlook_sentences(health: Health) -> list[str]:
 
 def _span(leftover: Leftover) -> str:
     return f"80%: {leftover.low} to {leftover.high}"
-
-
-def _share(share: float) -> str:
-    return f"{round(share * 100)}%" if share >= 0.005 else "less than 1%"

@@ -12,7 +12,8 @@ from datetime import date
 from msgspec import Struct
 
 from sync.model.health import Lever, LeverKind
-from sync.report.phrases import Translator, count_of, date_of, day, figure, number_of, percent, plural, small
+from sync.report.figures import short_number
+from sync.report.phrases import Translator, count_of, date_of, day, number_of, percent, plural, small
 
 __all__ = ["LEVERS", "LeverPhrases", "lever_clause", "lever_texts"]
 
@@ -52,9 +53,9 @@ def lever_clause(translator: Translator, lever: Lever, *, has_numbers: bool) -> 
 def _usual_pace(lever: Lever) -> list[str]:
     """Compare the pace that the lever needs with the usual pace of this series."""
     median, reached, weeks = number_of(lever, "median"), number_of(lever, "reached"), number_of(lever, "weeks")
-    parts = [] if median is None else [f"the usual week closes {figure(median)}"]
+    parts = [] if median is None else [f"the usual week closes {short_number(median)}"]
     if reached is not None and weeks:
-        parts.append(f"that pace was reached in {figure(reached)} of the last {plural(round(weeks), 'week')}")
+        parts.append(f"that pace was reached in {short_number(reached)} of the last {plural(round(weeks), 'week')}")
     return parts
 
 
@@ -98,7 +99,7 @@ def _freeze_clause(translator: Translator, _lever: Lever, _has_numbers: bool) ->
 
 def _pace(lever: Lever) -> str:
     needed = number_of(lever, "needed")
-    return f"Close {figure(needed)} issues a week until the due date" if needed else "Close more issues each week"
+    return f"Close {short_number(needed)} issues a week until the due date" if needed else "Close more issues each week"
 
 
 def _pace_clause(translator: Translator, lever: Lever, has_numbers: bool) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownCause
 from sync.model.membership import Counts
+from sync.report.figures import probability_percent
 
 __all__ = [
     "STATUS",
@@ -25,7 +26,6 @@ __all__ = [
     "date_or_end",
     "day",
     "fact_sentence",
-    "figure",
     "finding_sentence",
     "minute",
     "number_of",
@@ -96,7 +96,7 @@ def minute(value: datetime) -> str:
 
 def percent(probability: float) -> str:
     """Return an integer percentage from 1 to 99: a forecast is never certain."""
-    return f"{min(99, max(1, round(probability * 100)))}%"
+    return f"{probability_percent(probability)}%"
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -179,11 +179,6 @@ def date_of(source: Reason | Lever, name: str) -> date | None:
 def count_of(source: Reason | Lever, name: str = "count") -> int:
     """Return the number of issues concerned: the value, or the number of named items without one."""
     return round(number_of(source, name) or len(source.items))
-
-
-def figure(value: float) -> str:
-    """Return a figure without a needless decimal: 9, 2.5."""
-    return str(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}"
 
 
 # --- findings; the values are those of `sync.health.definition` ------------------------------------------------------

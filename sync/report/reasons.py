@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from sync.model.health import Reason, ReasonKind
-from sync.report.phrases import Translator, count_of, date_of, day, figure, number_of, plural
+from sync.report.figures import done_percent, share_percent, short_number
+from sync.report.phrases import Translator, count_of, date_of, day, number_of, plural
 
 __all__ = ["REASONS", "ReasonPhrases", "reason_clause", "reason_sentence"]
 
@@ -38,18 +39,25 @@ def reason_clause(translator: Translator, reason: Reason, *, has_numbers: bool) 
     return REASONS[reason.kind].digest(translator, reason, has_numbers)
 
 
+def _percent_done(reason: Reason) -> int | None:
+    """Return the percentage of work done; reasons of older versions have its share, but not the number of items."""
+    done, total, share = number_of(reason, "closed"), number_of(reason, "of"), number_of(reason, "share")
+    if done is not None and total:
+        return done_percent(round(done), round(total))
+    return None if share is None else done_percent(share)
+
+
 def _pace(reason: Reason) -> str:
-    share, usual = number_of(reason, "share"), number_of(reason, "usual")
-    if share is None or usual is None:
+    done, usual = _percent_done(reason), number_of(reason, "usual")
+    if done is None or usual is None:
         return f"Work goes {'faster' if reason.effect > 0 else 'slower'} than in earlier milestones at this point."
-    return f"{round(share * 100)}% is done; earlier milestones had {round(usual * 100)}% done at this point."
+    return f"{done}% is done; earlier milestones had {done_percent(usual)}% done at this point."
 
 
 def _pace_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    share, usual = number_of(reason, "share"), number_of(reason, "usual")
-    if has_numbers and share is not None and usual is not None:
-        done, normal = round(share * 100), round(usual * 100)
-        return translator.say("{done}% is done, usual by now is {usual}%", done=done, usual=normal)
+    done, usual = _percent_done(reason), number_of(reason, "usual")
+    if has_numbers and done is not None and usual is not None:
+        return translator.say("{done}% is done, usual by now is {usual}%", done=done, usual=done_percent(usual))
     say = translator.say
     return say("work goes faster than usual") if reason.effect > 0 else say("work goes slower than usual")
 
@@ -58,7 +66,7 @@ def _scope(reason: Reason) -> str:
     added, week, usual = count_of(reason, "added"), number_of(reason, "added_week"), number_of(reason, "usual")
     text = f"{plural(added, 'issue')} joined since the start"
     if week:
-        text += f", {figure(week)} of them in the last 7 days"
+        text += f", {short_number(week)} of them in the last 7 days"
     return f"{text}; usual by now would be {round(usual)}." if usual is not None else f"{text}."
 
 
@@ -74,7 +82,7 @@ def _hit_rate(reason: Reason) -> str:
     hits, of = number_of(reason, "hits"), number_of(reason, "of")
     if hits is None or not of:
         return f"Earlier milestones of this series {'usually' if reason.effect > 0 else 'seldom'} made their date."
-    return f"{figure(hits)} of the last {plural(round(of), 'milestone')} of this series made their date."
+    return f"{short_number(hits)} of the last {plural(round(of), 'milestone')} of this series made their date."
 
 
 def _hit_rate_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
@@ -133,7 +141,7 @@ def _silence(reason: Reason) -> str:
     days, usual = number_of(reason, "days"), number_of(reason, "usual")
     if days is None:
         return "Nothing has been closed for more than twice the usual gap."
-    tail = f"; the usual gap is {figure(usual)} {'day' if usual == 1 else 'days'}" if usual else ""
+    tail = f"; the usual gap is {short_number(usual)} {'day' if usual == 1 else 'days'}" if usual else ""
     return f"Nothing has been closed for {plural(round(days), 'day')}{tail}."
 
 
@@ -173,7 +181,7 @@ def _pace_change(reason: Reason) -> str:
         slower = reason.effect < 0
         return f"The last {last} of this series were much {'slower' if slower else 'faster'} than the {before} before."
     ratio = days / usual
-    times = f"{figure(round(ratio, 1))} times as long" if ratio > 1 else f"{round(100 * ratio)}% as long"
+    times = f"{short_number(ratio)} times as long" if ratio > 1 else f"{share_percent(ratio)}% as long"
     took = f"{plural(round(days), 'day')} instead of {round(usual)}"
     return f"The last {last} took {times} as the {before} before: {took} until half of the issues were closed."
 

@@ -10,8 +10,10 @@ from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
 from sync.markup.document import Block, Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
+from sync.model.keys import short_key
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
+from sync.report.figures import hours
 from sync.report.phrases import capital, day, plural
 
 __all__ = ["owners_section", "person_name", "reminder", "wanted_reminders"]
@@ -84,7 +86,7 @@ def _line(due: DueReminder, project: str) -> Line:
 
 
 def _item(issue: Issue, project: str) -> Item:
-    return Item(issue.key.removeprefix(project) or issue.key, issue.title, issue.url)
+    return Item(short_key(issue.key, project), issue.title, issue.url)
 
 
 def owners_section(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
@@ -100,10 +102,10 @@ def owners_section(loads: Sequence[Load], waiting: Sequence[Issue], project: str
 
 def _load(load: Load) -> Line:
     milestones = "" if load.milestones == 1 else f" in {load.milestones} milestones"
-    hours = "" if load.seconds is None else f" with {round(load.seconds / 3600)} h left by their estimates"
+    left = "" if load.seconds is None else f" with {hours(load.seconds)} h left by their estimates"
     rest = plural(load.days, "working day")
     are = "is" if load.days == 1 else "are"
-    work = f"{plural(load.items, 'open issue')}{milestones} due by {day(load.until)}{hours}; {rest} {are} left"
+    work = f"{plural(load.items, 'open issue')}{milestones} due by {day(load.until)}{left}; {rest} {are} left"
     return (Strong("Too much"), " for ", Foreign(load.person.name), f": {work}.")
 
 

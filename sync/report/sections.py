@@ -12,8 +12,10 @@ from datetime import timedelta
 from sync.markup.document import Block, Bullets, Chart, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
 from sync.model.health import Lever, LeverKind
 from sync.model.joint import Commitment, OtherMember
+from sync.model.keys import short_key
 from sync.model.tracker_data import Issue
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point, SourceFreshness
+from sync.report.figures import done_percent, hours, overrun_percent
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, capital, day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
@@ -102,12 +104,7 @@ def _forecast_change(facts: Facts) -> Iterable[Line]:
 
 def _item(facts: Facts, issue: Issue) -> Item:
     """Refer to an issue by its key without the project of the milestone."""
-    return Item(_key(facts, issue.key), issue.title, issue.url)
-
-
-def _key(facts: Facts, key: str) -> str:
-    short = key.removeprefix(facts.project) or key
-    return f"#{short}" if short.isdigit() else short
+    return Item(short_key(issue.key, facts.project), issue.title, issue.url)
 
 
 # --- what needs a decision -----------------------------------------------------------------------------------------
@@ -175,7 +172,7 @@ def _tally(flagged: Sequence[tuple[Issue, tuple[str, ...]]]) -> Line:
 def _flagged_line(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> Line:
     line: list[Inline] = [Strong(capital(", ".join(flags))), " ", _item(facts, issue)]
     if issue.blocked_by:
-        line += [", blocked by ", *join_parts(Foreign(_key(facts, key)) for key in issue.blocked_by[:3])]
+        line += [", blocked by ", *join_parts(Foreign(short_key(key, facts.project)) for key in issue.blocked_by[:3])]
     if "overdue" in flags and issue.due:
         line.append(f", due on {day(issue.due)}")
     if "untouched" in flags:
@@ -195,7 +192,7 @@ def progress(facts: Facts) -> Iterable[Section]:
         empty: Line = ("There is no issue in this milestone yet.",)
         yield Section(title="Progress", blocks=(Lines((empty,)),), weight=75)
         return
-    share = counts.done * 100 // counts.total
+    share = done_percent(counts.done, counts.total)
     cells = counts.done * 20 // counts.total
     line = f"{'█' * cells}{'░' * (20 - cells)} {share}%: {counts.done} of {plural(counts.total, 'issue')} done"
     carried = f", {counts.carried} carried over" if counts.carried else ""
@@ -218,8 +215,8 @@ def _budget(facts: Facts) -> Iterable[Line]:
         return
     text = f"{_hours(budget.spent)} spent of {_hours(budget.estimate)} estimated"
     if budget.remaining is not None:
-        overrun = (budget.spent + budget.remaining) / budget.estimate - 1
-        heading = "within the estimate" if overrun <= 0 else f"{overrun:.0%} over the estimate"
+        overrun = overrun_percent(budget.spent + budget.remaining, budget.estimate)
+        heading = "within the estimate" if overrun <= 0 else f"{overrun}% over the estimate"
         text += f", {_hours(budget.remaining)} still to do: {heading}"
     have = "has" if budget.items == 1 else "have"
     estimated = f" ({plural(budget.items, 'issue')} {have} one)" if budget.items else ""
@@ -227,7 +224,7 @@ def _budget(facts: Facts) -> Iterable[Line]:
 
 
 def _hours(seconds: int) -> str:
-    return f"{round(seconds / 3600)} h"
+    return f"{hours(seconds)} h"
 
 
 def _burn_up(points: Sequence[Point]) -> Chart:

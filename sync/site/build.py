@@ -23,6 +23,7 @@ from sync.forecast.track_record import sentence
 from sync.markup.document import clean
 from sync.model.health import Status
 from sync.report import charts
+from sync.report.figures import share_percent
 from sync.report.phrases import STATUS, capital, day, minute, percent, plural
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN
@@ -150,6 +151,7 @@ def _templates() -> Environment:
         "day": day,
         "minute": minute,
         "percent": percent,
+        "share_percent": share_percent,
         "plural": plural,
         "capital": capital,
         "sentence": sentence,

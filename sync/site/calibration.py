@@ -18,6 +18,7 @@ from sync.forecast.stats import allowed_open
 from sync.forecast.track_record import StreamScore, outcomes_of
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, days
+from sync.report.figures import share_percent
 
 __all__ = ["DateReliability", "GivenDates", "ReplayResult", "date_reliabilities", "given_dates", "replay_forecasts"]
 
@@ -79,7 +80,7 @@ def given_dates(scores: Mapping[str, StreamScore]) -> list[GivenDates]:
     return [
         GivenDates(
             stream=stream,
-            given=f"{round(score.level * 100)}%{kind}",
+            given=f"{share_percent(score.level)}%{kind}",
             cells=(_coverage(score), *(_coverage(horizon) for horizon in score.horizons)),
         )
         for stream, kind, score in rows
@@ -91,7 +92,7 @@ def _coverage(score: DateScore | HorizonScore) -> str:
         return "–"
     if score.share is None:
         return f"{score.held} of {score.dates}: too few"
-    return f"{score.held} of {score.dates}: {round(score.share * 100)}%"
+    return f"{score.held} of {score.dates}: {share_percent(score.share)}%"
 
 
 def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) -> ReplayResult:

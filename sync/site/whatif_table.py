@@ -18,6 +18,7 @@ from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.stats import expit, logit
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
+from sync.report.figures import probability_percent
 
 __all__ = ["WhatIf", "what_if"]
 
@@ -48,7 +49,7 @@ class WhatIf:
     @property
     def percents(self) -> list[list[int]]:
         """The cells as integer percentages from 1 to 99."""
-        return [[min(99, max(1, round(cell * 100))) for cell in line] for line in self.p]
+        return [[probability_percent(cell) for cell in line] for line in self.p]
 
 
 def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | None:

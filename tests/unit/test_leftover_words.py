@@ -93,7 +93,7 @@ def test_range_has_the_same_words_everywhere() -> None:
         (
             usual(4, of=20, share=0.004),
             33,
-            "4 of the last 20 milestones of this series were finished in full; usual here: less than 1% carried over.",
+            "4 of the last 20 milestones of this series were finished in full; usual here: 1% carried over.",
         ),
     ],
 )

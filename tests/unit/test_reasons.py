@@ -83,7 +83,7 @@ def test_pace_is_against_the_share_that_was_open_at_this_phase() -> None:
     (usual,) = batch.at_phase(batch.representative_sums(tables.open_at)) / batch.at_phase(
         batch.representative_sums(tables.scope_at)
     )
-    assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3}
+    assert found.values == {"share": 0.273, "usual": round(1 - usual, 3), "closed": 3, "of": 11}
     assert found.values["usual"] == pytest.approx(0.41, abs=0.05)  # ten of fourteen, closed evenly, at 60%
     assert found.effect == pytest.approx(against(batch, round(11 * usual), 11))
 
