@@ -23,6 +23,7 @@ from sync.tracker.actions import (
     MoveLabel,
     Receipt,
     RemoveLabel,
+    SetIssueState,
     SetNativeHealth,
     UpdateComment,
     UpdateDescription,
@@ -30,7 +31,7 @@ from sync.tracker.actions import (
 from sync.tracker.errors import TrackerError, UncertainError
 from sync.tracker.managed_block import replace_block
 from sync.tracker.marker import status_issue_of
-from sync.tracker.observed import Attached, Files, Observed, OurComment, StatusIssue, Target
+from sync.tracker.observed import Attached, Files, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.protocol import Capabilities, Page
 
 
@@ -102,9 +103,13 @@ class MemoryTracker:
                 self._set(key, comments=tuple(c for c in there.comments if c.id != comment))
                 self._set(key, claims=tuple(c for c in there.claims if c.id != comment))
                 return Receipt(id=comment, issue=key)
-        return self._file(action)
+        return self._other(action)
 
-    def _file(self, action: Action) -> Receipt:
+    def _other(self, action: Action) -> Receipt:
+        if isinstance(action, SetIssueState):
+            if self.issues[action.issue].closed is not action.closed:
+                self.set_state(action.issue, closed=action.closed, by_us=True)
+            return Receipt(issue=action.issue)
         if not isinstance(action, Attach | Detach):
             raise TypeError(action)
         key, files = action.issue, self.issues[action.issue].files or Files()
@@ -144,6 +149,10 @@ class MemoryTracker:
                 for issue in page.issues
             )
             self.pages[n] = msgspec.structs.replace(page, issues=issues)
+
+    def set_state(self, key: str, *, closed: bool, by_us: bool = False) -> None:
+        """Close or reopen a status issue, as a person or as our account."""
+        self._set(key, closed=closed, state_change=StateChange(at=self.clock(), by_us=by_us))
 
     def _set(self, key: str, **fields: object) -> None:
         self.issues[key] = msgspec.structs.replace(self.issues[key], **fields)

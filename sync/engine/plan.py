@@ -12,6 +12,8 @@ from sync.engine.observe import Observer, merge_observations
 from sync.model.item_label import ItemLabel
 from sync.model.policy import Limits, Policy
 from sync.plan.desired import Plan, merge_plans
+from sync.plan.inputs import PlannerInput
+from sync.plan.issue_state import is_muted
 from sync.plan.item_labels import plan_item_labels
 from sync.plan.limits import spread_recomputed
 from sync.plan.reconcile import reconcile
@@ -81,8 +83,8 @@ class Planner:
         store, instance = self.observer.store, self.observer.instance
         desired = self.desired.build(managed, observed, store.milestones_with(OwnContent.SUMMARY), self.clock())
         plan = reconcile(desired, observed, instance=instance, now=self.clock())
-        muted = {state.milestone for state in desired if state.muted}
-        muted |= {uid for uid, issue in observed.issues.items() if issue.closed}
+        states = (PlannerInput(want, observed.issues.get(want.milestone), instance, self.clock()) for want in desired)
+        muted = {state.desired.milestone for state in states if is_muted(state)}
         return merge_plans([plan, *self._item_label_plans(managed, muted, observed)])
 
     def _item_label_plans(

@@ -89,6 +89,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``is_transition``: the status was reached from another status of the same method.
     ``picture`` is the hash of the burn-up's content (empty: no picture), None when the tracker takes no files;
     ``picture_problem`` says why the picture cannot be drawn.
+    ``closes``: milesync closes and reopens a status issue that it created (`sync.plan.issue_state`).
     ``quiet``: today no new status is announced. ``muted`` and ``refresh`` (time in UTC) come from people's commands;
     ``understood`` and ``ignored`` count the commands.
     """
@@ -136,6 +137,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     visibility: Visibility = Visibility.UNKNOWN
     stale: bool = False
     keeps_verdict: bool = False
+    closes: bool = False
     quiet: bool = False
     muted: bool = False
     refresh: datetime | None = None

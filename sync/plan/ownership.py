@@ -11,6 +11,7 @@ from msgspec import Struct
 from sync.plan.board_status import adopt_board_updates
 from sync.plan.desired import Desired, Plan, Skipped, merge_plans
 from sync.plan.inputs import PlannerInput
+from sync.plan.issue_state import is_muted
 from sync.plan.reconcile import first_summary
 from sync.tracker.actions import Action, CloseIssue, DeleteComment, RemoveLabel
 from sync.tracker.marker import Marker, MarkerKind, is_claim, is_edited
@@ -38,12 +39,12 @@ def adoption(
 def _adopt_milestone(state: PlannerInput, issue: StatusIssue, accounts: Collection[str]) -> list[Plan]:
     """Return the plans for the summary and the board updates of one milestone."""
     want, kind = state.desired, MarkerKind.SUMMARY
-    board = Plan() if _paused(want, issue) else adopt_board_updates(state, accounts)
+    board = Plan() if _paused(state) else adopt_board_updates(state, accounts)
     claims = [claim for claim in issue.claims if is_claim(claim, state.instance, want.milestone, kind)]
     if not claims:
         return [board]
     old = [claim for claim in claims if claim.author in accounts]
-    why = _not_adoptable(want, issue, old)
+    why = _not_adoptable(state, old)
     if why:
         return [Plan(skipped=(Skipped(want.milestone, why),)), board]
     has_summary = any(marker.kind is kind for _, marker in state.comments())
@@ -52,16 +53,16 @@ def _adopt_milestone(state: PlannerInput, issue: StatusIssue, accounts: Collecti
     return [Plan(actions=(*posts, *deletions)), board]
 
 
-def _paused(want: Desired, issue: StatusIssue) -> str:
+def _paused(state: PlannerInput) -> str:
     """Return the reason why nothing is written on the milestone; empty if there is none."""
-    if issue.closed or want.muted:
+    if is_muted(state):
         return "it is muted"
-    return "its data is stale" if want.stale else ""
+    return "its data is stale" if state.desired.stale else ""
 
 
-def _not_adoptable(want: Desired, issue: StatusIssue, old: Iterable[Claim]) -> str:
+def _not_adoptable(state: PlannerInput, old: Iterable[Claim]) -> str:
     """Return the reason why the summaries of former accounts stay; empty if there is none."""
-    paused = _paused(want, issue)
+    paused = _paused(state)
     if any((marker := Marker.decode(claim.marker)) and is_edited(claim.body, marker) for claim in old):
         return paused or "a person edited the former account's summary, which stays"
     return paused

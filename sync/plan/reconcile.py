@@ -7,6 +7,8 @@ observed                         planned
 ===============================  ==========================================================================
 no status issue                  create the issue, its label and the summary (policy ``create``); else nothing
 a person closed the issue        nothing: that mutes the milestone; ``/milesync mute`` does the same
+an issue that milesync created   close it when the milestone has ended, and reopen it when the milestone runs again
+                                 (`sync.plan.issue_state`)
 no label, or a sibling of it     one delta that adds our label and removes the siblings
 no summary                       post the summary; nothing if a person deleted it
 no data, last verdict kept       nothing
@@ -40,6 +42,7 @@ from sync.model.policy import Policy
 from sync.model.published import SummaryForecast
 from sync.plan.desired import LABELS, CommandCounts, Desired, Plan, Skipped, merge_plans
 from sync.plan.inputs import PlannerInput
+from sync.plan.issue_state import closes_issue, is_muted, with_issue_state
 from sync.plan.optional_writes import plan_optional_writes
 from sync.plan.reminders import is_reminder_due, last_reminder, plan_reminder
 from sync.tracker.actions import (
@@ -78,7 +81,7 @@ def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, 
         issue = _with_our_spelling(want, observed.issues.get(want.milestone))
         state = PlannerInput(want, issue, instance, now)
         plan = _MilestonePlanner(state).plan(observed.claims.get(want.milestone))
-        why = _not_allowed(want, issue) if plan.actions or plan.skipped else ""
+        why = _not_allowed(state) if plan.actions or plan.skipped else ""
         if why:
             plan = Plan(skipped=(Skipped(want.milestone, why),), people=plan.people)
         labels = tuple(_new_labels(want, plan.actions, known))
@@ -91,16 +94,17 @@ def first_summary(state: PlannerInput) -> CreateComment:
     return _MilestonePlanner(state).post()
 
 
-def _not_allowed(want: Desired, issue: StatusIssue | None) -> str:
+def _not_allowed(state: PlannerInput) -> str:
     """Return the reason why nothing may be written; empty if writes are allowed."""
+    want, issue = state.desired, state.issue
     if issue is None and not want.may_create:
         return "no status issue is made for it"
     if issue is None and want.policy is Policy.UPDATE:
         return "it has no status issue, and the policy is to update only"
-    if issue is not None and issue.closed:
-        return "its status issue is closed, which mutes it"
     if want.muted:
         return "a person muted it"
+    if is_muted(state):
+        return "its status issue is closed, which mutes it"
     return ""
 
 
@@ -137,6 +141,8 @@ class _MilestonePlanner:
             is_new = issue is None and bool(actions)
             optional, reason = plan_optional_writes(msgspec.structs.replace(self.state, is_new=is_new))
             actions += optional  # last, since a refusal ends the writes of the milestone
+            skipped = skipped or reason
+            actions, reason = with_issue_state(self.state, actions)
             skipped = skipped or reason
         people = CommandCounts(
             understood=want.understood,
@@ -249,6 +255,7 @@ class _MilestonePlanner:
             since=want.since,
             body=body_hash(body),
             method=want.method,
+            closes=closes_issue(self.state, before),
         )
         yield CreateComment(**self.address, issue=issue.issue, body=body, marker=marker.encode(), summary=False)
 

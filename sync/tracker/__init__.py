@@ -17,6 +17,7 @@ from sync.tracker.actions import (
     PostBoardUpdate,
     Receipt,
     RemoveLabel,
+    SetIssueState,
     SetNativeHealth,
     UpdateComment,
     UpdateDescription,
@@ -33,7 +34,7 @@ from sync.tracker.errors import (
     UnreachableError,
 )
 from sync.tracker.managed_block import BlockChangedError, replace_block
-from sync.tracker.marker import find_marker, status_issue_of, with_marker
+from sync.tracker.marker import find_marker, notes_closing, status_issue_of, with_marker
 from sync.tracker.observed import (
     Attached,
     Board,
@@ -43,6 +44,7 @@ from sync.tracker.observed import (
     Files,
     Observed,
     OurComment,
+    StateChange,
     StatusIssue,
     Target,
 )
@@ -86,8 +88,10 @@ __all__ = [
     "Receipt",
     "RefusedError",
     "RemoveLabel",
+    "SetIssueState",
     "SetNativeHealth",
     "Setup",
+    "StateChange",
     "StatusIssue",
     "Target",
     "TrackerError",
@@ -99,6 +103,7 @@ __all__ = [
     "WebhookListener",
     "command_lines",
     "find_marker",
+    "notes_closing",
     "replace_block",
     "status_issue_of",
     "with_marker",

@@ -39,6 +39,7 @@ __all__ = [
     "PostBoardUpdate",
     "Receipt",
     "RemoveLabel",
+    "SetIssueState",
     "SetNativeHealth",
     "Sign",
     "UpdateComment",
@@ -118,9 +119,21 @@ class RemoveLabel(Action, frozen=True, kw_only=True, tag=True):
 
 
 class CloseIssue(Action, frozen=True, kw_only=True, tag=True):
-    """Close a status issue that milesync created. A tracker whose workflow has no such transition refuses."""
+    """Close a status issue that milesync created, in `retire`. A tracker whose workflow has no such transition
+    refuses.
+    """
 
     issue: str
+
+
+class SetIssueState(Action, frozen=True, kw_only=True, tag=True):
+    """Close a status issue that milesync created, because its milestone has ended, or reopen it.
+
+    An issue that already has the state stays as it is.
+    """
+
+    issue: str
+    closed: bool
 
 
 # --- comments ------------------------------------------------------------------------------------------------------
@@ -249,6 +262,7 @@ AnyAction = (
     | UpdateComment
     | DeleteComment
     | CloseIssue
+    | SetIssueState
 )
 """All kinds of write; the tag selects the type when a plan or the journal is decoded."""
 
@@ -410,6 +424,11 @@ def _find_moved_label(action: MoveLabel, lookup: Lookup) -> Receipt | None:
     return Receipt(issue=lookup.issue.issue) if is_moved else None
 
 
+def _find_issue_state(action: SetIssueState, lookup: Lookup) -> Receipt | None:
+    issue = lookup.issue
+    return Receipt(issue=issue.issue) if issue is not None and issue.closed is action.closed else None
+
+
 def _describe_item_labels(action: LabelItem) -> tuple[Sign, str]:
     parts = [f"label {', '.join(action.add)}"] if action.add else []
     parts += [f"remove {', '.join(action.remove)}"] if action.remove else []
@@ -512,6 +531,12 @@ WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
         describe=lambda close: ("-", f"status issue {_where(close)}, closed"),
         notifies=_always,
         is_optional=_always,
+    ),
+    SetIssueState: WriteKind[SetIssueState](
+        describe=lambda change: ("~", f"status issue {_where(change)}, {'closed' if change.closed else 'reopened'}"),
+        notifies=_always,
+        is_optional=_always,
+        find=_find_issue_state,
     ),
     CreateComment: WriteKind[CreateComment](
         describe=lambda create: ("+", f"{_comment_kind(create)} comment on {_where(create)}"),

@@ -42,6 +42,7 @@ class Connection:
     ``policy_of`` returns the policy of a project, ``admits`` whether a project's milestone with this title is managed,
     ``optional_outputs_of`` the optional writes of a project; projects are paths.
     ``labels`` are the labels of a new status issue, ``prefix`` is the first part of the status labels.
+    ``closes_issues``: a status issue that milesync created is closed with its milestone, and reopened with it.
     ``zone`` decides where days end. ``removed`` are the names that mean "removed from scope". ``ignored`` are issue
     types (lower case) that are no items, such as epics or sub-tasks.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
@@ -55,6 +56,7 @@ class Connection:
     admits: Callable[[str, str], bool] = _every_title
     labels: tuple[str, ...] = ("milestone-status",)
     prefix: str = "health"
+    closes_issues: bool = True
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     removed: RemovalNames = field(default_factory=RemovalNames)
     ignored: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "is_claim",
     "is_edited",
     "last_marker",
+    "notes_closing",
     "own_comments",
     "status_issue_of",
     "with_marker",
@@ -68,7 +69,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
     does not confirm yet, ``clock`` the plan before the first move to a later day. ``method`` is the number of the
     forecast's method; ``method_changed_at`` is the time at which the summary changed to it, until the next change of
-    meaning. Times are in UTC. ``v`` is the version of the format.
+    meaning. ``closes``: with this announcement of an end, milesync closes the status issue. Times are in UTC. ``v`` is
+    the version of the format.
     """
 
     v: int = 1
@@ -96,6 +98,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     clock: PlanClock | None = None
     method: int = 1
     method_changed_at: datetime | None = None
+    closes: bool = False
 
     @property
     def forecast(self) -> SummaryForecast:
@@ -179,6 +182,12 @@ def own_comments(comments: Sequence[OurComment], instance: str, milestone: str) 
         for comment, marker in pairs
         if marker is not None and marker.instance == instance and marker.milestone == milestone
     ]
+
+
+def notes_closing(comments: Iterable[OurComment]) -> bool:
+    """Return whether one of these comments of ours says that we close the status issue."""
+    markers = (Marker.decode(comment.marker) for comment in comments)
+    return any(marker is not None and marker.closes for marker in markers)
 
 
 def is_edited(body: str, marker: Marker) -> bool:

@@ -108,13 +108,22 @@ class Files(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class StateChange(Struct, frozen=True, kw_only=True):
+    """The last closing or reopening of an issue, ``at`` a time (UTC). ``by_us``: False if no account is known."""
+
+    at: datetime
+    by_us: bool
+
+
 class StatusIssue(Struct, frozen=True, kw_only=True):
     """An observed status issue: labels, our comments and people's commands, from every page of the thread.
 
     ``marker`` is the marker in the issue itself if milesync created it; empty for an issue that a person named.
     ``asked`` are people's commands, ``claims`` comments of other accounts that carry a marker. ``health`` is the
     tracker's own health status: empty for none, None if the tracker has no health status. ``boards`` are the boards of
-    the target. ``files`` are our files, None if the tracker has no attachments.
+    the target. ``files`` are our files, None if the tracker has no attachments. ``state_change`` is None for an issue
+    that was never closed, and may be None while no comment of ours says that we close it (`Marker.closes`).
+    ``state_obstacle`` is the reason why we cannot close it, or reopen it if it is closed; empty if we can.
     """
 
     issue: str
@@ -129,6 +138,8 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     health: str | None = None
     boards: tuple[Board, ...] = ()
     files: Files | None = None
+    state_change: StateChange | None = None
+    state_obstacle: str = ""
 
 
 class Observed(Struct, frozen=True, kw_only=True):

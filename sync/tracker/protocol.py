@@ -40,6 +40,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     ``files``: files can be attached to issues and deleted.
     ``needs_label_creation``: a label must be created before it is used; False in Jira.
     ``labels_any_case``: two labels cannot differ in case alone (GitHub).
+    ``issue_state``: status issues can be closed and reopened, and an observation says who did it last.
     """
 
     markup: Markup
@@ -52,6 +53,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     files: bool = False
     needs_label_creation: bool = True
     labels_any_case: bool = False
+    issue_state: bool = False
 
 
 class Setup(Struct, kw_only=True):

@@ -13,9 +13,9 @@ from sync.model.health import Status
 from sync.model.policy import Policy
 from sync.plan.desired import Desired, PreviousWrites, label_name
 from sync.plan.reconcile import reconcile
-from sync.tracker.actions import Action, CreateLabel, DeleteComment, UpdateComment
+from sync.tracker.actions import Action, CreateLabel, DeleteComment, SetIssueState, UpdateComment
 from sync.tracker.marker import Marker, MarkerKind, body_hash
-from sync.tracker.observed import Claim, OurComment, StatusIssue, Target
+from sync.tracker.observed import Claim, OurComment, StateChange, StatusIssue, Target
 from tests.memory_tracker import MemoryTracker
 from tests.proof import TIMEOUT, Record, full, tried
 
@@ -61,6 +61,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
                 may_create=draw(st.booleans()),
                 needs_label=draw(st.booleans()),
                 stale=draw(st.booleans()),
+                closes=draw(st.booleans()),
                 quiet=draw(st.booleans()),
                 muted=draw(st.sampled_from([False, False, True])),
                 refresh=draw(st.none() | times),
@@ -76,7 +77,7 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
     for _ in range(draw(st.integers(0, 4))):
         marker = Marker(
             instance=draw(st.sampled_from(["acme", "other"])),
-            kind=draw(st.sampled_from([MarkerKind.SUMMARY, MarkerKind.TRANSITION])),
+            kind=draw(st.sampled_from([MarkerKind.SUMMARY, MarkerKind.TRANSITION, MarkerKind.CLOSING])),
             milestone=draw(st.sampled_from([uid, "memory://tracker/milestone/9"])),
             status=draw(statuses),
             since=draw(times),
@@ -84,6 +85,7 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
             body=draw(st.sampled_from(["", body_hash("a"), body_hash("b")])),
             written=draw(times),
             changed_at=draw(st.none() | times),
+            closes=draw(st.booleans()),
         )
         text = draw(st.sampled_from([marker.encode(), "", "{}", "nonsense"]))
         at, body = draw(times), draw(words)
@@ -99,6 +101,8 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
         comments=tuple(comments),
         marker=own,
         claims=(Claim(id="c", author="before", marker=claim),) if draw(st.booleans()) else (),
+        state_change=draw(st.none() | st.builds(StateChange, at=times, by_us=st.booleans())),
+        state_obstacle=draw(st.sampled_from(["", "", "no transition"])),
     )
 
 
@@ -124,6 +128,9 @@ def settles(world: tuple[list[Desired], MemoryTracker]) -> None:
         action: Action = planned
         if getattr(planned, "issue", None) == "":
             action = msgspec.structs.replace(planned, issue=made[planned.milestone])
+        if isinstance(action, SetIssueState):
+            change = tracker.issues[action.issue].state_change
+            assert action.closed or (change and change.by_us), "what a person closed stays so"
         if isinstance(action, UpdateComment | DeleteComment) and not asked:
             assert action.comment not in edited, "what a person edited stays so"
         receipt = tracker.do(action)
