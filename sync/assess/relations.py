@@ -27,7 +27,7 @@ from sync.forecast.stats import allowed_open
 from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
 from sync.health.joint_levers import joint_levers, joint_reasons
-from sync.health.missing_input import Outage, health_without_predecessor, worst_outage
+from sync.health.missing_input import Outage, health_without_members, health_without_predecessor, worst_outage
 from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
@@ -67,7 +67,8 @@ class _PortfolioBuilder:
             milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
         for uid, outage in self._outages(self.paths.known).items():
             previous = self.snapshot.previous.get(uid)
-            health = health_without_predecessor(milestones[uid].health, self.alone[uid].health, previous, outage)
+            today = self.snapshot.at.astimezone(self.alone[uid].connection.zone).date()
+            health = health_without_predecessor(milestones[uid].health, self.alone[uid].health, previous, outage, today)
             milestones[uid] = replace(milestones[uid], health=health)
         joints = [self._joint(joint, milestones) for joint in self.rules.joints]
         self._add_relations(milestones, joints, published)
@@ -172,11 +173,7 @@ class _PortfolioBuilder:
         health = self._joint_health(joint, members, last)
         if paths is not None and not has_missed:
             health = self._with_joint_advice(joint, health, members, paths)
-        stale = [member for member in members if member.health.stale_since is not None]
-        if stale and all(member.health.unknown is None for member in stale):
-            since = min(member.health.stale_since for member in stale if member.health.stale_since is not None)
-            previous = self.snapshot.previous.get(health.container)
-            health = health_without_predecessor(health, health, previous, Outage(since=since, is_short=True))
+        health = self._without_stale_members(health, members)
         return AssessedJointMilestone(
             joint=joint,
             health=health,
@@ -185,6 +182,26 @@ class _PortfolioBuilder:
             unforecastable=unforecastable,
             open_counts=open_counts,
             correlation=() if unforecastable else self._rounded_correlation(uids),
+        )
+
+    def _without_stale_members(self, health: Health, members: Sequence[AssessedMilestone]) -> Health:
+        """Return the health of a joint milestone, as of the last reading of its members whose data is missing."""
+        stale = [member.health for member in members if member.health.stale_since is not None]
+        if not stale:
+            return health
+        return health_without_members(
+            health,
+            self.snapshot.previous.get(health.container),
+            Outage(
+                since=min(member.stale_since for member in stale if member.stale_since is not None),
+                is_short=all(member.unknown is not UnknownCause.STALE for member in stale),
+            ),
+            self.snapshot.at.astimezone(self._joint_calendar(members).zone).date(),
+            is_open=any(
+                not member.health.status.is_over and member.health.counts.open
+                for member in members
+                if member.health.stale_since is None
+            ),
         )
 
     def _joint_health(

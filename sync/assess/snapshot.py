@@ -258,7 +258,8 @@ def _assessed(
         key = (rows.source, project.key)
         outage = runs.outages.get(key)
         if outage is not None:
-            health = health_without_data(health, runs.healths.get(uid), outage)
+            today = health.at.astimezone(rows.connection.zone).date()
+            health = health_without_data(health, runs.healths.get(uid), outage, today)
         yield AssessedMilestone(
             connection=rows.connection,
             project=project,

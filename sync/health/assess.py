@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch, forecast_batches
-from sync.forecast.history_tables import LONGEST, HistoryTables
+from sync.forecast.history_tables import HistoryTables
 from sync.forecast.joint import published_curve
 from sync.forecast.pooled import Forecast, dates_of, forecasts_of
 from sync.forecast.promise import ThroughputDates, throughput_dates
@@ -186,7 +186,7 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.at[k]),
         has_due=not np.isnan(batch.due[k]),
         dated=dated,
-        past_due=bool(batch.due[k] < batch.at[k] <= batch.due[k] + LONGEST),
+        past_due=bool(batch.due[k] < batch.at[k]),
         open=int(batch.open[k]),
         done=int(batch.done[k]),
         allowed=batch.allowed_open(total),

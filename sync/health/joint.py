@@ -3,8 +3,10 @@
 =================  ==================================================================================================
 done               every member is done
 ended              every member is over, and one of them was not done
+overdue            the due moment has passed, and a member that is not over has open items or none at all: a fact, even
+                   if another member cannot be forecast
+done or ended      the due moment has passed, and nothing is open in any member
 unknown            a member is missing or cannot be forecast
-overdue            the due moment has passed
 on track, at risk  by the share of paths on which the last member is done by the due moment (`sync.health.status`)
 or off track
 =================  ==================================================================================================
@@ -71,8 +73,7 @@ def joint_health(
     """
     name, previous = f"joint:{joint.name}", context.previous
     is_over = bool(members) and all(member.status.is_over for member in members)
-    is_done = all(member.status is Status.DONE for member in members)
-    status = Status.DONE if is_done else Status.ENDED
+    status = Status.DONE if all(member.status is Status.DONE for member in members) else Status.ENDED
     due = joint.due or context.calendar.day_of(window.due)
     starts = [member.start for member in members if member.start is not None]
     stream_finished = min((member.basis.stream_finished for member in members), default=0)
@@ -89,28 +90,38 @@ def joint_health(
         counts=counts,
         basis=Basis(stream=name, stream_finished=stream_finished),
     )
-    if not is_over and paths is None:
-        health = replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownCause.MEMBER)
-    elif not is_over and paths is not None:
-        health = _with_forecast(health, members, paths, window, context)
+    if not is_over:
+        health = _running(health, members, paths, window, context)
     return _with_memory(health, context)
 
 
-def _with_forecast(
-    health: Health, members: Sequence[Health], paths: Floats, window: ForecastWindow, context: AssessmentContext
+def _running(
+    health: Health, members: Sequence[Health], paths: Floats | None, window: ForecastWindow, context: AssessmentContext
 ) -> Health:
+    """Return the health of a joint milestone that is not over yet."""
+    dates = Dates() if paths is None else dates_of_paths(paths, window, days(context.at), context.calendar)
+    if window.due < days(context.at):
+        if any(_has_open_work(member) for member in members):
+            return replace(health, status=Status.OVERDUE, band=Status.OVERDUE, dates=dates)
+        if paths is not None:
+            return replace(health, status=Status.at_end(health.counts), band=Status.at_end(health.counts))
+    if paths is None:
+        return replace(health, status=Status.UNKNOWN, band=Status.UNKNOWN, unknown=UnknownCause.MEMBER)
     p = float(np.clip(share_done_by(paths, window.due), 1 / PATHS, 1 - 1 / PATHS))
-    is_overdue = window.due < days(context.at)
-    status = Status.OVERDUE if is_overdue else band(p, context.rules)
     grades = [_GRADES.index(member.confidence) for member in members if member.confidence is not None]
     return replace(
         health,
-        status=status,
-        band=status,
-        probability=None if is_overdue else p,
-        dates=dates_of_paths(paths, window, days(context.at), context.calendar),
-        confidence=None if is_overdue else _GRADES[min(grades, default=0)],
+        status=band(p, context.rules),
+        band=band(p, context.rules),
+        probability=p,
+        dates=dates,
+        confidence=_GRADES[min(grades, default=0)],
     )
+
+
+def _has_open_work(member: Health) -> bool:
+    """Return True if the member is not over, and has open items or none at all."""
+    return not member.status.is_over and (member.counts.unfinished > 0 or member.counts.done == 0)
 
 
 def moved_health(

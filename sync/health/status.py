@@ -8,7 +8,8 @@ ended          the milestone was closed, and items were left open or carried ove
 no due date    the milestone has no due date; it gets completion dates only
 done           the due moment has passed, and everything in scope is done, at least one item
 ended          the due moment has passed, nothing is open in it, and items were carried over
-overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items
+overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items: a fact
+               that needs no forecast, no start and no history
 unknown        start and due date make no sense
 on track       everything in scope is done, at least one item: good news, but more items may join until the due moment
 unknown        there is not enough data for a forecast (`missing_data`)
@@ -24,7 +25,8 @@ The status is the band, with these exceptions, in this order:
    changed by a tenth or more, takes effect at once.
 2. A due date that is moved later while the milestone is not on track does not make it on track. The status is at risk
    until a tenth of the items open at that time, at least one, is finished (`replan_of`), or the date is moved back.
-3. A milestone whose tracker data is stale is unknown, unless it was over before (`stale_health`).
+3. Stale tracker data keeps the status for some time, and then makes it unknown; work that was open when it was last
+   read is overdue after its due date (`sync.health.missing_input`).
 4. After a change of the forecast's method (`Rules.method`) the status is the band: earlier figures are not comparable.
 
 P is the forecast's, or the hit rate of the stream while its forecasts are worse than that (`published_probability`).
@@ -33,7 +35,6 @@ The status of joint milestones, and of milestones that wait for others, follows 
 
 from __future__ import annotations
 
-from datetime import datetime
 from math import ceil
 
 from msgspec import Struct
@@ -42,7 +43,7 @@ from msgspec.structs import replace
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
 from sync.forecast.track_record import StreamScore, under_calibration
-from sync.model.health import Basis, Confidence, Dates, Health, Replan, Status, UnknownCause
+from sync.model.health import Basis, Confidence, Health, Replan, Status, UnknownCause
 from sync.model.membership import Counts
 
 __all__ = [
@@ -56,7 +57,6 @@ __all__ = [
     "missing_data",
     "published_probability",
     "replan_of",
-    "stale_health",
     "status_with_memory",
     "verdict",
     "with_status",
@@ -75,10 +75,10 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     """Facts about a container at a time, before any forecast. Durations are days.
 
     ``age`` since the start and ``length`` of the planned time are None without a usable start and due date. ``dated``:
-    the dates make sense; ``has_due``: there is a due date; ``past_due``: it has passed, at most ten years ago, as a
-    longer time means a placeholder. ``open`` items are not done, ``carried`` of them were
-    carried over. ``allowed``: items that may be open when the container counts as done. ``stream_finished`` and
-    ``kind_finished`` count earlier milestones. ``closures``: items that the stream closed in the last 84 days.
+    the dates make sense; ``has_due``: there is a due date; ``past_due``: it has passed. ``open`` items are not done,
+    ``carried`` of them were carried over. ``allowed``: items that may be open when the container counts as done.
+    ``stream_finished`` and ``kind_finished`` count earlier milestones. ``closures``: items that the stream closed in
+    the last 84 days.
     """
 
     ended: bool
@@ -271,31 +271,6 @@ def replan_of(previous: Health | None, health: Health) -> Replan | None:
         return None
     is_recovered = counts.done - last.done >= max(1, ceil(REPLAN_SHARE * last.open))
     return None if is_recovered else last
-
-
-def stale_health(health: Health, previous: Health | None, since: datetime | None) -> Health:
-    """Return ``health`` as unknown, because its tracker could not be read since a time (UTC; None: never read).
-
-    A milestone that was over in its ``previous`` health stays so.
-    """
-    if previous is not None and previous.status.is_over and health.status.is_over:
-        return health
-    since = since or (previous.at if previous else health.at)
-    return replace(
-        health,
-        status=Status.UNKNOWN,
-        band=Status.UNKNOWN,
-        unknown=UnknownCause.STALE,
-        stale_since=since,
-        probability=None,
-        dates=Dates(),
-        promise=None,
-        leftover=None,
-        usual=None,
-        reasons=(),
-        levers=(),
-        confidence=None,
-    )
 
 
 def confidence(stream_finished: int, items: int, rules: Rules) -> Confidence:

@@ -14,7 +14,7 @@ from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.forecast.parameters import Rules
-from sync.health.status import stale_health
+from sync.health.missing_input import stale_health
 from sync.history.calendar import Calendar
 from sync.model.health import Status
 from sync.model.policy import Limits, Policy

@@ -94,10 +94,10 @@ def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not(
         (now(4, start=None, due=None), NOW, Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE),
         (now(4, due=START), NOW, Status.OVERDUE, None),  # a fact needs no start
         (now(4, due=START - 5), NOW, Status.OVERDUE, None),
-        (now(4, due=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 1
+        (now(4, due=-738_885), NOW, Status.OVERDUE, None),  # year 1
         (now(4, due=2_913_000), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),  # year 9999
         (now(4, start=-738_885), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
-        (now(4, start=-738_885, due=-738_800), NOW, Status.UNKNOWN, UnknownCause.BAD_DATES),
+        (now(4, start=-738_885, due=-738_800), NOW, Status.OVERDUE, None),
         (now(0, 0), NOW, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         (now(1, 0), NOW, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         (now(4, 0), START - 1, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),  # everything lies in the future

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.forecast.parameters import Rules
+from sync.health.missing_input import stale_health
 from sync.health.status import (
     ContainerState,
     band,
@@ -15,7 +16,6 @@ from sync.health.status import (
     confidence,
     missing_data,
     replan_of,
-    stale_health,
     status_with_memory,
     verdict,
     with_status,

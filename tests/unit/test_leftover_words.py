@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.engine.doctor import series_findings
-from sync.health.status import stale_health
+from sync.health.missing_input import stale_health
 from sync.health.usual import is_never_done, is_rarely_done
 from sync.model.health import Basis, Health, Leftover, Status, Usual
 from sync.model.membership import Counts
