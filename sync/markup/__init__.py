@@ -11,7 +11,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from sync.markup.adf import adf
-from sync.markup.document import Bullets, Document, Lines, Section
+from sync.markup.document import Bullets, Document, Lines, Quote, Section
 from sync.markup.markdown import markdown
 from sync.markup.wiki import wiki
 from sync.model.tracker_data import Markup
@@ -64,6 +64,6 @@ def _without_last_line(section: Section) -> Section:
     if not section.blocks:
         return replace(section, title="")
     *blocks, last = section.blocks
-    if isinstance(last, Lines | Bullets) and len(last.lines) > 1:
+    if isinstance(last, Lines | Quote | Bullets) and len(last.lines) > 1:
         blocks.append(replace(last, lines=last.lines[:-1]))
     return replace(section, blocks=tuple(blocks))

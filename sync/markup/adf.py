@@ -1,7 +1,7 @@
 """Write the Atlassian Document Format, in which Jira Cloud stores comments, as a JSON text.
 
-Foreign text is always the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, text,
-hardBreak, mention, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
+Foreign text is always the ``text`` of a text node with a code mark. Nodes used: doc, heading, paragraph, blockquote,
+text, hardBreak, mention, bulletList, orderedList, listItem, table, tableRow, tableHeader, tableCell, expand.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -63,6 +64,8 @@ def _block(block: Block) -> Node:
             for line in lines:
                 content += [{"type": "hardBreak"}, *_line(line)] if content else _line(line)
             return {"type": "paragraph", "content": content}
+        case Quote(lines):
+            return {"type": "blockquote", "content": [_block(Lines(lines))]}
         case Bullets(lines, numbered):
             items = [{"type": "listItem", "content": [_paragraph(line)]} for line in lines]
             return {"type": "orderedList" if numbered else "bulletList", "content": items}
@@ -92,8 +95,8 @@ def _inline(part: Inline) -> list[Node]:
             return [_text(part) if is_ours(part) else _text(clean(part), _CODE)]
         case Strong(text):
             return [_text(text, {"type": "strong"}) if is_ours(text) else _text(clean(text), _CODE)]
-        case Foreign(text):
-            return [_text(clean(text), _CODE)]
+        case Foreign(text, limit):
+            return [_text(clean(text, limit), _CODE)]
         case Sign(status):
             return [_text(SIGNS[status])]
         case Link(text, url):

@@ -27,6 +27,7 @@ __all__ = [
     "Lines",
     "Link",
     "Mention",
+    "Quote",
     "Section",
     "Sign",
     "Strong",
@@ -39,13 +40,14 @@ __all__ = [
 ]
 
 MAX_FOREIGN_LENGTH = 100
-"""Maximum length of a foreign text in characters; a longer text is cut and ends in an ellipsis."""
+"""Usual maximum length of a foreign text in characters; a longer text is cut and ends in an ellipsis."""
 
 
 class Foreign(Struct, frozen=True):
-    """Text that is not our own words; shown literally in one line."""
+    """Text that is not our own words; shown literally in one line of at most ``limit`` characters."""
 
     text: str
+    limit: int = MAX_FOREIGN_LENGTH
 
 
 class Strong(Struct, frozen=True):
@@ -97,6 +99,12 @@ class Lines(Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
+class Quote(Struct, frozen=True):
+    """Words of a person: a paragraph that is set apart as a quotation."""
+
+    lines: tuple[Line, ...]
+
+
 class Bullets(Struct, frozen=True):
     """A list, numbered when the order is a ranking."""
 
@@ -120,7 +128,7 @@ class Chart(Struct, frozen=True):
     scope: tuple[int, ...]
 
 
-Block = Lines | Bullets | Table | Chart
+Block = Lines | Quote | Bullets | Table | Chart
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -183,16 +191,16 @@ def is_plain_url(url: str) -> bool:
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 
 
-def clean(text: str) -> str:
-    """Return foreign text as one safe line.
+def clean(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
+    """Return foreign text as one safe line of at most ``limit`` characters.
 
     Line breaks become spaces; invisible and direction-changing characters are removed; other control characters
     become U+FFFD; the opening of an HTML comment is split; a long text is cut. Never empty.
     """
     shown = "".join(map(_harmless, text))
     shown = " ".join(shown.split()).replace("<!--", "<! --").strip(_JOINERS)
-    if len(shown) > MAX_FOREIGN_LENGTH:
-        shown = shown[: MAX_FOREIGN_LENGTH - 1].rstrip(" " + _JOINERS) + "…"
+    if len(shown) > limit:
+        shown = shown[: limit - 1].rstrip(" " + _JOINERS) + "…"
     return shown or "(no text)"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from sync.markup.document import (
+    MAX_FOREIGN_LENGTH,
     SIGNS,
     Block,
     Bullets,
@@ -17,6 +18,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -50,6 +52,8 @@ def _block(block: Block) -> str:
     match block:
         case Lines(lines):
             return f"<p>{'<br>'.join(map(_line, lines))}</p>"
+        case Quote(lines):
+            return f"<blockquote>{_block(Lines(lines))}</blockquote>"
         case Bullets(lines, numbered):
             tag = "ol" if numbered else "ul"
             return f"<{tag}>{''.join(f'<li>{_line(line)}</li>' for line in lines)}</{tag}>"
@@ -71,8 +75,10 @@ def _inline(part: Inline) -> str:
             return escape(part) if is_ours(part) else _literal(part)
         case Strong(text):
             return f"<strong>{escape(text)}</strong>" if is_ours(text) else _literal(text)
-        case Foreign(text) | Mention(_, _, text):
-            return _literal(text)
+        case Foreign(text, limit):
+            return _literal(text, limit)
+        case Mention(_, _, name):
+            return _literal(name)
         case Link(text, url):
             words = escape(clean(text))
             return f'<a href="{escape(url)}">{words}</a>'
@@ -82,5 +88,5 @@ def _inline(part: Inline) -> str:
             return f"{_literal(key)} {_literal(title)}" if title else _literal(key)
 
 
-def _literal(text: str) -> str:
-    return f"<bdi><code>{escape(clean(text))}</code></bdi>"
+def _literal(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
+    return f"<bdi><code>{escape(clean(text, limit))}</code></bdi>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from sync.markup.document import (
+    MAX_FOREIGN_LENGTH,
     SIGNS,
     Block,
     Bullets,
@@ -21,6 +22,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -60,6 +62,8 @@ def _block(block: Block, links: bool) -> str:
     match block:
         case Lines(lines):
             return "  \n".join(_line(line, links) for line in lines)
+        case Quote(lines):
+            return "  \n".join(f"> {_line(line, links)}" for line in lines)
         case Bullets(lines, numbered):
             marks = [f"{i}." if numbered else "-" for i in range(1, len(lines) + 1)]
             return "\n".join(f"{mark} {_line(line, links)}" for mark, line in zip(marks, lines, strict=True))
@@ -109,8 +113,8 @@ def _inline(part: Inline, links: bool) -> str:
             return part if is_ours(part) else _code(part)
         case Strong(text):
             return f"**{text.strip()}**" if is_ours(text) else _code(text)
-        case Foreign(text):
-            return _code(text)
+        case Foreign(text, limit):
+            return _code(text, limit)
         case Link(text, url):
             words = text if is_ours(text) else _code(text)
             return f"[{words}]({url})"
@@ -124,9 +128,9 @@ def _inline(part: Inline, links: bool) -> str:
             return f"{shown} {_code(title)}" if title else shown
 
 
-def _code(text: str) -> str:
+def _code(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
     """Return a code span that its text cannot end: the fence is longer than any run of backticks in the text."""
-    shown = clean(text)
+    shown = clean(text, limit)
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if longest else ""

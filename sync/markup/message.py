@@ -14,6 +14,7 @@ from html import escape
 from msgspec.structs import replace
 
 from sync.markup.document import (
+    MAX_FOREIGN_LENGTH,
     SIGNS,
     Document,
     Foreign,
@@ -23,6 +24,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -42,9 +44,10 @@ _DOT = re.compile(r"\.(?=[^\W\d])")  # example.org: a name that programs make a 
 _PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%#-]*)*", re.ASCII)
 
 
-def inert_text(text: str) -> str:
-    """Return foreign text in one line, without any sign that has a meaning in a service."""
-    return _DOT.sub("․", _COLON.sub("∶", clean(text).translate(_LOOKALIKE)))
+def inert_text(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
+    """Return foreign text in one line of at most ``limit`` characters, without signs that have a meaning in a service.
+    """
+    return _DOT.sub("․", _COLON.sub("∶", clean(text, limit).translate(_LOOKALIKE)))
 
 
 def text_message(document: Document) -> str:
@@ -53,7 +56,11 @@ def text_message(document: Document) -> str:
 
 
 def _text_section(section: Section) -> list[str]:
-    blocks = ["\n".join(map(_text_line, block.lines)) for block in section.blocks if isinstance(block, Lines)]
+    blocks = [
+        "\n".join(f"> {_text_line(line)}" if isinstance(block, Quote) else _text_line(line) for line in block.lines)
+        for block in section.blocks
+        if isinstance(block, Lines | Quote)
+    ]
     if section.title and blocks:
         blocks[0] = f"{section.title.upper()}\n\n{blocks[0]}"
     return blocks
@@ -69,8 +76,10 @@ def _text(part: Inline) -> str:
             return SIGNS[status]
         case Item(key, title, _):
             return inert_text(title or key)
-        case Foreign(text) | Mention(_, _, text):
-            return inert_text(text)
+        case Foreign(text, limit):
+            return inert_text(text, limit)
+        case Mention(_, _, name):
+            return inert_text(name)
         case Strong(text) | Link(text, _):
             return text
         case str():
@@ -84,9 +93,12 @@ def html_message(document: Document) -> str:
 
 def _html_section(section: Section) -> str:
     title = f"<h3>{escape(section.title)}</h3>\n" if section.title else ""
-    return title + "\n".join(
-        f"<p>{'<br>'.join(map(_html_line, block.lines))}</p>" for block in section.blocks if isinstance(block, Lines)
-    )
+    return title + "\n".join(_html_block(block) for block in section.blocks if isinstance(block, Lines | Quote))
+
+
+def _html_block(block: Lines | Quote) -> str:
+    paragraph = f"<p>{'<br>'.join(map(_html_line, block.lines))}</p>"
+    return f"<blockquote>{paragraph}</blockquote>" if isinstance(block, Quote) else paragraph
 
 
 def _html_line(line: Line) -> str:

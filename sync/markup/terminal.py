@@ -17,6 +17,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -47,6 +48,11 @@ def _block(block: Block, width: int) -> str:
     match block:
         case Lines(lines):
             return "\n".join(fill(_line(line), width, break_on_hyphens=False) for line in lines)
+        case Quote(lines):
+            return "\n".join(
+                fill(_line(line), width, initial_indent="> ", subsequent_indent="> ", break_on_hyphens=False)
+                for line in lines
+            )
         case Bullets(lines, numbered):
             marks = [f"{i}. " if numbered else "- " for i in range(1, len(lines) + 1)]
             return "\n".join(
@@ -71,7 +77,9 @@ def _inline(part: Inline) -> str:
     match part:
         case str():
             return part if is_ours(part) else clean(part)
-        case Strong(text) | Foreign(text) | Mention(_, _, text):
+        case Foreign(text, limit):
+            return clean(text, limit)
+        case Strong(text) | Mention(_, _, text):
             return clean(text)
         case Link(text, url):
             return f"{clean(text)} ({clean(url)})"

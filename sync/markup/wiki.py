@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from sync.markup.document import (
+    MAX_FOREIGN_LENGTH,
     Block,
     Bullets,
     Chart,
@@ -21,6 +22,7 @@ from sync.markup.document import (
     Lines,
     Link,
     Mention,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -65,6 +67,8 @@ def _block(block: Block) -> str:
     match block:
         case Lines(lines):
             return "\n".join(map(_line, lines)) + "\n"
+        case Quote(lines):
+            return "\n".join(("{quote}", *map(_line, lines), "{quote}")) + "\n"
         case Bullets(lines, numbered):
             return "\n".join(f"{'#' if numbered else '*'} {_line(line)}" for line in lines) + "\n"
         case Table(head, rows):
@@ -84,8 +88,10 @@ def _inline(part: Inline) -> str:
             return _words(part)
         case Strong(text):
             return f"*{_words(text.strip())}*" if is_ours(text) else _literal(text)
-        case Foreign(text) | Mention(_, _, text):  # Data Center needs a login for a mention, and its API gives none
-            return _literal(text)
+        case Foreign(text, limit):
+            return _literal(text, limit)
+        case Mention(_, _, name):  # Data Center needs a login for a mention, and its API gives none
+            return _literal(name)
         case Link(text, url):
             return f"[{_words(text)}|{url}]" if is_ours(text) else _words(text)
         case Sign(status):
@@ -98,8 +104,8 @@ def _words(text: str) -> str:
     return _entities(_MARKUP, text) if is_ours(text) else _literal(text)
 
 
-def _literal(text: str) -> str:
-    return "{{" + _entities(_SIGN, clean(text)) + "}}"
+def _literal(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
+    return "{{" + _entities(_SIGN, clean(text, limit)) + "}}"
 
 
 def _entities(pattern: re.Pattern[str], text: str) -> str:

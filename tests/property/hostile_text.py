@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from msgspec.structs import replace
 
-from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Strong, Table
+from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Quote, Strong, Table, clean
 from sync.model.health import Override, Status
 from sync.model.tracker_data import Person
 from sync.report.facts import Facts, SourceFreshness
@@ -92,6 +92,7 @@ HTML_LINES = re.compile(r"<details>\n<summary>[A-Za-z0-9 .,:;()'’?%+\-–—�
 BLOCKS = {
     "heading",
     "paragraph",
+    "blockquote",
     "bullet_list",
     "ordered_list",
     "list_item",
@@ -117,14 +118,14 @@ def text(random: Random) -> str:
 
 
 def foreign_texts(document: Document) -> list[str]:
-    """Every text in the document that is not our own, by its type."""
+    """Every text in the document that is not our own, by its type, as it is shown."""
     found: list[str] = []
     for line in _lines(document):
         for part in line:
             if isinstance(part, Foreign):
-                found.append(part.text)
+                found.append(clean(part.text, part.limit))
             elif isinstance(part, Item):
-                found += [part.key, part.title] if part.title else [part.key]
+                found += [clean(part.key), clean(part.title)] if part.title else [clean(part.key)]
     return found
 
 
@@ -137,7 +138,7 @@ def own_texts(document: Document) -> list[str]:
 def _lines(document: Document) -> Iterator[Line]:
     for section in document.sections:
         for block in section.blocks:
-            if isinstance(block, Lines | Bullets):
+            if isinstance(block, Lines | Quote | Bullets):
                 yield from block.lines
 
 
@@ -198,6 +199,7 @@ KEYS = {
     "doc": {"version", "content"},
     "heading": {"attrs", "content"},
     "paragraph": {"content"},
+    "blockquote": {"content"},
     "bulletList": {"content"},
     "orderedList": {"content"},
     "listItem": {"content"},
@@ -241,7 +243,12 @@ def assert_wiki_is_quiet(body: str) -> list[str]:
     assert_lines_are_quiet(body)
     literal = re.compile(r"\{\{((?:[A-Za-z0-9, \u0080-\U0010ffff]|&#\d+;)+)\}\}")
     codes = [unescape(found) for found in literal.findall(body)]
-    for line in literal.sub("x", body).split("\n"):
+    lines = literal.sub("x", body).split("\n")
+    quotes = [line for line in lines if line == "{quote}"]
+    assert len(quotes) % 2 == 0, "every quotation ends"
+    for line in lines:
+        if line == "{quote}":
+            continue
         bare = re.sub(r"^(h[34]\. |\* |# |\|\|?)", "", line)
         bare = re.sub(r"\((?:[/!x*?i-]|off)\)", "", bare)  # our signs; brackets that people wrote are entities
         bare = re.sub(rf"\[([^\[\]|]+)\|{re.escape(PAGE)}\]", r"\1", bare)

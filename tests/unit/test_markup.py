@@ -15,6 +15,7 @@ from sync.markup.document import (
     Line,
     Lines,
     Link,
+    Quote,
     Section,
     Sign,
     Strong,
@@ -23,6 +24,7 @@ from sync.markup.document import (
     is_ours,
 )
 from sync.markup.html import html
+from sync.markup.message import html_message, text_message
 from sync.markup.terminal import terminal
 from sync.model.health import Status
 from sync.model.tracker_data import Markup
@@ -153,6 +155,27 @@ def test_adf_marks_foreign_text_as_code_and_nothing_else() -> None:
 def test_wiki_escapes_everything_that_its_renderer_could_act_on() -> None:
     body = render(paragraph("by ", Foreign("[~ada] {code} !x!"), " (2 days)"), Markup.WIKI, WIDE)
     assert body == "by {{&#91;&#126;ada&#93; &#123;code&#125; &#33;x&#33;}} &#40;2 days&#41;\n"
+
+
+def test_a_quotation_in_every_markup() -> None:
+    quote = Quote(((Foreign("cleo"), ", 27 Nov: ", Foreign("{quote} > it's back")), ("second",)))
+    document = Document((Section(title="", blocks=(quote,), weight=1),))
+    assert render(document, Markup.GITHUB, WIDE) == "> `cleo`, 27 Nov: `{quote} > it's back`  \n> second"
+    (node,) = json.loads(render(document, Markup.ADF, WIDE))["content"]
+    assert (node["type"], [child["type"] for child in node["content"]]) == ("blockquote", ["paragraph"])
+    literal = "{{cleo}}, 27 Nov: {{&#123;quote&#125; &#62; it&#39;s back}}"
+    assert render(document, Markup.WIKI, WIDE) == f"{{quote}}\n{literal}\nsecond\n{{quote}}\n"
+    assert html(document).count("<blockquote><p>") == 1
+    assert terminal(document) == "> cleo, 27 Nov: {quote} > it's back\n> second"
+    assert text_message(document) == "> cleo, 27 Nov: ｛quote｝ › it's back\n> second"
+    assert html_message(document).startswith("<blockquote><p><bdi>cleo</bdi>, 27 Nov: ")
+
+
+@pytest.mark.parametrize("markup", list(Markup))
+def test_a_long_foreign_text_is_cut_at_its_own_limit(markup: Markup) -> None:
+    document = paragraph(Foreign("Ж" * 300), " ", Foreign("Щ" * 300, 280))
+    for body in (render(document, markup, WIDE), html(document), terminal(document, 1_000), text_message(document)):
+        assert (body.count("Ж"), body.count("Щ")) == (99, 279)
 
 
 def test_html_escapes_and_isolates() -> None:
