@@ -76,6 +76,7 @@ class DesiredBuilder:
                 now=now,
                 last_summary=last,
                 override=commands.override,
+                note=commands.note,
                 record=record,
                 page="" if self.pages is None else self.pages.url(milestone, now),
                 issue_url=None if issue is None else issue.url,

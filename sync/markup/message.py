@@ -45,8 +45,7 @@ _PLAIN_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%#-]*)*", re.ASCII)
 
 
 def inert_text(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
-    """Return foreign text in one line of at most ``limit`` characters, without signs that have a meaning in a service.
-    """
+    """Return foreign text in one line, at most ``limit`` characters long, without signs that a service reads."""
     return _DOT.sub("․", _COLON.sub("∶", clean(text, limit).translate(_LOOKALIKE)))
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Leftover",
     "Lever",
     "LeverKind",
+    "Note",
     "Override",
     "Promise",
     "Reason",
@@ -267,9 +268,18 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Override(Struct, frozen=True, kw_only=True):
-    """A status set by a person, until a day and with a cause; shown next to the computed status."""
+    """A status set by a person ``at`` a time (UTC), until a day and with a cause; shown next to the computed status."""
 
     status: Status
     by: str
     until: date | None = None
     because: str = ""
+    at: datetime | None = None
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """The latest words of a person about a milestone, written ``at`` a time (UTC). All texts are foreign."""
+
+    by: str
+    at: datetime
+    text: str

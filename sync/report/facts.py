@@ -20,7 +20,7 @@ from sync.health.closing import last_closing
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
-from sync.model.health import Health, Override, Status, Value
+from sync.model.health import Health, Note, Override, Status, Value
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
@@ -77,10 +77,11 @@ class Facts(Struct, frozen=True, kw_only=True):
     ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
     ``previous_forecast`` is the one in the comment before the changes; ``forecasts`` were published earlier, oldest
     first; ``calibration`` describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
-    ``commands``: people can write ``/milesync`` comments; ``aggregate``: sources count whose items this audience may
-    not read. ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its
-    definition, ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its
-    report page. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
+    ``override`` and ``note`` are words of people. ``commands``: people can write ``/milesync`` comments;
+    ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
+    which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
+    line of our words; ``page`` the address of its report page. ``loads`` are people with too much work,
+    ``unreviewed`` the uids of open issues without a reviewer.
     ``zone`` is that of the connection, in which days begin and end. ``finished_on``: day on which the last item of a
     done milestone was closed, as in its closing record; people often close the milestone itself later.
     """
@@ -101,6 +102,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...] = ()
     budget: Budget | None = None
     override: Override | None = None
+    note: Note | None = None
     commands: bool = False
     aggregate: bool = False
     commitments: tuple[Commitment, ...] = ()
@@ -149,7 +151,7 @@ def meaning(facts: Facts) -> str:
         [(uid, *_issue_meaning(facts.items.get(uid))) for uid in sorted(facts.open)],
         facts.milestone.title,
         facts.owners,
-        facts.override,
+        None if facts.override is None else _override_meaning(facts, facts.override),
         sorted(source.name for source in facts.sources if source.stale_since is not None),
         facts.aggregate,
         [msgspec.structs.replace(commitment, probability=None, p50=None) for commitment in facts.commitments],
@@ -157,8 +159,15 @@ def meaning(facts: Facts) -> str:
         *([facts.page] if facts.page else []),
         (facts.loads, facts.unreviewed),
         *([] if health.promise is None else [health.promise.p70]),
+        *([] if facts.note is None else [("note", facts.note.by, facts.note.text, facts.day_of(facts.note.at))]),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
+
+
+def _override_meaning(facts: Facts, override: Override) -> tuple[Any, ...]:
+    """Return what is shown of an override: the time of day at which it was given is not."""
+    given_on = None if override.at is None else facts.day_of(override.at)
+    return (override.status, override.by, override.until, override.because, given_on)
 
 
 def _issue_meaning(issue: Issue | None) -> tuple[Any, ...]:

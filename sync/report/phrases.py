@@ -33,6 +33,7 @@ __all__ = [
     "percent",
     "plural",
     "promise_sentences",
+    "short_day",
     "small",
     "sureness",
 ]
@@ -87,6 +88,11 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def day(value: date) -> str:
     """Return a date as 12 Dec 2026, in every locale."""
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def short_day(value: date, today: date) -> str:
+    """Return a date as 12 Dec, with its year if that is not the year of ``today``."""
+    return f"{value.day} {_MONTHS[value.month - 1]}" if value.year == today.year else day(value)
 
 
 def minute(value: datetime) -> str:

@@ -19,6 +19,7 @@ from sync.report.figures import done_percent, hours, overrun_percent
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, capital, day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
+from sync.tracker.slash_commands import example_override
 
 __all__ = [
     "certainty",
@@ -362,9 +363,11 @@ def how_to_override(facts: Facts) -> Section:
     """Return how to override the status or mute milesync."""
     lines: list[Line] = []
     if facts.commands:
-        until = facts.today + timedelta(days=14)
-        lines = [
-            ("You see it otherwise? Comment ", Foreign(f"/milesync at-risk until {until} because ...")),
+        if not facts.health.status.is_over:
+            example = example_override(facts.health.status, facts.health.due, facts.today)
+            lines.append(("You see it otherwise? Comment ", Foreign(example)))
+        lines += [
+            ("Add a word of your own: ", Foreign("/milesync note ...")),
             ("No more of this? Comment ", Foreign("/milesync mute"), "; to hear again, ", Foreign("/milesync unmute")),
         ]
     lines.append(("Close this issue and milesync keeps silent about it; what people delete stays deleted.",))

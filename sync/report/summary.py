@@ -11,8 +11,21 @@ from collections.abc import Iterable
 from datetime import date
 from itertools import pairwise
 
-from sync.markup.document import Block, Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
-from sync.model.health import Dates, Health, Override, Status, UnknownCause
+from sync.markup.document import (
+    Block,
+    Bullets,
+    Document,
+    Foreign,
+    Line,
+    Lines,
+    Link,
+    Quote,
+    Section,
+    Sign,
+    Strong,
+    clean,
+)
+from sync.model.health import Dates, Health, Note, Override, Status, UnknownCause
 from sync.model.tracker_data import Milestone, MilestoneKind
 from sync.report import sections
 from sync.report.facts import Facts
@@ -29,10 +42,12 @@ from sync.report.phrases import (
     percent,
     plural,
     promise_sentences,
+    short_day,
     small,
 )
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owners_section
+from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
     "board_update",
@@ -152,7 +167,9 @@ def _verdict(facts: Facts) -> Section:
         )
     blocks: list[Block] = [Lines(tuple(lines))]
     if facts.override is not None:
-        blocks.append(Lines((_override_line(facts.override),)))
+        blocks.append(Lines((_override_line(facts, facts.override),)))
+    if facts.note is not None:
+        blocks.append(Quote((_note_line(facts, facts.note),)))
     if facts.aggregate:
         blocks.append(Lines((("It also depends on work that is not shown here.",),)))
     if facts.page:
@@ -298,9 +315,15 @@ def _due_date_moves(facts: Facts) -> Iterable[Line]:
     yield (f"The due date moved{times}, {slip:+d} days{since}; the first one was {day(health.baseline)}.",)
 
 
-def _override_line(override: Override) -> Line:
-    until = f" until {day(override.until)}" if override.until else ""
-    because: Line = (", because ", Foreign(override.because)) if override.because else ()
-    sign = Sign(override.status)
-    return ("A person sees it otherwise: ", Foreign(override.by), " says ", sign, " ", Strong(STATUS[override.status]),
-            until, *because, " (the computed status stands above).")  # fmt: skip
+def _override_line(facts: Facts, override: Override) -> Line:
+    given_on = f", {short_day(facts.day_of(override.at), facts.today)}" if override.at else ""
+    until = f" until {short_day(override.until, facts.today)}" if override.until else ""
+    because: Line = (" (", Foreign(override.because, MAX_NOTE_LENGTH), ")") if override.because else ()
+    status: Line = (Sign(override.status), " ", Strong(STATUS[override.status]))
+    computed = ". The computed status is shown above."
+    return ("Override by ", Foreign(override.by), f"{given_on}: ", *status, until, *because, computed)
+
+
+def _note_line(facts: Facts, note: Note) -> Line:
+    written_on = short_day(facts.day_of(note.at), facts.today)
+    return (Foreign(note.by), f", {written_on}: ", Foreign(note.text, MAX_NOTE_LENGTH))

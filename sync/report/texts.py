@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from sync.markup import render
 from sync.markup.document import Document
 from sync.markup.terminal import terminal
 from sync.model.closing import ClosingRecord
-from sync.model.health import Override, Status
+from sync.model.health import Health, Note, Override, Status
 from sync.model.published import SummaryForecast
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, MilestoneKind
@@ -26,6 +27,8 @@ from sync.tracker.managed_block import wrap_block
 from sync.tracker.marker import Marker
 
 __all__ = ["ReportInput", "Texts", "build_texts"]
+
+W = TypeVar("W", Override, Note)
 
 MARKER_RESERVE = 1_000
 """Characters kept free below a tracker's limit for the marker."""
@@ -41,7 +44,8 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     """Facts from which the texts of one milestone are built.
 
     ``now``: time of the run (UTC). ``last_summary``: marker of our summary comment on the tracker; None without one.
-    ``override``: status that a person set by a command. ``record``: closing record of a milestone that is done.
+    ``override`` and ``note``: status and words that a person gave by a command. ``record``: closing record of a
+    milestone that is done.
     ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
     None while there is no status issue.
     """
@@ -51,6 +55,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     now: datetime
     last_summary: Marker | None = None
     override: Override | None = None
+    note: Note | None = None
     record: ClosingRecord | None = None
     page: str = ""
     issue_url: str | None = None
@@ -85,7 +90,10 @@ def build_texts(report_input: ReportInput) -> Texts:
     milestone, reminder_rules = report_input.milestone, report_input.reminder_rules
     tracker_milestone, project = milestone.milestone, milestone.project.key
     facts = replace(
-        build_facts(milestone, now=report_input.now), override=report_input.override, page=report_input.page
+        build_facts(milestone, now=report_input.now),
+        override=_applicable(report_input.override, milestone.health),
+        note=_applicable(report_input.note, milestone.health),
+        page=report_input.page,
     )
     comparable = None if _is_recomputed(report_input) else report_input.last_summary
     steady = _with_unchanged_probability(facts, comparable)
@@ -110,6 +118,13 @@ def build_texts(report_input: ReportInput) -> Texts:
         board_update=_board_update(milestone, steady, report_input.issue_url),
         burn_up=burn_up_picture(milestone),
     )
+
+
+def _applicable(words: W | None, health: Health) -> W | None:
+    """Return a person's words about a running milestone, or about its end; None for words from before its end."""
+    if words is None or not health.status.is_over or words.at is None or words.at >= health.since:
+        return words
+    return None
 
 
 def _comment(milestone: AssessedMilestone, document: Document) -> str:

@@ -3,10 +3,12 @@
 A command is a line that begins with ``/milesync``, outside of code, quotes and HTML comments::
 
     /milesync on-track | at-risk | off-track  [until YYYY-MM-DD]  [because WHY]
+    /milesync note  [TEXT]
     /milesync mute | unmute | refresh
 
 The last command of each kind counts, by the time of the comment's last edit. Commands are not stored: deleting the
-comment withdraws the command. A status that a person sets ends with its day, or after `OVERRIDE_DURATION`.
+comment withdraws the command. A status that a person sets ends with its day, or after `OVERRIDE_DURATION`. A note ends
+after `NOTE_DURATION`, or with a later note without text.
 """
 
 from __future__ import annotations
@@ -18,22 +20,32 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from sync.model.health import Override, Status
+from sync.model.health import Note, Override, Status
 from sync.tracker.observed import CommandComment
 
 __all__ = [
+    "MAX_NOTE_LENGTH",
+    "NOTE_DURATION",
     "OVERRIDE_DURATION",
     "Command",
     "CommandName",
     "CommandState",
+    "NoteCommand",
     "StatusOverride",
     "command_lines",
     "evaluate_commands",
+    "example_override",
     "parse",
 ]
 
 OVERRIDE_DURATION = timedelta(days=14)
 """Duration of a status that a person sets without a last day."""
+
+NOTE_DURATION = timedelta(days=30)
+"""Time after which a note is no longer shown: older words mislead more often than they help."""
+
+MAX_NOTE_LENGTH = 280
+"""Maximum number of characters of a note that are shown."""
 
 MAX_COMMAND_LENGTH, MAX_COMMANDS = 500, 10
 """Maximum number of characters in a command, and of commands in a comment; the rest is ignored."""
@@ -42,6 +54,7 @@ _STATUS = {"on-track": Status.ON_TRACK, "at-risk": Status.AT_RISK, "off-track": 
 _OVERRIDE = re.compile(
     r"(on-track|at-risk|off-track)(?: +until +([0-9]{4}-[0-9]{2}-[0-9]{2}))?(?: +because +(\S.*))?", re.IGNORECASE
 )
+_NOTE = re.compile(r"note(?: +(\S.*))?", re.IGNORECASE)
 _COMMAND = re.compile(r"/milesync(?![^ \t])")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -63,7 +76,13 @@ class StatusOverride(Struct, frozen=True):
     because: str = ""
 
 
-Command = CommandName | StatusOverride
+class NoteCommand(Struct, frozen=True):
+    """A note in one line; an empty text removes the note."""
+
+    text: str = ""
+
+
+Command = CommandName | NoteCommand | StatusOverride
 
 
 class CommandState(Struct, frozen=True, kw_only=True):
@@ -74,6 +93,7 @@ class CommandState(Struct, frozen=True, kw_only=True):
     """
 
     override: Override | None = None
+    note: Note | None = None
     muted: bool = False
     refresh: datetime | None = None
     understood: int = 0
@@ -111,6 +131,8 @@ def parse(line: str) -> Command | None:
     rest = " ".join(line[begin.end() :].split())
     if rest.lower() in list(CommandName):
         return CommandName(rest.lower())
+    if (note := _NOTE.fullmatch(rest)) is not None:
+        return NoteCommand(note[1] or "")
     match = _OVERRIDE.fullmatch(rest)
     if match is None:
         return None
@@ -125,25 +147,53 @@ def evaluate_commands(comments: Sequence[CommandComment], now: datetime, zone: t
     """Return the effect of commands at ``now`` (UTC); days end in ``zone``. Those of people who may not write are
     ignored.
     """
-    last: tuple[StatusOverride, CommandComment] | None = None
+    override: tuple[StatusOverride, CommandComment] | None = None
+    note: tuple[NoteCommand, CommandComment] | None = None
     muted, refresh, understood, ignored = False, None, 0, 0
     for comment in sorted(comments, key=lambda comment: (comment.at, len(comment.id), comment.id)):
         for line in comment.text.splitlines():
             command = parse(line) if comment.may_write else None
             understood, ignored = understood + (command is not None), ignored + (command is None)
             if isinstance(command, StatusOverride):
-                last = command, comment
+                override = command, comment
+            elif isinstance(command, NoteCommand):
+                note = command, comment
             elif command is CommandName.REFRESH:
                 refresh = comment.at
             elif command is not None:
                 muted = command is CommandName.MUTE
-    override = _current(*last, now, zone) if last else None
-    return CommandState(override=override, muted=muted, refresh=refresh, understood=understood, ignored=ignored)
+    return CommandState(
+        override=_current_override(*override, now, zone) if override else None,
+        note=_current_note(*note, now) if note else None,
+        muted=muted,
+        refresh=refresh,
+        understood=understood,
+        ignored=ignored,
+    )
 
 
-def _current(status: StatusOverride, comment: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
+def _current_override(status: StatusOverride, comment: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
     """Return the override as it is shown; None after its last day."""
     until = status.until or (comment.at + OVERRIDE_DURATION).astimezone(zone).date()
     if now.astimezone(zone).date() > until:
         return None
-    return Override(status=status.status, by=comment.name, until=until, because=status.because)
+    return Override(status=status.status, by=comment.name, until=until, because=status.because, at=comment.at)
+
+
+def _current_note(command: NoteCommand, comment: CommandComment, now: datetime) -> Note | None:
+    """Return the note as it is shown; None without text, and after `NOTE_DURATION`."""
+    if not command.text or now - comment.at > NOTE_DURATION:
+        return None
+    return Note(by=comment.name, at=comment.at, text=command.text)
+
+
+def example_override(status: Status, due: date | None, today: date) -> str:
+    """Return a valid command that sets another status than ``status``, ending on the due date at the latest.
+
+    A due date that has passed is ignored. ``today`` is the day in the connection's zone.
+    """
+    word = "at-risk" if status is Status.ON_TRACK else "on-track"
+    until = today + OVERRIDE_DURATION
+    if due is not None and due >= today:
+        until = min(until, due)
+    return f"/milesync {word} until {until} because ..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -39,14 +40,15 @@ def test_a_persons_status_is_shown_next_to_the_computed_one_and_ends(there: Team
     assert kinds(told) == ["UpdateComment"]
     assert (told.notifications, told.plan.people.understood, told.plan.people.ignored) == (0, 1, 0)
     summary = there.texts()[0]
-    assert "A person sees it otherwise" in summary
+    assert "Override by " in summary
+    assert ", 2 Mar: " in summary
     assert "vendor slipped" in summary
-    assert "6 Mar 2026" in summary
+    assert " until 6 Mar" in summary
     assert there.health_labels == computed, "the label says what is computed"
     assert there.run().plan.actions == ()
     there.clock.now = there.clock.now.replace(day=7)
     there.run()
-    assert "A person sees it otherwise" not in there.texts()[0]
+    assert "Override by " not in there.texts()[0]
     assert len(there.texts()) == 1
 
 
@@ -54,11 +56,58 @@ def test_taking_the_comment_back_takes_the_judgement_back(there: Team) -> None:
     there.run()
     said = there.says("/milesync off-track")
     there.run()
-    assert "A person sees it otherwise" in there.texts()[0]
+    assert "Override by " in there.texts()[0]
     there.issue.comments.remove(said)
     there.clock.on(days=1, minutes=1)
     there.run()
-    assert "A person sees it otherwise" not in there.texts()[0]
+    assert "Override by " not in there.texts()[0]
+
+
+def test_a_note_is_shown_with_name_and_day_until_it_is_removed(there: Team) -> None:
+    there.run()
+    there.says("/milesync note The vendor's API is back; see #1 and @eve.")
+    assert kinds(there.run()) == ["UpdateComment"], "a note notifies no one"
+    summary = unescape(there.texts()[0])
+    name = "ada" if there.tracker.kind == "github" else "Ada Fox"
+    for words in (name, ", 2 Mar: ", "The vendor's API is back; see #1 and @eve."):
+        assert words in summary
+    assert there.run().plan.actions == (), "it is written once"
+    there.says("/milesync note")
+    assert kinds(there.run()) == ["UpdateComment"]
+    assert "API is back" not in there.texts()[0]
+
+
+def test_a_deleted_note_and_a_note_without_write_permission_are_not_shown(there: Team) -> None:
+    there.run()
+    note = there.says("/milesync note The vendor is back.")
+    there.says("/milesync note Nothing works.", "eve")
+    there.run()
+    assert "The vendor is back" in unescape(there.texts()[0])
+    there.issue.comments.remove(note)
+    there.clock.on(days=1, minutes=1)
+    there.run()
+    assert "vendor is back" not in there.texts()[0]
+    assert "Nothing works" not in there.texts()[0]
+
+
+def test_words_from_before_the_end_are_not_shown_after_it(there: Team) -> None:
+    there.run()
+    there.says("/milesync note The vendor is back.\n/milesync off-track until 2026-03-31")
+    there.run()
+    assert "The vendor is back" in unescape(there.texts()[0])
+    ada = there.tracker.user("ada")
+    for issue in there.project.issues.values():
+        if issue.milestones and issue.closed is None:
+            there.tracker.close(issue, ada, there.clock.on(minutes=1), resolution="completed")
+    (milestone,) = there.project.milestones.values()
+    there.tracker.close_milestone(there.project, milestone, there.clock.on(minutes=1))
+    there.clock.now = there.clock.now.replace(day=25)  # a Jira version ends on its release date
+    there.run()
+    assert "vendor is back" not in there.texts()[0]
+    assert "Override by" not in there.texts()[0]
+    there.says("/milesync note Thanks for a good release.")
+    there.run()
+    assert "Thanks for a good release" in unescape(there.texts()[0])
 
 
 def test_a_command_without_write_permission_is_ignored_and_counted(there: Team) -> None:
@@ -92,7 +141,7 @@ def test_commands_of_the_tokens_owner_count_and_our_own_texts_do_not(there: Team
     there.run()
     there.says("/milesync at-risk", there.tracker.bot.login)
     assert there.run().plan.people.understood == 1
-    assert "A person sees it otherwise" in there.texts()[0]
+    assert "Override by " in there.texts()[0]
 
 
 def test_mute_silences_and_unmute_speaks_again(there: Team) -> None:

@@ -15,6 +15,7 @@ from sync.model.health import (
     Leftover,
     Lever,
     LeverKind,
+    Note,
     Override,
     Promise,
     Reason,
@@ -387,6 +388,7 @@ def hostile() -> Facts:
         changes=Changes(since=NOW, added=tuple(item.id for item in issues)),
         sources=(SourceFreshness(name=HOSTILE[3], stale_since=NOW),),
         override=Override(status=Status.ON_TRACK, by=HOSTILE[0], because=HOSTILE[3]),
+        note=Note(by=HOSTILE[1], at=NOW, text=HOSTILE[2]),
     )
 
 
@@ -426,8 +428,12 @@ def source_down() -> Facts:
 
 
 def overridden() -> Facts:
-    said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="the vendor ships on Monday")
-    return replace(at_risk(), override=said, aggregate=True)
+    given, because = NOW - timedelta(days=1), "the vendor ships on Monday"
+    override = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because=because, at=given)
+    note = Note(
+        by="cleo", at=NOW - timedelta(days=3), text="The vendor's API is back; the retry work resumes on Monday."
+    )
+    return replace(at_risk(), override=override, note=note, aggregate=True)
 
 
 def joint() -> Facts:

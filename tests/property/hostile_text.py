@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Quote, Strong, Table, clean
-from sync.model.health import Override, Status
+from sync.model.health import Note, Override, Status
 from sync.model.tracker_data import Person
 from sync.report.facts import Facts, SourceFreshness
 from sync.tracker.marker import find_marker
@@ -288,7 +288,8 @@ def attacked(random: Random) -> Facts:
             SourceFreshness(name=any_text(), stale_since=NOW - timedelta(days=1)),
         ),
         calibration=any_text(),
-        override=Override(status=Status.DONE, by=any_text(), because=any_text()),
+        override=Override(status=Status.DONE, by=any_text(), because=any_text(), at=NOW),
+        note=Note(by=any_text(), at=NOW, text=any_text()),
         commands=True,
         page=random.choice(("", PAGE)),
     )

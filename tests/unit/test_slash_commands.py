@@ -5,15 +5,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.model.health import Override, Status
+from sync.model.health import Note, Override, Status
 from sync.tracker.observed import CommandComment
 from sync.tracker.slash_commands import (
     MAX_COMMAND_LENGTH,
     MAX_COMMANDS,
+    NOTE_DURATION,
     CommandName,
+    NoteCommand,
     StatusOverride,
     command_lines,
     evaluate_commands,
+    example_override,
     parse,
 )
 
@@ -30,6 +33,11 @@ def said(text: str, *, at: datetime = NOW, may_write: bool = True, name: str = "
         ("/milesync mute", CommandName.MUTE),
         ("/milesync  Unmute ", CommandName.UNMUTE),
         ("/milesync\trefresh", CommandName.REFRESH),
+        ("/milesync note The vendor's API  is back", NoteCommand("The vendor's API is back")),
+        ("/milesync NOTE\tnote", NoteCommand("note")),
+        ("/milesync note", NoteCommand()),
+        ("/milesync note  ", NoteCommand()),
+        ("/milesync note mute", NoteCommand("mute")),
         ("/milesync at-risk", StatusOverride(Status.AT_RISK)),
         ("/milesync On-Track until 2026-12-05", StatusOverride(Status.ON_TRACK, date(2026, 12, 5))),
         ("/milesync off-track because it slipped", StatusOverride(Status.OFF_TRACK, None, "it slipped")),
@@ -58,6 +66,8 @@ def test_what_is_understood(line: str, meant: object) -> None:
         "milesync mute",
         "/Milesync mute",
         "/milesync mute now",
+        "/milesync notes",
+        "/milesync note: x",
         "/milesync mute because of noise",
         "/milesync done",
         "/milesync at risk",
@@ -112,7 +122,7 @@ def test_nothing_was_said() -> None:
 
 def test_a_judgement_is_shown_with_whose_it_is_and_ends_with_its_day() -> None:
     asked = [said("/milesync at-risk until 2026-12-05 because vendor slipped")]
-    shown = Override(status=Status.AT_RISK, by="Ada", until=date(2026, 12, 5), because="vendor slipped")
+    shown = Override(status=Status.AT_RISK, by="Ada", until=date(2026, 12, 5), because="vendor slipped", at=NOW)
     assert evaluate_commands(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC)).override == shown
     assert evaluate_commands(asked, datetime(2026, 12, 6, tzinfo=UTC)).override is None
     assert evaluate_commands(asked, datetime(2026, 12, 5, 23, 59, tzinfo=UTC), ZoneInfo("Asia/Tokyo")).override is None
@@ -158,3 +168,38 @@ def test_commands_of_those_who_may_not_write_are_ignored_and_counted() -> None:
     assert (found.muted, found.understood, found.ignored) == (False, 1, 2)
     assert found.override is not None
     assert found.override.by == "Ada"
+
+
+def test_the_last_note_is_shown_with_its_author_and_time() -> None:
+    comments = [
+        said("/milesync note second\n/milesync note third", at=NOW + timedelta(hours=1), name="Ben", id_="2"),
+        said("/milesync note first"),
+        said("/milesync note not allowed", at=NOW + timedelta(hours=2), may_write=False, name="Eve", id_="3"),
+    ]
+    state = evaluate_commands(comments, NOW + timedelta(hours=3))
+    assert state.note == Note(by="Ben", at=NOW + timedelta(hours=1), text="third")
+    assert (state.understood, state.ignored) == (3, 1)
+
+
+def test_a_note_without_text_removes_the_note() -> None:
+    comments = [said("/milesync note first"), said("/milesync note", at=NOW + timedelta(hours=1), id_="2")]
+    assert evaluate_commands(comments, NOW + timedelta(hours=2)).note is None
+    assert evaluate_commands(comments[:1], NOW + timedelta(hours=2)).note is not None
+
+
+def test_a_note_ends_after_thirty_days_and_an_earlier_one_does_not_return() -> None:
+    comments = [said("/milesync note a word")]
+    assert evaluate_commands(comments, NOW + NOTE_DURATION).note is not None
+    assert evaluate_commands(comments, NOW + NOTE_DURATION + timedelta(seconds=1)).note is None
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("due", [None, date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 25), date(2027, 3, 1)])
+def test_the_example_sets_another_status_until_a_day_that_makes_sense(status: Status, due: date | None) -> None:
+    today = NOW.date()
+    command = parse(example_override(status, due, today))
+    assert isinstance(command, StatusOverride)
+    assert command.status is not status
+    assert command.until is not None
+    assert today <= command.until <= today + timedelta(days=14)
+    assert due is None or due < today or command.until <= due

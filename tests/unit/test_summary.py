@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import typing
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from sync.model.health import (
     Leftover,
     Lever,
     LeverKind,
+    Note,
     Override,
     Promise,
     Reason,
@@ -207,10 +209,19 @@ def test_progress_is_whole_only_when_all_is_done() -> None:
 
 
 def test_an_override_is_shown_next_to_the_computed_status() -> None:
-    said = Override(status=Status.ON_TRACK, by="Ada", until=date(2026, 12, 5), because="vendor ships")
+    until, given = date(2027, 1, 5), NOW - timedelta(days=2)
+    said = Override(status=Status.ON_TRACK, by="Ada", until=until, because="vendor ships", at=given)
     shown = text(summary(replace(at_risk(), override=said)))
     assert "At risk: 52%" in shown
-    assert "Ada says ✅ on track until 5 Dec 2026, because vendor ships" in shown
+    assert "Override by Ada, 20 Nov: ✅ on track until 5 Jan 2027 (vendor ships). The computed status is" in shown
+
+
+def test_a_note_is_a_quotation_under_the_verdict_with_name_and_day_in_the_connections_zone() -> None:
+    note = Note(by="cleo", at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC), text="The vendor's API is back.")
+    shown = replace(at_risk(), note=note, zone=ZoneInfo("Asia/Tokyo"))
+    assert "\n> cleo, 22 Nov: The vendor's API is back.\n" in text(summary(shown))
+    assert meaning(replace(shown, note=replace(note, at=note.at + timedelta(hours=1)))) == meaning(shown)
+    assert meaning(replace(shown, note=replace(note, at=note.at + timedelta(days=1)))) != meaning(shown)
 
 
 def test_commands_are_offered_only_where_they_are_read() -> None:
@@ -308,6 +319,8 @@ def _meanings() -> dict[str, Facts]:
         "owner of an item": replace(one, items={**one.items, first: replace(one.items[first], assignees=())}),
         "estimate": replace(one, items={**one.items, first: replace(one.items[first], estimate=3600)}),
         "override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada")),
+        "day of the override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada", at=NOW)),
+        "note": replace(one, note=Note(by="Ada", at=NOW, text="a word")),
         "stale": replace(one, sources=(replace(one.sources[0], stale_since=NOW),)),
         "title": replace(one, milestone=milestone("Payments 2.1")),
     }
