@@ -12,7 +12,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.snapshot import Snapshot
 from sync.assess.visibility import may_depend_on
 from sync.forecast import joint as joint_forecast
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.dependencies import Dependency, PlannedTime, Predecessor, Propagated, propagate
 from sync.forecast.joint import Curve, published_curve
 from sync.forecast.waiting import WaitingBatch
@@ -32,6 +32,7 @@ class CompletionPaths:
     """Paths of the milestones that wait for others, or that others or a joint milestone wait for.
 
     ``alone`` are the milestones (by uid) as assessed without each other, ``open_items`` the uids of their open items.
+    ``clock`` is that of the day, from which delays count (days since 1970 UTC).
     ``known`` are the dependencies that the readers of the successor may know.
     """
 
@@ -44,6 +45,7 @@ class CompletionPaths:
     ) -> None:
         self.snapshot, self.alone, self.open_items, self.graph = snapshot, alone, open_items, graph
         self.now = days(snapshot.at)
+        self.clock = snapshot.rules.calendar.clock_of_day(self.now)
         self.known = self._known(graph.dependencies)
         self.batches = self._forecast_batches(self._uids_with_relations())
         self.planned_times = {
@@ -74,7 +76,7 @@ class CompletionPaths:
             own_curves = joint_forecast.curves(batch, published, np.array(open_counts, dtype=np.float64))
             for k, curve in enumerate(own_curves):
                 if healths[k].status.is_over:
-                    curves[own[k]] = Curve.done(self.now)
+                    curves[own[k]] = Curve.done(self.clock)
                 elif curve is not None and healths[k].status in _WITH_CURVE:
                     curves[own[k]] = curve
         return curves
@@ -85,7 +87,7 @@ class CompletionPaths:
 
     def propagate(self, paths: Mapping[str, Floats], dependencies: Sequence[Dependency]) -> Propagated:
         """Return the paths after the delays along ``dependencies``."""
-        return propagate(paths, self.planned_times, dependencies, self.now)
+        return propagate(paths, self.planned_times, dependencies, self.clock)
 
     def with_counts(self, open_items: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
         """Return all paths without the others, with items that are in several of these milestones counted once."""
@@ -111,14 +113,14 @@ class CompletionPaths:
         if due is not None:
             planned[uid] = PlannedTime(planned[uid].start, due)
         dependencies = _before(uids, self.dependencies_without(uid, names))
-        paths = propagate(own, planned, dependencies, self.now).paths
+        paths = propagate(own, planned, dependencies, self.clock).paths
         return {name: paths[name] for name in uids}
 
     def _curve_after(self, uid: str, cut: int, counted: int, due: float | None) -> Curve:
         """Return the curve of a milestone after a cut and a move, with ``counted`` of its open items."""
         batch, health = self.batch_of(uid), self.alone[uid].health
         if counted == 0:
-            return Curve.done(self.now)
+            return Curve.done(self.clock)
         plan = batch if due is None else batch.moved(np.array([due]))
         left = np.maximum(plan.open - cut, 0)
         own = plan.probability(left, left + plan.done)
@@ -131,7 +133,8 @@ class CompletionPaths:
         milestone = self.alone[uid]
         history, _ = self.snapshot.history(milestone.connection, milestone.project)
         calendar = self.snapshot.rules.calendar_of(milestone.connection)
-        return ForecastBatch(history, np.array([history.ledger.index[uid]]), np.array([self.now]), calendar)
+        (batch,) = daily_batches(history, [history.ledger.index[uid]], self.snapshot.at, calendar)
+        return batch
 
     def correlation(self, uids: Sequence[str]) -> Floats:
         """Return the correlation of the milestones' streams."""
@@ -197,7 +200,10 @@ class CompletionPaths:
         for history in {id(history): history for history in histories.values()}.values():
             own = [uid for uid in uids if histories[uid] is history]
             index = np.array([history.ledger.index[uid] for uid in own], dtype=np.int64)
-            batch = ForecastBatch(history, index, np.full(len(own), self.now), self.snapshot.rules.calendar)
+            calendars = [self.snapshot.rules.calendar_of(self.alone[uid].connection) for uid in own]
+            clocks = np.array([calendar.clock_of_day(self.now) for calendar in calendars])
+            counted_at = np.full(len(own), self.now)
+            batch = ForecastBatch(history, index, clocks, self.snapshot.rules.calendar, counted_at=counted_at)
             positions |= {uid: (batch, k) for k, uid in enumerate(own)}
         return {uid: positions[uid] for uid in uids}
 

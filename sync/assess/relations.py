@@ -32,7 +32,7 @@ from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.dates import end_of_day
+from sync.model.dates import end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 
@@ -212,7 +212,9 @@ class _PortfolioBuilder:
         due = self._joint_due(joint, uids, calendar)
         horizon = self.paths.horizon(uids)
         counts = counting.merged_counts(
-            [(snapshot.container(member.uid), member.memberships) for member in members], snapshot.at
+            [(snapshot.container(member.uid), member.memberships) for member in members],
+            snapshot.at,
+            week_until(snapshot.at, calendar.zone),
         )
         previous = snapshot.previous.get(f"joint:{joint.name}")
         return joint_health(

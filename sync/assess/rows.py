@@ -14,7 +14,7 @@ from sync.history import containers as containers_
 from sync.history.membership_table import MembershipTable
 from sync.history.plan_clock import KnownPlan, plan_clock
 from sync.model.audience import OPERATOR, Audience
-from sync.model.dates import end_of_day
+from sync.model.dates import end_of_day, week_until
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
@@ -97,7 +97,9 @@ class ConnectionRows:
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
         """The counts of each milestone, by uid."""
-        return self.counted_memberships.counts(self.containers.values(), self.at)
+        return self.counted_memberships.counts(
+            self.containers.values(), self.at, week_until(self.at, self.connection.zone)
+        )
 
     def written(self, milestone: Milestone) -> str:
         """Return the id that people write."""

@@ -137,7 +137,7 @@ class Snapshot:
         k, group = next((k, group) for k, group in enumerate(self._groups) if uid in group.milestones)
         if k not in self._advisors:
             history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
-            self._advisors[k] = Advisor(history, self.at, group.inputs.issues, group.inputs.members)
+            self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members)
         return self._advisors[k]
 
     def finished_by_project(self) -> dict[str, int]:

@@ -26,9 +26,10 @@ from sync.forecast.stats import allowed_open, expit, logit
 from sync.forecast.throughput import closures_by_week
 from sync.forecast.votes import Votes
 from sync.history.calendar import Calendar
-from sync.history.ledger import days
+from sync.history.ledger import days, moment
+from sync.model.dates import week_until
 
-__all__ = ["AT_DUE", "Assumptions", "ForecastBatch", "forecast_batches"]
+__all__ = ["AT_DUE", "Assumptions", "ForecastBatch", "daily_batches", "forecast_batches"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,6 +77,21 @@ def forecast_batches(
         yield ForecastBatch(tables, index[low : low + size], moments[low : low + size], calendar)
 
 
+def daily_batches(
+    tables: HistoryTables, indices: Sequence[int], at: datetime, calendar: Calendar
+) -> Iterator[ForecastBatch]:
+    """Yield the containers at positions ``indices`` as they are ``at`` a moment (UTC), by the clock of its day.
+
+    Items are counted at the moment; time has gone until the beginning of its day. So a forecast changes with the facts
+    and with the day, never with the hour.
+    """
+    now = days(at)
+    for low in range(0, len(indices), BATCH_SIZE):
+        index = np.array(indices[low : low + BATCH_SIZE], dtype=np.int64)
+        clock, counted_at = (np.full(len(index), moment) for moment in (calendar.clock_of_day(now), now))
+        yield ForecastBatch(tables, index, clock, calendar, counted_at=counted_at)
+
+
 class _Answers:
     """Last answers of a batch, each with its question: the votes, the curves of plans, and a part of the batch."""
 
@@ -87,8 +103,10 @@ class _Answers:
 class ForecastBatch:
     """Containers (t) at positions ``index`` of a ledger, each as of its moment ``at`` (days since 1970 UTC).
 
+    ``counted_at``: the moments at which items are counted, on the day of ``at``; None: those of ``at``.
     ``open``, ``done``: int64[t] items now. ``added``, ``added_week``: of the items in scope now, those that joined
-    after the agreed scope (`sync.model.membership.Container.agreed_at`), and of these in the last 7 days.
+    after the agreed scope (`sync.model.membership.Container.agreed_at`), and of these in the last 7 days
+    (`sync.model.dates.week_until`).
     ``has_dates``: start and due date make sense. ``phase``: share of the planned time gone, may be above 1.
     ``days_to_due``: days of usual work until the due date. ``members``: the earlier milestones that each is compared
     with. ``closures_by_week``: the stream's closures per week, newest first.
@@ -96,9 +114,16 @@ class ForecastBatch:
     """
 
     def __init__(
-        self, tables: HistoryTables, index: Ints, at: Floats, calendar: Calendar, moved_to: Floats | None = None
+        self,
+        tables: HistoryTables,
+        index: Ints,
+        at: Floats,
+        calendar: Calendar,
+        moved_to: Floats | None = None,
+        counted_at: Floats | None = None,
     ) -> None:
         ledger = tables.ledger
+        self.counted_at: Floats = at if counted_at is None else counted_at
         self.tables, self.rules, self.index, self.at, self.calendar = tables, tables.rules, index, at, calendar
         self.clip, self.moved_to = tables.rules.clip, moved_to
         self.start = tables.start[index]
@@ -125,15 +150,15 @@ class ForecastBatch:
 
     def moved(self, due: Floats) -> ForecastBatch:
         """Return the same containers after their due moments were moved now, to ``due[t]`` (days since 1970 UTC)."""
-        return ForecastBatch(self.tables, self.index, self.at, self.calendar, due)
+        return ForecastBatch(self.tables, self.index, self.at, self.calendar, due, self.counted_at)
 
     def _count(self) -> None:
         ledger, tables = self.tables.ledger, self.tables
         counts = np.zeros((len(self.index), 4), dtype=np.int64)
         for k, i in enumerate(self.index):
-            rows, at = ledger.rows(int(i)), self.at[k]
-            in_scope = ledger.in_scope(at, rows)
-            added, added_week = (tables.newcomers(rows, in_scope, since) for since in (tables.agreed_at[i], at - 7.0))
+            rows, at = ledger.rows(int(i)), float(self.counted_at[k])
+            in_scope, week = ledger.in_scope(at, rows), days(week_until(moment(at), self.calendar.zone))
+            added, added_week = (tables.newcomers(rows, in_scope, since) for since in (tables.agreed_at[i], week))
             counts[k] = (
                 np.count_nonzero(ledger.is_open(at, rows)),
                 np.count_nonzero(ledger.is_done(at, rows)),
@@ -223,7 +248,9 @@ class ForecastBatch:
             return self
         if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
             moved_to = None if self.moved_to is None else self.moved_to[rows]
-            part = ForecastBatch(self.tables, self.index[rows], self.at[rows], self.calendar, moved_to)
+            part = ForecastBatch(
+                self.tables, self.index[rows], self.at[rows], self.calendar, moved_to, self.counted_at[rows]
+            )
             part = part.with_clip(self.clip)
             self.answers.part = rows, part
         return self.answers.part[1]
@@ -546,7 +573,7 @@ class ForecastBatch:
 
     def _last_closure(self, k: int) -> float:
         closed = self.tables.ledger.closed[self.tables.ledger.rows(int(self.index[k]))]
-        known = closed[closed <= self.at[k]]
+        known = closed[closed <= self.counted_at[k]]
         start = self.start[k] if np.isfinite(self.start[k]) else self.at[k]
         return float(min(max(start, known.max(initial=start)), self.at[k]))
 

@@ -48,7 +48,7 @@ class WaitingBatch(ForecastBatch):
     """
 
     def __init__(self, alone: ForecastBatch, shares: Floats, predecessors: PredecessorsAfterCut) -> None:
-        super().__init__(alone.tables, alone.index, alone.at, alone.calendar)
+        super().__init__(alone.tables, alone.index, alone.at, alone.calendar, counted_at=alone.counted_at)
         self.alone = alone
         self._shares, self._predecessors = shares, predecessors
         self._plans: dict[tuple[float, float], ForecastBatch] = {}

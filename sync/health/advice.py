@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +15,6 @@ from sync.health.attention import Attention, attention, candidates, straggler_ag
 from sync.health.levers import ProbabilityAfter, levers
 from sync.health.pace_change import PaceChange, lowered, pace_change
 from sync.health.reasons import reasons
-from sync.history.ledger import days
 from sync.model.health import Health, Lever, Reason, ReasonKind, Status
 from sync.model.tracker_data import Issue
 
@@ -24,16 +22,16 @@ __all__ = ["Advisor"]
 
 
 class Advisor:
-    """Reasons and levers as of ``at`` (UTC).
+    """Reasons and levers of batches.
 
     ``issues``: uid -> issue, and ``members``: container id -> uids of its open items. Both may be empty; then reasons
     and levers name no items.
     """
 
     def __init__(
-        self, history: HistoryTables, at: datetime, issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]
+        self, history: HistoryTables, issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]
     ) -> None:
-        self._history, self._at, self._issues, self._members = history, at, issues, members
+        self._history, self._issues, self._members = history, issues, members
         self._age_by_stream: dict[int, float] = {}
 
     def advise(
@@ -80,19 +78,19 @@ class Advisor:
 
     def _attentions(self, batch: ForecastBatch) -> list[Attention]:
         ledger, attentions = self._history.ledger, []
-        for i in batch.index.tolist():
+        for k, i in enumerate(batch.index.tolist()):
             stream = int(ledger.stream[i])
             if stream not in self._age_by_stream:
-                self._age_by_stream[stream] = straggler_age(self._history, stream, days(self._at))
+                self._age_by_stream[stream] = straggler_age(self._history, stream, float(batch.at[k]))
             open_items = self._members.get(ledger.containers[i].id, ())
-            oldest = self._age_by_stream[stream]
-            attentions.append(attention(self._history, i, self._at, self._issues, open_items, oldest))
+            attentions.append(attention(batch, k, self._issues, open_items, self._age_by_stream[stream]))
         return attentions
 
     def _pace_changes(self, batch: ForecastBatch) -> list[PaceChange | None]:
         """Return the change of pace of each container's stream; None without one."""
         streams = batch.tables.ledger.stream[batch.index].tolist()
-        by_stream = {stream: pace_change(batch.tables, stream, days(self._at)) for stream in set(streams)}
+        at = dict(zip(streams, batch.at.tolist(), strict=True))
+        by_stream = {stream: pace_change(batch.tables, stream, at[stream]) for stream in at}
         return [by_stream[stream] for stream in streams]
 
 

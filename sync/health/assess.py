@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sync.forecast.batch import ForecastBatch, forecast_batches
+from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.joint import published_curve
 from sync.forecast.pooled import Forecast, dates_of, forecasts_of
@@ -100,8 +100,8 @@ def _batches(
     # containers that ended come in batches of their own: reasons and levers are computed only where items are open
     ledger = history.ledger
     indices = sorted((ledger.index[target] for target in targets), key=lambda i: ledger.ended[i] <= days(at))
-    advisor = Advisor(history, at, inputs.issues, inputs.members)
-    for batch in forecast_batches(history, indices, [at] * len(indices), calendar):
+    advisor = Advisor(history, inputs.issues, inputs.members)
+    for batch in daily_batches(history, indices, at, calendar):
         forecasts = forecasts_of(batch)
         yield batch, _healths(batch, forecasts, at, advisor, inputs), forecasts
 
@@ -183,10 +183,10 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
     dated = bool(batch.has_dates[k])
     total = int(batch.open[k] + batch.done[k])
     return ContainerState(
-        ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.at[k]),
+        ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.counted_at[k]),
         has_due=not np.isnan(batch.due[k]),
         dated=dated,
-        past_due=bool(batch.due[k] < batch.at[k]),
+        past_due=bool(batch.due[k] < batch.counted_at[k]),
         open=int(batch.open[k]),
         done=int(batch.done[k]),
         allowed=batch.allowed_open(total),
@@ -201,7 +201,7 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
 
 def _carried(batch: ForecastBatch, k: int) -> int:
     ledger = batch.tables.ledger
-    return int(np.count_nonzero(ledger.is_carried(float(batch.at[k]), ledger.rows(int(batch.index[k])))))
+    return int(np.count_nonzero(ledger.is_carried(float(batch.counted_at[k]), ledger.rows(int(batch.index[k])))))
 
 
 def _without_numbers(basis: Basis) -> Basis:

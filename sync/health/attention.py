@@ -6,12 +6,13 @@ Names come from the history, details from the issues. An item without name or de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from sync.forecast.batch import ForecastBatch
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.stats import quantiles
 from sync.history.ledger import days
@@ -44,24 +45,18 @@ class Attention(Struct, frozen=True, kw_only=True):
 
 
 def attention(
-    history: HistoryTables,
-    i: int,
-    at: datetime,
-    issues: Mapping[str, Issue],
-    members: Sequence[str],
-    oldest: float,
+    batch: ForecastBatch, k: int, issues: Mapping[str, Issue], members: Sequence[str], oldest: float
 ) -> Attention:
-    """Return the open items of container ``i`` as of ``at`` (UTC) that need attention.
+    """Return the open items of the batch's k-th container that need attention. Ages are those at the batch's clock.
 
     ``members`` are the uids of its open items; ``oldest`` is the age in days beyond which an item is a straggler.
     """
-    ledger, now = history.ledger, days(at)
-    rows = ledger.rows(i)
+    history, ledger, i = batch.tables, batch.tables.ledger, int(batch.index[k])
+    now, clock, rows = float(batch.counted_at[k]), float(batch.at[k]), ledger.rows(i)
     is_open = ledger.is_open(now, rows) & ~ledger.is_carried(now, rows)
-    is_old = is_open & (now - ledger.joined[rows] > oldest)
-    idle_time = timedelta(days=history.rules.idle_days)
+    is_old = is_open & (clock - ledger.joined[rows] > oldest)
     known = {uid: issues[uid] for uid in members if uid in issues}
-    idle = {uid for uid, issue in known.items() if at - issue.updated_at > idle_time}
+    idle = {uid for uid, issue in known.items() if clock - days(issue.updated_at) > history.rules.idle_days}
     stragglers = _names(history, rows, is_old) | idle
     agreed_at = float(np.fmax(ledger.agreed_at[i], history.start[i]))
     added = _names(history, rows, history.newcomers(rows, is_open, agreed_at))

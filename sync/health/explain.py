@@ -42,7 +42,8 @@ def explanation(
             "first_due": _moment_text(float(ledger.first_due[i])),
             "ended": _moment_text(float(ledger.ended[i])),
         },
-        "at": _moment_text(float(batch.at[0])),
+        "at": _moment_text(float(batch.counted_at[0])),
+        "clock": _moment_text(float(batch.at[0])),
         "health": msgspec.to_builtins(health),
         "items": _items(batch, i),
         "forecast": _parts(batch, forecast) if batch.has_dates[0] else None,
@@ -63,7 +64,7 @@ def explanation(
 
 def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
     """List each membership known at the time, with what it counts as, and why."""
-    ledger, at = batch.tables.ledger, float(batch.at[0])
+    ledger, at = batch.tables.ledger, float(batch.counted_at[0])
     rows = ledger.rows(i)
     agreed_at = float(np.fmax(ledger.agreed_at[i], batch.start[0]))
     columns = (

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.model.dates import beginning_of_day
 from sync.model.settings import DaysOff, iso_weekday
 
 __all__ = ["LOOK_AHEAD", "Calendar"]
@@ -21,11 +22,13 @@ LOOK_AHEAD = 3653
 
 Floats = NDArray[np.float64]
 _EPOCH = date(1970, 1, 1).toordinal()
+_EPOCH_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_ORDINAL = date.max.toordinal()
 _UTC = ZoneInfo("UTC")
 _FIRST_DAY, _LAST_DAY = 2.0 - _EPOCH, float(_LAST_ORDINAL - _EPOCH)
 _MOST_DAYS_OFF = 366
 _ROUNDING = 1e-9  # of a moment that is computed from others, in days
+_SECOND = 1 / 86400.0
 _HOLIDAY_YEARS = range(1900, 2101)  # outside, country calendars are guesses or fail to compute
 
 
@@ -100,7 +103,7 @@ class Calendar:
         seconds = moment * 86400.0 - 1.0
         if self.zone is _UTC:
             return date.fromordinal(_EPOCH + int(seconds // 86400.0))
-        utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        utc = _EPOCH_MOMENT + timedelta(seconds=seconds)
         try:
             return utc.astimezone(self.zone).date()
         except OverflowError:
@@ -155,6 +158,17 @@ class Calendar:
     def first_day_of(self, moment: float) -> date | None:
         """Return the day of a beginning at ``moment``: as `day_of`, but midnight belongs to the day that begins."""
         return self.day_of(moment + 2 / 86400.0)
+
+    def clock_of_day(self, moment: float) -> float:
+        """Return the moment from which forecasts of a day are made: one second after the day of ``moment`` began.
+
+        What is due by the end of the day before has then passed. It is never after ``moment`` (days since 1970 UTC).
+        """
+        day = self.first_day_of(moment)
+        if day is None:
+            return moment
+        begun = (beginning_of_day(day, self.zone) - _EPOCH_MOMENT).total_seconds() / 86400.0
+        return min(begun + _SECOND, moment)
 
     def is_working_day(self, day: date) -> bool:
         """Return True if the team works on ``day``: no weekend, no holiday, no day off."""

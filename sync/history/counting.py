@@ -86,12 +86,14 @@ def covers(at: Any, begin: NDArray[Any], *ends: NDArray[Any]) -> NDArray[np.bool
     return inside
 
 
-def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: datetime) -> Counts:
+def merged_counts(
+    parts: Iterable[tuple[Container, Sequence[Membership]]], at: datetime, week: datetime | None = None
+) -> Counts:
     """Count the items of several containers at ``at``, each item once.
 
     An item that is open in one container counts as open, else as done, carried over or removed, the first that holds in
     one. ``added`` are the items that are new in each container that they are in: not in its agreed scope
-    (``added_week``: nor there a week before ``at``).
+    (``added_week``: nor there at ``week``, the beginning of the last seven days; None: a week before ``at``).
     """
     open_items: set[str] = set()
     done: set[str] = set()
@@ -101,7 +103,7 @@ def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: d
     at_week: set[str] = set()
     for container, memberships in parts:
         agreed_at = min(container.agreed_at or container.start or at, at)
-        week = max(agreed_at, at - _WEEK)
+        begun = max(agreed_at, at - _WEEK if week is None else week)
         for membership in memberships:
             if is_open(membership, at):
                 open_items.add(membership.item)
@@ -113,7 +115,7 @@ def merged_counts(parts: Iterable[tuple[Container, Sequence[Membership]]], at: d
                 removed.add(membership.item)
             if is_member(membership, agreed_at) or _has_been_carried(membership, agreed_at):
                 at_start.add(membership.item)
-            if is_member(membership, week) or _has_been_carried(membership, week):
+            if is_member(membership, begun) or _has_been_carried(membership, begun):
                 at_week.add(membership.item)
     done -= open_items
     carried -= open_items | done

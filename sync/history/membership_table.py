@@ -275,11 +275,12 @@ class MembershipTable:
             items.setdefault(self.containers[self.container[row]], []).append(self.items[self.item[row]])
         return items
 
-    def counts(self, containers: Iterable[Container], at: datetime) -> dict[str, Counts]:
+    def counts(self, containers: Iterable[Container], at: datetime, week: datetime | None = None) -> dict[str, Counts]:
         """Return container id -> its counts at ``at``; zeros for a container without memberships.
 
         ``added`` counts items that are not in the agreed scope of the container (``added_week``: that were not in scope
-        a week before ``at`` either). It is 0 for a container without a start, or with a start after ``at``.
+        at ``week`` either, the beginning of the last seven days; None: a week before ``at``). It is 0 for a container
+        without a start, or with a start after ``at``.
         """
         now = _microseconds(at)
         wanted = list(containers)
@@ -292,13 +293,13 @@ class MembershipTable:
         begun, agreed_at = start <= now, np.minimum(agreed_at, now)
         is_open, carried, in_scope = self.is_open(at), self.is_carried(at), self._covers_scope(now)
         closed_now = in_scope & ~is_open & ~carried
-        week = np.maximum(agreed_at, now - _WEEK)
+        last_week = np.maximum(agreed_at, now - _WEEK if week is None else _microseconds(week))
         columns = [
             self._count(is_open),
             self._count(closed_now),
             self._count(closed_now & self.removed),
             np.where(begun, self._count(in_scope & self._new_since(agreed_at)), 0),
-            np.where(begun, self._count(in_scope & self._new_since(week)), 0),
+            np.where(begun, self._count(in_scope & self._new_since(last_week)), 0),
             self._count(carried),
         ]
         table = np.stack(columns, axis=1).tolist()

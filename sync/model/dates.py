@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["day_ended", "end_of_day"]
+__all__ = ["beginning_of_day", "day_ended", "end_of_day", "week_until"]
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -22,6 +22,20 @@ def day_ended(at: datetime) -> date:
     A Jira version ends at the end of its release day, which is the first moment of the next one.
     """
     return (at - timedelta(microseconds=1) if at > _FIRST else at).date()
+
+
+def beginning_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first moment (UTC) of ``day`` in ``zone``; at the ends of the calendar as `end_of_day`."""
+    return end_of_day(day - timedelta(days=1), zone) if day > date.min else _FIRST
+
+
+def week_until(at: datetime, zone: ZoneInfo) -> datetime:
+    """Return the beginning (UTC) of the last seven days: of the day of ``at`` in ``zone`` and of the six before it.
+
+    So what joined in the last seven days changes at the change of the day only.
+    """
+    day = at.astimezone(zone).date()
+    return beginning_of_day(max(day, date.min + timedelta(days=6)) - timedelta(days=6), zone)
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

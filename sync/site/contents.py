@@ -12,7 +12,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.forecast.batch import forecast_batches
+from sync.forecast.batch import daily_batches
 from sync.forecast.track_record import LEAST_DATES
 from sync.model.audience import OPERATOR, Audience
 from sync.model.health import Health
@@ -248,7 +248,7 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
             continue
         history, _ = reading.history(milestone.connection, milestone.project)
         calendar = reading.rules.calendar_of(milestone.connection)
-        (batch,) = forecast_batches(history, [history.ledger.index[milestone.uid]], [reading.at], calendar)
+        (batch,) = daily_batches(history, [history.ledger.index[milestone.uid]], reading.at, calendar)
         table = what_if(batch, 0, milestone.health.probability)
         if table is not None:
             tables[milestone.uid] = table

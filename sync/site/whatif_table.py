@@ -80,7 +80,11 @@ def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | N
 def _table(batch: ForecastBatch, k: int, cuts: Sequence[int], due: Floats) -> Floats:
     """Return P with each number of more open items, due at each of the moments: float64[cuts, moments]."""
     columns = ForecastBatch(
-        batch.tables, np.full(len(due), batch.index[k]), np.full(len(due), batch.at[k]), batch.calendar
+        batch.tables,
+        np.full(len(due), batch.index[k]),
+        np.full(len(due), batch.at[k]),
+        batch.calendar,
+        counted_at=np.full(len(due), batch.counted_at[k]),
     )
     lines = []
     for cut in cuts:

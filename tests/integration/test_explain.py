@@ -83,7 +83,7 @@ def test_bound_by_experience_is_said_with_its_effect() -> None:
     experience = explanation.numbers["forecast"]["experience"]
     assert experience["factor"] < 1
     most = f"the series never closed more than {experience['most_closed']} in as many days"
-    assert f"10 closures in 2 days are needed; {most}" in words(explanation)
+    assert f"10 closures in 3 days are needed; {most}" in words(explanation)
     assert f"this multiplies the probability by {experience['factor']:.2f}." in words(explanation)
     within = explained(World(page("app", still_open=2)))
     assert within.numbers["forecast"]["experience"]["factor"] == 1

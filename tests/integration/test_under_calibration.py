@@ -109,7 +109,7 @@ def probabilities(world: World) -> Iterator[tuple[str, float | None]]:
     (marker,) = [m for a in actions if (m := Marker.decode(getattr(a, "marker", ""))) and m.probability is not None]
     yield "marker", marker.probability
     (body,) = [body for a in actions if "likely by" in (body := getattr(a, "body", ""))]
-    found = re.search(r"(\d+) % likely by", body)
+    found = re.search(r"(\d+)% likely by", body)
     assert found is not None
     yield "comment", int(found[1]) / 100
     assert "lately worse than its own hit rate, which is shown instead" in body

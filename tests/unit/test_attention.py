@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from sync.forecast.batch import daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.health.attention import Attention, attention, candidates, straggler_age, usual_shares
+from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.tracker_data import Issue, StatusCategory
 from tests.days import day
@@ -29,7 +31,8 @@ def tables(*memberships: MembershipDays, start: float = 0.0) -> HistoryTables:
 
 def found(history: HistoryTables, *issues: Issue, oldest: float = 40.0) -> Attention:
     known = {issue.id: issue for issue in issues}
-    return attention(history, 0, day(NOW), known, [*known, "c/item/9"], oldest)
+    (batch,) = daily_batches(history, [0], day(NOW), Calendar.plain())
+    return attention(batch, 0, known, [*known, "c/item/9"], oldest)
 
 
 def test_what_joined_after_the_start_is_added() -> None:

@@ -45,12 +45,12 @@ def test_what_is_closed_after_it_left_was_never_done_there() -> None:
     assert tables.open_at[0, DUE] == 1
 
 
-def test_an_item_closed_at_the_moment_is_done_and_one_of_eight_days_ago_is_not_of_this_week() -> None:
+def test_an_item_closed_at_the_moment_is_done_and_the_last_seven_days_begin_with_a_day() -> None:
     memberships: list[MembershipDays] = [
         (0, 100.0),
         (0, None),
+        (94.5, None),
         (93.5, None),
-        (92.5, None),
         (100.0, None),
         (100.5, None),
     ]
