@@ -119,7 +119,8 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
 
 
 def _person(actor: api_types.Actor) -> Person:
-    return Person(actor.id or actor.login, actor.login)
+    """Convert an account. The node id of a bot, such as an app or Copilot, begins with ``BOT_``."""
+    return Person(actor.id or actor.login, actor.login, is_bot=actor.id.startswith("BOT_"))
 
 
 def _reference(reference: api_types.Reference, project: Project, url: str = "") -> str:

@@ -24,11 +24,12 @@ __all__ = [
 
 
 class User(Struct, gc=False):
-    """Account."""
+    """Account. ``bot``: it is a program's; only some answers say it."""
 
     id: int
     name: str = ""
     username: str = ""
+    bot: bool | None = None
 
 
 class Project(Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -21,6 +22,9 @@ from sync.model.tracker_data import (
 
 __all__ = ["events_of", "issue_of", "milestone_of", "project_of", "visibility_of"]
 
+_TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
+"""Beginning of the username of a project's or group's access token, and of a service account."""
+
 
 def _utc(at: datetime) -> datetime:
     """Convert to UTC: GitLab may send any offset."""
@@ -28,7 +32,12 @@ def _utc(at: datetime) -> datetime:
 
 
 def _person(user: api_types.User | None) -> Person | None:
-    return None if user is None else Person(str(user.id), user.name or user.username)
+    return None if user is None else Person(str(user.id), user.name or user.username, is_bot=is_bot(user))
+
+
+def is_bot(user: api_types.User) -> bool:
+    """Return whether an account is a program's: GitLab says so, or it belongs to a project's or group's token."""
+    return bool(user.bot) or _TOKEN_OWNER.match(user.username) is not None
 
 
 def project_of(row: api_types.Project) -> Project:
@@ -93,7 +102,9 @@ def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
         resolution=_resolution(row) if closed else "",
         type=(row.issue_type or "").lower(),
         priority="" if row.severity in (None, "UNKNOWN") else str(row.severity).lower(),
-        assignees=tuple(Person(str(user.id), user.name or user.username, user.username) for user in row.assignees),
+        assignees=tuple(
+            Person(str(user.id), user.name or user.username, user.username, is_bot(user)) for user in row.assignees
+        ),
         labels=tuple(row.labels),
         milestones=(str(row.milestone.id),) if row.milestone else (),
         estimate=estimate,

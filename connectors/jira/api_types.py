@@ -65,13 +65,14 @@ class ServerInfo(Struct):
 
 
 class User(Struct):
-    """Account. Cloud has ``accountId``, Data Center ``key`` and ``name``."""
+    """Account. Cloud has ``accountId`` and ``accountType`` (``app``: a program), Data Center ``key`` and ``name``."""
 
     displayName: str = ""
     accountId: str | None = None
     key: str | None = None
     name: str | None = None
     timeZone: str = "UTC"
+    accountType: str = ""
 
     @property
     def id(self) -> str:

@@ -190,7 +190,7 @@ def issue_of(
         resolution=fields.resolution.name if is_closed and fields.resolution else "",
         type=fields.issuetype.name if fields.issuetype else "",
         priority=fields.priority.name if fields.priority else "",
-        assignees=(Person(fields.assignee.id, fields.assignee.displayName),) if fields.assignee else (),
+        assignees=(_person(fields.assignee),) if fields.assignee else (),
         labels=tuple(fields.labels or ()),
         milestones=milestone_fields.now(fields, row.id),
         estimate=fields.timeoriginalestimate,
@@ -211,7 +211,11 @@ def _open_category(status: api_types.Status) -> StatusCategory:
 
 def person_of(user: api_types.User | None) -> Person | None:
     """Convert an account; None if Jira does not name it."""
-    return Person(user.id, user.displayName) if user is not None and user.id else None
+    return _person(user) if user is not None and user.id else None
+
+
+def _person(user: api_types.User) -> Person:
+    return Person(user.id, user.displayName, is_bot=user.accountType == "app")
 
 
 def blocked_keys(row: api_types.Issue, blocked_link: str) -> Iterator[str]:

@@ -30,21 +30,27 @@ class Explanation:
 def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explanation | None:
     """Return the numbers behind a milestone or a joint milestone, by its written id; None when there is none.
 
-    A finished milestone also has its closing record, under ``closing``. Each earlier milestone has its written id,
+    A finished one also has its closing record, under ``closing``. Each earlier milestone has its written id,
     under ``name``.
     """
     portfolio = build_portfolio(snapshot)
     for joint in portfolio.joints:
         if joint.written == written:
-            return Explanation(joint.joint.name, joint.health, joint.explain(), is_joint=True)
+            numbers = joint.explain() | _closing(store, joint.written)
+            return Explanation(joint.joint.name, joint.health, numbers, is_joint=True)
     for milestone in portfolio.milestones:
         if milestone.written == written:
             numbers = milestone_numbers(snapshot, milestone)
             _name_history(snapshot, numbers)
-            for record in store.records([milestone.uid]).values():
-                numbers["closing"] = msgspec.to_builtins(record)
+            numbers |= _closing(store, milestone.uid)
             return Explanation(milestone.milestone.title, milestone.health, numbers)
     return None
+
+
+def _closing(store: Store, container: str) -> dict[str, Any]:
+    """Return the closing record of a container under its key; empty without one."""
+    record = store.records([container]).get(container)
+    return {} if record is None else {"closing": msgspec.to_builtins(record)}
 
 
 def milestone_numbers(snapshot: Snapshot, milestone: AssessedMilestone) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class Engine:
         healths = [milestone.health for milestone in fresh]
         healths += [joint.health for joint in portfolio.joints if not joint.is_stale]
         self.store.save_health(self.run_id, healths, {milestone.uid: milestone.stream for milestone in fresh})
-        self.store.save_records(new_closing_records(self.store, fresh))
+        self.store.save_records(new_closing_records(self.store, portfolio, fresh))
 
     # --- plan ------------------------------------------------------------------------------------------------------
 

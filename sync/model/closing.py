@@ -1,7 +1,7 @@
 """Closing record of a milestone that is over: plan and result, forecasts, people to thank, questions for the review.
 
 A record is made once, when a milestone that milesync has observed is first seen to be over. Later tracker data or a
-reopening never changes it. People are named for having closed something, never counted, compared or timed.
+reopening never changes it. People are named for their work, never counted, compared or timed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -18,13 +19,14 @@ from sync.model.membership import Counts
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Person
 
-__all__ = ["ClosingRecord", "ReviewQuestion", "ReviewQuestionKind", "without_person"]
+__all__ = ["ClosingRecord", "NextMilestone", "ReviewQuestion", "ReviewQuestionKind", "without_person"]
 
 
 class ReviewQuestionKind(StrEnum):
     """Subject of a review question, in the order in which the questions are asked."""
 
     LEFT_OPEN = "left_open"
+    CARRIED = "carried"
     CRITERIA = "criteria"
     UNFORESEEN = "unforeseen"
     TURNED = "turned"
@@ -50,20 +52,34 @@ class ReviewQuestion(Struct, frozen=True, kw_only=True):
     item: tuple[str, str, str] | None = None
 
 
+class NextMilestone(Struct, frozen=True):
+    """A milestone that ``count`` carried-over items are in now. ``title``: empty where the readers may not know it."""
+
+    title: str
+    count: int
+
+
 class ClosingRecord(Struct, frozen=True, kw_only=True):
-    """The closing record of one milestone, made ``at`` a time (UTC). Days are those of the project's zone.
+    """The closing record of one milestone, or joint milestone, made ``at`` a time (UTC).
+
+    Days are those of ``zone``, the project's; empty: UTC. ``project`` is its key, empty in older records and of a joint
+    milestone; ``url`` is the page of the milestone in its tracker.
 
     ``baseline`` is the first due date ever seen, ``due`` the last one, ``done`` the day of the last closure, or that of
     the end of the milestone if items in scope were not done. ``items_at_start``: items at the end of the first day;
     ``items_joined`` later; ``items_left`` for good, without those that were carried over. ``estimate`` and ``spent``
     are seconds, over the items in the end. ``slips``: the due dates as they were seen, oldest first, without who moved
-    them. ``forecasts``: the published ones that are kept.
+    them. ``forecasts``: the published ones that are kept. ``next_milestones``: those of carried-over items, the most
+    frequent first; an item whose next milestone is not known is in none of them.
     """
 
     container: str
     at: datetime
     title: str
     done: date
+    project: str = ""
+    url: str = ""
+    zone: str = ""
     start: date | None = None
     baseline: date | None = None
     due: date | None = None
@@ -78,6 +94,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     forecasts: tuple[PublishedForecast, ...] = field(default=(), name="told")
     thanks: tuple[Person, ...] = ()
     questions: tuple[ReviewQuestion, ...] = ()
+    next_milestones: tuple[NextMilestone, ...] = ()
 
     @property
     def grown(self) -> float:
@@ -90,8 +107,12 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
         dues = [due_date.due for due_date in self.slips if due_date.due is not None]
         return sum(before != after for before, after in pairwise(dues))
 
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment (UTC) in the record's zone."""
+        return moment.astimezone(ZoneInfo(self.zone or "UTC")).date()
+
 
 def without_person(record: ClosingRecord, person: str, replacement: Person) -> ClosingRecord:
     """Return the record with ``replacement`` in place of a person (by id)."""
-    thanks = {replacement if closer.id == person else closer for closer in record.thanks}
-    return replace(record, thanks=tuple(sorted(thanks, key=lambda closer: (closer.name.casefold(), closer.id))))
+    thanks = {replacement if thanked.id == person else thanked for thanked in record.thanks}
+    return replace(record, thanks=tuple(sorted(thanks, key=lambda thanked: (thanked.name.casefold(), thanked.id))))

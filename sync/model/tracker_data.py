@@ -119,12 +119,14 @@ class Markup(StrEnum):
 class Person(Struct, frozen=True, order=True, omit_defaults=True):
     """A user of a tracker: native id (GitHub node id, GitLab id, Jira accountId or key) and display name.
 
-    ``login`` is the word after the @ of a mention; empty if it is the name.
+    ``login`` is the word after the @ of a mention; empty if it is the name. ``is_bot``: the tracker says that the
+    account is a program's; `sync.model.robots` also knows programs of which no tracker says so.
     """
 
     id: str
     name: str
     login: str = ""
+    is_bot: bool = False
 
 
 class Project(Struct, frozen=True, kw_only=True):

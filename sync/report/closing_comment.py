@@ -1,136 +1,180 @@
-"""The closing comment: a closing record in words, posted once in place of the transition to `done` or `ended`."""
+"""The closing comment: a closing record in words, posted once in place of the transition to `done` or `ended`.
+
+At most 15 blocks are visible, and each day is named once: other moments are counted in days from the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from itertools import pairwise
+from urllib.parse import urlsplit
 
-from sync.markup.document import Bullets, Document, Foreign, Inline, Item, Line, Lines, Section, Sign, Strong, Table
+from sync.health.closing import FORTNIGHT
+from sync.markup.document import (
+    Bullets,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Link,
+    Section,
+    Sign,
+    Strong,
+    Table,
+)
 from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.health import Status
+from sync.model.joint import Commitment
+from sync.model.keys import short_key
 from sync.model.published import PublishedForecast
+from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
-from sync.report.phrases import STATUS, against, capital, day, outcome, percent, plural
+from sync.report.phrases import STATUS, against, capital, day, percent, plural
 
-__all__ = ["closing_comment", "question_line"]
+__all__ = ["closing_comment", "question_line", "times"]
 
-NAMED, LISTED = 50, 5
-"""Maximum numbers of people thanked by name and of listed moves of the due date."""
+NAMED = 50
+"""Maximum number of people thanked by name."""
 
 
 def closing_comment(
-    record: ClosingRecord, name: Callable[[Person], Inline] = lambda person: Foreign(person.name)
+    record: ClosingRecord,
+    name: Callable[[Person], Inline] = lambda person: Foreign(person.name),
+    commitments: Sequence[Commitment] = (),
 ) -> Document:
-    """Return the comment. ``name`` shows a person: as plain text, or as a mention where mentions are switched on."""
-    sections = (_head(record), _planned(record), _forecasts(record), _thanks(record, name), _review(record))
+    """Return the comment. ``name`` shows a person: as plain text, or as a mention where mentions are switched on.
+
+    ``commitments`` are the joint milestones of which the milestone is a member, as its readers may know them.
+    """
+    sections = (_head(record, commitments), _review(record), _thanks(record, name), _forecasts(record))
     return Document(tuple(section for section in sections if section is not None))
 
 
-def _head(record: ClosingRecord) -> Section:
-    status = Status.at_end(record.counts)
-    verb = "was finished" if status is Status.DONE else "ended"
-    result = "" if status is Status.DONE else f" with {outcome(record.counts)}"
-    line: Line = (
-        Sign(status),
-        " ",
-        Strong(capital(STATUS[status])),
-        ": ",
-        Foreign(record.title),
-        f" {verb} on {day(record.done)}{result}.",
-    )
-    return Section(title="", blocks=(Lines((line,)),), weight=100)
+# --- the result -------------------------------------------------------------------------------------------------------
 
 
-def _planned(record: ClosingRecord) -> Section:
+def _head(record: ClosingRecord, commitments: Sequence[Commitment]) -> Section:
+    where: Line = (_kind(record), " ", Foreign(record.title))
+    where += (" in ", Foreign(record.project), ".") if record.project else (".",)
+    facts = [*_end(record), *_forecast_before(record)]
+    lines = [where + ((" " + " ".join(facts),) if facts else ())]
+    plan = [*_plan(record), *_due_date(record), *_budget(record), *_criteria(record)]
+    blocks = [Lines((_headline(record),)), Lines(tuple(lines)), Lines(((" ".join(plan),),))]
+    blocks += [Lines((_part_of(entry),)) for entry in commitments if entry.status is not None]
+    return Section(title="", blocks=tuple(blocks), weight=100)
+
+
+def _kind(record: ClosingRecord) -> Inline:
+    if record.container.startswith("joint:"):
+        return "Joint milestone"
+    return Link("Milestone", record.url) if record.url else "Milestone"
+
+
+def _headline(record: ClosingRecord) -> Line:
+    """Return the headline: **Ended on 28 Nov 2026: 5 of 12 done, 7 carried over to** `v4`."""
     counts = record.counts
-    lines: list[Line] = []
+    status = Status.at_end(counts)
+    head = f"{capital(STATUS[status])} on {day(record.done)}"
+    if status is Status.DONE:
+        timing = "" if record.due is None else f", {_timing(record, record.due)}"
+        result = f"all {counts.done} issues done" if counts.done > 1 else f"{plural(counts.done, 'issue')} done"
+        return (Sign(status), " ", Strong(f"{head}{timing}: {result}"))
+    results = [f"{counts.done} of {counts.total} done"]
+    results += [f"{counts.open} left open"] if counts.open else []
+    results += [f"{counts.carried} carried over"] if counts.carried else []
+    return (Sign(status), " ", Strong(f"{head}: {', '.join(results)}"), *_destination(record))
+
+
+def _destination(record: ClosingRecord) -> Line:
+    """Name the milestone that most of the carried-over items are in now; nothing where it is not known."""
+    carried, found = record.counts.carried, record.next_milestones
+    if not carried or not found or not found[0].title:
+        return ()
+    first, others = found[0], sum(entry.count for entry in found[1:])
+    if first.count >= carried:
+        return (" to ", Foreign(first.title))
+    if first.count + others >= carried:
+        return (f", {first.count} to ", Foreign(first.title), f" and {others} elsewhere")
+    return (f", {first.count} of them to ", Foreign(first.title))
+
+
+def _timing(record: ClosingRecord, due: date) -> str:
+    return "on its due date" if record.done == due else against(record.done, due)
+
+
+def _end(record: ClosingRecord) -> Iterable[str]:
+    """Yield when it ended, as days from its due date. A finished milestone says that in its headline."""
+    if record.due is None:
+        yield "It had no due date."
+    elif record.counts.unfinished:
+        days = (record.done - record.due).days
+        away = f"{plural(abs(days), 'day')} {'after' if days > 0 else 'before'} its due date"
+        yield f"It ended {away}." if days else "It ended on its due date."
+
+
+def _forecast_before(record: ClosingRecord) -> Iterable[str]:
+    """Yield the forecast of two weeks before the end; of a shorter milestone the first."""
+    given = [forecast for forecast in record.forecasts if forecast.probability is not None]
+    before = [forecast for forecast in given if _days_before(record, forecast) >= FORTNIGHT]
+    forecast = before[-1] if before else given[0] if given else None
+    if forecast is None or forecast.probability is None:
+        return
+    days = _days_before(record, forecast)
+    when = "two weeks before the end" if days == FORTNIGHT else f"{plural(days, 'day')} before the end"
+    if days > 0:
+        for_then = "" if forecast.due == record.due else " for the due date at that time"
+        yield f"The forecast {when} was {percent(forecast.probability)}{for_then}."
+
+
+def _days_before(record: ClosingRecord, forecast: PublishedForecast) -> int:
+    return (record.done - record.day_of(forecast.at)).days
+
+
+def _plan(record: ClosingRecord) -> Iterable[str]:
+    """Yield planned, added and removed issues, which add up to those of the headline."""
+    removed = record.counts.removed + record.items_left
+    parts = [f"Planned {record.items_at_start}"]
+    parts += [f"added {record.items_joined}"] if record.items_joined else []
+    parts += [f"removed {removed}"] if removed else []
+    yield ", ".join(parts) + ("." if len(parts) > 1 else ", unchanged.")
+
+
+def _due_date(record: ClosingRecord) -> Iterable[str]:
+    """Yield the moves of the due date. The headline has the last one, as days from the end."""
     first, last = record.baseline, record.due
-    if first is not None:
-        word = STATUS[Status.at_end(counts)]
-        lines.append((Strong("Date"), f": first planned for {day(first)}, {word} {against(record.done, first)}."))
-    if last is not None and first is not None and record.moves:
-        moved = f"the date moved {times(record.moves)}, {(last - first).days:+d} days in all"
-        lines.append((Strong("Slips"), f": {moved}; against the last one, {day(last)}, {against(record.done, last)}."))
-        moves = list(_moves(record))
-        lines += [(Strong("Moved"), f": {day(a)} → {day(b)}, seen on {day(seen)}.") for a, b, seen in moves[-LISTED:]]
-    if record.start is not None:
-        lines.append(
-            (Strong("Time"), f": {plural((record.done - record.start).days, 'day')} from {day(record.start)}.")
-        )
-    work = f": {plural(counts.done, 'issue')} done"
-    work += f", {counts.carried} carried over" if counts.carried else ""
-    work += f", {counts.open} left open" if counts.open else ""
-    work += f", {counts.removed} taken out" if counts.removed else ""
-    lines.append((Strong("Work"), f"{work}."))
-    if record.items_joined or record.items_left:
-        start = plural(record.items_at_start, "issue")
-        scope = f"{start} at the start, {record.items_joined} joined, {record.items_left} moved out"
-        lines.append((Strong("Scope"), f": {scope}, {counts.total} at the end."))
+    if first is None or last is None or (first == last and not record.moves):
+        return
+    days = (last - first).days
+    by = f"{plural(abs(days), 'day')} {'later' if days > 0 else 'earlier'}"
+    moved = f"moved {times(record.moves)}" if record.moves else "moved"
+    if not days:
+        yield f"The due date {moved}, and back."
+    elif first == record.done:
+        yield f"The due date {moved}, {by}; the first one was the day of the end."
+    else:
+        yield f"First due date {day(first)}; {moved}, {by}."
+
+
+def _budget(record: ClosingRecord) -> Iterable[str]:
     if record.estimate:
         over = overrun_percent(record.spent, record.estimate)
-        spent = f"{hours(record.spent)} h spent of {hours(record.estimate)} h estimated"
-        lines.append((Strong("Budget"), f": {spent}, {over:+d}%."))
+        compared = f"{abs(over)}% {'over' if over > 0 else 'under'} the estimate" if over else "as estimated"
+        yield f"{hours(record.spent)} h spent of {hours(record.estimate)} h estimated, {compared}."
+
+
+def _criteria(record: ClosingRecord) -> Iterable[str]:
     if record.criteria.of:
-        met = f"{record.criteria.met} of {plural(record.criteria.of, 'exit criterion', 'exit criteria')} met"
-        lines.append((Strong("Criteria"), f": {met}."))
-    return Section(title="Planned and actual", blocks=(Bullets(tuple(lines)),), weight=90)
+        yield f"{record.criteria.met} of {plural(record.criteria.of, 'exit criterion', 'exit criteria')} met."
 
 
-def _moves(record: ClosingRecord) -> Iterable[tuple[date, date, date]]:
-    dates = [(due_date.seen, due_date.due) for due_date in record.slips if due_date.due is not None]
-    for (_, before), (seen_at, after) in pairwise(dates):
-        if before is not None and after is not None and before != after:
-            yield before, after, seen_at.date()
-
-
-def _forecasts(record: ClosingRecord) -> Section | None:
-    """Return the published forecasts compared with the day on which the milestone was done."""
-    if not record.forecasts:
-        return None
-    head = ("Said on", "In time", "Most likely", "85% certain", "Held")
-    table = Table(head, tuple(_row(record, forecast) for forecast in record.forecasts))
-    return Section(title="What the forecast said", blocks=(table,), weight=60)
-
-
-def _row(record: ClosingRecord, forecast: PublishedForecast) -> tuple[str, ...]:
-    likely = "none" if forecast.probability is None else percent(forecast.probability)
-    p50, p85 = ("none" if value is None else day(value) for value in (forecast.p50, forecast.p85))
-    held = (
-        ""
-        if forecast.p85 is None
-        else "no, not done"
-        if record.counts.unfinished
-        else "yes"
-        if record.done <= forecast.p85
-        else f"no, {against(record.done, forecast.p85)}"
-    )
-    return day(forecast.at.date()), likely, p50, p85, held or "none"
-
-
-def _thanks(record: ClosingRecord, name: Callable[[Person], Inline]) -> Section | None:
-    if not record.thanks:
-        return None
-    people = record.thanks
-    names: list[Inline] = []
-    for person in people[:NAMED]:
-        names += [", ", name(person)] if names else [name(person)]
-    more = f", and {len(people) - NAMED} more" if len(people) > NAMED else ""
-    line: Line = ("Thanks to all who closed its issues: ", *names, f"{more}.")
-    return Section(title="Thanks", blocks=(Lines((line,)),), weight=80)
-
-
-def _review(record: ClosingRecord) -> Section | None:
-    if not record.questions:
-        return None
-    lines = tuple(question_line(entry) for entry in record.questions)
-    return Section(title="For the review", blocks=(Bullets(lines, numbered=True),), weight=85)
-
-
-def question_line(entry: ReviewQuestion) -> Line:
-    """Return a question as a sentence."""
-    return _QUESTIONS[entry.kind](entry)
+def _part_of(commitment: Commitment) -> Line:
+    """Return the line of a joint milestone; its status is known here."""
+    status = commitment.status or Status.UNKNOWN
+    return ("Part of the joint milestone ", Foreign(commitment.name), f": {STATUS[status]}.")
 
 
 def times(count: int) -> str:
@@ -138,45 +182,147 @@ def times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _odds(entry: ReviewQuestion) -> str:
-    when = f"On {day(entry.day)}" if entry.day else "Once"
-    return f"{when} it was {percent(entry.probability or 0.0)} likely to be in time"
+# --- forecasts and people ---------------------------------------------------------------------------------------------
 
 
-def _miss(entry: ReviewQuestion) -> str:
+def _forecasts(record: ClosingRecord) -> Section | None:
+    """Return the published forecasts compared with the day on which the milestone was done."""
+    if not record.forecasts:
+        return None
+    table = Table(
+        ("Forecast on", "Likely in time", "Most likely", "85% date", "Did it hold"),
+        tuple(_row(record, forecast) for forecast in record.forecasts),
+    )
+    return Section(title="What the forecasts said", blocks=(table,), weight=60, folded=True)
+
+
+def _row(record: ClosingRecord, forecast: PublishedForecast) -> tuple[str, ...]:
+    likely = "none" if forecast.probability is None else percent(forecast.probability)
+    p50, p85 = ("none" if value is None else day(value) for value in (forecast.p50, forecast.p85))
+    held = (
+        "none"
+        if forecast.p85 is None
+        else "no, not done"
+        if record.counts.unfinished
+        else "yes"
+        if record.done <= forecast.p85
+        else f"no, {against(record.done, forecast.p85)}"
+    )
+    return day(record.day_of(forecast.at)), likely, p50, p85, held
+
+
+def _thanks(record: ClosingRecord, name: Callable[[Person], Inline]) -> Section | None:
+    """Thank the people by name, without programs, which older records may contain."""
+    people = [person for person in record.thanks if person.name and not is_robot(person)]
+    if not people:
+        return None
+    names: list[Inline] = []
+    for person in people[:NAMED]:
+        names += [", ", name(person)] if names else [name(person)]
+    more = f", and {len(people) - NAMED} more" if len(people) > NAMED else ""
+    return Section(title="", blocks=(Lines((("Thanks to ", *names, f"{more}."),)),), weight=80)
+
+
+# --- review questions -------------------------------------------------------------------------------------------------
+
+
+def _review(record: ClosingRecord) -> Section | None:
+    if not record.questions:
+        return None
+    lines = tuple(question_line(record, entry) for entry in record.questions)
+    return Section(title="Worth a look together", blocks=(Bullets(lines, numbered=True),), weight=85)
+
+
+def question_line(record: ClosingRecord, entry: ReviewQuestion) -> Line:
+    """Return a question of a record as a sentence."""
+    return _QUESTIONS[entry.kind](record, entry)
+
+
+def _then(record: ClosingRecord, entry: ReviewQuestion) -> str:
+    """Return what a forecast said, and how long before the end: "30 days before the end, the forecast was 80%"."""
+    days = 0 if entry.day is None else (record.done - entry.day).days
+    when = f"{plural(days, 'day')} before the end" if days > 0 else "At one time"
+    date_then = " for the due date at that time" if record.moves else ""
+    return f"{when}, the forecast{date_then} was {percent(entry.probability or 0.0)}"
+
+
+def _unforeseen(record: ClosingRecord, entry: ReviewQuestion) -> Line:
     if entry.count:
-        return f"{entry.count} of {plural(entry.of, 'issue')} were not done at the end"
-    return f"it came {plural(entry.days, 'day')} after that date"
+        missed = f"{entry.count} of {plural(entry.of, 'issue')} {'was' if entry.count == 1 else 'were'} not done"
+    else:
+        missed = f"it was done {plural(entry.days, 'day')} later"
+    return (f"{_then(record, entry)}, but {missed}. What did we overlook?",)
 
 
-def _held_up(entry: ReviewQuestion) -> Line:
-    item = (Item(*entry.item),) if entry.item else ("One issue",)
-    return (*item, f" took {plural(entry.days, 'day')}, longer than any other: what held it up?")
+def _carried(_: ClosingRecord, entry: ReviewQuestion) -> Line:
+    time = f" for {plural(entry.days, 'day')}" if entry.days > 0 else ""
+    were = "was" if entry.count == 1 else "were"
+    return (f"{entry.count} of {plural(entry.of, 'issue')} {were} carried over. Was the scope too large{time}?",)
 
 
-_QUESTIONS: dict[ReviewQuestionKind, Callable[[ReviewQuestion], Line]] = {
-    ReviewQuestionKind.LEFT_OPEN: lambda entry: (
-        f"It ended with {entry.count} of {plural(entry.of, 'issue')} not done: where does that work go now?",
+def _left_open(_: ClosingRecord, entry: ReviewQuestion) -> Line:
+    were = "was" if entry.count == 1 else "were"
+    return (f"{entry.count} of {plural(entry.of, 'issue')} {were} not done. Who takes that work, and when?",)
+
+
+def _unmet(record: ClosingRecord, entry: ReviewQuestion) -> Line:
+    were = "was" if entry.count == 1 else "were"
+    criteria = plural(entry.of, "exit criterion", "exit criteria")
+    ask = "Do they still matter?" if record.counts.unfinished else "Is the milestone really done?"
+    return (f"{entry.count} of {criteria} {were} not met. {ask}",)
+
+
+def _held_up(record: ClosingRecord, entry: ReviewQuestion) -> Line:
+    item: Line = (_item(record, entry.item),) if entry.item else ("One issue",)
+    usual = f"; half of the issues took {plural(entry.of, 'day')} or less" if entry.of else ""
+    return (*item, f" took {plural(entry.days, 'day')}{usual}. What held it up?")
+
+
+def _slipped(_: ClosingRecord, entry: ReviewQuestion) -> Line:
+    moved = f"moved {times(entry.count)}, {plural(entry.days, 'day')} later in all"
+    return (f"The due date {moved}. How early could we have known?",)
+
+
+def _rush(_: ClosingRecord, entry: ReviewQuestion) -> Line:
+    late = f"{entry.count} of {plural(entry.of, 'issue')} were closed in the last fifth of the time"
+    return (f"{late}. What kept them from being done earlier?",)
+
+
+def _item(record: ClosingRecord, item: tuple[str, str, str]) -> Item:
+    """Refer to an issue by a key that its tracker resolves.
+
+    Older records have cut keys, such as ``-266`` of ``PAY-266``; the issue's address has the whole key.
+    """
+    key, title, url = item
+    if _CUT_KEY.fullmatch(key):
+        before, _, number = urlsplit(url).path.rpartition("/")
+        project = before.partition("/-/")[0].strip("/")
+        key = number if key.startswith("-") else f"{project}#{number}"
+    return Item(short_key(key, record.project), title, url)
+
+
+_CUT_KEY = re.compile(r"-\d+|/.+#\d+|[^/#]+#\d+")
+"""A key without the beginning of its project: ``-266``, ``/api#12``, ``2#12`` (of a group's or a longer path)."""
+
+
+_QUESTIONS: dict[ReviewQuestionKind, Callable[[ClosingRecord, ReviewQuestion], Line]] = {
+    ReviewQuestionKind.LEFT_OPEN: _left_open,
+    ReviewQuestionKind.CARRIED: _carried,
+    ReviewQuestionKind.CRITERIA: _unmet,
+    ReviewQuestionKind.UNFORESEEN: _unforeseen,
+    ReviewQuestionKind.TURNED: lambda record, entry: (
+        f"{_then(record, entry)}, and the date was met. What made that possible?",
     ),
-    ReviewQuestionKind.CRITERIA: lambda entry: (
-        f"{entry.count} of {plural(entry.of, 'exit criterion', 'exit criteria')} stayed unmet: is it done without?",
+    ReviewQuestionKind.GREW: lambda _, entry: (
+        f"{plural(entry.count, 'issue')} were added to the original {entry.of}. Which of them could have waited?",
     ),
-    ReviewQuestionKind.UNFORESEEN: lambda entry: (f"{_odds(entry)}, and {_miss(entry)}: what did nobody see then?",),
-    ReviewQuestionKind.TURNED: lambda entry: (f"{_odds(entry)}, and it was: what turned it around?",),
-    ReviewQuestionKind.GREW: lambda entry: (
-        f"{plural(entry.count, 'issue')} joined the {entry.of} of the start: which of them could have waited?",
-    ),
-    ReviewQuestionKind.SLIPPED: lambda entry: (
-        f"The date moved {times(entry.count)}, {entry.days:+d} days: since when was that foreseeable?",
-    ),
+    ReviewQuestionKind.SLIPPED: _slipped,
     ReviewQuestionKind.HELD_UP: _held_up,
-    ReviewQuestionKind.RUSH: lambda entry: (
-        f"{entry.count} of {plural(entry.of, 'issue')} were closed in the last fifth of the time: what held them back?",
+    ReviewQuestionKind.RUSH: _rush,
+    ReviewQuestionKind.CUT: lambda _, entry: (
+        f"{plural(entry.count, 'issue')} were removed. Could we have decided that at the start?",
     ),
-    ReviewQuestionKind.CUT: lambda entry: (
-        f"{plural(entry.count, 'issue')} were taken out or moved away: could that have been decided at the start?",
-    ),
-    ReviewQuestionKind.KEEP: lambda _: ("What went better than expected, and how is it kept?",),
-    ReviewQuestionKind.CHANGE: lambda _: ("What would be done otherwise next time?",),
-    ReviewQuestionKind.NEXT: lambda _: ("What does this say about the date of the next milestone?",),
+    ReviewQuestionKind.KEEP: lambda *_: ("What went well enough to repeat?",),
+    ReviewQuestionKind.CHANGE: lambda *_: ("What would we do differently next time?",),
+    ReviewQuestionKind.NEXT: lambda *_: ("What does this mean for the date of the next milestone?",),
 }

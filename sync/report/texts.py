@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
 from sync.markup import render
-from sync.markup.document import Document
+from sync.markup.document import Document, Inline
 from sync.markup.terminal import terminal
 from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Note, Override, Status
 from sync.model.published import SummaryForecast
 from sync.model.settings import ReminderRules
-from sync.model.tracker_data import Markup, MilestoneKind
+from sync.model.tracker_data import Markup, MilestoneKind, Person
 from sync.report import summary as report
 from sync.report.burnup import BurnUpPicture, burn_up_picture
 from sync.report.closing_comment import closing_comment
@@ -110,7 +110,7 @@ def build_texts(report_input: ReportInput) -> Texts:
         transition=lambda before: _comment(milestone, report.transition(shown, before)),
         closing=None
         if report_input.record is None
-        else _comment(milestone, _closing(report_input.record, reminder_rules)),
+        else _comment(milestone, _closing(report_input.record, milestone, reminder_rules)),
         reminder=None if reminder_comment is None else _comment(milestone, reminder_comment),
         issue_title=report.status_issue_title(tracker_milestone),
         issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
@@ -132,8 +132,11 @@ def _comment(milestone: AssessedMilestone, document: Document) -> str:
     return render(document, capabilities.markup, capabilities.body_limit - MARKER_RESERVE)
 
 
-def _closing(record: ClosingRecord, reminder_rules: ReminderRules) -> Document:
-    return closing_comment(record, lambda person: person_name(person, mentions=reminder_rules.mentions))
+def _closing(record: ClosingRecord, milestone: AssessedMilestone, reminder_rules: ReminderRules) -> Document:
+    def name(person: Person) -> Inline:
+        return person_name(person, mentions=reminder_rules.mentions)
+
+    return closing_comment(record, name, milestone.commitments)
 
 
 def _description(milestone: AssessedMilestone, facts: Facts, instance: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import daily_batches
 from sync.forecast.track_record import LEAST_DATES
 from sync.model.audience import OPERATOR, Audience
+from sync.model.closing import ClosingRecord
 from sync.model.health import Health
 from sync.report.page_links import has_page
 from sync.site.calibration import (
@@ -113,6 +114,7 @@ def gather(
     tables = reading.history(connections[0])[0]
     reliabilities = date_reliabilities(tables.ledger, at, book.calendar, reading.container_rules, reading.scores)
     assessments = _earlier_assessments(store, reading, audience)
+    records = _readable_records(store, [joint.health for joint in joints], audience)
     return Contents(
         at=at,
         audience=audience.name,
@@ -127,7 +129,10 @@ def gather(
         stale=() if replay else _stale_projects(store, connections, audience),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
-        joint_pages=tuple(joint_page(joint, row, assessments.get(joint.written, ())) for joint, row in joint_rows),
+        joint_pages=tuple(
+            joint_page(joint, row, assessments.get(joint.written, ()), records.get(joint.written))
+            for joint, row in joint_rows
+        ),
         replay=replay_forecasts(tables, at, book.calendar),
         reliabilities=tuple(reliabilities),
         given_dates=tuple(given_dates(reading.scores)),
@@ -196,9 +201,8 @@ def _pages(
     observed = store.last_observations()
     tables = _tables(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}
+    records = _readable_records(store, [milestone.health for milestone, _ in paged], audience)
     before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged})
-    # a closing record holds items that the readers of the milestone's comment may see, but not every audience
-    records = store.records([milestone.uid for milestone, _ in paged]) if audience is OPERATOR else {}
     return [
         milestone_page(
             milestone,
@@ -212,11 +216,21 @@ def _pages(
                 reliability=reliability.get(milestone.stream),
                 before=tuple(before.get(milestone.uid, ())),
                 after=tuple(after.get(milestone.uid, ())),
-                record=records.get(milestone.uid) if milestone.health.status.is_over else None,
+                record=records.get(milestone.uid),
             ),
         )
         for milestone, row in paged
     ]
+
+
+def _readable_records(store: Store, healths: Iterable[Health], audience: Audience) -> Mapping[str, ClosingRecord]:
+    """Return the closing records of what is over, by container.
+
+    A record holds items that the readers of the milestone's comment may see, but not every audience.
+    """
+    if audience is not OPERATOR:
+        return {}
+    return store.records([health.container for health in healths if health.status.is_over])
 
 
 def _readable_issue(milestone: AssessedMilestone, issue: StatusIssue | None, audience: Audience) -> StatusIssue | None:

@@ -10,10 +10,13 @@ from typing import Any
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.history.counting import is_carried, is_done, is_open
 from sync.markup.document import clean
+from sync.markup.html import html
+from sync.model.closing import ClosingRecord
 from sync.model.dates import end_of_day
 from sync.model.health import Health
 from sync.report.burnup import POINTS
 from sync.report.charts import BurnUp
+from sync.report.closing_comment import closing_comment
 from sync.report.facts import Point
 from sync.site.milestone_page import HistoryEvent, status_events
 from sync.site.portfolio import Row
@@ -37,7 +40,10 @@ class Member:
 
 @dataclass(frozen=True)
 class JointPage:
-    """The values of one page. Foreign texts are unescaped; the template escapes them."""
+    """The values of one page. Foreign texts are unescaped; the template escapes them.
+
+    ``record`` is the closing record as HTML; empty without one.
+    """
 
     row: Row
     members: tuple[Member, ...]
@@ -45,6 +51,7 @@ class JointPage:
     chart: BurnUp | None
     history: tuple[HistoryEvent, ...]
     explained: Mapping[str, Any]
+    record: str = ""
 
     @property
     def health(self) -> Health:
@@ -52,8 +59,13 @@ class JointPage:
         return self.row.health
 
 
-def joint_page(joint: AssessedJointMilestone, row: Row, assessments: Sequence[AssessmentSummary]) -> JointPage:
-    """Return the page of a joint milestone from its assessment and its earlier assessments, oldest first."""
+def joint_page(
+    joint: AssessedJointMilestone,
+    row: Row,
+    assessments: Sequence[AssessmentSummary],
+    record: ClosingRecord | None = None,
+) -> JointPage:
+    """Return the page of a joint milestone from its assessment, its earlier ones (oldest first) and closing record."""
     blind = {milestone.uid for milestone in joint.unforecastable}
     return JointPage(
         row=row,
@@ -64,6 +76,7 @@ def joint_page(joint: AssessedJointMilestone, row: Row, assessments: Sequence[As
         chart=_burn_up(joint),
         history=tuple(status_events(assessments)),
         explained=joint.explain(),
+        record=html(closing_comment(record)) if record else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from sync.model.closing import ClosingRecord, without_person
 from sync.model.published import PublishedForecast
@@ -16,6 +16,9 @@ from sync.store.repository import Repository
 from sync.store.upsert import chunks, upsert
 
 __all__ = ["ClosingRecordRepository", "erase_from_records"]
+
+JOINT = "joint:"
+"""Beginning of the ids of joint milestones."""
 
 _RECORD = msgspec.json.Decoder(ClosingRecord)
 _JSON = msgspec.json.Encoder()
@@ -56,16 +59,21 @@ class ClosingRecordRepository(Repository):
         return forecasts, any(not row.status.is_over for row in rows)
 
 
-def erase_from_records(connection: Connection, source: str, person: str, replacement: Person) -> int:
-    """Replace a person (by id) by ``replacement`` in the records of a source; return the number of changed records.
+def erase_from_records(connection: Connection, source: str, person: Person, replacement: Person) -> int:
+    """Replace a person by ``replacement`` in the records of a source; return the number of changed records.
 
-    ``source`` is the beginning of the containers' ids.
+    ``source`` is the beginning of the containers' ids. Joint milestones have no source: there the name must match, too,
+    because ids of several trackers may be equal.
     """
     table = schema.closing
+    container = table.c.container
+    related = or_(container.startswith(source, autoescape=True), container.startswith(JOINT, autoescape=True))
     rows = []
-    for row in connection.execute(select(table).where(table.c.container.startswith(source, autoescape=True))):
+    for row in connection.execute(select(table).where(related)):
         record = _RECORD.decode(row.body)
-        changed = without_person(record, person, replacement)
+        if row.container.startswith(JOINT) and (person.id, person.name) not in {(t.id, t.name) for t in record.thanks}:
+            continue
+        changed = without_person(record, person.id, replacement)
         if changed != record:
             rows.append({"which": row.container, "text": _JSON.encode(changed).decode()})
     if rows:

@@ -172,7 +172,7 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
         done = connection.execute(
             delete(journal).where(journal.c.source == n, journal.c.finished_at.is_not(None), named)
         )
-        records = erase_from_records(connection, f"{person.source}/", person.id, ERASED)
+        records = erase_from_records(connection, f"{person.source}/", Person(person.id, person.name), ERASED)
     return ErasureCounts(events, len(rows), seen.rowcount, done.rowcount, records)
 
 

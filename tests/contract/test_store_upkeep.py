@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, text
 
+from sync.model.closing import ClosingRecord
 from sync.model.health import Status
 from sync.model.settings import Retention
 from sync.model.tracker_data import Event, EventKind, Issue, Person, State, StatusCategory
@@ -350,11 +351,20 @@ def test_an_erased_person_is_nowhere_and_other_people_stay(store: Store, engine:
     store.save_observed(f"{HERE}/milestone/n", None, NOW)
     for body in ("Muted by Ada Fox", "Muted by Ben Lake"):
         store.finish(store.begin("r", comment(body)), Receipt(id="9", issue="1"))
+    ada, other = Person("u1", "Ada Fox"), Person("u1", "Una")
+    store.save_records(
+        [
+            ClosingRecord(container=f"{HERE}/milestone/m", at=NOW, title="m", done=NOW.date(), thanks=(ada,)),
+            ClosingRecord(container="joint:GA", at=NOW, title="GA", done=NOW.date(), thanks=(ada,)),
+            ClosingRecord(container="joint:Other", at=NOW, title="Other", done=NOW.date(), thanks=(other,)),
+        ]
+    )
     gone = erase_person(engine, KnownPerson(HERE, "u1", "Ada Fox"))
-    assert (gone.events, gone.issues, gone.observations, gone.writes) == (1, 1, 1, 1)
+    assert (gone.events, gone.issues, gone.observations, gone.writes, gone.records) == (1, 1, 1, 1, 2)
+    assert store.records(["joint:Other"])["joint:Other"].thanks == (other,), "an equal id in another tracker"
     export(engine, tmp_path / "left.jsonl", NOW)
     left = (tmp_path / "left.jsonl").read_text()
-    assert '"u1"' not in left
+    assert left.count('"u1"') == 1, "the one of another tracker"
     assert left.count("Ada Fox") == 1, "the one of the other tracker"
     assert [item.assignees for item in store.issues(HERE)] == [(Person("forgotten", ""), BEN), (BEN,)]
     assert [event.actor for event in store.events(HERE)] == [Person("forgotten", ""), BEN]

@@ -164,10 +164,10 @@ def test_the_closing_comment_says_how_it_ended(tmp_path: Path, kind: str) -> Non
         assert milesync("run", config=config).code == 0
         again = milesync("run", "--json", config=config).document
     texts = [str(comment.body) for issue in project.issues.values() for comment in issue.comments]
-    closing = [text for text in texts if "For the review" in text]
+    closing = [text for text in texts if "Worth a look together" in text]
     assert len(closing) == 1
-    assert "5 of 12 issues done, 7 carried over" in closing[0]
-    assert "was finished" not in closing[0]
+    assert "5 of 12 done, 7 carried over" in closing[0]
+    assert "v6" in closing[0]
     assert "late" not in closing[0]
     assert again["writes"]["applied"] == 0
 

@@ -83,7 +83,7 @@ def test_it_goes_from_off_track_to_done_and_a_later_date_alone_helps_nobody(week
 
 
 def test_the_end_is_one_closing_comment_and_a_record_that_stays(weeks: dict[str, str]) -> None:
-    assert weeks["week-5.md"].count("For the review") == 1
+    assert weeks["week-5.md"].count("Worth a look together") == 1
     assert '"title": "Checkout 2.0"' in weeks["record"]
     assert '"baseline": "2026-03-27"' in weeks["record"]
 

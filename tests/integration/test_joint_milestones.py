@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from sync.assess.closing import new_closing_records
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
@@ -17,12 +18,14 @@ from sync.forecast.joint import PATHS
 from sync.forecast.track_record import StreamScore
 from sync.history.calendar import Calendar
 from sync.markup import render
+from sync.model.closing import ClosingRecord
 from sync.model.definition import FindingKind
 from sync.model.errors import DependencyCycleError
 from sync.model.health import LeverKind, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, Person, State, Visibility
+from sync.report.closing_comment import closing_comment
 from sync.report.facts import build_facts
 from sync.report.summary import summary
 from sync.tracker.protocol import Page
@@ -344,3 +347,69 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
         whole = build_portfolio(Snapshot(world.store, world.connections, NOW, book, replay=True))
         milestone = next(m for m in whole.milestones if m.project.id == "a" and m.is_running)
         assert [load.items for load in milestone.loads] == ([told] if told and on else [])
+
+
+# --- the closing record -----------------------------------------------------------------------------------------------
+
+
+def _observed(world: World) -> World:
+    """Store the health of the joint milestone and its members, as a run does."""
+    whole = world.whole(ALL, replay=False)
+    world.store.start_run("r", NOW)
+    healths = [*(milestone.health for milestone in whole.milestones), *(joint.health for joint in whole.joints)]
+    world.store.save_health("r", healths, {milestone.uid: milestone.stream for milestone in whole.milestones})
+    return world
+
+
+def _records(world: World) -> dict[str, ClosingRecord]:
+    whole = world.whole(ALL, replay=False)
+    return {record.container: record for record in new_closing_records(world.store, whole, whole.milestones)}
+
+
+def _end(world: World, *pages: Page) -> None:
+    for given in pages:
+        world.store.save(f"memory://{given.projects[0].id}", closed(given), NOW)
+
+
+def test_a_joint_milestone_has_one_closing_record_when_its_last_member_is_over() -> None:
+    world = _observed(World(page("app"), page("api", still_open=5)))
+    assert _records(world) == {}
+    _end(world, page("app", still_open=0))
+    assert "joint:Payments GA" not in _records(world)
+    _end(world, page("api", still_open=5))
+    record = _records(world)["joint:Payments GA"]
+    assert (record.title, record.counts.done, record.counts.total) == ("Payments GA", 15, 20)
+    assert (record.items_at_start, record.items_joined, record.items_left) == (20, 0, 0)
+    assert record.done == (NOW - timedelta(hours=1)).date()
+    body = render(closing_comment(record), Markup.GITHUB, 65_000)
+    assert "15 of 20 done, 5 left open" in body
+    assert "Joint milestone `Payments GA`." in body
+    world.store.save_records(_records(world).values())
+    assert _records(world) == {}
+
+
+def test_an_issue_in_two_members_counts_once_in_the_record() -> None:
+    both = page("app", still_open=0)
+    *_, first = both.milestones
+    twin = replace(first, id="twin", key="99", written="#99", title="Twin")
+    shared = replace(
+        both,
+        milestones=(*both.milestones, twin),
+        issues=tuple(
+            replace(issue, milestones=(*issue.milestones, "twin")) if first.id in issue.milestones else issue
+            for issue in both.issues
+        ),
+    )
+    joint = JointMilestone(name="Twins", members=(running("app"), "app:acme/app#99"))
+    ended = {first.id, "twin"}
+    end = [
+        replace(own, state=State.CLOSED, closed_at=NOW - timedelta(hours=1)) if own.id in ended else own
+        for own in shared.milestones
+    ]
+    world = World(shared)
+    health = _joint(world.whole(joint, replay=False)).health
+    world.store.start_run("r", NOW)
+    world.store.save_health("r", [health], {})
+    world.store.save("memory://app", replace(shared, milestones=tuple(end)), NOW)
+    (record,) = new_closing_records(world.store, world.whole(joint, replay=False), [])
+    assert record.counts.done == record.items_at_start == 10

@@ -188,9 +188,9 @@ def test_a_milestone_that_is_done_gets_one_closing_comment_and_no_transition(wor
     (body,) = world.ours(MarkerKind.CLOSING)
     assert world.ours(MarkerKind.TRANSITION) == []
     assert sum(isinstance(w.action, CreateComment) for w in result.written) == 1
-    assert "**Done**: `v1` was finished on 20 Mar 2026." in body
-    assert "Thanks to all who closed its issues: `Lin`." in body
-    assert "For the review" in body
+    assert "**Done on 20 Mar 2026, 14 days early: all 6 issues done**" in body
+    assert "Thanks to `Ada`." in body  # whose issues they were; Lin closed them
+    assert "Worth a look together" in body
     for _ in range(3):
         assert not any(isinstance(w.action, CreateComment) for w in world.run(after=1).written)
 
@@ -250,8 +250,8 @@ def test_a_milestone_closed_with_open_work_says_so(world: World) -> None:
     world.close_milestone()
     world.run()
     (body,) = world.ours(MarkerKind.CLOSING)
-    assert "**Ended**: `v1` ended on 17 Mar 2026 with 4 of 6 issues done, 2 left open." in body
-    assert "It ended with 2 of 6 issues not done: where does that work go now?" in body
+    assert "**Ended on 17 Mar 2026: 4 of 6 done, 2 left open**" in body
+    assert "2 of 6 issues were not done. Who takes that work, and when?" in body
     assert world.store.last_health().popitem()[1].status is Status.ENDED
 
 
@@ -270,7 +270,7 @@ def test_a_milestone_that_is_closed_later_was_finished_with_its_last_issue(world
     world.run()
     assert "Done on 20 Mar 2026" in _summary(world)
     assert "It was finished 14 days early" in _summary(world)
-    assert "done 14 days early" in world.ours(MarkerKind.CLOSING)[0]
+    assert "Done on 20 Mar 2026, 14 days early" in world.ours(MarkerKind.CLOSING)[0]
 
 
 def test_work_that_is_finished_after_the_closing_was_not_finished_by_then(world: World) -> None:
@@ -313,7 +313,7 @@ def test_a_milestone_without_open_work_is_on_track_until_it_ends(world: World) -
     world.now = datetime(2026, 4, 4, 12, tzinfo=UTC)  # its day has passed, and it was not closed
     world.run()
     (body,) = world.ours(MarkerKind.CLOSING)
-    assert "6 issues done" in body
+    assert "all 6 issues done" in body
     assert world.store.last_health().popitem()[1].status is Status.DONE
 
 
@@ -329,7 +329,8 @@ def test_work_that_is_moved_on_at_the_end_is_carried_over(world: World) -> None:
     world.now = datetime(2026, 4, 4, 12, tzinfo=UTC)
     world.run()
     (body,) = world.ours(MarkerKind.CLOSING)
-    assert "**Ended**: `v1` ended on 3 Apr 2026 with 4 of 6 issues done, 2 carried over." in body
+    assert "**Ended on 3 Apr 2026: 4 of 6 done, 2 carried over**" in body
+    assert "It ended on its due date." in body
     record = _explained(world)["closing"]
     assert (record["counts"]["carried"], record["joined"], record["left"]) == (2, 0, 0)
     assert world.store.last_health().popitem()[1].status is Status.ENDED

@@ -21,7 +21,6 @@ from sync.history.ledger import Ledger
 from sync.history.membership_table import MembershipTable, ledger_of
 from sync.model.health import Health, Status
 from sync.model.membership import Container, Membership
-from sync.model.tracker_data import Milestone, MilestoneKind, State
 from tests.property.test_history import END, SOURCE, TITLES, Life, box, moment, told, worlds
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,16 +134,6 @@ def test_a_replay_carries_over_what_was_carried_over_then(
 
 LENGTH = timedelta(days=16)
 DUE = (T0 + LENGTH - timedelta(days=1)).date()
-MILESTONE = Milestone(
-    id="v1",
-    project="p",
-    kind=MilestoneKind.MILESTONE,
-    key="v1",
-    written="#1",
-    title="v1",
-    url="u",
-    state=State.OPEN,
-)
 
 
 @given(
@@ -196,7 +185,7 @@ def test_the_hour_of_the_click_changes_no_outcome(
                 due=DUE,
                 counts=counts,
             ),
-            milestone=MILESTONE,
+            title="v1",
             memberships=own,
             issues={},
         )
