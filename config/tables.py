@@ -53,11 +53,25 @@ class Filter(Table):
 
 
 class StatusIssue(Table):
-    """Fields of a status issue that milesync creates. It creates one only if the policy allows it."""
+    """Status issues that milesync creates, if the policy allows it."""
 
     labels: tuple[str, ...] = Field(default=("milestone-status",), description="labels of a new status issue")
     type: str = Field(default="Task", description="Jira: issue type")
     fields: dict[str, Any] = Field(default={}, description="Jira: required fields by id, as Jira's API expects them")
+    close: bool = Field(
+        default=True,
+        description="close the status issue when its milestone has ended, and reopen it when the milestone runs again; "
+        "only an issue that milesync created",
+    )
+    close_transition: str = Field(
+        default="",
+        description="Jira: name or id of the transition that closes it; none: the only one to the category Done",
+    )
+    reopen_transition: str = Field(
+        default="",
+        description="Jira: name or id of the transition that reopens it; none: the only one to another category, or of "
+        "several the only one to To Do",
+    )
 
 
 class ProjectRules(Table):
@@ -104,7 +118,7 @@ class ConnectionSettings(Table):
     )
     project: dict[str, ProjectRules] = Field(default={}, description="settings of one project, by name or pattern")
     milestones: Filter = Field(default=Filter(), description="milestones to include, by title")
-    status_issue: StatusIssue = Field(default=StatusIssue(), description="fields of a new status issue")
+    status_issue: StatusIssue = Field(default=StatusIssue(), description="status issues that milesync creates")
     optional_outputs: OptionalOutputs = Field(
         default=OptionalOutputs(), description="what is written in addition to label and comment"
     )

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 __all__ = [
+    "Account",
     "Actor",
     "Argument",
     "Author",
@@ -18,7 +19,6 @@ __all__ = [
     "Changed",
     "Comment",
     "Created",
-    "Creator",
     "Failure",
     "Field",
     "Issue",
@@ -48,6 +48,7 @@ __all__ = [
     "Repository",
     "RepositoryRef",
     "RepositoryVisibility",
+    "StateEvent",
     "StatusIssueRepository",
     "StatusUpdate",
     "Thread",
@@ -281,6 +282,21 @@ class RepositoryVisibility(Wire, frozen=True):
     visibility: str
 
 
+class Account(Struct, frozen=True):
+    """Account. ``kind`` is the name of its type, ``Bot`` for a GitHub App's account."""
+
+    id: str
+    login: str
+    kind: str = field(default="", name="__typename")
+
+
+class StateEvent(Wire, frozen=True):
+    """Closing or reopening of an issue. ``actor`` is None for a deleted account."""
+
+    created_at: datetime
+    actor: Account | None = None
+
+
 class Thread(Wire, frozen=True):
     """Status issue with its comments."""
 
@@ -293,6 +309,7 @@ class Thread(Wire, frozen=True):
     repository: RepositoryVisibility
     comments: Pages[Comment]
     labels: Nodes[Label] | None = None
+    timeline_items: Nodes[StateEvent] | None = None
 
 
 class StatusIssueRepository(Struct, frozen=True):
@@ -363,14 +380,6 @@ class Created(Struct, frozen=True):
 # --- boards ------------------------------------------------------------------------------------------------------
 
 
-class Creator(Struct, frozen=True):
-    """Account. ``kind`` is the name of its type, ``Bot`` for a GitHub App's account."""
-
-    id: str
-    login: str
-    kind: str = field(default="", name="__typename")
-
-
 class StatusUpdate(Wire, frozen=True):
     """Status update on a board."""
 
@@ -378,7 +387,7 @@ class StatusUpdate(Wire, frozen=True):
     created_at: datetime
     body: str | None = None
     status: str | None = None
-    creator: Creator | None = None
+    creator: Account | None = None
 
 
 class ProjectBoard(Wire, frozen=True):
@@ -398,7 +407,7 @@ class BoardOwner(Wire, frozen=True):
 class BoardAnswer(Wire, frozen=True):
     """Board, and the token's own account (``viewer``)."""
 
-    viewer: Creator
+    viewer: Account
     repository_owner: BoardOwner | None = None
 
 

@@ -1,4 +1,7 @@
-"""Write to GitHub: creations by REST, sent once; changes of labels and comments by GraphQL, which may be repeated."""
+"""Write to GitHub: creations and changes of state by REST; changes of labels and comments by GraphQL.
+
+Only creations are sent once; everything else may be repeated.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from sync.tracker.actions import (
     PostBoardUpdate,
     Receipt,
     RemoveLabel,
+    SetIssueState,
     UpdateComment,
     UpdateDescription,
 )
@@ -43,9 +47,6 @@ _ADD = """mutation Add($issue: ID!, $add: [ID!]!) {
 }"""
 _REMOVE = """mutation Remove($issue: ID!, $remove: [ID!]!) {
   removed: removeLabelsFromLabelable(input: {labelableId: $issue, labelIds: $remove}) { clientMutationId }
-}"""
-_CLOSE = """mutation Close($issue: ID!) {
-  closeIssue(input: {issueId: $issue, stateReason: NOT_PLANNED}) { clientMutationId }
 }"""
 _UPDATE = """mutation Update($comment: ID!, $body: String!) {
   updateIssueComment(input: {id: $comment, body: $body}) { clientMutationId }
@@ -90,18 +91,10 @@ class Writer:
                 return self._update_description(action)
             case PostBoardUpdate():
                 return self._boards.apply(action)
-            case CloseIssue():
-                issue = self._issue_id(action, action.issue)
-                self._session.mutate(_CLOSE, {"issue": issue}, action.project_key)
-                return Receipt(issue=action.issue)
-            case UpdateComment():
-                text = with_marker(action.body, action.marker)
-                self._session.mutate(_UPDATE, {"comment": action.comment, "body": text}, action.project_key)
-                return Receipt(id=action.comment, issue=action.issue)
-            case DeleteComment():
-                with suppress(GoneError):
-                    self._session.mutate(_DELETE, {"comment": action.comment}, action.project_key)
-                return Receipt(id=action.comment, issue=action.issue)
+            case CloseIssue() | SetIssueState():
+                return self._set_issue_state(action)
+            case UpdateComment() | DeleteComment():
+                return self._change_comment(action)
             case _:
                 detail = f"the GitHub connector does not support the action {type(action).__name__}"
                 raise RefusedError(self._session.name, action.project_key, detail)
@@ -118,6 +111,27 @@ class Writer:
         body = {"body": with_marker(action.body, action.marker)}
         comment = self._session.post(path, action.project_key, body, api_types.Created)
         return Receipt(id=comment.node_id, issue=action.issue)
+
+    def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
+        """Close or reopen an issue. GitHub leaves an issue that has the state already as it is."""
+        repository, number = self._parse_key(action.issue, action.project_key)
+        body = {"state": "open"}
+        if isinstance(action, CloseIssue):
+            body = {"state": "closed", "state_reason": "not_planned"}
+        elif action.closed:
+            body = {"state": "closed", "state_reason": "completed"}
+        self._session.patch(f"/repos/{repository}/issues/{number}", action.project_key, body)
+        return Receipt(issue=action.issue)
+
+    def _change_comment(self, action: UpdateComment | DeleteComment) -> Receipt:
+        """Rewrite or delete a comment. A comment that is deleted already is a success."""
+        if isinstance(action, UpdateComment):
+            text = with_marker(action.body, action.marker)
+            self._session.mutate(_UPDATE, {"comment": action.comment, "body": text}, action.project_key)
+        else:
+            with suppress(GoneError):
+                self._session.mutate(_DELETE, {"comment": action.comment}, action.project_key)
+        return Receipt(id=action.comment, issue=action.issue)
 
     def _create_label(self, action: CreateLabel) -> Receipt:
         """Create a label. An existing label of that name is a success, too."""
@@ -163,13 +177,6 @@ class Writer:
         text = changed_description(milestone.description, action, self._session.name)
         self._session.patch(path, project, {"description": text})
         return Receipt()
-
-    def _issue_id(self, action: Action, issue: str) -> str:
-        repository, number = self._parse_key(issue, action.project_key)
-        ids = self._ids(repository, action.project_key, (), number)
-        if "issue" not in ids:
-            raise GoneError(self._session.name, action.project_key, f"issue {issue}")
-        return ids["issue"]
 
     def _ids(self, repository: str, project: str, labels: Sequence[str], number: int | None = None) -> dict[str, str]:
         """Fetch node ids of labels (``l0`` ...) and of an issue (``issue``). A missing object is left out."""

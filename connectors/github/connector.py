@@ -29,7 +29,12 @@ class GitHubConnector:
     """One GitHub through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
     capabilities = Capabilities(
-        markup=Markup.GITHUB, body_limit=BODY_LIMIT, labels_any_case=True, description_limit=BODY_LIMIT, boards=True
+        markup=Markup.GITHUB,
+        body_limit=BODY_LIMIT,
+        labels_any_case=True,
+        description_limit=BODY_LIMIT,
+        boards=True,
+        issue_state=True,
     )
 
     def __init__(self, setup: Setup) -> None:

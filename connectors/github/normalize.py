@@ -18,7 +18,7 @@ from sync.model.tracker_data import (
     Visibility,
 )
 
-__all__ = ["history", "issue", "key_of", "milestone", "parse_key", "project", "visibility"]
+__all__ = ["history", "is_account", "issue", "key_of", "milestone", "parse_key", "project", "visibility"]
 
 _EVENTS = {
     "MilestonedEvent": EventKind.JOINED,
@@ -31,6 +31,13 @@ _EVENTS = {
 def key_of(number: int) -> str:
     """The key of an issue inside its repository: ``#12``."""
     return f"#{number}"
+
+
+def is_account(actor: api_types.Account | None, viewer: api_types.Account) -> bool:
+    """Return whether an actor is the token's own account: the same node, or the bot of the GitHub App."""
+    if actor is None:
+        return False
+    return actor.id == viewer.id or (actor.kind == "Bot" and f"{actor.login}[bot]" == viewer.login)
 
 
 def parse_key(key: str, repository: str) -> tuple[str, int]:

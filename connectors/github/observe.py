@@ -16,12 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from connectors.github import api_types, normalize
+from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import MalformedError, RefusedError, TrackerError
 from sync.tracker.marker import find_marker, status_issue_of
-from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
 
 __all__ = ["Observer"]
@@ -34,12 +35,17 @@ _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
 
 _COMMENTS = "pageInfo { hasNextPage endCursor } nodes { id body createdAt updatedAt viewerDidAuthor \
 isMinimized authorAssociation author { login } }"
+_ACTOR = "actor { __typename login ... on Node { id } }"
 _THREAD = f"""fragment Thread on Issue {{
   id number url closed body viewerDidAuthor
   repository {{ nameWithOwner visibility }}
   labels(first: 100) {{ nodes {{ id name }} }}
   comments(first: 100) {{ {_COMMENTS} }}
+  timelineItems(last: 1, itemTypes: [CLOSED_EVENT, REOPENED_EVENT]) {{
+    nodes {{ ... on ClosedEvent {{ createdAt {_ACTOR} }} ... on ReopenedEvent {{ createdAt {_ACTOR} }} }}
+  }}
 }}"""
+_VIEWER = "query Viewer { viewer { id login } }"
 _COMMENTS_LATER = f"""query Comments($issue: ID!, $after: String!) {{
   node(id: $issue) {{ ... on Issue {{ comments(first: 100, after: $after) {{ {_COMMENTS} }} }} }}
 }}"""
@@ -89,6 +95,7 @@ class Observer:
     def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
         self._session, self._status_labels = session, list(status_labels)
         self._may_write_cache: dict[tuple[str, str], bool] = {}
+        self._account: api_types.Account | None = None
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the present status issues. An error of a repository fails its targets only. See `Connector.observe`."""
@@ -222,7 +229,24 @@ class Observer:
             visibility=normalize.visibility(thread.repository.visibility),
             asked=tuple(self._commands(address.repository, comments)),
             claims=tuple(_claims(comments)),
+            state_change=self._state_change(thread, address.repository),
         )
+
+    def _state_change(self, thread: api_types.Thread, repository: str) -> StateChange | None:
+        """Return the last closing or reopening."""
+        for event in thread.timeline_items.visible if thread.timeline_items else ():
+            return StateChange(at=event.created_at, by_us=is_account(event.actor, self._viewer(repository)))
+        return None
+
+    def _viewer(self, repository: str) -> api_types.Account:
+        """Return the token's own account; asked once."""
+        if self._account is None:
+            reply = self._session.query(_VIEWER, {}, dict[str, api_types.Account], repository)
+            self._session.raise_errors(reply.errors, repository)
+            self._account = (reply.data or {}).get("viewer")
+        if self._account is None:
+            raise MalformedError(self._session.name, repository, "GraphQL names no account of the token")
+        return self._account
 
     def _comments(self, address: _IssueAddress, thread: api_types.Thread) -> Iterator[api_types.Comment]:
         yield from thread.comments.nodes

@@ -13,6 +13,7 @@ from contextlib import suppress
 import msgspec
 
 from connectors.github import api_types
+from connectors.github.normalize import is_account
 from connectors.github.session import PROJECT_ERRORS, Session
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.errors import GoneError, RefusedError, UncertainError
@@ -106,7 +107,7 @@ class Boards:
                 raise GoneError(self._session.name, name)
             for update in board.status_updates.nodes:
                 marker = find_marker(update.body or "")
-                if marker and _is_by(update.creator, reply.data.viewer):
+                if marker and is_account(update.creator, reply.data.viewer):
                     updates.append(_update(update, marker))
                 elif marker:
                     claims.append(_update(update, marker))
@@ -121,12 +122,6 @@ def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
     return BoardUpdate(
         id=update.id, status=status, body=update.body or "", marker=marker, created_at=update.created_at, author=author
     )
-
-
-def _is_by(creator: api_types.Creator | None, viewer: api_types.Creator) -> bool:
-    if creator is None:
-        return False
-    return creator.id == viewer.id or (creator.kind == "Bot" and f"{creator.login}[bot]" == viewer.login)
 
 
 def _milestone_of(marker: str) -> str:

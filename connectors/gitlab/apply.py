@@ -27,6 +27,7 @@ from sync.tracker.actions import (
     MoveLabel,
     Receipt,
     RemoveLabel,
+    SetIssueState,
     SetNativeHealth,
     UpdateComment,
     UpdateDescription,
@@ -66,8 +67,8 @@ class Writer:
                 return self._update_description(action)
             case SetNativeHealth():
                 return self._set_health(action)
-            case CloseIssue():
-                return self._edit_issue(action, action.issue, {"state_event": "close"})
+            case CloseIssue() | SetIssueState():
+                return self._set_issue_state(action)
             case CreateComment():
                 return self._create_comment(action)
             case UpdateComment():
@@ -109,6 +110,11 @@ class Writer:
             if label not in row.labels:
                 raise RefusedError(self._session.name, action.project_key, f"GitLab did not add the label {label}")
         return Receipt(issue=row.references.full)
+
+    def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
+        """Close or reopen an issue. GitLab leaves an issue that has the state already as it is."""
+        is_closing = isinstance(action, CloseIssue) or action.closed
+        return self._edit_issue(action, action.issue, {"state_event": "close" if is_closing else "reopen"})
 
     def _set_health(self, action: SetNativeHealth) -> Receipt:
         """Set the health status by GraphQL, because REST refuses it."""

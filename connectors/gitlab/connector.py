@@ -47,6 +47,7 @@ class GitLabConnector:
             history=history != "none",
             description_limit=BODY_LIMIT,
             health=True,
+            issue_state=True,
         )
         self._rules = RuleMilestones(setup.options)
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules, history, labels)

@@ -19,8 +19,8 @@ from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, TrackerError
-from sync.tracker.marker import find_marker, status_issue_of
-from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
+from sync.tracker.marker import find_marker, notes_closing, status_issue_of
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
 
 __all__ = ["Observer", "parse_key"]
@@ -177,13 +177,18 @@ class Observer:
             )
         except PROJECT_ERRORS as error:
             return error
+        comments = tuple(comment for note in notes if (comment := self._our_comment(note)) is not None)
+        try:
+            state_change = self._state_change(key, issue) if notes_closing(comments) else None
+        except PROJECT_ERRORS as error:
+            return error
         commands = (self._command(key, issue.project_id, note) for note in notes)
         return StatusIssue(
             issue=issue.references.full,
             url=issue.web_url,
             closed=issue.state == "closed",
             labels=tuple(issue.labels),
-            comments=tuple(comment for note in notes if (comment := self._our_comment(note)) is not None),
+            comments=comments,
             marker=find_marker(issue.description or "") if self._is_ours(issue.author) else "",
             visibility=visibility_of(issue, project),
             asked=tuple(command for command in commands if command is not None),
@@ -193,7 +198,14 @@ class Observer:
                 for note in notes
                 if not note.system and not self._is_ours(note.author) and find_marker(note.body)
             ),
+            state_change=state_change,
         )
+
+    def _state_change(self, key: str, issue: api_types.Issue) -> StateChange | None:
+        """Return the last closing or reopening. It takes a request, as an issue does not say who reopened it."""
+        path = f"/projects/{issue.project_id}/issues/{issue.iid}/resource_state_events"
+        events = sorted(self._session.rows(api_types.StateEvent, path, key), key=lambda event: event.created_at)
+        return StateChange(at=events[-1].created_at, by_us=self._is_ours(events[-1].user)) if events else None
 
     def _command(self, key: str, project: int, note: api_types.Note) -> CommandComment | None:
         """The command in a person's note, if any. GitLab leaves it in the text, as it is no quick action."""

@@ -10,6 +10,9 @@ dialect            ``cloud`` or ``dc``; by default found out from the host or wi
 status_labels      labels of status issues, default ``["milestone-status"]``; a new issue gets the first
 status_type        type of a new status issue, default ``Task``
 status_fields      further fields that the project requires, by id
+status_close       false: status issues are not closed, so `examine` does not look at the workflow
+close_transition   transition (name or id) that closes a status issue; default: the only one to the category done
+reopen_transition  transition that reopens it; default: the only one to another category, or the only one to "to do"
 points_fields      ids of the story points fields; by default found by their kind and name
 blocked_link       text of the link type on the blocked side, default ``is blocked by``
 containers         kinds of milestones: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``

@@ -350,19 +350,30 @@ class StatusIssueFields(Struct, kw_only=True):
 
     status: Status
     labels: list[str] | None = None
+    resolution: NameRef | None = None
     resolutiondate: datetime | None = None
     creator: User | None = None
     security: IdRef | None = None
     attachment: list[Attachment] | None = None
 
 
+class Transition(Struct):
+    """Transition from an issue's status to another status."""
+
+    id: str
+    name: str = ""
+    to: Status | None = None
+
+
 class StatusIssue(Struct):
-    """Status issue. ``properties`` holds its entity properties."""
+    """Status issue. ``properties`` holds its entity properties, ``transitions`` those that this account may use."""
 
     id: str
     key: str
     fields: StatusIssueFields
     properties: dict[str, Any] | None = None
+    transitions: list[Transition] | None = None
+    changelog: Changelog | None = None
 
 
 class Comment(Struct):
@@ -383,13 +394,6 @@ class CommentPage(Struct):
 
     comments: list[Comment]
     total: int
-
-
-class Transition(Struct):
-    """Transition from an issue's status to another status."""
-
-    id: str
-    to: Status | None = None
 
 
 class Transitions(Struct):

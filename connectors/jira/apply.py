@@ -9,8 +9,10 @@ from typing import Any
 
 from connectors.jira import api_types
 from connectors.jira.attachments import put_file
+from connectors.jira.normalize import is_done
 from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
+from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.descriptions import changed_description
 from connectors.shared.responses import Response, decode_created
 from sync.tracker.actions import (
@@ -26,6 +28,7 @@ from sync.tracker.actions import (
     MoveLabel,
     Receipt,
     RemoveLabel,
+    SetIssueState,
     UpdateComment,
     UpdateDescription,
 )
@@ -63,8 +66,8 @@ class Writer:
                 return self._change_labels(action, issue, (), labels)
             case UpdateDescription():
                 return self._update_description(action)
-            case CloseIssue(issue=issue):
-                return self._close(issue, action.project_key)
+            case CloseIssue() | SetIssueState():
+                return self._set_issue_state(action)
             case Attach() | Detach():
                 return put_file(self._session, action)
             case CreateStatusIssue():
@@ -137,6 +140,24 @@ class Writer:
             raise RefusedError(session.name, project, detail)
         session.write("POST", path, {"transition": {"id": closing[0].id}}, project=project)
         return Receipt(issue=issue)
+
+    def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
+        """Close or reopen an issue by the transition that is configured, or the only one. Raises `RefusedError`
+        without one. `CloseIssue` takes any transition that closes.
+        """
+        if isinstance(action, CloseIssue):
+            return self._close(action.issue, action.project_key)
+        session, project, closed = self._session, action.project_key, action.closed
+        query = {"fields": "status,resolutiondate", "expand": "transitions"}
+        row = session.read(api_types.StatusIssue, f"issue/{action.issue}", query, project=project)
+        if is_done(row.fields) is not closed:
+            name = str(session.options.get(transition_setting(closed=closed)) or "")
+            chosen = choose_transition(row.transitions or (), closed=closed, name=name)
+            if isinstance(chosen, str):
+                raise RefusedError(session.name, project, f"{action.issue}: {chosen}")
+            path = f"issue/{action.issue}/transitions"
+            session.write("POST", path, {"transition": {"id": chosen.id}}, project=project)
+        return Receipt(issue=action.issue)
 
     def _comment(self, body: str, marker: str) -> dict[str, Any]:
         return {"body": self._text(body), "properties": _properties(marker)}

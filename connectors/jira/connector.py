@@ -53,6 +53,7 @@ class JiraConnector:
             needs_label_creation=False,
             description_limit=DESCRIPTION_LIMIT,
             files=True,
+            issue_state=True,
         )
 
     @property

@@ -21,7 +21,17 @@ from sync.model.tracker_data import (
     Visibility,
 )
 
-__all__ = ["blocked_keys", "events_of", "is_done", "issue_of", "milestone_of", "person_of", "project_of", "to_utc"]
+__all__ = [
+    "blocked_keys",
+    "events_of",
+    "is_done",
+    "issue_of",
+    "last_state_change",
+    "milestone_of",
+    "person_of",
+    "project_of",
+    "to_utc",
+]
 
 _KNOWN_CATEGORIES = frozenset({"new", "indeterminate", "done"})
 
@@ -106,6 +116,21 @@ def events_of(
         events.append(Event(issue=row.id, at=at, kind=EventKind.CLOSED if closed else EventKind.REOPENED, actor=actor))
     events.sort(key=lambda event: event.at)
     return events, closings[-1][0] if is_closed else None
+
+
+def last_state_change(
+    fields: Any, histories: Sequence[api_types.History], categories: Mapping[str, str]
+) -> tuple[datetime, Person | None] | None:
+    """Return the time (UTC) of the last closing or reopening in a changelog and who did it; None without one.
+
+    No account is given if the changelog does not lead to the present state.
+    """
+    entries = sorted(((to_utc(entry.created), entry) for entry in histories), key=lambda pair: pair[0])
+    closings = list(_closings(fields, entries, categories))
+    if not closings:
+        return None
+    at, closed, actor = closings[-1]
+    return at, actor if closed is is_done(fields) else None
 
 
 def _closings(

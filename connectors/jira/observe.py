@@ -15,14 +15,15 @@ import msgspec
 from connectors.jira import api_types, jql
 from connectors.jira.attachments import files_of, obstacles_to_attaching
 from connectors.jira.comment_text import lines_of
-from connectors.jira.normalize import is_done, to_utc
+from connectors.jira.normalize import is_done, last_state_change, to_utc
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
+from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.responses import decoder
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import TrackerError
-from sync.tracker.marker import status_issue_of
-from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StatusIssue, Target
+from sync.tracker.marker import notes_closing, status_issue_of
+from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 
 __all__ = ["PROPERTY", "Observer", "marker_in", "status_labels"]
 
@@ -134,7 +135,11 @@ class Observer:
                 return
 
     def _fetch(self, key: str) -> api_types.StatusIssue | TrackerError:
-        query = {"fields": "status,labels,resolutiondate,creator,security,attachment", "properties": PROPERTY}
+        query = {
+            "fields": "status,labels,resolution,resolutiondate,creator,security,attachment",
+            "properties": PROPERTY,
+            "expand": "transitions,changelog",
+        }
         try:
             return self._session.read(api_types.StatusIssue, f"issue/{key}", query, project=key.rpartition("-")[0])
         except PROJECT_ERRORS as error:
@@ -186,22 +191,24 @@ class Observer:
         fields = row.fields
         marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
         others = [(comment, by_us) for comment, by_us, marker in marked if not (by_us and marker)]
+        comments = tuple(
+            OurComment(
+                id=comment.id,
+                marker=marker,
+                body=_text(comment.body),
+                created_at=to_utc(comment.created),
+                updated_at=to_utc(comment.updated),
+            )
+            for comment, by_us, marker in marked
+            if by_us and marker
+        )
+        is_closed = is_done(fields)
         return StatusIssue(
             issue=row.key,
             url=f"{self._session.site}/browse/{row.key}",
-            closed=is_done(fields),
+            closed=is_closed,
             labels=tuple(fields.labels or ()),
-            comments=tuple(
-                OurComment(
-                    id=comment.id,
-                    marker=marker,
-                    body=_text(comment.body),
-                    created_at=to_utc(comment.created),
-                    updated_at=to_utc(comment.updated),
-                )
-                for comment, by_us, marker in marked
-                if by_us and marker
-            ),
+            comments=comments,
             marker=marker_in(row.properties) if self._is_us(fields.creator) else "",
             visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
             asked=tuple(self._commands(row, others)),
@@ -210,7 +217,24 @@ class Observer:
                 for comment, by_us, marker in marked
                 if marker and not by_us
             ),
+            state_change=self._state_change(row) if notes_closing(comments) else None,
+            state_obstacle=self._state_obstacle(row, closed=not is_closed),
         )
+
+    def _state_change(self, row: api_types.StatusIssue) -> StateChange | None:
+        """Return the last closing or reopening, by the changelog."""
+        histories = row.changelog.histories if row.changelog else ()
+        change = last_state_change(row.fields, histories, self._session.categories) if histories else None
+        if change is None:
+            return None
+        at, actor = change
+        return StateChange(at=at, by_us=actor is not None and actor.id == self._session.own_account.id)
+
+    def _state_obstacle(self, row: api_types.StatusIssue, *, closed: bool) -> str:
+        """Return the reason why the issue cannot be closed (``closed``) or reopened; empty if it can."""
+        name = str(self._session.options.get(transition_setting(closed=closed)) or "")
+        chosen = choose_transition(row.transitions or (), closed=closed, name=name)
+        return chosen if isinstance(chosen, str) else ""
 
     # --- commands --------------------------------------------------------------------------------------------------
 

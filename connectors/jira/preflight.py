@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
-from connectors.jira import api_types
+from connectors.jira import api_types, jql
 from connectors.jira.attachments import OFF, PERMISSIONS, has_attachments
 from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
-from connectors.shared.responses import clock_ahead, decode, rate_limit
+from connectors.jira.transitions import choose_transition, transition_setting
+from connectors.shared.responses import clock_ahead, decode, decoder, rate_limit
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
 
@@ -147,7 +148,37 @@ def _project(session: Session, project: api_types.Project, *, can_attach: bool) 
         findings.obstacles += _form_obstacles(session, project)
     except PROJECT_ERRORS:
         findings.unread.append(Unread(project=project.key, what="the form for new issues"))
+    if session.options.get("status_close", True):
+        with suppress(*PROJECT_ERRORS):
+            findings.obstacles += _workflow_obstacles(session, project)
     return findings
+
+
+def _workflow_obstacles(session: Session, project: api_types.Project) -> Iterator[Obstacle]:
+    """Find out whether status issues can be closed and reopened, by the newest open and the newest closed issue of
+    their type: the workflow of a type is the same for all issues. Without such an issue it is not known.
+    """
+    kind = str(session.options.get("status_type") or "Task")
+    scope = f"project = {jql.literal(project.key)} AND issuetype = {jql.literal(kind)} AND statusCategory"
+    for closed, operator in ((True, "!="), (False, "=")):
+        body = {"jql": f"{scope} {operator} Done ORDER BY created DESC", "maxResults": 1, "fields": ["status"]}
+        path = "search/jql" if session.is_cloud else "search"
+        page = session.read(api_types.SearchPage, path, body=body, project=project.key)
+        for raw in page.issues:
+            key = decoder(api_types.IssueKey).decode(raw).key
+            path = f"issue/{key}/transitions"
+            transitions = session.read(api_types.Transitions, path, project=project.key).transitions
+            setting = transition_setting(closed=closed)
+            chosen = choose_transition(transitions, closed=closed, name=str(session.options.get(setting) or ""))
+            if isinstance(chosen, str):
+                yield Obstacle(
+                    project=project.key,
+                    words=f"a status issue would stay {'open' if closed else 'closed'}, as {key} would: {chosen}",
+                    need=Need.UPDATE,
+                    remedy=f"set status_issue.{setting}, give the account the permission Transition Issues, or set "
+                    "status_issue.close to false",
+                    is_optional=True,
+                )
 
 
 def _form_obstacles(session: Session, project: api_types.Project) -> list[Obstacle]:

@@ -266,6 +266,8 @@ class Tracker:
         """An older Jira: it takes a comment and leaves out the entity properties that come with it."""
         self.statuses: dict[str, str] = {}
         """Jira statuses beyond the usual ones: name -> key of its category (new, indeterminate, done)."""
+        self.transitions: dict[str, str] = {"To Do": "To Do", "In Progress": "In Progress", "Done": "Done"}
+        """Jira: the transitions of the workflow, open to every status: name -> status."""
         self.scopes: tuple[str, ...] | None = {"github": ("repo",), "gitlab": ("api",)}.get(kind)
         """What the token may do; None: its kind has no scopes."""
         self.expires: datetime | None = None
@@ -389,13 +391,13 @@ class Tracker:
             self.change(issue, "state", "open", "closed", actor, now, "")
         issue.closed, issue.status, issue.resolution = now, status, resolution or ""
 
-    def reopen(self, issue: Issue, actor: User, at: datetime | None = None) -> None:
-        """Reopen an issue."""
+    def reopen(self, issue: Issue, actor: User, at: datetime | None = None, *, status: str = "To Do") -> None:
+        """Reopen an issue (status To Do on a board)."""
         now = at or self.world.clock()
-        self.change(issue, "status", issue.status, "To Do", actor, now, "")
+        self.change(issue, "status", issue.status, status, actor, now, "")
         if not issue.unresolved:
             self.change(issue, "state", "closed", "open", actor, now, "")
-        issue.closed, issue.status, issue.resolution, issue.unresolved = None, "To Do", "", False
+        issue.closed, issue.status, issue.resolution, issue.unresolved = None, status, "", False
 
     def label(self, issue: Issue, add: list[str], remove: list[str], actor: User, at: datetime | None = None) -> None:
         """Add and remove labels on an issue."""

@@ -13,10 +13,11 @@ from sync.tracker.actions import (
     DeleteComment,
     MoveLabel,
     Receipt,
+    SetIssueState,
     UpdateComment,
 )
 from sync.tracker.marker import body_hash
-from sync.tracker.observed import OurComment, Target
+from sync.tracker.observed import OurComment, StateChange, Target
 from sync.tracker.protocol import Connector
 
 __all__ = ["WritingContract"]
@@ -136,6 +137,38 @@ class WritingContract(Contract):
         side.close(TITLE)
         assert self.seen(connector, target).closed
         assert self.seen(connector, self.named(target, "")).closed
+
+    def test_a_status_issue_is_closed_and_reopened(self, connector: Connector, side: Side) -> None:
+        """With `Capabilities.issue_state`: the issue gets the state, a second time nothing changes, and
+        ``state_change`` says when it was and whether our account or a person did it.
+        """
+        if not connector.capabilities.issue_state:
+            return
+        target = self.open(connector, side)
+        self.say(connector, side, target, status="done", closes=True)
+        assert self.seen(connector, target).state_change is None
+        for closed in (True, False):
+            side.pass_time(60)
+            action = SetIssueState(**self.about(target), issue=target.issue, closed=closed)
+            receipt, at = connector.apply(action), side.now()
+            side.pass_time(60)
+            connector.apply(action)
+            seen = self.seen(connector, target)
+            assert (receipt.issue, seen.closed, seen.state_obstacle) == (target.issue, closed, "")
+            assert seen.state_change == StateChange(at=at, by_us=True)
+
+    def test_a_closing_and_a_reopening_by_a_person_are_not_ours(self, connector: Connector, side: Side) -> None:
+        """With `Capabilities.issue_state`: what a person does to an issue that we closed before counts as theirs."""
+        if not connector.capabilities.issue_state:
+            return
+        target = self.open(connector, side)
+        self.say(connector, side, target, status="done", closes=True)
+        connector.apply(SetIssueState(**self.about(target), issue=target.issue, closed=True))
+        for change, closed in ((side.reopen, False), (side.close, True)):
+            side.pass_time(60)
+            change(TITLE)
+            seen = self.seen(connector, target)
+            assert (seen.closed, seen.state_change) == (closed, StateChange(at=side.now(), by_us=False))
 
     # --- comments --------------------------------------------------------------------------------------------------
 
@@ -262,6 +295,8 @@ class WritingContract(Contract):
             (MoveLabel(**to, issue=target.issue, add="h/new", remove=("h/old",)), 1),
             (DeleteComment(**to, issue=target.issue, comment=comment), 1),
         ]
+        if connector.capabilities.issue_state:
+            actions.append((SetIssueState(**to, issue=target.issue, closed=True), 1))
         for action, writes in actions:
             before = side.writes()
             connector.apply(action)

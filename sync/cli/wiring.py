@@ -93,6 +93,7 @@ def _connection(
         admits=lambda project, title: settings.admits(name, project, title),
         optional_outputs_of=lambda project: settings.optional_outputs_of(name, project),
         labels=connection.status_issue.labels,
+        closes_issues=connection.status_issue.close,
         prefix=settings.label_prefix,
         zone=ZoneInfo(connection.timezone),
         removed=_removal_names(connection),
@@ -116,6 +117,7 @@ def _options(settings: Settings, name: str, connection: ConnectionSettings) -> d
         "status_labels": list(status.labels),
         "status_type": status.type,
         "status_fields": status.fields,
+        "status_close": status.close,
     }
     lists = {
         "rules": _member_rules(settings.joint, name, connection.type),
@@ -125,6 +127,8 @@ def _options(settings: Settings, name: str, connection: ConnectionSettings) -> d
         "app_id": connection.app_id,
         "installation_id": connection.installation_id,
         "ca_file": settings.ca_file(name),
+        "close_transition": status.close_transition or None,
+        "reopen_transition": status.reopen_transition or None,
     }
     options |= {key: values for key, values in lists.items() if values}
     options |= {key: str(value) for key, value in texts.items() if value is not None}

@@ -107,7 +107,7 @@ def findings(connection: ConnectionCheck, report: Examination, now: datetime) ->
         )
     yield from _rights(connection, report)
     for obstacle in report.obstacles:
-        level = _level(connection, obstacle.project, obstacle.need)
+        level = Level.WARNING if obstacle.is_optional else _level(connection, obstacle.project, obstacle.need)
         yield _finding(connection, level, f"{obstacle.project}: {obstacle.words}", obstacle.remedy)
     for trigger in report.triggers:
         where = f" on {trigger.project}" if trigger.project else ""

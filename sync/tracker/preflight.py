@@ -30,12 +30,16 @@ class Right(Struct, frozen=True, kw_only=True):
 
 
 class Obstacle(Struct, frozen=True, kw_only=True):
-    """A problem in a project that would make writes fail, other than a missing right; ``remedy`` is what to do."""
+    """A problem in a project that would make writes fail, other than a missing right; ``remedy`` is what to do.
+
+    ``is_optional``: without these writes everything else works.
+    """
 
     project: str
     words: str
     need: Need
     remedy: str = ""
+    is_optional: bool = False
 
 
 class Trigger(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ from sync.tracker.actions import (
     MoveLabel,
     PostBoardUpdate,
     RemoveLabel,
+    SetIssueState,
     UpdateComment,
 )
 from tests.contract.github_side import Clock, Small, connected, marker, pulled, small, target
@@ -139,6 +140,8 @@ def _live(there: Small, clock: Clock) -> None:
         there.tracker.comment(there.place.issues[5], there.tracker.user("ada"), f"chatter {n}")
     there.place.members["ben"] = "maintain"
     there.tracker.comment(there.place.issues[5], there.tracker.user("ben"), "/milesync refresh")
+    for closed in (True, False):
+        connector.apply(SetIssueState(**to, issue=made.issue, closed=closed))
     seen = connector.observe([wanted, target(connector, there, there.two, made.issue)])
     assert [asked.may_write for asked in seen.issues[wanted.milestone].asked] == [True]
     connector.apply(DeleteComment(**to, issue=made.issue, comment=comment.id))
@@ -229,7 +232,8 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }
     assert {text.split()[1].partition("(")[0] for text in documents} == {
         "Open", "Numbered", "Changed", "Later", "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
-        "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Close", "Update", "Delete",
+        "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Update", "Delete",
+            "Viewer",
     }  # fmt: skip
     newer = official(
         "extend type Issue { issueType: IssueType"

@@ -292,6 +292,31 @@ def test_an_issue_type_that_is_not_there_names_those_that_are(world: World, kind
 
 
 @pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_a_workflow_that_does_not_say_how_a_status_issue_is_closed_or_reopened(world: World, kind: str) -> None:
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
+    project, ada = place(tracker), tracker.user("ada")
+    opened = tracker.issue(project, "open", ada)
+    assert examined(tracker).obstacles == (), "the default workflow"
+    tracker.transitions = {"Start": "In Progress", "Done": "Done", "Reject": "Closed"}
+    (obstacle,) = examined(tracker).obstacles
+    assert obstacle.words == (
+        f"a status issue would stay open, as {opened.key} would: 2 transitions close it; name one of them in "
+        "status_issue.close_transition"
+    )
+    assert (obstacle.need, obstacle.is_optional) == (Need.UPDATE, True)
+    assert obstacle.remedy.startswith("set status_issue.close_transition, ")
+    assert examined(tracker, close_transition="Done").obstacles == ()
+    assert examined(tracker, status_close=False).obstacles == ()
+    closed = tracker.issue(project, "closed", ada)
+    tracker.close(closed, ada)
+    project.denied = {"TRANSITION_ISSUES"}
+    assert [o.words.partition(" would: ")[0] for o in examined(tracker).obstacles] == [
+        f"a status issue would stay open, as {opened.key}",
+        f"a status issue would stay closed, as {closed.key}",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
 def test_one_missing_permission_of_jira_is_named_as_jira_names_it(world: World, kind: str) -> None:
     tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
     place(tracker).denied = {"ADD_COMMENTS"}

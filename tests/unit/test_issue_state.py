@@ -170,7 +170,7 @@ WHO = {"us": True, "person": False, "unknown": False}
 @pytest.mark.parametrize("is_over", [True, False])
 @pytest.mark.parametrize("noted", [True, False])
 def test_every_combination(noted: bool, is_over: bool, is_closed: bool, who: str, setting: bool) -> None:
-    """``who`` closed or reopened the issue an hour after the end was announced; none: the tracker knows no change."""
+    """Try each account that closes or reopens the issue an hour after the announced end; none: no change is known."""
     world = ended(closes=noted)
     issue = msgspec.structs.replace(world.issue, closed=is_closed, state_change=None)
     world.tracker.issues[KEY] = issue

@@ -204,9 +204,11 @@ def _blocked(row: Row, _info: Info, **page: Any) -> Connection:
 def connection(
     rows: list[Any], page: Mapping[str, Any], key: Callable[[Any], str] | None = None, *, down: bool = False
 ) -> Connection:
-    """Return a page: ``first`` (1 to 100) after a cursor. A cursor is a place in the order, or an index of stable
-    rows.
+    """Return a page: ``first`` (1 to 100) after a cursor, or the ``last`` ones. A cursor is a place in the order, or an
+    index of stable rows.
     """
+    if page.get("last") is not None and page.get("first") is None:
+        rows, page = rows[-page["last"] :], {"first": page["last"]}
     first = page.get("first")
     if first is None or not 1 <= first <= 100:
         raise GraphQLError(

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.sandbox.jira.jql import Row
 from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names, whole
 from connectors.sandbox.jira.search import Desk
-from connectors.sandbox.jira.views import STATUSES, Wording, plain, text_number
+from connectors.sandbox.jira.views import Wording, plain, text_number
 from connectors.sandbox.world import Comment, Tracker
 
 __all__ = ["Issues"]
@@ -118,29 +118,21 @@ class Issues:
         return 204, None
 
     def transitions(self, ask: Ask) -> Json:
-        """Return the transitions: from every status to every other."""
-        self._row(ask)
-        wording = Wording(self.tracker)
-        names = dict.fromkeys([*STATUSES, *self.tracker.statuses])
-        return {
-            "expand": "transitions",
-            "transitions": [
-                {"id": str(n), "name": name, "to": wording.status(name)} for n, name in enumerate(names, 11)
-            ],
-        }
+        """Return the transitions that the account may use."""
+        return {"expand": "transitions", "transitions": Wording(self.tracker).transitions(self._row(ask)[0])}
 
     def transit(self, ask: Ask) -> tuple[int, None]:
         """Move an issue to a status; into the category done it gets a resolution, out of it loses it."""
-        _, issue = self._writable(ask)
-        names = [*dict.fromkeys([*STATUSES, *self.tracker.statuses])]
+        project, issue = self._writable(ask)
         number = str((ask.body.get("transition") or {}).get("id", ""))
-        if not number.isdigit() or not 0 <= int(number) - 11 < len(names):
+        offered = {entry["id"]: entry["to"]["name"] for entry in Wording(self.tracker).transitions(project)}
+        if number not in offered:
             raise RefusedByJiraError(400, "It seems that you have tried to perform an invalid workflow operation.")
-        status = names[int(number) - 11]
+        status = offered[number]
         if Wording(self.tracker).category_of(status) == "done" and issue.closed is None:
             self.tracker.close(issue, self.tracker.bot, status=status)
         elif Wording(self.tracker).category_of(status) != "done" and issue.closed is not None:
-            self.tracker.reopen(issue, self.tracker.bot)
+            self.tracker.reopen(issue, self.tracker.bot, status=status)
         elif status != issue.status:
             self.tracker.change(issue, "status", issue.status, status, self.tracker.bot, None, "")
             issue.status = status

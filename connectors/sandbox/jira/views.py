@@ -322,6 +322,8 @@ class Wording:
         }
         if shown["fields"].get("parent", True) is None:
             del shown["fields"]["parent"]
+        if "transitions" in expand:
+            shown["transitions"] = self.transitions(row[0])
         if "changelog" in expand:
             histories = self.histories(issue)
             shown["changelog"] = {
@@ -334,6 +336,15 @@ class Wording:
         if wanted:
             shown["properties"] = {k: v for k, v in issue.properties.items() if k in wanted or "*all" in wanted}
         return shown
+
+    def transitions(self, project: Project) -> list[Json]:
+        """The transitions that the account may use: the same ones in every status."""
+        if project.read_only or "TRANSITION_ISSUES" in project.denied:
+            return []
+        return [
+            {"id": str(n), "name": name, "to": self.status(status)}
+            for n, (name, status) in enumerate(self.tracker.transitions.items(), 11)
+        ]
 
     def chosen(self, fields: Iterable[str]) -> list[str]:
         """Return the known fields of a list of names, ``*all`` and ``-name``."""
