@@ -5,13 +5,13 @@ May import `sync.model` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
 from sync.markup.adf import adf
-from sync.markup.document import Bullets, Document, Lines, Quote, Section
+from sync.markup.document import Bullets, Document, Lines, Quote, Section, visible_blocks
 from sync.markup.markdown import markdown
 from sync.markup.wiki import wiki
 from sync.model.tracker_data import Markup
@@ -20,6 +20,9 @@ __all__ = ["MIN_LIMIT", "render"]
 
 MIN_LIMIT = 500
 """The smallest limit that `render` can always keep, in UTF-16 units."""
+
+UNFOLDED = 30
+"""Maximum number of blocks in a markup that cannot fold: see `visible_blocks`."""
 
 _WRITERS: dict[Markup, Callable[[Document], str]] = {
     Markup.GITHUB: partial(markdown, links=True),
@@ -32,6 +35,8 @@ _WRITERS: dict[Markup, Callable[[Document], str]] = {
 def render(document: Document, markup: Markup, limit: int) -> str:
     """Render the document in a tracker's markup, at most ``limit`` UTF-16 units long; no tracker counts more.
 
+    Where a markup cannot fold, folded sections are left out, the lightest first, until `UNFOLDED` blocks remain.
+
     For ADF the result is the JSON text of the ``doc`` node. What does not fit is removed as a whole: the lightest
     section first, and a last line states it; then the last lines of the heaviest section. Markup is never cut.
     Raises ValueError for a limit under `MIN_LIMIT`.
@@ -39,7 +44,7 @@ def render(document: Document, markup: Markup, limit: int) -> str:
     if limit < MIN_LIMIT:
         raise ValueError(f"limit {limit} is under {MIN_LIMIT}")
     write = _WRITERS[markup]
-    sections, dropped = list(document.sections), False
+    sections, dropped = list(_unfolded(document.sections) if markup is Markup.WIKI else document.sections), False
     while True:
         body = write(Document((*sections, _NOTE) if dropped else tuple(sections)))
         if len(body.encode("utf-16-le", "surrogatepass")) // 2 <= limit:
@@ -57,6 +62,15 @@ _NOTE = Section(
     blocks=(Lines((("Some parts were left out to stay within the tracker's limit.",),)),),
     weight=0,
 )
+
+
+def _unfolded(sections: Sequence[Section]) -> list[Section]:
+    """Leave out folded sections, the lightest first, until the document is short enough to be read without folds."""
+    kept = list(sections)
+    while sum(map(visible_blocks, kept)) > UNFOLDED and any(section.folded for section in kept):
+        lightest = min((section for section in kept if section.folded), key=lambda section: section.weight)
+        kept.remove(lightest)
+    return kept
 
 
 def _without_last_line(section: Section) -> Section:

@@ -13,6 +13,7 @@ from sync.markup.document import (
     SIGNS,
     Block,
     Bullets,
+    Cell,
     Chart,
     Document,
     Foreign,
@@ -27,6 +28,7 @@ from sync.markup.document import (
     Sign,
     Strong,
     Table,
+    cell_parts,
     chart_table,
     clean,
     is_ours,
@@ -70,15 +72,15 @@ def _block(block: Block) -> Node:
             items = [{"type": "listItem", "content": [_paragraph(line)]} for line in lines]
             return {"type": "orderedList" if numbered else "bulletList", "content": items}
         case Table(head, rows):
-            header = {"type": "tableRow", "content": [_cell("tableHeader", text) for text in head]}
-            body = [{"type": "tableRow", "content": [_cell("tableCell", text) for text in row]} for row in rows]
-            return {"type": "table", "content": [header, *body]}
+            header = [{"type": "tableRow", "content": [_cell("tableHeader", text) for text in head]}] if head else []
+            body = [{"type": "tableRow", "content": [_cell("tableCell", cell) for cell in row]} for row in rows]
+            return {"type": "table", "content": [*header, *body]}
         case Chart():
             return _block(chart_table(block))
 
 
-def _cell(kind: str, text: str) -> Node:
-    return {"type": kind, "content": [_paragraph((text,))]}
+def _cell(kind: str, cell: Cell) -> Node:
+    return {"type": kind, "content": [_paragraph(cell_parts(cell))]}
 
 
 def _paragraph(line: Line) -> Node:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ __all__ = [
     "SIGNS",
     "Block",
     "Bullets",
+    "Cell",
     "Chart",
     "Document",
     "Foreign",
@@ -32,11 +34,14 @@ __all__ = [
     "Sign",
     "Strong",
     "Table",
+    "cell_parts",
     "chart_table",
     "clean",
     "is_ours",
     "is_plain_url",
+    "join_parts",
     "join_words",
+    "visible_blocks",
 ]
 
 MAX_FOREIGN_LENGTH = 100
@@ -112,11 +117,18 @@ class Bullets(Struct, frozen=True):
     numbered: bool = False
 
 
+Cell = str | tuple[str | Strong, ...]
+"""A cell of a table: our own words, in parts where some of them are emphasized."""
+
+
 class Table(Struct, frozen=True):
-    """Our own words and numbers in columns, never foreign text: ``|`` splits cells even inside code."""
+    """Our own words and numbers in columns, never foreign text: ``|`` splits cells even inside code.
+
+    ``head`` is empty for a table without headings.
+    """
 
     head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
 
 class Chart(Struct, frozen=True):
@@ -135,13 +147,14 @@ class Section(Struct, frozen=True, kw_only=True):
     """A heading (our own words; none when empty) with its blocks.
 
     ``weight`` orders removal near the tracker's limit: the lightest section is removed first. ``folded`` sections are
-    collapsed where the tracker supports it.
+    collapsed where the tracker supports it. ``is_small``: a footer, in small letters where the tracker has them.
     """
 
     title: str
     blocks: tuple[Block, ...]
     weight: int
     folded: bool = False
+    is_small: bool = False
     sign: Status | None = None
 
 
@@ -149,6 +162,19 @@ class Document(Struct, frozen=True):
     """Sections in reading order."""
 
     sections: tuple[Section, ...]
+
+
+def cell_parts(cell: Cell) -> tuple[str | Strong, ...]:
+    """Return the parts of a cell."""
+    return (cell,) if isinstance(cell, str) else cell
+
+
+def visible_blocks(section: Section) -> int:
+    """Count the parts that a reader sees of an open section: heading, lines of paragraphs, list items, table rows."""
+    return bool(section.title) + sum(
+        1 if isinstance(block, Chart) else len(block.rows if isinstance(block, Table) else block.lines)
+        for block in section.blocks
+    )
 
 
 SIGNS = {
@@ -232,6 +258,15 @@ def join_words(line: Line) -> Line:
     if parts and isinstance(parts[-1], str):
         parts[-1] = parts[-1].rstrip()
     return tuple(part for part in parts if part != "" and not (isinstance(part, Strong) and not part.text.strip()))
+
+
+def join_parts(parts: Iterable[Inline]) -> Line:
+    """Join the parts of a sentence, at least one: one, two and three."""
+    *most, last = tuple(parts)
+    line: list[Inline] = []
+    for part in most:
+        line += [", ", part] if line else [part]
+    return (*line, " and ", last) if line else (last,)
 
 
 def chart_table(chart: Chart) -> Table:

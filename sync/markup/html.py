@@ -23,6 +23,7 @@ from sync.markup.document import (
     Sign,
     Strong,
     Table,
+    cell_parts,
     chart_table,
     clean,
     is_ours,
@@ -39,6 +40,7 @@ def html(document: Document) -> str:
 
 def _section(section: Section) -> str:
     body = "\n".join(map(_block, section.blocks))
+    body = f"<small>{body}</small>" if section.is_small else body
     title = escape(clean(section.title)) if section.title else ""
     if section.folded:
         return f"<details>\n<summary>{title}</summary>\n{body}\n</details>"
@@ -58,9 +60,10 @@ def _block(block: Block) -> str:
             tag = "ol" if numbered else "ul"
             return f"<{tag}>{''.join(f'<li>{_line(line)}</li>' for line in lines)}</{tag}>"
         case Table(head, rows):
-            header = "".join(f"<th>{escape(clean(text))}</th>" for text in head)
-            body = "".join(f"<tr>{''.join(f'<td>{escape(clean(text))}</td>' for text in row)}</tr>" for row in rows)
-            return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+            cells = "".join(f"<th>{escape(clean(text))}</th>" for text in head)
+            header = f"<thead><tr>{cells}</tr></thead>" if head else ""
+            body = "".join(f"<tr>{''.join(f'<td>{_line(cell_parts(cell))}</td>' for cell in row)}</tr>" for row in rows)
+            return f"<table>{header}<tbody>{body}</tbody></table>"
         case Chart():
             return _block(chart_table(block))
 

@@ -13,6 +13,7 @@ from sync.markup.document import (
     SIGNS,
     Block,
     Bullets,
+    Cell,
     Chart,
     Document,
     Foreign,
@@ -27,6 +28,7 @@ from sync.markup.document import (
     Sign,
     Strong,
     Table,
+    cell_parts,
     clean,
     is_ours,
     join_words,
@@ -50,6 +52,7 @@ def markdown(document: Document, links: bool) -> str:
 
 def _section(section: Section, links: bool) -> str:
     body = "\n\n".join(_block(block, links) for block in section.blocks)
+    body = f"<sub>{body}</sub>" if section.is_small else body
     title = section.title if is_ours(section.title) else "Details"
     if section.folded:
         return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
@@ -68,8 +71,11 @@ def _block(block: Block, links: bool) -> str:
             marks = [f"{i}." if numbered else "-" for i in range(1, len(lines) + 1)]
             return "\n".join(f"{mark} {_line(line, links)}" for mark, line in zip(marks, lines, strict=True))
         case Table(head, rows):
-            rule = tuple("---" for _ in head)
-            return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in (head, rule, *rows))
+            columns = len(head or rows[0])
+            rule = ("---",) * columns
+            return "\n".join(
+                "| " + " | ".join(map(_cell, row)) + " |" for row in (head or ("",) * columns, rule, *rows)
+            )
         case Chart():
             return _chart(block)
 
@@ -93,8 +99,15 @@ def _chart(chart: Chart) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    return text if text == "---" or is_ours(text) else "…"
+def _cell(cell: Cell) -> str:
+    return cell if cell == "---" else "".join(map(_cell_part, cell_parts(cell)))
+
+
+def _cell_part(part: str | Strong) -> str:
+    text = part.text if isinstance(part, Strong) else part
+    if not is_ours(text):
+        return "…"
+    return f"**{text}**" if isinstance(part, Strong) else text
 
 
 def _line(line: Line, links: bool) -> str:

@@ -22,6 +22,7 @@ from sync.markup.document import (
     Sign,
     Strong,
     Table,
+    cell_parts,
     chart_table,
     clean,
     is_ours,
@@ -60,7 +61,7 @@ def _block(block: Block, width: int) -> str:
                 for mark, line in zip(marks, lines, strict=True)
             )
         case Table(head, rows):
-            cells = [[clean(text) for text in row] for row in (head, *rows)]
+            cells = [[_line(cell_parts(cell)) for cell in row] for row in ((head,) if head else ()) + rows]
             widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
             return "\n".join(
                 "  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in cells

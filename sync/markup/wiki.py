@@ -27,6 +27,7 @@ from sync.markup.document import (
     Sign,
     Strong,
     Table,
+    cell_parts,
     chart_table,
     clean,
     is_ours,
@@ -72,8 +73,11 @@ def _block(block: Block) -> str:
         case Bullets(lines, numbered):
             return "\n".join(f"{'#' if numbered else '*'} {_line(line)}" for line in lines) + "\n"
         case Table(head, rows):
-            header = "||" + "||".join(map(_words, head)) + "||"
-            return "\n".join((header, *("|" + "|".join(map(_words, row)) + "|" for row in rows))) + "\n"
+            header = ("||" + "||".join(map(_words, head)) + "||",) if head else ()
+            return (
+                "\n".join((*header, *("|" + "|".join(_line(cell_parts(cell)) for cell in row) + "|" for row in rows)))
+                + "\n"
+            )
         case Chart():
             return _block(chart_table(block))
 

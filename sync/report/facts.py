@@ -75,8 +75,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     ``method_changed_on``: day of a change of the forecast's method, in the comment that is the first of the new method.
     ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
     ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
-    ``previous_forecast`` is the one in the comment before the changes; ``forecasts`` were published earlier, oldest
-    first; ``calibration`` describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
+    ``previous_forecast`` is the one in the comment before the changes, ``last_week`` the probability about a week ago
+    (None: not known, or not worth a word); ``forecasts`` were published earlier, oldest first; ``calibration``
+    describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
     ``override`` and ``note`` are words of people. ``commands``: people can write ``/milesync`` comments;
     ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
     which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
@@ -96,6 +97,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
     previous_forecast: SummaryForecast | None = None
+    last_week: float | None = None
     method_changed_on: date | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = ""
@@ -128,6 +130,11 @@ class Facts(Struct, frozen=True, kw_only=True):
     def today(self) -> date:
         """The day of the assessment in the project's zone."""
         return self.day_of(self.health.at)
+
+    @property
+    def days_left(self) -> int | None:
+        """Number of days from today to the due date, negative after it; None without a due date."""
+        return None if self.health.due is None else (self.health.due - self.today).days
 
 
 def meaning(facts: Facts) -> str:

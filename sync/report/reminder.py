@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
-from sync.markup.document import Block, Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
+from sync.markup.document import Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
 from sync.model.keys import short_key
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
 from sync.report.figures import hours
 from sync.report.phrases import capital, day, plural
 
-__all__ = ["owners_section", "person_name", "reminder", "wanted_reminders"]
+__all__ = ["owner_lines", "person_name", "reminder", "wanted_reminders"]
 
 SHOWN = 10
 """Maximum number of issues named for each person."""
@@ -89,15 +89,13 @@ def _item(issue: Issue, project: str) -> Item:
     return Item(short_key(issue.key, project), issue.title, issue.url)
 
 
-def owners_section(loads: Sequence[Load], waiting: Sequence[Issue], project: str = "") -> Iterable[Section]:
-    """Yield people with too much work and issues without a reviewer; nothing without either."""
+def owner_lines(loads: Sequence[Load], unreviewed: Sequence[Item]) -> list[Line]:
+    """Return people with too much work, and issues without a reviewer."""
     lines: list[Line] = [_load(load) for load in loads]
-    lines += [(Strong("No reviewer"), " ", _item(issue, project)) for issue in waiting[:SHOWN]]
-    if len(waiting) > SHOWN:
-        lines.append((Strong("No reviewer"), f" for {len(waiting) - SHOWN} more"))
-    blocks: tuple[Block, ...] = (Bullets(tuple(lines)),)
-    if lines:
-        yield Section(title="Owners and reviewers", blocks=blocks, weight=55)
+    lines += [(Strong("No reviewer"), " ", item) for item in unreviewed[:SHOWN]]
+    if len(unreviewed) > SHOWN:
+        lines.append((Strong("No reviewer"), f" for {len(unreviewed) - SHOWN} more"))
+    return lines
 
 
 def _load(load: Load) -> Line:

@@ -17,6 +17,7 @@ from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.tracker_data import Issue
 from sync.report import summary as report
+from sync.report.attention import flagged_issues
 from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
@@ -24,7 +25,6 @@ from sync.report.facts import Facts, build_facts
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, against, day, plural
 from sync.report.reasons import reason_sentence
-from sync.report.sections import flagged_issues
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
 from sync.site.whatif_table import WhatIf

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from sync.health.reminders import Load, Trouble, Workload, due_reminders, overcommitted, unreviewed
 from sync.history.calendar import Calendar
 from sync.markup import render
+from sync.markup.document import Item
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
-from sync.report.reminder import owners_section, reminder
+from sync.report.reminder import owner_lines, reminder
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
 TODAY = NOW.date()
@@ -171,9 +172,9 @@ def test_work_that_was_done_counts_no_more() -> None:
     assert len(loads(*remaining)) == 1
 
 
-def test_the_summary_has_a_section_of_its_own_for_it() -> None:
+def test_the_summary_names_people_with_too_much_work_and_issues_without_a_reviewer() -> None:
     (load,) = loads(*held(7, 8))
-    (section,) = owners_section([load], [issue(9)])
-    assert section.title == "Owners and reviewers"
-    assert len(section.blocks[0].lines) == 2  # type: ignore[union-attr]
-    assert list(owners_section([], [])) == []
+    waiting = [Item(f"#{n}", "") for n in range(12)]
+    assert len(owner_lines([load], waiting[:1])) == 2
+    assert owner_lines([], waiting)[-1][1] == " for 2 more"
+    assert owner_lines([], []) == []

@@ -1,0 +1,369 @@
+"""The open part of a summary: verdict, dates, best option, issues that need someone, progress. Ten seconds to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+
+from sync.markup.document import (
+    Block,
+    Bullets,
+    Cell,
+    Foreign,
+    Line,
+    Lines,
+    Link,
+    Quote,
+    Section,
+    Strong,
+    Table,
+    join_parts,
+    visible_blocks,
+)
+from sync.model.health import Health, Lever, LeverKind, Override, Status, UnknownCause
+from sync.model.joint import Commitment
+from sync.model.tracker_data import Milestone, MilestoneKind
+from sync.report.attention import attention_line, flagged_issues, issue_item
+from sync.report.facts import Facts
+from sync.report.leftover import usual_odds, usual_sentence
+from sync.report.levers import lever_texts
+from sync.report.phrases import (
+    STATUS,
+    UNKNOWN,
+    against,
+    capital,
+    day,
+    fact_sentence,
+    minute,
+    outcome,
+    percent,
+    plural,
+    short_day,
+    small,
+)
+from sync.tracker.slash_commands import MAX_NOTE_LENGTH
+
+__all__ = ["HAS_FORECAST", "best_lever", "date_lines", "head_sections", "headline", "kind_word", "place_line"]
+
+BLOCKS = 15
+"""Maximum number of open blocks of a summary: see `sync.markup.document.visible_blocks`."""
+
+ITEMS = 3
+"""Maximum number of issues named for a lever, and of issues that need someone."""
+
+HAS_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+"""The statuses of a running milestone with a due date."""
+
+
+def head_sections(facts: Facts) -> tuple[Section, ...]:
+    """Return the open sections. The list of issues leaves room for a footer within `BLOCKS`."""
+    blocks = tuple(_verdict_blocks(facts))
+    verdict = Section(title=headline(facts), blocks=blocks, weight=100, sign=facts.health.status)
+    option, progress, note = _best_option(facts), _progress(facts), _note(facts)
+    others = [section for section in (verdict, option, progress, note) if section is not None]
+    room = BLOCKS - 2 - sum(map(visible_blocks, others))
+    sections = (verdict, option, _needs_someone(facts, min(ITEMS, room)), progress, note)
+    return tuple(section for section in sections if section is not None)
+
+
+# --- verdict ---------------------------------------------------------------------------------------------------------
+
+
+def headline(facts: Facts) -> str:
+    """Return the verdict in one line, with the time of a verdict that is kept while data is missing."""
+    health = facts.health
+    is_kept = health.stale_since is not None and health.unknown is not UnknownCause.STALE
+    return f"{_verdict(facts)}, as of {minute(health.at)}" if is_kept else _verdict(facts)
+
+
+def _verdict(facts: Facts) -> str:
+    health, name = facts.health, capital(STATUS[facts.health.status])
+    if health.status is Status.OVERDUE and health.due is not None:
+        late = max(1, (facts.today - health.due).days)
+        return f"Overdue by {plural(late, 'day')}: {_still_open(health)}"
+    if health.unknown is UnknownCause.STALE:
+        return "No verdict: a source could not be read"
+    if health.status in HAS_FORECAST and health.probability is not None and health.due is not None:
+        in_full = " in full" if usual_odds(health) else ""
+        return f"{name}: {percent(health.probability)} likely{in_full} by {day(health.due)}{_trend(facts)}"
+    if health.status.is_over:
+        when = f"{name} on {day(facts.ended_on)}" if facts.ended_on else name
+        return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
+    if health.status is Status.ON_TRACK and fact_sentence(health):
+        return f"{name}: everything in it is closed"
+    return name
+
+
+def _trend(facts: Facts) -> str:
+    return "" if facts.last_week is None else f" ({percent(facts.last_week)} last week)"
+
+
+def _still_open(health: Health) -> str:
+    """Return what is open after the due date: ``3 of 10 issues open``."""
+    counts = health.counts
+    return f"{counts.open} of {plural(counts.total, 'issue')} open" if counts.total else "it has no issues"
+
+
+def _verdict_blocks(facts: Facts) -> Iterator[Block]:
+    health = facts.health
+    yield Lines((place_line(facts),))
+    for line in (*_missing_data(facts), *_ground(facts)):
+        yield Lines((line,))
+    if facts.override is not None:
+        yield Lines((_override_line(facts, facts.override),))
+    if usual := usual_sentence(health):
+        odds = usual_odds(health)
+        yield Lines(((f"{usual} ", Strong(f"{odds} likely to be no worse than usual"), f"{_usual_span(health)}."),))
+    if rows := _date_rows(facts):
+        yield Table((), rows)
+    elif promise := _promise_rows(health):
+        yield Table(("If you promise", "How sure"), promise)
+    if remarks := tuple(_remarks(facts)):
+        yield Lines(remarks)
+
+
+def place_line(facts: Facts) -> Line:
+    """Return milestone, project, due date and owner."""
+    kind = capital(kind_word(facts.milestone))
+    named = Link(kind, facts.milestone.url) if facts.milestone.url else kind
+    line: Line = (named, " ", Foreign(facts.milestone.title), " in ", Foreign(facts.project), f"{_due_words(facts)}.")
+    if not facts.owners:
+        return line
+    return (*line, " Owner: " if len(facts.owners) == 1 else " Owners: ", *join_parts(map(Foreign, facts.owners)))
+
+
+def kind_word(milestone: Milestone) -> str:
+    """Return the tracker's word for this kind of milestone."""
+    names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
+    return names.get(milestone.kind, milestone.kind.value)
+
+
+def _due_words(facts: Facts) -> str:
+    health, left = facts.health, facts.days_left
+    if health.due is None or left is None:
+        return "" if health.status is Status.NO_DUE_DATE else ", no due date"
+    if health.status.is_over or left < 0:
+        return f", was due on {day(health.due)}"
+    soon = "today" if left == 0 else f"in {plural(left, 'day')}"
+    has_date = health.status in HAS_FORECAST and health.probability is not None
+    return f", due {soon}" if has_date else f", due on {day(health.due)}, {soon}"
+
+
+def _missing_data(facts: Facts) -> Iterator[Line]:
+    """Yield which source could not be read, and since when."""
+    stale_since = facts.health.stale_since
+    if stale_since is None:
+        return
+    failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
+    names: Line = join_parts(failed) if failed else ("A source",)
+    keeps = facts.health.unknown is not UnknownCause.STALE
+    yield (*names, f" could not be read completely since {minute(stale_since)}.", _kept_words() if keeps else "")
+
+
+def _kept_words() -> str:
+    return " The verdict is the last one from before; it does not get better until the source is read again."
+
+
+def _ground(facts: Facts) -> Iterator[Line]:
+    """Yield the fact behind a verdict without a forecast, or the reason why there is none."""
+    health = facts.health
+    if health.status.is_over:
+        yield (_result(facts),)
+    elif fact := fact_sentence(health):
+        yield (fact,)
+    elif health.unknown not in (None, UnknownCause.STALE) and health.status is not Status.OVERDUE:
+        yield (UNKNOWN[health.unknown],)
+
+
+def _result(facts: Facts) -> str:
+    """Return how a milestone that is over ended, as a sentence."""
+    health, ended = facts.health, facts.ended_on
+    against_due = None if ended is None or health.due is None else against(ended, health.due)
+    if health.status is Status.ENDED:
+        return f"It ended {against_due or 'with open work'}."
+    removed = f", {health.counts.removed} taken out" if health.counts.removed else ""
+    work = f"{plural(health.counts.done, 'issue')} done{removed}"
+    return f"Finished {against_due}: {work}." if against_due else f"Everything in it is finished: {work}."
+
+
+def _override_line(facts: Facts, override: Override) -> Line:
+    given_on = f", {short_day(facts.day_of(override.at), facts.today)}" if override.at else ""
+    until = f" until {short_day(override.until, facts.today)}" if override.until else ""
+    because: Line = (" (", Foreign(override.because, MAX_NOTE_LENGTH), ")") if override.because else ()
+    status = Strong(STATUS[override.status])
+    computed = ". The computed status is shown above."
+    return ("Override by ", Foreign(override.by), f"{given_on}: ", status, until, *because, computed)
+
+
+# --- dates -----------------------------------------------------------------------------------------------------------
+
+
+def _date_rows(facts: Facts) -> tuple[tuple[Cell, ...], ...]:
+    """Return the forecast dates and the usual leftover; empty without a forecast."""
+    health, dates = facts.health, facts.health.dates
+    has_dates = dates.p50 is not None or dates.p85 is not None or dates.horizon is not None
+    if health.status not in HAS_FORECAST or fact_sentence(health) or not has_dates:
+        return ()
+    word = "Earliest possible" if dates.earliest else "Most likely done"
+    rows: list[tuple[Cell, ...]] = [(word, _date_cell(dates.p50, health))]
+    if dates.p50 is not None:
+        rows.append(("85% sure", _date_cell(dates.p85, health)))
+    leftover = health.leftover
+    is_ahead = facts.days_left is not None and facts.days_left >= 0
+    if leftover is not None and health.due is not None and is_ahead and leftover.high and not usual_odds(health):
+        of = health.counts.unfinished
+        usually = f"{leftover.usually} of {of}" if leftover.high <= of else str(leftover.usually)
+        more = ", with those still to be added" if leftover.high > of else ""
+        span = f" (80% range: {leftover.low} to {leftover.high}{more})"
+        rows.append((f"Still open on {day(health.due)}", ("usually ", Strong(usually), span)))
+    return tuple(rows)
+
+
+def _date_cell(value: date | None, health: Health) -> Cell:
+    if value is not None:
+        return (Strong(day(value)), f" ({against(value, health.due)})") if health.due else (Strong(day(value)),)
+    return f"no date until {day(health.dates.horizon)}" if health.dates.horizon else "no date"
+
+
+def _usual_span(health: Health) -> str:
+    leftover = health.leftover
+    if leftover is None:
+        return ""
+    return f" ({leftover.low} to {leftover.high} of {plural(health.counts.unfinished, 'issue')})"
+
+
+def _promise_rows(health: Health) -> tuple[tuple[Cell, ...], ...]:
+    """Return the dates that a milestone without a due date can promise."""
+    promise = health.promise
+    if promise is None or promise.p50 is None:
+        return ()
+    held = f" ({promise.held} of the last {plural(promise.of, 'such date')} held)" if promise.of else ""
+    until = f"no date until {day(health.dates.horizon)}" if health.dates.horizon else "no date"
+    levels = ((promise.p50, "50%"), (promise.p70, "70%"), (promise.p85, f"85%{held if promise.p85 else ''}"))
+    return tuple(((Strong(day(on)),) if on else until, level) for on, level in levels)
+
+
+def date_lines(facts: Facts) -> Iterator[Line]:
+    """Yield the dates as sentences, for texts without tables."""
+    health = facts.health
+    yield from (*_missing_data(facts), *_ground(facts))
+    for row in (*_date_rows(facts), *_promise_rows(health)):
+        first, second = row
+        yield (*_words(first), ": ", *_words(second))
+
+
+def _words(cell: Cell) -> Line:
+    return (cell,) if isinstance(cell, str) else cell
+
+
+# --- remarks ---------------------------------------------------------------------------------------------------------
+
+
+def _remarks(facts: Facts) -> Iterator[Line]:
+    """Yield what else a reader must know to judge the verdict, as one paragraph."""
+    sentences: list[Line] = [(words,) for words in _due_date_moves(facts)]
+    if facts.aggregate:
+        sentences.append(("It also depends on work you may not have access to.",))
+    sentences += [_commitment_line(commitment) for commitment in facts.commitments]
+    if facts.method_changed_on is not None:
+        changed = day(facts.method_changed_on)
+        sentences.append((f"The forecast method changed on {changed}; earlier figures are not comparable.",))
+    if facts.good_news:
+        sentences.append((facts.good_news,))
+    if sentences:
+        yield tuple(part for n, sentence in enumerate(sentences) for part in ((" ", *sentence) if n else sentence))
+
+
+def _due_date_moves(facts: Facts) -> Iterator[str]:
+    health = facts.health
+    if health.due is None or health.baseline is None:
+        return
+    due_dates = [entry.due for entry in facts.due_dates if entry.due is not None]
+    moves, slip = sum(a != b for a, b in pairwise(due_dates)), (health.due - health.baseline).days
+    if not moves and not slip:
+        return
+    times = {0: "", 1: " once", 2: " twice"}.get(moves, f" {moves} times")
+    back = f"{plural(abs(slip), 'day')} {'later' if slip > 0 else 'earlier'}" if slip else "back to the first date"
+    yield f"The due date has moved{times} ({back}); originally {day(health.baseline)}."
+    if health.replan is not None:
+        yield "Moving the date does not turn this green by itself; finished work since the move will."
+
+
+def _commitment_line(commitment: Commitment) -> Line:
+    line: Line = ("Part of the joint milestone ", Foreign(commitment.name))
+    if commitment.due is not None:
+        line = (*line, f", due on {day(commitment.due)}")
+    if commitment.status is None:
+        return (*line, ", whose status depends on work you may not have access to.")
+    odds = f", {percent(commitment.probability)} likely in time" if commitment.probability is not None else ""
+    return (*line, ": ", Strong(STATUS[commitment.status]), f"{odds}.")
+
+
+# --- what to do ------------------------------------------------------------------------------------------------------
+
+
+def best_lever(health: Health) -> Lever | None:
+    """Return the lever to recommend: the first whose effect is known, else the first; None without levers."""
+    known = (lever for lever in health.levers if lever.probability is not None)
+    return next(known, health.levers[0] if health.levers else None)
+
+
+def _best_option(facts: Facts) -> Section | None:
+    lever = best_lever(facts.health)
+    if lever is None or facts.health.status.is_over:
+        return None
+    act, effect = lever_texts(lever, facts.health.due)
+    is_sure = lever.probability is not None
+    line: Line = (Strong(f"Best option: {small(act)}{f' → {effect}' if effect and is_sure else ''}."),)
+    named = [facts.items[uid] for uid in lever.items if uid in facts.items][:ITEMS]
+    if named and lever.kind is not LeverKind.ASSIGN:
+        line = (*line, " Start with ", *join_parts(issue_item(facts, issue, title=False) for issue in named), ".")
+    if facts.owners:
+        line = (*line, " ", Foreign(facts.owners[0]), " can decide this.")
+    return Section(title="", blocks=(Lines((line,)),), weight=90)
+
+
+def _needs_someone(facts: Facts, room: int) -> Section | None:
+    """Return at most ``room`` issues that need someone."""
+    flagged = flagged_issues(facts)[: max(room, 0)]
+    if not flagged:
+        return None
+    lines = tuple(attention_line(facts, issue, flags) for issue, flags in flagged)
+    heading = Lines(((Strong("Needs someone now"),),))
+    return Section(title="", blocks=(heading, Bullets(lines)), weight=88)
+
+
+def _progress(facts: Facts) -> Section | None:
+    """Return the bar and the counts; None without issues and for a milestone that is over."""
+    counts = facts.health.counts
+    if facts.health.status.is_over or not counts.total:
+        return None
+    cells = counts.done * 20 // counts.total
+    parts = [
+        f"{counts.carried} carried over" if counts.carried else "",
+        _added(facts.health) if counts.added else "",
+        f"{counts.removed} taken out" if counts.removed else "",
+        f"{facts.criteria.met} of {plural(facts.criteria.of, 'exit criterion', 'exit criteria')} met"
+        if facts.criteria.of
+        else "",
+    ]
+    rest = ", ".join(part for part in parts if part)
+    bar = f"{'█' * cells}{'░' * (20 - cells)} "
+    line: Line = (bar, Strong(f"{counts.done} of {counts.total} done."), f" {capital(rest)}." if rest else "")
+    return Section(title="", blocks=(Lines((line,)),), weight=86)
+
+
+def _note(facts: Facts) -> Section | None:
+    """Return the latest words of a person."""
+    note = facts.note
+    if note is None:
+        return None
+    written_on = short_day(facts.day_of(note.at), facts.today)
+    line: Line = (Foreign(note.by), f", {written_on}: ", Foreign(note.text, MAX_NOTE_LENGTH))
+    return Section(title="", blocks=(Quote((line,)),), weight=87)
+
+
+def _added(health: Health) -> str:
+    week = f" ({health.counts.added_week} in the last 7 days)" if health.counts.added_week else ""
+    return f"{health.counts.added} added since the start{week}"
