@@ -189,7 +189,8 @@ def _advice(health: Health) -> Iterator[RenderableType]:
     if health.reasons:
         yield from _section("Reasons")
     for reason in health.reasons:
-        yield _line(f"{'Helps' if reason.effect > 0 else 'Hurts'}: {phrases.small(reason_sentence(reason))}")
+        side = "In its favour" if reason.effect > 0 else "Against it"
+        yield _line(f"{side}: {phrases.small(reason_sentence(reason))}")
     if health.levers:
         yield from _section("Levers")
     for lever in health.levers:

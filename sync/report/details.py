@@ -104,7 +104,7 @@ def _changes(facts: Facts) -> Section | None:
         if len(named) > FOLDED:
             lines.append((Strong(word.capitalize()), f" {len(named) - FOLDED} more"))
     counted = ", ".join(f"{len(uids)} {word}" for word, uids in kinds if uids)
-    title = f"Since {day(facts.day_of(changes.since))}: {counted or 'no issues added, closed or removed'}"
+    title = f"Since {day(facts.day_of(changes.since))}: {counted or 'the forecast changed'}"
     return _folded(title, Bullets(tuple(lines)), weight=65) if lines else None
 
 

@@ -52,6 +52,9 @@ BLOCKS = 15
 ITEMS = 3
 """Maximum number of issues named for a lever, and of issues that need someone."""
 
+TIE = 0.05
+"""Levers whose probabilities differ by less are equally good: the order of `sync.health.levers` decides."""
+
 HAS_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 """The statuses of a running milestone with a due date."""
 
@@ -304,9 +307,14 @@ def _commitment_line(commitment: Commitment) -> Line:
 
 
 def best_lever(health: Health) -> Lever | None:
-    """Return the lever to recommend: the first whose effect is known, else the first; None without levers."""
-    known = (lever for lever in health.levers if lever.probability is not None)
-    return next(known, health.levers[0] if health.levers else None)
+    """Return the lever to recommend: the first of those that help most, else the first; None without levers.
+
+    Levers within `TIE` of the greatest probability help most.
+    """
+    most = max((lever.probability for lever in health.levers if lever.probability is not None), default=None)
+    if most is None:
+        return health.levers[0] if health.levers else None
+    return next(lever for lever in health.levers if lever.probability is not None and lever.probability > most - TIE)
 
 
 def _best_option(facts: Facts) -> Section | None:
