@@ -144,6 +144,7 @@ def moved_health(
         effect=float(logit(p) - logit(health.probability)),
         values={"count": count, "days": round(delay, 1)},
     )
+    reasons = (reason, *health.reasons) if reason.effect < 0 else health.reasons
     changed = replace(
         health,
         status=forecast_status(p, health.counts, context.rules),
@@ -153,7 +154,7 @@ def moved_health(
         dates=dates,
         leftover=None,
         usual=None,
-        reasons=tuple(sorted((reason, *health.reasons), key=lambda reason: -abs(reason.effect))),
+        reasons=tuple(sorted(reasons, key=lambda reason: -abs(reason.effect))),
         levers=tuple(lever for lever in health.levers if lever.probability is None),
     )
     return _with_memory(changed, context)

@@ -16,6 +16,9 @@ silence         no closure for more than twice the usual gap: one closure for ea
 pace change     open items, by as many as the former pace needs the same time for
 ==============  ==================================================================================================
 
+A reason is published only where its effect has the sign that a reader expects of its numbers: "3 of 12 milestones made
+their date" never speaks for a milestone. Where the two differ, the effect comes from something that is not shown.
+
 Here the components are clipped less than for publishing, so that a milestone with a very low P has reasons, too.
 The forecast does not know owners, blocks, idle items and silence, so they are expressed in items: P is computed as if
 the items above the normal number were not open.
@@ -46,12 +49,19 @@ LEAST = 0.05
 """Least change in logit P of a published reason, about one percentage point."""
 
 
+_LEAST_SHARE = 0.01
+"""Least difference of two shares that read differently as whole percents."""
+
+
 class _NormalCase(Struct, frozen=True):
-    """One kind of reason for a whole batch: P in the normal case, where it applies, the numbers of its sentence."""
+    """One kind of reason for a whole batch: P in the normal case, and the numbers of its sentence.
+
+    ``sign``: 1 where the numbers speak for the milestone, -1 against it; 0: no reason.
+    """
 
     kind: ReasonKind
     normal: Floats
-    applies: NDArray[np.bool_]
+    sign: Floats
     values: Mapping[str, Sequence[Value]]
     items: Sequence[tuple[str, ...]]
 
@@ -72,7 +82,7 @@ def reasons(
     base = logit(_p(batch))
     for case in (*_cases(batch, attentions, shares), _pace_change(batch, pace_changes)):
         effect = base - logit(case.normal)
-        for k in np.flatnonzero(case.applies & batch.has_dates & (np.abs(effect) >= LEAST)).tolist():
+        for k in np.flatnonzero(batch.has_dates & (effect * case.sign >= LEAST)).tolist():
             values = {name: column[k] for name, column in case.values.items()}
             reasons[k].append(Reason(kind=case.kind, effect=float(effect[k]), values=values, items=case.items[k]))
     return [tuple(sorted(own, key=lambda reason: (-abs(reason.effect), reason.kind))) for own in reasons]
@@ -96,7 +106,7 @@ def _cases(batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[
     yield _NormalCase(
         ReasonKind.STRAGGLERS,
         without(stragglers - usual),
-        stragglers > usual,
+        _against(stragglers > usual),
         {"count": _whole(stragglers), "of": _whole(remaining), "usual": _rounded(usual)},
         [attention.stragglers for attention in attentions],
     )
@@ -106,7 +116,7 @@ def _cases(batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[
         count = np.array([len(uids) for uids in items], dtype=np.float64)
         usual = share * np.array([attention.known for attention in attentions], dtype=np.float64)
         values = {"count": _whole(count), "of": _whole(remaining), "usual": _rounded(usual)}
-        yield _NormalCase(kind, without(count - usual), count > usual, values, items)
+        yield _NormalCase(kind, without(count - usual), _against(count > usual), values, items)
 
 
 def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
@@ -121,7 +131,9 @@ def _pace(batch: ForecastBatch, total: Floats, no_items: Sequence[tuple[str, ...
         "of": _whole(total),
     }
     normal = _p(batch, np.rint(total * usual_open), total)
-    return _NormalCase(ReasonKind.PACE, normal, known, values, no_items)
+    ahead = batch.done / np.maximum(total, 1.0) - (1 - usual_open)
+    sign = np.where(known & (np.abs(ahead) >= _LEAST_SHARE), np.sign(ahead), 0.0)
+    return _NormalCase(ReasonKind.PACE, normal, sign, values, no_items)
 
 
 def _pace_change(batch: ForecastBatch, changes: Sequence[PaceChange | None]) -> _NormalCase:
@@ -134,7 +146,7 @@ def _pace_change(batch: ForecastBatch, changes: Sequence[PaceChange | None]) -> 
     }
     no_items: list[tuple[str, ...]] = [()] * len(changes)
     return _NormalCase(
-        ReasonKind.PACE_CHANGE, _p(batch, remaining, remaining + batch.done), ratio != 1, values, no_items
+        ReasonKind.PACE_CHANGE, _p(batch, remaining, remaining + batch.done), np.sign(1 - ratio), values, no_items
     )
 
 
@@ -151,16 +163,16 @@ def _scope(batch: ForecastBatch, remaining: Floats, total: Floats, added: Sequen
         "added_week": _whole(batch.added_week),
         "usual": _rounded(usual),
     }
-    return _NormalCase(ReasonKind.SCOPE_ADDED, normal, (batch.added > 0) & (excess != 0), values, added)
+    return _NormalCase(ReasonKind.SCOPE_ADDED, normal, np.where(batch.added > 0, -np.sign(excess), 0.0), values, added)
 
 
 def _hit_rate(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
     members = batch.members
     of = members.is_representative.sum(axis=1)
     hits = (batch.tables.finished_by[np.maximum(members.index, 0), 0] & members.is_representative).sum(axis=1)
-    applies = members.from_stream & (of > 0)
+    sign = np.where(members.from_stream, np.sign(2 * hits - of), 0).astype(np.float64)
     values = {"hits": _whole(hits), "of": _whole(of)}
-    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), applies, values, no_items)
+    return _NormalCase(ReasonKind.HIT_RATE, _p(batch, assumed=Assumptions(hit_rate=0.5)), sign, values, no_items)
 
 
 def _holidays(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _NormalCase:
@@ -168,7 +180,7 @@ def _holidays(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _Nor
     lost = plain - batch.days_to_due
     values = {"days": _whole(np.maximum(np.rint(lost), 1)), "left": _rounded(batch.days_to_due)}
     return _NormalCase(
-        ReasonKind.HOLIDAYS, _p(batch, assumed=Assumptions(days_to_due=plain)), lost > 0.01, values, no_items
+        ReasonKind.HOLIDAYS, _p(batch, assumed=Assumptions(days_to_due=plain)), _against(lost > 0.01), values, no_items
     )
 
 
@@ -184,7 +196,7 @@ def _due_moved(batch: ForecastBatch, no_items: Sequence[tuple[str, ...]]) -> _No
         "from": [day(float(value)) for value in first],
         "to": [day(float(value)) for value in batch.due],
     }
-    return _NormalCase(ReasonKind.DUE_MOVED, normal, np.abs(moved) >= 0.5, values, no_items)
+    return _NormalCase(ReasonKind.DUE_MOVED, normal, np.sign(np.rint(moved)), values, no_items)
 
 
 def _silence(
@@ -193,7 +205,12 @@ def _silence(
     silent, usual = batch.silence()
     missed = np.where(silent > batch.rules.silence_factor * usual, silent / usual, 0.0)
     values = {"days": _rounded(silent), "usual": _rounded(usual)}
-    return _NormalCase(ReasonKind.SILENCE, without(missed), (missed > 0) & (remaining > 0), values, no_items)
+    return _NormalCase(ReasonKind.SILENCE, without(missed), _against((missed > 0) & (remaining > 0)), values, no_items)
+
+
+def _against(applies: NDArray[np.bool_]) -> Floats:
+    """Return the sign of a reason that only ever speaks against a milestone."""
+    return np.where(applies, -1.0, 0.0)
 
 
 def _p(

@@ -22,7 +22,7 @@ HOURS = 72
 
 
 def published(health: Health) -> dict[str, Any]:
-    """What a health publishes, without the times of its assessment."""
+    """Return the published values of a health, without the times of its assessment."""
     facts = msgspec.to_builtins(health)
     return {name: facts[name] for name in facts.keys() - {"at", "since", "was"}} | {"dates": _without_since(facts)}
 
