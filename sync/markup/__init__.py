@@ -64,13 +64,20 @@ _NOTE = Section(
 )
 
 
+_MORE = Section(
+    title="",
+    blocks=(Lines((("Details are left out here: see the full status, or run milesync explain.",),)),),
+    weight=0,
+)
+
+
 def _unfolded(sections: Sequence[Section]) -> list[Section]:
     """Leave out folded sections, the lightest first, until the document is short enough to be read without folds."""
     kept = list(sections)
     while sum(map(visible_blocks, kept)) > UNFOLDED and any(section.folded for section in kept):
         lightest = min((section for section in kept if section.folded), key=lambda section: section.weight)
         kept.remove(lightest)
-    return kept
+    return kept if len(kept) == len(sections) else [*kept, _MORE]
 
 
 def _without_last_line(section: Section) -> Section:

@@ -11,6 +11,7 @@ import pytest
 from sync.markup import render
 from sync.model.tracker_data import Markup
 from sync.report.summary import summary
+from tests.golden.dialects import in_dialect
 from tests.golden.situations import SITUATIONS
 
 COMMENTS = Path(__file__).parent / "comments"
@@ -21,7 +22,7 @@ ENDINGS = {Markup.GITHUB: "md", Markup.GITLAB: "md", Markup.ADF: "json", Markup.
 @pytest.mark.parametrize("markup", list(Markup))
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_comment_is_the_reviewed_one(situation: str, markup: Markup) -> None:
-    body = render(summary(SITUATIONS[situation]()), markup, LIMITS[markup])
+    body = render(summary(in_dialect(SITUATIONS[situation](), markup)), markup, LIMITS[markup])
     assert len(body) <= LIMITS[markup]
     if markup is Markup.ADF:
         body = json.dumps(json.loads(body), ensure_ascii=False, indent=1)
