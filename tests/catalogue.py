@@ -1,4 +1,4 @@
-"""The translations of the digest: ``python -m tests.catalogue`` brings them up to date with the texts in the code.
+"""The translations of all phrases: ``python -m tests.catalogue`` brings them up to date with the texts in the code.
 
 It writes the template, adds what is new to each ``.po`` (untranslated, for a person to fill in) and compiles it. The
 compiled catalogues are checked in, so that an installation needs no tool for them.
@@ -15,11 +15,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-import sync.report
-from sync.digest.language import DOMAIN, LANGUAGES, LOCALE
+import sync.digest
+from sync.report.language import DOMAIN, LANGUAGES, LOCALE
 
-PACKAGES = (LOCALE.parent, Path(sync.report.__file__).parent)
-"""The folders with texts of the digest: the digest itself, and the wording of reasons and levers."""
+PACKAGES = (Path(sync.digest.__file__).parent, LOCALE.parent)
+"""The folders with translated texts: the digest, and the phrases of comments and pages."""
 TEMPLATE = LOCALE / f"{DOMAIN}.pot"
 
 
@@ -53,7 +53,7 @@ def written(catalogue: Catalog) -> bytes:
     write_po(out, catalogue, omit_header=True, sort_output=True, no_location=True, width=110)
     head = '# {}\nmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n{}\n'
     plural = f'"Plural-Forms: {catalogue.plural_forms}\\n"\n' if catalogue.locale else ""
-    return head.format("Texts of the digest; made by python -m tests.catalogue", plural).encode() + out.getvalue()
+    return head.format("Phrases of all texts; made by python -m tests.catalogue", plural).encode() + out.getvalue()
 
 
 def compiled(catalogue: Catalog) -> bytes:

@@ -30,7 +30,6 @@ from sync.cli.options import (
 from sync.cli.session import open_engine
 from sync.digest.cadence import Cadence
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.language import load_language
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
 from sync.engine.engine import Engine
@@ -39,6 +38,7 @@ from sync.markup.message import text_message
 from sync.model.audience import Audience
 from sync.model.policy import Policy
 from sync.model.settings import iso_weekday
+from sync.report.language import load_language
 from sync.telemetry.log import secrets
 
 __all__ = ["digest", "digest_rows", "send_digests"]

@@ -42,7 +42,7 @@ def compose(changes: DigestChanges, speaker: Speaker) -> Message:
     heading = say("Where things stand") if first else say("What changed")
     sections = (
         Section(title="", blocks=(Lines((_opening(changes, speaker),)),), weight=90),
-        *_section(say("To be decided"), decisions, speaker, 100, first=first),
+        *_section(say("Decisions needed"), decisions, speaker, 100, first=first),
         *_section(heading, changed, speaker, 80, first=first),
         *_closing(changes, speaker),
     )
@@ -55,9 +55,7 @@ def compose(changes: DigestChanges, speaker: Speaker) -> Message:
 
 def omitted_note(n: int, speaker: Speaker) -> str:
     """Return the line that replaces ``n`` entries that did not fit."""
-    return speaker.language.many(
-        "{n} more milestone does not fit in here.", "{n} more milestones do not fit in here.", n
-    )
+    return speaker.language.many("{n} more milestone is not shown here.", "{n} more milestones are not shown here.", n)
 
 
 def _subject(decisions: int, changed: int, changes: DigestChanges, speaker: Speaker) -> str:
@@ -76,9 +74,9 @@ def _opening(changes: DigestChanges, speaker: Speaker) -> Line:
     language = speaker.language
     today = language.day(changes.at.date())
     if changes.since is None:
-        return (language.say("{day}: the first message on these milestones.", day=today),)
+        return (language.say("{day}: the first message about these milestones.", day=today),)
     return (
-        language.say("{day}: since the last message of {last}.", day=today, last=language.day(changes.since.date())),
+        language.say("{day}: changes since the message of {last}.", day=today, last=language.day(changes.since.date())),
     )
 
 
@@ -110,9 +108,9 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
     ways = [speaker.way_out(lever) for lever in levers]
     if ways:
         either = (
-            ways[0] if len(ways) == 1 else speaker.language.say("{first}, or {second}", first=ways[0], second=ways[1])
+            ways[0] if len(ways) == 1 else speaker.language.say("{first}; or {second}", first=ways[0], second=ways[1])
         )
-        yield (speaker.language.say("Ways out: {ways}.", ways=either),)
+        yield (speaker.language.say("Options: {ways}.", ways=either),)
 
 
 def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:
@@ -123,11 +121,7 @@ def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:
         lines.append((language.say("Unchanged: {counts}.", counts=", ".join(counted)),))
     if changes.silent:
         lines.append(
-            (
-                language.many(
-                    "The data of {n} milestone is missing.", "The data of {n} milestones is missing.", changes.silent
-                ),
-            )
+            (language.many("{n} milestone could not be read.", "{n} milestones could not be read.", changes.silent),)
         )
     if lines:
         yield Section(title="", blocks=(Lines(tuple(lines)),), weight=50)

@@ -221,7 +221,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         commitments=milestone.commitments,
         findings=milestone.findings,
         criteria=milestone.criteria,
-        good_news=good_news(milestone.health, milestone.memberships),
+        good_news=good_news(milestone.health, milestone.memberships, milestone.connection.zone),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
         finished_on=_finished_on(milestone),

@@ -1,4 +1,4 @@
-"""The wording of each lever: an offer for comments and pages, and one for the digest.
+"""The phrase of each kind of lever, for comments, pages, terminal and digests.
 
 To add a lever: its kind in `sync.model.health`, its rule in `sync.health.levers`, its entry in `LEVERS`, and the
 translation (`python -m tests.catalogue`). The values of a lever are those of `sync.health.levers`.
@@ -12,117 +12,125 @@ from datetime import date
 from msgspec import Struct
 
 from sync.model.health import Lever, LeverKind
-from sync.report.figures import short_number
-from sync.report.phrases import Translator, count_of, date_of, day, number_of, percent, plural, small
+from sync.report.language import ENGLISH, Language, Style
+from sync.report.phrases import capital, count_of, date_of, number_of
 
-__all__ = ["LEVERS", "LeverPhrases", "lever_clause", "lever_texts"]
+__all__ = ["LEVERS", "LeverPhrase", "lever_clause", "lever_texts"]
 
 
-class LeverPhrases(Struct, frozen=True):
-    """The texts of one kind of lever: what to do.
+class LeverPhrase(Struct, frozen=True):
+    """Phrase of one kind of lever: what to do, as a clause that begins with a small letter.
 
-    ``comment`` returns it in English. ``digest`` returns it in the translator's language, without figures of the
-    forecast when its last argument is false.
+    ``words`` has no figures of the forecast. ``numbers`` returns None when the lever lacks the values; then ``words``
+    is used. None: both are the same.
     """
 
-    comment: Callable[[Lever], str]
-    digest: Callable[[Translator, Lever, bool], str]
+    words: Callable[[Lever, Language], str]
+    numbers: Callable[[Lever, Language], str | None] | None = None
 
 
-def lever_texts(lever: Lever, due: date | None) -> tuple[str, str]:
-    """Return what to do, and the effect (empty when unknown), in English. A new date is compared with ``due``."""
+def lever_texts(lever: Lever, due: date | None, language: Language = ENGLISH) -> tuple[str, str]:
+    """Return what to do, and the effect (empty when unknown). A new date is compared with ``due``."""
     to = date_of(lever, "to")
-    # a later date changes how people work, which no probability includes
-    stays = "" if to is None else " if all else stays"
-    effects = [] if lever.probability is None else [f"{percent(lever.probability)} likely{stays}"]
+    effects = [_likelihood(lever, language)] if lever.probability is not None else []
     if to is not None and due is not None:
-        effects.append(f"{(to - due).days:+d} days")
+        effects.append(language.shift((to - due).days))
     if lever.values.get("capacity"):
-        effects.append("by what was closed lately")
-    return LEVERS[lever.kind].comment(lever), ", ".join((*effects, *_usual_pace(lever)))
+        effects.append(language.say("based on recent throughput"))
+    return capital(_act(lever, language, "numbers")), ", ".join((*effects, *_usual_pace(lever, language)))
 
 
-def lever_clause(translator: Translator, lever: Lever, *, has_numbers: bool) -> str:
-    """Return what to do in another language, with the probability that it gives where ``has_numbers``."""
-    act = LEVERS[lever.kind].digest(translator, lever, has_numbers)
-    if has_numbers and lever.probability is not None:
-        return translator.say("{act} ({percent} likely)", act=act, percent=translator.percent(lever.probability))
+def lever_clause(lever: Lever, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return what to do as a part of a sentence, with the probability that it gives in the style of numbers."""
+    act = _act(lever, language, style)
+    if style == "numbers" and lever.probability is not None:
+        return language.say("{act} ({effect})", act=act, effect=_likelihood(lever, language))
     return act
 
 
-def _usual_pace(lever: Lever) -> list[str]:
-    """Compare the pace that the lever needs with the usual pace of this series."""
-    median, reached, weeks = number_of(lever, "median"), number_of(lever, "reached"), number_of(lever, "weeks")
-    parts = [] if median is None else [f"the usual week closes {short_number(median)}"]
-    if reached is not None and weeks:
-        parts.append(f"that pace was reached in {short_number(reached)} of the last {plural(round(weeks), 'week')}")
-    return parts
+def _act(lever: Lever, language: Language, style: Style) -> str:
+    phrase = LEVERS[lever.kind]
+    text = phrase.numbers(lever, language) if phrase.numbers is not None and style == "numbers" else None
+    return text or phrase.words(lever, language)
 
 
-def _cut(lever: Lever) -> str:
-    count, of = count_of(lever), number_of(lever, "of")
-    return f"Cut {count} of {plural(round(of), 'open issue')}" if of else f"Cut {plural(count, 'issue')}"
+def _likelihood(lever: Lever, language: Language) -> str:
+    """Return the probability. A later date changes how people work, which no probability includes."""
+    percent = language.percent(lever.probability or 0.0)
+    if date_of(lever, "to") is None:
+        return language.say("{percent} likely", percent=percent)
+    return language.say("{percent} likely if the team keeps its pace", percent=percent)
 
 
-def _cut_clause(translator: Translator, lever: Lever, _has_numbers: bool) -> str:
-    return translator.many("drop {n} issue", "drop {n} issues", count_of(lever))
+def _usual_pace(lever: Lever, language: Language) -> list[str]:
+    """Compare the pace that the lever needs with the usual pace of this series; empty without a history."""
+    median, reached = number_of(lever, "median"), number_of(lever, "reached")
+    weeks = round(number_of(lever, "weeks") or 0)
+    usual = "" if median is None else language.say("{number} a week is usual", number=language.number(median))
+    if reached is None or not weeks:
+        return [usual] if usual else []
+    if round(reached):
+        text = language.many(
+            "a pace reached in the last week",
+            "a pace reached in {reached} of the last {n} weeks",
+            weeks,
+            reached=round(reached),
+        )
+    else:
+        text = language.many(
+            "a pace not reached in the last week", "a pace not reached in any of the last {n} weeks", weeks
+        )
+    return [f"{text}; {usual}" if usual else text]
 
 
-def _move(lever: Lever) -> str:
+def _cut(lever: Lever, language: Language) -> str:
+    count, total = count_of(lever), round(number_of(lever, "of") or 0)
+    if total > 1:
+        return language.many(
+            "take {n} of the {total} open issues out", "take {n} of the {total} open issues out", count, total=total
+        )
+    return language.many("take {n} issue out", "take {n} issues out", count)
+
+
+def _move(lever: Lever, language: Language) -> str:
     to = date_of(lever, "to")
-    return f"Move the due date to {day(to)}" if to else "Move the due date"
+    return language.say("move the due date to {day}", day=language.day(to)) if to else language.say("move the due date")
 
 
-def _move_clause(translator: Translator, lever: Lever, _has_numbers: bool) -> str:
-    to = date_of(lever, "to")
-    if to is not None:
-        return translator.say("move the date to {day}", day=translator.day(to))
-    return translator.say("move the date")
+def _cut_and_move(lever: Lever, language: Language) -> str:
+    return language.say("{first} and {second}", first=_cut(lever, language), second=_move(lever, language))
 
 
-def _cut_and_move(lever: Lever) -> str:
-    return f"{_cut(lever)} and {small(_move(lever))}"
+def _freeze(_lever: Lever, language: Language) -> str:
+    return language.say("freeze scope: accept no new issues")
 
 
-def _cut_and_move_clause(translator: Translator, lever: Lever, has_numbers: bool) -> str:
-    first, second = _cut_clause(translator, lever, has_numbers), _move_clause(translator, lever, has_numbers)
-    return translator.say("{first} and {second}", first=first, second=second)
-
-
-def _freeze(_lever: Lever) -> str:
-    return "Freeze the scope and let nothing more in"
-
-
-def _freeze_clause(translator: Translator, _lever: Lever, _has_numbers: bool) -> str:
-    return translator.say("let no more work in")
-
-
-def _pace(lever: Lever) -> str:
+def _pace(lever: Lever, language: Language) -> str | None:
     needed = number_of(lever, "needed")
-    return f"Close {short_number(needed)} issues a week until the due date" if needed else "Close more issues each week"
+    if not needed:
+        return None
+    number = language.number(needed)
+    return language.many(
+        "close {number} issue a week until the due date",
+        "close {number} issues a week until the due date",
+        1 if number == "1" else 2,
+        number=number,
+    )
 
 
-def _pace_clause(translator: Translator, lever: Lever, has_numbers: bool) -> str:
-    needed = number_of(lever, "needed")
-    if has_numbers and needed:
-        n = max(1, round(needed))
-        return translator.many("close {n} issue a week", "close {n} issues a week", n)
-    return translator.say("close more issues each week")
+def _pace_words(_lever: Lever, language: Language) -> str:
+    return language.say("close more issues each week")
 
 
-def _assign(lever: Lever) -> str:
-    return f"Find an owner for {plural(count_of(lever), 'issue')}"
+def _assign(lever: Lever, language: Language) -> str:
+    return language.many("assign {n} unassigned issue", "assign {n} unassigned issues", count_of(lever))
 
 
-def _assign_clause(translator: Translator, lever: Lever, _has_numbers: bool) -> str:
-    return translator.many("find an owner for {n} issue", "find an owner for {n} issues", count_of(lever))
-
-
-LEVERS: Mapping[LeverKind, LeverPhrases] = {
-    LeverKind.CUT: LeverPhrases(_cut, _cut_clause),
-    LeverKind.MOVE: LeverPhrases(_move, _move_clause),
-    LeverKind.BOTH: LeverPhrases(_cut_and_move, _cut_and_move_clause),
-    LeverKind.FREEZE: LeverPhrases(_freeze, _freeze_clause),
-    LeverKind.PACE: LeverPhrases(_pace, _pace_clause),
-    LeverKind.ASSIGN: LeverPhrases(_assign, _assign_clause),
+LEVERS: Mapping[LeverKind, LeverPhrase] = {
+    LeverKind.CUT: LeverPhrase(_cut),
+    LeverKind.MOVE: LeverPhrase(_move),
+    LeverKind.BOTH: LeverPhrase(_cut_and_move),
+    LeverKind.FREEZE: LeverPhrase(_freeze),
+    LeverKind.PACE: LeverPhrase(_pace_words, _pace),
+    LeverKind.ASSIGN: LeverPhrase(_assign),
 }

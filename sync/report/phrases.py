@@ -1,24 +1,23 @@
-"""Wording shared by all texts: names of statuses, causes of an unknown status, findings, dates, numbers and plurals.
+"""Phrases of all texts: statuses, causes of a missing verdict, findings, dates and counts, in each language.
 
-Every text here is our own words; the callers add names and titles as foreign text. The wording of reasons is in
-`sync.report.reasons`, of levers in `sync.report.levers`.
+Every text here is our own words; the callers add names and titles as foreign text. The phrases of reasons are in
+`sync.report.reasons`, of levers in `sync.report.levers`, of verdicts and moved dates in `sync.report.verdict`. Without
+a language, a phrase is in English.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Protocol
 
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownCause
 from sync.model.membership import Counts
-from sync.report.figures import probability_percent
+from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
 __all__ = [
     "STATUS",
     "UNKNOWN",
-    "Translator",
     "against",
     "capital",
     "count_of",
@@ -33,66 +32,64 @@ __all__ = [
     "percent",
     "plural",
     "promise_sentences",
+    "sentence",
     "short_day",
     "small",
+    "status_words",
     "sureness",
+    "unknown_sentence",
 ]
 
-STATUS = {
-    Status.ON_TRACK: "on track",
-    Status.AT_RISK: "at risk",
-    Status.OFF_TRACK: "off track",
-    Status.OVERDUE: "overdue",
-    Status.DONE: "done",
-    Status.ENDED: "ended",
-    Status.NO_DUE_DATE: "no due date",
-    Status.UNKNOWN: "not enough data",
-}
 
-UNKNOWN = {
-    UnknownCause.NO_DUE_DATE: "Without a due date there is nothing to be early or late for; set one to get a verdict.",
-    UnknownCause.TOO_FEW_ITEMS: "It has fewer than 3 issues, too few for a forecast.",
-    UnknownCause.TOO_YOUNG: "It has only just begun, and no earlier milestone of this series has finished.",
-    UnknownCause.NO_HISTORY: (
-        "No earlier milestone of this series has finished, and few issues were closed in 12 weeks."
-    ),
-    UnknownCause.BAD_DATES: "Its dates contradict each other; correct the start or the due date to get a verdict.",
-    UnknownCause.MEMBER: "One of its members cannot be forecast.",
-    UnknownCause.STALE: "A source could not be read in full, and half the data would make half a verdict.",
-}
+def status_words(status: Status, language: Language = ENGLISH) -> str:
+    """Return the name of a status."""
+    say = language.say
+    return {
+        Status.ON_TRACK: say("on track"),
+        Status.AT_RISK: say("at risk"),
+        Status.OFF_TRACK: say("off track"),
+        Status.OVERDUE: say("overdue"),
+        Status.DONE: say("done"),
+        Status.ENDED: say("ended"),
+        Status.NO_DUE_DATE: say("no due date"),
+        Status.UNKNOWN: say("not enough data"),
+    }[status]
 
 
-class Translator(Protocol):
-    """A language of the digest. Texts are looked up by their English words; values fill their named places."""
-
-    def say(self, text: str, **values: object) -> str:
-        """Return the text in this language."""
-        ...
-
-    def many(self, name: str, several: str, n: int, **values: object) -> str:
-        """Return the form of a text that fits ``n`` things."""
-        ...
-
-    def day(self, value: date) -> str:
-        """Return a date as it is written in this language."""
-        ...
-
-    def percent(self, probability: float) -> str:
-        """Return a probability (0 to 1) as a percentage."""
-        ...
+def unknown_sentence(cause: UnknownCause, language: Language = ENGLISH) -> str:
+    """Return why a milestone has no verdict."""
+    say = language.say
+    return {
+        UnknownCause.NO_DUE_DATE: say("No due date, so no verdict: set a due date to get one."),
+        UnknownCause.TOO_FEW_ITEMS: say("It has fewer than 3 issues, too few for a forecast."),
+        UnknownCause.TOO_YOUNG: say("It has only just started, and no earlier milestone of this series has finished."),
+        UnknownCause.NO_HISTORY: say(
+            "No earlier milestone of this series has finished, and too few issues were closed in the last 12 weeks."
+        ),
+        UnknownCause.BAD_DATES: say("Its dates contradict each other: correct the start or due date to get a verdict."),
+        UnknownCause.MEMBER: say("One of its members cannot be forecast."),
+        UnknownCause.STALE: say("No verdict: one source could not be read completely."),
+    }[cause]
 
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+STATUS: Mapping[Status, str] = {status: status_words(status) for status in Status}
+"""The names of statuses in English."""
+
+UNKNOWN: Mapping[UnknownCause, str] = {cause: unknown_sentence(cause) for cause in UnknownCause}
+"""The causes of a missing verdict in English."""
+
+
+# --- notation in English ---------------------------------------------------------------------------------------------
 
 
 def day(value: date) -> str:
     """Return a date as 12 Dec 2026, in every locale."""
-    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+    return ENGLISH.day(value)
 
 
 def short_day(value: date, today: date) -> str:
     """Return a date as 12 Dec, with its year if that is not the year of ``today``."""
-    return f"{value.day} {_MONTHS[value.month - 1]}" if value.year == today.year else day(value)
+    return ENGLISH.short_day(value, today)
 
 
 def minute(value: datetime) -> str:
@@ -102,7 +99,7 @@ def minute(value: datetime) -> str:
 
 def percent(probability: float) -> str:
     """Return an integer percentage from 1 to 99: a forecast is never certain."""
-    return f"{probability_percent(probability)}%"
+    return ENGLISH.percent(probability)
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -120,28 +117,46 @@ def small(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def against(value: date, due: date) -> str:
-    """Compare a date with a due date: 7 days late, 3 days early, on the day."""
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence: with a capital first letter and a full stop."""
+    return f"{capital(clause)}."
+
+
+# --- dates and counts ------------------------------------------------------------------------------------------------
+
+
+def against(value: date, due: date, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Compare a date with a due date: 7 days late, 3 days early, on the due date; in words, about a week late."""
     late = (value - due).days
     if late == 0:
-        return "on the day"
-    return f"{plural(abs(late), 'day')} {'late' if late > 0 else 'early'}"
+        return language.say("on the due date")
+    if style == "words" and abs(late) >= ROUGH_DAYS:
+        span = language.span(abs(late))
+        early = language.say("about {span} early", span=span)
+        return language.say("about {span} late", span=span) if late > 0 else early
+    if late > 0:
+        return language.many("{n} day late", "{n} days late", late)
+    return language.many("{n} day early", "{n} days early", -late)
 
 
-def sureness(health: Health) -> str:
-    """Return the confidence and its basis: "medium, based on 6 earlier milestones"."""
-    grade = health.confidence or Confidence.LOW
-    return f"{grade.value}, based on {plural(health.basis.stream_finished, 'earlier milestone')}"
+def sureness(health: Health, language: Language = ENGLISH) -> str:
+    """Return the confidence and its basis: "medium (6 earlier milestones)"."""
+    say, milestones = language.say, health.basis.stream_finished
+    grade = {Confidence.HIGH: say("high"), Confidence.MEDIUM: say("medium"), Confidence.LOW: say("low")}
+    basis = language.many("{n} earlier milestone", "{n} earlier milestones", milestones)
+    if not milestones:
+        basis = say("no earlier milestones")
+    return say("{grade} ({basis})", grade=grade[health.confidence or Confidence.LOW], basis=basis)
 
 
-def date_or_end(value: date | None, horizon: date | None) -> str:
+def date_or_end(value: date | None, horizon: date | None, language: Language = ENGLISH) -> str:
     """Return a forecast date in a table: 12 Dec 2026; "not by 20 May 2027" where the forecast ends before it."""
     if value is not None:
-        return day(value)
-    return f"not by {day(horizon)}" if horizon else ""
+        return language.day(value)
+    return language.say("not by {day}", day=language.day(horizon)) if horizon else ""
 
 
-def promise_sentences(health: Health) -> tuple[str, str] | None:
+def promise_sentences(health: Health, language: Language = ENGLISH) -> tuple[str, str] | None:
     """Return the dates that a milestone without a due date can promise, and how often such dates held.
 
     None without a promise.
@@ -149,22 +164,54 @@ def promise_sentences(health: Health) -> tuple[str, str] | None:
     promise, horizon = health.promise, health.dates.horizon
     if promise is None:
         return None
+    say, percentage = language.say, language.percentage
     dates = {50: promise.p50, 70: promise.p70, 85: promise.p85}
-    given = [f"{day(on)} with {level}%" for level, on in dates.items() if on is not None]
-    missing = [str(level) for level, on in dates.items() if on is None]
-    until = f" until {day(horizon)}" if horizon else ""
-    none = f"none with {' or '.join(missing)}%{until}"
-    record = (
-        f"Dates given with 85% held in {promise.held} of {plural(promise.of, 'case')}."
-        if promise.of
-        else "How often such dates hold is not yet known."
-    )
+    given = [
+        say("{day} ({percent} sure)", day=language.day(on), percent=percentage(level))
+        for level, on in dates.items()
+        if on is not None
+    ]
+    missing = [percentage(level) for level, on in dates.items() if on is None]
+    record = say("It is not yet known how often such dates hold.")
+    if promise.of:
+        record = language.many(
+            "{held} of the last {n} date given with 85% certainty held.",
+            "{held} of the last {n} dates given with 85% certainty held.",
+            promise.of,
+            held=promise.held,
+        )
     if not given:
-        return f"At the recent pace no date{until} can be promised.", record
-    return (
-        f"Dates that can be promised at the recent pace: {', '.join([*given, *([none] if missing else [])])}.",
-        record,
-    )
+        until = say("by {day}", day=language.day(horizon)) if horizon else say("within the forecast")
+        return say("At the recent pace, no date {until} can be promised.", until=until), record
+    if missing and horizon:
+        none = say("none by {day} is {percent} sure", day=language.day(horizon), percent=language.either(missing))
+        given = [*given[:-1], say("{dates}; {none}", dates=given[-1], none=none)]
+    return say("Dates that you can promise at the recent pace: {dates}.", dates=", ".join(given)), record
+
+
+def outcome(counts: Counts, language: Language = ENGLISH) -> str:
+    """Return the counts of a milestone that is over in words: ``5 of 12 issues done, 7 carried over``."""
+    say = language.say
+    parts = [language.many("{done} of {n} issue done", "{done} of {n} issues done", counts.total, done=counts.done)]
+    parts += [say("{count} carried over", count=counts.carried)] if counts.carried else []
+    parts += [say("{count} left open", count=counts.open)] if counts.open else []
+    parts += [say("{count} taken out", count=counts.removed)] if counts.removed else []
+    return ", ".join(parts)
+
+
+def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
+    """Return the fact behind a status that rests on no forecast: how it ended, or that nothing is open; else empty."""
+    if health.status is Status.ENDED:
+        return sentence(outcome(health.counts, language))
+    if health.status is not Status.ON_TRACK or health.counts.unfinished or not health.counts.done:
+        return ""
+    if health.expected_joins:
+        return language.many(
+            "All its issues are closed, but {n} more is usually added later; close the milestone to end it.",
+            "All its issues are closed, but {n} more are usually added later; close the milestone to end it.",
+            health.expected_joins,
+        )
+    return language.say("All its issues are closed; close the milestone to end it.")
 
 
 # --- values of reasons and levers ------------------------------------------------------------------------------------
@@ -190,52 +237,58 @@ def count_of(source: Reason | Lever, name: str = "count") -> int:
 # --- findings; the values are those of `sync.health.definition` ------------------------------------------------------
 
 
-def finding_sentence(finding: Finding) -> str:
+def finding_sentence(finding: Finding, language: Language = ENGLISH) -> str:
     """Return what the definition of the milestone lacks, as one sentence."""
-    return _FINDINGS[finding.kind](finding)
+    return _FINDINGS[finding.kind](finding, language)
 
 
-def _part(finding: Finding) -> str:
-    return f"{finding.values['count']} of {finding.values['of']}"
+def _number(finding: Finding, name: str) -> int:
+    value = finding.values[name]
+    return round(value) if isinstance(value, int | float) else 0
 
 
-def _day_off(finding: Finding) -> str:
+def _unestimated(finding: Finding, language: Language) -> str:
+    return language.many(
+        "{n} of {of} open issues has no estimate; the others have one.",
+        "{n} of {of} open issues have no estimate; the others have one.",
+        _number(finding, "count"),
+        of=_number(finding, "of"),
+    )
+
+
+def _day_off(finding: Finding, language: Language) -> str:
     due = finding.values["due"]
-    return f"It is due on {day(due)}, a day off." if isinstance(due, date) else "It is due on a day off."
+    if isinstance(due, date):
+        return language.say("Its due date, {day}, is not a working day.", day=language.day(due))
+    return language.say("Its due date is not a working day.")
 
 
-def _same_people(finding: Finding) -> str:
-    others = finding.values["others"]
-    milestones = "another milestone" if others == 1 else f"{others} other milestones"
-    return f"{_part(finding)} people who have open issues in it have some in {milestones} of the same weeks."
+def _same_people(finding: Finding, language: Language) -> str:
+    people = language.many(
+        "{n} of the {of} people with open issues in it also has open issues",
+        "{n} of the {of} people with open issues in it also have open issues",
+        _number(finding, "count"),
+        of=_number(finding, "of"),
+    )
+    return language.many(
+        "{people} in another milestone at the same time.",
+        "{people} in {n} other milestones at the same time.",
+        _number(finding, "others"),
+        people=people,
+    )
 
 
-_FINDINGS: dict[FindingKind, Callable[[Finding], str]] = {
-    FindingKind.NO_OWNER: lambda _: "Nobody is named as its owner.",
-    FindingKind.NO_DUE_DATE: lambda _: "It has no due date.",
-    FindingKind.NO_EXIT_CRITERIA: lambda _: "Its description lists no exit criteria as a task list.",
-    FindingKind.NO_ITEMS: lambda _: "No issue is in it.",
-    FindingKind.UNESTIMATED: lambda finding: f"{_part(finding)} open issues have no estimate, the others have one.",
+_FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
+    FindingKind.NO_OWNER: lambda _, language: language.say("No owner is set for this milestone."),
+    FindingKind.NO_DUE_DATE: lambda _, language: language.say("It has no due date."),
+    FindingKind.NO_EXIT_CRITERIA: lambda _, language: language.say(
+        "Its description does not list exit criteria as a task list."
+    ),
+    FindingKind.NO_ITEMS: lambda _, language: language.say("It has no issues."),
+    FindingKind.UNESTIMATED: _unestimated,
     FindingKind.DUE_DAY_OFF: _day_off,
     FindingKind.SAME_PEOPLE: _same_people,
-    FindingKind.CIRCULAR: lambda _: "Issues in it and in another milestone block each other in a circle.",
+    FindingKind.CIRCULAR: lambda _, language: language.say(
+        "Issues in it and in another milestone form a circular dependency."
+    ),
 }
-
-
-def outcome(counts: Counts) -> str:
-    """Return the counts of a milestone that is over in words: ``5 of 12 issues done, 7 carried over``."""
-    words = f"{counts.done} of {plural(counts.total, 'issue')} done"
-    words += f", {counts.carried} carried over" if counts.carried else ""
-    words += f", {counts.open} left open" if counts.open else ""
-    return f"{words}, {counts.removed} taken out" if counts.removed else words
-
-
-def fact_sentence(health: Health) -> str:
-    """Return the fact behind a status that rests on no forecast: how it ended, or that nothing is open; else empty."""
-    if health.status is Status.ENDED:
-        return f"{outcome(health.counts)}."
-    if health.status is not Status.ON_TRACK or health.counts.unfinished or not health.counts.done:
-        return ""
-    joins = health.expected_joins
-    usual = f"; at this point {joins} more usually {'joins' if joins == 1 else 'join'}" if joins else ""
-    return f"Everything in it is closed{usual}; close the milestone to end it."

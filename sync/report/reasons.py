@@ -1,8 +1,8 @@
-"""The wording of each reason: a sentence for comments and pages, and half a sentence for the digest.
+"""The phrase of each kind of reason, for comments, pages, terminal and digests.
 
 To add a reason: its kind in `sync.model.health`, its rule in `sync.health.reasons`, its entry in `REASONS`, and the
-translation (`python -m tests.catalogue`). The rule sets the values of a reason; each text leaves out values that are
-None. The rule of PREDECESSOR is in `sync.health.joint`, because it needs the forecasts of other milestones.
+translation (`python -m tests.catalogue`). The rule of PREDECESSOR is in `sync.health.joint`, because it needs the
+forecasts of other milestones.
 """
 
 from __future__ import annotations
@@ -12,31 +12,44 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from sync.model.health import Reason, ReasonKind
-from sync.report.figures import done_percent, share_percent, short_number
-from sync.report.phrases import Translator, count_of, date_of, day, number_of, plural
+from sync.report.figures import done_percent
+from sync.report.language import ENGLISH, Language, Style
+from sync.report.phrases import count_of, date_of, number_of, sentence
 
-__all__ = ["REASONS", "ReasonPhrases", "reason_clause", "reason_sentence"]
+__all__ = ["REASONS", "ReasonPhrase", "reason_clause", "reason_sentence"]
 
 
-class ReasonPhrases(Struct, frozen=True):
-    """The texts of one kind of reason.
+class ReasonPhrase(Struct, frozen=True):
+    """Phrase of one kind of reason: a clause that begins with a small letter and ends without a full stop.
 
-    ``comment`` returns an English sentence. ``digest`` returns half a sentence in the translator's language, without
-    figures when its last argument is false.
+    ``words`` has no figures. ``numbers`` returns None when the reason lacks the values; then ``words`` is used.
     """
 
-    comment: Callable[[Reason], str]
-    digest: Callable[[Translator, Reason, bool], str]
+    numbers: Callable[[Reason, Language], str | None]
+    words: Callable[[Reason, Language], str]
 
 
-def reason_sentence(reason: Reason) -> str:
-    """Return the reason as an English sentence."""
-    return REASONS[reason.kind].comment(reason)
+def reason_sentence(reason: Reason, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return the reason as a sentence."""
+    return sentence(reason_clause(reason, language, style))
 
 
-def reason_clause(translator: Translator, reason: Reason, *, has_numbers: bool) -> str:
-    """Return the reason as half a sentence in another language, with or without figures."""
-    return REASONS[reason.kind].digest(translator, reason, has_numbers)
+def reason_clause(reason: Reason, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return the reason as a part of a sentence."""
+    phrase = REASONS[reason.kind]
+    text = phrase.numbers(reason, language) if style == "numbers" else None
+    return text or phrase.words(reason, language)
+
+
+def _pace(reason: Reason, language: Language) -> str | None:
+    done, usual = _percent_done(reason), number_of(reason, "usual")
+    if done is None or usual is None:
+        return None
+    return language.say(
+        "{done} is done; earlier milestones had {usual} done at this point",
+        done=language.percentage(done),
+        usual=language.percentage(done_percent(usual)),
+    )
 
 
 def _percent_done(reason: Reason) -> int | None:
@@ -47,176 +60,205 @@ def _percent_done(reason: Reason) -> int | None:
     return None if share is None else done_percent(share)
 
 
-def _pace(reason: Reason) -> str:
-    done, usual = _percent_done(reason), number_of(reason, "usual")
-    if done is None or usual is None:
-        return f"Work goes {'faster' if reason.effect > 0 else 'slower'} than in earlier milestones at this point."
-    return f"{done}% is done; earlier milestones had {done_percent(usual)}% done at this point."
+def _pace_words(reason: Reason, language: Language) -> str:
+    if reason.effect > 0:
+        return language.say("work is going faster than usual")
+    return language.say("work is going slower than usual")
 
 
-def _pace_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    done, usual = _percent_done(reason), number_of(reason, "usual")
-    if has_numbers and done is not None and usual is not None:
-        return translator.say("{done}% is done, usual by now is {usual}%", done=done, usual=done_percent(usual))
-    say = translator.say
-    return say("work goes faster than usual") if reason.effect > 0 else say("work goes slower than usual")
-
-
-def _scope(reason: Reason) -> str:
-    added, week, usual = count_of(reason, "added"), number_of(reason, "added_week"), number_of(reason, "usual")
-    text = f"{plural(added, 'issue')} joined since the start"
+def _scope(reason: Reason, language: Language) -> str | None:
+    added, week = count_of(reason, "added"), round(number_of(reason, "added_week") or 0)
+    if not added:
+        return None
     if week:
-        text += f", {short_number(week)} of them in the last 7 days"
-    return f"{text}; usual by now would be {round(usual)}." if usual is not None else f"{text}."
+        text = language.many(
+            "{n} issue added since the start ({week} in the last 7 days)",
+            "{n} issues added since the start ({week} in the last 7 days)",
+            added,
+            week=week,
+        )
+    else:
+        text = language.many("{n} issue added since the start", "{n} issues added since the start", added)
+    usual = number_of(reason, "usual")
+    if usual is None:
+        return text
+    if round(usual) == 0:
+        return language.say("{added}; none would be usual by now", added=text)
+    return language.say("{added}; {usual} would be usual by now", added=text, usual=round(usual))
 
 
-def _scope_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    added = count_of(reason, "added")
-    if has_numbers and added:
-        return translator.many("{n} issue joined since the start", "{n} issues joined since the start", added)
-    say = translator.say
-    return say("little joined since the start") if reason.effect > 0 else say("much joined since the start")
+def _scope_words(reason: Reason, language: Language) -> str:
+    if reason.effect > 0:
+        return language.say("few issues have been added since the start")
+    return language.say("many issues have been added since the start")
 
 
-def _hit_rate(reason: Reason) -> str:
-    hits, of = number_of(reason, "hits"), number_of(reason, "of")
+def _hit_rate(reason: Reason, language: Language) -> str | None:
+    hits, of = number_of(reason, "hits"), round(number_of(reason, "of") or 0)
     if hits is None or not of:
-        return f"Earlier milestones of this series {'usually' if reason.effect > 0 else 'seldom'} made their date."
-    return f"{short_number(hits)} of the last {plural(round(of), 'milestone')} of this series made their date."
-
-
-def _hit_rate_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    hits, of, say = number_of(reason, "hits"), number_of(reason, "of"), translator.say
-    if has_numbers and hits is not None and of:
-        return say("{hits} of the last {of} dates of this series held", hits=round(hits), of=round(of))
-    return say("dates usually hold here") if reason.effect > 0 else say("dates seldom hold here")
-
-
-def _stragglers(reason: Reason) -> str:
-    count = count_of(reason)
-    have = "has" if count == 1 else "have"
-    return f"{plural(count, 'open issue')} {have} been open unusually long, or untouched for 14 days."
-
-
-def _stragglers_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    n = count_of(reason)
-    if not has_numbers or not n:
-        return translator.say("some issues have been open unusually long")
-    return translator.many("{n} issue has been open unusually long", "{n} issues have been open unusually long", n)
-
-
-def _holidays(reason: Reason) -> str:
-    days = number_of(reason, "days")
-    cost = plural(round(days), "day") if days else "some days"
-    return f"Holidays and quiet weeks take {cost} of those that are left."
-
-
-def _holidays_clause(translator: Translator, _reason: Reason, _has_numbers: bool) -> str:
-    return translator.say("holidays take some of the days that are left")
-
-
-def _due_moved(reason: Reason) -> str:
-    days, first, to = number_of(reason, "days"), date_of(reason, "from"), date_of(reason, "to")
-    if days is None or first is None or to is None:
-        return "The due date moved."
-    return f"The due date moved from {day(first)} to {day(to)}, {round(days):+d} days."
-
-
-def _due_moved_clause(translator: Translator, _reason: Reason, _has_numbers: bool) -> str:
-    return translator.say("the due date moved")
-
-
-def _unassigned(reason: Reason) -> str:
-    return f"{_of_open(reason, 'has', 'have')} nobody assigned."
-
-
-def _unassigned_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    n = count_of(reason)
-    if not has_numbers or not n:
-        return translator.say("some open issues have nobody assigned")
-    return translator.many("{n} open issue has nobody assigned", "{n} open issues have nobody assigned", n)
-
-
-def _silence(reason: Reason) -> str:
-    days, usual = number_of(reason, "days"), number_of(reason, "usual")
-    if days is None:
-        return "Nothing has been closed for more than twice the usual gap."
-    tail = f"; the usual gap is {short_number(usual)} {'day' if usual == 1 else 'days'}" if usual else ""
-    return f"Nothing has been closed for {plural(round(days), 'day')}{tail}."
-
-
-def _silence_clause(translator: Translator, reason: Reason, _has_numbers: bool) -> str:
-    days = number_of(reason, "days")
-    if days is None:
-        return translator.say("nothing has been closed for a long time")
-    return translator.many("nothing has been closed for {n} day", "nothing has been closed for {n} days", round(days))
-
-
-def _blocked(reason: Reason) -> str:
-    return f"{_of_open(reason, 'waits', 'wait')} for other open work."
-
-
-def _blocked_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    n = count_of(reason)
-    if not has_numbers or not n:
-        return translator.say("some open issues wait for other work")
-    return translator.many("{n} open issue waits for other work", "{n} open issues wait for other work", n)
-
-
-def _predecessor(reason: Reason) -> str:
-    days, count = number_of(reason, "days"), count_of(reason)
-    cost = f"; that costs {plural(round(days), 'day')}" if days and round(days) else ""
-    milestones = "A milestone" if count == 1 else f"{count} milestones"
-    return f"{milestones} that it waits for {'is' if count == 1 else 'are'} likely to be late{cost}."
-
-
-def _predecessor_clause(translator: Translator, _reason: Reason, _has_numbers: bool) -> str:
-    return translator.say("what it waits for is likely to be late")
-
-
-def _pace_change(reason: Reason) -> str:
-    last, before = plural(count_of(reason, "last"), "milestone"), count_of(reason, "before")
-    days, usual = number_of(reason, "days"), number_of(reason, "usual")
-    if days is None or usual is None:
-        slower = reason.effect < 0
-        return f"The last {last} of this series were much {'slower' if slower else 'faster'} than the {before} before."
-    ratio = days / usual
-    times = f"{short_number(ratio)} times as long" if ratio > 1 else f"{share_percent(ratio)}% as long"
-    took = f"{plural(round(days), 'day')} instead of {round(usual)}"
-    return f"The last {last} took {times} as the {before} before: {took} until half of the issues were closed."
-
-
-def _pace_change_clause(translator: Translator, reason: Reason, has_numbers: bool) -> str:
-    days, usual, say = number_of(reason, "days"), number_of(reason, "usual"), translator.say
-    last = count_of(reason, "last")
-    if not has_numbers or days is None or usual is None:
-        slow, fast = say("the last milestones went slower"), say("the last milestones went faster")
-        return slow if reason.effect < 0 else fast
-    return say(
-        "the last {last} milestones took {days} days for half of their issues, usual is {usual}",
-        last=last,
-        days=round(days),
-        usual=round(usual),
+        return None
+    if of == 1:
+        was_late = language.say("the last milestone of this series was late")
+        return language.say("the last milestone of this series was on time") if hits else was_late
+    if not hits:
+        return language.say("none of the last {of} milestones of this series was on time", of=of)
+    if hits == of:
+        return language.say("all of the last {of} milestones of this series were on time", of=of)
+    return language.many(
+        "{n} of the last {of} milestones of this series was on time",
+        "{n} of the last {of} milestones of this series were on time",
+        round(hits),
+        of=of,
     )
 
 
-def _of_open(reason: Reason, singular: str, plural_verb: str) -> str:
-    """Return "3 of 16 open issues have" or "1 of 16 open issues has"; without the 16 when it is None."""
-    count, of = count_of(reason), number_of(reason, "of")
-    issues = f"{count} of {plural(round(of), 'open issue')}" if of else plural(count, "open issue")
-    return f"{issues} {singular if count == 1 else plural_verb}"
+def _hit_rate_words(reason: Reason, language: Language) -> str:
+    if reason.effect > 0:
+        return language.say("milestones of this series are usually on time")
+    return language.say("milestones of this series are rarely on time")
 
 
-REASONS: Mapping[ReasonKind, ReasonPhrases] = {
-    ReasonKind.PACE: ReasonPhrases(_pace, _pace_clause),
-    ReasonKind.SCOPE_ADDED: ReasonPhrases(_scope, _scope_clause),
-    ReasonKind.HIT_RATE: ReasonPhrases(_hit_rate, _hit_rate_clause),
-    ReasonKind.STRAGGLERS: ReasonPhrases(_stragglers, _stragglers_clause),
-    ReasonKind.HOLIDAYS: ReasonPhrases(_holidays, _holidays_clause),
-    ReasonKind.DUE_MOVED: ReasonPhrases(_due_moved, _due_moved_clause),
-    ReasonKind.UNASSIGNED: ReasonPhrases(_unassigned, _unassigned_clause),
-    ReasonKind.SILENCE: ReasonPhrases(_silence, _silence_clause),
-    ReasonKind.BLOCKED: ReasonPhrases(_blocked, _blocked_clause),
-    ReasonKind.PREDECESSOR: ReasonPhrases(_predecessor, _predecessor_clause),
-    ReasonKind.PACE_CHANGE: ReasonPhrases(_pace_change, _pace_change_clause),
+def _stragglers(reason: Reason, language: Language) -> str | None:
+    return (
+        language.many(
+            "{n} open issue is ageing: open unusually long, or no activity for 14 days",
+            "{n} open issues are ageing: open unusually long, or no activity for 14 days",
+            count_of(reason),
+        )
+        if count_of(reason)
+        else None
+    )
+
+
+def _stragglers_words(_reason: Reason, language: Language) -> str:
+    return language.say("some open issues are ageing: open unusually long, or no activity for two weeks")
+
+
+def _holidays(reason: Reason, language: Language) -> str | None:
+    days = round(number_of(reason, "days") or 0)
+    return (
+        language.many(
+            "holidays and quiet weeks take {n} of the remaining working days",
+            "holidays and quiet weeks take {n} of the remaining working days",
+            days,
+        )
+        if days
+        else None
+    )
+
+
+def _holidays_words(_reason: Reason, language: Language) -> str:
+    return language.say("holidays and quiet weeks take some of the remaining working days")
+
+
+def _due_moved(reason: Reason, language: Language) -> str | None:
+    days, first, to = number_of(reason, "days"), date_of(reason, "from"), date_of(reason, "to")
+    if days is None or first is None or to is None:
+        return None
+    return language.say(
+        "the due date moved from {first} to {to} ({shift})",
+        first=language.day(first),
+        to=language.day(to),
+        shift=language.shift(round(days)),
+    )
+
+
+def _due_moved_words(_reason: Reason, language: Language) -> str:
+    return language.say("the due date moved")
+
+
+def _unassigned(reason: Reason, language: Language) -> str | None:
+    some = _some_open(reason, language)
+    return some and language.many("{some} is unassigned", "{some} are unassigned", count_of(reason), some=some)
+
+
+def _unassigned_words(_reason: Reason, language: Language) -> str:
+    return language.say("some open issues are unassigned")
+
+
+def _silence(reason: Reason, language: Language) -> str | None:
+    days, usual = number_of(reason, "days"), number_of(reason, "usual")
+    if days is None:
+        return None
+    text = language.many("nothing has been closed for {n} day", "nothing has been closed for {n} days", round(days))
+    if not usual:
+        return text
+    gap = language.number(usual)
+    if gap == "1" or usual < 1:
+        return language.say("{silence}; usually something is closed every day", silence=text)
+    return language.say("{silence}; usually something is closed every {gap} days", silence=text, gap=gap)
+
+
+def _silence_words(_reason: Reason, language: Language) -> str:
+    return language.say("nothing has been closed for an unusually long time")
+
+
+def _blocked(reason: Reason, language: Language) -> str | None:
+    some = _some_open(reason, language)
+    return some and language.many(
+        "{some} is blocked by other open work", "{some} are blocked by other open work", count_of(reason), some=some
+    )
+
+
+def _blocked_words(_reason: Reason, language: Language) -> str:
+    return language.say("some open issues are blocked by other open work")
+
+
+def _predecessor(reason: Reason, language: Language) -> str | None:
+    days, count = round(number_of(reason, "days") or 0), count_of(reason)
+    if not count:
+        return None
+    text = language.many(
+        "a milestone that it depends on is likely to be late",
+        "{n} milestones that it depends on are likely to be late",
+        count,
+    )
+    return language.say("{lateness}, which costs {days}", lateness=text, days=language.days(days)) if days else text
+
+
+def _predecessor_words(_reason: Reason, language: Language) -> str:
+    return language.say("what it depends on is likely to be late")
+
+
+def _pace_change(reason: Reason, language: Language) -> str | None:
+    days, usual = number_of(reason, "days"), number_of(reason, "usual")
+    if days is None or usual is None:
+        return None
+    return language.say(
+        "the last {last} milestones took {days} to close half of their issues; the {before} before them took {usual}",
+        last=count_of(reason, "last"),
+        days=language.days(round(days)),
+        before=count_of(reason, "before"),
+        usual=language.days(round(usual)),
+    )
+
+
+def _pace_change_words(reason: Reason, language: Language) -> str:
+    if reason.effect < 0:
+        return language.say("the last milestones were much slower than the ones before them")
+    return language.say("the last milestones were much faster than the ones before them")
+
+
+def _some_open(reason: Reason, language: Language) -> str | None:
+    """Return "3 of 16 open issues", or "3 open issues" where the number of all is not known; None without a number."""
+    count, total = count_of(reason), round(number_of(reason, "of") or 0)
+    if not count:
+        return None
+    if not total:
+        return language.many("{n} open issue", "{n} open issues", count)
+    return language.many("{count} of {n} open issue", "{count} of {n} open issues", total, count=count)
+
+
+REASONS: Mapping[ReasonKind, ReasonPhrase] = {
+    ReasonKind.PACE: ReasonPhrase(_pace, _pace_words),
+    ReasonKind.SCOPE_ADDED: ReasonPhrase(_scope, _scope_words),
+    ReasonKind.HIT_RATE: ReasonPhrase(_hit_rate, _hit_rate_words),
+    ReasonKind.STRAGGLERS: ReasonPhrase(_stragglers, _stragglers_words),
+    ReasonKind.HOLIDAYS: ReasonPhrase(_holidays, _holidays_words),
+    ReasonKind.DUE_MOVED: ReasonPhrase(_due_moved, _due_moved_words),
+    ReasonKind.UNASSIGNED: ReasonPhrase(_unassigned, _unassigned_words),
+    ReasonKind.SILENCE: ReasonPhrase(_silence, _silence_words),
+    ReasonKind.BLOCKED: ReasonPhrase(_blocked, _blocked_words),
+    ReasonKind.PREDECESSOR: ReasonPhrase(_predecessor, _predecessor_words),
+    ReasonKind.PACE_CHANGE: ReasonPhrase(_pace_change, _pace_change_words),
 }

@@ -26,7 +26,6 @@ from sync.digest import attachments as pictures
 from sync.digest.cadence import Cadence
 from sync.digest.changes import MilestoneState, changes_since
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
-from sync.digest.language import load_language
 from sync.digest.message import compose
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, SendState, preview, send_due
@@ -36,6 +35,7 @@ from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Visibility
 from sync.report import burnup
 from sync.report.burnup import render_png as picture_of
+from sync.report.language import load_language
 from sync.store.tables import Delivery
 from sync.tracker.protocol import Page
 from tests.digest_samples import NOW as THEN
@@ -492,7 +492,7 @@ def test_a_long_message_keeps_the_limit_of_its_service(monkeypatch: pytest.Monke
     with as_service(monkeypatch, chat, "discord") as address:
         assert over(address).send(*_letter(many)).delivery is Delivery.SENT
     assert len(chat.heard) == 1
-    assert "more milestones do not fit in here." in str(chat.bodies)
+    assert "more milestones are not shown here." in str(chat.bodies)
 
 
 def test_everything_arrives_in_every_language(chat: Chat) -> None:

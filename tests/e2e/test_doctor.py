@@ -147,7 +147,8 @@ def test_series_that_never_reaches_its_tolerance_is_named(place: Place) -> None:
     assert [(finding["level"], finding["words"]) for finding in found] == [
         (
             "note",
-            "acme/app sprint: no milestone of this series was ever finished in full; usual here: 18% carried over.",
+            "acme/app sprint: no milestone of this series has ever been finished in full; "
+            "usual here: 18% carried over.",
         )
     ]
 

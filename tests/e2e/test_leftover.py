@@ -14,7 +14,7 @@ from connectors.sandbox.world import World
 from tests.e2e.in_process import milesync
 from tests.e2e.small_world import served
 
-NEVER = "No milestone of this series was ever finished in full; usual here: 20% carried over."
+NEVER = "No milestone of this series has ever been finished in full; usual here: 20% carried over."
 
 
 def world_that_never_finishes() -> World:
@@ -74,7 +74,7 @@ def test_people_read_that_the_series_never_finishes(config: Path, command: str) 
     row = running(milesync("status", "--json", config=config).document)
     words = " ".join(milesync(command, *([row["id"]] if command == "whatif" else []), config=config).out.split())
     odds = f"{round(row['usual']['probability'] * 100)}%"
-    left = "80%: {low} to {high}".format(**row["leftover"])
+    left = "80% range: {low} to {high}".format(**row["leftover"])
     assert NEVER in words
     assert left in words
     assert odds in words

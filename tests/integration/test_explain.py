@@ -164,7 +164,7 @@ def test_tree_has_every_number_of_the_document() -> None:
     ("status", "words"),
     [
         (Status.OVERDUE, "60% is done; earlier milestones had 95% done at this point."),
-        (Status.ON_TRACK, "1 issue joined since the start; usual by now would be 3."),
+        (Status.ON_TRACK, "1 issue added since the start; 3 would be usual by now."),
     ],
 )
 def test_table_shows_the_first_reason_that_speaks_for_the_status(status: Status, words: str) -> None:

@@ -13,7 +13,6 @@ from markdown_it import MarkdownIt
 from sync.assess.milestone import AssessmentRules
 from sync.digest.cadence import Cadence
 from sync.digest.changes import MilestoneState, changes_since
-from sync.digest.language import load_language
 from sync.digest.message import compose
 from sync.digest.phrases import Speaker
 from sync.digest.send import PortfolioSource, Receiver, SendOutcome, preview
@@ -24,6 +23,7 @@ from sync.model.digest import LastSent
 from sync.model.health import Dates, Status
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import Visibility
+from sync.report.language import load_language
 from tests.digest_samples import NOW as THEN
 from tests.digest_samples import health, standing
 from tests.portfolio_world import NOW, RULES, World, page, running

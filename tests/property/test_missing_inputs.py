@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,4 +40,4 @@ def test_no_outage_improves_announces_or_praises_anything(down: list[set[str]], 
         touched = names | ({"joint"} if names & {"app", "base"} else set()) | ({"app"} if "base" in names else set())
         for name in touched:
             assert not improves(healths[name], before[name]), name
-            assert good_news(healths[name], ()) == "" or healths[name].stale_since is None
+            assert good_news(healths[name], (), ZoneInfo("UTC")) == "" or healths[name].stale_since is None

@@ -116,7 +116,7 @@ SHARED = JointMilestone(name="Payments GA", members=(running("app"), running("ap
 STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(statu.capitalize() for statu in STATUS.values())})
 FIGURES = re.compile(
     r"((on|by|only after) )?\*?\*?\d+ [A-Z][a-z][a-z] \d{4}\*?\*?|at a date nobody can tell yet"
-    rf"|\d+%|\((\d+ days? (early|late)|on the day)\)|\d+ days?|{STATUSES}"
+    rf"|\d+%|\((\d+ days? (early|late)|on the due date)\)|\d+ days?|{STATUSES}"
     r"|[✅⚠️🛑⏰🏁📅❔]+"
 )
 """Status, probability and dates, in words and signs."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,8 +26,8 @@ from sync.model.tracker_data import (
     State,
     StatusCategory,
 )
+from sync.report import good_news as news
 from sync.report.closing_comment import closing_comment, question_line
-from sync.report.good_news import good_news
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADA, LIN, BOSS = Person("u1", "Ada"), Person("u2", "Lin"), Person("u3", "Bo")
@@ -225,6 +226,10 @@ def running(status: Status = Status.AT_RISK, **fields: object) -> Health:
     return health(status=status, at=day(30), **fields)
 
 
+def good_news(milestone: Health, memberships: Sequence[Membership], zone: str = "UTC") -> str:
+    return news.good_news(milestone, memberships, ZoneInfo(zone))
+
+
 def test_back_on_track_is_news_for_a_week() -> None:
     back = running(Status.ON_TRACK, previous_status=Status.OFF_TRACK, since=day(25), counts=Counts(open=5))
     assert good_news(back, []) == "Good news: it is back on track."
@@ -239,6 +244,23 @@ def test_half_way_is_news_for_a_week() -> None:
     assert good_news(half, memberships) == "Good news: half of the work is done."
     assert good_news(half, [stay(1, 5), stay(2, 6), stay(3, None), stay(4, None)]) == ""
     assert good_news(replace(half, stale_since=day(29)), memberships) == ""
+
+
+@pytest.mark.parametrize("status", [Status.OVERDUE, Status.OFF_TRACK])
+def test_milestone_in_trouble_has_no_good_news(status: Status) -> None:
+    memberships = [stay(1, 5), stay(2, 27), stay(3, None), stay(4, None)]
+    assert good_news(running(status), memberships) == ""
+
+
+def test_all_work_done_is_not_half_of_it() -> None:
+    assert good_news(running(), [stay(1, 27), stay(2, None)]) == "Good news: half of the work is done."
+    assert good_news(running(), [stay(1, 27), stay(2, 27)]) == ""
+
+
+def test_days_of_good_news_are_those_of_the_connection() -> None:
+    back = running(Status.ON_TRACK, previous_status=Status.OFF_TRACK, since=day(23.4))
+    assert good_news(back, [], "UTC") == ""
+    assert good_news(back, [], "Pacific/Kiritimati") != ""
 
 
 def test_a_record_week_beats_every_full_week_before() -> None:

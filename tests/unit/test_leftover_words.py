@@ -41,11 +41,19 @@ def health(left: tuple[int, int, int] | None, *, still_open: int = 10, finished:
 @pytest.mark.parametrize(
     ("left", "still_open", "words"),
     [
-        ((1, 3, 6), 10, "Usually 3 of 10 left on 5 Dec 2026 (80%: 1 to 6)."),
-        ((0, 0, 0), 4, "Usually none of 4 left on 5 Dec 2026 (80%: 0 to 0)."),
-        ((4, 4, 4), 4, "Usually 4 of 4 left on 5 Dec 2026 (80%: 4 to 4)."),
-        ((1, 3, 6), 5, "Usually 3 left on 5 Dec 2026 (80%: 1 to 6, with those that still join)."),
-        ((0, 0, 2), 0, "Usually none left on 5 Dec 2026 (80%: 0 to 2, with those that still join)."),
+        ((1, 3, 6), 10, "Usually 3 of 10 issues are still open on 5 Dec 2026 (80% range: 1 to 6)."),
+        ((0, 0, 0), 4, "Usually none of 4 issues is still open on 5 Dec 2026 (80% range: 0 to 0)."),
+        ((4, 4, 4), 4, "Usually 4 of 4 issues are still open on 5 Dec 2026 (80% range: 4 to 4)."),
+        (
+            (1, 3, 6),
+            5,
+            "Usually 3 issues are still open on 5 Dec 2026 (80% range: 1 to 6, including issues added until then).",
+        ),
+        (
+            (0, 0, 2),
+            0,
+            "Usually no issue is still open on 5 Dec 2026 (80% range: 0 to 2, including issues added until then).",
+        ),
     ],
 )
 def test_leftover_is_of_the_open_items_unless_more_are_expected(
@@ -56,7 +64,7 @@ def test_leftover_is_of_the_open_items_unless_more_are_expected(
 
 def test_items_that_were_carried_over_do_not_join() -> None:
     shown = replace(health((7, 7, 7)), counts=Counts(open=0, carried=7))
-    assert outlook_sentences(shown) == ["Usually 7 of 7 left on 5 Dec 2026 (80%: 7 to 7)."]
+    assert outlook_sentences(shown) == ["Usually 7 of 7 issues are still open on 5 Dec 2026 (80% range: 7 to 7)."]
 
 
 def test_nothing_is_said_where_nothing_is_open_and_nothing_more_is_expected() -> None:
@@ -71,15 +79,15 @@ def test_nothing_is_said_without_a_forecast_or_a_due_date() -> None:
 def test_range_has_the_same_words_everywhere() -> None:
     shown = health((1, 3, 6))
     assert shown.leftover is not None
-    assert leftover_range(shown.leftover) == "3 (80%: 1 to 6)"
+    assert leftover_range(shown.leftover) == "3 (80% range: 1 to 6)"
     assert leftover_range(shown.leftover).removeprefix("3 ") in outlook_sentences(shown)[0]
 
 
 @pytest.mark.parametrize(
     ("record", "finished", "words"),
     [
-        (usual(), 8, "No milestone of this series was ever finished in full; usual here: 18% carried over."),
-        (usual(of=4), 4, "No milestone of this series was ever finished in full; usual here: 18% carried over."),
+        (usual(), 8, "No milestone of this series has ever been finished in full; usual here: 18% carried over."),
+        (usual(of=4), 4, "No milestone of this series has ever been finished in full; usual here: 18% carried over."),
         (
             usual(of=20),
             33,
@@ -101,7 +109,7 @@ def test_series_that_rarely_finishes_says_so_and_how_likely_the_usual_is(
     record: Usual, finished: int, words: str
 ) -> None:
     shown = health((1, 3, 6), finished=finished, usual=record)
-    assert outlook_sentences(shown)[1:] == [words, "No more left over than usual here: 62% likely."]
+    assert outlook_sentences(shown)[1:] == [words, "62% likely to be no worse than usual."]
     assert usual_odds(shown) == "62%"
 
 
@@ -132,7 +140,7 @@ def test_doctor_names_each_series_that_never_reaches_its_tolerance_once() -> Non
     (found,) = series_findings([never, once, before, health(None)])
     assert (found.area, str(found.level)) == ("forecast", "note")
     assert found.words == (
-        "app sprint: no milestone of this series was ever finished in full; usual here: 18% carried over."
+        "app sprint: no milestone of this series has ever been finished in full; usual here: 18% carried over."
     )
     assert "tolerance" in found.remedy
 

@@ -112,13 +112,17 @@ def test_a_change_lowers_the_confidence_and_is_a_reason() -> None:
 @pytest.mark.parametrize(
     ("now", "usual", "effect", "words"),
     [
-        (21.0, 10.0, -1.0, "The last 3 milestones took 2.1 times as long as the 5 before: 21 days instead of 10"),
-        (5.0, 10.0, 1.0, "The last 3 milestones took 50% as long as the 5 before: 5 days instead of 10"),
-        (None, 10.0, -1.0, "The last 3 milestones of this series were much slower than the 5 before."),
-        (10.0, None, 1.0, "The last 3 milestones of this series were much faster than the 5 before."),
+        (
+            21.0,
+            10.0,
+            -1.0,
+            "The last 3 milestones took 21 days to close half of their issues; the 5 before them took 10 days.",
+        ),
+        (None, 10.0, -1.0, "The last milestones were much slower than the ones before them."),
+        (10.0, None, 1.0, "The last milestones were much faster than the ones before them."),
     ],
 )
 def test_a_change_in_words(now: float | None, usual: float | None, effect: float, words: str) -> None:
     values: dict[str, Value] = {"last": 3, "before": 5, "days": now, "usual": usual}
     sentence = reason_sentence(Reason(kind=ReasonKind.PACE_CHANGE, effect=effect, values=values))
-    assert sentence.startswith(words)
+    assert sentence == words

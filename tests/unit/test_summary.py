@@ -171,7 +171,11 @@ def test_words() -> None:
     assert plural(1, "issue") == "1 issue"
     assert plural(0, "issue") == "0 issues"
     assert day(date(2026, 2, 1)) == "1 Feb 2026"
-    assert [against(DUE + timedelta(days=n), DUE) for n in (-1, 0, 2)] == ["1 day early", "on the day", "2 days late"]
+    assert [against(DUE + timedelta(days=n), DUE) for n in (-1, 0, 2)] == [
+        "1 day early",
+        "on the due date",
+        "2 days late",
+    ]
 
 
 @pytest.mark.parametrize("kind", list(ReasonKind))
@@ -200,9 +204,9 @@ def test_every_lever_has_its_sentence_with_and_without_figures(kind: LeverKind) 
 
 def test_levers_count_and_date() -> None:
     cut = Lever(kind=LeverKind.CUT, probability=0.81, values={"count": 7, "of": 19})
-    assert lever_texts(cut, DUE) == ("Cut 7 of 19 open issues", "81% likely")
+    assert lever_texts(cut, DUE) == ("Take 7 of the 19 open issues out", "81% likely")
     move = Lever(kind=LeverKind.MOVE, probability=0.8, values={"to": date(2027, 1, 9), "capacity": True})
-    effect = "80% likely if all else stays, +28 days, by what was closed lately"
+    effect = "80% likely if the team keeps its pace, 28 days later, based on recent throughput"
     assert lever_texts(move, DUE) == ("Move the due date to 9 Jan 2027", effect)
 
 
@@ -323,8 +327,8 @@ def test_a_transition_has_at_most_three_lines(situation: str, before: Status) ->
 def test_a_transition_for_the_worse_says_what_hurts_and_what_to_do() -> None:
     assert text(transition(at_risk(), Status.ON_TRACK)).splitlines() == [
         "⚠️ At risk, was on track: Payments 2.0 is 52% likely to be done by 12 Dec 2026; most likely on 10 Dec 2026.",
-        "Main reason: 9 issues joined since the start, 4 of them in the last 7 days; usual by now would be 5.",
-        "Best option: cut 5 of 16 open issues (81% likely).",
+        "Main reason: 9 issues added since the start (4 in the last 7 days); 5 would be usual by now.",
+        "Best option: take 5 of the 16 open issues out (81% likely).",
     ]
 
 

@@ -1,0 +1,92 @@
+"""Phrases of the verdict, and of a due date or a forecast that moved."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sync.model.health import Health, Status
+from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
+from sync.report.phrases import capital, outcome, status_words
+
+__all__ = ["due_moved", "forecast_moved", "likelihood", "moves_sentence", "times", "verdict"]
+
+_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
+
+
+def verdict(health: Health, today: date, ended_on: date | None = None, language: Language = ENGLISH) -> str:
+    """Return the verdict as a heading: "At risk: 52% likely by 12 Dec 2026", "Overdue by 3 days", "Done on 1 Dec 2026".
+
+    ``today`` is the day of the project's zone, ``ended_on`` the day on which a milestone that is over ended.
+    """
+    name = capital(status_words(health.status, language))
+    if health.status is Status.OVERDUE and health.due is not None and health.due < today:
+        return language.many("Overdue by {n} day", "Overdue by {n} days", (today - health.due).days)
+    if health.status in _FORECAST and health.probability is not None and health.due is not None:
+        likely = likelihood(health.probability, health.due, language)
+        return language.say("{status}: {likely}", status=name, likely=likely)
+    if health.status.is_over:
+        when = language.say("{status} on {day}", status=name, day=language.day(ended_on)) if ended_on else name
+        if health.status is Status.ENDED:
+            return language.say("{status}: {likely}", status=when, likely=outcome(health.counts, language))
+        return when
+    return name
+
+
+def likelihood(probability: float, due: date, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return how likely the work is done by a day, as a part of a sentence: "52% likely by 12 Dec 2026"."""
+    say, day = language.say, language.day(due)
+    if style == "numbers":
+        return say("{percent} likely by {day}", percent=language.percent(probability), day=day)
+    if probability >= 0.85:
+        return say("very likely to be done by {day}", day=day)
+    if probability >= 0.65:
+        return say("likely to be done by {day}", day=day)
+    if probability >= 0.4:
+        return say("roughly an even chance of being done by {day}", day=day)
+    if probability >= 0.15:
+        return say("unlikely to be done by {day}", day=day)
+    return say("very unlikely to be done by {day}", day=day)
+
+
+def times(count: int, language: Language = ENGLISH) -> str:
+    """Return once, twice, 3 times."""
+    if count == 1:
+        return language.say("once")
+    return language.say("twice") if count == 2 else language.say("{count} times", count=count)
+
+
+def moves_sentence(moves: int, first: date, due: date, language: Language = ENGLISH) -> str:
+    """Return how often and how far the due date moved since the first one. ``moves`` may be 0: not seen."""
+    say, origin = language.say, language.day(first)
+    how_often = times(moves, language) if moves else ""
+    if first == due:
+        return say("The due date has moved {times} and is {first} again.", times=how_often, first=origin)
+    shift = language.shift((due - first).days)
+    if not moves:
+        return say("The due date has moved ({shift}); originally {first}.", shift=shift, first=origin)
+    return say(
+        "The due date has moved {times} ({shift}); originally {first}.", times=how_often, shift=shift, first=origin
+    )
+
+
+def due_moved(old: date | None, new: date | None, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return a change of the due date as a sentence; empty without one. None: no due date."""
+    say, day = language.say, language.day
+    if old is not None and new is not None:
+        if style == "words":
+            return say("The due date moved from {old} to {new}.", old=day(old), new=day(new))
+        shift = language.shift((new - old).days)
+        return say("The due date moved from {old} to {new} ({shift}).", old=day(old), new=day(new), shift=shift)
+    if new is not None:
+        return say("The due date is now {new}.", new=day(new))
+    return say("The due date, {old}, was removed.", old=day(old)) if old is not None else ""
+
+
+def forecast_moved(days: int, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return that a forecast date moved by days (negative: earlier) as a sentence."""
+    if style == "numbers" or abs(days) < ROUGH_DAYS:
+        return language.say("The forecast is now {shift}.", shift=language.shift(days))
+    span = language.span(abs(days))
+    if days > 0:
+        return language.say("The forecast is now about {span} later.", span=span)
+    return language.say("The forecast is now about {span} earlier.", span=span)

@@ -1,0 +1,215 @@
+"""Each kind of reason, lever, finding, cause and status has its phrase in every language; a new kind fails here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import product
+
+import pytest
+
+from sync.digest.changes import ChangeEntry, ChangeKind, MilestoneState
+from sync.digest.phrases import Speaker
+from sync.model.definition import Finding, FindingKind
+from sync.model.digest import LastSent
+from sync.model.health import (
+    Basis,
+    Confidence,
+    Dates,
+    Health,
+    Leftover,
+    Lever,
+    LeverKind,
+    Promise,
+    Reason,
+    ReasonKind,
+    Status,
+    UnknownCause,
+    Usual,
+)
+from sync.model.membership import Counts
+from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
+from sync.report.leftover import leftover_range, outlook_sentences
+from sync.report.levers import lever_clause, lever_texts
+from sync.report.phrases import (
+    against,
+    capital,
+    date_or_end,
+    fact_sentence,
+    finding_sentence,
+    outcome,
+    promise_sentences,
+    status_words,
+    sureness,
+    unknown_sentence,
+)
+from sync.report.reasons import reason_clause, reason_sentence
+from sync.report.verdict import due_moved, forecast_moved, likelihood, moves_sentence, verdict
+
+AT = datetime(2026, 11, 28, 9, tzinfo=UTC)
+TODAY, DUE = AT.date(), date(2026, 12, 12)
+GERMAN = load_language("de")
+STYLES: tuple[Style, ...] = ("numbers", "words")
+COUNTS = (0, 1, 2, 9)
+
+Phrase = Callable[[Language], str]
+
+
+def health(status: Status = Status.AT_RISK, **fields: object) -> Health:
+    plain = {"container": "m", "at": AT, "since": AT, "status": status, "band": status, "due": DUE}
+    return Health(**plain | fields)  # type: ignore[arg-type]
+
+
+# --- one entry for each kind ------------------------------------------------------------------------------------------
+
+
+def reason_values(kind: ReasonKind) -> Iterator[dict[str, object]]:
+    yield {}
+    for n in COUNTS:
+        yield {"count": n, "of": 12, "days": n, "usual": 3.5, "added": n, "added_week": n, "share": n / 9, "hits": n}
+        yield {"count": n, "of": n, "days": n, "usual": n, "added": n, "share": n / 9, "closed": n, "hits": n}
+        yield {"days": n, "from": DUE, "to": DUE + timedelta(days=n), "last": 3, "before": 6, "usual": 7, "of": n}
+
+
+@pytest.mark.parametrize("kind", ReasonKind)
+def test_reason_has_its_phrase(kind: ReasonKind) -> None:
+    for values, effect, style in product(reason_values(kind), (-1.0, 1.0), STYLES):
+        reason = Reason(kind=kind, effect=effect, values=dict(values))  # type: ignore[arg-type]
+        check(partial(reason_clause, reason, style=style), clause=True)
+        check(partial(reason_sentence, reason, style=style), sentence=True)
+
+
+@pytest.mark.parametrize("kind", LeverKind)
+def test_lever_has_its_phrase(kind: LeverKind) -> None:
+    pace = {"needed": 2.5, "median": 1.5, "weeks": 12, "capacity": 1}
+    for n, p, values in product((1, 2, 9), (None, 0.61), ({}, {"of": 9, "to": DUE}, pace | {"reached": 0})):
+        lever = Lever(kind=kind, probability=p, values={"count": n, **values})  # type: ignore[dict-item]
+        for style in STYLES:
+            check(partial(lever_clause, lever, style=style), clause=True)
+        for language in (ENGLISH, GERMAN):
+            act, effect = lever_texts(lever, TODAY, language)
+            assert act == capital(act)
+            assert p is None or language.percent(p) in effect
+
+
+@pytest.mark.parametrize("cause", UnknownCause)
+def test_cause_of_a_missing_verdict_has_its_phrase(cause: UnknownCause) -> None:
+    check(partial(unknown_sentence, cause), sentence=True)
+
+
+@pytest.mark.parametrize("kind", FindingKind)
+def test_finding_has_its_phrase(kind: FindingKind) -> None:
+    for count, others in product((1, 2), (1, 2)):
+        finding = Finding(kind=kind, values={"count": count, "of": 5, "others": others, "due": DUE})
+        check(partial(finding_sentence, finding), sentence=True)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_status_has_its_name_and_its_verdict(status: Status) -> None:
+    check(partial(status_words, status), clause=True)
+    for due in (DUE, TODAY - timedelta(days=1), TODAY - timedelta(days=3), None):
+        shown = health(status, due=due, probability=0.521, counts=Counts(open=3, closed=2))
+        check(partial(verdict, shown, TODAY, TODAY))
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_change_in_a_digest_has_its_phrase(kind: ChangeKind) -> None:
+    before = None if kind is ChangeKind.NEW else LastSent(status=Status.ON_TRACK, due=TODAY, probability=0.9, p85=TODAY)
+    now = health(probability=0.3, dates=Dates(p85=DUE))
+    entry = ChangeEntry(
+        state=MilestoneState(uid="m", title="m", health=now), before=before, changes=(kind,), needs_decision=False
+    )
+    for style in STYLES:
+        check(partial(_entry_verdict, entry, style=style))
+        if kind in (ChangeKind.DUE, ChangeKind.DATE, ChangeKind.ODDS):
+            check(partial(_entry_changes, entry, style=style), sentence=True)
+
+
+def _entry_verdict(entry: ChangeEntry, language: Language, style: Style) -> str:
+    return Speaker(language, style).verdict(entry)
+
+
+def _entry_changes(entry: ChangeEntry, language: Language, style: Style) -> str:
+    return " ".join(Speaker(language, style).changes(entry))
+
+
+@pytest.mark.parametrize("grade", Confidence)
+@pytest.mark.parametrize("milestones", [0, 1, 2])
+def test_confidence_has_its_phrase(grade: Confidence, milestones: int) -> None:
+    check(partial(sureness, health(confidence=grade, basis=Basis(stream_finished=milestones))))
+
+
+# --- phrases with numbers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [-20, -2, -1, 0, 1, 2, 20])
+def test_moved_dates_have_their_phrases(days: int) -> None:
+    other = DUE + timedelta(days=days)
+    for style in STYLES:
+        check(partial(against, other, DUE, style=style), clause=True)
+        check(partial(due_moved, DUE, other, style=style), sentence=True)
+        check(partial(forecast_moved, days or 1, style=style), sentence=True)
+    for moves in (1, 2, 3):
+        check(partial(moves_sentence, moves, DUE, other), sentence=True)
+    check(partial(due_moved, None, other), sentence=True)
+    check(partial(due_moved, DUE, None), sentence=True)
+
+
+@pytest.mark.parametrize("p", [0.01, 0.2, 0.5, 0.7, 0.95])
+def test_likelihood_has_its_phrase(p: float) -> None:
+    for style in STYLES:
+        check(partial(likelihood, p, DUE, style=style), clause=True)
+    assert not re.search(r"%|\d\d %", likelihood(p, DUE, ENGLISH, "words"))
+
+
+@pytest.mark.parametrize("usually", [0, 1, 3])
+@pytest.mark.parametrize(("still_open", "in_full", "finished"), [(1, 0, 8), (4, 1, 8), (9, 0, 30), (9, 1, 30)])
+def test_leftover_has_its_phrases(usually: int, still_open: int, in_full: int, finished: int) -> None:
+    shown = health(
+        leftover=Leftover(usually=usually, low=0, high=4),
+        usual=Usual(share=0.18, probability=0.62, milestones=8, in_full=in_full, of=8, own=True),
+        counts=Counts(open=still_open),
+        basis=Basis(stream_finished=finished),
+    )
+    for name in LANGUAGES:
+        assert len(outlook_sentences(shown, load_language(name))) == 3
+    check(lambda language: " ".join(outlook_sentences(shown, language)), sentence=True)
+    assert shown.leftover is not None
+    leftover = shown.leftover
+    check(partial(leftover_range, leftover))
+
+
+def test_promises_and_outcomes_have_their_phrases() -> None:
+    horizon = Dates(horizon=DUE)
+    for promise in (Promise(p50=DUE, p70=DUE, p85=DUE, held=9, of=11), Promise(p50=DUE, held=0, of=1), Promise()):
+        for dates in (horizon, Dates()):
+            check(partial(_promise, health(Status.NO_DUE_DATE, promise=promise, dates=dates)), sentence=True)
+    for counts in (Counts(open=1, closed=1), Counts(closed=5, removed=2, carried=7, open=1)):
+        check(partial(outcome, counts))
+    for joins in (None, 1, 2):
+        shown = health(Status.ON_TRACK, counts=Counts(closed=3), expected_joins=joins)
+        check(partial(fact_sentence, shown), sentence=True)
+    check(partial(date_or_end, None, DUE))
+
+
+def _promise(shown: Health, language: Language) -> str:
+    return " ".join(promise_sentences(shown, language) or ())
+
+
+def check(phrase: Phrase, *, clause: bool = False, sentence: bool = False) -> None:
+    """Assert that the phrase is complete in each language, and that only English is in English."""
+    english = phrase(ENGLISH)
+    for name in LANGUAGES:
+        text = phrase(load_language(name))
+        assert text
+        assert not re.search(r"[{}]|\bNone (?!of)|  |\.\.", text), text
+        assert (text == english) == (name == "en"), text
+        if clause:
+            assert not text.endswith("."), text
+        if sentence:
+            assert text == capital(text), text
+            assert text.endswith("."), text
+    assert not re.search(r"\b1 (\w+ )?(issues|days|weeks|milestones|are)\b", english), english
+    assert not re.search(r"\d %|[:,] [+-]\d+ days", english), english
