@@ -110,7 +110,7 @@ def test_it_is_sent_once_and_then_only_what_is_new(chat: Chat, tmp_path: Path) -
     assert (tmp_path / "digest.md").read_text("utf-8") == f"{sent['title']}\n\n{sent['message']}\n"
     place.rename()
     assert place.states(NOW + 2 * DAY) == {"chat": SendState.SENT, "file": SendState.SENT}
-    assert "The due date moved from 29 Mar 2026 to 24 Apr 2026." in chat.bodies[1]["message"]
+    assert "The due date moved from 29 Mar 2026 to 24 Apr 2026 (26 days later)." in chat.bodies[1]["message"]
 
 
 def test_before_its_time_and_on_days_off_nothing_is_sent(chat: Chat) -> None:
@@ -252,7 +252,7 @@ def test_a_mail_has_the_message_as_a_page_and_as_text(post: Post) -> None:
     page, text = (found.get_body((kind,)).get_content() for kind in ("html", "plain"))
     assert "<h3>Stand der Dinge</h3>" in page
     for part in (page, text):
-        assert "Der Termin am 29. März 2026 wird" in part
+        assert "Sehr wahrscheinlich bis zum 29. März 2026 fertig." in part
 
 
 def test_a_mail_that_the_server_refuses_is_tried_again(post: Post) -> None:
