@@ -46,8 +46,8 @@ __all__ = [
     "Reference",
     "Reply",
     "Repository",
+    "RepositoryAccess",
     "RepositoryRef",
-    "RepositoryVisibility",
     "StateEvent",
     "StatusIssueRepository",
     "StatusUpdate",
@@ -276,10 +276,11 @@ class Comment(Wire, frozen=True):
     author: Author | None = None
 
 
-class RepositoryVisibility(Wire, frozen=True):
-    """Visibility of an issue's repository."""
+class RepositoryAccess(Wire, frozen=True):
+    """Visibility of an issue's repository, and our permission in it; None for an App."""
 
     visibility: str
+    viewer_permission: str | None = None
 
 
 class Account(Struct, frozen=True):
@@ -306,7 +307,7 @@ class Thread(Wire, frozen=True):
     closed: bool
     body: str
     viewer_did_author: bool
-    repository: RepositoryVisibility
+    repository: RepositoryAccess
     comments: Pages[Comment]
     labels: Nodes[Label] | None = None
     timeline_items: Nodes[StateEvent] | None = None

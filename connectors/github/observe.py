@@ -20,7 +20,7 @@ from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
-from sync.tracker.errors import MalformedError, RefusedError, TrackerError
+from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.marker import find_marker, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
@@ -30,6 +30,7 @@ __all__ = ["Observer"]
 BATCH = 10
 """Status issues in one request; each may bring a hundred comments."""
 
+_BELOW_WRITE = ("READ", "TRIAGE")
 _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
 """Author associations for which the permission to write is checked; all others have none."""
 
@@ -38,7 +39,7 @@ isMinimized authorAssociation author { login } }"
 _ACTOR = "actor { __typename login ... on Node { id } }"
 _THREAD = f"""fragment Thread on Issue {{
   id number url closed body viewerDidAuthor
-  repository {{ nameWithOwner visibility }}
+  repository {{ nameWithOwner visibility viewerPermission }}
   labels(first: 100) {{ nodes {{ id name }} }}
   comments(first: 100) {{ {_COMMENTS} }}
   timelineItems(last: 1, itemTypes: [CLOSED_EVENT, REOPENED_EVENT]) {{
@@ -96,10 +97,11 @@ class Observer:
         self._session, self._status_labels = session, list(status_labels)
         self._may_write_cache: dict[tuple[str, str], bool] = {}
         self._account: api_types.Account | None = None
+        self._hidden_roles: set[str] = set()
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the present status issues. An error of a repository fails its targets only. See `Connector.observe`."""
-        self._may_write_cache = {}
+        self._may_write_cache, self._hidden_roles = {}, set()
         by_project: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
             by_project[target.project_key].append(target)
@@ -219,6 +221,8 @@ class Observer:
         key = normalize.key_of(thread.number)
         is_own_repository = address.repository == address.target.project_key
         comments = list(self._comments(address, thread))
+        commands = tuple(self._commands(address.repository, comments))
+        is_below_write = thread.repository.viewer_permission in _BELOW_WRITE
         return StatusIssue(
             issue=key if is_own_repository else f"{address.repository}{key}",
             url=thread.url,
@@ -227,7 +231,8 @@ class Observer:
             comments=tuple(_our_comments(comments)),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
             visibility=normalize.visibility(thread.repository.visibility),
-            asked=tuple(self._commands(address.repository, comments)),
+            asked=commands,
+            is_open_to_commands=not is_below_write and address.repository not in self._hidden_roles,
             claims=tuple(_claims(comments)),
             state_change=self._state_change(thread, address.repository),
         )
@@ -275,14 +280,20 @@ class Observer:
             )
 
     def _may_write(self, repository: str, login: str) -> bool:
-        """Return whether an account may write; asked once per observation, and only for authors of commands."""
+        """Return whether an account may write; asked once per observation, and only for authors of commands.
+
+        GitHub shows the permissions of others to accounts that may write themselves.
+        """
         if (repository, login) not in self._may_write_cache:
             path = f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission"
             try:
                 answer = self._session.get(path, repository)
                 permission = decode(answer, api_types.Permission, self._session.name, repository).permission
-            except PROJECT_ERRORS:
+            except GoneError:
                 permission = ""
+            except RefusedError:
+                permission = ""
+                self._hidden_roles.add(repository)
             self._may_write_cache[repository, login] = permission in ("admin", "write")
         return self._may_write_cache[repository, login]
 

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from connectors.github.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
+from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
@@ -193,6 +193,8 @@ def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> 
         findings.obstacles.append(
             Obstacle(project=name, words="the repository is archived", need=Need.UPDATE, remedy=remedy)
         )
+    if not repository.permissions.push:
+        findings.unread.append(unread_roles(name, "give the token's account the role Write"))
     _add_webhooks(session, name, findings)
     _add_workflows(session, name, findings)
     return findings

@@ -18,7 +18,7 @@ from connectors.gitlab.normalize import project_of, visibility_of
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Visibility
-from sync.tracker.errors import GoneError, TrackerError
+from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.marker import find_marker, notes_closing, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
@@ -53,6 +53,7 @@ class Observer:
         self._session, self._status_labels = session, status_labels
         self._own_id: int | None = None
         self._may_write_cache: dict[tuple[int, int], bool] = {}
+        self._hidden_members: set[int] = set()
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the present status issues. See `Connector.observe`.
@@ -61,7 +62,7 @@ class Observer:
         """
         if self._own_id is None:
             self._own_id = decode(self._session.get("/user"), api_types.User, self._session.name).id
-        self._may_write_cache = {}
+        self._may_write_cache, self._hidden_members = {}, set()
         by_project: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
             by_project[target.project].append(target)
@@ -175,6 +176,7 @@ class Observer:
                 sort="asc",
                 activity_filter="only_comments",
             )
+            commands = [self._command(key, issue.project_id, note) for note in notes]
         except PROJECT_ERRORS as error:
             return error
         comments = tuple(comment for note in notes if (comment := self._our_comment(note)) is not None)
@@ -182,7 +184,6 @@ class Observer:
             state_change = self._state_change(key, issue) if notes_closing(comments) else None
         except PROJECT_ERRORS as error:
             return error
-        commands = (self._command(key, issue.project_id, note) for note in notes)
         return StatusIssue(
             issue=issue.references.full,
             url=issue.web_url,
@@ -192,6 +193,7 @@ class Observer:
             marker=find_marker(issue.description or "") if self._is_ours(issue.author) else "",
             visibility=visibility_of(issue, project),
             asked=tuple(command for command in commands if command is not None),
+            is_open_to_commands=issue.project_id not in self._hidden_members,
             health=None if issue.health_status is UNSET else issue.health_status or "",
             claims=tuple(
                 Claim(id=str(note.id), author=_login(note.author), marker=find_marker(note.body), body=note.body)
@@ -230,8 +232,11 @@ class Observer:
             try:
                 answer = self._session.get(f"/projects/{project}/members/all/{user}", key)
                 member = decode(answer, api_types.Member, self._session.name, key)
-            except PROJECT_ERRORS:
+            except GoneError:
                 member = api_types.Member()
+            except RefusedError:
+                member = api_types.Member()
+                self._hidden_members.add(project)
             self._may_write_cache[project, user] = member.access_level >= DEVELOPER and member.state == "active"
         return self._may_write_cache[project, user]
 

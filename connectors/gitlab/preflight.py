@@ -12,13 +12,13 @@ from msgspec import Struct, field
 
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import clock_ahead, decode, rate_limit
-from sync.tracker.errors import AuthError, GoneError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
+from sync.tracker.errors import AuthError, GoneError, RefusedError, TrackerError
+from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
 MAX_PROJECTS = 100
-"""Number of projects whose webhooks are read, with one request each."""
+"""Number of projects whose webhooks and roles are read, with one request each for both."""
 
 PLANNER = 15
 """Access level of the lowest role that may set labels."""
@@ -28,6 +28,7 @@ _GROUP = {"include_subgroups": "true", "with_shared": "false", "archived": "fals
 
 
 class _Account(Struct):
+    id: int
     username: str
 
 
@@ -86,9 +87,11 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         rights.append(Right(project="", name="the scope read_api", need=Need.READ, held=may_read))
         rights.append(Right(project="", name="the scope api", need=Need.UPDATE, held="api" in token.scopes))
     triggers, unread_hooks = _triggers(session, [access.project for access in projects_access])
+    account = decode(answer, _Account, session.name)
+    unread += _unread_roles(session, account, [access.project for access in projects_access])
     budget = rate_limit(answer, "REST, a minute")
     return Examination(
-        account=decode(answer, _Account, session.name).username,
+        account=account.username,
         expires=datetime.combine(token.expires_at, time.min, UTC) if token.expires_at else None,
         scopes=token.scopes or None,
         ahead=clock_ahead(answer, now()),
@@ -176,6 +179,24 @@ def _obstacles(projects: Iterable[_Project]) -> Iterable[Obstacle]:
         if project.archived:
             remedy = "leave it out of projects"
             yield Obstacle(project=name, words="the project is archived", need=Need.UPDATE, remedy=remedy)
+
+
+def _unread_roles(session: Session, account: _Account, projects: Sequence[_Project]) -> list[Unread]:
+    """Find the projects in which the token may not see the roles of members, by a request for our own."""
+
+    def is_refused(project: _Project) -> bool:
+        try:
+            session.get(f"/projects/{project.id}/members/all/{account.id}", project.path_with_namespace)
+        except RefusedError:
+            return True
+        except PROJECT_ERRORS:
+            return False  # 404: we are no member, and may ask
+        return False
+
+    examined = projects[:MAX_PROJECTS]
+    answers = session.caller.map_all(is_refused, examined)
+    refused = [project.path_with_namespace for project, answer in zip(examined, answers, strict=True) if answer]
+    return [unread_roles(name, "give the token the right to read the project's members") for name in refused]
 
 
 # --- webhooks ------------------------------------------------------------------------------------------------------

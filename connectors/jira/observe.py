@@ -1,7 +1,8 @@
 """Observe status issues: their labels, our comments and the commands of people, from every page of the thread.
 
 A person may give commands with the permission to edit the issue. Jira lists permissions to administrators of the
-project only; for any other token all commands are ignored. So are commands in a comment that only some readers may see.
+project only; with any other token the commands of other accounts are ignored. So are commands in a comment that only
+some readers may see.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from connectors.jira import api_types, jql
 from connectors.jira.attachments import files_of, obstacles_to_attaching
 from connectors.jira.comment_text import lines_of
 from connectors.jira.normalize import is_done, last_state_change, to_utc
+from connectors.jira.permissions import shows_permissions
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.responses import decoder
 from sync.model.tracker_data import Visibility
-from sync.tracker.errors import TrackerError
+from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.marker import notes_closing, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 
@@ -57,6 +59,7 @@ class Observer:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._shows_permissions: dict[str, bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the present status issues. See `Connector.observe`.
@@ -78,21 +81,54 @@ class Observer:
                 failed[target.milestone] = result
             elif result is not None:
                 chosen[target.milestone] = result
-        rows = {row.id: row for row in chosen.values()}
+        projects = self._projects(targets, chosen, failed)
+        rows = {row.id: row for milestone, row in chosen.items() if milestone not in failed}
         threads = dict(zip(rows, map_all(self._fetch_thread, rows.values()), strict=True))
         why = obstacles_to_attaching(self._session, targets)
         project_keys = {target.milestone: target.project_key for target in targets if target.attaching}
         issues: dict[str, StatusIssue] = {}
         for milestone, row in chosen.items():
-            thread = threads[row.id]
+            thread = threads.get(row.id)
             if isinstance(thread, TrackerError):
                 failed[milestone] = thread
-            else:
+            elif thread is not None:
                 obstacle = why.get(project_keys.get(milestone, ""), "")
                 files = files_of(self._session, row.fields.attachment, obstacle)
-                issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
+                try:
+                    issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
+                except PROJECT_ERRORS as error:
+                    failed[milestone] = error
         absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
-        return Observed(issues=issues, failed=failed, claims={uid: claims[uid] for uid in absent & claims.keys()})
+        return Observed(
+            issues=issues,
+            failed=failed,
+            claims={uid: claims[uid] for uid in absent & claims.keys()},
+            closed_to_commands=frozenset(
+                uid for uid, key in projects.items() if uid not in issues and not self._shows_permissions[key]
+            ),
+        )
+
+    def _projects(
+        self, targets: Sequence[Target], chosen: Mapping[str, api_types.StatusIssue], failed: dict[str, TrackerError]
+    ) -> dict[str, str]:
+        """Return the project (key) of each milestone's status issue, present or future, with its permissions read.
+
+        A milestone of a project that cannot be read goes into ``failed``.
+        """
+        projects = {
+            target.milestone: _project_of(chosen[target.milestone].key)
+            if target.milestone in chosen
+            else target.project_key
+            for target in targets
+            if target.milestone not in failed
+        }
+        keys = list(dict.fromkeys(projects.values()))
+        answers = self._session.caller.map_all(lambda key: shows_permissions(self._session, key), keys)
+        by_key = dict(zip(keys, answers, strict=True))
+        self._shows_permissions = {key: answer for key, answer in by_key.items() if isinstance(answer, bool)}
+        errors = {key: answer for key, answer in by_key.items() if isinstance(answer, TrackerError)}
+        failed |= {milestone: errors[key] for milestone, key in projects.items() if key in errors}
+        return {milestone: key for milestone, key in projects.items() if key not in errors}
 
     # --- search ----------------------------------------------------------------------------------------------------
 
@@ -141,7 +177,7 @@ class Observer:
             "expand": "transitions,changelog",
         }
         try:
-            return self._session.read(api_types.StatusIssue, f"issue/{key}", query, project=key.rpartition("-")[0])
+            return self._session.read(api_types.StatusIssue, f"issue/{key}", query, project=_project_of(key))
         except PROJECT_ERRORS as error:
             return error
 
@@ -175,7 +211,7 @@ class Observer:
             while True:
                 query = {"startAt": start, "maxResults": _COMMENTS, "orderBy": "created", "expand": "properties"}
                 path = f"issue/{row.key}/comment"
-                page = self._session.read(api_types.CommentPage, path, query, project=row.key.rpartition("-")[0])
+                page = self._session.read(api_types.CommentPage, path, query, project=_project_of(row.key))
                 start += len(page.comments)
                 thread += [
                     (comment, self._is_us(comment.author))
@@ -212,6 +248,7 @@ class Observer:
             marker=marker_in(row.properties) if self._is_us(fields.creator) else "",
             visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
             asked=tuple(self._commands(row, others)),
+            is_open_to_commands=self._shows_permissions[_project_of(row.key)],
             claims=tuple(
                 Claim(id=comment.id, author=_login(comment.author), marker=marker, body=_text(comment.body))
                 for comment, by_us, marker in marked
@@ -257,14 +294,21 @@ class Observer:
             )
 
     def _may_write(self, key: str, user: api_types.User) -> bool:
+        project = _project_of(key)
+        if not self._shows_permissions[project]:
+            return False
         account = {"accountId": user.accountId} if user.accountId else {"username": user.name or ""}
         query = {"permissions": "EDIT_ISSUES", "issueKey": key, **account}
-        project = key.rpartition("-")[0]
         try:
             users = self._session.read(list[api_types.User], "user/permission/search", query, project=project)
-        except PROJECT_ERRORS:
+        except (GoneError, RefusedError):
             return False
         return any(entry.id == user.id for entry in users)
+
+
+def _project_of(key: str) -> str:
+    """Return the key of an issue's project: ``PAY`` for ``PAY-12``."""
+    return key.rpartition("-")[0]
 
 
 def _login(author: api_types.User | None) -> str:

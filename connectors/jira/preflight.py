@@ -13,12 +13,13 @@ from msgspec import Struct, field
 
 from connectors.jira import api_types, jql
 from connectors.jira.attachments import OFF, PERMISSIONS, has_attachments
+from connectors.jira.permissions import shows_permissions
 from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.responses import clock_ahead, decode, decoder, rate_limit
 from sync.tracker.errors import AuthError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread
+from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
@@ -144,6 +145,9 @@ def _project(session: Session, project: api_types.Project, *, can_attach: bool) 
         name = (permission.name if permission else "") or key.replace("_", " ").title()
         is_held = permission.havePermission if permission else None
         findings.rights.append(Right(project=project.key, name=name, need=need, held=is_held))
+    if shows_permissions(session, project.key) is False:
+        remedy = "give the token's account the permission Administer Projects"
+        findings.unread.append(unread_roles(project.key, remedy))
     try:
         findings.obstacles += _form_obstacles(session, project)
     except PROJECT_ERRORS:

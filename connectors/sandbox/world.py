@@ -190,6 +190,8 @@ class Project:
     """The bot may read it and not write: 403."""
     admin: bool = False
     """The bot may see how it is set up: webhooks, and what others may do."""
+    hides_roles: bool = False
+    """The bot may not see what others may do."""
     members: dict[str, str] = field(default_factory=dict)
     """What people may do, by login: read, triage, write, maintain or admin."""
     archived: bool = False

@@ -30,6 +30,17 @@ class PeopleContract(WritingContract):
         assert not asked.may_write
         assert asked.at == side.now()
 
+    def test_an_issue_that_is_closed_to_commands_has_none_of_other_accounts(
+        self, connector: Connector, side: Side
+    ) -> None:
+        """`is_open_to_commands` is False only where no other account can give commands."""
+        target = self.open(connector, side)
+        side.comment(TITLE, side.text("/milesync mute"))
+        observed = connector.observe([target])
+        (issue,) = observed.issues.values()
+        assert issue.is_open_to_commands or not any(comment.may_write for comment in issue.asked)
+        assert not observed.closed_to_commands & observed.issues.keys()
+
     def test_the_owner_of_the_token_may_give_commands(self, connector: Connector, side: Side) -> None:
         """A person may run milesync with their own account; a comment with a marker is never a command."""
         target = self.open(connector, side)

@@ -15,7 +15,7 @@ from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
 from sync.tracker.actions import OwnContent
 from sync.tracker.marker import last_marker
-from sync.tracker.observed import Observed, StatusIssue
+from sync.tracker.observed import Observed
 from sync.tracker.slash_commands import evaluate_commands
 
 __all__ = ["DesiredBuilder"]
@@ -45,7 +45,7 @@ class DesiredBuilder:
         return [
             self._build(
                 milestone,
-                seen.issues.get(milestone.uid),
+                seen,
                 PreviousWrites(
                     summary=milestone.uid in posted,
                     description=milestone.uid in described,
@@ -62,11 +62,12 @@ class DesiredBuilder:
     def _build(
         self,
         milestone: AssessedMilestone,
-        issue: StatusIssue | None,
+        seen: Observed,
         previous: PreviousWrites,
         record: ClosingRecord | None,
         now: datetime,
     ) -> Desired:
+        issue = seen.issues.get(milestone.uid)
         last = last_marker(milestone.uid, issue, self.instance)
         commands = evaluate_commands(issue.asked if issue else (), now, milestone.connection.zone)
         texts = build_texts(
@@ -77,6 +78,7 @@ class DesiredBuilder:
                 last_summary=last,
                 override=commands.override,
                 note=commands.note,
+                commands=milestone.uid not in seen.closed_to_commands if issue is None else issue.is_open_to_commands,
                 record=record,
                 page="" if self.pages is None else self.pages.url(milestone, now),
                 issue_url=None if issue is None else issue.url,

@@ -117,9 +117,9 @@ def findings(connection: ConnectionCheck, report: Examination, now: datetime) ->
             f"writes by milesync would trigger {trigger.words}{where}",
             "check that this is intended",
         )
-    for what in dict.fromkeys(unread.what for unread in report.unread):
+    for what, remedy in dict.fromkeys((unread.what, unread.remedy) for unread in report.unread):
         where = _named([unread.project for unread in report.unread if unread.what == what and unread.project])
-        yield _finding(connection, Level.NOTE, f"not visible to the token: {what}{where}")
+        yield _finding(connection, Level.NOTE, f"not visible to the token: {what}{where}", remedy)
 
 
 def clock_findings(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:

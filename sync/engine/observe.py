@@ -134,6 +134,7 @@ def merge_observations(first: Observed, second: Observed) -> Observed:
         failed={**first.failed, **second.failed},
         labels={**first.labels, **second.labels},
         claims={**first.claims, **second.claims},
+        closed_to_commands=first.closed_to_commands | second.closed_to_commands,
     )
 
 

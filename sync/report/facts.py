@@ -78,7 +78,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     ``previous_forecast`` is the one in the comment before the changes, ``last_week`` the probability about a week ago
     (None: not known, or not worth a word); ``forecasts`` were published earlier, oldest first; ``calibration``
     describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
-    ``override`` and ``note`` are words of people. ``commands``: people can write ``/milesync`` comments;
+    ``override`` and ``note`` are words of people. ``commands``: ``/milesync`` comments have an effect;
     ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
     which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
     line of our words; ``page`` the address of its report page. ``loads`` are people with too much work,
@@ -166,6 +166,7 @@ def meaning(facts: Facts) -> str:
         *([facts.page] if facts.page else []),
         (facts.loads, facts.unreviewed),
         *([] if health.promise is None else [health.promise.p70]),
+        *([] if facts.commands else ["no commands"]),
         *([] if facts.note is None else [("note", facts.note.by, facts.note.text, facts.day_of(facts.note.at))]),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()

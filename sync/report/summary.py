@@ -149,5 +149,7 @@ def _footer(facts: Facts) -> Section:
             *(". Stop updates: ", Foreign("/milesync mute"), ", or close this issue."),
         )
     else:
+        if not facts.commands:
+            line = (*line, "Commands have no effect here: milesync cannot see who has write access. ")
         line = (*line, "Close this issue to stop updates.")
     return Section(title="", blocks=(Lines((line,)),), weight=40, is_small=True)

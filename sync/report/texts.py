@@ -45,7 +45,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
 
     ``now``: time of the run (UTC). ``last_summary``: marker of our summary comment on the tracker; None without one.
     ``override`` and ``note``: status and words that a person gave by a command. ``record``: closing record of a
-    milestone that is done.
+    milestone that is done. ``commands``: the commands of people have an effect.
     ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
     None while there is no status issue.
     """
@@ -56,6 +56,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     last_summary: Marker | None = None
     override: Override | None = None
     note: Note | None = None
+    commands: bool = True
     record: ClosingRecord | None = None
     page: str = ""
     issue_url: str | None = None
@@ -93,6 +94,7 @@ def build_texts(report_input: ReportInput) -> Texts:
         build_facts(milestone, now=report_input.now),
         override=_applicable(report_input.override, milestone.health),
         note=_applicable(report_input.note, milestone.health),
+        commands=report_input.commands,
         page=report_input.page,
     )
     comparable = None if _is_recomputed(report_input) else report_input.last_summary

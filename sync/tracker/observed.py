@@ -53,7 +53,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 class CommandComment(Struct, frozen=True, kw_only=True):
     """A comment with commands; ``text`` holds only its lines that begin with ``/milesync``.
 
-    ``may_write``: the author may write in the project; False if the tracker does not say. Comments that not every
+    ``may_write``: the author may write in the project; False if the tracker does not show it. Comments that not every
     reader of the issue may read are left out. ``at`` is the time of the last edit (UTC).
     """
 
@@ -124,6 +124,8 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     the target. ``files`` are our files, None if the tracker has no attachments. ``state_change`` is None for an issue
     that was never closed, and may be None while no comment of ours says that we close it (`Marker.closes`).
     ``state_obstacle`` is the reason why we cannot close it, or reopen it if it is closed; empty if we can.
+    ``is_open_to_commands``: False if the tracker does not show who may write in the project, so that commands of other
+    accounts have no effect.
     """
 
     issue: str
@@ -140,6 +142,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     files: Files | None = None
     state_change: StateChange | None = None
     state_obstacle: str = ""
+    is_open_to_commands: bool = True
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -147,10 +150,12 @@ class Observed(Struct, frozen=True, kw_only=True):
 
     A target that is neither in ``issues`` nor in ``failed`` has no status issue. ``labels`` are the names of the labels
     in each project (by id), if the tracker needs labels created. ``claims`` are issues of other accounts that carry the
-    marker of a milestone without a status issue of ours.
+    marker of a milestone without a status issue of ours. ``closed_to_commands`` are milestones without a
+    status issue, in whose project no status issue would be open to commands.
     """
 
     issues: Mapping[str, StatusIssue] = field(default_factory=dict)
     failed: Mapping[str, Exception] = field(default_factory=dict)
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    closed_to_commands: frozenset[str] = frozenset()

@@ -50,10 +50,19 @@ class Trigger(Struct, frozen=True, kw_only=True):
 
 
 class Unread(Struct, frozen=True, kw_only=True):
-    """A part of a project (empty: of the token itself) that this token may not see, so that it is not examined."""
+    """A part of a project (empty: of the token itself) that this token may not see, so that it is not examined.
+
+    ``remedy``: what to do if it should be seen; empty if nothing is lost without it.
+    """
 
     project: str
     what: str
+    remedy: str = ""
+
+
+def unread_roles(project: str, remedy: str) -> Unread:
+    """Return the finding that the token may not see who has write access, so that commands have no effect."""
+    return Unread(project=project, what="who has write access, so /milesync commands are ignored", remedy=remedy)
 
 
 class RequestBudget(Struct, frozen=True, kw_only=True):

@@ -137,6 +137,48 @@ def test_without_known_permissions_no_command_is_accepted(there: Team) -> None:
     assert there.run().plan.people.ignored == 1
 
 
+def test_commands_are_not_offered_where_the_tracker_does_not_show_who_may_write(there: Team) -> None:
+    there.run()
+    assert "/milesync" in unescape(there.texts()[0])
+    there.project.hides_roles = True
+    there.says("/milesync note The vendor is back.")
+    result = there.run()
+    assert result.plan.people.ignored == 1
+    summary = unescape(there.texts()[0])
+    assert "/milesync" not in summary
+    assert "Commands have no effect here" in summary
+    assert "vendor is back" not in summary
+    assert there.run().written == []
+    there.project.hides_roles = False
+    there.clock.on(days=1, minutes=1)
+    there.run()
+    assert "The vendor is back" in unescape(there.texts()[0])
+    assert "have no effect" not in there.texts()[0]
+
+
+def test_the_first_summary_on_jira_offers_no_command_without_the_right_to_check_it(there: Team) -> None:
+    if there.tracker.kind in ("github", "gitlab"):
+        pytest.skip("the first observation of an issue shows it")
+    there.project.admin = False
+    there.run()
+    assert "/milesync" not in unescape(there.texts()[0])
+    assert there.run().written == []
+
+
+def test_an_unanswered_question_for_a_permission_changes_nothing(there: Team) -> None:
+    there.run()
+    there.says("/milesync off-track because vendor slipped")
+    there.run()
+    shown = there.texts()
+    there.says("I agree.", "eve")
+    question = {"github": "/permission", "gitlab": "/members/all/"}.get(there.tracker.kind, "permission/search")
+    fault = Fault("status", question, times=50, status=502)
+    there.tracker.faults.append(fault)
+    assert there.run().written == []
+    assert fault.times < 50
+    assert there.texts() == shown
+
+
 def test_commands_of_the_tokens_owner_count_and_our_own_texts_do_not(there: Team) -> None:
     there.run()
     there.says("/milesync at-risk", there.tracker.bot.login)

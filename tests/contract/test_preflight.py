@@ -112,6 +112,18 @@ def test_a_project_that_may_not_be_written_lacks_each_right_by_name(tracker: Tra
     assert lacking(examined(tracker)) == wanted.get(tracker.kind, both)
 
 
+def test_hidden_roles_are_named_with_the_right_that_shows_them(tracker: Tracker) -> None:
+    place(tracker).admin = True
+    what = "who has write access, so /milesync commands are ignored"
+    assert what not in {unread.what for unread in examined(tracker).unread}
+    place(tracker).hides_roles = True
+    (found,) = [unread for unread in examined(tracker).unread if unread.what == what]
+    remedy = {"github": "the role Write", "gitlab": "read the project's members"}.get(
+        tracker.kind, "Administer Projects"
+    )
+    assert (found.project, remedy in found.remedy) == (place(tracker).key, True)
+
+
 def test_a_project_that_is_not_there_fails_alone(tracker: Tracker) -> None:
     missing = {"github": "acme/gone", "gitlab": "acme/gone"}.get(tracker.kind, "GONE")
     told = examined(tracker, KEYS[tracker.kind], missing)

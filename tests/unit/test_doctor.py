@@ -20,7 +20,7 @@ from sync.engine.doctor import (
 )
 from sync.model.policy import Policy
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
-from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread
+from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread, unread_roles
 from sync.tracker.protocol import Connector
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -139,12 +139,17 @@ def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
             Trigger(project="acme/app", words="the webhook to example.org (issues)"),
             Trigger(project="", words="x"),
         ),
-        unread=(Unread(project="acme/app", what="its webhooks"), Unread(project="acme/web", what="its webhooks")),
+        unread=(
+            Unread(project="acme/app", what="its webhooks"),
+            Unread(project="acme/web", what="its webhooks"),
+            unread_roles("acme/web", "give it the role Write"),
+        ),
     )
     assert words(said(told, Policy.CREATE)) == [
         ("note", "writes by milesync would trigger the webhook to example.org (issues) on acme/app"),
         ("note", "writes by milesync would trigger x"),
         ("note", "not visible to the token: its webhooks (acme/app, acme/web)"),
+        ("note", "not visible to the token: who has write access, so /milesync commands are ignored (acme/web)"),
     ]
 
 

@@ -307,7 +307,9 @@ def test_a_note_is_a_quotation_under_the_verdict_with_name_and_day_in_the_connec
 
 def test_commands_are_offered_only_where_they_are_read() -> None:
     assert "/milesync mute" in text(summary(at_risk()))
-    assert "/milesync" not in text(summary(replace(at_risk(), commands=False)))
+    without = text(summary(replace(at_risk(), commands=False)))
+    assert "/milesync" not in without
+    assert "Commands have no effect here" in without
 
 
 # --- transition ----------------------------------------------------------------------------------------------------
@@ -401,6 +403,7 @@ def _meanings() -> dict[str, Facts]:
         "estimate": replace(one, items={**one.items, first: replace(one.items[first], estimate=3600)}),
         "override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada")),
         "day of the override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada", at=NOW)),
+        "commands": replace(one, commands=False),
         "note": replace(one, note=Note(by="Ada", at=NOW, text="a word")),
         "stale": replace(one, sources=(replace(one.sources[0], stale_since=NOW),)),
         "title": replace(one, milestone=milestone("Payments 2.1")),

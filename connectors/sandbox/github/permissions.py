@@ -45,8 +45,10 @@ def _workflows(call: Call) -> Response:
 
 
 def _permission(call: Call) -> Response:
-    """Return a user's permission, to users who may read: the short form, in which maintain is write and triage read."""
+    """Return a user's permission, to users who may write: the short form: maintain is write, triage is read."""
     login = call.path["login"]
+    if call.project.hides_roles or call.project.read_only:
+        raise RefusedError(403, "Must have push access to view collaborator permission.")
     role = call.project.members.get(login, "none" if call.project.private else "read")
     known = {user.login for user in call.tracker.users.values()}
     if login not in known:

@@ -73,6 +73,13 @@ def _repository(_: Any, info: Info, owner: str, name: str, followRenames: bool =
     raise missing(f"a Repository with the name '{owner}/{name}'")
 
 
+def _viewer_permission(project: Project) -> str:
+    """Return the bot's permission in a repository."""
+    if project.read_only or project.hides_roles:
+        return "READ" if project.read_only else "TRIAGE"
+    return "ADMIN" if project.admin else "WRITE"
+
+
 def _owner(_: Any, info: Info, login: str) -> User:
     tracker = _tracker(info)
     if not any(key.startswith(f"{login}/") for key in tracker.projects):
@@ -332,6 +339,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Repository", "nameWithOwner"): lambda row, _info: row.project.key,
     ("Repository", "url"): lambda row, info: f"{_tracker(info).url}/{row.project.key}",
     ("Repository", "visibility"): lambda row, _info: "PRIVATE" if row.project.private else "PUBLIC",
+    ("Repository", "viewerPermission"): lambda row, _info: _viewer_permission(row.project),
     ("Repository", "isPrivate"): lambda row, _info: row.project.private,
     ("Repository", "isArchived"): lambda *_: False,
     ("Repository", "hasIssuesEnabled"): lambda *_: True,

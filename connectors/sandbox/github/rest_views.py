@@ -154,7 +154,11 @@ class View:
             "archived": project.archived,
             "disabled": False,
             "is_template": False,
-            "permissions": {"admin": project.admin, "push": not project.read_only, "pull": True},
+            "permissions": {
+                "admin": project.admin,
+                "push": not (project.read_only or project.hides_roles),
+                "pull": True,
+            },
             "created_at": stamp(project.created),
             "updated_at": stamp(project.updated or project.created),
             "pushed_at": stamp(project.created),

@@ -260,6 +260,8 @@ class _Desk:
 
     def member(self, request: Request) -> Response:
         project, number = self._project(request), request.path_params["user"]
+        if project.hides_roles:
+            raise _ForbiddenError
         user = self.tracker.users.get(int(number)) if number.isdigit() else None
         shown = member(project, user) if user else None
         if shown is None:

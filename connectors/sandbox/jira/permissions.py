@@ -20,6 +20,7 @@ PERMISSIONS = {
     "CREATE_ATTACHMENTS": "Create Attachments",
     "DELETE_OWN_ATTACHMENTS": "Delete Own Attachments",
     "ADMINISTER_PROJECTS": "Administer Projects",
+    "ADMINISTER": "Administer Jira",
 }
 _READS = ("BROWSE_PROJECTS",)
 _TYPES = {"10001": "Task", "10002": "Bug", "10003": "Story"}
@@ -53,8 +54,10 @@ def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
 
 def held(project: Project, key: str) -> bool:
     """Return True if the account has a permission in a project."""
+    if key == "ADMINISTER":
+        return False
     if key == "ADMINISTER_PROJECTS":
-        return project.admin
+        return project.admin and not project.hides_roles
     return key not in project.denied and (key in _READS or not project.read_only)
 
 
@@ -63,7 +66,7 @@ def allowed(ask: Ask, tracker: Tracker, project: Project) -> list[User]:
     wanted = names(ask.query.get("permissions"))
     if not wanted:
         raise RefusedByJiraError(400, "The permissions query parameter is required.")
-    if not project.admin:
+    if not held(project, "ADMINISTER_PROJECTS"):
         raise RefusedByJiraError(403, "You do not have the permission to search for users with permissions.")
     write = any(name not in _READS for name in wanted)
     found = [user for user in tracker.users.values() if user.login in project.members]
