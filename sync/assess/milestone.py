@@ -52,8 +52,9 @@ class AssessedMilestone:
 
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
-    those of the last weeks. ``estimated_at``: item uid -> time of its last new estimate. ``calibration``: the score of
-    the stream's forecasts in words. ``history``: what its forecast may learn from.
+    those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
+    new estimate. ``calibration``: the score of the stream's forecasts in words. ``history``: what its forecast may
+    learn from.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -77,6 +78,7 @@ class AssessedMilestone:
     read_at: datetime | None = None
     missing_since: datetime | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
+    last_week: tuple[PublishedForecast, ...] = ()
     estimated_at: Mapping[str, datetime] = field(default_factory=dict)
     calibration: str = ""
     history: HistorySize = field(default_factory=HistorySize)

@@ -15,7 +15,7 @@ from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.outage import find_outages
 from sync.assess.rows import ConnectionRows, load_rows
-from sync.assess.track_record import recent_forecasts, score_in_words, track_record
+from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, score_in_words, track_record
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
@@ -187,7 +187,8 @@ class _Histories:
 class _PreviousRuns:
     """Results of earlier runs: the last health of each container, outages, milestones with a status issue.
 
-    ``outages`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` by container.
+    ``outages`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` and ``last_week`` by
+    container.
     """
 
     healths: Mapping[str, Health] = field(default_factory=dict)
@@ -195,6 +196,7 @@ class _PreviousRuns:
     read_at: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
     forecasts: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
+    last_week: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
 
     @property
     def known_plans(self) -> Mapping[str, KnownPlan]:
@@ -215,6 +217,7 @@ class _PreviousRuns:
             read_at=store.last_pulls(),
             reported=reported,
             forecasts=recent_forecasts(store, audience.name, at, method),
+            last_week=forecasts_of_last_week(store, audience.name, at, method),
         )
 
 
@@ -278,6 +281,7 @@ def _assessed(
             read_at=runs.read_at.get(key),
             missing_since=None if outage is None else health.stale_since,
             forecasts=runs.forecasts.get(uid, ()),
+            last_week=runs.last_week.get(uid, ()),
             estimated_at=rows.estimated,
             calibration=score_in_words(group.inputs.scores, container.stream),
             history=finished.size_for(uid),

@@ -10,7 +10,7 @@ from sync.forecast.track_record import StreamScore, sentence, stream_scores
 from sync.model.published import PublishedForecast
 from sync.store.store import Store
 
-__all__ = ["recent_forecasts", "score_in_words", "track_record"]
+__all__ = ["forecasts_of_last_week", "recent_forecasts", "score_in_words", "track_record"]
 
 RECENT = timedelta(weeks=5)
 """Age of the oldest forecast that a summary shows."""
@@ -40,6 +40,23 @@ def recent_forecasts(
     Forecasts of another ``method`` are left out: they are not comparable with today's.
     """
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return _published(store, audience, today - RECENT, today, method)
+
+
+def forecasts_of_last_week(
+    store: Store, audience: str, now: datetime, method: int
+) -> dict[str, tuple[PublishedForecast, ...]]:
+    """Return forecasts that were published seven to nine days before today, by container, oldest first.
+
+    The last one before seven days ago is among them. Forecasts of another ``method`` are left out.
+    """
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return _published(store, audience, today - timedelta(days=9), today - timedelta(days=6), method)
+
+
+def _published(
+    store: Store, audience: str, since: datetime, until: datetime, method: int
+) -> dict[str, tuple[PublishedForecast, ...]]:
     return {
         container: tuple(
             PublishedForecast(
@@ -48,7 +65,7 @@ def recent_forecasts(
             for summary in summaries
             if summary.method == method and (summary.probability is not None or summary.p50 is not None)
         )
-        for container, summaries in store.weekly(today - RECENT, today, audience).items()
+        for container, summaries in store.weekly(since, until, audience).items()
     }
 
 

@@ -25,6 +25,7 @@ from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, State
 from sync.report.good_news import good_news
+from sync.report.trend import probability_last_week
 
 __all__ = ["Budget", "Changes", "Facts", "Point", "SourceFreshness", "build_facts", "changes_since", "meaning"]
 
@@ -76,7 +77,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
     ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
     ``previous_forecast`` is the one in the comment before the changes, ``last_week`` the probability about a week ago
-    (None: not known, or not worth a word); ``forecasts`` were published earlier, oldest first; ``calibration``
+    (None: no trend, see `sync.report.trend`); ``forecasts`` were published earlier, oldest first; ``calibration``
     describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
     ``override`` and ``note`` are words of people. ``commands``: ``/milesync`` comments have an effect;
     ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
@@ -216,6 +217,9 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
             if is_member(membership, now) and membership.item in items
         ),
         forecasts=milestone.forecasts,
+        last_week=probability_last_week(
+            milestone.health, (*milestone.forecasts, *milestone.last_week), milestone.connection.zone
+        ),
         calibration=milestone.calibration,
         commands=True,
         aggregate=milestone.is_aggregate,

@@ -15,6 +15,7 @@ from sync.model.tracker_data import State
 from sync.plan.build_desired import build_desired
 from sync.plan.desired import Desired, PreviousWrites
 from sync.plan.reconcile import reconcile
+from sync.report.facts import build_facts
 from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
 from sync.tracker.marker import Marker, MarkerKind, last_marker
@@ -139,6 +140,20 @@ def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) 
     shown = desired(forecast(now, 0.5, date(2026, 4, 1)), None).summary
     assert "What was forecast in the weeks before" in shown
     assert shown.count("Apr 2026 | none |") == 5
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_each_day_has_the_forecast_of_a_week_ago_for_its_trend(world: World, weekday: int) -> None:
+    milestone = assessed(world)
+    now = NOW + timedelta(days=weekday)
+    for days in range(1, 20):
+        before = forecast(milestone, 0.9 - days / 100, date(2026, 4, 1)).health
+        world.store.save_health(f"r{days}", [replace(before, at=now - timedelta(days=days))])
+    world.now = now
+    (today,) = world.engine().assess(keep=False)
+    today = forecast(today, 0.5, date(2026, 4, 1))
+    assert build_facts(today, now=now).last_week == pytest.approx(0.83)
+    assert build_facts(changed(today, forecasts=(), last_week=()), now=now).last_week is None
 
 
 P50 = date(2026, 4, 20)
