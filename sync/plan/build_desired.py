@@ -70,7 +70,7 @@ def build_desired(
         **_optional_outputs(milestone, texts, status),
         previous=previous,
         visibility=milestone.project.visibility,
-        closes=capabilities.issue_state and milestone.connection.closes_issues,
+        closes=milestone.connection.closes(),
         quiet=is_quiet,
         muted=commands.muted,
         refresh=commands.refresh,

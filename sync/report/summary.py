@@ -84,10 +84,14 @@ def status_issue_title(milestone: Milestone) -> str:
     return f"Health of {kind_word(milestone)}: {' '.join(title.replace('://', ': //').split())}"[:200]
 
 
-def status_issue_body(milestone: Milestone, project: str) -> Document:
-    """Return the body of a status issue that milesync creates: the purpose of the issue."""
+def status_issue_body(milestone: Milestone, project: str, *, closes: bool = False) -> Document:
+    """Return the body of a status issue that milesync creates: the purpose of the issue.
+
+    ``closes``: milesync closes the issue with its milestone, and reopens it.
+    """
+    kind = kind_word(milestone)
     line: Line = (
-        f"This issue shows the health of {kind_word(milestone)} ",
+        f"This issue shows the health of {kind} ",
         Foreign(milestone.title),
         " in ",
         Foreign(project),
@@ -99,6 +103,8 @@ def status_issue_body(milestone: Milestone, project: str) -> Document:
         ("This issue is not part of the milestone and does not count towards it.",),
         ("Close this issue to stop updates; reopen it to resume them.",),
     )
+    if closes:
+        about += ((f"milesync closes it when the {kind} has ended, and reopens it if the {kind} runs again.",),)
     return Document((Section(title="", blocks=(Lines((line,)), Bullets(about)), weight=100),))
 
 

@@ -115,7 +115,7 @@ def build_texts(report_input: ReportInput) -> Texts:
         else _comment(milestone, _closing(report_input.record, milestone, reminder_rules)),
         reminder=None if reminder_comment is None else _comment(milestone, reminder_comment),
         issue_title=report.status_issue_title(tracker_milestone),
-        issue_body=_comment(milestone, report.status_issue_body(tracker_milestone, project)),
+        issue_body=_issue_body(milestone),
         description=_description(milestone, steady, report_input.instance),
         board_update=_board_update(milestone, steady, report_input.issue_url),
         burn_up=burn_up_picture(milestone),
@@ -127,6 +127,11 @@ def _applicable(words: W | None, health: Health) -> W | None:
     if words is None or not health.status.is_over or words.at is None or words.at >= health.since:
         return words
     return None
+
+
+def _issue_body(milestone: AssessedMilestone) -> str:
+    closes = milestone.connection.closes()
+    return _comment(milestone, report.status_issue_body(milestone.milestone, milestone.project.key, closes=closes))
 
 
 def _comment(milestone: AssessedMilestone, document: Document) -> str:

@@ -65,6 +65,10 @@ class Connection:
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
     optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
 
+    def closes(self) -> bool:
+        """Return whether status issues that milesync created are closed and reopened with their milestones."""
+        return self.closes_issues and self.connector.capabilities.issue_state
+
     def attaches(self, project: str) -> bool:
         """Return whether a project asks for pictures and its tracker takes files."""
         return self.connector.capabilities.files and self.optional_outputs_of(project).picture

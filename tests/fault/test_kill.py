@@ -14,7 +14,7 @@ from signal import SIGKILL
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world import Issue, Tracker, World
 from sync.model.health import Status
 from tests import postgres
 from tests.fault.engine_process import Job, work
@@ -68,6 +68,25 @@ class Stage:
         """Move the due date into the past: another status, announced by a transition comment."""
         self.goal.due, self.goal.updated = (NOW - timedelta(days=3)).date(), NOW + timedelta(seconds=1)
 
+    def issues(self) -> list[Issue]:
+        return [issue for project in self.tracker.projects.values() for issue in project.issues.values()]
+
+    def end(self) -> None:
+        """Close everything and the milestone; a version of Jira ends with its release date."""
+        for issue in self.issues():
+            if issue.milestones:
+                self.tracker.close(issue, issue.author)
+        if self.tracker.kind.startswith("jira"):
+            self.goal.due = (NOW - timedelta(days=1)).date()
+        self.tracker.close_milestone(self.tracker.projects[self.key], self.goal, NOW + timedelta(seconds=1))
+
+    def go_on(self) -> None:
+        """Open the milestone again, with a later date and more work."""
+        self.goal.closed, self.goal.released, self.goal.updated = None, False, NOW + timedelta(seconds=2)
+        self.goal.due = (NOW + timedelta(days=30)).date()
+        place, later = self.tracker.projects[self.key], NOW + timedelta(seconds=2)
+        self.tracker.issue(place, "one more", self.item.author, at=later, milestones=[self.goal.id])
+
     def converges(self, job: Job, *, transitions: int) -> None:
         """The next run ends with one status issue, one summary and each transition once; the one after does nothing."""
         result = work(replace(job, boundary=0))
@@ -116,6 +135,34 @@ def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage, record_propert
         assert {m.status for m in markers(stage.tracker)} >= {Status.OVERDUE}
     record_property("kills", boundary - 1)
     assert boundary > 12
+
+
+def test_killed_at_a_boundary_of_the_end_and_of_the_reopening(stage: Stage, record_property: Record) -> None:
+    """The status issue is closed and reopened in the next run, and each end and new beginning is said once."""
+    kills = 0
+    for reopens in (False, True):
+        for boundary in count(1, STRIDE[stage.database]):
+            job = stage.new()
+            work(job)
+            stage.end()
+            job = replace(job, now=NOW + timedelta(days=1))
+            if reopens:
+                work(job)
+                stage.go_on()
+                job = replace(job, now=NOW + timedelta(days=1, hours=1))
+            process = started(work, replace(job, boundary=boundary))
+            process.join()
+            if process.exitcode == 0:
+                break
+            kills += 1
+            assert process.exitcode == -SIGKILL
+            stage.converges(job, transitions=1 + reopens)
+            [issue] = [issue for issue in stage.issues() if issue.author is stage.tracker.bot]
+            assert (issue.closed is not None) is not reopens
+            changes = [change.new for change in issue.changes if change.field == "state"]
+            assert changes == ["closed", "open"][: 1 + reopens]
+    record_property("kills", kills)
+    assert kills > 24 // STRIDE[stage.database]
 
 
 def test_killed_at_any_moment(stage: Stage, record_property: Record) -> None:

@@ -362,6 +362,12 @@ def test_the_status_issue_says_what_it_is() -> None:
     )
 
 
+def test_the_status_issue_says_that_it_is_closed_with_its_milestone_only_where_it_is() -> None:
+    promise = "milesync closes it when the milestone has ended, and reopens it if the milestone runs again."
+    assert promise in text(status_issue_body(milestone(), "acme/app", closes=True))
+    assert "reopens" not in text(status_issue_body(milestone(), "acme/app"))
+
+
 # --- meaning -------------------------------------------------------------------------------------------------------
 
 
