@@ -74,7 +74,7 @@ def sandbox(
     with Sandbox(world, ports=ports):
         addresses = {tracker.kind: tracker.url for tracker in world.trackers}
         if write_config is not None:
-            write_config.write_text(configuration(world))
+            write_config.write_text(configuration(world), encoding="utf-8")
         if as_json:
             typer.echo(json.dumps({"trackers": addresses, "tokens": _TOKENS}))
         else:
@@ -108,7 +108,7 @@ def demo(
         world = demo_world()
         with Sandbox(world):
             config = Path(folder, "milesync.toml")
-            config.write_text(configuration(world))
+            config.write_text(configuration(world), encoding="utf-8")
             _say(err, "First run: pull, assess, plan, apply")
             first = json.loads(_milesync(folder, "run", "--json", "--first-run", shown=err))
             wrote = {tracker.kind: len(tracker.writes) for tracker in world.trackers}

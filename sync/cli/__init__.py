@@ -2,10 +2,10 @@
 
 May import every package of `sync`, and `config`; nothing imports it.
 
-The wiring: `options` (options, exit codes and printing that commands share), `session` and `progress` (an open engine
-for one command), `wiring` (settings to connections and store), `engine_factory` (settings to engine), `audiences`,
-`output` (tables and JSON documents), `after_run`, `handover` (the rest of adopt and retire), `config_template`,
-`reference` (the page of all commands).
+The wiring: `options` (options, exit codes and printing that commands share), `streams` and `terminal` (output in any
+encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and store),
+`engine_factory` (settings to engine), `audiences`, `output` (tables and JSON documents), `after_run`, `handover` (the
+rest of adopt and retire), `config_template`, `reference` (the page of all commands).
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
@@ -23,8 +23,10 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.cli.options import ERROR, print_error
+from sync.cli.streams import standard_streams
 from sync.model.errors import DependencyCycleError
 from sync.store.database import StoreError
+from sync.telemetry import log
 
 __all__ = ["application", "commands", "main"]
 
@@ -58,17 +60,23 @@ _COMMANDS = tuple(
 
 def main() -> NoReturn:
     """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
+    with standard_streams():
+        log.configure(sys.stderr, errors_only=True)  # until the command does, with its own options
+        sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
         code = application(_entry_points(sys.argv[1:2]))(standalone_mode=False)
     except (ConfigurationError, StoreError, DependencyCycleError) as error:
         print_error(str(error))
-        code = ERROR
     except TyperException as error:
         print_error(str(error) or "bad usage; see --help")
-        code = ERROR
     except (Abort, KeyboardInterrupt):
-        code = ERROR
-    sys.exit(code if isinstance(code, int) else 0)
+        pass
+    else:
+        return code if isinstance(code, int) else 0
+    return ERROR
 
 
 def application(points: Iterable[EntryPoint]) -> typer.Typer:

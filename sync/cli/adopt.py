@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sync.cli.handover import Yes, carry_out
 from sync.cli.options import DEFAULT, Config, Json, Verbose
 from sync.cli.session import open_engine
+from sync.cli.terminal import Terminal
 from sync.engine import handover
 from sync.report import phrases
 
@@ -50,7 +50,5 @@ def adopt(
         ]
         if not as_json:
             for account, count in claims.accounts.items():
-                Console().print(
-                    f"{account} wrote {phrases.plural(count, 'text')} with this instance's marker.", markup=False
-                )
+                Terminal().print(f"{account} wrote {phrases.plural(count, 'text')} with this instance's marker.")
         carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={"found": rows})

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, print_error, print_json
 from sync.cli.session import command_session, open_engine
+from sync.cli.terminal import Terminal
 
 __all__ = ["backtest"]
 
@@ -46,7 +46,7 @@ def backtest(
     if as_json:
         print_json(result)
     else:
-        console.render(result, Console())
+        console.render(result, Terminal())
 
 
 def _with_plain_errors(step: Callable[[], Any]) -> Any:

@@ -11,12 +11,12 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 from sqlalchemy import Engine
 
 from config.settings import Settings
 from sync.cli import wiring
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, load_settings, print_error, print_json
+from sync.cli.terminal import Terminal
 from sync.store import export as store_export
 from sync.store import maintenance
 from sync.store.database import open_engine
@@ -39,9 +39,9 @@ def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = 
     if as_json:
         print_json({"before": before, "now": HEAD})
     elif before == HEAD:
-        Console().print(f"The database is up to date (revision {HEAD}).", highlight=False)
+        Terminal().print(f"The database is up to date (revision {HEAD}).")
     else:
-        Console().print(f"Migrated from revision {before} to {HEAD}.", highlight=False)
+        Terminal().print(f"Migrated from revision {before} to {HEAD}.")
 
 
 @db.command()
@@ -63,9 +63,7 @@ def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fa
         )
     else:
         rows = sum(checked.rows.values())
-        Console().print(
-            f"{database.where}: {rows} rows in {len(checked.rows)} tables read.", highlight=False, markup=False
-        )
+        Terminal().print(f"{database.where}: {rows} rows in {len(checked.rows)} tables read.")
     for problem in checked.problems:
         print_error(problem)
     exit_with(ERROR if checked.problems else 0)
@@ -89,7 +87,7 @@ def export(
     if as_json:
         print_json({"file": str(file), "rows": counts})
     else:
-        Console().print(f"{sum(counts.values())} rows written to {file}.", highlight=False, markup=False)
+        Terminal().print(f"{sum(counts.values())} rows written to {file}.")
 
 
 @db.command()
@@ -121,7 +119,7 @@ def forget(
         print_json({"forgotten": rows})
         return
     for row in rows:
-        Console().print(
+        Terminal().print(
             f"{row['id']} at {row['source']}: {row['events']} events, {row['issues']} issues, "
             f"{row['observations']} observations, {row['writes']} records of writes, {row['records']} closing records.",
             highlight=False,
@@ -139,7 +137,7 @@ def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
     if as_json:
         print_json({**_numbers(deleted), "bytes_before": before, "bytes": after})
     else:
-        Console().print(
+        Terminal().print(
             f"{deleted.assessments} assessments, {deleted.runs} runs and {deleted.writes} records of writes deleted; "
             f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now.",
             highlight=False,

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from config.settings import Settings
@@ -28,6 +27,7 @@ from sync.cli.options import (
     print_json,
 )
 from sync.cli.session import open_engine
+from sync.cli.terminal import Terminal
 from sync.digest.cadence import Cadence
 from sync.digest.channels import AppriseChannel, Channel, FileChannel
 from sync.digest.phrases import Speaker
@@ -87,7 +87,7 @@ def digest(
         if as_json:
             print_json({"digests": digest_rows(outcomes)})
         else:
-            Console().print(*_lines(outcomes), sep="\n", soft_wrap=True)
+            Terminal().print(*_lines(outcomes), sep="\n", soft_wrap=True)
         _report_failures(outcomes)
 
 

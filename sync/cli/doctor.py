@@ -12,13 +12,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load
 from sync.cli import wiring
+from sync.cli.indented import Indented
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
+from sync.cli.terminal import Terminal
 from sync.digest.channels import address_problem
 from sync.engine.doctor import (
     ConnectionCheck,
@@ -65,24 +67,22 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in findings]
         print_json({"ok": is_ok(findings), "milesync": version("milesync"), "findings": rows})
     else:
-        Console().print(finding_lines(findings), soft_wrap=True)
+        Terminal().print(finding_lines(findings))
     exit_with(0 if is_ok(findings) else ERROR)
 
 
 def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
     """The findings by area, each with its sign and its remedy."""
-    lines: list[Text] = []
+    lines: list[RenderableType] = []
     all_findings = list(findings)
     for area, group in groupby(all_findings, key=lambda finding: finding.area):
         lines.append(Text(log.secrets.redact(area), style="bold"))
         for finding in group:
             sign, colour = _SIGNS[finding.level]
-            words = log.secrets.redact(finding.words)
-            lines.append(
-                Text.assemble("  ", (sign, colour), " ", (words, colour if finding.level is Level.ERROR else ""))
-            )
+            words = (log.secrets.redact(finding.words), colour if finding.level is Level.ERROR else "")
+            lines.append(Indented(Text.assemble("  ", (sign, colour), " ", words), 4, hanging=True))
             if finding.remedy:
-                lines.append(Text(f"      → {finding.remedy}", style="dim"))
+                lines.append(Indented(Text(f"      → {finding.remedy}", style="dim"), 8, hanging=True))
     is_good = is_ok(all_findings)
     verdict = "Nothing would fail." if is_good else "Something would fail: see the lines with ✘."
     return Group(*lines, Text(f"\n{verdict}", style="green" if is_good else "red"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sync.assess.explain import explain_milestone
 from sync.cli.explanation import explanation_tree, explanation_view
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
+from sync.cli.terminal import Terminal
 
 __all__ = ["explain"]
 
@@ -38,6 +38,6 @@ def explain(
         if as_json:
             print_json(explanation.numbers)
         elif every or explanation.is_joint:
-            Console().print(explanation_tree(milestone, explanation))
+            Terminal().print(explanation_tree(milestone, explanation))
         else:
-            Console().print(explanation_view(milestone, explanation))
+            Terminal().print(explanation_view(milestone, explanation))

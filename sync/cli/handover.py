@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sync.assess.milestone import AssessedMilestone
 from sync.cli import output
 from sync.cli.options import CHANGES, REFUSED, exit_with, print_error, print_json
 from sync.cli.session import report_failures
+from sync.cli.terminal import Terminal
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.plan.desired import Plan
@@ -47,11 +47,11 @@ def carry_out(
         }
         print_json(document)
     else:
-        console = Console()
+        console = Terminal()
         console.print(output.plan_lines(plan, assessed))
         console.print(_outcome(result, yes=yes))
         for note in engine.leftovers:
-            console.print(f"Left as it is: {note}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"Left as it is: {note}", soft_wrap=True)
     for reason in result.refused:
         print_error(f"refused: {reason}")
     changes = CHANGES if plan.actions and not yes else 0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
+
+from sync.cli.terminal import encodable_text
 
 __all__ = ["Indented"]
 
@@ -14,7 +19,8 @@ __all__ = ["Indented"]
 class Indented:
     """Text whose lines are indented ``by`` so many columns, also those that it wraps to.
 
-    ``hanging``: the first line is not.
+    A word is never broken: an address that is longer than a line stays whole. ``hanging``: the first line has no
+    indent.
     """
 
     text: Text
@@ -22,12 +28,21 @@ class Indented:
     hanging: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        rest = self.text
-        if self.hanging:
-            first, *more = rest.wrap(console, options.max_width)
-            first.rstrip()
-            yield first
-            rest = Text(" ").join(more)
-        for line in rest.wrap(console, max(options.max_width - self.by, 1)) if rest else ():
+        text = encodable_text(self.text, console.encoding)
+        first = 0 if self.hanging else self.by
+        breaks = list(_breaks(text.plain, options.max_width - first, options.max_width - self.by))
+        for place, line in enumerate(text.divide(breaks)):
             line.rstrip()
-            yield Text.assemble(" " * self.by, line)
+            indented = Text.assemble(" " * (self.by if place else first), line)
+            indented.no_wrap, indented.overflow = True, "ignore"
+            yield indented
+
+
+def _breaks(text: str, first: int, others: int) -> Iterator[int]:
+    """Yield the places in a text where a line of the width of the ``first`` one or of the ``others`` has to end."""
+    used, room = 0, first
+    for word in re.finditer(r"\s*\S+\s*", text):
+        if used and used + cell_len(word.group().rstrip()) > room:
+            yield word.start()
+            used, room = 0, others
+        used += cell_len(word.group())

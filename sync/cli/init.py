@@ -22,7 +22,9 @@ from sync.cli.config_template import Answers, TrackerAnswers, render_config
 from sync.cli.doctor import connection_findings, finding_lines
 from sync.cli.options import DEFAULT, ERROR, Config, Verbose, exit_with
 from sync.cli.session import command_session, report_failures
+from sync.cli.terminal import Terminal
 from sync.engine.doctor import Level
+from sync.telemetry import log
 
 __all__ = ["init"]
 
@@ -48,7 +50,8 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
     """Ask for tracker, token, projects and policy, test them, and write a commented configuration."""
-    talk = _Dialogue(Console(), dict(os.environ))
+    log.configure(sys.stderr, verbose=verbose, errors_only=True)
+    talk = _Dialogue(Terminal(), dict(os.environ))
     if config.exists() and not typer.confirm(f"{config} exists already. Replace it with a new one?"):
         talk.say(f"{config} is unchanged.")
         return
@@ -82,7 +85,7 @@ class _Dialogue:
     environ: dict[str, str] = field(repr=False)
 
     def say(self, words: str) -> None:
-        self.console.print(words, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(words, soft_wrap=True)
 
     def ask(self, words: str, default: str, check: Callable[[str], str]) -> str:
         """Ask until the answer is valid. ``check`` returns the answer, or raises ValueError with the rule."""
@@ -218,7 +221,7 @@ def _first_check(config: Path, talk: _Dialogue, *, verbose: bool) -> int:
     if not typer.confirm("Read the projects now and show their milestones? Nothing is written", default=True):
         return 0
     with (
-        command_session(verbose=verbose, as_json=False) as (run_id, display),
+        command_session(verbose=verbose, as_json=False, errors_only=True) as (run_id, display),
         wiring.build_puller(settings, environ, create=True, progress=display) as puller,
     ):
         engine = engine_factory.build_engine(settings, puller, run_id=run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
-from rich.console import Console
 
 from config.settings import Settings, load
+from sync.cli.streams import json_text
+from sync.cli.terminal import Terminal
 from sync.pull.progress import Failure
 from sync.telemetry import log
 
@@ -69,14 +71,14 @@ def load_settings(config: Path) -> Settings:
     """Load the configuration and print its warnings on standard error. Raises `ConfigurationError`."""
     settings = load(config, os.environ)
     for warning in settings.warnings:
-        Console(stderr=True).print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        Terminal(stderr=True).print(warning, style="yellow", soft_wrap=True)
     return settings
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output, without secrets."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    typer.echo(log.secrets.redact(text))
+    typer.echo(json_text(log.secrets.redact(text), sys.stdout.encoding or "utf-8"))
 
 
 def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
@@ -88,7 +90,7 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
 
 def print_error(message: str) -> None:
     """Print a message on standard error, without secrets."""
-    Console(stderr=True).print(log.secrets.redact(message), style="red", markup=False, highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(log.secrets.redact(message), style="red", soft_wrap=True)
 
 
 def missing_extra(what: str, extra: str) -> str:

@@ -8,16 +8,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.cli.indented import Indented
 from sync.cli.options import failure_rows, print_json
+from sync.cli.table import FittedTable, TableColumn, TableRow
+from sync.cli.terminal import Terminal
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, sentence, sentences
+from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
@@ -151,17 +153,52 @@ def milestone_table(
     visible = sorted(visible, key=lambda milestone: (_ORDER.index(milestone.health.status), milestone.written)) + list(
         joints
     )
-    cells = [_HEADINGS, *(_cells(milestone) for milestone in visible)]
-    widths = [max(len(row[n]) for row in cells) for n in range(len(_HEADINGS))]
-    lines: list[RenderableType] = [Text("  ".join(map(str.ljust, _HEADINGS, widths)).rstrip(), style="bold")]
-    for milestone, row in zip(visible, cells[1:], strict=True):
-        status, *rest = (_aligned(cell, n, width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        line = Text.assemble((status, STATUS_STYLE[milestone.health.status][1]), "  ", "  ".join(rest).rstrip())
-        lines.append(Indented(line, 4, hanging=True))
-        lines += [Indented(Text(words, style="dim"), 4) for words in _notes(milestone, lint=lint)]
+    rows = [_table_row(milestone, lint=lint) for milestone in visible]
     hidden = len(assessed) + len(joints) - len(visible)
-    note = Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black") if hidden else ""
-    return Group(*lines, note) if visible else Group("No milestone runs here.", note)
+    note = [Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black")] if hidden else []
+    return Group(FittedTable(_COLUMNS, "milestone", rows) if rows else "No milestone runs here.", *note)
+
+
+_COLUMNS = (
+    TableColumn("status"),
+    TableColumn("in time", is_figure=True),
+    TableColumn("due"),
+    TableColumn("85% sure"),
+    TableColumn("done", is_figure=True),
+)
+
+
+def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
+    health, written = milestone.health, clean(milestone.written)
+    title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
+    sign, style = STATUS_STYLE[health.status]
+    cells = (
+        f"{sign} {phrases.STATUS[health.status]}",
+        "" if health.probability is None else phrases.percent(health.probability),
+        "" if health.due is None else phrases.day(health.due),
+        phrases.date_or_end(health.dates.p85, health.dates.horizon),
+        f"{health.counts.done}/{health.counts.total}",
+    )
+    return TableRow(cells, written, "" if title in written else title, style, _notes(milestone, lint=lint))
+
+
+def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
+    """Sentences below a milestone: the age of its verdict, what changed its status, the outlook, gaps with ``lint``."""
+    if isinstance(milestone, AssessedJointMilestone):
+        return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
+    findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
+    outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
+    paragraphs = (_as_of(milestone.health), _cause(milestone), outlook, findings)
+    return [" ".join(sentences) for sentences in paragraphs if sentences]
+
+
+def _cause(milestone: AssessedMilestone) -> list[str]:
+    """The status before, with its last day, and the most important reason for the present one."""
+    health = milestone.health
+    if health.previous_status in (None, health.status):
+        return _main_reason(milestone)
+    until = phrases.day(health.since.astimezone(milestone.connection.zone).date())
+    return [f"Was {phrases.STATUS[health.previous_status]} until {until}.", *_main_reason(milestone)]
 
 
 def _main_reason(milestone: AssessedMilestone) -> list[str]:
@@ -174,42 +211,11 @@ def _main_reason(milestone: AssessedMilestone) -> list[str]:
     return [reason_sentence((speaking or list(health.reasons))[0])]
 
 
-def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
-    if isinstance(milestone, AssessedJointMilestone):
-        return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
-    findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
-    promise = phrases.promise_sentences(milestone.health)
-    outlook = [] if promise is None else [" ".join(promise)]
-    words = _main_reason(milestone) + outlook + outlook_sentences(milestone.health)
-    return _as_of(milestone.health) + words + findings
-
-
 def _as_of(health: Health) -> list[str]:
     """The time of a verdict that is kept while data is missing."""
     if health.stale_since is None or health.unknown is UnknownCause.STALE:
         return []
-    return [f"as of {phrases.minute(health.at)}; data has been missing since {phrases.minute(health.stale_since)}"]
-
-
-_HEADINGS = ("status", "P", "due", "85%", "done", "milestone")
-
-
-def _cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, ...]:
-    health = milestone.health
-    title = milestone.written if isinstance(milestone, AssessedJointMilestone) else milestone.milestone.title
-    title = "" if title in milestone.written else f" ({title})"
-    return (
-        f"{STATUS_STYLE[health.status][0]} {phrases.STATUS[health.status]}",
-        "" if health.probability is None else phrases.percent(health.probability),
-        "" if health.due is None else phrases.day(health.due),
-        phrases.date_or_end(health.dates.p85, health.dates.horizon),
-        f"{health.counts.done}/{health.counts.total}",
-        f"{milestone.written}{title}",
-    )
-
-
-def _aligned(cell: str, column: int, width: int) -> str:
-    return cell.rjust(width) if _HEADINGS[column] in ("P", "done") else cell.ljust(width)
+    return [f"As of {phrases.minute(health.at)}; data has been missing since {phrases.minute(health.stale_since)}."]
 
 
 _ORDER = (
@@ -240,7 +246,7 @@ def print_assessment(
         document["errors"] = failure_rows(engine.failures)
         print_json(document)
         return
-    console = Console()
+    console = Terminal()
     console.print(milestone_table(assessed, engine.joints))
     if assessed:
         console.print(Text(history_sentence(finished, is_check=plan is None), style="dim"))
@@ -278,11 +284,11 @@ def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
     for action in plan.actions:
         if action.milestone != last:
             last = action.milestone
-            lines.append(Text(names.get(last, last), style="bold"))
+            lines.append(Text(names.get(last) or f"a milestone of {action.project_key}", style="bold"))
         sign, words = kind_of(action).describe(action)
         lines.append(Text(f"  {sign} {words}", style={"+": "green", "~": "yellow", "-": "red"}[sign]))
     lines += [
-        Text(f"{names.get(skipped.milestone, skipped.milestone)}: skipped, {skipped.why}", style="dim")
+        Text(f"{names.get(skipped.milestone, 'a milestone that is not read')}: skipped, {skipped.why}", style="dim")
         for skipped in plan.skipped
     ]
     if not plan.actions:
@@ -390,10 +396,10 @@ def _plural(count: int, noun: str) -> str:
 def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text]:
     """One line with the last reading of each connection, and one for each of its projects that could not be read."""
     for state in states:
-        when = f"{state.seen:%Y-%m-%d %H:%M} UTC, {_ago(state.seen, now)}" if state.seen else "never"
+        when = f"{phrases.minute(state.seen)} ({_ago(state.seen, now)})" if state.seen else "never"
         yield Text(f"{state.connection}: last read {when}", style="dim")
         for project, at in state.stale.items():
-            since = f"since {at:%Y-%m-%d %H:%M} UTC" if at else "so far"
+            since = f"since {phrases.minute(at)}" if at else "so far"
             yield Text(f"  {project}: not read {since}", style="yellow")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from sync.cli.options import DEFAULT, Config, Json, Verbose, exit_with, failure_rows, print_json
 from sync.cli.session import open_puller, report_failures
+from sync.cli.terminal import Terminal
 
 __all__ = ["pull"]
 
@@ -18,5 +17,5 @@ def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fal
             errors = failure_rows(puller.failures)
             print_json({"issues": puller.issue_count, "requests": puller.requests, "errors": errors})
         else:
-            Console().print(f"{puller.issue_count} issues pulled with {sum(puller.requests.values())} requests.")
+            Terminal().print(f"{puller.issue_count} issues pulled with {sum(puller.requests.values())} requests.")
         exit_with(report_failures(puller))

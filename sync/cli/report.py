@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import structlog
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 from config.settings import Settings
@@ -18,6 +17,7 @@ from sync.cli import output
 from sync.cli.audiences import find_audience
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, parse_as_of, print_json
 from sync.cli.session import open_engine
+from sync.cli.terminal import Terminal
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
 from sync.pull.progress import Failure
@@ -57,7 +57,7 @@ def report(
         if as_json:
             print_json({"out": str(folder), **site})
         else:
-            Console().print(f"{plural(site['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
+            Terminal().print(f"{plural(site['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
 
 
 def refresh_report(engine: Engine, settings: Settings) -> None:

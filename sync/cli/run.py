@@ -6,8 +6,6 @@ needs. The rest is imported while the trackers answer.
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from sync.cli import after_run
 from sync.cli.options import (
     DEFAULT,
@@ -22,6 +20,7 @@ from sync.cli.options import (
     print_json,
 )
 from sync.cli.session import open_engine, report_failures
+from sync.cli.terminal import Terminal
 
 __all__ = ["run"]
 
@@ -44,7 +43,7 @@ def run(
         if as_json:
             print_json({**output.run_document(result, engine.requests), **({"digests": digests} if digests else {})})
         else:
-            console = Console()
+            console = Terminal()
             console.print(output.milestone_table(result.assessed, engine.joints))
             console.print(output.summary_line(result))
         for reason in result.refused:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from config.settings import Settings
 from sync.cli import wiring
 from sync.cli.options import ERROR, PARTLY, load_settings, print_error
@@ -26,12 +24,16 @@ __all__ = ["command_session", "open_engine", "open_puller", "report_failures"]
 
 
 @contextmanager
-def command_session(*, verbose: bool, as_json: bool) -> Iterator[tuple[str, ProgressDisplay]]:
-    """Yield a new run id and the progress display. Logs go to standard error."""
+def command_session(
+    *, verbose: bool, as_json: bool, errors_only: bool = False
+) -> Iterator[tuple[str, ProgressDisplay]]:
+    """Yield a new run id and the progress display. Logs go to standard error.
+
+    ``errors_only`` is for commands of people alone, which print the rest as sentences.
+    """
     run_id = uuid.uuid4().hex[:12]
-    err = Console(stderr=True)
-    log.configure(sys.stderr, verbose=verbose, run=run_id)
-    with ProgressDisplay(err, quiet=as_json or (not err.is_terminal and not verbose)) as display:
+    log.configure(sys.stderr, verbose=verbose, errors_only=errors_only, run=run_id)
+    with ProgressDisplay(sys.stderr, quiet=as_json or not (sys.stderr.isatty() or verbose)) as display:
         yield run_id, display
 
 
@@ -71,8 +73,8 @@ def open_engine(
 
 def report_failures(work: Engine | Puller) -> int:
     """Print each failure. Return exit code 0 without failures, 3 if a project was read, else 1."""
-    for failure in work.failures:
-        print_error(failure.error)
+    for error in dict.fromkeys(failure.error for failure in work.failures):
+        print_error(error)
     if not work.failures:
         return 0
     return PARTLY if work.has_read_project else ERROR

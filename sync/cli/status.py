@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sync.cli import output
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
+from sync.cli.terminal import Terminal
 from sync.engine.metrics import read_states
 
 __all__ = ["status"]
@@ -34,12 +34,12 @@ def status(
             if as_json:
                 print_json({"streams": output.score_rows(scores)})
             else:
-                Console().print(output.score_lines(scores))
+                Terminal().print(output.score_lines(scores))
             return
         assessed = engine.assess(at, keep=False)
         states = read_states(engine)
         if as_json:
             print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": states})
         else:
-            Console().print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
-            Console().print(*output.last_read_lines(states, engine.clock()), sep="\n")
+            Terminal().print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
+            Terminal().print(*output.last_read_lines(states, engine.clock()), sep="\n")

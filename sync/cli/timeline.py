@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 
+from sync.cli.indented import Indented
 from sync.cli.options import (
     DEFAULT,
     ERROR,
@@ -21,8 +23,11 @@ from sync.cli.options import (
     print_error,
     print_json,
 )
+from sync.cli.output import STATUS_STYLE
 from sync.cli.session import open_engine
-from sync.markup.document import SIGNS, clean
+from sync.cli.table import FittedTable, TableColumn, TableRow
+from sync.cli.terminal import Terminal
+from sync.markup.document import clean
 from sync.report.phrases import STATUS, against, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 
@@ -60,37 +65,46 @@ def timeline(
     elif gantt:
         typer.echo(mermaid(dates), nl=False)
     else:
-        Console().print(_schedule_lines(dates))
+        Terminal().print(_schedule_table(dates))
 
 
-def _schedule_lines(dates: Schedule) -> Group:
-    lines: list[Text] = []
-    for entry in dates.milestones:
-        lines += _entry_lines(entry, critical=entry.id in dates.critical)
+def _schedule_table(dates: Schedule) -> Group:
+    rows = [_entry_row(entry, critical=entry.id in dates.critical) for entry in dates.milestones]
     if dates.critical:
-        lines.append(Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, dates.critical))))
+        last = Text.assemble(("Critical chain: ", "bold"), " → ".join(map(clean, dates.critical)))
     else:
-        lines.append(Text("No milestone is delayed by another one.", style="dim"))
-    return Group(*lines)
+        last = Text("No milestone is delayed by another one.", style="dim")
+    return Group(FittedTable(_COLUMNS, "milestone", rows) if rows else "No milestone runs here.", Indented(last, 0))
 
 
-def _entry_lines(entry: TimelineEntry, *, critical: bool) -> list[Text]:
-    due = day(entry.due) if entry.due else "no due date"
-    odds = "" if entry.probability is None else f", {percent(entry.probability)} likely"
-    name = entry.id if entry.title in entry.id else f"{entry.id} ({entry.title})"
-    lines = [Text(f"{SIGNS[entry.status]} {due}  {clean(name)}", style="bold" if critical else "")]
-    notes = [f"{STATUS[entry.status]}{odds}"]
-    if entry.p85 is not None:
-        notes.append(
-            f"with 85% certainty by {day(entry.p85)}{f' ({against(entry.p85, entry.due)})' if entry.due else ''}"
-        )
-    lines.append(Text(f"    {'; '.join(notes)}", style="dim"))
+_COLUMNS = (
+    TableColumn("status"),
+    TableColumn("in time", is_figure=True),
+    TableColumn("due"),
+    TableColumn("85% sure"),
+    TableColumn(""),
+)
+
+
+def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
+    sign, style = STATUS_STYLE[entry.status]
+    cells = (
+        f"{sign} {STATUS[entry.status]}",
+        "" if entry.probability is None else percent(entry.probability),
+        day(entry.due) if entry.due else "none",
+        day(entry.p85) if entry.p85 else "",
+        against(entry.p85, entry.due) if entry.p85 and entry.due else "",
+    )
+    title = "" if entry.title in entry.id else clean(entry.title)
+    return TableRow(cells, clean(entry.id), title, style, [*_relations(entry)], "bold" if critical else "")
+
+
+def _relations(entry: TimelineEntry) -> Iterator[str]:
     if entry.members:
-        lines.append(Text(f"    made of {', '.join(map(clean, entry.members))}", style="dim"))
+        yield f"made of {', '.join(map(clean, entry.members))}"
     for wait in entry.after:
         why = f" ({plural(wait.issues, 'blocked issue')})" if wait.issues else ""
         share = f", sets its date with {percent(wait.sets_the_date)}" if wait.sets_the_date else ""
-        lines.append(Text(f"    waits for {clean(wait.id)}{why}{share}", style="dim"))
+        yield f"waits for {clean(wait.id)}{why}{share}"
     if round(entry.days_lost):
-        lines.append(Text(f"    loses {plural(round(entry.days_lost), 'day')} to what it waits for", style="dim"))
-    return lines
+        yield f"loses {plural(round(entry.days_lost), 'day')} to what it waits for"

@@ -6,14 +6,18 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sync.assess.whatif import Answer, Scenario, UnknownError
 from sync.assess.whatif import whatif as answer_scenario
+from sync.cli.indented import Indented
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
+from sync.cli.output import STATUS_STYLE
 from sync.cli.session import open_engine
-from sync.markup.document import SIGNS, clean
+from sync.cli.table import FittedTable, TableColumn, TableRow
+from sync.cli.terminal import Terminal
+from sync.markup.document import clean
 from sync.model.health import Health, Status
 from sync.report.leftover import leftover_range, usual_odds, usual_sentence
 from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
@@ -58,7 +62,7 @@ def whatif(
     if as_json:
         print_json(_document(scenario, answer))
     else:
-        Console().print(_comparison(scenario, answer))
+        Terminal().print(_comparison(scenario, answer))
 
 
 def _date(text: str) -> date:
@@ -104,46 +108,48 @@ def _row(health: Health) -> dict[str, Any]:
 
 def _comparison(scenario: Scenario, answer: Answer) -> Group:
     healths = (answer.before, answer.after)
-    rows = [("", "before", "after"), *zip(_NAMES, *map(_cells, healths), strict=True)]
+    rows = list(zip(_NAMES, *map(_cells, healths), strict=True))
     if any(health.promise is not None for health in healths):
-        rows.insert(1 + _NAMES.index("85% certain"), ("70% certain", *map(_promised, healths)))
+        rows.insert(_NAMES.index("85% sure"), ("70% sure", *map(_promised, healths)))
     if any(health.leftover is not None for health in healths):
         rows.append(("left when due", *map(_left, healths)))
     if any(usual_odds(health) for health in healths):
-        rows.append(("no more left than usual", *(usual_odds(health) or "" for health in healths)))
-    widths = [max(len(row[n]) for row in rows) for n in range(3)]
-    lines = [Text(clean(scenario.written), style="bold")]
-    for name, before, after in rows:
-        changed = "bold" if name and before != after else ""
-        lines.append(
-            Text.assemble(f"  {name.ljust(widths[0])}  {before.ljust(widths[1])}  ", (after.ljust(widths[2]), changed))
-        )
+        rows.append(("usual or less left", *(usual_odds(health) or "" for health in healths)))
+    table = FittedTable(
+        [TableColumn(""), TableColumn("before")],
+        "after",
+        [TableRow((name, before), after, name_style="bold" if before != after else "") for name, before, after in rows],
+    )
+    lines: list[RenderableType] = [Text(clean(scenario.written), style="bold"), table]
     promise = promise_sentences(answer.after) or promise_sentences(answer.before)
     if promise is not None:
-        lines.append(Text(f"  {promise[1]}", style="dim"))
+        lines.append(Indented(Text(promise[1], style="dim"), 2))
     usual = usual_sentence(answer.after) or usual_sentence(answer.before)
     if usual is not None:
-        lines.append(Text(f"  {usual}", style="dim"))
+        lines.append(Indented(Text(usual, style="dim"), 2))
     if answer.dropped:
-        lines.append(Text(f"  without {', '.join(clean(issue.key) for issue in answer.dropped)}", style="dim"))
+        keys = ", ".join(clean(issue.key) for issue in answer.dropped)
+        lines.append(Indented(Text(f"without {keys}", style="dim"), 2))
     if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
         lines.append(
-            Text("  A later date alone is not progress: it stays at risk until work bears it out.", style="dim")
+            Indented(
+                Text("A later date alone is not progress: it stays at risk until work bears it out.", style="dim"), 2
+            )
         )
     lines += [
-        Text(f"  also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim")
+        Indented(Text(f"also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim"), 2)
         for written, pair in answer.others.items()
     ]
     return Group(*lines)
 
 
-_NAMES = ("status", "likely in time", "due", "most likely", "85% certain", "open issues")
+_NAMES = ("status", "in time", "due", "most likely", "85% sure", "open issues")
 
 
 def _cells(health: Health) -> tuple[str, ...]:
     dates = health.dates
     return (
-        f"{SIGNS[health.status]} {STATUS[health.status]}",
+        f"{STATUS_STYLE[health.status][0]} {STATUS[health.status]}",
         "" if health.probability is None else percent(health.probability),
         "none" if health.due is None else day(health.due),
         *(date_or_end(on, dates.horizon) or "none" for on in (dates.p50, dates.p85)),

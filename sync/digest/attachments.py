@@ -47,7 +47,7 @@ def render_pictures(portfolio: Portfolio, about: Sequence[str], *, percent: bool
         try:
             png = render_png(milestone, percent=percent)
         except Exception:
-            log.exception("a burn-up could not be drawn; the mail is sent without it", milestone=milestone.uid)
+            log.exception("a burn-up could not be drawn; the mail is sent without it", milestone=milestone.written)
             continue
         if png is not None:
             pictures.append(Picture(f"{len(pictures) + 1}-{_file_stem(milestone.milestone.title)}.png", png))

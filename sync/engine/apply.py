@@ -38,6 +38,8 @@ class Writer:
     progress: Progress
     render_picture: Callable[[str], bytes]
     """Render the burn-up of a milestone (uid) as PNG; b"" when it cannot be rendered."""
+    written_id: Callable[[str], str]
+    """Return the id of a milestone (uid) as people write it; "" for one that is not read."""
     record_failure: Callable[[Connection, str, Exception], None]
     """Record a failure of a connection's project (path)."""
     leftovers: list[str]
@@ -126,7 +128,8 @@ class Writer:
                 self.record_failure(connection, action.project_key, error)
             return None
         self.store.finish(entry, receipt)
-        log.info("written", action=type(action).__name__, milestone=action.milestone, issue=receipt.issue)
+        name = self.written_id(action.milestone) or f"a milestone of {action.project_key}"
+        log.info("written", action=type(action).__name__, milestone=name, issue=receipt.issue)
         return receipt
 
     def _look_up(self, connection: Connection, action: Action) -> Receipt | None:

@@ -237,6 +237,7 @@ class Engine:
             holder=self.holder,
             progress=self.progress,
             render_picture=lambda uid: render_attachment(by_uid[uid]),
+            written_id=lambda uid: by_uid[uid].written if uid in by_uid else "",
             record_failure=self._puller.record_failure,
             leftovers=self.leftovers,
             lease_terms=self.observer.lease_terms,

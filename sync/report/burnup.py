@@ -49,7 +49,7 @@ def render_attachment(milestone: AssessedMilestone) -> bytes:
     try:
         return render_png(milestone) or b""
     except Exception:
-        log.exception("the burn-up could not be drawn; the status issue gets none", milestone=milestone.uid)
+        log.exception("the burn-up could not be drawn; the status issue gets none", milestone=milestone.written)
         return b""
 
 

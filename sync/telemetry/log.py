@@ -77,10 +77,13 @@ secrets = Secrets()
 """The secrets of this process."""
 
 
-def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None, run: str = "") -> None:
+def configure(
+    stream: TextIO, *, verbose: bool = False, errors_only: bool = False, json: bool | None = None, run: str = ""
+) -> None:
     """Send all logs of this process to ``stream``.
 
-    The level is DEBUG with ``verbose``, else INFO; on a terminal ERROR, because the commands print the rest themselves.
+    The level is DEBUG with ``verbose``, else INFO; ERROR with ``errors_only`` and on a terminal, because the commands
+    print the rest themselves.
 
     ``json`` None means JSON unless the stream is a terminal. ``run`` is bound to every line, in every thread.
     """
@@ -120,7 +123,8 @@ def configure(stream: TextIO, *, verbose: bool = False, json: bool | None = None
     for old in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG if verbose else logging.INFO if as_json else logging.ERROR)
+    is_brief = errors_only or not as_json
+    root.setLevel(logging.DEBUG if verbose else logging.ERROR if is_brief else logging.INFO)
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

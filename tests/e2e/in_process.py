@@ -44,16 +44,22 @@ class Done:
 
 
 def milesync(
-    *words: str, config: Path | None = None, env: Mapping[str, str | None] | None = None, typed: str = ""
+    *words: str,
+    config: Path | None = None,
+    env: Mapping[str, str | None] | None = None,
+    typed: str = "",
+    encoding: str = "utf-8",
 ) -> Done:
     """Run a command to its end.
 
-    ``env`` is added to the environment with the tokens (None removes a variable), ``typed`` is standard input.
+    ``env`` is added to the environment with the tokens (None removes a variable), ``typed`` is standard input,
+    ``encoding`` that of the output.
     """
     words = (*words, "--config", str(config)) if config else words
     changed = {**ENVIRONMENT, **(env or {})}
     environ = {name: value for name, value in changed.items() if value is not None}
-    out, err, root = io.StringIO(), io.StringIO(), logging.getLogger()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, newline="\n", write_through=True) for _ in range(2))
+    root = logging.getLogger()
     handlers, level, hooks = list(root.handlers), root.level, (sys.excepthook, threading.excepthook)
     try:
         with (
@@ -77,4 +83,4 @@ def milesync(
         logging.captureWarnings(capture=False)
         structlog.reset_defaults()
         log.secrets.clear()
-    return Done(code, out.getvalue(), err.getvalue())
+    return Done(code, *(stream.buffer.getvalue().decode(encoding) for stream in (out, err)))

@@ -1,0 +1,75 @@
+"""Output in any encoding: what replaces a sign, and that no text is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import pytest
+from rich.text import Text
+
+from sync.cli.output import STATUS_STYLE
+from sync.cli.streams import OutputStream, before_output, encodable, json_text
+from sync.cli.terminal import Terminal
+from sync.markup.document import SIGNS
+
+ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "cp850", "utf-8", "utf-16")
+HOSTILE = (
+    "● ▲ ■ ◆ ✔ □ ○ → … – “quoted” ≥ ± 12 Dec 2026",
+    "ab Größe café",
+    "日本語の題名 한국어",
+    "شراء السيارة \u202eabc\u202c",
+    "🎉👩‍👩‍👧 ⚠️ 🏁",
+    "broken \udcff\ud800 bytes",
+)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_every_text_can_be_written_and_keeps_its_ascii(text: str, encoding: str) -> None:
+    shown = encodable(text, encoding)
+    shown.encode(encoding)
+    assert encodable(shown, encoding) == shown
+    assert [word for word in re.findall("[A-Za-z0-9]{2,}", text) if word not in shown] == []
+
+
+def test_signs_have_ascii_words() -> None:
+    assert encodable("● → … “a” ≥ ±10%", "ascii") == '* -> ... "a" >= +/-10%'
+    assert encodable("Größe café 日本", "ascii") == "Grosse cafe ??"
+    assert encodable("Größe café 日本", "cp1252") == "Größe café ??"
+    assert encodable("a\udcffb", "utf-8") == "a?b"
+
+
+def test_signs_of_statuses_have_a_replacement_of_one_column() -> None:
+    for sign in (*(sign for sign, _ in STATUS_STYLE.values()), *SIGNS.values()):
+        assert len(encodable(sign, "ascii")) == 1, sign
+    assert all(encodable(sign, "ascii") != "?" for sign, _ in STATUS_STYLE.values() if sign != "?")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", [text for text in HOSTILE if "\udcff" not in text])
+def test_a_json_document_stays_the_same_document(text: str, encoding: str) -> None:
+    written = json_text(json.dumps({"title": text}, ensure_ascii=False), encoding)
+    assert json.loads(written.encode(encoding).decode(encoding)) == {"title": text}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_lines_are_wrapped_as_they_are_written(encoding: str) -> None:
+    raw = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    terminal = Terminal(file=OutputStream(raw), width=30)
+    terminal.print(Text("→ " * 40), Text.assemble(("…", "red"), "日本語" * 20))
+    raw.flush()
+    written = raw.buffer.getvalue().decode(encoding)
+    assert "->" in written
+    assert max(map(len, written.splitlines())) <= 30
+
+
+def test_a_stream_erases_the_progress_before_each_write() -> None:
+    raw, calls = io.StringIO(), []
+    stream = OutputStream(raw)
+    with before_output(lambda: calls.append(raw.getvalue())):
+        stream.write("a")
+        stream.write("b")
+    stream.write("c")
+    assert (calls, raw.getvalue()) == (["", "a"], "abc")
