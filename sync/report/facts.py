@@ -10,22 +10,21 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
-from sync.health.closing import last_closing
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
-from sync.model.health import Health, Note, Override, Status, Value
+from sync.model.health import Note, Override, Value
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
-from sync.model.tracker_data import DueDate, Issue, Milestone, State
+from sync.model.tracker_data import DueDate, Issue, State
 from sync.report.good_news import good_news
 from sync.report.trend import probability_last_week
+from sync.report.verdict_facts import VerdictFacts, finished_on
 
 __all__ = ["Budget", "Changes", "Facts", "Point", "SourceFreshness", "build_facts", "changes_since", "meaning"]
 
@@ -66,10 +65,7 @@ class Budget(Struct, frozen=True, kw_only=True):
     items: int = 0
 
 
-_UTC = ZoneInfo("UTC")
-
-
-class Facts(Struct, frozen=True, kw_only=True):
+class Facts(VerdictFacts, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
     Add a new field to `meaning`, too, unless its change alone must not write the comment again.
@@ -84,13 +80,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
     line of our words; ``page`` the address of its report page. ``loads`` are people with too much work,
     ``unreviewed`` the uids of open issues without a reviewer.
-    ``zone`` is that of the connection, in which days begin and end. ``finished_on``: day on which the last item of a
-    done milestone was closed, as in its closing record; people often close the milestone itself later.
     """
 
-    health: Health
-    milestone: Milestone
-    project: str
     items: Mapping[str, Issue] = {}
     open: tuple[str, ...] = ()
     changes: Changes | None = None
@@ -115,27 +106,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     page: str = ""
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
-    zone: ZoneInfo = _UTC
-    finished_on: date | None = None
-
-    @property
-    def ended_on(self) -> date | None:
-        """The day on which the milestone was finished, or ended with open work; None if it is not known."""
-        return self.finished_on or self.milestone.closed_on(self.zone)
-
-    def day_of(self, moment: datetime) -> date:
-        """Return the day of a moment in the project's zone."""
-        return moment.astimezone(self.zone).date()
-
-    @property
-    def today(self) -> date:
-        """The day of the assessment in the project's zone."""
-        return self.day_of(self.health.at)
-
-    @property
-    def days_left(self) -> int | None:
-        """Number of days from today to the due date, negative after it; None without a due date."""
-        return None if self.health.due is None else (self.health.due - self.today).days
 
 
 def meaning(facts: Facts) -> str:
@@ -199,10 +169,12 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
     members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
     return Facts(
-        zone=milestone.connection.zone,
         health=milestone.health,
         milestone=milestone.milestone,
         project=milestone.project.key,
+        written=milestone.written,
+        now=now,
+        zone=milestone.connection.zone,
         items=items,
         open=open_now,
         owners=(milestone.overrides.owner,) if milestone.overrides.owner else (),
@@ -229,15 +201,8 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         good_news=good_news(milestone.health, milestone.memberships, milestone.connection.zone),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
-        finished_on=_finished_on(milestone),
+        finished_on=finished_on(milestone),
     )
-
-
-def _finished_on(milestone: AssessedMilestone) -> date | None:
-    closed = last_closing(milestone.memberships, milestone.health.at)
-    if closed is None or milestone.health.status is not Status.DONE:
-        return None
-    return closed.astimezone(milestone.connection.zone).date()
 
 
 def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:

@@ -75,16 +75,13 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
 
 def headline(facts: Facts) -> str:
     """Return the verdict in one line, with the time of a verdict that is kept while data is missing."""
-    health = facts.health
-    is_kept = health.stale_since is not None and health.unknown is not UnknownCause.STALE
-    return f"{_verdict(facts)}, as of {minute(health.at)}" if is_kept else _verdict(facts)
+    return f"{_verdict(facts)}, as of {minute(facts.health.at)}" if facts.is_kept else _verdict(facts)
 
 
 def _verdict(facts: Facts) -> str:
     health, name = facts.health, capital(STATUS[facts.health.status])
     if health.status is Status.OVERDUE and health.due is not None:
-        late = max(1, (facts.today - health.due).days)
-        return f"Overdue by {plural(late, 'day')}: {_still_open(health)}"
+        return f"Overdue by {plural(max(1, -(facts.days_left or 0)), 'day')}: {_still_open(health)}"
     if health.unknown is UnknownCause.STALE:
         return "No verdict: a source could not be read"
     if health.status in HAS_FORECAST and health.probability is not None and health.due is not None:
@@ -160,8 +157,8 @@ def _missing_data(facts: Facts) -> Iterator[Line]:
         return
     failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
     names: Line = join_parts(failed) if failed else ("A source",)
-    keeps = facts.health.unknown is not UnknownCause.STALE
-    yield (*names, f" could not be read completely since {minute(stale_since)}.", _kept_words() if keeps else "")
+    kept = _kept_words() if facts.is_kept else ""
+    yield (*names, f" could not be read completely since {minute(stale_since)}.", kept)
 
 
 def _kept_words() -> str:

@@ -34,7 +34,7 @@ def number(values: Mapping[str, Value], name: str) -> float:
 
 
 def _longer(values: Mapping[str, Value]) -> float:
-    """How much longer the usual time is than the last one; a time that never came is None, and longer than any."""
+    """Return by how much the usual time exceeds the last one. None, a time that never came, is longer than any."""
     days, usual = values["days"], values["usual"]
     if usual is None or days is None:
         return 1.0 if usual is None else -1.0

@@ -1,0 +1,152 @@
+"""The facts that every surface shows of a milestone or joint milestone, for one audience at one time.
+
+Comments, digests, pages, timeline and terminal read days, numbers and their comparisons here, and compute none of
+their own. Days are the tracker's own days, in the zone of the connection.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.portfolio import AssessedJointMilestone
+from sync.health.closing import last_closing
+from sync.model.health import Health, Status, UnknownCause
+from sync.model.tracker_data import Milestone, MilestoneKind, State
+
+__all__ = ["SHAPES", "WORST_FIRST", "VerdictFacts", "finished_on", "joint_verdict_facts", "verdict_facts"]
+
+WORST_FIRST = (
+    Status.OVERDUE,
+    Status.OFF_TRACK,
+    Status.AT_RISK,
+    Status.UNKNOWN,
+    Status.ON_TRACK,
+    Status.NO_DUE_DATE,
+    Status.ENDED,
+    Status.DONE,
+)
+"""The order of milestones in tables and messages."""
+
+SHAPES = {
+    Status.ON_TRACK: "●",
+    Status.AT_RISK: "▲",
+    Status.OFF_TRACK: "■",
+    Status.OVERDUE: "◆",
+    Status.DONE: "✔",
+    Status.ENDED: "□",
+    Status.NO_DUE_DATE: "○",
+    Status.UNKNOWN: "?",
+}
+"""The shape of each status: no two statuses differ in colour alone."""
+
+_UTC = ZoneInfo("UTC")
+
+
+class VerdictFacts(Struct, frozen=True, kw_only=True):
+    """The health of a milestone with its identity and days.
+
+    ``written`` is its id as people write it, ``project`` the key of its project (empty for a joint milestone).
+    ``now`` is the time of the run (UTC); None: that of the assessment, which is earlier while a verdict is kept.
+    ``zone`` is that of the connection, in which days begin and end. ``finished_on``: day on which the last item of a
+    done milestone was closed; people often close the milestone itself later.
+    """
+
+    health: Health
+    milestone: Milestone
+    project: str = ""
+    written: str = ""
+    now: datetime | None = None
+    zone: ZoneInfo = _UTC
+    finished_on: date | None = None
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment in the zone."""
+        return moment.astimezone(self.zone).date()
+
+    @property
+    def today(self) -> date:
+        """The day of the run."""
+        return self.day_of(self.now or self.health.at)
+
+    @property
+    def days_left(self) -> int | None:
+        """Number of days from today to the due date, negative after it; None without a due date."""
+        return None if self.health.due is None else (self.health.due - self.today).days
+
+    @property
+    def ended_on(self) -> date | None:
+        """The day on which the milestone was finished, or ended with open work; None if it runs or is not known."""
+        return self.finished_on or self.milestone.closed_on(self.zone)
+
+    @property
+    def days_late(self) -> int | None:
+        """Number of days from the due date to its end, negative for an early one; None without both."""
+        due, ended = self.health.due, self.ended_on
+        return None if due is None or ended is None else (ended - due).days
+
+    @property
+    def slip(self) -> int | None:
+        """Number of days from the first due date to the present one; None without both."""
+        due, first = self.health.due, self.health.baseline
+        return None if due is None or first is None else (due - first).days
+
+    @property
+    def is_kept(self) -> bool:
+        """True while data is missing and the verdict is the last one from before."""
+        return self.health.stale_since is not None and self.health.unknown is not UnknownCause.STALE
+
+    @property
+    def has_no_data(self) -> bool:
+        """True if missing data leaves no verdict."""
+        return self.health.unknown is UnknownCause.STALE
+
+    @property
+    def rank(self) -> int:
+        """Position of the status in `WORST_FIRST`: 0 is the worst."""
+        return WORST_FIRST.index(self.health.status)
+
+
+def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) -> VerdictFacts:
+    """Return the verdict of a milestone at ``now`` (UTC)."""
+    return VerdictFacts(
+        health=milestone.health,
+        milestone=milestone.milestone,
+        project=milestone.project.key,
+        written=milestone.written,
+        now=now,
+        zone=milestone.connection.zone,
+        finished_on=finished_on(milestone),
+    )
+
+
+def finished_on(milestone: AssessedMilestone) -> date | None:
+    """Return the day on which the last item of a done milestone was closed, as in its closing record."""
+    closed = last_closing(milestone.memberships, milestone.health.at)
+    if closed is None or milestone.health.status is not Status.DONE:
+        return None
+    return closed.astimezone(milestone.connection.zone).date()
+
+
+def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
+    """Return the verdict of a joint milestone at ``now`` (UTC); its days are those of its first member's zone."""
+    return VerdictFacts(
+        health=joint.health,
+        milestone=Milestone(
+            id=joint.written,
+            project="",
+            kind=MilestoneKind.JOINT,
+            key=joint.joint.name,
+            written=joint.written,
+            title=joint.joint.name,
+            url="",
+            state=State.CLOSED if joint.health.status.is_over else State.OPEN,
+            due=joint.health.due,
+        ),
+        written=joint.written,
+        now=now,
+        zone=joint.members[0].connection.zone if joint.members else _UTC,
+    )
