@@ -30,6 +30,7 @@ __all__ = ["demo", "sandbox"]
 
 _PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
 _NAMES = {"github": "gh", "gitlab": "gl", "jira": "jira", "jira-cloud": "cloud"}
+_GENERATED = "These teams and their past are generated; how good forecasts are cannot be judged on them."
 _TOKENS = {
     "GITHUB_TOKEN": "sandbox",
     "GITLAB_TOKEN": "sandbox",
@@ -95,6 +96,7 @@ def _welcome(world: World, addresses: Mapping[str, str], config: Path | None) ->
     file = config or "config/example.toml"
     console.print(table)
     console.print(f"\nIn another terminal:\n{exports}\n  milesync plan --config {file}\n", highlight=False)
+    console.print(_GENERATED)
     console.print("Interrupt to stop. What is written here is forgotten then.")
 
 
@@ -124,6 +126,7 @@ def demo(
             console.print(_comment(world.github))
             console.print(_writes(world))
             console.print(_second(second, second_clean))
+            console.print(_GENERATED)
     failed = first["errors"] or second["errors"] or not second_clean
     raise typer.Exit(1 if failed else 0)
 

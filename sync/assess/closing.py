@@ -18,7 +18,7 @@ from sync.model.closing import ClosingRecord, NextMilestone
 from sync.model.definition import Criteria
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
-from sync.model.tracker_data import DueDate, Issue
+from sync.model.tracker_data import DueDate, Issue, MilestoneKind
 from sync.store.store import Store
 
 __all__ = ["new_closing_records", "next_milestones"]
@@ -51,6 +51,7 @@ def _finished(
     return FinishedMilestone(
         health=milestone.health,
         title=milestone.milestone.title,
+        kind=milestone.milestone.kind,
         url=milestone.milestone.url,
         project=milestone.project.key,
         memberships=milestone.memberships,
@@ -115,6 +116,7 @@ def _finished_joint(joint: AssessedJointMilestone, forecasts: Sequence[Published
     return FinishedMilestone(
         health=joint.health,
         title=joint.joint.name,
+        kind=MilestoneKind.JOINT,
         memberships=[membership for member in joint.members for membership in member.memberships],
         issues={uid: issue for member in joint.members for uid, issue in _whole_keys(member).items()},
         ended_on=max(known) if len(known) == len(ends) else None,

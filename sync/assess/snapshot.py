@@ -15,11 +15,11 @@ from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.outage import find_outages
 from sync.assess.rows import ConnectionRows, load_rows
-from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, score_in_words, track_record
+from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, track_record
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
-from sync.forecast.track_record import StreamScore
+from sync.forecast.track_record import StreamScore, track_record_sentence
 from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
 from sync.health.assess import AssessmentInputs, assess, explain, has_enough_data
@@ -283,6 +283,6 @@ def _assessed(
             forecasts=runs.forecasts.get(uid, ()),
             last_week=runs.last_week.get(uid, ()),
             estimated_at=rows.estimated,
-            calibration=score_in_words(group.inputs.scores, container.stream),
+            calibration=track_record_sentence(group.inputs.scores.get(container.stream)),
             history=finished.size_for(uid),
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sync.forecast.outcomes import OutcomeSource
-from sync.forecast.track_record import StreamScore, sentence, stream_scores
+from sync.forecast.track_record import StreamScore, stream_scores
 from sync.model.published import PublishedForecast
 from sync.store.store import Store
 
-__all__ = ["forecasts_of_last_week", "recent_forecasts", "score_in_words", "track_record"]
+__all__ = ["forecasts_of_last_week", "recent_forecasts", "track_record"]
 
 RECENT = timedelta(weeks=5)
 """Age of the oldest forecast that a summary shows."""
@@ -67,9 +67,3 @@ def _published(
         )
         for container, summaries in store.weekly(since, until, audience).items()
     }
-
-
-def score_in_words(scores: Mapping[str, StreamScore], stream: str) -> str:
-    """Return the score of a stream in words; empty while no forecast is settled."""
-    score = scores.get(stream)
-    return sentence(score) if score is not None and (score.dates or score.forecasts) else ""

@@ -18,7 +18,7 @@ from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
-from sync.forecast.track_record import StreamScore, sentence, sentences
+from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, has_track_record, sentence, sentences
 from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
@@ -331,6 +331,8 @@ def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
     lines = []
     for name, score in scores.items():
         parts = sentences(score) or [sentence(score)]
+        if not has_track_record(score):
+            parts.insert(0, NO_TRACK_RECORD.rstrip("."))
         if score.forecasts:
             skill = "" if score.skill is None else f", skill against the team's own hit rate {score.skill:+.2f}"
             parts.append(f"{score.forecasts} forecasts resolved{skill}")

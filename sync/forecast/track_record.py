@@ -29,7 +29,18 @@ from sync.history.ledger import Ledger, days, moment
 from sync.model.dates import end_of_day
 from sync.model.published import Outcome, StreamForecast
 
-__all__ = ["LEAST_DATES", "StreamScore", "outcomes_of", "sentence", "sentences", "stream_scores", "under_calibration"]
+__all__ = [
+    "LEAST_DATES",
+    "NO_TRACK_RECORD",
+    "StreamScore",
+    "has_track_record",
+    "outcomes_of",
+    "sentence",
+    "sentences",
+    "stream_scores",
+    "track_record_sentence",
+    "under_calibration",
+]
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +49,8 @@ CHECKS = (0.25, 0.5, 0.75)
 WINDOW = 60
 """Number of the latest forecasts that the scores are computed from."""
 LEAST_DATES = 10
-"""Fewest dates for a share; fewer are too few."""
+"""Fewest dates for a share, and fewest dates or forecasts for a track record; fewer are too few."""
+NO_TRACK_RECORD = "No track record yet: too few past forecasts have come due."
 _PERIOD = timedelta(weeks=4)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -149,6 +161,21 @@ def under_calibration(score: StreamScore, rules: Rules) -> bool:
     Then the hit rate is shown instead of the forecast.
     """
     return score.forecasts >= rules.gate_least and score.skill is not None and score.skill < 0
+
+
+def has_track_record(score: StreamScore | None) -> bool:
+    """Return True if enough published forecasts have come due to be judged: the one threshold of every surface."""
+    return score is not None and max(score.dates, score.forecasts) >= LEAST_DATES
+
+
+def track_record_sentence(score: StreamScore | None) -> str:
+    """Return the track record of a stream: "Of 20 dates given with 85%, 17 held." None: no forecast was published."""
+    if score is None or not has_track_record(score):
+        return NO_TRACK_RECORD
+    if score.dates < LEAST_DATES:
+        return f"{score.forecasts} forecasts of {score.milestones} milestones have come due, but too few 85% dates."
+    words = sentence(score)
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def sentence(score: StreamScore) -> str:

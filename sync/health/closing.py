@@ -18,7 +18,7 @@ from sync.model.health import Health
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.robots import is_robot
-from sync.model.tracker_data import DueDate, Issue, Person
+from sync.model.tracker_data import DueDate, Issue, MilestoneKind, Person
 
 __all__ = ["FORTNIGHT", "FinishedMilestone", "closing_record", "last_closing"]
 
@@ -53,6 +53,7 @@ class FinishedMilestone(Struct, frozen=True, kw_only=True):
     title: str
     memberships: Sequence[Membership]
     issues: Mapping[str, Issue]
+    kind: MilestoneKind = MilestoneKind.MILESTONE
     ended_on: date | None = None
     due_dates: Sequence[DueDate] = ()
     forecasts: Sequence[PublishedForecast] = ()
@@ -81,6 +82,7 @@ def closing_record(finished: FinishedMilestone) -> ClosingRecord:
         container=health.container,
         at=health.at,
         title=finished.title,
+        kind=finished.kind,
         project=finished.project,
         url=finished.url,
         zone=finished.zone.key,

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from sync.model.definition import Criteria
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast
-from sync.model.tracker_data import DueDate, Person
+from sync.model.tracker_data import DueDate, MilestoneKind, Person
 
 __all__ = ["ClosingRecord", "NextMilestone", "ReviewQuestion", "ReviewQuestionKind", "without_person"]
 
@@ -77,6 +77,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
     at: datetime
     title: str
     done: date
+    kind: MilestoneKind = MilestoneKind.MILESTONE
     project: str = ""
     url: str = ""
     zone: str = ""

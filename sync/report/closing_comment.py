@@ -33,6 +33,7 @@ from sync.model.published import PublishedForecast
 from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
+from sync.report.head import kind_word
 from sync.report.phrases import STATUS, against, capital, day, percent, plural
 
 __all__ = ["closing_comment", "question_line", "times"]
@@ -69,9 +70,8 @@ def _head(record: ClosingRecord, commitments: Sequence[Commitment]) -> Section:
 
 
 def _kind(record: ClosingRecord) -> Inline:
-    if record.container.startswith("joint:"):
-        return "Joint milestone"
-    return Link("Milestone", record.url) if record.url else "Milestone"
+    kind = capital(kind_word(record.kind))
+    return Link(kind, record.url) if record.url else kind
 
 
 def _headline(record: ClosingRecord) -> Line:

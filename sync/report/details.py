@@ -268,7 +268,7 @@ def _confidence(facts: Facts) -> Section | None:
     ]
     if basis.calibrating:
         lines.append(("Recent forecasts of this series were worse than its own hit rate, which is shown instead.",))
-    lines.append((facts.calibration or "No track record yet: too few past forecasts have come due.",))
+    lines.append((facts.calibration,))
     lines += [
         ("Source ", Foreign(source.name), f" last read in full on {minute(source.at)}")
         for source in facts.sources

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
+from sync.forecast.track_record import NO_TRACK_RECORD
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.definition import Criteria, Finding
@@ -92,7 +93,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     last_week: float | None = None
     method_changed_on: date | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
-    calibration: str = ""
+    calibration: str = NO_TRACK_RECORD
     points: tuple[Point, ...] = ()
     budget: Budget | None = None
     override: Override | None = None

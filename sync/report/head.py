@@ -23,7 +23,7 @@ from sync.markup.document import (
 )
 from sync.model.health import Health, Lever, LeverKind, Override, Status, UnknownCause
 from sync.model.joint import Commitment
-from sync.model.tracker_data import Milestone, MilestoneKind
+from sync.model.tracker_data import MilestoneKind
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import Facts
 from sync.report.leftover import usual_odds, usual_sentence
@@ -125,7 +125,7 @@ def _verdict_blocks(facts: Facts) -> Iterator[Block]:
 
 def place_line(facts: Facts) -> Line:
     """Return milestone, project, due date and owner."""
-    kind = capital(kind_word(facts.milestone))
+    kind = capital(kind_word(facts.milestone.kind))
     named = Link(kind, facts.milestone.url) if facts.milestone.url else kind
     line: Line = (named, " ", Foreign(facts.milestone.title), " in ", Foreign(facts.project), f"{_due_words(facts)}.")
     if not facts.owners:
@@ -133,10 +133,10 @@ def place_line(facts: Facts) -> Line:
     return (*line, " Owner: " if len(facts.owners) == 1 else " Owners: ", *join_parts(map(Foreign, facts.owners)))
 
 
-def kind_word(milestone: Milestone) -> str:
-    """Return the tracker's word for this kind of milestone."""
+def kind_word(kind: MilestoneKind) -> str:
+    """Return the tracker's word for a kind of milestone."""
     names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
-    return names.get(milestone.kind, milestone.kind.value)
+    return names.get(kind, kind.value)
 
 
 def _due_words(facts: Facts) -> str:

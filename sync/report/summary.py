@@ -64,7 +64,7 @@ def description_lines(facts: Facts) -> Document:
 def board_update(facts: Facts, page: str) -> Document:
     """Return the status update on a project board: milestone, verdict, dates, and a link to the status issue."""
     name: Line = (
-        f"{capital(kind_word(facts.milestone))} ",
+        f"{capital(kind_word(facts.milestone.kind))} ",
         Foreign(facts.milestone.title),
         " in ",
         Foreign(facts.project),
@@ -81,7 +81,7 @@ def status_issue_title(milestone: Milestone) -> str:
     title = clean(milestone.title)
     for sign in "@#!~%&$^*[]<>|`\\":
         title = title.replace(sign, f"{sign} ")
-    return f"Health of {kind_word(milestone)}: {' '.join(title.replace('://', ': //').split())}"[:200]
+    return f"Health of {kind_word(milestone.kind)}: {' '.join(title.replace('://', ': //').split())}"[:200]
 
 
 def status_issue_body(milestone: Milestone, project: str, *, closes: bool = False) -> Document:
@@ -89,7 +89,7 @@ def status_issue_body(milestone: Milestone, project: str, *, closes: bool = Fals
 
     ``closes``: milesync closes the issue with its milestone, and reopens it.
     """
-    kind = kind_word(milestone)
+    kind = kind_word(milestone.kind)
     line: Line = (
         f"This issue shows the health of {kind} ",
         Foreign(milestone.title),

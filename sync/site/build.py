@@ -19,7 +19,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sync.forecast.track_record import sentence
+from sync.forecast.track_record import has_track_record, track_record_sentence
 from sync.markup.document import clean
 from sync.model.health import Status
 from sync.report import charts
@@ -154,7 +154,8 @@ def _templates() -> Environment:
         "share_percent": share_percent,
         "plural": plural,
         "capital": capital,
-        "sentence": sentence,
+        "has_track_record": has_track_record,
+        "track_record": track_record_sentence,
         "link": link,
         "iso": _iso,
         "named_day": lambda text: day(date.fromisoformat(text)),

@@ -30,7 +30,8 @@ CHECKS = (0.25, 0.5, 0.75)
 class ReplayResult:
     """Scores of replayed forecasts of milestones whose due date has passed.
 
-    ``brier`` is their Brier score, ``base`` the score of always forecasting the mean rate; None without forecasts.
+    ``rate`` is the share that came true. ``brier`` is their Brier score, ``base`` that of always forecasting ``rate``,
+    which is known only afterwards; None without forecasts.
     """
 
     bins: tuple[Bin, ...]
@@ -38,6 +39,7 @@ class ReplayResult:
     milestones: int
     brier: float | None
     base: float | None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,15 @@ def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) ->
     p, hit = p[has_forecast], became.hit[index].astype(np.bool_)
     if not len(p):
         return ReplayResult((), 0, 0, None, None)
-    rate = np.full(len(p), hit.mean())
-    return ReplayResult(reliability(p, hit), len(p), len(set(index.tolist())), brier(p, hit), brier(rate, hit))
+    rate = float(hit.mean())
+    return ReplayResult(
+        bins=reliability(p, hit),
+        forecasts=len(p),
+        milestones=len(set(index.tolist())),
+        brier=brier(p, hit),
+        base=brier(np.full(len(p), rate), hit),
+        rate=rate,
+    )
 
 
 def date_reliabilities(

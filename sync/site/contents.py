@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from sync.assess.explain import milestone_numbers
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
@@ -13,7 +15,7 @@ from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import daily_batches
-from sync.forecast.track_record import LEAST_DATES
+from sync.forecast.track_record import LEAST_DATES, has_track_record
 from sync.model.audience import OPERATOR, Audience
 from sync.model.closing import ClosingRecord
 from sync.model.health import Health
@@ -71,7 +73,10 @@ class StaleProject:
 
 @dataclass(frozen=True)
 class Contents:
-    """The whole report for one audience at one time (UTC). ``oldest``: the oldest full pull; None without any."""
+    """The whole report for one audience at one time (UTC). ``oldest``: the oldest full pull; None without any.
+
+    ``is_local``: all trackers are on this machine, as the sandbox's are.
+    """
 
     at: datetime
     audience: str
@@ -87,7 +92,13 @@ class Contents:
     replay: ReplayResult
     reliabilities: tuple[DateReliability, ...]
     given_dates: tuple[GivenDates, ...]
+    is_local: bool = False
     least_dates: int = LEAST_DATES
+
+    @property
+    def has_track_record(self) -> bool:
+        """True if a stream of the report has a track record."""
+        return any(has_track_record(entry.score) for entry in self.reliabilities)
 
 
 def gather(
@@ -136,6 +147,7 @@ def gather(
         replay=replay_forecasts(tables, at, book.calendar),
         reliabilities=tuple(reliabilities),
         given_dates=tuple(given_dates(reading.scores)),
+        is_local=all(_is_loopback(connection.connector.base_url) for connection in connections),
     )
 
 
@@ -160,6 +172,15 @@ def _changes_since(
 def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
     summaries = {milestone.uid: assessment_summary(milestone.health) for milestone in portfolio.milestones}
     return summaries | {joint.written: assessment_summary(joint.health) for joint in portfolio.joints}
+
+
+def _is_loopback(address: str) -> bool:
+    """Return whether a web address is of this machine, as the sandbox's are."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audience) -> list[AssessedJointMilestone]:

@@ -10,7 +10,7 @@ from sync.model.closing import ClosingRecord, NextMilestone, ReviewQuestion, Rev
 from sync.model.definition import Criteria
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast
-from sync.model.tracker_data import DueDate, Markup, Person
+from sync.model.tracker_data import DueDate, Markup, MilestoneKind, Person
 
 __all__ = ["DIALECTS", "SITUATIONS"]
 
@@ -61,6 +61,7 @@ def _plain(markup: Markup) -> ClosingRecord:
         container="m",
         at=AT,
         title="v3",
+        kind=MilestoneKind.VERSION if markup in (Markup.ADF, Markup.WIKI) else MilestoneKind.MILESTONE,
         project=project,
         url=url,
         zone="Europe/Berlin",
@@ -152,6 +153,7 @@ def joint(markup: Markup) -> ClosingRecord:
     return replace(
         ended(markup),
         container="joint:Payments GA",
+        kind=MilestoneKind.JOINT,
         title="Payments GA",
         project="",
         url="",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync.markup import render
-from sync.markup.document import Bullets, Chart, Document, Lines, Table
+from sync.markup.document import Document, visible_blocks
 from sync.model.tracker_data import Markup
 from sync.report.closing_comment import closing_comment
 from tests.golden.closing_situations import SITUATIONS
@@ -46,9 +46,4 @@ def test_a_closing_comment_is_short(situation: str) -> None:
 
 def block_count(document: Document, *, is_folded: bool = True) -> int:
     """Count paragraphs, list items and table rows, with or without those in folds."""
-    blocks = [block for section in document.sections if is_folded or not section.folded for block in section.blocks]
-    return (
-        sum(isinstance(block, Lines | Chart) for block in blocks)
-        + sum(len(block.lines) for block in blocks if isinstance(block, Bullets))
-        + sum(len(block.rows) for block in blocks if isinstance(block, Table))
-    )
+    return sum(visible_blocks(section) for section in document.sections if is_folded or not section.folded)

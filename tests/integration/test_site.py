@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +14,16 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.scoring import date_score
-from sync.forecast.track_record import StreamScore
+from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, track_record_sentence
+from sync.markup import render
 from sync.model.health import Dates, Status
+from sync.model.tracker_data import Markup
 from sync.report.burnup import render_png
 from sync.report.charts import BurnUp, burn_up, restyle
-from sync.report.facts import Point
+from sync.report.facts import Point, build_facts
 from sync.report.page_links import page_name
+from sync.report.summary import summary
+from sync.site.build import build
 from sync.site.calibration import given_dates
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN, assessment_summary, change_words, date_range
@@ -101,6 +106,29 @@ def test_what_if_never_contradicts_itself(made: Contents) -> None:
             "more never helps"
         )
         assert all(0 < cell < 1 for line in table.p for cell in line)
+
+
+@pytest.mark.parametrize("dates", [0, 9, 10, 40])
+def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Path, dates: int) -> None:
+    page = next(page for page in made.pages if page.health.probability is not None)
+    score = StreamScore(stream="s", dates=dates, held=dates, forecasts=dates, milestones=3, brier=0.271)
+    words = track_record_sentence(score)
+    comment = render(
+        summary(build_facts(dataclasses.replace(page.milestone, calibration=words), now=made.at)), Markup.GITHUB, 65_000
+    )
+    reliability = dataclasses.replace(made.reliabilities[0], score=score)
+    pages = (dataclasses.replace(page, score=score),)
+    build(dataclasses.replace(made, pages=pages, reliabilities=(reliability,)), tmp_path, b"{}")
+    calibration = (tmp_path / "calibration.html").read_text()
+    for text in (comment, (tmp_path / page.row.page).read_text(), calibration):
+        assert words in text
+        assert ("0.271" in text) is (dates >= 10 and text is not comment)
+
+
+def test_what_was_published_so_far_is_what_comments_say(made: Contents) -> None:
+    assert {page.milestone.calibration for page in made.pages} == {NO_TRACK_RECORD}
+    assert {track_record_sentence(page.score) for page in made.pages} == {NO_TRACK_RECORD}
+    assert not made.has_track_record
 
 
 def test_promises_count_what_was_done_by_the_date(made: Contents) -> None:

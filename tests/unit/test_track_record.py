@@ -14,11 +14,14 @@ from msgspec.structs import replace
 from sync.forecast.outcomes import SETTLED, ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import (
+    NO_TRACK_RECORD,
     StreamScore,
+    has_track_record,
     outcomes_of,
     sentence,
     sentences,
     stream_scores,
+    track_record_sentence,
     under_calibration,
 )
 from sync.history.ledger import Ledger
@@ -351,6 +354,25 @@ def test_what_was_due_after_the_last_reading_has_no_outcome() -> None:
         rules = {"c": ContainerRules(known_until=known_until)}
         known = LedgerOutcomes(ledger, LATER, rules).is_done("c", DUE - DAY, DUE)
         assert known is (None if known_until < DUE else False)
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (None, NO_TRACK_RECORD),
+        (StreamScore(stream="s"), NO_TRACK_RECORD),
+        (StreamScore(stream="s", dates=9, held=9, forecasts=9), NO_TRACK_RECORD),
+        (StreamScore(stream="s", dates=10, held=8), "Of 10 dates given with 85%, 8 held."),
+        (StreamScore(stream="s", dates=10), "Of 10 dates given with 85%, none held."),
+        (
+            StreamScore(stream="s", dates=3, held=3, forecasts=12, milestones=4),
+            "12 forecasts of 4 milestones have come due, but too few 85% dates.",
+        ),
+    ],
+)
+def test_a_track_record_begins_with_ten(score: StreamScore | None, words: str) -> None:
+    assert track_record_sentence(score) == words
+    assert has_track_record(score) is (words != NO_TRACK_RECORD)
 
 
 def test_every_sentence_about_a_stream() -> None:
