@@ -75,6 +75,8 @@ class DesiredBuilder:
                 milestone=milestone,
                 instance=self.instance,
                 now=now,
+                calendar=self.rules.calendar_of(milestone.connection),
+                refresh=commands.refresh,
                 last_summary=last,
                 override=commands.override,
                 note=commands.note,

@@ -15,7 +15,7 @@ from sync.plan.desired import Plan, merge_plans
 from sync.plan.inputs import PlannerInput
 from sync.plan.issue_state import is_muted
 from sync.plan.item_labels import plan_item_labels
-from sync.plan.limits import spread_recomputed
+from sync.plan.limits import spread_rewriting
 from sync.plan.reconcile import reconcile
 from sync.tracker.actions import Action, OwnContent, kind_of
 from sync.tracker.connection import Connection
@@ -40,8 +40,8 @@ class Planner:
         """Return the writes that bring the trackers to the desired state.
 
         A status issue is observed where the pull shows a change, once a day, and where the plan would write to it.
-        ``fresh`` observes all of them. After a change of the forecast's method, the plan holds as many rewritten
-        summaries as the limits allow.
+        ``fresh`` observes all of them. Of the summaries to rewrite for a new day, or after a change of the forecast's
+        method, the plan holds as many as the limits allow.
         """
         managed = [
             milestone
@@ -67,12 +67,12 @@ class Planner:
     def _spread(
         self, plan: Plan, assessed: Sequence[AssessedMilestone], later: Collection[str] = ()
     ) -> tuple[Plan, frozenset[str]]:
-        """Leave out what a later run rewrites: see `spread_recomputed`."""
-        if not plan.recomputed:
+        """Leave out what a later run rewrites: see `spread_rewriting`."""
+        if not plan.recomputed and not plan.refreshed:
             return plan, frozenset()
         allowed = {action.milestone for _, action in allowed_writes(plan, assessed)}
         free = {action.milestone for action in plan.actions} - allowed
-        return spread_recomputed(plan, self.limits, len(assessed), free=free, later=later)
+        return spread_rewriting(plan, self.limits, len(assessed), free=free, later=later)
 
     def _reconcile(
         self, managed: Sequence[AssessedMilestone], stored: Mapping[str, StatusIssue | None], seen: Observed

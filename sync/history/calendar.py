@@ -147,6 +147,10 @@ class Calendar:
             nearest = _next(nearest, step)
         return day
 
+    def last_working_day_before(self, day: date) -> date:
+        """Return the last working day before ``day``; the day before it, in a year without any."""
+        return self._working_day(_next(day, -1), -1)
+
     def is_holiday(self, day: date) -> bool:
         """Return True if ``day`` is a public holiday or a day off of the team."""
         if day in self.off:

@@ -54,7 +54,9 @@ def build_desired(
         issue_body=texts.issue_body,
         issue_labels=milestone.connection.labels,
         baseline=health.baseline,
-        probability=texts.probability,
+        zone=milestone.connection.zone,
+        **_reference(texts),
+        probability=health.probability,
         p50=health.dates.p50,
         p70=None if health.promise is None else health.promise.p70,
         p85=health.dates.p85,
@@ -77,6 +79,16 @@ def build_desired(
         understood=commands.understood,
         ignored=commands.ignored,
     )
+
+
+def _reference(texts: Texts) -> dict[str, Any]:
+    """Return the fields for what the summary says about earlier ones."""
+    reference = texts.reference
+    return {
+        "changes_since": None if reference is None else reference.since,
+        "previous_forecast": None if reference is None else reference.forecast,
+        "method_changed_at": texts.method_changed_at,
+    }
 
 
 def _memory(health: Health) -> dict[str, Any]:

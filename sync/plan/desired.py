@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from sync.model.health import Replan, Status
 from sync.model.plan_clock import PlanClock
 from sync.model.policy import Policy
+from sync.model.published import SummaryForecast
 from sync.model.tracker_data import Visibility
 from sync.tracker.actions import Action
 
@@ -36,6 +38,9 @@ LABELS: Mapping[Status, tuple[str, str]] = {
     Status.UNKNOWN: ("cccccc", "Milestone health: not enough data"),
 }
 """Colour (six hex digits) and description of each status label."""
+
+
+_UTC = ZoneInfo("UTC")
 
 
 class CurrentDescription(Struct, frozen=True, kw_only=True):
@@ -72,6 +77,9 @@ class Desired(Struct, frozen=True, kw_only=True):
     ``label`` is the wanted status label, ``siblings`` are the other labels with its prefix. ``summary`` is the body of
     the summary comment and ``meaning`` the hash of its meaning; ``probability``, ``p50`` and ``due`` are the forecast
     in it, ``p70``, ``p85`` and ``p95`` its other dates, ``dated`` the time (UTC) since which they are given.
+    ``changes_since`` (UTC) and ``previous_forecast`` are what its changes refer to, see `sync.report.changes`;
+    ``method_changed_at`` (UTC) is the change of method that it names. ``zone`` is that of the connection, in which a
+    day begins.
     ``transition`` returns the body of the comment for a new status, given the status before; None for none.
     ``closing`` is the body of the closing comment, which replaces the transition to `done` or `ended`; None without a
     record.
@@ -122,6 +130,10 @@ class Desired(Struct, frozen=True, kw_only=True):
     p95: date | None = None
     dated: datetime | None = None
     due: date | None = None
+    changes_since: datetime | None = None
+    previous_forecast: SummaryForecast | None = None
+    method_changed_at: datetime | None = None
+    zone: ZoneInfo = _UTC
     replan: Replan | None = None
     clock: PlanClock | None = None
     method: int = 1
@@ -170,11 +182,13 @@ class CommandCounts(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Actions in the order of their application, skipped milestones, and counts of people's commands and edits.
 
-    ``recomputed`` are the milestones (uid) whose texts are written because the forecast's method changed.
+    ``recomputed`` are the milestones (uid) whose texts are written because the forecast's method changed, ``refreshed``
+    those whose texts are only rewritten in place for a new day. Both may wait for a later run.
     """
 
     actions: tuple[Action, ...] = ()
     recomputed: tuple[str, ...] = ()
+    refreshed: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     people: CommandCounts = CommandCounts()
 
@@ -189,6 +203,7 @@ def merge_plans(plans: Sequence[Plan]) -> Plan:
     return Plan(
         actions=tuple(action for plan in plans for action in plan.actions),
         recomputed=tuple(uid for plan in plans for uid in plan.recomputed),
+        refreshed=tuple(uid for plan in plans for uid in plan.refreshed),
         skipped=tuple(skipped for plan in plans for skipped in plan.skipped),
         people=CommandCounts(
             **{name: sum(getattr(plan.people, name) for plan in plans) for name in CommandCounts.__struct_fields__}

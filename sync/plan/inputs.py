@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -35,6 +35,15 @@ class PlannerInput(Struct, frozen=True):
     def address(self) -> dict[str, Any]:
         """The fields that every action of this milestone has."""
         return address_of(self.desired)
+
+    @property
+    def today(self) -> date:
+        """The present day of the connection."""
+        return self.day_of(self.now)
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment in the zone of the connection."""
+        return moment.astimezone(self.desired.zone).date()
 
     def comments(self) -> list[tuple[OurComment, Marker]]:
         """Return our comments about the milestone, with their markers."""

@@ -14,7 +14,8 @@ no summary                       post the summary; nothing if a person deleted i
 no data, last verdict kept       nothing
 two summaries of ours            keep the older one, delete the others
 summary with another meaning     rewrite it in place
-same meaning, another text       rewrite it if the last rewriting is a day old, or if a person asks for it
+same meaning, another text       rewrite it on a new day of the connection, unless the milestone is over, or if a
+                                 person asks for it
 summary that a person edited     keep it, until a person asks for a rewriting
 another account's text with our  post nothing: either the token has changed, which `milesync adopt` confirms,
 marker, and none of ours         or the text is a forgery
@@ -26,20 +27,19 @@ optional writes                  description, native health, board update, pictu
 ===============================  ==========================================================================
 
 A summary whose marker has another method than the desired state was written by a version that computed otherwise. Its
-texts and label are edited in place, with one line about the change; nothing is announced and no reminder is posted. The
-next change of meaning removes the line. `sync.plan.limits.spread_recomputed` spreads such writes over several runs.
+texts and label are edited in place, with one line about the change; nothing is announced and no reminder is posted.
+`sync.plan.limits.spread_rewriting` spreads such writes, and those of a new day, over several runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from sync.model.health import Status
 from sync.model.policy import Policy
-from sync.model.published import SummaryForecast
 from sync.plan.desired import LABELS, CommandCounts, Desired, Plan, Skipped, merge_plans
 from sync.plan.inputs import PlannerInput
 from sync.plan.issue_state import closes_issue, is_muted, with_issue_state
@@ -52,7 +52,9 @@ from sync.tracker.actions import (
     CreateStatusIssue,
     DeleteComment,
     MoveLabel,
+    PostBoardUpdate,
     UpdateComment,
+    UpdateDescription,
 )
 from sync.tracker.marker import Marker, MarkerKind, body_hash, is_claim, is_edited
 from sync.tracker.observed import Claim, Observed, StatusIssue
@@ -62,8 +64,8 @@ __all__ = ["ADOPT", "first_summary", "reconcile"]
 _ANNOUNCEMENTS = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
 """The comments that announce a new status."""
 
-MIN_REWRITE_AGE = timedelta(days=1)
-"""Minimum age of a summary before it is rewritten although its meaning is the same."""
+_REWRITES = (UpdateComment, UpdateDescription, PostBoardUpdate)
+"""The writes of a milestone whose texts are only refreshed."""
 
 ADOPT = "another account wrote a text with our marker there; `milesync adopt` takes it over"
 
@@ -154,6 +156,7 @@ class _MilestonePlanner:
         return Plan(
             actions=tuple(actions),
             recomputed=(want.milestone,) if self.is_recomputed and actions else (),
+            refreshed=(want.milestone,) if actions and self._is_refresh_only(actions) else (),
             skipped=(Skipped(want.milestone, skipped),) if skipped else (),
             people=people,
         )
@@ -279,29 +282,25 @@ class _MilestonePlanner:
             return True
         if want.refresh is not None and (last.written is None or last.written < want.refresh):
             return True
-        is_old = last.written is None or self.state.now - last.written >= MIN_REWRITE_AGE
-        return last.body != body_hash(want.summary) and is_old
+        return last.body != body_hash(want.summary) and self._is_new_day(last) and not want.status.is_over
+
+    def _is_new_day(self, last: Marker) -> bool:
+        """Return whether the summary was last written on an earlier day in the zone of the connection."""
+        return last.written is None or self.state.day_of(last.written) < self.state.today
+
+    def _is_refresh_only(self, actions: Sequence[Action]) -> bool:
+        """Return whether all the writes rewrite our texts in place, for the first time on a new day."""
+        is_new_day = self.last is not None and self._is_new_day(self.last)
+        return is_new_day and not self.status_changed and all(isinstance(action, _REWRITES) for action in actions)
 
     def _summary_marker(self) -> Marker:
         """Return the marker of the summary.
 
         A status that is not announced yet, on a quiet day or with stale data, is not in the marker either. With stale
-        data the method stays, too. Forecasts of two methods are not compared.
+        data the method stays, too.
         """
         want, last, now = self.want, self.last, self.state.now
-        method = last.method if last is not None and want.stale else want.method
         waits = last is not None and ((self.status_changed and want.quiet) or want.stale)
-        previous_forecast: SummaryForecast | None = None
-        previous_change_at: datetime | None = None
-        changed_at: datetime | None = now
-        method_changed_at: datetime | None = None
-        if last is not None and last.method != method:
-            previous_change_at, method_changed_at = last.changed_at, now
-        elif last is not None and last.meaning == want.meaning:
-            previous_forecast, previous_change_at = last.previous_forecast, last.previous_change_at
-            changed_at, method_changed_at = last.changed_at, last.method_changed_at
-        elif last is not None:
-            previous_forecast, previous_change_at = last.forecast, last.changed_at
         return Marker(
             instance=self.state.instance,
             kind=MarkerKind.SUMMARY,
@@ -316,17 +315,16 @@ class _MilestonePlanner:
             p95=want.p95,
             dated=want.dated,
             due=want.due,
-            previous_forecast=previous_forecast,
+            changes_since=want.changes_since,
+            previous_forecast=want.previous_forecast,
             meaning=want.meaning,
             body=body_hash(want.summary),
             written=max(now, want.refresh or now),
-            changed_at=changed_at,
-            previous_change_at=previous_change_at,
             reminded=now if self.is_reminder_due else last_reminder(self.state, last),
             replan=want.replan,
             clock=want.clock,
-            method=method,
-            method_changed_at=method_changed_at,
+            method=last.method if last is not None and want.stale else want.method,
+            method_changed_at=want.method_changed_at,
         )
 
 

@@ -1,7 +1,7 @@
 """Plan the reminder: one comment that asks owners about their issues. Pure.
 
-It is rewritten in place between two reminders, and deleted when no issue needs its owner any more. A new reminder,
-which notifies people, replaces the old one every ``remind_every`` days at most.
+It is rewritten in place between two reminders, at most once a day, and deleted when no issue needs its owner any more.
+A new reminder, which notifies people, replaces the old one every ``remind_every`` days at most.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def is_reminder_due(state: PlannerInput, summary: Marker | None) -> bool:
         return False
     if summary is not None and summary.method != want.method:
         return False
-    return last is None or (state.now.date() - last.date()).days >= want.remind_every
+    return last is None or (state.today - state.day_of(last)).days >= want.remind_every
 
 
 def plan_reminder(state: PlannerInput, summary: Marker | None) -> Iterator[Action]:
@@ -67,7 +67,7 @@ def plan_reminder(state: PlannerInput, summary: Marker | None) -> Iterator[Actio
         yield CreateComment(**state.address, issue=issue, body=body, marker=text, summary=False)
     elif want.reminder is not None and present:
         comment, old = present.pop()
-        if old.body != marker.body:
+        if old.body != marker.body and state.day_of(comment.updated_at) < state.today:
             text = msgspec.structs.replace(marker, written=old.written).encode()
             yield UpdateComment(**state.address, issue=issue, comment=comment.id, body=want.reminder, marker=text)
     for comment, _ in present:

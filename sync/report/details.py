@@ -86,9 +86,9 @@ def _options(facts: Facts) -> Section | None:
 
 
 def _changes(facts: Facts) -> Section | None:
-    """Return the changes since the reference day, naming the items; None before the first comment."""
-    changes = facts.changes
-    if changes is None:
+    """Return the changes since the comment that a reader knows, naming the items; None before the first comment."""
+    changes, since = facts.changes, facts.changes_day
+    if changes is None or since is None:
         return None
     kinds = (
         ("added", changes.added),
@@ -104,7 +104,7 @@ def _changes(facts: Facts) -> Section | None:
         if len(named) > FOLDED:
             lines.append((Strong(word.capitalize()), f" {len(named) - FOLDED} more"))
     counted = ", ".join(f"{len(uids)} {word}" for word, uids in kinds if uids)
-    title = f"Since {day(facts.day_of(changes.since))}: {counted or 'the forecast changed'}"
+    title = f"Since {day(since)}: {counted or 'the forecast changed'}"
     return _folded(title, Bullets(tuple(lines)), weight=65) if lines else None
 
 

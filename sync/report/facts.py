@@ -1,7 +1,7 @@
 """The facts of a milestone: all that its texts may show to their audience, and the hash of its meaning.
 
-A new fact of the comment enters `Facts`, `build_facts` and `meaning`. Without `meaning`, a change of the fact alone
-does not write the comment again.
+A new fact of the comment enters `Facts` and `build_facts`. If it changes only when people act, it enters `meaning` as
+well, and then a change of it rewrites the comment at once, not on the next day.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import NO_TRACK_RECORD
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
+from sync.model.dates import day_ended
 from sync.model.definition import Criteria, Finding
-from sync.model.health import Note, Override, Value
+from sync.model.health import Note, Override
 from sync.model.joint import Commitment
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, State
+from sync.report.changes import Changes
 from sync.report.good_news import good_news
 from sync.report.trend import probability_last_week
 from sync.report.verdict_facts import VerdictFacts, finished_on
 
-__all__ = ["Budget", "Changes", "Facts", "Point", "SourceFreshness", "build_facts", "changes_since", "meaning"]
+__all__ = ["Budget", "Facts", "Point", "SourceFreshness", "build_facts", "meaning"]
 
 
 class SourceFreshness(Struct, frozen=True, kw_only=True):
@@ -36,17 +38,6 @@ class SourceFreshness(Struct, frozen=True, kw_only=True):
     name: str
     at: datetime | None = None
     stale_since: datetime | None = None
-
-
-class Changes(Struct, frozen=True, kw_only=True):
-    """Changes to the items (uids) since ``since``, the time (UTC) of the last comment with another meaning."""
-
-    since: datetime
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    closed: tuple[str, ...] = ()
-    reopened: tuple[str, ...] = ()
-    estimated: tuple[str, ...] = ()
 
 
 class Point(Struct, frozen=True):
@@ -69,13 +60,13 @@ class Budget(Struct, frozen=True, kw_only=True):
 class Facts(VerdictFacts, frozen=True, kw_only=True):
     """All that the texts of a milestone may show to one audience; nothing else reaches a document.
 
-    Add a new field to `meaning`, too, unless its change alone must not write the comment again.
+    A new field that changes only when people act also belongs into `meaning`; figures do not.
     ``method_changed_on``: day of a change of the forecast's method, in the comment that is the first of the new method.
     ``items`` maps uids to the issues that the audience may see; ``open`` are the uids of the present open members.
-    ``changes`` is None before the first comment. ``due_dates`` are all that were seen, oldest first.
-    ``previous_forecast`` is the one in the comment before the changes, ``last_week`` the probability about a week ago
-    (None: no trend, see `sync.report.trend`); ``forecasts`` were published earlier, oldest first; ``calibration``
-    describes in our words how accurate such forecasts were. ``points`` draw the burn-up.
+    ``changes`` since the comment that a reader knows, and ``previous_forecast`` in it (`sync.report.changes`), are None
+    before the first comment. ``last_week``: the probability about a week ago (None: no trend, see `sync.report.trend`).
+    ``due_dates`` are all that were seen, ``forecasts`` were published earlier, oldest first; ``calibration`` describes
+    in our words how accurate such forecasts were. ``points`` draw the burn-up.
     ``override`` and ``note`` are words of people. ``commands``: ``/milesync`` comments have an effect;
     ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
     which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
@@ -108,38 +99,29 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
 
+    @property
+    def changes_day(self) -> date | None:
+        """The day since whose comment ``changes`` are news; None without changes."""
+        return None if self.changes is None else day_ended(self.changes.since.astimezone(self.zone))
+
 
 def meaning(facts: Facts) -> str:
-    """Return a hash of the meaning of a summary: status, reasons, levers, dates, items, and P rounded to 5%.
+    """Return a hash of what people did and of the status: a summary with another meaning is rewritten at once.
 
-    A summary with the same meaning is not written again. Wording, times of day and the list of changes do not count:
-    while the meaning stays, the list of changes in the last comment stays correct.
+    Figures of the forecast, reasons, levers, flags and times do not count. They move with the clock, with other
+    milestones and with every comment on an item, so they are refreshed once a day.
     """
     health = facts.health
     content: Any = (
-        health.status,
-        health.unknown,
-        None if health.probability is None else round(health.probability * 20),
-        (health.due, health.baseline, health.dates.p50, health.dates.p85),
-        (health.counts.open, health.counts.done, health.counts.removed),
-        sorted((reason.kind.value, sorted(reason.items), _rounded(reason.values)) for reason in health.reasons),
-        [
-            (lever.kind.value, lever.items, _rounded(lever.values), round((lever.probability or 0) * 20))
-            for lever in health.levers
-        ],
+        (health.status, health.unknown, health.due, health.baseline, health.replan is not None),
+        msgspec.structs.replace(health.counts, added_week=0),
         [(uid, *_issue_meaning(facts.items.get(uid))) for uid in sorted(facts.open)],
-        facts.milestone.title,
-        facts.owners,
+        (facts.milestone.title, facts.owners, facts.page),
         None if facts.override is None else _override_meaning(facts, facts.override),
-        sorted(source.name for source in facts.sources if source.stale_since is not None),
-        facts.aggregate,
-        [msgspec.structs.replace(commitment, probability=None, p50=None) for commitment in facts.commitments],
-        (facts.findings, facts.criteria),
-        *([facts.page] if facts.page else []),
-        (facts.loads, facts.unreviewed),
-        *([] if health.promise is None else [health.promise.p70]),
-        *([] if facts.commands else ["no commands"]),
-        *([] if facts.note is None else [("note", facts.note.by, facts.note.text, facts.day_of(facts.note.at))]),
+        (None if facts.note is None else (facts.note.by, facts.note.text, facts.day_of(facts.note.at)), facts.commands),
+        (sorted(source.name for source in facts.sources if source.stale_since is not None), facts.aggregate),
+        [msgspec.structs.replace(commitment, probability=None, p50=None, p85=None) for commitment in facts.commitments],
+        (facts.criteria, facts.unreviewed),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
 
@@ -153,15 +135,8 @@ def _override_meaning(facts: Facts, override: Override) -> tuple[Any, ...]:
 def _issue_meaning(issue: Issue | None) -> tuple[Any, ...]:
     if issue is None:
         return ()
-    return (issue.title, issue.due, issue.estimate, issue.points, bool(issue.assignees), bool(issue.blocked_by))
-
-
-def _rounded(values: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    """Round values about as sentences show them, so that a change in the decimals does not change the meaning."""
-    return sorted(
-        (name, round(value, 1 if abs(value) < 1 else 0) if isinstance(value, float) else value)
-        for name, value in values.items()
-    )
+    owners = [person.id for person in issue.assignees]
+    return (issue.title, issue.due, issue.estimate, issue.points, owners, bool(issue.blocked_by))
 
 
 def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
@@ -203,31 +178,6 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
         finished_on=finished_on(milestone),
-    )
-
-
-def changes_since(milestone: AssessedMilestone, since: datetime, now: datetime) -> Changes:
-    """Return the changes to the items after ``since`` (UTC). A reopening is no removal and addition."""
-    reopened = {
-        membership.item for membership in milestone.memberships if membership.reopened and membership.reopened > since
-    }
-    members_then = {membership.item for membership in milestone.memberships if is_member(membership, since)}
-    added = {membership.item for membership in milestone.memberships if membership.joined > since} - members_then
-    removed = {membership.item for membership in milestone.memberships if membership.left and membership.left > since}
-    members_now = {membership.item for membership in milestone.memberships if is_member(membership, now)}
-    closed = {
-        membership.item
-        for membership in milestone.memberships
-        if membership.closed and membership.closed > since and membership.reopened is None
-    }
-    estimated = {item for item, at in milestone.estimated_at.items() if at > since}
-    return Changes(
-        since=since,
-        added=tuple(sorted(added)),
-        removed=tuple(sorted(removed - members_now)),
-        closed=tuple(sorted(closed)),
-        reopened=tuple(sorted(reopened - closed)),
-        estimated=tuple(sorted(members_then & members_now & estimated)),
     )
 
 

@@ -10,18 +10,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
+from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.markup.document import Document, Inline
 from sync.markup.terminal import terminal
 from sync.model.closing import ClosingRecord
 from sync.model.health import Health, Note, Override, Status
-from sync.model.published import SummaryForecast
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Markup, MilestoneKind, Person
 from sync.report import summary as report
 from sync.report.burnup import BurnUpPicture, burn_up_picture
+from sync.report.changes import Reference, changes_since, reference_of
 from sync.report.closing_comment import closing_comment
-from sync.report.facts import Facts, build_facts, changes_since, meaning
+from sync.report.facts import Facts, build_facts, meaning
 from sync.report.reminder import person_name, reminder, wanted_reminders
 from sync.tracker.managed_block import wrap_block
 from sync.tracker.marker import Marker
@@ -32,9 +33,6 @@ W = TypeVar("W", Override, Note)
 
 MARKER_RESERVE = 1_000
 """Characters kept free below a tracker's limit for the marker."""
-
-PROBABILITY_STEP = 0.05
-"""A probability that moved by less than this since the last comment keeps the comment's meaning."""
 
 SHORT_LIMIT = 2_000
 """Maximum length in characters of the lines in a description and of a board update."""
@@ -47,12 +45,15 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     ``override`` and ``note``: status and words that a person gave by a command. ``record``: closing record of a
     milestone that is done. ``commands``: the commands of people have an effect.
     ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
-    None while there is no status issue.
+    None while there is no status issue. ``calendar``: in the zone of the connection. ``refresh``: time (UTC) at which a
+    person asked for a rewriting; None: never.
     """
 
     milestone: AssessedMilestone
     instance: str
     now: datetime
+    calendar: Calendar
+    refresh: datetime | None = None
     last_summary: Marker | None = None
     override: Override | None = None
     note: Note | None = None
@@ -66,16 +67,18 @@ class ReportInput(Struct, frozen=True, kw_only=True):
 class Texts(Struct, frozen=True, kw_only=True):
     """All texts of one milestone, rendered in its tracker's markup and within its limits.
 
-    ``meaning`` is the hash of what the summary means, ``probability`` the one that belongs to it. ``transition``
-    returns the comment for a new status, given the status before. ``closing`` is None without a closing record,
-    ``reminder`` None when no issue needs its owner. ``description`` holds the lines for the milestone's description
+    ``meaning`` is the hash of what the summary means. ``reference`` is the comment that its changes refer to, None for
+    a first one; ``method_changed_at`` (UTC) is the change of method that it names. The marker keeps both.
+    ``transition`` returns the comment for a new status, given the status before. ``closing`` is None without a closing
+    record, ``reminder`` None when no issue needs its owner. ``description`` holds the lines for the description
     with their markers: empty when the configuration asks for none, None when the tracker has no description.
     ``board_update`` is empty when the configuration asks for none.
     """
 
     summary: str
     meaning: str
-    probability: float | None
+    reference: Reference | None
+    method_changed_at: datetime | None
     transition: Callable[[Status], str | None]
     closing: str | None
     reminder: str | None
@@ -97,19 +100,19 @@ def build_texts(report_input: ReportInput) -> Texts:
         commands=report_input.commands,
         page=report_input.page,
     )
-    comparable = None if _is_recomputed(report_input) else report_input.last_summary
-    steady = _with_unchanged_probability(facts, comparable)
-    is_same = comparable is not None and comparable.meaning == meaning(steady)
-    announced = steady if is_same else facts  # a comment that is rewritten anyway shows the present probability
-    meaning_hash = meaning(announced)
-    shown = _with_changes(facts, report_input, meaning_hash)
+    reference, method_changed_at = _reference(report_input), _method_changed_at(report_input)
+    method_changed_on = None if method_changed_at is None else facts.day_of(method_changed_at)
+    facts = _with_changes(replace(facts, method_changed_on=method_changed_on), report_input, reference)
+    meaning_hash = meaning(facts)
+    steady = _with_published_figures(facts, report_input, meaning_hash)
     reminders = wanted_reminders(milestone, report_input.now, reminder_rules)
     reminder_comment = reminder(reminders, milestone.overrides.owner, project, reminder_rules)
     return Texts(
-        summary=_comment(milestone, report.summary(shown)),
+        summary=_comment(milestone, report.summary(facts)),
         meaning=meaning_hash,
-        probability=announced.health.probability,
-        transition=lambda before: _comment(milestone, report.transition(shown, before)),
+        reference=reference,
+        method_changed_at=method_changed_at,
+        transition=lambda before: _comment(milestone, report.transition(facts, before)),
         closing=None
         if report_input.record is None
         else _comment(milestone, _closing(report_input.record, milestone, reminder_rules)),
@@ -171,29 +174,37 @@ def _board_update(milestone: AssessedMilestone, facts: Facts, issue_url: str | N
     return render(report.board_update(facts, issue_url), capabilities.markup, SHORT_LIMIT)
 
 
-def _with_changes(facts: Facts, report_input: ReportInput, meaning_hash: str) -> Facts:
-    """Add the changes since the last comment with another meaning.
-
-    While the comment keeps its meaning, its list of changes stays the same.
-    """
+def _reference(report_input: ReportInput) -> Reference | None:
+    """Return the comment that changes refer to; None for a first one. Figures of two methods are not comparable."""
     last = report_input.last_summary
     if last is None:
+        return None
+    reference = reference_of(last, report_input.now, report_input.calendar)
+    return replace(reference, forecast=None) if _is_recomputed(report_input) else reference
+
+
+def _with_changes(facts: Facts, report_input: ReportInput, reference: Reference | None) -> Facts:
+    """Add what changed since the reference.
+
+    No list is true while data is missing, and for a milestone that has started since: everything in it joined then.
+    """
+    if reference is None:
         return facts
-    is_recomputed = _is_recomputed(report_input)
-    is_same = last.meaning == meaning_hash and not is_recomputed
-    method_changed_at = report_input.now if is_recomputed else last.method_changed_at if is_same else None
-    if method_changed_at is not None:
-        zone = report_input.milestone.connection.zone
-        facts = replace(facts, method_changed_on=method_changed_at.astimezone(zone).date())
-    since = last.previous_change_at if is_same else last.changed_at or last.written
-    if since is None:
-        return facts
-    previous: SummaryForecast | None = last.previous_forecast if is_same else last.forecast
-    if is_recomputed:
-        previous = None  # figures of two methods are not comparable
-    return replace(
-        facts, changes=changes_since(report_input.milestone, since, report_input.now), previous_forecast=previous
-    )
+    milestone, health = report_input.milestone, facts.health
+    since = changes_since(milestone.memberships, milestone.estimated_at, reference.since, report_input.now)
+    changed = replace(facts, changes=since, previous_forecast=reference.forecast)
+    first_day = changed.changes_day
+    has_just_started = first_day is not None and health.start is not None and first_day <= health.start <= facts.today
+    return facts if has_just_started or health.stale_since is not None else changed
+
+
+def _method_changed_at(report_input: ReportInput) -> datetime | None:
+    """Return when the forecast's method changed (UTC), as long as that is news."""
+    last = report_input.last_summary
+    if last is None or _is_recomputed(report_input):
+        return None if last is None else report_input.now
+    since = reference_of(last, report_input.now, report_input.calendar).since
+    return last.method_changed_at if last.method_changed_at and last.method_changed_at > since else None
 
 
 def _is_recomputed(report_input: ReportInput) -> bool:
@@ -202,11 +213,17 @@ def _is_recomputed(report_input: ReportInput) -> bool:
     return last is not None and health.stale_since is None and last.method != health.method
 
 
-def _with_unchanged_probability(facts: Facts, last: Marker | None) -> Facts:
-    """Replace a probability that moved by less than `PROBABILITY_STEP` by the one in the last comment."""
-    probability = facts.health.probability
-    if probability is None or last is None or last.probability is None:
+def _with_published_figures(facts: Facts, report_input: ReportInput, meaning_hash: str) -> Facts:
+    """Replace probability and dates by those in the summary, if that stays as it is today.
+
+    So the description and the board say the same as the summary, and change when it does.
+    """
+    last, refresh = report_input.last_summary, report_input.refresh
+    if last is None or last.written is None or last.meaning != meaning_hash or _is_recomputed(report_input):
         return facts
-    if abs(probability - last.probability) >= PROBABILITY_STEP:
+    if facts.day_of(last.written) < facts.today or (refresh is not None and refresh > last.written):
         return facts
-    return replace(facts, health=replace(facts.health, probability=last.probability))
+    health = facts.health
+    dates = replace(health.dates, p50=last.p50, p85=last.p85, p95=last.p95)
+    promise = health.promise and replace(health.promise, p50=last.p50, p70=last.p70, p85=last.p85)
+    return replace(facts, health=replace(health, probability=last.probability, dates=dates, promise=promise))

@@ -48,8 +48,6 @@ class MarkerKind(StrEnum):
 
 
 _STORED_NAMES = {
-    "changed_at": "changed",
-    "previous_change_at": "before",
     "previous_forecast": "was",
     "method_changed_at": "recomputed",
 }
@@ -62,15 +60,15 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``milestone`` is a uid, ``instance`` the configured name of the installation. ``status`` and ``since`` are the last
     announced status and its time, ``baseline`` the first due date. ``probability``, ``p50`` and ``due`` are the
     forecast in the summary. ``meaning`` is the hash of the summary's meaning, ``body`` the `body_hash` of the text.
-    ``written`` is the time of the last rewriting, ``changed_at`` of the last change of meaning,
-    ``previous_change_at`` of the change before it; ``previous_forecast`` is the forecast before the last change.
+    ``written`` is the time of the last rewriting. ``changes_since`` is the time since which the summary names changes,
+    and ``previous_forecast`` the forecast in it at that time (`sync.report.changes`).
     ``p70`` (of a milestone without a due date), ``p85`` and ``p95`` are its other dates, ``dated`` is the time since
     which they are given.
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
     does not confirm yet, ``clock`` the plan before the first move to a later day. ``method`` is the number of the
-    forecast's method; ``method_changed_at`` is the time at which the summary changed to it, until the next change of
-    meaning. ``closes``: with this announcement of an end, milesync closes the status issue. Times are in UTC. ``v`` is
-    the version of the format.
+    forecast's method; ``method_changed_at`` is the time at which the summary changed to it, as long as that is news.
+    ``closes``: with this announcement of an end, milesync closes the status issue. Times are in UTC. ``v`` is the
+    version of the format. Fields of earlier versions are ignored.
     """
 
     v: int = 1
@@ -91,8 +89,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     meaning: str = ""
     body: str = ""
     written: datetime | None = None
-    changed_at: datetime | None = None
-    previous_change_at: datetime | None = None
+    changes_since: datetime | None = None
     reminded: datetime | None = None
     replan: Replan | None = None
     clock: PlanClock | None = None

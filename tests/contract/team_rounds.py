@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,8 +78,9 @@ class Team:
         return [str(c.body) for c in self.issue.comments if c.author is self.tracker.bot]
 
     def changes(self) -> str:
-        """Return the lines of the summary under the heading of changes."""
-        return self.texts()[0].partition("What changed since")[2].partition("What needs a decision")[0]
+        """Return the title of the changes in the summary: ``Since 6 Mar 2026: 1 added``; empty without changes."""
+        title = re.search(r"Since \d+ \w+ \d{4}: [\w ,-]+", self.texts()[0])
+        return title[0] if title else ""
 
     def make_labels(self, *names: str) -> None:
         """Let the project know these labels, where a tracker needs that."""

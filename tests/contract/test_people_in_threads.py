@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -444,19 +445,25 @@ def test_on_a_quiet_day_people_are_not_notified(there: Team) -> None:
     assert there.run().written == []
 
 
-def test_what_changed_outlives_a_rewriting_of_the_same_meaning(there: Team) -> None:
+def test_what_changed_is_true_for_a_reader_who_comes_once_a_day(there: Team) -> None:
     there.run()
-    late = there.tracker.issue(there.project, "Latecomer", there.tracker.user("ada"), at=there.clock.on(days=1))
-    milestone = next(iter(there.project.milestones))
-    there.tracker.move(there.project, late, [milestone], there.tracker.user("ada"), there.clock())
+    ada, (milestone,) = there.tracker.user("ada"), there.project.milestones
+    there.clock.now = datetime(2026, 3, 6, 11, tzinfo=UTC)  # a Friday
+    late = there.tracker.issue(there.project, "Latecomer", ada, at=there.clock())
+    there.tracker.move(there.project, late, [milestone], ada, there.clock())
     there.clock.on(minutes=5)
     there.run()
-    assert "Latecomer" in there.changes()
+    assert there.changes() == "Since 2 Mar 2026: 1 added"
+    passer = there.tracker.issue(there.project, "Passer-by", ada, at=there.clock.on(minutes=1))
+    there.tracker.move(there.project, passer, [milestone], ada, there.clock())
+    there.tracker.move(there.project, passer, [], ada, there.clock.on(minutes=30))
     there.says("/milesync refresh")
-    assert kinds(there.run()) == ["UpdateComment"]
-    assert "Latecomer" in there.changes(), "what was told is still the last that changed"
-    there.tracker.close(late, there.tracker.user("ada"), there.clock.on(days=1), resolution="completed")
-    there.clock.on(minutes=5)
     there.run()
-    assert "Closed" in there.changes()
-    assert "Added" not in there.changes()
+    assert there.changes() == "Since 2 Mar 2026: 1 added", "a rewriting takes nothing away"
+    there.clock.now = datetime(2026, 3, 8, 9, tzinfo=UTC)
+    there.run()
+    assert "added" not in there.changes()
+    there.tracker.close(late, ada, there.clock.on(minutes=1), resolution="completed")
+    there.clock.now = datetime(2026, 3, 9, 18, tzinfo=UTC)
+    there.run()
+    assert there.changes() == "Since 6 Mar 2026: 1 closed", "on Monday evening, what was done on Sunday"

@@ -28,7 +28,8 @@ from sync.model.joint import Commitment, OtherMember
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
-from sync.report.facts import Budget, Changes, Facts, Point, SourceFreshness
+from sync.report.changes import Changes
+from sync.report.facts import Budget, Facts, Point, SourceFreshness
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 DUE = date(2026, 12, 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -27,6 +28,7 @@ MANY = full(2_000, 300)
 pytestmark = TIMEOUT
 parts = pytest.mark.parametrize("part", range(PARTS))
 
+ZONES = [ZoneInfo("Pacific/Kiritimati"), ZoneInfo("UTC"), ZoneInfo("Etc/GMT+12")]
 statuses = st.sampled_from(Status)
 words = st.sampled_from(["a", "b"])
 times = st.integers(0, 72).map(lambda hours: NOW - timedelta(hours=hours))
@@ -65,6 +67,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Desired], MemoryTracker]:
                 quiet=draw(st.booleans()),
                 muted=draw(st.sampled_from([False, False, True])),
                 refresh=draw(st.none() | times),
+                zone=draw(st.sampled_from(ZONES)),
             )
         )
         if draw(st.booleans()):
@@ -84,7 +87,6 @@ def _stand(draw: st.DrawFn, tracker: MemoryTracker, uid: str, labels: list[str])
             meaning=draw(words),
             body=draw(st.sampled_from(["", body_hash("a"), body_hash("b")])),
             written=draw(times),
-            changed_at=draw(st.none() | times),
             closes=draw(st.booleans()),
         )
         text = draw(st.sampled_from([marker.encode(), "", "{}", "nonsense"]))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -104,11 +105,33 @@ def test_a_transition_whose_summary_was_never_rewritten_is_not_said_twice() -> N
     assert kinds(settle(there, want(Status.AT_RISK))) == [CreateLabel, MoveLabel, UpdateComment]
 
 
-def test_a_body_that_differs_only_in_words_is_rewritten_once_a_day() -> None:
+@pytest.mark.parametrize(("zone", "hours"), [("UTC", 12), ("Asia/Tokyo", 3), ("America/Los_Angeles", 19)])
+def test_a_body_that_differs_only_in_words_is_rewritten_on_a_new_day_of_the_connection(zone: str, hours: int) -> None:
+    """It was written on 15 March at 12:00 UTC."""
     there = tracker()
     settle(there, want())
-    assert settle(there, want(summary="other words"), NOW + timedelta(hours=23)).actions == ()
-    assert kinds(settle(there, want(summary="other words"), NOW + timedelta(hours=24))) == [UpdateComment]
+    other = want(summary="other words", zone=ZoneInfo(zone))
+    begins = NOW + timedelta(hours=hours)
+    assert settle(there, other, begins - timedelta(seconds=1)).actions == ()
+    plan = settle(there, other, begins)
+    assert (kinds(plan), plan.refreshed) == ([UpdateComment], (UID,))
+    assert settle(there, want(summary="new words", zone=other.zone), begins + timedelta(hours=22)).actions == ()
+
+
+@pytest.mark.parametrize("status", [Status.DONE, Status.ENDED])
+def test_the_summary_of_a_milestone_that_is_over_is_not_rewritten_for_a_new_day(status: Status) -> None:
+    there = tracker()
+    settle(there, want(status))
+    assert settle(there, want(status, summary="other words"), NOW + timedelta(days=9)).actions == ()
+    assert kinds(settle(there, want(status, summary="other words", meaning="else"))) == [UpdateComment]
+
+
+def test_what_happened_is_written_at_once_and_is_no_mere_refreshing() -> None:
+    there = tracker()
+    settle(there, want())
+    plan = settle(there, want(meaning="else", summary="other words"))
+    assert (kinds(plan), plan.refreshed) == ([UpdateComment], ())
+    assert settle(there, want(Status.AT_RISK), NOW + timedelta(days=1)).refreshed == ()
 
 
 def test_a_human_label_stays_and_only_siblings_go() -> None:
@@ -293,18 +316,6 @@ def test_a_status_that_came_back_over_the_weekend_is_never_announced() -> None:
     assert CreateComment not in kinds(settle(there, want()))
 
 
-def test_the_marker_keeps_when_the_meaning_changed() -> None:
-    there = tracker()
-    settle(there, want(meaning="1"))
-    second, third, fourth = (NOW + timedelta(days=n) for n in (1, 2, 3))
-    settle(there, want(meaning="2"), second)
-    settle(there, want(meaning="2", summary="other words"), third)
-    marker = summary_of(there)
-    assert (marker.previous_change_at, marker.changed_at, marker.written) == (NOW, second, third)
-    settle(there, want(meaning="3"), fourth)
-    assert (summary_of(there).previous_change_at, summary_of(there).changed_at) == (second, fourth)
-
-
 def test_what_another_account_wrote_with_our_marker_is_neither_ours_nor_doubled() -> None:
     there = tracker()
     settle(there, want())
@@ -444,23 +455,14 @@ def test_the_summarys_marker_remembers_what_was_published() -> None:
     assert posted.summary
     marker = summary_of(there)
     assert (marker.baseline, marker.probability, marker.status) == (date(2026, 4, 1), 0.6, Status.ON_TRACK)
-    assert (marker.since, marker.meaning, marker.changed_at, marker.previous_change_at) == (
-        NOW,
-        wanted.meaning,
-        NOW,
-        None,
-    )
+    assert (marker.since, marker.meaning) == (NOW, wanted.meaning)
 
 
-def test_the_summarys_marker_keeps_the_status_before_the_last_change() -> None:
+def test_the_summarys_marker_keeps_what_the_summary_says_about_the_forecast_before() -> None:
     there, first = tracker(), SummaryForecast(probability=0.6, p50=date(2026, 4, 2), due=date(2026, 4, 1))
-    settle(there, want(probability=0.6, p50=first.p50, due=first.due))
-    assert summary_of(there).previous_forecast is None
-    later = want(meaning="another", probability=0.4, p50=date(2026, 4, 9), due=first.due)
-    settle(there, later)
-    assert summary_of(there).previous_forecast == first
-    settle(there, msgspec.structs.replace(later, summary="other words"), NOW + timedelta(days=2))
-    assert summary_of(there).previous_forecast == first
+    settle(there, want(changes_since=NOW, previous_forecast=first, method_changed_at=NOW))
+    marker = summary_of(there)
+    assert (marker.changes_since, marker.previous_forecast, marker.method_changed_at) == (NOW, first, NOW)
 
 
 def test_a_first_summary_is_the_one_that_the_plan_would_post() -> None:
@@ -554,12 +556,12 @@ def test_a_label_that_several_need_is_made_once() -> None:
 def test_another_method_announces_no_status_and_posts_no_reminder() -> None:
     there = tracker()
     settle(there, want())
-    plan = settle(there, want(Status.DONE, method=2, closing="It is over.", reminder="Remember", is_transition=False))
+    over = want(Status.DONE, method=2, closing="It is over.", reminder="Remember", is_transition=False)
+    plan = settle(there, over)
     assert kinds(plan) == [CreateLabel, MoveLabel, UpdateComment]
     assert plan.recomputed == (UID,)
     marker = summary_of(there)
-    assert (marker.status, marker.method, marker.method_changed_at) == (Status.DONE, 2, NOW)
-    assert (marker.previous_forecast, marker.reminded) == (None, None)
+    assert (marker.status, marker.method, marker.reminded) == (Status.DONE, 2, None)
 
 
 def test_another_method_rewrites_a_summary_of_the_same_meaning_once() -> None:
@@ -567,8 +569,6 @@ def test_another_method_rewrites_a_summary_of_the_same_meaning_once() -> None:
     settle(there, want())
     assert kinds(settle(there, want(method=2))) == [UpdateComment]
     assert settle(there, want(method=2)).actions == ()
-    settle(there, want(method=2, meaning="else"))
-    assert summary_of(there).method_changed_at is None
 
 
 def test_the_next_transition_within_the_new_method_is_announced() -> None:

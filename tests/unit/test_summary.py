@@ -26,7 +26,8 @@ from sync.model.health import (
 )
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup
-from sync.report.facts import Changes, Facts, meaning
+from sync.report.changes import Changes
+from sync.report.facts import Facts, meaning
 from sync.report.head import best_lever
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
@@ -396,13 +397,9 @@ def _meanings() -> dict[str, Facts]:
     made, (first, *rest) = one.health, one.open
     return {
         "status": replace(one, health=replace(made, status=Status.OFF_TRACK)),
-        "probability": replace(one, health=replace(made, probability=0.61)),
-        "p50": replace(one, health=replace(made, dates=replace(made.dates, p50=DUE))),
-        "p85": replace(one, health=replace(made, dates=replace(made.dates, p85=DUE))),
         "due": replace(one, health=replace(made, due=date(2026, 12, 13))),
         "baseline": replace(one, health=replace(made, baseline=DUE)),
-        "reasons": replace(one, health=replace(made, reasons=made.reasons[:2])),
-        "levers": replace(one, health=replace(made, levers=made.levers[1:])),
+        "counts": replace(one, health=replace(made, counts=replace(made.counts, closed=made.counts.closed + 1))),
         "items": replace(one, open=tuple(rest)),
         "title of an item": replace(one, items={**one.items, first: replace(one.items[first], title="Else")}),
         "owner of an item": replace(one, items={**one.items, first: replace(one.items[first], assignees=())}),
