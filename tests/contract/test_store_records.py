@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from sync.model.health import (
@@ -174,6 +175,11 @@ def test_the_last_observation_is_kept(store: Store) -> None:
     store.save_observed(UID, seen, T0 + DAY)
     store.save_observed(f"{SOURCE}/milestone/n", None, T0)
     assert store.last_observations() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
+
+
+def test_a_stored_observation_of_an_earlier_version_is_open_to_commands() -> None:
+    earlier = b'{"issue":"#1","url":"","closed":false,"labels":[],"comments":[]}'
+    assert msgspec.json.decode(earlier, type=StatusIssue).is_open_to_commands
 
 
 def test_status_issues_are_known_from_the_journal(store: Store) -> None:
