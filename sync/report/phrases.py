@@ -26,6 +26,7 @@ __all__ = [
     "day",
     "fact_sentence",
     "finding_sentence",
+    "lateness",
     "minute",
     "number_of",
     "outcome",
@@ -126,17 +127,21 @@ def sentence(clause: str) -> str:
 
 
 def against(value: date, due: date, language: Language = ENGLISH, style: Style = "numbers") -> str:
-    """Compare a date with a due date: 7 days late, 3 days early, on the due date; in words, about a week late."""
-    late = (value - due).days
-    if late == 0:
+    """Compare a date with a due date: 7 days late, 3 days early, on the due date; in words, about 2 weeks late."""
+    return lateness((value - due).days, language, style)
+
+
+def lateness(days: int, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return the distance in days from a due date (negative: before it) as `against` does."""
+    if days == 0:
         return language.say("on the due date")
-    if style == "words" and abs(late) >= ROUGH_DAYS:
-        span = language.span(abs(late))
+    if style == "words" and abs(days) >= ROUGH_DAYS:
+        span = language.span(abs(days))
         early = language.say("about {span} early", span=span)
-        return language.say("about {span} late", span=span) if late > 0 else early
-    if late > 0:
-        return language.many("{n} day late", "{n} days late", late)
-    return language.many("{n} day early", "{n} days early", -late)
+        return language.say("about {span} late", span=span) if days > 0 else early
+    if days > 0:
+        return language.many("{n} day late", "{n} days late", days)
+    return language.many("{n} day early", "{n} days early", -days)
 
 
 def sureness(health: Health, language: Language = ENGLISH) -> str:

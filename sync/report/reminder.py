@@ -44,7 +44,7 @@ def reminder(reminders: Sequence[DueReminder], owner: str, project: str, rules: 
     if not reminders:
         return None
     verb = "needs" if len(reminders) == 1 else "need"
-    head = Lines(((Strong("Reminder"), f": {plural(len(reminders), 'open issue')} {verb} somebody."),))
+    head = Lines(((Strong("Reminder"), f": {plural(len(reminders), 'open issue')} {verb} someone."),))
     sections = [Section(title="", blocks=(head,), weight=100)]
     people = {person for due in reminders for person in due.issue.assignees}
     for person in sorted(people, key=lambda person: (person.name.casefold(), person.id)):
@@ -52,14 +52,14 @@ def reminder(reminders: Sequence[DueReminder], owner: str, project: str, rules: 
         sections.append(_section((person_name(person, mentions=rules.mentions), ":"), theirs, project))
     unassigned = [due for due in reminders if not due.issue.assignees]
     if unassigned:
-        sections.append(_section(("Nobody yet:",), unassigned, project))
+        sections.append(_section(("Unassigned:",), unassigned, project))
     late = sum(due.late for due in reminders)
     if late:
         waits = f"{late} of these {'has' if late == 1 else 'have'} waited for more than {rules.escalate} days"
         who: Line = (
-            (f"{waits}, which is for the owner of the milestone: ", _owner(owner, mentions=rules.mentions))
+            (f"{waits}. For the owner of the milestone: ", _owner(owner, mentions=rules.mentions))
             if owner
-            else (f"{waits}, and nobody is named as owner of the milestone.",)
+            else (f"{waits}, and no owner is set for the milestone.",)
         )
         sections.append(Section(title="", blocks=(Lines((who,)),), weight=90))
     return Document(tuple(sections))
@@ -76,7 +76,7 @@ _WORDS = {
     Trouble.OVERDUE: ("overdue", "was due on"),
     Trouble.UNREVIEWED: ("without a reviewer", "since"),
     Trouble.UNOWNED: ("unassigned", "since"),
-    Trouble.UNTOUCHED: ("untouched", "since"),
+    Trouble.UNTOUCHED: ("no activity", "since"),
 }
 
 
@@ -100,11 +100,11 @@ def owner_lines(loads: Sequence[Load], unreviewed: Sequence[Item]) -> list[Line]
 
 def _load(load: Load) -> Line:
     milestones = "" if load.milestones == 1 else f" in {load.milestones} milestones"
-    left = "" if load.seconds is None else f" with {hours(load.seconds)} h left by their estimates"
+    left = "" if load.seconds is None else f", {hours(load.seconds)} h estimated to remain"
     rest = plural(load.days, "working day")
     are = "is" if load.days == 1 else "are"
     work = f"{plural(load.items, 'open issue')}{milestones} due by {day(load.until)}{left}; {rest} {are} left"
-    return (Strong("Too much"), " for ", Foreign(load.person.name), f": {work}.")
+    return (Strong("Overloaded"), " ", Foreign(load.person.name), f": {work}.")
 
 
 def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules: ReminderRules) -> list[DueReminder]:

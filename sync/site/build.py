@@ -24,7 +24,8 @@ from sync.markup.document import clean
 from sync.model.health import Status
 from sync.report import charts
 from sync.report.figures import share_percent
-from sync.report.phrases import STATUS, capital, day, minute, percent, plural
+from sync.report.language import ENGLISH
+from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
 from sync.site.contents import Contents
 from sync.site.portfolio import ORDER, SIGN
 
@@ -152,6 +153,10 @@ def _templates() -> Environment:
         "minute": minute,
         "percent": percent,
         "share_percent": share_percent,
+        "shift": ENGLISH.shift,
+        "late": lateness,
+        "confidence": sureness,
+        "promise": promise_sentences,
         "plural": plural,
         "capital": capital,
         "has_track_record": has_track_record,

@@ -22,8 +22,9 @@ from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
 from sync.report.facts import Facts, build_facts
+from sync.report.language import ENGLISH
 from sync.report.levers import lever_texts
-from sync.report.phrases import STATUS, against, day, plural
+from sync.report.phrases import STATUS, against, day
 from sync.report.reasons import reason_sentence
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
@@ -239,9 +240,9 @@ def _history(
     for comment in status_issue.comments if status_issue else ():
         marker = Marker.decode(comment.marker)
         if marker is not None and marker.kind is MarkerKind.TRANSITION and marker.status is not None:
-            events.append(HistoryEvent(comment.created_at, "comment", f"told: {STATUS[marker.status]}"))
+            events.append(HistoryEvent(comment.created_at, "comment", f"announced: {STATUS[marker.status]}"))
         elif marker is not None and marker.kind is MarkerKind.SUMMARY:
-            events.append(HistoryEvent(comment.created_at, "comment", "summary comment made"))
+            events.append(HistoryEvent(comment.created_at, "comment", "summary comment created"))
     ended = milestone.milestone.closed_at
     if ended is not None and ended <= milestone.health.at:
         late = f", {against(ended.date(), milestone.health.due)}" if milestone.health.due else ""
@@ -261,5 +262,4 @@ def status_events(assessments: Sequence[AssessmentSummary]) -> Iterator[HistoryE
 def _slip(before: date | None, after: date | None) -> str:
     if before is None or after is None:
         return f"{day(before) if before else 'none'} → {day(after) if after else 'none'}"
-    days = (after - before).days
-    return f"{day(before)} → {day(after)}, {plural(abs(days), 'day')} {'later' if days > 0 else 'earlier'}"
+    return f"{day(before)} → {day(after)} ({ENGLISH.shift((after - before).days)})"

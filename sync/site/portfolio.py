@@ -11,6 +11,7 @@ from sync.assess.portfolio import AssessedJointMilestone
 from sync.history.counting import is_open
 from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownCause
+from sync.report.language import ENGLISH
 from sync.report.page_links import page_name
 from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
 from sync.report.reasons import reason_sentence
@@ -127,7 +128,7 @@ def _first_reason(health: Health) -> str:
 def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
     """Return the row of a joint milestone with the rows of its members; ``paged``: uids with a page of their own."""
     if joint.health.unknown is not None and joint.missing:
-        why = f"Not known here: {', '.join(map(clean, joint.missing))}."
+        why = f"Unknown members: {', '.join(map(clean, joint.missing))}."
     else:
         why = f"Joint milestone of {plural(len(joint.members), 'member')}."
     return Row(
@@ -272,7 +273,7 @@ def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]
     if is_comparable and not now.status.is_over and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
-            words.append(f"most likely {plural(abs(late), 'day')} {'later' if late > 0 else 'earlier'}")
+            words.append(f"most likely {ENGLISH.shift(late)}")
     return tuple(words)
 
 

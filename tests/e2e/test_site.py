@@ -242,7 +242,7 @@ def test_a_joint_milestone_leads_to_its_members_and_what_waits_to_what_it_waits_
     assert late.alone is not None
     with visit(browser, report.out, late.row.page) as page:
         assert "app 11" in page.locator("section:has(> #before)").inner_text()
-        assert "Without what it waits for" in page.locator("main").inner_text()
+        assert "Without its dependencies" in page.locator("main").inner_text()
         page.click("section:has(> #before) a")
         assert "api 8" in page.locator("section:has(> #after)").inner_text()
 
@@ -461,11 +461,11 @@ def test_a_stale_source_is_shown_at_the_top_and_on_its_pages(browser: Any, tmp_p
     with installation(small(), stale="gl") as engine:
         report = Report(contents(engine), tmp_path)
     with visit(browser, report.out, "index.html") as page:
-        assert "gl:acme/api: data is missing since 21 Nov 2026, 06:30 UTC" in page.locator(".stale").inner_text()
+        assert "gl:acme/api: not updated since 21 Nov 2026, 06:30 UTC" in page.locator(".stale").inner_text()
     stale = next(r for r in report.made.rows if r.tracker == "gl" and r.health.stale_since and r.page)
     assert (stale.health.unknown, stale.health.at < NOW) == (None, True), "the last verdict is kept for a day"
     with visit(browser, report.out, stale.page) as page:
-        assert "The data is stale" in page.locator(".stale").inner_text()
+        assert "Not updated since" in page.locator(".stale").inner_text()
 
 
 HOSTILE = (

@@ -145,8 +145,8 @@ def test_lines_fit_the_terminal_and_have_no_codes_without_colour(width: int) -> 
 
 def test_milestones_without_a_forecast_show_their_cause_and_no_votes() -> None:
     undated = words(explained(World(page("app", due=None))))
-    assert "Without a due date there is nothing to be early or late for" in undated
-    assert "Dates that can be promised" in undated
+    assert "No due date, so no verdict" in undated
+    assert "Dates that you can promise" in undated
     overdue = words(explained(World(page("app")), at=datetime(2026, 4, 2, tzinfo=UTC)))
     assert "overdue" in overdue
     for text in (undated, overdue):

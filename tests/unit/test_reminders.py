@@ -85,15 +85,15 @@ def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, menti
 
 def test_each_owner_sees_their_own_and_the_milestones_owner_what_lasts() -> None:
     assert body() == (
-        "**Reminder**: 3 open issues need somebody.\n\n"
+        "**Reminder**: 3 open issues need someone.\n\n"
         "`Ada Fox`:\n\n"
         "- **Overdue** `#1` `Task 1`, was due on 12 Mar 2026\n\n"
         "`Lin`:\n\n"
-        "- **Untouched** `#2` `Task 2`, since 24 Feb 2026\n"
+        "- **No activity** `#2` `Task 2`, since 24 Feb 2026\n"
         "- **Overdue** `#1` `Task 1`, was due on 12 Mar 2026\n\n"
-        "Nobody yet:\n\n"
+        "Unassigned:\n\n"
         "- **Unassigned** `#3` `Task 3`, since 11 Mar 2026\n\n"
-        "1 of these has waited for more than 14 days, which is for the owner of the milestone: `@payments-lead`"
+        "1 of these has waited for more than 14 days. For the owner of the milestone: `@payments-lead`"
     )
 
 

@@ -8,7 +8,7 @@
   if (made && old) {
     const hours = Math.floor((Date.now() - Date.parse(made.dateTime)) / 36e5);
     if (hours >= 26) {
-      old.textContent = `This is how things stood ${Math.floor(hours / 24)} days and ${hours % 24} hours ago; it may no longer hold.`;
+      old.textContent = `This page is ${Math.floor(hours / 24)} days and ${hours % 24} hours old.`;
       old.hidden = false;
     }
   }
