@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.assess.closing import new_closing_records
+from sync.assess.explain import explain_milestone
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
@@ -28,6 +29,8 @@ from sync.model.tracker_data import Markup, Person, State, Visibility
 from sync.report.closing_comment import closing_comment
 from sync.report.facts import build_facts
 from sync.report.summary import summary
+from sync.site.joint_page import joint_page
+from sync.site.portfolio import joint_row
 from sync.tracker.protocol import Page
 from tests.portfolio_world import NOW, RULES, World, page, running
 
@@ -386,6 +389,12 @@ def test_a_joint_milestone_has_one_closing_record_when_its_last_member_is_over()
     assert "Joint milestone `Payments GA`." in body
     world.store.save_records(_records(world).values())
     assert _records(world) == {}
+    joint = _joint(world.whole(ALL, replay=False))
+    assert "15 of 20 done, 5 left open" in joint_page(joint, joint_row(joint, set()), (), record).record
+    rules = AssessmentRules(RULES, Calendar.plain(), joints=(ALL,))
+    explained = explain_milestone(Snapshot(world.store, world.connections, NOW, rules), world.store, joint.written)
+    assert explained is not None
+    assert explained.numbers["closing"] == msgspec.to_builtins(record)
 
 
 def test_an_issue_in_two_members_counts_once_in_the_record() -> None:

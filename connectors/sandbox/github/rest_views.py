@@ -28,7 +28,11 @@ Json = dict[str, Any]
 
 def node_id(thing: Issue | Label | Milestone | Comment | Project | User | Change) -> str:
     """Return the id that REST and GraphQL share."""
-    prefix = "PR" if isinstance(thing, Issue) and thing.pull else _PREFIX[type(thing)]
+    prefix = _PREFIX[type(thing)]
+    if isinstance(thing, Issue) and thing.pull:
+        prefix = "PR"
+    if isinstance(thing, User) and thing.bot:
+        prefix = "BOT"
     return f"{prefix}_kw{thing.id}"
 
 
