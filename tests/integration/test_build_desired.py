@@ -98,7 +98,9 @@ def test_what_remains_is_what_people_say_else_what_the_estimate_leaves(world: Wo
     assert done.state is State.CLOSED
     world.tracker.pages = [replace(one, issues=issues)]
     world.run()
-    assert "12 h spent of 20 h estimated, 25 h still to do: 85% over the estimate (3 issues have one)." in body(world)
+    assert "12 h spent of 20 h estimated, 25 h still to do: 85% over the estimate (3 issues have an estimate)." in body(
+        world
+    )
 
 
 def test_the_forecast_then_and_now_comes_from_the_comment_itself(world: World) -> None:
@@ -143,7 +145,7 @@ def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) 
     engine = world.engine()
     (now,) = engine.assess(keep=False)
     shown = desired(forecast(now, 0.5, date(2026, 4, 1)), None).summary
-    assert "What was forecast in the weeks before" in shown
+    assert "| Forecast of |" in shown
     assert shown.count("Apr 2026 | none |") == 5
 
 
