@@ -7,7 +7,7 @@ tracker decide, so nothing depends on the database:
 =============  ======  =====================================  =====================================================
 milestone      issue   last closing or reopening              planned
 =============  ======  =====================================  =====================================================
-just ended     open    any                                     close, after the announcement
+just ended     open    any                                    close, after the announcement
 ended          open    none since the note                    close: the run that posted the note did not end
 ended          open    since the note, by anybody             nothing: a reopening by a person holds for this end
 runs again     closed  by us, and there is a note             reopen, before the announcement
