@@ -35,8 +35,9 @@ from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
 from sync.report.head import kind_word
 from sync.report.phrases import STATUS, against, capital, day, percent, plural
+from sync.report.verdict import times
 
-__all__ = ["closing_comment", "question_line", "times"]
+__all__ = ["closing_comment", "question_line"]
 
 NAMED = 50
 """Maximum number of people thanked by name."""
@@ -175,11 +176,6 @@ def _part_of(commitment: Commitment) -> Line:
     """Return the line of a joint milestone; its status is known here."""
     status = commitment.status or Status.UNKNOWN
     return ("Part of the joint milestone ", Foreign(commitment.name), f": {STATUS[status]}.")
-
-
-def times(count: int) -> str:
-    """Return once, twice, 3 times."""
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 # --- forecasts and people ---------------------------------------------------------------------------------------------

@@ -36,12 +36,12 @@ from sync.report.phrases import (
     day,
     fact_sentence,
     minute,
-    outcome,
     percent,
     plural,
     short_day,
     small,
 )
+from sync.report.verdict import moves_sentence, verdict
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = ["HAS_FORECAST", "best_lever", "date_lines", "head_sections", "headline", "kind_word", "place_line"]
@@ -75,34 +75,8 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
 
 def headline(facts: Facts) -> str:
     """Return the verdict in one line, with the time of a verdict that is kept while data is missing."""
-    return f"{_verdict(facts)}, as of {minute(facts.health.at)}" if facts.is_kept else _verdict(facts)
-
-
-def _verdict(facts: Facts) -> str:
-    health, name = facts.health, capital(STATUS[facts.health.status])
-    if health.status is Status.OVERDUE and health.due is not None:
-        return f"Overdue by {plural(max(1, -(facts.days_left or 0)), 'day')}: {_still_open(health)}"
-    if health.unknown is UnknownCause.STALE:
-        return "No verdict: a source could not be read"
-    if health.status in HAS_FORECAST and health.probability is not None and health.due is not None:
-        in_full = " in full" if usual_odds(health) else ""
-        return f"{name}: {percent(health.probability)} likely{in_full} by {day(health.due)}{_trend(facts)}"
-    if health.status.is_over:
-        when = f"{name} on {day(facts.ended_on)}" if facts.ended_on else name
-        return f"{when}: {outcome(health.counts)}" if health.status is Status.ENDED else when
-    if health.status is Status.ON_TRACK and fact_sentence(health):
-        return f"{name}: everything in it is closed"
-    return name
-
-
-def _trend(facts: Facts) -> str:
-    return "" if facts.last_week is None else f" ({percent(facts.last_week)} last week)"
-
-
-def _still_open(health: Health) -> str:
-    """Return what is open after the due date: ``3 of 10 issues open``."""
-    counts = health.counts
-    return f"{counts.open} of {plural(counts.total, 'issue')} open" if counts.total else "it has no issues"
+    text = verdict(facts, facts.last_week)
+    return f"{text}, as of {minute(facts.health.at)}" if facts.is_kept else text
 
 
 def _verdict_blocks(facts: Facts) -> Iterator[Block]:
@@ -280,12 +254,10 @@ def _due_date_moves(facts: Facts) -> Iterator[str]:
     if health.due is None or health.baseline is None:
         return
     due_dates = [entry.due for entry in facts.due_dates if entry.due is not None]
-    moves, slip = sum(a != b for a, b in pairwise(due_dates)), (health.due - health.baseline).days
-    if not moves and not slip:
+    moves = sum(a != b for a, b in pairwise(due_dates))
+    if not moves and health.due == health.baseline:
         return
-    times = {0: "", 1: " once", 2: " twice"}.get(moves, f" {moves} times")
-    back = f"{plural(abs(slip), 'day')} {'later' if slip > 0 else 'earlier'}" if slip else "back to the first date"
-    yield f"The due date has moved{times} ({back}); originally {day(health.baseline)}."
+    yield moves_sentence(moves, health.baseline, health.due)
     if health.replan is not None:
         yield "Moving the date does not turn this green by itself; finished work since the move will."
 

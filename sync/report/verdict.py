@@ -4,37 +4,72 @@ from __future__ import annotations
 
 from datetime import date
 
-from sync.model.health import Health, Status
+from sync.model.health import Status
+from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
-from sync.report.phrases import capital, outcome, status_words
+from sync.report.leftover import usual_odds
+from sync.report.phrases import capital, fact_sentence, outcome, status_words
+from sync.report.verdict_facts import VerdictFacts
 
-__all__ = ["due_moved", "forecast_moved", "likelihood", "moves_sentence", "times", "verdict"]
+__all__ = [
+    "due_moved",
+    "forecast_moved",
+    "likelihood",
+    "moves_sentence",
+    "still_open",
+    "times",
+    "verdict",
+]
 
 _FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
 
 
-def verdict(health: Health, today: date, ended_on: date | None = None, language: Language = ENGLISH) -> str:
-    """Return the verdict as a heading: "At risk: 52% likely by 12 Dec 2026", "Overdue by 3 days", "Done on 1 Dec 2026".
+def verdict(facts: VerdictFacts, last_week: float | None = None, language: Language = ENGLISH) -> str:
+    """Return the verdict as a heading: "At risk: 52% likely by 12 Dec 2026 (64% last week)", "Done on 1 Dec 2026".
 
-    ``today`` is the day of the project's zone, ``ended_on`` the day on which a milestone that is over ended.
+    ``last_week`` is the probability of a week ago; None: none to compare with.
     """
+    health, say = facts.health, language.say
     name = capital(status_words(health.status, language))
-    if health.status is Status.OVERDUE and health.due is not None and health.due < today:
-        return language.many("Overdue by {n} day", "Overdue by {n} days", (today - health.due).days)
+    if facts.has_no_data:
+        return say("No verdict: a source could not be read")
+    if health.status is Status.OVERDUE and health.due is not None:
+        late = language.many("Overdue by {n} day", "Overdue by {n} days", max(1, -(facts.days_left or 0)))
+        return say("{verdict}: {fact}", verdict=late, fact=still_open(health.counts, language))
     if health.status in _FORECAST and health.probability is not None and health.due is not None:
-        likely = likelihood(health.probability, health.due, language)
-        return language.say("{status}: {likely}", status=name, likely=likely)
+        likely = likelihood(health.probability, health.due, language, in_full=usual_odds(health) is not None)
+        text = say("{verdict}: {fact}", verdict=name, fact=likely)
+        if last_week is None:
+            return text
+        return say("{verdict} ({percent} last week)", verdict=text, percent=language.percent(last_week))
     if health.status.is_over:
-        when = language.say("{status} on {day}", status=name, day=language.day(ended_on)) if ended_on else name
-        if health.status is Status.ENDED:
-            return language.say("{status}: {likely}", status=when, likely=outcome(health.counts, language))
-        return when
+        ended = facts.ended_on
+        when = say("{verdict} on {day}", verdict=name, day=language.day(ended)) if ended else name
+        if health.status is Status.DONE:
+            return when
+        return say("{verdict}: {fact}", verdict=when, fact=outcome(health.counts, language))
+    if health.status is Status.ON_TRACK and fact_sentence(health):
+        return say("{verdict}: {fact}", verdict=name, fact=say("all its issues are closed"))
     return name
 
 
-def likelihood(probability: float, due: date, language: Language = ENGLISH, style: Style = "numbers") -> str:
-    """Return how likely the work is done by a day, as a part of a sentence: "52% likely by 12 Dec 2026"."""
+def still_open(counts: Counts, language: Language = ENGLISH) -> str:
+    """Return the open items after the due date: "3 of 10 issues open"."""
+    if not counts.total:
+        return language.say("it has no issues")
+    return language.many("{open} of {n} issue open", "{open} of {n} issues open", counts.total, open=counts.open)
+
+
+def likelihood(
+    probability: float, due: date, language: Language = ENGLISH, style: Style = "numbers", *, in_full: bool = False
+) -> str:
+    """Return how likely the work is done by a day, as a part of a sentence: "52% likely by 12 Dec 2026".
+
+    ``in_full`` stresses that all of it is meant, in a series that rarely finishes.
+    """
     say, day = language.say, language.day(due)
+    if style == "numbers" and in_full:
+        return say("{percent} likely in full by {day}", percent=language.percent(probability), day=day)
     if style == "numbers":
         return say("{percent} likely by {day}", percent=language.percent(probability), day=day)
     if probability >= 0.85:
@@ -60,7 +95,7 @@ def moves_sentence(moves: int, first: date, due: date, language: Language = ENGL
     say, origin = language.say, language.day(first)
     how_often = times(moves, language) if moves else ""
     if first == due:
-        return say("The due date has moved {times} and is {first} again.", times=how_often, first=origin)
+        return say("The due date has moved {times} and is back on {first}.", times=how_often, first=origin)
     shift = language.shift((due - first).days)
     if not moves:
         return say("The due date has moved ({shift}); originally {first}.", shift=shift, first=origin)

@@ -30,6 +30,7 @@ from sync.model.health import (
     Usual,
 )
 from sync.model.membership import Counts
+from sync.model.tracker_data import Milestone, MilestoneKind, State
 from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
 from sync.report.leftover import leftover_range, outlook_sentences
 from sync.report.levers import lever_clause, lever_texts
@@ -47,6 +48,7 @@ from sync.report.phrases import (
 )
 from sync.report.reasons import reason_clause, reason_sentence
 from sync.report.verdict import due_moved, forecast_moved, likelihood, moves_sentence, verdict
+from sync.report.verdict_facts import VerdictFacts
 
 AT = datetime(2026, 11, 28, 9, tzinfo=UTC)
 TODAY, DUE = AT.date(), date(2026, 12, 12)
@@ -110,8 +112,14 @@ def test_finding_has_its_phrase(kind: FindingKind) -> None:
 def test_status_has_its_name_and_its_verdict(status: Status) -> None:
     check(partial(status_words, status), clause=True)
     for due in (DUE, TODAY - timedelta(days=1), TODAY - timedelta(days=3), None):
-        shown = health(status, due=due, probability=0.521, counts=Counts(open=3, closed=2))
-        check(partial(verdict, shown, TODAY, TODAY))
+        for counts, cause in (
+            (Counts(open=3, closed=2), None),
+            (Counts(), UnknownCause.STALE),
+            (Counts(closed=2), None),
+        ):
+            shown = health(status, due=due, probability=0.521, counts=counts, unknown=cause)
+            for last_week in (None, 0.4):
+                check(partial(_verdict, shown, last_week))
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
@@ -125,6 +133,21 @@ def test_change_in_a_digest_has_its_phrase(kind: ChangeKind) -> None:
         check(partial(_entry_verdict, entry, style=style))
         if kind in (ChangeKind.DUE, ChangeKind.DATE, ChangeKind.ODDS):
             check(partial(_entry_changes, entry, style=style), sentence=True)
+
+
+def _verdict(shown: Health, last_week: float | None, language: Language) -> str:
+    over = Milestone(
+        id="1",
+        project="p",
+        kind=MilestoneKind.MILESTONE,
+        key="1",
+        written="#1",
+        title="m",
+        url="",
+        state=State.CLOSED,
+        closed_at=AT,
+    )
+    return verdict(VerdictFacts(health=shown, milestone=over), last_week, language)
 
 
 def _entry_verdict(entry: ChangeEntry, language: Language, style: Style) -> str:
