@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sync.assess.milestone import AssessedMilestone
+from sync.assess.portfolio import AssessedJointMilestone
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.model.health import Health
@@ -19,12 +20,16 @@ __all__ = ["Explanation", "explain_milestone", "milestone_numbers"]
 
 @dataclass(frozen=True)
 class Explanation:
-    """The numbers behind the ``health`` of a milestone, as JSON-able data. ``title``: the tracker's; foreign text."""
+    """The numbers behind the ``health`` of a milestone, as JSON-able data. ``title``: the tracker's; foreign text.
+
+    ``milestone`` is None for a joint milestone, ``joint`` for every other one.
+    """
 
     title: str
     health: Health
     numbers: Mapping[str, Any]
-    is_joint: bool = False
+    milestone: AssessedMilestone | None = None
+    joint: AssessedJointMilestone | None = None
 
 
 def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explanation | None:
@@ -37,13 +42,13 @@ def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explana
     for joint in portfolio.joints:
         if joint.written == written:
             numbers = joint.explain() | _closing(store, joint.written)
-            return Explanation(joint.joint.name, joint.health, numbers, is_joint=True)
+            return Explanation(joint.joint.name, joint.health, numbers, joint=joint)
     for milestone in portfolio.milestones:
         if milestone.written == written:
             numbers = milestone_numbers(snapshot, milestone)
             _name_history(snapshot, numbers)
             numbers |= _closing(store, milestone.uid)
-            return Explanation(milestone.milestone.title, milestone.health, numbers)
+            return Explanation(milestone.milestone.title, milestone.health, numbers, milestone)
     return None
 
 

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from sync.assess.explain import explain_milestone
-from sync.cli.explanation import explanation_tree, explanation_view
+from sync.cli.explanation import explanation_tree, explanation_view, joint_explanation, short_explanation
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 from sync.cli.session import open_engine
 from sync.cli.terminal import Terminal
+from sync.report.facts import build_facts
 
 __all__ = ["explain"]
 
@@ -27,9 +28,10 @@ def explain(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show how a milestone's health comes about: votes, earlier milestones, bound, dates, reasons and levers.
+    """Show a milestone's verdict, the reasons for it, and the issues that need someone.
 
-    With --all or --json, every number, with the items and the history used.
+    With -v, how the forecast was computed: votes, earlier milestones, bound, dates, reasons and levers. With --all or
+    --json, every number, with the items and the history used.
     """
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
         explanation = explain_milestone(engine.snapshot(parse_as_of(as_of)), engine.store, milestone)
@@ -37,7 +39,14 @@ def explain(
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:
             print_json(explanation.numbers)
-        elif every or explanation.is_joint:
-            Terminal().print(explanation_tree(milestone, explanation))
+            return
+        terminal = Terminal()
+        if every or (verbose and explanation.milestone is None):
+            terminal.print(explanation_tree(milestone, explanation))
+        elif explanation.joint is not None:
+            terminal.print(joint_explanation(explanation.joint))
+        elif explanation.milestone is not None and not verbose:
+            facts = build_facts(explanation.milestone, now=explanation.health.at)
+            terminal.print(short_explanation(facts, has_hyperlinks=terminal.is_terminal))
         else:
-            Terminal().print(explanation_view(milestone, explanation))
+            terminal.print(explanation_view(milestone, explanation))

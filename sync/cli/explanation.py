@@ -1,6 +1,7 @@
-"""Output of `milesync explain` for people: the figures of a forecast with what they come from.
+"""Output of `milesync explain` for people, in three lengths.
 
-Two renderings: the figures in the order in which the forecast computes them, and a tree of every number.
+About ten lines: verdict, dates, reasons and the issues that need someone. The figures in the order of their
+computation. A tree of every number.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ from datetime import date, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from sync.assess.explain import Explanation
+from sync.assess.portfolio import AssessedJointMilestone
 from sync.cli.indented import Indented
-from sync.cli.output import STATUS_STYLE
-from sync.markup.document import clean
+from sync.cli.lines import line_text
+from sync.cli.output import STATUS_STYLE, milestone_table
+from sync.cli.table import FittedTable, TableColumn, TableRow
+from sync.markup.document import Line, clean
 from sync.model.health import Dates, Health, Status
 from sync.report import phrases
+from sync.report.attention import attention_line, flagged_issues
+from sync.report.details import reason_line
+from sync.report.facts import Facts
+from sync.report.head import date_lines, headline, place_line, progress_line
 from sync.report.leftover import outlook_sentences
 from sync.report.levers import lever_texts
 from sync.report.phrases import day, percent, plural
-from sync.report.reasons import reason_sentence
 
-__all__ = ["explanation_tree", "explanation_view"]
+__all__ = ["explanation_tree", "explanation_view", "joint_explanation", "short_explanation"]
 
 SHOWN = 8
 """Earlier milestones in the table; the others are counted."""
@@ -41,6 +46,36 @@ _NOTICEABLE = 0.005
 """Smaller changes of a probability are ignored: it is shown in whole percents."""
 
 
+REASONS, ITEMS = 2, 3
+"""Maximum numbers of reasons and of issues in the short explanation."""
+
+
+def short_explanation(facts: Facts, *, has_hyperlinks: bool) -> RenderableType:
+    """Show the verdict, its dates, why, and the issues that need someone, each in the words of the comment.
+
+    Without hyperlinks, addresses follow the lines.
+    """
+    sign, style = STATUS_STYLE[facts.health.status]
+    lines: list[Line] = [place_line(facts), *date_lines(facts)]
+    lines += [line for line in (progress_line(facts),) if line]
+    lines += [reason_line(reason) for reason in facts.health.reasons[:REASONS]]
+    flagged = flagged_issues(facts)[:ITEMS]
+    lines += [("Needs someone: ", *attention_line(facts, issue, flags)) for issue, flags in flagged]
+    return Group(
+        Indented(Text(f"{sign} {headline(facts)}", style=f"bold {style}"), 2, hanging=True),
+        *(Indented(line_text(line, has_hyperlinks=has_hyperlinks), 2) for line in lines),
+        _MORE,
+    )
+
+
+def joint_explanation(joint: AssessedJointMilestone) -> RenderableType:
+    """Show a joint milestone below its members."""
+    return Group(milestone_table(joint.members, [joint], every=True), _MORE)
+
+
+_MORE = Indented(Text("-v shows how the forecast was computed; --all and --json show every number.", style="dim"), 0)
+
+
 def explanation_view(written: str, explanation: Explanation) -> RenderableType:
     """Show a milestone's health, votes, earlier milestones, dates, reasons and levers, in the order of computation."""
     health, numbers = explanation.health, explanation.numbers
@@ -51,7 +86,7 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
     if health.status is not Status.DONE:
         parts += _dates(health, numbers["forecast"])
     parts += _advice(health)
-    parts += ["", Text("Every number: --all, or --json with all digits.", style="dim")]
+    parts += [Text("Every number: --all, or --json with all digits.", style="dim")]
     return Group(*parts)
 
 
@@ -74,12 +109,13 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
 
 
 def _votes(health: Health, forecast: Mapping[str, Any]) -> Iterator[RenderableType]:
-    table = _table("P", "weight", "vote", "the probability if", right=2)
-    for key, name, meaning in _VOTES:
-        vote = forecast[key]
-        table.add_row(percent(vote["p"]), f"{vote['weight']:.2f}", name, meaning)
-    table.add_row(percent(forecast["raw_pool"]), "", "together", "the weighted mean of their log-odds")
-    yield from _section("Votes", table)
+    rows = [
+        TableRow((percent(forecast[key]["p"]), f"{forecast[key]['weight']:.2f}"), name, f" {meaning}")
+        for key, name, meaning in _VOTES
+    ]
+    rows.append(TableRow((percent(forecast["raw_pool"]), ""), "together", " the weighted mean of their log-odds"))
+    columns = [TableColumn(heading, is_figure=True) for heading in ("P", "weight")]
+    yield from _section("Votes", FittedTable(columns, "vote", rows))
     for sentence in _changes(health, forecast):
         yield _line(sentence)
 
@@ -129,17 +165,11 @@ def _earlier(history: Mapping[str, Any], phase: float) -> Iterator[RenderableTyp
     rows = sorted(history["milestones"], key=lambda row: -row["weight"])
     if not rows:
         return
-    table = _table("weight", "due", "open", "joined", "closed", "left", "in time", "milestone", right=1)
-    for column in table.columns[2:6]:
-        column.justify = "right"
-    for row in rows[:SHOWN]:
-        table.add_row(
-            f"{row['weight']:.2f}",
-            "" if row["due_day"] is None else day(date.fromisoformat(row["due_day"])),
-            *(str(row[name]) for name in ("open_then", "joined_later", "gone_by_due", "left_at_due")),
-            "yes" if row["done_by_due"] else "no",
-            clean(row["name"] or row["container"]),
-        )
+    columns = [
+        TableColumn(heading, is_figure=heading != "due")
+        for heading in ("weight", "due", "open", "joined", "closed", "left", "in time")
+    ]
+    table = FittedTable(columns, "milestone", [_earlier_row(row) for row in rows[:SHOWN]])
     point, now = round(100 * history["phase"]), round(100 * phase)
     yield from _section(f"Earlier milestones from {point}% of their time on (this one: {now}%)", table)
     hidden = rows[SHOWN:]
@@ -148,6 +178,16 @@ def _earlier(history: Mapping[str, Any], phase: float) -> Iterator[RenderableTyp
         yield _line(f"{len(hidden)} more have {round(100 * weight)}% of the weight.", style="dim")
     yield _line("open: at this point; joined, closed: from then on; left: open when due", style="dim")
     yield _line(_vote_sentence(history))
+
+
+def _earlier_row(row: Mapping[str, Any]) -> TableRow:
+    cells = (
+        f"{row['weight']:.2f}",
+        "" if row["due_day"] is None else day(date.fromisoformat(row["due_day"])),
+        *(str(row[name]) for name in ("open_then", "joined_later", "gone_by_due", "left_at_due")),
+        "yes" if row["done_by_due"] else "no",
+    )
+    return TableRow(cells, clean(row["name"] or "a milestone that is not read", len(row["name"]) or 40))
 
 
 def _vote_sentence(history: Mapping[str, Any]) -> str:
@@ -169,10 +209,9 @@ def _dates(health: Health, forecast: Mapping[str, Any] | None) -> Iterator[Rende
             times = point["planned_times"]
             planned = "the due date" if times == 1 else f"{times:g} times the planned time"
             shown.setdefault(percent(point["p"]), (day(date.fromisoformat(point["day"])), planned))
-    table = _table("P", "done by", "", right=1)
-    for odds, cells in shown.items():
-        table.add_row(odds, *cells)
-    yield from _section("Dates", table if shown else None)
+    columns = [TableColumn("P", is_figure=True), TableColumn("done by")]
+    rows = [TableRow((odds, on), planned) for odds, (on, planned) in shown.items()]
+    yield from _section("Dates", FittedTable(columns, "", rows) if rows else None)
     yield _line(_date_sentence(dates, dates.horizon))
 
 
@@ -189,8 +228,7 @@ def _advice(health: Health) -> Iterator[RenderableType]:
     if health.reasons:
         yield from _section("Reasons")
     for reason in health.reasons:
-        side = "In its favour" if reason.effect > 0 else "Against it"
-        yield _line(f"{side}: {phrases.small(reason_sentence(reason))}")
+        yield Indented(line_text(reason_line(reason), has_hyperlinks=False), 2)
     if health.levers:
         yield from _section("Levers")
     for lever in health.levers:
@@ -198,20 +236,11 @@ def _advice(health: Health) -> Iterator[RenderableType]:
         yield _line(f"{act}: {effect}" if effect else act)
 
 
-def _section(title: str, table: Table | None = None) -> Iterator[RenderableType]:
+def _section(title: str, table: FittedTable | None = None) -> Iterator[RenderableType]:
     yield ""
     yield Text(title, style="bold")
     if table is not None:
-        yield Padding(table, (0, 0, 0, 2), expand=False)
-
-
-def _table(*headings: str, right: int) -> Table:
-    """Return a table without lines. The first ``right`` columns are of figures."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, heading in enumerate(headings):
-        is_last = place == len(headings) - 1
-        table.add_column(heading, justify="right" if place < right else "left", no_wrap=not is_last, overflow="fold")
-    return table
+        yield table
 
 
 def _line(words: str | Text, style: str = "") -> Indented:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
+from sync.cli.indented import Indented
 from sync.cli.options import failure_rows, print_json
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
@@ -169,7 +170,7 @@ _COLUMNS = (
 
 
 def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
-    health, written = milestone.health, clean(milestone.written)
+    health, written = milestone.health, clean(milestone.written, len(milestone.written))
     title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
     sign, style = STATUS_STYLE[health.status]
     cells = (
@@ -279,16 +280,19 @@ def history_sentence(finished: Mapping[str, int], *, is_check: bool) -> str:
 def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
     """The plan as a readable diff: additions (+), changes (~) and removals (-) by milestone."""
     names = {milestone.uid: milestone.written for milestone in assessed}
-    lines: list[Text] = []
+    lines: list[RenderableType] = []
     last = ""
     for action in plan.actions:
         if action.milestone != last:
             last = action.milestone
             lines.append(Text(names.get(last) or f"a milestone of {action.project_key}", style="bold"))
         sign, words = kind_of(action).describe(action)
-        lines.append(Text(f"  {sign} {words}", style={"+": "green", "~": "yellow", "-": "red"}[sign]))
+        style = {"+": "green", "~": "yellow", "-": "red"}[sign]
+        lines.append(Indented(Text(f"  {sign} {words}", style=style), 4, hanging=True))
     lines += [
-        Text(f"{names.get(skipped.milestone, 'a milestone that is not read')}: skipped, {skipped.why}", style="dim")
+        Indented(
+            Text(f"{names.get(skipped.milestone, 'a milestone that is not read')}: skipped, {skipped.why}", "dim"), 0
+        )
         for skipped in plan.skipped
     ]
     if not plan.actions:

@@ -21,17 +21,18 @@ _ERRORS = "milesync"
 """Error handler of the streams, registered below."""
 
 _ASCII = {
-    **dict.fromkeys("●✅█", "*"),
+    **dict.fromkeys("●✅", "*"),
     **dict.fromkeys("✔🏁", "+"),
     **dict.fromkeys("▲⚠", "!"),
-    **dict.fromkeys("■🛑", "#"),
+    **dict.fromkeys("■🛑█", "#"),
     **dict.fromkeys("◆⏰✘×", "x"),
-    **dict.fromkeys("□○⏹📅░", "o"),
+    **dict.fromkeys("□○⏹📅", "o"),
     **dict.fromkeys("·–—−‑╌─━", "-"),
     **dict.fromkeys("“”„«»", '"'),
     **dict.fromkeys("‘’‚", "'"),
     **dict.fromkeys("\u00a0\u202f\u2009", " "),
     **dict.fromkeys("•›", ">"),
+    "░": ".",
     "→": "->",
     "←": "<-",
     "↑": "^",

@@ -21,6 +21,10 @@ class Terminal(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print renderables. A word that is longer than a line is never cut: an address has to stay whole."""
+        super().print(*objects, **{"crop": False, **options})
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render a renderable; replace what the encoding lacks in each text of it."""
         shown = encodable_text(renderable, self.encoding) if isinstance(renderable, Text) else renderable

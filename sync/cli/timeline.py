@@ -95,8 +95,8 @@ def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
         day(entry.p85) if entry.p85 else "",
         against(entry.p85, entry.due) if entry.p85 and entry.due else "",
     )
-    title = "" if entry.title in entry.id else clean(entry.title)
-    return TableRow(cells, clean(entry.id), title, style, [*_relations(entry)], "bold" if critical else "")
+    written, title = clean(entry.id, len(entry.id)), "" if entry.title in entry.id else clean(entry.title)
+    return TableRow(cells, written, title, style, [*_relations(entry)], "bold" if critical else "")
 
 
 def _relations(entry: TimelineEntry) -> Iterator[str]:

@@ -22,7 +22,7 @@ from sync.model.health import Health, Status
 from sync.report.leftover import leftover_range, usual_odds, usual_sentence
 from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
 
-__all__ = ["whatif"]
+__all__ = ["comparison", "whatif"]
 
 Milestone = Annotated[str, typer.Argument(help="gh:acme/app#12, gl:acme/api%2.0, jira:PAY/2.0 or joint:NAME")]
 Drop = Annotated[
@@ -62,7 +62,7 @@ def whatif(
     if as_json:
         print_json(_document(scenario, answer))
     else:
-        Terminal().print(_comparison(scenario, answer))
+        Terminal().print(comparison(scenario, answer))
 
 
 def _date(text: str) -> date:
@@ -106,7 +106,8 @@ def _row(health: Health) -> dict[str, Any]:
     }
 
 
-def _comparison(scenario: Scenario, answer: Answer) -> Group:
+def comparison(scenario: Scenario, answer: Answer) -> Group:
+    """Show the health before and after the changes, side by side, and the other milestones that they affect."""
     healths = (answer.before, answer.after)
     rows = list(zip(_NAMES, *map(_cells, healths), strict=True))
     if any(health.promise is not None for health in healths):

@@ -24,7 +24,7 @@ from sync.markup.document import (
     Table,
     join_parts,
 )
-from sync.model.health import Status
+from sync.model.health import Reason, Status
 from sync.model.joint import Commitment, OtherMember
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
@@ -35,7 +35,7 @@ from sync.report.phrases import day, finding_sentence, minute, percent, plural, 
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owner_lines
 
-__all__ = ["detail_sections"]
+__all__ = ["detail_sections", "reason_line"]
 
 
 def detail_sections(facts: Facts) -> tuple[Section, ...]:
@@ -60,13 +60,15 @@ def _folded(title: str, *blocks: Block, weight: int) -> Section:
 def _reasons(facts: Facts) -> Section | None:
     """Return the strongest reasons, strongest first."""
     health = facts.health
-    lines: tuple[Line, ...] = tuple(
-        (Strong("In its favour" if reason.effect > 0 else "Against it"), f": {small(reason_sentence(reason))}")
-        for reason in health.reasons[:SHOWN]
-    )
+    lines = tuple(map(reason_line, health.reasons[:SHOWN]))
     has_odds = health.probability is not None and health.status is not Status.OVERDUE
     title = f"Why {percent(health.probability)}" if has_odds and health.probability is not None else "Why"
     return _folded(title, Bullets(lines), weight=85) if lines else None
+
+
+def reason_line(reason: Reason) -> Line:
+    """Return the reason, and whether it speaks for the milestone or against it."""
+    return (Strong("In its favour" if reason.effect > 0 else "Against it"), f": {small(reason_sentence(reason))}")
 
 
 def _options(facts: Facts) -> Section | None:

@@ -44,7 +44,16 @@ from sync.report.phrases import (
 from sync.report.verdict import moves_sentence, verdict
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
-__all__ = ["HAS_FORECAST", "best_lever", "date_lines", "head_sections", "headline", "kind_word", "place_line"]
+__all__ = [
+    "HAS_FORECAST",
+    "best_lever",
+    "date_lines",
+    "head_sections",
+    "headline",
+    "kind_word",
+    "place_line",
+    "progress_line",
+]
 
 BLOCKS = 15
 """Maximum number of open blocks of a summary: see `sync.markup.document.visible_blocks`."""
@@ -312,6 +321,11 @@ def _needs_someone(facts: Facts, room: int) -> Section | None:
 
 
 def _progress(facts: Facts) -> Section | None:
+    line = progress_line(facts)
+    return Section(title="", blocks=(Lines((line,)),), weight=86) if line else None
+
+
+def progress_line(facts: Facts) -> Line | None:
     """Return the bar and the counts; None without issues and for a milestone that is over."""
     counts = facts.health.counts
     if facts.health.status.is_over or not counts.total:
@@ -327,8 +341,7 @@ def _progress(facts: Facts) -> Section | None:
     ]
     rest = ", ".join(part for part in parts if part)
     bar = f"{'█' * cells}{'░' * (20 - cells)} "
-    line: Line = (bar, Strong(f"{counts.done} of {counts.total} done."), f" {capital(rest)}." if rest else "")
-    return Section(title="", blocks=(Lines((line,)),), weight=86)
+    return (bar, Strong(f"{counts.done} of {counts.total} done."), f" {capital(rest)}." if rest else "")
 
 
 def _note(facts: Facts) -> Section | None:
