@@ -9,6 +9,7 @@ from sync.digest.changes import MilestoneState
 from sync.model.digest import LastSent
 from sync.model.health import Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
+from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 DUE = date(2026, 12, 12)
@@ -29,7 +30,29 @@ def health(
 
 def standing(name: str, found: Health, **more: Any) -> MilestoneState:
     """A milestone of project ``acme/<name>``."""
-    return MilestoneState(uid=name, **{"title": name.capitalize(), "project": f"acme/{name}", "health": found, **more})
+    ended: datetime | None = more.get("ended")
+    return MilestoneState(
+        uid=name,
+        health=found,
+        project=more.get("project", f"acme/{name}"),
+        ended=ended,
+        milestone=milestone(more.get("title", name.capitalize()), more.get("url", ""), ended),
+    )
+
+
+def milestone(title: str, url: str = "", ended: datetime | None = None) -> Milestone:
+    """A milestone of a tracker that ended at a time (UTC), or runs."""
+    return Milestone(
+        id=title,
+        project="p",
+        kind=MilestoneKind.MILESTONE,
+        key=title,
+        written=f"#{title}",
+        title=title,
+        url=url,
+        state=State.CLOSED if ended else State.OPEN,
+        closed_at=ended,
+    )
 
 
 def steady(name: str = "web", **more: Any) -> MilestoneState:

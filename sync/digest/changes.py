@@ -18,7 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.model.digest import LastSent
-from sync.model.health import Health, Status, UnknownCause
+from sync.model.health import Health, Status
+from sync.report.verdict_facts import VerdictFacts
 
 __all__ = [
     "ODDS",
@@ -45,36 +46,30 @@ ODDS = 0.2
 SILENT = timedelta(days=1)
 """Time after which a message mentions missing data."""
 
-_WORST_FIRST = (
-    Status.OVERDUE,
-    Status.OFF_TRACK,
-    Status.AT_RISK,
-    Status.UNKNOWN,
-    Status.NO_DUE_DATE,
-    Status.ON_TRACK,
-    Status.ENDED,
-    Status.DONE,
-)
 
-
-class MilestoneState(Struct, frozen=True, kw_only=True):
+class MilestoneState(VerdictFacts, frozen=True, kw_only=True):
     """A milestone as an audience may read it.
 
-    ``title``, ``project`` and ``url`` are foreign texts; ``project`` is empty for a joint milestone. ``ended`` is the
-    time (UTC) of its closing or release; None while it runs.
+    ``ended`` is the time (UTC) of its closing or release; None while it runs.
     """
 
     uid: str
-    title: str
-    health: Health
-    project: str = ""
-    url: str = ""
     ended: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        """The title: foreign text."""
+        return self.milestone.title
+
+    @property
+    def url(self) -> str:
+        """The address of its page in its tracker; empty for a joint milestone."""
+        return self.milestone.url
 
     @property
     def is_stale(self) -> bool:
         """True when the source of the milestone could not be read in full."""
-        return self.health.unknown is UnknownCause.STALE
+        return self.has_no_data
 
 
 class ChangeKind(StrEnum):
@@ -152,7 +147,7 @@ def changes_since(
             steady[milestone.health.status] = steady.get(milestone.health.status, 0) + 1
     if not is_needed:
         return None
-    entries.sort(key=lambda entry: (_WORST_FIRST.index(entry.state.health.status), entry.state.title))
+    entries.sort(key=lambda entry: (entry.state.rank, entry.state.title))
     return DigestChanges(at=at, since=since, entries=tuple(entries), steady=steady, silent=silent, sent=after)
 
 

@@ -10,6 +10,7 @@ from sync.digest.changes import ChangeEntry, ChangeKind, DigestChanges
 from sync.digest.phrases import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
 from sync.model.health import Status
+from sync.report.levers import ranked_levers
 
 __all__ = ["Message", "compose", "omitted_note"]
 
@@ -104,7 +105,7 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
     sentences = [*speaker.changes(entry), *speaker.situation(entry)]
     if sentences:
         yield (" ".join(sentences),)
-    levers = milestone.health.levers[:2] if entry.needs_decision else ()
+    levers = ranked_levers(milestone.health)[:2] if entry.needs_decision else ()
     ways = [speaker.way_out(lever) for lever in levers]
     if ways:
         either = (

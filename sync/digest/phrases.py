@@ -62,7 +62,7 @@ class Speaker:
             return
         if entry.state.is_stale:
             if health.stale_since is not None:
-                since = self.language.day(health.stale_since.date())
+                since = self.language.day(entry.state.day_of(health.stale_since))
                 yield say("Not updated since {day} (source unavailable).", day=since)
             return
         if health.status is Status.OVERDUE and health.due is not None:
@@ -78,9 +78,9 @@ class Speaker:
             yield from self._progress(health)
 
     def _ended(self, entry: ChangeEntry) -> Iterator[str]:
-        health, ended = entry.state.health, entry.state.ended
-        if ended is not None and health.due is not None:
-            late = against(ended.date(), health.due, self.language, self.style)
+        health, ended_on = entry.state.health, entry.state.ended_on
+        if ended_on is not None and health.due is not None:
+            late = against(ended_on, health.due, self.language, self.style)
             yield self.language.say("It ended {late}.", late=late)
         if health.status is Status.ENDED:
             yield from self._progress(health)

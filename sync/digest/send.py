@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
@@ -24,6 +25,7 @@ from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import UnknownCause
 from sync.model.tracker_data import MilestoneKind
+from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
 from sync.store.digests import LastDigest
 from sync.store.store import Store
 from sync.store.tables import Delivery
@@ -97,31 +99,32 @@ def _ended(milestone: AssessedMilestone) -> datetime | None:
     return closed_at or milestone.milestone.updated_at or milestone.health.at
 
 
-def milestone_states(portfolio: Portfolio, audience: Audience) -> Iterator[MilestoneState]:
-    """Yield the milestones of an audience, and the joint milestones of which it may read every member."""
+def milestone_states(portfolio: Portfolio, audience: Audience, now: datetime) -> Iterator[MilestoneState]:
+    """Yield the milestones of an audience, and the joint milestones of which it may read every member.
+
+    ``now`` is the time of the message (UTC).
+    """
     for milestone in portfolio.milestones:
         if audience.is_shown(milestone.written):
-            yield MilestoneState(
-                uid=milestone.uid,
-                title=milestone.milestone.title,
-                health=milestone.health,
-                project=milestone.project.key,
-                url=milestone.milestone.url,
-                ended=_ended(milestone),
-            )
+            yield _state(milestone.uid, verdict_facts(milestone, now=now), _ended(milestone))
     for joint in portfolio.joints:
         if audience.is_shown(joint.written) and not joint.missing:
+            facts = joint_verdict_facts(joint, now=now)
             health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
             since = min(
                 (member.health.stale_since for member in joint.members if member.health.stale_since),
                 default=None,
             )
-            yield MilestoneState(uid=joint.written, title=joint.joint.name, health=replace(health, stale_since=since))
+            yield _state(joint.written, replace(facts, health=replace(health, stale_since=since)))
+
+
+def _state(uid: str, facts: VerdictFacts, ended: datetime | None = None) -> MilestoneState:
+    return MilestoneState(uid=uid, ended=ended, **structs.asdict(facts))
 
 
 def preview(source: PortfolioSource, receiver: Receiver) -> Iterator[SendOutcome]:
     """Yield what each channel would get now, even when no message is due. Sends and records nothing."""
-    states = list(milestone_states(source.portfolio(receiver.audience), receiver.audience))
+    states = list(milestone_states(source.portfolio(receiver.audience), receiver.audience, source.at))
     name, day = receiver.audience.name, receiver.cadence.due(source.at)
     for channel in tuple(receiver.channels) or ("",):
         composed = _compose(source, receiver, channel, states)
@@ -140,7 +143,7 @@ def send_due(source: PortfolioSource, receiver: Receiver, run_id: str) -> Iterat
             continue
         if portfolio is None:
             portfolio = _assess_and_save(source, receiver.audience, run_id)
-            states = list(milestone_states(portfolio, receiver.audience))
+            states = list(milestone_states(portfolio, receiver.audience, source.at))
         composed = _compose(source, receiver, channel_name, states)
         entry = store.begin_message(run_id, name, channel_name, day, composed[1] if composed else None)
         if entry is None:

@@ -29,8 +29,8 @@ from sync.model.joint import Commitment, OtherMember
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
 from sync.report.figures import hours, overrun_percent
-from sync.report.head import ITEMS, best_lever
-from sync.report.levers import lever_texts
+from sync.report.head import ITEMS
+from sync.report.levers import lever_texts, ranked_levers
 from sync.report.phrases import day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owner_lines
@@ -73,8 +73,7 @@ def reason_line(reason: Reason) -> Line:
 
 def _options(facts: Facts) -> Section | None:
     """Return the levers except the recommended one."""
-    health, best = facts.health, best_lever(facts.health)
-    others = [lever for lever in health.levers if lever is not best]
+    health, others = facts.health, ranked_levers(facts.health)[1:]
     if not others or health.status.is_over:
         return None
     lines: list[Line] = []

@@ -21,13 +21,13 @@ from sync.markup.document import (
     join_parts,
     visible_blocks,
 )
-from sync.model.health import Health, Lever, LeverKind, Override, Status, UnknownCause
+from sync.model.health import Health, LeverKind, Override, Status, UnknownCause
 from sync.model.joint import Commitment
 from sync.model.tracker_data import MilestoneKind
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import Facts
 from sync.report.leftover import usual_odds, usual_sentence
-from sync.report.levers import lever_texts
+from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import (
     STATUS,
     UNKNOWN,
@@ -46,7 +46,6 @@ from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
     "HAS_FORECAST",
-    "best_lever",
     "date_lines",
     "head_sections",
     "headline",
@@ -60,9 +59,6 @@ BLOCKS = 15
 
 ITEMS = 3
 """Maximum number of issues named for a lever, and of issues that need someone."""
-
-TIE = 0.05
-"""Levers whose probabilities differ by less are equally good: the order of `sync.health.levers` decides."""
 
 HAS_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
 """The statuses of a running milestone with a due date."""
@@ -282,17 +278,6 @@ def _commitment_line(commitment: Commitment) -> Line:
 
 
 # --- what to do ------------------------------------------------------------------------------------------------------
-
-
-def best_lever(health: Health) -> Lever | None:
-    """Return the lever to recommend: the first of those that help most, else the first; None without levers.
-
-    Levers within `TIE` of the greatest probability help most.
-    """
-    most = max((lever.probability for lever in health.levers if lever.probability is not None), default=None)
-    if most is None:
-        return health.levers[0] if health.levers else None
-    return next(lever for lever in health.levers if lever.probability is not None and lever.probability > most - TIE)
 
 
 def _best_option(facts: Facts) -> Section | None:

@@ -11,11 +11,15 @@ from datetime import date
 
 from msgspec import Struct
 
-from sync.model.health import Lever, LeverKind
+from sync.model.health import Health, Lever, LeverKind
 from sync.report.language import ENGLISH, Language, Style
 from sync.report.phrases import capital, count_of, date_of, number_of
 
-__all__ = ["LEVERS", "LeverPhrase", "lever_clause", "lever_texts"]
+__all__ = ["LEVERS", "LeverPhrase", "best_lever", "lever_clause", "lever_texts", "ranked_levers"]
+
+
+TIE = 0.05
+"""Levers whose probabilities differ by less are equally good: the order of `sync.health.levers` decides."""
 
 
 class LeverPhrase(Struct, frozen=True):
@@ -27,6 +31,23 @@ class LeverPhrase(Struct, frozen=True):
 
     words: Callable[[Lever, Language], str]
     numbers: Callable[[Lever, Language], str | None] | None = None
+
+
+def best_lever(health: Health) -> Lever | None:
+    """Return the lever to recommend: the first of those that help most, else the first; None without levers.
+
+    Levers within `TIE` of the greatest probability help most.
+    """
+    most = max((lever.probability for lever in health.levers if lever.probability is not None), default=None)
+    if most is None:
+        return health.levers[0] if health.levers else None
+    return next(lever for lever in health.levers if lever.probability is not None and lever.probability > most - TIE)
+
+
+def ranked_levers(health: Health) -> list[Lever]:
+    """Return the levers, the recommended one first."""
+    best = best_lever(health)
+    return [] if best is None else [best, *(lever for lever in health.levers if lever is not best)]
 
 
 def lever_texts(lever: Lever, due: date | None, language: Language = ENGLISH) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from sync.model.health import Status
 from sync.model.tracker_data import Milestone
 from sync.report.details import detail_sections
 from sync.report.facts import Facts
-from sync.report.head import HAS_FORECAST, best_lever, date_lines, head_sections, headline, kind_word
-from sync.report.levers import lever_texts
+from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word
+from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
 from sync.report.reasons import reason_sentence
 from sync.tracker.slash_commands import example_override

@@ -125,10 +125,10 @@ def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) 
 
 def finished_on(milestone: AssessedMilestone) -> date | None:
     """Return the day on which the last item of a done milestone was closed, as in its closing record."""
-    closed = last_closing(milestone.memberships, milestone.health.at)
-    if closed is None or milestone.health.status is not Status.DONE:
+    if milestone.health.status is not Status.DONE:
         return None
-    return closed.astimezone(milestone.connection.zone).date()
+    closed = last_closing(milestone.memberships, milestone.health.at)
+    return None if closed is None else closed.astimezone(milestone.connection.zone).date()
 
 
 def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:

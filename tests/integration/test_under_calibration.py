@@ -94,7 +94,7 @@ def probabilities(world: World) -> Iterator[tuple[str, float | None]]:
     explained = world.engine.snapshot().explain(written)
     assert explained is not None
     yield "explain", explained["health"]["probability"]
-    states = [state for state in milestone_states(portfolio, OPERATOR) if state.project and state.ended is None]
+    states = [state for state in milestone_states(portfolio, OPERATOR, NOW) if state.project and state.ended is None]
     yield "digest", states[0].health.probability
     report = gather(world.store, [world.connection], NOW, BOOK, OPERATOR)
     yield "page", next(row.health.probability for row in report.rows if row.written == written)

@@ -49,6 +49,7 @@ from sync.report.phrases import (
 from sync.report.reasons import reason_clause, reason_sentence
 from sync.report.verdict import due_moved, forecast_moved, likelihood, moves_sentence, verdict
 from sync.report.verdict_facts import VerdictFacts
+from tests.digest_samples import milestone
 
 AT = datetime(2026, 11, 28, 9, tzinfo=UTC)
 TODAY, DUE = AT.date(), date(2026, 12, 12)
@@ -127,7 +128,10 @@ def test_change_in_a_digest_has_its_phrase(kind: ChangeKind) -> None:
     before = None if kind is ChangeKind.NEW else LastSent(status=Status.ON_TRACK, due=TODAY, probability=0.9, p85=TODAY)
     now = health(probability=0.3, dates=Dates(p85=DUE))
     entry = ChangeEntry(
-        state=MilestoneState(uid="m", title="m", health=now), before=before, changes=(kind,), needs_decision=False
+        state=MilestoneState(uid="m", milestone=milestone("m"), health=now),
+        before=before,
+        changes=(kind,),
+        needs_decision=False,
     )
     for style in STYLES:
         check(partial(_entry_verdict, entry, style=style))

@@ -28,8 +28,7 @@ from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup
 from sync.report.changes import Changes
 from sync.report.facts import Facts, meaning
-from sync.report.head import best_lever
-from sync.report.levers import lever_texts
+from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
 from sync.report.reasons import reason_sentence
 from sync.report.summary import status_issue_body, status_issue_title, summary, transition
