@@ -22,8 +22,8 @@ pytestmark = TIMEOUT
 @pytest.mark.proof
 @pytest.mark.parametrize("kind", DIALECTS)
 def test_foreign_comments_labels_and_edits_rewrite_nothing(kind: str, record_property: Record) -> None:
-    """On items and on status issues, before each run: every hour, in `make test` every six hours."""
-    days, hours = full((60, 1), (4, 6))
+    """On items and on status issues, before each run: every hour, in `make test` every eight hours."""
+    days, hours = full((60, 1), (3, 8))
     with still_team(kind) as team:
         team.begin()
         edits = team.runs(days * 24 // hours, every=timedelta(hours=hours), noise=True)
@@ -41,7 +41,7 @@ def test_an_untouched_world_is_rewritten_once_a_day(ahead: int, record_property:
     """Milestones that wait for each other and are in a joint one, every hour."""
     world, edits = OutageWorld(), Counter[tuple[str, str, date]]()
     world.run(hours=24 * ahead)
-    runs = 24 * full(60, 2)
+    runs = 24 * full(60, 1)
     for _ in range(runs):
         edits += edits_of(world.run(), world.now, UTC)
     record_property("runs", runs)
