@@ -5,10 +5,8 @@ At most 15 blocks are visible, and each day is named once: other moments are cou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from urllib.parse import urlsplit
 
 from sync.health.closing import FORTNIGHT
 from sync.markup.document import (
@@ -16,7 +14,6 @@ from sync.markup.document import (
     Document,
     Foreign,
     Inline,
-    Item,
     Line,
     Lines,
     Link,
@@ -25,19 +22,19 @@ from sync.markup.document import (
     Strong,
     Table,
 )
-from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
+from sync.model.closing import ClosingRecord
 from sync.model.health import Status
 from sync.model.joint import Commitment
-from sync.model.keys import short_key
 from sync.model.published import PublishedForecast
 from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
 from sync.report.head import kind_word
 from sync.report.phrases import STATUS, against, capital, day, percent, plural
+from sync.report.questions import question_line
 from sync.report.verdict import times
 
-__all__ = ["closing_comment", "question_line"]
+__all__ = ["closing_comment"]
 
 NAMED = 50
 """Maximum number of people thanked by name."""
@@ -227,98 +224,3 @@ def _review(record: ClosingRecord) -> Section | None:
         return None
     lines = tuple(question_line(record, entry) for entry in record.questions)
     return Section(title="Worth a look together", blocks=(Bullets(lines, numbered=True),), weight=85)
-
-
-def question_line(record: ClosingRecord, entry: ReviewQuestion) -> Line:
-    """Return a question of a record as a sentence."""
-    return _QUESTIONS[entry.kind](record, entry)
-
-
-def _then(record: ClosingRecord, entry: ReviewQuestion) -> str:
-    """Return what a forecast said, and how long before the end: "30 days before the end, the forecast was 80%"."""
-    days = 0 if entry.day is None else (record.done - entry.day).days
-    when = f"{plural(days, 'day')} before the end" if days > 0 else "At one time"
-    date_then = " for the due date at that time" if record.moves else ""
-    return f"{when}, the forecast{date_then} was {percent(entry.probability or 0.0)}"
-
-
-def _unforeseen(record: ClosingRecord, entry: ReviewQuestion) -> Line:
-    if entry.count:
-        missed = f"{entry.count} of {plural(entry.of, 'issue')} {'was' if entry.count == 1 else 'were'} not done"
-    else:
-        missed = f"it was done {plural(entry.days, 'day')} later"
-    return (f"{_then(record, entry)}, but {missed}. What did we overlook?",)
-
-
-def _carried(_: ClosingRecord, entry: ReviewQuestion) -> Line:
-    time = f" for {plural(entry.days, 'day')}" if entry.days > 0 else ""
-    were = "was" if entry.count == 1 else "were"
-    return (f"{entry.count} of {plural(entry.of, 'issue')} {were} carried over. Was the scope too large{time}?",)
-
-
-def _left_open(_: ClosingRecord, entry: ReviewQuestion) -> Line:
-    were = "was" if entry.count == 1 else "were"
-    return (f"{entry.count} of {plural(entry.of, 'issue')} {were} not done. Who takes that work, and when?",)
-
-
-def _unmet(record: ClosingRecord, entry: ReviewQuestion) -> Line:
-    were = "was" if entry.count == 1 else "were"
-    criteria = plural(entry.of, "exit criterion", "exit criteria")
-    ask = "Do they still matter?" if record.counts.unfinished else "Is the milestone really done?"
-    return (f"{entry.count} of {criteria} {were} not met. {ask}",)
-
-
-def _held_up(record: ClosingRecord, entry: ReviewQuestion) -> Line:
-    item: Line = (_item(record, entry.item),) if entry.item else ("One issue",)
-    usual = f"; half of the issues took {plural(entry.of, 'day')} or less" if entry.of else ""
-    return (*item, f" took {plural(entry.days, 'day')}{usual}. What held it up?")
-
-
-def _slipped(_: ClosingRecord, entry: ReviewQuestion) -> Line:
-    moved = f"moved {times(entry.count)}, {plural(entry.days, 'day')} later in all"
-    return (f"The due date {moved}. How early could we have known?",)
-
-
-def _rush(_: ClosingRecord, entry: ReviewQuestion) -> Line:
-    late = f"{entry.count} of {plural(entry.of, 'issue')} were closed in the last fifth of the time"
-    return (f"{late}. What kept them from being done earlier?",)
-
-
-def _item(record: ClosingRecord, item: tuple[str, str, str]) -> Item:
-    """Refer to an issue by a key that its tracker resolves.
-
-    Older records have cut keys, such as ``-266`` of ``PAY-266``; the issue's address has the whole key.
-    """
-    key, title, url = item
-    if _CUT_KEY.fullmatch(key):
-        before, _, number = urlsplit(url).path.rpartition("/")
-        project = before.partition("/-/")[0].strip("/")
-        key = number if key.startswith("-") else f"{project}#{number}"
-    return Item(short_key(key, record.project), title, url)
-
-
-_CUT_KEY = re.compile(r"-\d+|/.+#\d+|[^/#]+#\d+")
-"""A key without the beginning of its project: ``-266``, ``/api#12``, ``2#12`` (of a group's or a longer path)."""
-
-
-_QUESTIONS: dict[ReviewQuestionKind, Callable[[ClosingRecord, ReviewQuestion], Line]] = {
-    ReviewQuestionKind.LEFT_OPEN: _left_open,
-    ReviewQuestionKind.CARRIED: _carried,
-    ReviewQuestionKind.CRITERIA: _unmet,
-    ReviewQuestionKind.UNFORESEEN: _unforeseen,
-    ReviewQuestionKind.TURNED: lambda record, entry: (
-        f"{_then(record, entry)}, and the date was met. What made that possible?",
-    ),
-    ReviewQuestionKind.GREW: lambda _, entry: (
-        f"{plural(entry.count, 'issue')} were added to the original {entry.of}. Which of them could have waited?",
-    ),
-    ReviewQuestionKind.SLIPPED: _slipped,
-    ReviewQuestionKind.HELD_UP: _held_up,
-    ReviewQuestionKind.RUSH: _rush,
-    ReviewQuestionKind.CUT: lambda _, entry: (
-        f"{plural(entry.count, 'issue')} were removed. Could we have decided that at the start?",
-    ),
-    ReviewQuestionKind.KEEP: lambda *_: ("What went well enough to repeat?",),
-    ReviewQuestionKind.CHANGE: lambda *_: ("What would we do differently next time?",),
-    ReviewQuestionKind.NEXT: lambda *_: ("What does this mean for the date of the next milestone?",),
-}

@@ -24,7 +24,8 @@ from sync.model.membership import Container, Membership
 from sync.model.published import PublishedForecast
 from sync.model.robots import is_robot
 from sync.model.tracker_data import DueDate, Issue, Markup, Person, State, StatusCategory
-from sync.report.closing_comment import closing_comment, question_line
+from sync.report.closing_comment import closing_comment
+from sync.report.questions import question_line
 from tests.golden.test_closing_comments import VISIBLE, block_count
 
 ZONES = ("UTC", "Etc/GMT+12", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati")

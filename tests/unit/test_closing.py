@@ -27,7 +27,8 @@ from sync.model.tracker_data import (
     StatusCategory,
 )
 from sync.report import good_news as news
-from sync.report.closing_comment import closing_comment, question_line
+from sync.report.closing_comment import closing_comment
+from sync.report.questions import question_line
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADA, LIN, BOSS = Person("u1", "Ada"), Person("u2", "Lin"), Person("u3", "Bo")

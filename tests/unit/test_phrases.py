@@ -12,6 +12,7 @@ import pytest
 
 from sync.digest.changes import ChangeEntry, ChangeKind, MilestoneState
 from sync.digest.phrases import Speaker
+from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.definition import Finding, FindingKind
 from sync.model.digest import LastSent
 from sync.model.health import (
@@ -30,7 +31,7 @@ from sync.model.health import (
     Usual,
 )
 from sync.model.membership import Counts
-from sync.model.tracker_data import Milestone, MilestoneKind, State
+from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
 from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
 from sync.report.leftover import leftover_range, outlook_sentences
 from sync.report.levers import lever_clause, lever_texts
@@ -46,6 +47,7 @@ from sync.report.phrases import (
     sureness,
     unknown_sentence,
 )
+from sync.report.questions import question_line
 from sync.report.reasons import reason_clause, reason_sentence
 from sync.report.verdict import due_moved, forecast_moved, likelihood, moves_sentence, verdict
 from sync.report.verdict_facts import VerdictFacts
@@ -160,6 +162,25 @@ def _entry_verdict(entry: ChangeEntry, language: Language, style: Style) -> str:
 
 def _entry_changes(entry: ChangeEntry, language: Language, style: Style) -> str:
     return " ".join(Speaker(language, style).changes(entry))
+
+
+@pytest.mark.parametrize("kind", ReviewQuestionKind)
+def test_review_question_has_its_phrase(kind: ReviewQuestionKind) -> None:
+    moves = (DueDate(AT, TODAY), DueDate(AT, DUE))
+    for count, days, slips, carried in product((0, 1, 2), (0, 1, 12), ((), moves), (0, 3)):
+        record = ClosingRecord(
+            container="m", at=AT, title="m", done=TODAY, slips=slips, counts=Counts(closed=5, carried=carried)
+        )
+        question = ReviewQuestion(
+            kind=kind, count=count, of=5 * count, days=days, probability=0.8, day=TODAY - timedelta(days=days)
+        )
+        check(partial(_question, record, question))
+
+
+def _question(record: ClosingRecord, question: ReviewQuestion, language: Language) -> str:
+    text = "".join(str(part) for part in question_line(record, question, language))
+    assert text.endswith("?")
+    return text
 
 
 @pytest.mark.parametrize("grade", Confidence)
