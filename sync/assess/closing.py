@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import pairwise
 
 from msgspec.structs import replace
@@ -111,7 +112,7 @@ def _finished_joint(joint: AssessedJointMilestone, forecasts: Sequence[Published
     Days are those of the member that ended last. Issues are named with their project.
     """
     ends = {member.uid: member.milestone.closed_on(member.connection.zone) for member in joint.members}
-    last = max(joint.members, key=lambda member: (ends[member.uid] or member.health.at.date(), member.uid))
+    last = max(joint.members, key=lambda member: (ends[member.uid] or member.health.due or date.max, member.uid))
     known = [day for day in ends.values() if day is not None]
     return FinishedMilestone(
         health=joint.health,

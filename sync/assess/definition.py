@@ -80,7 +80,7 @@ class DefinitionChecks:
         planned: dict[str, tuple[date, date]] = {}
         for uid, milestone in self._milestones.items():
             health = milestone.health
-            today, start, due = health.at.date(), health.start, health.due
+            today, start, due = health.at.astimezone(milestone.connection.zone).date(), health.start, health.due
             if milestone.is_running and start is not None and due is not None and due >= today:
                 planned[uid] = max(start, today), due
                 people[uid] = frozenset(

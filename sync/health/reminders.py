@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
 __all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
+
+_UTC = ZoneInfo("UTC")
 
 UNTOUCHED = timedelta(days=14)
 """Time without activity after which an issue is untouched."""
@@ -56,30 +59,37 @@ class DueReminder(Struct, frozen=True, kw_only=True):
     late: bool = False
 
 
-def due_reminders(items: Iterable[tuple[Issue, datetime]], at: datetime, rules: ReminderRules) -> list[DueReminder]:
-    """Return the open issues (each with when it joined) that need their owner at a time, the longest first."""
-    reminders = []
+def due_reminders(
+    items: Iterable[tuple[Issue, datetime]], at: datetime, rules: ReminderRules, zone: ZoneInfo = _UTC
+) -> list[DueReminder]:
+    """Return the open issues (each with when it joined) that need their owner at a time, the longest first.
+
+    Days are those of ``zone``.
+    """
+    now, reminders = at.astimezone(zone), []
     for issue, joined in items:
-        first = next(_troubles(issue, joined, at, rules), None)
+        first = next(_troubles(issue, joined, now, rules), None)
         if first is None:
             continue
         trouble, since = first
-        days = (at.date() - since).days
+        days = (now.date() - since).days
         if days >= rules.grace:
             reminders.append(DueReminder(issue=issue, trouble=trouble, since=since, late=days >= rules.escalate))
     order = list(Trouble)
     return sorted(reminders, key=lambda reminder: (reminder.since, order.index(reminder.trouble), reminder.issue.id))
 
 
-def _troubles(issue: Issue, joined: datetime, at: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
-    if issue.due is not None and issue.due < at.date():
+def _troubles(issue: Issue, joined: datetime, now: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
+    """Yield the causes of a reminder, each with the day since when it holds, in the zone of ``now``."""
+    updated = issue.updated_at.astimezone(now.tzinfo)
+    if issue.due is not None and issue.due < now.date():
         yield Trouble.OVERDUE, issue.due
     if unreviewed(issue, rules.review):
-        yield Trouble.UNREVIEWED, issue.updated_at.date()
+        yield Trouble.UNREVIEWED, updated.date()
     if not issue.assignees:
-        yield Trouble.UNOWNED, joined.date()
-    elif at - issue.updated_at > UNTOUCHED:
-        yield Trouble.UNTOUCHED, issue.updated_at.date()
+        yield Trouble.UNOWNED, joined.astimezone(now.tzinfo).date()
+    elif now - updated > UNTOUCHED:
+        yield Trouble.UNTOUCHED, updated.date()
 
 
 def unreviewed(issue: Issue, review: Collection[str]) -> bool:

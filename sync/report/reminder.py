@@ -116,4 +116,4 @@ def wanted_reminders(milestone: AssessedMilestone, now: datetime, reminder_rules
         for membership in milestone.memberships
         if membership.item in milestone.issues and is_open(membership, now)
     ]
-    return due_reminders(open_issues, now, reminder_rules)
+    return due_reminders(open_issues, now, reminder_rules, milestone.connection.zone)

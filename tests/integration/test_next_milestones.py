@@ -1,4 +1,4 @@
-"""Where carried-over issues went, as far as the readers of the comment may know."""
+"""Milestones of carried-over issues, as far as the readers of the comment may know."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -58,6 +59,21 @@ def test_each_trouble_and_the_most_pressing_of_several() -> None:
 def test_grace_and_escalation(days: int, late: bool | None) -> None:
     found = troubles(issue(1, ADA, due=TODAY - timedelta(days=days)))
     assert found == ([] if late is None else [(Trouble.OVERDUE, late)])
+
+
+@pytest.mark.parametrize(("zone", "days"), [("America/Los_Angeles", None), ("UTC", 3), ("Pacific/Kiritimati", 3)])
+def test_days_are_those_of_the_zone(zone: str, days: int | None) -> None:
+    early = datetime(2026, 3, 17, 5, tzinfo=UTC)  # the evening of 16 March in California, 19:00 in Kiritimati
+    found = due_reminders([(issue(1, ADA, due=date(2026, 3, 14)), NOW)], early, RULES, ZoneInfo(zone))
+    assert [(early.astimezone(ZoneInfo(zone)).date() - reminder.since).days for reminder in found] == (
+        [] if days is None else [days]
+    )
+
+
+def test_an_unassigned_issue_waits_since_its_day_in_the_zone() -> None:
+    joined = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    (found,) = due_reminders([(issue(1), joined)], NOW, RULES, ZoneInfo("America/Los_Angeles"))
+    assert found.since == date(2026, 3, 1)
 
 
 def test_a_reviewer_is_missed_in_review_states_and_under_review_labels_only() -> None:
