@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sync.assess.issue_names import issue_names
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.forecast.dependencies import Dependency, dependency_from_links, without_cycles
 from sync.model.errors import DependencyCycleError
@@ -87,7 +88,7 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
         for item in items:
             milestones_by_item[item].append(uid)
             issue = milestone.issues[item]
-            names = _names(milestone.connection.name, issue.project, issue.key, issue.url)
+            names = issue_names(milestone.connection.name, issue.project, issue.key, issue.url)
             item_by_name.update(dict.fromkeys(names, item))
     blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
     blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -95,7 +96,7 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
         for after in uids:
             issue = milestones[after].issues[item]
             for word in issue.blocked_by:
-                names = _names(milestones[after].connection.name, issue.project, word, word)
+                names = issue_names(milestones[after].connection.name, issue.project, word, word)
                 blocker = next((item_by_name[name] for name in names if name in item_by_name), None)
                 if blocker is None or after in milestones_by_item[blocker]:
                     continue
@@ -112,9 +113,3 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
             blocked=len(blocked[before, after]),
             waiting_of=len(open_items[after]),
         )
-
-
-def _names(connection: str, project: str, key: str, url: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the names of an issue: a number is valid in its project, a whole key in its tracker."""
-    yield connection, project if key.startswith("#") else "", key
-    yield "", "", url

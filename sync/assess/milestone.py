@@ -14,6 +14,7 @@ from sync.health.reminders import Load
 from sync.history.calendar import Calendar
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health
+from sync.model.inputs import Input
 from sync.model.joint import Commitment, JointMilestone
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
@@ -55,7 +56,7 @@ class AssessedMilestone:
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
     new estimate. ``calibration``: the track record of the stream's forecasts. ``history``: what its forecast may
-    learn from.
+    learn from. ``inputs``: the projects whose data its health is made from, its own first.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -89,6 +90,7 @@ class AssessedMilestone:
     is_aggregate: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
 
     @property
     def report_on(self) -> str:

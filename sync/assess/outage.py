@@ -1,19 +1,58 @@
-"""Find the projects whose data is missing, and for how long their last verdicts are kept."""
+"""Find the data that is missing, and for how long the last verdicts are kept: failed pulls, and removed projects.
+
+A project that no connection reads any more was removed from the configuration, or its name was changed. Milestones that
+depended on it must not improve by that; `milesync db forget` deletes its data, and then nothing depends on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sync.assess.issue_names import issue_names
 from sync.health.missing_input import Outage
+from sync.model.tracker_data import Milestone, Project, State, uid
 from sync.store.store import Store
+from sync.tracker.connection import Connection
 
-__all__ = ["GRACE", "GRACE_RUNS", "find_outages"]
+__all__ = ["GRACE", "GRACE_RUNS", "RemovedMilestone", "RemovedProjects", "find_outages", "find_removed"]
 
 GRACE = timedelta(hours=24)
 """Time from the first failed pull for which the last verdict is kept."""
 GRACE_RUNS = 3
 """Number of runs from the first failed pull on for which the last verdict is kept, if they take longer."""
+
+_HTTP_STATUS = re.compile(r"\bHTTP \d{3}\b")
+_NOT_CONFIGURED = "not configured"
+
+
+@dataclass(frozen=True, eq=False)
+class RemovedMilestone:
+    """A milestone of a project that no connection reads any more. ``written``: its id as people write it."""
+
+    connection: Connection
+    project: Project
+    milestone: Milestone
+    written: str
+    outage: Outage
+
+    @property
+    def uid(self) -> str:
+        """Its identity in the store."""
+        return uid(self.connection.connector.base_url, "milestone", self.milestone.id)
+
+
+@dataclass(frozen=True)
+class RemovedProjects:
+    """Open milestones of removed projects.
+
+    ``milestones``: by written id. ``blockers``: by the names of their open issues (`issue_names`).
+    """
+
+    milestones: Mapping[str, RemovedMilestone] = field(default_factory=dict)
+    blockers: Mapping[tuple[str, str, str], RemovedMilestone] = field(default_factory=dict)
 
 
 def find_outages(store: Store, now: datetime) -> Mapping[tuple[str, str], Outage]:
@@ -26,6 +65,45 @@ def find_outages(store: Store, now: datetime) -> Mapping[tuple[str, str], Outage
         key: Outage(
             since=pull.good_at,
             is_short=now - pull.failed_at < GRACE or sum(at > pull.failed_at for at in started) + 1 < GRACE_RUNS,
+            failure=found[0] if (found := _HTTP_STATUS.search(pull.error)) else "",
         )
         for key, pull in failed.items()
     }
+
+
+def find_removed(store: Store, connections: Sequence[Connection], now: datetime) -> RemovedProjects:
+    """Return the milestones of projects that no connection reads any more at ``now`` (UTC)."""
+    milestones: dict[str, RemovedMilestone] = {}
+    blockers: dict[tuple[str, str, str], RemovedMilestone] = {}
+    for connection in connections:
+        source = connection.connector.base_url
+        removed = {project.id: project for project in store.removed_projects(source)}
+        by_id = {
+            own.milestone.id: own for own in (_removed_milestones(store, connection, removed, now) if removed else ())
+        }
+        milestones |= {milestone.written: milestone for milestone in by_id.values()}
+        for issue in store.issues(source, projects=removed) if by_id else ():
+            own = next((by_id[name] for name in issue.milestones if name in by_id), None)
+            if own is not None and issue.state is State.OPEN:
+                names = issue_names(connection.name, issue.project, issue.key, issue.url)
+                blockers |= dict.fromkeys(names, own)
+    return RemovedProjects(milestones, blockers)
+
+
+def _removed_milestones(
+    store: Store, connection: Connection, removed: Mapping[str, Project], now: datetime
+) -> Iterator[RemovedMilestone]:
+    """Yield the open milestones of the ``removed`` projects (by id) of the connection's tracker."""
+    source, pulls = connection.connector.base_url, store.last_pulls()
+    outages = {name: _outage_of_removed(store, pulls[source, own.key], now) for name, own in removed.items()}
+    for _, milestone in store.milestones(source):
+        if milestone.project in removed and milestone.state is State.OPEN:
+            project = removed[milestone.project]
+            written = f"{connection.name}:{project.key}{milestone.written}"
+            yield RemovedMilestone(connection, project, milestone, written, outages[project.id])
+
+
+def _outage_of_removed(store: Store, good_at: datetime, now: datetime) -> Outage:
+    runs = store.runs_since(good_at)
+    is_short = now - min(runs, default=now) < GRACE or len(runs) < GRACE_RUNS
+    return Outage(since=good_at, is_short=is_short, failure=_NOT_CONFIGURED)

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from sync.assess.milestone import AssessedMilestone
+from sync.assess.outage import RemovedMilestone
 from sync.forecast.dependencies import Dependency, PlannedTime, Propagated
-from sync.model.health import Health
+from sync.model.health import Health, Status
+from sync.model.inputs import Input
 from sync.model.joint import JointMilestone
 
 __all__ = ["AssessedJointMilestone", "Portfolio"]
@@ -22,7 +24,9 @@ class AssessedJointMilestone:
 
     ``missing``: member ids (as written) that match no milestone. ``unforecastable``: members that cannot be forecast.
     ``open_counts``: member (uid) -> its open items that count here. ``correlation``: that of the members, in their
-    order; empty if a member cannot be forecast.
+    order; empty if a member cannot be forecast. ``removed``: members whose project was removed from the configuration,
+    with their last status.
+    ``inputs``: the projects whose data its health is made from, all of them visible; see `sync.assess.visibility`.
     """
 
     joint: JointMilestone
@@ -32,6 +36,8 @@ class AssessedJointMilestone:
     unforecastable: tuple[AssessedMilestone, ...]
     open_counts: Mapping[str, int]
     correlation: tuple[tuple[float, ...], ...]
+    removed: Mapping[RemovedMilestone, Status] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
 
     @property
     def written(self) -> str:
@@ -63,7 +69,7 @@ class AssessedJointMilestone:
     @property
     def is_stale(self) -> bool:
         """True if the data of a member is stale; then its health is not stored."""
-        return any(milestone.health.stale_since is not None for milestone in self.members)
+        return bool(self.removed) or any(milestone.health.stale_since is not None for milestone in self.members)
 
 
 @dataclass(frozen=True)

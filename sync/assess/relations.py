@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from sync.assess.definition import DefinitionChecks
 from sync.assess.dependencies import find_dependencies
+from sync.assess.input_states import InputStates
 from sync.assess.joint_plan import JointPlanner
 from sync.assess.milestone import AssessedMilestone
+from sync.assess.missing_predecessors import outages_of_never_read, removed_members, removed_predecessors
+from sync.assess.outage import RemovedMilestone
 from sync.assess.paths import CompletionPaths
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.snapshot import Snapshot
@@ -58,7 +61,10 @@ class _PortfolioBuilder:
         self.open_items = {uid: _open_items(milestone, snapshot) for uid, milestone in self.alone.items()}
         members = {name: uids for name, (uids, _) in snapshot.members.items()}
         self.graph = find_dependencies(self.alone, self.open_items, members, self.rules)
+        self.removed = removed_predecessors(self.alone, self.open_items, members, self.rules, snapshot.removed)
         self.paths = CompletionPaths(snapshot, self.alone, self.open_items, self.graph)
+        self.never_read = list(outages_of_never_read(self.alone, members, self.rules, snapshot.outages))
+        self.inputs = InputStates(snapshot, self.alone, self.paths.known, self.removed, self.never_read)
 
     def build(self) -> Portfolio:
         published, everything = self.paths.published, self.paths.everything()
@@ -88,17 +94,20 @@ class _PortfolioBuilder:
 
     def _outages(self, dependencies: Sequence[Dependency]) -> dict[str, Outage]:
         """Return the milestones (uid) that wait for one whose data is missing, directly or through others."""
-        outages: dict[str, Outage] = {}
+        outages, unread = dict[str, Outage](), set[str]()
+        missing = [(uid, milestone.outage) for uid, removed in self.removed.items() for milestone in removed]
+        for uid, outage in (*missing, *self.never_read):
+            outages[uid] = worst_outage(outages.get(uid), outage) or outage
         for uid, milestone in self.alone.items():
-            outage = self.snapshot.outages.get((milestone.connection.connector.base_url, milestone.project.key))
-            if outage is not None and milestone.health.stale_since is not None:
-                outages[uid] = outage
-        unread = set(outages)
+            own = self.snapshot.outages.get((milestone.connection.connector.base_url, milestone.project.key))
+            if own is not None and milestone.health.stale_since is not None:
+                outages[uid] = own
+                unread.add(uid)
         for name in topological_order(dependencies):
             for dependency in dependencies:
-                outage = worst_outage(outages.get(name), outages.get(dependency.before))
-                if dependency.after == name and outage is not None:
-                    outages[name] = outage
+                worst = worst_outage(outages.get(name), outages.get(dependency.before))
+                if dependency.after == name and worst is not None:
+                    outages[name] = worst
         return {uid: outage for uid, outage in outages.items() if uid not in unread}
 
     def _add_relations(
@@ -123,6 +132,7 @@ class _PortfolioBuilder:
                 is_aggregate=aggregate.get(uid, False),
                 loads=checks.loads(milestone),
                 unreviewed=checks.unreviewed(milestone),
+                inputs=self.inputs.of_milestone(uid),
             )
 
     # --- healths ------------------------------------------------------------------------------------------------------
@@ -155,6 +165,7 @@ class _PortfolioBuilder:
 
     def _joint(self, joint: JointMilestone, milestones: Mapping[str, AssessedMilestone]) -> AssessedJointMilestone:
         uids, missing = self.snapshot.members[joint.name]
+        removed = removed_members(joint, self.snapshot.removed)
         members = [milestones[uid] for uid in uids]
         curves = self.paths.curves
         unforecastable = tuple(
@@ -162,7 +173,7 @@ class _PortfolioBuilder:
         )
         open_counts = joint_forecast.deduplicated_open_counts({uid: self.open_items[uid] for uid in uids})
         paths = None
-        if members and not missing and not unforecastable:
+        if members and not missing and not unforecastable and not removed:
             own = self.paths.with_counts({uid: self.open_items[uid] for uid in uids})
             changed = self.paths.propagate(own, self.paths.known).paths
             paths = [changed[uid] for uid in uids]
@@ -173,35 +184,46 @@ class _PortfolioBuilder:
         health = self._joint_health(joint, members, last)
         if paths is not None and not has_missed:
             health = self._with_joint_advice(joint, health, members, paths)
-        health = self._without_stale_members(health, members)
+        health = self._without_missing_members(health, members, removed)
         return AssessedJointMilestone(
             joint=joint,
             health=health,
             members=tuple(members),
-            missing=tuple(missing),
+            missing=tuple(name for name in missing if name not in self.snapshot.removed.milestones),
             unforecastable=unforecastable,
             open_counts=open_counts,
             correlation=() if unforecastable else self._rounded_correlation(uids),
+            removed={milestone: self._last_status(milestone) for milestone in removed},
+            inputs=self.inputs.of_joint(uids, removed),
         )
 
-    def _without_stale_members(self, health: Health, members: Sequence[AssessedMilestone]) -> Health:
+    def _last_status(self, milestone: RemovedMilestone) -> Status:
+        last = self.snapshot.previous.get(milestone.uid)
+        return Status.UNKNOWN if last is None else last.status
+
+    def _without_missing_members(
+        self, health: Health, members: Sequence[AssessedMilestone], removed: Sequence[RemovedMilestone]
+    ) -> Health:
         """Return the health of a joint milestone, as of the last reading of its members whose data is missing."""
         stale = [member.health for member in members if member.health.stale_since is not None]
-        if not stale:
+        outages = [
+            Outage(since=member.stale_since, is_short=member.unknown is not UnknownCause.STALE) for member in stale
+        ]
+        outages += [milestone.outage for milestone in removed]
+        if not outages:
             return health
+        is_open = any(
+            not member.health.status.is_over and member.health.counts.open
+            for member in members
+            if member.health.stale_since is None
+        )
+        since = min(outage.since for outage in outages if outage.since is not None)
         return health_without_members(
             health,
             self.snapshot.previous.get(health.container),
-            Outage(
-                since=min(member.stale_since for member in stale if member.stale_since is not None),
-                is_short=all(member.unknown is not UnknownCause.STALE for member in stale),
-            ),
+            Outage(since=since, is_short=all(outage.is_short for outage in outages)),
             self.snapshot.at.astimezone(self._joint_calendar(members).zone).date(),
-            is_open=any(
-                not member.health.status.is_over and member.health.counts.open
-                for member in members
-                if member.health.stale_since is None
-            ),
+            is_open=is_open,
         )
 
     def _joint_health(

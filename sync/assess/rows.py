@@ -32,6 +32,7 @@ class ConnectionRows:
     ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid; they are as
     in the tracker, without the carry-over.
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
+    ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
     """
 
@@ -45,6 +46,7 @@ class ConnectionRows:
     issues: Mapping[str, Issue]
     known_plans: Mapping[str, KnownPlan] = field(default_factory=dict)
     recorded_joins: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:
@@ -55,6 +57,11 @@ class ConnectionRows:
     def project_keys(self) -> Mapping[str, str]:
         """The key of each project, by native id."""
         return {project.id: project.key for project in self.projects.values()}
+
+    @cached_property
+    def read_milestones(self) -> Mapping[str, Milestone]:
+        """The milestones of the projects that are read, by uid: those to assess."""
+        return {name: own for name, own in self.milestones.items() if own.project not in self.removed}
 
     @cached_property
     def by_container(self) -> Mapping[str, Sequence[Membership]]:
@@ -158,14 +165,15 @@ def load_rows(
     audience: Audience,
     reported: Collection[str],
     known_plans: Mapping[str, KnownPlan],
+    removed: frozenset[str] = frozenset(),
 ) -> ConnectionRows:
     """Load the rows of a connection that an audience may read, as of ``at`` (UTC).
 
     The items of running milestones and of ``reported`` ones (uids of those with a status issue) are loaded at once,
-    other issues when they are needed. ``known_plans``: see `ConnectionRows`.
+    other issues when they are needed. ``known_plans`` and ``removed``: see `ConnectionRows`.
     """
     source = connection.connector.base_url
-    watched = store.watched_projects(connection.name, source)
+    watched = store.watched_projects(connection.name, source) | removed
     projects = {
         project.id: project
         for project in store.projects(source)
@@ -199,6 +207,7 @@ def load_rows(
         issues=issues,
         known_plans=known_plans,
         recorded_joins=history.recorded,
+        removed=removed,
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))

@@ -13,7 +13,7 @@ import msgspec
 from sync.assess.history_size import FinishedMilestones
 from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
-from sync.assess.outage import find_outages
+from sync.assess.outage import RemovedProjects, find_outages, find_removed
 from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, track_record
 from sync.forecast.history_tables import HistoryTables
@@ -45,6 +45,7 @@ class Snapshot:
     Projects share one history, so that a young team learns from another team's milestones of the same kind. Public
     milestones learn from public ones only: otherwise their forecasts would reveal how private ones fared.
 
+    ``removed``: milestones of projects that were removed from the configuration; none in a replay.
     ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``rows``: the
     rows to assess instead of those in the store, for what-if.
     """
@@ -67,12 +68,17 @@ class Snapshot:
         )
         if rows is None:
             known = self._runs.known_plans
-            rows = [load_rows(store, connection, at, audience, reported, known) for connection in connections]
+            removed = _removed_by_connection(store, connections)
+            rows = [
+                load_rows(store, connection, at, audience, reported, known, removed[connection.name])
+                for connection in connections
+            ]
         self.rows = rows
+        self.removed = RemovedProjects() if replay else find_removed(store, connections, at)
         self.container_rules = {uid: found for own in rows for uid, found in self._container_rules(own)}
         self._histories = _Histories(rows, rules, frozenset(self._unread()))
         self.ledger = self._histories.ledger
-        uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.milestones.items()}
+        uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.read_milestones.items()}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
@@ -83,8 +89,11 @@ class Snapshot:
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
-            outage = self._runs.outages.get((rows.source, rows.project_of(uid).key))
+            project = rows.project_of(uid)
+            outage = self._runs.outages.get((rows.source, project.key))
             known_until = None if outage is None else outage.since or _NEVER
+            if project.id in rows.removed:
+                known_until = self._runs.read_at.get((rows.source, project.key))
             yield uid, ContainerRules(rows.connection.zone, rows.connection.tolerance, known_until)
 
     def _unread(self) -> Iterator[str]:
@@ -156,6 +165,20 @@ class Snapshot:
                     due_dates = [due for due in rows.due_dates.get(milestone.id, ()) if due.seen <= self.at]
                     return numbers | {"due_dates": msgspec.to_builtins(due_dates)}
         return None
+
+
+def _removed_by_connection(store: Store, connections: Sequence[Connection]) -> dict[str, frozenset[str]]:
+    """Return connection -> the removed projects (native ids) of its tracker, with its first connection only."""
+    removed: dict[str, frozenset[str]] = {}
+    sources: set[str] = set()
+    for connection in connections:
+        source = connection.connector.base_url
+        is_first = source not in sources
+        removed[connection.name] = (
+            frozenset(own.id for own in store.removed_projects(source)) if is_first else frozenset()
+        )
+        sources.add(source)
+    return removed
 
 
 class _Histories:
@@ -238,7 +261,11 @@ def _visibility_groups(
     rows: ConnectionRows, runs: _PreviousRuns, scores: Mapping[str, StreamScore]
 ) -> Iterator[_VisibilityGroup]:
     for public in (True, False):
-        own = {uid: milestone for uid, milestone in rows.milestones.items() if rows.project_of(uid).is_public is public}
+        own = {
+            uid: milestone
+            for uid, milestone in rows.read_milestones.items()
+            if rows.project_of(uid).is_public is public
+        }
         if own:
             inputs = AssessmentInputs(
                 previous=runs.healths,

@@ -6,20 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone
+from sync.assess.outage import RemovedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.model.joint import Commitment, OtherMember
 
 __all__ = ["can_read", "commitment_for", "may_depend_on"]
 
 
-def can_read(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
+def can_read(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
     """Return whether everyone who reads the comment of ``reader`` may read the ``other`` milestone."""
     same_project = reader.connection.name == other.connection.name and reader.project.id == other.project.id
     return same_project or other.project.is_public
 
 
-def may_depend_on(reader: AssessedMilestone, other: AssessedMilestone) -> bool:
+def may_depend_on(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
     """Return whether the published status and dates of ``reader`` may depend on the ``other`` milestone."""
     return can_read(reader, other) or other.connection.share == "aggregate"
 
@@ -31,19 +33,22 @@ def commitment_for(
 
     ``aggregate``: uid -> whether the milestone waits for milestones that its own readers may not read.
     """
-    others = [other for other in joint.members if other.uid != reader.uid]
+    by_id: dict[str, AssessedMilestone | RemovedMilestone] = {other.written: other for other in joint.members}
+    by_id = by_id | {other.written: other for other in joint.removed}
+    in_order, _ = resolve_members(joint.joint, {name: name for name in by_id})
+    others = [by_id[name] for name in in_order if name != reader.written]
     hidden = [other for other in others if not can_read(reader, other)]
     known = Commitment(
         name=joint.joint.name,
         owner=joint.joint.owner,
         due=joint.joint.due,
-        fellows=tuple(_other_member(other) for other in others if other not in hidden),
+        fellows=tuple(_other_member(other, joint) for other in others if other not in hidden),
         hidden=bool(hidden) or any(aggregate.get(member.uid, False) for member in joint.members),
     )
     if not all(may_depend_on(reader, other) for other in hidden):
         return known
     health = joint.health
-    blind = [_other_member(member) if can_read(reader, member) else None for member in joint.unforecastable]
+    blind = [_other_member(member, joint) if can_read(reader, member) else None for member in joint.unforecastable]
     blind += [None] * len(joint.missing)
     return msgspec.structs.replace(
         known,
@@ -65,6 +70,7 @@ def _without_repeats(members: Iterable[OtherMember | None]) -> Iterator[OtherMem
         has_hidden |= member is None
 
 
-def _other_member(other: AssessedMilestone) -> OtherMember:
+def _other_member(other: AssessedMilestone | RemovedMilestone, joint: AssessedJointMilestone) -> OtherMember:
+    status = joint.removed[other] if isinstance(other, RemovedMilestone) else other.health.status
     key = f"{other.project.key}{other.milestone.written}"
-    return OtherMember(key=key, title=other.milestone.title, status=other.health.status, url=other.milestone.url)
+    return OtherMember(key=key, title=other.milestone.title, status=status, url=other.milestone.url)

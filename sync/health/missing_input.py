@@ -40,11 +40,12 @@ _RANK = {status: n for n, status in enumerate((Status.ON_TRACK, Status.AT_RISK, 
 class Outage(Struct, frozen=True, kw_only=True):
     """An outage of a project's data. ``since``: the last time (UTC) at which it was read in full; None: never.
 
-    ``is_short``: the last verdict is still kept.
+    ``is_short``: the last verdict is still kept. ``failure``: its cause in short, see `sync.model.inputs.Input`.
     """
 
     since: datetime | None
     is_short: bool
+    failure: str = ""
 
 
 def worst_outage(first: Outage | None, second: Outage | None) -> Outage | None:

@@ -31,10 +31,14 @@ _EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "ac
 
 
 class FailedPull(Struct, frozen=True):
-    """The first failed pull of a project since its last good one. Times are in UTC; None: there was no good one."""
+    """The first failed pull of a project since its last good one. Times are in UTC; None: there was no good one.
+
+    ``error`` is the message of the last failure.
+    """
 
     failed_at: datetime
     good_at: datetime | None
+    error: str
 
 
 class TrackerData(Repository):
@@ -82,6 +86,14 @@ class TrackerData(Repository):
         mine = (table.c.connection == connection) & (table.c.source == self._known(source))
         return frozenset(row.project for row in self._rows(select(table.c.project).where(mine)))
 
+    def removed_projects(self, source: str) -> list[Project]:
+        """Return the projects of a source that were read in full once, and that no connection reads any more."""
+        n, table, watch, pull = self._known(source), schema.project, schema.watch, schema.pull
+        watched = select(watch.c.project).where(watch.c.source == n)
+        read = select(pull.c.project_key).where(pull.c.source == n, pull.c.good_at.is_not(None))
+        query = rows_of(table, n).where(table.c.id.not_in(watched), table.c.key.in_(read))
+        return [_PROJECT(row) for row in self._rows(query.order_by(table.c.key))]
+
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
         """Record the outcome of a project's pull at `at` (UTC); `error` None: the pull was complete."""
         table = schema.pull
@@ -127,7 +139,9 @@ class TrackerData(Repository):
     def failed_pulls(self) -> dict[tuple[str, str], FailedPull]:
         """Return the failed pull of each project whose last pull failed, by (source, project key)."""
         rows = self._pulls(schema.pull.c.failed_at.is_not(None))
-        return {(row.source_url, row.project_key): FailedPull(row.failed_at, row.good_at) for row in rows}
+        return {
+            (row.source_url, row.project_key): FailedPull(row.failed_at, row.good_at, row.error or "") for row in rows
+        }
 
     def last_pulls(self) -> dict[tuple[str, str], datetime]:
         """Return the time (UTC) of the last good pull of each project, by (source, project key)."""

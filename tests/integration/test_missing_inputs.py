@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import msgspec
+import pytest
 
 from sync.assess.outage import find_outages
 from sync.model.health import Dates, Status, UnknownCause
+from sync.model.inputs import Input, InputState
 from tests.outage_world import OutageWorld
-from tests.portfolio_world import running
+from tests.portfolio_world import NOW, running
 
 
 def test_a_successor_of_an_unread_predecessor_keeps_its_last_verdict_and_then_has_none() -> None:
@@ -91,3 +93,55 @@ def test_a_finished_milestone_stays_so() -> None:
     after = [milestone.health.status for milestone in world.last.assess(keep=False) if not milestone.is_running]
     assert after == before
     assert Status.UNKNOWN not in after
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["configured", "by blocked issues"])
+@pytest.mark.parametrize("kind", ["removed", "misspelt"])
+def test_a_project_that_is_not_configured_any_more_changes_nothing_written(kind: str, blocked: bool) -> None:
+    """Its milestone, the one that waits for it, their joint milestone, and one that learns from it."""
+    world = OutageWorld(blocked=blocked)
+    world.run()
+    world.run()
+    before = world.healths()
+    for _ in range(3):
+        result = world.run(hours=2, **{kind: ["base"]})
+        assert (result.written, result.plan.actions) == ([], ())
+        after = world.healths()
+        for name in ("app", "joint"):
+            assert (after[name].status, after[name].probability) == (before[name].status, before[name].probability)
+            assert after[name].stale_since is not None
+        assert (after["other"].probability, after["other"].stale_since) == (before["other"].probability, None)
+    later = world.run(hours=24, **{kind: ["base"]})
+    assert world.healths()["app"].unknown is UnknownCause.STALE
+    assert later.notifications == 0
+    assert world.run().notifications == 0, "it is configured again"
+    assert world.healths()["app"].status is before["app"].status
+
+
+def test_a_project_that_was_never_read_makes_its_successor_unknown() -> None:
+    world = OutageWorld()
+    world.run("base")
+    assert world.healths()["app"].unknown is UnknownCause.STALE
+    world.run()
+    assert world.healths()["app"].unknown is None
+
+
+def test_each_verdict_names_its_inputs_with_their_state() -> None:
+    """The readers of ``app`` may not read ``base``, whose state is named, not the project."""
+    world = OutageWorld()
+    world.run()
+    world.run("base")
+    portfolio = world.last.portfolio
+    assert portfolio is not None
+    read_at = {"app": NOW + timedelta(hours=2), "base": NOW + timedelta(hours=1)}
+    found = {milestone.written: milestone.inputs for milestone in portfolio.milestones}
+    app = Input(connection="app", project="acme/app", state=InputState.READ, since=read_at["app"])
+    base = Input(
+        connection="base", project="acme/base", state=InputState.STALE, since=read_at["base"], failure="HTTP 502"
+    )
+    assert found[running("app")] == (app, Input(connection="", project="", state=InputState.STALE))
+    assert found[running("base")] == (base,)
+    assert portfolio.joints[0].inputs == (app, base)
+    world.run(removed=["base"])
+    assert world.last.portfolio is not None
+    assert world.last.portfolio.joints[0].inputs[-1].failure == "not configured"

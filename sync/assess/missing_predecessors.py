@@ -1,0 +1,101 @@
+"""Find the predecessors that have no rows: in projects that were removed from the configuration, or never read.
+
+Dependencies are configured, or follow from issues that block each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sync.assess.issue_names import issue_names
+from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.assess.outage import RemovedMilestone, RemovedProjects
+from sync.assess.visibility import may_depend_on
+from sync.health.missing_input import Outage
+from sync.model.joint import JointMilestone
+from sync.model.tracker_data import matches_pattern
+
+__all__ = ["outages_of_never_read", "removed_members", "removed_predecessors"]
+
+
+def removed_members(joint: JointMilestone, removed: RemovedProjects) -> list[RemovedMilestone]:
+    """Return the members of a joint milestone whose projects were removed."""
+    return [
+        milestone
+        for written, milestone in removed.milestones.items()
+        if any(written == member or ("*" in member and matches_pattern(written, member)) for member in joint.members)
+    ]
+
+
+def removed_predecessors(
+    milestones: Mapping[str, AssessedMilestone],
+    open_items: Mapping[str, Sequence[str]],
+    members: Mapping[str, Sequence[str]],
+    rules: AssessmentRules,
+    removed: RemovedProjects,
+) -> dict[str, list[RemovedMilestone]]:
+    """Return for each milestone (uid) the removed ones that it waits for and that its readers may know of.
+
+    ``members``: name of a joint milestone -> uids.
+    """
+    if not removed.milestones:
+        return {}
+    found: dict[str, list[RemovedMilestone]] = {}
+    pairs = (*_configured(milestones, members, rules, removed), *_blocked(milestones, open_items, removed))
+    for uid, milestone in pairs:
+        if may_depend_on(milestones[uid], milestone) and milestone not in found.setdefault(uid, []):
+            found[uid].append(milestone)
+    return {uid: own for uid, own in found.items() if own}
+
+
+def outages_of_never_read(
+    milestones: Mapping[str, AssessedMilestone],
+    members: Mapping[str, Sequence[str]],
+    rules: AssessmentRules,
+    outages: Mapping[tuple[str, str], Outage],
+) -> Iterator[tuple[str, Outage]]:
+    """Yield the milestones (uid) that wait for one in a project that could never be read, with its outage.
+
+    ``outages``: by source and project key. A configured predecessor of such a project is not known yet.
+    """
+    known = {milestone.written for milestone in milestones.values()}
+    joints = {f"joint:{joint.name}": joint.members for joint in rules.joints}
+    never_read = [(key, outage) for (_, key), outage in outages.items() if outage.since is None]
+    for before, after in rules.dependencies if never_read else ():
+        for written in set(joints.get(before, (before,))) - known:
+            project = written.partition(":")[2]
+            for key, outage in never_read:
+                if matches_pattern(project, f"{key}*"):
+                    yield from ((uid, outage) for uid in _uids(after, milestones, members))
+
+
+def _configured(
+    milestones: Mapping[str, AssessedMilestone],
+    members: Mapping[str, Sequence[str]],
+    rules: AssessmentRules,
+    removed: RemovedProjects,
+) -> Iterator[tuple[str, RemovedMilestone]]:
+    joints = {f"joint:{joint.name}": removed_members(joint, removed) for joint in rules.joints}
+    for before, after in rules.dependencies:
+        missing = joints.get(before, [own for own in removed.milestones.values() if own.written == before])
+        yield from ((uid, milestone) for uid in _uids(after, milestones, members) for milestone in missing)
+
+
+def _uids(
+    written: str, milestones: Mapping[str, AssessedMilestone], members: Mapping[str, Sequence[str]]
+) -> Sequence[str]:
+    """Return the uids of a milestone or of the members of a joint milestone, by its written id."""
+    if written.startswith("joint:"):
+        return members.get(written.removeprefix("joint:"), ())
+    return [uid for uid, milestone in milestones.items() if milestone.written == written]
+
+
+def _blocked(
+    milestones: Mapping[str, AssessedMilestone], open_items: Mapping[str, Sequence[str]], removed: RemovedProjects
+) -> Iterator[tuple[str, RemovedMilestone]]:
+    for uid, items in open_items.items():
+        milestone = milestones[uid]
+        for issue in (milestone.issues[item] for item in items):
+            for word in issue.blocked_by:
+                names = issue_names(milestone.connection.name, issue.project, word, word)
+                yield from ((uid, removed.blockers[name]) for name in names if name in removed.blockers)
