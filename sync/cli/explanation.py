@@ -26,6 +26,7 @@ from sync.report import phrases
 from sync.report.attention import attention_line, flagged_issues
 from sync.report.details import reason_line
 from sync.report.facts import Facts
+from sync.report.figures import share_percent
 from sync.report.head import date_lines, headline, place_line, progress_line
 from sync.report.leftover import outlook_sentences
 from sync.report.levers import lever_texts
@@ -130,7 +131,7 @@ def _changes(health: Health, forecast: Mapping[str, Any]) -> Iterator[str]:
         moved = "" if clock["moved_at"] is None else f" on {day(datetime.fromisoformat(clock['moved_at']).date())}"
         yield (
             f"The due date was moved past {day(date.fromisoformat(clock['plan_due']))}{moved}: the curve of the plan "
-            f"before still counts {round(100 * (1 - clock['weight_of_new_date']))}%, and less with each day."
+            f"before still counts {share_percent(1 - clock['weight_of_new_date'])}%, and less with each day."
         )
     is_changed = abs(forecast["published"] - forecast["raw_pool"]) >= _NOTICEABLE
     if is_changed and clock is None and factor == 1.0:
@@ -170,12 +171,12 @@ def _earlier(history: Mapping[str, Any], phase: float) -> Iterator[RenderableTyp
         for heading in ("weight", "due", "open", "joined", "closed", "left", "in time")
     ]
     table = FittedTable(columns, "milestone", [_earlier_row(row) for row in rows[:SHOWN]])
-    point, now = round(100 * history["phase"]), round(100 * phase)
+    point, now = share_percent(history["phase"]), share_percent(phase)
     yield from _section(f"Earlier milestones from {point}% of their time on (this one: {now}%)", table)
     hidden = rows[SHOWN:]
     if hidden:
         weight = sum(row["weight"] for row in hidden) / sum(row["weight"] for row in rows)
-        yield _line(f"{len(hidden)} more have {round(100 * weight)}% of the weight.", style="dim")
+        yield _line(f"{len(hidden)} more have {share_percent(weight)}% of the weight.", style="dim")
     yield _line("open: at this point; joined, closed: from then on; left: open when due", style="dim")
     yield _line(_vote_sentence(history))
 

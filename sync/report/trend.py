@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sync.model.health import Health
 from sync.model.published import PublishedForecast
+from sync.report.figures import probability_percent
 
 __all__ = ["probability_last_week"]
 
@@ -37,14 +38,13 @@ def probability_last_week(health: Health, forecasts: Iterable[PublishedForecast]
     if not comparable:
         return None
     _, _, probability = min(comparable, key=lambda entry: entry[:2])
-    return probability if abs(_points(probability) - _points(health.probability)) >= MIN_POINTS else None
+    return (
+        probability
+        if abs(probability_percent(probability) - probability_percent(health.probability)) >= MIN_POINTS
+        else None
+    )
 
 
 def _age(forecast: PublishedForecast, today: date, zone: ZoneInfo) -> int:
     """Return the age of a forecast in days."""
     return (today - forecast.at.astimezone(zone).date()).days
-
-
-def _points(probability: float) -> int:
-    """Return a probability in percentage points, as it is shown."""
-    return min(99, max(1, round(probability * 100)))

@@ -13,7 +13,7 @@ from sync.report.reasons import reason_sentence
 
 REPOSITORY = Path(__file__).parents[2]
 
-DISPLAYS = ("sync/report", "sync/digest", "sync/site", "sync/markup")
+DISPLAYS = ("sync/report", "sync/digest", "sync/site", "sync/markup", "sync/cli")
 """Packages that show figures."""
 
 
