@@ -31,6 +31,7 @@ from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
 from sync.health.joint_levers import joint_levers, joint_reasons
 from sync.health.missing_input import Outage, health_without_members, health_without_predecessor, worst_outage
+from sync.health.reason_band import with_steady_reasons
 from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
@@ -161,7 +162,8 @@ class _PortfolioBuilder:
         advised = self.snapshot.advise(uid, self.paths.waiting_batch(uid), health)
         waits = [reason for reason in health.reasons if reason.kind is ReasonKind.PREDECESSOR]
         reasons = sorted((*waits, *advised.reasons), key=lambda reason: -abs(reason.effect))
-        return msgspec.structs.replace(health, reasons=tuple(reasons), levers=advised.levers)
+        health = msgspec.structs.replace(health, reasons=tuple(reasons), levers=advised.levers)
+        return with_steady_reasons(health, self.snapshot.previous.get(uid))
 
     def _joint(self, joint: JointMilestone, milestones: Mapping[str, AssessedMilestone]) -> AssessedJointMilestone:
         uids, missing = self.snapshot.members[joint.name]

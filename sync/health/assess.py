@@ -26,6 +26,7 @@ from sync.health.advice import Advisor
 from sync.health.date_band import with_steady_dates
 from sync.health.explain import explanation
 from sync.health.joins import usual_joins
+from sync.health.reason_band import with_steady_reasons
 from sync.health.status import (
     BANDS,
     ContainerState,
@@ -114,7 +115,8 @@ def _healths(
     if any(health.basis.calibrating for health in healths):
         published = np.array([np.nan if health.probability is None else health.probability for health in healths])
         healths = _with_published_dates(batch, healths, published, inputs.previous)
-    return advisor.advise(batch, healths, has_enough_data(batch))
+    advised = advisor.advise(batch, healths, has_enough_data(batch))
+    return [with_steady_reasons(health, inputs.previous.get(health.container)) for health in advised]
 
 
 def has_enough_data(batch: ForecastBatch) -> NDArray[np.bool_]:
