@@ -99,13 +99,14 @@ def _changes(facts: Facts) -> Section | None:
         ("re-estimated", changes.estimated),
     )
     lines: list[Line] = list(_forecast_change(facts))
+    counted = []
     for word, uids in kinds:
         named = [facts.items[uid] for uid in uids if uid in facts.items]
+        counted += [f"{len(named)} {word}"] if named else []
         lines += [(Strong(word.capitalize()), " ", issue_item(facts, issue)) for issue in named[:FOLDED]]
         if len(named) > FOLDED:
             lines.append((Strong(word.capitalize()), f" {len(named) - FOLDED} more"))
-    counted = ", ".join(f"{len(uids)} {word}" for word, uids in kinds if uids)
-    title = f"Since {day(since)}: {counted or 'the forecast changed'}"
+    title = f"Since {day(since)}: {', '.join(counted) or 'the forecast changed'}"
     return _folded(title, Bullets(tuple(lines)), weight=65) if lines else None
 
 

@@ -243,6 +243,7 @@ def test_items_of_other_audiences_are_not_named() -> None:
     said = text(summary(hidden))
     assert "#40" not in said
     assert "#34" not in said
+    assert "1 added" not in said
     assert "Needs someone" not in said
 
 
