@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
 from sync.forecast.dependencies import Dependency, PlannedTime, Propagated
+from sync.model.dates import end_of_day
 from sync.model.health import Health, Status
 from sync.model.inputs import Input
 from sync.model.joint import JointMilestone
@@ -43,6 +45,16 @@ class AssessedJointMilestone:
     def written(self) -> str:
         """The id that people write; also its uid."""
         return f"joint:{self.joint.name}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which its days begin and end: that of the member that is due last; UTC without one."""
+        ends = {
+            (end_of_day(member.health.due, member.connection.zone), member.uid): member.connection.zone
+            for member in self.members
+            if member.health.due is not None
+        }
+        return ends[max(ends)] if ends else ZoneInfo("UTC")
 
     def explain(self) -> dict[str, Any]:
         """Return the numbers behind its health, as JSON-able data."""

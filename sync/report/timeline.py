@@ -22,7 +22,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import days
 from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import DueDate
-from sync.report.phrases import STATUS, percent
+from sync.report.phrases import STATUS, minute, percent
 
 __all__ = ["Schedule", "TimelineEntry", "Waits", "build_schedule", "icalendar", "mermaid"]
 
@@ -44,7 +44,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     """A milestone of the timeline.
 
     The forecast includes all dependencies; ``days_lost`` is their average cost. ``replans`` are the due dates that
-    were seen, oldest first; trackers do not report who set them.
+    were seen, oldest first; trackers do not report who set them. ``project`` is empty for a joint milestone, ``today``
+    is the day of the assessment in its time zone.
     """
 
     id: str
@@ -62,6 +63,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     after: tuple[Waits, ...]
     replans: tuple[DueDate, ...]
     members: tuple[str, ...] = ()
+    project: str = ""
+    today: date | None = None
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -91,6 +94,8 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
                 after=tuple(_waits(portfolio, milestone.uid, written)),
                 replans=milestone.due_dates,
                 days_lost=round(portfolio.propagation.delays.get(milestone.uid, 0.0), 1),
+                project=milestone.project.key,
+                today=at.astimezone(zone).date(),
                 **_common(milestone.health, probability, dates),
             )
         )
@@ -103,6 +108,7 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
             replans=(),
             days_lost=0.0,
             members=tuple(member.written for member in joint_milestone.members),
+            today=at.astimezone(joint_milestone.zone).date(),
             **_common(joint_milestone.health, joint_milestone.health.probability, joint_milestone.health.dates),
         )
         for joint_milestone in portfolio.joints
@@ -157,14 +163,21 @@ def _chains(portfolio: Portfolio, written: dict[str, str]) -> list[tuple[str, ..
 
 # --- Mermaid ---------------------------------------------------------------------------------------------------------
 
-_UNSAFE = re.compile(r"[^\w .()/+-]+", re.ASCII)
+_UNSAFE = re.compile(r"[^\w .()/+-]+")
+
+_STATEMENT = re.compile(
+    r"(acc(title|descr)|axisformat|call|click|dateformat|excludes|gantt|href|includes|inclusiveenddates|section"
+    r"|tickinterval|title|todaymarker|topaxis|weekday|weekend)|\d{4}-\d{2}-\d{2}",
+    re.IGNORECASE,
+)
+"""What Mermaid reads at the start of a line as a statement or a date, not as the name of a task."""
 
 
 def mermaid(schedule: Schedule) -> str:
     """Return a Mermaid gantt chart: a bar to the due date, a diamond at the date that is 85% certain."""
     lines = [
         "gantt",
-        f"    title Milestones on {schedule.at.date()}",
+        f"    title Milestones as of {minute(schedule.at)}",
         "    dateFormat YYYY-MM-DD",
         "    axisFormat %d %b %Y",
         "    inclusiveEndDates",
@@ -173,23 +186,29 @@ def mermaid(schedule: Schedule) -> str:
     for n, entry in enumerate(schedule.milestones):
         if entry.due is None and entry.p85 is None:
             continue
-        section_name = _safe(entry.id.rpartition(":")[2].rstrip("0123456789").rstrip("#%/") if entry.url else "joint")
+        section_name = _safe(entry.project or "joint")
         if section_name != section:
             section = section_name
             lines.append(f"    section {section}")
-        begin = entry.start or schedule.at.date()
+        begin = entry.start or entry.today or schedule.at.date()
         critical = "crit, " if entry.id in schedule.critical else ""
         state = "done, " if entry.status.is_over else "active, "
+        name = _task_name(entry.title)
         if entry.due is not None:
-            lines.append(f"    - {_safe(entry.title)} :{critical}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
+            lines.append(f"    {name} :{critical}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
         if entry.p85 is not None and not entry.status.is_over:
-            lines.append(f"    - {_safe(entry.title)} 85 percent certain :{critical}milestone, p{n}, {entry.p85}, 0d")
+            lines.append(f"    {name} 85 percent certain :{critical}milestone, p{n}, {entry.p85}, 0d")
     return "\n".join(lines) + "\n"
+
+
+def _task_name(title: str) -> str:
+    name = _safe(title).lstrip("+-./ ")
+    return name if name and not _STATEMENT.match(name) else f"Milestone {name}".rstrip()
 
 
 def _safe(text: str) -> str:
     """Return a name without any sign that has a meaning in Mermaid."""
-    return " ".join(_UNSAFE.sub(" ", text).split())[:60] or "unnamed"
+    return " ".join(_UNSAFE.sub(" ", text).split())[:60].rstrip() or "unnamed"
 
 
 # --- iCalendar -------------------------------------------------------------------------------------------------------

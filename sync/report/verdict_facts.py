@@ -132,7 +132,7 @@ def finished_on(milestone: AssessedMilestone) -> date | None:
 
 
 def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
-    """Return the verdict of a joint milestone at ``now`` (UTC); its days are those of its first member's zone."""
+    """Return the verdict of a joint milestone at ``now`` (UTC); its days are those of the member due last."""
     return VerdictFacts(
         health=joint.health,
         milestone=Milestone(
@@ -148,5 +148,5 @@ def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None =
         ),
         written=joint.written,
         now=now,
-        zone=joint.members[0].connection.zone if joint.members else _UTC,
+        zone=joint.zone,
     )

@@ -26,8 +26,8 @@ from sync.report import charts
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
+from sync.report.verdict_facts import SHAPES, WORST_FIRST
 from sync.site.contents import Contents
-from sync.site.portfolio import ORDER, SIGN
 
 __all__ = ["BuildResult", "build"]
 
@@ -168,8 +168,8 @@ def _templates() -> Environment:
     }
     environment.globals |= {
         "STATUS": STATUS,
-        "SIGN": SIGN,
-        "ORDER": ORDER,
+        "SIGN": SHAPES,
+        "ORDER": WORST_FIRST,
         "Status": Status,
         "chart_in_words": charts.chart_in_words,
         "is_map": lambda value: isinstance(value, Mapping),

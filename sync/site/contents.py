@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -116,11 +116,11 @@ def gather(
     assessed = [milestone for milestone in portfolio.milestones if audience.is_shown(milestone.written)]
     joints = _readable_joints(portfolio.joints, audience)
     rows = [
-        milestone_row(milestone, paged=has_page(milestone.is_running, milestone.milestone.closed_at, at))
+        milestone_row(milestone, at, paged=has_page(milestone.is_running, milestone.milestone.closed_at, at))
         for milestone in assessed
     ]
     paged = [(milestone, row) for milestone, row in zip(assessed, rows, strict=True) if row.page]
-    joint_rows = [(joint, joint_row(joint, {milestone.uid for milestone, _ in paged})) for joint in joints]
+    joint_rows = [(joint, joint_row(joint, at, {milestone.uid for milestone, _ in paged})) for joint in joints]
     rows += [row for _, row in joint_rows]
     tables = reading.history(connections[0])[0]
     reliabilities = date_reliabilities(tables.ledger, at, book.calendar, reading.container_rules, reading.scores)
@@ -132,7 +132,7 @@ def gather(
         assessed=tuple(assessed),
         joints=tuple(joints),
         rows=tuple(worst_first(rows)),
-        span=date_range([row.health for row in rows if not row.health.status.is_over], at.date()),
+        span=date_range([row.health for row in rows if not row.health.status.is_over], _today(rows, at)),
         since=tuple(
             _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
@@ -149,6 +149,12 @@ def gather(
         given_dates=tuple(given_dates(reading.scores)),
         is_local=all(_is_loopback(connection.connector.base_url) for connection in connections),
     )
+
+
+def _today(rows: Sequence[Row], at: datetime) -> date:
+    """Return the day in which most milestones are, as connections can be in several time zones."""
+    days = [row.facts.today for row in rows]
+    return max(sorted(set(days)), key=days.count) if days else at.date()
 
 
 def _changes_since(
@@ -223,7 +229,7 @@ def _pages(
     tables = _tables(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}
     records = _readable_records(store, [milestone.health for milestone, _ in paged], audience)
-    before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged})
+    before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged}, reading.at)
     return [
         milestone_page(
             milestone,
@@ -260,11 +266,11 @@ def _readable_issue(milestone: AssessedMilestone, issue: StatusIssue | None, aud
 
 
 def _dependency_rows(
-    portfolio: Portfolio, rows: Mapping[str, Row]
+    portfolio: Portfolio, rows: Mapping[str, Row], at: datetime
 ) -> tuple[dict[str, list[DependencyRow]], dict[str, list[DependencyRow]]]:
     """Return by uid the milestones that each milestone waits for, and those that wait for it."""
     known = {
-        milestone.uid: rows.get(milestone.uid) or milestone_row(milestone, paged=False)
+        milestone.uid: rows.get(milestone.uid) or milestone_row(milestone, at, paged=False)
         for milestone in portfolio.milestones
     }
     before: dict[str, list[DependencyRow]] = defaultdict(list)

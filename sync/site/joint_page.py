@@ -85,7 +85,7 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     health = joint.health
     starts = [milestone.health.start for milestone in joint.members if milestone.health.start is not None]
     ends = [milestone.milestone.closed_on(milestone.connection.zone) for milestone in joint.members]
-    until = health.at.date()
+    until = health.at.astimezone(joint.zone).date()
     closed = [end for end in ends if end is not None]
     if health.status.is_over and len(closed) == len(ends):
         until = min(until, max(closed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from sync.history.counting import is_done, is_open
 from sync.markup.document import Document, clean
 from sync.markup.html import html
 from sync.model.closing import ClosingRecord
+from sync.model.dates import end_of_day
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.tracker_data import Issue
 from sync.report import summary as report
@@ -24,7 +25,7 @@ from sync.report.closing_comment import closing_comment
 from sync.report.facts import Facts, build_facts
 from sync.report.language import ENGLISH
 from sync.report.levers import lever_texts
-from sync.report.phrases import STATUS, against, day
+from sync.report.phrases import STATUS, day
 from sync.report.reasons import reason_sentence
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
@@ -41,9 +42,9 @@ NAMED = 100
 
 @dataclass(frozen=True)
 class ScopeChange:
-    """A change of scope at a time (UTC). ``issue`` is None when the audience may not read it."""
+    """A change of scope on a day in the milestone's zone. ``issue`` is None when the audience may not read it."""
 
-    at: datetime
+    on: date
     word: str
     issue: Issue | None
 
@@ -180,30 +181,28 @@ def _lever_row(milestone: AssessedMilestone, lever: Lever) -> LeverRow:
 
 def _scope_changes(milestone: AssessedMilestone) -> list[ScopeChange]:
     """Return the changes of scope after the start, newest first."""
-    begin = _planned_until(milestone)
+    begin, zone = _planned_until(milestone), milestone.connection.zone
     reopened = {(membership.item, membership.reopened) for membership in milestone.memberships if membership.reopened}
-    changes: list[ScopeChange] = []
+    changes: list[tuple[datetime, str, Issue | None]] = []
     for membership in milestone.memberships:
         issue = milestone.issues.get(membership.item)
         if (membership.item, membership.joined) in reopened:
-            changes.append(ScopeChange(membership.joined, "reopened", issue))
+            changes.append((membership.joined, "reopened", issue))
         elif membership.joined > begin:
-            changes.append(ScopeChange(membership.joined, "added", issue))
+            changes.append((membership.joined, "added", issue))
         if membership.left is not None:
-            changes.append(ScopeChange(membership.left, "removed", issue))
+            changes.append((membership.left, "removed", issue))
         if membership.closed is not None:
-            changes.append(ScopeChange(membership.closed, "taken out" if membership.removed else "closed", issue))
-    return sorted(
-        changes, key=lambda change: (change.at, change.word, change.issue.key if change.issue else ""), reverse=True
-    )
+            changes.append((membership.closed, "taken out" if membership.removed else "closed", issue))
+    newest_first = sorted(changes, key=lambda c: (c[0], c[1], c[2].key if c[2] else ""), reverse=True)
+    return [ScopeChange(at.astimezone(zone).date(), word, issue) for at, word, issue in newest_first]
 
 
 def _planned_until(milestone: AssessedMilestone) -> datetime:
-    """Return the end of the first day in the project's zone: items that joined by then count as planned."""
-    start = milestone.health.start or min(
-        (membership.joined.date() for membership in milestone.memberships), default=milestone.health.at.date()
-    )
-    return datetime.combine(start, datetime.min.time(), milestone.connection.zone) + timedelta(days=1)
+    """Return the end (UTC) of the first day in the project's zone: items that joined by then count as planned."""
+    zone = milestone.connection.zone
+    first = min((membership.joined for membership in milestone.memberships), default=milestone.health.at)
+    return end_of_day(milestone.health.start or first.astimezone(zone).date(), zone)
 
 
 def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
@@ -233,7 +232,9 @@ def _history(
     events = list(status_events(assessments))
     noted = [entry for entry in milestone.due_dates if entry.seen <= milestone.health.at]
     for before, after in pairwise(noted):
-        since = f", since {day(after.after.date())}" if after.after and after.after.date() != after.seen.date() else ""
+        known = None if after.after is None else after.after.astimezone(milestone.connection.zone).date()
+        is_later = known is not None and known < after.seen.astimezone(milestone.connection.zone).date()
+        since = f", since {day(known)}" if known is not None and is_later else ""
         events.append(HistoryEvent(after.seen, "due date", f"{_slip(before.due, after.due)}{since}"))
     if noted and noted[0].due is not None:
         events.append(HistoryEvent(noted[0].seen, "due date", f"first seen as {day(noted[0].due)}"))
@@ -245,8 +246,7 @@ def _history(
             events.append(HistoryEvent(comment.created_at, "comment", "summary comment created"))
     ended = milestone.milestone.closed_at
     if ended is not None and ended <= milestone.health.at:
-        late = f", {against(ended.date(), milestone.health.due)}" if milestone.health.due else ""
-        events.append(HistoryEvent(ended, "closed", f"closed{late}"))
+        events.append(HistoryEvent(ended, "closed", "closed in the tracker"))
     return sorted(events, key=lambda event: event.at, reverse=True)
 
 

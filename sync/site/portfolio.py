@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.history.counting import is_open
 from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownCause
 from sync.report.language import ENGLISH
 from sync.report.page_links import page_name
 from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
 from sync.report.reasons import reason_sentence
+from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
 from sync.store.assessments import AssessmentSummary
 
 __all__ = [
-    "ORDER",
-    "SIGN",
     "Change",
     "DateRange",
     "Row",
@@ -32,30 +30,6 @@ __all__ = [
     "worst_first",
 ]
 
-ORDER = (
-    Status.OVERDUE,
-    Status.OFF_TRACK,
-    Status.AT_RISK,
-    Status.UNKNOWN,
-    Status.ON_TRACK,
-    Status.NO_DUE_DATE,
-    Status.ENDED,
-    Status.DONE,
-)
-"""Statuses in the order of the page, worst first."""
-
-SIGN = {
-    Status.ON_TRACK: "●",
-    Status.AT_RISK: "▲",
-    Status.OFF_TRACK: "■",
-    Status.OVERDUE: "◆",
-    Status.DONE: "✔",
-    Status.ENDED: "□",
-    Status.NO_DUE_DATE: "○",
-    Status.UNKNOWN: "?",
-}
-"""The shape of each status: no two statuses differ in colour alone."""
-
 STEP = 0.05
 """A probability that moved by less is no change."""
 
@@ -67,14 +41,15 @@ PAST, AHEAD = timedelta(days=28), timedelta(days=180)
 class Row:
     """A milestone on the portfolio page. Foreign texts are unescaped; the templates escape them.
 
-    ``page`` is the file of the milestone's own page, empty without one; ``why`` is its main reason in words.
+    ``page`` is the file of the milestone's own page, empty without one; ``why`` is its main reason in words. ``owners``
+    are named in the configuration.
     """
 
     uid: str
     written: str
     title: str
     tracker: str
-    health: Health
+    facts: VerdictFacts
     current: bool
     page: str
     why: str
@@ -82,15 +57,9 @@ class Row:
     members: tuple[Row, ...] = ()
 
     @property
-    def rank(self) -> int:
-        """Position of the status in the order of the page: 0 is the worst."""
-        return ORDER.index(self.health.status)
-
-    @property
-    def slip(self) -> int | None:
-        """Days from the first due date to the present one; None without both."""
-        due, first = self.health.due, self.health.baseline
-        return (due - first).days if due and first else None
+    def health(self) -> Health:
+        """Its health."""
+        return self.facts.health
 
     @property
     def likely(self) -> str:
@@ -98,8 +67,8 @@ class Row:
         return "" if self.health.probability is None else percent(self.health.probability)
 
 
-def milestone_row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
-    """Return the row of a milestone; ``paged``: it has a page of its own."""
+def milestone_row(milestone: AssessedMilestone, now: datetime, *, paged: bool = True) -> Row:
+    """Return the row of a milestone at ``now`` (UTC); ``paged``: it has a page of its own."""
     health = milestone.health
     if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
         why = UNKNOWN[health.unknown]
@@ -110,11 +79,11 @@ def milestone_row(milestone: AssessedMilestone, *, paged: bool = True) -> Row:
         written=clean(milestone.written),
         title=clean(milestone.milestone.title),
         tracker=milestone.connection.name,
-        health=health,
+        facts=verdict_facts(milestone, now=now),
         current=milestone.is_current,
         page=page_name(milestone.uid) if paged else "",
         why=why,
-        owners=owners(milestone),
+        owners=(clean(milestone.overrides.owner),) if milestone.overrides.owner else (),
     )
 
 
@@ -125,8 +94,11 @@ def _first_reason(health: Health) -> str:
     return reason_sentence((harmful or list(health.reasons))[0]) if health.reasons else ""
 
 
-def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
-    """Return the row of a joint milestone with the rows of its members; ``paged``: uids with a page of their own."""
+def joint_row(joint: AssessedJointMilestone, now: datetime, paged: Collection[str]) -> Row:
+    """Return the row of a joint milestone at ``now`` (UTC), with those of its members.
+
+    ``paged`` are the uids with a page of their own.
+    """
     if joint.health.unknown is not None and joint.missing:
         why = f"Unknown members: {', '.join(map(clean, joint.missing))}."
     else:
@@ -136,27 +108,13 @@ def joint_row(joint: AssessedJointMilestone, paged: Collection[str]) -> Row:
         written=clean(joint.written),
         title=clean(joint.joint.name),
         tracker="joint",
-        health=joint.health,
+        facts=joint_verdict_facts(joint, now=now),
         current=not joint.health.status.is_over,
         page=page_name(joint.written),
         why=why,
         owners=(clean(joint.joint.owner),) if joint.joint.owner else (),
-        members=tuple(milestone_row(member, paged=member.uid in paged) for member in joint.members),
+        members=tuple(milestone_row(member, now, paged=member.uid in paged) for member in joint.members),
     )
-
-
-def owners(milestone: AssessedMilestone) -> tuple[str, ...]:
-    """Return the owner from the configuration, else up to three people with the most open issues."""
-    if milestone.overrides.owner:
-        return (clean(milestone.overrides.owner),)
-    tally: dict[str, int] = {}
-    for membership in milestone.memberships:
-        issue = milestone.issues.get(membership.item)
-        if issue is not None and is_open(membership, milestone.health.at):
-            for person in issue.assignees:
-                tally[person.name] = tally.get(person.name, 0) + 1
-    most = sorted(tally, key=lambda name: (-tally[name], name))
-    return tuple(clean(name) for name in most[:3])
 
 
 def worst_first(rows: Iterable[Row]) -> list[Row]:
@@ -164,7 +122,7 @@ def worst_first(rows: Iterable[Row]) -> list[Row]:
     return sorted(
         rows,
         key=lambda row: (
-            row.rank,
+            row.facts.rank,
             1.0 if row.health.probability is None else row.health.probability,
             -(row.health.due.toordinal() if row.health.status.is_over and row.health.due else 0),
             row.health.due or date.max,
@@ -245,51 +203,55 @@ def assessment_summary(health: Health) -> AssessmentSummary:
 
 def changes(rows: Sequence[Row], then: Mapping[str, AssessmentSummary]) -> list[Change]:
     """Return the milestones that changed since the assessments ``then`` (by uid), those that got worse first."""
-    found = [
-        Change(row, words, _is_worse(then.get(row.uid), row.health))
-        for row in rows
-        if (words := change_words(then.get(row.uid), row.health))
-    ]
-    return sorted(found, key=lambda c: (c.worse is not True, c.worse is None, c.row.rank, c.row.written))
+    found = []
+    for row in rows:
+        differences = tuple(_differences(then.get(row.uid), row.health))
+        if differences:
+            turns = (turn for _, turn in differences if turn is not None)
+            found.append(Change(row, tuple(words for words, _ in differences), next(turns, None)))
+    return sorted(found, key=lambda c: (c.worse is not True, c.worse is None, c.row.facts.rank, c.row.written))
 
 
 def change_words(then: AssessmentSummary | None, now: Health) -> tuple[str, ...]:
-    """Return how the health differs from an earlier assessment; empty when it does not.
+    """Return how the health differs from an earlier assessment; empty when it does not."""
+    return tuple(words for words, _ in _differences(then, now))
+
+
+def _differences(then: AssessmentSummary | None, now: Health) -> Iterator[tuple[str, bool | None]]:
+    """Yield each difference from an earlier assessment in words, with whether it is for the worse (None: neither).
 
     Figures of two methods of the forecast are not compared, nor is a status that only the method changed.
     """
     if then is None:
-        return ("new",) if not now.status.is_over else ()
-    words = []
+        if not now.status.is_over:
+            yield "new", None
+        return
     is_comparable = then.method == now.method
     if then.status is not now.status and (is_comparable or now.previous_status is not None):
-        words.append(f"{STATUS[then.status]} → {STATUS[now.status]}")
+        yield f"{STATUS[then.status]} → {STATUS[now.status]}", _is_worse(then.status, now.status)
     if is_comparable and then.probability is not None and now.probability is not None:
         was, is_now = percent(then.probability), percent(now.probability)
         if was != is_now and abs(now.probability - then.probability) >= STEP:
-            words.append(f"{was} → {is_now}")
+            yield f"{was} → {is_now}", now.probability < then.probability
     if then.due != now.due:
-        words.append(f"due date {_day_or_none(then.due)} → {_day_or_none(now.due)}")
-    if is_comparable and not now.status.is_over and then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
+        yield f"due date {_day_or_none(then.due)} → {_day_or_none(now.due)}", None
+    if is_comparable and not now.status.is_over and then.p50 and now.dates.p50:
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
-            words.append(f"most likely {ENGLISH.shift(late)}")
-    return tuple(words)
+            yield f"most likely {ENGLISH.shift(late)}", late > 0
+
+
+_GETTING_WORSE = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+
+
+def _is_worse(before: Status, now: Status) -> bool | None:
+    """Return whether a new status is worse; None when one of them says neither, as without data or a due date."""
+    if now is Status.ENDED:
+        return True if before in (Status.ON_TRACK, Status.DONE) else None
+    if before not in _GETTING_WORSE or now not in _GETTING_WORSE:
+        return None
+    return _GETTING_WORSE.index(now) > _GETTING_WORSE.index(before)
 
 
 def _day_or_none(on: date | None) -> str:
     return day(on) if on else "none"
-
-
-def _is_worse(then: AssessmentSummary | None, now: Health) -> bool | None:
-    if then is None:
-        return None
-    if now.status is Status.ENDED:
-        return True if then.status in (Status.ON_TRACK, Status.DONE) else None
-    if then.status is not now.status:
-        return ORDER.index(now.status) < ORDER.index(then.status)
-    if then.probability is not None and now.probability is not None and then.probability != now.probability:
-        return now.probability < then.probability
-    if then.p50 and now.dates.p50 and then.p50 != now.dates.p50:
-        return now.dates.p50 > then.p50
-    return None

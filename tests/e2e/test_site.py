@@ -256,7 +256,7 @@ def test_a_finished_milestone_shows_its_closing_record(browser: Any, report: Rep
 
 
 def test_it_is_worst_first(report: Report) -> None:
-    ranks = [r.rank for r in report.made.rows]
+    ranks = [r.facts.rank for r in report.made.rows]
     assert ranks == sorted(ranks)
     assert len(set(ranks)) >= 3
 

@@ -390,7 +390,7 @@ def test_a_joint_milestone_has_one_closing_record_when_its_last_member_is_over()
     world.store.save_records(_records(world).values())
     assert _records(world) == {}
     joint = _joint(world.whole(ALL, replay=False))
-    assert "15 of 20 done, 5 left open" in joint_page(joint, joint_row(joint, set()), (), record).record
+    assert "15 of 20 done, 5 left open" in joint_page(joint, joint_row(joint, NOW, set()), (), record).record
     rules = AssessmentRules(RULES, Calendar.plain(), joints=(ALL,))
     explained = explain_milestone(Snapshot(world.store, world.connections, NOW, rules), world.store, joint.written)
     assert explained is not None

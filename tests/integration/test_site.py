@@ -23,10 +23,11 @@ from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.facts import Point, build_facts
 from sync.report.page_links import page_name
 from sync.report.summary import summary
+from sync.report.verdict_facts import SHAPES, WORST_FIRST
 from sync.site.build import build
 from sync.site.calibration import given_dates
 from sync.site.contents import Contents
-from sync.site.portfolio import ORDER, SIGN, assessment_summary, change_words, date_range
+from sync.site.portfolio import assessment_summary, change_words, date_range
 from tests.golden.situations import health
 from tests.sample_site import contents, installation, project, series
 
@@ -40,8 +41,8 @@ def made() -> Iterator[Contents]:
 
 
 def test_every_status_has_a_shape_of_its_own_and_a_place() -> None:
-    assert set(ORDER) == set(Status) == set(SIGN)
-    assert len(set(SIGN.values())) == len(SIGN)
+    assert set(WORST_FIRST) == set(Status) == set(SHAPES)
+    assert len(set(SHAPES.values())) == len(SHAPES)
 
 
 def test_a_page_keeps_its_name_when_the_milestone_is_renamed() -> None:

@@ -62,11 +62,36 @@ def test_the_gantt_has_no_sign_of_meaning_in_a_name(shown: Schedule) -> None:
     for line in lines[5:]:
         assert re.fullmatch(
             r"    section [\w .()/+-]+|"
-            r"    - [\w .()/+-]+ :(crit, )?(active, |done, )m\d+, \d{4}-\d\d-\d\d, \d{4}-\d\d-\d\d|"
-            r"    - [\w .()/+-]+ :(crit, )?milestone, p\d+, \d{4}-\d\d-\d\d, 0d",
+            r"    \w[\w .()/+-]+ :(crit, )?(active, |done, )m\d+, \d{4}-\d\d-\d\d, \d{4}-\d\d-\d\d|"
+            r"    \w[\w .()/+-]+ :(crit, )?milestone, p\d+, \d{4}-\d\d-\d\d, 0d",
             line,
         ), line
     assert sum("crit" in line for line in lines) >= 2
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("title of all", "Milestone title of all"),
+        ("Section 3", "Milestone Section 3"),
+        ("2026-04-01 and on", "Milestone 2026-04-01 and on"),
+        ("- - 2.0", "2.0"),
+        ("\u05d2\u05e8\u05e1\u05d4 \u202e2", "\u05d2\u05e8\u05e1\u05d4 2"),
+        ("::", "unnamed"),
+    ],
+)
+def test_a_task_of_the_gantt_is_named_as_its_milestone(shown: Schedule, title: str, name: str) -> None:
+    chart = mermaid(replace(shown, milestones=(replace(shown.milestones[0], title=title),)))
+    assert f"    {name} :" in chart
+
+
+def test_a_section_of_the_gantt_is_a_project(shown: Schedule) -> None:
+    one, *_ = shown.milestones
+    rows = [
+        replace(one, project=project, id=f"x:{project}{rest}") for project, rest in (("P2", "/2.0"), ("acme/7", "%8"))
+    ]
+    sections = re.findall(r"section (.*)", mermaid(replace(shown, milestones=tuple(rows))))
+    assert sections == ["P2", "acme/7"]
 
 
 def test_the_calendar_is_read_back(shown: Schedule) -> None:
