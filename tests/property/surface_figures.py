@@ -68,16 +68,14 @@ FIGURES = (
     # the share that is done, in percent
     Figure("share", "comment: summary|explain|status table|portfolio row|milestone page", r"(?<!\d)(\d+)% is done;"),
     # the most likely date
-    Figure("p50", "comment: summary|description", rf"Most likely done\W+({DATE})"),
-    Figure("p50", "explain", rf"with 50% by ({DATE})"),
+    Figure("p50", "comment: summary|description|explain", rf"Most likely done\W+({DATE})"),
     Figure("p50", "whatif", rf"most likely +({DATE})"),
     Figure("p50", "portfolio row", rf"\n50% ({DATE})"),
     Figure("p50", "milestone page", rf"\nMost likely done\n({DATE})"),
     Figure("p50", "digest en-words", rf"most likely be done around ({DATE})"),
     Figure("p50", "digest de-words", rf"um den ({DATE}) fertig"),
     # the date that is 85 % certain
-    Figure("p85", "comment: summary|description", rf"85% sure\W+({DATE})\*? \("),
-    Figure("p85", "explain", rf"with 85% by ({DATE})"),
+    Figure("p85", "comment: summary|description|explain", rf"85% sure\W+({DATE})\*? \("),
     Figure("p85", "status table|timeline", rf"^\S+ [a-z ]+? +(?:\d+%)? +{DATE}  ({DATE})"),
     Figure("p85", "whatif", rf"85% sure +({DATE})"),
     Figure("p85", "portfolio row", rf", 85% ({DATE})"),

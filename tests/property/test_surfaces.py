@@ -269,11 +269,7 @@ STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
 )
 
 
-WAITING = {
-    "days_from_today": "a milestone past its date is due today in its comment",
-    "passed_dates": "a milestone within its tolerance past its date is likely by it",
-    "same_numbers": "the description keeps another probability than the comment",
-}
+WAITING = {"passed_dates": "a milestone that is within its tolerance after its due date is likely by that date"}
 """Statements that do not hold yet."""
 
 
