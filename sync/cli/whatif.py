@@ -134,7 +134,11 @@ def comparison(scenario: Scenario, answer: Answer) -> Group:
     if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
         lines.append(
             Indented(
-                Text("A later date alone is not progress: it stays at risk until work bears it out.", style="dim"), 2
+                Text(
+                    "Moving the date does not turn this green by itself; finished work since the move will.",
+                    style="dim",
+                ),
+                2,
             )
         )
     lines += [

@@ -164,7 +164,12 @@ def _commitment(commitment: Commitment) -> Section | None:
         p85 = f"85% sure on {day(commitment.p85)}" if commitment.p85 else "no date is 85% sure"
         lines.append((f"All of it done: {p50}, {p85}.",))
     if commitment.blind:
-        lines.append((*join_parts(map(_other_member, commitment.blind)), " cannot be forecast, so the whole cannot."))
+        lines.append(
+            (
+                *join_parts(map(_other_member, commitment.blind)),
+                " cannot be forecast, so neither can the joint milestone.",
+            )
+        )
     if commitment.owner:
         lines.append(("Owner: ", Foreign(commitment.owner)))
     if commitment.hidden and commitment.status is not None:
