@@ -36,6 +36,7 @@ from sync.engine.engine import Engine
 from sync.history.calendar import Calendar
 from sync.markup.message import text_message
 from sync.model.audience import Audience
+from sync.model.dates import day_of
 from sync.model.policy import Policy
 from sync.model.settings import iso_weekday
 from sync.report.language import load_language
@@ -145,7 +146,7 @@ def _receivers(settings: Settings, names: Iterable[str], portfolio: PortfolioSou
         channels: dict[str, Channel] = {
             channel: AppriseChannel(partial(_address, settings, name, channel)) for channel in table.channels
         }
-        path = settings.digest_file(name, cadence.due(portfolio.at) or portfolio.at.astimezone(zone).date())
+        path = settings.digest_file(name, cadence.due(portfolio.at) or day_of(portfolio.at, zone))
         if path is not None:
             channels["file"] = FileChannel(path)
         audience: Audience = audiences[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -18,9 +19,10 @@ from sync.assess.explain import Explanation
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.cli.indented import Indented
 from sync.cli.lines import line_text
-from sync.cli.output import STATUS_STYLE, milestone_table
+from sync.cli.output import STATUS_STYLE, milestone_table, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.markup.document import Line, clean
+from sync.model.dates import day_of
 from sync.model.health import Dates, Health, Status
 from sync.report import phrases
 from sync.report.attention import attention_line, flagged_issues
@@ -31,6 +33,7 @@ from sync.report.head import date_lines, headline, place_line, progress_line
 from sync.report.leftover import outlook_sentences
 from sync.report.levers import lever_texts
 from sync.report.phrases import day, percent, plural
+from sync.report.verdict_facts import SHAPES
 
 __all__ = ["explanation_tree", "explanation_view", "joint_explanation", "short_explanation"]
 
@@ -56,14 +59,14 @@ def short_explanation(facts: Facts, *, has_hyperlinks: bool) -> RenderableType:
 
     Without hyperlinks, addresses follow the lines.
     """
-    sign, style = STATUS_STYLE[facts.health.status]
+    status = facts.health.status
     lines: list[Line] = [place_line(facts), *date_lines(facts)]
     lines += [line for line in (progress_line(facts),) if line]
     lines += [reason_line(reason) for reason in facts.health.reasons[:REASONS]]
     flagged = flagged_issues(facts)[:ITEMS]
     lines += [("Needs someone: ", *attention_line(facts, issue, flags)) for issue, flags in flagged]
     return Group(
-        Indented(Text(f"{sign} {headline(facts)}", style=f"bold {style}"), 2, hanging=True),
+        Indented(Text(f"{SHAPES[status]} {headline(facts)}", style=f"bold {STATUS_STYLE[status]}"), 2, hanging=True),
         *(Indented(line_text(line, has_hyperlinks=has_hyperlinks), 2) for line in lines),
         _MORE,
     )
@@ -82,7 +85,7 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
     health, numbers = explanation.health, explanation.numbers
     parts: list[RenderableType] = [*_head(written, explanation)]
     if health.probability is not None:
-        parts += _votes(health, numbers["forecast"])
+        parts += _votes(explanation)
         parts += _earlier(numbers["history"], numbers["forecast"]["phase_in_usual_work"])
     if health.status is not Status.DONE:
         parts += _dates(health, numbers["forecast"])
@@ -95,10 +98,9 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     health, counts = explanation.health, explanation.health.counts
     title = clean(explanation.title)
     yield Text.assemble((clean(written), "bold"), "" if title in written else f" ({title})")
-    sign, style = STATUS_STYLE[health.status]
     due = "" if health.due is None else f" by {day(health.due)}"
     odds = "" if health.probability is None else f": {percent(health.probability)} likely to be done{due}"
-    yield _line(Text.assemble((f"{sign} {phrases.STATUS[health.status]}", style), odds))
+    yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
     left = f"{counts.open} open" + (f", {counts.carried} carried over" if counts.carried else "")
     yield _line(f"{counts.done} of {plural(counts.total, 'issue')} done, {left}, as of {_at(health.at)}")
     if health.unknown is not None:
@@ -109,7 +111,8 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
         yield _line(sentence)
 
 
-def _votes(health: Health, forecast: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _votes(explanation: Explanation) -> Iterator[RenderableType]:
+    forecast = explanation.numbers["forecast"]
     rows = [
         TableRow((percent(forecast[key]["p"]), f"{forecast[key]['weight']:.2f}"), name, f" {meaning}")
         for key, name, meaning in _VOTES
@@ -117,18 +120,19 @@ def _votes(health: Health, forecast: Mapping[str, Any]) -> Iterator[RenderableTy
     rows.append(TableRow((percent(forecast["raw_pool"]), ""), "together", " the weighted mean of their log-odds"))
     columns = [TableColumn(heading, is_figure=True) for heading in ("P", "weight")]
     yield from _section("Votes", FittedTable(columns, "vote", rows))
-    for sentence in _changes(health, forecast):
+    for sentence in _changes(explanation):
         yield _line(sentence)
 
 
-def _changes(health: Health, forecast: Mapping[str, Any]) -> Iterator[str]:
+def _changes(explanation: Explanation) -> Iterator[str]:
     """Yield what makes the published probability different from the votes together, and the bound by experience."""
+    health, forecast = explanation.health, explanation.numbers["forecast"]
     experience, clock = forecast["experience"], forecast["clock"]
     factor = 1.0 if experience["factor"] is None else experience["factor"]
     if experience["most_closed"] is not None and experience["needed"] > 0:
         yield _bound(experience, factor)
     if clock is not None:
-        moved = "" if clock["moved_at"] is None else f" on {day(datetime.fromisoformat(clock['moved_at']).date())}"
+        moved = "" if clock["moved_at"] is None else f" on {_day_of(explanation, clock['moved_at'])}"
         yield (
             f"The due date was moved past {day(date.fromisoformat(clock['plan_due']))}{moved}: the curve of the plan "
             f"before still counts {share_percent(1 - clock['weight_of_new_date'])}%, and less with each day."
@@ -141,6 +145,11 @@ def _changes(health: Health, forecast: Mapping[str, Any]) -> Iterator[str]:
         yield f"Its forecasts were lately worse than the hit rate of the series, which is shown instead: {percent(p)}."
     elif p is not None and abs(p - forecast["published"]) >= _NOTICEABLE:
         yield f"It waits for other milestones, which makes {percent(p)} of {percent(forecast['published'])}."
+
+
+def _day_of(explanation: Explanation, moment: str) -> str:
+    zone = ZoneInfo("UTC") if explanation.milestone is None else explanation.milestone.connection.zone
+    return day(day_of(datetime.fromisoformat(moment), zone))
 
 
 def _bound(experience: Mapping[str, Any], factor: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.style import Style
 from rich.text import Text
 
-from sync.cli.output import STATUS_STYLE
 from sync.markup.document import Foreign, Item, Line, Link, Mention, Sign, Strong, clean, is_plain_url, join_words
+from sync.report.verdict_facts import SHAPES
 
 __all__ = ["line_text"]
 
@@ -32,6 +32,6 @@ def _words(part: object) -> str:
         case Item(key, title, _):
             return f"{clean(key)} {clean(title)}" if title else clean(key)
         case Sign(status):
-            return STATUS_STYLE[status][0]
+            return SHAPES[status]
         case _:
             return str(part)

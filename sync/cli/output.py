@@ -21,13 +21,15 @@ from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, has_track_record, sentence, sentences
 from sync.markup.document import clean
-from sync.model.health import Health, Status, UnknownCause
+from sync.model.health import Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
 from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence
-from sync.report.reasons import reason_sentence
+from sync.report.reasons import reason_sentence, why_sentence
+from sync.report.verdict import data_sentence
+from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, joint_verdict_facts, verdict_facts
 from sync.tracker.actions import kind_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUS_STYLE",
     "error_rows",
+    "facts_of",
     "history_sentence",
     "last_read_lines",
     "milestone_rows",
@@ -48,20 +51,34 @@ __all__ = [
     "run_document",
     "score_lines",
     "score_rows",
+    "status_cell",
     "summary_line",
     "written_rows",
 ]
 
 STATUS_STYLE = {
-    Status.ON_TRACK: ("●", "green"),
-    Status.AT_RISK: ("▲", "yellow"),
-    Status.OFF_TRACK: ("■", "red"),
-    Status.OVERDUE: ("◆", "red"),
-    Status.DONE: ("✔", "green"),
-    Status.ENDED: ("□", "bright_black"),
-    Status.NO_DUE_DATE: ("○", "cyan"),
-    Status.UNKNOWN: ("?", "bright_black"),
+    Status.ON_TRACK: "green",
+    Status.AT_RISK: "yellow",
+    Status.OFF_TRACK: "red",
+    Status.OVERDUE: "red",
+    Status.DONE: "green",
+    Status.ENDED: "bright_black",
+    Status.NO_DUE_DATE: "cyan",
+    Status.UNKNOWN: "bright_black",
 }
+"""The colour of each status; its shape is in `sync.report.verdict_facts`."""
+
+
+def status_cell(status: Status) -> str:
+    """Return the status with its shape: "▲ at risk"."""
+    return f"{SHAPES[status]} {phrases.STATUS[status]}"
+
+
+def facts_of(milestone: AssessedMilestone | AssessedJointMilestone) -> VerdictFacts:
+    """Return the facts of a milestone or joint milestone."""
+    if isinstance(milestone, AssessedJointMilestone):
+        return joint_verdict_facts(milestone)
+    return verdict_facts(milestone)
 
 
 def reason_sentences(milestone: AssessedMilestone) -> list[str]:
@@ -80,7 +97,7 @@ def milestone_rows(
     """The milestones, then the joint milestones, as rows of the JSON document."""
     plain = [
         {
-            **_row(milestone.written, milestone.milestone.title, milestone.health),
+            **_row(verdict_facts(milestone)),
             "reasons": reason_sentences(milestone),
             "findings": [
                 {"kind": finding.kind, **finding.values, "words": finding_sentence(finding)}
@@ -93,7 +110,7 @@ def milestone_rows(
     ]
     return plain + [
         {
-            **_row(joint.written, joint.joint.name, joint.health),
+            **_row(joint_verdict_facts(joint)),
             "reasons": _joint_reasons(joint),
             "findings": [],
             "members": [member.written for member in joint.members],
@@ -103,10 +120,11 @@ def milestone_rows(
     ]
 
 
-def _row(written: str, title: str, health: Health) -> dict[str, Any]:
+def _row(facts: VerdictFacts) -> dict[str, Any]:
+    health = facts.health
     return {
-        "id": written,
-        "title": title,
+        "id": facts.written,
+        "title": facts.milestone.title,
         "due": health.due,
         "status": health.status,
         "probability": health.probability,
@@ -122,7 +140,7 @@ def _row(written: str, title: str, health: Health) -> dict[str, Any]:
         "carried": health.counts.carried,
         "added": health.counts.added,
         "under_calibration": health.basis.calibrating,
-        "as_of": health.at if health.stale_since is not None and health.unknown is not UnknownCause.STALE else None,
+        "as_of": health.at if facts.is_kept else None,
         "stale_since": health.stale_since,
     }
 
@@ -151,9 +169,7 @@ def milestone_table(
     visible: list[AssessedMilestone | AssessedJointMilestone] = [
         milestone for milestone in assessed if every or milestone.is_current
     ]
-    visible = sorted(visible, key=lambda milestone: (_ORDER.index(milestone.health.status), milestone.written)) + list(
-        joints
-    )
+    visible = sorted(visible, key=lambda milestone: (facts_of(milestone).rank, milestone.written)) + list(joints)
     rows = [_table_row(milestone, lint=lint) for milestone in visible]
     hidden = len(assessed) + len(joints) - len(visible)
     note = [Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black")] if hidden else []
@@ -172,15 +188,16 @@ _COLUMNS = (
 def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
     health, written = milestone.health, clean(milestone.written, len(milestone.written))
     title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
-    sign, style = STATUS_STYLE[health.status]
     cells = (
-        f"{sign} {phrases.STATUS[health.status]}",
+        status_cell(health.status),
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
         phrases.date_or_end(health.dates.p85, health.dates.horizon),
         f"{health.counts.done}/{health.counts.total}",
     )
-    return TableRow(cells, written, "" if title in written else title, style, _notes(milestone, lint=lint))
+    return TableRow(
+        cells, written, "" if title in written else title, STATUS_STYLE[health.status], _notes(milestone, lint=lint)
+    )
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
@@ -189,46 +206,18 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
         return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
-    paragraphs = (_as_of(milestone.health), _cause(milestone), outlook, findings)
-    return [" ".join(sentences) for sentences in paragraphs if sentences]
+    facts = verdict_facts(milestone)
+    paragraphs = ([data_sentence(facts) if facts.is_kept else ""], _cause(facts), outlook, findings)
+    return [words for sentences in paragraphs if (words := " ".join(filter(None, sentences)))]
 
 
-def _cause(milestone: AssessedMilestone) -> list[str]:
-    """The status before, with its last day, and the most important reason for the present one."""
-    health = milestone.health
+def _cause(facts: VerdictFacts) -> list[str]:
+    """The status before, with its last day, and why the milestone has the present one."""
+    health = facts.health
     if health.previous_status in (None, health.status):
-        return _main_reason(milestone)
-    until = phrases.day(health.since.astimezone(milestone.connection.zone).date())
-    return [f"Was {phrases.STATUS[health.previous_status]} until {until}.", *_main_reason(milestone)]
-
-
-def _main_reason(milestone: AssessedMilestone) -> list[str]:
-    """The most important reason that speaks for the status, or else the most important one; none without reasons."""
-    health = milestone.health
-    if health.unknown is not None or not health.reasons:
-        return reason_sentences(milestone)[:1]
-    is_good = health.status is Status.ON_TRACK
-    speaking = [reason for reason in health.reasons if (reason.effect > 0) == is_good]
-    return [reason_sentence((speaking or list(health.reasons))[0])]
-
-
-def _as_of(health: Health) -> list[str]:
-    """The time of a verdict that is kept while data is missing."""
-    if health.stale_since is None or health.unknown is UnknownCause.STALE:
-        return []
-    return [f"As of {phrases.minute(health.at)}; data has been missing since {phrases.minute(health.stale_since)}."]
-
-
-_ORDER = (
-    Status.OVERDUE,
-    Status.OFF_TRACK,
-    Status.AT_RISK,
-    Status.UNKNOWN,
-    Status.ON_TRACK,
-    Status.NO_DUE_DATE,
-    Status.ENDED,
-    Status.DONE,
-)
+        return [why_sentence(health)]
+    until = phrases.day(facts.day_of(health.since))
+    return [f"Was {phrases.STATUS[health.previous_status]} until {until}.", why_sentence(health)]
 
 
 def print_assessment(
@@ -370,7 +359,7 @@ def summary_line(result: Result) -> Text:
     """The run in one line."""
     current = [milestone for milestone in result.assessed if milestone.is_current]
     counted = Counter(milestone.health.status for milestone in current)
-    parts = [f"{counted[status]} {phrases.STATUS[status]}" for status in _ORDER if counted[status]]
+    parts = [f"{counted[status]} {phrases.STATUS[status]}" for status in WORST_FIRST if counted[status]]
     wrote = phrases.plural(len(result.written), "write") if result.written else "nothing written"
     if result.written:
         wrote += f", {phrases.plural(result.notifications, 'notification')}"

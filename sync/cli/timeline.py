@@ -23,12 +23,12 @@ from sync.cli.options import (
     print_error,
     print_json,
 )
-from sync.cli.output import STATUS_STYLE
+from sync.cli.output import STATUS_STYLE, status_cell
 from sync.cli.session import open_engine
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.markup.document import clean
-from sync.report.phrases import STATUS, against, day, percent, plural
+from sync.report.phrases import against, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 
 __all__ = ["timeline"]
@@ -87,16 +87,15 @@ _COLUMNS = (
 
 
 def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
-    sign, style = STATUS_STYLE[entry.status]
     cells = (
-        f"{sign} {STATUS[entry.status]}",
+        status_cell(entry.status),
         "" if entry.probability is None else percent(entry.probability),
         day(entry.due) if entry.due else "none",
         day(entry.p85) if entry.p85 else "",
         against(entry.p85, entry.due) if entry.p85 and entry.due else "",
     )
     written, title = clean(entry.id, len(entry.id)), "" if entry.title in entry.id else clean(entry.title)
-    return TableRow(cells, written, title, style, [*_relations(entry)], "bold" if critical else "")
+    return TableRow(cells, written, title, STATUS_STYLE[entry.status], [*_relations(entry)], "bold" if critical else "")
 
 
 def _relations(entry: TimelineEntry) -> Iterator[str]:

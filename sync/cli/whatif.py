@@ -13,7 +13,7 @@ from sync.assess.whatif import Answer, Scenario, UnknownError
 from sync.assess.whatif import whatif as answer_scenario
 from sync.cli.indented import Indented
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
-from sync.cli.output import STATUS_STYLE
+from sync.cli.output import status_cell
 from sync.cli.session import open_engine
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
@@ -154,7 +154,7 @@ _NAMES = ("status", "in time", "due", "most likely", "85% sure", "open issues")
 def _cells(health: Health) -> tuple[str, ...]:
     dates = health.dates
     return (
-        f"{STATUS_STYLE[health.status][0]} {STATUS[health.status]}",
+        status_cell(health.status),
         "" if health.probability is None else percent(health.probability),
         "none" if health.due is None else day(health.due),
         *(date_or_end(on, dates.horizon) or "none" for on in (dates.p50, dates.p85)),

@@ -11,19 +11,9 @@ from sync.digest.phrases import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
 from sync.model.health import Status
 from sync.report.levers import ranked_levers
+from sync.report.verdict_facts import WORST_FIRST
 
 __all__ = ["Message", "compose", "omitted_note"]
-
-_STEADY = (
-    Status.ON_TRACK,
-    Status.AT_RISK,
-    Status.OFF_TRACK,
-    Status.OVERDUE,
-    Status.NO_DUE_DATE,
-    Status.UNKNOWN,
-    Status.ENDED,
-    Status.DONE,
-)
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -117,7 +107,9 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
 def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:
     language = speaker.language
     lines: list[Line] = []
-    counted = [f"{changes.steady[status]} {speaker.status(status)}" for status in _STEADY if changes.steady.get(status)]
+    counted = [
+        f"{changes.steady[status]} {speaker.status(status)}" for status in WORST_FIRST if changes.steady.get(status)
+    ]
     if counted:
         lines.append((language.say("Unchanged: {counts}.", counts=", ".join(counted)),))
     if changes.silent:

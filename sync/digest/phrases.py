@@ -13,8 +13,8 @@ from sync.model.health import Health, Lever, Reason, Status
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
 from sync.report.phrases import against, sentence, status_words
-from sync.report.reasons import reason_clause
-from sync.report.verdict import due_moved, forecast_moved, likelihood
+from sync.report.reasons import main_reason, reason_clause
+from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood
 
 __all__ = ["Speaker"]
 
@@ -61,10 +61,10 @@ class Speaker:
             yield from self._ended(entry)
             return
         if entry.state.is_stale:
-            if health.stale_since is not None:
-                since = self.language.day(entry.state.day_of(health.stale_since))
-                yield say("Not updated since {day} (source unavailable).", day=since)
+            yield data_sentence(entry.state, self.language)
             return
+        if entry.state.is_kept:
+            yield data_sentence(entry.state, self.language)
         if health.status is Status.OVERDUE and health.due is not None:
             left = self.language.many("{n} issue is still open", "{n} issues are still open", health.counts.open)
             yield say("It was due on {day}; {left}.", day=self.language.day(health.due), left=left)
@@ -132,10 +132,9 @@ class Speaker:
     def _because(self, entry: ChangeEntry) -> Iterator[str]:
         """Yield the main reason for the change of status."""
         health = entry.state.health
-        worse = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
-        behind = [reason for reason in health.reasons if (reason.effect < 0) == worse]
-        if behind and health.status not in _UNCERTAIN:
-            yield self.language.say("Main reason: {reason}.", reason=self.reason(behind[0]))
+        reason = main_reason(health)
+        if reason is not None and health.status not in _UNCERTAIN:
+            yield self.language.say("Main reason: {reason}.", reason=self.reason(reason))
 
     # --- reasons and levers -------------------------------------------------------------------------------------------
 

@@ -10,10 +10,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["beginning_of_day", "day_ended", "end_of_day", "week_until"]
+__all__ = ["beginning_of_day", "day_ended", "day_of", "end_of_day", "week_until"]
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """Return the day of a moment in a zone."""
+    return moment.astimezone(zone).date()
 
 
 def day_ended(at: datetime) -> date:
@@ -34,7 +39,7 @@ def week_until(at: datetime, zone: ZoneInfo) -> datetime:
 
     So what joined in the last seven days changes at the change of the day only.
     """
-    day = at.astimezone(zone).date()
+    day = day_of(at, zone)
     return beginning_of_day(max(day, date.min + timedelta(days=6)) - timedelta(days=6), zone)
 
 

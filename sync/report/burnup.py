@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.history.counting import burnup
+from sync.model.dates import day_of
 from sync.report import charts
 from sync.report.charts import BurnUp
 from sync.report.facts import Point
@@ -60,7 +61,7 @@ POINTS = 90
 def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     """Return the burn-up of a milestone; None before its start and without items."""
     health, zone = milestone.health, milestone.connection.zone
-    today = health.at.astimezone(zone).date()
+    today = day_of(health.at, zone)
     until = today
     closed_on = milestone.milestone.closed_on(zone)
     if health.status.is_over and closed_on is not None:

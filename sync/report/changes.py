@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from sync.history.calendar import Calendar
 from sync.history.counting import is_member, is_open
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.membership import Membership
 from sync.model.published import SummaryForecast
 from sync.tracker.marker import Marker
@@ -50,7 +50,7 @@ def reference_of(last: Marker, now: datetime, calendar: Calendar) -> Reference:
     ``last`` is the marker of the present comment. If that was written later, it holds the reference.
     ``calendar`` is in the zone of the connection.
     """
-    today = now.astimezone(calendar.zone).date()
+    today = day_of(now, calendar.zone)
     evening = end_of_day(calendar.last_working_day_before(today), calendar.zone)
     if last.written is not None and last.written > evening:
         return Reference(last.changes_since or evening, last.previous_forecast)

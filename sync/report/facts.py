@@ -18,7 +18,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import NO_TRACK_RECORD
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
-from sync.model.dates import day_ended
+from sync.model.dates import day_ended, day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Note, Override
 from sync.model.joint import Commitment
@@ -184,7 +184,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
 def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     """Return scope and done on up to `POINTS` days from the start to today or the end."""
     zone = milestone.connection.zone
-    start, until = milestone.health.start, now.astimezone(zone).date()
+    start, until = milestone.health.start, day_of(now, zone)
     closed_on = milestone.milestone.closed_on(zone)
     if milestone.health.status.is_over and closed_on is not None:
         until = min(until, closed_on)

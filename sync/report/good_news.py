@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sync.history.counting import is_done, is_open
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.health import Health, Status
 from sync.model.membership import Membership
 from sync.report.language import ENGLISH, Language
@@ -30,8 +30,8 @@ def good_news(health: Health, memberships: Sequence[Membership], zone: ZoneInfo,
     """
     if health.status not in (Status.ON_TRACK, Status.AT_RISK) or health.stale_since is not None:
         return ""
-    today = health.at.astimezone(zone).date()
-    is_news = (today - health.since.astimezone(zone).date()).days < FRESH_DAYS
+    today = day_of(health.at, zone)
+    is_news = (today - day_of(health.since, zone)).days < FRESH_DAYS
     if health.status is Status.ON_TRACK and health.previous_status in _LATE and is_news:
         return language.say("Good news: it is back on track.")
     this, earlier = _weeks(health, memberships, today, zone)
@@ -62,7 +62,7 @@ def _weeks(health: Health, memberships: Sequence[Membership], today: date, zone:
     for membership in memberships:
         if membership.closed is None or membership.reopened is not None or membership.removed:
             continue
-        back = (today - membership.closed.astimezone(zone).date()).days // 7
+        back = (today - day_of(membership.closed, zone)).days // 7
         if 0 <= back < len(weeks):
             weeks[back] += 1
     return weeks[0], weeks[1:]

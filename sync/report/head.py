@@ -35,13 +35,12 @@ from sync.report.phrases import (
     capital,
     day,
     fact_sentence,
-    minute,
     percent,
     plural,
     short_day,
     small,
 )
-from sync.report.verdict import moves_sentence, verdict
+from sync.report.verdict import as_of, missing_since, moves_sentence, verdict
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
@@ -81,7 +80,7 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
 def headline(facts: Facts) -> str:
     """Return the verdict in one line, with the time of a verdict that is kept while data is missing."""
     text = verdict(facts, facts.last_week)
-    return f"{text}, as of {minute(facts.health.at)}" if facts.is_kept else text
+    return f"{text}, {as_of(facts)}" if facts.is_kept else text
 
 
 def _verdict_blocks(facts: Facts) -> Iterator[Block]:
@@ -131,13 +130,13 @@ def _due_words(facts: Facts) -> str:
 
 def _missing_data(facts: Facts) -> Iterator[Line]:
     """Yield which source could not be read, and since when."""
-    stale_since = facts.health.stale_since
-    if stale_since is None:
+    missing = missing_since(facts)
+    if not missing:
         return
     failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
     names: Line = join_parts(failed) if failed else ("A source",)
     kept = _kept_words() if facts.is_kept else ""
-    yield (*names, f" could not be read completely since {minute(stale_since)}.", kept)
+    yield (*names, f" {missing}.", kept)
 
 
 def _kept_words() -> str:

@@ -6,7 +6,7 @@ Texts are looked up by their English words. A translation may put the named plac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Literal
@@ -45,6 +45,10 @@ class Language:
     def day(self, value: date) -> str:
         """Return a date: 12 Dec 2026."""
         return self.say("{day} {month} {year}", day=value.day, month=self._month(value.month), year=value.year)
+
+    def minute(self, value: datetime) -> str:
+        """Return a moment in UTC: 12 Dec 2026, 06:30 UTC."""
+        return self.say("{day}, {time} UTC", day=self.day(value), time=f"{value:%H:%M}")
 
     def short_day(self, value: date, today: date) -> str:
         """Return a date as 12 Dec, with its year if that is not the year of ``today``."""

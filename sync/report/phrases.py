@@ -95,7 +95,7 @@ def short_day(value: date, today: date) -> str:
 
 def minute(value: datetime) -> str:
     """Return a moment as 12 Dec 2026, 06:30 UTC; ``value`` must be in UTC."""
-    return f"{day(value)}, {value:%H:%M} UTC"
+    return ENGLISH.minute(value)
 
 
 def percent(probability: float) -> str:

@@ -14,7 +14,8 @@ from sync.report.facts import Facts
 from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
-from sync.report.reasons import reason_sentence
+from sync.report.reasons import main_reason, reason_sentence
+from sync.report.verdict_facts import is_worse
 from sync.tracker.slash_commands import example_override
 
 __all__ = [
@@ -43,13 +44,12 @@ def transition(facts: Facts, before: Status) -> Document:
         Foreign(facts.milestone.title),
         f" {_gist(facts)}",
     )
-    is_better = _rank(health.status) < _rank(before)
-    causes = [reason for reason in health.reasons if (reason.effect > 0) == is_better]
     lines = [head]
-    if causes and health.status in HAS_FORECAST:
-        lines.append(("Main reason: ", reason_sentence(causes[0])))
+    reason = main_reason(health)
+    if reason is not None and health.status in HAS_FORECAST:
+        lines.append(("Main reason: ", reason_sentence(reason)))
     lever = best_lever(health)
-    if lever is not None and health.status in HAS_FORECAST and not is_better:
+    if lever is not None and health.status in HAS_FORECAST and is_worse(before, health.status) is not False:
         act, effect = lever_texts(lever, health.due)
         lines.append(("Best option: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
@@ -106,13 +106,6 @@ def status_issue_body(milestone: Milestone, project: str, *, closes: bool = Fals
     if closes:
         about += ((f"milesync closes it when the {kind} has ended, and reopens it if the {kind} runs again.",),)
     return Document((Section(title="", blocks=(Lines((line,)), Bullets(about)), weight=100),))
-
-
-_ORDER = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE, Status.ENDED)
-
-
-def _rank(status: Status) -> int:
-    return _ORDER.index(status) if status in _ORDER else len(_ORDER)
 
 
 def _gist(facts: Facts) -> str:

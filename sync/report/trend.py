@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.published import PublishedForecast
 from sync.report.figures import probability_percent
@@ -27,7 +28,7 @@ def probability_last_week(health: Health, forecasts: Iterable[PublishedForecast]
     """
     if health.probability is None or health.due is None or health.status.is_over:
         return None
-    today = health.at.astimezone(zone).date()
+    today = day_of(health.at, zone)
     comparable = [
         (abs(age - WEEK), age, forecast.probability)
         for forecast in forecasts
@@ -47,4 +48,4 @@ def probability_last_week(health: Health, forecasts: Iterable[PublishedForecast]
 
 def _age(forecast: PublishedForecast, today: date, zone: ZoneInfo) -> int:
     """Return the age of a forecast in days."""
-    return (today - forecast.at.astimezone(zone).date()).days
+    return (today - day_of(forecast.at, zone)).days

@@ -8,13 +8,16 @@ from sync.model.health import Status
 from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
-from sync.report.phrases import capital, fact_sentence, outcome, status_words
+from sync.report.phrases import capital, fact_sentence, outcome, sentence, status_words
 from sync.report.verdict_facts import VerdictFacts
 
 __all__ = [
+    "as_of",
+    "data_sentence",
     "due_moved",
     "forecast_moved",
     "likelihood",
+    "missing_since",
     "moves_sentence",
     "still_open",
     "times",
@@ -51,6 +54,29 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
     if health.status is Status.ON_TRACK and fact_sentence(health):
         return say("{verdict}: {fact}", verdict=name, fact=say("all its issues are closed"))
     return name
+
+
+def as_of(facts: VerdictFacts, language: Language = ENGLISH) -> str:
+    """Return the time of a verdict that is kept while data is missing: "as of 12 Dec 2026, 06:30 UTC"; else empty."""
+    return language.say("as of {time}", time=language.minute(facts.health.at)) if facts.is_kept else ""
+
+
+def missing_since(facts: VerdictFacts, language: Language = ENGLISH) -> str:
+    """Return since when a source fails, without its name; empty with all data."""
+    since = facts.health.stale_since
+    if since is None:
+        return ""
+    return language.say("could not be read completely since {time}", time=language.minute(since))
+
+
+def data_sentence(facts: VerdictFacts, language: Language = ENGLISH) -> str:
+    """Return since when data is missing, after the time of a kept verdict, as a sentence; empty with all data."""
+    missing = missing_since(facts, language)
+    if not missing:
+        return ""
+    failed = language.say("a source {could_not_be_read}", could_not_be_read=missing)
+    kept = as_of(facts, language)
+    return sentence(f"{kept}; {failed}" if kept else failed)
 
 
 def still_open(counts: Counts, language: Language = ENGLISH) -> str:

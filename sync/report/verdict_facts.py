@@ -14,10 +14,11 @@ from msgspec import Struct
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.health.closing import last_closing
+from sync.model.dates import day_of
 from sync.model.health import Health, Status, UnknownCause
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
-__all__ = ["SHAPES", "WORST_FIRST", "VerdictFacts", "finished_on", "joint_verdict_facts", "verdict_facts"]
+__all__ = ["SHAPES", "WORST_FIRST", "VerdictFacts", "finished_on", "is_worse", "joint_verdict_facts", "verdict_facts"]
 
 WORST_FIRST = (
     Status.OVERDUE,
@@ -45,6 +46,17 @@ SHAPES = {
 
 _UTC = ZoneInfo("UTC")
 
+_GETTING_WORSE = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
+
+
+def is_worse(before: Status, now: Status) -> bool | None:
+    """Return whether a new status is worse; None if one of them says neither, as without data or a due date."""
+    if now is Status.ENDED:
+        return True if before in (Status.ON_TRACK, Status.DONE) else None
+    if before is now or before not in _GETTING_WORSE or now not in _GETTING_WORSE:
+        return None
+    return _GETTING_WORSE.index(now) > _GETTING_WORSE.index(before)
+
 
 class VerdictFacts(Struct, frozen=True, kw_only=True):
     """The health of a milestone with its identity and days.
@@ -65,7 +77,7 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment in the zone."""
-        return moment.astimezone(self.zone).date()
+        return day_of(moment, self.zone)
 
     @property
     def today(self) -> date:
@@ -128,7 +140,7 @@ def finished_on(milestone: AssessedMilestone) -> date | None:
     if milestone.health.status is not Status.DONE:
         return None
     closed = last_closing(milestone.memberships, milestone.health.at)
-    return None if closed is None else closed.astimezone(milestone.connection.zone).date()
+    return None if closed is None else day_of(closed, milestone.connection.zone)
 
 
 def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:

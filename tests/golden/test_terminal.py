@@ -24,6 +24,7 @@ from sync.cli.terminal import Terminal
 from sync.cli.whatif import comparison
 from sync.model.health import Dates, Health, Status
 from sync.model.membership import Counts
+from sync.model.tracker_data import Project
 from sync.plan.desired import Plan, Skipped
 from sync.report.facts import Facts
 from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel
@@ -59,7 +60,7 @@ WORLD = {**{name: make() for name, make in SITUATIONS.items()}, **{name: odd(*va
 def assessed(known: Facts, number: int) -> AssessedMilestone:
     return AssessedMilestone(
         connection=Connection("gh", cast("Connector", None), (known.project,)),
-        project=cast("object", None),  # type: ignore[arg-type]
+        project=Project(id=known.project, key=known.project, name=known.project, url=""),
         milestone=known.milestone,
         uid=str(number),
         written=f"gh:{known.project}#{number}",

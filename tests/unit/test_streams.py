@@ -9,10 +9,10 @@ import re
 import pytest
 from rich.text import Text
 
-from sync.cli.output import STATUS_STYLE
 from sync.cli.streams import OutputStream, before_output, encodable, json_text
 from sync.cli.terminal import Terminal
 from sync.markup.document import SIGNS
+from sync.report.verdict_facts import SHAPES
 
 ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "cp850", "utf-8", "utf-16")
 HOSTILE = (
@@ -42,9 +42,9 @@ def test_signs_have_ascii_words() -> None:
 
 
 def test_signs_of_statuses_have_a_replacement_of_one_column() -> None:
-    for sign in (*(sign for sign, _ in STATUS_STYLE.values()), *SIGNS.values()):
+    for sign in (*SHAPES.values(), *SIGNS.values()):
         assert len(encodable(sign, "ascii")) == 1, sign
-    assert all(encodable(sign, "ascii") != "?" for sign, _ in STATUS_STYLE.values() if sign != "?")
+    assert all(encodable(sign, "ascii") != "?" for sign in SHAPES.values() if sign != "?")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
