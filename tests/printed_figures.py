@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sync.backtest import console
+from sync.cli import backtest_tables
 
 __all__ = ["page_blocks", "printed_blocks", "with_blocks"]
 
@@ -55,7 +55,7 @@ _FENCE = re.compile(r"```text\n(.*?)```", re.DOTALL)
 def printed_blocks(result: Mapping[str, Any]) -> list[str]:
     """Return the blocks of the page for a result of the back-test."""
     written = StringIO()
-    console.render(result, Console(file=written, width=100))
+    backtest_tables.render(result, Console(file=written, width=100))
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in written.getvalue().splitlines():

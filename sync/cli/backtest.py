@@ -32,8 +32,9 @@ def backtest(
     verbose: Verbose = False,
 ) -> None:
     """Replay finished milestones in time order and score the forecast against the field's usual methods."""
-    from sync.backtest import console
+    from sync.backtest import reliability_plot
     from sync.backtest import run as replay
+    from sync.cli import backtest_tables
 
     if prefixes:
         with command_session(verbose=verbose, as_json=as_json):
@@ -42,11 +43,11 @@ def backtest(
         with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
             result = replay.backtest(engine.snapshot().ledger)
     if plot is not None:
-        _with_plain_errors(lambda: console.plot(result, plot))
+        _with_plain_errors(lambda: reliability_plot.plot(result, plot))
     if as_json:
         print_json(result)
     else:
-        console.render(result, Terminal())
+        backtest_tables.render(result, Terminal())
 
 
 def _with_plain_errors(step: Callable[[], Any]) -> Any:

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 import structlog
 import typer
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from config.settings import Settings
 from sync.cli.audiences import configured_audiences
+from sync.cli.indented import Indented
 from sync.cli.options import (
     DEFAULT,
     REFUSED,
@@ -88,7 +90,7 @@ def digest(
         if as_json:
             print_json({"digests": digest_rows(outcomes)})
         else:
-            Terminal().print(*_lines(outcomes), sep="\n", soft_wrap=True)
+            Terminal().print(Group(*_lines(outcomes)))
         _report_failures(outcomes)
 
 
@@ -173,18 +175,19 @@ _STATES = {
 }
 
 
-def _lines(outcomes: Iterable[SendOutcome]) -> Iterator[Text]:
+def _lines(outcomes: Iterable[SendOutcome]) -> Iterator[RenderableType]:
     last = None
     for outcome in outcomes:
         channel = f" over {outcome.channel}" if outcome.channel else ""
         state = f": {_STATES[outcome.state]}" if _STATES[outcome.state] else ""
-        yield Text(f"To {outcome.audience}{channel}{state}", style="bold")
+        yield Indented(Text(f"To {outcome.audience}{channel}{state}", style="bold"), 0)
         text = text_message(outcome.message.document) if outcome.message else ""
         if outcome.message is not None and outcome.state is SendState.NEWS and text != last:
-            yield Text(f"\n{outcome.message.subject}\n\n{text}\n")
+            lines = ("", outcome.message.subject, "", *text.split("\n"), "")
+            yield from (Indented(Text(line), 0) if line else "" for line in lines)
         last = text or last
     if last is None and not outcomes:
-        yield Text("No audience has a digest; see [audiences.NAME.digest] in the configuration.")
+        yield Indented(Text("No audience has a digest; see [audiences.NAME.digest] in the configuration."), 0)
 
 
 def _report_failures(outcomes: Iterable[SendOutcome]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textwrap import fill
 
+from rich.cells import cell_len, set_cell_size
+
 from sync.markup.document import (
     SIGNS,
     Block,
@@ -48,23 +50,38 @@ def _section(section: Section, width: int) -> str:
 def _block(block: Block, width: int) -> str:
     match block:
         case Lines(lines):
-            return "\n".join(fill(_line(line), width, break_on_hyphens=False) for line in lines)
+            return "\n".join(fill(_line(line), width, break_on_hyphens=False, break_long_words=False) for line in lines)
         case Quote(lines):
             return "\n".join(
-                fill(_line(line), width, initial_indent="> ", subsequent_indent="> ", break_on_hyphens=False)
+                fill(
+                    _line(line),
+                    width,
+                    initial_indent="> ",
+                    subsequent_indent="> ",
+                    break_on_hyphens=False,
+                    break_long_words=False,
+                )
                 for line in lines
             )
         case Bullets(lines, numbered):
             marks = [f"{i}. " if numbered else "- " for i in range(1, len(lines) + 1)]
             return "\n".join(
-                fill(_line(line), width, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+                fill(
+                    _line(line),
+                    width,
+                    initial_indent=mark,
+                    subsequent_indent=" " * len(mark),
+                    break_on_hyphens=False,
+                    break_long_words=False,
+                )
                 for mark, line in zip(marks, lines, strict=True)
             )
         case Table(head, rows):
             cells = [[_line(cell_parts(cell)) for cell in row] for row in ((head,) if head else ()) + rows]
-            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+            widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
             return "\n".join(
-                "  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in cells
+                "  ".join(set_cell_size(text, wide) for text, wide in zip(row, widths, strict=True)).rstrip()
+                for row in cells
             )
         case Chart():
             return _block(chart_table(block), width)

@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from sync.backtest.console import render
 from sync.backtest.run import backtest
+from sync.cli.backtest_tables import render
 from sync.history.ledger import Ledger
 from sync.model.plan_clock import PlanClock
 from tests.days import day

@@ -14,12 +14,13 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from sync.backtest import console as backtest_view
 from sync.backtest import label_stability as backtest_labels
 from sync.backtest import questions as replay
 from sync.backtest import run as backtest
 from sync.backtest.methods import METHODS
 from sync.backtest.milestone_dates import score_milestone_dates
+from sync.backtest.reliability_plot import METHOD_NAMES
+from sync.cli import backtest_tables
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.history.calendar import Calendar
@@ -93,7 +94,7 @@ def test_a_history_without_anything_gives_nothing_and_no_crash() -> None:
     assert result["dates"]["n"] == 0
     assert result["labels"]["changes"] is None
     written = StringIO()
-    backtest_view.render(result, Console(file=written, width=140))
+    backtest_tables.render(result, Console(file=written, width=140))
     assert "–" in written.getvalue()
 
 
@@ -182,9 +183,9 @@ def test_a_reversal_goes_back_to_where_the_change_before_came_from(row: str, exp
 
 def test_the_table_names_every_method(result: dict[str, Any]) -> None:
     written = StringIO()
-    backtest_view.render(result, Console(file=written, width=80))
+    backtest_tables.render(result, Console(file=written, width=80))
     text = written.getvalue()
     assert text.count("pool (published)") == 2
     assert f"{result['tau0']['pool']['brier']:.3f}" in text, "nothing may be cut off at 80 columns"
     assert not re.search(r"\d…(?![+-])", text)
-    assert set(backtest_view._NAMES) == set(METHODS)
+    assert set(METHOD_NAMES) == set(METHODS)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sync.backtest.console import render
 from sync.backtest.csv_history import read_histories, read_history
 from sync.backtest.csv_rows import HistoryError
 from sync.backtest.methods import BY_CLOSURE
 from sync.backtest.questions import BacktestSetup, questions
 from sync.backtest.run import run_backtest
+from sync.cli.backtest_tables import render
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, days
 

@@ -1,49 +1,32 @@
-"""Show the result of a back-test: tables for the terminal, and a reliability plot."""
+"""Output of `milesync backtest` for people: tables of methods, dates and parts, and sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 from sync.backtest.aims import SHORT_NAMES, aims_of
 from sync.backtest.milestone_dates import TOO_FEW
+from sync.backtest.reliability_plot import METHOD_NAMES, TARGET_TITLES
+from sync.cli.indented import Indented
+from sync.cli.table import packed
 
-__all__ = ["plot", "render"]
+__all__ = ["render"]
 
-_NAMES: Mapping[str, str] = {
-    "base_rate": "expanding base rate",
-    "linear": "linear, own pace",
-    "jira": "Jira-like pace ±10%",
-    "velocity_90d": "90-day velocity ±10%",
-    "monte_carlo": "Monte Carlo, days",
-    "gamma_poisson": "Gamma-Poisson",
-    "monte_carlo_blocks": "Monte Carlo, blocks",
-    "blocks_platt": "… Platt-scaled",
-    "reference_class": "reference class",
-    "reference_mixed": "… mixed with blocks",
-    "simulation": "our simulation",
-    "item_survival": "item survival",
-    "first_pool": "first pool",
-    "pool_platt": "pool, Platt by kind",
-    "pool_raw": "pool, no envelope",
-    "pool": "pool (published)",
-}
-_TITLES: Mapping[str, str] = {"tau0": "All items done when due", "tau10": "At least 90% of the items done when due"}
 _PACES: Mapping[str, str] = {"unchanged": "1 x", "twice_as_long": "2 x", "half_as_long": "½ x"}
 _PART_SUFFIX: Mapping[str, str] = {"half": " half", "time_gone": " of the time"}
-_PLOTTED: Mapping[str, tuple[str, str]] = {"monte_carlo": ("#b0b0b0", "--"), "pool": ("#1f4e79", "-")}
 
 
 def render(result: Mapping[str, Any], console: Console) -> None:
     """Print `sync.backtest.run.backtest`'s result: tables of methods and dates, then a line for each other subject."""
     for sentence in _left_out(result.get("left_out", {})):
         console.print(sentence)
-    for tau, title in _TITLES.items():
+    for tau, title in TARGET_TITLES.items():
         console.print(_methods(result[tau], title))
     dates, labels = result["dates"], result["labels"]
     console.print(
@@ -90,7 +73,7 @@ def _methods(figures: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     for method, row in figures.items():
         low, high = row["bss_ci"]
         table.add_row(
-            _NAMES.get(method, method),
+            METHOD_NAMES.get(method, method),
             _number(row["brier"]),
             _signed(row["bss"]),
             f"{_signed(low, 2)}…{_signed(high, 2)}",
@@ -200,46 +183,27 @@ def _aims(result: Mapping[str, Any]) -> Table:
     return table
 
 
+class _FigureTable(Table):
+    """A table of figures; where it is wider than the terminal, one block for each row, with the headings in it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.__rich_measure__(console, options.update(max_width=1000)).maximum <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        yield Indented(Text(str(self.title), style="italic"), 0)
+        for name, *cells in zip(*(column.cells for column in self.columns), strict=True):
+            yield Text(str(name), style="bold", no_wrap=True)
+            pairs = [f"{column.header} {cell}" for column, cell in zip(self.columns[1:], cells, strict=True)]
+            yield from (Text(f"    {line}", no_wrap=True) for line in packed(pairs, options.max_width - 4))
+        yield ""
+
+
 def _table(title: str, first: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = _FigureTable(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(first, no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def plot(result: Mapping[str, Any], path: Path | str) -> None:
-    """Write a plot of the reliability of the pool and of Monte Carlo as SVG or PNG, by the path's suffix.
-
-    The same result gives the same bytes. Raises ValueError for another suffix, ImportError without matplotlib (the
-    extra ``plot``), OSError if the file cannot be written.
-    """
-    kind = Path(path).suffix.lower().removeprefix(".")
-    if kind not in ("svg", "png"):
-        raise ValueError(f"{Path(path).name}: a plot is written as .svg or .png")
-    import matplotlib as mpl  # late: slow to import, and from an extra
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"svg.hashsalt": "milesync", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(10, 5), layout="constrained")
-        for place, (tau, title) in enumerate(_TITLES.items(), start=1):
-            _panel(figure.add_subplot(1, 2, place), result["reliability"][tau], title)
-        figure.savefig(path, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else {"Software": None})
-
-
-def _panel(axes: Any, bins: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> None:
-    axes.plot([0, 1], [0, 1], color="#d0d0d0", linewidth=1)
-    for method, (color, line) in _PLOTTED.items():
-        filled = [b for b in bins[method] if b["n"]]
-        forecast, observed = [b["forecast"] for b in filled], [b["observed"] for b in filled]
-        most = max((b["n"] for b in filled), default=1)
-        axes.plot(forecast, observed, line, color=color, label=_NAMES[method])
-        axes.scatter(forecast, observed, s=[8 + 92 * b["n"] / most for b in filled], color=color)
-        if method == "pool":
-            for b in filled:
-                axes.annotate(str(b["n"]), (b["forecast"], b["observed"]), (5, -11), textcoords="offset points", size=7)
-    axes.set(title=title, xlabel="said", ylabel="came true", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
 
 
 def _number(value: float | None, digits: int = 3) -> str:
