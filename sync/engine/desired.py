@@ -15,7 +15,7 @@ from sync.report.texts import ReportInput, build_texts
 from sync.store.store import Store
 from sync.tracker.actions import OwnContent
 from sync.tracker.marker import last_marker
-from sync.tracker.observed import Observed
+from sync.tracker.observed import Observed, StatusIssue
 from sync.tracker.slash_commands import evaluate_commands
 
 __all__ = ["DesiredBuilder"]
@@ -83,6 +83,7 @@ class DesiredBuilder:
                 commands=milestone.uid not in seen.closed_to_commands if issue is None else issue.is_open_to_commands,
                 record=record,
                 page="" if self.pages is None else self.pages.url(milestone, now),
+                closes_issue=_closes_issue(milestone, issue),
                 issue_url=None if issue is None else issue.url,
                 reminder_rules=self.rules.reminder_rules,
             )
@@ -96,3 +97,9 @@ class DesiredBuilder:
             remind_every=self.rules.reminder_rules.every,
             is_quiet=self.rules.is_quiet(now, milestone.connection.zone),
         )
+
+
+def _closes_issue(milestone: AssessedMilestone, issue: StatusIssue | None) -> bool:
+    """Return whether the status issue is closed with its milestone: milesync created the issue, or would create it."""
+    is_ours = not milestone.report_on if issue is None else bool(issue.marker)
+    return is_ours and milestone.connection.closes()

@@ -70,8 +70,8 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     ``override`` and ``note`` are words of people. ``commands``: ``/milesync`` comments have an effect;
     ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
     which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
-    line of our words; ``page`` the address of its report page. ``loads`` are people with too much work,
-    ``unreviewed`` the uids of open issues without a reviewer.
+    line of our words; ``page`` the address of its report page. ``closes_issue``: milesync closes the status issue with
+    the milestone. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
     """
 
     items: Mapping[str, Issue] = {}
@@ -96,6 +96,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     criteria: Criteria = Criteria()
     good_news: str = ""
     page: str = ""
+    closes_issue: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
 

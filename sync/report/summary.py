@@ -137,18 +137,24 @@ def _still_open(facts: Facts) -> str:
 
 def _footer(facts: Facts) -> Section:
     """Return the time of the update, the full status, and how to disagree or to stop the updates."""
-    line: Line = (f"Updated {minute(facts.health.at)}. ",)
+    sentences: list[Line] = [(f"Updated {minute(facts.health.at)}.",)]
     if facts.page:
-        line = (*line, Link("Full status", facts.page), ". ")
-    if facts.commands and not facts.health.status.is_over:
+        sentences.append((Link("Full status", facts.page), "."))
+    is_over = facts.health.status.is_over
+    if facts.commands and not is_over:
         example = example_override(facts.health.status, facts.health.due, facts.today)
-        line = (
-            *line,
-            *("Disagree? Comment ", Foreign(example), ". Add a word: ", Foreign("/milesync note ...")),
-            *(". Stop updates: ", Foreign("/milesync mute"), ", or close this issue."),
-        )
-    else:
-        if not facts.commands:
-            line = (*line, "Commands have no effect here: milesync cannot see who has write access. ")
-        line = (*line, "Close this issue to stop updates.")
+        sentences += [
+            ("Disagree? Comment ", Foreign(example), "."),
+            ("Add a word: ", Foreign("/milesync note ..."), "."),
+            ("Stop updates: ", Foreign("/milesync mute"), ", or close this issue."),
+        ]
+    if not facts.commands:
+        sentences.append(("Commands have no effect here: milesync cannot see who has write access.",))
+    if facts.closes_issue and is_over:
+        sentences.append(("This issue is closed with its milestone. Reopen it to keep it open.",))
+    elif facts.closes_issue:
+        sentences.append((f"This issue is closed when the {kind_word(facts.milestone.kind)} has ended.",))
+    if not facts.commands or (is_over and not facts.closes_issue):
+        sentences.append(("Close this issue to stop updates.",))
+    line: Line = tuple(part for n, words in enumerate(sentences) for part in ((" ", *words) if n else words))
     return Section(title="", blocks=(Lines((line,)),), weight=40, is_small=True)

@@ -44,7 +44,8 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     ``now``: time of the run (UTC). ``last_summary``: marker of our summary comment on the tracker; None without one.
     ``override`` and ``note``: status and words that a person gave by a command. ``record``: closing record of a
     milestone that is done. ``commands``: the commands of people have an effect.
-    ``page``: address of the milestone's report page; empty without one. ``issue_url``: address of the status issue;
+    ``page``: address of the milestone's report page; empty without one. ``closes_issue``: milesync
+    closes the status issue with the milestone. ``issue_url``: address of the status issue;
     None while there is no status issue. ``calendar``: in the zone of the connection. ``refresh``: time (UTC) at which a
     person asked for a rewriting; None: never.
     """
@@ -60,6 +61,7 @@ class ReportInput(Struct, frozen=True, kw_only=True):
     commands: bool = True
     record: ClosingRecord | None = None
     page: str = ""
+    closes_issue: bool = False
     issue_url: str | None = None
     reminder_rules: ReminderRules = ReminderRules()
 
@@ -99,6 +101,7 @@ def build_texts(report_input: ReportInput) -> Texts:
         note=_applicable(report_input.note, milestone.health),
         commands=report_input.commands,
         page=report_input.page,
+        closes_issue=report_input.closes_issue,
     )
     reference, method_changed_at = _reference(report_input), _method_changed_at(report_input)
     method_changed_on = None if method_changed_at is None else facts.day_of(method_changed_at)

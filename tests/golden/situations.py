@@ -129,6 +129,7 @@ def facts(made: Health, issues: tuple[Issue, ...] = (), **changes: object) -> Fa
         sources=(SourceFreshness(name="gh", at=NOW - timedelta(minutes=4)),),
         points=burn_up(made.counts),
         commands=True,
+        closes_issue=True,
     )
     return replace(plain, **changes)
 
