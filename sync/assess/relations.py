@@ -71,6 +71,8 @@ class _PortfolioBuilder:
         published, everything = self.paths.published, self.paths.everything()
         milestones = dict(self.alone)
         for uid in published.deciding:
+            if self.alone[uid].health.stale_since is not None:
+                continue  # its last verdict has the milestones that it waits for in it
             milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
         for uid, outage in self._outages(self.paths.known).items():
             previous = self.snapshot.previous.get(uid)
@@ -156,8 +158,7 @@ class _PortfolioBuilder:
             ),
         )
         before = [own.before for own in self.paths.known if own.after == uid]
-        is_stale = milestone.health.stale_since is not None
-        if is_stale or not all(can_read(milestone, self.alone[name]) for name in before):
+        if not all(can_read(milestone, self.alone[name]) for name in before):
             return health  # counts and names may not depend on what the readers may not see
         advised = self.snapshot.advise(uid, self.paths.waiting_batch(uid), health)
         waits = [reason for reason in health.reasons if reason.kind is ReasonKind.PREDECESSOR]
