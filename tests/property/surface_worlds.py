@@ -202,6 +202,17 @@ class SurfaceWorld:
         if self.failing:
             self.trackers[self.failing].faults.append(Fault("status", "", times=100_000, status=502))
 
+    def chatter(self, number: int) -> None:
+        """Let people comment on every open issue and label it, as they do all day."""
+        for tracker in self.world.trackers:
+            ada = tracker.user("ada")
+            body = "Is this still right?" if tracker.kind != "jira-cloud" else _paragraph("Is this still right?")
+            for project in tracker.projects.values():
+                for issue in project.issues.values():
+                    if issue.closed is None:
+                        tracker.comment(issue, ada, body)
+                        tracker.label(issue, [f"seen-{number}"], [f"seen-{number - 1}"], ada)
+
     def work(self) -> None:
         """Let people work between the two runs: close an item, add one, move due dates."""
         for truth in self.truths:
@@ -240,6 +251,14 @@ def surface_world(number: int, situations: Sequence[str] = ()) -> SurfaceWorld:
             name = names[(3 * (number + 2 * place) + k) % len(names)]
             _present(made, tracker, project, _title(title, 20 + k, SITUATIONS[name]), name, zone, rng)
     return made
+
+
+def _paragraph(text: str) -> dict[str, object]:
+    return {
+        "type": "doc",
+        "version": 1,
+        "content": [{"type": "paragraph", "content": [{"type": "text", "text": text}]}],
+    }
 
 
 def _title(pattern: str, n: int, situation: Situation) -> str:

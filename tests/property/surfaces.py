@@ -10,6 +10,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -26,7 +27,7 @@ from sync.report import charts
 from tests.e2e.in_process import milesync
 from tests.property.surface_worlds import SurfaceWorld, Truth, surface_world
 
-__all__ = ["Surfaces", "Text", "render_surfaces"]
+__all__ = ["Surfaces", "Text", "render_surfaces", "run", "serve"]
 
 WIDE = {"COLUMNS": "4000"}
 """Nothing is wrapped, so that a sentence is in one line."""
@@ -69,10 +70,9 @@ class Surfaces:
         return self.rows[truth.written]
 
 
-def render_surfaces(number: int, folder: Path) -> Surfaces:
-    """Make the world of a number, run it twice a day apart, and render everything."""
-    made = surface_world(number)
-    shown = Surfaces(made)
+@contextmanager
+def serve(made: SurfaceWorld, folder: Path) -> Iterator[Path]:
+    """Serve a world on loopback, for commands on its clock that never wait; yield the configuration."""
     config = folder / "milesync.toml"
     with (
         Sandbox(made.world),
@@ -81,28 +81,37 @@ def render_surfaces(number: int, folder: Path) -> Surfaces:
         mock.patch.object(charts, "svg", json.dumps),  # the text of a chart without drawing it
     ):
         config.write_text(made.configuration(), encoding="utf-8")
+        yield config
+
+
+def run(config: Path, *words: str) -> None:
+    """Run once; a tracker may fail."""
+    done = milesync("run", *words, config=config, env=WIDE)
+    assert done.code in (0, 3), done.err
+
+
+def render_surfaces(number: int, folder: Path) -> Surfaces:
+    """Make the world of a number, run it twice a day apart, and render everything."""
+    made = surface_world(number)
+    shown = Surfaces(made)
+    with serve(made, folder) as config:
         last = made.clock.now
         made.clock.now = last - max(timedelta(days=1), made.failing_for)
-        _run(config, "--first-run")
+        run(config, "--first-run")
         shown.before = _rows(config)
         if made.failing_for:
             made.fail()
             made.clock.now = last - made.failing_for / 2
-            _run(config)
+            run(config)
         made.clock.now = last
         made.work()
         config.write_text(made.configuration() + made.audiences(), encoding="utf-8")
-        _run(config)
+        run(config)
         _tracker_texts(shown)
         _terminal_texts(shown, config)
         _page_texts(shown, config)
         _digest_texts(shown, folder)
     return shown
-
-
-def _run(config: Path, *words: str) -> None:
-    done = milesync("run", *words, config=config, env=WIDE)
-    assert done.code in (0, 3), done.err
 
 
 def _rows(config: Path) -> dict[str, dict[str, Any]]:

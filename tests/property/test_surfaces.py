@@ -20,8 +20,8 @@ import pytest
 from connectors.sandbox.world import Tracker
 from tests.proof import TIMEOUT, Record, full
 from tests.property.surface_figures import DATE, FIGURES, as_day, figures_of
-from tests.property.surface_worlds import NAMES, SITUATIONS, Truth
-from tests.property.surfaces import Surfaces, Text, render_surfaces
+from tests.property.surface_worlds import NAMES, SITUATIONS, Truth, surface_world
+from tests.property.surfaces import Surfaces, Text, render_surfaces, run, serve
 
 pytestmark = TIMEOUT
 
@@ -133,13 +133,18 @@ def overdue(shown: Surfaces) -> Iterator[str]:
                 yield f"{text}: {open_items} open and due {due}, and it says {text.words[:80]!r}"
 
 
+OWN_MEMORY = ("p50", "p85")
+"""Dates stay still by what a reader was given before; an audience whose first digest this is was given none."""
+
+
 def same_numbers(shown: Surfaces) -> Iterator[str]:
     """The same number reads the same on every surface."""
     read: dict[tuple[str, str], dict[object, set[str]]] = defaultdict(lambda: defaultdict(set))
     for text, truth, _ in texts_of(shown):
         if text.fresh and is_read(shown, truth):
             for figure, value in figures_of(text):
-                read[truth.written, figure.name][value].add(text.surface)
+                if figure.name not in OWN_MEMORY or not text.surface.startswith("digest"):
+                    read[truth.written, figure.name][value].add(text.surface)
     for (written, name), values in read.items():
         if len(values) > 1:
             yield f"{name} of {written}: {dict(values)}"
@@ -256,6 +261,23 @@ def _resolves(tracker: Tracker, path: str) -> bool:
     return False
 
 
+BEST_FIRST = ("done", "on_track", "at_risk", "off_track", "overdue")
+
+
+def outages(shown: Surfaces) -> Iterator[str]:
+    """Data that is missing improves no status, announces none and is no good news."""
+    for text, truth, _ in texts_of(shown):
+        if is_read(shown, truth):
+            continue
+        before, after = shown.before[truth.written]["status"], shown.row(truth)["status"]
+        if before in BEST_FIRST and after in BEST_FIRST and BEST_FIRST.index(after) < BEST_FIRST.index(before):
+            yield f"{text}: {before} → {after}"
+        if re.search("Good news|Gute Nachricht", text.words) and text.fresh:
+            yield f"{text}: good news while its data is missing"
+        if text.surface.startswith("comment:") and text.fresh:
+            yield f"{text}: written while its data is missing"
+
+
 STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
     due_day,
     days_from_today,
@@ -266,6 +288,7 @@ STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
     good_news,
     contradictions,
     links,
+    outages,
 )
 
 
@@ -305,3 +328,25 @@ def test_every_figure_is_read_somewhere(part: int) -> None:
 
 def test_every_situation_comes_up() -> None:
     assert {truth.situation for shown in worlds(0) for truth in shown.made.truths} == set(SITUATIONS)
+
+
+@pytest.mark.proof
+def test_an_untouched_world_is_written_once_a_day(tmp_path: Path, record_property: Record) -> None:
+    """Runs write only at the first run of a connection's day, whatever people say in the threads."""
+    runs = full(24 * 14, 8)
+    made = surface_world(0, ("on track", "overdue"))
+    with serve(made, tmp_path) as config:
+        config.write_text(config.read_text("utf-8").replace("reminders = true", ""), "utf-8")  # people answer to them
+        run(config, "--first-run")
+        for number in range(runs):
+            days = {name: made.today(name) for name in made.trackers}
+            wrote = {name: len(tracker.writes) for name, tracker in made.trackers.items()}
+            made.clock.now += timedelta(hours=full(1, 3))
+            made.chatter(number)
+            run(config)
+            for name, tracker in made.trackers.items():
+                fresh = tracker.writes[wrote[name] :]
+                assert made.today(name) != days[name] or fresh == [], f"run {number} of {name}"
+                edits = [path for method, path, _ in fresh if method in ("PUT", "PATCH") and "comment" in path]
+                assert len(set(edits)) == len(edits), f"run {number} of {name}"
+    record_property("runs of an untouched world on four trackers, with people talking", runs)
