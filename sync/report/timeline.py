@@ -197,7 +197,7 @@ def mermaid(schedule: Schedule) -> str:
         if entry.due is not None:
             lines.append(f"    {name} :{critical}{state}m{n}, {min(begin, entry.due)}, {entry.due}")
         if entry.p85 is not None and not entry.status.is_over:
-            lines.append(f"    {name} 85 percent certain :{critical}milestone, p{n}, {entry.p85}, 0d")
+            lines.append(f"    {name} 85 percent sure :{critical}milestone, p{n}, {entry.p85}, 0d")
     return "\n".join(lines) + "\n"
 
 
@@ -248,7 +248,7 @@ def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
     if entry.due is not None:
         yield "due", entry.due, "Due"
     if entry.p85 is not None and not entry.status.is_over:
-        yield "p85", entry.p85, "85% certain"
+        yield "p85", entry.p85, "85% sure"
 
 
 def _description(entry: TimelineEntry) -> str:

@@ -64,11 +64,13 @@ class ChangesSince:
 class StaleProject:
     """A project, or an entry of the configuration, whose last pull failed.
 
-    ``since`` is the time (UTC) of its last full pull; None when there was none.
+    ``since`` is the time (UTC) of its last full pull; None when there was none. ``rows`` are its running milestones,
+    about which nothing new is known.
     """
 
     name: str
     since: datetime | None
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def gather(
             _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
-        stale=() if replay else _stale_projects(store, connections, audience),
+        stale=() if replay else _stale_projects(store, connections, audience, zip(assessed, rows, strict=False)),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
         joint_pages=tuple(
@@ -194,7 +196,12 @@ def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audienc
     return [joint for joint in joints if audience.is_shown(joint.written) and not (audience.name and joint.missing)]
 
 
-def _stale_projects(store: Store, connections: Sequence[Connection], audience: Audience) -> tuple[StaleProject, ...]:
+def _stale_projects(
+    store: Store,
+    connections: Sequence[Connection],
+    audience: Audience,
+    assessed: Iterable[tuple[AssessedMilestone, Row]],
+) -> tuple[StaleProject, ...]:
     """Return the projects whose last pull failed, never pulled ones included.
 
     An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
@@ -207,7 +214,13 @@ def _stale_projects(store: Store, connections: Sequence[Connection], audience: A
         pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(connection.name, p)}
         keys = pulled.union(connection.projects) if audience is OPERATOR else pulled
         stale |= {(f"{connection.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
-    return tuple(StaleProject(name, since) for name, since in sorted(stale, key=lambda pair: pair[0]))
+    running: dict[str, list[Row]] = defaultdict(list)
+    for milestone, row in assessed:
+        if row.current:
+            running[f"{milestone.connection.name}:{milestone.project.key}"].append(row)
+    return tuple(
+        StaleProject(name, since, tuple(running[name])) for name, since in sorted(stale, key=lambda pair: pair[0])
+    )
 
 
 def _earlier_assessments(store: Store, reading: Snapshot, audience: Audience) -> dict[str, list[AssessmentSummary]]:

@@ -461,7 +461,9 @@ def test_a_stale_source_is_shown_at_the_top_and_on_its_pages(browser: Any, tmp_p
     with installation(small(), stale="gl") as engine:
         report = Report(contents(engine), tmp_path)
     with visit(browser, report.out, "index.html") as page:
-        assert "gl:acme/api: not updated since 21 Nov 2026, 06:30 UTC" in page.locator(".stale").inner_text()
+        assert (
+            "gl:acme/api: not updated since 21 Nov 2026, 06:30 UTC; affected: " in page.locator(".stale").inner_text()
+        )
     stale = next(r for r in report.made.rows if r.tracker == "gl" and r.health.stale_since and r.page)
     assert (stale.health.unknown, stale.health.at < NOW) == (None, True), "the last verdict is kept for a day"
     with visit(browser, report.out, stale.page) as page:

@@ -103,7 +103,7 @@ def test_the_calendar_is_read_back(shown: Schedule) -> None:
     due = next(event for event in events if str(event["summary"]) == "Due: Release 9")
     assert due.decoded("dtstart") == date(2026, 3, 29)
     assert due.decoded("dtend") == date(2026, 3, 30)
-    assert any(str(event["summary"]).startswith("85% certain: ") for event in events)
+    assert any(str(event["summary"]).startswith("85% sure: ") for event in events)
     assert all(len(line) <= 75 for line in icalendar(shown, "acme").split(b"\r\n"))
     again = ical.Calendar.from_ical(icalendar(shown, "acme"))
     assert [str(event["uid"]) for event in again.walk("VEVENT")] == uids

@@ -222,9 +222,14 @@ def _terminal_texts(shown: Surfaces, config: Path) -> None:
     shown.add("whatif", milesync("whatif", truth.written, config=config, env=WIDE).out, truth)
 
 
+CUT = 60
+"""Letters by which an id is found, as a long one may be cut."""
+
+
 def _block(text: str, written: str) -> str:
     """The lines about a milestone: the one with its id, and the indented ones below."""
     found: list[str] = []
+    written = written[:CUT]
     for line in text.splitlines():
         if not line.startswith("    ") and (f"  {written}" in line) and _ends_as(line, written):
             found = [line]
@@ -237,7 +242,7 @@ def _block(text: str, written: str) -> str:
 
 def _ends_as(line: str, written: str) -> bool:
     rest = line.partition(f"  {written}")[2]
-    return not rest or rest.startswith(" ")
+    return not rest or rest.startswith(" ") or len(written) == CUT
 
 
 def _calendar(file: Path) -> Iterator[tuple[str, date]]:

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from connectors.sandbox.world import Tracker
+from sync.markup.document import clean
 from tests.proof import TIMEOUT, Record, full
 from tests.property.surface_figures import DATE, FIGURES, as_day, figures_of
 from tests.property.surface_worlds import NAMES, SITUATIONS, Truth, surface_world
@@ -91,7 +92,7 @@ def days_from_today(shown: Surfaces) -> Iterator[str]:
 FORECAST_DATE = re.compile(
     rf"likely (?:to be done )?by ({DATE})|most likely (?:done)?(?: on)?\W+({DATE})"
     rf"|certainty (?:it is done )?by ({DATE})"
-    rf"|with \d\d% by ({DATE})|\n50% ({DATE})|\d\d% sure\n({DATE})\n95%|\d\d% sure\W+({DATE})\*? \("
+    rf"|with \d\d% by ({DATE})|\n50% ({DATE})|\d\d% sure\n({DATE})\n95% sure|\d\d% sure\W+({DATE})\*? \("
     rf"|promised[^.]*?({DATE}) with|in its date, ({DATE})|im Termin am ({DATE})",
     re.IGNORECASE,
 )
@@ -127,7 +128,9 @@ def overdue(shown: Surfaces) -> Iterator[str]:
             continue
         allowed = int(0.1 * len(truth.members))
         is_late = open_items > allowed and timedelta(0) < today - due < timedelta(days=3650)
-        if is_late and re.match(STATUS_SURFACES, text.surface):
+        if not text.words.strip() and text.surface not in ("description", "label"):
+            yield f"{text}: nothing is said"
+        elif is_late and re.match(STATUS_SURFACES, text.surface):
             word = OVERDUE.get(text.surface[:9], "overdue")
             if word not in text.words.lower():
                 yield f"{text}: {open_items} open and due {due}, and it says {text.words[:80]!r}"
@@ -278,6 +281,30 @@ def outages(shown: Surfaces) -> Iterator[str]:
             yield f"{text}: written while its data is missing"
 
 
+def hidden(shown: Surfaces) -> Iterator[str]:
+    """The portfolio names the running milestones of a source that could not be read."""
+    (page,) = (text.words for text in shown.texts if text.surface == "portfolio")
+    notice = page.partition("could not be read\n")[2].partition("\nWhat changed\n")[0]
+    for truth in shown.made.truths:
+        is_running = truth.milestone.closed is None and shown.row(truth)["status"] not in ("done", "ended")
+        if not is_read(shown, truth) and is_running and f"`{clean(truth.milestone.title)}`" not in notice:
+            yield f"{truth.written} is not named: {notice}"
+
+
+def charts(shown: Surfaces) -> Iterator[str]:
+    """Names in the chart and the calendar begin with no sign, and their dates are those of the forecast."""
+    (chart,) = (text.words for text in shown.texts if text.surface == "mermaid")
+    for line in chart.splitlines()[5:]:
+        if not re.match(r"    (section )?\w", line):
+            yield f"mermaid: {line}"
+    dates = {truth.written: shown.row(truth)["p85"] for truth in shown.made.truths}
+    for words, day in shown.calendar:
+        title, _, rest = words.partition("\n")
+        written = next((written for written in dates if rest.startswith(f"{written}:")), None)
+        if title.startswith("85% sure") and written and dates[written] != day.isoformat():
+            yield f"calendar: {title} on {day}, and it is {dates[written]}"
+
+
 STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
     due_day,
     days_from_today,
@@ -289,6 +316,8 @@ STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
     contradictions,
     links,
     outages,
+    hidden,
+    charts,
 )
 
 
