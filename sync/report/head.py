@@ -18,6 +18,7 @@ from sync.markup.document import (
     Section,
     Strong,
     Table,
+    cell_parts,
     join_parts,
     visible_blocks,
 )
@@ -26,17 +27,20 @@ from sync.model.joint import Commitment
 from sync.model.tracker_data import MilestoneKind
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import Facts
-from sync.report.leftover import usual_odds, usual_sentence
+from sync.report.leftover import leftover_figure, odds_sentence, outlook_sentences, usual_sentence
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import (
     STATUS,
     UNKNOWN,
     against,
     capital,
+    date_or_end,
     day,
     fact_sentence,
     percent,
     plural,
+    promise_record,
+    promise_sentences,
     short_day,
     small,
 )
@@ -90,12 +94,12 @@ def _verdict_blocks(facts: Facts) -> Iterator[Block]:
         yield Lines((line,))
     if facts.override is not None:
         yield Lines((_override_line(facts, facts.override),))
-    if usual := usual_sentence(health):
-        odds = usual_odds(health)
-        yield Lines(((f"{usual} ", Strong(f"{odds} likely to be no worse than usual"), f"{_usual_span(health)}."),))
-    if rows := _date_rows(facts):
+    usual, odds = usual_sentence(health), odds_sentence(health)
+    if usual and odds:
+        yield Lines(((f"{usual} ", Strong(odds)),))
+    if rows := (*_date_rows(facts), *_leftover_rows(facts)):
         yield Table((), rows)
-    elif promise := _promise_rows(health):
+    elif promise := tuple(_promise_rows(health)):
         yield Table(("If you promise", "How sure"), promise)
     if remarks := tuple(_remarks(facts)):
         yield Lines(remarks)
@@ -135,12 +139,8 @@ def _missing_data(facts: Facts) -> Iterator[Line]:
         return
     failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
     names: Line = join_parts(failed) if failed else ("A source",)
-    kept = _kept_words() if facts.is_kept else ""
-    yield (*names, f" {missing}.", kept)
-
-
-def _kept_words() -> str:
-    return " The verdict is the last one from before; it does not get better until the source is read again."
+    kept = " The verdict is the last one from before; it does not get better until the source is read again."
+    yield (*names, f" {missing}.", kept if facts.is_kept else "")
 
 
 def _ground(facts: Facts) -> Iterator[Line]:
@@ -177,62 +177,57 @@ def _override_line(facts: Facts, override: Override) -> Line:
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 
-def _date_rows(facts: Facts) -> tuple[tuple[Cell, ...], ...]:
-    """Return the forecast dates and the usual leftover; empty without a forecast."""
+def _has_dates(facts: Facts) -> bool:
+    """Return whether the milestone runs towards a due date, with open work and a forecast."""
     health, dates = facts.health, facts.health.dates
-    has_dates = dates.p50 is not None or dates.p85 is not None or dates.horizon is not None
-    if health.status not in HAS_FORECAST or fact_sentence(health) or not has_dates:
-        return ()
-    word = "Earliest possible" if dates.earliest else "Most likely done"
-    rows: list[tuple[Cell, ...]] = [(word, _date_cell(dates.p50, health))]
+    if health.status not in HAS_FORECAST or fact_sentence(health):
+        return False
+    return dates.p50 is not None or dates.p85 is not None or dates.horizon is not None
+
+
+def _date_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
+    """Yield the forecast dates, each compared with the due date."""
+    if not _has_dates(facts):
+        return
+    health, dates = facts.health, facts.health.dates
+    yield "Earliest possible" if dates.earliest else "Most likely done", _date_cell(dates.p50, health)
     if dates.p50 is not None:
-        rows.append(("85% sure", _date_cell(dates.p85, health)))
-    leftover = health.leftover
-    is_ahead = facts.days_left is not None and facts.days_left >= 0
-    if leftover is not None and health.due is not None and is_ahead and leftover.high and not usual_odds(health):
-        of = health.counts.unfinished
-        usually = f"{leftover.usually} of {of}" if leftover.high <= of else str(leftover.usually)
-        more = ", with those still to be added" if leftover.high > of else ""
-        span = f" (80% range: {leftover.low} to {leftover.high}{more})"
-        rows.append((f"Still open on {day(health.due)}", ("usually ", Strong(usually), span)))
-    return tuple(rows)
+        yield "85% sure", _date_cell(dates.p85, health)
+
+
+def _leftover_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
+    """Yield the number of items that are usually still open on the due date."""
+    health, figure = facts.health, leftover_figure(facts.health)
+    if _has_dates(facts) and figure is not None and health.due is not None:
+        number, span = figure
+        yield f"Still open on {day(health.due)}", ("usually ", Strong(number), f" ({span})")
 
 
 def _date_cell(value: date | None, health: Health) -> Cell:
-    if value is not None:
-        return (Strong(day(value)), f" ({against(value, health.due)})") if health.due else (Strong(day(value)),)
-    return f"no date until {day(health.dates.horizon)}" if health.dates.horizon else "no date"
+    if value is None:
+        return date_or_end(value, health.dates.horizon) or "no date"
+    return (Strong(day(value)), f" ({against(value, health.due)})") if health.due else (Strong(day(value)),)
 
 
-def _usual_span(health: Health) -> str:
-    leftover = health.leftover
-    if leftover is None:
-        return ""
-    return f" ({leftover.low} to {leftover.high} of {plural(health.counts.unfinished, 'issue')})"
-
-
-def _promise_rows(health: Health) -> tuple[tuple[Cell, ...], ...]:
-    """Return the dates that a milestone without a due date can promise."""
+def _promise_rows(health: Health) -> Iterator[tuple[Cell, ...]]:
+    """Yield the dates that a milestone without a due date can promise."""
     promise = health.promise
     if promise is None or promise.p50 is None:
-        return ()
-    held = f" ({promise.held} of the last {plural(promise.of, 'such date')} held)" if promise.of else ""
-    until = f"no date until {day(health.dates.horizon)}" if health.dates.horizon else "no date"
-    levels = ((promise.p50, "50%"), (promise.p70, "70%"), (promise.p85, f"85%{held if promise.p85 else ''}"))
-    return tuple(((Strong(day(on)),) if on else until, level) for on, level in levels)
+        return
+    for on, level in ((promise.p50, "50%"), (promise.p70, "70%"), (promise.p85, "85%")):
+        yield _date_cell(on, health), level
 
 
 def date_lines(facts: Facts) -> Iterator[Line]:
     """Yield the dates as sentences, for texts without tables."""
     health = facts.health
     yield from (*_missing_data(facts), *_ground(facts))
-    for row in (*_date_rows(facts), *_promise_rows(health)):
-        first, second = row
-        yield (*_words(first), ": ", *_words(second))
-
-
-def _words(cell: Cell) -> Line:
-    return (cell,) if isinstance(cell, str) else cell
+    for label, cell in _date_rows(facts):
+        yield (*cell_parts(label), ": ", *cell_parts(cell))
+    outlook = outlook_sentences(health) if _has_dates(facts) else []
+    for sentences in (outlook, promise_sentences(health) or ()):
+        if sentences:
+            yield (" ".join(sentences),)
 
 
 # --- remarks ---------------------------------------------------------------------------------------------------------
@@ -240,7 +235,9 @@ def _words(cell: Cell) -> Line:
 
 def _remarks(facts: Facts) -> Iterator[Line]:
     """Yield what else a reader must know to judge the verdict, as one paragraph."""
-    sentences: list[Line] = [(words,) for words in _due_date_moves(facts)]
+    promise = facts.health.promise
+    record = (promise_record(promise),) if promise is not None and promise.p50 is not None else ()
+    sentences: list[Line] = [(words,) for words in (*record, *_due_date_moves(facts))]
     if facts.aggregate:
         sentences.append(("It also depends on work you may not have access to.",))
     sentences += [_commitment_line(commitment) for commitment in facts.commitments]

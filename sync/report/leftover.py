@@ -7,7 +7,15 @@ from sync.model.health import Health, Leftover
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH, Language
 
-__all__ = ["leftover_range", "leftover_sentence", "outlook_sentences", "usual_odds", "usual_sentence"]
+__all__ = [
+    "leftover_figure",
+    "leftover_range",
+    "leftover_sentence",
+    "odds_sentence",
+    "outlook_sentences",
+    "usual_odds",
+    "usual_sentence",
+]
 
 
 def leftover_range(leftover: Leftover, language: Language = ENGLISH) -> str:
@@ -15,18 +23,28 @@ def leftover_range(leftover: Leftover, language: Language = ENGLISH) -> str:
     return f"{leftover.usually} ({_span(leftover, language)})"
 
 
+def leftover_figure(health: Health, language: Language = ENGLISH) -> tuple[str, str] | None:
+    """Return the number and its range for a table: "3 of 10" and "80% range: 1 to 6". None as `leftover_sentence`."""
+    leftover, unfinished = health.leftover, health.counts.unfinished
+    if not _is_worth_saying(health) or leftover is None:
+        return None
+    number = str(leftover.usually)
+    if leftover.high <= unfinished:
+        number = language.say("{count} of {total}", count=number, total=unfinished)
+    return number, _span(leftover, language, unfinished)
+
+
 def leftover_sentence(health: Health, language: Language = ENGLISH) -> str | None:
     """Return "Usually 3 of 10 issues are still open on 5 Dec 2026 (80% range: 1 to 6).".
 
-    None without a forecast, or if nothing is open and no more is expected. Where the range exceeds the open and
-    carried-over items, the sentence says that it includes issues added until then, instead of "of 10".
+    None without a forecast, or if none is expected to be left. Where the range exceeds the open and carried-over items,
+    the sentence says that it includes issues added until then, instead of "of 10".
     """
-    leftover, due, still_open = health.leftover, health.due, health.counts.unfinished
-    if leftover is None or due is None or still_open == leftover.high == 0:
+    leftover, due, unfinished = health.leftover, health.due, health.counts.unfinished
+    if not _is_worth_saying(health) or leftover is None or due is None:
         return None
-    number, day, span = leftover.usually, language.day(due), _span(leftover, language)
-    if leftover.high > still_open:
-        span = language.say("{span}, including issues added until then", span=span)
+    number, day, span = leftover.usually, language.day(due), _span(leftover, language, unfinished)
+    if leftover.high > unfinished:
         if not number:
             return language.say("Usually no issue is still open on {day} ({span}).", day=day, span=span)
         return language.many(
@@ -36,7 +54,7 @@ def leftover_sentence(health: Health, language: Language = ENGLISH) -> str | Non
             day=day,
             span=span,
         )
-    issues = language.many("of {n} issue", "of {n} issues", still_open)
+    issues = language.many("of {n} issue", "of {n} issues", unfinished)
     if not number:
         return language.say("Usually none {of} is still open on {day} ({span}).", of=issues, day=day, span=span)
     return language.many(
@@ -84,16 +102,27 @@ def usual_odds(health: Health, language: Language = ENGLISH) -> str | None:
     return language.percent(health.usual.probability)
 
 
+def odds_sentence(health: Health, language: Language = ENGLISH) -> str | None:
+    """Return `usual_odds` as a sentence; None where the series finishes."""
+    odds = usual_odds(health, language)
+    return odds and language.say("{percent} likely to be no worse than usual.", percent=odds)
+
+
 def outlook_sentences(health: Health, language: Language = ENGLISH) -> list[str]:
     """Return what will be left over, and where the series rarely finishes, what is usual and how likely that is."""
-    odds = usual_odds(health, language)
-    sentences = [
-        leftover_sentence(health, language),
-        usual_sentence(health, language),
-        odds and language.say("{percent} likely to be no worse than usual.", percent=odds),
-    ]
-    return [sentence for sentence in sentences if sentence]
+    phrases = (leftover_sentence, usual_sentence, odds_sentence)
+    return [sentence for phrase in phrases if (sentence := phrase(health, language))]
 
 
-def _span(leftover: Leftover, language: Language) -> str:
-    return language.say("80% range: {low} to {high}", low=leftover.low, high=leftover.high)
+def _is_worth_saying(health: Health) -> bool:
+    return health.leftover is not None and health.due is not None and health.leftover.high > 0
+
+
+def _span(leftover: Leftover, language: Language, unfinished: int | None = None) -> str:
+    """Return the range. Beyond the ``unfinished`` items, it includes issues that are not in the milestone yet."""
+    span = language.say("80% range: {low} to {high}", low=leftover.low, high=leftover.high)
+    if leftover.low == leftover.high:
+        span = language.say("80% range: {number}", number=leftover.low)
+    if unfinished is not None and leftover.high > unfinished:
+        return language.say("{span}, including issues added until then", span=span)
+    return span

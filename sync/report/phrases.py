@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from sync.model.definition import Finding, FindingKind
-from sync.model.health import Confidence, Health, Lever, Reason, Status, UnknownCause
+from sync.model.health import Confidence, Health, Lever, Promise, Reason, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
@@ -32,6 +32,7 @@ __all__ = [
     "outcome",
     "percent",
     "plural",
+    "promise_record",
     "promise_sentences",
     "sentence",
     "short_day",
@@ -177,14 +178,7 @@ def promise_sentences(health: Health, language: Language = ENGLISH) -> tuple[str
         if on is not None
     ]
     missing = [percentage(level) for level, on in dates.items() if on is None]
-    record = say("It is not yet known how often such dates hold.")
-    if promise.of:
-        record = language.many(
-            "{held} of the last {n} date given with 85% certainty held.",
-            "{held} of the last {n} dates given with 85% certainty held.",
-            promise.of,
-            held=promise.held,
-        )
+    record = promise_record(promise, language)
     if not given:
         until = say("by {day}", day=language.day(horizon)) if horizon else say("within the forecast")
         return say("At the recent pace, no date {until} can be promised.", until=until), record
@@ -192,6 +186,18 @@ def promise_sentences(health: Health, language: Language = ENGLISH) -> tuple[str
         none = say("none by {day} is {percent} sure", day=language.day(horizon), percent=language.either(missing))
         given = [*given[:-1], say("{dates}; {none}", dates=given[-1], none=none)]
     return say("Dates that you can promise at the recent pace: {dates}.", dates=", ".join(given)), record
+
+
+def promise_record(promise: Promise, language: Language = ENGLISH) -> str:
+    """Return how often dates held that were given with 85% certainty, as a sentence."""
+    if not promise.of:
+        return language.say("It is not yet known how often such dates hold.")
+    return language.many(
+        "{held} of the last {n} date given with 85% certainty held.",
+        "{held} of the last {n} dates given with 85% certainty held.",
+        promise.of,
+        held=promise.held,
+    )
 
 
 def outcome(counts: Counts, language: Language = ENGLISH) -> str:

@@ -1,4 +1,4 @@
-"""Whatever people do and wherever runs are stopped: what a person closed stays closed, what a person reopened open."""
+"""An issue that a person closed stays closed, and one that a person reopened open, wherever runs are stopped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ steps = st.lists(runs | st.builds(Person, st.booleans()), max_size=14)
 
 
 class Story:
-    """What happened so far, by what was written and done, not by markers."""
+    """The events so far, by what was written and done, not by markers."""
 
     def __init__(self) -> None:
         self.world = World()

@@ -13,7 +13,7 @@ from sync.health.missing_input import stale_health
 from sync.health.usual import is_never_done, is_rarely_done
 from sync.model.health import Basis, Health, Leftover, Status, Usual
 from sync.model.membership import Counts
-from sync.report.leftover import leftover_range, outlook_sentences, usual_odds, usual_sentence
+from sync.report.leftover import leftover_figure, leftover_range, outlook_sentences, usual_odds, usual_sentence
 
 AT = datetime(2026, 11, 28, 9, tzinfo=UTC)
 
@@ -42,8 +42,8 @@ def health(left: tuple[int, int, int] | None, *, still_open: int = 10, finished:
     ("left", "still_open", "words"),
     [
         ((1, 3, 6), 10, "Usually 3 of 10 issues are still open on 5 Dec 2026 (80% range: 1 to 6)."),
-        ((0, 0, 0), 4, "Usually none of 4 issues is still open on 5 Dec 2026 (80% range: 0 to 0)."),
-        ((4, 4, 4), 4, "Usually 4 of 4 issues are still open on 5 Dec 2026 (80% range: 4 to 4)."),
+        ((0, 0, 2), 4, "Usually none of 4 issues is still open on 5 Dec 2026 (80% range: 0 to 2)."),
+        ((4, 4, 4), 4, "Usually 4 of 4 issues are still open on 5 Dec 2026 (80% range: 4)."),
         (
             (1, 3, 6),
             5,
@@ -64,11 +64,13 @@ def test_leftover_is_of_the_open_items_unless_more_are_expected(
 
 def test_items_that_were_carried_over_do_not_join() -> None:
     shown = replace(health((7, 7, 7)), counts=Counts(open=0, carried=7))
-    assert outlook_sentences(shown) == ["Usually 7 of 7 issues are still open on 5 Dec 2026 (80% range: 7 to 7)."]
+    assert outlook_sentences(shown) == ["Usually 7 of 7 issues are still open on 5 Dec 2026 (80% range: 7)."]
 
 
-def test_nothing_is_said_where_nothing_is_open_and_nothing_more_is_expected() -> None:
-    assert outlook_sentences(health((0, 0, 0), still_open=0)) == []
+@pytest.mark.parametrize("still_open", [0, 4])
+def test_nothing_is_said_where_nothing_is_expected_to_be_left(still_open: int) -> None:
+    shown = health((0, 0, 0), still_open=still_open)
+    assert (outlook_sentences(shown), leftover_figure(shown)) == ([], None)
 
 
 def test_nothing_is_said_without_a_forecast_or_a_due_date() -> None:
@@ -81,6 +83,15 @@ def test_range_has_the_same_words_everywhere() -> None:
     assert shown.leftover is not None
     assert leftover_range(shown.leftover) == "3 (80% range: 1 to 6)"
     assert leftover_range(shown.leftover).removeprefix("3 ") in outlook_sentences(shown)[0]
+    assert leftover_figure(shown) == ("3 of 10", "80% range: 1 to 6")
+    assert leftover_figure(health((1, 3, 6), still_open=5)) == (
+        "3",
+        "80% range: 1 to 6, including issues added until then",
+    )
+
+
+def test_range_of_one_number_is_that_number() -> None:
+    assert leftover_range(Leftover(low=4, usually=4, high=4)) == "4 (80% range: 4)"
 
 
 @pytest.mark.parametrize(
