@@ -345,7 +345,10 @@ class NewestChange(Struct, frozen=True):
 
 
 class Milestone(Struct, frozen=True):
-    """Milestone. ``due_on`` is midnight in California: its date in UTC is the due day."""
+    """Milestone. ``due_on`` is midnight in California: its date in UTC is the due day.
+
+    ``open_issues`` and ``closed_issues`` count pull requests, too.
+    """
 
     node_id: str
     number: int
@@ -357,6 +360,8 @@ class Milestone(Struct, frozen=True):
     description: str | None = None
     due_on: datetime | None = None
     closed_at: datetime | None = None
+    open_issues: int | None = None
+    closed_issues: int | None = None
 
 
 class Permission(Struct, frozen=True):

@@ -19,7 +19,7 @@ _STORED_NAMES = {
     "read_count": "read",
     "optional_fields": "more",
     "issues_etag": "probe",
-    "milestone_etags": "milestones",
+    "milestone_etags": "counted_milestones",
     "batch_state": "glance",
     "swept_at": "swept",
 }

@@ -78,6 +78,8 @@ def milestone(row: api_types.Milestone, project: str) -> Milestone:
         created_at=row.created_at,
         updated_at=row.updated_at,
         closed_at=row.closed_at,
+        listed_open=row.open_issues,
+        listed_closed=row.closed_issues,
     )
 
 

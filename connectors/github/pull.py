@@ -110,7 +110,11 @@ class Reader:
         names, failed = self.resolve(projects)
         complete = {name: known[name][1].name for name in names if name in known and not known[name][1].next_number}
         states = probe_many(self._session, complete) if len(complete) > FEW_REPOSITORIES else {}
-        confirmed = [name for name, state in states.items() if known[name][1].batch_state == state]
+        confirmed = [
+            name
+            for name, state in states.items()
+            if known[name][1].batch_state == state and known[name][1].milestone_etags
+        ]
         rest = [name for name in names if name not in confirmed]
         results = self._session.caller.map_all(lambda name: probe(self._session, name, known.get(name)), rest)
         changed: dict[str, ProbeResult] = {}

@@ -42,7 +42,7 @@ class DefinitionChecks:
             milestone=milestone.milestone,
             due=milestone.health.due,
             open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
-            total=milestone.health.counts.total,
+            counts=milestone.health.counts,
             owner=milestone.overrides.owner,
             shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
             circular=self._cycles.get(milestone.uid, 0),

@@ -34,6 +34,7 @@ class ConnectionRows:
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
     ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
+    ``is_present``: ``at`` is the time of a run. The past has no numbers of pull requests.
     """
 
     connection: Connection
@@ -47,6 +48,7 @@ class ConnectionRows:
     known_plans: Mapping[str, KnownPlan] = field(default_factory=dict)
     recorded_joins: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
+    is_present: bool = True
 
     @property
     def source(self) -> str:
@@ -104,9 +106,12 @@ class ConnectionRows:
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
         """The counts of each milestone, by uid."""
-        return self.counted_memberships.counts(
+        items = self.counted_memberships.counts(
             self.containers.values(), self.at, week_until(self.at, self.connection.zone)
         )
+        if not self.is_present:
+            return items
+        return {uid: _with_pull_requests(counts, self.milestones[uid]) for uid, counts in items.items()}
 
     def written(self, milestone: Milestone) -> str:
         """Return the id that people write."""
@@ -119,6 +124,17 @@ class ConnectionRows:
     def overrides(self, milestone: Milestone) -> MilestoneOverrides:
         """Return what the configuration says about a milestone."""
         return overrides_of(self.connection, self.projects[milestone.project], milestone)
+
+
+def _with_pull_requests(counts: Counts, milestone: Milestone) -> Counts:
+    """Return the counts with the milestone's pull requests; none without a number of them."""
+    if milestone.open_pull_requests is None:
+        return counts
+    return msgspec.structs.replace(
+        counts,
+        pull_requests=milestone.open_pull_requests,
+        closed_pull_requests=milestone.closed_pull_requests or 0,
+    )
 
 
 def overrides_of(connection: Connection, project: Project, milestone: Milestone) -> MilestoneOverrides:

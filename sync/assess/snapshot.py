@@ -73,6 +73,8 @@ class Snapshot:
                 load_rows(store, connection, at, audience, reported, known, removed[connection.name])
                 for connection in connections
             ]
+        if replay:
+            rows = [dataclasses.replace(own, is_present=False) for own in rows]
         self.rows = rows
         self.removed = RemovedProjects() if replay else find_removed(store, connections, at)
         self.container_rules = {uid: found for own in rows for uid, found in self._container_rules(own)}

@@ -103,6 +103,8 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
     left = f"{counts.open} open" + (f", {counts.carried} carried over" if counts.carried else "")
     yield _line(f"{counts.done} of {plural(counts.total, 'issue')} done, {left}, as of {_at(health.at)}")
+    if health.counts.pull_requests:
+        yield _line(phrases.sentence(phrases.open_pull_requests(counts)))
     if health.unknown is not None:
         yield _line(phrases.UNKNOWN[health.unknown])
     if health.confidence is not None:

@@ -21,7 +21,7 @@ from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, has_track_record, sentence, sentences
 from sync.markup.document import clean
-from sync.model.health import Status, UnknownCause
+from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
@@ -84,10 +84,12 @@ def facts_of(milestone: AssessedMilestone | AssessedJointMilestone) -> VerdictFa
 def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     """The reasons for a status as sentences, the most important first. For an unknown status, its cause."""
     health = milestone.health
-    if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
+    if health.unknown is UnknownCause.STALE:
         return [phrases.UNKNOWN[health.unknown]]
     if fact := phrases.fact_sentence(health):
         return [fact]
+    if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
+        return [phrases.UNKNOWN[health.unknown]]
     return [reason_sentence(reason) for reason in health.reasons]
 
 
@@ -139,6 +141,7 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "closed": health.counts.closed,
         "carried": health.counts.carried,
         "added": health.counts.added,
+        "pull_requests": {"open": health.counts.pull_requests, "closed": health.counts.closed_pull_requests},
         "under_calibration": health.basis.calibrating,
         "as_of": health.at if facts.is_kept else None,
         "stale_since": health.stale_since,
@@ -207,8 +210,15 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
     facts = verdict_facts(milestone)
-    paragraphs = ([data_sentence(facts) if facts.is_kept else ""], _cause(facts), outlook, findings)
+    kept = [data_sentence(facts)] if facts.is_kept else []
+    paragraphs = (kept, _cause(facts), outlook, [_uncounted(facts.health)], findings)
     return [words for sentences in paragraphs if (words := " ".join(filter(None, sentences)))]
+
+
+def _uncounted(health: Health) -> str:
+    """The open pull requests of a running milestone, unless its fact names them."""
+    is_enough = health.status.is_over or phrases.fact_sentence(health)
+    return "" if is_enough else phrases.pull_requests_sentence(health.counts)
 
 
 def _cause(facts: VerdictFacts) -> list[str]:

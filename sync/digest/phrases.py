@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from sync.digest.changes import ChangeEntry, ChangeKind
 from sync.model.health import Health, Lever, Reason, Status
+from sync.model.membership import Counts
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
-from sync.report.phrases import against, sentence, status_words
+from sync.report.phrases import against, only_pull_requests, pull_requests_sentence, sentence, status_words
 from sync.report.reasons import main_reason, reason_clause
-from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood
+from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood, still_open
 
 __all__ = ["Speaker"]
 
@@ -66,7 +67,7 @@ class Speaker:
         if entry.state.is_kept:
             yield data_sentence(entry.state, self.language)
         if health.status is Status.OVERDUE and health.due is not None:
-            left = self.language.many("{n} issue is still open", "{n} issues are still open", health.counts.open)
+            left = self._left_open(health.counts)
             yield say("It was due on {day}; {left}.", day=self.language.day(health.due), left=left)
         elif health.due is not None:
             if health.status in _UNCERTAIN or health.probability is None:
@@ -89,12 +90,21 @@ class Speaker:
                 self.language.many("{n} issue is still open", "{n} issues are still open", health.counts.open)
             )
 
+    def _left_open(self, counts: Counts) -> str:
+        if not counts.open:
+            return still_open(counts, self.language)
+        return self.language.many("{n} issue is still open", "{n} issues are still open", counts.open)
+
     def _progress(self, health: Health) -> Iterator[str]:
+        if health.counts.is_pull_requests_only:
+            yield only_pull_requests(health.counts, self.language)
         if self._numbers and health.counts.total:
             done, total = health.counts.done, health.counts.total
             yield sentence(
                 self.language.many("{done} of {n} issue done", "{done} of {n} issues done", total, done=done)
             )
+            if uncounted := pull_requests_sentence(health.counts, self.language):
+                yield uncounted
 
     def _expected_date(self, health: Health) -> Iterator[str]:
         """Yield the expected date: with numbers always, in words when it is after the due date."""

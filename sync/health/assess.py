@@ -151,7 +151,8 @@ def _without_advice(
     """Return the health of the batch's k-th container, without reasons and levers."""
     rules, calendar, ledger = batch.rules, batch.calendar, batch.tables.ledger
     container = ledger.containers[int(batch.index[k])]
-    state = _state(batch, k)
+    counts = inputs.counts.get(container.id) or _counts(batch, k)
+    state = replace(_state(batch, k), pull_requests=counts.pull_requests)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
     band, cause = verdict(state, p, rules)
     has_forecast = band in BANDS and missing_data(state, rules) is None
@@ -170,7 +171,7 @@ def _without_advice(
         promise=undated.promise if undated is not None and band is Status.NO_DUE_DATE else None,
         leftover=forecast.leftover if has_forecast else None,
         usual=forecast.usual if has_forecast else None,
-        counts=inputs.counts.get(container.id) or _counts(batch, k),
+        counts=counts,
         confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,
         unknown=cause,
         basis=basis if has_forecast or band is Status.OVERDUE else _without_numbers(basis),

@@ -5,6 +5,7 @@ no owner              the configuration names no owner
 no due date           the tracker has no due date
 no exit criteria      the description has no task list
 no items              the milestone has no items
+only pull requests    the milestone has no items, but pull requests, which are not counted as items
 unestimated           some open items have an estimate or points, and a fifth or more have none
 due on a day off      a weekend, a holiday or a team's day off
 same people           half or more of the assignees have open items in another milestone of the same weeks
@@ -26,6 +27,7 @@ from msgspec import Struct
 
 from sync.model.definition import Criteria, Finding, FindingKind
 from sync.model.health import Value
+from sync.model.membership import Counts
 from sync.model.tracker_data import Issue, Milestone
 
 if TYPE_CHECKING:
@@ -59,14 +61,14 @@ def criteria(description: str) -> Criteria:
 class DefinitionFacts(Struct, frozen=True, kw_only=True):
     """Facts about one running milestone that the findings are made from.
 
-    ``total``: number of its items; ``open_items``: those that are known and open. ``shared``: for each milestone that
-    shares people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
+    ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: for each milestone that shares
+    people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
     """
 
     milestone: Milestone
     due: date | None
     open_items: Sequence[Issue]
-    total: int
+    counts: Counts
     owner: str
     shared: Sequence[int] = ()
     circular: int = 0
@@ -80,14 +82,20 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
         if when:
             findings.append(Finding(kind=kind, values=values))
 
-    due, open_items, shared = facts.due, facts.open_items, facts.shared
+    due, counts, open_items, shared = facts.due, facts.counts, facts.open_items, facts.shared
     unestimated = [item for item in open_items if item.estimate is None and item.points is None]
     people = len({person.id for item in open_items for person in item.assignees})
     is_estimated_in_part = 0 < len(unestimated) < len(open_items)
     note(FindingKind.NO_OWNER, not facts.owner)
     note(FindingKind.NO_DUE_DATE, due is None)
     note(FindingKind.NO_EXIT_CRITERIA, criteria(facts.milestone.description).of == 0)
-    note(FindingKind.NO_ITEMS, facts.total == 0)
+    note(FindingKind.NO_ITEMS, counts.total == 0 and not counts.is_pull_requests_only)
+    note(
+        FindingKind.ONLY_PULL_REQUESTS,
+        counts.is_pull_requests_only,
+        open=counts.pull_requests,
+        closed=counts.closed_pull_requests,
+    )
     note(
         FindingKind.UNESTIMATED,
         is_estimated_in_part and len(unestimated) >= UNESTIMATED_LEAST * len(open_items),

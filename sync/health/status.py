@@ -6,6 +6,7 @@ Facts come first, then the probability P of being done by the due date. The firs
 done           the milestone was closed, and everything in scope is done
 ended          the milestone was closed, and items were left open or carried over (`sync.history.carry_over`)
 no due date    the milestone has no due date; it gets completion dates only
+overdue        the due moment has passed and pull requests are open, even if all items are done
 done           the due moment has passed, and everything in scope is done, at least one item
 ended          the due moment has passed, nothing is open in it, and items were carried over
 overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items: a fact
@@ -78,7 +79,7 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     the dates make sense; ``has_due``: there is a due date; ``past_due``: it has passed. ``open`` items are not done,
     ``carried`` of them were carried over. ``allowed``: items that may be open when the container counts as done.
     ``stream_finished`` and ``kind_finished`` count earlier milestones. ``closures``: items that the stream closed in
-    the last 84 days.
+    the last 84 days. ``pull_requests`` are open; they are no items.
     """
 
     ended: bool
@@ -94,6 +95,7 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     kind_finished: int
     closures: int
     carried: int = 0
+    pull_requests: int = 0
 
     @property
     def is_all_done(self) -> bool:
@@ -124,6 +126,8 @@ def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Statu
 
 def _status_after_due(state: ContainerState) -> Status | None:
     """Return the status of a running container after its due moment; None if no more is open than its tolerance."""
+    if state.pull_requests:
+        return Status.OVERDUE
     if state.is_all_done:
         return Status.DONE
     if state.open and state.open == state.carried:

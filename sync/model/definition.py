@@ -18,6 +18,7 @@ class FindingKind(StrEnum):
     NO_DUE_DATE = "no_due_date"
     NO_EXIT_CRITERIA = "no_exit_criteria"
     NO_ITEMS = "no_items"
+    ONLY_PULL_REQUESTS = "only_pull_requests"
     UNESTIMATED = "unestimated"
     DUE_DAY_OFF = "due_day_off"
     SAME_PEOPLE = "same_people"

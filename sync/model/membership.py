@@ -38,6 +38,7 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     ``open`` items are in it. ``carried`` items left it open at its end: they are in scope, and not done.
     ``added`` items joined after the milestone's start, ``added_week`` in the last seven days.
+    ``pull_requests`` are open and ``closed_pull_requests`` closed; they are no items and enter no other number.
     """
 
     open: int = 0
@@ -46,6 +47,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     added: int = 0
     added_week: int = 0
     carried: int = 0
+    pull_requests: int = 0
+    closed_pull_requests: int = 0
 
     @property
     def done(self) -> int:
@@ -61,6 +64,11 @@ class Counts(Struct, frozen=True, kw_only=True):
     def unfinished(self) -> int:
         """Items in scope that are not done: open or carried over."""
         return self.open + self.carried
+
+    @property
+    def is_pull_requests_only(self) -> bool:
+        """True if there are pull requests, open or closed, and no item."""
+        return self.total == 0 and self.pull_requests + self.closed_pull_requests > 0
 
 
 class Container(Struct, frozen=True, kw_only=True):

@@ -164,6 +164,9 @@ class Milestone(Struct, frozen=True, kw_only=True):
     ============  =======================  ==========================  =========================
 
     ``written`` is the sign and key after the project in an id that people write: ``#12``, ``%2.0``, ``/2.0``.
+    ``listed_open`` and ``listed_closed`` are the tracker's own numbers of issues and pull requests in it. The store
+    subtracts the issues: ``open_pull_requests``, ``closed_pull_requests``. None: the tracker has no such number without
+    another request (GitLab, Jira), or the project was not read in full since.
     """
 
     id: str
@@ -180,6 +183,10 @@ class Milestone(Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     closed_at: datetime | None = None
+    listed_open: int | None = None
+    listed_closed: int | None = None
+    open_pull_requests: int | None = None
+    closed_pull_requests: int | None = None
 
     def closed_on(self, zone: ZoneInfo) -> date | None:
         """Return the day of its closing in ``zone``, for a Jira version its release day; None if not known."""

@@ -22,6 +22,7 @@ from sync.model.dates import day_ended, day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Note, Override
 from sync.model.joint import Commitment
+from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, State
 from sync.report.changes import Changes
@@ -115,7 +116,7 @@ def meaning(facts: Facts) -> str:
     health = facts.health
     content: Any = (
         (health.status, health.unknown, health.due, health.baseline, health.replan is not None),
-        msgspec.structs.replace(health.counts, added_week=0),
+        _counts_meaning(health.counts),
         [(uid, *_issue_meaning(facts.items.get(uid))) for uid in sorted(facts.open)],
         (facts.milestone.title, facts.owners, facts.page),
         None if facts.override is None else _override_meaning(facts, facts.override),
@@ -125,6 +126,16 @@ def meaning(facts: Facts) -> str:
         (facts.criteria, facts.unreviewed),
     )
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
+
+
+def _counts_meaning(counts: Counts) -> Counts:
+    """Return the counts without those that move with the clock. Pull requests come and go: they are some or none."""
+    return msgspec.structs.replace(
+        counts,
+        added_week=0,
+        pull_requests=min(counts.pull_requests, 1),
+        closed_pull_requests=min(counts.closed_pull_requests, 1),
+    )
 
 
 def _override_meaning(facts: Facts, override: Override) -> tuple[Any, ...]:

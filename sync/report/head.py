@@ -41,6 +41,7 @@ from sync.report.phrases import (
     plural,
     promise_record,
     promise_sentences,
+    pull_requests_sentence,
     short_day,
     small,
 )
@@ -322,7 +323,10 @@ def progress_line(facts: Facts) -> Line | None:
     ]
     rest = ", ".join(part for part in parts if part)
     bar = f"{'█' * cells}{'░' * (20 - cells)} "
-    return (bar, Strong(f"{counts.done} of {counts.total} done."), f" {capital(rest)}." if rest else "")
+    issues = " issues" if counts.pull_requests else ""
+    sentences = (f"{capital(rest)}." if rest else "", pull_requests_sentence(counts))
+    words = "".join(f" {sentence}" for sentence in sentences if sentence)
+    return (bar, Strong(f"{counts.done} of {counts.total}{issues} done."), words)
 
 
 def _note(facts: Facts) -> Section | None:

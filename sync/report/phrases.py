@@ -29,11 +29,14 @@ __all__ = [
     "lateness",
     "minute",
     "number_of",
+    "only_pull_requests",
+    "open_pull_requests",
     "outcome",
     "percent",
     "plural",
     "promise_record",
     "promise_sentences",
+    "pull_requests_sentence",
     "sentence",
     "short_day",
     "small",
@@ -210,12 +213,44 @@ def outcome(counts: Counts, language: Language = ENGLISH) -> str:
     return ", ".join(parts)
 
 
+def open_pull_requests(counts: Counts, language: Language = ENGLISH) -> str:
+    """Return the number of open pull requests: "10 pull requests open"."""
+    return language.many("{n} pull request open", "{n} pull requests open", counts.pull_requests)
+
+
+def only_pull_requests(counts: Counts, language: Language = ENGLISH) -> str:
+    """Return the fact of a milestone without issues as a sentence: "Only pull requests: 10 open."."""
+    if not counts.pull_requests:
+        return language.say("Only pull requests: all closed.")
+    return language.many("Only pull requests: {n} open.", "Only pull requests: {n} open.", counts.pull_requests)
+
+
+def pull_requests_sentence(counts: Counts, language: Language = ENGLISH) -> str:
+    """Return that open pull requests are left out of the counts; empty without any, and where no issue is counted."""
+    if not counts.pull_requests or not counts.total:
+        return ""
+    return language.many(
+        "{n} open pull request is not counted.", "{n} open pull requests are not counted.", counts.pull_requests
+    )
+
+
 def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
-    """Return the fact behind a status that rests on no forecast: how it ended, or that nothing is open; else empty."""
+    """Return the fact behind a status that rests on no forecast; else empty.
+
+    How it ended, that nothing is open, or that it has only pull requests.
+    """
     if health.status is Status.ENDED:
         return sentence(outcome(health.counts, language))
+    if health.counts.is_pull_requests_only and not health.status.is_over:
+        return only_pull_requests(health.counts, language)
     if health.status is not Status.ON_TRACK or health.counts.unfinished or not health.counts.done:
         return ""
+    if health.counts.pull_requests:
+        return language.many(
+            "All its issues are closed; {n} pull request is still open.",
+            "All its issues are closed; {n} pull requests are still open.",
+            health.counts.pull_requests,
+        )
     if health.expected_joins:
         return language.many(
             "All its issues are closed, but {n} more is usually added later; close the milestone to end it.",
@@ -296,6 +331,9 @@ _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
         "Its description does not list exit criteria as a task list."
     ),
     FindingKind.NO_ITEMS: lambda _, language: language.say("It has no issues."),
+    FindingKind.ONLY_PULL_REQUESTS: lambda finding, language: only_pull_requests(
+        Counts(pull_requests=_number(finding, "open"), closed_pull_requests=_number(finding, "closed")), language
+    ),
     FindingKind.UNESTIMATED: _unestimated,
     FindingKind.DUE_DAY_OFF: _day_off,
     FindingKind.SAME_PEOPLE: _same_people,

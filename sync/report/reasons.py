@@ -40,10 +40,11 @@ def main_reason(health: Health) -> Reason | None:
 
 def why_sentence(health: Health, language: Language = ENGLISH, style: Style = "numbers") -> str:
     """Return why a milestone has its status: the missing input, the fact, or the main reason; empty without any."""
+    has_no_data = health.unknown is UnknownCause.STALE
+    if not has_no_data and (fact := fact_sentence(health, language)):
+        return fact
     if health.unknown not in (None, UnknownCause.NO_DUE_DATE) and health.status is not Status.OVERDUE:
         return unknown_sentence(health.unknown, language)
-    if fact := fact_sentence(health, language):
-        return fact
     reason = main_reason(health)
     return "" if reason is None else reason_sentence(reason, language, style)
 

@@ -15,6 +15,7 @@ from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, 
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
 from sync.report.reasons import main_reason, reason_sentence
+from sync.report.verdict import still_open
 from sync.report.verdict_facts import is_worse
 from sync.tracker.slash_commands import example_override
 
@@ -128,8 +129,11 @@ def _gist(facts: Facts) -> str:
 
 
 def _still_open(facts: Facts) -> str:
+    """Return the open work after the due date, without the number of all issues."""
     counts = facts.health.counts
-    return f"{plural(counts.open, 'issue')} still open" if counts.total else "it has no issues"
+    if counts.pull_requests or not counts.total:
+        return still_open(counts)
+    return f"{plural(counts.open, 'issue')} still open"
 
 
 # --- footer ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from sync.model.health import Status
 from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
-from sync.report.phrases import capital, fact_sentence, outcome, sentence, status_words
+from sync.report.phrases import capital, fact_sentence, open_pull_requests, outcome, sentence, status_words
 from sync.report.verdict_facts import VerdictFacts
 
 __all__ = [
@@ -52,7 +52,11 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
             return when
         return say("{verdict}: {fact}", verdict=when, fact=outcome(health.counts, language))
     if health.status is Status.ON_TRACK and fact_sentence(health):
-        return say("{verdict}: {fact}", verdict=name, fact=say("all its issues are closed"))
+        closed = say("all its issues are closed")
+        if health.counts.pull_requests:
+            pull_requests = open_pull_requests(health.counts, language)
+            closed = say("{fact}, {pull_requests}", fact=closed, pull_requests=pull_requests)
+        return say("{verdict}: {fact}", verdict=name, fact=closed)
     return name
 
 
@@ -80,10 +84,18 @@ def data_sentence(facts: VerdictFacts, language: Language = ENGLISH) -> str:
 
 
 def still_open(counts: Counts, language: Language = ENGLISH) -> str:
-    """Return the open items after the due date: "3 of 10 issues open"."""
+    """Return the open work after the due date: "3 of 10 issues open", "10 pull requests open"."""
+    if counts.pull_requests and not counts.open:
+        return open_pull_requests(counts, language)
+    if counts.is_pull_requests_only:
+        return language.say("it has only pull requests, all closed")
     if not counts.total:
         return language.say("it has no issues")
-    return language.many("{open} of {n} issue open", "{open} of {n} issues open", counts.total, open=counts.open)
+    issues = language.many("{open} of {n} issue open", "{open} of {n} issues open", counts.total, open=counts.open)
+    if not counts.pull_requests:
+        return issues
+    pull_requests = open_pull_requests(counts, language)
+    return language.say("{fact}, {pull_requests}", fact=issues, pull_requests=pull_requests)
 
 
 def likelihood(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
 from sync.model.tracker_data import RULE_ID_PREFIX, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
 from sync.store import tables as schema
+from sync.store.pull_requests import count_pull_requests
 from sync.store.tables import EventOrigin
 from sync.store.upsert import chunks, upsert
 from sync.tracker.protocol import Page
@@ -42,6 +43,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     missing, unknown = _swept(connection, source, page.all_issues)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
     _forget_blockers(connection, source, page.all_issues.keys() - unknown)
+    count_pull_requests(connection, source, page.complete)
     _next_edition(connection, source, touched)
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
     cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]

@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -254,6 +254,10 @@ milestone = _table(
     Column("updated_at", UtcMicroseconds),
     Column("closed_at", UtcMicroseconds),
     Column("deleted_at", UtcMicroseconds),
+    Column("listed_open", Integer),
+    Column("listed_closed", Integer),
+    Column("open_pull_requests", Integer),
+    Column("closed_pull_requests", Integer),
     Index("ix_milestone_project", "source", "project"),
 )
 

@@ -224,6 +224,16 @@ def test_nothing_changed_costs_two_requests_and_no_points(there: Small, clock: C
     assert (there.tracker.used - used, connector.requests - sent) == (0, 2)
 
 
+def test_a_cursor_from_before_pull_requests_were_counted_reads_the_milestones_once(there: Small, clock: Clock) -> None:
+    first = pulled(connected(there.tracker, clock))
+    assert all(row.listed_open is not None for row in first.milestones.values())
+    old = {key: text.replace('"counted_milestones"', '"milestones"') for key, text in first.cursors.items()}
+    assert old != first.cursors
+    again = pulled(connected(there.tracker, clock), cursors=old)
+    assert (again.issues, again.milestones) == ({}, first.milestones)
+    assert pulled(connected(there.tracker, clock), cursors=again.cursors).milestones == {}
+
+
 def test_what_nothing_blocks_any_more_says_so(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock)
     first = pulled(connector)

@@ -9,6 +9,7 @@ import pytest
 from sync.health.definition import DefinitionFacts, criteria, findings, shared_people
 from sync.history.calendar import Calendar
 from sync.model.definition import Criteria, Finding, FindingKind
+from sync.model.membership import Counts
 from sync.report.phrases import finding_sentence
 from tests.golden.situations import issue, milestone
 
@@ -21,7 +22,7 @@ def _kinds(**changes: object) -> list[FindingKind]:
         "milestone": GOOD,
         "due": FRIDAY,
         "open_items": [issue(1), issue(2)],
-        "total": 2,
+        "counts": Counts(open=2),
         "owner": "Ada",
         **changes,
     }
@@ -39,7 +40,9 @@ def test_a_well_defined_milestone_has_no_findings() -> None:
         ({"owner": ""}, FindingKind.NO_OWNER),
         ({"due": None}, FindingKind.NO_DUE_DATE),
         ({"milestone": milestone(description="- no box")}, FindingKind.NO_EXIT_CRITERIA),
-        ({"total": 0, "open_items": []}, FindingKind.NO_ITEMS),
+        ({"counts": Counts(), "open_items": []}, FindingKind.NO_ITEMS),
+        ({"counts": Counts(pull_requests=8), "open_items": []}, FindingKind.ONLY_PULL_REQUESTS),
+        ({"counts": Counts(closed_pull_requests=8), "open_items": []}, FindingKind.ONLY_PULL_REQUESTS),
         ({"open_items": [issue(1, points=3.0), issue(2)]}, FindingKind.UNESTIMATED),
         ({"due": date(2026, 12, 12)}, FindingKind.DUE_DAY_OFF),
         ({"due": FRIDAY, "calendar": Calendar(off=[FRIDAY])}, FindingKind.DUE_DAY_OFF),
@@ -81,7 +84,7 @@ def test_the_same_people_in_the_same_weeks() -> None:
 
 
 def test_every_finding_has_a_sentence_without_names() -> None:
-    values: dict[str, object] = {"count": 2, "of": 4, "others": 1, "due": date(2026, 12, 12)}
+    values: dict[str, object] = {"count": 2, "of": 4, "others": 1, "due": date(2026, 12, 12), "open": 8, "closed": 0}
     for kind in FindingKind:
         words = finding_sentence(Finding(kind=kind, values=values))  # type: ignore[arg-type]
         assert words.endswith(".")

@@ -43,6 +43,7 @@ from sync.report.phrases import (
     finding_sentence,
     outcome,
     promise_sentences,
+    pull_requests_sentence,
     status_words,
     sureness,
     unknown_sentence,
@@ -107,7 +108,9 @@ def test_cause_of_a_missing_verdict_has_its_phrase(cause: UnknownCause) -> None:
 @pytest.mark.parametrize("kind", FindingKind)
 def test_finding_has_its_phrase(kind: FindingKind) -> None:
     for count, others in product((1, 2), (1, 2)):
-        finding = Finding(kind=kind, values={"count": count, "of": 5, "others": others, "due": DUE})
+        finding = Finding(
+            kind=kind, values={"count": count, "of": 5, "others": others, "due": DUE, "open": 1, "closed": 0}
+        )
         check(partial(finding_sentence, finding), sentence=True)
 
 
@@ -119,6 +122,10 @@ def test_status_has_its_name_and_its_verdict(status: Status) -> None:
             (Counts(open=3, closed=2), None),
             (Counts(), UnknownCause.STALE),
             (Counts(closed=2), None),
+            (Counts(closed=2, pull_requests=10), None),
+            (Counts(open=3, closed=2, pull_requests=1), None),
+            (Counts(pull_requests=8), None),
+            (Counts(closed_pull_requests=8), None),
         ):
             shown = health(status, due=due, probability=0.521, counts=counts, unknown=cause)
             for last_week in (None, 0.4):
@@ -240,6 +247,45 @@ def test_promises_and_outcomes_have_their_phrases() -> None:
         shown = health(Status.ON_TRACK, counts=Counts(closed=3), expected_joins=joins)
         check(partial(fact_sentence, shown), sentence=True)
     check(partial(date_or_end, None, DUE))
+
+
+@pytest.mark.parametrize("pull_requests", [1, 10])
+def test_pull_requests_have_their_phrases(pull_requests: int) -> None:
+    counts = Counts(closed=3, pull_requests=pull_requests)
+    for shown in (counts, Counts(pull_requests=pull_requests), Counts(closed_pull_requests=pull_requests)):
+        check(partial(fact_sentence, health(Status.ON_TRACK, counts=shown)), sentence=True)
+    check(partial(pull_requests_sentence, counts), sentence=True)
+
+
+OPEN_PULL_REQUESTS = {
+    Counts(closed=2, pull_requests=10): "All its issues are closed; 10 pull requests are still open.",
+    Counts(closed=2, pull_requests=1): "All its issues are closed; 1 pull request is still open.",
+    Counts(closed=2): "All its issues are closed; close the milestone to end it.",
+    Counts(pull_requests=8): "Only pull requests: 8 open.",
+    Counts(closed_pull_requests=8): "Only pull requests: all closed.",
+    Counts(open=1, closed=2, pull_requests=8): "",
+}
+
+
+@pytest.mark.parametrize("counts", OPEN_PULL_REQUESTS)
+def test_closed_issues_end_no_milestone_while_pull_requests_are_open(counts: Counts) -> None:
+    shown = health(Status.ON_TRACK, counts=counts, expected_joins=None)
+    assert fact_sentence(shown) == OPEN_PULL_REQUESTS[counts]
+
+
+def test_overdue_names_the_pull_requests() -> None:
+    def heading(counts: Counts) -> str:
+        overdue = health(Status.OVERDUE, due=TODAY - timedelta(days=3), counts=counts)
+        return _verdict(overdue, None, load_language("en"))
+
+    assert heading(Counts(closed=2, pull_requests=10)) == "Overdue by 3 days: 10 pull requests open"
+    assert (
+        heading(Counts(open=1, closed=2, pull_requests=1))
+        == "Overdue by 3 days: 1 of 3 issues open, 1 pull request open"
+    )
+    assert heading(Counts(pull_requests=10)) == "Overdue by 3 days: 10 pull requests open"
+    assert heading(Counts(closed_pull_requests=10)) == "Overdue by 3 days: it has only pull requests, all closed"
+    assert heading(Counts()) == "Overdue by 3 days: it has no issues"
 
 
 def _promise(shown: Health, language: Language) -> str:

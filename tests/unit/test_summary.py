@@ -394,6 +394,16 @@ def test_meaning_ignores_what_says_nothing_new() -> None:
     assert render(summary(same), Markup.GITHUB, 65_000) != render(summary(one), Markup.GITHUB, 65_000)
 
 
+def test_pull_requests_rewrite_no_comment_unless_they_are_the_first_or_the_last() -> None:
+    def with_pull_requests(count: int) -> Facts:
+        one = at_risk()
+        return replace(one, health=replace(one.health, counts=replace(one.health.counts, pull_requests=count)))
+
+    assert meaning(with_pull_requests(3)) == meaning(with_pull_requests(17)) != meaning(with_pull_requests(0))
+    assert "17 open pull requests are not counted." in text(summary(with_pull_requests(17)))
+    assert "not counted" not in text(summary(with_pull_requests(0)))
+
+
 def _meanings() -> dict[str, Facts]:
     one = at_risk()
     made, (first, *rest) = one.health, one.open
