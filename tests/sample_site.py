@@ -28,7 +28,7 @@ from sync.model.tracker_data import (
 )
 from sync.site.contents import Contents, gather
 from sync.store.store import Store
-from sync.tracker.connection import Connection
+from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.errors import TrackerError
 from sync.tracker.protocol import Page
 from tests.memory_tracker import MemoryConnector, MemoryTracker
@@ -161,7 +161,7 @@ def installation(
         tracker = MemoryTracker(lambda: clock[0], pages=list(held))
         connector = MemoryConnector(tracker, name, f"memory://{name}")
         projects = tuple(project.key for page in held for project in page.projects)
-        connections.append(Connection(name=name, connector=connector, projects=projects))
+        connections.append(Connection(name, connector, projects, named=OWNERS.get(name, {})))
     with Engine(
         connections=connections,
         store=Store.memory(lambda: clock[0]),
@@ -204,5 +204,8 @@ def small() -> dict[str, Sequence[Page]]:
 JOINT = JointMilestone(
     name="Payments GA", members=("gh:acme/app#9", "gl:acme/api#7"), owner="Ada Fox", due=date(2026, 12, 12)
 )
+OWNERS = {"gh": {"acme/app#10": MilestoneOverrides(owner="Noor Hill")}}
+"""The owners that the configuration names, by connection and id."""
+
 WAITS = (("gh:acme/app#11", "gl:acme/api#8"),)
 """One milestone that waits for another, in another tracker."""

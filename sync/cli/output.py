@@ -27,9 +27,10 @@ from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
 from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence
-from sync.report.reasons import reason_sentence, why_sentence
+from sync.report.reasons import reason_sentence
 from sync.report.verdict import data_sentence
-from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, joint_verdict_facts, verdict_facts
+from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
+from sync.report.why import joint_causes, joint_why, why_sentence
 from sync.tracker.actions import kind_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUS_STYLE",
     "error_rows",
-    "facts_of",
     "history_sentence",
     "last_read_lines",
     "milestone_rows",
@@ -74,13 +74,6 @@ def status_cell(status: Status) -> str:
     return f"{SHAPES[status]} {phrases.STATUS[status]}"
 
 
-def facts_of(milestone: AssessedMilestone | AssessedJointMilestone) -> VerdictFacts:
-    """Return the facts of a milestone or joint milestone."""
-    if isinstance(milestone, AssessedJointMilestone):
-        return joint_verdict_facts(milestone)
-    return verdict_facts(milestone)
-
-
 def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     """The reasons for a status as sentences, the most important first. For an unknown status, its cause."""
     health = milestone.health
@@ -113,7 +106,7 @@ def milestone_rows(
     return plain + [
         {
             **_row(joint_verdict_facts(joint)),
-            "reasons": _joint_reasons(joint),
+            "reasons": joint_causes(joint),
             "findings": [],
             "members": [member.written for member in joint.members],
             "missing": joint.missing,
@@ -143,22 +136,9 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "added": health.counts.added,
         "pull_requests": {"open": health.counts.pull_requests, "closed": health.counts.closed_pull_requests},
         "under_calibration": health.basis.calibrating,
-        "as_of": health.at if facts.is_kept else None,
+        "as_of": facts.as_of,
         "stale_since": health.stale_since,
     }
-
-
-def _joint_reasons(joint: AssessedJointMilestone) -> list[str]:
-    """The causes of an unknown joint milestone; empty for every other status."""
-    if joint.health.status is not Status.UNKNOWN:
-        return []
-    missing = [f"{written} is not known here." for written in joint.missing]
-    return missing + [
-        f"{member.written} cannot be forecast: {phrases.UNKNOWN[member.health.unknown]}"
-        if member.health.unknown
-        else f"{member.written} cannot be forecast."
-        for member in joint.unforecastable
-    ]
 
 
 def milestone_table(
@@ -206,7 +186,8 @@ def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: b
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
     """Sentences below a milestone: the age of its verdict, what changed its status, the outlook, gaps with ``lint``."""
     if isinstance(milestone, AssessedJointMilestone):
-        return _joint_reasons(milestone) or [f"joint milestone of {phrases.plural(len(milestone.members), 'member')}"]
+        facts = joint_verdict_facts(milestone)
+        return [words for words in (data_sentence(facts) if facts.is_kept else "", joint_why(milestone)) if words]
     findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
     facts = verdict_facts(milestone)

@@ -28,8 +28,9 @@ from sync.cli.session import open_engine
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.markup.document import clean
-from sync.report.phrases import against, day, percent, plural
+from sync.report.phrases import against, capital, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
+from sync.report.verdict import as_of
 
 __all__ = ["timeline"]
 
@@ -99,6 +100,8 @@ def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
 
 
 def _relations(entry: TimelineEntry) -> Iterator[str]:
+    if entry.as_of:
+        yield capital(as_of(entry.as_of))
     if entry.members:
         yield f"made of {', '.join(map(clean, entry.members))}"
     for wait in entry.after:

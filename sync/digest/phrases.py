@@ -14,8 +14,9 @@ from sync.model.membership import Counts
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
 from sync.report.phrases import against, only_pull_requests, pull_requests_sentence, sentence, status_words
-from sync.report.reasons import main_reason, reason_clause
+from sync.report.reasons import reason_clause
 from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood, still_open
+from sync.report.why import main_reason
 
 __all__ = ["Speaker"]
 

@@ -28,7 +28,7 @@ from sync.model.tracker_data import DueDate, Issue, State
 from sync.report.changes import Changes
 from sync.report.good_news import good_news
 from sync.report.trend import probability_last_week
-from sync.report.verdict_facts import VerdictFacts, finished_on
+from sync.report.verdict_facts import VerdictFacts, configured_owners, finished_on
 
 __all__ = ["Budget", "Facts", "Point", "SourceFreshness", "build_facts", "meaning"]
 
@@ -78,7 +78,6 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     items: Mapping[str, Issue] = {}
     open: tuple[str, ...] = ()
     changes: Changes | None = None
-    owners: tuple[str, ...] = ()
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
     previous_forecast: SummaryForecast | None = None
@@ -165,7 +164,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         zone=milestone.connection.zone,
         items=items,
         open=open_now,
-        owners=(milestone.overrides.owner,) if milestone.overrides.owner else (),
+        owners=configured_owners(milestone.overrides.owner),
         due_dates=milestone.due_dates,
         sources=(
             SourceFreshness(name=milestone.connection.name, at=milestone.read_at, stale_since=milestone.missing_since),

@@ -45,7 +45,7 @@ from sync.report.phrases import (
     short_day,
     small,
 )
-from sync.report.verdict import as_of, missing_since, moves_sentence, verdict
+from sync.report.verdict import as_of, missing_since, moves_sentence, time_left, verdict
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
@@ -85,7 +85,7 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
 def headline(facts: Facts) -> str:
     """Return the verdict in one line, with the time of a verdict that is kept while data is missing."""
     text = verdict(facts, facts.last_week)
-    return f"{text}, {as_of(facts)}" if facts.is_kept else text
+    return f"{text}, {as_of(facts.as_of)}" if facts.is_kept else text
 
 
 def _verdict_blocks(facts: Facts) -> Iterator[Block]:
@@ -128,20 +128,20 @@ def _due_words(facts: Facts) -> str:
         return "" if health.status is Status.NO_DUE_DATE else ", no due date"
     if health.status.is_over or left < 0:
         return f", was due on {day(health.due)}"
-    soon = "today" if left == 0 else f"in {plural(left, 'day')}"
+    soon = time_left(left)
     has_date = health.status in HAS_FORECAST and health.probability is not None
     return f", due {soon}" if has_date else f", due on {day(health.due)}, {soon}"
 
 
 def _missing_data(facts: Facts) -> Iterator[Line]:
     """Yield which source could not be read, and since when."""
-    missing = missing_since(facts)
-    if not missing:
+    since = facts.health.stale_since
+    if since is None:
         return
     failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
     names: Line = join_parts(failed) if failed else ("A source",)
     kept = " The verdict is the last one from before; it does not get better until the source is read again."
-    yield (*names, f" {missing}.", kept if facts.is_kept else "")
+    yield (*names, f" {missing_since(since)}.", kept if facts.is_kept else "")
 
 
 def _ground(facts: Facts) -> Iterator[Line]:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from sync.model.health import Health, Reason, ReasonKind, Status, UnknownCause
+from sync.model.health import Reason, ReasonKind
 from sync.report.figures import done_percent
 from sync.report.language import ENGLISH, Language, Style
-from sync.report.phrases import count_of, date_of, fact_sentence, number_of, sentence, unknown_sentence
+from sync.report.phrases import count_of, date_of, number_of, sentence
 
-__all__ = ["REASONS", "ReasonPhrase", "main_reason", "reason_clause", "reason_sentence", "why_sentence"]
+__all__ = ["REASONS", "ReasonPhrase", "reason_clause", "reason_sentence"]
 
 
 class ReasonPhrase(Struct, frozen=True):
@@ -27,26 +27,6 @@ class ReasonPhrase(Struct, frozen=True):
 
     numbers: Callable[[Reason, Language], str | None]
     words: Callable[[Reason, Language], str]
-
-
-def main_reason(health: Health) -> Reason | None:
-    """Return the strongest reason that speaks for the status; without a status to speak for, the strongest."""
-    if health.status is Status.ON_TRACK:
-        return next((reason for reason in health.reasons if reason.effect > 0), None)
-    if health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE):
-        return next((reason for reason in health.reasons if reason.effect < 0), None)
-    return next(iter(health.reasons), None)
-
-
-def why_sentence(health: Health, language: Language = ENGLISH, style: Style = "numbers") -> str:
-    """Return why a milestone has its status: the missing input, the fact, or the main reason; empty without any."""
-    has_no_data = health.unknown is UnknownCause.STALE
-    if not has_no_data and (fact := fact_sentence(health, language)):
-        return fact
-    if health.unknown not in (None, UnknownCause.NO_DUE_DATE) and health.status is not Status.OVERDUE:
-        return unknown_sentence(health.unknown, language)
-    reason = main_reason(health)
-    return "" if reason is None else reason_sentence(reason, language, style)
 
 
 def reason_sentence(reason: Reason, language: Language = ENGLISH, style: Style = "numbers") -> str:

@@ -14,9 +14,10 @@ from sync.report.facts import Facts
 from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
-from sync.report.reasons import main_reason, reason_sentence
+from sync.report.reasons import reason_sentence
 from sync.report.verdict import still_open
 from sync.report.verdict_facts import is_worse
+from sync.report.why import main_reason
 from sync.tracker.slash_commands import example_override
 
 __all__ = [

@@ -23,6 +23,8 @@ from sync.history.ledger import days
 from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import DueDate
 from sync.report.phrases import STATUS, minute, percent
+from sync.report.verdict import as_of
+from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
 
 __all__ = ["Schedule", "TimelineEntry", "Waits", "build_schedule", "icalendar", "mermaid"]
 
@@ -45,7 +47,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 
     The forecast includes all dependencies; ``days_lost`` is their average cost. ``replans`` are the due dates that
     were seen, oldest first; trackers do not report who set them. ``project`` is empty for a joint milestone, ``today``
-    is the day of the assessment in its time zone.
+    is the day of the assessment in its time zone. ``as_of``: the time (UTC) of a verdict that is kept while data is
+    missing; None for a present one.
     """
 
     id: str
@@ -59,12 +62,13 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     p50: date | None
     p85: date | None
     p95: date | None
-    days_lost: float
-    after: tuple[Waits, ...]
-    replans: tuple[DueDate, ...]
+    days_lost: float = 0.0
+    after: tuple[Waits, ...] = ()
+    replans: tuple[DueDate, ...] = ()
     members: tuple[str, ...] = ()
     project: str = ""
-    today: date | None = None
+    today: date
+    as_of: datetime | None = None
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -84,32 +88,22 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
     for milestone in portfolio.milestones:
         if not milestone.is_running and milestone.uid not in needed:
             continue
-        zone = milestone.connection.zone
-        probability, dates = _forecast(portfolio, milestone.uid, milestone.health, calendar.in_zone(zone))
+        facts = verdict_facts(milestone, now=at)
+        forecast = _forecast(portfolio, milestone.uid, milestone.health, calendar.in_zone(facts.zone))
         entries.append(
-            TimelineEntry(
-                id=milestone.written,
-                title=milestone.milestone.title,
-                url=milestone.milestone.url,
+            _entry(
+                facts,
+                forecast,
                 after=tuple(_waits(portfolio, milestone.uid, written)),
                 replans=milestone.due_dates,
                 days_lost=round(portfolio.propagation.delays.get(milestone.uid, 0.0), 1),
-                project=milestone.project.key,
-                today=at.astimezone(zone).date(),
-                **_common(milestone.health, probability, dates),
             )
         )
     entries += [
-        TimelineEntry(
-            id=joint_milestone.written,
-            title=joint_milestone.joint.name,
-            url="",
-            after=(),
-            replans=(),
-            days_lost=0.0,
+        _entry(
+            joint_verdict_facts(joint_milestone, now=at),
+            (joint_milestone.health.probability, joint_milestone.health.dates),
             members=tuple(member.written for member in joint_milestone.members),
-            today=at.astimezone(joint_milestone.zone).date(),
-            **_common(joint_milestone.health, joint_milestone.health.probability, joint_milestone.health.dates),
         )
         for joint_milestone in portfolio.joints
     ]
@@ -118,17 +112,26 @@ def build_schedule(portfolio: Portfolio, at: datetime, calendar: Calendar) -> Sc
     return Schedule(at=at, milestones=tuple(entries), critical=chains[0] if chains else (), chains=tuple(chains))
 
 
-def _common(health: Health, probability: float | None, dates: Dates) -> dict[str, Any]:
-    return {
-        "start": health.start,
-        "due": health.due,
-        "baseline": health.baseline,
-        "status": health.status,
-        "probability": probability,
-        "p50": dates.p50,
-        "p85": dates.p85,
-        "p95": dates.p95,
-    }
+def _entry(facts: VerdictFacts, forecast: tuple[float | None, Dates], **relations: Any) -> TimelineEntry:
+    """Return the entry of a milestone or joint milestone; ``forecast``: its probability and dates."""
+    health, (probability, dates) = facts.health, forecast
+    return TimelineEntry(
+        id=facts.written,
+        title=facts.milestone.title,
+        url=facts.milestone.url,
+        start=health.start,
+        due=health.due,
+        baseline=health.baseline,
+        status=health.status,
+        probability=probability,
+        p50=dates.p50,
+        p85=dates.p85,
+        p95=dates.p95,
+        project=facts.project,
+        today=facts.today,
+        as_of=facts.as_of,
+        **relations,
+    )
 
 
 def _forecast(portfolio: Portfolio, uid: str, health: Health, calendar: Calendar) -> tuple[float | None, Dates]:
@@ -190,7 +193,7 @@ def mermaid(schedule: Schedule) -> str:
         if section_name != section:
             section = section_name
             lines.append(f"    section {section}")
-        begin = entry.start or entry.today or schedule.at.date()
+        begin = entry.start or entry.today
         critical = "crit, " if entry.id in schedule.critical else ""
         state = "done, " if entry.status.is_over else "active, "
         name = _task_name(entry.title)
@@ -254,7 +257,8 @@ def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
 def _description(entry: TimelineEntry) -> str:
     odds = "" if entry.probability is None else f", {percent(entry.probability)} likely in time"
     waits: Sequence[str] = [wait.id for wait in entry.after]
-    return f"{entry.id}: {STATUS[entry.status]}{odds}" + (f"; waits for {', '.join(waits)}" if waits else "")
+    kept = f", {as_of(entry.as_of)}" if entry.as_of else ""
+    return f"{entry.id}: {STATUS[entry.status]}{odds}{kept}" + (f"; waits for {', '.join(waits)}" if waits else "")
 
 
 def _identity(written: str) -> str:

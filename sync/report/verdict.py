@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 
 from sync.model.health import Status
 from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
-from sync.report.phrases import capital, fact_sentence, open_pull_requests, outcome, sentence, status_words
+from sync.report.phrases import capital, fact_sentence, open_pull_requests, outcome, plural, sentence, status_words
 from sync.report.verdict_facts import VerdictFacts
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "likelihood",
     "missing_since",
     "moves_sentence",
+    "outage_words",
     "still_open",
+    "time_left",
     "times",
     "verdict",
 ]
@@ -60,27 +63,45 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
     return name
 
 
-def as_of(facts: VerdictFacts, language: Language = ENGLISH) -> str:
-    """Return the time of a verdict that is kept while data is missing: "as of 12 Dec 2026, 06:30 UTC"; else empty."""
-    return language.say("as of {time}", time=language.minute(facts.health.at)) if facts.is_kept else ""
+def as_of(time: datetime | None, language: Language = ENGLISH) -> str:
+    """Return the time (UTC) of a kept verdict: "as of 12 Dec 2026, 06:30 UTC"; empty without one."""
+    return language.say("as of {time}", time=language.minute(time)) if time else ""
 
 
-def missing_since(facts: VerdictFacts, language: Language = ENGLISH) -> str:
-    """Return since when a source fails, without its name; empty with all data."""
-    since = facts.health.stale_since
-    if since is None:
-        return ""
-    return language.say("could not be read completely since {time}", time=language.minute(since))
+def missing_since(time: datetime, language: Language = ENGLISH) -> str:
+    """Return since when (UTC) a source fails, without its name."""
+    return language.say("could not be read completely since {time}", time=language.minute(time))
 
 
 def data_sentence(facts: VerdictFacts, language: Language = ENGLISH) -> str:
     """Return since when data is missing, after the time of a kept verdict, as a sentence; empty with all data."""
-    missing = missing_since(facts, language)
-    if not missing:
+    since = facts.health.stale_since
+    if since is None:
         return ""
-    failed = language.say("a source {could_not_be_read}", could_not_be_read=missing)
-    kept = as_of(facts, language)
+    failed = language.say("a source {could_not_be_read}", could_not_be_read=missing_since(since, language))
+    kept = as_of(facts.as_of, language)
     return sentence(f"{kept}; {failed}" if kept else failed)
+
+
+def outage_words(since: datetime | None, hidden: Sequence[VerdictFacts]) -> str:
+    """Return since when (UTC; None: ever) a source fails and whose verdicts that hides, without the source's name."""
+    failed = missing_since(since) if since else "has not been read completely yet"
+    times = [facts.as_of for facts in hidden if facts.as_of is not None]
+    lost = sum(facts.has_no_data for facts in hidden)
+    later = " or later" if len(set(times)) > 1 else ""
+    kept = [f"{plural(len(times), 'milestone')} {as_of(min(times))}{later}"] if times else []
+    parts = [*kept, *([f"{plural(lost, 'milestone')} without a verdict"] if lost else [])]
+    return f"{failed}: {', '.join(parts)}." if parts else f"{failed}."
+
+
+def time_left(days: int, language: Language = ENGLISH) -> str:
+    """Return the distance of a day from today, negative before it: "in 3 days", "tomorrow", "today", "2 days ago"."""
+    near = {-1: language.say("yesterday"), 0: language.say("today"), 1: language.say("tomorrow")}
+    if days in near:
+        return near[days]
+    if days > 0:
+        return language.many("in {n} day", "in {n} days", days)
+    return language.many("{n} day ago", "{n} days ago", -days)
 
 
 def still_open(counts: Counts, language: Language = ENGLISH) -> str:

@@ -18,7 +18,17 @@ from sync.model.dates import day_of
 from sync.model.health import Health, Status, UnknownCause
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
-__all__ = ["SHAPES", "WORST_FIRST", "VerdictFacts", "finished_on", "is_worse", "joint_verdict_facts", "verdict_facts"]
+__all__ = [
+    "SHAPES",
+    "WORST_FIRST",
+    "VerdictFacts",
+    "configured_owners",
+    "facts_of",
+    "finished_on",
+    "is_worse",
+    "joint_verdict_facts",
+    "verdict_facts",
+]
 
 WORST_FIRST = (
     Status.OVERDUE,
@@ -62,15 +72,17 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     """The health of a milestone with its identity and days.
 
     ``written`` is its id as people write it, ``project`` the key of its project (empty for a joint milestone).
-    ``now`` is the time of the run (UTC); None: that of the assessment, which is earlier while a verdict is kept.
-    ``zone`` is that of the connection, in which days begin and end. ``finished_on``: day on which the last item of a
-    done milestone was closed; people often close the milestone itself later.
+    ``owners`` are named in the configuration. ``now`` is the time of the run (UTC); None: that of the assessment, which
+    is earlier while a verdict is kept. ``zone`` is that of the connection, in which days begin and end.
+    ``finished_on``: day on which the last item of a done milestone was closed; people often close the milestone itself
+    later.
     """
 
     health: Health
     milestone: Milestone
     project: str = ""
     written: str = ""
+    owners: tuple[str, ...] = ()
     now: datetime | None = None
     zone: ZoneInfo = _UTC
     finished_on: date | None = None
@@ -112,6 +124,11 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
         return self.health.stale_since is not None and self.health.unknown is not UnknownCause.STALE
 
     @property
+    def as_of(self) -> datetime | None:
+        """The time (UTC) of a verdict that is kept while data is missing; None for a present one."""
+        return self.health.at if self.is_kept else None
+
+    @property
     def has_no_data(self) -> bool:
         """True if missing data leaves no verdict."""
         return self.health.unknown is UnknownCause.STALE
@@ -122,6 +139,13 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
         return WORST_FIRST.index(self.health.status)
 
 
+def facts_of(milestone: AssessedMilestone | AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
+    """Return the verdict of a milestone or joint milestone at ``now`` (UTC)."""
+    if isinstance(milestone, AssessedJointMilestone):
+        return joint_verdict_facts(milestone, now=now)
+    return verdict_facts(milestone, now=now)
+
+
 def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) -> VerdictFacts:
     """Return the verdict of a milestone at ``now`` (UTC)."""
     return VerdictFacts(
@@ -129,10 +153,16 @@ def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) 
         milestone=milestone.milestone,
         project=milestone.project.key,
         written=milestone.written,
+        owners=configured_owners(milestone.overrides.owner),
         now=now,
         zone=milestone.connection.zone,
         finished_on=finished_on(milestone),
     )
+
+
+def configured_owners(owner: str) -> tuple[str, ...]:
+    """Return the owner of the configuration, if it names one."""
+    return (owner,) if owner else ()
 
 
 def finished_on(milestone: AssessedMilestone) -> date | None:
@@ -159,6 +189,7 @@ def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None =
             due=joint.health.due,
         ),
         written=joint.written,
+        owners=configured_owners(joint.joint.owner),
         now=now,
         zone=joint.zone,
     )

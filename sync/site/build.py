@@ -26,6 +26,7 @@ from sync.report import charts
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
+from sync.report.verdict import data_sentence, time_left
 from sync.report.verdict_facts import SHAPES, WORST_FIRST
 from sync.site.contents import Contents
 
@@ -155,6 +156,8 @@ def _templates() -> Environment:
         "share_percent": share_percent,
         "shift": ENGLISH.shift,
         "late": lateness,
+        "time_left": time_left,
+        "data_sentence": data_sentence,
         "confidence": sureness,
         "promise": promise_sentences,
         "plural": plural,

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sync.assess.explain import milestone_numbers
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
@@ -18,8 +20,11 @@ from sync.forecast.batch import daily_batches
 from sync.forecast.track_record import LEAST_DATES, has_track_record
 from sync.model.audience import OPERATOR, Audience
 from sync.model.closing import ClosingRecord
+from sync.model.dates import day_of
 from sync.model.health import Health
+from sync.model.inputs import InputState
 from sync.report.page_links import has_page
+from sync.report.verdict import outage_words
 from sync.site.calibration import (
     DateReliability,
     GivenDates,
@@ -64,12 +69,11 @@ class ChangesSince:
 class StaleProject:
     """A project, or an entry of the configuration, whose last pull failed.
 
-    ``since`` is the time (UTC) of its last full pull; None when there was none. ``rows`` are its running milestones,
-    about which nothing new is known.
+    ``outage`` says since when, and how many milestones have no present verdict because of it: those of ``rows``.
     """
 
     name: str
-    since: datetime | None
+    outage: str
     rows: tuple[Row, ...] = ()
 
 
@@ -139,7 +143,9 @@ def gather(
             _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
-        stale=() if replay else _stale_projects(store, connections, audience, zip(assessed, rows, strict=False)),
+        stale=()
+        if replay
+        else _stale_projects(store, connections, audience, tuple(zip([*assessed, *joints], rows, strict=True))),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
         joint_pages=tuple(
@@ -156,7 +162,7 @@ def gather(
 def _today(rows: Sequence[Row], at: datetime) -> date:
     """Return the day in which most milestones are, as connections can be in several time zones."""
     days = [row.facts.today for row in rows]
-    return max(sorted(set(days)), key=days.count) if days else at.date()
+    return max(sorted(set(days)), key=days.count) if days else day_of(at, ZoneInfo("UTC"))
 
 
 def _changes_since(
@@ -200,26 +206,31 @@ def _stale_projects(
     store: Store,
     connections: Sequence[Connection],
     audience: Audience,
-    assessed: Iterable[tuple[AssessedMilestone, Row]],
+    milestones: Sequence[tuple[AssessedMilestone | AssessedJointMilestone, Row]],
 ) -> tuple[StaleProject, ...]:
     """Return the projects whose last pull failed, never pulled ones included.
 
     An audience sees only projects that it may read. Who may read a project that was never pulled is unknown, so only
     the report for everybody lists it.
     """
-    failed, stale = store.stale_projects(), set[tuple[str, datetime | None]]()
+    failed, stale = store.stale_projects(), dict[str, StaleProject]()
     for connection in connections:
         origin = connection.connector.base_url
         watched = store.watched_projects(connection.name, origin)
         pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(connection.name, p)}
         keys = pulled.union(connection.projects) if audience is OPERATOR else pulled
-        stale |= {(f"{connection.name}:{key}", failed[origin, key]) for key in keys if (origin, key) in failed}
-    running: dict[str, list[Row]] = defaultdict(list)
-    for milestone, row in assessed:
-        if row.current:
-            running[f"{milestone.connection.name}:{milestone.project.key}"].append(row)
-    return tuple(
-        StaleProject(name, since, tuple(running[name])) for name, since in sorted(stale, key=lambda pair: pair[0])
+        for key in (key for key in keys if (origin, key) in failed):
+            hidden = tuple(row for milestone, row in milestones if _misses(milestone, connection.name, key))
+            outage = outage_words(failed[origin, key], [row.facts for row in hidden])
+            stale[f"{connection.name}:{key}"] = StaleProject(f"{connection.name}:{key}", outage, hidden)
+    return tuple(stale[name] for name in sorted(stale))
+
+
+def _misses(milestone: AssessedMilestone | AssessedJointMilestone, connection: str, pattern: str) -> bool:
+    """Return whether data of a project, or of the projects of a pattern, is missing for the milestone's verdict."""
+    return milestone.health.stale_since is not None and any(
+        entry.connection == connection and entry.state is not InputState.READ and fnmatchcase(entry.project, pattern)
+        for entry in milestone.inputs
     )
 
 

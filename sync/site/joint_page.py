@@ -12,7 +12,7 @@ from sync.history.counting import is_carried, is_done, is_open
 from sync.markup.document import clean
 from sync.markup.html import html
 from sync.model.closing import ClosingRecord
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.health import Health
 from sync.report.burnup import POINTS
 from sync.report.charts import BurnUp
@@ -85,7 +85,7 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     health = joint.health
     starts = [milestone.health.start for milestone in joint.members if milestone.health.start is not None]
     ends = [milestone.milestone.closed_on(milestone.connection.zone) for milestone in joint.members]
-    until = health.at.astimezone(joint.zone).date()
+    until = day_of(health.at, joint.zone)
     closed = [end for end in ends if end is not None]
     if health.status.is_over and len(closed) == len(ends):
         until = min(until, max(closed))

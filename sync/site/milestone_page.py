@@ -14,7 +14,7 @@ from sync.history.counting import is_done, is_open
 from sync.markup.document import Document, clean
 from sync.markup.html import html
 from sync.model.closing import ClosingRecord
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.tracker_data import Issue
 from sync.report import summary as report
@@ -195,14 +195,14 @@ def _scope_changes(milestone: AssessedMilestone) -> list[ScopeChange]:
         if membership.closed is not None:
             changes.append((membership.closed, "taken out" if membership.removed else "closed", issue))
     newest_first = sorted(changes, key=lambda c: (c[0], c[1], c[2].key if c[2] else ""), reverse=True)
-    return [ScopeChange(at.astimezone(zone).date(), word, issue) for at, word, issue in newest_first]
+    return [ScopeChange(day_of(at, zone), word, issue) for at, word, issue in newest_first]
 
 
 def _planned_until(milestone: AssessedMilestone) -> datetime:
     """Return the end (UTC) of the first day in the project's zone: items that joined by then count as planned."""
     zone = milestone.connection.zone
     first = min((membership.joined for membership in milestone.memberships), default=milestone.health.at)
-    return end_of_day(milestone.health.start or first.astimezone(zone).date(), zone)
+    return end_of_day(milestone.health.start or day_of(first, zone), zone)
 
 
 def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:
@@ -229,12 +229,11 @@ def _history(
     milestone: AssessedMilestone, assessments: Sequence[AssessmentSummary], status_issue: StatusIssue | None
 ) -> list[HistoryEvent]:
     """Return changes of status and due date, comments and the end, newest first."""
-    events = list(status_events(assessments))
+    events, zone = list(status_events(assessments)), milestone.connection.zone
     noted = [entry for entry in milestone.due_dates if entry.seen <= milestone.health.at]
     for before, after in pairwise(noted):
-        known = None if after.after is None else after.after.astimezone(milestone.connection.zone).date()
-        is_later = known is not None and known < after.seen.astimezone(milestone.connection.zone).date()
-        since = f", since {day(known)}" if known is not None and is_later else ""
+        known = None if after.after is None else day_of(after.after, zone)
+        since = f", since {day(known)}" if known is not None and known < day_of(after.seen, zone) else ""
         events.append(HistoryEvent(after.seen, "due date", f"{_slip(before.due, after.due)}{since}"))
     if noted and noted[0].due is not None:
         events.append(HistoryEvent(noted[0].seen, "due date", f"first seen as {day(noted[0].due)}"))

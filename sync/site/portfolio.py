@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.markup.document import clean
-from sync.model.health import Health, Status, UnknownCause
+from sync.model.health import Health
 from sync.report.language import ENGLISH
 from sync.report.page_links import page_name
-from sync.report.phrases import STATUS, UNKNOWN, day, percent, plural
-from sync.report.reasons import reason_sentence
-from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
+from sync.report.phrases import STATUS, day, percent
+from sync.report.verdict_facts import VerdictFacts, is_worse, joint_verdict_facts, verdict_facts
+from sync.report.why import joint_why, why_sentence
 from sync.store.assessments import AssessmentSummary
 
 __all__ = [
@@ -41,8 +41,7 @@ PAST, AHEAD = timedelta(days=28), timedelta(days=180)
 class Row:
     """A milestone on the portfolio page. Foreign texts are unescaped; the templates escape them.
 
-    ``page`` is the file of the milestone's own page, empty without one; ``why`` is its main reason in words. ``owners``
-    are named in the configuration.
+    ``page`` is the file of the milestone's own page, empty without one; ``why`` says why it has its status.
     """
 
     uid: str
@@ -53,13 +52,17 @@ class Row:
     current: bool
     page: str
     why: str
-    owners: tuple[str, ...]
     members: tuple[Row, ...] = ()
 
     @property
     def health(self) -> Health:
         """Its health."""
         return self.facts.health
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The owners that the configuration names."""
+        return tuple(map(clean, self.facts.owners))
 
     @property
     def likely(self) -> str:
@@ -69,11 +72,6 @@ class Row:
 
 def milestone_row(milestone: AssessedMilestone, now: datetime, *, paged: bool = True) -> Row:
     """Return the row of a milestone at ``now`` (UTC); ``paged``: it has a page of its own."""
-    health = milestone.health
-    if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
-        why = UNKNOWN[health.unknown]
-    else:
-        why = _first_reason(health)
     return Row(
         uid=milestone.uid,
         written=clean(milestone.written),
@@ -82,16 +80,8 @@ def milestone_row(milestone: AssessedMilestone, now: datetime, *, paged: bool = 
         facts=verdict_facts(milestone, now=now),
         current=milestone.is_current,
         page=page_name(milestone.uid) if paged else "",
-        why=why,
-        owners=(clean(milestone.overrides.owner),) if milestone.overrides.owner else (),
+        why=why_sentence(milestone.health),
     )
-
-
-def _first_reason(health: Health) -> str:
-    """Return the strongest reason, for a bad status the strongest that hurts; empty without reasons."""
-    is_bad = health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
-    harmful = [reason for reason in health.reasons if reason.effect < 0] if is_bad else []
-    return reason_sentence((harmful or list(health.reasons))[0]) if health.reasons else ""
 
 
 def joint_row(joint: AssessedJointMilestone, now: datetime, paged: Collection[str]) -> Row:
@@ -99,10 +89,6 @@ def joint_row(joint: AssessedJointMilestone, now: datetime, paged: Collection[st
 
     ``paged`` are the uids with a page of their own.
     """
-    if joint.health.unknown is not None and joint.missing:
-        why = f"Unknown members: {', '.join(map(clean, joint.missing))}."
-    else:
-        why = f"Joint milestone of {plural(len(joint.members), 'member')}."
     return Row(
         uid=joint.written,
         written=clean(joint.written),
@@ -111,8 +97,7 @@ def joint_row(joint: AssessedJointMilestone, now: datetime, paged: Collection[st
         facts=joint_verdict_facts(joint, now=now),
         current=not joint.health.status.is_over,
         page=page_name(joint.written),
-        why=why,
-        owners=(clean(joint.joint.owner),) if joint.joint.owner else (),
+        why=joint_why(joint),
         members=tuple(milestone_row(member, now, paged=member.uid in paged) for member in joint.members),
     )
 
@@ -228,7 +213,7 @@ def _differences(then: AssessmentSummary | None, now: Health) -> Iterator[tuple[
         return
     is_comparable = then.method == now.method
     if then.status is not now.status and (is_comparable or now.previous_status is not None):
-        yield f"{STATUS[then.status]} → {STATUS[now.status]}", _is_worse(then.status, now.status)
+        yield f"{STATUS[then.status]} → {STATUS[now.status]}", is_worse(then.status, now.status)
     if is_comparable and then.probability is not None and now.probability is not None:
         was, is_now = percent(then.probability), percent(now.probability)
         if was != is_now and abs(now.probability - then.probability) >= STEP:
@@ -239,18 +224,6 @@ def _differences(then: AssessmentSummary | None, now: Health) -> Iterator[tuple[
         late = (now.dates.p50 - then.p50).days
         if abs(late) > 1:
             yield f"most likely {ENGLISH.shift(late)}", late > 0
-
-
-_GETTING_WORSE = (Status.DONE, Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE)
-
-
-def _is_worse(before: Status, now: Status) -> bool | None:
-    """Return whether a new status is worse; None when one of them says neither, as without data or a due date."""
-    if now is Status.ENDED:
-        return True if before in (Status.ON_TRACK, Status.DONE) else None
-    if before not in _GETTING_WORSE or now not in _GETTING_WORSE:
-        return None
-    return _GETTING_WORSE.index(now) > _GETTING_WORSE.index(before)
 
 
 def _day_or_none(on: date | None) -> str:

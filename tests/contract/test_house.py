@@ -225,3 +225,41 @@ def test_hypothesis_is_imported_in_two_folders_only() -> None:
         or (isinstance(node, ast.Import) and any(name.name.partition(".")[0] == "hypothesis" for name in node.names))
     }
     assert {path for path in found if not path.startswith(allowed)} == set()
+
+
+# --- days and statuses ----------------------------------------------------------------------------------------------
+
+SURFACES = ("sync/report", "sync/digest", "sync/site", "sync/cli")
+OWN_DAYS = {
+    "sync/digest/cadence.py": "days of the audience, in the zone of its digest",
+    "sync/digest/changes.py": "days of the audience: the moments are given in the zone of its digest",
+    "sync/digest/message.py": "days of the audience: the moments are given in the zone of its digest",
+    "sync/cli/after_run.py": "days in UTC on which the store is pruned, which nothing shows",
+}
+
+
+def test_surfaces_take_the_day_of_a_moment_in_a_zone() -> None:
+    """`day_of` needs a zone; ``moment.date()`` is the day in UTC, which is another one for most readers."""
+    found = {
+        path
+        for path, tree in sources().items()
+        if path.startswith(SURFACES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "date"
+    }
+    assert found == set(OWN_DAYS)
+    templates = [path for path in (ROOT / "sync").rglob("*.j2") if ".date()" in path.read_text("utf-8")]
+    assert templates == []
+
+
+def test_one_module_orders_and_draws_statuses() -> None:
+    """Orders, shapes and colours of statuses are mappings or tuples of most statuses."""
+    found = {
+        path
+        for path, tree in sources().items()
+        if path.startswith(SURFACES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Tuple | ast.List | ast.Dict)
+        and sum(isinstance(name, ast.Name) and name.id == "Status" for name in ast.walk(node)) > 5
+    }
+    assert found == {"sync/report/verdict_facts.py", "sync/report/phrases.py", "sync/cli/output.py"}

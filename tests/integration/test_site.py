@@ -16,20 +16,20 @@ from sync.assess.milestone import AssessedMilestone
 from sync.forecast.scoring import date_score
 from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, track_record_sentence
 from sync.markup import render
-from sync.model.health import Dates, Status
+from sync.model.health import Dates, Status, UnknownCause
 from sync.model.tracker_data import Markup
 from sync.report.burnup import render_png
 from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.facts import Point, build_facts
 from sync.report.page_links import page_name
 from sync.report.summary import summary
-from sync.report.verdict_facts import SHAPES, WORST_FIRST
+from sync.report.verdict import outage_words
 from sync.site.build import build
 from sync.site.calibration import given_dates
 from sync.site.contents import Contents
 from sync.site.portfolio import assessment_summary, change_words, date_range
-from tests.golden.situations import health
-from tests.sample_site import contents, installation, project, series
+from tests.golden.situations import facts, health
+from tests.sample_site import JOINT, NOW, contents, installation, project, series, small
 
 TODAY = date(2026, 11, 22)
 
@@ -38,11 +38,6 @@ TODAY = date(2026, 11, 22)
 def made() -> Iterator[Contents]:
     with installation({"gh": [series(project("acme/app"), running=3)]}, daily=False) as engine:
         yield contents(engine)
-
-
-def test_every_status_has_a_shape_of_its_own_and_a_place() -> None:
-    assert set(WORST_FIRST) == set(Status) == set(SHAPES)
-    assert len(set(SHAPES.values())) == len(SHAPES)
 
 
 def test_a_page_keeps_its_name_when_the_milestone_is_renamed() -> None:
@@ -201,3 +196,39 @@ def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) 
 def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:
     """The milestone as if it held nothing."""
     return dataclasses.replace(milestone, memberships=())
+
+
+def test_the_portfolio_counts_the_milestones_whose_verdicts_an_outage_hides() -> None:
+    with installation(small(), stale="gl", joints=(JOINT,)) as engine:
+        (outage,) = contents(engine).stale
+    assert outage.name == "gl:acme/api"
+    assert outage.outage == (
+        "could not be read completely since 21 Nov 2026, 06:30 UTC: 3 milestones as of 21 Nov 2026, 06:30 UTC."
+    ), "two of its own and their joint milestone"
+
+
+def test_an_outage_counts_kept_and_lost_verdicts_apart() -> None:
+    since = NOW - timedelta(days=1)
+    kept = [facts(health(Status.AT_RISK, 0.5, stale_since=since, at=NOW - timedelta(hours=n))) for n in (3, 2)]
+    lost = facts(health(Status.UNKNOWN, None, stale_since=since, unknown=UnknownCause.STALE))
+    failed = "could not be read completely since 21 Nov 2026, 06:30 UTC"
+    assert outage_words(since, []) == f"{failed}."
+    assert outage_words(since, [*kept, lost]) == (
+        f"{failed}: 2 milestones as of 22 Nov 2026, 03:30 UTC or later, 1 milestone without a verdict."
+    )
+    assert outage_words(None, [lost]) == "has not been read completely yet: 1 milestone without a verdict."
+
+
+def test_pages_show_the_owner_of_the_configuration_and_no_other(tmp_path: Path) -> None:
+    with installation(small(), joints=(JOINT,), daily=False) as engine:
+        made = contents(engine)
+    owners = {row.written: row.owners for row in made.rows if row.owners}
+    assert owners == {"gh:acme/app#10": ("Noor Hill",), "joint:Payments GA": ("Ada Fox",)}
+    build(made, tmp_path, b"{}")
+    for row in made.rows:
+        text = (tmp_path / row.page).read_text() if row.page else ""
+        assert not text or f"<dt>Owner</dt><dd>{_owner_cell(row.owners)}</dd>" in text
+
+
+def _owner_cell(owners: tuple[str, ...]) -> str:
+    return "".join(f"<bdi>{name}</bdi>" for name in owners) or "not set"

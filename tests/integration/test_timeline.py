@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -92,6 +94,32 @@ def test_a_section_of_the_gantt_is_a_project(shown: Schedule) -> None:
     ]
     sections = re.findall(r"section (.*)", mermaid(replace(shown, milestones=tuple(rows))))
     assert sections == ["P2", "acme/7"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"), [("Etc/GMT+12", date(2026, 3, 15)), ("Pacific/Kiritimati", date(2026, 3, 16))]
+)
+def test_today_is_the_day_of_the_connection(zone: str, today: date) -> None:
+    whole = World(page("app")).whole()
+    moved = [
+        dataclasses.replace(
+            milestone,
+            connection=dataclasses.replace(milestone.connection, zone=ZoneInfo(zone)),
+            health=replace(milestone.health, start=None),
+        )
+        for milestone in whole.milestones
+    ]
+    schedule = build_schedule(dataclasses.replace(whole, milestones=tuple(moved)), NOW, Calendar.plain())
+    entry = _entry(schedule, running("app"))
+    assert entry.today == today
+    assert f", {today}, {entry.due}" in mermaid(schedule)
+
+
+def test_a_verdict_that_is_kept_has_its_time_in_the_calendar(shown: Schedule) -> None:
+    ical = pytest.importorskip("icalendar")
+    kept = replace(_entry(shown, running("app")), as_of=NOW)
+    made = ical.Calendar.from_ical(icalendar(replace(shown, milestones=(kept,)), "acme"))
+    assert all("as of 15 Mar 2026, 12:00 UTC" in str(event["description"]) for event in made.walk("VEVENT"))
 
 
 def test_the_calendar_is_read_back(shown: Schedule) -> None:

@@ -13,9 +13,10 @@ from sync.model.health import Reason, ReasonKind, Status, UnknownCause
 from sync.report.head import headline
 from sync.report.language import load_language
 from sync.report.phrases import UNKNOWN
-from sync.report.reasons import main_reason, reason_sentence, why_sentence
+from sync.report.reasons import reason_sentence
 from sync.report.verdict import as_of, data_sentence, missing_since
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, is_worse
+from sync.report.why import main_reason, why_sentence
 from tests.golden.situations import NOW, facts, health
 
 GOOD = Reason(kind=ReasonKind.PACE, effect=0.9, values={"share": 0.9, "usual": 0.5})
@@ -67,8 +68,8 @@ def test_a_kept_verdict_has_its_time_and_since_when_a_source_fails_in_each_langu
     assert data_sentence(kept) == (
         "As of 22 Nov 2026, 06:30 UTC; a source could not be read completely since 21 Nov 2026, 23:30 UTC."
     )
-    assert headline(kept).endswith(f", {as_of(kept)}")
-    assert missing_since(kept) in data_sentence(kept)
+    assert headline(kept).endswith(f", {as_of(kept.as_of)}")
+    assert missing_since(SINCE) in data_sentence(kept)
     german = data_sentence(kept, load_language("de"))
     assert german.startswith("Stand 22. Nov. 2026, 06:30 UTC; eine Quelle konnte seit 21. Nov. 2026, 23:30 UTC ")
     lost = facts(health(Status.UNKNOWN, None, unknown=UnknownCause.STALE, stale_since=SINCE))

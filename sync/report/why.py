@@ -1,0 +1,51 @@
+"""Reasons of a status in one sentence, the same one in comment, digest, page and terminal."""
+
+from __future__ import annotations
+
+from sync.assess.portfolio import AssessedJointMilestone
+from sync.markup.document import clean
+from sync.model.health import Health, Reason, Status, UnknownCause
+from sync.report.language import ENGLISH, Language, Style
+from sync.report.phrases import fact_sentence, plural, small, unknown_sentence
+from sync.report.reasons import reason_sentence
+
+__all__ = ["joint_causes", "joint_why", "main_reason", "why_sentence"]
+
+
+def main_reason(health: Health) -> Reason | None:
+    """Return the strongest reason that speaks for the status; without a status to speak for, the strongest."""
+    if health.status is Status.ON_TRACK:
+        return next((reason for reason in health.reasons if reason.effect > 0), None)
+    if health.status in (Status.AT_RISK, Status.OFF_TRACK, Status.OVERDUE):
+        return next((reason for reason in health.reasons if reason.effect < 0), None)
+    return next(iter(health.reasons), None)
+
+
+def why_sentence(health: Health, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return why a milestone has its status: the missing input, the fact, or the main reason; empty without any."""
+    has_no_data = health.unknown is UnknownCause.STALE
+    if not has_no_data and (fact := fact_sentence(health, language)):
+        return fact
+    if health.unknown not in (None, UnknownCause.NO_DUE_DATE) and health.status is not Status.OVERDUE:
+        return unknown_sentence(health.unknown, language)
+    reason = main_reason(health)
+    return "" if reason is None else reason_sentence(reason, language, style)
+
+
+def joint_why(joint: AssessedJointMilestone) -> str:
+    """Return the causes of a missing verdict of a joint milestone; for every other one, what it is."""
+    if joint.health.status is Status.UNKNOWN:
+        return " ".join(joint_causes(joint)) or why_sentence(joint.health)
+    return f"Joint milestone of {plural(len(joint.members), 'member')}."
+
+
+def joint_causes(joint: AssessedJointMilestone) -> list[str]:
+    """Return the members without which an unknown joint milestone has no verdict; empty for every other status."""
+    if joint.health.status is not Status.UNKNOWN:
+        return []
+    return [f"{clean(written)} is not known here." for written in joint.missing] + [
+        f"{clean(member.written)} cannot be forecast: {small(unknown_sentence(member.health.unknown))}"
+        if member.health.unknown
+        else f"{clean(member.written)} cannot be forecast."
+        for member in joint.unforecastable
+    ]
