@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sync.cli import engine_factory, output
-from sync.cli.options import ERROR, AsOf, Json, Verbose, exit_with, parse_as_of, print_error
+from sync.cli.options import AsOf, Json, Verbose, exit_with, parse_as_of
 from sync.cli.session import command_session, report_failures
 
 __all__ = ["check"]
@@ -24,9 +24,5 @@ def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Ve
         engine_factory.build_target_engine(targets, os.environ, run_id, progress) as engine,
     ):
         engine.pull()
-        code = report_failures(engine)
-        if code == ERROR and not as_json:
-            print_error("No project could be read. Check address, network and token, then run the command again.")
-            exit_with(code)
         output.print_assessment(engine.assess(at, keep=False), engine, None, as_json=as_json)
-        exit_with(code)
+        exit_with(report_failures(engine))

@@ -47,6 +47,7 @@ __all__ = [
     "plan_lines",
     "plan_rows",
     "print_assessment",
+    "print_result",
     "reason_sentences",
     "run_document",
     "score_lines",
@@ -228,12 +229,33 @@ def print_assessment(
         print_json(document)
         return
     console = Terminal()
-    console.print(milestone_table(assessed, engine.joints))
+    knows_milestones = _knows_milestones(assessed, engine)
+    if knows_milestones:
+        console.print(milestone_table(assessed, engine.joints))
     if assessed:
         console.print(Text(history_sentence(finished, is_check=plan is None), style="dim"))
-    if plan is not None:
+    if plan is not None and (knows_milestones or plan.actions):
         console.print()
         console.print(plan_lines(plan, assessed))
+
+
+def print_result(result: Result, engine: Engine) -> None:
+    """Print the milestones of a run, and its writes."""
+    console = Terminal()
+    knows_milestones = _knows_milestones(result.assessed, engine)
+    if knows_milestones:
+        console.print(milestone_table(result.assessed, engine.joints))
+    if knows_milestones or result.plan.actions:
+        console.print(summary_line(result))
+
+
+def _knows_milestones(assessed: Iterable[AssessedMilestone], engine: Engine) -> bool:
+    """Return False if no project could be read and no running milestone is known from before.
+
+    The table would say that no milestone runs. The failures, on standard error, say why nothing is known.
+    """
+    has_read = engine.has_read_project or not engine.failures
+    return has_read or any(milestone.is_current for milestone in assessed)
 
 
 _NAMED_PROJECTS = 3

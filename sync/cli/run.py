@@ -20,7 +20,6 @@ from sync.cli.options import (
     print_json,
 )
 from sync.cli.session import open_engine, report_failures
-from sync.cli.terminal import Terminal
 
 __all__ = ["run"]
 
@@ -43,9 +42,7 @@ def run(
         if as_json:
             print_json({**output.run_document(result, engine.requests), **({"digests": digests} if digests else {})})
         else:
-            console = Terminal()
-            console.print(output.milestone_table(result.assessed, engine.joints))
-            console.print(output.summary_line(result))
+            output.print_result(result, engine)
         for reason in result.refused:
             print_error(f"refused: {reason}")
         code = exit_code(REFUSED if result.refused else 0, report_failures(engine))

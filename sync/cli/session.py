@@ -72,9 +72,12 @@ def open_engine(
 
 
 def report_failures(work: Engine | Puller) -> int:
-    """Print each failure. Return exit code 0 without failures, 3 if a project was read, else 1."""
+    """Print each failure, and whether all projects failed. Return exit code 0, or 3 if a project was read, else 1."""
     for error in dict.fromkeys(failure.error for failure in work.failures):
         print_error(error)
     if not work.failures:
         return 0
-    return PARTLY if work.has_read_project else ERROR
+    if work.has_read_project:
+        return PARTLY
+    print_error("No project could be read. Check address, network and token, then run the command again.")
+    return ERROR

@@ -164,12 +164,7 @@ def _commitment(commitment: Commitment) -> Section | None:
         p85 = f"85% sure on {day(commitment.p85)}" if commitment.p85 else "no date is 85% sure"
         lines.append((f"All of it done: {p50}, {p85}.",))
     if commitment.blind:
-        lines.append(
-            (
-                *join_parts(map(_other_member, commitment.blind)),
-                " cannot be forecast, so neither can the joint milestone.",
-            )
-        )
+        lines.append((*_blind_members(commitment.blind), " cannot be forecast, so neither can the joint milestone."))
     if commitment.owner:
         lines.append(("Owner: ", Foreign(commitment.owner)))
     if commitment.hidden and commitment.status is not None:
@@ -182,9 +177,14 @@ def _commitment(commitment: Commitment) -> Section | None:
     return _folded(title, Lines(((Foreign(commitment.name),),)), *blocks, weight=78) if blocks else None
 
 
-def _other_member(other: OtherMember | None) -> Inline:
-    if other is None:
-        return "one member"
+def _blind_members(blind: Sequence[OtherMember | None]) -> Line:
+    """Return the members that cannot be forecast: first the named ones, then those that the audience may not read."""
+    named: list[Inline] = [_other_member(other) for other in blind if other is not None]
+    hidden = [] if None not in blind else ["another member" if named else "One member"]
+    return join_parts((*named, *hidden))
+
+
+def _other_member(other: OtherMember) -> Inline:
     return Item(other.key, "" if other.title in other.key else other.title, other.url)
 
 

@@ -7,7 +7,7 @@ Everything else is folded (`sync.report.details`). The footer says how to disagr
 from __future__ import annotations
 
 from sync.markup.document import Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
-from sync.model.health import Status
+from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Milestone
 from sync.report.details import detail_sections
 from sync.report.facts import Facts
@@ -15,7 +15,7 @@ from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, 
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
 from sync.report.reasons import reason_sentence
-from sync.report.verdict import still_open
+from sync.report.verdict import missing_since, still_open
 from sync.report.verdict_facts import is_worse
 from sync.report.why import main_reason
 from sync.tracker.slash_commands import example_override
@@ -124,9 +124,12 @@ def _gist(facts: Facts) -> str:
         return f"is {percent(health.probability)} likely to be done by {day(health.due)}{likely}."
     if fact := fact_sentence(health):
         return f"is on track. {fact}"
-    if health.unknown is not None:
-        return f"has no verdict. {UNKNOWN[health.unknown]}"
-    return "has no due date." if health.status is Status.NO_DUE_DATE else "has too little data for a verdict."
+    if health.unknown is UnknownCause.STALE:
+        since = health.stale_since
+        return f"has no verdict: a source {missing_since(since) if since else 'could not be read completely'}."
+    if health.status is Status.NO_DUE_DATE:
+        return f"has {small(UNKNOWN[UnknownCause.NO_DUE_DATE])}"
+    return f"has no verdict. {UNKNOWN[health.unknown]}" if health.unknown else "has too little data for a verdict."
 
 
 def _still_open(facts: Facts) -> str:

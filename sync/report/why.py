@@ -6,7 +6,7 @@ from sync.assess.portfolio import AssessedJointMilestone
 from sync.markup.document import clean
 from sync.model.health import Health, Reason, Status, UnknownCause
 from sync.report.language import ENGLISH, Language, Style
-from sync.report.phrases import fact_sentence, plural, small, unknown_sentence
+from sync.report.phrases import fact_sentence, plural, unknown_sentence
 from sync.report.reasons import reason_sentence
 
 __all__ = ["joint_causes", "joint_why", "main_reason", "why_sentence"]
@@ -44,7 +44,7 @@ def joint_causes(joint: AssessedJointMilestone) -> list[str]:
     if joint.health.status is not Status.UNKNOWN:
         return []
     return [f"{clean(written)} is not known here." for written in joint.missing] + [
-        f"{clean(member.written)} cannot be forecast: {small(unknown_sentence(member.health.unknown))}"
+        f"{clean(member.written)} cannot be forecast. {unknown_sentence(member.health.unknown)}"
         if member.health.unknown
         else f"{clean(member.written)} cannot be forecast."
         for member in joint.unforecastable

@@ -209,6 +209,29 @@ def test_check_that_could_read_nothing_says_so_once(config: Path) -> None:
     assert not done.events
 
 
+@pytest.mark.parametrize("command", [("plan",), ("run", "--first-run")])
+def test_a_command_that_could_read_nothing_says_so_once(command: tuple[str, ...], tmp_path: Path) -> None:
+    with served(tmp_path) as (_, config):
+        pass  # no tracker answers from now on
+    done = milesync(*command, config=config)
+    sentences = [line for line in done.err.splitlines() if not line.startswith("{")]
+    assert (done.code, done.out) == (1, "")
+    assert [line.split(":")[0] for line in sorted(sentences)] == [
+        "No project could be read. Check address, network and token, then run the command again.",
+        "gh",
+        "gl",
+    ]
+
+
+def test_milestones_that_were_read_before_are_shown_when_nothing_can_be_read(tmp_path: Path) -> None:
+    with served(tmp_path) as (_, config):
+        assert milesync("plan", config=config).code == 2
+    done = milesync("plan", config=config)
+    assert done.code == 1
+    assert "acme/app#2" in done.out
+    assert done.err.count("No project could be read.") == 1
+
+
 def test_check_names_what_failed_once(config: Path) -> None:
     done = milesync("check", "github:acme/app", "gitlab:acme/nothing")
     assert done.code == 3

@@ -239,7 +239,7 @@ def test_what_readers_may_not_know_moves_nothing_that_they_read() -> None:
     assert hidden.propagation.deciding  # the timeline, which is for who runs milesync, knows
     shared = _one(World(*pages, share="aggregate").whole(dependencies=AFTER), "app")
     assert shared.is_aggregate
-    assert "depends on work that is not shown here" in _comment(shared)
+    assert "It also depends on work you may not have access to." in _comment(shared)
 
 
 def test_a_configured_circle_is_a_clear_error() -> None:
@@ -273,7 +273,9 @@ SECRETS = ("acme/api", "Release", "Secret", "tracker.example/api")
 def _told_of_other(visibility: Visibility, share: str, **given: object) -> str:
     world = World(page("app"), page("api", visibility=visibility, **given), share=share)  # type: ignore[arg-type]
     comment = _comment(_one(world.whole(ALL), "app"))
-    return comment[comment.index("Part of a joint milestone") :].split("####")[0]
+    (remark,) = (line for line in comment.splitlines() if line.startswith("Part of the joint milestone"))
+    _, fold = comment.split("<summary>Joint milestone")
+    return f"{remark}\n{fold.split('</details>')[0]}"
 
 
 def test_a_public_member_is_named() -> None:
@@ -281,13 +283,14 @@ def test_a_public_member_is_named() -> None:
     assert "`Payments GA`" in told
     assert "acme/api#9" in told
     assert "likely in time" in told
-    assert "not shown" not in told
+    assert "1 other member" in told
+    assert "may not have access" not in told
 
 
 @pytest.mark.parametrize("visibility", [Visibility.PROJECT, Visibility.CONFIDENTIAL, Visibility.UNKNOWN])
 def test_a_private_member_that_shares_nothing_leaves_no_trace(visibility: Visibility) -> None:
     told = _told_of_other(visibility, "none")
-    assert "its status is not shown" in told
+    assert "whose status depends on work you may not have access to." in told
     assert "%" not in told
     assert not any(word in told for word in SECRETS)
     worse = _told_of_other(visibility, "none", still_open=10, late=True)
@@ -297,14 +300,14 @@ def test_a_private_member_that_shares_nothing_leaves_no_trace(visibility: Visibi
 def test_a_private_member_that_shares_aggregates_gives_numbers_and_no_name() -> None:
     told = _told_of_other(Visibility.PROJECT, "aggregate")
     assert "likely in time" in told
-    assert "It also depends on work that is not shown here." in told
+    assert "It also depends on work you may not have access to." in told
     assert not any(word in told for word in SECRETS)
 
 
 def test_a_member_that_cannot_be_forecast_is_named_only_where_it_may_be() -> None:
     assert "`acme/api#9`" in _told_of_other(Visibility.PUBLIC, "none", due=None)
     hidden = _told_of_other(Visibility.PROJECT, "aggregate", due=None)
-    assert "one member cannot be forecast" in hidden
+    assert "\nOne member cannot be forecast" in hidden
     assert not any(word in hidden for word in SECRETS)
 
 
@@ -317,7 +320,7 @@ def test_findings_and_exit_criteria_reach_the_comment_but_the_description_does_n
     assert {found.kind for found in milestone.findings} == {FindingKind.NO_OWNER}
     comment = _comment(milestone)
     assert "1 of 2 exit criteria met." in comment
-    assert "What its definition lacks: 1 point" in comment
+    assert "Missing from its definition: 1" in comment
     assert "launch codes" not in comment
     ended = next(other for other in whole.milestones if other.written.endswith("#1"))
     assert ended.findings == ()

@@ -269,7 +269,7 @@ def test_a_milestone_that_is_closed_later_was_finished_with_its_last_issue(world
     world.close_milestone()
     world.run()
     assert "Done on 20 Mar 2026" in _summary(world)
-    assert "It was finished 14 days early" in _summary(world)
+    assert "Finished 14 days early: 6 issues done" in _summary(world)
     assert "Done on 20 Mar 2026, 14 days early" in world.ours(MarkerKind.CLOSING)[0]
 
 
@@ -282,7 +282,7 @@ def test_work_that_is_finished_after_the_closing_was_not_finished_by_then(world:
     world.close(5, 6)
     world.run()
     assert "Done on 9 Apr 2026" in _summary(world)
-    assert "It was finished 6 days late" in _summary(world)
+    assert "Finished 6 days late: 6 issues done" in _summary(world)
 
 
 def test_a_milestone_without_open_work_and_without_a_probability_has_no_dates() -> None:
@@ -303,7 +303,7 @@ def test_a_milestone_without_open_work_is_on_track_until_it_ends(world: World) -
     assert world.store.last_health().popitem()[1].status is Status.ON_TRACK
     assert world.ours(MarkerKind.CLOSING) == []
     (summary,) = world.ours(MarkerKind.SUMMARY)
-    assert "Everything in it is closed; close the milestone to end it." in summary
+    assert "All its issues are closed; close the milestone to end it." in summary
     world.move_back(6)
     world.run(after=1)
     assert world.store.last_health().popitem()[1].counts.open == 1
@@ -528,7 +528,8 @@ def test_days_are_those_of_the_connection(zone: str) -> None:
     health = world.store.last_health().popitem()[1]
     assert (health.due, health.baseline) == (date(2026, 4, 3), date(2026, 4, 3))
     (body,) = world.ours(MarkerKind.SUMMARY)
-    assert "is due on 3 Apr 2026, today." in body
+    assert "likely by 3 Apr 2026" in body
+    assert "`acme/app`, due today." in body
     assert Marker.decode(next(iter(world.tracker.issues.values())).comments[0].marker).due == date(2026, 4, 3)  # type: ignore[union-attr]
     world.now = (last + timedelta(days=1)).astimezone(UTC)
     world.run()

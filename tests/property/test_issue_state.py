@@ -1,4 +1,4 @@
-"""An issue that a person closed stays closed, and one that a person reopened open, wherever runs are stopped."""
+"""A status issue stays as a person left it, closed or open, whenever a run stops."""
 
 from __future__ import annotations
 

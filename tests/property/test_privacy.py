@@ -124,7 +124,7 @@ CONSTANT = (
     "It also depends on work that is not shown here.",
     "a milestone that it waits for is likely to be late",
     "All of it done most likely on",
-    "one member cannot be forecast, so neither can the joint milestone.",
+    "One member cannot be forecast, so neither can the joint milestone.",
 )
 """Sentences that come and go with these."""
 

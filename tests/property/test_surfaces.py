@@ -361,7 +361,7 @@ def test_every_situation_comes_up() -> None:
 
 @pytest.mark.proof
 def test_an_untouched_world_is_written_once_a_day(tmp_path: Path, record_property: Record) -> None:
-    """Runs write only at the first run of a connection's day, whatever people say in the threads."""
+    """Runs write only at the first run of a connection's day, also while people comment in the threads."""
     runs = full(24 * 14, 8)
     made = surface_world(0, ("on track", "overdue"))
     with serve(made, tmp_path) as config:

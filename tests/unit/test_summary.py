@@ -343,6 +343,18 @@ def test_a_transition_for_the_better_says_what_helps() -> None:
     assert len(lines) == 2
 
 
+def test_a_transition_says_once_that_there_is_no_verdict() -> None:
+    for situation, build in SITUATIONS.items():
+        assert text(transition(build(), Status.ON_TRACK)).lower().count("verdict") <= 1, situation
+    stale = text(transition(SITUATIONS["source_down"](), Status.ON_TRACK))
+    assert stale == (
+        "❔ Not enough data, was on track: Payments 2.0 has no verdict: "
+        "a source could not be read completely since 21 Nov 2026, 04:30 UTC."
+    )
+    undated = text(transition(SITUATIONS["no_due_date"](), Status.ON_TRACK))
+    assert undated.endswith("Payments 2.0 has no due date, so no verdict: set a due date to get one.")
+
+
 # --- status issue --------------------------------------------------------------------------------------------------
 
 
