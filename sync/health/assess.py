@@ -155,7 +155,7 @@ def _without_advice(
     state = replace(_state(batch, k), pull_requests=counts.pull_requests)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
     band, cause = verdict(state, p, rules)
-    has_forecast = band in BANDS and missing_data(state, rules) is None
+    has_forecast = band in BANDS and not state.past_due and missing_data(state, rules) is None
     health = Health(
         container=container.id,
         at=at,

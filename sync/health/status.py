@@ -11,6 +11,7 @@ done           the due moment has passed, and everything in scope is done, at le
 ended          the due moment has passed, nothing is open in it, and items were carried over
 overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items: a fact
                that needs no forecast, no start and no history
+on track       the due moment has passed, and no more is open than the tolerance allows: a fact, until it is closed
 unknown        start and due date make no sense
 on track       everything in scope is done, at least one item: good news, but more items may join until the due moment
 unknown        there is not enough data for a forecast (`missing_data`)
@@ -112,8 +113,8 @@ def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Statu
         return Status.ENDED if state.open else Status.DONE, None
     if not state.has_due:
         return Status.NO_DUE_DATE, UnknownCause.NO_DUE_DATE
-    if state.past_due and (status := _status_after_due(state)) is not None:
-        return status, None
+    if state.past_due:
+        return _status_after_due(state), None
     if not state.dated:
         return Status.UNKNOWN, UnknownCause.BAD_DATES
     if state.is_all_done:
@@ -124,15 +125,15 @@ def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Statu
     return band(p, rules), None
 
 
-def _status_after_due(state: ContainerState) -> Status | None:
-    """Return the status of a running container after its due moment; None if no more is open than its tolerance."""
+def _status_after_due(state: ContainerState) -> Status:
+    """Return the status of a running container after its due moment."""
     if state.pull_requests:
         return Status.OVERDUE
     if state.is_all_done:
         return Status.DONE
     if state.open and state.open == state.carried:
         return Status.ENDED
-    return Status.OVERDUE if state.open > state.allowed or state.done == 0 else None
+    return Status.OVERDUE if state.open > state.allowed or state.done == 0 else Status.ON_TRACK
 
 
 def forecast_status(p: float, counts: Counts, rules: Rules) -> Status:

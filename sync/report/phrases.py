@@ -243,8 +243,10 @@ def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
         return sentence(outcome(health.counts, language))
     if health.counts.is_pull_requests_only and not health.status.is_over:
         return only_pull_requests(health.counts, language)
-    if health.status is not Status.ON_TRACK or health.counts.unfinished or not health.counts.done:
+    if health.status is not Status.ON_TRACK or not health.counts.done:
         return ""
+    if health.counts.unfinished:
+        return "" if health.probability is not None else _within_tolerance(health.counts, language)
     if health.counts.pull_requests:
         return language.many(
             "All its issues are closed; {n} pull request is still open.",
@@ -258,6 +260,17 @@ def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
             health.expected_joins,
         )
     return language.say("All its issues are closed; close the milestone to end it.")
+
+
+def _within_tolerance(counts: Counts, language: Language) -> str:
+    """Return that the due date has passed, and no more is open than the tolerance allows."""
+    return language.many(
+        "{done} of {total} done: {n} open issue is within the tolerance; close the milestone to end it.",
+        "{done} of {total} done: {n} open issues are within the tolerance; close the milestone to end it.",
+        counts.unfinished,
+        done=counts.done,
+        total=counts.total,
+    )
 
 
 # --- values of reasons and levers ------------------------------------------------------------------------------------

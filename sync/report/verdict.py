@@ -55,11 +55,14 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
             return when
         return say("{verdict}: {fact}", verdict=when, fact=outcome(health.counts, language))
     if health.status is Status.ON_TRACK and fact_sentence(health):
-        closed = say("all its issues are closed")
-        if health.counts.pull_requests:
-            pull_requests = open_pull_requests(health.counts, language)
-            closed = say("{fact}, {pull_requests}", fact=closed, pull_requests=pull_requests)
-        return say("{verdict}: {fact}", verdict=name, fact=closed)
+        counts = health.counts
+        fact = say("all its issues are closed")
+        if counts.unfinished:
+            fact = say("{done} of {total} done", done=counts.done, total=counts.total)
+        elif counts.pull_requests:
+            pull_requests = open_pull_requests(counts, language)
+            fact = say("{fact}, {pull_requests}", fact=fact, pull_requests=pull_requests)
+        return say("{verdict}: {fact}", verdict=name, fact=fact)
     return name
 
 

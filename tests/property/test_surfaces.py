@@ -321,7 +321,7 @@ STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
 )
 
 
-WAITING = {"passed_dates": "a milestone that is within its tolerance after its due date is likely by that date"}
+WAITING: dict[str, str] = {}
 """Statements that do not hold yet."""
 
 

@@ -108,6 +108,7 @@ def test_a_band_is_left_only_by_the_margin(before: Status, p: float, after: Stat
         ({"dated": False}, None, Status.UNKNOWN, UnknownCause.BAD_DATES),
         ({"past_due": True}, 0.02, Status.OVERDUE, None),
         ({"past_due": True, "allowed": 5}, 0.98, ON, None),
+        ({"past_due": True, "allowed": 5, "dated": False}, None, ON, None),  # a fact needs no dates
         ({"past_due": True, "open": 1, "done": 0}, 0.02, Status.OVERDUE, None),  # a fact needs no history
         ({"open": 1, "done": 1}, 0.9, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         ({"open": 1, "done": 2}, 0.9, ON, None),

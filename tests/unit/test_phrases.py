@@ -269,8 +269,15 @@ OPEN_PULL_REQUESTS = {
 
 @pytest.mark.parametrize("counts", OPEN_PULL_REQUESTS)
 def test_closed_issues_end_no_milestone_while_pull_requests_are_open(counts: Counts) -> None:
-    shown = health(Status.ON_TRACK, counts=counts, expected_joins=None)
+    shown = health(Status.ON_TRACK, probability=0.9, counts=counts, expected_joins=None)
     assert fact_sentence(shown) == OPEN_PULL_REQUESTS[counts]
+
+
+def test_open_issues_within_the_tolerance_are_a_fact_after_the_due_date() -> None:
+    shown = health(Status.ON_TRACK, probability=None, counts=Counts(open=1, closed=11), expected_joins=None)
+    assert fact_sentence(shown).startswith("11 of 12 done: 1 open issue is within the tolerance;")
+    assert _verdict(shown, None, load_language("en")) == "On track: 11 of 12 done"
+    assert fact_sentence(health(Status.ON_TRACK, probability=0.9, counts=Counts(open=1, closed=11))) == ""
 
 
 def test_overdue_names_the_pull_requests() -> None:
