@@ -20,6 +20,7 @@ from connectors.jira.normalize import is_done, milestone_of, person_of, project_
 from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.rule_milestones import Rule, RuleMilestones
+from sync.model.dates import day_of
 from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
 from sync.tracker.errors import RefusedError, TrackerError
 
@@ -196,7 +197,7 @@ def _sprint(
 
 
 def _day(at: datetime | None, zone: ZoneInfo) -> date | None:
-    return at.astimezone(zone).date() if at else None
+    return day_of(at, zone) if at else None
 
 
 # --- epics ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sync.history.carry_over import NEAR
 from sync.history.counting import is_carried, is_member
 from sync.model.closing import ClosingRecord, NextMilestone
 from sync.model.definition import Criteria
+from sync.model.keys import whole_key
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import DueDate, Issue, MilestoneKind
@@ -132,11 +133,7 @@ def _finished_joint(joint: AssessedJointMilestone, forecasts: Sequence[Published
 
 
 def _whole_keys(member: AssessedMilestone) -> Mapping[str, Issue]:
-    project = member.project.key
-    return {
-        uid: replace(issue, key=f"{project}{issue.key}") if issue.key.startswith("#") else issue
-        for uid, issue in member.issues.items()
-    }
+    return {uid: replace(issue, key=whole_key(issue.key, member.project.key)) for uid, issue in member.issues.items()}
 
 
 def _due_dates(forecasts: Sequence[PublishedForecast]) -> list[DueDate]:

@@ -10,6 +10,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.visibility import can_read
 from sync.health.definition import DefinitionFacts, findings, shared_people
 from sync.health.reminders import Load, Workload, overcommitted, unreviewed
+from sync.model.dates import day_of
 from sync.model.definition import Finding
 
 __all__ = ["DefinitionChecks"]
@@ -54,7 +55,7 @@ class DefinitionChecks:
 
         Their work in all milestones that its readers may read counts.
         """
-        today, due = milestone.health.at.astimezone(milestone.connection.zone).date(), milestone.health.due
+        today, due = day_of(milestone.health.at, milestone.connection.zone), milestone.health.due
         if not self._rules.reminder_rules.over_committed or not milestone.is_running or due is None or due < today:
             return ()
         people = {person for uid in self._open_items[milestone.uid] for person in milestone.issues[uid].assignees}
@@ -80,7 +81,7 @@ class DefinitionChecks:
         planned: dict[str, tuple[date, date]] = {}
         for uid, milestone in self._milestones.items():
             health = milestone.health
-            today, start, due = health.at.astimezone(milestone.connection.zone).date(), health.start, health.due
+            today, start, due = day_of(health.at, milestone.connection.zone), health.start, health.due
             if milestone.is_running and start is not None and due is not None and due >= today:
                 planned[uid] = max(start, today), due
                 people[uid] = frozenset(

@@ -12,6 +12,7 @@ from sync.forecast.parameters import Rules
 from sync.forecast.track_record import NO_TRACK_RECORD
 from sync.health.reminders import Load
 from sync.history.calendar import Calendar
+from sync.model.dates import day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health
 from sync.model.inputs import Input
@@ -45,7 +46,7 @@ class AssessmentRules:
 
     def is_quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether no new status is published at ``at`` (UTC): a day without work in ``zone``."""
-        return self.keep_quiet and not self.calendar.is_working_day(at.astimezone(zone).date())
+        return self.keep_quiet and not self.calendar.is_working_day(day_of(at, zone))
 
 
 @dataclass(frozen=True)

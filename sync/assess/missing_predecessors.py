@@ -77,7 +77,8 @@ def _configured(
 ) -> Iterator[tuple[str, RemovedMilestone]]:
     joints = {f"joint:{joint.name}": removed_members(joint, removed) for joint in rules.joints}
     for before, after in rules.dependencies:
-        missing = joints.get(before, [own for own in removed.milestones.values() if own.written == before])
+        own = removed.milestones.get(before)
+        missing = joints.get(before, [] if own is None else [own])
         yield from ((uid, milestone) for uid in _uids(after, milestones, members) for milestone in missing)
 
 

@@ -36,7 +36,7 @@ from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.dates import end_of_day, week_until
+from sync.model.dates import day_of, end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 
@@ -76,7 +76,7 @@ class _PortfolioBuilder:
             milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
         for uid, outage in self._outages(self.paths.known).items():
             previous = self.snapshot.previous.get(uid)
-            today = self.snapshot.at.astimezone(self.alone[uid].connection.zone).date()
+            today = day_of(self.snapshot.at, self.alone[uid].connection.zone)
             health = health_without_predecessor(milestones[uid].health, self.alone[uid].health, previous, outage, today)
             milestones[uid] = replace(milestones[uid], health=health)
         joints = [self._joint(joint, milestones) for joint in self.rules.joints]
@@ -106,10 +106,13 @@ class _PortfolioBuilder:
             if own is not None and milestone.health.stale_since is not None:
                 outages[uid] = own
                 unread.add(uid)
+        before: dict[str, list[str]] = {}
+        for dependency in dependencies:
+            before.setdefault(dependency.after, []).append(dependency.before)
         for name in topological_order(dependencies):
-            for dependency in dependencies:
-                worst = worst_outage(outages.get(name), outages.get(dependency.before))
-                if dependency.after == name and worst is not None:
+            for predecessor in before.get(name, ()):
+                worst = worst_outage(outages.get(name), outages.get(predecessor))
+                if worst is not None:
                     outages[name] = worst
         return {uid: outage for uid, outage in outages.items() if uid not in unread}
 
@@ -225,7 +228,7 @@ class _PortfolioBuilder:
             health,
             self.snapshot.previous.get(health.container),
             Outage(since=since, is_short=all(outage.is_short for outage in outages)),
-            self.snapshot.at.astimezone(self._joint_calendar(members).zone).date(),
+            day_of(self.snapshot.at, self._joint_calendar(members).zone),
             is_open=is_open,
         )
 

@@ -27,6 +27,7 @@ from sync.health.missing_input import Outage, health_without_data
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
+from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.membership import Container
 from sync.model.published import PublishedForecast
@@ -290,7 +291,7 @@ def _assessed(
         key = (rows.source, project.key)
         outage = runs.outages.get(key)
         if outage is not None:
-            today = health.at.astimezone(rows.connection.zone).date()
+            today = day_of(health.at, rows.connection.zone)
             health = health_without_data(health, runs.healths.get(uid), outage, today)
         yield AssessedMilestone(
             connection=rows.connection,

@@ -19,6 +19,7 @@ from sync.assess.rows import ConnectionRows
 from sync.assess.snapshot import Snapshot
 from sync.history import counting
 from sync.model.health import Health
+from sync.model.keys import whole_key
 from sync.model.tracker_data import DueDate, Issue
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -149,7 +150,7 @@ def _find(
         }
         for item in open_items:
             issue = milestone.issues[item]
-            key = f"{milestone.project.key}{issue.key}" if issue.key.startswith("#") else issue.key
+            key = whole_key(issue.key, milestone.project.key)
             if key == word or key.endswith(number):
                 matches[item] = key, msgspec.structs.replace(issue, key=key)
     if not matches:

@@ -24,7 +24,7 @@ from sync.model.dates import end_of_day
 from sync.model.membership import Container, Membership
 from sync.model.removal import fold_name
 
-__all__ = ["CsvHistory", "read_histories", "read_history", "removed_items"]
+__all__ = ["CsvHistory", "read_histories", "removed_items"]
 
 _ZONE = ZoneInfo("UTC")
 _MILESTONES = frozenset({"milestone", "kind", "stream", "start", "due"})
@@ -48,11 +48,6 @@ class CsvHistory:
     def ledger(self) -> Ledger:
         """The ledger of all files."""
         return Ledger.of(self.containers, self.memberships)
-
-
-def read_history(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> Ledger:
-    """Read all files into one ledger; see `read_histories`."""
-    return read_histories(prefixes, removed).ledger
 
 
 def read_histories(prefixes: Sequence[str], removed: frozenset[str] = frozenset()) -> CsvHistory:

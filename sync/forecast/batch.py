@@ -536,10 +536,6 @@ class ForecastBatch:
             p = np.concatenate([curve[k, AT_DUE] * shares**END_RUSH, curve[k, AT_DUE:]])
         return np.concatenate([[self.at[k]], moments]), np.concatenate([[0.0], p])
 
-    def probability_at(self, curve: Floats, k: int, moment: float) -> float:
-        """Return the k-th container's curve at ``moment`` (days since 1970 UTC)."""
-        return float(np.interp(moment, *self.points(curve, k)))
-
     @cached_property
     def expected_items(self) -> Floats:
         """Open items with those expected to join until the due date: float64[t], whole numbers."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sync.history.counting import is_carried, is_done, is_member
 from sync.model.closing import ClosingRecord, NextMilestone, ReviewQuestion, ReviewQuestionKind
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.definition import Criteria
 from sync.model.health import Health
 from sync.model.membership import Membership
@@ -69,7 +69,7 @@ class FinishedMilestone(Struct, frozen=True, kw_only=True):
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment (UTC) in the project's zone."""
-        return moment.astimezone(self.zone).date()
+        return day_of(moment, self.zone)
 
 
 def closing_record(finished: FinishedMilestone) -> ClosingRecord:

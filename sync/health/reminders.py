@@ -81,13 +81,13 @@ def due_reminders(
 
 def _troubles(issue: Issue, joined: datetime, now: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
     """Yield the causes of a reminder, each with the day since when it holds, in the zone of ``now``."""
-    updated = issue.updated_at.astimezone(now.tzinfo)
+    updated, in_milestone_since = (moment.astimezone(now.tzinfo) for moment in (issue.updated_at, joined))
     if issue.due is not None and issue.due < now.date():
         yield Trouble.OVERDUE, issue.due
     if unreviewed(issue, rules.review):
         yield Trouble.UNREVIEWED, updated.date()
     if not issue.assignees:
-        yield Trouble.UNOWNED, joined.astimezone(now.tzinfo).date()
+        yield Trouble.UNOWNED, in_milestone_since.date()
     elif now - updated > UNTOUCHED:
         yield Trouble.UNTOUCHED, updated.date()
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.model.dates import beginning_of_day
+from sync.model.dates import beginning_of_day, day_of
 from sync.model.settings import DaysOff, iso_weekday
 
 __all__ = ["LOOK_AHEAD", "Calendar"]
@@ -105,7 +105,7 @@ class Calendar:
             return date.fromordinal(_EPOCH + int(seconds // 86400.0))
         utc = _EPOCH_MOMENT + timedelta(seconds=seconds)
         try:
-            return utc.astimezone(self.zone).date()
+            return day_of(utc, self.zone)
         except OverflowError:
             return utc.date()
 

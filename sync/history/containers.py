@@ -29,7 +29,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sync.model.dates import end_of_day
+from sync.model.dates import day_of, end_of_day
 from sync.model.membership import Container
 from sync.model.tracker_data import (
     DueDate,
@@ -128,7 +128,7 @@ def _start(
     begun = m.created_at or joins.first.get(key)
     if begun is None:
         return None, None
-    day = begun.astimezone(zone).date()
+    day = day_of(begun, zone)
     return _start_of_day(day, zone), end_of_day(day, zone)
 
 
@@ -156,7 +156,7 @@ def _ended(m: Milestone, due: date | None, zone: ZoneInfo, at: datetime) -> date
         return at  # closed at an unknown time
     if ended > at:
         return None
-    if due is not None and m.kind is not MilestoneKind.SPRINT and ended.astimezone(zone).date() == due:
+    if due is not None and m.kind is not MilestoneKind.SPRINT and day_of(ended, zone) == due:
         return min(end_of_day(due, zone), at)
     return ended
 
@@ -169,7 +169,7 @@ def _is_end_estimated(m: Milestone, due: date | None, zone: ZoneInfo, at: dateti
         return end_of_day(m.due, zone) > at
     if m.closed_at is None:
         return True
-    is_on_due_day = m.kind is not MilestoneKind.SPRINT and m.closed_at.astimezone(zone).date() == due
+    is_on_due_day = m.kind is not MilestoneKind.SPRINT and day_of(m.closed_at, zone) == due
     return is_on_due_day and due is not None and end_of_day(due, zone) > at
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from sync.model.dates import day_of
 from sync.model.definition import Criteria
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast
@@ -110,7 +111,7 @@ class ClosingRecord(Struct, frozen=True, kw_only=True):
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment (UTC) in the record's zone."""
-        return moment.astimezone(ZoneInfo(self.zone or "UTC")).date()
+        return day_of(moment, ZoneInfo(self.zone or "UTC"))
 
 
 def without_person(record: ClosingRecord, person: str, replacement: Person) -> ClosingRecord:

@@ -7,7 +7,7 @@ day in the project's time zone.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 __all__ = ["beginning_of_day", "day_ended", "day_of", "end_of_day", "week_until"]
@@ -16,7 +16,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
-def day_of(moment: datetime, zone: ZoneInfo) -> date:
+def day_of(moment: datetime, zone: tzinfo) -> date:
     """Return the day of a moment in a zone."""
     return moment.astimezone(zone).date()
 

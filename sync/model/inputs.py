@@ -31,8 +31,3 @@ class Input(Struct, frozen=True, kw_only=True):
     state: InputState
     since: datetime | None = None
     failure: str = ""
-
-    @property
-    def is_visible(self) -> bool:
-        """True if the readers may read the project."""
-        return bool(self.project)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["short_key"]
+__all__ = ["short_key", "whole_key"]
 
 _REFERENCE = re.compile(r"[#!][0-9]+")
 
@@ -23,3 +23,8 @@ def short_key(key: str, project: str) -> str:
     """
     number = key.removeprefix(project)
     return number if project and _REFERENCE.fullmatch(number) else key
+
+
+def whole_key(key: str, project: str) -> str:
+    """Return the key as it resolves in the whole tracker: ``acme/app#12`` for ``#12`` in ``acme/app`` (its key)."""
+    return f"{project}{key}" if _REFERENCE.fullmatch(key) else key

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from sync.model.dates import day_ended
+from sync.model.dates import day_ended, day_of
 
 __all__ = [
     "RULE_ID_PREFIX",
@@ -193,7 +193,7 @@ class Milestone(Struct, frozen=True, kw_only=True):
         if self.closed_at is None:
             return None
         is_day = self.kind is MilestoneKind.VERSION
-        return day_ended(self.closed_at) if is_day else self.closed_at.astimezone(zone).date()
+        return day_ended(self.closed_at) if is_day else day_of(self.closed_at, zone)
 
 
 class Issue(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from sync.model.dates import day_of
 from sync.model.item_label import ItemLabel
 from sync.plan.desired import Desired
 from sync.tracker.marker import Marker, own_comments
@@ -43,7 +44,7 @@ class PlannerInput(Struct, frozen=True):
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment in the zone of the connection."""
-        return moment.astimezone(self.desired.zone).date()
+        return day_of(moment, self.desired.zone)
 
     def comments(self) -> list[tuple[OurComment, Marker]]:
         """Return our comments about the milestone, with their markers."""

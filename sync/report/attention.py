@@ -57,9 +57,9 @@ def attention_line(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> Line:
     people: list[Inline] = []
     if issue.assignees:
         people = [" (", *join_parts(Foreign(person.name) for person in issue.assignees[:NAMED_PEOPLE]), ")"]
-    return (issue_item(facts, issue), ": ", *words, *people)
+    return (issue_item(facts.project, issue), ": ", *words, *people)
 
 
-def issue_item(facts: Facts, issue: Issue, *, title: bool = True) -> Item:
-    """Refer to an issue by its key without the project of the milestone."""
-    return Item(short_key(issue.key, facts.project), issue.title if title else "", issue.url)
+def issue_item(project: str, issue: Issue, *, title: bool = True) -> Item:
+    """Refer to an issue by its key as it resolves in a project (its key): see `sync.model.keys.short_key`."""
+    return Item(short_key(issue.key, project), issue.title if title else "", issue.url)

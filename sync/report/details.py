@@ -103,7 +103,7 @@ def _changes(facts: Facts) -> Section | None:
     for word, uids in kinds:
         named = [facts.items[uid] for uid in uids if uid in facts.items]
         counted += [f"{len(named)} {word}"] if named else []
-        lines += [(Strong(word.capitalize()), " ", issue_item(facts, issue)) for issue in named[:FOLDED]]
+        lines += [(Strong(word.capitalize()), " ", issue_item(facts.project, issue)) for issue in named[:FOLDED]]
         if len(named) > FOLDED:
             lines.append((Strong(word.capitalize()), f" {len(named) - FOLDED} more"))
     title = f"Since {day(since)}: {', '.join(counted) or 'the forecast changed'}"
@@ -138,7 +138,7 @@ def _people(facts: Facts) -> Section | None:
         lines += [attention_line(facts, issue, flags) for issue, flags in flagged[:FOLDED]]
         lines += [(f"and {len(flagged) - FOLDED} more",)] if len(flagged) > FOLDED else []
     unreviewed = [facts.items[uid] for uid in facts.unreviewed if uid in facts.items]
-    lines += owner_lines(facts.loads, [issue_item(facts, issue) for issue in unreviewed])
+    lines += owner_lines(facts.loads, [issue_item(facts.project, issue) for issue in unreviewed])
     if not lines:
         return None
     blocks: list[Block] = [Lines((_tally(flagged),))] if len(flagged) > ITEMS else []

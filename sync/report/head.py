@@ -286,7 +286,12 @@ def _best_option(facts: Facts) -> Section | None:
     line: Line = (Strong(f"Best option: {small(act)}{f' → {effect}' if effect and is_sure else ''}."),)
     named = [facts.items[uid] for uid in lever.items if uid in facts.items][:ITEMS]
     if named and lever.kind is not LeverKind.ASSIGN:
-        line = (*line, " Start with ", *join_parts(issue_item(facts, issue, title=False) for issue in named), ".")
+        line = (
+            *line,
+            " Start with ",
+            *join_parts(issue_item(facts.project, issue, title=False) for issue in named),
+            ".",
+        )
     if facts.owners:
         line = (*line, " ", Foreign(facts.owners[0]), " can decide this.")
     return Section(title="", blocks=(Lines((line,)),), weight=90)

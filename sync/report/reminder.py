@@ -10,9 +10,9 @@ from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
 from sync.markup.document import Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
-from sync.model.keys import short_key
 from sync.model.settings import ReminderRules
-from sync.model.tracker_data import Issue, Person
+from sync.model.tracker_data import Person
+from sync.report.attention import issue_item
 from sync.report.figures import hours
 from sync.report.phrases import capital, day, plural
 
@@ -82,11 +82,7 @@ _WORDS = {
 
 def _line(due: DueReminder, project: str) -> Line:
     word, when = _WORDS[due.trouble]
-    return (Strong(capital(word)), " ", _item(due.issue, project), f", {when} {day(due.since)}")
-
-
-def _item(issue: Issue, project: str) -> Item:
-    return Item(short_key(issue.key, project), issue.title, issue.url)
+    return (Strong(capital(word)), " ", issue_item(project, due.issue), f", {when} {day(due.since)}")
 
 
 def owner_lines(loads: Sequence[Load], unreviewed: Sequence[Item]) -> list[Line]:

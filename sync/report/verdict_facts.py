@@ -107,12 +107,6 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
         return self.finished_on or self.milestone.closed_on(self.zone)
 
     @property
-    def days_late(self) -> int | None:
-        """Number of days from the due date to its end, negative for an early one; None without both."""
-        due, ended = self.health.due, self.ended_on
-        return None if due is None or ended is None else (ended - due).days
-
-    @property
     def slip(self) -> int | None:
         """Number of days from the first due date to the present one; None without both."""
         due, first = self.health.due, self.health.baseline

@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from sync.model.dates import day_of
 from sync.model.health import Note, Override, Status
 from sync.tracker.observed import CommandComment
 
@@ -174,8 +175,8 @@ def evaluate_commands(comments: Sequence[CommandComment], now: datetime, zone: t
 
 def _current_override(status: StatusOverride, comment: CommandComment, now: datetime, zone: tzinfo) -> Override | None:
     """Return the override as it is shown; None after its last day."""
-    until = status.until or (comment.at + OVERRIDE_DURATION).astimezone(zone).date()
-    if now.astimezone(zone).date() > until:
+    until = status.until or day_of(comment.at + OVERRIDE_DURATION, zone)
+    if day_of(now, zone) > until:
         return None
     return Override(status=status.status, by=comment.name, until=until, because=status.because, at=comment.at)
 

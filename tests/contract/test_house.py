@@ -70,6 +70,18 @@ def test_a_name_is_imported_from_the_module_that_defines_it() -> None:
     assert wrong == []
 
 
+def test_the_day_of_a_moment_comes_from_one_function() -> None:
+    """`sync.model.dates.day_of`, which needs a zone: a day in UTC is wrong for most readers. The double is apart."""
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources().items()
+        if path != "sync/model/dates.py" and "/sandbox/" not in path
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and re.search(r"\.astimezone\(.*\)\.date\(\)$", ast.unparse(node))
+    ]
+    assert wrong == []
+
+
 # --- import contracts ------------------------------------------------------------------------------------------------
 
 PLANTED = {

@@ -11,7 +11,7 @@ import pytest
 
 from sync.backtest.aims import aims_of
 from sync.backtest.baselines import base_rate
-from sync.backtest.csv_history import read_history, removed_items
+from sync.backtest.csv_history import read_histories, removed_items
 from sync.backtest.questions import BacktestSetup, ask, last_event
 from sync.backtest.run import run_backtest
 from sync.forecast.history_tables import HistoryTables
@@ -92,7 +92,7 @@ def test_capacity_dates_hold_as_often_as_they_say(result: dict[str, Any]) -> Non
 @pytest.mark.parametrize(("tolerance", "skill"), [(0.0, 0.12), (0.1, 0.14)])
 def test_it_holds_when_some_resolutions_take_items_out_of_scope(tolerance: float, skill: float) -> None:
     removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), removal.REMOVED_RESOLUTIONS)
-    ledger = read_history([PREFIX], removed)
+    ledger = read_histories([PREFIX], removed).ledger
     setup = BacktestSetup(last_event(ledger), Calendar())
     resolved = ask(HistoryTables(ledger, Rules(tolerance=tolerance)), setup).resolved
     asked, became = resolved.asked, resolved.became

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sync.backtest import methods
 from sync.backtest import questions as replay
-from sync.backtest.csv_history import read_history
+from sync.backtest.csv_history import read_histories
 from sync.backtest.leftover import reference_shares
 from sync.backtest.lever_truth import LeverTrial
 from sync.forecast import throughput_calibration as capacity_replay
@@ -143,6 +143,6 @@ def test_capacity_dates_do_not_change_when_the_future_is_blanked(seed: int, shar
 @pytest.mark.skipif(not SHARED.parent.exists(), reason="the real history is not next to the checkout")
 @pytest.mark.parametrize("year", [2013, 2016])
 def test_the_real_history_does_not_look_ahead(year: int) -> None:
-    ledger = read_history([str(SHARED)])
+    ledger = read_histories([str(SHARED)]).ledger
     cut = (year - 1970) * 365.25 + 100
     assert same(ledger, 0.1, cut) > 200

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sync.backtest.csv_history import read_histories, read_history
+from sync.backtest.csv_history import read_histories
 from sync.backtest.csv_rows import HistoryError
 from sync.backtest.methods import BY_CLOSURE
 from sync.backtest.questions import BacktestSetup, questions
@@ -54,18 +54,18 @@ def test_a_row_gives_its_counts_until_the_next_row(tmp_path: Path) -> None:
 
 def test_items_that_leave_at_the_end_are_carried_over_and_removed_ones_are_not(tmp_path: Path) -> None:
     end = datetime(2020, 1, 15, tzinfo=UTC)
-    carried = read_history([written(tmp_path, *ROWS)])
+    carried = read_histories([written(tmp_path, *ROWS)]).ledger
     assert counts_at(carried, end) == (3, 7), "one of ten is missing at the end: it was moved on"
     header = HEADER.replace("done", "done,added,removed")
     rows = [row.replace("\n", f",{2 * (k > 0)},{k // 2}\n") for k, row in enumerate(ROWS)]
-    assert counts_at(read_history([written(tmp_path, *rows, header=header)]), end) == (2, 7)
+    assert counts_at(read_histories([written(tmp_path, *rows, header=header)]).ledger, end) == (2, 7)
 
 
 def test_a_path_of_a_file_and_gzip_are_read(tmp_path: Path) -> None:
     written(tmp_path, *ROWS, name="other.csv")
-    assert read_history([str(tmp_path / "other.csv")]).containers[0].id == "other.csv/m1"
+    assert read_histories([str(tmp_path / "other.csv")]).ledger.containers[0].id == "other.csv/m1"
     (tmp_path / "zipped_counts.csv.gz").write_bytes(gzip.compress((HEADER + "".join(ROWS)).encode()))
-    assert len(read_history([str(tmp_path / "zipped")]).containers) == 1
+    assert len(read_histories([str(tmp_path / "zipped")]).ledger.containers) == 1
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,15 @@ def test_a_path_of_a_file_and_gzip_are_read(tmp_path: Path) -> None:
 )
 def test_a_bad_row_is_named_with_file_row_and_column(tmp_path: Path, row: str, message: str) -> None:
     with pytest.raises(HistoryError, match=message.replace(".", r"\.")):
-        read_history([written(tmp_path, row)])
+        read_histories([written(tmp_path, row)])
 
 
 def test_a_file_with_other_columns_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"one_counts\.csv:1: no column done, open"):
-        read_history([written(tmp_path, header="milestone,kind,stream,start,due,at\n")])
+        read_histories([written(tmp_path, header="milestone,kind,stream,start,due,at\n")])
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with pytest.raises(HistoryError, match=r"table\.csv:1: no column at, done"):
-        read_history([str(tmp_path / "table.csv")])
+        read_histories([str(tmp_path / "table.csv")])
 
 
 def test_milestones_whose_counts_end_too_early_are_left_out(tmp_path: Path) -> None:

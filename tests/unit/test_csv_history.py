@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.backtest.csv_history import read_history, removed_items
+from sync.backtest.csv_history import read_histories, removed_items
 from sync.backtest.csv_rows import HistoryError
 from sync.history.ledger import NEVER, days
 
@@ -33,7 +33,7 @@ def at(year: int, month: int, day: int, hour: int = 0) -> float:
 
 
 def test_a_line_becomes_a_stay_and_the_due_moment_is_the_end_of_its_day(tmp_path: Path) -> None:
-    ledger = read_history([pair(tmp_path)])
+    ledger = read_histories([pair(tmp_path)]).ledger
     assert ledger.containers[0].id == "one/m1"
     assert (ledger.kinds, ledger.streams) == (("sprint",), ("one/TI/main",))
     assert ledger.start.tolist() == [at(2020, 1, 1, 8)]
@@ -48,11 +48,11 @@ def test_gzip_and_plain_may_be_mixed(tmp_path: Path) -> None:
     plain = tmp_path / "one_memberships.csv"
     (tmp_path / "one_memberships.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
     plain.unlink()
-    assert len(read_history([prefix]).joined) == 2
+    assert len(read_histories([prefix]).ledger.joined) == 2
 
 
 def test_pairs_share_kinds_but_neither_items_nor_streams(tmp_path: Path) -> None:
-    ledger = read_history([pair(tmp_path), pair(tmp_path, "two")])
+    ledger = read_histories([pair(tmp_path), pair(tmp_path, "two")]).ledger
     assert ledger.kind.tolist() == [0, 0]
     assert ledger.streams == ("one/TI/main", "two/TI/main")
     assert len(set(ledger.item.tolist())) == 4
@@ -60,7 +60,7 @@ def test_pairs_share_kinds_but_neither_items_nor_streams(tmp_path: Path) -> None
 
 def test_a_date_and_missing_dates_are_read(tmp_path: Path) -> None:
     lines = "milestone,kind,stream,name,start,due\nm1,release,s,x,,2020-01-14\nm2,release,s,y,2020-01-01,\n"
-    ledger = read_history([pair(tmp_path, milestones=lines)])
+    ledger = read_histories([pair(tmp_path, milestones=lines)]).ledger
     assert ledger.due[0] == at(2020, 1, 15)
     assert [container.due is None for container in ledger.containers] == [False, True]
     assert [container.start is None for container in ledger.containers] == [True, False]
@@ -71,7 +71,7 @@ def test_removed_items_leave_instead_of_being_done(tmp_path: Path) -> None:
     issues.write_text("key,resolution\nA-1,Won't Fix\nA-2,\nB-7,Fixed\n")
     removed = removed_items(str(issues), frozenset({"won't fix", "duplicate"}))
     assert removed == {"A-1"}
-    ledger = read_history([pair(tmp_path)], removed)
+    ledger = read_histories([pair(tmp_path)], removed).ledger
     assert ledger.left.tolist() == [at(2020, 1, 3), at(2020, 1, 5)]
     assert ledger.closed.tolist() == [NEVER, NEVER]
 
@@ -97,25 +97,25 @@ def test_removed_items_leave_instead_of_being_done(tmp_path: Path) -> None:
 )
 def test_a_bad_line_is_named(tmp_path: Path, milestones: str, memberships: str, message: str) -> None:
     with pytest.raises(HistoryError, match=message.replace(".", r"\.")):
-        read_history([pair(tmp_path, milestones=milestones, memberships=memberships)])
+        read_histories([pair(tmp_path, milestones=milestones, memberships=memberships)])
 
 
 def test_the_last_day_there_is_ends_without_a_crash(tmp_path: Path) -> None:
     lines = MILESTONES.replace("2020-01-14T17:30:00Z", "9999-12-31")
-    assert read_history([pair(tmp_path, milestones=lines)]).due[0] > at(9999, 12, 31)
+    assert read_histories([pair(tmp_path, milestones=lines)]).ledger.due[0] > at(9999, 12, 31)
 
 
 def test_a_missing_pair_and_a_broken_archive_are_named(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"no file .*nothing_milestones\.csv or"):
-        read_history([str(tmp_path / "nothing")])
+        read_histories([str(tmp_path / "nothing")])
     prefix = pair(tmp_path)
     (tmp_path / "one_memberships.csv").unlink()
     (tmp_path / "one_memberships.csv.gz").write_bytes(b"this is no archive")
     with pytest.raises(HistoryError, match=r"one_memberships\.csv\.gz"):
-        read_history([prefix])
+        read_histories([prefix])
 
 
 def test_the_same_pair_twice_is_refused(tmp_path: Path) -> None:
     prefix = pair(tmp_path)
     with pytest.raises(HistoryError, match="named twice"):
-        read_history([prefix, prefix])
+        read_histories([prefix, prefix])

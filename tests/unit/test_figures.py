@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sync.model.health import Reason, ReasonKind
-from sync.model.keys import short_key
+from sync.model.keys import short_key, whole_key
 from sync.report.figures import done_percent, hours, overrun_percent, probability_percent, share_percent, short_number
 from sync.report.reasons import reason_sentence
 
@@ -92,3 +92,11 @@ def test_outputs_leave_percentages_to_one_module() -> None:
 )
 def test_key_is_shown_as_it_resolves_in_its_tracker(key: str, project: str, shown: str) -> None:
     assert short_key(key, project) == shown
+
+
+@pytest.mark.parametrize(
+    ("key", "project", "shown"),
+    [("#12", "acme/app", "acme/app#12"), ("acme/api#7", "acme/app", "acme/api#7"), ("PAY-266", "PAY", "PAY-266")],
+)
+def test_whole_key_resolves_in_every_project(key: str, project: str, shown: str) -> None:
+    assert whole_key(key, project) == shown
