@@ -89,7 +89,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     triggers, unread_hooks = _triggers(session, [access.project for access in projects_access])
     account = decode(answer, _Account, session.name)
     unread += _unread_roles(session, account, [access.project for access in projects_access])
-    budget = rate_limit(answer, "REST, a minute")
+    budget = rate_limit(answer, "REST, per minute")
     return Examination(
         account=account.username,
         expires=datetime.combine(token.expires_at, time.min, UTC) if token.expires_at else None,

@@ -13,7 +13,14 @@ from sync.model.health import Health, Lever, Reason, Status
 from sync.model.membership import Counts
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
-from sync.report.phrases import against, only_pull_requests, pull_requests_sentence, sentence, status_words
+from sync.report.phrases import (
+    against,
+    end_sentence,
+    only_pull_requests,
+    pull_requests_sentence,
+    sentence,
+    status_words,
+)
 from sync.report.reasons import reason_clause
 from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood, still_open
 from sync.report.why import main_reason
@@ -82,8 +89,9 @@ class Speaker:
     def _ended(self, entry: ChangeEntry) -> Iterator[str]:
         health, ended_on = entry.state.health, entry.state.ended_on
         if ended_on is not None and health.due is not None:
-            late = against(ended_on, health.due, self.language, self.style)
-            yield self.language.say("It ended {late}.", late=late)
+            is_done = health.status is Status.DONE
+            days = (ended_on - health.due).days
+            yield end_sentence(days, is_done=is_done, language=self.language, style=self.style)
         if health.status is Status.ENDED:
             yield from self._progress(health)
         if health.status is not Status.DONE and health.counts.open:

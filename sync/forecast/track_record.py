@@ -169,7 +169,10 @@ def has_track_record(score: StreamScore | None) -> bool:
 
 
 def track_record_sentence(score: StreamScore | None) -> str:
-    """Return the track record of a stream: "Of 20 dates given with 85%, 17 held." None: no forecast was published."""
+    """Return the track record of a stream: "17 of 20 dates given with 85% certainty held."
+
+    None: no forecast was published.
+    """
     if score is None or not has_track_record(score):
         return NO_TRACK_RECORD
     if score.dates < LEAST_DATES:
@@ -179,24 +182,24 @@ def track_record_sentence(score: StreamScore | None) -> str:
 
 
 def sentence(score: StreamScore) -> str:
-    """Return the share of dates that held in words: ``of 20 dates given with 85%, 17 held``."""
-    return _dates_in_words("85%", score.dates, score.held)
+    """Return the share of dates that held in words: ``17 of 20 dates given with 85% certainty held``."""
+    return _dates_in_words("85% certainty", score.dates, score.held)
 
 
 def sentences(score: StreamScore) -> list[str]:
     """Return everything that is known about the dates and ranges of a stream in words, without empty parts."""
     words = [
-        _dates_in_words(f"{given.level:.0%}", given.dates, given.held)
+        _dates_in_words(f"{given.level:.0%} certainty", given.dates, given.held)
         for given in (score.p50, score.p85)
         if given.dates
     ]
     words += [
-        _dates_in_words(f"{given.level:.0%} and no due date", given.dates, given.held)
+        _dates_in_words(f"{given.level:.0%} certainty and no due date", given.dates, given.held)
         for given in score.promises
         if given.dates
     ]
     if score.ranges:
-        words.append(f"of {score.ranges} ranges of work left over, {score.ranges_held or 'none'} held")
+        words.append(f"{score.ranges_held or 'none'} of {score.ranges} ranges of work left over held")
     return words
 
 
@@ -205,7 +208,7 @@ def _dates_in_words(given: str, dates: int, held: int) -> str:
         return f"no date given with {given} has come due yet"
     if dates == 1:
         return f"the one date given with {given} {'held' if held else 'did not hold'}"
-    return f"of {dates} dates given with {given}, {held or 'none'} held"
+    return f"{held or 'none'} of {dates} dates given with {given} held"
 
 
 class _Check(NamedTuple):

@@ -26,6 +26,7 @@ from sync.health.advice import Advisor
 from sync.health.date_band import with_steady_dates
 from sync.health.explain import explanation
 from sync.health.joins import usual_joins
+from sync.health.leftover import consistent_leftover
 from sync.health.reason_band import with_steady_reasons
 from sync.health.status import (
     BANDS,
@@ -169,7 +170,9 @@ def _without_advice(
         probability=p if has_forecast else None,
         dates=_dates(band, forecast, undated, has_forecast=has_forecast),
         promise=undated.promise if undated is not None and band is Status.NO_DUE_DATE else None,
-        leftover=forecast.leftover if has_forecast else None,
+        leftover=consistent_leftover(forecast.leftover, p, batch.allowed_open(state.open + state.done))
+        if has_forecast
+        else None,
         usual=forecast.usual if has_forecast else None,
         counts=counts,
         confidence=confidence(basis.stream_finished, state.open + state.done, rules) if has_forecast else None,

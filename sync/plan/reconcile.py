@@ -100,7 +100,9 @@ def _not_allowed(state: PlannerInput) -> str:
     """Return the reason why nothing may be written; empty if writes are allowed."""
     want, issue = state.desired, state.issue
     if issue is None and not want.may_create:
-        return "no status issue is made for it"
+        if want.due is None:
+            return "no status issue is opened for a milestone without a due date"
+        return "no status issue is opened for a closed milestone"
     if issue is None and want.policy is Policy.UPDATE:
         return "it has no status issue, and the policy is to update only"
     if want.muted:

@@ -30,7 +30,7 @@ from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
 from sync.report.head import kind_word
-from sync.report.phrases import STATUS, against, capital, day, percent, plural
+from sync.report.phrases import STATUS, against, capital, day, end_sentence, percent, plural
 from sync.report.questions import question_line
 from sync.report.verdict import times
 
@@ -109,9 +109,7 @@ def _end(record: ClosingRecord) -> Iterable[str]:
     if record.due is None:
         yield "It had no due date."
     elif record.counts.unfinished:
-        days = (record.done - record.due).days
-        away = f"{plural(abs(days), 'day')} {'after' if days > 0 else 'before'} its due date"
-        yield f"It ended {away}." if days else "It ended on its due date."
+        yield end_sentence((record.done - record.due).days, is_done=False)
 
 
 def _forecast_before(record: ClosingRecord) -> Iterable[str]:

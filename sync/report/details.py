@@ -202,9 +202,10 @@ def _definition(facts: Facts) -> Section | None:
 def _burn_up(facts: Facts) -> Section | None:
     """Return the burn-up, the budget where the tracker has one, and earlier forecasts."""
     budget = tuple(_budget(facts))
-    blocks: list[Block] = [_chart(facts.points)] if len(facts.points) > 1 else []
+    has_scope = len(facts.points) > 1 and any(point.scope for point in facts.points)
+    blocks: list[Block] = [_chart(facts.points)] if has_scope else []
     blocks += [Lines(budget)] if budget else []
-    names = ["burn-up"] if len(facts.points) > 1 else []
+    names = ["burn-up"] if has_scope else []
     names += ["budget"] if budget else []
     if facts.forecasts and not facts.health.status.is_over:
         blocks.append(_earlier(facts))
@@ -265,10 +266,11 @@ def _confidence(facts: Facts) -> Section | None:
     health, basis = facts.health, facts.health.basis
     if health.probability is None or health.status.is_over:
         return None
+    has_own = basis.stream_finished > 0
     parts = (
-        ("Compared with earlier milestones at this point", basis.survival),
-        ("Track record of this series", basis.reference),
-        ("Items that earlier milestones still closed", basis.closures),
+        (f"Compared with {'earlier milestones' if has_own else 'other series'} at this point", basis.survival),
+        (f"Track record of {'this series' if has_own else 'other series'}", basis.reference),
+        (f"Items that {'earlier milestones' if has_own else 'other series'} still closed", basis.closures),
     )
     lines: list[Line] = [
         (f"{words}: {percent(value)}",) for words, value in parts if value is not None and not basis.calibrating

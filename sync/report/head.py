@@ -36,7 +36,9 @@ from sync.report.phrases import (
     capital,
     date_or_end,
     day,
+    end_sentence,
     fact_sentence,
+    lateness,
     percent,
     plural,
     promise_record,
@@ -141,7 +143,7 @@ def _missing_data(facts: Facts) -> Iterator[Line]:
     failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
     names: Line = join_parts(failed) if failed else ("A source",)
     kept = " The verdict is the last one from before; it does not get better until the source is read again."
-    yield (*names, f" {missing_since(since)}.", kept if facts.is_kept else "")
+    yield (*names, f" {missing_since(since, sources=max(1, len(failed)))}.", kept if facts.is_kept else "")
 
 
 def _ground(facts: Facts) -> Iterator[Line]:
@@ -158,12 +160,12 @@ def _ground(facts: Facts) -> Iterator[Line]:
 def _result(facts: Facts) -> str:
     """Return how a milestone that is over ended, as a sentence."""
     health, ended = facts.health, facts.ended_on
-    against_due = None if ended is None or health.due is None else against(ended, health.due)
+    days = None if ended is None or health.due is None else (ended - health.due).days
     if health.status is Status.ENDED:
-        return f"It ended {against_due or 'with open work'}."
-    removed = f", {health.counts.removed} taken out" if health.counts.removed else ""
+        return "It ended with open work." if days is None else end_sentence(days, is_done=False)
+    removed = f", {health.counts.removed} removed" if health.counts.removed else ""
     work = f"{plural(health.counts.done, 'issue')} done{removed}"
-    return f"Finished {against_due}: {work}." if against_due else f"Everything in it is finished: {work}."
+    return f"Finished {lateness(days)}: {work}." if days is not None else f"Everything in it is finished: {work}."
 
 
 def _override_line(facts: Facts, override: Override) -> Line:
@@ -321,7 +323,7 @@ def progress_line(facts: Facts) -> Line | None:
     parts = [
         f"{counts.carried} carried over" if counts.carried else "",
         _added(facts.health) if counts.added else "",
-        f"{counts.removed} taken out" if counts.removed else "",
+        f"{counts.removed} removed" if counts.removed else "",
         f"{facts.criteria.met} of {plural(facts.criteria.of, 'exit criterion', 'exit criteria')} met"
         if facts.criteria.of
         else "",

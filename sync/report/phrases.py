@@ -24,6 +24,7 @@ __all__ = [
     "date_of",
     "date_or_end",
     "day",
+    "end_sentence",
     "fact_sentence",
     "finding_sentence",
     "lateness",
@@ -148,21 +149,38 @@ def lateness(days: int, language: Language = ENGLISH, style: Style = "numbers") 
     return language.many("{n} day early", "{n} days early", -days)
 
 
+def end_sentence(days: int, *, is_done: bool, language: Language = ENGLISH, style: Style = "numbers") -> str:
+    """Return how many days after its due date (negative: before it) a milestone ended, as a sentence.
+
+    An early end with open work is no success, and a late one no failure: neither is called early or late.
+    """
+    say = language.say
+    if is_done:
+        return say("Finished {late}.", late=lateness(days, language, style))
+    if days == 0:
+        return say("It ended on its due date.")
+    is_rough = style == "words" and abs(days) >= ROUGH_DAYS
+    distance = say("about {span}", span=language.span(abs(days))) if is_rough else language.days(abs(days))
+    if days > 0:
+        return say("It ended {distance} after its due date.", distance=distance)
+    return say("It ended {distance} before its due date.", distance=distance)
+
+
 def sureness(health: Health, language: Language = ENGLISH) -> str:
     """Return the confidence and its basis: "medium (6 earlier milestones)"."""
     say, milestones = language.say, health.basis.stream_finished
     grade = {Confidence.HIGH: say("high"), Confidence.MEDIUM: say("medium"), Confidence.LOW: say("low")}
     basis = language.many("{n} earlier milestone", "{n} earlier milestones", milestones)
     if not milestones:
-        basis = say("no earlier milestones")
+        basis = say("no earlier milestones of this series")
     return say("{grade} ({basis})", grade=grade[health.confidence or Confidence.LOW], basis=basis)
 
 
 def date_or_end(value: date | None, horizon: date | None, language: Language = ENGLISH) -> str:
-    """Return a forecast date in a table: 12 Dec 2026; "not by 20 May 2027" where the forecast ends before it."""
+    """Return a forecast date: 12 Dec 2026; "after 20 May 2027" where the forecast ends before it; else empty."""
     if value is not None:
         return language.day(value)
-    return language.say("not by {day}", day=language.day(horizon)) if horizon else ""
+    return language.say("after {day}", day=language.day(horizon)) if horizon else ""
 
 
 def promise_sentences(health: Health, language: Language = ENGLISH) -> tuple[str, str] | None:
@@ -209,7 +227,7 @@ def outcome(counts: Counts, language: Language = ENGLISH) -> str:
     parts = [language.many("{done} of {n} issue done", "{done} of {n} issues done", counts.total, done=counts.done)]
     parts += [say("{count} carried over", count=counts.carried)] if counts.carried else []
     parts += [say("{count} left open", count=counts.open)] if counts.open else []
-    parts += [say("{count} taken out", count=counts.removed)] if counts.removed else []
+    parts += [say("{count} removed", count=counts.removed)] if counts.removed else []
     return ", ".join(parts)
 
 

@@ -102,7 +102,7 @@ def status_issue_body(milestone: Milestone, project: str, *, closes: bool = Fals
     about: tuple[Line, ...] = (
         ("A label carries its status; one comment, edited in place, carries the summary.",),
         ("A new comment comes only when the status changes.",),
-        ("This issue is not part of the milestone and does not count towards it.",),
+        (f"This issue is not part of the {kind} and does not count towards it.",),
         ("Close this issue to stop updates; reopen it to resume them.",),
     )
     if closes:
@@ -120,13 +120,13 @@ def _gist(facts: Facts) -> str:
         return f"was due on {day(health.due)}; {_still_open(facts)}."
     if health.status in HAS_FORECAST and health.probability is not None and health.due:
         p50, horizon = health.dates.p50, health.dates.horizon
-        likely = f"; most likely on {day(p50)}" if p50 else f"; no likely date until {day(horizon)}" if horizon else ""
+        likely = f"; most likely on {day(p50)}" if p50 else f"; most likely after {day(horizon)}" if horizon else ""
         return f"is {percent(health.probability)} likely to be done by {day(health.due)}{likely}."
     if fact := fact_sentence(health):
         return f"is on track. {fact}"
     if health.unknown is UnknownCause.STALE:
         since = health.stale_since
-        return f"has no verdict: a source {missing_since(since) if since else 'could not be read completely'}."
+        return f"has no verdict: a source {missing_since(since) if since else 'has not been read completely'}."
     if health.status is Status.NO_DUE_DATE:
         return f"has {small(UNKNOWN[UnknownCause.NO_DUE_DATE])}"
     return f"has no verdict. {UNKNOWN[health.unknown]}" if health.unknown else "has too little data for a verdict."
@@ -148,7 +148,7 @@ def _footer(facts: Facts) -> Section:
     sentences: list[Line] = [(f"Updated {minute(facts.health.at)}.",)]
     if facts.page:
         sentences.append((Link("Full status", facts.page), "."))
-    is_over = facts.health.status.is_over
+    is_over, kind = facts.health.status.is_over, kind_word(facts.milestone.kind)
     if facts.commands and not is_over:
         example = example_override(facts.health.status, facts.health.due, facts.today)
         sentences += [
@@ -156,13 +156,13 @@ def _footer(facts: Facts) -> Section:
             ("Add a word: ", Foreign("/milesync note ..."), "."),
             ("Stop updates: ", Foreign("/milesync mute"), ", or close this issue."),
         ]
-    if not facts.commands:
+    if not facts.commands and not is_over:
         sentences.append(("Commands have no effect here: milesync cannot see who has write access.",))
     if facts.closes_issue and is_over:
-        sentences.append(("This issue is closed with its milestone. Reopen it to keep it open.",))
+        sentences.append((f"This issue is closed with its {kind}. Reopen it to keep it open.",))
     elif facts.closes_issue:
-        sentences.append((f"This issue is closed when the {kind_word(facts.milestone.kind)} has ended.",))
-    if not facts.commands or (is_over and not facts.closes_issue):
+        sentences.append((f"This issue is closed when the {kind} has ended.",))
+    if (is_over and not facts.closes_issue) or (not is_over and not facts.commands):
         sentences.append(("Close this issue to stop updates.",))
     line: Line = tuple(part for n, words in enumerate(sentences) for part in ((" ", *words) if n else words))
     return Section(title="", blocks=(Lines((line,)),), weight=40, is_small=True)

@@ -71,9 +71,14 @@ def as_of(time: datetime | None, language: Language = ENGLISH) -> str:
     return language.say("as of {time}", time=language.minute(time)) if time else ""
 
 
-def missing_since(time: datetime, language: Language = ENGLISH) -> str:
-    """Return since when (UTC) a source fails, without its name."""
-    return language.say("could not be read completely since {time}", time=language.minute(time))
+def missing_since(time: datetime, language: Language = ENGLISH, sources: int = 1) -> str:
+    """Return since when (UTC) a number of sources fails, without their names."""
+    return language.many(
+        "has not been read completely since {time}",
+        "have not been read completely since {time}",
+        sources,
+        time=language.minute(time),
+    )
 
 
 def data_sentence(facts: VerdictFacts, language: Language = ENGLISH) -> str:
@@ -81,7 +86,7 @@ def data_sentence(facts: VerdictFacts, language: Language = ENGLISH) -> str:
     since = facts.health.stale_since
     if since is None:
         return ""
-    failed = language.say("a source {could_not_be_read}", could_not_be_read=missing_since(since, language))
+    failed = language.say("a source {is_not_read}", is_not_read=missing_since(since, language))
     kept = as_of(facts.as_of, language)
     return sentence(f"{kept}; {failed}" if kept else failed)
 

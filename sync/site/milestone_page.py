@@ -193,7 +193,7 @@ def _scope_changes(milestone: AssessedMilestone) -> list[ScopeChange]:
         if membership.left is not None:
             changes.append((membership.left, "removed", issue))
         if membership.closed is not None:
-            changes.append((membership.closed, "taken out" if membership.removed else "closed", issue))
+            changes.append((membership.closed, "removed" if membership.removed else "closed", issue))
     newest_first = sorted(changes, key=lambda c: (c[0], c[1], c[2].key if c[2] else ""), reverse=True)
     return [ScopeChange(day_of(at, zone), word, issue) for at, word, issue in newest_first]
 

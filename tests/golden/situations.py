@@ -208,7 +208,7 @@ def at_risk() -> Facts:
                 at=NOW - timedelta(days=6), probability=0.64, p50=date(2026, 12, 5), p85=date(2026, 12, 22)
             ),
         ),
-        calibration="Of 12 dates given with 85%, 10 held.",
+        calibration="10 of 12 dates given with 85% certainty held.",
         budget=Budget(estimate=120 * 3600, spent=96 * 3600, remaining=40 * 3600, items=20),
     )
 

@@ -99,7 +99,9 @@ def plan() -> RenderableType:
         CreateComment(**common, issue="", body="", marker="", summary=True),
         MoveLabel(**{**common, "milestone": "gone"}, issue="7", add="health/done"),
     )
-    return plan_lines(Plan(actions=actions, skipped=(Skipped("2", "no status issue is made for it"),)), MILESTONES)
+    return plan_lines(
+        Plan(actions=actions, skipped=(Skipped("2", "no status issue is opened for a closed milestone"),)), MILESTONES
+    )
 
 
 def whatif() -> RenderableType:

@@ -39,6 +39,7 @@ from sync.report.phrases import (
     against,
     capital,
     date_or_end,
+    end_sentence,
     fact_sentence,
     finding_sentence,
     outcome,
@@ -188,6 +189,15 @@ def _question(record: ClosingRecord, question: ReviewQuestion, language: Languag
     text = "".join(str(part) for part in question_line(record, question, language))
     assert text.endswith("?")
     return text
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("style", ["numbers", "words"])
+def test_end_with_open_work_is_neither_early_nor_late(name: str, style: Style) -> None:
+    language = load_language(name)
+    said = [end_sentence(days, is_done=False, language=language, style=style) for days in (-40, -1, 0, 1, 40)]
+    assert len(set(said)) == 5
+    assert not {"early", "late"} & set(" ".join(said).rstrip(".").split())
 
 
 @pytest.mark.parametrize("grade", Confidence)

@@ -25,7 +25,7 @@ from sync.model.health import (
     Usual,
 )
 from sync.model.membership import Counts
-from sync.model.tracker_data import DueDate, Markup
+from sync.model.tracker_data import DueDate, Markup, MilestoneKind
 from sync.report.changes import Changes
 from sync.report.facts import Facts, meaning
 from sync.report.levers import best_lever, lever_texts
@@ -139,12 +139,12 @@ def test_a_date_beyond_the_horizon_is_no_date() -> None:
     end = date(2027, 6, 1)
     none = health(Status.OFF_TRACK, 0.1, dates=Dates(horizon=end), leftover=Leftover(usually=3, low=1, high=6))
     said = rows(text(summary(facts(none))))
-    assert said["Most likely done"] == "not by 1 Jun 2027"
+    assert said["Most likely done"] == "after 1 Jun 2027"
     assert said["Still open on 12 Dec 2026"] == "usually 3 of 16 (80% range: 1 to 6)"
     half = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11), horizon=end))
     said = rows(text(summary(facts(half))))
     assert said["Most likely done"] == "11 Dec 2026 (1 day early)"
-    assert said["85% sure"] == "not by 1 Jun 2027"
+    assert said["85% sure"] == "after 1 Jun 2027"
     passed = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11)))
     assert rows(text(summary(facts(passed))))["85% sure"] == "no date"
 
@@ -156,7 +156,7 @@ def test_an_undated_milestone_says_which_dates_it_can_promise_and_how_often_such
     said = rows(text(summary(facts(replace(undated, promise=promise)))))
     assert said["11 Dec 2026"] == "50%"
     assert said["18 Dec 2026"] == "70%"
-    assert said["not by 1 Jun 2027"] == "85%"
+    assert said["after 1 Jun 2027"] == "85%"
     whole = rows(text(summary(facts(replace(undated, promise=replace(promise, p85=date(2027, 1, 9)))))))
     assert whole["9 Jan 2027"] == "85%"
     record = "83 of the last 100 dates given with 85% certainty held."
@@ -349,7 +349,7 @@ def test_a_transition_says_once_that_there_is_no_verdict() -> None:
     stale = text(transition(SITUATIONS["source_down"](), Status.ON_TRACK))
     assert stale == (
         "❔ Not enough data, was on track: Payments 2.0 has no verdict: "
-        "a source could not be read completely since 21 Nov 2026, 04:30 UTC."
+        "a source has not been read completely since 21 Nov 2026, 04:30 UTC."
     )
     undated = text(transition(SITUATIONS["no_due_date"](), Status.ON_TRACK))
     assert undated.endswith("Payments 2.0 has no due date, so no verdict: set a due date to get one.")
@@ -369,6 +369,33 @@ def test_a_transition_says_once_that_there_is_no_verdict() -> None:
 )
 def test_titles_mention_no_person(title: str, shown: str) -> None:
     assert status_issue_title(milestone(title)) == shown
+
+
+@pytest.mark.parametrize("commands", [True, False])
+def test_the_footer_of_a_closed_status_issue_asks_for_nothing_but_its_reopening(commands: bool) -> None:
+    facts = done()
+    version = replace(facts.milestone, kind=MilestoneKind.VERSION)
+    footer = text(summary(replace(facts, milestone=version, commands=commands, closes_issue=True))).split("Updated")[1]
+    assert footer.endswith("This issue is closed with its version. Reopen it to keep it open.")
+    assert "Close this issue" not in footer
+    assert "Commands" not in footer
+
+
+def test_a_milestone_without_issues_has_no_burn_up() -> None:
+    facts = at_risk()
+    empty = tuple(replace(point, done=0, scope=0) for point in facts.points)
+    assert "Burn-up" in text(summary(facts))
+    assert "Burn-up" not in text(summary(replace(facts, points=empty)))
+
+
+def test_parts_of_a_forecast_name_the_series_that_they_come_from() -> None:
+    facts = at_risk()
+    alone = replace(facts.health, basis=replace(facts.health.basis, stream_finished=0))
+    assert "earlier milestones at this point" in text(summary(facts))
+    words = text(summary(replace(facts, health=alone))).split("Confidence")[1]
+    assert "no earlier milestones of this series" in words
+    assert "Compared with other series at this point" in words
+    assert "Track record of this series" not in words
 
 
 def test_the_status_issue_says_what_it_is() -> None:

@@ -281,11 +281,11 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
 @pytest.mark.parametrize(
     ("dates", "held", "words"),
     [
-        (20, 17, "of 20 dates given with 85%, 17 held"),
-        (2, 0, "of 2 dates given with 85%, none held"),
-        (1, 1, "the one date given with 85% held"),
-        (1, 0, "the one date given with 85% did not hold"),
-        (0, 0, "no date given with 85% has come due yet"),
+        (20, 17, "17 of 20 dates given with 85% certainty held"),
+        (2, 0, "none of 2 dates given with 85% certainty held"),
+        (1, 1, "the one date given with 85% certainty held"),
+        (1, 0, "the one date given with 85% certainty did not hold"),
+        (0, 0, "no date given with 85% certainty has come due yet"),
     ],
 )
 def test_the_record_in_words(dates: int, held: int, words: str) -> None:
@@ -362,8 +362,8 @@ def test_what_was_due_after_the_last_reading_has_no_outcome() -> None:
         (None, NO_TRACK_RECORD),
         (StreamScore(stream="s"), NO_TRACK_RECORD),
         (StreamScore(stream="s", dates=9, held=9, forecasts=9), NO_TRACK_RECORD),
-        (StreamScore(stream="s", dates=10, held=8), "Of 10 dates given with 85%, 8 held."),
-        (StreamScore(stream="s", dates=10), "Of 10 dates given with 85%, none held."),
+        (StreamScore(stream="s", dates=10, held=8), "8 of 10 dates given with 85% certainty held."),
+        (StreamScore(stream="s", dates=10), "None of 10 dates given with 85% certainty held."),
         (
             StreamScore(stream="s", dates=3, held=3, forecasts=12, milestones=4),
             "12 forecasts of 4 milestones have come due, but too few 85% dates.",
@@ -471,8 +471,8 @@ def test_everything_about_a_stream_in_words() -> None:
     promised = StreamForecast(container="m", stream="s", at=START, p85=date(2024, 2, 20))
     both = score(said(5, p50=date(2024, 1, 9), p85=date(2024, 1, 19)), promised, m=Outcome(done=START + 10 * DAY))
     assert sentences(both) == [
-        "the one date given with 50% did not hold",
-        "the one date given with 85% held",
-        "the one date given with 85% and no due date held",
+        "the one date given with 50% certainty did not hold",
+        "the one date given with 85% certainty held",
+        "the one date given with 85% certainty and no due date held",
     ]
-    assert sentences(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["of 8 ranges of work left over, 6 held"]
+    assert sentences(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["6 of 8 ranges of work left over held"]

@@ -66,14 +66,14 @@ def test_a_missing_input_explains_a_missing_verdict_but_not_a_date_that_has_pass
 def test_a_kept_verdict_has_its_time_and_since_when_a_source_fails_in_each_language() -> None:
     kept = facts(health(Status.AT_RISK, 0.5, stale_since=SINCE))
     assert data_sentence(kept) == (
-        "As of 22 Nov 2026, 06:30 UTC; a source could not be read completely since 21 Nov 2026, 23:30 UTC."
+        "As of 22 Nov 2026, 06:30 UTC; a source has not been read completely since 21 Nov 2026, 23:30 UTC."
     )
     assert headline(kept).endswith(f", {as_of(kept.as_of)}")
     assert missing_since(SINCE) in data_sentence(kept)
     german = data_sentence(kept, load_language("de"))
     assert german.startswith("Stand 22. Nov. 2026, 06:30 UTC; eine Quelle konnte seit 21. Nov. 2026, 23:30 UTC ")
     lost = facts(health(Status.UNKNOWN, None, unknown=UnknownCause.STALE, stale_since=SINCE))
-    assert data_sentence(lost) == "A source could not be read completely since 21 Nov 2026, 23:30 UTC."
+    assert data_sentence(lost) == "A source has not been read completely since 21 Nov 2026, 23:30 UTC."
     assert data_sentence(facts(health(Status.AT_RISK, 0.5))) == ""
 
 
