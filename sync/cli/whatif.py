@@ -21,6 +21,7 @@ from sync.markup.document import clean
 from sync.model.health import Health, Status
 from sync.report.leftover import leftover_range, usual_odds, usual_sentence
 from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
+from sync.report.verdict import replan_sentence
 
 __all__ = ["comparison", "whatif"]
 
@@ -132,15 +133,7 @@ def comparison(scenario: Scenario, answer: Answer) -> Group:
         keys = ", ".join(clean(issue.key) for issue in answer.dropped)
         lines.append(Indented(Text(f"without {keys}", style="dim"), 2))
     if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
-        lines.append(
-            Indented(
-                Text(
-                    "Moving the date does not turn this green by itself; finished work since the move will.",
-                    style="dim",
-                ),
-                2,
-            )
-        )
+        lines.append(Indented(Text(replan_sentence(), style="dim"), 2))
     lines += [
         Indented(Text(f"also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim"), 2)
         for written, pair in answer.others.items()

@@ -35,7 +35,7 @@ _WRITERS: dict[Markup, Callable[[Document], str]] = {
 def render(document: Document, markup: Markup, limit: int) -> str:
     """Render the document in a tracker's markup, at most ``limit`` UTF-16 units long; no tracker counts more.
 
-    Where a markup cannot fold, folded sections are left out, the lightest first, until `UNFOLDED` blocks remain.
+    Where a markup cannot fold, folded sections are left out until at most `UNFOLDED` blocks remain.
 
     For ADF the result is the JSON text of the ``doc`` node. What does not fit is removed as a whole: the lightest
     section first, and a last line states it; then the last lines of the heaviest section. Markup is never cut.
@@ -66,18 +66,22 @@ _NOTE = Section(
 
 _MORE = Section(
     title="",
-    blocks=(Lines((("Details are left out here: see the full status, or run milesync explain.",),)),),
+    blocks=(Lines((("Details are left out, as text cannot be folded here; milesync explain shows them.",),)),),
     weight=0,
 )
 
 
 def _unfolded(sections: Sequence[Section]) -> list[Section]:
-    """Leave out folded sections, the lightest first, until the document is short enough to be read without folds."""
-    kept = list(sections)
-    while sum(map(visible_blocks, kept)) > UNFOLDED and any(section.folded for section in kept):
-        lightest = min((section for section in kept if section.folded), key=lambda section: section.weight)
-        kept.remove(lightest)
-    return kept if len(kept) == len(sections) else [*kept, _MORE]
+    """Leave out folded sections so that at most `UNFOLDED` blocks remain: the heaviest that fit stay, with a note."""
+    if sum(map(visible_blocks, sections)) <= UNFOLDED:
+        return list(sections)
+    kept = [section for section in sections if not section.folded]
+    room = UNFOLDED - sum(map(visible_blocks, [*kept, _MORE]))
+    for section in sorted((section for section in sections if section.folded), key=lambda section: -section.weight):
+        if (blocks := visible_blocks(section)) <= room:
+            kept.append(section)
+            room -= blocks
+    return [*(section for section in sections if section in kept), _MORE]
 
 
 def _without_last_line(section: Section) -> Section:

@@ -6,7 +6,6 @@ At most 15 blocks are visible, and each day is named once: other moments are cou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 
 from sync.health.closing import FORTNIGHT
 from sync.markup.document import (
@@ -30,6 +29,7 @@ from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
 from sync.report.head import kind_word
+from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, against, capital, day, end_sentence, percent, plural
 from sync.report.questions import question_line
 from sync.report.verdict import times
@@ -78,7 +78,7 @@ def _headline(record: ClosingRecord) -> Line:
     status = Status.at_end(counts)
     head = f"{capital(STATUS[status])} on {day(record.done)}"
     if status is Status.DONE:
-        timing = "" if record.due is None else f", {_timing(record, record.due)}"
+        timing = "" if record.due is None else f", {against(record.done, record.due)}"
         result = f"all {counts.done} issues done" if counts.done > 1 else f"{plural(counts.done, 'issue')} done"
         return (Sign(status), " ", Strong(f"{head}{timing}: {result}"))
     results = [f"{counts.done} of {counts.total} done"]
@@ -98,10 +98,6 @@ def _destination(record: ClosingRecord) -> Line:
     if first.count + others >= carried:
         return (f", {first.count} to ", Foreign(first.title), f" and {others} elsewhere")
     return (f", {first.count} of them to ", Foreign(first.title))
-
-
-def _timing(record: ClosingRecord, due: date) -> str:
-    return "on its due date" if record.done == due else against(record.done, due)
 
 
 def _end(record: ClosingRecord) -> Iterable[str]:
@@ -144,10 +140,9 @@ def _due_date(record: ClosingRecord) -> Iterable[str]:
     first, last = record.baseline, record.due
     if first is None or last is None or (first == last and not record.moves):
         return
-    days = (last - first).days
-    by = f"{plural(abs(days), 'day')} {'later' if days > 0 else 'earlier'}"
+    by = ENGLISH.shift((last - first).days)
     moved = f"moved {times(record.moves)}" if record.moves else "moved"
-    if not days:
+    if first == last:
         yield f"The due date {moved}, and back."
     elif first == record.done:
         yield f"The due date {moved}, {by}; the first one was the day of the end."
@@ -190,16 +185,16 @@ def _forecasts(record: ClosingRecord) -> Section | None:
 def _row(record: ClosingRecord, forecast: PublishedForecast) -> tuple[str, ...]:
     likely = "none" if forecast.probability is None else percent(forecast.probability)
     p50, p85 = ("none" if value is None else day(value) for value in (forecast.p50, forecast.p85))
-    held = (
-        "none"
-        if forecast.p85 is None
-        else "no, not done"
-        if record.counts.unfinished
-        else "yes"
-        if record.done <= forecast.p85
-        else f"no, {against(record.done, forecast.p85)}"
-    )
-    return day(record.day_of(forecast.at)), likely, p50, p85, held
+    return day(record.day_of(forecast.at)), likely, p50, p85, _held(record, forecast)
+
+
+def _held(record: ClosingRecord, forecast: PublishedForecast) -> str:
+    """Return whether the 85% date of a forecast held."""
+    if forecast.p85 is None:
+        return "none"
+    if record.counts.unfinished:
+        return "no, not done"
+    return "yes" if record.done <= forecast.p85 else f"no, {against(record.done, forecast.p85)}"
 
 
 def _thanks(record: ClosingRecord, name: Callable[[Person], Inline]) -> Section | None:

@@ -47,7 +47,14 @@ from sync.report.phrases import (
     short_day,
     small,
 )
-from sync.report.verdict import as_of, missing_since, moves_sentence, time_left, verdict
+from sync.report.verdict import (
+    as_of,
+    missing_since,
+    moves_sentence,
+    replan_sentence,
+    time_left,
+    verdict,
+)
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
@@ -263,7 +270,7 @@ def _due_date_moves(facts: Facts) -> Iterator[str]:
         return
     yield moves_sentence(moves, health.baseline, health.due)
     if health.replan is not None:
-        yield "Moving the date does not turn this green by itself; finished work since the move will."
+        yield replan_sentence()
 
 
 def _commitment_line(commitment: Commitment) -> Line:

@@ -9,7 +9,15 @@ from sync.model.health import Status
 from sync.model.membership import Counts
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
-from sync.report.phrases import capital, fact_sentence, open_pull_requests, outcome, plural, sentence, status_words
+from sync.report.phrases import (
+    capital,
+    fact_sentence,
+    open_pull_requests,
+    outcome,
+    plural,
+    sentence,
+    status_words,
+)
 from sync.report.verdict_facts import VerdictFacts
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "missing_since",
     "moves_sentence",
     "outage_words",
+    "replan_sentence",
     "still_open",
     "time_left",
     "times",
@@ -155,6 +164,11 @@ def times(count: int, language: Language = ENGLISH) -> str:
     if count == 1:
         return language.say("once")
     return language.say("twice") if count == 2 else language.say("{count} times", count=count)
+
+
+def replan_sentence(language: Language = ENGLISH) -> str:
+    """Return why a milestone stays at risk after its due date moved."""
+    return language.say("Moving the date does not turn this green by itself; finished work since the move will.")
 
 
 def moves_sentence(moves: int, first: date, due: date, language: Language = ENGLISH) -> str:

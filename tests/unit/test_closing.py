@@ -361,7 +361,7 @@ def test_days_are_those_of_the_zone(hour: int, on: date) -> None:
     assert record.zone == "Pacific/Auckland"
     days = {question.day for question in record.questions if question.day is not None}
     assert days == ({on} if on == date(2026, 3, 6) else set())
-    timing = "on its due date" if on == date(2026, 3, 6) else "1 day late"
+    timing = "on the due date" if on == date(2026, 3, 6) else "1 day late"
     assert f", {timing}: all 3 issues done" in body_of(record)
 
 

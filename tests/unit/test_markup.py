@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sync.markup import MIN_LIMIT, render
+from sync.markup import MIN_LIMIT, UNFOLDED, render
 from sync.markup.document import (
     SIGNS,
     Bullets,
@@ -270,3 +270,18 @@ def test_a_link_to_no_address_of_the_web_is_words_also_at_the_start_of_a_line(ma
         for part in (Link("    words", "javascript:alert(1)"), "    words")
     ]
     assert shown[0] == shown[1]
+
+
+def section_of(lines: int, weight: int) -> Section:
+    """Return a folded section with a heading and so many lines."""
+    return Section(title=f"Part {weight}", blocks=(Bullets((("a line",),) * lines),), weight=weight, folded=True)
+
+
+def test_a_markup_that_cannot_fold_shows_the_heaviest_sections_that_fit() -> None:
+    head = Section(title="Head", blocks=(Lines((("first",),)),), weight=100)
+    sections = (head, section_of(19, 80), section_of(7, 70), section_of(6, 60))
+    said = render(Document(sections), Markup.WIKI, 32_000)
+    assert [part for part in ("Part 80", "Part 70", "Part 60") if part in said] == ["Part 80", "Part 60"]
+    assert len([line for line in said.splitlines() if line.strip()]) == UNFOLDED
+    assert "Details are left out" in said
+    assert "Details are left out" not in render(Document(sections[:3]), Markup.WIKI, 32_000)
