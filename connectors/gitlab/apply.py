@@ -12,6 +12,7 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from connectors.gitlab import api_types
+from connectors.gitlab.normalize import group_of
 from connectors.gitlab.observe import parse_key
 from connectors.gitlab.session import Session
 from connectors.shared.descriptions import changed_description
@@ -40,7 +41,6 @@ __all__ = ["SET_HEALTH", "Writer"]
 SET_HEALTH = """mutation SetHealth($project: ID!, $iid: String!, $health: HealthStatus) {
   updateIssue(input: {projectPath: $project, iid: $iid, healthStatus: $health}) { errors }
 }"""
-_GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
 _COMMAND = re.compile(r"^\s*/[a-z_]", re.MULTILINE)
 
 
@@ -136,8 +136,8 @@ class Writer:
 
     def _update_description(self, action: UpdateDescription) -> Receipt:
         """Replace our lines in the milestone's present description. A group's milestone is changed in its group."""
-        group = _GROUP.search(action.url)
-        owner = f"/groups/{quote(group[1], safe='')}" if group else f"/projects/{action.project}"
+        group = group_of(action.url)
+        owner = f"/groups/{quote(group, safe='')}" if group else f"/projects/{action.project}"
         path, project = f"{owner}/milestones/{action.native}", action.project_key
         milestone = decode(
             self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project

@@ -20,10 +20,14 @@ from sync.model.tracker_data import (
     Visibility,
 )
 
-__all__ = ["events_of", "issue_of", "milestone_of", "project_of", "visibility_of"]
+__all__ = ["events_of", "group_of", "issue_of", "milestone_of", "project_of", "visibility_of"]
 
 _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
 """Beginning of the username of a project's or group's access token, and of a service account."""
+
+
+_GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
+"""Path of the group in the address of its milestone."""
 
 
 def _utc(at: datetime) -> datetime:
@@ -51,6 +55,12 @@ def project_of(row: api_types.Project) -> Project:
     return Project(id=str(row.id), key=row.path_with_namespace, name=row.name, url=row.web_url, visibility=visibility)
 
 
+def group_of(address: str) -> str:
+    """Return the path of the group that the milestone with this address belongs to; empty for a project's milestone."""
+    match = _GROUP.search(address)
+    return match[1] if match else ""
+
+
 def milestone_of(row: api_types.Milestone, project: str) -> Milestone:
     """Convert a milestone. GitLab has no time of closing, so the last update takes its place."""
     closed = row.state == "closed"
@@ -59,7 +69,7 @@ def milestone_of(row: api_types.Milestone, project: str) -> Milestone:
         project=project,
         kind=MilestoneKind.MILESTONE,
         key=row.title,
-        written=f"%{row.title}",
+        written=f"{group_of(row.web_url)}%{row.title}",
         title=row.title,
         url=row.web_url,
         state=State.CLOSED if closed else State.OPEN,

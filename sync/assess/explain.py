@@ -36,9 +36,9 @@ def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explana
     """Return the numbers behind a milestone or a joint milestone, by its written id; None when there is none.
 
     A finished one also has its closing record, under ``closing``. Each earlier milestone has its written id,
-    under ``name``.
+    under ``name``. Raises `AmbiguousIdError`.
     """
-    portfolio = build_portfolio(snapshot)
+    portfolio, written = build_portfolio(snapshot), snapshot.ids.canonical(written)
     for joint in portfolio.joints:
         if joint.written == written:
             numbers = joint.explain() | _closing(store, joint.written)

@@ -53,6 +53,7 @@ class AssessmentRules:
 class AssessedMilestone:
     """One milestone with its health and everything that its comment shows.
 
+    ``other_ids`` are further texts that may mean it (`sync.model.milestone_ids`).
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
@@ -78,6 +79,7 @@ class AssessedMilestone:
     project_keys: Mapping[str, str]
     is_running: bool
     has_status_issue: bool
+    other_ids: tuple[str, ...] = ()
     read_at: datetime | None = None
     missing_since: datetime | None = None
     forecasts: tuple[PublishedForecast, ...] = ()

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sync.assess.issue_names import issue_names
 from sync.health.missing_input import Outage
+from sync.model.milestone_ids import plain_id
 from sync.model.tracker_data import Milestone, Project, State, uid
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -99,7 +100,7 @@ def _removed_milestones(
     for _, milestone in store.milestones(source):
         if milestone.project in removed and milestone.state is State.OPEN:
             project = removed[milestone.project]
-            written = f"{connection.name}:{project.key}{milestone.written}"
+            written = f"{connection.name}:{plain_id(milestone, project)}"
             yield RemovedMilestone(connection, project, milestone, written, outages[project.id])
 
 

@@ -17,11 +17,12 @@ from sync.model.audience import OPERATOR, Audience
 from sync.model.dates import end_of_day, week_until
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
+from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
 from sync.store.store import Store
 from sync.tracker.connection import Connection, MilestoneOverrides
 
-__all__ = ["ConnectionRows", "LazyIssues", "load_rows", "overrides_of"]
+__all__ = ["ConnectionRows", "LazyIssues", "load_rows"]
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,18 @@ class ConnectionRows:
             return items
         return {uid: _with_pull_requests(counts, self.milestones[uid]) for uid, counts in items.items()}
 
-    def written(self, milestone: Milestone) -> str:
+    @cached_property
+    def ids(self) -> MilestoneIds:
+        """The ids that people write."""
+        return _ids(self.connection, self.projects, self.milestones.values())
+
+    def id_of(self, milestone: Milestone) -> MilestoneId:
         """Return the id that people write."""
-        return f"{self.connection.name}:{self.projects[milestone.project].key}{milestone.written}"
+        return self.ids.by_uid[uid(self.source, "milestone", milestone.id)]
+
+    def written(self, milestone: Milestone) -> str:
+        """Return the text of the id that people write."""
+        return self.id_of(milestone).written
 
     def project_of(self, milestone_uid: str) -> Project:
         """Return the project of a milestone. Raises KeyError."""
@@ -123,7 +133,11 @@ class ConnectionRows:
 
     def overrides(self, milestone: Milestone) -> MilestoneOverrides:
         """Return what the configuration says about a milestone."""
-        return overrides_of(self.connection, self.projects[milestone.project], milestone)
+        return self._overrides.get(self.id_of(milestone).uid, MilestoneOverrides())
+
+    @cached_property
+    def _overrides(self) -> Mapping[str, MilestoneOverrides]:
+        return _overrides_by_uid(self.connection, self.ids)
 
 
 def _with_pull_requests(counts: Counts, milestone: Milestone) -> Counts:
@@ -137,9 +151,14 @@ def _with_pull_requests(counts: Counts, milestone: Milestone) -> Counts:
     )
 
 
-def overrides_of(connection: Connection, project: Project, milestone: Milestone) -> MilestoneOverrides:
-    """Return what the configuration says about a milestone."""
-    return connection.named.get(f"{project.key}{milestone.written}", MilestoneOverrides())
+def _ids(connection: Connection, projects: Mapping[str, Project], milestones: Iterable[Milestone]) -> MilestoneIds:
+    return MilestoneIds(milestone_ids(connection.name, connection.connector.base_url, milestones, projects))
+
+
+def _overrides_by_uid(connection: Connection, ids: MilestoneIds) -> Mapping[str, MilestoneOverrides]:
+    """Return what the configuration says about single milestones, by uid. Raises `AmbiguousIdError`."""
+    found = {text: ids.find(f"{connection.name}:{text}") for text in connection.named}
+    return {own.uid: connection.named[text] for text, own in found.items() if own is not None}
 
 
 class LazyIssues(Mapping[str, Issue]):
@@ -245,10 +264,10 @@ def _load_milestones(
         if milestone.created_at is not None and milestone.created_at > at:
             continue
         if milestone.kind is MilestoneKind.RULE or connection.admits(project.key, milestone.title):
-            start = overrides_of(connection, project, milestone).start
-            name = uid(source, "milestone", milestone.id)
-            milestones[name] = msgspec.structs.replace(milestone, start=start) if start else milestone
-    return milestones
+            milestones[uid(source, "milestone", milestone.id)] = milestone
+    overrides = _overrides_by_uid(connection, _ids(connection, projects, milestones.values()))
+    starts = {name: own.start for name, own in overrides.items() if own.start is not None}
+    return milestones | {name: msgspec.structs.replace(milestones[name], start=on) for name, on in starts.items()}
 
 
 def _loader(

@@ -30,6 +30,7 @@ from sync.model.audience import OPERATOR, Audience
 from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.membership import Container
+from sync.model.milestone_ids import MilestoneIds
 from sync.model.published import PublishedForecast
 from sync.model.tracker_data import Milestone, Project
 from sync.store.store import Store
@@ -62,7 +63,7 @@ class Snapshot:
         audience: Audience = OPERATOR,
         rows: Sequence[ConnectionRows] | None = None,
     ) -> None:
-        self.at, self.rules = at, rules
+        self.at = at
         reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
         self._runs = (
             _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported, rules.parameters.method)
@@ -77,11 +78,16 @@ class Snapshot:
         if replay:
             rows = [dataclasses.replace(own, is_present=False) for own in rows]
         self.rows = rows
+        self.ids = MilestoneIds(own for connection_rows in rows for own in connection_rows.ids.by_uid.values())
+        self.rules = rules = _with_ids(rules, self.ids)
+        for text in audience.follows:
+            self.ids.find(text)  # an ambiguous one is refused
         self.removed = RemovedProjects() if replay else find_removed(store, connections, at)
         self.container_rules = {uid: found for own in rows for uid, found in self._container_rules(own)}
         self._histories = _Histories(rows, rules, frozenset(self._unread()))
         self.ledger = self._histories.ledger
-        uid_by_id = {own.written(milestone): uid for own in rows for uid, milestone in own.read_milestones.items()}
+        ids = [own.id_of(milestone) for own in rows for milestone in own.read_milestones.values()]
+        uid_by_id = {text: own.uid for own in ids for text in own.others} | {own.written: own.uid for own in ids}
         self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
@@ -182,6 +188,16 @@ def _removed_by_connection(store: Store, connections: Sequence[Connection]) -> d
         )
         sources.add(source)
     return removed
+
+
+def _with_ids(rules: AssessmentRules, ids: MilestoneIds) -> AssessmentRules:
+    """Return the rules with each milestone by its own id. Raises `AmbiguousIdError`."""
+    joints = [
+        msgspec.structs.replace(joint, members=tuple(ids.canonical(text) for text in joint.members))
+        for joint in rules.joints
+    ]
+    dependencies = tuple((ids.canonical(before), ids.canonical(after)) for before, after in rules.dependencies)
+    return dataclasses.replace(rules, joints=tuple(joints), dependencies=dependencies)
 
 
 class _Histories:
@@ -299,6 +315,7 @@ def _assessed(
             milestone=milestone,
             uid=uid,
             written=rows.written(milestone),
+            other_ids=rows.id_of(milestone).others,
             stream=container.stream,
             health=health,
             memberships=rows.by_container.get(uid, ()),

@@ -11,6 +11,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.model.joint import Commitment, OtherMember
+from sync.model.milestone_ids import plain_id
 
 __all__ = ["can_read", "commitment_for", "may_depend_on"]
 
@@ -72,5 +73,5 @@ def _without_repeats(members: Iterable[OtherMember | None]) -> Iterator[OtherMem
 
 def _other_member(other: AssessedMilestone | RemovedMilestone, joint: AssessedJointMilestone) -> OtherMember:
     status = joint.removed[other] if isinstance(other, RemovedMilestone) else other.health.status
-    key = f"{other.project.key}{other.milestone.written}"
+    key = plain_id(other.milestone, other.project)
     return OtherMember(key=key, title=other.milestone.title, status=status, url=other.milestone.url)

@@ -71,8 +71,9 @@ def whatif(
     *,
     replay: bool = False,
 ) -> Answer:
-    """Assess a scenario as of ``at`` (UTC). Raises `UnknownError`."""
+    """Assess a scenario as of ``at`` (UTC). Raises `UnknownError` and `AmbiguousIdError`."""
     snapshot = Snapshot(store, connections, at, rules, replay=replay)
+    scenario = replace(scenario, written=snapshot.ids.canonical(scenario.written))
     portfolio = build_portfolio(snapshot)
     before = _healths(portfolio)
     if scenario.written not in before:

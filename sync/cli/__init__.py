@@ -24,7 +24,7 @@ from typer.exceptions import Abort, TyperException
 from config.errors import ConfigurationError
 from sync.cli.options import ERROR, print_error
 from sync.cli.streams import standard_streams
-from sync.model.errors import DependencyCycleError
+from sync.model.errors import AmbiguousIdError, DependencyCycleError
 from sync.store.database import StoreError
 from sync.telemetry import log
 
@@ -68,7 +68,7 @@ def main() -> NoReturn:
 def _exit_code() -> int:
     try:
         code = application(_entry_points(sys.argv[1:2]))(standalone_mode=False)
-    except (ConfigurationError, StoreError, DependencyCycleError) as error:
+    except (ConfigurationError, StoreError, DependencyCycleError, AmbiguousIdError) as error:
         print_error(str(error))
     except TyperException as error:
         print_error(str(error) or "bad usage; see --help")

@@ -105,7 +105,7 @@ def milestone_states(portfolio: Portfolio, audience: Audience, now: datetime) ->
     ``now`` is the time of the message (UTC).
     """
     for milestone in portfolio.milestones:
-        if audience.is_shown(milestone.written):
+        if audience.is_shown(milestone.written, *milestone.other_ids):
             yield _state(milestone.uid, verdict_facts(milestone, now=now), _ended(milestone))
     for joint in portfolio.joints:
         if audience.is_shown(joint.written) and not joint.missing:

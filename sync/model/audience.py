@@ -43,9 +43,9 @@ class Audience:
             return project.is_public or _matches_any(written, self.reads)
         return not self.name or self.name == written
 
-    def is_shown(self, written: str) -> bool:
-        """Return whether the audience gets a milestone (by its written id), provided that it may read it."""
-        return _matches_any(written, self.follows)
+    def is_shown(self, *ids: str) -> bool:
+        """Return whether the audience gets a milestone with these ids, provided that it may read it."""
+        return any(_matches_any(written, self.follows) for written in ids)
 
 
 def _matches_any(written: str, patterns: Iterable[str]) -> bool:

@@ -1,10 +1,10 @@
-"""Error of dependencies that form a cycle. Every command reports it."""
+"""Errors of the configuration that only the data of the trackers shows. Every command reports them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["DependencyCycleError"]
+__all__ = ["AmbiguousIdError", "DependencyCycleError"]
 
 
 class DependencyCycleError(ValueError):
@@ -13,3 +13,11 @@ class DependencyCycleError(ValueError):
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(f"a circle of dependencies: {' → '.join(ids)}")
         self.ids = tuple(ids)
+
+
+class AmbiguousIdError(ValueError):
+    """A text that means several milestones. ``matches`` are their ids with their addresses."""
+
+    def __init__(self, text: str, matches: Sequence[tuple[str, str]]) -> None:
+        ids = ", ".join(f"{written} ({url})" if url else written for written, url in sorted(matches))
+        super().__init__(f"{text!r} means several milestones: {ids}. Write one of these ids.")

@@ -163,7 +163,8 @@ class Milestone(Struct, frozen=True, kw_only=True):
     state         state                    state (active = open)       released or archived = closed
     ============  =======================  ==========================  =========================
 
-    ``written`` is the sign and key after the project in an id that people write: ``#12``, ``%2.0``, ``/2.0``.
+    ``written`` is the sign and key after the project in an id that people write: ``#12``, ``%2.0``, ``/2.0``. With a
+    GitLab group's path before the sign, ``acme%2.0``, no project comes first (`sync.model.milestone_ids`).
     ``listed_open`` and ``listed_closed`` are the tracker's own numbers of issues and pull requests in it. The store
     subtracts the issues: ``open_pull_requests``, ``closed_pull_requests``. None: the tracker has no such number without
     another request (GitLab, Jira), or the project was not read in full since.

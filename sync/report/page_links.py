@@ -35,7 +35,9 @@ class Pages:
     def url(self, milestone: AssessedMilestone, at: datetime) -> str:
         """Return the address of a milestone's page at a time (UTC); empty when the report of this audience has none."""
         connection = milestone.written.partition(":")[0]
-        is_shown = self.audience.may_read(connection, milestone.project) and self.audience.is_shown(milestone.written)
-        if not is_shown or not has_page(milestone.is_running, milestone.milestone.closed_at, at):
+        is_shown = self.audience.is_shown(milestone.written, *milestone.other_ids)
+        if not (is_shown and self.audience.may_read(connection, milestone.project)) or not has_page(
+            milestone.is_running, milestone.milestone.closed_at, at
+        ):
             return ""
         return f"{self.base_url.rstrip('/')}/{page_name(milestone.uid)}"

@@ -119,7 +119,7 @@ def gather(
     """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
     reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
     portfolio = build_portfolio(reading)
-    assessed = [milestone for milestone in portfolio.milestones if audience.is_shown(milestone.written)]
+    assessed = [own for own in portfolio.milestones if audience.is_shown(own.written, *own.other_ids)]
     joints = _readable_joints(portfolio.joints, audience)
     rows = [
         milestone_row(milestone, at, paged=has_page(milestone.is_running, milestone.milestone.closed_at, at))
