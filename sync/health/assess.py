@@ -192,7 +192,7 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         ended=bool(batch.tables.ledger.ended[batch.index[k]] <= batch.counted_at[k]),
         has_due=not np.isnan(batch.due[k]),
         dated=dated,
-        past_due=bool(batch.due[k] < batch.counted_at[k]),
+        past_due=bool(batch.due[k] <= batch.counted_at[k]),
         open=int(batch.open[k]),
         done=int(batch.done[k]),
         allowed=batch.allowed_open(total),

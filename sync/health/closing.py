@@ -159,8 +159,12 @@ def _contributors(members: Sequence[Membership], issues: Mapping[str, Issue], at
 
 
 def _forecasts_to_keep(finished: FinishedMilestone, done: date) -> list[PublishedForecast]:
-    """Keep the first and the last forecast, that of two weeks before the end, and those with the largest change."""
-    forecasts = [f for f in finished.forecasts if f.probability is not None or f.p85 is not None]
+    """Keep the first and the last forecast, that of two weeks before the end, and those with the largest change.
+
+    Of several forecasts on one day, the last one counts.
+    """
+    given = [f for f in finished.forecasts if f.probability is not None or f.p85 is not None]
+    forecasts = list({finished.day_of(f.at): f for f in given}.values())
     if len(forecasts) <= SHOWN:
         return forecasts
     last = len(forecasts) - 1

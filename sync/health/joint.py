@@ -100,7 +100,7 @@ def _running(
 ) -> Health:
     """Return the health of a joint milestone that is not over yet."""
     dates = Dates() if paths is None else dates_of_paths(paths, window, days(context.at), context.calendar)
-    if window.due < days(context.at):
+    if window.due <= days(context.at):
         if any(_has_open_work(member) for member in members):
             return replace(health, status=Status.OVERDUE, band=Status.OVERDUE, dates=dates)
         if paths is not None:

@@ -32,7 +32,8 @@ __all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overc
 _UTC = ZoneInfo("UTC")
 
 UNTOUCHED = timedelta(days=14)
-"""Time without activity after which an issue is untouched."""
+"""Days without activity after which an issue is untouched; counted in whole days, so nothing changes in the middle of
+a day, as in `sync.health.attention`."""
 
 WORKDAY = 8 * 3600
 """Seconds of work in a day, to compare estimates with the days until the due date."""
@@ -88,7 +89,7 @@ def _troubles(issue: Issue, joined: datetime, now: datetime, rules: ReminderRule
         yield Trouble.UNREVIEWED, updated.date()
     if not issue.assignees:
         yield Trouble.UNOWNED, in_milestone_since.date()
-    elif now - updated > UNTOUCHED:
+    elif now.date() - updated.date() > UNTOUCHED:
         yield Trouble.UNTOUCHED, updated.date()
 
 

@@ -13,7 +13,7 @@ from sync.report.phrases import day, plural
 __all__ = ["attention_line", "flagged_issues", "issue_item"]
 
 STALE = timedelta(days=14)
-"""Time without activity after which an open issue is flagged."""
+"""Days without activity after which an open issue is flagged; whole days, as everything that a comment shows."""
 
 NAMED_PEOPLE = 3
 """Maximum number of assignees and of blockers named for an issue."""
@@ -36,7 +36,7 @@ def _flags(facts: Facts, issue: Issue) -> tuple[str, ...]:
         ("blocked", bool(issue.blocked_by)),
         ("overdue", issue.due is not None and issue.due < facts.today),
         ("unassigned", not issue.assignees),
-        ("untouched", facts.health.at - issue.updated_at > STALE),
+        ("untouched", facts.today - facts.day_of(issue.updated_at) > STALE),
     )
     return tuple(word for word, is_wrong in tests if is_wrong)
 

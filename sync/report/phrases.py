@@ -72,7 +72,7 @@ def unknown_sentence(cause: UnknownCause, language: Language = ENGLISH) -> str:
         UnknownCause.NO_HISTORY: say(
             "No earlier milestone of this series has finished, and too few issues were closed in the last 12 weeks."
         ),
-        UnknownCause.BAD_DATES: say("Its dates contradict each other: correct the start or due date to get a verdict."),
+        UnknownCause.BAD_DATES: say("Its start and due dates are not plausible: correct one of them to get a verdict."),
         UnknownCause.MEMBER: say("One of its members cannot be forecast."),
         UnknownCause.STALE: say("No verdict: one source could not be read completely."),
     }[cause]

@@ -209,15 +209,17 @@ def _predecessor(reason: Reason, language: Language) -> str | None:
     if not count:
         return None
     text = language.many(
-        "a milestone that it depends on is likely to be late",
-        "{n} milestones that it depends on are likely to be late",
+        "a milestone that it depends on may be late",
+        "{n} milestones that it depends on may be late",
         count,
     )
-    return language.say("{lateness}, which costs {days}", lateness=text, days=language.days(days)) if days else text
+    if not days:
+        return text
+    return language.say("{lateness}, which costs {days} on average", lateness=text, days=language.days(days))
 
 
 def _predecessor_words(_reason: Reason, language: Language) -> str:
-    return language.say("what it depends on is likely to be late")
+    return language.say("what it depends on may be late")
 
 
 def _pace_change(reason: Reason, language: Language) -> str | None:

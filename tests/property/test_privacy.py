@@ -122,7 +122,7 @@ FIGURES = re.compile(
 """Status, probability and dates, in words and signs."""
 CONSTANT = (
     "It also depends on work that is not shown here.",
-    "a milestone that it waits for is likely to be late",
+    "a milestone that it depends on may be late",
     "All of it done most likely on",
     "One member cannot be forecast, so neither can the joint milestone.",
 )

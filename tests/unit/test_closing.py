@@ -203,6 +203,15 @@ def test_the_forecasts_kept_are_few_with_first_last_and_the_greatest_moves() -> 
     assert made(told=[PublishedForecast(at=day(1))]).forecasts == ()
 
 
+def test_the_last_forecast_of_each_day_is_kept() -> None:
+    told = [
+        PublishedForecast(at=day(n) + timedelta(hours=hours), due=date(2026, 4, 6), probability=hours / 24)
+        for n in range(3)
+        for hours in (2, 5, 8)
+    ]
+    assert [forecast.at for forecast in made(told=told).forecasts] == [day(n) + timedelta(hours=8) for n in range(3)]
+
+
 @pytest.mark.parametrize("kind", list(ReviewQuestionKind))
 def test_every_question_is_a_sentence_of_our_own_words(kind: ReviewQuestionKind) -> None:
     asked = ReviewQuestion(

@@ -16,10 +16,12 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.health.assess import AssessmentInputs, assess, explain
+from sync.health.joint import AssessmentContext, ForecastWindow, joint_health
 from sync.health.levers import LEAST_GAIN
 from sync.history.calendar import Calendar
-from sync.history.ledger import Ledger
+from sync.history.ledger import Ledger, days
 from sync.model.health import Confidence, Health, LeverKind, ReasonKind, Status, UnknownCause
+from sync.model.joint import JointMilestone
 from sync.model.membership import Counts, Membership
 from sync.model.tracker_data import StatusCategory
 from tests.days import day
@@ -81,6 +83,19 @@ def test_a_forecast_has_everything() -> None:
     assert found.basis.raw is not None
 
 
+def test_a_joint_milestone_is_overdue_from_the_end_of_its_due_day() -> None:
+    member, paths = assessed(world(now(4))), np.linspace(days(day(DUE - 5)), days(day(DUE + 5)), 100)
+    joint = JointMilestone(name="GA", members=("now",))
+    window = ForecastWindow(days(day(DUE)), days(day(DUE + 50)))
+
+    def status(at: float) -> Status:
+        context = AssessmentContext(day(at), None, RULES, PLAIN)
+        return joint_health(joint, [member], member.counts, paths, window, context).status
+
+    assert status(DUE - 0.1) is not Status.OVERDUE
+    assert [status(DUE), status(DUE + 0.1)] == [Status.OVERDUE] * 2
+
+
 def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not() -> None:
     good = assessed(world(now(4), missed=0))
     bad = assessed(ledger([*[(c, [*given, (28.0 * n, None)]) for n, (c, given) in enumerate(releases())], now(4)]))
@@ -102,6 +117,7 @@ def test_a_team_that_always_finishes_is_on_track_and_one_that_never_does_is_not(
         (now(1, 0), NOW, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),
         (now(4, 0), START - 1, Status.UNKNOWN, UnknownCause.TOO_FEW_ITEMS),  # everything lies in the future
         (now(4, start=NOW + 1), NOW, Status.UNKNOWN, UnknownCause.TOO_YOUNG),
+        (now(4), DUE, Status.OVERDUE, None),  # the due day ends with this moment
         (now(4), DUE + 0.1, Status.OVERDUE, None),
         (now(0, 2), NOW, Status.ON_TRACK, None),  # all is closed, and too little for a forecast
         (now(0, 2), DUE + 0.1, Status.DONE, None),

@@ -55,6 +55,16 @@ def test_each_trouble_and_the_most_pressing_of_several() -> None:
     assert troubles(issue(1, idle=20, due=TODAY - timedelta(days=5))) == [(Trouble.OVERDUE, False)]
 
 
+@pytest.mark.parametrize(("idle", "is_due"), [(14, False), (15, True)])
+def test_an_issue_without_activity_is_due_from_the_beginning_of_a_day(idle: int, is_due: bool) -> None:
+    touched = NOW - timedelta(days=idle)
+    midnight = NOW.replace(hour=0, minute=0)
+    for hour in range(24):
+        quiet = issue(1, ADA, updated_at=touched.replace(hour=23 - hour))
+        found = due_reminders([(quiet, touched)], midnight + timedelta(hours=hour, minutes=30), RULES)
+        assert bool(found) is is_due
+
+
 @pytest.mark.parametrize(("days", "late"), [(2, None), (3, False), (13, False), (14, True)])
 def test_grace_and_escalation(days: int, late: bool | None) -> None:
     found = troubles(issue(1, ADA, due=TODAY - timedelta(days=days)))

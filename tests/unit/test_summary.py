@@ -268,6 +268,15 @@ def test_due_today_and_touched_14_days_ago_is_fine() -> None:
     assert "Needs someone" not in text(summary(facts(health(Status.AT_RISK, 0.5), (fine,))))
 
 
+@pytest.mark.parametrize("hour", [0, 11, 23])
+def test_missing_activity_is_shown_from_the_beginning_of_a_day(hour: int) -> None:
+    for idle, is_shown in ((14, False), (15, True)):
+        touched = (NOW - timedelta(days=idle)).replace(hour=23 - hour)
+        made = replace(health(Status.AT_RISK, 0.5), at=NOW.replace(hour=hour))
+        said = text(summary(facts(made, (issue(5, updated_at=touched),))))
+        assert (f"no activity for {idle} days" in said) is is_shown
+
+
 def test_done_needs_no_decision() -> None:
     said = text(summary(done()))
     assert "Done on 9 Dec 2026" in said
