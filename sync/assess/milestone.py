@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sync.assess.history_size import HistorySize
 from sync.forecast.parameters import Rules
-from sync.forecast.track_record import NO_TRACK_RECORD
+from sync.forecast.track_record import StreamScore
 from sync.health.reminders import Load
 from sync.history.calendar import Calendar
 from sync.model.dates import day_of
@@ -57,7 +57,7 @@ class AssessedMilestone:
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
-    new estimate. ``calibration``: the track record of the stream's forecasts. ``history``: what its forecast may
+    new estimate. ``score``: that of the stream's published forecasts. ``history``: what its forecast may
     learn from. ``inputs``: the projects whose data its health is made from, its own first.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
@@ -85,7 +85,7 @@ class AssessedMilestone:
     forecasts: tuple[PublishedForecast, ...] = ()
     last_week: tuple[PublishedForecast, ...] = ()
     estimated_at: Mapping[str, datetime] = field(default_factory=dict)
-    calibration: str = NO_TRACK_RECORD
+    score: StreamScore | None = None
     history: HistorySize = field(default_factory=HistorySize)
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -19,7 +19,7 @@ from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, t
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
-from sync.forecast.track_record import StreamScore, track_record_sentence
+from sync.forecast.track_record import StreamScore
 from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
 from sync.health.assess import AssessmentInputs, assess, explain, has_enough_data
@@ -330,6 +330,6 @@ def _assessed(
             forecasts=runs.forecasts.get(uid, ()),
             last_week=runs.last_week.get(uid, ()),
             estimated_at=rows.estimated,
-            calibration=track_record_sentence(group.inputs.scores.get(container.stream)),
+            score=group.inputs.scores.get(container.stream),
             history=finished.size_for(uid),
         )

@@ -19,7 +19,7 @@ from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
-from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, has_track_record, sentence, sentences
+from sync.forecast.track_record import StreamScore, has_track_record
 from sync.markup.document import clean
 from sync.model.health import Health, Status, UnknownCause
 from sync.plan.desired import CommandCounts, Plan
@@ -28,6 +28,7 @@ from sync.report import phrases
 from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence
 from sync.report.reasons import reason_sentence
+from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
 from sync.report.verdict import data_sentence
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
 from sync.report.why import joint_causes, joint_why, why_sentence
@@ -327,7 +328,7 @@ def error_rows(result: Result) -> list[dict[str, str]]:
 
 def score_rows(scores: Mapping[str, StreamScore]) -> list[dict[str, Any]]:
     """The scores of each stream's forecasts, as rows of the JSON document, with the sentence for people."""
-    return [{**msgspec.to_builtins(score), "words": sentence(score)} for score in scores.values()]
+    return [{**msgspec.to_builtins(score), "words": dates_clause(score)} for score in scores.values()]
 
 
 def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
@@ -336,7 +337,7 @@ def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
         return "No forecast has been published yet, so there is nothing to score."
     lines = []
     for name, score in scores.items():
-        parts = sentences(score) or [sentence(score)]
+        parts = record_clauses(score) or [dates_clause(score)]
         if not has_track_record(score):
             parts.insert(0, NO_TRACK_RECORD.rstrip("."))
         if score.forecasts:

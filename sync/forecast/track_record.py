@@ -31,14 +31,10 @@ from sync.model.published import Outcome, StreamForecast
 
 __all__ = [
     "LEAST_DATES",
-    "NO_TRACK_RECORD",
     "StreamScore",
     "has_track_record",
     "outcomes_of",
-    "sentence",
-    "sentences",
     "stream_scores",
-    "track_record_sentence",
     "under_calibration",
 ]
 
@@ -50,7 +46,6 @@ WINDOW = 60
 """Number of the latest forecasts that the scores are computed from."""
 LEAST_DATES = 10
 """Fewest dates for a share, and fewest dates or forecasts for a track record; fewer are too few."""
-NO_TRACK_RECORD = "No track record yet: too few past forecasts have come due."
 _PERIOD = timedelta(weeks=4)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -166,49 +161,6 @@ def under_calibration(score: StreamScore, rules: Rules) -> bool:
 def has_track_record(score: StreamScore | None) -> bool:
     """Return True if enough published forecasts have come due to be judged: the one threshold of every surface."""
     return score is not None and max(score.dates, score.forecasts) >= LEAST_DATES
-
-
-def track_record_sentence(score: StreamScore | None) -> str:
-    """Return the track record of a stream: "17 of 20 dates given with 85% certainty held."
-
-    None: no forecast was published.
-    """
-    if score is None or not has_track_record(score):
-        return NO_TRACK_RECORD
-    if score.dates < LEAST_DATES:
-        return f"{score.forecasts} forecasts of {score.milestones} milestones have come due, but too few 85% dates."
-    words = sentence(score)
-    return f"{words[:1].upper()}{words[1:]}."
-
-
-def sentence(score: StreamScore) -> str:
-    """Return the share of dates that held in words: ``17 of 20 dates given with 85% certainty held``."""
-    return _dates_in_words("85% certainty", score.dates, score.held)
-
-
-def sentences(score: StreamScore) -> list[str]:
-    """Return everything that is known about the dates and ranges of a stream in words, without empty parts."""
-    words = [
-        _dates_in_words(f"{given.level:.0%} certainty", given.dates, given.held)
-        for given in (score.p50, score.p85)
-        if given.dates
-    ]
-    words += [
-        _dates_in_words(f"{given.level:.0%} certainty and no due date", given.dates, given.held)
-        for given in score.promises
-        if given.dates
-    ]
-    if score.ranges:
-        words.append(f"{score.ranges_held or 'none'} of {score.ranges} ranges of work left over held")
-    return words
-
-
-def _dates_in_words(given: str, dates: int, held: int) -> str:
-    if not dates:
-        return f"no date given with {given} has come due yet"
-    if dates == 1:
-        return f"the one date given with {given} {'held' if held else 'did not hold'}"
-    return f"{held or 'none'} of {dates} dates given with {given} held"
 
 
 class _Check(NamedTuple):

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
-from sync.forecast.track_record import NO_TRACK_RECORD
 from sync.health.reminders import Load
 from sync.history.counting import burnup, is_member, is_open
 from sync.model.dates import day_ended, day_of
@@ -27,6 +26,7 @@ from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, State
 from sync.report.changes import Changes
 from sync.report.good_news import good_news
+from sync.report.track_record import NO_TRACK_RECORD, track_record_sentence
 from sync.report.trend import probability_last_week
 from sync.report.verdict_facts import VerdictFacts, configured_owners, finished_on
 
@@ -179,7 +179,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         last_week=probability_last_week(
             milestone.health, (*milestone.forecasts, *milestone.last_week), milestone.connection.zone
         ),
-        calibration=milestone.calibration,
+        calibration=track_record_sentence(milestone.score),
         commands=True,
         aggregate=milestone.is_aggregate,
         commitments=milestone.commitments,

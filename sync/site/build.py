@@ -19,13 +19,14 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sync.forecast.track_record import has_track_record, track_record_sentence
+from sync.forecast.track_record import has_track_record
 from sync.markup.document import clean
 from sync.model.health import Status
 from sync.report import charts
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
+from sync.report.track_record import track_record_sentence
 from sync.report.verdict import data_sentence, time_left
 from sync.report.verdict_facts import SHAPES, WORST_FIRST
 from sync.site.contents import Contents

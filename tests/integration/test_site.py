@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.scoring import date_score
-from sync.forecast.track_record import NO_TRACK_RECORD, StreamScore, track_record_sentence
+from sync.forecast.track_record import StreamScore
 from sync.markup import render
 from sync.model.health import Dates, Status, UnknownCause
 from sync.model.tracker_data import Markup
@@ -23,6 +23,7 @@ from sync.report.charts import BurnUp, burn_up, restyle
 from sync.report.facts import Point, build_facts
 from sync.report.page_links import page_name
 from sync.report.summary import summary
+from sync.report.track_record import NO_TRACK_RECORD, track_record_sentence
 from sync.report.verdict import outage_words
 from sync.site.build import build
 from sync.site.calibration import given_dates
@@ -110,7 +111,7 @@ def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Pa
     score = StreamScore(stream="s", dates=dates, held=dates, forecasts=dates, milestones=3, brier=0.271)
     words = track_record_sentence(score)
     comment = render(
-        summary(build_facts(dataclasses.replace(page.milestone, calibration=words), now=made.at)), Markup.GITHUB, 65_000
+        summary(build_facts(dataclasses.replace(page.milestone, score=score), now=made.at)), Markup.GITHUB, 65_000
     )
     reliability = dataclasses.replace(made.reliabilities[0], score=score)
     pages = (dataclasses.replace(page, score=score),)
@@ -122,7 +123,7 @@ def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Pa
 
 
 def test_what_was_published_so_far_is_what_comments_say(made: Contents) -> None:
-    assert {page.milestone.calibration for page in made.pages} == {NO_TRACK_RECORD}
+    assert {track_record_sentence(page.milestone.score) for page in made.pages} == {NO_TRACK_RECORD}
     assert {track_record_sentence(page.score) for page in made.pages} == {NO_TRACK_RECORD}
     assert not made.has_track_record
 

@@ -14,19 +14,16 @@ from msgspec.structs import replace
 from sync.forecast.outcomes import SETTLED, ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import (
-    NO_TRACK_RECORD,
     StreamScore,
     has_track_record,
     outcomes_of,
-    sentence,
-    sentences,
     stream_scores,
-    track_record_sentence,
     under_calibration,
 )
 from sync.history.ledger import Ledger
 from sync.model.membership import Container, Membership
 from sync.model.published import Outcome, StreamForecast
+from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses, track_record_sentence
 
 RULES = Rules()
 DAY = timedelta(days=1)
@@ -289,7 +286,7 @@ def test_the_gate_looks_at_the_last_sixty_only() -> None:
     ],
 )
 def test_the_record_in_words(dates: int, held: int, words: str) -> None:
-    assert sentence(StreamScore(stream="s", dates=dates, held=held)) == words
+    assert dates_clause(StreamScore(stream="s", dates=dates, held=held)) == words
 
 
 def settled(
@@ -467,12 +464,12 @@ def test_a_container_that_is_not_in_the_history_has_no_outcome() -> None:
 
 
 def test_everything_about_a_stream_in_words() -> None:
-    assert sentences(StreamScore(stream="s")) == []
+    assert record_clauses(StreamScore(stream="s")) == []
     promised = StreamForecast(container="m", stream="s", at=START, p85=date(2024, 2, 20))
     both = score(said(5, p50=date(2024, 1, 9), p85=date(2024, 1, 19)), promised, m=Outcome(done=START + 10 * DAY))
-    assert sentences(both) == [
+    assert record_clauses(both) == [
         "the one date given with 50% certainty did not hold",
         "the one date given with 85% certainty held",
         "the one date given with 85% certainty and no due date held",
     ]
-    assert sentences(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["6 of 8 ranges of work left over held"]
+    assert record_clauses(StreamScore(stream="s", ranges=8, ranges_held=6)) == ["6 of 8 ranges of work left over held"]
