@@ -28,7 +28,7 @@ from sync.cli.session import open_engine
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.markup.document import clean
-from sync.report.phrases import against, capital, day, percent, plural
+from sync.report.phrases import against, capital, date_or_end, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 from sync.report.verdict import as_of
 
@@ -92,7 +92,7 @@ def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
         status_cell(entry.status),
         "" if entry.probability is None else percent(entry.probability),
         day(entry.due) if entry.due else "none",
-        day(entry.p85) if entry.p85 else "",
+        "" if entry.status.is_over else date_or_end(entry.p85, entry.horizon),
         against(entry.p85, entry.due) if entry.p85 and entry.due else "",
     )
     written, title = clean(entry.id, len(entry.id)), "" if entry.title in entry.id else clean(entry.title)

@@ -47,7 +47,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 
     The forecast includes all dependencies; ``days_lost`` is their average cost. ``replans`` are the due dates that
     were seen, oldest first; trackers do not report who set them. ``project`` is empty for a joint milestone, ``today``
-    is the day of the assessment in its time zone. ``as_of``: the time (UTC) of a verdict that is kept while data is
+    is the day of the assessment in its time zone. ``horizon``: the day on which the forecast ends; a date without a
+    value is after it. ``as_of``: the time (UTC) of a verdict that is kept while data is
     missing; None for a present one.
     """
 
@@ -62,6 +63,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     p50: date | None
     p85: date | None
     p95: date | None
+    horizon: date | None = None
     days_lost: float = 0.0
     after: tuple[Waits, ...] = ()
     replans: tuple[DueDate, ...] = ()
@@ -127,6 +129,7 @@ def _entry(facts: VerdictFacts, forecast: tuple[float | None, Dates], **relation
         p50=dates.p50,
         p85=dates.p85,
         p95=dates.p95,
+        horizon=dates.horizon,
         project=facts.project,
         today=facts.today,
         as_of=facts.as_of,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,15 +129,24 @@ def date_reliabilities(
     calendar: Calendar,
     rules: Mapping[str, ContainerRules],
     scores: Mapping[str, StreamScore],
+    zones: Mapping[str, ZoneInfo],
 ) -> list[DateReliability]:
-    """Return the streams in which a due date has passed, those with the most milestones first."""
+    """Return the streams in which a due date has passed, those with the most milestones first.
+
+    ``zones``: the time zone of each container, in which its days are counted; without one, that of the calendar.
+    """
     became = outcomes_of(ledger, rules, at)
     by: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
+    zone_of: dict[str, ZoneInfo] = {}
     for container, due, first in zip(ledger.containers, ledger.due.tolist(), ledger.first_due.tolist(), strict=True):
         outcome = became.get(container.id)
         if outcome is not None and due <= days(at) and not outcome.dropped:
             by[container.stream].append((due, first, None if outcome.done is None else days(outcome.done)))
-    rows = [_reliability(stream, dates, calendar, scores.get(stream)) for stream, dates in by.items()]
+            zone_of[container.stream] = zones.get(container.id, calendar.zone)
+    rows = [
+        _reliability(stream, dates, calendar.in_zone(zone_of[stream]), scores.get(stream))
+        for stream, dates in by.items()
+    ]
     return sorted(rows, key=lambda row: (-row.due, row.stream))
 
 

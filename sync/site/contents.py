@@ -133,7 +133,8 @@ def gather(
     joint_rows = [(joint, joint_row(joint, at, {milestone.uid for milestone, _ in paged})) for joint in joints]
     rows += [row for _, row in joint_rows]
     tables = reading.history(connections[0])[0]
-    reliabilities = date_reliabilities(tables.ledger, at, book.calendar, reading.container_rules, reading.scores)
+    zones = {milestone.uid: milestone.connection.zone for milestone in portfolio.milestones}
+    reliabilities = date_reliabilities(tables.ledger, at, book.calendar, reading.container_rules, reading.scores, zones)
     assessments = _earlier_assessments(store, reading, audience)
     records = _readable_records(store, [joint.health for joint in joints], audience)
     return Contents(

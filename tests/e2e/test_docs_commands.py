@@ -72,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
     people = {"4711": str(world.gitlab.user("ben").id), "forget NAME": str(world.gitlab.user("cleo").id)}
     with Sandbox(world):
-        for name in ("milesync.toml", "sandbox.toml"):
+        for name in ("milesync.toml", "demo.toml"):
             (folder / name).write_text(configuration(world) + MORE, encoding="utf-8")
         addresses = {"GITHUB_API_URL": world.github.url, "GITLAB_URL": world.gitlab.url, "JIRA_URL": world.jira.url}
         # GitHub asks for a second between writes, which these tests need not wait for.

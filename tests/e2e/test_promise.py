@@ -55,7 +55,7 @@ def test_status_and_whatif_answer_which_date_can_be_promised(config: Path) -> No
     assert all(day.isoweekday() < 6 for day in days)
     assert (row["p50"], row["p85"]) == (promise["p50"], promise["p85"])
     assert promise["of"] >= 20
-    record = f"Dates given with 85% held in {promise['held']} of {promise['of']} cases."
+    record = f"{promise['held']} of the last {promise['of']} dates given with 85% certainty held."
     assert record in " ".join(milesync("status", config=config).out.split())
     fewer = milesync(
         "whatif", NAME, "--drop", "#204", "--drop", "#205", "--drop", "#206", "--json", config=config

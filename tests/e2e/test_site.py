@@ -458,7 +458,7 @@ def test_a_narrower_audience_in_the_same_folder_takes_the_other_pages_away(tmp_p
 
 
 OUTAGE = (
-    "gl:acme/api could not be read completely since 21 Nov 2026, 06:30 UTC: 2 milestones as of 21 Nov 2026, 06:30 UTC."
+    "gl:acme/api has not been read completely since 21 Nov 2026, 06:30 UTC: 2 milestones as of 21 Nov 2026, 06:30 UTC."
 )
 
 
@@ -470,7 +470,7 @@ def test_a_stale_source_is_shown_at_the_top_and_on_its_pages(browser: Any, tmp_p
     stale = next(r for r in report.made.rows if r.tracker == "gl" and r.health.stale_since and r.page)
     assert (stale.health.unknown, stale.health.at < NOW) == (None, True), "the last verdict is kept for a day"
     with visit(browser, report.out, stale.page) as page:
-        assert "a source could not be read completely since 21 Nov" in page.locator(".stale").inner_text()
+        assert "a source has not been read completely since 21 Nov" in page.locator(".stale").inner_text()
 
 
 HOSTILE = (

@@ -204,7 +204,7 @@ def test_the_portfolio_counts_the_milestones_whose_verdicts_an_outage_hides() ->
         (outage,) = contents(engine).stale
     assert outage.name == "gl:acme/api"
     assert outage.outage == (
-        "could not be read completely since 21 Nov 2026, 06:30 UTC: 3 milestones as of 21 Nov 2026, 06:30 UTC."
+        "has not been read completely since 21 Nov 2026, 06:30 UTC: 3 milestones as of 21 Nov 2026, 06:30 UTC."
     ), "two of its own and their joint milestone"
 
 
@@ -212,7 +212,7 @@ def test_an_outage_counts_kept_and_lost_verdicts_apart() -> None:
     since = NOW - timedelta(days=1)
     kept = [facts(health(Status.AT_RISK, 0.5, stale_since=since, at=NOW - timedelta(hours=n))) for n in (3, 2)]
     lost = facts(health(Status.UNKNOWN, None, stale_since=since, unknown=UnknownCause.STALE))
-    failed = "could not be read completely since 21 Nov 2026, 06:30 UTC"
+    failed = "has not been read completely since 21 Nov 2026, 06:30 UTC"
     assert outage_words(since, []) == f"{failed}."
     assert outage_words(since, [*kept, lost]) == (
         f"{failed}: 2 milestones as of 22 Nov 2026, 03:30 UTC or later, 1 milestone without a verdict."
