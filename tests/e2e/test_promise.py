@@ -63,7 +63,7 @@ def test_status_and_whatif_answer_which_date_can_be_promised(config: Path) -> No
     assert fewer["before"]["promise"] == promise
     assert fewer["after"]["promise"]["p85"] < promise["p85"]
     shown = milesync("whatif", NAME, "--drop", "#204", config=config).out
-    assert "70% certain" in shown
+    assert "70% sure" in shown
     assert record in shown
     assert all(row["promise"] is None for row in rows if row["id"] != NAME)
 
