@@ -281,6 +281,6 @@ def _confidence(facts: Facts) -> Section | None:
     lines += [
         ("Source ", Foreign(source.name), f" last read in full on {minute(source.at)}")
         for source in facts.sources
-        if source.at is not None and source.stale_since is None
+        if source.at is not None
     ]
     return _folded(f"Confidence: {sureness(health)}", Bullets(tuple(lines)), weight=60)

@@ -20,6 +20,7 @@ from sync.history.counting import burnup, is_member, is_open
 from sync.model.dates import day_ended, day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Note, Override
+from sync.model.inputs import Input, InputState
 from sync.model.joint import Commitment
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
@@ -34,11 +35,10 @@ __all__ = ["Budget", "Facts", "Point", "SourceFreshness", "build_facts", "meanin
 
 
 class SourceFreshness(Struct, frozen=True, kw_only=True):
-    """Time of the last full pull of a source (configured name), and since when its pulls fail. UTC; None: never."""
+    """Time (UTC) of the last full pull of a source (configured name). None: never."""
 
     name: str
     at: datetime | None = None
-    stale_since: datetime | None = None
 
 
 class Point(Struct, frozen=True):
@@ -68,11 +68,12 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     before the first comment. ``last_week``: the probability about a week ago (None: no trend, see `sync.report.trend`).
     ``due_dates`` are all that were seen, ``forecasts`` were published earlier, oldest first; ``calibration`` describes
     in our words how accurate such forecasts were. ``points`` draw the burn-up.
-    ``override`` and ``note`` are words of people. ``commands``: ``/milesync`` comments have an effect;
-    ``aggregate``: sources count whose items this audience may not read. ``commitments`` are the joint milestones of
-    which it is a member, ``findings`` the gaps in its definition, ``criteria`` its exit criteria. ``good_news`` is a
-    line of our words; ``page`` the address of its report page. ``closes_issue``: milesync closes the status issue with
-    the milestone. ``loads`` are people with too much work, ``unreviewed`` the uids of open issues without a reviewer.
+    ``override`` and ``note`` are words of people; ``commands``: ``/milesync`` comments have an effect. ``missing`` are
+    the inputs that could not be read; ``aggregate``: sources count whose items this audience may not read.
+    ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its definition,
+    ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its report page.
+    ``closes_issue``: milesync closes the status issue with the milestone. ``loads`` are people with too much work,
+    ``unreviewed`` the uids of open issues without a reviewer.
     """
 
     items: Mapping[str, Issue] = {}
@@ -80,6 +81,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     changes: Changes | None = None
     due_dates: tuple[DueDate, ...] = ()
     sources: tuple[SourceFreshness, ...] = ()
+    missing: tuple[Input, ...] = ()
     previous_forecast: SummaryForecast | None = None
     last_week: float | None = None
     method_changed_on: date | None = None
@@ -120,7 +122,7 @@ def meaning(facts: Facts) -> str:
         (facts.milestone.title, facts.owners, facts.page),
         None if facts.override is None else _override_meaning(facts, facts.override),
         (None if facts.note is None else (facts.note.by, facts.note.text, facts.day_of(facts.note.at)), facts.commands),
-        (sorted(source.name for source in facts.sources if source.stale_since is not None), facts.aggregate),
+        (sorted({missing.connection for missing in facts.missing}), facts.aggregate),
         [msgspec.structs.replace(commitment, probability=None, p50=None, p85=None) for commitment in facts.commitments],
         (facts.criteria, facts.unreviewed),
     )
@@ -166,9 +168,8 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         open=open_now,
         owners=configured_owners(milestone.overrides.owner),
         due_dates=milestone.due_dates,
-        sources=(
-            SourceFreshness(name=milestone.connection.name, at=milestone.read_at, stale_since=milestone.missing_since),
-        ),
+        sources=(SourceFreshness(name=milestone.connection.name, at=milestone.read_at),),
+        missing=tuple(entry for entry in milestone.inputs if entry.state is not InputState.READ),
         points=_points(milestone, now),
         budget=_budget(
             milestone.issues[membership.item]

@@ -147,10 +147,12 @@ def _missing_data(facts: Facts) -> Iterator[Line]:
     since = facts.health.stale_since
     if since is None:
         return
-    failed = [Foreign(source.name) for source in facts.sources if source.stale_since is not None]
-    names: Line = join_parts(failed) if failed else ("A source",)
+    names = dict.fromkeys(missing.connection for missing in facts.missing if missing.project)
+    failed: Line = join_parts(map(Foreign, names)) if names else ("A source",)
+    causes = {missing.failure for missing in facts.missing if missing.failure}
+    cause = f" ({causes.pop()})" if len(causes) == 1 else ""
     kept = " The verdict is the last one from before; it does not get better until the source is read again."
-    yield (*names, f" {missing_since(since, sources=max(1, len(failed)))}.", kept if facts.is_kept else "")
+    yield (*failed, f" {missing_since(since, sources=max(1, len(names)))}{cause}.", kept if facts.is_kept else "")
 
 
 def _ground(facts: Facts) -> Iterator[Line]:

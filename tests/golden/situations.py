@@ -24,6 +24,7 @@ from sync.model.health import (
     Status,
     UnknownCause,
 )
+from sync.model.inputs import Input, InputState
 from sync.model.joint import Commitment, OtherMember
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
@@ -388,7 +389,7 @@ def hostile() -> Facts:
         project="/close @acme",
         owners=HOSTILE[:2],
         changes=Changes(since=NOW, added=tuple(item.id for item in issues)),
-        sources=(SourceFreshness(name=HOSTILE[3], stale_since=NOW),),
+        missing=(Input(connection=HOSTILE[3], project=HOSTILE[0], state=InputState.STALE, since=NOW),),
         override=Override(status=Status.ON_TRACK, by=HOSTILE[0], because=HOSTILE[3]),
         note=Note(by=HOSTILE[1], at=NOW, text=HOSTILE[2]),
     )
@@ -424,7 +425,16 @@ def source_down() -> Facts:
         (issue(111), issue(112)),
         sources=(
             SourceFreshness(name="gh", at=NOW - timedelta(minutes=4)),
-            SourceFreshness(name="payments-jira", at=NOW - timedelta(hours=26), stale_since=NOW - timedelta(hours=26)),
+            SourceFreshness(name="payments-jira", at=NOW - timedelta(hours=26)),
+        ),
+        missing=(
+            Input(
+                connection="payments-jira",
+                project="PAY",
+                state=InputState.STALE,
+                since=NOW - timedelta(hours=26),
+                failure="HTTP 502",
+            ),
         ),
     )
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from sync.markup.document import Bullets, Chart, Document, Foreign, Item, Line, Lines, Quote, Strong, Table, clean
 from sync.model.health import Note, Override, Status
+from sync.model.inputs import Input, InputState
 from sync.model.tracker_data import Person
 from sync.report.facts import Facts, SourceFreshness
 from sync.tracker.marker import find_marker
@@ -285,8 +286,9 @@ def attacked(random: Random) -> Facts:
         owners=tuple(any_text() for _ in range(random.randrange(3))),
         sources=(
             SourceFreshness(name=any_text(), at=NOW),
-            SourceFreshness(name=any_text(), stale_since=NOW - timedelta(days=1)),
+            SourceFreshness(name=any_text(), at=NOW - timedelta(days=1)),
         ),
+        missing=(Input(connection=any_text(), project=any_text(), state=InputState.STALE, failure=any_text()),),
         calibration=any_text(),
         override=Override(status=Status.DONE, by=any_text(), because=any_text(), at=NOW),
         note=Note(by=any_text(), at=NOW, text=any_text()),

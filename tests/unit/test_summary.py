@@ -24,6 +24,7 @@ from sync.model.health import (
     UnknownCause,
     Usual,
 )
+from sync.model.inputs import Input, InputState
 from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup, MilestoneKind
 from sync.report.changes import Changes
@@ -468,7 +469,7 @@ def _meanings() -> dict[str, Facts]:
         "day of the override": replace(one, override=Override(status=Status.ON_TRACK, by="Ada", at=NOW)),
         "commands": replace(one, commands=False),
         "note": replace(one, note=Note(by="Ada", at=NOW, text="a word")),
-        "stale": replace(one, sources=(replace(one.sources[0], stale_since=NOW),)),
+        "missing": replace(one, missing=(Input(connection="jira", project="PAY", state=InputState.STALE, since=NOW),)),
         "title": replace(one, milestone=milestone("Payments 2.1")),
     }
 
