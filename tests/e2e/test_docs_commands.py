@@ -25,6 +25,7 @@ ELSEWHERE = {
 """Commands that ask, or that go on until they are stopped, and the tests that run them."""
 
 STANDS_FOR = {
+    "joint:NAME": "joint:Payments GA",
     "MILESTONE": "gh:acme/app#2",
     "TARGET...": "github:acme/app",
     "github:owner/repo": "github:acme/app",
