@@ -101,7 +101,7 @@ def _milestone(
         project=home.id,
         kind=MilestoneKind.MILESTONE,
         key=str(n + 1),
-        written=f"#{n + 1}",
+        written=f"%{name}" if home.key == "acme/api" else f"#{n + 1}",
         title=name,
         url=f"{home.url}/milestones/{n + 1}",
         state=State.CLOSED if closed else State.OPEN,
