@@ -15,7 +15,7 @@ from sync.health.missing_input import Outage
 from sync.model.joint import JointMilestone
 from sync.model.tracker_data import matches_pattern
 
-__all__ = ["outages_of_never_read", "removed_members", "removed_predecessors"]
+__all__ = ["is_id_in_project", "outages_of_never_read", "removed_members", "removed_predecessors"]
 
 
 def removed_members(joint: JointMilestone, removed: RemovedProjects) -> list[RemovedMilestone]:
@@ -56,17 +56,22 @@ def outages_of_never_read(
 ) -> Iterator[tuple[str, Outage]]:
     """Yield the milestones (uid) that wait for one in a project that could never be read, with its outage.
 
-    ``outages``: by source and project key. A configured predecessor of such a project is not known yet.
+    ``outages``: by name of the connection and project key. A configured predecessor of such a project is not known yet.
     """
-    known = {milestone.written for milestone in milestones.values()}
+    never_read = {name: outage for name, outage in outages.items() if outage.since is None}
+    known = {milestone.written for milestone in milestones.values()} if never_read else set()
     joints = {f"joint:{joint.name}": joint.members for joint in rules.joints}
-    never_read = [(key, outage) for (_, key), outage in outages.items() if outage.since is None]
     for before, after in rules.dependencies if never_read else ():
         for written in set(joints.get(before, (before,))) - known:
-            project = written.partition(":")[2]
-            for key, outage in never_read:
-                if matches_pattern(project, f"{key}*"):
+            for (connection, key), outage in never_read.items():
+                if is_id_in_project(written, connection, key):
                     yield from ((uid, outage) for uid in _uids(after, milestones, members))
+
+
+def is_id_in_project(written: str, connection: str, key: str) -> bool:
+    """Return whether an id that people write names a milestone of a project: ``gh:acme/app#12``, ``jira:PAY/2.0``."""
+    sign = written.removeprefix(f"{connection}:{key}")[:1]
+    return written.startswith(f"{connection}:{key}") and (sign in ("#", "%") or (sign == "/" and "/" not in key))
 
 
 def _configured(

@@ -64,7 +64,13 @@ class _PortfolioBuilder:
         self.graph = find_dependencies(self.alone, self.open_items, members, self.rules)
         self.removed = removed_predecessors(self.alone, self.open_items, members, self.rules, snapshot.removed)
         self.paths = CompletionPaths(snapshot, self.alone, self.open_items, self.graph)
-        self.never_read = list(outages_of_never_read(self.alone, members, self.rules, snapshot.outages))
+        outages = {
+            (own.connection.name, key): outage
+            for own in snapshot.rows
+            for (source, key), outage in snapshot.outages.items()
+            if source == own.source
+        }
+        self.never_read = list(outages_of_never_read(self.alone, members, self.rules, outages))
         self.inputs = InputStates(snapshot, self.alone, self.paths.known, self.removed, self.never_read)
 
     def build(self) -> Portfolio:
