@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from html import unescape
 from random import Random
@@ -160,8 +160,8 @@ def assert_no_control(body: str) -> None:
         assert unicodedata.category(character) != "Cf" or character in "\u200c\u200d", hex(ord(character))
 
 
-def assert_markdown_is_quiet(body: str, *, links: bool) -> list[str]:
-    """No mention, reference, link but the redirecting one, image or HTML but our own. The texts of all code spans."""
+def assert_markdown_is_quiet(body: str, *, links: bool, pages: Collection[str] = (PAGE,)) -> list[str]:
+    """No mention, reference, image or HTML but our own, no link but to `pages` and redirected. Texts of code spans."""
     assert_lines_are_quiet(body)
     codes: list[str] = []
     opened = 0
@@ -174,18 +174,21 @@ def assert_markdown_is_quiet(body: str, *, links: bool) -> list[str]:
             assert token.info == "mermaid"
             assert MERMAID.fullmatch(token.content), token.content
         elif token.type == "inline":
-            codes += _quiet_inline(token.children or [], links)
+            codes += _quiet_inline(token.children or [], links, pages)
         else:
             assert token.type.removesuffix("_open").removesuffix("_close") in BLOCKS, token.type
     assert opened == 0
     return codes
 
 
-def _quiet_inline(tokens: list[Token], links: bool) -> Iterator[str]:
+def _quiet_inline(tokens: list[Token], links: bool, pages: Collection[str]) -> Iterator[str]:
     said = ""
+    if tokens and (tokens[0].type, tokens[0].content) == ("html_inline", "<sub>"):  # ours: small text as a whole
+        assert tokens[-1].content == "</sub>"
+        tokens = tokens[1:-1]
     for token in tokens:
         assert token.type in INLINES, (token.type, token.content)
-        if token.type == "link_open" and token.attrs["href"] != PAGE:
+        if token.type == "link_open" and token.attrs["href"] not in pages:
             assert links
             assert re.fullmatch(
                 r"https://redirect\.github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", str(token.attrs["href"])
@@ -239,20 +242,21 @@ def assert_adf_is_quiet(body: str) -> list[str]:
     return codes
 
 
-def assert_wiki_is_quiet(body: str) -> list[str]:
+def assert_wiki_is_quiet(body: str, *, pages: Collection[str] = (PAGE,)) -> list[str]:
     """No sign of the markup but those that begin a line, make bold or part cells. The texts of all literals."""
     assert_lines_are_quiet(body)
     literal = re.compile(r"\{\{((?:[A-Za-z0-9, \u0080-\U0010ffff]|&#\d+;)+)\}\}")
     codes = [unescape(found) for found in literal.findall(body)]
     lines = literal.sub("x", body).split("\n")
     quotes = [line for line in lines if line == "{quote}"]
+    addresses = "|".join(map(re.escape, pages))
     assert len(quotes) % 2 == 0, "every quotation ends"
     for line in lines:
         if line == "{quote}":
             continue
         bare = re.sub(r"^(h[34]\. |\* |# |\|\|?)", "", line)
         bare = re.sub(r"\((?:[/!x*?i-]|off)\)", "", bare)  # our signs; brackets that people wrote are entities
-        bare = re.sub(rf"\[([^\[\]|]+)\|{re.escape(PAGE)}\]", r"\1", bare)
+        bare = re.sub(rf"\[([^\[\]|]+)\|(?:{addresses})\]", r"\1", bare)
         bare = re.sub(r"\*([^*]+)\*", r"\1", bare).replace("|", " ")
         assert re.fullmatch(r"(?:[A-Za-z0-9 .,:;'’%–—→·█░…]|&#\d+;)*", bare), line
     return codes
@@ -281,7 +285,13 @@ def attacked(random: Random) -> Facts:
     return replace(
         facts,
         items=items,
-        milestone=replace(facts.milestone, title=any_text(), key=any_text(), description=any_text()),
+        milestone=replace(
+            facts.milestone,
+            title=any_text(),
+            key=any_text(),
+            description=any_text(),
+            url=random.choice((facts.milestone.url, facts.milestone.url + any_text(), any_text())),
+        ),
         project=any_text(),
         owners=tuple(any_text() for _ in range(random.randrange(3))),
         sources=(

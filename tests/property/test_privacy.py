@@ -113,18 +113,21 @@ def test_the_same_change_to_a_visible_issue_changes_the_text() -> None:
 # --- what a private source shares -------------------------------------------------------------------------------------
 
 SHARED = JointMilestone(name="Payments GA", members=(running("app"), running("api")))
-STATUSES = "|".join(re.escape(word) for word in {*STATUS.values(), *(statu.capitalize() for statu in STATUS.values())})
+STATUSES = "|".join(
+    re.escape(word) for name in STATUS.values() for word in (name, name.capitalize(), name.replace(" ", "-"))
+)
 FIGURES = re.compile(
     r"((on|by|only after) )?\*?\*?\d+ [A-Z][a-z][a-z] \d{4}\*?\*?|at a date nobody can tell yet"
     rf"|\d+%|\((\d+ days? (early|late)|on the due date)\)|\d+ days?|{STATUSES}"
     r"|[✅⚠️🛑⏰🏁📅❔]+"
 )
 """Status, probability and dates, in words and signs."""
-CONSTANT = (
-    "It also depends on work that is not shown here.",
-    "a milestone that it depends on may be late",
-    "All of it done most likely on",
-    "One member cannot be forecast, so neither can the joint milestone.",
+CONSTANT = re.compile(
+    r"It also depends on work you may not have access to\. ?"
+    r"|- \*\*Against it\*\*: a milestone that it depends on (may|is likely to) be late(, which costs \d+ days?)?\."
+    r"|All of it done: [^.]*\."
+    r"|One member cannot be forecast, so neither can the joint milestone\."
+    r"|\| Still open on .* \|"  # follows from the probability and the own issues
 )
 """Sentences that come and go with these."""
 
@@ -140,9 +143,10 @@ def told(share: str, change: Callable[[Issue], Issue] = lambda issue: issue, **p
 
 
 def bare(comment: str) -> list[str]:
-    lines = [line for line in comment.splitlines() if line and not any(words in line for words in CONSTANT)]
+    lines = CONSTANT.sub("", comment).splitlines()
     shorn = (" ".join(FIGURES.sub("", line).split()) for line in lines)
-    return sorted(line.replace(", likely in time", "").replace(" ;", ";").rstrip(" ,.:;*") for line in shorn)
+    bared = (line.replace(", likely in time", "").replace(" ;", ";").rstrip(" ,.:;*") for line in shorn)
+    return sorted(filter(None, bared))
 
 
 states = {"still_open": st.integers(0, 10), "due": st.none() | st.dates(date(2026, 3, 16), date(2026, 8, 1))}
