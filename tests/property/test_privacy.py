@@ -124,7 +124,7 @@ FIGURES = re.compile(
 """Status, probability and dates, in words and signs."""
 CONSTANT = re.compile(
     r"It also depends on work you may not have access to\. ?"
-    r"|- \*\*Against it\*\*: a milestone that it depends on (may|is likely to) be late(, which costs \d+ days?)?\."
+    r"|- \*\*Against it\*\*: a milestone that it depends on may be late(, which costs \d+ days? on average)?\."
     r"|All of it done: [^.]*\."
     r"|One member cannot be forecast, so neither can the joint milestone\."
     r"|\| Still open on .* \|"  # follows from the probability and the own issues
