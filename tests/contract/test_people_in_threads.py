@@ -17,6 +17,8 @@ from sync.tracker.actions import CreateComment, DeleteComment, MoveLabel
 from sync.tracker.connection import MilestoneOverrides
 from tests.contract.team_rounds import DIALECTS, Team, team
 
+JIRAS = tuple(dialect for dialect in DIALECTS if dialect.startswith("jira"))
+
 
 @pytest.fixture(params=DIALECTS)
 def there(request: pytest.FixtureRequest) -> Iterator[Team]:
@@ -157,9 +159,8 @@ def test_commands_are_not_offered_where_the_tracker_does_not_show_who_may_write(
     assert "have no effect" not in there.texts()[0]
 
 
+@pytest.mark.parametrize("there", JIRAS, indirect=True)
 def test_the_first_summary_on_jira_offers_no_command_without_the_right_to_check_it(there: Team) -> None:
-    if there.tracker.kind in ("github", "gitlab"):
-        pytest.skip("the first observation of an issue shows it")
     there.project.admin = False
     there.run()
     assert "/milesync" not in unescape(there.texts()[0])

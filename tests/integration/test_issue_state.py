@@ -118,7 +118,7 @@ class Stage:
         self.tracker.close_milestone(self.project, self.milestone)
 
     def go_on(self) -> None:
-        """Somebody opens the milestone again, with a later date, and puts work into it."""
+        """A person opens the milestone again, with a later date, and puts work into it."""
         self.milestone.due = (self.now + timedelta(days=30)).date()
         self.milestone.closed, self.milestone.released, self.milestone.updated = None, False, self.now
         self.tracker.issue(self.project, f"more at {self.now}", self.ada, milestones=[self.milestone.id])

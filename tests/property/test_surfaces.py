@@ -321,24 +321,8 @@ STATEMENTS: tuple[Callable[[Surfaces], Iterator[str]], ...] = (
 )
 
 
-WAITING: dict[str, str] = {}
-"""Statements that do not hold yet."""
-
-
 @pytest.mark.proof
-@pytest.mark.parametrize(
-    "statement",
-    [
-        pytest.param(
-            statement,
-            id=statement.__name__,
-            marks=[pytest.mark.xfail(reason=WAITING[statement.__name__], strict=True)]
-            if statement.__name__ in WAITING
-            else [],
-        )
-        for statement in STATEMENTS
-    ],
-)
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.__name__)
 @pytest.mark.parametrize("part", PARTS)
 def test_every_surface_says_the_truth(
     part: int, statement: Callable[[Surfaces], Iterator[str]], record_property: Record
