@@ -17,7 +17,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from sync.backtest.questions import BacktestSetup, Outcomes, answerable, questions
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.stats import allowed_open
@@ -115,9 +115,9 @@ class LeverTrial:
         return tuple(lever for lever in levers if lever.kind in TAKEN and lever.probability is not None)
 
     def probability(self, tables: HistoryTables, at: float) -> float:
-        """Return P at a time up to the next day, by one of the tables; NaN without dates."""
-        index = np.array([tables.ledger.index[self.container.id]])
-        return float(ForecastBatch(tables, index, np.array([at]), self.calendar).probability()[0])
+        """Return P at a time up to the next day, by one of the tables and the clock of its day; NaN without dates."""
+        (batch,) = daily_batches(tables, [tables.ledger.index[self.container.id]], moment(at), self.calendar)
+        return float(batch.probability()[0])
 
     def after(self, lever: Lever) -> LeverTrial:
         """Return the plan after a lever."""

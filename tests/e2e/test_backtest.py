@@ -39,15 +39,13 @@ def result() -> dict[str, Any]:
 
 NOT_REACHED = {
     "P50 dates held, all done",  # 43% of 264; few milestones end in full here
-    "levers within 5 points quiet day, all done",  # a day is a seventh of what is left of a sprint
-    "levers within 5 points quiet day, 90% done",
 }
 
 
 def test_the_aims_of_a_release_are_reached(result: dict[str, Any]) -> None:
     aims = aims_of(result)
     assert {aim.measure for aim in aims if aim.is_reached is False} <= NOT_REACHED
-    assert sum(aim.is_reached is True for aim in aims) >= 18
+    assert sum(aim.is_reached is True for aim in aims) >= 20
     assert all(result[tau]["pool"]["n"] > 1900 for tau in ("tau0", "tau10"))
 
 
