@@ -202,10 +202,10 @@ def small() -> dict[str, Sequence[Page]]:
 
 
 JOINT = JointMilestone(
-    name="Payments GA", members=("gh:acme/app#9", "gl:acme/api#7"), owner="Ada Fox", due=date(2026, 12, 12)
+    name="Payments GA", members=("gh:acme/app#9", "gl:acme/api%api 7"), owner="Ada Fox", due=date(2026, 12, 12)
 )
 OWNERS = {"gh": {"acme/app#10": MilestoneOverrides(owner="Noor Hill")}}
 """The owners that the configuration names, by connection and id."""
 
-WAITS = (("gh:acme/app#11", "gl:acme/api#8"),)
+WAITS = (("gh:acme/app#11", "gl:acme/api%api 8"),)
 """One milestone that waits for another, in another tracker."""

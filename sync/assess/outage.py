@@ -1,7 +1,7 @@
 """Find the data that is missing, and for how long the last verdicts are kept: failed pulls, and removed projects.
 
 A project that no connection reads any more was removed from the configuration, or its name was changed. Milestones that
-depended on it must not improve by that; `milesync db forget` deletes its data, and then nothing depends on it.
+depended on it must not improve by that.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
         first = milesync("run", "--json", config=config)
         assert first.code == 3, first.out
         assert (first.document["status"].get("unknown", 0), len(world.gitlab.writes)) == (0, writes)
-        assert "as of " in milesync("status", config=config).out
+        assert "As of " in milesync("status", config=config).out
         milesync("run", config=config)
         with closing(connect(tmp_path / "milesync.db")) as database, database:
             database.execute("update pull set failed_at = failed_at - 25 * 3600 * 1000000 where failed_at is not null")
@@ -107,12 +107,12 @@ def test_stale_data_says_since_when_and_nothing_else(tmp_path: Path) -> None:
         assert len(ours(world.gitlab)) == 1
         after = ours(world.gitlab)[0]
         assert after != before
-        assert "the data is stale" in after
+        assert "No verdict: a source could not be read" in after
         assert len(world.gitlab.writes) == writes + 1
         assert [i.labels for i in world.gitlab.projects["acme/api"].issues.values() if i.comments] == label
         world.gitlab.faults.clear()
         assert milesync("run", config=config).code == 0
-        assert "the data is stale" not in ours(world.gitlab)[0]
+        assert "No verdict" not in ours(world.gitlab)[0]
 
 
 def test_a_secret_is_in_no_log_plan_database_or_comment(tmp_path: Path) -> None:

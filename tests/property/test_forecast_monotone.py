@@ -272,7 +272,7 @@ def test_a_milestone_due_today_is_not_overdue(name: str) -> None:
     due = end_of_day(today, zone)
     made = Container(id="now", kind="m", stream="s", start=datetime(2024, 3, 1, tzinfo=UTC), due=due)
     history = Ledger.of([made], memberships("now", [(60.0, None)] * 4))
-    for at, overdue in ((due - timedelta(seconds=1), False), (due, False), (due + timedelta(seconds=1), True)):
+    for at, overdue in ((due - timedelta(microseconds=1), False), (due, True), (due + timedelta(seconds=1), True)):
         found = assess(HistoryTables(history, STRICT), ["now"], at, Calendar(zone=zone))["now"]
         assert (found.status is Status.OVERDUE) is overdue
 

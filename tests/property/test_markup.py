@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sync.markup import MIN_LIMIT, render
 from sync.markup.document import (
@@ -110,7 +111,12 @@ def test_wiki_holds_only_our_signs(part: int, record_property: Record) -> None:
         codes = hostile_text.assert_wiki_is_quiet(render(document, Markup.WIKI, WIDE))
         assert set(hostile_text.foreign_texts(document)) <= set(codes)
 
-    record_property("documents", tried(quiet, documents, cases=CASES // 4, part=part))
+    record_property("documents", tried(quiet, documents.map(_open), cases=CASES // 4, part=part))
+
+
+def _open(document: Document) -> Document:
+    """Open every section: wiki markup cannot fold, so it leaves out folded sections that are too much to read."""
+    return Document(tuple(replace(section, folded=False) for section in document.sections))
 
 
 @pytest.mark.proof
