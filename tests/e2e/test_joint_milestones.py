@@ -35,12 +35,12 @@ def test_a_joint_milestone_is_shown_everywhere_and_written_once(tmp_path: Path) 
         assert {found["kind"] for found in members[0]["findings"]} >= {"no_owner", "no_exit_criteria"}
         told = milesync("status", config=config).out
         assert "joint:Payments GA" in told
-        assert "Nobody is named as its owner." in told
+        assert "No owner is set for this milestone." in told
         explained = milesync("explain", "joint:Payments GA", "--json", config=config).document
         assert explained["health"]["probability"] == pytest.approx(joint["probability"], abs=0.02)
         for tracker in (world.github, world.gitlab):
             (comment, *_) = ours(tracker)
-            assert "Part of a joint milestone" in comment
+            assert "Part of the joint milestone" in comment
             assert "Payments GA" in comment
         again = milesync("run", "--json", config=config).document
         assert again["writes"]["planned"] == 0
