@@ -94,6 +94,8 @@ def findings(connection: ConnectionCheck, report: Examination, now: datetime) ->
     name = connection.name
     yield _finding(connection, Level.OK, _identity(report))
     yield _finding(connection, Level.OK, f"{report.server} through {report.sdk}")
+    for limitation in report.limitations:
+        yield _finding(connection, Level.NOTE, limitation.words, limitation.remedy)
     if report.ahead is not None:
         yield from clock_findings(name, report.ahead)
     yield from _expiry(connection, report, now)

@@ -65,6 +65,16 @@ def unread_roles(project: str, remedy: str) -> Unread:
     return Unread(project=project, what="who has write access, so /milesync commands are ignored", remedy=remedy)
 
 
+class Limitation(Struct, frozen=True, kw_only=True):
+    """A loss that comes with the server's version: ``this server has no issue types``.
+
+    ``remedy``: what to do about it, such as the version that has them.
+    """
+
+    words: str
+    remedy: str = ""
+
+
 class RequestBudget(Struct, frozen=True, kw_only=True):
     """The rest of a rate limit, in requests or points; ``resets`` is in UTC, None if the tracker does not say."""
 
@@ -79,8 +89,8 @@ class Examination(Struct, frozen=True, kw_only=True):
 
     ``expires`` is in UTC; None for a token that never expires, or with ``"expiry"`` in `unread`. ``scopes`` None: this
     kind of token has no scopes. ``ahead`` is the lead of the tracker's clock over ours, to the second. ``server`` and
-    ``sdk`` are names with versions. ``failed`` maps a project's path in the configuration to the error that ended its
-    examination.
+    ``sdk`` are names with versions, and ``limitations`` are the losses with the server's version. ``failed`` maps a
+    project's path in the configuration to the error that ended its examination.
     """
 
     account: str = ""
@@ -89,6 +99,7 @@ class Examination(Struct, frozen=True, kw_only=True):
     ahead: timedelta | None = None
     server: str = ""
     sdk: str = ""
+    limitations: tuple[Limitation, ...] = ()
     budgets: tuple[RequestBudget, ...] = ()
     rights: tuple[Right, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()

@@ -20,7 +20,17 @@ from sync.engine.doctor import (
 )
 from sync.model.policy import Policy
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
-from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread, unread_roles
+from sync.tracker.preflight import (
+    Examination,
+    Limitation,
+    Need,
+    Obstacle,
+    RequestBudget,
+    Right,
+    Trigger,
+    Unread,
+    unread_roles,
+)
 from sync.tracker.protocol import Connector
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -131,6 +141,12 @@ def test_a_rate_limit(left: int, level: str | None) -> None:
     found = said(Examination(budgets=(RequestBudget(name="REST", limit=5000, left=left, resets=resets),)))
     assert [str(finding.level) for finding in found] == ([level] if level else [])
     assert all("full again at 09:40 UTC" in finding.words for finding in found)
+
+
+def test_a_loss_with_the_version_of_the_server_is_a_note_with_the_version_that_has_it() -> None:
+    limitation = Limitation(words="this server has no issue types", remedy="from version 3.18 on")
+    (found,) = said(Examination(limitations=(limitation,)))
+    assert (found.level, found.words, found.remedy) == (Level.NOTE, limitation.words, limitation.remedy)
 
 
 def test_what_would_be_set_off_and_what_cannot_be_seen_are_notes() -> None:
