@@ -24,6 +24,7 @@ from rich.text import Text
 
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import PORTS, Sandbox
+from connectors.sandbox.versions import age
 from connectors.sandbox.world import Tracker, World
 
 __all__ = ["demo", "sandbox"]
@@ -59,6 +60,10 @@ def sandbox(
     load: Annotated[Path | None, typer.Option(help="Put the real history in this folder into the Jira.")] = None,
     port: Annotated[int, typer.Option(help="First of four ports; 0 lets the system choose.")] = PORTS["github"],
     latency: Annotated[float, typer.Option(help="Seconds added to each answer.")] = 0.0,
+    server_version: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER=VERSION", help="Imitate an older server, as github=3.14."),
+    ] = None,
     write_config: Annotated[Path | None, typer.Option(help="Write a configuration for it to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the addresses as one JSON document.")] = False,
 ) -> None:
@@ -71,6 +76,10 @@ def sandbox(
         load_history(world.jira, load)
     for tracker in world.trackers:
         tracker.latency = latency
+    try:
+        age(world, dict(entry.split("=", 1) for entry in server_version or ()))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--server-version") from None
     ports = {kind: port + n for n, kind in enumerate(PORTS)} if port else {}
     with Sandbox(world, ports=ports):
         addresses = {tracker.kind: tracker.url for tracker in world.trackers}

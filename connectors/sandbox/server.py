@@ -13,6 +13,7 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from connectors.sandbox.versions import age
 from connectors.sandbox.world import Tracker, World
 
 __all__ = ["PORTS", "Sandbox"]
@@ -30,13 +31,21 @@ def application(tracker: Tracker) -> ASGIApp:
 class Sandbox:
     """Server of all or some trackers of a world; ``with Sandbox(world) as sandbox: sandbox.world.github.url``.
 
-    ``ports`` gives fixed ports by tracker kind; without it the system chooses free ones.
+    ``ports`` gives fixed ports by tracker kind; without it the system chooses free ones. ``versions`` makes servers of
+    older versions, by tracker kind (``{"github": "3.14"}``): see `connectors.sandbox.versions`. Raises ValueError for
+    a kind or version that the sandbox does not know.
     """
 
     def __init__(
-        self, world: World, *, only: tuple[str, ...] | None = None, ports: Mapping[str, int] | None = None
+        self,
+        world: World,
+        *,
+        only: tuple[str, ...] | None = None,
+        ports: Mapping[str, int] | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
         self.world = world
+        age(world, versions or {})
         self._running: list[tuple[uvicorn.Server, threading.Thread]] = []
         self._only, self._ports = only, ports or {}
 

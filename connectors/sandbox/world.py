@@ -254,6 +254,9 @@ class Tracker:
     def __init__(self, world: World, kind: str, token: str = "sandbox") -> None:  # noqa: S107  # any visitor may know it
         self.world, self.kind, self.token = world, kind, token
         self.url = ""
+        self.version = ""
+        """The version of the server (``3.14``), which may change while it is served: see
+        `connectors.sandbox.versions`. Empty: the newest, on GitHub the service github.com."""
         self.lock = threading.RLock()
         self.projects: dict[str, Project] = {}
         self.users: dict[int, User] = {}

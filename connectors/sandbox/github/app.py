@@ -20,6 +20,7 @@ from connectors.sandbox.github.permissions import ROUTES
 from connectors.sandbox.github.requests import Call, Desk, Handler, RefusedError, invalid, json_answer
 from connectors.sandbox.github.rest_views import stamp, timeline
 from connectors.sandbox.middleware import wired
+from connectors.sandbox.versions import full_version
 from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
 
 __all__ = ["application"]
@@ -33,6 +34,7 @@ def application(tracker: Tracker) -> ASGIApp:
     handlers: list[tuple[str, str, Handler]] = [
         ("GET", "/user", lambda call: json_answer(call.view.viewer(tracker.bot))),
         ("GET", "/rate_limit", _rate_limit),
+        ("GET", "/meta", _meta),
         ("POST", "/app/installations/{installation:int}/access_tokens", _installation_token),
         ("GET", repository, lambda call: json_answer(call.view.repository(call.project))),
         ("GET", f"{repository}/milestones", _milestones),
@@ -88,8 +90,15 @@ def _installation_token(call: Call) -> Response:
     return json_answer({**made, "repository_selection": "all"}, 201)
 
 
+def _meta(call: Call) -> Response:
+    installed = {"installed_version": full_version(call.tracker)} if call.tracker.version else {}
+    return json_answer({"verifiable_password_authentication": False, **installed})
+
+
 def _rate_limit(call: Call) -> Response:
     tracker = call.tracker
+    if tracker.version:
+        raise RefusedError(404, "Rate limiting is not enabled.")
     left = max(0, tracker.limit - tracker.used)
     row = {"limit": tracker.limit, "remaining": left, "used": tracker.used, "reset": 0}
     return json_answer({"resources": {"core": row, "search": row, "graphql": row}, "rate": row})

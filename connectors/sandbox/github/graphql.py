@@ -23,6 +23,7 @@ from graphql import (
 
 from connectors.sandbox.github.project_boards import BOARDS
 from connectors.sandbox.github.resolvers import FIELDS, type_of
+from connectors.sandbox.versions import prune
 from connectors.sandbox.world import Tracker
 
 __all__ = ["Answer", "answer"]
@@ -37,9 +38,9 @@ class Answer(NamedTuple):
 
 def answer(tracker: Tracker, asked: Mapping[str, Any]) -> Answer:
     """Execute a request ``{query, variables, operationName}``. Errors are part of the answer, as in GraphQL."""
-    schema = _schema()
+    schema = _schema(tracker.version)
     try:
-        document, problems = _document(str(asked.get("query") or ""))
+        document, problems = _document(str(asked.get("query") or ""), tracker.version)
     except GraphQLError as problem:
         return Answer({"errors": [_error(problem)]})
     if problems:
@@ -58,9 +59,9 @@ def answer(tracker: Tracker, asked: Mapping[str, Any]) -> Answer:
 
 
 @lru_cache(maxsize=64)
-def _document(text: str) -> tuple[DocumentNode, Sequence[GraphQLError]]:
+def _document(text: str, version: str) -> tuple[DocumentNode, Sequence[GraphQLError]]:
     document = parse(text)
-    return document, validate(_schema(), document)
+    return document, validate(_schema(version), document)
 
 
 def _changes(document: DocumentNode) -> tuple[str, ...]:
@@ -85,9 +86,11 @@ def _error(problem: GraphQLError) -> dict[str, Any]:
     return made
 
 
-@lru_cache(maxsize=1)
-def _schema() -> GraphQLSchema:
-    schema = build_schema(files("connectors.sandbox.github").joinpath("schema.graphql").read_text("utf-8"))
+@lru_cache(maxsize=8)
+def _schema(version: str) -> GraphQLSchema:
+    """Return the schema of a version of Enterprise Server; of github.com for an empty one."""
+    text = files("connectors.sandbox.github").joinpath("schema.graphql").read_text("utf-8")
+    schema = prune(build_schema(text), "github", version)
     for name, type_ in schema.type_map.items():
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
             for field_name, field in type_.fields.items():

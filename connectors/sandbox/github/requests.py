@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.sandbox.github.rest_views import Json, View
+from connectors.sandbox.versions import full_version
 from connectors.sandbox.world import Issue, Milestone, Project, Tracker
 
 __all__ = ["Call", "Desk", "Handler", "RefusedError", "invalid", "json_answer"]
@@ -145,7 +146,7 @@ class Desk:
                 else:
                     response = self._handled(handler, request, raw)
                     self.tracker.used += response.status_code != 304
-                response.headers.update(self._limits(request) | self._token())
+                response.headers.update(self._limits(request) | self._token() | self._server())
             return response
 
         return endpoint
@@ -172,7 +173,12 @@ class Desk:
         return response
 
     def _spent(self) -> bool:
-        """Return True when the hour's limit is used up; a new hour begins with the clock's."""
+        """Return True when the hour's limit is used up; a new hour begins with the clock's.
+
+        Enterprise Server has no limits until an administrator turns them on.
+        """
+        if self.tracker.version:
+            return False
         hour = self.tracker.world.clock().replace(minute=0, second=0, microsecond=0)
         if self._hour is not None and hour != self._hour:
             self.tracker.used = 0
@@ -187,7 +193,13 @@ class Desk:
             headers["github-authentication-token-expiration"] = f"{tracker.expires:%Y-%m-%d %H:%M:%S} UTC"
         return headers
 
+    def _server(self) -> dict[str, str]:
+        """Headers that describe the server: only Enterprise Server names its version."""
+        return {"x-github-enterprise-version": full_version(self.tracker)} if self.tracker.version else {}
+
     def _limits(self, request: Request) -> dict[str, str]:
+        if self.tracker.version:
+            return {}
         reset = int((self._hour or self.tracker.world.clock()).timestamp()) + 3600
         return {
             "x-ratelimit-limit": str(self.tracker.limit),

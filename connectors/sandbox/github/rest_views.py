@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.sandbox.versions import shown
 from connectors.sandbox.world import Change, Comment, Issue, Label, Milestone, Project, Tracker, User
 
 __all__ = ["View", "born", "node_id", "stamp", "timeline"]
@@ -260,7 +261,7 @@ class View:
         if issue.pull:
             addresses = {"diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
             made["pull_request"] = {"url": f"{repository}/pulls/{issue.number}", "html_url": page, **addresses}
-        return made
+        return shown(self.tracker, "issue", made)
 
     def comment(self, project: Project, issue: Issue, comment: Comment) -> Json:
         """A comment."""

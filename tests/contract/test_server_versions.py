@@ -1,0 +1,96 @@
+"""The sandbox as an older server: it answers without what came later, from the next request on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.versions import OLDEST, PARTS, Kind, is_at_least, lacking
+from connectors.sandbox.world import World
+
+ISSUE = '{ __type(name: "Issue") { fields { name args { name } } } }'
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    world = World()
+    hub = world.github
+    hub.close(hub.issue(hub.project("acme/app"), "done", hub.user("ada")), hub.bot)
+    with Sandbox(world, versions=OLDEST):
+        yield world
+
+
+def get(world: World, kind: str, path: str, **query: str) -> requests.Response:
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
+    headers = {"authorization": f"Bearer {tracker.token}"}
+    return requests.get(f"{tracker.url}{path}", params=query, headers=headers, timeout=60)
+
+
+def asked(world: World, document: str) -> dict[str, Any]:
+    url, headers = f"{world.github.url}/api/graphql", {"authorization": "Bearer sandbox"}
+    answer: dict[str, Any] = requests.post(url, json={"query": document}, headers=headers, timeout=60).json()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("version", "there", "absent"),
+    [
+        ("3.5", set(), {"stateReason", "parent", "issueType", "blockedBy"}),
+        ("3.14", {"stateReason"}, {"parent", "issueType", "blockedBy", "blocking"}),
+        ("3.17", {"stateReason", "parent", "issueType"}, {"blockedBy", "blocking"}),
+        ("3.22", {"stateReason", "parent", "issueType", "blockedBy", "blocking"}, set()),
+        ("", {"stateReason", "parent", "issueType", "blockedBy", "blocking"}, set()),
+    ],
+)
+def test_an_enterprise_server_has_the_graphql_of_its_version(
+    world: World, version: str, there: set[str], absent: set[str]
+) -> None:
+    world.github.version = version
+    fields = {field["name"]: field["args"] for field in asked(world, ISSUE)["data"]["__type"]["fields"]}
+    assert there <= fields.keys()
+    assert not absent & fields.keys()
+    if "stateReason" in fields:
+        assert bool(fields["stateReason"]) is is_at_least(version, "3.18")
+    for name in absent - {"blockedBy", "blocking"}:
+        document = f'{{ repository(owner: "acme", name: "app") {{ issue(number: 1) {{ {name} }} }} }}'
+        assert f"Cannot query field '{name}' on type 'Issue'" in asked(world, document)["errors"][0]["message"]
+
+
+def test_an_enterprise_server_names_its_version_and_has_no_limits(world: World) -> None:
+    world.github.version = "3.14"
+    answer = get(world, "github", "/api/v3/repos/acme/app/issues", state="all")
+    assert answer.headers["x-github-enterprise-version"] == "3.14.0"
+    assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
+    assert {"state_reason"} == {"state_reason", "type", "issue_dependencies_summary"} & answer.json()[0].keys()
+    assert get(world, "github", "/api/v3/meta").json()["installed_version"] == "3.14.0"
+    assert get(world, "github", "/api/v3/rate_limit").status_code == 404
+    world.github.version = ""
+    assert "installed_version" not in get(world, "github", "/meta").json()
+    assert "x-ratelimit-limit" in get(world, "github", "/repos/acme/app").headers
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        ({"gitea": "1.0"}, "gitea has no versions; the trackers with versions are github, gitlab, jira"),
+        ({"jira-cloud": "9.0"}, "jira-cloud has no versions"),
+        ({"jira": "eight"}, "'eight' is no version of jira; write it as 8.20"),
+    ],
+)
+def test_a_kind_or_version_that_is_not_known_is_refused(versions: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Sandbox(World(), versions=versions)
+
+
+def test_each_part_has_a_source_and_a_version_that_lacks_it() -> None:
+    for tracker, parts in PARTS.items():
+        for part in parts:
+            assert part.source
+            before = part.until or "0.1"
+            assert part.name in lacking(tracker, before, part.kind)
+            assert part.name not in lacking(tracker, part.since, part.kind)
+    assert lacking("github", "", Kind.GRAPHQL) == frozenset(), "github.com lacks nothing"
