@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,14 +21,16 @@ from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from typer.exceptions import TyperException
 
 from connectors.sandbox.demo_world import demo_world
-from connectors.sandbox.server import PORTS, Sandbox
 from connectors.sandbox.versions import age
 from connectors.sandbox.world import Tracker, World
 
-__all__ = ["demo", "sandbox"]
+__all__ = ["PORTS", "demo", "sandbox"]
 
+PORTS: Mapping[str, int] = {"github": 8801, "gitlab": 8802, "jira": 8803, "jira-cloud": 8804}
+"""Default port of each tracker."""
 _PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
 _NAMES = {"github": "gh", "gitlab": "gl", "jira": "jira", "jira-cloud": "cloud"}
 _GENERATED = "These teams and their past are generated; how good forecasts are cannot be judged on them."
@@ -58,7 +60,9 @@ def configuration(world: World, database: str = "sqlite:///milesync.db", policy:
 
 def sandbox(
     load: Annotated[Path | None, typer.Option(help="Put the real history in this folder into the Jira.")] = None,
-    port: Annotated[int, typer.Option(help="First of four ports; 0 lets the system choose.")] = PORTS["github"],
+    port: Annotated[
+        int, typer.Option(help="First of four ports; 0 lets the system choose.", min=0, max=65_532)
+    ] = PORTS["github"],
     latency: Annotated[float, typer.Option(help="Seconds added to each answer.")] = 0.0,
     server_version: Annotated[
         list[str] | None,
@@ -81,7 +85,7 @@ def sandbox(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--server-version") from None
     ports = {kind: port + n for n, kind in enumerate(PORTS)} if port else {}
-    with Sandbox(world, ports=ports):
+    with _served(world, ports):
         addresses = {tracker.kind: tracker.url for tracker in world.trackers}
         if write_config is not None:
             write_config.write_text(configuration(world), encoding="utf-8")
@@ -94,6 +98,24 @@ def sandbox(
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda *_: stop.set())
         stop.wait()
+
+
+@contextmanager
+def _served(world: World, ports: Mapping[str, int]) -> Iterator[None]:
+    """Serve the world on these ports. Raises `TyperException` without the extra, or if a port is in use."""
+    try:
+        from connectors.sandbox.server import Sandbox  # late: the help of all commands needs no extra
+    except ModuleNotFoundError as error:
+        words = f"the sandbox needs the extra `sandbox`: pip install 'milesync[sandbox]' (no module {error.name!r})"
+        raise TyperException(words) from None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(Sandbox(world, ports=ports))
+        except OSError as error:
+            words = f"the sandbox cannot listen on ports {min(ports.values())} to {max(ports.values())}"
+            remedy = "Is another sandbox running? Stop it, or give other ports with --port (0 lets the system choose)."
+            raise TyperException(f"{words}: {error.strerror}. {remedy}") from None
+        yield
 
 
 def _welcome(world: World, addresses: Mapping[str, str], config: Path | None) -> None:
@@ -117,7 +139,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="milesync-demo-") as folder:
         _say(err, "Starting three trackers on loopback")
         world = demo_world()
-        with Sandbox(world):
+        with _served(world, {}):
             config = Path(folder, "milesync.toml")
             config.write_text(configuration(world), encoding="utf-8")
             _say(err, "First run: pull, assess, plan, apply")

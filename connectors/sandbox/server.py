@@ -16,9 +16,8 @@ from starlette.types import ASGIApp
 from connectors.sandbox.versions import age
 from connectors.sandbox.world import Tracker, World
 
-__all__ = ["PORTS", "Sandbox"]
+__all__ = ["Sandbox"]
 
-PORTS: Mapping[str, int] = {"github": 8801, "gitlab": 8802, "jira": 8803, "jira-cloud": 8804}
 _MODULES = {"github": "github", "gitlab": "gitlab", "jira": "jira", "jira-cloud": "jira"}
 
 
@@ -68,6 +67,7 @@ class Sandbox:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self._ports.get(tracker.kind, 0)))
+        listening.listen()  # from now on no other process can bind the port
         tracker.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(
             application(tracker), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1

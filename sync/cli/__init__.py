@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
-from typing import NoReturn
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -58,6 +58,9 @@ _COMMANDS = tuple(
 """A command is the function of its module's name: `milesync plan` is `sync.cli.plan.plan`. Order of ``--help``."""
 
 
+_HELP = "Computes the health of milestones, and writes it where the team already works."
+
+
 def main() -> NoReturn:
     """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
     with standard_streams():
@@ -71,7 +74,8 @@ def _exit_code() -> int:
     except (ConfigurationError, StoreError, DependencyCycleError, AmbiguousIdError) as error:
         print_error(str(error))
     except TyperException as error:
-        print_error(str(error) or "bad usage; see --help")
+        if str(error):  # without a command, the help is printed already and there is no message
+            print_error(str(error))
     except (Abort, KeyboardInterrupt):
         pass
     else:
@@ -83,19 +87,49 @@ def application(points: Iterable[EntryPoint]) -> typer.Typer:
     """Build the program with these commands and import their modules. No other command's module is imported."""
     program = typer.Typer(
         name="milesync",
-        help="Computes the health of milestones, and writes it where the team already works.",
+        help=_HELP,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    program.callback()(lambda: None)  # so that a single command is called by its name, too
+    program.callback(help=_HELP)(_global_options)  # so that a single command is called by its name, too
     for point in points:
-        command = point.load()
+        command = _load(point)
         if isinstance(command, typer.Typer):
             program.add_typer(command, name=point.name)
         else:
             program.command(point.name)(command)
     return program
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"milesync {version('milesync')}")
+        raise typer.Exit
+
+
+def _global_options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Declare the options that come before a command."""
+
+
+def _load(point: EntryPoint) -> Any:
+    """Load a command. Return a command that reports the failure if its module cannot be imported."""
+    try:
+        return point.load()
+    except Exception as error:  # noqa: BLE001 - a broken plugin must not hide the help and the other commands
+        origin = f" of {point.dist.name}" if point.dist else ""
+        failure = f"the command {point.name!r}{origin} cannot be loaded ({type(error).__name__}: {error})"
+
+    def unusable() -> None:
+        print_error(failure)
+        raise typer.Exit(ERROR)
+
+    unusable.__doc__ = f"Not available: {failure}."
+    return unusable
 
 
 def commands() -> Iterator[EntryPoint]:

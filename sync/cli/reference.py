@@ -22,6 +22,7 @@ _HEAD = """\
 <!-- Generated: python -m sync.cli.reference > docs/reference/commands.md -->
 
 Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND --help` prints the same text.
+`milesync --version` prints the version.
 """
 
 

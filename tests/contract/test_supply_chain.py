@@ -9,16 +9,19 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import tomllib
 import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import EntryPoint, packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sync import cli
 from tests.audit import audit, judge
 
 ROOT = Path(__file__).parents[2]
@@ -260,3 +263,80 @@ def test_its_types_are_seen_by_those_who_build_on_it(isolated: Path, tmp_path: P
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert len(errors) == 1, done.stdout
     assert 'got "str", expected "int"' in errors[0]
+
+
+_WITHOUT_EXTRAS = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in %r:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from sync.cli import main
+for words in %r:
+    sys.argv = ["milesync", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print(f"exit of {' '.join(words)}: {end.code}")
+"""
+
+
+def test_the_plain_installation_shows_help_and_suggestions(isolated: Path, tmp_path: Path) -> None:
+    """Without any extra, whose modules can't be imported here, every command has help and a typo gets a suggestion."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    by_module = packages_distributions()
+    plain = {_project_name(requirement) for requirement in table["dependencies"]}
+    optional = {_project_name(text) for texts in table["optional-dependencies"].values() for text in texts} - plain
+    absent = {module for module, names in by_module.items() if optional & {name.lower() for name in names}}
+    assert {"uvicorn", "psycopg", "jinja2"} <= absent
+    listed = [name for name, *_ in (command.name.split() for command in cli.commands())]
+    calls = [[], ["--help"], ["plam"], ["sandbox"], *([name, "--help"] for name in listed)]
+    program = _WITHOUT_EXTRAS % (absent, calls)
+    done = subprocess.run([isolated, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    ends = dict(re.findall(r"^exit of (.*): (\d+)$", done.stdout, re.MULTILINE))
+    assert ends.pop("") == "1", done.stderr
+    assert ends.pop("plam") == "1"
+    assert ends.pop("sandbox") == "1"
+    assert set(ends.values()) == {"0"}, ends
+    assert len(ends) == len(calls) - 3
+    assert "Did you mean 'plan'" in done.stderr
+    assert "milesync[sandbox]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bad usage" not in done.stderr
+
+
+def _project_name(requirement: str) -> str:
+    return re.split(r"[\[<>=]", requirement)[0].lower()
+
+
+@pytest.mark.parametrize("name", ["sync", "config", "connectors"])
+@pytest.mark.parametrize("shape", ["{}.py", "{}/__init__.py"])
+def test_a_foreign_package_on_the_path_is_reported(isolated: Path, tmp_path: Path, name: str, shape: str) -> None:
+    file = tmp_path / "mine" / shape.format(name)
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    done = subprocess.run(
+        [isolated.parent / "milesync", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PATH": str(isolated.parent), "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path / "mine")},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"milesync: Python finds another package named {name!r} first: {file}. ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_plugin_costs_its_own_command_only(capsys: pytest.CaptureFixture[str]) -> None:
+    points = [EntryPoint("theirs", "no_such_module:theirs", "milesync.commands"), *cli.commands()]
+    program = cli.application(points)
+    program(["--help"], standalone_mode=False)
+    assert program(["theirs"], standalone_mode=False) == 1
+    out, err = capsys.readouterr()
+    assert "theirs" in out
+    assert "the command 'theirs' cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')" in err

@@ -1,0 +1,58 @@
+"""The command: ``milesync``, and ``python -m milesync``.
+
+It stands outside the packages so that it can report a foreign package that hides one of them. It starts before any
+import and ends after the last use, so that the garbage collector does not search what start-up creates: that took a
+third of a second of a run that finds nothing changed.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["main"]
+
+_PACKAGES = ("sync", "config", "connectors")
+
+_COLLECT_AFTER = 100_000
+"""Number of new objects after which the collector searches. A pull creates many objects, and few of them in cycles."""
+
+
+def main() -> NoReturn:
+    """Import the command line and run it. Exit with code 1 if a foreign package hides one of milesync's packages."""
+    gc.disable()
+    foreign = _foreign_package()
+    if foreign:
+        sys.exit(foreign)
+    from sync.cli import main as run  # late: see above
+
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+    gc.enable()
+    try:
+        run()
+    finally:
+        gc.freeze()  # the interpreter collects again at its end, when everything is garbage
+
+
+def _foreign_package() -> str:
+    """Return the error message about the first foreign package with a name of ours; "" if there is none."""
+    home = Path(__file__).resolve().parent
+    for name in _PACKAGES:
+        spec = find_spec(name)
+        places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+        if home / name not in {Path(place).resolve() for place in places}:
+            where = next(filter(None, places), "no place")
+            return (
+                f"milesync: Python finds another package named {name!r} first: {where}. "
+                "Remove its folder from PYTHONPATH, or install milesync in an environment of its own (pipx, a venv, "
+                "the container)."
+            )
+    return ""
+
+
+if __name__ == "__main__":
+    main()
