@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,6 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from connectors.sandbox.demo_world import demo_world
-from connectors.sandbox.versions import age
 from connectors.sandbox.world import Tracker, World
 
 __all__ = ["PORTS", "demo", "sandbox"]
@@ -80,12 +79,8 @@ def sandbox(
         load_history(world.jira, load)
     for tracker in world.trackers:
         tracker.latency = latency
-    try:
-        age(world, dict(entry.split("=", 1) for entry in server_version or ()))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--server-version") from None
     ports = {kind: port + n for n, kind in enumerate(PORTS)} if port else {}
-    with _served(world, ports):
+    with _served(world, ports, server_version or ()):
         addresses = {tracker.kind: tracker.url for tracker in world.trackers}
         if write_config is not None:
             write_config.write_text(configuration(world), encoding="utf-8")
@@ -101,13 +96,21 @@ def sandbox(
 
 
 @contextmanager
-def _served(world: World, ports: Mapping[str, int]) -> Iterator[None]:
-    """Serve the world on these ports. Raises `TyperException` without the extra, or if a port is in use."""
+def _served(world: World, ports: Mapping[str, int], versions: Sequence[str] = ()) -> Iterator[None]:
+    """Serve the world on these ports as these versions (``github=3.14``).
+
+    Raises `TyperException` without the extra, for an unknown version, or if a port is in use.
+    """
     try:
         from connectors.sandbox.server import Sandbox  # late: the help of all commands needs no extra
+        from connectors.sandbox.versions import age
     except ModuleNotFoundError as error:
         words = f"the sandbox needs the extra `sandbox`: pip install 'milesync[sandbox]' (no module {error.name!r})"
         raise TyperException(words) from None
+    try:
+        age(world, dict(entry.split("=", 1) for entry in versions))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--server-version") from None
     with ExitStack() as stack:
         try:
             stack.enter_context(Sandbox(world, ports=ports))
