@@ -100,7 +100,8 @@ class Session:
     ) -> T:
         """Read an object; by POST if there is a body. Raises a `TrackerError`."""
         verb: Verb = "GET" if body is None else "POST"
-        response = self.caller.read(lambda: self._send(verb, self.address(path), query, body), project)
+        address = self.address(path)
+        response = self.caller.read(lambda: self._send(verb, address, query, body), project)
         return decode(response, type_, self.name, project)
 
     def pages(self, type_: type[T], path: str, query: Query, project: str = "") -> Iterator[T]:

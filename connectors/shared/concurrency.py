@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-__all__ = ["ConcurrencyLimiter"]
+__all__ = ["ConcurrencyLimiter", "NestedRequestError"]
 
 MINUTE = timedelta(minutes=1)
 
 
+class NestedRequestError(RuntimeError):
+    """A thread begins a request while it sends another one: it would wait for the slot that it occupies itself."""
+
+
 class ConcurrencyLimiter:
-    """Limiter that the threads of one connection share.
+    """Limiter that the threads of one connection share. A thread occupies one slot at most.
 
     ``maximum`` is the highest number of concurrent requests. ``per_minute`` is the highest number of requests that
     begin within a minute by ``clock``; 0 means no such limit. ``sleep`` waits a number of seconds.
@@ -30,6 +34,7 @@ class ConcurrencyLimiter:
         self._maximum, self._clock, self._sleep = float(max(1, maximum)), clock, sleep
         self._allowed, self._running, self._slowdowns = self._maximum, 0, 0
         self._slot_freed = threading.Condition()
+        self._of_thread = threading.local()
         self._start_times: deque[datetime] = deque(maxlen=per_minute or 1)
         self._per_minute = per_minute
 
@@ -40,20 +45,31 @@ class ConcurrencyLimiter:
 
     @contextmanager
     def slot(self) -> Iterator[int]:
-        """Wait for a free slot and occupy it for one request. Yield the epoch that `on_failure` takes."""
+        """Wait for a free slot and occupy it for one request. Yield the epoch that `on_failure` takes.
+
+        Raises `NestedRequestError`.
+        """
+        self.refuse_nested()
         with self._slot_freed:
             self._slot_freed.wait_for(lambda: self._running < self.allowed)
             self._running += 1
             epoch = self._slowdowns
             wait = self._reserve_start()
+        self._of_thread.has_slot = True
         try:
             if wait > 0:
                 self._sleep(wait)
             yield epoch
         finally:
+            self._of_thread.has_slot = False
             with self._slot_freed:
                 self._running -= 1
                 self._slot_freed.notify()
+
+    def refuse_nested(self) -> None:
+        """Raise `NestedRequestError` if this thread occupies a slot."""
+        if getattr(self._of_thread, "has_slot", False):
+            raise NestedRequestError
 
     def on_success(self) -> None:
         """Raise the limit a little after a successful request."""

@@ -71,7 +71,8 @@ class Caller:
 
     ``write_gap`` is the minimum number of seconds between two writes. ``per_minute`` is the highest number of requests
     that begin within a minute; 0 means no such limit. All threads of a connection share one Caller; a ``send`` closure
-    uses a client of its own thread. Only ``setup.clock`` measures time here, and only ``setup.sleep`` waits.
+    uses a client of its own thread, and sends nothing through the Caller: that raises `NestedRequestError`. Only
+    ``setup.clock`` measures time here, and only ``setup.sleep`` waits.
     """
 
     def __init__(self, setup: Setup, *, write_gap: float = 0.0, per_minute: int = 0, attempts: int = ATTEMPTS) -> None:
@@ -100,6 +101,7 @@ class Caller:
         A ``repeatable`` change (PUT, PATCH, deltas) is retried like a read. Any other change is sent once, and a lost
         answer raises `UncertainError`.
         """
+        self._limiter.refuse_nested()  # before the lock, which a write that waits for this thread's slot may hold
         with self._write_lock:
             if self._last_write is not None:
                 gap = self._write_gap - (self._clock() - self._last_write).total_seconds()

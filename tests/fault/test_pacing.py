@@ -14,7 +14,7 @@ import pytest
 
 from connectors.sandbox.world import Fault
 from connectors.shared import responses
-from connectors.shared.concurrency import ConcurrencyLimiter
+from connectors.shared.concurrency import ConcurrencyLimiter, NestedRequestError
 from connectors.shared.http import Caller
 from connectors.shared.responses import Response
 from sync.tracker.errors import LimitedError, MalformedError, UnreachableError
@@ -63,14 +63,25 @@ def test_it_halves_at_a_fault_and_grows_back_by_one_a_round() -> None:
 
 def test_faults_of_one_moment_count_once() -> None:
     limiter = ConcurrencyLimiter(8, Clock(), Clock().sleep)
-    with limiter.slot() as first, limiter.slot() as second, limiter.slot() as third:
-        for epoch in (first, second, third):
+    with limiter.slot() as epoch:
+        for _ in range(3):
             limiter.on_failure(epoch)
     assert limiter.allowed == 4
     for _ in range(9):
         with limiter.slot() as epoch:
             limiter.on_failure(epoch)
     assert limiter.allowed == 1, "never none"
+
+
+@pytest.mark.parametrize("maximum", [1, 8])
+def test_a_request_within_a_request_is_refused_at_once(maximum: int) -> None:
+    """With one slot it would wait for ever for its own thread; with more it would do so under load only."""
+    caller = Caller(setup(Clock(), concurrency=maximum))
+    for verb in (caller.read, caller.write):
+        for inner in (caller.read, caller.write):
+            with pytest.raises(NestedRequestError):
+                verb(lambda inner=inner: inner(lambda: Response(200, {}, "{}")))  # type: ignore[misc]
+    assert caller.read(lambda: Response(200, {}, "{}")).status == 200
 
 
 def test_what_is_left_of_a_budget_is_not_overrun() -> None:
