@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from config.table import Table
+from sync.telemetry.redaction import secrets
 
-__all__ = ["Secret", "Text", "UnreadableError"]
+__all__ = ["Secret", "Text", "UnreadableError", "header_problem", "redact_from_now_on"]
 
 _ELSEWHERE = 'the file must not hold a secret: write { env = "NAME" } or { file = "/path" }'
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
@@ -58,6 +60,27 @@ class Secret(Table):
         if not text.strip():
             raise UnreadableError(missing)
         return SecretStr(text.strip())
+
+
+def header_problem(value: str) -> str:
+    """Return why a token cannot be sent in the header of a request; empty if it can. The words name no character."""
+    if all("!" <= character <= "~" for character in value):
+        return ""
+    return "holds a blank, a line break or a character outside ASCII, which no token has; copy it again"
+
+
+def redact_from_now_on(where: Sequence[str], value: str) -> None:
+    """Redact the value of a key in all texts from now on: of a database's URL its password, of an account nothing."""
+    if where[-1] == "email":
+        return
+    if where[-1] == "database":
+        try:
+            url = urlsplit(value)
+        except ValueError:
+            return
+        secrets.register(url.password or "", *parse_qs(url.query).get("password", ()))
+    else:
+        secrets.register(value)
 
 
 def _kind(value: Any) -> str:

@@ -17,7 +17,7 @@ from config import validators
 from config.audience_tables import Audience
 from config.errors import ConfigurationError, key, lines
 from config.renamed_keys import rename_keys
-from config.secret import Secret, Text, UnreadableError
+from config.secret import Secret, Text, UnreadableError, header_problem, redact_from_now_on
 from config.tables import (
     NAME,
     ConnectionSettings,
@@ -40,6 +40,9 @@ __all__ = ["SECRETS", "Settings", "load", "schema"]
 
 
 SECRETS = ("token", "email", "private_key", "job_token")
+
+SHORTEST_WEBHOOK_SECRET = 16
+"""Characters of a webhook secret. A shorter one can be found from one signed request."""
 
 
 class Settings(BaseSettings):
@@ -226,7 +229,7 @@ class Settings(BaseSettings):
     def secrets(self, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, dict[str, SecretStr]]:
         """Read the credentials (`SECRETS`) of these connections, each by its key.
 
-        Raises one `ConfigurationError` with every secret that is missing.
+        Raises one `ConfigurationError` with every secret that is missing or that no request can carry.
         """
         places = [
             (("connections", name, field), value)
@@ -237,16 +240,35 @@ class Settings(BaseSettings):
         credentials: dict[str, dict[str, SecretStr]] = {}
         for (where, _), secret in zip(places, self._read_secrets(places, environ), strict=True):
             credentials.setdefault(where[1], {})[where[2]] = secret
+        errors = [
+            f"{self._file}:connections.{name}.{field}: {problem}"
+            for name, own in credentials.items()
+            for field, secret in own.items()
+            if field != "private_key" and (problem := header_problem(secret.get_secret_value()))
+        ]
+        if errors:
+            raise ConfigurationError(errors)
         return credentials
 
     def webhook_secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
-        """Read the webhook secrets of the connections that have one. Raises `ConfigurationError`."""
+        """Read the webhook secrets of the connections that have one.
+
+        Raises `ConfigurationError`, also for a secret that is too short.
+        """
         places = [
             (("connections", name, "webhook_secret"), connection.webhook_secret)
             for name, connection in self.connections.items()
             if connection.webhook_secret is not None
         ]
         secrets = self._read_secrets(places, environ)
+        errors = [
+            f"{self._file}:{key(where)}: the secret has fewer than {SHORTEST_WEBHOOK_SECRET} characters, so its"
+            " signatures can be guessed; make a longer one, for example with `openssl rand -hex 32`"
+            for (where, _), secret in zip(places, secrets, strict=True)
+            if len(secret.get_secret_value()) < SHORTEST_WEBHOOK_SECRET
+        ]
+        if errors:
+            raise ConfigurationError(errors)
         return {where[1]: secret for (where, _), secret in zip(places, secrets, strict=True)}
 
     def _read_secrets(
@@ -258,6 +280,8 @@ class Settings(BaseSettings):
                 secrets.append(SecretStr(value) if isinstance(value, str) else value.read(environ, self._file.parent))
             except UnreadableError as error:
                 errors.append(f"{self._file}:{key(where)}: {error}")
+                continue
+            redact_from_now_on(where, secrets[-1].get_secret_value())
         if errors:
             raise ConfigurationError(errors)
         return secrets

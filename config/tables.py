@@ -106,7 +106,7 @@ class ConnectionSettings(Table):
     )
     webhook_secret: Secret | None = Field(
         default=None,
-        description="place of the secret of its webhooks; none: no webhooks of it are accepted",
+        description="place of the secret of its webhooks, at least 16 characters; none: no webhooks of it are accepted",
     )
     email: Text | None = Field(
         default=None,

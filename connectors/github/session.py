@@ -16,10 +16,11 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 import requests
 from github import Auth, Github, GithubException
+from github.InstallationAuthorization import InstallationAuthorization
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
 from connectors.github.api_types import Failure, PageInfo, Pages, Reply
-from connectors.shared.http import Caller, pin_environment
+from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.responses import Response, decode, decode_created, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
@@ -43,6 +44,20 @@ _REDIRECTS = (301, 302, 307, 308)
 
 class TooHeavyError(Exception):
     """Raised when a query is too large for GitHub: split it."""
+
+
+class _UnreadableTokenError(Exception):
+    """Raised when the answer to the request for a token of a GitHub App holds no token."""
+
+
+class _InstallationAuth(Auth.AppInstallationAuth):
+    """Installation of a GitHub App. PyGithub fails with a `TypeError` when the answer is a redirect or no object."""
+
+    def _get_installation_authorization(self) -> InstallationAuthorization:
+        try:
+            return super()._get_installation_authorization()
+        except (AttributeError, TypeError):
+            raise _UnreadableTokenError from None
 
 
 class _Client:
@@ -83,12 +98,11 @@ class _Client:
         request, hops = response.request, getattr(response.request, "hops", 0)
         if response.status_code not in _REDIRECTS or "location" not in response.headers or hops > 2:
             return response
-        source = urlsplit(str(request.url))
-        target = urlsplit(urljoin(str(request.url), response.headers["location"]))
-        if (target.scheme, target.netloc) != (source.scheme, source.netloc):
+        source, target = str(request.url), urljoin(str(request.url), response.headers["location"])
+        if origin_of(target) != origin_of(source):
             return response
-        redirected = request.copy()
-        redirected.url = target._replace(query=target.query or source.query).geturl()
+        redirected, address = request.copy(), urlsplit(target)
+        redirected.url = address._replace(query=address.query or urlsplit(source).query).geturl()
         redirected.hops = hops + 1  # type: ignore[attr-defined]
         response.close()
         self._count_request()
@@ -212,10 +226,10 @@ class Session:
         """Raise the first of these GraphQL errors as a `TrackerError`, if there is one."""
         for error in errors:
             if error.type == "NOT_FOUND":
-                raise GoneError(self.name, project, error.message[:200])
+                raise GoneError(self.name, project, error.message)
             if error.type in ("FORBIDDEN", "INSUFFICIENT_SCOPES", "UNPROCESSABLE"):
-                raise RefusedError(self.name, project, error.message[:200])
-            raise BusyError(self.name, project, f"GraphQL: {error.message[:200]}")
+                raise RefusedError(self.name, project, error.message)
+            raise BusyError(self.name, project, f"GraphQL: {error.message}")
 
     def _send_document(
         self, document: str, variables: Mapping[str, Any], project: str, *, divisible: bool = False
@@ -252,8 +266,11 @@ class Session:
             return client.send(verb, path or client.graphql_url, parameters or {}, headers or {}, body)
         except (AssertionError, RuntimeError) as error:  # PyGithub raises these for a redirect to another host
             raise MalformedError(
-                self.name, project, "redirected to another host; check the connection's url"
+                self.name, project, "redirected to another address; check the connection's url"
             ) from error
+        except _UnreadableTokenError:
+            detail = "the answer holds no token of the GitHub App; check the connection's url"
+            raise MalformedError(self.name, project, detail) from None
         except GithubException as error:  # the token of a GitHub App could not be fetched
             return Response(error.status, error.headers or {}, msgspec.json.encode(error.data or {}))
         finally:
@@ -275,6 +292,6 @@ def _auth(setup: Setup) -> Callable[[], Auth.Auth]:
     key = setup.secrets.get("private_key", "")
     if key:
         app = Auth.AppAuth(int(setup.options["app_id"]), key)
-        return lambda: app.get_installation_auth(int(setup.options["installation_id"]))
+        return lambda: _InstallationAuth(app, int(setup.options["installation_id"]))
     token = Auth.Token(setup.secrets["token"])
     return lambda: token

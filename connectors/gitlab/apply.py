@@ -130,7 +130,7 @@ class Writer:
         update = reply.data.updateIssue if reply.data else None
         errors = [error.message for error in reply.errors or ()] + (update.errors if update else [])
         if errors or update is None:
-            detail = "; ".join(errors)[:200] or "GitLab did not set the health status"
+            detail = "; ".join(errors) or "GitLab did not set the health status"
             raise RefusedError(session.name, project, detail)
         return Receipt(issue=action.issue)
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
 
-from connectors.shared.http import Caller, pin_environment
+from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.responses import Response, decode, read_body
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import Setup
@@ -152,7 +152,7 @@ class Session:
             keep_base_url=True,
         )
         client.ssl_verify = pin_environment(client.session, self.base_url, self._setup.options.get("ca_file"))
-        client.session.hooks["response"] += [client.keep, self._refuse_other_host]
+        client.session.hooks["response"] += [client.keep, self._refuse_other_address]
         return client
 
     def _send(self, verb: str, path: str, project: str, params: Params, body: Params | None = None) -> Response:
@@ -188,8 +188,13 @@ class Session:
             self._idle.append(client)
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
-    def _refuse_other_host(self, response: requests.Response, **_: Any) -> None:
-        """Response hook: follow a redirect on this host only, so that no other host sees the token."""
-        target = urlsplit(response.headers.get("location", ""))
-        if response.is_redirect and target.netloc and target.netloc.lower() != urlsplit(self.base_url).netloc:
-            raise MalformedError(self.name, "", "redirected to another host; check the connection's url")
+    def _refuse_other_address(self, response: requests.Response, **_: Any) -> None:
+        """Response hook: follow a redirect within this scheme, host and port only.
+
+        Another host would see the token; without TLS everybody on the way would.
+        """
+        if not response.is_redirect:
+            return
+        target = urljoin(str(response.url), response.headers["location"])
+        if origin_of(target) != origin_of(self.base_url):
+            raise MalformedError(self.name, "", "redirected to another address; check the connection's url")

@@ -15,6 +15,7 @@ from contextvars import copy_context
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -33,7 +34,7 @@ from sync.tracker.errors import (
 )
 from sync.tracker.protocol import Setup
 
-__all__ = ["Caller", "attempt", "pin_environment"]
+__all__ = ["Caller", "attempt", "origin_of", "pin_environment"]
 
 log = structlog.get_logger("milesync")
 
@@ -54,6 +55,13 @@ def pin_environment(session: requests.Session, address: str, ca_file: str | None
     settings: dict[str, Any] = dict(session.merge_environment_settings(address, {}, None, ca_file or True, None))
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
     return session.verify
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address. A token that is sent to one origin must not go to another."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(scheme)
 
 
 def attempt(ask: Callable[[], T]) -> Future[T]:

@@ -90,7 +90,7 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes | str
 
     def error_message(self) -> str:
-        """The tracker's error message, at most 200 characters; empty if the body is not JSON with a message."""
+        """The tracker's error message, not redacted; empty if the body is not JSON with a message."""
         try:
             body = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -98,7 +98,7 @@ class Response(msgspec.Struct, frozen=True):
         if not isinstance(body, dict):
             return ""
         message = body.get("message") or body.get("error") or body.get("errorMessages") or body.get("errors") or ""
-        return str(message)[:200]
+        return str(message)
 
 
 def error_of(response: Response, name: str, project: str, now: datetime) -> TrackerError | None:

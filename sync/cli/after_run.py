@@ -20,7 +20,6 @@ from sync.cli.options import ERROR, PARTLY
 from sync.engine.metrics import Figures, figures_of_run, ping, round_figures, write_textfile
 from sync.store.database import StoreError
 from sync.store.store import Store
-from sync.telemetry.log import secrets
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine
@@ -134,7 +133,6 @@ def _send_ping(settings: Settings) -> None:
         return
     if url is None:
         return
-    secrets.register(url.get_secret_value())
     failure = ping(url.get_secret_value())
     if failure:
         log.warning("ping not sent", error=failure)

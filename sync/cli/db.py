@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from sqlalchemy import Engine
@@ -166,9 +165,7 @@ def _url(config: Path, *, verbose: bool) -> str:
 
 def _database(settings: Settings, *, verbose: bool) -> str:
     log.configure(sys.stderr, verbose=verbose)
-    url = settings.database_url(os.environ).get_secret_value()
-    log.secrets.register(urlsplit(url).password or "")
-    return url
+    return settings.database_url(os.environ).get_secret_value()
 
 
 @contextmanager

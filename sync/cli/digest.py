@@ -42,7 +42,6 @@ from sync.model.dates import day_of
 from sync.model.policy import Policy
 from sync.model.settings import iso_weekday
 from sync.report.language import load_language
-from sync.telemetry.log import secrets
 
 __all__ = ["digest", "digest_rows", "send_digests"]
 
@@ -156,10 +155,7 @@ def _receivers(settings: Settings, names: Iterable[str], portfolio: PortfolioSou
 
 
 def _address(settings: Settings, audience: str, channel: str) -> str:
-    """The address of a channel. It is redacted in all output from now on."""
-    address = settings.channel(audience, channel, os.environ).get_secret_value()
-    secrets.register(address)
-    return address
+    return settings.channel(audience, channel, os.environ).get_secret_value()
 
 
 # --- output for people ---------------------------------------------------------------------------------------------

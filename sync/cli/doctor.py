@@ -95,6 +95,7 @@ def _configuration_error(line: str) -> DoctorFinding:
 def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     yield from _database_findings(settings, environ)
     yield from _output_findings(settings, environ)
+    yield from _webhook_findings(settings, environ)
     with ThreadPoolExecutor(len(settings.connections)) as pool:
         for findings in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
             yield from findings
@@ -216,6 +217,15 @@ def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
         yield _channel_finding(settings, audience, channel, environ)
 
 
+def _webhook_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
+    """A note for each reason why `milesync serve` would not start with these secrets."""
+    try:
+        settings.webhook_secrets(environ)
+    except ConfigurationError as error:
+        for line in error.errors:
+            yield DoctorFinding(area="webhooks", level=Level.WARNING, words=f"`milesync serve` would not start: {line}")
+
+
 def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
     """Check that a channel's address is readable and valid. Sends nothing."""
     area = f"digest to {audience} over {name}"
@@ -223,7 +233,6 @@ def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapp
         address = settings.channel(audience, name, environ).get_secret_value()
     except ConfigurationError as error:
         return DoctorFinding(area=area, level=Level.ERROR, words=str(error))
-    log.secrets.register(address)
     problem = address_problem(address)
     if problem:
         return DoctorFinding(area=area, level=Level.ERROR, words=problem)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from config import validators
 from config.errors import ConfigurationError
+from config.secret import header_problem
 from config.settings import Settings
 from sync.assess.milestone import AssessmentRules
 from sync.cli.audiences import configured_audiences
@@ -23,7 +24,7 @@ from sync.pull.pull import Puller, RoundShare
 from sync.report.page_links import Pages
 from sync.store.lease import this_process
 from sync.store.store import Store
-from sync.telemetry.log import secrets
+from sync.telemetry.redaction import secrets
 from sync.tracker.connection import Connection
 from sync.tracker.protocol import Setup
 
@@ -95,7 +96,11 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
             projects_by_type.setdefault(kind, []).append(project)
     for kind in projects_by_type:
         token, address, default = _VARIABLES[kind]
-        errors += [f"the environment variable {token} is not set"] if not environ.get(token) else []
+        errors += [f"the environment variable {token} is not set"] if not environ.get(token, "").strip() else []
+        variables = (token, "JIRA_EMAIL") if kind == "jira" else (token,)
+        errors += [
+            f"{name}: {problem}" for name in variables if (problem := header_problem(environ.get(name, "").strip()))
+        ]
         try:
             validators.url(environ.get(address) or default)
         except ValueError as error:
@@ -117,10 +122,10 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
 
 def _target_connection(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Connection:
     token, address, default = _VARIABLES[kind]
-    secret = {"token": environ[token]}
+    secret = {"token": environ[token].strip()}
     if kind == "jira" and environ.get("JIRA_EMAIL"):
-        secret["email"] = environ["JIRA_EMAIL"]
-    secrets.register(environ[token])
+        secret["email"] = environ["JIRA_EMAIL"].strip()
+    secrets.register(secret["token"])
     url = validators.url(environ.get(address) or default)
     setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
     return Connection(name=kind, connector=connect(kind, setup), projects=tuple(projects))

@@ -16,7 +16,7 @@ from config.settings import Settings, load
 from sync.cli.streams import json_text
 from sync.cli.terminal import Terminal
 from sync.pull.progress import Failure
-from sync.telemetry import log
+from sync.telemetry.redaction import secrets
 
 __all__ = [
     "CHANGES",
@@ -77,8 +77,9 @@ def load_settings(config: Path) -> Settings:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output, without secrets."""
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    typer.echo(json_text(log.secrets.redact(text), sys.stdout.encoding or "utf-8"))
+    data = secrets.redact_data(msgspec.to_builtins(document, str_keys=True))
+    text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+    typer.echo(json_text(text, sys.stdout.encoding or "utf-8"))
 
 
 def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
@@ -90,7 +91,7 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
 
 def print_error(message: str) -> None:
     """Print a message on standard error, without secrets."""
-    Terminal(stderr=True).print(log.secrets.redact(message), style="red", soft_wrap=True)
+    Terminal(stderr=True).print(secrets.redact(message), style="red", soft_wrap=True)
 
 
 def missing_extra(what: str, extra: str) -> str:

@@ -23,6 +23,7 @@ from sync.model.audience import OPERATOR, Audience
 from sync.pull.progress import Failure
 from sync.report.phrases import plural
 from sync.telemetry import log
+from sync.telemetry.redaction import error_words, exception_words
 
 if TYPE_CHECKING:
     from sync.site.contents import Contents
@@ -72,7 +73,7 @@ def refresh_report(engine: Engine, settings: Settings) -> None:
         is_expected = isinstance(error, OSError | TyperException)
         if not is_expected:
             structlog.get_logger("milesync").exception("report not made")
-        reason = str(error) if is_expected else f"{type(error).__name__}: {error}"
+        reason = error_words(str(error)) if is_expected else exception_words(error)
         engine.failures.append(Failure("report", "", f"the report was not made: {reason}"))
 
 

@@ -109,7 +109,6 @@ def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[s
     secrets = settings.webhook_secrets(environ)
     if not secrets:
         raise ConfigurationError(["no connection has a webhook_secret; set connections.NAME.webhook_secret"])
-    log.secrets.register(*(secret.get_secret_value() for secret in secrets.values()))
     endpoints, errors = {}, []
     for connection in wiring.build_connections(settings, environ):
         if connection.name not in secrets:

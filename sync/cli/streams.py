@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from json import dumps
 from typing import Any, TextIO
 
+from sync.model.characters import escaped_json
+
 __all__ = ["OutputStream", "before_output", "encodable", "json_text", "standard_streams"]
 
 _ERRORS = "milesync"
@@ -71,7 +73,8 @@ codecs.register_error(_ERRORS, _replaced)
 
 
 def json_text(text: str, encoding: str) -> str:
-    """Return a JSON text that the encoding can write: unchanged in UTF-8, else with escapes instead of non-ASCII."""
+    """Return a JSON text that the encoding can write, with escapes instead of what it lacks and what is not visible."""
+    text = escaped_json(text)
     if encoding.lower().replace("-", "").startswith("utf"):
         return text
     return re.sub(r"[^\x00-\x7f]", lambda char: dumps(char.group())[1:-1], text)

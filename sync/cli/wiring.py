@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from config import validators
@@ -23,7 +22,6 @@ from sync.model.removal import RemovalNames, fold_name
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
 from sync.store.store import Store
-from sync.telemetry.log import secrets
 from sync.telemetry.traces import otlp, tracing
 from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.protocol import Connector, Setup
@@ -61,7 +59,6 @@ def build_connections(
     """Build every configured connection. Raises `ConfigurationError` that names each missing secret."""
     credentials = settings.secrets(settings.connections, environ)
     plain = {name: {key: secret.get_secret_value() for key, secret in own.items()} for name, own in credentials.items()}
-    secrets.register(*(value for own in plain.values() for name, value in own.items() if name != "email"))
     return [
         _connection(settings, name, connection, plain.get(name, {}), sleep)
         for name, connection in settings.connections.items()
@@ -182,10 +179,8 @@ def build_puller(
 
 
 def database_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The URL of the store. Its password is redacted in all output from now on."""
-    url = settings.database_url(environ).get_secret_value()
-    secrets.register(urlsplit(url).password or "")
-    return url
+    """The URL of the store."""
+    return settings.database_url(environ).get_secret_value()
 
 
 def tracing_spans(settings: Settings) -> AbstractContextManager[None]:

@@ -16,6 +16,7 @@ from sync.model.health import Health
 from sync.model.policy import Policy
 from sync.report.leftover import usual_sentence
 from sync.report.phrases import small
+from sync.telemetry.redaction import exception_words
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
@@ -86,7 +87,7 @@ def examine_connection(connection: ConnectionCheck, now: Callable[[], datetime])
     except TrackerError as error:
         return [_finding(connection, Level.ERROR, str(error), _remedy(error))]
     except Exception as error:  # noqa: BLE001 - a third party's connector must not hide the findings of others
-        return [_finding(connection, Level.ERROR, f"the connector failed: {type(error).__name__}: {error}")]
+        return [_finding(connection, Level.ERROR, f"the connector failed: {exception_words(error)}")]
 
 
 def findings(connection: ConnectionCheck, report: Examination, now: datetime) -> Iterator[DoctorFinding]:

@@ -21,7 +21,7 @@ from sync.pull.progress import Failure, Progress, silent
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
-from sync.tracker.errors import TrackerError
+from sync.tracker.errors import TrackerError, failure_words
 from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "RoundShare", "selected_connections"]
@@ -113,9 +113,7 @@ class Puller:
 
     def record_failure(self, connection: Connection, project: str, error: Exception) -> None:
         """Add a failure of a connection, or of one of its projects, to `failures`, and log it."""
-        message = (
-            str(error) if isinstance(error, TrackerError) else f"{connection.name}: {type(error).__name__}: {error}"
-        )
+        message = failure_words(connection.name, error)
         log.warning("failed", connection=connection.name, project=project, error=message)
         self.failures.append(Failure(connection.name, project, message, error))
 
@@ -140,7 +138,7 @@ class Puller:
             self.record_failure(connection, "", error)
             self.store.watch(connection.name, origin, state.seen, only=False)
             for project in {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection):
-                self.store.note_pull(origin, project, now, str(error))
+                self.store.note_pull(origin, project, now, failure_words(connection.name, error))
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
         """Store the pages of a connection one by one, with the outcome of each project."""
@@ -159,7 +157,7 @@ class Puller:
             for project, error in page.failed.items():
                 state.failed[project] = error
                 self.record_failure(connection, project, error)
-                self.store.note_pull(origin, project, now, str(error))
+                self.store.note_pull(origin, project, now, failure_words(connection.name, error))
 
     def _note_patterns(self, connection: Connection, projects: Sequence[str], state: _PullState, now: datetime) -> None:
         """Store the outcome of configured patterns, which are no projects, and of the projects behind failed ones.
@@ -175,7 +173,7 @@ class Puller:
             if entry not in known:
                 unread = known - state.read - state.failed.keys() - self._read_by_others(connection)
                 for project in _projects_behind(entry, unread, connection.projects):
-                    self.store.note_pull(origin, project, now, str(error))
+                    self.store.note_pull(origin, project, now, failure_words(connection.name, error))
 
     def _watched_keys(self, connection: Connection, state: _PullState) -> set[str]:
         """Return the keys of the projects that the connection is known to have."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from sync.store.tables import HEAD, METADATA
+from sync.telemetry.redaction import error_words
 
 __all__ = [
     "MissingDatabase",
@@ -57,7 +58,7 @@ class StoreError(Exception):
     """The database could not be used."""
 
     def __init__(self, where: str, detail: str = "") -> None:
-        suffix = f" ({detail})" if detail else ""
+        suffix = f" ({error_words(detail)})" if detail else ""
         super().__init__(f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{suffix}")
 
 

@@ -7,14 +7,32 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sync.model.characters import one_line
+from sync.telemetry.redaction import error_words, exception_words
+
+__all__ = [
+    "AuthError",
+    "BusyError",
+    "GoneError",
+    "LimitedError",
+    "MalformedError",
+    "RefusedError",
+    "TrackerError",
+    "UncertainError",
+    "UnreachableError",
+    "failure_words",
+]
+
 
 class TrackerError(Exception):
     """The tracker could not be used."""
 
+    # ``detail`` may quote the tracker, which may echo a token. It is redacted before the error is stored or shown.
+
     def __init__(self, connection: str, project: str = "", detail: str = "") -> None:
         self.connection = connection
-        self.project = project
-        self.detail = detail
+        self.project = one_line(project)
+        self.detail = error_words(detail)
         super().__init__(self.message)
 
     @property
@@ -63,3 +81,8 @@ class MalformedError(TrackerError):
 
 class UncertainError(TrackerError):
     """The answer to a write was lost; milesync checks the tracker before it sends anything again."""
+
+
+def failure_words(connection: str, error: Exception) -> str:
+    """Return the message of a failure of a connection. Any error but a `TrackerError` is shown without its text."""
+    return str(error) if isinstance(error, TrackerError) else f"{connection}: {exception_words(error)}"

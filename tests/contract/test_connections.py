@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import ssl
 import threading
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
+from connectors.shared.http import origin_of
 from sync.tracker.errors import TrackerError, UnreachableError
 from sync.tracker.protocol import Connector, Setup
 
@@ -182,3 +187,52 @@ def test_how_each_token_is_sent(
     monkeypatch.setenv("NETRC", str(netrc))
     pulled(kind, f"http://127.0.0.1:{server.server_port}", secrets)
     assert {sent for _, sent in server.asked} == {told}
+
+
+_TARGETS = {
+    "without TLS": "http://tracker.example/elsewhere",
+    "another host": "https://evil.example/elsewhere",
+    "another port": "https://tracker.example:8443/elsewhere",
+    "no scheme": "//evil.example/elsewhere",
+}
+
+
+def _app_key() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("target", _TARGETS)
+@pytest.mark.parametrize(
+    ("kind", "secrets"),
+    [
+        ("github", {"token": "t0ken"}),
+        ("github", {"private_key": _app_key()}),
+        ("gitlab", {"token": "t0ken"}),
+        ("gitlab", {"job_token": "j0b"}),
+        ("jira", {"token": "t0ken"}),
+        ("jira", {"token": "t0ken", "email": "me@example.org"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
+)
+def test_no_token_follows_a_redirect(
+    kind: str, secrets: dict[str, str], target: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To another host or port, or without TLS; the error says to correct the address."""
+    asked: list[str] = []
+
+    def answer(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+        asked.append(str(request.url))
+        response = requests.Response()
+        response.status_code, response.request, response.url = status, request, str(request.url)
+        response.headers["location"], response.raw = _TARGETS[target], HTTPResponse(io.BytesIO(b""), status=status)
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", answer)
+    options = {"app_id": 1, "installation_id": 2} if "private_key" in secrets else {}
+    problems = pulled(kind, "https://tracker.example", secrets, **options)
+    assert asked
+    assert {origin_of(url) for url in asked} == {("https", "tracker.example", 443)}
+    assert problems
+    assert all("url" in str(problem) or "URL" in str(problem) for problem in problems), problems

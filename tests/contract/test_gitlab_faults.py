@@ -171,7 +171,7 @@ class TestReading:
         side.tracker.faults.append(failing("/projects/acme", 301, location="http://127.0.0.2:9/elsewhere"))
         got = Mirror().pull(side.connect(), "acme/app")
         assert isinstance(got.failed["acme/app"], MalformedError)
-        assert "another host" in str(got.failed["acme/app"])
+        assert "another address" in str(got.failed["acme/app"])
 
 
 class TestWriting:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import connect
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -135,3 +138,49 @@ def test_a_secret_is_in_no_log_plan_database_or_comment(tmp_path: Path) -> None:
         for blob in [text.encode() for text in texts] + files:
             for shape in shapes:
                 assert shape not in blob
+
+
+ECHOES: dict[str, Callable[[str], str]] = {
+    "as it is": lambda token: token,
+    "in an address": lambda token: f"https://tracker.example/api?private_token={quote(token, safe='')}",
+    "as basic auth": lambda token: base64.b64encode(f"me@example.org:{token}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_token_that_a_tracker_echoes_is_stored_nowhere(tmp_path: Path, name: str, echo: str) -> None:
+    """The database, its export, logs and documents are searched for the token and its beginning."""
+    token = "canary+7/Qw==x9_Zk"
+    with served(tmp_path) as (world, config):
+        tracker = getattr(world, name)
+        tracker.token = token
+        env = {f"{name.upper()}_TOKEN": token}
+        words = "x" * 150 + f" not accepted: {ECHOES[echo](token)}"
+        for status in (422, 500, 403, 404):
+            tracker.faults.append(Fault("status", times=3, status=status, body=json.dumps({"message": words})))
+        texts = []
+        for command in (["run", "-v", "--first-run"], ["run", "--json"], ["status", "--json"], ["doctor"]):
+            done = milesync(*command, config=config, env=env)
+            texts += [done.out, done.err]
+        export = tmp_path / "export.jsonl"
+        assert milesync("db", "export", str(export), config=config, env=env).code == 0
+        assert export.stat().st_size
+        assert any("xxxx" in text for text in texts), "the error was shown"
+        blobs = [text.encode() for text in texts] + [file.read_bytes() for file in tmp_path.iterdir() if file.is_file()]
+        shown = [ECHOES[echo](token).encode(), token.encode(), token[:8].encode()]
+        assert [shape for blob in blobs for shape in shown if shape in blob] == []
+
+
+def test_a_token_that_no_request_can_carry_is_refused_without_a_character_of_it(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        for token in ("abc\u2026def", "first line\nsecond line", "caf\u00e9"):
+            for command in ("run", "plan", "doctor"):
+                done = milesync(command, config=config, env={"GITHUB_TOKEN": token})
+                assert done.code == 1
+                shown = done.out + done.err
+                assert "connections.gh.token" in "".join(shown.split())
+                assert not set(shown).intersection("\u2026\u00e9")
+                assert "2026" not in shown.replace("2026-", "")
+                assert "second" not in shown
+        assert not world.github.log

@@ -194,3 +194,34 @@ def test_where_figures_and_the_ping_would_go(place: Place, tmp_path: Path) -> No
     assert set(found) == {"metrics", "ping"}
     assert "PING is not set" in found["ping"]
     assert dict(errors(doctor(more, PING="http://ping.example.org/s3cret-path"))).keys() == {"metrics", "ping"}
+
+
+@pytest.mark.parametrize("word", ["milesync", "doctor", "order"])
+def test_a_secret_that_is_a_plain_word_masks_no_word_of_ours(place: Place, word: str) -> None:
+    world, config = place
+    before, world.github.token = world.github.token, word
+    try:
+        done = milesync("doctor", config=config, env={"GITHUB_TOKEN": word})
+        document = milesync("doctor", "--json", config=config, env={"GITHUB_TOKEN": word}).document
+    finally:
+        world.github.token = before
+    assert f"{config} is in order" in done.out.replace("\n  ", " ").replace("\n    ", " ")
+    assert "[secret]" not in done.out
+    assert f"{config} is in order" in document["findings"][0]["words"]
+
+
+def test_a_short_webhook_secret_is_found(place: Place) -> None:
+    _, config = place
+    text = config.read_text()
+    head, table, tail = text.partition("[connections.gh]\n")
+    assert table
+    hooked = config.with_name("hooked.toml")
+    hooked.write_text(f'{head}{table}webhook_secret = {{ env = "HOOK" }}\n{tail}')
+    short = milesync("doctor", config=hooked, env={"HOOK": "fifteen signs.."})
+    assert "fewer than 16 characters" in " ".join(short.out.split())
+    assert "fifteen" not in short.out
+    long = milesync("doctor", config=hooked, env={"HOOK": "sixteen signs..."})
+    assert "fewer than 16 characters" not in " ".join(long.out.split())
+    refused = milesync("serve", config=hooked, env={"HOOK": "fifteen signs.."})
+    assert refused.code == 1
+    assert "fewer than 16 characters" in " ".join(refused.err.split())

@@ -15,7 +15,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 import structlog
 
-from sync.telemetry.log import LIBRARIES, MASK, Secrets, configure, secrets
+from sync.telemetry.log import LIBRARIES, configure
+from sync.telemetry.redaction import MASK, Secrets, secrets
 
 CANARY = "c4nary/+\"ä\\ '%$key=="
 PLAIN = "c4naryTokenOfFortySigns0123456789abcdefg"
