@@ -292,6 +292,9 @@ class Serve(Table):
     listen: Annotated[str, AfterValidator(validators.address)] = Field(
         default="127.0.0.1:8787", description="HOST:PORT that accepts webhooks; put a server with TLS in front of it"
     )
+    health: Annotated[str, AfterValidator(validators.address)] = Field(
+        default="127.0.0.1:8788", description="HOST:PORT that answers /health and /metrics, for your own network"
+    )
     settle: int = Field(
         default=30, ge=0, le=3600, description="seconds from the first webhook of a change until the project is read"
     )

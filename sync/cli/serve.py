@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ from sync.cli.options import (
     missing_extra,
     print_error,
 )
-from sync.cli.worker import job_environment, prometheus_exporter
+from sync.cli.worker import job_environment, listening, prometheus_exporter
 from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry import log
@@ -39,18 +40,14 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-MAX_REQUESTS = 32
-"""Requests at the same time. Further requests are refused, which bounds the memory that a flood can take."""
-
 
 def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbose = False) -> None:
     """Accept webhooks and refresh the projects that they name: by workers on PostgreSQL, else in this process."""
     settings = load_settings(config)
     log.configure(sys.stderr, verbose=verbose)
     try:
-        import uvicorn
-
-        from sync.worker.webhooks import WebhookApp
+        from sync.worker.listener import bounded_server, listen
+        from sync.worker.webhooks import MAX_BODY, WebhookApp
     except ImportError:
         print_error(missing_extra("milesync serve", "serve"))
         exit_with(ERROR)
@@ -85,21 +82,27 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
             clock=wiring.clock,
             metrics=metrics if exporter is not None else None,
         )
-        for number in (signal.SIGTERM, signal.SIGINT):  # the server raises the signal again after its shutdown
-            signal.signal(number, lambda *_: None)
-        structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(endpoints))
-        host, _, port = settings.serve.listen.rpartition(":")
-        uvicorn.run(
-            app.app,
-            host=host.strip("[]"),
-            port=int(port),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            limit_concurrency=MAX_REQUESTS,
-            timeout_graceful_shutdown=10,
-        )
+
+        async def run() -> None:
+            hooks, health = bounded_server(app.hooks, max_body=MAX_BODY), bounded_server(app.health)
+            with listening("serve.listen"):
+                listen(settings.serve.listen, hooks)
+            with listening("serve.health"):
+                listen(settings.serve.health, health)
+            structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(endpoints))
+            await _stop_signal()
+            hooks.stop()
+            health.stop()
+
+        asyncio.run(run())
+
+
+async def _stop_signal() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
 
 
 def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
+from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli import after_run, engine_factory, wiring
 from sync.cli.options import (
@@ -37,7 +40,7 @@ from sync.worker.job import JobEnvironment, JobSpec
 if TYPE_CHECKING:
     from sync.worker.prometheus import PrometheusExporter
 
-__all__ = ["job_environment", "prometheus_exporter", "worker"]
+__all__ = ["job_environment", "listening", "prometheus_exporter", "worker"]
 
 Once = Annotated[bool, typer.Option("--once", help="Do the jobs that are due, then end.")]
 
@@ -61,21 +64,35 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         connection.connector.close()
     table = settings.worker
     exporter = prometheus_exporter(settings)
-    if exporter is not None and settings.metrics.listen:
-        exporter.listen(settings.metrics.listen)
     process = Worker(
         app(url),
         job_environment(settings, url, exporter),
         WorkerOptions(schedule=table.schedule, batch=table.batch, concurrency=table.concurrency),
     )
+
+    async def run() -> bool:
+        if exporter is not None and settings.metrics.listen:
+            with listening("metrics.listen"):
+                exporter.listen(settings.metrics.listen)
+        return await process.run(once=once)
+
     with wiring.tracing_spans(settings):
-        well = asyncio.run(process.run(once=once))
+        well = asyncio.run(run())
     missed = process.unfinished_outcomes if once else set()
     exit_with(
         0 if well else ERROR,
         REFUSED if "refused" in missed else 0,
         PARTLY if missed - {"refused"} else 0,
     )
+
+
+@contextmanager
+def listening(key: str) -> Iterator[None]:
+    """Name the setting when its address cannot be listened on."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError([f"{key}: cannot listen there: {error.strerror}"]) from None
 
 
 def prometheus_exporter(settings: Settings) -> PrometheusExporter | None:

@@ -29,6 +29,7 @@ LIBRARIES = (
     "requests_oauthlib",
     "sqlalchemy",
     "alembic",
+    "tornado",
     "uvicorn",
     "procrastinate",
     "psycopg",

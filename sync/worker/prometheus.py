@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from tornado.routing import URLSpec
 
 from sync.engine.metrics import Figures
+from sync.worker.listener import MetricsHandler, QuietApplication, bounded_server, listen
 
 __all__ = ["PrometheusExporter"]
 
@@ -55,6 +57,6 @@ class PrometheusExporter:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def listen(self, address: str) -> None:
-        """Serve the metrics at ``HOST:PORT`` in a thread. Raises OSError."""
-        host, _, port = address.rpartition(":")
-        start_http_server(int(port), addr=host.strip("[]"), registry=self._registry)
+        """Serve the metrics at ``HOST:PORT`` in the running event loop. Raises OSError."""
+        application = QuietApplication([URLSpec(r"/metrics", MetricsHandler, {"metrics": self.text})])
+        listen(address, bounded_server(application))

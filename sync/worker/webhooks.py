@@ -14,24 +14,26 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 import structlog
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
+from tornado.routing import Rule, URLSpec
+from tornado.web import HTTPError, stream_request_body
 
 from sync.store.database import StoreError
 from sync.tracker.webhook import ForgedError, WebhookEvent
+from sync.worker.listener import MetricsHandler, PlainHandler, QuietApplication
 
-__all__ = ["WebhookApp", "WebhookEndpoint", "matching_projects"]
+__all__ = ["MAX_BODY", "WebhookApp", "WebhookEndpoint", "matching_projects"]
 
 log = structlog.get_logger("milesync")
 
-LARGEST = 2 << 20
+MAX_BODY = 2 << 20
 """Maximum size of a body in bytes; trackers send far smaller ones."""
-PATIENCE = 10.0
-"""Maximum time in seconds for a body to arrive."""
+MAX_RECEIVED = 32 << 20
+"""Size in bytes of all bodies that are being received, from which on only small ones are accepted."""
+SMALL_BODY = 64 << 10
+"""Size in bytes up to which a body is accepted under any load; most webhooks are smaller."""
 REMEMBERED = 10_000
 """Number of requests that are kept to ignore duplicates."""
 LOG_INTERVAL = timedelta(minutes=1)
@@ -60,16 +62,16 @@ def matching_projects(projects: Sequence[str], named: str) -> tuple[str, ...]:
     return tuple(project for project in projects if matches(project))
 
 
-class _RefusedError(Exception):
+class _RefusedError(HTTPError):
     """A refused request, with the HTTP status that its sender gets."""
 
     def __init__(self, status: int, why: str) -> None:
-        self.status, self.why = status, why
-        super().__init__(why)
+        super().__init__(status)
+        self.why = why
 
 
 class WebhookApp:
-    """The web application.
+    """The web applications: ``hooks`` for the trackers, ``health`` for those who operate the service.
 
     ``mark`` stores the projects of a connection that may have changed, and may block. ``is_healthy`` returns whether
     the store answers. ``clock`` gives the time in UTC. ``counts`` has the number of requests by outcome.
@@ -84,37 +86,37 @@ class WebhookApp:
         clock: Callable[[], datetime],
         metrics: Callable[[], tuple[bytes, str]] | None = None,
     ) -> None:
-        self._endpoints, self._mark = endpoints, mark
-        self._is_healthy, self._clock, self._metrics = is_healthy, clock, metrics
+        self._endpoints, self._mark, self._clock = endpoints, mark, clock
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._last_logged: datetime | None = None
         self.counts: Counter[str] = Counter()
-        routes = [
-            Route("/hooks/{connection}", self._hook, methods=["POST"]),
-            Route("/health", self._health, methods=["GET"]),
-        ]
+        self.received = 0
+        """Size in bytes of all bodies that are being received."""
+        arguments = {"app": self}
+        self.hooks = QuietApplication(
+            [(r"/hooks/([^/]+)", _HookHandler, arguments)],
+            default_handler_class=_HookHandler,
+            default_handler_args=arguments,
+        )
+        routes: list[Rule] = [URLSpec(r"/health", _HealthHandler, {"is_healthy": is_healthy})]
         if metrics is not None:
-            routes.append(Route("/metrics", self._show_metrics, methods=["GET"]))
-        self.app = Starlette(routes=routes)
+            routes.append(URLSpec(r"/metrics", MetricsHandler, {"metrics": metrics}))
+        self.health = QuietApplication(routes)
 
-    async def _hook(self, request: Request) -> Response:
-        try:
-            outcome = await self._accept(request)
-        except _RefusedError as refusal:
-            self._count_refusal(refusal.why)
-            return Response(status_code=refusal.status)
-        self.counts[outcome] += 1
-        return Response(status_code=202)
-
-    async def _accept(self, request: Request) -> str:
-        """Mark the projects of a request; return ``marked``, or the reason why it changes nothing."""
-        name = request.path_params["connection"]
-        endpoint = self._endpoints.get(name)
-        if endpoint is None:
+    def endpoint(self, name: str) -> WebhookEndpoint:
+        """Return the endpoint of a connection. Raises `_RefusedError` for an unknown one."""
+        if name not in self._endpoints:
             raise _RefusedError(404, "unknown")
-        body = await _body(request)
+        return self._endpoints[name]
+
+    async def accept(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+        """Mark the projects of a request; return ``marked``, or the reason why it changes nothing.
+
+        Names of headers are in lower case. Raises `_RefusedError`.
+        """
+        endpoint = self.endpoint(name)
         try:
-            event = endpoint.read(request.headers, body, endpoint.secret)
+            event = endpoint.read(headers, body, endpoint.secret)
         except ForgedError:
             raise _RefusedError(401, "forged") from None
         if not event.matters:
@@ -137,7 +139,7 @@ class WebhookApp:
             self._seen.popitem(last=False)
         return "marked"
 
-    def _count_refusal(self, why: str) -> None:
+    def count_refusal(self, why: str) -> None:
         """Count a refused request, and log at intervals: a flood of requests must not fill the disk."""
         self.counts[why] += 1
         now = self._clock()
@@ -145,32 +147,58 @@ class WebhookApp:
             self._last_logged = now
             log.warning("webhook refused", why=why, so_far=dict(self.counts))
 
-    async def _health(self, _request: Request) -> Response:
+
+@stream_request_body
+class _HookHandler(PlainHandler):
+    """Receive the body of a webhook piece by piece, as long as it and all bodies together are not too large."""
+
+    def initialize(self, app: WebhookApp) -> None:
+        self._app = app
+        self._body = bytearray()
+
+    def prepare(self) -> None:
+        """Refuse a request by its head, before its body is read."""
+        self._app.endpoint(self.path_args[0] if self.path_args else "")
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdigit() and int(length[:12]) > MAX_BODY:
+            raise _RefusedError(413, "too large")
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+        self._app.received += len(chunk)
+        if self._app.received > MAX_RECEIVED and len(self._body) > SMALL_BODY:
+            self._app.count_refusal("too many")
+            self.send_error(503)
+
+    async def post(self, name: str) -> None:
+        headers = {name.lower(): value for name, value in self.request.headers.items()}
+        outcome = await self._app.accept(name, headers, bytes(self._body))
+        self._app.counts[outcome] += 1
+        self.set_status(202)
+
+    def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, _RefusedError):
+            self._app.count_refusal(error.why)
+        else:
+            super().log_exception(kind, error, trace)
+
+    def on_finish(self) -> None:
+        self._release()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self._release()
+
+    def _release(self) -> None:
+        self._app.received -= len(self._body)
+        self._body = bytearray()
+
+
+class _HealthHandler(PlainHandler):
+    def initialize(self, is_healthy: Callable[[], bool]) -> None:
+        self._is_healthy = is_healthy
+
+    async def get(self) -> None:
         is_healthy = await asyncio.to_thread(self._is_healthy)
-        return Response(
-            b"ok\n" if is_healthy else b"no database\n", 200 if is_healthy else 503, media_type="text/plain"
-        )
-
-    async def _show_metrics(self, _request: Request) -> Response:
-        assert self._metrics is not None
-        content, kind = self._metrics()
-        return Response(content, headers={"content-type": kind})
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body. Raises `_RefusedError` when it is too large, too slow or incomplete."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length[:12]) > LARGEST:
-        raise _RefusedError(413, "too large")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise _RefusedError(413, "too large")
-    except TimeoutError:
-        raise _RefusedError(408, "too slow") from None
-    except ClientDisconnect:
-        raise _RefusedError(400, "broken off") from None
-    return bytes(body)
+        self.set_status(200 if is_healthy else 503)
+        self.write("ok\n" if is_healthy else "no database\n")

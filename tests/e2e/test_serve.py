@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
 from tests import postgres
 from tests.e2e.small_world import ours, served
 from tests.e2e.subprocesses import ENVIRONMENT, milesync
+from tests.proof import TIMEOUT, full
 
 SECRET = "a secret of the tests"
 
@@ -32,14 +35,15 @@ def address() -> str:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
-def prepared(config: Path) -> str:
-    """A configuration whose GitHub connection takes webhooks; the address where it does."""
-    at = address()
+def prepared(config: Path) -> tuple[str, str]:
+    """A configuration whose GitHub connection takes webhooks; the addresses for them and for /health."""
+    at, private = address(), address()
     head, table, tail = config.read_text().partition("[connections.gh]\n")
     config.write_text(
-        f'{head}{table}webhook_secret = {{ env = "HOOK" }}\n{tail}\n[serve]\nlisten = "{at}"\nsettle = 0\n'
+        f'{head}{table}webhook_secret = {{ env = "HOOK" }}\n{tail}\n[serve]\nlisten = "{at}"\n'
+        f'health = "{private}"\nsettle = 0\n'
     )
-    return at
+    return at, private
 
 
 @contextmanager
@@ -109,9 +113,9 @@ def come_to_rest(at: str, log: Path) -> None:
 def test_on_sqlite_it_runs_the_engine_itself(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with served(tmp_path) as (world, config):
-        at = prepared(config)
+        at, private = prepared(config)
         with process(["serve", "--first-run"], config, log, HOOK=SECRET):
-            until(lambda: answers(at), log)
+            until(lambda: answers(private), log)
             come_to_rest(at, log)
     assert (len(ours(world.github)), len(ours(world.gitlab))) == (1, 0), "only the connection that spoke was served"
     assert SECRET not in log.read_text()
@@ -124,7 +128,7 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
     log, other = tmp_path / "log", tmp_path / "other"
     environment = {"MILESYNC_DATABASE": database, "HOOK": SECRET}
     with served(tmp_path) as (world, config):
-        at, watched = prepared(config), address()
+        (at, private), watched = prepared(config), address()
         config.write_text(f'{config.read_text()}\n[metrics]\nlisten = "{watched}"\n')
         with process(["worker", "--first-run"], config, log, **environment):
             until(lambda: log.read_text().count('"run finished"') == 2, log)  # the round of its start
@@ -132,9 +136,9 @@ def test_on_postgresql_the_workers_do(tmp_path: Path) -> None:
                 if issue.closed is None and issue.title.startswith("Task"):
                     world.github.close(issue, world.github.bot, datetime.now(UTC), resolution="completed")
             with process(["serve"], config, other, **environment):
-                until(lambda: answers(at), other)
+                until(lambda: answers(private), other)
                 come_to_rest(at, log)
-                doors, works = figures(at), figures(watched)
+                doors, works = figures(private), figures(watched)
         assert {name.partition("{")[2]: number for name, number in doors.items() if "webhooks{" in name} == {
             'outcome="forged"}': 1,
             'outcome="elsewhere"}': 1,
@@ -152,3 +156,72 @@ def test_without_a_secret_no_webhook_is_accepted(tmp_path: Path) -> None:
         done = milesync("serve", "--first-run", config=config)
     assert done.returncode == 1
     assert "webhook_secret" in done.stderr
+
+
+def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path) -> None:
+    with served(tmp_path) as (_, config), socket.socket() as taken:
+        _, private = prepared(config)
+        host, _, port = private.rpartition(":")
+        taken.bind((host, int(port)))
+        taken.listen()
+        done = milesync("serve", "--first-run", config=config, env={"HOOK": SECRET})
+    assert done.returncode == 1
+    assert "serve.health: cannot listen there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+BEGINNINGS = (
+    b"",
+    b"POST /hooks",
+    b"POST /hooks/gh HTTP/1.1\r\nHost: door\r\nX: x",
+    b"POST /hooks/gh HTTP/1.1\r\nHost: door\r\nContent-Length: 1000\r\n\r\nx",
+)
+"""Requests that do not go on."""
+
+
+def flood(at: str, line: bytes) -> int:
+    """Send headers in one request until the server ends it; return how many bytes were sent."""
+    host, _, port = at.rpartition(":")
+    sent = 0
+    with socket.create_connection((host, int(port))) as connection, suppress(ConnectionError):
+        connection.sendall(b"POST /hooks/gh HTTP/1.1\r\nHost: door\r\nX: ")
+        while True:
+            sent += connection.send(line)
+    return sent
+
+
+@TIMEOUT
+@pytest.mark.proof
+def test_slow_connections_and_endless_headers_stop_nothing(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Fewer files than connections, as most systems allow; memory stays as it is."""
+    connections, megabytes = full((2_000, 1_000), (200, 50))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * connections), hard))
+    log = tmp_path / "log"
+    with served(tmp_path) as (_, config):
+        at, private = prepared(config)
+        host, _, port = at.rpartition(":")
+        with process(["serve", "--first-run"], config, log, HOOK=SECRET) as running, ExitStack() as slow:
+            until(lambda: answers(private), log)
+            server = psutil.Process(running.pid)
+            server.rlimit(psutil.RLIMIT_NOFILE, (1_024, 1_024))
+            assert knock(at, "ping", {}) == 202
+            before = server.memory_info().rss
+            for number in range(connections):
+                connection = slow.enter_context(socket.create_connection((host, int(port))))
+                with suppress(ConnectionError):
+                    connection.sendall(BEGINNINGS[number % len(BEGINNINGS)])
+                if number % 50 == 49:
+                    assert answers(private)
+                    assert knock(at, "ping", {}) == 202
+            sent = 0
+            while sent < megabytes * 1_000_000:
+                sent += flood(at, b"x" * 8_000 + (b"\r\nX: " if sent % 2 else b""))
+                assert answers(private)
+            assert knock(at, "ping", {}) == 202
+            assert server.memory_info().rss - before < 64_000_000
+    assert "Traceback" not in log.read_text()
+    record_property("slow connections", connections)
+    record_property("megabytes of headers", sent // 1_000_000)
